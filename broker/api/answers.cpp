@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/answers.hpp"
+
+#include "broker/core/suggest.hpp"
+#include "broker/core/time_text.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace hansa::api {
+namespace {
+
+std::unexpected<Error> bad_request(std::vector<Fault> faults) {
+  auto error = fail(ErrorKind::invalid_argument, "BAD_REQUEST", faults.front().where + ": " + faults.front().message);
+  error.error().faults = std::move(faults);
+  return error;
+}
+
+}  // namespace
+
+http::Response json_answer(int status, const Json& json) {
+  return {.status = status, .content_type = "application/json", .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
+}
+
+http::Response problem_answer(const Error& error, std::string_view request_id) {
+  const auto status = wire::http_status(error.kind);
+  auto answer = json_answer(status, wire::problem_view(error, status, request_id));
+  answer.content_type = "application/problem+json";
+  if (error.kind == ErrorKind::unauthenticated) answer.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"hansa\"");
+  if (error.retryable) answer.headers.emplace_back("Retry-After", error.kind == ErrorKind::storage_full ? "30" : "2");
+  return answer;
+}
+
+std::optional<std::string> QueryReader::text(std::string_view name) {
+  known_.push_back(name);
+  for (const auto& [key, value] : query_) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> QueryReader::list(std::string_view name) {
+  known_.push_back(name);
+  std::vector<std::string> items;
+  for (const auto& [key, value] : query_) {
+    if (key != name) continue;
+    for (std::size_t begin = 0; begin <= value.size();) {
+      const auto end = std::min(value.find(',', begin), value.size());
+      if (end > begin) items.push_back(value.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  return items;
+}
+
+std::int64_t QueryReader::integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most) {
+  const auto value = text(name);
+  if (!value) return fallback;
+  std::int64_t number = 0;
+  const auto* end = value->data() + value->size();
+  const auto [at, error] = std::from_chars(value->data(), end, number);
+  if (error != std::errc{} || at != end || number < least || number > most) {
+    fault(name, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    return fallback;
+  }
+  return number;
+}
+
+std::optional<UtcTime> QueryReader::time(std::string_view name) {
+  const auto value = text(name);
+  if (!value) return std::nullopt;
+  auto time = parse_utc(*value);
+  if (time) return *time;
+  fault(name, time.error().message);
+  return std::nullopt;
+}
+
+bool QueryReader::flag(std::string_view name) {
+  const auto value = text(name);
+  if (value && *value != "true" && *value != "false") fault(name, "must be true or false");
+  return value == "true";
+}
+
+void QueryReader::fault(std::string_view name, std::string message) { faults_.push_back({"?" + std::string(name), std::move(message)}); }
+
+Result<void> QueryReader::finish() {
+  for (const auto& [key, value] : query_) {
+    if (std::ranges::find(known_, key) == known_.end()) fault(key.substr(0, 64), "no such parameter" + did_you_mean(key, known_));
+  }
+  if (!faults_.empty()) return bad_request(std::move(faults_));
+  return {};
+}
+
+Result<Json> read_body(const http::Request& request, std::vector<std::string_view> known) {
+  if (request.body.empty()) return Json::object();
+  auto body = parse_json(request.body);
+  if (!body) return body;
+  if (!body->is_object()) return bad_request({{"", "the body must be a JSON object"}});
+  std::vector<Fault> faults;
+  for (const auto& [name, value] : body->items()) {
+    if (std::ranges::find(known, name) == known.end()) faults.push_back({"/" + name.substr(0, 64), "no such field" + did_you_mean(name, known)});
+  }
+  if (!faults.empty()) return bad_request(std::move(faults));
+  return body;
+}
+
+Result<std::string> text_field(const Json& body, const char* name, bool required) {
+  const auto at = body.find(name);
+  if (at == body.end() || at->is_null()) {
+    if (!required) return std::string{};
+    return bad_request({{"/" + std::string(name), "is required: a string"}});
+  }
+  if (!at->is_string() || at->get_ref<const std::string&>().size() > 1'000) {
+    return bad_request({{"/" + std::string(name), "must be a string of at most 1000 bytes"}});
+  }
+  return at->get<std::string>();
+}
+
+async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action) {
+  const auto& text = exchange.path.at("id");
+  const auto missing = [&] {
+    return fail(ErrorKind::not_found, "JOB_NOT_FOUND", "there is no job " + text.substr(0, 40) + ", or it is not yours; see: hansa jobs");
+  };
+  const auto id = JobId::parse(text);
+  if (!id) co_return missing();
+  auto job = co_await exchange.api.parts().jobs.job(*id);
+  if (!job) {
+    if (job.error().kind == ErrorKind::not_found) co_return missing();
+    co_return job;
+  }
+  if (auto allowed = identity::authorize(exchange.caller, action, job->owner); !allowed) {
+    // Whoever may see the job is told the truth about what they may not do; to others it does not exist.
+    if (allowed.error().kind != ErrorKind::not_found && identity::authorize(exchange.caller, identity::Action::read_job, job->owner)) {
+      co_return std::unexpected(allowed.error());
+    }
+    co_return missing();
+  }
+  co_return job;
+}
+
+}  // namespace hansa::api

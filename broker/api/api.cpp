@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/api.hpp"
+
+#include "broker/api/answers.hpp"
+#include "broker/wire/job_request.hpp"
+
+namespace hansa::api {
+
+std::size_t Api::body_limit(std::string_view method, std::string_view path) {
+  if (method != "POST") return std::size_t{64} << 10;
+  if (path == "/v1/jobs/bulk") return wire::kMaxBulkBytes;
+  if (path == "/v1/jobs") return wire::kMaxRequestBytes;
+  return std::size_t{64} << 10;
+}
+
+async::Task<http::Response> Api::handle(http::Request request) {
+  const auto request_id = request.request_id;
+  auto found = match(request.method, request.path);
+  if (found.route == nullptr && found.allowed.empty()) {
+    co_return problem_answer(fail(ErrorKind::not_found, "NO_SUCH_ROUTE", "there is nothing at " + request.path.substr(0, 200) + "; see /openapi.json").error(), request_id);
+  }
+  if (found.route == nullptr) {
+    auto answer = problem_answer(fail(ErrorKind::invalid_argument, "METHOD_NOT_ALLOWED", "use " + found.allowed).error(), request_id);
+    answer.status = 405;
+    answer.headers.emplace_back("Allow", found.allowed);
+    co_return answer;
+  }
+
+  Exchange exchange{.api = *this, .request = std::move(request), .caller = {}, .path = std::move(found.path)};
+  if (!found.route->open) {
+    auto caller = parts_.tokens.authenticate(exchange.request.headers.get("authorization").value_or(""));
+    if (!caller) co_return problem_answer(caller.error(), request_id);
+    exchange.caller = std::move(*caller);
+  }
+  auto answer = co_await async::without_exceptions(found.route->handle(std::move(exchange)));
+  if (answer) co_return answer;
+  const auto& error = answer.error();
+  if (error.kind == ErrorKind::internal || error.kind == ErrorKind::unknown_outcome || error.kind == ErrorKind::storage_full) {
+    parts_.log.write(ports::LogLevel::error, "request failed",
+                     {{"request", request_id}, {"route", std::string(found.route->operation)}, {"code", error.code}, {"error", error.message}, {"detail", error.detail}});
+  }
+  co_return problem_answer(error, request_id);
+}
+
+}  // namespace hansa::api

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The REST API: routes, authentication, errors as problems. Knows the engine's use cases and the wire's JSON; owns neither.
+// handle() is called on the server's threads; what belongs to the engine is run on its strand.
+
+#include "broker/engine/engine.hpp"
+#include "broker/http/message.hpp"
+#include "broker/identity/authorization.hpp"
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+namespace hansa::api {
+
+struct BrokerFacts {
+  std::string name;
+  std::string country;
+  std::string version;
+};
+
+class Api {
+ public:
+  struct Parts {
+    engine::Engine& engine;
+    ports::JobStore& jobs;
+    ports::UsageStore& usage;
+    identity::TokenAuthority& tokens;
+    async::Scheduler& scheduler;
+    ports::Log& log;
+    /// More text for /metrics, in Prometheus' exposition format.
+    std::function<std::string()> more_metrics;
+  };
+
+  Api(Parts parts, BrokerFacts facts) : parts_(std::move(parts)), facts_(std::move(facts)) {}
+
+  async::Task<http::Response> handle(http::Request request);
+
+  /// For the server: how long a body may be.
+  static std::size_t body_limit(std::string_view method, std::string_view path);
+
+  /// /readyz says 503 until told otherwise, and again while stopping.
+  void set_ready(bool ready) { ready_ = ready; }
+
+  // For the handlers.
+  [[nodiscard]] const Parts& parts() const { return parts_; }
+  [[nodiscard]] const BrokerFacts& facts() const { return facts_; }
+  [[nodiscard]] bool ready() const { return ready_; }
+
+ private:
+  Parts parts_;
+  BrokerFacts facts_;
+  std::atomic<bool> ready_{false};
+};
+
+}  // namespace hansa::api

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/answers.hpp"
+
+#include <memory>
+#include <unordered_map>
+
+namespace hansa::api {
+
+using identity::Action;
+
+namespace {
+
+constexpr std::size_t kPage = 500;
+constexpr Seconds kHeartbeat{15};
+
+/// One client's stream: where it stands, and whose jobs it has met.
+class EventStream {
+ public:
+  EventStream(Exchange exchange, std::int64_t after) : exchange_(std::move(exchange)), after_(after) {}
+
+  /// The next events; a comment when there were none for a while, so that a dead client is noticed.
+  async::Task<std::optional<std::string>> next() {
+    const auto& parts = exchange_.api.parts();
+    const auto heartbeat = async::Deadline::in(parts.scheduler, kHeartbeat);
+    while (true) {
+      auto events = co_await parts.jobs.events_after(after_, kPage);
+      if (!events) co_return std::unexpected(events.error());
+      std::string text;
+      for (const auto& stored : *events) {
+        after_ = stored.sequence;
+        if (!co_await may_see(stored.job)) continue;
+        auto view = wire::event_view(stored.event, stored.version);
+        view["job"] = stored.job.str();
+        text += "id: " + std::to_string(stored.sequence) + "\nevent: " + std::string(domain::event_name(stored.event.body)) +
+                "\ndata: " + view.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
+      }
+      if (!text.empty()) co_return text;
+      if (events->size() == kPage) continue;
+      auto woken = co_await on_engine(exchange_, parts.engine.wait_any(heartbeat));
+      if (!woken) co_return std::unexpected(woken.error());
+      if (!*woken) co_return std::string(": nothing new\n\n");
+    }
+  }
+
+ private:
+  boost::asio::awaitable<bool> may_see(const JobId& id) {
+    const auto& caller = exchange_.caller;
+    if (identity::reach(caller.role, Action::read_job) == identity::Reach::everybody) co_return true;
+    const auto known = mine_.find(id);
+    if (known != mine_.end()) co_return known->second;
+    auto job = co_await exchange_.api.parts().jobs.job(id);
+    const bool mine = job && identity::authorize(caller, Action::read_job, job->owner).has_value();
+    if (mine_.size() > 100'000) mine_.clear();
+    mine_.emplace(id, mine);
+    co_return mine;
+  }
+
+  Exchange exchange_;
+  std::int64_t after_;
+  std::unordered_map<JobId, bool> mine_;
+};
+
+}  // namespace
+
+async::Task<http::Response> stream_events(Exchange exchange) {
+  constexpr std::int64_t kUnset = -1;
+  QueryReader query(exchange.request.query);
+  auto after = query.integer("after", kUnset, 0, std::numeric_limits<std::int64_t>::max());
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+  // A client that comes back says where it was (HTML Living Standard, server-sent events).
+  if (const auto last = exchange.request.headers.get("last-event-id"); last && after == kUnset) {
+    const http::Query resumed{{"after", std::string(*last)}};
+    QueryReader reader(resumed);
+    after = reader.integer("after", kUnset, 0, std::numeric_limits<std::int64_t>::max());
+    if (auto done = reader.finish(); !done) co_return std::unexpected(done.error());
+  }
+  if (after == kUnset) {
+    auto newest = co_await exchange.api.parts().jobs.last_event();
+    if (!newest) co_return std::unexpected(newest.error());
+    after = *newest;
+  }
+  auto stream = std::make_shared<EventStream>(std::move(exchange), after);
+  http::Response answer{.status = 200, .content_type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}}, .body = ": hansa\n\n"};
+  answer.next = [stream] { return stream->next(); };
+  co_return answer;
+}
+
+}  // namespace hansa::api

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/answers.hpp"
+#include "broker/core/digest.hpp"
+#include "broker/wire/job_request.hpp"
+
+#include <algorithm>
+
+namespace hansa::api {
+
+using identity::Action;
+
+namespace {
+
+constexpr std::int64_t kMaxPage = 1'000;
+constexpr std::int64_t kMaxWait = 55;                 // seconds; below the request's own time-out
+constexpr std::int64_t kMaxChunk = std::int64_t{1} << 20;
+constexpr std::size_t kMaxKey = 255;
+
+
+/// The client's key with the hash of what it asks: the same bytes are the same request.
+Result<std::optional<ports::Idempotency>> idempotency_of(const http::Request& request) {
+  const auto key = request.headers.get("idempotency-key");
+  if (!key) return std::nullopt;
+  const bool good = !key->empty() && key->size() <= kMaxKey && std::ranges::all_of(*key, [](char c) { return c > 0x20 && c < 0x7F; });
+  if (!good) {
+    return fail(ErrorKind::invalid_argument, "BAD_IDEMPOTENCY_KEY", "the header Idempotency-Key must be 1 to 255 visible ASCII characters");
+  }
+  return ports::Idempotency{.key = std::string(*key), .request_hash = sha256_hex(request.body)};
+}
+
+Result<bool> dry_run_of(const http::Request& request) {
+  QueryReader query(request.query);
+  const bool dry_run = query.flag("dry_run");
+  if (auto done = query.finish(); !done) return std::unexpected(done.error());
+  return dry_run;
+}
+
+async::Task<http::Response> changed(Exchange exchange, Action action,
+                                    async::Task<domain::Job> (*change)(const Exchange& exchange, const JobId& id)) {
+  if (auto body = read_body(exchange.request, {}); !body) co_return std::unexpected(body.error());
+  auto job = co_await find_job(exchange, action);
+  if (!job) co_return std::unexpected(job.error());
+  if (domain::is_terminal(job->state)) {
+    co_return fail(ErrorKind::conflict, "JOB_OVER", "job " + job->id.str() + " is over: " + std::string(domain::to_string(job->state)));
+  }
+  auto after = co_await change(exchange, job->id);
+  if (!after) co_return std::unexpected(after.error());
+  co_return json_answer(200, wire::job_view(*after));
+}
+
+}  // namespace
+
+async::Task<http::Response> submit_job(Exchange exchange) {
+  auto dry_run = dry_run_of(exchange.request);
+  if (!dry_run) co_return std::unexpected(dry_run.error());
+  const auto& caller = exchange.caller;
+  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  auto idempotency = idempotency_of(exchange.request);
+  if (!idempotency) co_return std::unexpected(idempotency.error());
+  auto json = parse_json(exchange.request.body, wire::kMaxDepth);
+  if (!json) co_return std::unexpected(json.error());
+  auto submission = wire::job_from_json(*json);
+  if (!submission) co_return std::unexpected(submission.error());
+
+  if (*dry_run) {
+    auto decision = co_await on_engine(exchange, exchange.api.parts().engine.consider(caller.principal, submission->spec));
+    if (!decision) co_return std::unexpected(decision.error());
+    co_return json_answer(200, wire::decision_view(*decision));
+  }
+  std::vector<domain::Submission> one;
+  one.push_back(std::move(*submission));
+  auto accepted = co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(one), std::move(*idempotency));
+  if (!accepted) co_return std::unexpected(accepted.error());
+  auto answer = json_answer(accepted->repeated ? 200 : 201, wire::job_view(accepted->jobs.front()));
+  answer.headers.emplace_back("Location", "/v1/jobs/" + accepted->jobs.front().id.str());
+  co_return answer;
+}
+
+async::Task<http::Response> submit_jobs(Exchange exchange) {
+  const auto& caller = exchange.caller;
+  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  auto idempotency = idempotency_of(exchange.request);
+  if (!idempotency) co_return std::unexpected(idempotency.error());
+  auto json = parse_json(exchange.request.body, wire::kMaxDepth + 2);
+  if (!json) co_return std::unexpected(json.error());
+  auto submissions = wire::jobs_from_json(*json);
+  if (!submissions) co_return std::unexpected(submissions.error());
+  auto accepted = co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));
+  if (!accepted) co_return std::unexpected(accepted.error());
+  Json jobs = Json::array();
+  for (const auto& job : accepted->jobs) jobs.push_back(wire::job_view(job));
+  co_return json_answer(accepted->repeated ? 200 : 201, {{"jobs", std::move(jobs)}});
+}
+
+async::Task<http::Response> list_jobs(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  ports::JobQuery wanted;
+  for (const auto& state : query.list("state")) {
+    const auto known = domain::parse_job_state(state);
+    if (known) wanted.states.push_back(*known);
+    else query.fault("state", "\"" + state.substr(0, 40) + "\" is no state; states are accepted, waiting, held, submitting, queued, running, finishing, "
+                              "succeeded, failed, timed_out, cancelled, lost, rejected");
+  }
+  if (const auto project = query.text("project")) wanted.project = ProjectId{*project};
+  if (const auto owner = query.text("owner")) wanted.owner = Principal{*owner};
+  wanted.accepted_since = query.time("since");
+  wanted.limit = static_cast<std::size_t>(query.integer("limit", 100, 1, kMaxPage));
+  if (const auto cursor = query.text("cursor")) {
+    wanted.before = JobId::parse(*cursor);
+    if (!wanted.before) query.fault("cursor", "must be the \"next_cursor\" of an earlier answer");
+  }
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+
+  const auto& caller = exchange.caller;
+  if (identity::reach(caller.role, Action::read_job) != identity::Reach::everybody) wanted.owner = caller.principal;
+  auto jobs = co_await exchange.api.parts().jobs.jobs(wanted);
+  if (!jobs) co_return std::unexpected(jobs.error());
+  Json list = Json::array();
+  for (const auto& job : *jobs) list.push_back(wire::job_view(job));
+  const bool more = jobs->size() == wanted.limit;
+  co_return json_answer(200, {{"jobs", std::move(list)}, {"next_cursor", more ? Json(jobs->back().id.str()) : Json()}});
+}
+
+async::Task<http::Response> get_job(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  const auto wait = query.integer("wait_s", 0, 0, kMaxWait);
+  const auto version = query.integer("version", 0, 0, std::numeric_limits<std::int64_t>::max());
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+  auto job = co_await find_job(exchange, Action::read_job);
+  if (!job) co_return std::unexpected(job.error());
+  if (wait > 0 && job->version <= version && !domain::is_terminal(job->state)) {
+    auto& parts = exchange.api.parts();
+    const auto deadline = async::Deadline::in(parts.scheduler, Seconds{wait});
+    auto waited = co_await on_engine(exchange, parts.engine.wait_beyond(job->id, version, deadline));
+    if (!waited) co_return std::unexpected(waited.error());
+    job = co_await parts.jobs.job(job->id);
+    if (!job) co_return std::unexpected(job.error());
+  }
+  co_return json_answer(200, wire::job_details_view(*job));
+}
+
+async::Task<http::Response> explain_job(Exchange exchange) {
+  auto job = co_await find_job(exchange, Action::read_job);
+  if (!job) co_return std::unexpected(job.error());
+  auto decision = co_await on_engine(exchange, exchange.api.parts().engine.explain(*job));
+  if (!decision && decision.error().kind == ErrorKind::not_found) {
+    co_return fail(ErrorKind::not_found, "NO_DECISION", "job " + job->id.str() + " ended before anything was decided about it");
+  }
+  if (!decision) co_return std::unexpected(decision.error());
+  auto view = wire::decision_view(*decision);
+  view["job"] = wire::job_view(*job);
+  co_return json_answer(200, view);
+}
+
+async::Task<http::Response> list_job_events(Exchange exchange) {
+  auto job = co_await find_job(exchange, Action::read_job);
+  if (!job) co_return std::unexpected(job.error());
+  auto events = co_await exchange.api.parts().jobs.events(job->id);
+  if (!events) co_return std::unexpected(events.error());
+  Json list = Json::array();
+  for (const auto& stored : *events) list.push_back(wire::event_view(stored.event, stored.version));
+  co_return json_answer(200, {{"events", std::move(list)}});
+}
+
+async::Task<http::Response> get_job_usage(Exchange exchange) {
+  auto job = co_await find_job(exchange, Action::read_job);
+  if (!job) co_return std::unexpected(job.error());
+  auto records = co_await exchange.api.parts().usage.usage_of(job->id);
+  if (!records) co_return std::unexpected(records.error());
+  Json list = Json::array();
+  for (const auto& record : *records) list.push_back(wire::usage_record_view(record));
+  co_return json_answer(200, {{"records", std::move(list)}});
+}
+
+async::Task<http::Response> read_job_output(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  const auto stream = query.text("stream").value_or("out");
+  if (stream != "out" && stream != "err") query.fault("stream", "must be out or err");
+  const auto offset = query.integer("offset", 0, 0, std::numeric_limits<std::int64_t>::max());
+  const auto limit = query.integer("limit", kMaxChunk, 1, kMaxChunk);
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+  auto job = co_await find_job(exchange, Action::read_output);
+  if (!job) co_return std::unexpected(job.error());
+  auto& parts = exchange.api.parts();
+  auto chunk = co_await on_engine(exchange, parts.engine.read_output(*job, stream == "out" ? ports::Stream::out : ports::Stream::err,
+                                                                     static_cast<std::uint64_t>(offset), static_cast<std::size_t>(limit),
+                                                                     exchange.request.deadline));
+  if (!chunk) co_return std::unexpected(chunk.error());
+  http::Response answer{.status = 200, .content_type = "application/octet-stream", .body = std::move(chunk->bytes)};
+  answer.headers.emplace_back("Hansa-Next-Offset", std::to_string(chunk->next_offset));
+  answer.headers.emplace_back("Hansa-Job-State", domain::to_string(job->state));
+  // Somebody else's bytes: no browser is to guess what they are.
+  answer.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  co_return answer;
+}
+
+async::Task<http::Response> hold_job(Exchange exchange) {
+  return changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.hold(id)); });
+}
+
+async::Task<http::Response> release_job(Exchange exchange) {
+  return changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.release(id)); });
+}
+
+async::Task<http::Response> cancel_job(Exchange exchange) {
+  return changed(std::move(exchange), Action::change_job,
+                 [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.cancel(id, e.caller.principal)); });
+}
+
+async::Task<http::Response> resolve_job(Exchange exchange) {
+  auto body = read_body(exchange.request, {"as", "reason"});
+  if (!body) co_return std::unexpected(body.error());
+  auto as = text_field(*body, "as", true);
+  auto reason = text_field(*body, "reason", true);
+  if (!as || !reason) co_return std::unexpected(!as ? as.error() : reason.error());
+  if (*as != "lost") co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", "/as: a job can be resolved as \"lost\" and as nothing else");
+  auto job = co_await find_job(exchange, Action::resolve_job);
+  if (!job) co_return std::unexpected(job.error());
+  auto after = co_await on_engine(exchange, exchange.api.parts().engine.resolve_lost(job->id, exchange.caller.principal, *reason));
+  if (!after) co_return std::unexpected(after.error());
+  co_return json_answer(200, wire::job_view(*after));
+}
+
+}  // namespace hansa::api

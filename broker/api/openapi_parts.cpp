@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/openapi_parts.hpp"
+
+namespace hansa::api {
+
+// "Name" stands for {"$ref": "#/components/schemas/Name"}; query entries are [name, type, description].
+const std::string_view kOperations = R"json({
+  "submitJob": {"query": [["dry_run", "boolean", "Answer with the decision; nothing is stored."]], "idempotent": true, "body": "JobRequest", "answer": "Job", "status": 201},
+  "submitJobs": {"idempotent": true, "body": "BulkRequest", "answer": "JobList", "status": 201},
+  "listJobs": {"query": [["state", "string", "States, separated by commas."], ["project", "string", "Only this project."], ["owner", "string", "Only this principal's (operators and auditors)."],
+                         ["since", "string", "Accepted at or after: 2026-11-22 or 2026-11-22T10:00:00Z."], ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]],
+               "answer": "JobList"},
+  "getJob": {"query": [["wait_s", "integer", "Wait up to so many seconds (at most 55) for a version above `version`, or the job's end."], ["version", "integer", "The version already known."]], "answer": "JobDetails"},
+  "explainJob": {"answer": "Decision"},
+  "listJobEvents": {"answer": "EventList"},
+  "getJobUsage": {"answer": "UsageRecords"},
+  "readJobOutput": {"query": [["stream", "string", "out or err; out by default."], ["offset", "integer", "First byte; 0 by default."], ["limit", "integer", "At most so many bytes; 1 MiB by default and at most."]], "content": "application/octet-stream"},
+  "holdJob": {"answer": "Job"},
+  "releaseJob": {"answer": "Job"},
+  "cancelJob": {"answer": "Job"},
+  "resolveJob": {"body": "ResolveRequest", "answer": "Job"},
+  "streamEvents": {"query": [["after", "integer", "Only events after this id; from now on by default."]], "content": "text/event-stream"},
+  "listSites": {"answer": "SiteList"},
+  "getSite": {"answer": "Site"},
+  "drainSite": {"body": "DrainRequest", "answer": "Site"},
+  "resumeSite": {"answer": "Site"},
+  "reportUsage": {"query": [["by", "string", "What to sum by, separated by commas: project, owner, site, country, queue, account, day, month, state."], ["from", "string", "Runs that ended at or after."], ["to", "string", "Runs that ended before."]], "answer": "UsageReport"},
+  "createToken": {"body": "TokenRequest", "answer": "NewToken", "status": 201},
+  "listTokens": {"answer": "TokenList"},
+  "revokeToken": {"answer": "Token"},
+  "getHealth": {"answer": "Status"},
+  "getReadiness": {"answer": "Status"},
+  "getMetrics": {"content": "text/plain"},
+  "getOpenApi": {"answer": "AnyObject"}
+})json";
+
+const std::string_view kSchemas = R"json({
+  "AnyObject": {"type": "object"},
+  "Status": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
+  "State": {"type": "string", "enum": ["accepted", "waiting", "held", "staging", "submitting", "queued", "running", "finishing", "succeeded", "failed", "timed_out", "cancelled", "lost", "rejected"]},
+  "Reason": {"type": ["object", "null"], "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+  "Time": {"type": ["string", "null"], "format": "date-time"},
+  "Problem": {
+    "type": "object", "description": "RFC 9457, with a stable code and every fault of the request.", "required": ["type", "title", "status", "detail", "code"],
+    "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}, "code": {"type": "string"}, "request_id": {"type": "string"},
+                   "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}}}}}
+  },
+  "Resources": {
+    "type": "object", "additionalProperties": false,
+    "properties": {"nodes": {"type": "integer", "minimum": 1, "default": 1}, "tasks": {"type": "integer", "minimum": 1, "description": "At least nodes, which is the default."},
+                   "cpus_per_task": {"type": "integer", "minimum": 1, "default": 1}, "memory_per_node_mib": {"type": "integer", "minimum": 0, "description": "0 or absent: what the site gives by default."},
+                   "gpus_per_node": {"type": "integer", "minimum": 0, "default": 0}, "gpu_model": {"type": "string"}}
+  },
+  "JobRequest": {
+    "type": "object", "additionalProperties": false, "required": ["script"],
+    "properties": {
+      "name": {"type": "string", "maxLength": 200}, "project": {"type": "string", "description": "Needed by members of several projects."},
+      "script": {"type": "string", "pattern": "^#!", "description": "Delivered byte for byte; at most 2.5 MiB, no NUL."},
+      "arguments": {"type": "array", "items": {"type": "string"}, "maxItems": 4096},
+      "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+      "resources": {"$ref": "#/components/schemas/Resources"},
+      "time_limit_s": {"type": "integer", "minimum": 1, "default": 3600},
+      "placement": {"type": "object", "additionalProperties": false, "properties": {"sites": {"type": "array", "items": {"type": "string"}}, "countries": {"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{2}$"}}}},
+      "requeue": {"type": "boolean", "default": false, "description": "The site may start it again, from its beginning, after a node failed."},
+      "datasets": {"type": "array", "maxItems": 0}, "code": {"type": "string", "maxLength": 0}, "outputs": {"type": "array", "maxItems": 0},
+      "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0}, "after": {"type": "array", "maxItems": 0}
+    }
+  },
+  "BulkRequest": {"type": "object", "additionalProperties": false, "required": ["jobs"], "properties": {"jobs": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": "#/components/schemas/JobRequest"}}}},
+  "Cancel": {"type": ["object", "null"], "properties": {"by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "outcome": {"enum": ["never_started", "stopped", "already_ended", "unknown", null]}}},
+  "Job": {
+    "type": "object", "required": ["id", "state", "owner", "project", "version"],
+    "properties": {
+      "id": {"type": "string"}, "name": {"type": ["string", "null"]}, "state": {"$ref": "#/components/schemas/State"}, "owner": {"type": "string"}, "project": {"type": "string"},
+      "site": {"type": ["string", "null"]}, "queue": {"type": ["string", "null"]}, "site_job_id": {"type": ["string", "null"]}, "account": {"type": ["string", "null"]},
+      "exit_code": {"type": ["integer", "null"]}, "signal": {"type": ["integer", "null"]}, "reason": {"$ref": "#/components/schemas/Reason"},
+      "unknown_since": {"$ref": "#/components/schemas/Time"}, "accepted_at": {"$ref": "#/components/schemas/Time"}, "started_at": {"$ref": "#/components/schemas/Time"}, "ended_at": {"$ref": "#/components/schemas/Time"},
+      "version": {"type": "integer"}, "cancel": {"$ref": "#/components/schemas/Cancel"}
+    }
+  },
+  "JobDetails": {
+    "allOf": [{"$ref": "#/components/schemas/Job"}, {"type": "object", "properties": {
+      "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
+      "placement": {"type": "object"}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}}}}]
+  },
+  "Attempt": {
+    "type": "object",
+    "properties": {
+      "number": {"type": "integer"}, "site": {"type": "string"}, "queue": {"type": ["string", "null"]}, "tag": {"type": "string"}, "state": {"enum": ["intended", "sent", "bound", "ended"]},
+      "account": {"type": ["string", "null"]}, "scheduler_account": {"type": ["string", "null"]}, "site_job_id": {"type": ["string", "null"]}, "intended_at": {"$ref": "#/components/schemas/Time"},
+      "sends": {"type": "integer"}, "sealed": {"type": "boolean"}, "unknown_since": {"$ref": "#/components/schemas/Time"},
+      "outcome": {"enum": ["succeeded", "failed", "timed_out", "cancelled", "never_started", null]}, "reason": {"$ref": "#/components/schemas/Reason"},
+      "runs": {"type": "array", "items": {"type": "object"}}
+    }
+  },
+  "JobList": {"type": "object", "required": ["jobs"], "properties": {"jobs": {"type": "array", "items": {"$ref": "#/components/schemas/Job"}}, "next_cursor": {"type": ["string", "null"]}}},
+  "Verdict": {
+    "type": "object", "required": ["site", "possible", "obstacle", "code", "message"],
+    "properties": {
+      "site": {"type": "string"}, "possible": {"type": "boolean"}, "obstacle": {"enum": ["none", "temporary", "permanent"]}, "code": {"type": "string"}, "message": {"type": "string"},
+      "source": {"type": "string"}, "age_s": {"type": "integer"}, "queue": {"type": "string"}, "wait_s": {"type": "integer"}, "method": {"type": "string"}, "snapshot_hash": {"type": "string"}
+    }
+  },
+  "Decision": {
+    "type": "object", "required": ["at", "verdicts"],
+    "properties": {"at": {"$ref": "#/components/schemas/Time"}, "site": {"type": ["string", "null"]}, "queue": {"type": ["string", "null"]}, "reason": {"$ref": "#/components/schemas/Reason"},
+                   "verdicts": {"type": "array", "items": {"$ref": "#/components/schemas/Verdict"}}, "job": {"$ref": "#/components/schemas/Job"}}
+  },
+  "EventList": {"type": "object", "properties": {"events": {"type": "array", "items": {"type": "object", "properties": {"version": {"type": "integer"}, "at": {"$ref": "#/components/schemas/Time"}, "event": {"type": "string"}, "details": {"type": "object"}}}}}},
+  "UsageRecords": {"type": "object", "properties": {"records": {"type": "array", "items": {"$ref": "#/components/schemas/UsageRecord"}}}},
+  "UsageRecord": {
+    "type": "object",
+    "properties": {
+      "site": {"type": "string"}, "cluster": {"type": "string"}, "site_job_id": {"type": "string"}, "account": {"type": ["string", "null"]}, "scheduler_account": {"type": ["string", "null"]},
+      "queue": {"type": ["string", "null"]}, "submitted_at": {"$ref": "#/components/schemas/Time"}, "started_at": {"$ref": "#/components/schemas/Time"}, "ended_at": {"$ref": "#/components/schemas/Time"},
+      "site_state": {"type": "string"}, "exit_code": {"type": ["integer", "null"]}, "elapsed_s": {"type": "integer"}, "nodes": {"type": "integer"}, "cores": {"type": "integer"}, "gpus": {"type": "integer"},
+      "core_seconds": {"type": "integer"}, "gpu_seconds": {"type": "integer"}, "node_seconds": {"type": "integer"}
+    }
+  },
+  "UsageReport": {
+    "type": "object", "required": ["by", "rows"],
+    "properties": {"by": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},
+                   "rows": {"type": "array", "items": {"type": "object", "required": ["runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"],
+                            "properties": {"runs": {"type": "integer"}, "elapsed_s": {"type": "integer"}, "core_seconds": {"type": "integer"}, "gpu_seconds": {"type": "integer"}, "node_seconds": {"type": "integer"}},
+                            "additionalProperties": {"type": "string"}}}}
+  },
+  "Site": {
+    "type": "object", "required": ["id", "state"],
+    "properties": {
+      "id": {"type": "string"}, "name": {"type": "string"}, "country": {"type": "string"}, "connector": {"type": "string"}, "state": {"enum": ["unseen", "up", "down", "drained"]},
+      "health": {"enum": ["unseen", "up", "down"]}, "drained": {"type": "boolean"}, "drain_reason": {"type": "string"}, "last_success": {"$ref": "#/components/schemas/Time"}, "last_failure": {"$ref": "#/components/schemas/Time"},
+      "last_error": {"$ref": "#/components/schemas/Reason"}, "snapshot_at": {"$ref": "#/components/schemas/Time"}, "scheduler": {"type": "string"}, "cluster": {"type": "string"},
+      "queues": {"type": "array", "items": {"type": "string"}}, "nodes": {"type": "integer"}, "usable_nodes": {"type": "integer"}, "cores": {"type": "integer"}, "free_cores": {"type": "integer"},
+      "gpus": {"type": "integer"}, "free_gpus": {"type": "integer"}, "running_jobs": {"type": "integer"}, "waiting_jobs": {"type": "integer"}, "our_live_jobs": {"type": "integer"},
+      "our_waiting_jobs": {"type": "integer"}, "our_unknown_jobs": {"type": "integer"}, "calls_made": {"type": "integer"}, "budget": {"type": "object", "additionalProperties": {"type": "integer"}}
+    }
+  },
+  "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}}},
+  "DrainRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 1000}}},
+  "ResolveRequest": {"type": "object", "additionalProperties": false, "required": ["as", "reason"], "properties": {"as": {"const": "lost"}, "reason": {"type": "string", "maxLength": 1000}}},
+  "TokenRequest": {"type": "object", "additionalProperties": false, "required": ["user"], "properties": {"user": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "note": {"type": "string"}, "expires_at": {"type": "string"}}},
+  "Token": {
+    "type": "object", "required": ["id", "principal", "role"],
+    "properties": {"id": {"type": "string"}, "principal": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "note": {"type": "string"}, "created_at": {"$ref": "#/components/schemas/Time"},
+                   "expires_at": {"$ref": "#/components/schemas/Time"}, "revoked_at": {"$ref": "#/components/schemas/Time"}}
+  },
+  "NewToken": {"allOf": [{"$ref": "#/components/schemas/Token"}, {"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}}}]},
+  "TokenList": {"type": "object", "properties": {"tokens": {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}}}
+})json";
+
+}  // namespace hansa::api

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/routes.hpp"
+
+#include <algorithm>
+
+namespace hansa::api {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"POST", "/v1/jobs", "submitJob", "Submit a job, or ask with ?dry_run=true what would become of it", false, submit_job},
+    {"POST", "/v1/jobs/bulk", "submitJobs", "Submit up to 1,000 jobs, all or none", false, submit_jobs},
+    {"GET", "/v1/jobs", "listJobs", "Jobs, newest first", false, list_jobs},
+    {"GET", "/v1/jobs/{id}", "getJob", "One job with its attempts and runs; may wait for its next change", false, get_job},
+    {"GET", "/v1/jobs/{id}/explain", "explainJob", "Where the job goes and why: a verdict for every site", false, explain_job},
+    {"GET", "/v1/jobs/{id}/events", "listJobEvents", "Everything that happened to the job", false, list_job_events},
+    {"GET", "/v1/jobs/{id}/usage", "getJobUsage", "What its runs used, as the site's accounting has it", false, get_job_usage},
+    {"GET", "/v1/jobs/{id}/output", "readJobOutput", "A piece of what the job wrote", false, read_job_output},
+    {"POST", "/v1/jobs/{id}/hold", "holdJob", "Keep a waiting job from going to a site", false, hold_job},
+    {"POST", "/v1/jobs/{id}/release", "releaseJob", "Let a held job go on", false, release_job},
+    {"POST", "/v1/jobs/{id}/cancel", "cancelJob", "Cancel a job; the outcome is told by the job", false, cancel_job},
+    {"POST", "/v1/jobs/{id}/resolve", "resolveJob", "An operator's word that a job is lost", false, resolve_job},
+    {"GET", "/v1/events", "streamEvents", "Events of all jobs that the caller may see, as server-sent events", false, stream_events},
+    {"GET", "/v1/sites", "listSites", "The sites, their state and their load", false, list_sites},
+    {"GET", "/v1/sites/{id}", "getSite", "One site", false, get_site},
+    {"POST", "/v1/sites/{id}/drain", "drainSite", "Send the site no new jobs", false, drain_site},
+    {"POST", "/v1/sites/{id}/resume", "resumeSite", "Send the site jobs again", false, resume_site},
+    {"GET", "/v1/reports/usage", "reportUsage", "Usage, summed by what is asked for", false, report_usage},
+    {"POST", "/v1/tokens", "createToken", "Make an API token; it is shown this once", false, create_token},
+    {"GET", "/v1/tokens", "listTokens", "The API tokens, without their secrets", false, list_tokens},
+    {"DELETE", "/v1/tokens/{id}", "revokeToken", "Revoke an API token, from now on", false, revoke_token},
+    {"GET", "/healthz", "getHealth", "Whether the process serves", true, healthz},
+    {"GET", "/readyz", "getReadiness", "Whether it takes jobs", true, readyz},
+    {"GET", "/metrics", "getMetrics", "Prometheus metrics", false, metrics},
+    {"GET", "/openapi.json", "getOpenApi", "This interface as an OpenAPI 3.1 document", true, openapi},
+};
+
+/// Compares segment by segment; {name} takes any one segment that is not empty.
+bool fits(std::string_view pattern, std::string_view path, std::map<std::string, std::string, std::less<>>& parameters) {
+  while (true) {
+    const auto want = pattern.substr(0, pattern.find('/'));
+    const auto have = path.substr(0, path.find('/'));
+    if (want.size() > 2 && want.front() == '{') {
+      if (have.empty()) return false;
+      parameters[std::string(want.substr(1, want.size() - 2))] = std::string(have);
+    } else if (want != have) {
+      return false;
+    }
+    const bool more_pattern = want.size() < pattern.size(), more_path = have.size() < path.size();
+    if (more_pattern != more_path) return false;
+    if (!more_pattern) return true;
+    pattern.remove_prefix(want.size() + 1);
+    path.remove_prefix(have.size() + 1);
+  }
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+Match match(std::string_view method, std::string_view path) {
+  Match found;
+  const bool head = method == "HEAD";
+  for (const auto& route : kRoutes) {
+    std::map<std::string, std::string, std::less<>> parameters;
+    if (!fits(route.path, path, parameters)) continue;
+    // "/v1/jobs/bulk" is no job: what is written out goes before what is a parameter.
+    const bool literal = parameters.empty();
+    if (route.method == method || (head && route.method == "GET")) {
+      found.route = &route;
+      found.path = std::move(parameters);
+      if (literal) return found;
+    } else {
+      found.allowed += (found.allowed.empty() ? "" : ", ") + std::string(route.method);
+    }
+  }
+  return found;
+}
+
+}  // namespace hansa::api

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The table of routes: the dispatcher's source, the OpenAPI document's, and the test's.
+
+#include "broker/api/api.hpp"
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hansa::api {
+
+/// One request on its way through a handler.
+struct Exchange {
+  Api& api;
+  http::Request request;
+  identity::Caller caller;                     // empty on open routes
+  std::map<std::string, std::string, std::less<>> path;  // {id} -> value
+};
+
+using Handle = async::Task<http::Response> (*)(Exchange exchange);
+
+struct Route {
+  std::string_view method;
+  std::string_view path;                       // "/v1/jobs/{id}"
+  std::string_view operation;                  // OpenAPI's operationId
+  std::string_view summary;
+  bool open = false;                           // answers without a token
+  Handle handle = nullptr;
+};
+
+std::span<const Route> routes();
+
+/// The route, with its path parameters; null with `allowed` (methods of that path, "GET, POST") empty if there is no such path.
+struct Match {
+  const Route* route = nullptr;
+  std::map<std::string, std::string, std::less<>> path;
+  std::string allowed;
+};
+Match match(std::string_view method, std::string_view path);
+
+Json openapi_document(const BrokerFacts& facts);
+
+// Handlers, by file.
+// jobs.cpp
+async::Task<http::Response> submit_job(Exchange exchange);
+async::Task<http::Response> submit_jobs(Exchange exchange);
+async::Task<http::Response> list_jobs(Exchange exchange);
+async::Task<http::Response> get_job(Exchange exchange);
+async::Task<http::Response> explain_job(Exchange exchange);
+async::Task<http::Response> list_job_events(Exchange exchange);
+async::Task<http::Response> get_job_usage(Exchange exchange);
+async::Task<http::Response> read_job_output(Exchange exchange);
+async::Task<http::Response> hold_job(Exchange exchange);
+async::Task<http::Response> release_job(Exchange exchange);
+async::Task<http::Response> cancel_job(Exchange exchange);
+async::Task<http::Response> resolve_job(Exchange exchange);
+// events.cpp
+async::Task<http::Response> stream_events(Exchange exchange);
+// sites.cpp
+async::Task<http::Response> list_sites(Exchange exchange);
+async::Task<http::Response> get_site(Exchange exchange);
+async::Task<http::Response> drain_site(Exchange exchange);
+async::Task<http::Response> resume_site(Exchange exchange);
+// reports.cpp
+async::Task<http::Response> report_usage(Exchange exchange);
+// tokens.cpp
+async::Task<http::Response> create_token(Exchange exchange);
+async::Task<http::Response> list_tokens(Exchange exchange);
+async::Task<http::Response> revoke_token(Exchange exchange);
+// service.cpp
+async::Task<http::Response> healthz(Exchange exchange);
+async::Task<http::Response> readyz(Exchange exchange);
+async::Task<http::Response> metrics(Exchange exchange);
+async::Task<http::Response> openapi(Exchange exchange);
+
+}  // namespace hansa::api

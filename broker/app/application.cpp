@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/app/application.hpp"
+
+#include "broker/api/api.hpp"
+#include "broker/app/connectors.hpp"
+#include "broker/app/operator_token.hpp"
+#include "broker/app/spd_log.hpp"
+#include "broker/app/stop_signal.hpp"
+#include "broker/app/version.hpp"
+#include "broker/async/real_scheduler.hpp"
+#include "broker/async/task.hpp"
+#include "broker/http/server.hpp"
+#include "broker/identity/account_directory.hpp"
+#include "broker/store/sqlite_store.hpp"
+#include "config/accounts.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <thread>
+
+namespace hansa::app {
+namespace {
+
+ports::LogLevel level_of(config::LogLevel level) {
+  switch (level) {
+    case config::LogLevel::trace:
+    case config::LogLevel::debug: return ports::LogLevel::debug;
+    case config::LogLevel::info: return ports::LogLevel::info;
+    case config::LogLevel::warning: return ports::LogLevel::warning;
+    case config::LogLevel::error: return ports::LogLevel::error;
+  }
+  return ports::LogLevel::info;
+}
+
+int exit_status(const Error& error) {
+  if (error.code == "STATE_LOCKED") return kExitAlreadyRunning;
+  if (error.code == "BAD_SITE") return kExitConfiguration;
+  return kExitStorage;
+}
+
+int complain(const Error& error, int status) {
+  std::fprintf(stderr, "hansad: %s\n", error.message.c_str());
+  for (const auto& fault : error.faults) std::fprintf(stderr, "  %s: %s\n", fault.where.c_str(), fault.message.c_str());
+  if (!error.detail.empty()) std::fprintf(stderr, "  (%s)\n", error.detail.c_str());
+  return status;
+}
+
+/// The engine's strand: a context that one thread runs. On its way out it runs what is left.
+class Strand {
+ public:
+  Strand() : guard_(boost::asio::make_work_guard(context_)), thread_([this] { context_.run(); }) {}
+  ~Strand() {
+    guard_.reset();
+    if (thread_.joinable()) thread_.join();
+  }
+  Strand(const Strand&) = delete;
+  Strand& operator=(const Strand&) = delete;
+
+  boost::asio::any_io_executor executor() { return context_.get_executor(); }
+
+  /// Runs a task on the strand and blocks the calling thread until its end.
+  Result<void> run(async::Task<> task) {
+    return boost::asio::co_spawn(context_, async::without_exceptions(std::move(task)), boost::asio::use_future).get();
+  }
+
+ private:
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
+  std::thread thread_;
+};
+
+engine::EngineOptions engine_options(const config::EngineConfig& config, std::string broker_id, std::int64_t epoch) {
+  return {.broker_id = std::move(broker_id),
+          .epoch = epoch,
+          .status_interval = config.status_interval,
+          .snapshot_interval = config.snapshot_interval,
+          .usage_interval = config.usage_interval,
+          .snapshot_freshness = config.snapshot_max_age,
+          .call_timeout = config.call_timeout,
+          .submit_timeout = config.submit_timeout,
+          .visibility_window = config.visibility_window,
+          .second_look_after = config.second_look_after,
+          .clock_skew = config.clock_skew,
+          .first_poll_after = config.first_poll_after,
+          .max_sends = static_cast<std::int32_t>(config.max_sends),
+          .max_attempts = static_cast<std::int32_t>(config.max_attempts),
+          .active_jobs = static_cast<std::size_t>(config.active_jobs)};
+}
+
+identity::AccountDirectory account_directory(const config::BrokerConfig& config, ports::Log& log) {
+  std::vector<identity::SiteAccounts> sites;
+  for (const auto& site : config.sites) {
+    sites.push_back({.site = site.id, .own_account = site.run_as == config::RunAs::self, .accounts = site.accounts, .file = site.accounts_file});
+  }
+  std::vector<identity::ProjectMembers> projects;
+  for (const auto& project : config.projects) projects.push_back({project.id, project.members});
+  return {std::move(sites), std::move(projects), config::load_accounts, [&log](const SiteId& site, const Error& error) {
+            log.write(ports::LogLevel::error, "accounts file cannot be read; the last good one stays in force",
+                      {{"site", site.str()}, {"code", error.code}, {"error", config::describe_errors(error)}});
+          }};
+}
+
+http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& log) {
+  http::ServerOptions options{.address = config.listen.host, .port = config.listen.port, .threads = static_cast<unsigned>(config.threads)};
+  if (config.tls_certificate && config.tls_key) options.tls = http::TlsFiles{config.tls_certificate->string(), config.tls_key->string()};
+  options.body_limit = [limits = config.limits](std::string_view method, std::string_view path) {
+    const auto configured = static_cast<std::size_t>(path == "/v1/jobs/bulk" ? limits.bulk_kib : limits.job_kib) << 10;
+    return std::min(configured, api::Api::body_limit(method, path));
+  };
+  options.max_connections = static_cast<std::size_t>(config.limits.connections);
+  options.max_streams = static_cast<std::size_t>(config.limits.event_streams);
+  options.header_timeout = config.limits.header_timeout;
+  options.body_timeout = config.limits.body_timeout;
+  options.idle_timeout = config.limits.idle_timeout;
+  options.on_event = [&log](const http::ServerEvent& event) {
+    using Kind = http::ServerEvent::Kind;
+    const auto level = event.kind == Kind::answered ? ports::LogLevel::debug : event.kind == Kind::accept_failed ? ports::LogLevel::error : ports::LogLevel::info;
+    const auto* sentence = event.kind == Kind::answered     ? "request"
+                           : event.kind == Kind::refused    ? "request refused"
+                           : event.kind == Kind::dropped    ? "connection dropped"
+                           : event.kind == Kind::tls_failed ? "TLS handshake failed"
+                                                            : "cannot accept connections";
+    log.write(level, sentence,
+              {{"request", std::string(event.request_id)}, {"peer", std::string(event.peer)}, {"method", std::string(event.method)},
+               {"target", std::string(event.target.substr(0, event.target.find('?')))}, {"status", event.status == 0 ? "" : std::to_string(event.status)},
+               {"code", std::string(event.code)}, {"detail", std::string(event.detail)}, {"us", std::to_string(event.duration.count())}});
+  };
+  return options;
+}
+
+}  // namespace
+
+int run(const config::BrokerConfig& config, const std::filesystem::path& program_folder) {
+  StopSignal stop_signal;  // first: threads inherit the blocked signals
+  SpdLog log(level_of(config.broker.log.level), config.broker.log.format == config::LogFormat::json);
+  async::RealScheduler scheduler;
+  async::SystemRandom random;
+  UlidSource ids(scheduler, random);
+
+  store::Options store_options{.state_dir = config.broker.state_dir,
+                               .file = config::database_path(config),
+                               .broker_id = config.broker.name,
+                               .opened_at = scheduler.now_utc(),
+                               .on_fatal = [&log](const Error& error) {
+                                 log.write(ports::LogLevel::error, "the disk failed under the database; ending before anything wrong is said",
+                                           {{"code", error.code}, {"error", error.message}, {"detail", error.detail}});
+                                 std::_Exit(kExitStorage);
+                               }};
+  for (const auto& site : config.sites) store_options.countries.emplace(site.id, site.country);
+  if (auto made = make_state_folder(config.broker.state_dir); !made) return complain(made.error(), kExitStorage);
+  auto store = store::SqliteStore::open(std::move(store_options));
+  if (!store) return complain(store.error(), exit_status(store.error()));
+  const auto epoch = (*store)->begin_epoch();
+  if (!epoch) return complain(epoch.error(), kExitStorage);
+
+  int status = kExitOk;
+  {
+    Strand strand;
+    auto accounts = account_directory(config, log);
+    identity::TokenAuthority tokens(scheduler, random, **store);
+    ConnectorGround ground{.scheduler = scheduler, .random = random, .strand = strand.executor(), .log = log, .program_folder = program_folder};
+    auto sites = build_sites(config, ground);
+    if (!sites) return complain(sites.error(), exit_status(sites.error()));
+    engine::Engine engine({.strand = strand.executor(), .scheduler = scheduler, .ids = ids, .jobs = **store, .usage = **store, .sites = **store,
+                           .accounts = accounts, .log = log},
+                          engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(*sites));
+    api::Api api({.engine = engine, .jobs = **store, .usage = **store, .tokens = tokens, .scheduler = scheduler, .log = log,
+                  .more_metrics = [&store] { return store_metrics((*store)->figures()); }},
+                 {.name = config.broker.name, .country = config.broker.country, .version = std::string(kVersion)});
+    http::Server server(server_options(config.api, log), [&api](http::Request request) { return api.handle(std::move(request)); });
+
+    const auto start = [&]() -> Result<void> {
+      if (auto loaded = strand.run(tokens.load()); !loaded) return loaded;
+      if (auto made = strand.run(ensure_operator_token(tokens, config.broker.state_dir)); !made) return made;
+      if (auto started = strand.run(engine.start()); !started) return started;
+      return server.start();
+    };
+    if (auto started = start(); started) {
+      api.set_ready(true);
+      log.write(ports::LogLevel::info, "serving",
+                {{"version", std::string(kVersion)}, {"address", config.api.listen.host + ":" + std::to_string(server.port())},
+                 {"broker", config.broker.name}, {"sites", std::to_string(config.sites.size())}, {"epoch", std::to_string(*epoch)}});
+      const auto signal = stop_signal.wait();
+      log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
+      stop_signal.next_ends_at_once();
+      api.set_ready(false);
+    } else {
+      status = complain(started.error(), started.error().kind == ErrorKind::internal ? kExitSoftware : kExitUnavailable);
+    }
+    server.stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
+    (void)strand.run(engine.stop());
+    for (const auto& close : ground.closers) (void)strand.run(close());
+  }
+  if (auto closed = (*store)->close(); !closed) {
+    log.write(ports::LogLevel::warning, "the database was not tidied up", {{"error", closed.error().message}});
+  }
+  log.write(ports::LogLevel::info, "stopped", {});
+  return status;
+}
+
+}  // namespace hansa::app

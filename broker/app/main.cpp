@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/app/application.hpp"
+#include "broker/app/version.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+int main(int argc, char** argv) {
+  using namespace hansa;
+  CLI::App command("hansad: the Hansa broker. Takes jobs over REST, picks a site for each, and has the site's own scheduler run it.", "hansad");
+  std::string file = "/etc/hansa/hansad.toml";
+  bool check = false;
+  command.add_option("--config", file, "Configuration file (see config/reference.md)")->capture_default_str()->type_name("FILE");
+  command.add_flag("--check", check, "Only check the configuration, and say every fault of it");
+  command.set_version_flag("--version", "hansad " + std::string(app::kVersion));
+  command.footer("Exit status: 0 stopped as asked; 2 usage; 69 address in use; 74 state folder or database unusable;\n"
+                 "75 already running on this state folder; 77 run as root; 78 configuration.");
+  try {
+    command.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = command.exit(error);
+    return status == 0 ? app::kExitOk : app::kExitUsage;
+  }
+
+  const auto config = config::load_broker_config(file);
+  if (!config) {
+    std::fprintf(stderr, "hansad: the configuration cannot be used:\n%s\n", config::describe_errors(config.error()).c_str());
+    return app::kExitConfiguration;
+  }
+  if (check) {
+    std::printf("%s: good, %zu sites, %zu projects\n", file.c_str(), config->sites.size(), config->projects.size());
+    return app::kExitOk;
+  }
+  if (::geteuid() == 0) {
+    std::fprintf(stderr, "hansad: refuses to run as root: start it as an account of its own (systemd: User=hansa); becoming others is hansa-switch's business\n");
+    return app::kExitRoot;
+  }
+  ::prctl(PR_SET_DUMPABLE, 0);  // no core dump with tokens and scripts in it, no ptrace by the same account
+  std::error_code ignored;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  return app::run(*config, program.parent_path());
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/commands.hpp"
+
+namespace hansa::cli {
+namespace {
+
+constexpr Option kJson{.name = "--json", .help = "Print the API's JSON, one document"};
+
+constexpr Option kGlobals[] = {
+    {.name = "--url", .value = "URL", .help = "The broker's address (else HANSA_URL, else the configuration file)"},
+    {.name = "--token-file", .value = "FILE", .help = "The file with your token (else HANSA_TOKEN_FILE)"},
+    {.name = "--ca-file", .value = "FILE", .help = "The authorities that may sign the broker's certificate (PEM)"},
+    {.name = "--help", .help = "Explain the command", .letter = 'h'},
+    {.name = "--version", .help = "Print the version"},
+};
+
+constexpr Option kSubmit[] = {
+    {.name = "--project", .value = "P", .help = "The project that the job is for"},
+    {.name = "--nodes", .value = "N", .help = "Nodes (1)"},
+    {.name = "--ntasks", .value = "N", .help = "Tasks, all nodes together (one a node)"},
+    {.name = "--cpus-per-task", .value = "N", .help = "Cores of each task (1)"},
+    {.name = "--gpus-per-node", .value = "N[:MODEL]", .help = "GPUs on each node, as 4 or 4:a100"},
+    {.name = "--mem", .value = "SIZE", .help = "Memory on each node: 4G, 512M; MiB without a unit"},
+    {.name = "--time", .value = "T", .help = "Time limit (1h): 30m, 2h, 1d, or minutes, h:m:s, d-h:m:s"},
+    {.name = "--site", .value = "S", .help = "Only at this site", .repeated = true},
+    {.name = "--country", .value = "C", .help = "Only in this country, as FI", .repeated = true},
+    {.name = "--name", .value = "N", .help = "A name for people (the script's file name)"},
+    {.name = "--env", .value = "K=V", .help = "A variable of the job's environment", .repeated = true},
+    {.name = "--requeue", .help = "The site may start the job again after a node failed"},
+    {.name = "--idempotency-key", .value = "K", .help = "Submitting again with the same key gives the same job (random)"},
+    {.name = "--dry-run", .help = "Only say where the job would go and why; exit 6 if nowhere ever"},
+    {.name = "--wait", .help = "Wait for the job's end; exit 1 unless it succeeds"},
+    kJson,
+};
+constexpr Option kJobs[] = {
+    {.name = "--state", .value = "S", .help = "Only in this state, or S,S,...", .repeated = true},
+    {.name = "--since", .value = "T", .help = "Only those accepted since 2026-11-22, 2026-11-22T10:00:00Z, or in the last 12h, 7d"},
+    {.name = "--project", .value = "P", .help = "Only of this project"},
+    {.name = "--limit", .value = "N", .help = "At most N, the newest (100)"},
+    {.name = "--all", .help = "All of them, however many"},
+    kJson,
+};
+constexpr Option kJsonOnly[] = {kJson};
+constexpr Option kWait[] = {{.name = "--timeout", .value = "T", .help = "Give up after T (30s, 10m, 2h): exit 7"}, kJson};
+constexpr Option kLogs[] = {
+    {.name = "--follow", .help = "Go on until the job is over and all of it is read", .letter = 'f'},
+    {.name = "--stderr", .help = "What the job wrote to standard error"},
+};
+constexpr Option kResolve[] = {
+    {.name = "--as", .value = "lost", .help = "What the job is to count as"},
+    {.name = "--reason", .value = "TEXT", .help = "Why; recorded with your name"},
+    kJson,
+};
+constexpr Option kDrain[] = {{.name = "--reason", .value = "TEXT", .help = "Why; shown to everybody whose job waits for it"}, kJson};
+constexpr Option kUsage[] = {
+    {.name = "--by", .value = "WHAT", .help = "Sum by project, owner, site, country, queue, account, day, month, state (project,site)", .repeated = true},
+    {.name = "--from", .value = "D", .help = "Runs that ended at D or later: 2026-11-01, or 30d for the last 30 days"},
+    {.name = "--to", .value = "D", .help = "Runs that ended before D"},
+    {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
+    kJson,
+};
+constexpr Option kTokenCreate[] = {
+    {.name = "--user", .value = "U", .help = "Whose token: U is local:U to the broker"},
+    {.name = "--role", .value = "R", .help = "user (default), operator or auditor"},
+    {.name = "--note", .value = "T", .help = "What it is for"},
+    {.name = "--expires", .value = "T", .help = "When it ends: 2027-01-31, or 90d from now (never)"},
+    kJson,
+};
+constexpr Option kReference[] = {{.name = "--man", .help = "As the man page hansad.toml(5)"}};
+
+constexpr Command kCommands[] = {
+    {"submit", "SCRIPT [ARG...]", "Submit a job; SCRIPT may be - for standard input. Prints the job's id.", "hansa submit --nodes 2 --gpus-per-node 4:a100 --time 2h train.sh --epochs 3",
+     kSubmit, 1, kMany, submit, true},
+    {"jobs", "", "List jobs, newest first.", "hansa jobs --state running,queued --since 7d", kJobs, 0, 0, jobs},
+    {"show", "ID", "Show everything about a job.", "hansa show 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, show},
+    {"explain", "ID", "Say where a job goes and why, for every site.", "hansa explain 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, explain},
+    {"wait", "ID...", "Wait until jobs are over; exit 0 if all succeeded, else 1.", "hansa wait --timeout 2h 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWait, 1, kMany, wait},
+    {"logs", "ID", "Print what a job wrote, byte for byte.", "hansa logs -f 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kLogs, 1, 1, logs},
+    {"hold", "ID...", "Keep waiting jobs from going to a site.", "hansa hold 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany, hold},
+    {"release", "ID...", "Let held jobs go on.", "hansa release 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany, release},
+    {"cancel", "ID...", "Cancel jobs.", "hansa cancel 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany, cancel},
+    {"resolve", "ID", "Give a job up for lost (operators): its site can no longer tell what became of it.",
+     "hansa resolve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --as lost --reason \"site decommissioned\"", kResolve, 1, 1, resolve},
+    {"sites", "", "List the sites and their load.", "hansa sites", kJsonOnly, 0, 0, sites},
+    {"site show", "SITE", "Show one site.", "hansa site show alpha", kJsonOnly, 1, 1, site_show},
+    {"site drain", "SITE", "Send a site no new jobs (operators).", "hansa site drain alpha --reason \"maintenance on Monday\"", kDrain, 1, 1, site_drain},
+    {"site resume", "SITE", "Send a site jobs again (operators).", "hansa site resume alpha", kJsonOnly, 1, 1, site_resume},
+    {"report usage", "", "Sum up what was used.", "hansa report usage --by project,site --from 2026-11-01 --to 2026-12-01 --format csv", kUsage, 0, 0, report_usage},
+    {"token create", "", "Make an API token (operators). Prints it, this once.", "hansa token create --user alice --expires 90d > alice.token", kTokenCreate, 0, 0, token_create},
+    {"token list", "", "List the API tokens, without their secrets (operators).", "hansa token list", kJsonOnly, 0, 0, token_list},
+    {"token revoke", "ID", "Revoke an API token, from now on (operators).", "hansa token revoke 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, token_revoke},
+    {"config check", "FILE", "Check a hansad.toml; needs no broker.", "hansa config check /etc/hansa/hansad.toml", {}, 1, 1, config_check},
+    {"config reference", "", "Print what every key of hansad.toml means.", "hansa config reference", kReference, 0, 0, config_reference},
+    {"version", "", "Print the version.", "hansa version", {}, 0, 0, version},
+};
+
+constexpr CommandTable kTable{.commands = kCommands, .globals = kGlobals};
+
+}  // namespace
+
+const CommandTable& commands() { return kTable; }
+
+}  // namespace hansa::cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// All commands. Each is one function: it gives the exit status, or the Error that ends the call.
+
+#include "broker/cli/command_line.hpp"
+#include "broker/cli/session.hpp"
+
+namespace hansa::cli {
+
+/// Only what this broker serves stands in it.
+const CommandTable& commands();
+
+Result<ExitStatus> submit(Session& session, const Invocation& call);
+Result<ExitStatus> jobs(Session& session, const Invocation& call);
+Result<ExitStatus> show(Session& session, const Invocation& call);
+Result<ExitStatus> explain(Session& session, const Invocation& call);
+Result<ExitStatus> wait(Session& session, const Invocation& call);
+Result<ExitStatus> logs(Session& session, const Invocation& call);
+Result<ExitStatus> hold(Session& session, const Invocation& call);
+Result<ExitStatus> release(Session& session, const Invocation& call);
+Result<ExitStatus> cancel(Session& session, const Invocation& call);
+Result<ExitStatus> resolve(Session& session, const Invocation& call);
+Result<ExitStatus> sites(Session& session, const Invocation& call);
+Result<ExitStatus> site_show(Session& session, const Invocation& call);
+Result<ExitStatus> site_drain(Session& session, const Invocation& call);
+Result<ExitStatus> site_resume(Session& session, const Invocation& call);
+Result<ExitStatus> report_usage(Session& session, const Invocation& call);
+Result<ExitStatus> token_create(Session& session, const Invocation& call);
+Result<ExitStatus> token_list(Session& session, const Invocation& call);
+Result<ExitStatus> token_revoke(Session& session, const Invocation& call);
+Result<ExitStatus> config_check(Session& session, const Invocation& call);
+Result<ExitStatus> config_reference(Session& session, const Invocation& call);
+Result<ExitStatus> version(Session& session, const Invocation& call);
+
+}  // namespace hansa::cli

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/explanation.hpp"
+
+#include "broker/cli/session.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace hansa::cli {
+namespace {
+
+std::string source_text(const Json& verdict) {
+  auto text = shown(verdict, "source");
+  if (const auto age = number(verdict, "age_s")) text += " " + duration_text(Seconds{*age}) + " old";
+  return text;
+}
+
+std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
+  const auto site = shown(verdict, "site");
+  if (raw_text(verdict, "obstacle") != "none") {
+    const bool never = raw_text(verdict, "obstacle") == "permanent";
+    return {site, Cell(never ? "no" : "not now", never ? Tint::bad : Tint::odd), shown(verdict, "code"), shown(verdict, "message")};
+  }
+  const auto wait = number(verdict, "wait_s");
+  std::string how;
+  for (const auto& part : {shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"), shown(verdict, "method"), source_text(verdict)}) {
+    if (!part.empty()) how += (how.empty() ? "" : ", ") + part;
+  }
+  return {site, Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none),
+          wait ? "starts in " + duration_text(Seconds{*wait}) : std::string("no estimate"), how};
+}
+
+}  // namespace
+
+std::string explanation(const Json& decision, const Look& look) {
+  const auto site = shown(decision, "site");
+  const auto& job = member(decision, "job");
+  const auto id = shown(job, "id");
+  const auto name = shown(job, "name");
+  auto head = id.empty() ? std::string("the job") : "job " + id + (name.empty() ? "" : " (" + name + ")") + " is " + shown(job, "state");
+  const auto verb = id.empty() ? std::string(" would go to ") : std::string("; decided for ");
+  const auto none = !id.empty() ? "; no site was chosen" : is_never(decision) ? " would be rejected" : " would be held";
+  head += site.empty() ? std::string(none) : verb + site;
+  const auto why = shown(member(decision, "reason"), "message");
+  if (!why.empty()) head += ": " + why;
+  auto out = head + "\n";
+  if (const auto at = shown(decision, "at"); !at.empty()) out += "decided " + at + "\n";
+  out += "\n";
+
+  Table table({{"SITE"}, {"VERDICT"}, {"WHEN"}, {"WHY", false, true}});
+  const auto& verdicts = member(decision, "verdicts");
+  // The chosen one first, then by their wait, then those that cannot take it; equal ones in the order of the sites.
+  std::vector<const Json*> order;
+  if (verdicts.is_array()) {
+    for (const auto& verdict : verdicts) order.push_back(&verdict);
+  }
+  const auto chosen = raw_text(decision, "site");
+  std::ranges::sort(order, {}, [&](const Json* verdict) {
+    const auto obstacle = raw_text(*verdict, "obstacle");
+    const int group = !chosen.empty() && raw_text(*verdict, "site") == chosen ? 0 : obstacle == "none" ? 1 : obstacle == "temporary" ? 2 : 3;
+    return std::tuple(group, group == 1 ? number(*verdict, "wait_s").value_or(INT64_MAX) : 0, verdict);  // elements of one array: in its order
+  });
+  for (const auto* verdict : order) table.add(verdict_row(*verdict, !chosen.empty() && raw_text(*verdict, "site") == chosen));
+  Look uncut = look;
+  uncut.width = 0;  // the reasons are what is asked for
+  return out + (table.empty() ? "the broker has no sites\n" : table.text(uncut, false));
+}
+
+bool is_never(const Json& decision) {
+  const auto& verdicts = member(decision, "verdicts");
+  return raw_text(decision, "site").empty() && verdicts.is_array() && !verdicts.empty() &&
+         std::ranges::all_of(verdicts, [](const Json& verdict) { return raw_text(verdict, "obstacle") == "permanent"; });
+}
+
+}  // namespace hansa::cli

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/commands.hpp"
+#include "broker/cli/explanation.hpp"
+#include "broker/cli/submission.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace hansa::cli {
+namespace {
+
+constexpr std::int64_t kPage = 1'000;
+constexpr std::int64_t kUsual = 100;
+
+Result<std::int64_t> wanted_count(const Invocation& call) {
+  const auto text = call.value("--limit");
+  if (call.has("--all")) {
+    if (text) return fail(ErrorKind::invalid_argument, "USAGE", "--limit and --all contradict each other; give one of them");
+    return INT64_MAX;
+  }
+  if (!text) return kUsual;
+  std::int64_t count = 0;
+  const auto* end = text->data() + text->size();
+  const auto [at, error] = std::from_chars(text->data(), end, count);
+  if (error != std::errc{} || at != end || count < 1) return fail(ErrorKind::invalid_argument, "USAGE", "--limit must be a whole number of at least 1");
+  return count;
+}
+
+/// How long it has run, or ran.
+std::string ran(const Json& job, UtcTime now) {
+  const auto started = time(job, "started_at");
+  return started ? duration_text(time(job, "ended_at").value_or(now) - *started) : std::string();
+}
+
+std::string exit_text(const Json& job) {
+  if (const auto signal = number_text(job, "signal"); !signal.empty()) return "signal " + signal;
+  return number_text(job, "exit_code");
+}
+
+std::vector<Cell> job_row(const Json& job, UtcTime now) {
+  const auto state = shown(job, "state");
+  const auto unknown = time(job, "unknown_since");
+  return {shown(job, "id"),
+          shown(job, "name"),
+          Cell(unknown ? state + " (not seen for " + age_text(unknown, now) + ")" : state, unknown ? Tint::odd : tint_of(state)),
+          shown(job, "site"),
+          shown(job, "site_job_id"),
+          age_text(time(job, "accepted_at"), now),
+          ran(job, now),
+          exit_text(job),
+          shown(member(job, "reason"), "code")};
+}
+
+/// "label   value" lines; those without a value are left out.
+class Sheet {
+ public:
+  void line(const char* label, const std::string& value, Tint tint = Tint::none) {
+    if (!value.empty()) table_.add({Cell(label, Tint::strong), Cell(value, tint)});
+  }
+  [[nodiscard]] std::string text(const Look& look) const { return table_.text({.colours = look.colours}, false); }
+
+ private:
+  Table table_{{{""}, {""}}};
+};
+
+std::string count_text(const Json& json, const char* key, const char* thing) {
+  const auto count = number(json, key);
+  return count && *count > 0 ? std::to_string(*count) + " " + thing + (*count == 1 ? "" : "s") : std::string();
+}
+
+std::string resources_text(const Json& resources) {
+  std::string text;
+  const auto add = [&](const std::string& part) {
+    if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
+  };
+  add(count_text(resources, "nodes", "node"));
+  add(count_text(resources, "tasks", "task"));
+  add(count_text(resources, "cpus_per_task", "core") + " a task");
+  if (const auto memory = number_text(resources, "memory_per_node_mib"); !memory.empty()) add(memory + " MiB a node");
+  if (const auto model = shown(resources, "gpu_model"); !model.empty()) add(count_text(resources, "gpus_per_node", (model + " GPU").c_str()) + " a node");
+  else if (const auto gpus = count_text(resources, "gpus_per_node", "GPU"); !gpus.empty()) add(gpus + " a node");
+  return text;
+}
+
+std::string listed(const Json& array) {
+  std::string text;
+  if (!array.is_array()) return text;
+  for (const auto& entry : array) {
+    if (entry.is_string()) text += (text.empty() ? "" : ", ") + printable(entry.get<std::string>());
+  }
+  return text;
+}
+
+std::string attempt_lines(const Json& attempt, const Look& look) {
+  Sheet sheet;
+  auto what = shown(attempt, "state");
+  if (const auto outcome = shown(attempt, "outcome"); !outcome.empty()) what += ", " + outcome;
+  if (const auto unknown = shown(attempt, "unknown_since"); !unknown.empty()) what += ", not seen since " + unknown;
+  sheet.line("  state", what);
+  sheet.line("  queue", shown(attempt, "queue"));
+  sheet.line("  account", shown(attempt, "account"));
+  sheet.line("  charged to", shown(attempt, "scheduler_account"));
+  sheet.line("  site's job id", shown(attempt, "site_job_id"));
+  sheet.line("  tag", shown(attempt, "tag"));
+  sheet.line("  intended", shown(attempt, "intended_at"));
+  if (number(attempt, "sends").value_or(0) > 1) sheet.line("  sent", number_text(attempt, "sends") + " times, under one tag");
+  if (member(attempt, "sealed") == true) sheet.line("  sealed", "it can never start");
+  sheet.line("  reason", reason_text(attempt));
+  const auto& runs = member(attempt, "runs");
+  if (runs.is_array()) {
+    for (const auto& run : runs) {
+      auto text = shown(run, "started_at") + " to " + shown(run, "ended_at");
+      if (const auto outcome = shown(run, "outcome"); !outcome.empty()) text += ", " + outcome;
+      if (const auto code = number_text(run, "exit_code"); !code.empty()) text += ", exit code " + code;
+      if (const auto signal = number_text(run, "signal"); !signal.empty()) text += ", signal " + signal;
+      sheet.line("  run", text);
+    }
+  }
+  return "attempt " + number_text(attempt, "number") + " at " + shown(attempt, "site") + "\n" + sheet.text(look);
+}
+
+std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
+  Sheet sheet;
+  sheet.line("job", shown(job, "id"));
+  sheet.line("name", shown(job, "name"));
+  sheet.line("state", shown(job, "state"), tint_of(raw_text(job, "state")));
+  sheet.line("reason", reason_text(job));
+  sheet.line("exit code", number_text(job, "exit_code"));
+  sheet.line("signal", number_text(job, "signal"));
+  if (const auto unknown = time(job, "unknown_since")) {
+    sheet.line("not seen since", shown(job, "unknown_since") + ": the site does not tell; the job may well go on", Tint::odd);
+  }
+  if (const auto& cancel = member(job, "cancel"); cancel.is_object()) {
+    const auto outcome = shown(cancel, "outcome");
+    sheet.line("cancel", "asked by " + shown(cancel, "by") + " at " + shown(cancel, "at") + "; outcome: " + (outcome.empty() ? "not known yet" : outcome));
+  }
+  sheet.line("owner", shown(job, "owner"));
+  sheet.line("project", shown(job, "project"));
+  sheet.line("site", shown(job, "site"));
+  sheet.line("queue", shown(job, "queue"));
+  sheet.line("site's job id", shown(job, "site_job_id"));
+  sheet.line("resources", resources_text(member(job, "resources")));
+  if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
+  sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
+  sheet.line("only in", listed(member(member(job, "placement"), "countries")));
+  sheet.line("accepted", shown(job, "accepted_at"));
+  sheet.line("started", shown(job, "started_at"));
+  sheet.line("ended", shown(job, "ended_at"));
+  sheet.line("ran", ran(job, now));
+  auto out = sheet.text(look);
+  const auto& attempts = member(job, "attempts");
+  if (attempts.is_array()) {
+    for (const auto& attempt : attempts) out += "\n" + attempt_lines(attempt, look);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<ExitStatus> jobs(Session& session, const Invocation& call) {
+  const auto count = wanted_count(call);
+  if (!count) return std::unexpected(count.error());
+  Target filtered("/v1/jobs");
+  std::string states;
+  for (const auto state : call.values("--state")) states += (states.empty() ? "" : ",") + std::string(state);
+  if (!states.empty()) filtered.add("state", states);
+  if (const auto project = call.value("--project")) filtered.add("project", *project);
+  if (const auto since = call.value("--since")) {
+    const auto moment = parse_moment(*since, session.now(), Direction::back);
+    if (!moment) return std::unexpected(moment.error());
+    filtered.add("since", format_utc(*moment));
+  }
+
+  Json all = Json::array();
+  Json cursor;
+  do {
+    auto target = filtered;
+    const auto left = *count - static_cast<std::int64_t>(all.size());
+    target.add("limit", std::to_string(std::min(left, kPage)));
+    if (cursor.is_string()) target.add("cursor", cursor.get<std::string>());
+    auto page = session.ask("GET", target.str());
+    if (!page) return std::unexpected(page.error());
+    const auto& list = member(*page, "jobs");
+    if (!list.is_array()) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no list of jobs; check the address");
+    for (const auto& job : list) all.push_back(job);
+    cursor = member(*page, "next_cursor");
+    if (list.empty()) cursor = Json();
+  } while (cursor.is_string() && std::cmp_less(all.size(), *count));
+
+  if (call.has("--json")) {
+    session.print(Json{{"jobs", std::move(all)}, {"next_cursor", std::move(cursor)}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    return ExitStatus::done;
+  }
+  if (all.empty()) {
+    session.note("no jobs" + std::string(filtered.str().contains('?') ? " like that" : ""));
+    return ExitStatus::done;
+  }
+  Table table({{"JOB"}, {"NAME", false, true}, {"STATE"}, {"SITE"}, {"SITE JOB", true}, {"AGE", true}, {"RAN", true}, {"EXIT", true}, {"REASON", false, true}});
+  for (const auto& job : all) table.add(job_row(job, session.now()));
+  session.print(table.text(session.look()));
+  if (cursor.is_string() && !call.has("--limit")) session.note("these are the newest " + std::to_string(kUsual) + "; see all with: hansa jobs --all");
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> show(Session& session, const Invocation& call) {
+  auto answer = session.send("GET", job_path(call.operands()[0]));
+  if (!answer) return std::unexpected(answer.error());
+  const auto job = parse_json(answer->body);
+  if (!job) return std::unexpected(job.error());
+  session.print(call.has("--json") ? answer->body : job_sheet(*job, session.look(), session.now()));
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> explain(Session& session, const Invocation& call) {
+  auto answer = session.send("GET", job_path(call.operands()[0], "/explain"));
+  if (!answer) return std::unexpected(answer.error());
+  const auto decision = parse_json(answer->body);
+  if (!decision) return std::unexpected(decision.error());
+  session.print(call.has("--json") ? answer->body : explanation(*decision, session.look()));
+  return ExitStatus::done;
+}
+
+}  // namespace hansa::cli

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/session.hpp"
+
+#include <algorithm>
+
+namespace hansa::cli {
+
+namespace {
+constexpr std::size_t kAnswerDepth = 32;
+}
+
+Result<const config::ClientConfig*> Session::settings() {
+  if (!settings_) {
+    auto loaded = config::load_client_config(flags_, outside_.environment);
+    if (!loaded) return std::unexpected(loaded.error());
+    settings_ = std::move(*loaded);
+  }
+  return &*settings_;
+}
+
+Result<Answer> Session::send(std::string_view method, std::string_view target, std::string_view body, const BrokerLink::Fields& fields) {
+  if (!link_) {
+    const auto config = settings();
+    if (!config) return std::unexpected(config.error());
+    auto opened = BrokerLink::open(**config);
+    if (!opened) return std::unexpected(opened.error());
+    link_.emplace(std::move(*opened));
+    if (const auto& file = link_->exposed_token_file(); !file.empty()) note("warning: others can read your token; run: chmod 600 " + file);
+  }
+  return link_->send(method, target, body, fields);
+}
+
+Result<Json> Session::ask(std::string_view method, std::string_view target, std::string_view body) {
+  auto answer = send(method, target, body);
+  if (!answer) return std::unexpected(answer.error());
+  auto json = parse_json(answer->body, kAnswerDepth);
+  if (!json) return fail(ErrorKind::unavailable, "BAD_ANSWER", "what answers there is no Hansa broker: " + json.error().message + "; check the address");
+  return json;
+}
+
+void Session::complain(const Error& error) const { outside_.err(complaint(error)); }
+
+std::string complaint(const Error& error) {
+  auto text = "hansa: " + printable(error.message) + "\n";
+  // A single fault is what the message already says.
+  const bool told = error.faults.size() == 1 && error.message.contains(error.faults[0].message);
+  if (told) return text;
+  for (const auto& fault : error.faults) {
+    text += "  " + printable(fault.where) + (fault.where.empty() || fault.where.ends_with(':') ? " " : ": ") + printable(fault.message) + "\n";
+  }
+  return text;
+}
+
+const Json& member(const Json& json, const char* key) {
+  static const Json kNothing;
+  if (!json.is_object()) return kNothing;
+  const auto at = json.find(key);
+  return at == json.end() ? kNothing : *at;
+}
+
+std::string raw_text(const Json& json, const char* key) {
+  const auto& value = member(json, key);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::string shown(const Json& json, const char* key) { return printable(raw_text(json, key)); }
+
+std::optional<std::int64_t> number(const Json& json, const char* key) {
+  const auto& value = member(json, key);
+  if (!value.is_number_integer()) return std::nullopt;
+  return value.get<std::int64_t>();
+}
+
+std::string number_text(const Json& json, const char* key) {
+  const auto value = number(json, key);
+  return value ? std::to_string(*value) : std::string();
+}
+
+std::optional<UtcTime> time(const Json& json, const char* key) {
+  const auto parsed = parse_utc(raw_text(json, key));
+  return parsed ? std::optional(*parsed) : std::nullopt;
+}
+
+std::string reason_text(const Json& json, const char* key) {
+  const auto& reason = member(json, key);
+  const auto code = shown(reason, "code");
+  return code.empty() ? "" : code + ": " + shown(reason, "message");
+}
+
+Tint tint_of(std::string_view state) {
+  if (state == "succeeded" || state == "up") return Tint::good;
+  if (state == "failed" || state == "timed_out" || state == "lost" || state == "rejected" || state == "down") return Tint::bad;
+  if (state == "running" || state == "finishing") return Tint::busy;
+  if (state == "held" || state == "cancelled" || state == "drained" || state == "unseen") return Tint::odd;
+  return Tint::none;
+}
+
+std::string duration_text(Milliseconds duration) { return format_duration(std::max(std::chrono::floor<Seconds>(duration), Seconds{0})); }
+
+std::string age_text(const std::optional<UtcTime>& then, UtcTime now) { return then ? duration_text(now - *then) : std::string(); }
+
+}  // namespace hansa::cli

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/commands.hpp"
+#include "broker/cli/submission.hpp"
+
+namespace hansa::cli {
+
+Result<ExitStatus> token_create(Session& session, const Invocation& call) {
+  const auto user = call.value("--user");
+  if (!user) return fail(ErrorKind::invalid_argument, "USAGE", "hansa token create needs --user: whose token it is; see: hansa token create --help");
+  Json request{{"user", *user}};
+  if (const auto role = call.value("--role")) request["role"] = *role;
+  if (const auto note = call.value("--note")) request["note"] = *note;
+  if (const auto expires = call.value("--expires")) {
+    const auto moment = parse_moment(*expires, session.now(), Direction::forward);
+    if (!moment) return std::unexpected(moment.error());
+    if (*moment <= session.now()) return fail(ErrorKind::invalid_argument, "USAGE", "--expires lies in the past: such a token would open nothing");
+    request["expires_at"] = format_utc(*moment);
+  }
+  const auto answer = session.send("POST", "/v1/tokens", request.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!answer) return std::unexpected(answer.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  const auto token = parse_json(answer->body);
+  if (!token) return std::unexpected(token.error());
+  session.print(shown(*token, "token") + "\n");
+  const auto expires = shown(*token, "expires_at");
+  session.note("a token of " + shown(*token, "principal") + " (" + shown(*token, "role") + "), id " + shown(*token, "id") + ", " +
+               (expires.empty() ? "without an end" : "until " + expires) + "; it is shown this once: keep it in a file that only its owner can read");
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> token_list(Session& session, const Invocation& call) {
+  const auto answer = session.send("GET", "/v1/tokens");
+  if (!answer) return std::unexpected(answer.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  const auto list = parse_json(answer->body);
+  if (!list) return std::unexpected(list.error());
+  Table table({{"ID"}, {"PRINCIPAL"}, {"ROLE"}, {"CREATED"}, {"EXPIRES"}, {"REVOKED"}, {"NOTE", false, true}});
+  if (const auto& tokens = member(*list, "tokens"); tokens.is_array()) {
+    for (const auto& token : tokens) {
+      const bool revoked = !raw_text(token, "revoked_at").empty();
+      table.add({shown(token, "id"), shown(token, "principal"), shown(token, "role"), shown(token, "created_at"), shown(token, "expires_at"),
+                 Cell(shown(token, "revoked_at"), revoked ? Tint::odd : Tint::none), shown(token, "note")});
+    }
+  }
+  session.print(table.text(session.look()));
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> token_revoke(Session& session, const Invocation& call) {
+  const auto answer = session.send("DELETE", "/v1/tokens/" + percent_encoded(call.operands()[0]));
+  if (!answer) return std::unexpected(answer.error());
+  const auto token = parse_json(answer->body);
+  if (!token) return std::unexpected(token.error());
+  session.print(call.has("--json") ? answer->body : shown(*token, "id") + " of " + shown(*token, "principal") + " is revoked\n");
+  return ExitStatus::done;
+}
+
+}  // namespace hansa::cli

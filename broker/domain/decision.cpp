@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/domain/decision.hpp"
+
+#include "broker/domain/json_fields.hpp"
+
+namespace hansa::domain {
+namespace {
+
+std::optional<Obstacle> parse_obstacle(std::string_view text) {
+  for (const auto obstacle : {Obstacle::none, Obstacle::temporary, Obstacle::permanent}) {
+    if (to_string(obstacle) == text) return obstacle;
+  }
+  return std::nullopt;
+}
+
+Json to_json(const Verdict& verdict) {
+  Json json{{"site", verdict.site.str()},     {"obstacle", to_string(verdict.obstacle)}, {"code", verdict.code},
+            {"message", verdict.message},     {"source", verdict.source}};
+  if (verdict.age) json["age_s"] = verdict.age->count();
+  if (!verdict.queue.empty()) json["queue"] = verdict.queue.str();
+  if (verdict.wait) json["wait_s"] = verdict.wait->count();
+  if (!verdict.method.empty()) json["method"] = verdict.method;
+  if (!verdict.snapshot_hash.empty()) json["snapshot_hash"] = verdict.snapshot_hash;
+  return json;
+}
+
+Verdict verdict_from_json(FieldReader& field) {
+  Verdict verdict;
+  verdict.site = SiteId{field.text("site")};
+  const auto obstacle = parse_obstacle(field.text("obstacle"));
+  if (!obstacle) field.miss("obstacle");
+  verdict.obstacle = obstacle.value_or(Obstacle::temporary);
+  verdict.code = field.text("code");
+  verdict.message = field.text("message");
+  verdict.source = field.text_or_empty("source");
+  verdict.age = field.optional_seconds("age_s");
+  verdict.queue = field.name<QueueName>("queue");
+  verdict.wait = field.optional_seconds("wait_s");
+  verdict.method = field.text_or_empty("method");
+  verdict.snapshot_hash = field.text_or_empty("snapshot_hash");
+  return verdict;
+}
+
+}  // namespace
+
+std::string_view to_string(Obstacle obstacle) {
+  switch (obstacle) {
+    case Obstacle::none: return "none";
+    case Obstacle::temporary: return "temporary";
+    case Obstacle::permanent: return "permanent";
+  }
+  return "?";
+}
+
+Json to_json(const Decision& decision) {
+  Json json{{"at_ms", to_unix_ms(decision.at)}, {"verdicts", Json::array()}};
+  if (decision.chosen) json["chosen"] = decision.chosen->str();
+  if (!decision.queue.empty()) json["queue"] = decision.queue.str();
+  for (const auto& verdict : decision.verdicts) json["verdicts"].push_back(to_json(verdict));
+  put_reason(json, decision.reason);
+  return json;
+}
+
+Result<Decision> decision_from_json(const Json& json) {
+  FieldReader field(json);
+  Decision decision;
+  decision.at = field.time("at_ms");
+  if (const auto chosen = field.name<SiteId>("chosen"); !chosen.empty()) decision.chosen = chosen;
+  decision.queue = field.name<QueueName>("queue");
+  decision.reason = field.reason();
+  for (const auto& entry : field.array("verdicts")) {
+    FieldReader verdict(entry);
+    decision.verdicts.push_back(verdict_from_json(verdict));
+    if (!verdict.ok()) return verdict.error("decision");
+  }
+  if (!field.ok()) return field.error("decision");
+  return decision;
+}
+
+}  // namespace hansa::domain

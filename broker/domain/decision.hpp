@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Where a job goes and why: one verdict for every site, stored with the job and shown by `hansa explain`.
+
+#include "broker/core/canonical_json.hpp"
+#include "broker/domain/job.hpp"
+
+namespace hansa::domain {
+
+/// Whether a refusal can change by itself.
+enum class Obstacle {
+  none,       // the site can take it
+  temporary,  // down, stale, drained, full budget, too many nodes down
+  permanent,  // too small, no such GPU, wall time over every queue's limit, no account for this person
+};
+
+struct Verdict {
+  SiteId site;
+  Obstacle obstacle = Obstacle::none;
+  std::string code;                     // "OK", "SITE_DOWN", "TOO_FEW_CORES", ...
+  std::string message;                  // what was needed, what was seen
+  std::string source;                   // where the value comes from: "snapshot", "configuration", "site state"
+  std::optional<Seconds> age;           // of that value
+  QueueName queue;                      // the queue the estimate is for
+  std::optional<Seconds> wait;          // predicted wait from now
+  std::string method;                   // "queue played forward (EASY)" | ...
+  std::string snapshot_hash;            // SHA-256 of the reduced snapshot that it was computed from
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+struct Decision {
+  UtcTime at{};
+  std::optional<SiteId> chosen;
+  QueueName queue;
+  std::vector<Verdict> verdicts;        // by site id
+  Reason reason;                        // why nothing was chosen, or why this one
+  friend bool operator==(const Decision&, const Decision&) = default;
+};
+
+std::string_view to_string(Obstacle obstacle);
+Json to_json(const Decision& decision);
+Result<Decision> decision_from_json(const Json& json);
+
+}  // namespace hansa::domain

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/domain/event.hpp"
+
+#include "broker/domain/json_fields.hpp"
+
+#include <array>
+#include <type_traits>
+
+namespace hansa::domain {
+namespace {
+
+// One overload of `write` and of `read` for each event, in the order of EventBody.
+
+Json write(const Accepted& e) {
+  return {{"owner", e.owner.str()}, {"broker_id", e.broker_id}, {"spec", to_json(e.spec)}};
+}
+Json with_reason(Json json, const Reason& reason) {
+  put_reason(json, reason);
+  return json;
+}
+Json attempt_only(std::int32_t attempt) { return {{"attempt", attempt}}; }
+
+Json write(const Waiting& e) { return with_reason(Json::object(), e.reason); }
+Json write(const Held& e) { return with_reason({{"by_user", e.by_user}}, e.reason); }
+Json write(const Released&) { return Json::object(); }
+Json write(const Rejected& e) { return with_reason(Json::object(), e.reason); }
+Json write(const AttemptIntended& e) {
+  return {{"attempt", e.attempt}, {"site", e.site.str()}, {"queue", e.queue.str()}, {"account", e.account.str()},
+          {"scheduler_account", e.scheduler_account}};
+}
+Json write(const AttemptResent& e) { return attempt_only(e.attempt); }
+Json write(const AttemptUnknown& e) { return with_reason(attempt_only(e.attempt), e.reason); }
+Json write(const AttemptSeenAgain& e) { return attempt_only(e.attempt); }
+Json write(const AttemptBound& e) {
+  return {{"attempt", e.attempt}, {"site_job_id", e.site_job_id.str()}, {"adopted", e.adopted}};
+}
+Json write(const SightingQuarantined& e) {
+  return with_reason({{"attempt", e.attempt}, {"site_job_id", e.site_job_id.str()}}, e.reason);
+}
+Json write(const AttemptSealed& e) { return attempt_only(e.attempt); }
+Json write(const RunStarted& e) {
+  return {{"attempt", e.attempt}, {"task_index", e.task_index}, {"run", e.run}, {"started_at_ms", to_unix_ms(e.started_at)}};
+}
+Json write(const RunRequeued& e) { return {{"attempt", e.attempt}, {"task_index", e.task_index}, {"run", e.run}}; }
+Json write(const RunFinishing& e) { return attempt_only(e.attempt); }
+Json write(const AttemptEnded& e) {
+  Json json{{"attempt", e.attempt}, {"task_index", e.task_index}, {"run", e.run}, {"outcome", to_string(e.outcome)}};
+  put(json, "started_at_ms", e.started_at);
+  put(json, "ended_at_ms", e.ended_at);
+  put(json, "exit_code", e.exit_code);
+  put(json, "signal", e.signal);
+  return with_reason(std::move(json), e.reason);
+}
+Json write(const CancelRequested& e) { return {{"by", e.by.str()}}; }
+Json write(const CancelResolved& e) { return {{"outcome", to_string(e.outcome)}}; }
+Json write(const Ended& e) { return with_reason({{"state", to_string(e.state)}}, e.reason); }
+Json write(const ResolvedLost& e) { return {{"by", e.by.str()}, {"reason", e.reason}}; }
+
+void read(FieldReader& f, const Json& json, Accepted& e) {
+  e.owner = Principal{f.text("owner")};
+  e.broker_id = f.text("broker_id");
+  auto spec = spec_from_json(json.contains("spec") ? json["spec"] : Json());
+  if (!spec) return f.miss("spec");
+  e.spec = std::move(*spec);
+}
+void read(FieldReader& f, const Json&, Waiting& e) { e.reason = f.reason(); }
+void read(FieldReader& f, const Json&, Held& e) { e = {.reason = f.reason(), .by_user = f.flag("by_user")}; }
+void read(FieldReader&, const Json&, Released&) {}
+void read(FieldReader& f, const Json&, Rejected& e) { e.reason = f.reason(); }
+void read(FieldReader& f, const Json&, AttemptIntended& e) {
+  e.attempt = f.small("attempt");
+  e.site = SiteId{f.text("site")};
+  e.queue = f.name<QueueName>("queue");
+  e.account = f.name<LocalAccount>("account");
+  e.scheduler_account = f.text_or_empty("scheduler_account");
+}
+void read(FieldReader& f, const Json&, AttemptResent& e) { e.attempt = f.small("attempt"); }
+void read(FieldReader& f, const Json&, AttemptUnknown& e) { e = {.attempt = f.small("attempt"), .reason = f.reason()}; }
+void read(FieldReader& f, const Json&, AttemptSeenAgain& e) { e.attempt = f.small("attempt"); }
+void read(FieldReader& f, const Json&, AttemptBound& e) {
+  e = {.attempt = f.small("attempt"), .site_job_id = SiteJobId{f.text("site_job_id")}, .adopted = f.flag("adopted")};
+}
+void read(FieldReader& f, const Json&, SightingQuarantined& e) {
+  e = {.attempt = f.small("attempt"), .site_job_id = SiteJobId{f.text("site_job_id")}, .reason = f.reason()};
+}
+void read(FieldReader& f, const Json&, AttemptSealed& e) { e.attempt = f.small("attempt"); }
+void read(FieldReader& f, const Json&, RunStarted& e) {
+  e = {.attempt = f.small("attempt"), .task_index = f.small("task_index"), .run = f.small("run"), .started_at = f.time("started_at_ms")};
+}
+void read(FieldReader& f, const Json&, RunRequeued& e) {
+  e = {.attempt = f.small("attempt"), .task_index = f.small("task_index"), .run = f.small("run")};
+}
+void read(FieldReader& f, const Json&, RunFinishing& e) { e.attempt = f.small("attempt"); }
+void read(FieldReader& f, const Json&, AttemptEnded& e) {
+  e.attempt = f.small("attempt");
+  e.task_index = f.small("task_index");
+  e.run = f.small("run");
+  const auto outcome = parse_outcome(f.text("outcome"));
+  if (!outcome) f.miss("outcome");
+  e.outcome = outcome.value_or(Outcome::failed);
+  e.started_at = f.optional_time("started_at_ms");
+  e.ended_at = f.optional_time("ended_at_ms");
+  e.exit_code = f.optional_small("exit_code");
+  e.signal = f.optional_small("signal");
+  e.reason = f.reason();
+}
+void read(FieldReader& f, const Json&, CancelRequested& e) { e.by = Principal{f.text("by")}; }
+void read(FieldReader& f, const Json&, CancelResolved& e) {
+  const auto outcome = parse_cancel_outcome(f.text("outcome"));
+  if (!outcome) f.miss("outcome");
+  e.outcome = outcome.value_or(CancelOutcome::unknown);
+}
+void read(FieldReader& f, const Json&, Ended& e) {
+  const auto state = parse_job_state(f.text("state"));
+  if (!state) f.miss("state");
+  e = {.state = state.value_or(JobState::failed), .reason = f.reason()};
+}
+void read(FieldReader& f, const Json&, ResolvedLost& e) { e = {.by = Principal{f.text("by")}, .reason = f.text("reason")}; }
+
+constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kNames = {
+    "accepted",      "waiting",           "held",           "released",      "rejected",
+    "attempt_intended", "attempt_resent", "attempt_unknown", "attempt_seen_again", "attempt_bound",
+    "sighting_quarantined", "attempt_sealed", "run_started", "run_requeued", "run_finishing",
+    "attempt_ended", "cancel_requested",  "cancel_resolved", "ended",        "resolved_lost"};
+
+template <std::size_t I = 0>
+Result<EventBody> read_body(std::string_view name, const Json& json) {
+  if constexpr (I == kNames.size()) {
+    return fail(ErrorKind::internal, "BAD_STORED_JSON", "no event is called \"" + std::string(name) + "\"");
+  } else {
+    if (name != kNames[I]) return read_body<I + 1>(name, json);
+    FieldReader field(json);
+    std::variant_alternative_t<I, EventBody> event;
+    read(field, json, event);
+    if (!field.ok()) return field.error("event " + std::string(name));
+    return event;
+  }
+}
+
+Json names(const std::vector<SiteId>& ids) {
+  Json list = Json::array();
+  for (const auto& id : ids) list.push_back(id.str());
+  return list;
+}
+
+}  // namespace
+
+std::string_view event_name(const EventBody& body) { return kNames[body.index()]; }
+
+Json to_json(const EventBody& body) {
+  return std::visit([](const auto& event) { return write(event); }, body);
+}
+
+Result<EventBody> event_from_json(std::string_view name, const Json& json) { return read_body(name, json); }
+
+Json to_json(const JobSpec& spec) {
+  const auto& r = spec.resources;
+  Json json{{"project", spec.project.str()}, {"nodes", r.nodes}, {"tasks", r.tasks}, {"cpus_per_task", r.cpus_per_task},
+            {"time_limit_s", spec.time_limit.count()}};
+  if (!spec.name.empty()) json["name"] = spec.name;
+  if (r.memory_per_node.value > 0) json["memory_per_node_mib"] = r.memory_per_node.value;
+  if (r.gpus_per_node > 0) json["gpus_per_node"] = r.gpus_per_node;
+  if (!r.gpu_model.empty()) json["gpu_model"] = r.gpu_model;
+  if (!spec.placement.sites.empty()) json["sites"] = names(spec.placement.sites);
+  if (!spec.placement.countries.empty()) json["countries"] = spec.placement.countries;
+  if (spec.requeue) json["requeue"] = true;
+  return json;
+}
+
+Result<JobSpec> spec_from_json(const Json& json) {
+  FieldReader f(json);
+  JobSpec spec;
+  spec.name = f.text_or_empty("name");
+  spec.project = ProjectId{f.text("project")};
+  spec.resources = {.nodes = f.small("nodes"), .tasks = f.small("tasks"), .cpus_per_task = f.small("cpus_per_task")};
+  if (json.contains("memory_per_node_mib")) spec.resources.memory_per_node = {f.integer("memory_per_node_mib")};
+  spec.resources.gpus_per_node = f.optional_small("gpus_per_node").value_or(0);
+  spec.resources.gpu_model = f.text_or_empty("gpu_model");
+  spec.time_limit = Seconds{f.integer("time_limit_s")};
+  for (const auto& site : f.array("sites")) {
+    if (!site.is_string()) f.miss("sites");
+    else spec.placement.sites.emplace_back(site.get<std::string>());
+  }
+  for (const auto& country : f.array("countries")) {
+    if (!country.is_string()) f.miss("countries");
+    else spec.placement.countries.push_back(country.get<std::string>());
+  }
+  spec.requeue = f.flag("requeue");
+  if (!f.ok()) return f.error("job specification");
+  return spec;
+}
+
+}  // namespace hansa::domain

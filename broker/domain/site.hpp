@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A site as the broker is configured for it, and as it has seen it last.
+
+#include "broker/domain/job.hpp"
+
+#include <map>
+
+namespace hansa::domain {
+
+/// What the site allows us, over all people together.
+struct LoadBudget {
+  std::int32_t queries_per_minute = 10;
+  std::int32_t submits_per_minute = 600;
+  std::int32_t cancels_per_minute = 600;
+  std::int32_t concurrent_calls = 4;
+  std::int32_t waiting_jobs = 50;      // of ours in its queue at one time
+};
+
+struct Site {
+  SiteId id;
+  std::string name;
+  std::string country;                 // ISO 3166-1 alpha-2
+  std::string connector;               // "slurm", "local", ...
+  LoadBudget budget;
+  std::map<ProjectId, std::string> scheduler_accounts;  // project -> the scheduler's account
+};
+
+enum class SiteHealth { unseen, up, down };
+std::string_view to_string(SiteHealth health);
+
+/// Changes of this are stored, so that a drain outlives a restart.
+struct SiteState {
+  SiteId id;
+  SiteHealth health = SiteHealth::unseen;
+  bool drained = false;                // by an operator: takes no new jobs
+  std::string drain_reason;
+  std::optional<UtcTime> last_success;
+  std::optional<UtcTime> last_failure;
+  Reason last_error;                   // kept after recovery, with last_failure's time
+};
+
+}  // namespace hansa::domain

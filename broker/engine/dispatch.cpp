@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/dispatch.hpp"
+
+#include "broker/engine/observation.hpp"
+#include "broker/engine/reconciler.hpp"
+
+#include <algorithm>
+
+namespace hansa::engine {
+
+using namespace domain;
+
+/// A place among the submissions that a desk has under way.
+struct Dispatch::Place {
+  Place(SiteDesk& d, async::Event& p) : desk(d), placing(p) { ++desk.submitting; }
+  ~Place() {
+    --desk.submitting;
+    placing.set();
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  SiteDesk& desk;
+  async::Event& placing;
+};
+
+namespace {
+
+/// Errors of submit() that say that nothing left for the site. Everything else may have happened.
+bool surely_not_sent(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::unknown_outcome:
+    case ErrorKind::cancelled:
+    case ErrorKind::internal: return false;
+    case ErrorKind::deadline_exceeded: return error.code == "SITE_BUDGET";  // cut off while waiting for its turn
+    default: return true;
+  }
+}
+
+const Attempt* unbound_attempt(const Job& job, std::int32_t number) {
+  const auto* attempt = job.live_attempt();
+  return attempt != nullptr && attempt->number == number && attempt->state != AttemptState::bound ? attempt : nullptr;
+}
+
+}  // namespace
+
+void Dispatch::send(const JobId& id, SiteDesk& desk) {
+  // If the group is closed the broker is stopping: the intent is durable and is resolved at the next start.
+  (void)context_.tasks.spawn("submit", submit(id, std::make_shared<Place>(desk, context_.placing)));
+}
+
+async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
+  auto& desk = place->desk;
+  const auto* job = context_.book.find(id);
+  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  if (attempt == nullptr || attempt->state == AttemptState::bound || attempt->sealed) co_return Result<void>{};
+  const auto number = attempt->number;
+  ports::SubmitRequest request{.job = id,
+                               .attempt = number,
+                               .tag = make_tag(id, number),
+                               .person = job->owner,
+                               .account = attempt->account,
+                               .scheduler_account = attempt->scheduler_account,
+                               .queue = attempt->queue,
+                               .spec = job->spec,
+                               .payload = {}};
+  const bool first_send = attempt->sends == 1 && attempt->state == AttemptState::intended;
+
+  auto payload = co_await context_.jobs.payload(id);
+  if (!payload) {
+    if (first_send) co_return co_await not_sent(id, number, {"NOT_SENT", "the broker could not read the job's script: " + payload.error().message});
+    co_return co_await unknown(id, number, desk, async::Deadline{context_.scheduler.now_monotonic()}, payload.error());
+  }
+  request.payload = std::move(*payload);
+
+  ++submissions_;
+  const auto deadline = async::Deadline::in(context_.scheduler, context_.options.submit_timeout);
+  auto receipt = co_await desk.call<ports::SubmitReceipt>(
+      CallKind::submit, deadline,
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.submit(std::move(request), until); });
+  if (receipt) co_return co_await bind(id, number, receipt->site_job_id, desk);
+
+  const auto& error = receipt.error();
+  context_.log.write(ports::LogLevel::warning, "submission without a receipt",
+                     {{"job", id.str()}, {"site", desk.site().id.str()}, {"code", error.code}, {"error", error.message}, {"detail", error.detail}});
+  if (surely_not_sent(error) && first_send) {
+    // A site that will not have this person says no for good; one that is away says nothing about the job.
+    const bool refused = error.kind == ErrorKind::permission_denied;
+    co_return co_await not_sent(id, number, {refused ? "SITE_REFUSED" : "NOT_SENT", error.message});
+  }
+  co_return co_await unknown(id, number, desk, deadline, error);
+}
+
+async::Task<> Dispatch::unknown(JobId id, std::int32_t attempt, SiteDesk& desk, async::Deadline child_dead, Error error) {
+  auto marked = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
+    if (unbound_attempt(now, attempt) == nullptr) return Step{};
+    return Step{.events = {AttemptUnknown{attempt, {error.code, error.message}}}};
+  });
+  const auto* job = context_.book.find(id);  // it may have been given up as lost
+  if (job != nullptr && unbound_attempt(*job, attempt) != nullptr) {
+    reconciler_.look_for(id, desk, {.child_dead_at = child_dead.at, .sent_at = context_.scheduler.now_monotonic(),
+                                    .refused = error.code == "SITE_REFUSED"});
+  }
+  if (!marked && marked.error().kind != ErrorKind::not_found) co_return std::unexpected(marked.error());
+  co_return Result<void>{};
+}
+
+async::Task<> Dispatch::not_sent(JobId id, std::int32_t attempt, Reason reason) {
+  auto done = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
+    if (unbound_attempt(now, attempt) == nullptr) return Step{};
+    return end_never_started(now, reason, false);
+  });
+  if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+  co_return Result<void>{};
+}
+
+async::Task<> Dispatch::bind(JobId id, std::int32_t attempt, SiteJobId site_job_id, SiteDesk& desk) {
+  const auto* known = context_.book.find(id);
+  const auto* sent = known == nullptr ? nullptr : known->live_attempt();
+  ports::SiteJob ours = sent == nullptr ? ports::SiteJob{} : site_job(*known, *sent);
+  ours.id = site_job_id;
+  bool taken = false;
+  auto done = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
+    taken = unbound_attempt(now, attempt) != nullptr && !now.live_attempt()->sealed;
+    return taken ? Step{.events = {AttemptBound{attempt, site_job_id, false}}} : Step{};
+  });
+  desk.wake_status.set();
+  if (done && taken) {
+    if (done->cancel) carry_cancel(id);
+    co_return Result<void>{};
+  }
+  // That the receipt could not be stored (another broker process has taken over, the disk failed) says nothing against the job at
+  // the site: whoever comes next finds it.
+  if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+  // The job went another way while this was under way (found and adopted, given up as lost): what was submitted is one too many,
+  // unless it is the very job that was adopted.
+  const auto* attempt_now = done ? done->live_attempt() : nullptr;
+  if (attempt_now != nullptr && attempt_now->site_job_id == site_job_id) co_return Result<void>{};
+  context_.log.write(ports::LogLevel::warning, "cancels a submission that came too late",
+                     {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", site_job_id.str()}});
+  auto cancelled = co_await desk.call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
+                                                     [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                       return connector.cancel(ours, ports::CancelWhen::always, until);
+                                                     });
+  if (!cancelled) co_return std::unexpected(cancelled.error());
+  co_return Result<void>{};
+}
+
+void Dispatch::carry_cancel(const JobId& id) {
+  if (!cancelling_.insert(id).second) return;
+  if (!context_.tasks.spawn("cancel", cancel_until_resolved(id))) cancelling_.erase(id);
+}
+
+async::Task<> Dispatch::cancel_until_resolved(JobId id) {
+  struct Done {
+    std::unordered_set<JobId>& set;
+    JobId id;
+    ~Done() { set.erase(id); }
+  } done{cancelling_, id};
+
+  constexpr Milliseconds kFirstPause{2'000}, kLongestPause{300'000};
+  for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+    const auto* job = context_.book.find(id);
+    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+    if (attempt == nullptr || attempt->state != AttemptState::bound || !job->cancel) co_return Result<void>{};
+    if (job->cancel->outcome && *job->cancel->outcome != CancelOutcome::unknown) co_return Result<void>{};
+    auto* desk = context_.desk(attempt->site);
+    if (desk == nullptr) co_return Result<void>{};
+
+    const auto ours = site_job(*job, *attempt);
+    auto outcome = co_await desk->call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
+                                                      [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                        return connector.cancel(ours, ports::CancelWhen::always, until);
+                                                      });
+    if (!outcome) {
+      context_.log.write(ports::LogLevel::warning, "cancel without an answer",
+                         {{"job", id.str()}, {"site", desk->site().id.str()}, {"code", outcome.error().code}, {"error", outcome.error().message}});
+    }
+    const auto word = outcome.value_or(CancelOutcome::unknown);
+    auto stored = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
+      const bool open = now.cancel && (!now.cancel->outcome || (*now.cancel->outcome == CancelOutcome::unknown && word != CancelOutcome::unknown));
+      return open ? Step{.events = {CancelResolved{word}}} : Step{};
+    });
+    desk->wake_status.set();
+    if (!stored || word != CancelOutcome::unknown) co_return Result<void>{};
+    co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + pause);
+  }
+}
+
+}  // namespace hansa::engine

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Sends intended attempts to their sites and carries cancels there. What the site's silence means is the Reconciler's business.
+
+#include "broker/engine/context.hpp"
+
+#include <unordered_set>
+
+namespace hansa::engine {
+
+class Reconciler;
+
+class Dispatch {
+ public:
+  Dispatch(Context& context, Reconciler& reconciler) : context_(context), reconciler_(reconciler) {}
+
+  /// The job's live attempt has a durable intent: send it, for the first time or again. Takes a place in the desk's `submitting` at once.
+  void send(const JobId& id, SiteDesk& desk);
+
+  /// The job's cancel is durable and its live attempt is bound: carry it to the site and keep at it until it has an outcome.
+  void carry_cancel(const JobId& id);
+
+  [[nodiscard]] std::int64_t submissions() const { return submissions_; }
+
+ private:
+  struct Place;
+  async::Task<> submit(JobId id, std::shared_ptr<Place> place);
+  async::Task<> not_sent(JobId id, std::int32_t attempt, domain::Reason reason);
+  async::Task<> unknown(JobId id, std::int32_t attempt, SiteDesk& desk, async::Deadline child_dead, Error error);
+  async::Task<> bind(JobId id, std::int32_t attempt, SiteJobId site_job_id, SiteDesk& desk);
+  async::Task<> cancel_until_resolved(JobId id);
+
+  Context& context_;
+  Reconciler& reconciler_;
+  std::unordered_set<JobId> cancelling_;
+  std::int64_t submissions_ = 0;
+};
+
+}  // namespace hansa::engine

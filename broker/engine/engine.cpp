@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/engine.hpp"
+
+#include "broker/async/run_on.hpp"
+#include "broker/engine/context.hpp"
+#include "broker/engine/dispatch.hpp"
+#include "broker/engine/placement.hpp"
+#include "broker/engine/reconciler.hpp"
+#include "broker/engine/watch.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+
+namespace hansa::engine {
+
+using namespace domain;
+
+namespace {
+
+constexpr std::size_t kLoopTasks = 1'000;      // the loops of the sites
+constexpr std::size_t kTasksPerJob = 3;       // at most: a submission, an observation, a cancel
+constexpr std::size_t kLoadPage = 5'000;
+
+/// A change of a job that is not in the book: it is over, or it never was.
+Error explain_absence(Error error) {
+  if (error.code == "JOB_NOT_ACTIVE") {
+    error.kind = ErrorKind::conflict;
+    error.code = "JOB_OVER";
+    error.message = "the job is over";
+  }
+  return error;
+}
+
+}  // namespace
+
+class Engine::Loops {
+ public:
+  Loops(Parts parts, EngineOptions options, std::vector<SiteSetup> sites)
+      : parts_(std::move(parts)),
+        options_(std::move(options)),
+        desks_(make_desks(std::move(sites))),
+        book_(parts_.strand, parts_.scheduler, parts_.jobs, options_.epoch),
+        context_{.scheduler = parts_.scheduler, .options = options_, .log = parts_.log, .jobs = parts_.jobs, .usage = parts_.usage,
+                 .accounts = parts_.accounts, .book = book_, .desks = desks_, .tasks = tasks_, .placing = placing_},
+        reconciler_(context_),
+        dispatch_(context_, reconciler_),
+        placement_(context_, dispatch_),
+        watch_(context_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
+        intake_(parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts,
+                [this](std::vector<Job> jobs) { deliver(std::move(jobs)); }),
+        tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs, [this](std::string_view name, const Error& error) { task_failed(name, error); }) {
+    reconciler_.use(dispatch_);
+    book_.on_change([this](const Job* before, const Job& after) { index(before, after); });
+  }
+
+  async::Task<> start() {
+    auto states = co_await parts_.sites.site_states();
+    if (!states) co_return std::unexpected(states.error());
+    for (auto& state : *states) {
+      if (auto* desk = context_.desk(state.id)) {
+        state.health = SiteHealth::unseen;  // what it was before this start is history
+        desk->restore(std::move(state));
+      }
+    }
+    if (auto loaded = co_await load(); !loaded) co_return loaded;
+    for (auto& [id, desk] : desks_) {
+      for (auto started : {tasks_.spawn("snapshots", watch_.snapshots(*desk)), tasks_.spawn("states", watch_.states(*desk)),
+                           tasks_.spawn("settle", watch_.settle(*desk)), tasks_.spawn("reconcile", reconciler_.run(*desk))}) {
+        if (!started) co_return std::unexpected(started.error());
+      }
+    }
+    co_return tasks_.spawn("place", placement_.run());
+  }
+
+  async::Task<> stop() { co_return co_await tasks_.close(); }
+
+  /// The book is the truth about what is not over; these indices follow from it.
+  void index(const Job* before, const Job& after) {
+    const auto* was = before == nullptr ? nullptr : before->live_attempt();
+    const auto* is = after.live_attempt();
+    if (was != nullptr && (is == nullptr || is->site != was->site)) {
+      if (auto* desk = context_.desk(was->site)) {
+        for (auto* set : {&desk->live, &desk->bound, &desk->unresolved, &desk->waiting_there}) set->erase(after.id);
+      }
+    }
+    if (is != nullptr) {
+      if (auto* desk = context_.desk(is->site)) {
+        const auto keep = [&](std::set<JobId>& set, bool member) { member ? (void)set.insert(after.id) : (void)set.erase(after.id); };
+        keep(desk->live, true);
+        keep(desk->bound, is->state == AttemptState::bound);
+        keep(desk->unresolved, is->state == AttemptState::sent);
+        keep(desk->waiting_there, after.state == JobState::submitting || after.state == JobState::queued);
+      }
+    }
+    if (is_terminal(after.state)) {
+      ++counters_.ended;
+      reconciler_.forget(after.id);
+      const auto* last = after.last_attempt();
+      auto* desk = last == nullptr ? nullptr : context_.desk(last->site);
+      if (desk != nullptr && !last->site_job_id.empty()) desk->wake_usage.set();
+    }
+    if (before != nullptr) --by_state_[static_cast<std::size_t>(before->state)];
+    if (!is_terminal(after.state)) ++by_state_[static_cast<std::size_t>(after.state)];
+    placement_.job_changed(before, after);
+    intake_.active_jobs(book_.size());
+  }
+
+  async::Task<Job> change(JobId id, std::function<Result<Step>(const Job&)> decide) {
+    auto done = co_await book_.change(id, std::move(decide));
+    if (!done) co_return std::unexpected(explain_absence(done.error()));
+    co_return done;
+  }
+
+  async::Task<Job> hold(JobId id) {
+    co_return co_await change(id, [](const Job& job) -> Result<Step> {
+      if (job.held_by_user) return Step{};
+      if (job.live_attempt() != nullptr) {
+        return fail(ErrorKind::conflict, "JOB_AT_SITE",
+                    "job " + job.id.str() + " is at site " + job.live_attempt()->site.str() + " already; cancel it if it must not run");
+      }
+      return Step{.events = {Held{.reason = {"HELD_BY_USER", "held by its user; release it with: hansa release " + job.id.str()}, .by_user = true}}};
+    });
+  }
+
+  async::Task<Job> release(JobId id) {
+    co_return co_await change(id, [](const Job& job) -> Result<Step> {
+      if (job.held_by_user) return Step{.events = {Released{}}};
+      if (job.state != JobState::held) return Step{};
+      return fail(ErrorKind::conflict, "NOT_HELD",
+                  "job " + job.id.str() + " is not held by its user: no site can take it now (" + job.reason.message + ")");
+    });
+  }
+
+  async::Task<Job> cancel(JobId id, Principal by) {
+    auto done = co_await change(id, [&](const Job& job) -> Result<Step> {
+      if (job.cancel) return Step{};
+      Step step{.events = {CancelRequested{by}}};
+      if (job.live_attempt() == nullptr) {
+        step.events.emplace_back(CancelResolved{CancelOutcome::never_started});
+        step.events.emplace_back(Ended{JobState::cancelled, {"CANCELLED", "cancelled by " + by.str()}});
+      }
+      return step;
+    });
+    if (!done) co_return done;
+    if (const auto* attempt = done->live_attempt(); attempt != nullptr) {
+      if (attempt->state == AttemptState::bound) dispatch_.carry_cancel(id);
+      if (auto* desk = context_.desk(attempt->site)) desk->wake_reconciler.set();
+    }
+    co_return done;
+  }
+
+  async::Task<Job> resolve_lost(JobId id, Principal by, std::string reason) {
+    co_return co_await change(id, [&](const Job&) -> Result<Step> { return Step{.events = {ResolvedLost{by, reason}}}; });
+  }
+
+  async::Task<ports::OutputChunk> read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit, async::Deadline deadline) {
+    const auto* attempt = job.last_attempt();
+    if (attempt == nullptr || attempt->site_job_id.empty()) {
+      co_return fail(ErrorKind::not_found, "NO_OUTPUT", "job " + job.id.str() + " has not been at a site, it has no output");
+    }
+    auto* desk = context_.desk(attempt->site);
+    if (desk == nullptr) {
+      co_return fail(ErrorKind::not_found, "SITE_GONE", "site " + attempt->site.str() + " is no longer configured at this broker");
+    }
+    const auto ours = site_job(job, *attempt);
+    co_return co_await desk->call<ports::OutputChunk>(CallKind::read, deadline, [&](ports::SiteConnector& connector, async::Deadline until) {
+      return connector.read_output(ours, stream, offset, limit, until);
+    });
+  }
+
+  [[nodiscard]] SiteReport report(const SiteDesk& desk) const {
+    SiteReport report{.site = desk.site(), .state = desk.state()};
+    report.our_live_jobs = static_cast<std::int64_t>(desk.live.size());
+    report.our_waiting_jobs = static_cast<std::int64_t>(desk.waiting_there.size());
+    report.calls_made = desk.calls_made();
+    for (const auto& id : desk.live) {
+      const auto* job = book_.find(id);
+      const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+      if (attempt != nullptr && attempt->unknown_since) ++report.our_unknown_jobs;
+    }
+    if (!desk.snapshot()) return report;
+    const auto& snapshot = *desk.snapshot();
+    report.snapshot_at = snapshot.taken_at;
+    report.scheduler = snapshot.scheduler;
+    report.cluster = snapshot.cluster;
+    report.running_jobs = static_cast<std::int64_t>(snapshot.running.size());
+    report.waiting_jobs = static_cast<std::int64_t>(snapshot.waiting.size());
+    for (const auto& queue : snapshot.queues) report.queues.push_back(queue.name.str());
+    for (const auto& node : snapshot.nodes) {
+      ++report.nodes;
+      report.cores += node.cores;
+      report.gpus += node.gpus;
+      if (!node.usable) continue;
+      ++report.usable_nodes;
+      report.free_cores += node.cores;
+      report.free_gpus += node.gpus;
+    }
+    for (const auto& work : snapshot.running) {
+      for (const auto& share : work.shares) {
+        if (share.node >= snapshot.nodes.size() || !snapshot.nodes[share.node].usable) continue;
+        report.free_cores -= share.cores;
+        report.free_gpus -= share.gpus;
+      }
+    }
+    report.free_cores = std::max<std::int64_t>(0, report.free_cores);
+    report.free_gpus = std::max<std::int64_t>(0, report.free_gpus);
+    return report;
+  }
+
+  [[nodiscard]] Counters counters() const {
+    auto counters = counters_;
+    for (std::size_t i = 0; i < by_state_.size(); ++i) {
+      const auto state = static_cast<JobState>(i);
+      if (!is_terminal(state)) counters.jobs_by_state[std::string(to_string(state))] = by_state_[i];
+    }
+    counters.decisions = placement_.decisions();
+    counters.submissions = dispatch_.submissions();
+    return counters;
+  }
+
+  Desks make_desks(std::vector<SiteSetup> sites) {
+    Desks desks;
+    for (auto& setup : sites) {
+      const auto id = setup.site.id;
+      desks.emplace(id, std::make_unique<SiteDesk>(parts_.strand, parts_.scheduler, options_, parts_.sites, parts_.log,
+                                                   std::move(setup.site), std::move(setup.connector)));
+    }
+    return desks;
+  }
+
+  async::Task<> load() {
+    std::optional<JobId> after;
+    while (true) {
+      auto page = co_await parts_.jobs.active_jobs(after, kLoadPage);
+      if (!page) co_return std::unexpected(page.error());
+      if (page->empty()) break;
+      after = page->back().id;
+      for (auto& job : *page) {
+        const auto id = job.id;
+        book_.insert(std::move(job));
+        if (auto resumed = co_await resume(id); !resumed) co_return resumed;
+      }
+    }
+    co_return Result<void>{};
+  }
+
+  /// What the last process left under way.
+  async::Task<> resume(JobId id) {
+    const auto* job = book_.find(id);
+    const auto* attempt = job->live_attempt();
+    if (attempt == nullptr) co_return Result<void>{};
+    auto* desk = context_.desk(attempt->site);
+    if (desk == nullptr) {
+      parts_.log.write(ports::LogLevel::warning, "a job is at a site that is no longer configured",
+                       {{"job", id.str()}, {"site", attempt->site.str()}, {"remedy", "configure the site again, or: hansa resolve " + id.str() + " --as lost"}});
+      if (attempt->unknown_since) co_return Result<void>{};
+      auto marked = co_await book_.change(id, [](const Job& now) -> Result<Step> {
+        const auto& site = now.live_attempt()->site.str();
+        return Step{.events = {AttemptUnknown{now.live_attempt()->number, {"SITE_GONE", "site " + site + " is no longer configured at this broker"}}}};
+      });
+      if (!marked) co_return std::unexpected(marked.error());
+      co_return Result<void>{};
+    }
+    if (attempt->state == AttemptState::bound) {
+      desk->wake_status.set();
+      if (job->cancel) dispatch_.carry_cancel(id);
+      co_return Result<void>{};
+    }
+    // An intent without a receipt may have been sent. Whoever sent it limits itself, so it is dead by now or soon.
+    // When it was sent again is not known: then it may have been a moment ago.
+    const auto sent_for = attempt->sends > 1 ? Milliseconds{0}
+                                             : std::clamp<Milliseconds>(parts_.scheduler.now_utc() - attempt->intended_at, Milliseconds{0}, options_.submit_timeout);
+    const auto now = parts_.scheduler.now_monotonic();
+    const bool refused = attempt->reason.code == "SITE_REFUSED";
+    const auto number = attempt->number;
+    if (attempt->state == AttemptState::intended) {
+      auto marked = co_await book_.change(id, [number](const Job&) -> Result<Step> {
+        return Step{.events = {AttemptUnknown{number, {"BROKER_RESTARTED", "the broker stopped between the intent and the receipt"}}}};
+      });
+      if (!marked) co_return std::unexpected(marked.error());
+    }
+    reconciler_.look_for(id, *desk, {.child_dead_at = now + (options_.submit_timeout - sent_for), .sent_at = now, .refused = refused});
+    co_return Result<void>{};
+  }
+
+  /// On any thread.
+  void deliver(std::vector<Job> jobs) {
+    boost::asio::post(parts_.strand, [this, jobs = std::move(jobs)]() mutable {
+      for (auto& job : jobs) {
+        ++counters_.accepted;
+        book_.insert(std::move(job));
+      }
+    });
+  }
+
+  void task_failed(std::string_view name, const Error& error) {
+    parts_.log.write(ports::LogLevel::error, "task failed",
+                     {{"task", std::string(name)}, {"code", error.code}, {"error", error.message}, {"detail", error.detail}});
+  }
+
+  Parts parts_;
+  EngineOptions options_;
+  Desks desks_;
+  JobBook book_;
+  async::Event placing_{parts_.strand};
+  Context context_;
+  Reconciler reconciler_;
+  Dispatch dispatch_;
+  Placement placement_;
+  Watch watch_;
+  Intake intake_;
+  Counters counters_;
+  std::array<std::int64_t, 14> by_state_{};
+  async::TaskGroup tasks_;
+};
+
+Engine::Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites)
+    : loops_(std::make_unique<Loops>(std::move(parts), std::move(options), std::move(sites))) {}
+Engine::~Engine() = default;
+
+async::Task<> Engine::start() { return loops_->start(); }
+async::Task<> Engine::stop() { return loops_->stop(); }
+boost::asio::any_io_executor Engine::executor() const { return loops_->parts_.strand; }
+Intake& Engine::intake() { return loops_->intake_; }
+
+async::Task<Decision> Engine::consider(Principal person, JobSpec spec) {
+  auto project = loops_->intake_.project_for(person, spec.project);
+  if (!project) co_return std::unexpected(project.error());
+  spec.project = std::move(*project);
+  co_return loops_->placement_.consider(person, spec);
+}
+
+async::Task<Decision> Engine::explain(Job job) {
+  const bool in_broker = !is_terminal(job.state) && job.live_attempt() == nullptr;
+  if (in_broker) co_return loops_->placement_.reconsider(job);
+  co_return co_await loops_->parts_.jobs.decision(job.id);
+}
+
+async::Task<Job> Engine::hold(JobId id) { return loops_->hold(id); }
+async::Task<Job> Engine::release(JobId id) { return loops_->release(id); }
+async::Task<Job> Engine::cancel(JobId id, Principal by) { return loops_->cancel(id, std::move(by)); }
+async::Task<Job> Engine::resolve_lost(JobId id, Principal by, std::string reason) {
+  return loops_->resolve_lost(id, std::move(by), std::move(reason));
+}
+async::Task<bool> Engine::wait_beyond(JobId id, std::int64_t version, async::Deadline deadline) {
+  return loops_->book_.wait_beyond(id, version, deadline);
+}
+async::Task<bool> Engine::wait_any(async::Deadline deadline) { return loops_->book_.wait_any(deadline); }
+async::Task<ports::OutputChunk> Engine::read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                                    async::Deadline deadline) {
+  return loops_->read_output(std::move(job), stream, offset, limit, deadline);
+}
+
+async::Task<std::vector<SiteReport>> Engine::sites() {
+  std::vector<SiteReport> reports;
+  for (const auto& [id, desk] : loops_->desks_) reports.push_back(loops_->report(*desk));
+  co_return reports;
+}
+
+async::Task<> Engine::drain_site(SiteId site, std::string reason) {
+  auto* desk = loops_->context_.desk(site);
+  if (desk == nullptr) co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  auto done = co_await desk->set_drained(true, std::move(reason));
+  loops_->placement_.site_changed(*desk);
+  co_return done;
+}
+
+async::Task<> Engine::resume_site(SiteId site) {
+  auto* desk = loops_->context_.desk(site);
+  if (desk == nullptr) co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  auto done = co_await desk->set_drained(false, "");
+  loops_->placement_.site_changed(*desk);
+  co_return done;
+}
+
+async::Task<Counters> Engine::counters() { co_return loops_->counters(); }
+
+}  // namespace hansa::engine

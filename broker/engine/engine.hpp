@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The use cases and loops of the broker: intake, place, dispatch, watch, reconcile, settle. The only orchestrator.
+//
+// Strand: everything but intake() is called on executor(), which one thread runs at a time; callers from elsewhere use
+// async::run_on. Asks nobody but its parts for time or randomness, so that a virtual clock can drive all of it.
+// Life: start() loads what is not over and starts the loops; stop() ends them; then it may be destroyed.
+
+#include "broker/engine/intake.hpp"
+#include "broker/engine/options.hpp"
+#include "broker/ports/accounts.hpp"
+#include "broker/ports/log.hpp"
+#include "broker/ports/site_connector.hpp"
+#include "broker/ports/stores.hpp"
+
+#include "broker/async/scheduler.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hansa::engine {
+
+struct SiteSetup {
+  domain::Site site;
+  std::unique_ptr<ports::SiteConnector> connector;
+};
+
+/// What `hansa sites` shows.
+struct SiteReport {
+  domain::Site site;
+  domain::SiteState state;
+  std::optional<UtcTime> snapshot_at;
+  std::string scheduler;               // "slurm 22.05.8"
+  std::string cluster;
+  std::int32_t nodes = 0, usable_nodes = 0;
+  std::int64_t cores = 0, free_cores = 0, gpus = 0, free_gpus = 0;
+  std::int64_t running_jobs = 0, waiting_jobs = 0;   // everybody's, as far as the site lets us see
+  std::int64_t our_live_jobs = 0, our_waiting_jobs = 0, our_unknown_jobs = 0;
+  std::vector<std::string> queues;
+  std::int64_t calls_made = 0;         // since the broker started
+};
+
+struct Counters {
+  std::map<std::string, std::int64_t> jobs_by_state;  // of those that are not over
+  std::int64_t accepted = 0, ended = 0, decisions = 0, submissions = 0;
+};
+
+class Engine {
+ public:
+  struct Parts {
+    boost::asio::any_io_executor strand;
+    async::Scheduler& scheduler;
+    UlidSource& ids;
+    ports::JobStore& jobs;
+    ports::UsageStore& usage;
+    ports::SiteStore& sites;
+    const ports::Accounts& accounts;
+    ports::Log& log;
+  };
+
+  Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  async::Task<> start();
+  /// Cancels the loops and waits for their end. What was under way is resolved at the next start.
+  async::Task<> stop();
+
+  [[nodiscard]] boost::asio::any_io_executor executor() const;
+  /// Thread-safe, see Intake.
+  [[nodiscard]] Intake& intake();
+
+  /// The verdicts for a job that is not submitted. Errors as Intake::project_for.
+  async::Task<domain::Decision> consider(Principal person, domain::JobSpec spec);
+  /// For a job that is in line or held, what would be decided now; else the stored decision that took it where it is.
+  async::Task<domain::Decision> explain(domain::Job job);
+
+  // Each returns the job after the change. conflict: JOB_OVER, JOB_AT_SITE, NOT_HELD. Repeating is harmless.
+  async::Task<domain::Job> hold(JobId id);
+  async::Task<domain::Job> release(JobId id);
+  async::Task<domain::Job> cancel(JobId id, Principal by);
+  async::Task<domain::Job> resolve_lost(JobId id, Principal by, std::string reason);
+
+  /// Until the job is past `version` or over, or the deadline. False: the deadline came.
+  async::Task<bool> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
+
+  /// Until any job changes, or the deadline.
+  async::Task<bool> wait_any(async::Deadline deadline);
+
+  /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site.
+  async::Task<ports::OutputChunk> read_output(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                              async::Deadline deadline);
+
+  async::Task<std::vector<SiteReport>> sites();
+  async::Task<> drain_site(SiteId site, std::string reason);
+  async::Task<> resume_site(SiteId site);
+
+  async::Task<Counters> counters();
+
+ private:
+  class Loops;
+  std::unique_ptr<Loops> loops_;
+};
+
+}  // namespace hansa::engine

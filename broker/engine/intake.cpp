@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/intake.hpp"
+
+#include "broker/domain/transition.hpp"
+
+#include <algorithm>
+
+namespace hansa::engine {
+namespace {
+
+std::string listed(const std::vector<ProjectId>& projects) {
+  std::string text;
+  for (const auto& project : projects) text += (text.empty() ? "" : ", ") + project.str();
+  return text;
+}
+
+std::unexpected<Error> project_fault(ErrorKind kind, std::string_view code, std::string message) {
+  auto error = fail(kind, code, message);
+  error.error().faults.push_back({.where = "/project", .message = std::move(message)});
+  return error;
+}
+
+}  // namespace
+
+Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store, const ports::Accounts& accounts,
+               Deliver deliver)
+    : clock_(clock), ids_(ids), options_(options), store_(store), accounts_(accounts), deliver_(std::move(deliver)) {}
+
+Result<ProjectId> Intake::project_for(const Principal& person, const ProjectId& asked) const {
+  const auto projects = accounts_.projects_of(person);
+  if (projects.empty()) {
+    return project_fault(ErrorKind::permission_denied, "NO_PROJECT",
+                         person.str() + " is a member of no project; ask an operator to add you to one ([[project]] members in hansad.toml)");
+  }
+  if (asked.empty()) {
+    if (projects.size() == 1) return projects.front();
+    return project_fault(ErrorKind::invalid_argument, "WHICH_PROJECT", "you are a member of several projects; name one of: " + listed(projects));
+  }
+  if (std::ranges::find(projects, asked) == projects.end()) {
+    return project_fault(ErrorKind::permission_denied, "NOT_A_MEMBER",
+                         person.str() + " is not a member of project \"" + asked.str() + "\"; yours: " + listed(projects));
+  }
+  return asked;
+}
+
+async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Submission> submissions, std::optional<ports::Idempotency> idempotency) {
+  if (active_.load(std::memory_order_relaxed) + submissions.size() > options_.active_jobs) {
+    co_return fail(ErrorKind::rate_limited, "TOO_MANY_JOBS",
+                   "the broker holds " + std::to_string(options_.active_jobs) + " jobs that are not over; submit again when some have ended");
+  }
+  std::vector<ports::NewJob> jobs;
+  std::vector<domain::Job> accepted;
+  jobs.reserve(submissions.size());
+  accepted.reserve(submissions.size());
+  for (auto& submission : submissions) {
+    auto project = project_for(owner, submission.spec.project);
+    if (!project) co_return std::unexpected(project.error());
+    submission.spec.project = std::move(*project);
+    auto job = domain::new_job(ids_.next(), options_.epoch, clock_.now_utc(),
+                               {.owner = owner, .broker_id = options_.broker_id, .spec = std::move(submission.spec)});
+    accepted.push_back(job);
+    jobs.push_back({.job = std::move(job), .payload = std::move(submission.payload)});
+  }
+  auto answer = co_await store_.accept_jobs(std::move(jobs), std::move(idempotency));
+  if (!answer) co_return std::unexpected(answer.error());
+  if (!answer->repeated) {
+    deliver_(accepted);
+    co_return Acceptance{.jobs = std::move(accepted)};
+  }
+  Acceptance known{.repeated = true};
+  for (const auto& id : answer->ids) {
+    auto job = co_await store_.job(id);
+    if (!job) co_return std::unexpected(job.error());
+    known.jobs.push_back(std::move(*job));
+  }
+  co_return known;
+}
+
+}  // namespace hansa::engine

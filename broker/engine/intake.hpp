@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Takes jobs: checks who may charge what, makes them durable, hands them to the engine. A submission is acknowledged only after its
+// commit. Callable from any thread; returns on the caller's executor.
+
+#include "broker/core/ulid.hpp"
+#include "broker/engine/options.hpp"
+#include "broker/ports/accounts.hpp"
+#include "broker/ports/stores.hpp"
+
+#include <atomic>
+#include <functional>
+
+namespace hansa::engine {
+
+struct Acceptance {
+  std::vector<domain::Job> jobs;    // in the order asked
+  bool repeated = false;            // the idempotency key was known: these are the jobs of the first time, as they are now
+};
+
+class Intake {
+ public:
+  /// `deliver` gets the accepted jobs, on any thread, and hands them to the engine's strand.
+  using Deliver = std::function<void(std::vector<domain::Job>)>;
+
+  Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store, const ports::Accounts& accounts, Deliver deliver);
+
+  /// The person's project if they may charge it, or the one they must mean. Errors: permission_denied (NOT_A_MEMBER, NO_PROJECT),
+  /// invalid_argument (WHICH_PROJECT); the faults point at /project.
+  [[nodiscard]] Result<ProjectId> project_for(const Principal& person, const ProjectId& asked) const;
+
+  /// All or none, in order. A project may be left empty by a member of exactly one. Errors beside the store's: those of project_for, unavailable (TOO_MANY_JOBS).
+  async::Task<Acceptance> accept(Principal owner, std::vector<domain::Submission> submissions, std::optional<ports::Idempotency> idempotency);
+
+  /// Kept by the engine: how many jobs are not over.
+  void active_jobs(std::size_t count) { active_.store(count, std::memory_order_relaxed); }
+
+ private:
+  const Clock& clock_;
+  UlidSource& ids_;
+  const EngineOptions& options_;
+  ports::JobStore& store_;
+  const ports::Accounts& accounts_;
+  Deliver deliver_;
+  std::atomic<std::size_t> active_{0};
+};
+
+}  // namespace hansa::engine

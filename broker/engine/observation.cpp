@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/observation.hpp"
+
+#include <algorithm>
+
+namespace hansa::engine {
+
+using namespace domain;
+using ports::Phase;
+
+namespace {
+
+const Run* find_run(const Attempt& attempt, std::int32_t number) {
+  const auto at = std::ranges::find(attempt.runs, number, &Run::number);
+  return at == attempt.runs.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
+  std::vector<EventBody> events;
+  const auto* attempt = job.live_attempt();
+  if (attempt == nullptr || attempt->state != AttemptState::bound) return events;
+  const auto number = attempt->number;
+
+  if (status.phase == Phase::not_seen) {
+    if (!attempt->unknown_since) {
+      events.emplace_back(AttemptUnknown{number, {"NOT_SEEN", "the site's queue and accounting do not show site job " +
+                                                                  attempt->site_job_id.str() + "; that proves nothing, it is looked for again"}});
+    }
+    return events;
+  }
+  if (attempt->unknown_since) events.emplace_back(AttemptSeenAgain{number});
+
+  const auto start_run = [&] {
+    const auto* run = find_run(*attempt, status.run);
+    if (status.started_at && (run == nullptr || !run->started_at)) {
+      events.emplace_back(RunStarted{.attempt = number, .run = status.run, .started_at = *status.started_at});
+      return true;
+    }
+    return false;
+  };
+
+  switch (status.phase) {
+    case Phase::queued:
+      // The restart count tells a requeue from accounting that does not know of the start yet.
+      if (job.state == JobState::running || job.state == JobState::finishing) {
+        const auto last = attempt->runs.empty() ? 0 : attempt->runs.back().number;
+        if (status.run > last) events.emplace_back(RunRequeued{.attempt = number, .run = last});
+      }
+      break;
+    case Phase::running: start_run(); break;
+    case Phase::finishing: {
+      start_run();
+      if (job.state != JobState::finishing) events.emplace_back(RunFinishing{number});
+      break;
+    }
+    case Phase::ended: {
+      events.emplace_back(AttemptEnded{.attempt = number,
+                                       .run = status.run,
+                                       .outcome = status.outcome.value_or(Outcome::failed),
+                                       .started_at = status.started_at,
+                                       .ended_at = status.ended_at,
+                                       .exit_code = status.exit_code,
+                                       .signal = status.signal,
+                                       .reason = status.reason});
+      const bool open = job.cancel && (!job.cancel->outcome || *job.cancel->outcome == CancelOutcome::unknown);
+      if (open) {
+        const bool cut_off = status.outcome == Outcome::cancelled || status.outcome == Outcome::never_started;
+        const auto outcome = !cut_off           ? CancelOutcome::already_ended
+                             : status.started_at ? CancelOutcome::stopped
+                                                 : CancelOutcome::never_started;
+        events.emplace_back(CancelResolved{outcome});
+      }
+      if (status.outcome == Outcome::never_started && job.cancel) {
+        events.emplace_back(Ended{JobState::cancelled, {"CANCELLED", "cancelled by " + job.cancel->by.str()}});
+      }
+      break;
+    }
+    case Phase::not_seen: break;
+  }
+  return events;
+}
+
+std::optional<Reason> why_foreign(const Attempt& attempt, const ports::Sighting& sighting, const std::string& cluster,
+                                  Milliseconds clock_skew) {
+  const auto& id = sighting.status.id.str();
+  if (!cluster.empty() && !sighting.cluster.empty() && sighting.cluster != cluster) {
+    return Reason{"FOREIGN_CLUSTER", "site job " + id + " carries this tag on cluster " + sighting.cluster + ", not " + cluster};
+  }
+  if (!attempt.account.empty() && sighting.account != attempt.account) {
+    return Reason{"FOREIGN_ACCOUNT",
+                  "site job " + id + " carries this tag but belongs to account " + sighting.account.str() + ", not " + attempt.account.str()};
+  }
+  if (sighting.submitted_at < attempt.intended_at - clock_skew) {
+    return Reason{"OLDER_THAN_INTENT", "site job " + id + " carries this tag but is older than the attempt"};
+  }
+  return std::nullopt;
+}
+
+Step end_never_started(const Job& job, Reason reason, bool sealed) {
+  Step step;
+  const auto* attempt = job.live_attempt();
+  if (attempt == nullptr) return step;
+  if (sealed && !attempt->sealed) step.events.emplace_back(AttemptSealed{attempt->number});
+  step.events.emplace_back(AttemptEnded{.attempt = attempt->number, .outcome = Outcome::never_started, .reason = std::move(reason)});
+  if (job.cancel) {
+    if (!job.cancel->outcome || *job.cancel->outcome == CancelOutcome::unknown) {
+      step.events.emplace_back(CancelResolved{CancelOutcome::never_started});
+    }
+    step.events.emplace_back(Ended{JobState::cancelled, {"CANCELLED", "cancelled by " + job.cancel->by.str()}});
+  }
+  return step;
+}
+
+}  // namespace hansa::engine

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a site's word about a job means for the job. Pure.
+
+#include "broker/domain/transition.hpp"
+#include "broker/engine/job_book.hpp"
+#include "broker/ports/site_connector.hpp"
+
+#include <string>
+#include <vector>
+
+namespace hansa::engine {
+
+/// The events that `status` of the job's live, bound attempt gives rise to; none if it tells nothing new.
+/// Absence (Phase::not_seen) is never an end: it is at most a mark.
+std::vector<domain::EventBody> observe(const domain::Job& job, const ports::JobStatus& status);
+
+/// A sighting is ours if it is on the right account and was not submitted before the intent, give or take the clocks.
+/// Otherwise the reason why it is not.
+std::optional<domain::Reason> why_foreign(const domain::Attempt& attempt, const ports::Sighting& sighting, const std::string& cluster,
+                                          Milliseconds clock_skew);
+
+/// A live attempt that can never start any more: it ends, and the job with it if its cancel was asked for.
+Step end_never_started(const domain::Job& job, domain::Reason reason, bool sealed);
+
+}  // namespace hansa::engine

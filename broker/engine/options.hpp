@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The engine's cadences and patience. Defaults are those of config/reference.md.
+
+#include "broker/core/clock.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace hansa::engine {
+
+struct EngineOptions {
+  std::string broker_id;                       // stands on every job
+  std::int64_t epoch = 1;                      // of this process, from the store
+  Milliseconds status_interval{30'000};        // per site, while it has jobs of ours; sooner after something happened
+  Milliseconds snapshot_interval{60'000};      // per site
+  Milliseconds usage_interval{300'000};        // per site; sooner after a job ended
+  Milliseconds snapshot_freshness{300'000};    // an older snapshot places nothing
+  Milliseconds call_timeout{60'000};           // any call to a site but submit
+  Milliseconds submit_timeout{60'000};         // then the submitting child is dead
+  Milliseconds visibility_window{180'000};     // a submission not seen for so long after it can be taken as absent
+  Milliseconds second_look_after{30'000};      // between the two negative looks that absence needs
+  Milliseconds clock_skew{120'000};            // tolerated between a site's clock and ours
+  Milliseconds first_poll_after{500};          // first status poll after a submission; doubles up to status_interval
+  std::int32_t max_sends = 3;                  // of one attempt, under its one tag
+  std::int32_t max_attempts = 20;              // of one job
+  std::size_t active_jobs = 1'000'000;         // more are refused at intake
+};
+
+}  // namespace hansa::engine

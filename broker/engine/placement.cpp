@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/placement.hpp"
+
+#include "broker/engine/dispatch.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace hansa::engine {
+
+using namespace domain;
+
+namespace {
+
+constexpr Milliseconds kIdle{60'000};          // between full rounds without news of a site
+constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
+constexpr Milliseconds kFirstAvoidance{60'000}, kLongestAvoidance{3'600'000};
+constexpr std::int32_t kRefusalsForGood = 3;
+constexpr std::size_t kMarksPerRound = 256;    // "waiting" is written for so many at a time: submissions go first
+
+constexpr std::size_t index_of(JobState state) { return static_cast<std::size_t>(state); }  // into Line::jobs
+static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) == 1 && index_of(JobState::held) == 2);
+
+bool is_in_line(const Job& job) { return index_of(job.state) < 3 && !job.held_by_user && job.live_attempt() == nullptr; }
+
+/// The site's own no, about this job. Anything else (it was down, its budget was used up) passes.
+bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
+
+bool is_busy(const Verdict& verdict) { return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED"; }
+
+std::int64_t cores_of(const JobSpec& spec) { return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes; }
+
+}  // namespace
+
+const JobId& Placement::Line::first() const {
+  const JobId* first = nullptr;
+  for (const auto& set : jobs) {
+    if (!set.empty() && (first == nullptr || *set.begin() < *first)) first = &*set.begin();
+  }
+  return *first;
+}
+
+bool Placement::Line::empty() const {
+  return std::ranges::all_of(jobs, [](const auto& set) { return set.empty(); });
+}
+
+std::optional<JobId> Placement::Line::untold() const {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (!jobs[i].empty() && (!verdict || index_of(*verdict) != i)) return *jobs[i].begin();
+  }
+  return std::nullopt;
+}
+
+std::string Placement::shape_of(const Job& job) const {
+  const auto& r = job.spec.resources;
+  std::string key = job.owner.str();
+  for (const std::int64_t part : {std::int64_t{r.nodes}, std::int64_t{r.tasks}, std::int64_t{r.cpus_per_task}, r.memory_per_node.value,
+                                  std::int64_t{r.gpus_per_node}, job.spec.time_limit.count()}) {
+    key += '\n' + std::to_string(part);
+  }
+  key += '\n' + r.gpu_model + '\n' + job.spec.project.str();
+  for (const auto& site : job.spec.placement.sites) key += "\ns" + site.str();
+  for (const auto& country : job.spec.placement.countries) key += "\nc" + country;
+  if (avoid_.contains(job.id)) key += "\na" + job.id.str();  // its verdicts are its own
+  return key;
+}
+
+void Placement::avoid(const Job& job, const Attempt& attempt) {
+  auto& avoidance = avoid_[job.id][attempt.site];
+  const auto pause = std::min(kFirstAvoidance * (1 << std::min(avoidance.tries, 6)), kLongestAvoidance);
+  ++avoidance.tries;
+  if (is_refusal(attempt.reason)) ++avoidance.refusals;
+  avoidance.until = context_.scheduler.now_monotonic() + pause;
+  avoidance.reason = attempt.reason;
+}
+
+void Placement::job_changed(const Job* before, const Job& after) {
+  const bool was_in_line = before != nullptr && is_in_line(*before);
+  if (was_in_line) {  // before avoid_ changes: its shape is still what it was
+    const auto line = lines_.find(shape_of(*before));
+    line->second.jobs[index_of(before->state)].erase(after.id);
+    if (line->second.empty() && !is_in_line(after)) lines_.erase(line);
+  }
+
+  const auto* was = before == nullptr ? nullptr : before->live_attempt();
+  const auto* is = after.live_attempt();
+  const bool left = was != nullptr && (is == nullptr || is->number != was->number);
+  if (left) {
+    const auto& attempt = after.attempts[static_cast<std::size_t>(was->number) - 1];
+    auto& profile = desktops_[attempt.site].profile;
+    if (profile) {
+      profile->release(make_tag(after.id, attempt.number), context_.scheduler.now_utc());
+      if (!attempt.site_job_id.empty()) profile->release(attempt.site_job_id, context_.scheduler.now_utc());
+    }
+  }
+  for (const auto& attempt : after.attempts) {  // also those of before a restart
+    const bool ended_now = left && attempt.number == was->number;
+    if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
+  }
+  if (is_terminal(after.state)) avoid_.erase(after.id);
+  const bool in_line = is_in_line(after);
+  if (in_line) lines_[shape_of(after)].jobs[index_of(after.state)].insert(after.id);
+
+  // Somebody new in line, or a place that came free.
+  const bool freed = left || (before != nullptr && before->state != after.state && was != nullptr);
+  if ((in_line && !was_in_line) || freed) context_.placing.set();
+}
+
+void Placement::site_changed(SiteDesk& desk) {
+  auto& desktop = desktops_[desk.site().id];
+  if (desk.snapshot() && desktop.built_from != desk.snapshot_at()) {
+    std::unordered_set<SiteJobId> ours;
+    for (const auto& id : desk.live) {
+      const auto* job = context_.book.find(id);
+      if (job != nullptr && job->live_attempt() != nullptr) ours.insert(job->live_attempt()->site_job_id);
+    }
+    desktop.cores = desktop.others_waiting = 0;
+    for (const auto& node : desk.snapshot()->nodes) desktop.cores += node.usable ? node.cores : 0;
+    for (const auto& work : desk.snapshot()->waiting) desktop.others_waiting += work.eligible && !ours.contains(work.id) ? 1 : 0;
+    desktop.profile = routing::build_profile(*desk.snapshot(), context_.scheduler.now_utc());
+    desktop.built_from = desk.snapshot_at();
+    // Ours on their way may not have been in that snapshot: they still take their room.
+    for (const auto& id : desk.waiting_there) {
+      const auto* job = context_.book.find(id);
+      const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+      if (attempt == nullptr) continue;
+      const auto& waiting = desk.snapshot()->waiting;
+      const auto& running = desk.snapshot()->running;
+      const auto seen = [&](const auto& list) { return std::ranges::any_of(list, [&](const auto& w) { return w.id == attempt->site_job_id; }); };
+      if (!attempt->site_job_id.empty() && (seen(waiting) || seen(running))) continue;
+      desktop.profile->occupy(make_tag(id, attempt->number), attempt->queue, job->spec.resources, job->spec.time_limit, context_.scheduler.now_utc());
+    }
+  }
+  sites_changed_ = true;
+  context_.placing.set();
+}
+
+std::optional<Reason> Placement::busy(SiteDesk& desk) const {
+  if (desk.room() > 0) return std::nullopt;
+  return Reason{"SITE_BUSY", "submissions are under way up to the site's budget (" + std::to_string(desk.site().budget.submits_per_minute) +
+                                 " a minute, " + std::to_string(desk.site().budget.concurrent_calls) + " at a time)"};
+}
+
+/// Bind late: where the queue is mostly ours, no more of ours wait in it than would fill half of the site at once (one job at
+/// least), which keeps it fed between two looks. The rest waits here, where it can still go to whichever site is free first.
+/// Where other people's jobs wait, ours take their place in line behind them.
+std::optional<Reason> Placement::fed(const SiteDesk& desk, const JobSpec& spec) const {
+  const auto at = desktops_.find(desk.site().id);
+  if (at == desktops_.end() || !at->second.profile || desk.waiting_there.empty()) return std::nullopt;
+  std::int64_t waiting = cores_of(spec);
+  for (const auto& id : desk.waiting_there) {
+    if (const auto* job = context_.book.find(id)) waiting += cores_of(job->spec);
+  }
+  const auto& desktop = at->second;
+  if (desktop.others_waiting > static_cast<std::int64_t>(desk.waiting_there.size()) || waiting * 2 <= desktop.cores) return std::nullopt;
+  return Reason{"QUEUE_FED", "enough of our jobs wait there already (" + std::to_string(waiting - cores_of(spec)) + " of its " +
+                                 std::to_string(desktop.cores) + " cores); more wait here, where they can still go elsewhere"};
+}
+
+bool Placement::any_room() {
+  return std::ranges::any_of(context_.desks, [](const auto& entry) {
+    const auto& desk = *entry.second;
+    return desk.state().health == SiteHealth::up && !desk.state().drained && entry.second->room() > 0;
+  });
+}
+
+Decision Placement::decide(const Principal& person, const JobSpec& spec, const JobId* id) {
+  routing::DecisionInput input{.spec = spec, .now = context_.scheduler.now_utc(), .sites = {}};
+  const auto avoided = id == nullptr ? avoid_.end() : avoid_.find(*id);
+  for (auto& [site, desk] : context_.desks) {
+    auto& desktop = desktops_[site];
+    routing::SiteView view{.site = &desk->site(),
+                           .state = &desk->state(),
+                           .profile = desktop.profile ? &*desktop.profile : nullptr,
+                           .our_waiting = static_cast<std::int32_t>(desk->waiting_there.size()),
+                           .freshness = std::chrono::ceil<Seconds>(context_.options.snapshot_freshness)};
+    if (auto account = context_.accounts.account_of(person, site); !account) {
+      view.no_account = Reason{account.error().code, account.error().message};
+    }
+    view.not_now = busy(*desk);
+    if (avoided != avoid_.end()) {
+      if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
+        const auto& avoidance = at->second;
+        const Reason not_taken{is_refusal(avoidance.reason) ? "SITE_REFUSED" : "NOT_TAKEN", "the site did not take this job: " + avoidance.reason.message};
+        if (avoidance.refusals >= kRefusalsForGood) view.no_account = not_taken;
+        else if (context_.scheduler.now_monotonic() < avoidance.until) view.not_now = not_taken;
+      }
+    }
+    input.sites.push_back(std::move(view));
+  }
+  ++decisions_;
+  auto decision = routing::decide(input);
+  while (decision.chosen) {
+    const auto verdict = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
+    const auto view = std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; });
+    if (verdict == decision.verdicts.end() || verdict->wait == Seconds{0}) break;
+    auto enough = fed(*context_.desks.at(*decision.chosen), spec);
+    if (!enough) break;
+    view->not_now = std::move(enough);
+    decision = routing::decide(input);
+  }
+  return decision;
+}
+
+MonotonicTime Placement::next_round() {
+  const auto now = context_.scheduler.now_monotonic();
+  if (lines_.empty()) return now + kIdle;
+  auto next = next_full_round_;
+  for (const auto& [site, desk] : context_.desks) {
+    if (const auto at = desk->next_submit_at(); at > now) next = std::min(next, at);
+  }
+  return next;
+}
+
+async::Task<> Placement::run() {
+  while (true) {
+    co_await context_.placing.wait_until(context_.scheduler, next_round());
+    if (auto done = co_await round(); !done) {
+      context_.log.write(ports::LogLevel::warning, "placing pauses", {{"code", done.error().code}, {"error", done.error().message}});
+      co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + kAfterFailure);
+      sites_changed_ = true;
+      context_.placing.set();
+    }
+  }
+}
+
+async::Task<> Placement::round() {
+  const auto now = context_.scheduler.now_monotonic();
+  const bool news = std::exchange(sites_changed_, false) || now >= next_full_round_;
+  if (news) next_full_round_ = now + kIdle;
+  std::map<JobId, std::string> heads;  // the first of each line that there may be something to do for
+  for (const auto& [shape, line] : lines_) {
+    if (news || line.verdict != JobState::held || line.untold()) heads.emplace(line.first(), shape);
+  }
+  std::size_t marks = kMarksPerRound;
+  while (!heads.empty()) {
+    const auto shape = heads.extract(heads.begin()).mapped();
+    auto line = lines_.find(shape);
+    if (line == lines_.end() || (!news && !any_room() && !line->second.untold())) continue;
+    const auto id = line->second.first();
+    const auto* job = context_.book.find(id);
+    auto decision = decide(job->owner, job->spec, &id);
+    if (routing::placing(decision) != routing::Placing::placed) {
+      if (auto told = co_await tell(shape, std::move(decision), marks); !told) co_return told;
+      continue;
+    }
+    const auto placed = co_await place(id, std::move(decision));
+    if (!placed && (placed.error().retryable || placed.error().code == "STALE_EPOCH")) co_return std::unexpected(placed.error());
+    if (!placed) {  // this job's trouble, not the others'
+      context_.log.write(ports::LogLevel::error, "a job cannot be placed", {{"job", id.str()}, {"code", placed.error().code}, {"error", placed.error().message}});
+      continue;
+    }
+    line = lines_.find(shape);
+    if (*placed && line != lines_.end()) heads.emplace(line->second.first(), shape);
+  }
+  co_return Result<void>{};
+}
+
+async::Task<> Placement::tell(std::string shape, Decision decision, std::size_t& budget) {
+  const auto verdict = routing::placing(decision) == routing::Placing::rejected    ? JobState::rejected
+                       : std::ranges::any_of(decision.verdicts, is_busy) ? JobState::waiting
+                                                                         : JobState::held;
+  for (auto line = lines_.find(shape); line != lines_.end(); line = lines_.find(shape)) {
+    line->second.verdict = verdict;
+    const auto id = line->second.untold();
+    if (!id) break;
+    if (budget == 0) {  // the rest in the next round: submissions go first
+      context_.placing.set();
+      break;
+    }
+    --budget;
+    if (auto noted = co_await note_not_placed(*id, decision); !noted) {
+      if (noted.error().retryable || noted.error().code == "STALE_EPOCH") co_return noted;
+      context_.log.write(ports::LogLevel::error, "a job's verdict cannot be recorded",
+                         {{"job", id->str()}, {"code", noted.error().code}, {"error", noted.error().message}});
+      break;
+    }
+  }
+  co_return Result<void>{};
+}
+
+async::Task<bool> Placement::place(JobId id, Decision decision) {
+  const auto site = *decision.chosen;
+  auto* desk = context_.desk(site);
+  const auto* job = context_.book.find(id);
+  auto account = context_.accounts.account_of(job->owner, site);
+  if (!account) co_return false;  // the map changed this very moment: the next round says so
+  const auto number = static_cast<std::int32_t>(job->attempts.size()) + 1;
+  const auto submitted = std::ranges::count_if(job->attempts, [](const Attempt& a) { return a.reason.code != "NOT_SENT"; });
+  if (submitted >= context_.options.max_attempts) {
+    auto ended = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
+      if (now.live_attempt() != nullptr) return Step{};
+      return Step{.events = {Ended{JobState::failed, {"NO_SITE_TOOK_IT", "no site took it in " + std::to_string(submitted) + " attempts"}}}};
+    });
+    if (!ended && ended.error().kind != ErrorKind::not_found) co_return std::unexpected(ended.error());
+    co_return true;
+  }
+  const auto documents_now = documents();  // before anything waits: a new snapshot would take them away
+  const auto tag = make_tag(id, number);
+  auto& profile = *desktops_[site].profile;
+  profile.occupy(tag, decision.queue, job->spec.resources, job->spec.time_limit, context_.scheduler.now_utc());
+  const auto queue = decision.queue;
+  const auto scheduler_account = desk->site().scheduler_accounts.find(job->spec.project);
+
+  bool intended = false;
+  auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
+    intended = now.live_attempt() == nullptr && !now.held_by_user && !now.cancel && static_cast<std::int32_t>(now.attempts.size()) + 1 == number;
+    if (!intended) return Step{};
+    return Step{.events = {AttemptIntended{.attempt = number,
+                                           .site = site,
+                                           .queue = queue,
+                                           .account = *account,
+                                           .scheduler_account = scheduler_account == desk->site().scheduler_accounts.end() ? "" : scheduler_account->second}},
+                .decision = decision,
+                .reduced_snapshots = documents_now};
+  });
+  if (!done || !intended) {
+    if (auto& current = desktops_[site].profile) current->release(tag, context_.scheduler.now_utc());
+    if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+    co_return context_.book.find(id) == nullptr || !is_in_line(*context_.book.find(id));
+  }
+  for (const auto& [hash, text] : documents_now) documents_.erase(hash);
+  dispatch_.send(id, *desk);
+  co_return true;
+}
+
+async::Task<> Placement::note_not_placed(JobId id, Decision decision) {
+  bool noted = false;
+  const auto documents_now = documents();
+  auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
+    if (now.live_attempt() != nullptr || now.held_by_user || now.cancel) return Step{};
+    EventBody word = Held{.reason = decision.reason};
+    auto next = JobState::held;
+    if (routing::placing(decision) == routing::Placing::rejected) {
+      word = Rejected{decision.reason};
+      next = JobState::rejected;
+    } else if (std::ranges::any_of(decision.verdicts, is_busy)) {
+      word = Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}};
+      next = JobState::waiting;
+    }
+    if (now.state == next) return Step{};  // the same news twice is none; what each site says now, explain() asks anew
+    noted = true;
+    return Step{.events = {std::move(word)}, .decision = decision, .reduced_snapshots = documents_now};
+  });
+  if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+  if (done && noted) {
+    for (const auto& [hash, text] : documents_now) documents_.erase(hash);
+  }
+  co_return Result<void>{};
+}
+
+std::map<std::string, std::string> Placement::documents() {
+  for (auto& [site, desktop] : desktops_) {
+    if (desktop.profile) documents_.merge(desktop.profile->take_documents());
+  }
+  return documents_;
+}
+
+}  // namespace hansa::engine

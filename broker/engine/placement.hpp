@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Puts waiting jobs on sites: in order of submission, each to the earliest predicted start, as long as some site has room for more
+// of ours. Jobs bind late: what no site has room for stays here.
+//
+// Jobs of one shape (what it needs, who runs it) get the same verdicts and stand in one line. A round asks the router about the
+// first of each line and goes on with that line only if it was placed, so that its cost follows the kinds of waiting jobs and
+// the places free, not the number of jobs.
+
+#include "broker/engine/context.hpp"
+#include "policies/routing/decide.hpp"
+
+#include <array>
+#include <set>
+#include <unordered_map>
+
+namespace hansa::engine {
+
+class Dispatch;
+
+class Placement {
+ public:
+  Placement(Context& context, Dispatch& dispatch) : context_(context), dispatch_(dispatch) {}
+
+  /// The loop; ends by cancellation.
+  async::Task<> run();
+
+  /// The verdicts as of now; takes no room.
+  domain::Decision consider(const Principal& person, const domain::JobSpec& spec) { return decide(person, spec, nullptr); }
+  domain::Decision reconsider(const domain::Job& job) { return decide(job.owner, job.spec, &job.id); }
+
+  // Told by the engine.
+  void job_changed(const domain::Job* before, const domain::Job& after);
+  void site_changed(SiteDesk& desk);   // new snapshot, health, drain
+
+  [[nodiscard]] std::int64_t decisions() const { return decisions_; }
+
+ private:
+  struct Desktop {                     // what placement keeps for each site
+    std::optional<routing::AvailabilityProfile> profile;
+    std::optional<MonotonicTime> built_from;  // the snapshot it was built from
+    std::int64_t cores = 0;            // usable, in that snapshot
+    std::int64_t others_waiting = 0;   // other people's jobs in that snapshot that could start
+  };
+  /// A site that did not take a job is left alone by that job for a while, or for good if it said no again and again.
+  struct Avoidance {
+    std::int32_t tries = 0;
+    std::int32_t refusals = 0;         // of those, by the site's own word
+    MonotonicTime until{};
+    domain::Reason reason;
+  };
+  /// Jobs of one shape that have no site, by their state: accepted, waiting, held by no site. Each set in order of submission.
+  struct Line {
+    std::array<std::set<JobId>, 3> jobs;
+    std::optional<domain::JobState> verdict;  // of the last round that asked; held: only news of a site can help
+
+    [[nodiscard]] const JobId& first() const;
+    [[nodiscard]] bool empty() const;
+    /// One whose state is not the verdict yet.
+    [[nodiscard]] std::optional<JobId> untold() const;
+  };
+
+  async::Task<> round();
+  /// True: the job has left its line.
+  async::Task<bool> place(JobId id, domain::Decision decision);
+  /// Writes the verdict for those of the line who do not have it, `budget` of them at most.
+  async::Task<> tell(std::string shape, domain::Decision decision, std::size_t& budget);
+  async::Task<> note_not_placed(JobId id, domain::Decision decision);
+  void avoid(const domain::Job& job, const domain::Attempt& attempt);
+  [[nodiscard]] std::string shape_of(const domain::Job& job) const;
+  domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const JobId* id);
+  std::optional<domain::Reason> busy(SiteDesk& desk) const;
+  std::optional<domain::Reason> fed(const SiteDesk& desk, const domain::JobSpec& spec) const;
+  [[nodiscard]] bool any_room();
+  [[nodiscard]] MonotonicTime next_round();
+  std::map<std::string, std::string> documents();
+
+  Context& context_;
+  Dispatch& dispatch_;
+  bool sites_changed_ = true;          // every line is looked at again
+  MonotonicTime next_full_round_{};    // also without news of a site: clocks move, avoidances end
+  std::map<std::string, Line> lines_;  // by shape
+  std::map<SiteId, Desktop> desktops_;
+  std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
+  std::map<std::string, std::string> documents_;  // reduced snapshots that are not stored yet
+  std::int64_t decisions_ = 0;
+};
+
+}  // namespace hansa::engine

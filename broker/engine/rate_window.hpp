@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// At most so many in any sixty seconds: the site's budget, kept to the letter.
+
+#include "broker/core/clock.hpp"
+
+#include <cstdint>
+#include <deque>
+
+namespace hansa::engine {
+
+class RateWindow {
+ public:
+  explicit RateWindow(std::int32_t per_minute) : limit_(per_minute) {}
+
+  /// How many more may go now.
+  [[nodiscard]] std::int32_t left(MonotonicTime now) {
+    while (!used_.empty() && now - used_.front() >= kWindow) used_.pop_front();
+    return limit_ - static_cast<std::int32_t>(used_.size());
+  }
+  void take(MonotonicTime now) { used_.push_back(now); }
+  /// When left() will next exceed `reserve`; `now` if it does.
+  [[nodiscard]] MonotonicTime free_at(MonotonicTime now, std::int32_t reserve = 0) {
+    const auto missing = reserve + 1 - left(now);
+    if (missing <= 0) return now;
+    const auto index = static_cast<std::size_t>(missing - 1);
+    return index < used_.size() ? used_[index] + kWindow : now + kWindow;
+  }
+  [[nodiscard]] std::int32_t limit() const { return limit_; }
+
+ private:
+  static constexpr Milliseconds kWindow{60'000};
+  std::int32_t limit_;
+  std::deque<MonotonicTime> used_;
+};
+
+}  // namespace hansa::engine

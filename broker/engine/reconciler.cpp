@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/reconciler.hpp"
+
+#include "broker/engine/dispatch.hpp"
+#include "broker/engine/observation.hpp"
+
+#include <algorithm>
+
+namespace hansa::engine {
+
+using namespace domain;
+
+namespace {
+
+constexpr Milliseconds kFirstPause{1'000};
+
+/// The one that has the fence, as far as can be seen: duplicates end at once and say so, and what has started has it sooner than
+/// what has not.
+int rank(const ports::Sighting& s) { return s.status.reason.code == "DUPLICATE" ? 2 : s.status.started_at ? 0 : 1; }
+
+/// Then the earlier submitted; among equals the lower job id, which schedulers count up.
+bool earlier(const ports::Sighting& a, const ports::Sighting& b) {
+  if (rank(a) != rank(b)) return rank(a) < rank(b);
+  if (a.submitted_at != b.submitted_at) return a.submitted_at < b.submitted_at;
+  const auto& x = a.status.id.str();
+  const auto& y = b.status.id.str();
+  return x.size() != y.size() ? x.size() < y.size() : x < y;
+}
+
+}  // namespace
+
+void Reconciler::look_for(const JobId& id, SiteDesk& desk, Look look) {
+  looks_[id] = look;
+  desk.wake_reconciler.set();
+}
+
+void Reconciler::forget(const JobId& id) {
+  looks_.erase(id);
+  for (auto at = quarantined_.lower_bound({id, SiteJobId()}); at != quarantined_.end() && at->first == id;) at = quarantined_.erase(at);
+}
+
+std::vector<JobId> Reconciler::due(const SiteDesk& desk) const {
+  const auto now = context_.scheduler.now_monotonic();
+  std::vector<JobId> ids;
+  for (const auto& id : desk.unresolved) {
+    const auto at = looks_.find(id);
+    if (at != looks_.end() && (at->second.refused || now >= at->second.child_dead_at)) ids.push_back(id);
+  }
+  return ids;
+}
+
+async::Task<> Reconciler::run(SiteDesk& desk) {
+  auto pause = kFirstPause;
+  while (true) {
+    const auto now = context_.scheduler.now_monotonic();
+    if (desk.unresolved.empty()) {
+      co_await desk.wake_reconciler.wait();
+      pause = kFirstPause;
+      continue;
+    }
+    const auto ids = due(desk);
+    if (ids.empty()) {
+      co_await desk.wake_reconciler.wait_until(context_.scheduler, now + kFirstPause);
+      continue;
+    }
+    if (auto looked = co_await look(desk, ids); !looked) {
+      context_.log.write(ports::LogLevel::warning, "could not look for submissions without a receipt",
+                         {{"site", desk.site().id.str()}, {"code", looked.error().code}, {"error", looked.error().message}});
+    }
+    // Sooner when there is something new to look for; else at a falling rate, within what the budget leaves.
+    const auto next = std::max(context_.scheduler.now_monotonic() + pause, desk.spare_query_at());
+    if (co_await desk.wake_reconciler.wait_until(context_.scheduler, next)) {
+      pause = kFirstPause;
+    } else {
+      pause = std::min(pause * 2, std::max(context_.options.status_interval, kFirstPause));
+    }
+  }
+}
+
+async::Task<> Reconciler::look(SiteDesk& desk, std::vector<JobId> ids) {
+  std::vector<ports::SiteJob> wanted;
+  std::vector<JobId> looked_for;
+  for (const auto& id : ids) {
+    const auto* job = context_.book.find(id);
+    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+    const auto known = looks_.find(id);  // seals before this one took their time
+    if (attempt == nullptr || attempt->state == AttemptState::bound || known == looks_.end()) continue;
+    // The site itself said no: the seal settles it at once, whatever the queue shows.
+    if (known->second.refused) {
+      const auto reason = attempt->reason;
+      if (auto sealed = co_await seal(desk, id, reason); !sealed) {
+        context_.log.write(ports::LogLevel::warning, "could not seal", {{"job", id.str()}, {"site", desk.site().id.str()}, {"error", sealed.error().message}});
+      }
+      continue;
+    }
+    wanted.push_back(site_job(*job, *attempt));
+    looked_for.push_back(id);
+  }
+  if (wanted.empty()) co_return Result<void>{};
+
+  auto found = co_await desk.call<ports::FindResult>(CallKind::query, context_.call_deadline(),
+                                                     [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                       return connector.find(wanted, until);
+                                                     });
+  if (!found) co_return std::unexpected(found.error());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    std::vector<ports::Sighting> sightings;
+    std::ranges::copy_if(found->sightings, std::back_inserter(sightings), [&](const auto& s) { return s.tag == wanted[i].tag; });
+    auto judged = co_await judge(desk, looked_for[i], std::move(sightings), found->queue_seen && found->history_seen);
+    if (!judged && judged.error().kind != ErrorKind::not_found) {
+      context_.log.write(ports::LogLevel::warning, "could not resolve a submission without a receipt",
+                         {{"job", looked_for[i].str()}, {"site", desk.site().id.str()}, {"error", judged.error().message}});
+    }
+  }
+  co_return Result<void>{};
+}
+
+async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sighting> sightings, bool absence_counts) {
+  const auto* job = context_.book.find(id);
+  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  if (attempt == nullptr || attempt->state == AttemptState::bound) co_return Result<void>{};
+  const auto number = attempt->number;
+  const auto cluster = desk.snapshot() ? desk.snapshot()->cluster : std::string{};
+
+  std::vector<ports::Sighting> ours;
+  bool ours_by_another_clock = false;
+  for (auto& sighting : sightings) {
+    const auto* now = context_.book.find(id);
+    const auto* live = now == nullptr ? nullptr : now->live_attempt();
+    if (live == nullptr || live->number != number) co_return Result<void>{};
+    if (auto foreign = why_foreign(*live, sighting, cluster, context_.options.clock_skew)) {
+      ours_by_another_clock = ours_by_another_clock || foreign->code == "OLDER_THAN_INTENT";
+      if (auto noted = co_await quarantine(id, number, sighting.status.id, *foreign); !noted) co_return noted;
+    } else {
+      ours.push_back(std::move(sighting));
+    }
+  }
+  const auto at = looks_.find(id);
+  if (at == looks_.end()) co_return Result<void>{};
+  if (!ours.empty()) co_return co_await adopt(desk, id, std::move(ours));
+
+  // Nobody wants it any more: no need to know where it is, once it can never start.
+  job = context_.book.find(id);
+  if (job != nullptr && job->cancel) co_return co_await seal(desk, id, {"CANCELLED", "cancelled before the site had it"});
+
+  auto& look = at->second;
+  if (!absence_counts) co_return Result<void>{};  // half a look proves nothing
+  const auto now = context_.scheduler.now_monotonic();
+  if (!look.absent_since) look.absent_since = now;
+
+  job = context_.book.find(id);
+  attempt = job == nullptr ? nullptr : job->live_attempt();
+  if (attempt == nullptr) co_return Result<void>{};
+  const bool past_window = now - look.sent_at >= context_.options.visibility_window;
+  const bool looked_twice = now - *look.absent_since >= context_.options.second_look_after;
+  if (!past_window || !looked_twice) co_return Result<void>{};
+  if (ours_by_another_clock) {  // only the fence can tell
+    co_return co_await seal(desk, id, {"NOT_TAKEN", "what site " + desk.site().id.str() + " shows under its tag is older than the attempt; check its clock"});
+  }
+  if (attempt->sends >= context_.options.max_sends || desk.state().drained) {
+    co_return co_await seal(desk, id, {"NOT_TAKEN", "site " + desk.site().id.str() + " did not take it in " +
+                                                        std::to_string(attempt->sends) + (attempt->sends == 1 ? " submission" : " submissions")});
+  }
+
+  auto resent = co_await context_.book.change(id, [&](const Job& current) -> Result<Step> {
+    const auto* live = current.live_attempt();
+    if (live == nullptr || live->number != number || live->state == AttemptState::bound || live->sealed) return Step{};
+    return Step{.events = {AttemptResent{number}}};
+  });
+  if (!resent) co_return std::unexpected(resent.error());
+  looks_.erase(id);  // dispatch gives a new one if this send is not answered either
+  dispatch_->send(id, desk);
+  co_return Result<void>{};
+}
+
+async::Task<> Reconciler::adopt(SiteDesk& desk, JobId id, std::vector<ports::Sighting> ours) {
+  std::ranges::sort(ours, earlier);
+  const auto* job = context_.book.find(id);
+  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  if (attempt == nullptr) co_return Result<void>{};
+  const auto number = attempt->number;
+  auto template_job = site_job(*job, *attempt);
+
+  const auto first = ours.front().status.id;
+  auto bound = co_await context_.book.change(id, [&](const Job& current) -> Result<Step> {
+    const auto* live = current.live_attempt();
+    if (live == nullptr || live->number != number || live->state == AttemptState::bound) return Step{};
+    return Step{.events = {AttemptBound{number, first, true}}};
+  });
+  if (!bound) co_return std::unexpected(bound.error());
+  looks_.erase(id);
+  context_.log.write(ports::LogLevel::info, "adopted a submission that was found at the site",
+                     {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", first.str()}});
+  desk.wake_status.set();
+  if (bound->cancel) dispatch_->carry_cancel(id);
+
+  // The fence lets one of them run; the others only take up room.
+  for (std::size_t i = 1; i < ours.size(); ++i) {
+    const auto& extra = ours[i];
+    auto noted = co_await quarantine(id, number, extra.status.id, {"DUPLICATE", "one submission too many of this attempt; its fence keeps it from running"});
+    if (!noted && noted.error().kind != ErrorKind::not_found) co_return noted;
+    if (extra.status.phase == ports::Phase::ended) continue;
+    template_job.id = extra.status.id;
+    auto cancelled = co_await desk.call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
+                                                       [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                         return connector.cancel(template_job, ports::CancelWhen::only_while_pending, until);
+                                                       });
+    if (!cancelled) co_return std::unexpected(cancelled.error());
+  }
+  co_return Result<void>{};
+}
+
+async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
+  const auto* job = context_.book.find(id);
+  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  if (attempt == nullptr || attempt->state == AttemptState::bound) co_return Result<void>{};
+  const auto number = attempt->number;
+  const ports::Fence fence{.tag = make_tag(id, number), .task_index = 0, .account = attempt->account, .person = job->owner};
+  auto outcome = co_await desk.call<ports::SealOutcome>(CallKind::read, context_.call_deadline(),
+                                                        [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                          return connector.seal(fence, until);
+                                                        });
+  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome->sealed && outcome->holder.empty()) {
+    co_return fail(ErrorKind::internal, "BAD_SEAL", "the fence is neither sealed nor held by a site job");
+  }
+
+  auto done = co_await context_.book.change_surely(id, [&](const Job& current) -> Result<Step> {
+    const auto* live = current.live_attempt();
+    if (live == nullptr || live->number != number || live->state == AttemptState::bound) return Step{};
+    if (outcome->sealed) return end_never_started(current, reason, true);
+    return Step{.events = {AttemptBound{number, outcome->holder, true}}};  // the payload had won: it is running, and ours
+  });
+  if (!done) co_return std::unexpected(done.error());
+  looks_.erase(id);
+  if (!outcome->sealed) {
+    desk.wake_status.set();
+    if (done->cancel) dispatch_->carry_cancel(id);
+  }
+  co_return Result<void>{};
+}
+
+async::Task<> Reconciler::quarantine(JobId id, std::int32_t attempt, SiteJobId site_job_id, Reason reason) {
+  if (!quarantined_.emplace(id, site_job_id).second) co_return Result<void>{};
+  context_.log.write(ports::LogLevel::warning, "a site job carries our tag and is not adopted",
+                     {{"job", id.str()}, {"site_job_id", site_job_id.str()}, {"code", reason.code}, {"reason", reason.message}});
+  auto done = co_await context_.book.change(id, [&](const Job&) -> Result<Step> {
+    return Step{.events = {SightingQuarantined{attempt, site_job_id, reason}}};
+  });
+  if (!done) {
+    quarantined_.erase({id, site_job_id});
+    co_return std::unexpected(done.error());
+  }
+  co_return Result<void>{};
+}
+
+}  // namespace hansa::engine

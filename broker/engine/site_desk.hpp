@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Everything the engine knows about one site, and the only way to call it: within its budget, with its health kept.
+// Strand: the engine's.
+
+#include "broker/async/event.hpp"
+#include "broker/async/scheduler.hpp"
+#include "broker/async/with_deadline.hpp"
+#include "broker/domain/site.hpp"
+#include "broker/domain/snapshot.hpp"
+#include "broker/engine/options.hpp"
+#include "broker/engine/rate_window.hpp"
+#include "broker/ports/log.hpp"
+#include "broker/ports/site_connector.hpp"
+#include "broker/ports/stores.hpp"
+
+#include <functional>
+#include <memory>
+#include <set>
+
+namespace hansa::engine {
+
+/// Which part of the site's budget a call is charged to: `snapshot` and `query` share one. What a snapshot meets is the site's health: accounting
+/// may be away while the scheduler works. `read` touches only the account's own files, and costs no more than a concurrent call.
+enum class CallKind { snapshot, query, submit, cancel, read };
+
+class SiteDesk {
+ public:
+  SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& scheduler, const EngineOptions& options, ports::SiteStore& store,
+           ports::Log& log, domain::Site site, std::unique_ptr<ports::SiteConnector> connector);
+
+  [[nodiscard]] const domain::Site& site() const { return site_; }
+  [[nodiscard]] const domain::SiteState& state() const { return state_; }
+  [[nodiscard]] const std::optional<domain::SiteSnapshot>& snapshot() const { return snapshot_; }
+  [[nodiscard]] MonotonicTime snapshot_at() const { return snapshot_at_; }
+  [[nodiscard]] std::int64_t calls_made() const { return calls_made_; }
+  void restore(domain::SiteState state) { state_ = std::move(state); }
+  void take_snapshot(domain::SiteSnapshot snapshot);
+
+  /// Calls the connector once the budget allows it.
+  /// A site is down from a snapshot that failed to one that came.
+  template <class T>
+  async::Task<T> call(CallKind kind, async::Deadline deadline, std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what) {
+    if (auto turn = co_await wait_for_turn(kind, deadline); !turn) co_return std::unexpected(turn.error());
+    const CallInFlight in_flight(*this);
+    auto answer = co_await async::with_deadline<T>(scheduler_, deadline, what(*connector_, deadline));
+    if (kind == CallKind::query && !answer) wake_snapshot.set();  // is it the site?
+    if (kind == CallKind::snapshot) {
+      if (auto noted = co_await note(answer ? nullptr : &answer.error()); !noted) co_return std::unexpected(noted.error());
+    }
+    co_return answer;
+  }
+
+  /// When a query beyond the regular cadence may go.
+  [[nodiscard]] MonotonicTime spare_query_at();
+
+  async::Task<> set_drained(bool drained, std::string reason);
+
+  // Our jobs there, by what they need next. Kept by the engine's observers.
+  std::set<JobId> live;             // attempts that are not ended
+  std::set<JobId> bound;            // with a site job id: status is asked for them
+  std::set<JobId> unresolved;       // unknown: looked for
+  std::set<JobId> waiting_there;    // ours in its queue or on their way: held against budget.waiting_jobs
+
+  /// How many jobs could be sent there at once.
+  [[nodiscard]] std::int32_t room();
+  /// When the rate of submissions allows one; in the past or now if it does.
+  [[nodiscard]] MonotonicTime next_submit_at() { return submits_.free_at(scheduler_.now_monotonic()); }
+  std::int32_t submitting = 0;      // submissions placed and not yet answered
+
+  async::Event wake_status;         // something happened there: look soon
+  async::Event wake_usage;
+  async::Event wake_snapshot;
+  async::Event wake_reconciler;
+
+ private:
+  struct CallInFlight {
+    explicit CallInFlight(SiteDesk& desk) : desk_(desk) { ++desk_.calls_in_flight_; }
+    ~CallInFlight() {
+      --desk_.calls_in_flight_;
+      desk_.call_ended_.set();
+    }
+    CallInFlight(const CallInFlight&) = delete;
+    CallInFlight& operator=(const CallInFlight&) = delete;
+    SiteDesk& desk_;
+  };
+
+  async::Task<> wait_for_turn(CallKind kind, async::Deadline deadline);
+  async::Task<> note(const Error* error);
+  RateWindow* window(CallKind kind);   // null: not limited by rate
+
+  async::Scheduler& scheduler_;
+  const EngineOptions& options_;
+  ports::SiteStore& store_;
+  ports::Log& log_;
+  domain::Site site_;
+  std::unique_ptr<ports::SiteConnector> connector_;
+  domain::SiteState state_;
+  std::optional<domain::SiteSnapshot> snapshot_;
+  MonotonicTime snapshot_at_{};
+  RateWindow queries_, submits_, cancels_;
+  std::int32_t calls_in_flight_ = 0;
+  std::int64_t calls_made_ = 0;
+  async::Event call_ended_;
+};
+
+}  // namespace hansa::engine

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/watch.hpp"
+
+#include "broker/engine/observation.hpp"
+
+#include <algorithm>
+
+namespace hansa::engine {
+
+using namespace domain;
+
+async::Task<> Watch::snapshots(SiteDesk& desk) {
+  while (true) {
+    auto snapshot = co_await desk.call<SiteSnapshot>(CallKind::snapshot, context_.call_deadline(),
+                                                     [](ports::SiteConnector& connector, async::Deadline until) {
+                                                       return connector.snapshot(until);
+                                                     });
+    if (snapshot) desk.take_snapshot(std::move(*snapshot));
+    on_snapshot_(desk);  // also after a failure: a site that went down changes where jobs can go
+    const auto now = context_.scheduler.now_monotonic();
+    if (co_await desk.wake_snapshot.wait_until(context_.scheduler, now + context_.options.snapshot_interval)) {
+      co_await context_.scheduler.sleep_until(desk.spare_query_at());
+    }
+  }
+}
+
+async::Task<> Watch::states(SiteDesk& desk) {
+  auto pause = context_.options.first_poll_after;
+  auto last_look = context_.scheduler.now_monotonic();
+  auto last_answer = last_look;
+  while (true) {
+    if (desk.bound.empty()) {
+      co_await desk.wake_status.wait();
+      last_answer = context_.scheduler.now_monotonic();
+      pause = context_.options.first_poll_after;
+      continue;
+    }
+    // After something happened: soon, then at a falling rate, with what the budget leaves. In any case at the regular cadence.
+    const auto now = context_.scheduler.now_monotonic();
+    const auto regular = last_look + context_.options.status_interval;
+    const auto early = std::max(now + pause, desk.spare_query_at());
+    if (co_await desk.wake_status.wait_until(context_.scheduler, std::min(early, regular))) {
+      pause = context_.options.first_poll_after;
+      const auto soon = std::min(std::max(context_.scheduler.now_monotonic() + pause, desk.spare_query_at()), regular);
+      co_await context_.scheduler.sleep_until(soon);
+    }
+    last_look = context_.scheduler.now_monotonic();
+    pause = std::min(pause * 2, context_.options.status_interval);
+    if (auto looked = co_await look_at_states(desk); !looked) {
+      const auto& error = looked.error();
+      context_.log.write(ports::LogLevel::debug, "status could not be read",
+                         {{"site", desk.site().id.str()}, {"code", error.code}, {"error", error.message}});
+      if (context_.scheduler.now_monotonic() - last_answer > 2 * context_.options.status_interval) {
+        (void)co_await mark_unseen(desk, {error.code, error.message});  // a full store: marked at the next look
+      }
+    } else {
+      last_answer = context_.scheduler.now_monotonic();
+    }
+  }
+}
+
+async::Task<> Watch::look_at_states(SiteDesk& desk) {
+  std::vector<JobId> ids;
+  std::vector<ports::SiteJob> asked;
+  for (const auto& id : desk.bound) {
+    const auto* job = context_.book.find(id);
+    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+    if (attempt == nullptr) continue;
+    ids.push_back(id);
+    asked.push_back(site_job(*job, *attempt));
+  }
+  auto answers = co_await desk.call<std::vector<ports::JobStatus>>(CallKind::query, context_.call_deadline(),
+                                                                   [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                                     return connector.status(std::move(asked), until);
+                                                                   });
+  if (!answers) co_return std::unexpected(answers.error());
+  if (answers->size() != ids.size()) {
+    co_return fail(ErrorKind::internal, "BAD_STATUS", "the connector of site " + desk.site().id.str() + " answered for " +
+                                                          std::to_string(answers->size()) + " of " + std::to_string(ids.size()) + " jobs");
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto* job = context_.book.find(ids[i]);
+    if (job == nullptr || observing_.contains(ids[i]) || observe(*job, (*answers)[i]).empty()) continue;
+    // Side by side, so that they share commits; when the group is full, one by one.
+    if (!context_.tasks.spawn("observe", apply(ids[i], (*answers)[i]))) {
+      if (auto done = co_await apply(ids[i], (*answers)[i]); !done) co_return done;
+    }
+  }
+  co_return Result<void>{};
+}
+
+async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
+  struct Observing {
+    std::unordered_set<JobId>& set;
+    JobId id;
+    ~Observing() { set.erase(id); }
+  } observing{observing_, id};
+  observing_.insert(id);
+
+  // The site says that it never started, so the job may go elsewhere: like every such attempt its fence is sealed first.
+  bool sealed = false;
+  if (status.phase == ports::Phase::ended && status.outcome == Outcome::never_started) {
+    const auto outcome = co_await seal(id);
+    if (!outcome) co_return Result<void>{};  // asked again at the next look
+    sealed = outcome->sealed;
+    if (!sealed) status.outcome = Outcome::failed;  // the payload had the fence: it has run
+  }
+  auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
+    const auto* attempt = now.live_attempt();
+    if (attempt == nullptr || attempt->site_job_id != status.id) return Step{};
+    Step step{.events = observe(now, status)};
+    const bool started = std::ranges::any_of(attempt->runs, [](const Run& run) { return run.started_at.has_value(); });
+    if (sealed && !started && !attempt->sealed) step.events.insert(step.events.begin(), AttemptSealed{attempt->number});
+    return step;
+  });
+  // Over already, or the store is full: the site is asked again, it forgets nothing in the meantime.
+  if (!done && done.error().kind != ErrorKind::not_found && !done.error().retryable) co_return std::unexpected(done.error());
+  co_return Result<void>{};
+}
+
+async::Task<ports::SealOutcome> Watch::seal(JobId id) {
+  const auto* job = context_.book.find(id);
+  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  auto* desk = attempt == nullptr ? nullptr : context_.desk(attempt->site);
+  if (desk == nullptr) co_return fail(ErrorKind::not_found, "JOB_NOT_ACTIVE", "job " + id.str() + " is at no site");
+  const ports::Fence fence{.tag = make_tag(id, attempt->number), .task_index = 0, .account = attempt->account, .person = job->owner};
+  co_return co_await desk->call<ports::SealOutcome>(CallKind::read, context_.call_deadline(), [&](ports::SiteConnector& connector, async::Deadline until) {
+    return connector.seal(fence, until);
+  });
+}
+
+async::Task<> Watch::mark_unseen(SiteDesk& desk, Reason reason) {
+  const auto ids = std::vector<JobId>(desk.bound.begin(), desk.bound.end());
+  for (const auto& id : ids) {
+    const auto* job = context_.book.find(id);
+    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+    if (attempt == nullptr || attempt->unknown_since) continue;
+    auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
+      const auto* live = now.live_attempt();
+      if (live == nullptr || live->unknown_since || live->state != AttemptState::bound || live->site != desk.site().id) return Step{};
+      return Step{.events = {AttemptUnknown{live->number, reason}}};
+    });
+    if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+  }
+  co_return Result<void>{};
+}
+
+async::Task<> Watch::settle(SiteDesk& desk) {
+  constexpr Milliseconds kAfterAnEnd{1'000};
+  auto pause = context_.options.usage_interval;
+  while (true) {
+    auto more = co_await book_page(desk);
+    if (!more) {
+      context_.log.write(ports::LogLevel::warning, "usage could not be read",
+                         {{"site", desk.site().id.str()}, {"code", more.error().code}, {"error", more.error().message}});
+    }
+    if (more && *more) continue;
+    // Accounting lags the queue: after an end it is read soon, and again at a falling rate. Jobs that end together are booked together.
+    pause = std::min(pause * 4, context_.options.usage_interval);
+    const auto now = context_.scheduler.now_monotonic();
+    const bool an_end = co_await desk.wake_usage.wait_until(context_.scheduler, std::max(now + pause, desk.spare_query_at()));
+    if (!an_end) continue;
+    pause = kAfterAnEnd;
+    co_await context_.scheduler.sleep_until(std::max(context_.scheduler.now_monotonic() + pause, desk.spare_query_at()));
+  }
+}
+
+bool Watch::awaits_binding(const SiteDesk& desk, const UsageRecord& record) const {
+  const auto tag = parse_tag(record.tag.str());
+  const auto* job = tag ? context_.book.find(tag->job) : nullptr;
+  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  return attempt != nullptr && attempt->number == tag->attempt && attempt->site == desk.site().id && attempt->state != AttemptState::bound &&
+         (attempt->account.empty() || attempt->account == record.account);
+}
+
+async::Task<bool> Watch::book_page(SiteDesk& desk) {
+  const auto& site = desk.site().id;
+  auto cursor = co_await context_.usage.usage_cursor(site);
+  if (!cursor) co_return std::unexpected(cursor.error());
+  auto page = co_await desk.call<ports::UsagePage>(CallKind::query, context_.call_deadline(),
+                                                   [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                     return connector.usage(*cursor, until);
+                                                   });
+  if (!page) co_return std::unexpected(page.error());
+  if (page->records.empty() && page->next.text == cursor->text) co_return false;
+  // What belongs to an attempt that is still looked for can be booked only once it is bound: the page is read again then.
+  const bool early = std::ranges::any_of(page->records, [&](const UsageRecord& record) { return awaits_binding(desk, record); });
+  auto booked = co_await context_.usage.book_usage(site, std::move(page->records), early ? *cursor : page->next);
+  if (!booked) co_return std::unexpected(booked.error());
+  co_return !page->complete && !early;
+}
+
+}  // namespace hansa::engine

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/http/client_socket.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+namespace hansa::http {
+
+namespace {
+
+std::string message_of(int number) { return std::generic_category().message(number); }
+
+/// 0 if ready, else ETIMEDOUT or what poll says.
+int wait_for(int fd, short events, ClientSocket::Time deadline) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return ETIMEDOUT;
+    pollfd wanted{.fd = fd, .events = events, .revents = 0};
+    const int ready = ::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left, INT32_MAX)));
+    if (ready > 0) return 0;
+    if (ready < 0 && errno != EINTR) return errno;
+  }
+}
+
+int connect_to(int fd, const addrinfo& address, ClientSocket::Time deadline) {
+  if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
+  if (errno != EINPROGRESS) return errno;
+  if (const int failed = wait_for(fd, POLLOUT, deadline)) return failed;
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error;
+}
+
+std::string tls_errors() {
+  std::string text;
+  while (const auto code = ERR_get_error()) {
+    std::array<char, 256> line{};
+    ERR_error_string_n(code, line.data(), line.size());
+    if (!text.empty()) text += "; ";
+    text += line.data();
+  }
+  return text;
+}
+
+/// OpenSSL's own socket BIO writes without MSG_NOSIGNAL: a broker that hangs up would kill the program by SIGPIPE.
+int bio_write(BIO* bio, const char* bytes, int size) {
+  BIO_clear_retry_flags(bio);
+  int fd = -1;
+  BIO_get_fd(bio, &fd);
+  const auto sent = ::send(fd, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+  if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
+  return static_cast<int>(sent);
+}
+
+const BIO_METHOD* quiet_socket() {
+  static const BIO_METHOD* const kMethod = [] {
+    auto* method = BIO_meth_new(BIO_TYPE_SOCKET, "socket without SIGPIPE");
+    const auto* socket = BIO_s_socket();
+    BIO_meth_set_write(method, bio_write);
+    BIO_meth_set_read(method, BIO_meth_get_read(socket));
+    BIO_meth_set_ctrl(method, BIO_meth_get_ctrl(socket));
+    BIO_meth_set_create(method, BIO_meth_get_create(socket));
+    BIO_meth_set_destroy(method, BIO_meth_get_destroy(socket));
+    return method;
+  }();
+  return kMethod;
+}
+
+}  // namespace
+
+struct ClientSocket::Tls {
+  SSL_CTX* context = nullptr;
+  SSL* session = nullptr;
+  Tls() = default;
+  Tls(const Tls&) = delete;
+  Tls& operator=(const Tls&) = delete;
+  ~Tls() {
+    SSL_free(session);
+    SSL_CTX_free(context);
+  }
+};
+
+ClientSocket::ClientSocket() = default;
+ClientSocket::ClientSocket(ClientSocket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
+ClientSocket& ClientSocket::operator=(ClientSocket&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(tls_, other.tls_);
+  return *this;
+}
+ClientSocket::~ClientSocket() {
+  if (tls_ && tls_->session != nullptr) SSL_shutdown(tls_->session);  // says goodbye, waits for nothing
+  tls_.reset();
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<ClientSocket> ClientSocket::connect(const Url& url, const std::string& ca_file, Time deadline) {
+  const auto unreachable = [&url](std::string why) {
+    return fail(ErrorKind::unavailable, "UNREACHABLE", "cannot reach the broker at " + url.str() + ": " + std::move(why));
+  };
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // an address needs no resolver, which loads libraries and reads files
+  addrinfo* found = nullptr;
+  const auto port = std::to_string(url.port);
+  int failed = ::getaddrinfo(url.host.c_str(), port.c_str(), &hints, &found);
+  if (failed == EAI_NONAME) {
+    hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
+    failed = ::getaddrinfo(url.host.c_str(), port.c_str(), &hints, &found);
+  }
+  if (failed != 0) return unreachable(failed == EAI_SYSTEM ? message_of(errno) : ::gai_strerror(failed));
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+
+  int error = ENOENT;
+  for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
+    ClientSocket socket;
+    socket.fd_ = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    error = socket.fd_ < 0 ? errno : connect_to(socket.fd_, *address, deadline);
+    if (error != 0) continue;
+    const int on = 1;
+    ::setsockopt(socket.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (url.tls) {
+      if (auto secured = socket.start_tls(url, ca_file, deadline); !secured) return std::unexpected(secured.error());
+    }
+    return socket;
+  }
+  return unreachable(message_of(error));
+}
+
+Result<void> ClientSocket::start_tls(const Url& url, const std::string& ca_file, Time deadline) {
+  const auto refuse = [&url](ErrorKind kind, std::string_view code, const std::string& why) {
+    return fail(kind, code, "no secure connection to the broker at " + url.str() + ": " + why);
+  };
+  tls_ = std::make_unique<Tls>();
+  tls_->context = SSL_CTX_new(TLS_client_method());
+  if (tls_->context == nullptr) return refuse(ErrorKind::internal, "TLS", tls_errors());
+  SSL_CTX_set_min_proto_version(tls_->context, TLS1_2_VERSION);
+  SSL_CTX_set_mode(tls_->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_verify(tls_->context, SSL_VERIFY_PEER, nullptr);
+  const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(tls_->context)
+                                     : SSL_CTX_load_verify_file(tls_->context, ca_file.c_str());
+  if (loaded != 1)
+    return refuse(ErrorKind::invalid_argument, "CA_FILE", "cannot read authorities from " + ca_file + ": " + tls_errors());
+  tls_->session = SSL_new(tls_->context);
+  if (tls_->session == nullptr) return refuse(ErrorKind::internal, "TLS", tls_errors());
+  auto* parameters = SSL_get0_param(tls_->session);
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  const bool numeric = ::inet_pton(url.host.contains(':') ? AF_INET6 : AF_INET, url.host.c_str(), address.data()) == 1;
+  const int named = numeric ? X509_VERIFY_PARAM_set1_ip_asc(parameters, url.host.c_str())
+                            : X509_VERIFY_PARAM_set1_host(parameters, url.host.c_str(), url.host.size());
+  auto* bio = BIO_new(quiet_socket());
+  if (bio != nullptr) BIO_set_fd(bio, fd_, BIO_NOCLOSE);
+  SSL_set_bio(tls_->session, bio, bio);
+  if (bio == nullptr || named != 1 || (!numeric && SSL_set_tlsext_host_name(tls_->session, url.host.c_str()) != 1)) {
+    return refuse(ErrorKind::internal, "TLS", tls_errors());
+  }
+  for (;;) {
+    ERR_clear_error();
+    const int result = SSL_connect(tls_->session);
+    if (result == 1) return {};
+    const int number = errno;
+    const int why = SSL_get_error(tls_->session, result);
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+      if (const int failed = wait_for(fd_, why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) {
+        return refuse(ErrorKind::unavailable, "UNREACHABLE", message_of(failed));
+      }
+      continue;
+    }
+    const long verdict = SSL_get_verify_result(tls_->session);
+    const auto errors = tls_errors();
+    if (verdict != X509_V_OK) {
+      return refuse(ErrorKind::permission_denied, "TLS_REFUSED",
+                    std::string("its certificate is not to be trusted: ") + X509_verify_cert_error_string(verdict) +
+                        " (set ca_file to the authority that signed it)");
+    }
+    return refuse(ErrorKind::unavailable, "UNREACHABLE",
+                  !errors.empty() ? errors
+                  : number != 0   ? message_of(number)
+                                  : "it hung up");
+  }
+}
+
+ClientSocket::Transfer ClientSocket::write(std::string_view bytes, Time deadline) {
+  for (;;) {
+    short wanted = POLLOUT;
+    if (tls_) {
+      ERR_clear_error();
+      std::size_t size = 0;
+      const int result = SSL_write_ex(tls_->session, bytes.data(), bytes.size(), &size);
+      if (result == 1) return {End::ok, size};
+      const int number = errno;
+      const int why = SSL_get_error(tls_->session, result);
+      if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
+        const auto errors = tls_errors();
+        return {End::failed, 0, errors.empty() ? message_of(number) : errors};
+      }
+      wanted = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
+    } else {
+      const auto size = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (size >= 0) return {End::ok, static_cast<std::size_t>(size)};
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return {End::failed, 0, message_of(errno)};
+    }
+    if (const int failed = wait_for(fd_, wanted, deadline)) {
+      return {failed == ETIMEDOUT ? End::timed_out : End::failed, 0, message_of(failed)};
+    }
+  }
+}
+
+ClientSocket::Transfer ClientSocket::read(std::span<char> into, Time deadline) {
+  for (;;) {
+    short wanted = POLLIN;
+    if (tls_) {
+      ERR_clear_error();
+      std::size_t size = 0;
+      const int result = SSL_read_ex(tls_->session, into.data(), into.size(), &size);
+      if (result == 1) return {End::ok, size};
+      const int number = errno;
+      const int why = SSL_get_error(tls_->session, result);
+      if (why == SSL_ERROR_ZERO_RETURN) return {End::closed};
+      if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
+        const auto errors = tls_errors();
+        return {End::failed, 0, errors.empty() ? message_of(number) : errors};
+      }
+      wanted = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
+    } else {
+      const auto size = ::recv(fd_, into.data(), into.size(), 0);
+      if (size > 0) return {End::ok, static_cast<std::size_t>(size)};
+      if (size == 0) return {End::closed};
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return {End::failed, 0, message_of(errno)};
+    }
+    if (const int failed = wait_for(fd_, wanted, deadline)) {
+      return {failed == ETIMEDOUT ? End::timed_out : End::failed, 0, message_of(failed)};
+    }
+  }
+}
+
+bool ClientSocket::stale() const {
+  pollfd state{.fd = fd_, .events = POLLIN | POLLRDHUP, .revents = 0};
+  if (::poll(&state, 1, 0) == 0) return false;
+  if (!tls_ || (state.revents & (POLLHUP | POLLERR | POLLRDHUP)) != 0) return true;
+  // TLS 1.3 sends session tickets after the handshake: bytes alone mean nothing.
+  char byte = 0;
+  std::size_t size = 0;
+  ERR_clear_error();
+  const int result = SSL_peek_ex(tls_->session, &byte, 1, &size);
+  return result == 1 || SSL_get_error(tls_->session, result) != SSL_ERROR_WANT_READ;
+}
+
+bool ClientSocket::is_loopback() const {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+  if (peer.ss_family == AF_INET) { return (ntohl(reinterpret_cast<const sockaddr_in*>(&peer)->sin_addr.s_addr) >> 24U) == 127; }
+  if (peer.ss_family == AF_INET6) {
+    const auto& address = reinterpret_cast<const sockaddr_in6*>(&peer)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
+  }
+  return false;
+}
+
+}  // namespace hansa::http

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A blocking connection, plain or TLS, whose every wait ends at a deadline.
+
+#include "broker/core/error.hpp"
+#include "broker/http/url.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hansa::http {
+
+class ClientSocket {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  enum class End { ok, closed, timed_out, failed };
+  struct Transfer {
+    End end;
+    std::size_t size = 0;
+    std::string detail = {};
+  };
+
+  /// Tries all of the host's addresses. Errors are ErrorKind::unavailable, UNREACHABLE (TLS_REFUSED: not who it should be).
+  static Result<ClientSocket> connect(const Url& url, const std::string& ca_file, Time deadline);
+
+  ClientSocket(ClientSocket&&) noexcept;
+  ClientSocket& operator=(ClientSocket&&) noexcept;
+  ~ClientSocket();
+
+  /// Some of it, at least one byte if ok.
+  Transfer write(std::string_view bytes, Time deadline);
+  Transfer read(std::span<char> into, Time deadline);
+
+  /// The other end has closed, or has sent what nobody asked for: not to be used again.
+  [[nodiscard]] bool stale() const;
+  /// The other end is this machine.
+  [[nodiscard]] bool is_loopback() const;
+
+ private:
+  struct Tls;
+  ClientSocket();
+  Result<void> start_tls(const Url& url, const std::string& ca_file, Time deadline);
+
+  int fd_ = -1;
+  std::unique_ptr<Tls> tls_;
+};
+
+}  // namespace hansa::http

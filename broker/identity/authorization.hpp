@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Who may do what to whose objects: one table, asked by every route.
+
+#include "broker/identity/tokens.hpp"
+
+namespace hansa::identity {
+
+enum class Action {
+  submit_jobs,
+  read_job,         // state, decision, events, usage of one job; lists are narrowed to what this allows
+  read_output,      // what the job wrote: its owner's alone
+  change_job,       // hold, release, cancel
+  resolve_job,      // an operator's word that it is lost
+  read_sites,
+  change_site,      // drain, resume
+  report_usage,     // of everybody; one's own needs no more than being somebody
+  manage_tokens,
+};
+
+/// Whose objects the caller may do this to.
+enum class Reach { nobody, own, everybody };
+
+Reach reach(ports::Role role, Action action);
+
+/// Allowed, or the error to answer: permission_denied (ROLE_LACKS_RIGHT) if the role has no such right at all; not_found for another's
+/// object, as if it did not exist. `owner` is the object's; for what has no owner, the caller's own principal.
+Result<void> authorize(const Caller& caller, Action action, const Principal& owner);
+
+}  // namespace hansa::identity

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// API tokens of the broker's own: who is asking. A token is shown once, when it is made; only its SHA-256 is kept.
+//
+// The broker is the only writer of its token table, so the tokens in memory are the truth: a request costs one hash and one
+// look-up, and a revocation counts from the moment it is durable. Thread-safe.
+
+#include "broker/core/secret.hpp"
+#include "broker/ports/stores.hpp"
+
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+
+namespace hansa::identity {
+
+/// Who is asking, once that is established.
+struct Caller {
+  Principal principal;
+  ports::Role role = ports::Role::user;
+  std::string token_id;
+};
+
+struct NewToken {
+  Secret token;                     // "hansa_" and 43 characters of base64url: 256 random bits
+  ports::ApiToken record;
+};
+
+std::string_view to_string(ports::Role role);
+std::optional<ports::Role> parse_role(std::string_view text);
+
+/// "alice" or "local:alice" -> local:alice. Names are 1 to 64 of [A-Za-z0-9._@-]; other issuers have no tokens here.
+Result<Principal> local_principal(std::string_view user);
+
+class TokenAuthority {
+ public:
+  TokenAuthority(const Clock& clock, Random& random, ports::TokenStore& store);
+
+  /// Reads all tokens; before the first request.
+  async::Task<> load();
+
+  /// The caller behind "Authorization: Bearer ...". Errors: unauthenticated with NO_TOKEN, BAD_TOKEN, TOKEN_REVOKED, TOKEN_EXPIRED.
+  [[nodiscard]] Result<Caller> authenticate(std::string_view authorization) const;
+
+  async::Task<NewToken> create(Principal principal, ports::Role role, std::string note, std::optional<UtcTime> expires_at);
+  async::Task<ports::ApiToken> revoke(std::string id);
+  [[nodiscard]] std::vector<ports::ApiToken> list() const;
+
+ private:
+  const Clock& clock_;
+  Random& random_;
+  ports::TokenStore& store_;
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string, ports::ApiToken> by_hash_;
+};
+
+}  // namespace hansa::identity

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Who may run as whom, and on which project. Asked at every submission and at every placement, so that a changed map counts
+// from the next job on. Callable from any thread.
+
+#include "broker/core/error.hpp"
+#include "broker/core/strong.hpp"
+
+#include <vector>
+
+namespace hansa::ports {
+
+class Accounts {
+ public:
+  virtual ~Accounts() = default;
+  /// The local account of a person at a site; empty if the site runs everything as the broker's own account.
+  /// permission_denied (NO_ACCOUNT) if there is no entry: the message says what to ask for and whom.
+  [[nodiscard]] virtual Result<LocalAccount> account_of(const Principal& person, const SiteId& site) const = 0;
+  /// In the configuration's order; empty: the person may charge nobody.
+  [[nodiscard]] virtual std::vector<ProjectId> projects_of(const Principal& person) const = 0;
+};
+
+}  // namespace hansa::ports

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The one interface to a site's scheduler (DESIGN section 8). Every call takes a Deadline and is safe to repeat, except submit.
+// Called on the engine's strand; an implementation returns there.
+//
+// Errors, all calls: unavailable (the scheduler or the way to it is down), deadline_exceeded, permission_denied (the site's side
+// refuses the account or the program; the message says what to ask for), internal (answer not understood; the detail has it).
+
+#include "broker/async/deadline.hpp"
+#include "broker/async/task.hpp"
+#include "broker/domain/job.hpp"
+#include "broker/domain/snapshot.hpp"
+#include "broker/domain/usage.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hansa::ports {
+
+using async::Deadline;
+using async::Task;
+
+struct SubmitRequest {
+  JobId job;
+  std::int32_t attempt = 1;
+  Tag tag;
+  Principal person;
+  LocalAccount account;            // empty: the broker's own account
+  std::string scheduler_account;   // "" : the account's default
+  QueueName queue;
+  domain::JobSpec spec;
+  domain::JobPayload payload;
+};
+
+struct SubmitReceipt {
+  SiteJobId site_job_id;
+};
+
+/// A job of ours at a site, by what we know of it.
+struct SiteJob {
+  SiteJobId id;
+  Tag tag;
+  LocalAccount account;
+  Principal person;
+  UtcTime intended_at{};
+};
+
+enum class Phase { queued, running, finishing, ended, not_seen };
+
+/// One run as the site tells it.
+struct JobStatus {
+  SiteJobId id;
+  Phase phase = Phase::not_seen;    // not_seen proves nothing
+  std::int32_t run = 0;             // restart count
+  std::string site_state;           // raw: "PENDING", "COMPLETED", ...
+  std::string pending_reason;       // raw: "Resources", "JobHeldUser", ...
+  std::optional<UtcTime> started_at;
+  std::optional<UtcTime> ended_at;
+  std::optional<domain::Outcome> outcome;  // with phase ended
+  std::optional<std::int32_t> exit_code;
+  std::optional<std::int32_t> signal;
+  domain::Reason reason;            // for people, with phase ended: "NODE_FAIL", "DUPLICATE", "SITE_REQUEUED", ...
+};
+
+/// A site job that carries one of our tags. Whether it is ours is the engine's question.
+struct Sighting {
+  Tag tag;
+  std::string cluster;
+  LocalAccount account;
+  UtcTime submitted_at{};
+  JobStatus status;
+};
+
+struct FindResult {
+  std::vector<Sighting> sightings;
+  bool queue_seen = false;          // the queue answered, and its word is complete
+  bool history_seen = false;        // so did the accounting; absence counts only if both did
+};
+
+enum class CancelWhen { always, only_while_pending };
+
+/// The attempt's right to start its payload (DESIGN 4.5): a link in the account's own work_dir.
+struct Fence {
+  Tag tag;
+  std::int32_t task_index = 0;
+  LocalAccount account;
+  Principal person;
+};
+
+struct SealOutcome {
+  bool sealed = false;              // ours: that payload can never start
+  SiteJobId holder;                 // else: the site job that took it
+};
+
+struct UsageCursor {
+  std::string text;                 // opaque to everybody but the connector; "" is the beginning
+};
+
+struct UsagePage {
+  std::vector<domain::UsageRecord> records;  // finished runs only; repeats are harmless
+  UsageCursor next;
+  bool complete = true;             // false: ask again, there is more
+};
+
+enum class Stream { out, err };
+
+struct OutputChunk {
+  std::string bytes;
+  std::uint64_t next_offset = 0;
+  bool exists = true;               // false: the job has written nothing yet
+};
+
+class SiteConnector {
+ public:
+  virtual ~SiteConnector() = default;
+
+  virtual Task<domain::SiteSnapshot> snapshot(Deadline deadline) = 0;
+
+  /// Only a parsed job id is a receipt. unknown_outcome: the site may have taken it (code SITE_REFUSED if it said it did not,
+  /// with its words in the message). Any other kind: certain that nothing left for the site.
+  /// Nothing that this call started is alive past `deadline`.
+  virtual Task<SubmitReceipt> submit(SubmitRequest request, Deadline deadline) = 0;
+
+  /// Every site job whose name is one of the tags: queue and history.
+  virtual Task<FindResult> find(std::vector<SiteJob> wanted, Deadline deadline) = 0;
+
+  /// One answer for each job asked, in the same order; a constant number of site calls.
+  virtual Task<std::vector<JobStatus>> status(std::vector<SiteJob> jobs, Deadline deadline) = 0;
+
+  virtual Task<domain::CancelOutcome> cancel(SiteJob job, CancelWhen when, Deadline deadline) = 0;
+
+  virtual Task<SealOutcome> seal(Fence fence, Deadline deadline) = 0;
+
+  /// Finished runs of jobs with our tags, from the site's accounting.
+  virtual Task<UsagePage> usage(UsageCursor from, Deadline deadline) = 0;
+
+  /// As the job's account, beneath its work_dir only; at most `limit` bytes.
+  virtual Task<OutputChunk> read_output(SiteJob job, Stream stream, std::uint64_t offset, std::size_t limit,
+                                        Deadline deadline) = 0;
+};
+
+}  // namespace hansa::ports

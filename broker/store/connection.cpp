@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/store/connection.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace hansa::store {
+namespace {
+
+[[noreturn]] void raise(sqlite3* db, int code) {
+  const int extended = db == nullptr ? code : sqlite3_extended_errcode(db);
+  throw SqliteFailure(extended == SQLITE_OK ? code : extended, db == nullptr ? 0 : sqlite3_system_errno(db),
+                      db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db));
+}
+
+void check(sqlite3_stmt* statement, int code) {
+  if (code != SQLITE_OK) raise(sqlite3_db_handle(statement), code);
+}
+
+}  // namespace
+
+// A write refused for the owner's quota reaches us as an I/O error with its errno; a -shm file that cannot grow, too.
+bool SqliteFailure::is_full() const {
+  return (code_ & 0xff) == SQLITE_FULL || code_ == SQLITE_IOERR_SHMSIZE ||
+         (code_ == SQLITE_IOERR_WRITE && (system_error_ == EDQUOT || system_error_ == ENOSPC));
+}
+bool SqliteFailure::is_constraint() const { return (code_ & 0xff) == SQLITE_CONSTRAINT; }
+bool SqliteFailure::is_local() const {
+  const int primary = code_ & 0xff;
+  return primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG || primary == SQLITE_MISMATCH || primary == SQLITE_RANGE ||
+         primary == SQLITE_ERROR;
+}
+bool SqliteFailure::is_fatal() const {
+  if (is_full() || code_ == SQLITE_IOERR_NOMEM) return false;
+  const int primary = code_ & 0xff;
+  return primary == SQLITE_IOERR || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB;
+}
+
+Error SqliteFailure::error() const {
+  const auto detail = "SQLite " + std::to_string(code_) + ": " + text_ +
+                      (system_error_ == 0 ? std::string{} : "; system: " + std::string(std::strerror(system_error_)));
+  const auto make = [&](ErrorKind kind, std::string_view code, std::string message) {
+    return fail(kind, code, std::move(message), detail).error();
+  };
+  if (is_full()) {
+    return make(ErrorKind::storage_full, "STORAGE_FULL", "the broker's disk is full: nothing was written; try again when its operator has made room");
+  }
+  switch (code_ & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return make(ErrorKind::unavailable, "STORE_BUSY", "the broker's database is locked by another program; try again");
+    case SQLITE_NOMEM: return make(ErrorKind::unavailable, "STORE_BUSY", "the broker is short of memory; try again");
+    case SQLITE_TOOBIG: return make(ErrorKind::too_large, "STORE_TOO_LARGE", "too large to be stored");
+    case SQLITE_CONSTRAINT: return make(ErrorKind::conflict, "STORE_CONFLICT", "it collides with what is stored");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return make(ErrorKind::internal, "STORE_CORRUPT", "the broker's database is damaged: stop hansad and restore the last backup");
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+      return make(ErrorKind::internal, "STORE_NOT_WRITABLE", "the broker's database cannot be opened for writing: check the owner and mode of the file and its folder");
+    case SQLITE_IOERR: return make(ErrorKind::internal, "STORE_IO", "the broker's disk failed");
+    default: return make(ErrorKind::internal, "STORE_FAILED", "the broker's database did not answer as expected");
+  }
+}
+
+Statement::~Statement() {
+  if (handle_ == nullptr) return;
+  sqlite3_reset(handle_);
+  sqlite3_clear_bindings(handle_);
+}
+
+bool Statement::next() {
+  const int code = sqlite3_step(handle_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  raise(sqlite3_db_handle(handle_), code);
+}
+
+bool Statement::is_null(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_NULL; }
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_, column); }
+
+std::string_view Statement::text(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_, column));
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(handle_, column));
+  return bytes == nullptr ? std::string_view{} : std::string_view(bytes, size);
+}
+
+std::optional<UtcTime> Statement::optional_time_ms(int column) const {
+  return is_null(column) ? std::nullopt : std::optional(time_ms(column));
+}
+
+std::optional<std::int32_t> Statement::optional_integer32(int column) const {
+  return is_null(column) ? std::nullopt : std::optional(integer32(column));
+}
+
+JobId Statement::job_id(int column) const {
+  std::array<std::uint8_t, 16> bytes{};
+  const auto stored = text(column);  // the schema checks its length
+  std::memcpy(bytes.data(), stored.data(), std::min(stored.size(), bytes.size()));
+  return JobId(bytes);
+}
+
+void Statement::bind(int index, std::int64_t value) { check(handle_, sqlite3_bind_int64(handle_, index, value)); }
+void Statement::bind(int index, std::nullptr_t) { check(handle_, sqlite3_bind_null(handle_, index)); }
+
+void Statement::bind(int index, std::string_view value) {
+  const auto lifetime = text_ == Text::copied ? SQLITE_TRANSIENT : SQLITE_STATIC;
+  check(handle_, sqlite3_bind_text64(handle_, index, value.data() == nullptr ? "" : value.data(), value.size(), lifetime, SQLITE_UTF8));
+}
+void Statement::bind(int index, Blob value) {
+  const auto lifetime = text_ == Text::copied ? SQLITE_TRANSIENT : SQLITE_STATIC;
+  check(handle_, sqlite3_bind_blob64(handle_, index, value.bytes.data() == nullptr ? "" : value.bytes.data(), value.bytes.size(), lifetime));
+}
+void Statement::bind(int index, const JobId& id) {
+  bind(index, Blob{std::string_view(reinterpret_cast<const char*>(id.bytes().data()), id.bytes().size())});
+}
+
+void Connection::Close::operator()(sqlite3* db) const { sqlite3_close(db); }
+void Connection::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+
+Connection::Connection(const Settings& settings, Mode mode) : in_memory_(settings.path == ":memory:") {
+  // NOMUTEX: a connection belongs to one thread. A reader opens for writing too where the -shm file has to be made.
+  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                    (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(settings.path.c_str(), &raw, flags, settings.vfs.empty() ? nullptr : settings.vfs.c_str());
+  db_.reset(raw);
+  if (code != SQLITE_OK) raise(raw, code);
+  sqlite3_busy_timeout(raw, static_cast<int>(settings.busy_timeout.count()));
+  run_script("PRAGMA cache_size=-" + std::to_string(settings.cache_kib));
+}
+
+Connection::~Connection() = default;
+
+Result<void> Connection::apply_settings(Mode mode) {
+  struct Setting {
+    const char* set;
+    const char* read;
+    std::string_view expected;
+  };
+  // temp_store: statement journals of savepoints stay in memory. cell_size_check: a damaged page is noticed when it is read.
+  const Setting settings[] = {
+      {"PRAGMA journal_mode=WAL", "PRAGMA journal_mode", in_memory_ ? "memory" : "wal"},
+      {"PRAGMA synchronous=FULL", "PRAGMA synchronous", "2"},
+      {"PRAGMA foreign_keys=ON", "PRAGMA foreign_keys", "1"},
+      {"PRAGMA recursive_triggers=ON", "PRAGMA recursive_triggers", "1"},
+      {"PRAGMA trusted_schema=OFF", "PRAGMA trusted_schema", "0"},
+      {"PRAGMA cell_size_check=ON", "PRAGMA cell_size_check", "1"},
+      {"PRAGMA temp_store=MEMORY", "PRAGMA temp_store", "2"},
+      {"PRAGMA journal_size_limit=67108864", "PRAGMA journal_size_limit", "67108864"},
+      {"PRAGMA wal_autocheckpoint=0", "PRAGMA wal_autocheckpoint", "0"},  // writer.cpp does it, and looks at its errors
+  };
+  for (const auto& setting : settings) {
+    run_script(setting.set);
+    auto answer = query(setting.read);
+    if (!answer.next() || answer.text(0) != setting.expected) {
+      return fail(ErrorKind::internal, "STORE_SETTINGS",
+                  "SQLite did not take \"" + std::string(setting.set) + "\": is this a complete build of SQLite 3.37 or later?");
+    }
+  }
+  if (mode == Mode::read_only) run_script("PRAGMA query_only=ON");
+  return {};
+}
+
+sqlite3_stmt* Connection::prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) raise(db_.get(), code);
+  return statement;
+}
+
+sqlite3_stmt* Connection::prepared(const char* sql) {
+  if (const auto found = statements_.find(sql); found != statements_.end()) return found->second.get();
+  return statements_.emplace(sql, Prepared(prepare(sql))).first->second.get();
+}
+
+sqlite3_stmt* Connection::prepared_composed(const std::string& sql) {
+  if (const auto found = composed_.find(sql); found != composed_.end()) return found->second.get();
+  constexpr std::size_t kMost = 64;
+  if (composed_.size() >= kMost) composed_.clear();  // none is in use: a connection answers one question at a time
+  return composed_.emplace(sql, Prepared(prepare(sql))).first->second.get();
+}
+
+void Connection::run_script(const std::string& sql) {
+  if (const int code = sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr); code != SQLITE_OK) raise(db_.get(), code);
+}
+
+std::int64_t Connection::last_row() const { return sqlite3_last_insert_rowid(db_.get()); }
+std::int64_t Connection::changes() const { return sqlite3_changes64(db_.get()); }
+bool Connection::in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
+
+void Connection::roll_back() noexcept {
+  if (in_transaction()) sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+}  // namespace hansa::store

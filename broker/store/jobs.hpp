@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Jobs, their payloads, events and decisions, as SQL. What can be done without the database (JSON, packing) is done by
+// prepare_*, on the caller's thread; the rest runs inside a transaction that somebody else began.
+
+#include "broker/ports/stores.hpp"
+#include "broker/store/connection.hpp"
+
+#include <set>
+
+namespace hansa::store {
+
+struct AcceptRequest {
+  struct Entry {
+    domain::Job job;
+    std::string spec;         // canonical JSON
+    std::string event;        // of the Accepted event
+    std::string script;
+    std::string arguments;    // packed
+    std::string environment;  // packed, name and value by turns
+  };
+  std::vector<Entry> entries;
+  std::optional<ports::Idempotency> idempotency;
+  std::size_t bytes = 0;
+};
+
+struct RecordRequest {
+  struct Event {
+    std::int64_t version = 0;
+    UtcTime at{};
+    std::string name;
+    std::string body;
+  };
+  domain::Job job;
+  std::vector<Event> events;
+  std::set<std::int32_t> attempts;      // that the events speak of
+  std::optional<std::pair<UtcTime, std::string>> decision;
+  std::map<std::string, std::string> reduced_snapshots;
+  std::size_t bytes = 0;
+};
+
+/// invalid_argument: NO_JOBS, NOT_A_NEW_JOB, MIXED_OWNERS (a key belongs to one owner).
+Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency);
+/// invalid_argument: NO_CHANGE, SNAPSHOT_HASH_MISMATCH.
+Result<RecordRequest> prepare_record(ports::JobChange change);
+
+Result<ports::AcceptedJobs> accept_jobs(Connection& db, const AcceptRequest& request);
+Result<void> record(Connection& db, const RecordRequest& request);
+
+Result<domain::Job> read_job(Connection& db, JobId id);
+Result<domain::JobPayload> read_payload(Connection& db, JobId id);
+Result<std::vector<domain::Job>> read_jobs(Connection& db, const ports::JobQuery& query);
+Result<std::vector<domain::Job>> read_active_jobs(Connection& db, std::optional<JobId> after, std::size_t limit);
+Result<std::vector<ports::StoredEvent>> read_events(Connection& db, JobId id);
+Result<std::vector<ports::StoredEvent>> read_events_after(Connection& db, std::int64_t after, std::size_t limit);
+Result<std::int64_t> read_last_event(Connection& db);
+Result<domain::Decision> read_decision(Connection& db, JobId id);
+
+/// A list of byte strings as one: netstrings (cr.yp.to/proto/netstrings.txt), "5:hello,0:,".
+std::string pack(const std::vector<std::string>& parts);
+std::optional<std::vector<std::string>> unpack(std::string_view packed);
+
+/// The row of a job, by its id.
+std::optional<std::int64_t> find_row(Connection& db, JobId id);
+std::unexpected<Error> no_such_job(JobId id);
+
+}  // namespace hansa::store

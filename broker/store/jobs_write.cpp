@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/digest.hpp"
+#include "broker/store/jobs.hpp"
+#include "broker/store/migrations.hpp"
+
+#include <algorithm>
+
+namespace hansa::store {
+namespace {
+
+using domain::Attempt;
+using domain::Job;
+
+constexpr char kSelectKey[] = "SELECT request_hash, first_job, jobs FROM idempotency WHERE key = ?1 AND owner = ?2";
+constexpr char kSelectIds[] = "SELECT id FROM jobs WHERE row >= ?1 AND row < ?1 + ?2 ORDER BY row";
+constexpr char kInsertKey[] =
+    "INSERT INTO idempotency(key, owner, request_hash, first_job, jobs, at_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+constexpr char kInsertJob[] =
+    "INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, accepted_at_ms, spec) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, 1, 1, ?6, ?7, ?8, 0, ?9, ?10) ON CONFLICT DO NOTHING";
+constexpr char kInsertPayload[] = "INSERT INTO payloads(job, script, arguments, environment) VALUES(?1, ?2, ?3, ?4)";
+constexpr char kInsertEvent[] = "INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, ?2, ?3, ?4, ?5)";
+
+constexpr char kSelectVersion[] = "SELECT row, version, epoch FROM jobs WHERE id = ?1";
+// `active` is left alone: naming it would rewrite the index of active jobs each time.
+constexpr char kUpdateJob[] =
+    "UPDATE jobs SET epoch = ?2, version = ?3, state = ?4, reason_code = ?5, reason_message = ?6, held_by_user = ?7, cancel_by = ?8, "
+    "cancel_at_ms = ?9, cancel_outcome = ?10, started_at_ms = ?11, ended_at_ms = ?12, exit_code = ?13, signal = ?14 WHERE row = ?1";
+constexpr char kRetireJob[] = "UPDATE jobs SET active = 0 WHERE row = ?1 AND active = 1";
+constexpr char kPutAttempt[] =
+    "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, sealed, "
+    "unknown_since_ms, outcome, reason_code, reason_message) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
+    "ON CONFLICT(job, number) DO UPDATE SET state = excluded.state, site_job_id = excluded.site_job_id, sends = excluded.sends, "
+    "sealed = excluded.sealed, unknown_since_ms = excluded.unknown_since_ms, outcome = excluded.outcome, "
+    "reason_code = excluded.reason_code, reason_message = excluded.reason_message "
+    "WHERE (state, site_job_id, sends, sealed, unknown_since_ms, outcome, reason_code, reason_message) IS NOT "
+    "(excluded.state, excluded.site_job_id, excluded.sends, excluded.sealed, excluded.unknown_since_ms, excluded.outcome, "
+    "excluded.reason_code, excluded.reason_message)";
+constexpr char kPutRun[] =
+    "INSERT INTO runs(job, attempt, task_index, number, position, started_at_ms, ended_at_ms, exit_code, signal, outcome) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
+    "ON CONFLICT(job, attempt, task_index, number) DO UPDATE SET started_at_ms = excluded.started_at_ms, ended_at_ms = excluded.ended_at_ms, "
+    "exit_code = excluded.exit_code, signal = excluded.signal, outcome = excluded.outcome "
+    "WHERE (started_at_ms, ended_at_ms, exit_code, signal, outcome) IS NOT "
+    "(excluded.started_at_ms, excluded.ended_at_ms, excluded.exit_code, excluded.signal, excluded.outcome)";
+constexpr char kInsertDecision[] = "INSERT INTO decisions(job, version, at_ms, body) VALUES(?1, ?2, ?3, ?4)";
+constexpr char kInsertSnapshot[] = "INSERT INTO reduced_snapshots(hash, body) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
+
+std::unexpected<Error> stale_epoch(std::int64_t writer, std::int64_t stored) {
+  return fail(ErrorKind::conflict, "STALE_EPOCH", "this broker process has been replaced by a later one",
+              "epoch " + std::to_string(writer) + " writes, " + std::to_string(stored) + " is current");
+}
+
+template <typename Enum>
+std::optional<std::string> spelled(const std::optional<Enum>& value) {
+  return value ? std::optional(std::string(to_string(*value))) : std::nullopt;
+}
+
+std::optional<ports::AcceptedJobs> earlier_answer(Connection& db, std::int64_t first, std::int64_t count) {
+  ports::AcceptedJobs earlier{.ids = {}, .repeated = true};
+  auto rows = db.query(kSelectIds, first, count);
+  while (rows.next()) earlier.ids.push_back(rows.job_id(0));
+  return earlier;
+}
+
+Result<std::optional<ports::AcceptedJobs>> look_up_key(Connection& db, const ports::Idempotency& idempotency, const Principal& owner) {
+  auto row = db.query(kSelectKey, idempotency.key, owner);
+  if (!row.next()) return std::nullopt;
+  if (row.text(0) != idempotency.request_hash) {
+    return fail(ErrorKind::conflict, "IDEMPOTENCY_KEY_REUSED",
+                "this Idempotency-Key was used for another request: repeat that request unchanged, or use a new key");
+  }
+  return earlier_answer(db, row.integer(1), row.integer(2));
+}
+
+void put_attempt(Connection& db, std::int64_t row, const Attempt& attempt) {
+  db.execute(kPutAttempt, row, attempt.number, attempt.site, attempt.queue, attempt.account, attempt.scheduler_account,
+             to_string(attempt.state), attempt.intended_at, attempt.site_job_id, attempt.sends, attempt.sealed, attempt.unknown_since,
+             spelled(attempt.outcome), attempt.reason.code, attempt.reason.message);
+  for (std::size_t i = 0; i < attempt.runs.size(); ++i) {
+    const auto& run = attempt.runs[i];
+    db.execute(kPutRun, row, attempt.number, run.task_index, run.number, i, run.started_at, run.ended_at, run.exit_code, run.signal,
+               spelled(run.outcome));
+  }
+}
+
+void put_job(Connection& db, std::int64_t row, const Job& job) {
+  const auto& cancel = job.cancel;
+  db.execute(kUpdateJob, row, job.epoch, job.version, to_string(job.state), job.reason.code, job.reason.message, job.held_by_user,
+             cancel ? std::optional(cancel->by) : std::nullopt, cancel ? std::optional(cancel->at) : std::nullopt,
+             cancel ? spelled(cancel->outcome) : std::nullopt, job.started_at, job.ended_at, job.exit_code, job.signal);
+  if (is_terminal(job.state)) db.execute(kRetireJob, row);
+}
+
+}  // namespace
+
+std::string pack(const std::vector<std::string>& parts) {
+  std::string packed;
+  for (const auto& part : parts) packed.append(std::to_string(part.size())).append(":").append(part).append(",");
+  return packed;
+}
+
+std::optional<std::vector<std::string>> unpack(std::string_view packed) {
+  std::vector<std::string> parts;
+  while (!packed.empty()) {
+    std::size_t size = 0;
+    std::size_t digits = 0;
+    while (digits < packed.size() && digits < 10 && packed[digits] >= '0' && packed[digits] <= '9') {
+      size = size * 10 + static_cast<std::size_t>(packed[digits++] - '0');
+    }
+    if (digits == 0 || digits >= packed.size() || packed[digits] != ':') return std::nullopt;
+    packed.remove_prefix(digits + 1);
+    if (packed.size() <= size || packed[size] != ',') return std::nullopt;
+    parts.emplace_back(packed.substr(0, size));
+    packed.remove_prefix(size + 1);
+  }
+  return parts;
+}
+
+Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency) {
+  if (jobs.empty()) return fail(ErrorKind::invalid_argument, "NO_JOBS", "there is no job in this request");
+  AcceptRequest request{.entries = {}, .idempotency = std::move(idempotency), .bytes = 0};
+  request.entries.reserve(jobs.size());
+  const auto owner = jobs.front().job.owner;
+  for (auto& [job, payload] : jobs) {
+    if (job.version != 1 || job.state != domain::JobState::accepted || !job.attempts.empty()) {
+      return fail(ErrorKind::invalid_argument, "NOT_A_NEW_JOB", "job " + job.id.str() + " is not new: only an accepted job can be taken in");
+    }
+    if (request.idempotency && job.owner != owner) {
+      return fail(ErrorKind::invalid_argument, "MIXED_OWNERS", "the jobs of one request with an Idempotency-Key belong to one person");
+    }
+    std::vector<std::string> environment;
+    for (auto& [name, value] : payload.environment) {
+      environment.push_back(std::move(name));
+      environment.push_back(std::move(value));
+    }
+    AcceptRequest::Entry entry;
+    entry.spec = canonical_json(to_json(job.spec));
+    entry.event = canonical_json(
+        to_json(domain::EventBody(domain::Accepted{.owner = job.owner, .broker_id = job.broker_id, .spec = job.spec})));
+    entry.script = std::move(payload.script);
+    entry.arguments = pack(payload.arguments);
+    entry.environment = pack(environment);
+    entry.job = std::move(job);
+    request.bytes += 256 + entry.spec.size() + entry.event.size() + entry.script.size() + entry.arguments.size() + entry.environment.size();
+    request.entries.push_back(std::move(entry));
+  }
+  return request;
+}
+
+Result<RecordRequest> prepare_record(ports::JobChange change) {
+  if (change.events.empty() && !change.decision) return fail(ErrorKind::invalid_argument, "NO_CHANGE", "a change has an event or a decision");
+  RecordRequest request;
+  request.bytes = 1024;
+  auto version = change.job.version - static_cast<std::int64_t>(change.events.size());
+  for (const auto& event : change.events) {
+    request.events.push_back({.version = ++version,
+                              .at = event.at,
+                              .name = std::string(event_name(event.body)),
+                              .body = canonical_json(to_json(event.body))});
+    request.bytes += request.events.back().body.size();
+    std::visit(
+        [&](const auto& body) {
+          if constexpr (requires { body.attempt; }) request.attempts.insert(body.attempt);
+        },
+        event.body);
+  }
+  for (const auto& [hash, body] : change.reduced_snapshots) {
+    if (sha256_hex(body) != hash) {
+      return fail(ErrorKind::invalid_argument, "SNAPSHOT_HASH_MISMATCH", "a reduced snapshot is stored under its own SHA-256, and " + hash + " is not");
+    }
+    request.bytes += body.size();
+  }
+  if (change.decision) {
+    request.decision.emplace(change.decision->at, canonical_json(to_json(*change.decision)));
+    request.bytes += request.decision->second.size();
+  }
+  request.reduced_snapshots = std::move(change.reduced_snapshots);
+  request.job = std::move(change.job);
+  return request;
+}
+
+Result<ports::AcceptedJobs> accept_jobs(Connection& db, const AcceptRequest& request) {
+  const auto& idempotency = request.idempotency;
+  const auto& owner = request.entries.front().job.owner;
+  if (idempotency) {
+    auto known = look_up_key(db, *idempotency, owner);
+    if (!known) return std::unexpected(known.error());
+    if (*known) return std::move(**known);
+  }
+  const auto epoch = current_epoch(db);
+  ports::AcceptedJobs accepted;
+  std::int64_t first_row = 0;
+  for (const auto& entry : request.entries) {
+    const auto& job = entry.job;
+    if (job.epoch < epoch) return stale_epoch(job.epoch, epoch);
+    const auto added = db.execute(kInsertJob, job.id, job.owner, job.spec.project, job.broker_id, job.epoch, to_string(job.state),
+                                  job.reason.code, job.reason.message, job.accepted_at, entry.spec);
+    if (added == 0) return fail(ErrorKind::conflict, "JOB_EXISTS", "there is a job " + job.id.str() + " already");
+    const auto row = db.last_row();
+    // Rows of one request follow each other: one writer, and nothing is ever deleted from jobs.
+    if (accepted.ids.empty()) first_row = row;
+    db.execute(kInsertPayload, row, Blob{entry.script}, Blob{entry.arguments}, Blob{entry.environment});
+    db.execute(kInsertEvent, row, 1, job.accepted_at, "accepted", entry.event);
+    accepted.ids.push_back(job.id);
+  }
+  if (idempotency) {
+    db.execute(kInsertKey, idempotency->key, owner, idempotency->request_hash, first_row, accepted.ids.size(),
+               request.entries.front().job.accepted_at);
+  }
+  return accepted;
+}
+
+Result<void> record(Connection& db, const RecordRequest& request) {
+  const auto& job = request.job;
+  std::int64_t row = 0;
+  {
+    auto stored = db.query(kSelectVersion, job.id);
+    if (!stored.next()) return no_such_job(job.id);
+    row = stored.integer(0);
+    const auto version = stored.integer(1);
+    const auto latest = std::max(stored.integer(2), current_epoch(db));
+    if (job.epoch < latest) return stale_epoch(job.epoch, latest);
+    if (version + static_cast<std::int64_t>(request.events.size()) != job.version) {
+      return fail(ErrorKind::conflict, "STALE_VERSION", "job " + job.id.str() + " has changed meanwhile: read it again",
+                  "stored version " + std::to_string(version) + ", " + std::to_string(request.events.size()) + " events up to " + std::to_string(job.version));
+    }
+  }
+  for (const auto& event : request.events) db.execute(kInsertEvent, row, event.version, event.at, event.name, event.body);
+  put_job(db, row, job);
+  for (const auto& attempt : job.attempts) {
+    // Events without a number (Ended, ResolvedLost) speak of the last attempt.
+    if (&attempt == &job.attempts.back() || request.attempts.contains(attempt.number)) put_attempt(db, row, attempt);
+  }
+  if (request.decision) db.execute(kInsertDecision, row, job.version, request.decision->first, request.decision->second);
+  for (const auto& [hash, body] : request.reduced_snapshots) db.execute(kInsertSnapshot, hash, body);
+  return {};
+}
+
+}  // namespace hansa::store

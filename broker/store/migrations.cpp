@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/store/migrations.hpp"
+
+#include "broker/core/digest.hpp"
+
+#include <array>
+#include <vector>
+
+namespace hansa::store {
+namespace {
+
+// Times: *_ms are UTC milliseconds, *_s UTC seconds, since 1970. A job's `row` is its short name inside this database: it
+// keeps the indexes small, and everything that is inserted with a new job lands at the end of its table. Ids are random
+// text to a B-tree only in part: ULIDs rise with time, so the index on them, too, grows at its end.
+constexpr std::string_view kSchema1 = R"sql(
+CREATE TABLE broker(
+  only INTEGER PRIMARY KEY CHECK(only = 1),
+  broker_id TEXT NOT NULL,
+  epoch INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE jobs(
+  row INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE CHECK(length(id) = 16),
+  owner TEXT NOT NULL,
+  project TEXT NOT NULL,
+  broker_id TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  active INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  reason_code TEXT NOT NULL,
+  reason_message TEXT NOT NULL,
+  held_by_user INTEGER NOT NULL,
+  cancel_by TEXT,
+  cancel_at_ms INTEGER,
+  cancel_outcome TEXT,
+  accepted_at_ms INTEGER NOT NULL,
+  started_at_ms INTEGER,
+  ended_at_ms INTEGER,
+  exit_code INTEGER,
+  signal INTEGER,
+  spec TEXT NOT NULL
+) STRICT;
+CREATE INDEX jobs_by_owner ON jobs(owner, id);
+CREATE INDEX jobs_active ON jobs(id) WHERE active = 1;
+
+CREATE TABLE payloads(
+  job INTEGER PRIMARY KEY REFERENCES jobs,
+  script BLOB NOT NULL,
+  arguments BLOB NOT NULL,
+  environment BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE attempts(
+  job INTEGER NOT NULL REFERENCES jobs,
+  number INTEGER NOT NULL,
+  site TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  account TEXT NOT NULL,
+  scheduler_account TEXT NOT NULL,
+  state TEXT NOT NULL,
+  intended_at_ms INTEGER NOT NULL,
+  site_job_id TEXT NOT NULL,
+  sends INTEGER NOT NULL,
+  sealed INTEGER NOT NULL,
+  unknown_since_ms INTEGER,
+  outcome TEXT,
+  reason_code TEXT NOT NULL,
+  reason_message TEXT NOT NULL,
+  PRIMARY KEY(job, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs(
+  job INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  task_index INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  started_at_ms INTEGER,
+  ended_at_ms INTEGER,
+  exit_code INTEGER,
+  signal INTEGER,
+  outcome TEXT,
+  PRIMARY KEY(job, attempt, task_index, number),
+  FOREIGN KEY(job, attempt) REFERENCES attempts
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events(
+  sequence INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL REFERENCES jobs,
+  version INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE(job, version)
+) STRICT;
+CREATE TRIGGER events_no_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER events_no_delete BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+
+CREATE TABLE idempotency(
+  key TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  request_hash TEXT NOT NULL,
+  first_job INTEGER NOT NULL REFERENCES jobs,
+  jobs INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY(key, owner)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE decisions(
+  sequence INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL REFERENCES jobs,
+  version INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX decisions_by_job ON decisions(job, sequence);
+
+CREATE TABLE reduced_snapshots(
+  hash TEXT NOT NULL UNIQUE,
+  body TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE site_states(
+  site TEXT NOT NULL PRIMARY KEY,
+  health TEXT NOT NULL,
+  drained INTEGER NOT NULL,
+  drain_reason TEXT NOT NULL,
+  last_success_ms INTEGER,
+  last_failure_ms INTEGER,
+  error_code TEXT NOT NULL,
+  error_message TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE site_usage(
+  site TEXT NOT NULL PRIMARY KEY,
+  cursor TEXT NOT NULL,
+  refused INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_records(
+  sequence INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  owner TEXT NOT NULL,
+  project TEXT NOT NULL,
+  site TEXT NOT NULL,
+  country TEXT NOT NULL,
+  cluster TEXT NOT NULL,
+  site_job_id TEXT NOT NULL,
+  submitted_s INTEGER NOT NULL,
+  started_s INTEGER NOT NULL,
+  ended_s INTEGER NOT NULL,
+  account TEXT NOT NULL,
+  scheduler_account TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  site_state TEXT NOT NULL,
+  exit_code INTEGER,
+  elapsed_s INTEGER NOT NULL,
+  nodes INTEGER NOT NULL,
+  cores INTEGER NOT NULL,
+  gpus INTEGER NOT NULL,
+  core_seconds INTEGER NOT NULL,
+  gpu_seconds INTEGER NOT NULL,
+  node_seconds INTEGER NOT NULL,
+  source_line TEXT NOT NULL,
+  UNIQUE(site, cluster, site_job_id, submitted_s, started_s),
+  FOREIGN KEY(job, attempt) REFERENCES attempts
+) STRICT;
+CREATE INDEX usage_by_end ON usage_records(ended_s);
+CREATE INDEX usage_by_job ON usage_records(job);
+CREATE TRIGGER usage_no_update BEFORE UPDATE ON usage_records BEGIN SELECT RAISE(ABORT, 'usage is append-only'); END;
+CREATE TRIGGER usage_no_delete BEFORE DELETE ON usage_records BEGIN SELECT RAISE(ABORT, 'usage is append-only'); END;
+
+CREATE TABLE tokens(
+  id TEXT NOT NULL PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  principal TEXT NOT NULL,
+  role TEXT NOT NULL,
+  note TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER,
+  revoked_at_ms INTEGER
+) STRICT;
+)sql";
+
+constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1}};
+
+constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
+
+constexpr char kCreateRecord[] =
+    "CREATE TABLE IF NOT EXISTS schema_migrations("
+    "version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at_ms INTEGER NOT NULL) STRICT";
+constexpr char kSelectRecord[] = "SELECT version, sha256 FROM schema_migrations ORDER BY version";
+constexpr char kInsertRecord[] = "INSERT INTO schema_migrations(version, name, sha256, applied_at_ms) VALUES(?1, ?2, ?3, ?4)";
+constexpr char kCountTables[] = "SELECT count(*) FROM sqlite_schema";
+constexpr char kReadApplicationId[] = "PRAGMA application_id";
+
+constexpr char kInsertBroker[] = "INSERT INTO broker(only, broker_id, epoch) VALUES(1, ?1, 0) ON CONFLICT DO NOTHING";
+constexpr char kSelectBrokerId[] = "SELECT broker_id FROM broker";
+constexpr char kAdvanceEpoch[] = "UPDATE broker SET epoch = epoch + 1";
+constexpr char kSelectEpoch[] = "SELECT epoch FROM broker";
+
+std::int64_t single_integer(Connection& db, const char* sql) {
+  auto answer = db.query(sql);
+  return answer.next() ? answer.integer(0) : 0;
+}
+
+Result<std::size_t> check_record(Connection& db, std::span<const Migration> steps) {
+  std::size_t done = 0;
+  auto rows = db.query(kSelectRecord);
+  while (rows.next()) {
+    const auto version = rows.integer(0);
+    if (version > static_cast<std::int64_t>(steps.size())) {
+      return fail(ErrorKind::conflict, "SCHEMA_TOO_NEW",
+                  "the database has schema version " + std::to_string(version) + ", this hansad knows " + std::to_string(steps.size()) +
+                      ": it was used by a later release; install that one, or restore the backup made before the upgrade");
+    }
+    if (version != static_cast<std::int64_t>(done) + 1 || rows.text(1) != sha256_hex(steps[done].sql)) {
+      return fail(ErrorKind::conflict, "SCHEMA_ALTERED",
+                  "schema step " + std::to_string(version) + " of the database is not the one this hansad was built with: "
+                  "use an unmodified release, or restore a backup");
+    }
+    ++done;
+  }
+  return done;
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() { return kMigrations; }
+
+Result<void> migrate(Connection& db, std::span<const Migration> steps, UtcTime now) {
+  if (single_integer(db, kReadApplicationId) != kApplicationId) {
+    if (single_integer(db, kReadApplicationId) != 0 || single_integer(db, kCountTables) != 0) {
+      return fail(ErrorKind::conflict, "NOT_A_HANSA_STORE", "the database file belongs to another program: give another file in store.url");
+    }
+    db.run_script("PRAGMA application_id=" + std::to_string(kApplicationId));
+  }
+  db.execute(kCreateRecord);
+  const auto done = check_record(db, steps);
+  if (!done) return std::unexpected(done.error());
+  for (const auto& step : steps.subspan(*done)) {
+    db.run_script("BEGIN IMMEDIATE");
+    db.run_script(std::string(step.sql));
+    db.execute(kInsertRecord, step.version, step.name, sha256_hex(step.sql), now);
+    db.run_script("COMMIT");
+  }
+  return {};
+}
+
+Result<std::string> establish_broker_id(Connection& db, const std::string& proposed) {
+  db.execute(kInsertBroker, proposed);
+  auto row = db.query(kSelectBrokerId);
+  row.next();
+  return row.string(0);
+}
+
+Result<std::int64_t> advance_epoch(Connection& db) {
+  db.execute(kAdvanceEpoch);
+  return current_epoch(db);
+}
+
+std::int64_t current_epoch(Connection& db) { return single_integer(db, kSelectEpoch); }
+
+}  // namespace hansa::store

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/store/sqlite_store.hpp"
+
+#include "broker/store/jobs.hpp"
+#include "broker/store/migrations.hpp"
+#include "broker/store/readers.hpp"
+#include "broker/store/resume.hpp"
+#include "broker/store/sites.hpp"
+#include "broker/store/state_folder.hpp"
+#include "broker/store/tokens.hpp"
+#include "broker/store/usage.hpp"
+#include "broker/store/writer.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <chrono>
+#include <future>
+
+namespace hansa::store {
+namespace {
+
+using async::Task;
+
+constexpr int kWriterCacheKib = 32 * 1024;
+constexpr int kReaderCacheKib = 8 * 1024;
+constexpr char kQuickCheck[] = "PRAGMA quick_check(1)";
+constexpr char kFirstRead[] = "SELECT count(*) FROM sqlite_schema";
+
+Error about(const std::string& path, Error error) {
+  error.message = path + ": " + error.message;
+  return error;
+}
+
+Result<void> check_contents(Connection& db, std::uint64_t size, std::uint64_t limit) {
+  if (size > limit) return db.execute(kFirstRead), Result<void>{};
+  auto answer = db.query(kQuickCheck);
+  if (!answer.next() || answer.text(0) != "ok") {
+    return fail(ErrorKind::internal, "STORE_CORRUPT", "the database is damaged: restore the last backup", answer.string(0));
+  }
+  return {};
+}
+
+}  // namespace
+
+class SqliteStore::Impl {
+ public:
+  static Result<std::unique_ptr<Impl>> open(Options options);
+
+  template <typename T, typename Work>
+  Task<T> write(std::size_t bytes, Work work) {
+    if (options_.inline_mode) co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
+    co_return co_await until_completed<T>([this, bytes, work = std::move(work)](Completion<T> done) mutable {
+      auto outcome = std::make_shared<Result<T>>();
+      writer_->submit({.bytes = bytes,
+                       .run = [outcome, work = std::move(work)](Connection& db) mutable { return kept(*outcome, work(db)); },
+                       .settle = settling(outcome, std::move(done))});
+    });
+  }
+
+  template <typename T, typename Ask>
+  Task<T> read(std::unique_ptr<Readers> Impl::*lane, Ask ask) {
+    if (options_.inline_mode) co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
+    co_return co_await until_completed<T>([this, lane, ask = std::move(ask)](Completion<T> done) mutable {
+      auto outcome = std::make_shared<Result<T>>();
+      Readers::Question question{.ask = [outcome, ask = std::move(ask)](Connection& db) mutable { return kept(*outcome, ask(db)); },
+                                 .settle = settling(outcome, std::move(done))};
+      if (options_.inline_mode) writer_->ask_inline(question);
+      else (this->*lane)->submit(std::move(question));
+    });
+  }
+
+  Result<std::int64_t> begin_epoch();
+  Result<void> close();
+
+  Options options_;
+  StateLock lock_;               // let go last
+  std::string broker_id_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Readers> lookups_;
+  std::unique_ptr<Readers> scans_;
+
+ private:
+  explicit Impl(Options options) : options_(std::move(options)) {}
+  Result<void> open_file(const std::string& path);
+  Result<std::unique_ptr<Readers>> open_readers(const Connection::Settings& settings, std::size_t threads) const;
+
+  template <typename T>
+  static Result<void> kept(Result<T>& outcome, Result<T> result) {
+    outcome = std::move(result);
+    return outcome ? Result<void>{} : std::unexpected(outcome.error());
+  }
+  template <typename T>
+  static std::move_only_function<void(Result<void>)> settling(std::shared_ptr<Result<T>> outcome, Completion<T> done) {
+    return [outcome = std::move(outcome), done = std::move(done)](Result<void> end) mutable {
+      done(end ? std::move(*outcome) : Result<T>(std::unexpected(std::move(end.error()))));
+    };
+  }
+};
+
+Result<std::unique_ptr<SqliteStore::Impl>> SqliteStore::Impl::open(Options options) {
+  std::unique_ptr<Impl> impl(new Impl(std::move(options)));
+  const auto& o = impl->options_;
+  const bool in_memory = o.file == ":memory:";
+  if (in_memory && !o.inline_mode) {
+    return fail(ErrorKind::invalid_argument, "STORE_SETTINGS", "a database in memory has one connection: it needs inline_mode");
+  }
+  const auto path = in_memory ? o.file : o.state_dir / o.file;
+  if (!in_memory) {
+    for (const auto& folder : {o.state_dir, path.parent_path()}) {
+      if (auto usable = check_folder(folder); !usable) return std::unexpected(usable.error());
+    }
+    auto lock = StateLock::take(o.state_dir);
+    if (!lock) return std::unexpected(lock.error());
+    impl->lock_ = std::move(*lock);
+    if (auto made = create_private_file(path); !made) return std::unexpected(made.error());
+  }
+  try {
+    if (auto opened = impl->open_file(path.string()); !opened) return std::unexpected(about(path.string(), opened.error()));
+  } catch (const SqliteFailure& failure) {
+    return std::unexpected(about(path.string(), failure.error()));
+  }
+  return impl;
+}
+
+Result<void> SqliteStore::Impl::open_file(const std::string& path) {
+  std::error_code ignored;
+  const auto size = std::filesystem::file_size(path, ignored);
+  const Connection::Settings settings{.path = path, .vfs = options_.vfs, .busy_timeout = options_.busy_timeout, .cache_kib = kWriterCacheKib};
+  auto db = std::make_unique<Connection>(settings, Connection::Mode::read_write);
+  if (auto set = db->apply_settings(Connection::Mode::read_write); !set) return set;
+  if (auto sound = check_contents(*db, ignored ? 0 : size, options_.quick_check_bytes); !sound) return sound;
+  if (auto migrated = migrate(*db, migrations(), options_.opened_at); !migrated) return migrated;
+  auto broker_id = establish_broker_id(*db, options_.broker_id);
+  if (!broker_id) return std::unexpected(broker_id.error());
+  broker_id_ = std::move(*broker_id);
+
+  if (!options_.inline_mode) {
+    auto lookups = open_readers(settings, options_.lookup_threads);
+    if (!lookups) return std::unexpected(lookups.error());
+    auto scans = open_readers(settings, options_.scan_threads);
+    if (!scans) return std::unexpected(scans.error());
+    lookups_ = std::move(*lookups);
+    scans_ = std::move(*scans);
+  }
+  writer_ = std::make_unique<Writer>(std::move(db), options_);
+  return {};
+}
+
+Result<std::unique_ptr<Readers>> SqliteStore::Impl::open_readers(const Connection::Settings& settings, std::size_t threads) const {
+  auto own = settings;
+  own.cache_kib = kReaderCacheKib;
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i) {
+    connections.push_back(std::make_unique<Connection>(own, Connection::Mode::read_only));
+    if (auto set = connections.back()->apply_settings(Connection::Mode::read_only); !set) return std::unexpected(set.error());
+  }
+  return std::make_unique<Readers>(std::move(connections), options_.queued_operations);
+}
+
+Result<std::int64_t> SqliteStore::Impl::begin_epoch() {
+  auto promise = std::make_shared<std::promise<Result<std::int64_t>>>();  // shared: the writer may still be in set_value() when we have the value
+  auto outcome = std::make_shared<Result<std::int64_t>>();
+  writer_->submit({.bytes = 64,
+                   .run = [outcome](Connection& db) { return kept(*outcome, advance_epoch(db)); },
+                   .settle = [outcome, promise](Result<void> end) {
+                     promise->set_value(end ? std::move(*outcome) : Result<std::int64_t>(std::unexpected(std::move(end.error()))));
+                   }});
+  return promise->get_future().get();
+}
+
+Result<void> SqliteStore::Impl::close() {
+  if (lookups_) lookups_->close();
+  if (scans_) scans_->close();
+  auto outcome = writer_->close();  // last: without readers the log can be emptied
+  lock_ = StateLock{};
+  return outcome;
+}
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Options options) {
+  auto impl = Impl::open(std::move(options));
+  if (!impl) return std::unexpected(std::move(impl.error()));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*impl)));
+}
+
+SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SqliteStore::~SqliteStore() { static_cast<void>(close()); }
+
+Result<std::int64_t> SqliteStore::begin_epoch() { return impl_->begin_epoch(); }
+const std::string& SqliteStore::broker_id() const { return impl_->broker_id_; }
+Figures SqliteStore::figures() const { return impl_->writer_->figures(); }
+Result<void> SqliteStore::close() { return impl_->close(); }
+
+Task<ports::AcceptedJobs> SqliteStore::accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency) {
+  auto request = prepare_accept(std::move(jobs), std::move(idempotency));
+  if (!request) co_return std::unexpected(std::move(request.error()));
+  const auto bytes = request->bytes;
+  co_return co_await impl_->write<ports::AcceptedJobs>(
+      bytes, [request = std::move(*request)](Connection& db) { return store::accept_jobs(db, request); });
+}
+
+Task<> SqliteStore::record(ports::JobChange change) {
+  auto request = prepare_record(std::move(change));
+  if (!request) co_return std::unexpected(std::move(request.error()));
+  const auto bytes = request->bytes;
+  co_return co_await impl_->write<void>(bytes, [request = std::move(*request)](Connection& db) { return store::record(db, request); });
+}
+
+Task<domain::Job> SqliteStore::job(JobId id) {
+  co_return co_await impl_->read<domain::Job>(&Impl::lookups_, [id](Connection& db) { return read_job(db, id); });
+}
+
+Task<domain::JobPayload> SqliteStore::payload(JobId id) {
+  co_return co_await impl_->read<domain::JobPayload>(&Impl::lookups_, [id](Connection& db) { return read_payload(db, id); });
+}
+
+Task<std::vector<domain::Job>> SqliteStore::jobs(ports::JobQuery query) {
+  co_return co_await impl_->read<std::vector<domain::Job>>(
+      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_jobs(db, query); });
+}
+
+Task<std::vector<domain::Job>> SqliteStore::active_jobs(std::optional<JobId> after, std::size_t limit) {
+  co_return co_await impl_->read<std::vector<domain::Job>>(
+      &Impl::scans_, [after, limit](Connection& db) { return read_active_jobs(db, after, limit); });
+}
+
+Task<std::vector<ports::StoredEvent>> SqliteStore::events(JobId id) {
+  co_return co_await impl_->read<std::vector<ports::StoredEvent>>(&Impl::lookups_, [id](Connection& db) { return read_events(db, id); });
+}
+
+Task<std::vector<ports::StoredEvent>> SqliteStore::events_after(std::int64_t after, std::size_t limit) {
+  co_return co_await impl_->read<std::vector<ports::StoredEvent>>(
+      &Impl::scans_, [after, limit](Connection& db) { return read_events_after(db, after, limit); });
+}
+
+Task<std::int64_t> SqliteStore::last_event() {
+  co_return co_await impl_->read<std::int64_t>(&Impl::lookups_, [](Connection& db) { return read_last_event(db); });
+}
+
+Task<domain::Decision> SqliteStore::decision(JobId id) {
+  co_return co_await impl_->read<domain::Decision>(&Impl::lookups_, [id](Connection& db) { return read_decision(db, id); });
+}
+
+Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) {
+  const auto country = impl_->options_.countries.find(site);
+  std::size_t bytes = 256;
+  for (const auto& record : records) bytes += 512 + record.source_line.size();
+  BookRequest request{.site = std::move(site),
+                      .country = country == impl_->options_.countries.end() ? "" : country->second,
+                      .records = std::move(records),
+                      .next = std::move(next)};
+  co_return co_await impl_->write<std::size_t>(bytes,
+                                               [request = std::move(request)](Connection& db) { return store::book_usage(db, request); });
+}
+
+Task<ports::UsageCursor> SqliteStore::usage_cursor(SiteId site) {
+  co_return co_await impl_->read<ports::UsageCursor>(&Impl::lookups_,
+                                                     [site = std::move(site)](Connection& db) { return read_usage_cursor(db, site); });
+}
+
+Task<std::int64_t> SqliteStore::refused_usage(SiteId site) {
+  co_return co_await impl_->read<std::int64_t>(&Impl::lookups_,
+                                               [site = std::move(site)](Connection& db) { return read_refused_usage(db, site); });
+}
+
+Task<std::vector<ports::UsageRow>> SqliteStore::usage_report(ports::UsageQuery query) {
+  co_return co_await impl_->read<std::vector<ports::UsageRow>>(
+      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_usage_report(db, query); });
+}
+
+Task<std::vector<domain::UsageRecord>> SqliteStore::usage_of(JobId id) {
+  co_return co_await impl_->read<std::vector<domain::UsageRecord>>(&Impl::lookups_, [id](Connection& db) { return read_usage_of(db, id); });
+}
+
+Task<std::vector<domain::SiteState>> SqliteStore::site_states() {
+  co_return co_await impl_->read<std::vector<domain::SiteState>>(&Impl::lookups_, [](Connection& db) { return read_site_states(db); });
+}
+
+Task<> SqliteStore::record_site_state(domain::SiteState state) {
+  co_return co_await impl_->write<void>(512, [state = std::move(state)](Connection& db) { return store::record_site_state(db, state); });
+}
+
+Task<> SqliteStore::create_token(ports::ApiToken token) {
+  co_return co_await impl_->write<void>(512, [token = std::move(token)](Connection& db) { return store::create_token(db, token); });
+}
+
+Task<ports::ApiToken> SqliteStore::token_by_hash(std::string hash) {
+  co_return co_await impl_->read<ports::ApiToken>(&Impl::lookups_,
+                                                  [hash = std::move(hash)](Connection& db) { return read_token_by_hash(db, hash); });
+}
+
+Task<std::vector<ports::ApiToken>> SqliteStore::tokens() {
+  co_return co_await impl_->read<std::vector<ports::ApiToken>>(&Impl::lookups_, [](Connection& db) { return read_tokens(db); });
+}
+
+Task<ports::ApiToken> SqliteStore::revoke_token(std::string id, UtcTime at) {
+  co_return co_await impl_->write<ports::ApiToken>(128, [id = std::move(id), at](Connection& db) { return store::revoke_token(db, id, at); });
+}
+
+}  // namespace hansa::store

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The store ports on one SQLite file: one thread that writes and commits in groups, others that read.
+//
+// Strand: any. Every call resumes its coroutine on the coroutine's own executor, which must outlive close().
+// A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
+
+#include "broker/ports/stores.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace hansa::store {
+
+/// Called once, on the writer's thread, when the disk failed in a way that leaves the outcome of a commit unknown
+/// (DESIGN 9: never retried). The product's ends the process; nothing is written afterwards.
+using OnFatal = std::function<void(const Error&)>;
+
+struct Options {
+  std::filesystem::path state_dir;           // exists, ours; locked for as long as the store is open
+  std::filesystem::path file = "hansa.db";   // relative to state_dir, or absolute; ":memory:" in inline mode only
+  std::string broker_id;                     // given to a new database; an old one keeps its own
+  UtcTime opened_at{};                       // stands beside the schema steps that this opening takes
+  std::map<SiteId, std::string> countries;   // recorded with every usage record that is booked: where it ran
+
+  std::size_t lookup_threads = 1;            // answers about one job or token
+  std::size_t scan_threads = 1;              // lists and reports, which must not delay the former
+  std::size_t queued_operations = 8192;      // of the writer, and of each kind of reader; beyond: unavailable, STORE_BUSY
+  std::size_t queued_bytes = std::size_t{64} << 20;
+
+  // One commit takes what is queued when it begins, up to these; it never waits for more.
+  std::size_t group_operations = 512;
+  std::size_t group_bytes = std::size_t{8} << 20;
+
+  int checkpoint_pages = 4000;               // of 4 KiB in the write-ahead log, between two commits
+  Milliseconds busy_timeout{5000};           // for the lock that a backup tool may hold
+  std::uint64_t quick_check_bytes = std::uint64_t{64} << 20;  // larger files are not read whole at start
+
+  /// No threads: each call is run and committed on the caller's own executor, after one turn of it. For simulation.
+  bool inline_mode = false;
+  std::string vfs;                           // SQLite's name of the file layer; "" is the system's
+  OnFatal on_fatal;                          // empty: std::abort()
+};
+
+/// For the metrics page; since open().
+struct Figures {
+  std::uint64_t commits = 0;
+  std::uint64_t operations = 0;              // that those commits carried
+  std::uint64_t checkpoints = 0;
+  std::size_t queued = 0;                    // now
+};
+
+class SqliteStore final : public ports::JobStore, public ports::UsageStore, public ports::SiteStore, public ports::TokenStore {
+ public:
+  /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
+  /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
+  /// STORE_CORRUPT, STORE_SETTINGS, STORAGE_FULL.
+  static Result<std::unique_ptr<SqliteStore>> open(Options options);
+  ~SqliteStore() override;
+
+  /// The number of this life of the broker, durable before it returns. Blocks; for start-up. From then on every write of an
+  /// older epoch is refused.
+  Result<std::int64_t> begin_epoch();
+  [[nodiscard]] const std::string& broker_id() const;
+  [[nodiscard]] Figures figures() const;
+
+  /// Refuses new calls (STORE_CLOSED), finishes the queued ones, tidies the file, unlocks the folder. Blocks; repeatable.
+  /// The last error of tidying up, if any: nothing acknowledged depends on it.
+  Result<void> close();
+
+  async::Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs,
+                                               std::optional<ports::Idempotency> idempotency) override;
+  async::Task<> record(ports::JobChange change) override;
+  async::Task<domain::Job> job(JobId id) override;
+  async::Task<domain::JobPayload> payload(JobId id) override;
+  async::Task<std::vector<domain::Job>> jobs(ports::JobQuery query) override;
+  async::Task<std::vector<domain::Job>> active_jobs(std::optional<JobId> after, std::size_t limit) override;
+  async::Task<std::vector<ports::StoredEvent>> events(JobId id) override;
+  async::Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override;
+  async::Task<std::int64_t> last_event() override;
+  async::Task<domain::Decision> decision(JobId id) override;
+
+  async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override;
+  async::Task<ports::UsageCursor> usage_cursor(SiteId site) override;
+  async::Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override;
+  async::Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override;
+  /// Records that named a tag of ours and were not ours, summed over all pages read: a repeated page counts again.
+  async::Task<std::int64_t> refused_usage(SiteId site);
+
+  async::Task<std::vector<domain::SiteState>> site_states() override;
+  async::Task<> record_site_state(domain::SiteState state) override;
+
+  async::Task<> create_token(ports::ApiToken token) override;
+  async::Task<ports::ApiToken> token_by_hash(std::string hash) override;
+  async::Task<std::vector<ports::ApiToken>> tokens() override;
+  async::Task<ports::ApiToken> revoke_token(std::string id, UtcTime at) override;
+
+ private:
+  class Impl;
+  explicit SqliteStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hansa::store

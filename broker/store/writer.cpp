@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/store/writer.hpp"
+
+#include <sqlite3.h>
+
+#include <cstdlib>
+#include <exception>
+#include <utility>
+
+namespace hansa::store {
+namespace {
+
+constexpr char kBegin[] = "BEGIN IMMEDIATE";
+constexpr char kCommit[] = "COMMIT";
+constexpr char kSavepoint[] = "SAVEPOINT operation";
+constexpr char kRollBackTo[] = "ROLLBACK TO operation";
+constexpr char kRelease[] = "RELEASE operation";
+
+Error closed() { return fail(ErrorKind::unavailable, "STORE_CLOSED", "the broker is stopping").error(); }
+Error busy() { return fail(ErrorKind::unavailable, "STORE_BUSY", "the broker has more to write than its disk takes: try again in a moment").error(); }
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Connection> db, const Options& options)
+    : db_(std::move(db)),
+      options_(options),
+      on_fatal_(options.on_fatal ? options.on_fatal : OnFatal([](const Error&) { std::abort(); })),
+      next_checkpoint_(options.checkpoint_pages) {
+  // Called by SQLite after each commit with the number of pages in the log.
+  sqlite3_wal_hook(
+      db_->handle(),
+      [](void* pages, sqlite3*, const char*, int in_log) {
+        *static_cast<int*>(pages) = in_log;
+        return SQLITE_OK;
+      },
+      &log_pages_);
+  if (!options_.inline_mode) thread_ = std::thread([this] { serve(); });
+}
+
+Writer::~Writer() { static_cast<void>(close()); }
+
+std::optional<Error> Writer::refusal(std::size_t bytes) const {
+  if (failed_) return failed_;
+  if (closing_) return closed();
+  const bool full = queue_.size() >= options_.queued_operations || (!queue_.empty() && queued_bytes_ + bytes > options_.queued_bytes);
+  return full ? std::optional(busy()) : std::nullopt;
+}
+
+void Writer::submit(Operation operation) {
+  std::optional<Error> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = refusal(operation.bytes);
+    if (!refused && !options_.inline_mode) {
+      queued_bytes_ += operation.bytes;
+      queue_.push_back(std::move(operation));
+      if (queue_.size() == 1) wake_.notify_one();
+      return;
+    }
+  }
+  if (refused) return operation.settle(std::unexpected(std::move(*refused)));
+  std::vector<Operation> alone;
+  alone.push_back(std::move(operation));
+  commit_group(alone);
+}
+
+void Writer::ask_inline(Readers::Question& question) {
+  question.settle(db_ ? read_consistently(*db_, question.ask) : Result<void>(std::unexpected(closed())));
+}
+
+void Writer::serve() {
+  std::vector<Operation> group;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return !queue_.empty() || closing_; });
+      if (queue_.empty()) return;
+      std::size_t bytes = 0;
+      while (!queue_.empty() && group.size() < options_.group_operations && (group.empty() || bytes + queue_.front().bytes <= options_.group_bytes)) {
+        bytes += queue_.front().bytes;
+        group.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+      queued_bytes_ -= bytes;
+    }
+    commit_group(group);
+    group.clear();
+  }
+}
+
+void Writer::commit_group(std::vector<Operation>& group) {
+  std::vector<Result<void>> outcomes;
+  outcomes.reserve(group.size());
+  std::optional<Error> lost;  // what became of the whole group, if it was not committed
+  bool committing = false;
+  {
+    const std::lock_guard lock(mutex_);
+    lost = failed_;
+  }
+  if (!lost) {
+    try {
+      db_->execute(kBegin);
+      for (auto& operation : group) outcomes.push_back(run_one(operation));
+      committing = true;
+      db_->execute(kCommit);
+      ++commits_;
+      operations_ += group.size();
+    } catch (const SqliteFailure& failure) {
+      db_->roll_back();
+      lost = failure.error();
+      if (failure.is_fatal()) {
+        // The log may hold the commit, whole, for the next start to find: neither yes nor no would be true.
+        if (committing) {
+          lost->kind = ErrorKind::unknown_outcome;
+          lost->retryable = false;
+        }
+        fail_for_good(*lost);
+      }
+    }
+  }
+  // An operation that was refused for what another one of its group had done is told of the group's end as well.
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    group[i].settle(lost ? Result<void>(std::unexpected(*lost)) : std::move(outcomes[i]));
+  }
+  if (!lost) checkpoint_if_due();
+}
+
+Result<void> Writer::run_one(Operation& operation) {
+  Result<void> outcome;
+  db_->execute(kSavepoint);
+  try {
+    outcome = operation.run(*db_);
+  } catch (const SqliteFailure& failure) {
+    if (!failure.is_local() || !db_->in_transaction()) throw;
+    outcome = std::unexpected(failure.error());
+  } catch (const std::exception& other) {
+    outcome = fail(ErrorKind::internal, "STORE_FAILED", "the broker could not store this", other.what());
+  }
+  if (!outcome) db_->execute(kRollBackTo);
+  db_->execute(kRelease);
+  return outcome;
+}
+
+// Between two commits, so that the log is copied whole and the next commit starts it again. SQLite's own automatic
+// checkpoint would hide a failed fsync.
+void Writer::checkpoint_if_due() {
+  if (log_pages_ < options_.checkpoint_pages) next_checkpoint_ = options_.checkpoint_pages;  // it was started again
+  if (log_pages_ < next_checkpoint_) return;
+  ++checkpoints_;
+  const int code = sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  // A long reader or a full disk: the log grows meanwhile and loses nothing.
+  next_checkpoint_ = log_pages_ + options_.checkpoint_pages;
+  if (code == SQLITE_OK) return;
+  const SqliteFailure failure(sqlite3_extended_errcode(db_->handle()), sqlite3_system_errno(db_->handle()), sqlite3_errmsg(db_->handle()));
+  if (failure.is_fatal()) fail_for_good(failure.error());
+}
+
+void Writer::fail_for_good(Error error) {
+  sqlite3_db_config(db_->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);  // that would be a second try
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return;
+    failed_ = fail(ErrorKind::unavailable, "STORE_FAILED", "the broker's disk failed: it takes no more work until it is started again",
+                   error.detail)
+                  .error();
+    failed_->retryable = false;
+  }
+  on_fatal_(error);
+}
+
+Result<void> Writer::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+  if (!db_) return {};
+  Result<void> outcome;
+  if (!failed_) {
+    try {
+      db_->run_script("PRAGMA analysis_limit=400; PRAGMA optimize");
+      db_->run_script("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (const SqliteFailure& failure) {
+      outcome = std::unexpected(failure.error());
+    }
+  }
+  db_.reset();
+  return outcome;
+}
+
+Figures Writer::figures() const {
+  const std::lock_guard lock(mutex_);
+  return {.commits = commits_, .operations = operations_, .checkpoints = checkpoints_, .queued = queue_.size()};
+}
+
+}  // namespace hansa::store

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/wire/job_request.hpp"
+
+#include "broker/core/suggest.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+#include <span>
+
+namespace hansa::wire {
+
+using namespace domain;
+
+namespace {
+
+constexpr std::int64_t kMaxCount = 1'000'000;
+constexpr std::int64_t kMaxTimeLimit = 366LL * 86'400;
+constexpr std::int64_t kMaxMemory = std::int64_t{1} << 40;  // MiB
+
+/// A string in a JSON pointer (RFC 6901, section 3).
+std::string escaped(std::string_view token) {
+  std::string text;
+  for (const char c : token) {
+    if (c == '~') text += "~0";
+    else if (c == '/') text += "~1";
+    else text += c;
+  }
+  return text;
+}
+
+/// One object of the request: reads its fields, remembers what is wrong, and which fields exist.
+class ObjectReader {
+ public:
+  ObjectReader(const Json& json, std::string at, std::vector<Fault>& faults) : json_(json), at_(std::move(at)), faults_(faults) {
+    if (!json.is_object()) fault("", "must be an object");
+  }
+
+  const Json* field(std::string_view name) {
+    known_.push_back(name);
+    if (!json_.is_object()) return nullptr;
+    const auto found = json_.find(name);
+    return found == json_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  void fault(std::string_view name, std::string message) {
+    faults_.push_back({.where = at_ + (name.empty() ? "" : "/" + escaped(name)), .message = std::move(message)});
+  }
+
+  std::int64_t integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most) {
+    const auto* value = field(name);
+    if (value == nullptr) return fallback;
+    const bool fits = value->is_number_integer() && !(value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t(most));
+    if (!fits || value->get<std::int64_t>() < least || value->get<std::int64_t>() > most) {
+      fault(name, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+      return fallback;
+    }
+    return value->get<std::int64_t>();
+  }
+  std::int32_t count(std::string_view name, std::int32_t fallback, std::int32_t least) {
+    return static_cast<std::int32_t>(integer(name, fallback, least, kMaxCount));
+  }
+
+  std::string text(std::string_view name, std::size_t most) {
+    const auto* value = field(name);
+    if (value == nullptr) return {};
+    if (!value->is_string()) {
+      fault(name, "must be a string");
+      return {};
+    }
+    auto text = value->get<std::string>();
+    if (text.size() > most) fault(name, "is longer than " + std::to_string(most) + " bytes");
+    if (text.find('\0') != std::string::npos) fault(name, "must not hold a NUL character");
+    return text;
+  }
+
+  bool flag(std::string_view name) {
+    const auto* value = field(name);
+    if (value == nullptr) return false;
+    if (!value->is_boolean()) fault(name, "must be true or false");
+    return value->is_boolean() && value->get<bool>();
+  }
+
+  std::vector<std::string> texts(std::string_view name, std::size_t most) {
+    std::vector<std::string> list;
+    const auto* value = field(name);
+    if (value == nullptr) return list;
+    if (!value->is_array()) {
+      fault(name, "must be a list of strings");
+      return list;
+    }
+    if (value->size() > most) {
+      fault(name, "has more than " + std::to_string(most) + " entries");
+      return list;
+    }
+    for (std::size_t i = 0; i < value->size(); ++i) {
+      const auto& entry = (*value)[i];
+      const auto where = std::string(name) + "/" + std::to_string(i);
+      if (!entry.is_string()) faults_.push_back({at_ + "/" + where, "must be a string"});
+      else if (entry.get_ref<const std::string&>().find('\0') != std::string::npos) faults_.push_back({at_ + "/" + where, "must not hold a NUL character"});
+      else list.push_back(entry.get<std::string>());
+    }
+    return list;
+  }
+
+  /// A field of the format that this broker cannot serve: empty is as good as absent, anything else is refused.
+  void refuse(std::string_view name, std::string_view why) {
+    const auto* value = field(name);
+    if (value != nullptr && !value->empty() && *value != "") fault(name, std::string(why));
+  }
+
+  /// To be called last: whatever was not asked for is unknown.
+  void no_others() {
+    if (!json_.is_object()) return;
+    for (const auto& [name, value] : json_.items()) {
+      if (std::ranges::find(known_, name) == known_.end()) {
+        fault(name.substr(0, 64), "no such field" + did_you_mean(name, known_));
+      }
+    }
+  }
+
+  [[nodiscard]] std::string at(std::string_view name) const { return at_ + "/" + std::string(name); }
+
+ private:
+  const Json& json_;
+  std::string at_;
+  std::vector<Fault>& faults_;
+  std::vector<std::string_view> known_;
+};
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+bool is_identifier(std::string_view text, std::size_t most) {
+  return !text.empty() && text.size() <= most && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  });
+}
+
+bool is_variable_name(std::string_view text) {
+  return is_identifier(text, 255) && !(text.front() >= '0' && text.front() <= '9') && text.find_first_of("-.") == std::string_view::npos;
+}
+
+Resources read_resources(ObjectReader& job, std::vector<Fault>& faults) {
+  Resources r;
+  const auto* value = job.field("resources");
+  if (value == nullptr) return r;
+  ObjectReader fields(*value, job.at("resources"), faults);
+  r.nodes = fields.count("nodes", 1, 1);
+  r.tasks = fields.count("tasks", r.nodes, 1);
+  r.cpus_per_task = fields.count("cpus_per_task", 1, 1);
+  r.memory_per_node = {fields.integer("memory_per_node_mib", 0, 0, kMaxMemory)};
+  r.gpus_per_node = fields.count("gpus_per_node", 0, 0);
+  r.gpu_model = fields.text("gpu_model", 64);
+  fields.no_others();
+  if (r.tasks < r.nodes) fields.fault("tasks", "must be at least the number of nodes, " + std::to_string(r.nodes));
+  if (std::int64_t{r.tasks} * r.cpus_per_task > std::numeric_limits<std::int32_t>::max()) fields.fault("cpus_per_task", "tasks times cpus_per_task is too large");
+  if (!r.gpu_model.empty() && !is_identifier(r.gpu_model, 64)) fields.fault("gpu_model", "must be letters, digits, '.', '_' and '-', as in \"a100\"");
+  if (!r.gpu_model.empty() && r.gpus_per_node == 0) fields.fault("gpu_model", "needs gpus_per_node of at least 1");
+  return r;
+}
+
+Placement read_placement(ObjectReader& job, std::vector<Fault>& faults) {
+  Placement placement;
+  const auto* value = job.field("placement");
+  if (value == nullptr) return placement;
+  ObjectReader fields(*value, job.at("placement"), faults);
+  for (auto& site : fields.texts("sites", 100)) {
+    if (!is_identifier(site, 32)) fields.fault("sites", "\"" + site.substr(0, 40) + "\" is no site id");
+    placement.sites.emplace_back(std::move(site));
+  }
+  placement.countries = fields.texts("countries", 100);
+  for (const auto& country : placement.countries) {
+    if (country.size() != 2 || !std::ranges::all_of(country, [](char c) { return c >= 'A' && c <= 'Z'; })) {
+      fields.fault("countries", "\"" + country.substr(0, 40) + "\" is no country: two capital letters of ISO 3166-1, as in \"FI\"");
+    }
+  }
+  fields.no_others();
+  return placement;
+}
+
+std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& job, std::vector<Fault>& faults) {
+  std::vector<std::pair<std::string, std::string>> environment;
+  const auto* value = job.field("environment");
+  if (value == nullptr) return environment;
+  if (!value->is_object()) {
+    job.fault("environment", "must be an object of strings");
+    return environment;
+  }
+  for (const auto& [name, text] : value->items()) {
+    const auto where = job.at("environment") + "/" + escaped(name.substr(0, 64));
+    if (!is_variable_name(name)) faults.push_back({where, "the name of a variable is letters, digits and '_', and does not begin with a digit"});
+    else if (name.starts_with("HANSA_")) faults.push_back({where, "names that begin with HANSA_ are set by Hansa"});
+    else if (!text.is_string()) faults.push_back({where, "must be a string"});
+    else if (text.get_ref<const std::string&>().find('\0') != std::string::npos) faults.push_back({where, "must not hold a NUL character"});
+    else environment.emplace_back(name, text.get<std::string>());
+  }
+  return environment;
+}
+
+Submission read_job(const Json& json, const std::string& at, std::vector<Fault>& faults) {
+  Submission submission;
+  auto& [spec, payload] = submission;
+  ObjectReader job(json, at, faults);
+  if (!json.is_object()) return submission;
+
+  spec.name = job.text("name", kMaxNameBytes);
+  if (std::ranges::any_of(spec.name, is_control)) job.fault("name", "must not hold control characters");
+  spec.project = ProjectId{job.text("project", 64)};
+  if (!spec.project.empty() && !is_identifier(spec.project.str(), 64)) job.fault("project", "must be letters, digits, '.', '_' and '-'");
+  if (job.field("script") == nullptr) job.fault("script", "is required: the text of the script, beginning with \"#!\"");
+  payload.script = job.text("script", kMaxScriptBytes);
+  if (!payload.script.empty() && !payload.script.starts_with("#!")) {
+    job.fault("script", "must begin with \"#!\" and the interpreter, as in \"#!/bin/bash\"");
+  } else if (payload.script.empty() && json.contains("script") && json["script"].is_string()) {
+    job.fault("script", "must not be empty");
+  }
+  payload.arguments = job.texts("arguments", kMaxArguments);
+  payload.environment = read_environment(job, faults);
+  std::size_t bytes = 0;
+  for (const auto& argument : payload.arguments) bytes += argument.size() + 1;
+  for (const auto& [name, value] : payload.environment) bytes += name.size() + value.size() + 2;
+  if (bytes > kMaxArgumentBytes) job.fault("arguments", "arguments and environment together are longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
+  spec.resources = read_resources(job, faults);
+  spec.time_limit = Seconds{job.integer("time_limit_s", 3'600, 1, kMaxTimeLimit)};
+  spec.placement = read_placement(job, faults);
+  spec.requeue = job.flag("requeue");
+  job.refuse("datasets", "this broker does not move data yet: stage it at the site yourself and leave the field out");
+  job.refuse("code", "this broker does not carry code yet: put it at the site yourself and leave the field out");
+  job.refuse("outputs", "this broker does not move data yet: read the output with `hansa logs`");
+  job.refuse("secrets", "this broker keeps no secrets of users yet");
+  job.refuse("array", "this broker runs no job arrays yet: submit the tasks in bulk");
+  job.refuse("after", "this broker knows no dependencies between jobs yet");
+  job.no_others();
+  return submission;
+}
+
+std::unexpected<Error> bad_job(std::vector<Fault> faults) {
+  auto message = faults.front().where + ": " + faults.front().message;
+  if (faults.size() > 1) message += " (and " + std::to_string(faults.size() - 1) + " more)";
+  auto error = fail(ErrorKind::invalid_argument, "BAD_JOB", std::move(message));
+  error.error().faults = std::move(faults);
+  return error;
+}
+
+}  // namespace
+
+Result<Submission> job_from_json(const Json& json, const std::string& at) {
+  std::vector<Fault> faults;
+  auto submission = read_job(json, at, faults);
+  if (!faults.empty()) return bad_job(std::move(faults));
+  return submission;
+}
+
+Result<std::vector<Submission>> jobs_from_json(const Json& json) {
+  std::vector<Fault> faults;
+  std::vector<Submission> submissions;
+  ObjectReader request(json, "", faults);
+  const auto* jobs = request.field("jobs");
+  if (jobs == nullptr || !jobs->is_array() || jobs->empty()) {
+    request.fault("jobs", "is required: a list of 1 to " + std::to_string(kMaxBulkJobs) + " jobs");
+  } else if (jobs->size() > kMaxBulkJobs) {
+    request.fault("jobs", "has " + std::to_string(jobs->size()) + " jobs; at most " + std::to_string(kMaxBulkJobs) + " in one request");
+  } else {
+    submissions.reserve(jobs->size());
+    constexpr std::size_t kMaxFaults = 1'000;
+    for (std::size_t i = 0; i < jobs->size() && faults.size() < kMaxFaults; ++i) {
+      submissions.push_back(read_job((*jobs)[i], "/jobs/" + std::to_string(i), faults));
+    }
+  }
+  request.no_others();
+  if (!faults.empty()) return bad_job(std::move(faults));
+  return submissions;
+}
+
+Json to_json(const Submission& submission) {
+  const auto& [spec, payload] = submission;
+  const auto& r = spec.resources;
+  Json json{{"script", payload.script}};
+  if (!spec.name.empty()) json["name"] = spec.name;
+  if (!spec.project.empty()) json["project"] = spec.project.str();
+  if (!payload.arguments.empty()) json["arguments"] = payload.arguments;
+  for (const auto& [name, value] : payload.environment) json["environment"][name] = value;
+  Json resources = Json::object();
+  if (r.nodes != 1) resources["nodes"] = r.nodes;
+  if (r.tasks != r.nodes) resources["tasks"] = r.tasks;
+  if (r.cpus_per_task != 1) resources["cpus_per_task"] = r.cpus_per_task;
+  if (r.memory_per_node.value != 0) resources["memory_per_node_mib"] = r.memory_per_node.value;
+  if (r.gpus_per_node != 0) resources["gpus_per_node"] = r.gpus_per_node;
+  if (!r.gpu_model.empty()) resources["gpu_model"] = r.gpu_model;
+  if (!resources.empty()) json["resources"] = std::move(resources);
+  json["time_limit_s"] = spec.time_limit.count();
+  for (const auto& site : spec.placement.sites) json["placement"]["sites"].push_back(site.str());
+  if (!spec.placement.countries.empty()) json["placement"]["countries"] = spec.placement.countries;
+  if (spec.requeue) json["requeue"] = true;
+  return json;
+}
+
+}  // namespace hansa::wire

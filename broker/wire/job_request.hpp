@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A job as POST /v1/jobs takes it. Every fault of a request is found at once, each with its JSON pointer (RFC 6901) and what is
+// allowed. Limits are public: clients may check before they send.
+
+#include "broker/core/canonical_json.hpp"
+#include "broker/domain/job.hpp"
+
+namespace hansa::wire {
+
+inline constexpr std::size_t kMaxRequestBytes = std::size_t{4} << 20;
+inline constexpr std::size_t kMaxBulkBytes = std::size_t{16} << 20;
+inline constexpr std::size_t kMaxBulkJobs = 1'000;
+inline constexpr std::size_t kMaxDepth = 16;
+/// The wrapper carries the script in base 64, and Slurm takes 4 MiB (slurm.conf(5), SchedulerParameters=max_script_size).
+inline constexpr std::size_t kMaxScriptBytes = std::size_t{5} << 19;  // 2.5 MiB
+inline constexpr std::size_t kMaxArguments = 4'096;
+inline constexpr std::size_t kMaxArgumentBytes = std::size_t{128} << 10;  // all arguments and the environment together
+inline constexpr std::size_t kMaxNameBytes = 200;
+
+/// `at` is the pointer of `json` in its document: "" for POST /v1/jobs, "/jobs/3" in a bulk request.
+/// Error: invalid_argument, code BAD_JOB, with all faults.
+Result<domain::Submission> job_from_json(const Json& json, const std::string& at = "");
+
+/// {"jobs": [...]}: at most kMaxBulkJobs; the faults of all jobs.
+Result<std::vector<domain::Submission>> jobs_from_json(const Json& json);
+
+/// What job_from_json reads back to an equal value; defaults are left out.
+Json to_json(const domain::Submission& submission);
+
+}  // namespace hansa::wire

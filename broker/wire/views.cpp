@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/wire/views.hpp"
+
+#include "broker/core/time_text.hpp"
+
+namespace hansa::wire {
+
+using namespace domain;
+
+namespace {
+
+Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+Json or_null(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
+Json or_null(const std::optional<std::int32_t>& number) { return number ? Json(*number) : Json(); }
+Json reason_view(const Reason& reason) {
+  return reason.code.empty() ? Json() : Json{{"code", reason.code}, {"message", reason.message}};
+}
+
+Json resources_view(const Resources& r) {
+  Json json{{"nodes", r.nodes}, {"tasks", r.tasks}, {"cpus_per_task", r.cpus_per_task}, {"gpus_per_node", r.gpus_per_node}};
+  if (r.memory_per_node.value > 0) json["memory_per_node_mib"] = r.memory_per_node.value;
+  if (!r.gpu_model.empty()) json["gpu_model"] = r.gpu_model;
+  return json;
+}
+
+Json attempt_view(const JobId& job, const Attempt& attempt) {
+  Json json{{"number", attempt.number},
+            {"site", attempt.site.str()},
+            {"queue", or_null(attempt.queue.str())},
+            {"tag", make_tag(job, attempt.number).str()},
+            {"state", to_string(attempt.state)},
+            {"account", or_null(attempt.account.str())},
+            {"scheduler_account", or_null(attempt.scheduler_account)},
+            {"site_job_id", or_null(attempt.site_job_id.str())},
+            {"intended_at", format_utc(attempt.intended_at)},
+            {"sends", attempt.sends},
+            {"sealed", attempt.sealed},
+            {"unknown_since", or_null(attempt.unknown_since)},
+            {"outcome", attempt.outcome ? Json(to_string(*attempt.outcome)) : Json()},
+            {"reason", reason_view(attempt.reason)},
+            {"runs", Json::array()}};
+  for (const auto& run : attempt.runs) {
+    json["runs"].push_back({{"task_index", run.task_index},
+                            {"number", run.number},
+                            {"started_at", or_null(run.started_at)},
+                            {"ended_at", or_null(run.ended_at)},
+                            {"exit_code", or_null(run.exit_code)},
+                            {"signal", or_null(run.signal)},
+                            {"outcome", run.outcome ? Json(to_string(*run.outcome)) : Json()}});
+  }
+  return json;
+}
+
+struct KindRow {
+  ErrorKind kind;
+  int status;
+  const char* title;
+};
+constexpr KindRow kKinds[] = {
+    {ErrorKind::invalid_argument, 400, "Bad request"},
+    {ErrorKind::unauthenticated, 401, "Not authenticated"},
+    {ErrorKind::permission_denied, 403, "Not allowed"},
+    {ErrorKind::not_found, 404, "Not found"},
+    {ErrorKind::conflict, 409, "Conflict"},
+    {ErrorKind::too_large, 413, "Too large"},
+    {ErrorKind::rate_limited, 429, "Too many requests"},
+    {ErrorKind::unavailable, 503, "Not available"},
+    {ErrorKind::cancelled, 503, "Stopping"},
+    {ErrorKind::deadline_exceeded, 504, "Took too long"},
+    {ErrorKind::unknown_outcome, 502, "Outcome unknown"},
+    {ErrorKind::storage_full, 507, "Storage full"},
+    {ErrorKind::internal, 500, "Internal error"},
+};
+
+}  // namespace
+
+int http_status(ErrorKind kind) {
+  for (const auto& row : kKinds) {
+    if (row.kind == kind) return row.status;
+  }
+  return 500;
+}
+
+Json job_view(const Job& job) {
+  const auto* attempt = job.last_attempt();
+  const bool at_site = attempt != nullptr && attempt->outcome != Outcome::never_started;
+  Json json{{"id", job.id.str()},
+            {"name", or_null(job.spec.name)},
+            {"state", to_string(job.state)},
+            {"owner", job.owner.str()},
+            {"project", job.spec.project.str()},
+            {"site", at_site ? Json(attempt->site.str()) : Json()},
+            {"queue", at_site ? or_null(attempt->queue.str()) : Json()},
+            {"site_job_id", at_site ? or_null(attempt->site_job_id.str()) : Json()},
+            {"account", at_site ? or_null(attempt->account.str()) : Json()},
+            {"exit_code", or_null(job.exit_code)},
+            {"signal", or_null(job.signal)},
+            {"reason", reason_view(job.reason)},
+            {"unknown_since", at_site ? or_null(attempt->unknown_since) : Json()},
+            {"accepted_at", format_utc(job.accepted_at)},
+            {"started_at", or_null(job.started_at)},
+            {"ended_at", or_null(job.ended_at)},
+            {"version", job.version},
+            {"cancel", Json()}};
+  if (job.cancel) {
+    json["cancel"] = {{"by", job.cancel->by.str()},
+                      {"at", format_utc(job.cancel->at)},
+                      {"outcome", job.cancel->outcome ? Json(to_string(*job.cancel->outcome)) : Json()}};
+  }
+  return json;
+}
+
+Json job_details_view(const Job& job) {
+  auto json = job_view(job);
+  json["broker_id"] = job.broker_id;
+  json["resources"] = resources_view(job.spec.resources);
+  json["time_limit_s"] = job.spec.time_limit.count();
+  json["requeue"] = job.spec.requeue;
+  json["placement"] = {{"sites", Json::array()}, {"countries", job.spec.placement.countries}};
+  for (const auto& site : job.spec.placement.sites) json["placement"]["sites"].push_back(site.str());
+  json["attempts"] = Json::array();
+  for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job.id, attempt));
+  return json;
+}
+
+Json decision_view(const Decision& decision) {
+  Json json{{"at", format_utc(decision.at)},
+            {"site", decision.chosen ? Json(decision.chosen->str()) : Json()},
+            {"queue", or_null(decision.queue.str())},
+            {"reason", reason_view(decision.reason)},
+            {"verdicts", Json::array()}};
+  for (const auto& verdict : decision.verdicts) {
+    Json entry{{"site", verdict.site.str()},
+               {"possible", verdict.obstacle == Obstacle::none},
+               {"obstacle", to_string(verdict.obstacle)},
+               {"code", verdict.code},
+               {"message", verdict.message},
+               {"source", verdict.source}};
+    if (verdict.age) entry["age_s"] = verdict.age->count();
+    if (!verdict.queue.empty()) entry["queue"] = verdict.queue.str();
+    if (verdict.wait) entry["wait_s"] = verdict.wait->count();
+    if (!verdict.method.empty()) entry["method"] = verdict.method;
+    if (!verdict.snapshot_hash.empty()) entry["snapshot_hash"] = verdict.snapshot_hash;
+    json["verdicts"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+Json event_view(const JobEvent& event, std::int64_t version) {
+  return {{"version", version}, {"at", format_utc(event.at)}, {"event", event_name(event.body)}, {"details", domain::to_json(event.body)}};
+}
+
+Json usage_record_view(const UsageRecord& record) {
+  return {{"site", record.site.str()},
+          {"cluster", record.cluster},
+          {"site_job_id", record.site_job_id.str()},
+          {"account", or_null(record.account.str())},
+          {"scheduler_account", or_null(record.scheduler_account)},
+          {"queue", or_null(record.queue.str())},
+          {"submitted_at", format_utc(record.submitted_at)},
+          {"started_at", or_null(record.started_at)},
+          {"ended_at", format_utc(record.ended_at)},
+          {"site_state", record.site_state},
+          {"exit_code", or_null(record.exit_code)},
+          {"elapsed_s", record.elapsed.count()},
+          {"nodes", record.nodes},
+          {"cores", record.cores},
+          {"gpus", record.gpus},
+          {"core_seconds", record.core_seconds.value},
+          {"gpu_seconds", record.gpu_seconds.value},
+          {"node_seconds", record.node_seconds.value}};
+}
+
+Json problem_view(const Error& error, int status, std::string_view request_id) {
+  const char* title = "Internal error";
+  for (const auto& row : kKinds) {
+    if (row.kind == error.kind) title = row.title;
+  }
+  Json json{{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", error.message}, {"code", error.code}};
+  if (!request_id.empty()) json["request_id"] = request_id;
+  for (const auto& fault : error.faults) json["errors"].push_back({{"pointer", fault.where}, {"detail", fault.message}});
+  return json;
+}
+
+Error error_from_problem(int status, const Json& problem) {
+  Error error{.kind = ErrorKind::internal, .code = "HTTP_" + std::to_string(status), .message = "the broker answered with status " + std::to_string(status)};
+  for (const auto& row : kKinds) {
+    if (row.status == status) {
+      error.kind = row.kind;
+      break;
+    }
+  }
+  error.retryable = status == 429 || status == 503 || status == 504 || status == 507;
+  if (!problem.is_object()) return error;
+  const auto text = [&](const Json& json, const char* key, std::string fallback) {
+    const auto at = json.find(key);
+    return at != json.end() && at->is_string() ? at->get<std::string>() : std::move(fallback);
+  };
+  error.code = text(problem, "code", error.code);
+  error.message = text(problem, "detail", error.message);
+  const auto faults = problem.find("errors");
+  if (faults != problem.end() && faults->is_array()) {
+    for (const auto& fault : *faults) {
+      if (fault.is_object()) error.faults.push_back({text(fault, "pointer", ""), text(fault, "detail", "")});
+    }
+  }
+  return error;
+}
+
+}  // namespace hansa::wire

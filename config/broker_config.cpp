@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/broker_config.hpp"
+
+#include "broker/core/suggest.hpp"
+#include "config/accounts.hpp"
+#include "config/reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+namespace hansa::config {
+namespace {
+
+using Names = std::span<const std::string_view>;
+constexpr std::array<std::string_view, 6> kRootTables{"broker", "api", "store", "engine", "site", "project"};
+constexpr std::array<std::string_view, 1> kBrokerTables{"log"};
+constexpr std::array<std::string_view, 1> kApiTables{"limits"};
+constexpr std::array<std::string_view, 3> kConnectorTables{"local", "slurm", "model"};  // by Connector's values
+constexpr std::array<std::string_view, 4> kSiteTables{"budget", "local", "slurm", "model"};
+
+std::string line_of(Mark at) { return "line " + std::to_string(at.line); }
+
+bool contains(Names names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
+
+template <typename S>
+std::optional<Table> read_table(const Table& parent, std::string_view name, Names sub_tables, S& out, Findings& findings) {
+  auto table = sub_table(parent, name, findings);
+  if (table) read_keys(*table, sub_tables, out, findings);
+  return table;
+}
+
+/// The elements of [[name]], each under "name[id]" or, without a proper id, "name[#2]".
+std::vector<Table> blocks_of(const Table& root, std::string_view name, const Form& id_form, Findings& findings) {
+  const Node* node = root.find(name);
+  if (node == nullptr) return {};
+  std::vector<Table> blocks;
+  const auto allowed = "allowed: blocks that start with [[" + std::string(name) + "]]";
+  if (node->kind != Node::Kind::list) {
+    findings.add(node->key_at, name, allowed + (node->kind == Node::Kind::table ? ", with two brackets on each side" : ""));
+    return {};
+  }
+  for (std::size_t i = 0; i < node->items.size(); ++i) {
+    const auto& item = node->items[i];
+    const Node* id = item.kind == Node::Kind::table ? item.find("id") : nullptr;
+    const bool named = id != nullptr && id->kind == Node::Kind::text && id_form.matches(id->text);
+    auto path = std::string(name) + "[" + (named ? id->text : "#" + std::to_string(i + 1)) + "]";
+    if (item.kind != Node::Kind::table) {
+      findings.add(item.at, path, allowed);
+    } else {
+      blocks.push_back({&item, std::move(path)});
+    }
+  }
+  return blocks;
+}
+
+/// No two blocks with one id.
+void check_unique_ids(const std::vector<Table>& blocks, Findings& findings) {
+  std::map<std::string_view, Mark> first;
+  for (const auto& block : blocks) {
+    const Node* id = block.find("id");
+    if (id == nullptr || id->kind != Node::Kind::text) continue;
+    const auto [at, is_new] = first.emplace(id->text, id->at);
+    if (!is_new) findings.add(id->at, block.path_of("id"), shown(id->text) + " is taken already, at " + line_of(at->second));
+  }
+}
+
+void check_api(const Table& api, const ApiConfig& config, Findings& findings) {
+  const bool certificate = api.find("tls_certificate") != nullptr;
+  const bool key = api.find("tls_key") != nullptr;
+  if (certificate != key) {
+    const std::string_view there = certificate ? "tls_certificate" : "tls_key";
+    const std::string_view missing = certificate ? "tls_key" : "tls_certificate";
+    findings.add(api.mark_of(there), api.path_of(there), "needs " + api.path_of(missing) + " as well");
+  } else if (!certificate && !config.listen.is_loopback()) {
+    findings.add(
+        api.mark_of("listen"), api.path_of("listen"),
+        "is " + shown(config.listen.str()) + ", which is not loopback: set tls_certificate and tls_key, or listen on 127.0.0.1");
+  }
+}
+
+void check_limits(const Table& limits, const ApiLimits& config, Findings& findings) {
+  if (config.bulk_kib < config.job_kib) {
+    const std::string_view key = limits.find("bulk_kib") != nullptr ? "bulk_kib" : "job_kib";
+    findings.add(limits.mark_of(key), limits.path_of(key),
+                 "bulk_kib (" + std::to_string(config.bulk_kib) + ") must not be less than job_kib (" +
+                     std::to_string(config.job_kib) + ")");
+  }
+}
+
+void check_engine(const Table& engine, const EngineConfig& config, Findings& findings) {
+  if (config.snapshot_max_age <= config.snapshot_interval) {
+    const std::string_view key = engine.find("snapshot_max_age_ms") != nullptr ? "snapshot_max_age_ms" : "snapshot_interval_ms";
+    findings.add(engine.mark_of(key), engine.path_of(key),
+                 "snapshot_max_age_ms (" + std::to_string(config.snapshot_max_age.count()) +
+                     ") must be more than snapshot_interval_ms (" + std::to_string(config.snapshot_interval.count()) +
+                     "), or every snapshot is stale");
+  }
+}
+
+void check_gpus(const Table& table, std::string_view count_key, std::int64_t count, const std::optional<std::string>& model,
+                Findings& findings) {
+  const Node* model_node = table.find("gpu_model");
+  if (count > 0 && model_node == nullptr) {
+    findings.add(table.mark_of(count_key), table.path_of(count_key),
+                 "is " + std::to_string(count) + ", which needs gpu_model as well");
+  } else if (count == 0 && model) {
+    findings.add(model_node->at, table.path_of("gpu_model"), "is " + shown(*model) + ", but " + std::string(count_key) + " is 0");
+  }
+}
+
+/// How the connector, run_as, work_dir and the broker's switch hang together.
+void check_run_as(const Table& site, const SiteConfig& config, const Table& broker, Findings& findings) {
+  const Node* run_as = site.find("run_as");
+  if (run_as == nullptr && config.connector == Connector::slurm) {
+    findings.add(site.mark_of(""), site.path_of("run_as"),
+                 "is missing; with connector = \"slurm\" it must say whose account runs the jobs: one of \"self\", \"switch\"");
+    return;
+  }
+  if (config.run_as != RunAs::by_switch) return;
+  if (config.connector != Connector::slurm) {
+    findings.add(run_as->at, site.path_of("run_as"), "is \"switch\"; allowed with this connector: \"self\"");
+    return;
+  }
+  if (broker.find("switch_socket") == nullptr) {
+    findings.add(run_as->at, site.path_of("run_as"),
+                 "is \"switch\", which needs broker.switch_socket: where hansa-switch listens");
+  }
+  if (config.work_dir.starts_with('/') && !config.work_dir.contains("{account}")) {
+    findings.add(site.mark_of("work_dir"), site.path_of("work_dir"),
+                 "is " + shown(config.work_dir) +
+                     ", one folder for all accounts; with run_as = \"switch\" start with \"~/\" or have \"{account}\" in it");
+  }
+}
+
+void check_connector_tables(const Table& site, Connector connector, Findings& findings) {
+  const auto own = kConnectorTables[static_cast<std::size_t>(connector)];
+  for (const auto name : kConnectorTables) {
+    if (name == own || site.find(name) == nullptr) continue;
+    findings.add(site.mark_of(name), site.path_of(name),
+                 "belongs to connector = \"" + std::string(name) + "\"; this site has connector = \"" + std::string(own) + "\"");
+  }
+}
+
+void check_accounts(const Table& site, Findings& findings) {
+  const bool in_file = site.find("accounts_file") != nullptr;
+  const bool in_place = site.find("accounts") != nullptr;
+  if (in_file && in_place) {
+    findings.add(site.mark_of("accounts"), site.path_of("accounts"), "stands beside accounts_file; allowed: one of the two");
+  } else if (!in_file && !in_place) {
+    findings.add(site.mark_of(""), site.path_of("accounts_file"),
+                 "is missing, and so is accounts; one of the two says who runs as which account, and without it nobody could");
+  }
+}
+
+void check_site_projects(const Table& site, const std::vector<std::string_view>& project_ids, Findings& findings) {
+  const Node* projects = site.find("projects");
+  if (projects == nullptr || projects->kind != Node::Kind::table) return;
+  for (const auto& entry : projects->items) {
+    if (!kProjectId.matches(entry.key) || contains(project_ids, entry.key)) continue;
+    findings.add(entry.key_at, site.path_of("projects") + "." + shown(entry.key),
+                 "there is no [[project]] with this id" + did_you_mean(entry.key, project_ids));
+  }
+}
+
+SiteConfig read_site(const Table& table, const Table& broker, const std::vector<std::string_view>& project_ids,
+                     Findings& findings) {
+  SiteConfig site;
+  read_keys(table, kSiteTables, site, findings);
+  if (site.name.empty()) site.name = site.id.str();
+  read_table(table, "budget", {}, site.budget, findings);
+  read_table(table, "slurm", {}, site.slurm, findings);
+  if (const auto local = read_table(table, "local", {}, site.local, findings)) {
+    check_gpus(*local, "gpus", site.local.gpus, site.local.gpu_model, findings);
+  }
+  if (const auto model = read_table(table, "model", {}, site.model, findings)) {
+    check_gpus(*model, "gpus_per_node", site.model.gpus_per_node, site.model.gpu_model, findings);
+  }
+  const Node* connector = table.find("connector");
+  if (connector != nullptr && connector->kind == Node::Kind::text && contains(kConnectorTables, connector->text)) {
+    check_connector_tables(table, site.connector, findings);
+    check_run_as(table, site, broker, findings);
+  }
+  check_accounts(table, findings);
+  check_site_projects(table, project_ids, findings);
+  return site;
+}
+
+BrokerConfig read_broker_config(const Node& document, Findings& findings) {
+  BrokerConfig config;
+  const Table root{&document, ""};
+  check_unknown_keys(root, kRootTables, findings);
+
+  const auto broker = read_table(root, "broker", kBrokerTables, config.broker, findings);
+  if (broker) read_table(*broker, "log", {}, config.broker.log, findings);
+  if (const auto api = read_table(root, "api", kApiTables, config.api, findings)) {
+    check_api(*api, config.api, findings);
+    if (const auto limits = read_table(*api, "limits", {}, config.api.limits, findings))
+      check_limits(*limits, config.api.limits, findings);
+  }
+  read_table(root, "store", {}, config.store, findings);
+  if (const auto engine = read_table(root, "engine", {}, config.engine, findings)) check_engine(*engine, config.engine, findings);
+
+  const auto projects = blocks_of(root, "project", kProjectId, findings);
+  std::vector<std::string_view> project_ids;
+  for (const auto& table : projects) {
+    read_keys(table, {}, config.projects.emplace_back(), findings);
+    if (const Node* id = table.find("id"); id != nullptr && id->kind == Node::Kind::text) project_ids.push_back(id->text);
+  }
+  check_unique_ids(projects, findings);
+
+  const auto sites = blocks_of(root, "site", kSiteId, findings);
+  for (const auto& table : sites) config.sites.push_back(read_site(table, broker.value_or(Table{}), project_ids, findings));
+  check_unique_ids(sites, findings);
+  return config;
+}
+
+/// Fills in the accounts of sites that have a file of them; returns the faults within those files.
+std::vector<Fault> read_accounts_files(const Node& document, BrokerConfig& config, Findings& findings) {
+  Findings told_already(findings.file());
+  const auto tables = blocks_of(Table{&document, ""}, "site", kSiteId, told_already);
+  std::vector<Fault> elsewhere;
+  for (std::size_t i = 0; i < config.sites.size(); ++i) {
+    auto& site = config.sites[i];
+    if (!site.accounts_file) continue;
+    auto accounts = load_accounts(*site.accounts_file);
+    if (accounts) {
+      site.accounts = std::move(*accounts);
+    } else if (accounts.error().faults.empty()) {
+      findings.add(tables[i].mark_of("accounts_file"), tables[i].path_of("accounts_file"), accounts.error().message);
+    } else {
+      std::ranges::move(accounts.error().faults, std::back_inserter(elsewhere));
+    }
+  }
+  return elsewhere;
+}
+
+template <typename S>
+void write_keys(std::string& out, std::string_view heading, const S& section) {
+  out += (out.empty() ? "" : "\n") + std::string(heading) + "\n";
+  for (const auto& key : keys_of<S>()) {
+    if (const auto value = key.get(section)) out += std::string(key.record.name) + " = " + toml_literal(*value) + "\n";
+  }
+}
+
+}  // namespace
+
+Result<BrokerConfig> parse_broker_config(std::string_view text, const std::filesystem::path& file) {
+  const auto document = parse_toml(text, file.string());
+  if (!document) return std::unexpected(document.error());
+  Findings findings(file);
+  auto config = read_broker_config(*document, findings);
+  if (!findings.empty()) return std::unexpected(configuration_error(file.string(), findings.faults()));
+  return config;
+}
+
+Result<BrokerConfig> load_broker_config(const std::filesystem::path& file) {
+  const auto text = read_text_file(file.string(), kMaxConfigBytes);
+  if (!text) return std::unexpected(text.error());
+  const auto document = parse_toml(*text, file.string());
+  if (!document) return std::unexpected(document.error());
+  Findings findings(file);
+  auto config = read_broker_config(*document, findings);
+
+  auto elsewhere = read_accounts_files(*document, config, findings);
+  auto faults = findings.faults();
+  std::ranges::move(elsewhere, std::back_inserter(faults));
+  if (!faults.empty()) return std::unexpected(configuration_error(file.string(), std::move(faults)));
+  return config;
+}
+
+std::string to_toml(const BrokerConfig& config) {
+  std::string out;
+  write_keys(out, "[broker]", config.broker);
+  write_keys(out, "[broker.log]", config.broker.log);
+  write_keys(out, "[api]", config.api);
+  write_keys(out, "[api.limits]", config.api.limits);
+  write_keys(out, "[store]", config.store);
+  write_keys(out, "[engine]", config.engine);
+  for (const auto& site : config.sites) {
+    // Read from accounts_file, the accounts would stand there twice; written in place, even an empty map must be seen.
+    out += "\n[[site]]\n";
+    for (const auto& key : keys_of<SiteConfig>()) {
+      if (key.record.name == "accounts" && site.accounts_file) continue;
+      if (const auto value = key.get(site)) out += std::string(key.record.name) + " = " + toml_literal(*value) + "\n";
+    }
+    write_keys(out, "[site.budget]", site.budget);
+    switch (site.connector) {
+      case Connector::slurm: write_keys(out, "[site.slurm]", site.slurm); break;
+      case Connector::local: write_keys(out, "[site.local]", site.local); break;
+      case Connector::model: write_keys(out, "[site.model]", site.model); break;
+    }
+  }
+  for (const auto& project : config.projects) write_keys(out, "[[project]]", project);
+  return out;
+}
+
+std::string describe_errors(const Error& error) {
+  std::string out = error.message + "\n";
+  for (const auto& fault : error.faults) out += "  " + fault.where + " " + fault.message + "\n";
+  return out;
+}
+
+std::filesystem::path database_path(const BrokerConfig& config) {
+  return config.broker.state_dir / config.store.url.substr(config.store.url.find(':') + 1);
+}
+
+std::filesystem::path work_dir_of(const SiteConfig& site, const LocalAccount& account, const std::filesystem::path& home) {
+  constexpr std::string_view kPlaceholder = "{account}";
+  std::string path = site.work_dir.starts_with("~/") ? (home / site.work_dir.substr(2)).string() : site.work_dir;
+  for (auto at = path.find(kPlaceholder); at != std::string::npos; at = path.find(kPlaceholder, at + account.str().size())) {
+    path.replace(at, kPlaceholder.size(), account.str());
+  }
+  return path;
+}
+
+}  // namespace hansa::config

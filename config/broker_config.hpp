@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What hansad.toml says, as plain values. The initialisers are the defaults; keys.cpp has the record of each member
+// (limits, documentation), and reference.md is made from both.
+
+#include "broker/core/clock.hpp"
+#include "broker/core/error.hpp"
+#include "broker/core/strong.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hansa::config {
+
+enum class LogLevel { trace, debug, info, warning, error };
+enum class LogFormat { text, json };
+enum class Connector { local, slurm, model };
+enum class RunAs {
+  self,             // everything runs as the broker's own account
+  by_switch,        // "switch": each person's jobs run as the person's account, through hansa-switch
+};
+enum class AllocationRule { ignore };  // "required" comes with the broker's own allocations
+
+struct LogConfig {
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::text;
+  friend bool operator==(const LogConfig&, const LogConfig&) = default;
+};
+
+struct BrokerSection {
+  std::string name;
+  std::string country;
+  std::filesystem::path state_dir = "/var/lib/hansa";
+  std::optional<std::filesystem::path> switch_socket;
+  Milliseconds shutdown_grace{10'000};
+  LogConfig log;
+  friend bool operator==(const BrokerSection&, const BrokerSection&) = default;
+};
+
+/// An IP address (without brackets) and a port; port 0 asks the system for a free one.
+struct ListenAddress {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 7717;
+
+  [[nodiscard]] bool is_loopback() const;
+  [[nodiscard]] std::string str() const;  // "127.0.0.1:7717", "[::1]:7717"
+  static std::optional<ListenAddress> parse(std::string_view text);
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
+};
+
+struct ApiLimits {
+  std::int64_t connections = 1024;
+  std::int64_t event_streams = 256;
+  std::int64_t job_kib = 4096;
+  std::int64_t bulk_kib = 16384;
+  Milliseconds header_timeout{10'000};
+  Milliseconds body_timeout{30'000};
+  Milliseconds idle_timeout{60'000};
+  friend bool operator==(const ApiLimits&, const ApiLimits&) = default;
+};
+
+struct ApiConfig {
+  ListenAddress listen;
+  std::optional<std::filesystem::path> tls_certificate;
+  std::optional<std::filesystem::path> tls_key;
+  std::int64_t threads = 2;
+  ApiLimits limits;
+  friend bool operator==(const ApiConfig&, const ApiConfig&) = default;
+};
+
+struct StoreConfig {
+  std::string url = "sqlite:hansa.db";
+  friend bool operator==(const StoreConfig&, const StoreConfig&) = default;
+};
+
+struct EngineConfig {
+  Milliseconds status_interval{30'000};
+  Milliseconds snapshot_interval{60'000};
+  Milliseconds usage_interval{60'000};
+  Milliseconds snapshot_max_age{300'000};
+  Milliseconds visibility_window{180'000};
+  Seconds clock_skew{60};
+  Milliseconds call_timeout{60'000};
+  Milliseconds submit_timeout{60'000};
+  Milliseconds second_look_after{30'000};
+  Milliseconds first_poll_after{500};
+  std::int64_t max_sends = 3;
+  std::int64_t max_attempts = 20;
+  std::int64_t active_jobs = 1'000'000;
+  friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
+};
+
+/// What a site lets Hansa ask of it, over all its users together.
+struct BudgetConfig {
+  std::int64_t queries_per_minute = 10;
+  std::int64_t submits_per_minute = 600;
+  std::int64_t cancels_per_minute = 600;
+  std::int64_t concurrent_calls = 4;
+  std::int64_t waiting_jobs = 50;
+  friend bool operator==(const BudgetConfig&, const BudgetConfig&) = default;
+};
+
+struct SlurmConfig {
+  std::filesystem::path conf = "/etc/slurm/slurm.conf";
+  std::filesystem::path bin_dir = "/usr/bin";
+  friend bool operator==(const SlurmConfig&, const SlurmConfig&) = default;
+};
+
+struct LocalConfig {
+  std::int64_t cpus = 2;
+  Mebibytes memory{2048};
+  std::int64_t gpus = 0;
+  std::optional<std::string> gpu_model;
+  friend bool operator==(const LocalConfig&, const LocalConfig&) = default;
+};
+
+struct ModelConfig {
+  std::int64_t nodes = 4;
+  std::int64_t cpus_per_node = 32;
+  Mebibytes memory_per_node{131072};
+  std::int64_t gpus_per_node = 0;
+  std::optional<std::string> gpu_model;
+  friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
+};
+
+using AccountMap = std::map<Principal, LocalAccount>;
+
+struct SiteConfig {
+  SiteId id;
+  std::string name;
+  std::string country;
+  Connector connector = Connector::local;
+  RunAs run_as = RunAs::self;
+  std::string work_dir = "~/.hansa";
+  AllocationRule allocation = AllocationRule::ignore;
+  std::optional<std::filesystem::path> accounts_file;
+  AccountMap accounts;  // as written in place, or as load_broker_config read accounts_file
+  std::map<ProjectId, std::string> projects;
+  BudgetConfig budget;
+  SlurmConfig slurm;    // of these three only the connector's own counts
+  LocalConfig local;
+  ModelConfig model;
+  friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
+};
+
+struct ProjectConfig {
+  ProjectId id;
+  std::vector<Principal> members;
+  friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
+};
+
+struct BrokerConfig {
+  BrokerSection broker;
+  ApiConfig api;
+  StoreConfig store;
+  EngineConfig engine;
+  std::vector<SiteConfig> sites;
+  std::vector<ProjectConfig> projects;
+  friend bool operator==(const BrokerConfig&, const BrokerConfig&) = default;
+};
+
+/// Validates the whole text at once: code BAD_CONFIGURATION with every fault (where = "file:line: key") or TOML_SYNTAX.
+/// Touches no file; relative paths are taken from the folder of `file`.
+Result<BrokerConfig> parse_broker_config(std::string_view text, const std::filesystem::path& file);
+
+/// Reads the file, and every accounts_file it names into SiteConfig::accounts; the faults of all of them come together.
+Result<BrokerConfig> load_broker_config(const std::filesystem::path& file);
+
+/// The configuration with every key written out; parses back to an equal one.
+std::string to_toml(const BrokerConfig& config);
+
+/// One fault a line, ready for a terminal.
+std::string describe_errors(const Error& error);
+
+/// Where store.url = "sqlite:..." lies: relative names are beneath state_dir.
+std::filesystem::path database_path(const BrokerConfig& config);
+
+/// A site's work_dir for one account: "~" is its home, "{account}" its name.
+std::filesystem::path work_dir_of(const SiteConfig& site, const LocalAccount& account, const std::filesystem::path& home);
+
+}  // namespace hansa::config

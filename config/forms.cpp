@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/forms.hpp"
+
+#include "broker/core/encoding.hpp"
+#include "config/broker_config.hpp"
+#include "config/countries.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace hansa::config {
+namespace {
+
+constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view kUpper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+constexpr std::string_view kDigits = "0123456789";
+
+bool in(char c, std::string_view set) { return set.contains(c); }
+bool is_word(char c) { return in(c, kLower) || in(c, kUpper) || in(c, kDigits); }
+
+/// A first character that `first` takes, then up to `max_size` - 1 of those that `rest` takes.
+template <typename First, typename Rest>
+bool spelt(std::string_view text, std::size_t max_size, First first, Rest rest) {
+  return !text.empty() && text.size() <= max_size && first(text.front()) && std::ranges::all_of(text.substr(1), rest);
+}
+
+bool is_one_line(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+bool is_label(std::string_view text) { return !text.empty() && text.size() <= 128 && is_one_line(text) && is_utf8(text); }
+
+bool is_site_id(std::string_view text) {
+  const auto plain = [](char c) { return in(c, kLower) || in(c, kDigits); };
+  return spelt(text, 32, plain, [&](char c) { return plain(c) || c == '-'; });
+}
+
+bool is_project_id(std::string_view text) {
+  return spelt(text, 64, is_word, [](char c) { return is_word(c) || in(c, "_.-"); });
+}
+
+bool is_principal(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos || !is_site_id(text.substr(0, colon))) return false;
+  const auto subject = text.substr(colon + 1);  // OpenID Connect Core 1.0, section 2: at most 255 ASCII characters
+  return spelt(subject, 255, [](char c) { return c > ' ' && c < 0x7F; }, [](char c) { return c > ' ' && c < 0x7F; });
+}
+
+/// No leading digit: a number would be taken for a user id by many programs.
+bool is_local_account(std::string_view text) {
+  return spelt(
+      text, 32, [](char c) { return is_word(c) ? !in(c, kDigits) : c == '_'; },
+      [](char c) { return is_word(c) || in(c, "_.-"); });
+}
+
+bool is_scheduler_name(std::string_view text) {
+  return spelt(text, 64, [](char c) { return is_word(c) || c == '_'; }, [](char c) { return is_word(c) || in(c, "_.-"); });
+}
+
+bool has_dot_dot(std::string_view path) {
+  while (!path.empty()) {
+    const auto slash = std::min(path.find('/'), path.size());
+    if (path.substr(0, slash) == "..") return true;
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return false;
+}
+
+bool is_path(std::string_view text) { return !text.empty() && text.size() < 4096 && is_one_line(text); }
+bool is_absolute_path(std::string_view text) {
+  return is_path(text) && text.front() == '/' && text.size() > 1 && !has_dot_dot(text);
+}
+bool is_socket_path(std::string_view text) { return is_absolute_path(text) && text.size() <= 107; }
+bool is_file(std::string_view text) { return is_path(text) && text.front() != '~' && text.back() != '/'; }
+bool is_home_file(std::string_view text) {
+  return is_path(text) && text.back() != '/' && (text.front() != '~' || text.starts_with("~/"));
+}
+
+/// Braces only as "{account}".
+bool is_work_dir(std::string_view text) {
+  for (auto rest = text; !rest.empty();) {
+    const auto brace = rest.find_first_of("{}");
+    if (brace == std::string_view::npos) break;
+    if (!rest.substr(brace).starts_with("{account}")) return false;
+    rest.remove_prefix(brace + 9);
+  }
+  return is_path(text) && (text.front() == '/' || text.starts_with("~/")) && text.size() > 2 && !has_dot_dot(text);
+}
+
+bool is_listen_address(std::string_view text) { return ListenAddress::parse(text).has_value(); }
+
+bool is_store_url(std::string_view text) {
+  constexpr std::string_view kScheme = "sqlite:";
+  if (!text.starts_with(kScheme)) return false;
+  const auto name = text.substr(kScheme.size());
+  return is_path(name) && !name.starts_with("//") && name.front() != ':' && name.back() != '/' && !has_dot_dot(name) &&
+         name.find_first_of("?#") == std::string_view::npos;
+}
+
+/// A token goes with every request, so plain HTTP is for this machine only.
+bool is_broker_url(std::string_view text) {
+  const bool tls = text.starts_with("https://");
+  if (!tls && !text.starts_with("http://")) return false;
+  auto authority = text.substr(tls ? 8 : 7);
+  if (authority.ends_with('/')) authority.remove_suffix(1);
+  if (authority.empty() || authority.size() > 255 || !is_one_line(authority)) return false;
+  if (authority.find_first_of("/@?# \\") != std::string_view::npos) return false;
+  std::string_view host = authority;
+  std::string_view port;
+  const auto bracket = authority.starts_with('[') ? authority.find(']') : std::string_view::npos;
+  const auto colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  if (colon != std::string_view::npos) {
+    host = authority.substr(0, colon);
+    port = authority.substr(colon + 1);
+  }
+  if (host.empty() || (colon != std::string_view::npos && port.empty())) return false;
+  const bool is_name = std::ranges::all_of(host, [](char c) { return is_word(c) || in(c, ".-"); });
+  const auto address = ListenAddress::parse(std::string(host) + ":" + std::string(port.empty() ? "443" : port));
+  if (!port.empty() && !ListenAddress::parse("127.0.0.1:" + std::string(port))) return false;
+  if (!is_name && !address) return false;
+  return tls || host == "localhost" || (address && address->is_loopback());
+}
+
+}  // namespace
+
+const Form kLabel{"1 to 128 characters on one line", is_label};
+const Form kCountry{"an ISO 3166-1 alpha-2 country code, as \"FI\"", is_country, country_meant_by};
+const Form kSiteId{"1 to 32 of a-z, 0-9 and \"-\", not starting with \"-\"", is_site_id};
+const Form kProjectId{"1 to 64 letters, digits, \"_\", \".\" and \"-\", starting with a letter or digit", is_project_id};
+const Form kPrincipal{"a person as \"<issuer>:<subject>\", for example \"local:alice\"", is_principal};
+const Form kLocalAccount{
+    "a Unix account's name: 1 to 32 letters, digits, \"_\", \".\" and \"-\", starting with a letter or \"_\"", is_local_account};
+const Form kSchedulerName{"1 to 64 letters, digits, \"_\", \".\" and \"-\"", is_scheduler_name};
+const Form kAbsolutePath{"an absolute path without \"..\"", is_absolute_path};
+const Form kSocketPath{"an absolute path of at most 107 bytes without \"..\"", is_socket_path};
+const Form kFile{"a path to a file, absolute or relative to this file's folder (\"~\" is not expanded)", is_file, nullptr, true};
+const Form kHomeFile{"a path to a file, absolute, relative to this file's folder, or starting with \"~/\"", is_home_file, nullptr,
+                     true};
+const Form kWorkDir{"a path starting with \"/\" or \"~/\", without \"..\", and no braces but \"{account}\"", is_work_dir};
+const Form kListenAddress{"an IP address and a port, as \"127.0.0.1:7717\" or \"[::1]:7717\"", is_listen_address};
+const Form kStoreUrl{"\"sqlite:<file>\", the file relative to state_dir or absolute", is_store_url};
+const Form kBrokerUrl{"\"https://host[:port]\", or \"http://\" with a loopback host", is_broker_url};
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t kMost = 64;
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string out = "\"";
+  std::size_t size = std::min(text.size(), kMost);
+  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80) --size;  // whole characters
+  for (const char c : text.substr(0, size)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += "\\x";
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 15U];
+    } else {
+      out += c;
+    }
+  }
+  return out + (size < text.size() ? "...\"" : "\"");
+}
+
+std::optional<ListenAddress> ListenAddress::parse(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos || text.size() > 64) return std::nullopt;
+  const auto port_text = text.substr(colon + 1);
+  std::uint16_t port = 0;
+  const auto* end = port_text.data() + port_text.size();
+  const auto [at, error] = std::from_chars(port_text.data(), end, port);
+  if (error != std::errc{} || at != end || port_text.empty()) return std::nullopt;
+
+  std::string host(text.substr(0, colon));
+  in6_addr address{};  // large enough for both
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+    if (inet_pton(AF_INET6, host.c_str(), &address) != 1) return std::nullopt;
+  } else if (inet_pton(AF_INET, host.c_str(), &address) != 1) {
+    return std::nullopt;
+  }
+  if (host.contains('\0')) return std::nullopt;
+  return ListenAddress{std::move(host), port};
+}
+
+bool ListenAddress::is_loopback() const {
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+std::string ListenAddress::str() const { return (host.contains(':') ? "[" + host + "]" : host) + ":" + std::to_string(port); }
+
+}  // namespace hansa::config

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a text in a configuration file may look like. Each form says in words what it accepts; the words stand in errors
+// and in the reference alike.
+
+#include <string>
+#include <string_view>
+
+namespace hansa::config {
+
+struct Form {
+  std::string_view allowed;                                    // completes "allowed: ..."
+  bool (*matches)(std::string_view);
+  std::string_view (*correction)(std::string_view) = nullptr;  // what was probably meant, or ""
+  bool is_file = false;                                        // relative to the folder of the configuration file
+};
+
+extern const Form kLabel;             // for people: one line
+extern const Form kCountry;
+extern const Form kSiteId;
+extern const Form kProjectId;
+extern const Form kPrincipal;
+extern const Form kLocalAccount;
+extern const Form kSchedulerName;     // a Slurm account, cluster or GPU model
+extern const Form kAbsolutePath;
+extern const Form kSocketPath;        // sockaddr_un holds 107 bytes
+extern const Form kFile;
+extern const Form kHomeFile;          // as kFile, "~/" being the person's home: the client's files only
+extern const Form kWorkDir;
+extern const Form kListenAddress;
+extern const Form kStoreUrl;
+extern const Form kBrokerUrl;
+
+/// Control characters escaped, long text cut: fit for a message. In quotes.
+std::string shown(std::string_view text);
+
+}  // namespace hansa::config

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/keys.hpp"
+
+#include "config/codec.hpp"
+
+namespace hansa::config {
+namespace {
+
+constexpr std::int64_t kDayMs = 86'400'000;
+
+/// Every duration in the file is a whole number of milliseconds or seconds, as the key's ending says.
+constexpr std::string_view kMs = "milliseconds";
+
+template <typename S>
+Section section(std::string_view heading, std::string_view doc) {
+  Section out{heading, doc, {}};
+  for (const auto& key : keys_of<S>()) out.rows.push_back({&key.record, key.record.required ? std::nullopt : key.get(S{})});
+  return out;
+}
+
+}  // namespace
+
+template <>
+std::span<const Key<BrokerSection>> keys_of() {
+  static const Key<BrokerSection> kKeys[] = {
+      key<&BrokerSection::name>({.name = "name",
+                                 .doc = "What this broker calls itself in logs and to its users.",
+                                 .example = "\"hansa-demo\"",
+                                 .required = true,
+                                 .form = &kLabel}),
+      key<&BrokerSection::country>({.name = "country",
+                                    .doc = "Where the broker's machine stands: scripts that may not lie there are refused.",
+                                    .example = "\"FI\"",
+                                    .required = true,
+                                    .form = &kCountry}),
+      key<&BrokerSection::state_dir>({.name = "state_dir",
+                                      .doc = "The folder (0700) of the database, the keys and the spool.",
+                                      .example = "\"/var/lib/hansa\"",
+                                      .form = &kAbsolutePath}),
+      key<&BrokerSection::switch_socket>(
+          {.name = "switch_socket",
+           .doc = "The Unix socket on which `hansa-switch` listens; needed if any site has `run_as = \"switch\"`.",
+           .example = "\"/run/hansa/switch.sock\"",
+           .form = &kSocketPath,
+           .otherwise = "no switch"}),
+      key<&BrokerSection::shutdown_grace>(
+          {.name = "shutdown_grace_ms",
+           .doc = "How long a stop waits for requests and site calls under way before it cuts them off.",
+           .example = "10000",
+           .unit = kMs,
+           .min = 0,
+           .max = 600'000}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<LogConfig>> keys_of() {
+  static const Key<LogConfig> kKeys[] = {
+      key<&LogConfig::level>({.name = "level", .doc = "The least severe kind of line that is logged.", .example = "\"info\""}),
+      key<&LogConfig::format>({.name = "format", .doc = "Lines for people, or one JSON object a line.", .example = "\"json\""}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<ApiConfig>> keys_of() {
+  static const Key<ApiConfig> kKeys[] = {
+      key<&ApiConfig::listen>({.name = "listen",
+                               .doc = "Where the REST API is served; anything but loopback needs `tls_certificate` and "
+                                      "`tls_key`, and port 0 takes any free port.",
+                               .example = "\"127.0.0.1:7717\"",
+                               .form = &kListenAddress}),
+      key<&ApiConfig::tls_certificate>({.name = "tls_certificate",
+                                        .doc = "The server's certificate chain, PEM.",
+                                        .example = "\"/etc/hansa/tls/cert.pem\"",
+                                        .form = &kFile,
+                                        .otherwise = "plain HTTP"}),
+      key<&ApiConfig::tls_key>({.name = "tls_key",
+                                .doc = "The certificate's private key, PEM; readable by the broker's account only.",
+                                .example = "\"/etc/hansa/tls/key.pem\"",
+                                .form = &kFile,
+                                .otherwise = "plain HTTP"}),
+      key<&ApiConfig::threads>(
+          {.name = "threads", .doc = "Threads that serve HTTP; the engine has its own.", .example = "2", .min = 1, .max = 64}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<ApiLimits>> keys_of() {
+  static const Key<ApiLimits> kKeys[] = {
+      key<&ApiLimits::connections>({.name = "connections",
+                                    .doc = "Open connections; further ones are closed at once.",
+                                    .example = "1024",
+                                    .min = 1,
+                                    .max = 65'536}),
+      key<&ApiLimits::event_streams>({.name = "event_streams",
+                                      .doc = "How many of the connections may follow `/v1/events` or a log.",
+                                      .example = "256",
+                                      .min = 0,
+                                      .max = 65'536}),
+      key<&ApiLimits::job_kib>({.name = "job_kib",
+                                .doc = "The largest request with one job; a larger one gets 413.",
+                                .example = "4096",
+                                .unit = "KiB",
+                                .min = 1,
+                                .max = 65'536}),
+      key<&ApiLimits::bulk_kib>({.name = "bulk_kib",
+                                 .doc = "The largest request with many jobs; a larger one gets 413.",
+                                 .example = "16384",
+                                 .unit = "KiB",
+                                 .min = 1,
+                                 .max = 65'536}),
+      key<&ApiLimits::header_timeout>({.name = "header_timeout_ms",
+                                       .doc = "How long a client may take to send a request's head.",
+                                       .example = "10000",
+                                       .unit = kMs,
+                                       .min = 10,
+                                       .max = 600'000}),
+      key<&ApiLimits::body_timeout>({.name = "body_timeout_ms",
+                                     .doc = "How long a client may take to send a request's body, and to take an answer.",
+                                     .example = "30000",
+                                     .unit = kMs,
+                                     .min = 10,
+                                     .max = 600'000}),
+      key<&ApiLimits::idle_timeout>({.name = "idle_timeout_ms",
+                                     .doc = "How long a connection may stay open without a request.",
+                                     .example = "60000",
+                                     .unit = kMs,
+                                     .min = 10,
+                                     .max = kDayMs}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<StoreConfig>> keys_of() {
+  static const Key<StoreConfig> kKeys[] = {
+      key<&StoreConfig::url>({.name = "url", .doc = "The database.", .example = "\"sqlite:hansa.db\"", .form = &kStoreUrl}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<EngineConfig>> keys_of() {
+  static const Key<EngineConfig> kKeys[] = {
+      key<&EngineConfig::status_interval>(
+          {.name = "status_interval_ms",
+           .doc = "How often each site is asked how our jobs there are: one shared query, however many jobs.",
+           .example = "30000",
+           .unit = kMs,
+           .min = 10,
+           .max = kDayMs}),
+      key<&EngineConfig::snapshot_interval>({.name = "snapshot_interval_ms",
+                                             .doc = "How often each site is asked for its queues, nodes and reservations.",
+                                             .example = "60000",
+                                             .unit = kMs,
+                                             .min = 10,
+                                             .max = kDayMs}),
+      key<&EngineConfig::usage_interval>({.name = "usage_interval_ms",
+                                          .doc = "How often each site's accounting is read for finished runs.",
+                                          .example = "60000",
+                                          .unit = kMs,
+                                          .min = 10,
+                                          .max = kDayMs}),
+      key<&EngineConfig::snapshot_max_age>(
+          {.name = "snapshot_max_age_ms",
+           .doc = "A site whose snapshot is older takes no new jobs; must be more than `snapshot_interval_ms`.",
+           .example = "300000",
+           .unit = kMs,
+           .min = 20,
+           .max = 7 * kDayMs}),
+      key<&EngineConfig::visibility_window>({.name = "visibility_window_ms",
+                                             .doc = "How long an unknown submission is looked for in a healthy queue and history "
+                                                    "before it is sent again under the same tag.",
+                                             .example = "180000",
+                                             .unit = kMs,
+                                             .min = 10,
+                                             .max = kDayMs}),
+      key<&EngineConfig::second_look_after>(
+          {.name = "second_look_after_ms",
+           .doc = "How far apart the two looks must be that do not find a submission before it is sent again.",
+           .example = "30000",
+           .unit = kMs,
+           .min = 10,
+           .max = kDayMs}),
+      key<&EngineConfig::first_poll_after>(
+          {.name = "first_poll_after_ms",
+           .doc = "How soon after a submission a job's state is asked for, if the site's budget has room; each next look waits "
+                  "twice as long, up to `status_interval_ms`.",
+           .example = "500",
+           .unit = kMs,
+           .min = 10,
+           .max = kDayMs}),
+      key<&EngineConfig::max_sends>({.name = "max_sends",
+                                     .doc = "How often one attempt is sent to its site, always under the same tag, before the job goes elsewhere.",
+                                     .example = "3",
+                                     .unit = "submissions",
+                                     .min = 1,
+                                     .max = 100}),
+      key<&EngineConfig::max_attempts>({.name = "max_attempts",
+                                        .doc = "After so many attempts that never started, a job fails with `NO_SITE_TOOK_IT`.",
+                                        .example = "20",
+                                        .unit = "attempts",
+                                        .min = 1,
+                                        .max = 1000}),
+      key<&EngineConfig::clock_skew>({.name = "clock_skew_s",
+                                      .doc = "How far a site's clock may be behind ours: a job seen there counts as ours only if "
+                                             "submitted no earlier than the intent less this.",
+                                      .example = "60",
+                                      .unit = "seconds",
+                                      .min = 0,
+                                      .max = 3600}),
+      key<&EngineConfig::call_timeout>({.name = "call_timeout_ms",
+                                        .doc = "The deadline of one call to a site other than a submit.",
+                                        .example = "60000",
+                                        .unit = kMs,
+                                        .min = 10,
+                                        .max = 3'600'000}),
+      key<&EngineConfig::submit_timeout>(
+          {.name = "submit_timeout_ms",
+           .doc = "The deadline of one submit; when it passes, the attempt is unknown and is looked for.",
+           .example = "60000",
+           .unit = kMs,
+           .min = 10,
+           .max = 3'600'000}),
+      key<&EngineConfig::active_jobs>({.name = "active_jobs",
+                                            .doc = "Jobs that may be in the broker and not over; beyond that a submission gets 429.",
+                                            .example = "1000000",
+                                            .unit = "jobs",
+                                            .min = 1,
+                                            .max = 100'000'000}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<SiteConfig>> keys_of() {
+  static const Key<SiteConfig> kKeys[] = {
+      key<&SiteConfig::id>({.name = "id",
+                            .doc = "The site's name in commands, decisions and the ledger; never used for another site later.",
+                            .example = "\"alpha\"",
+                            .required = true,
+                            .form = &kSiteId}),
+      key<&SiteConfig::name>({.name = "name",
+                              .doc = "The site's name for people.",
+                              .example = "\"Alpha, Kajaani\"",
+                              .form = &kLabel,
+                              .otherwise = "the id"}),
+      key<&SiteConfig::country>({.name = "country",
+                                 .doc = "Where the site's machines and disks stand.",
+                                 .example = "\"FI\"",
+                                 .required = true,
+                                 .form = &kCountry}),
+      key<&SiteConfig::connector>(
+          {.name = "connector",
+           .doc = "How the site is spoken to: processes of this machine, Slurm's commands, or a simulated site.",
+           .example = "\"slurm\"",
+           .required = true}),
+      key<&SiteConfig::run_as>({.name = "run_as",
+                                .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
+                                       "`hansa-switch` (`switch`, Slurm only); a Slurm site must say it.",
+                                .example = "\"switch\""}),
+      key<&SiteConfig::work_dir>(
+          {.name = "work_dir",
+           .doc = "Where scripts, output and fences lie (0700): `~` is the account's home, `{account}` its name.",
+           .example = "\"/scratch/{account}/.hansa\"",
+           .form = &kWorkDir}),
+      key<&SiteConfig::allocation>({.name = "allocation",
+                                    .doc = "Whether a project needs a granted allocation to use the site.",
+                                    .example = "\"ignore\""}),
+      key<&SiteConfig::accounts_file>({.name = "accounts_file",
+                                       .doc = "A TOML file of lines `\"local:alice\" = \"alice\"`: who runs as which account; "
+                                              "reloaded on change, and without an entry there is no job.",
+                                       .example = "\"alpha-accounts.toml\"",
+                                       .form = &kFile,
+                                       .otherwise = "`accounts`"}),
+      key<&SiteConfig::accounts>({.name = "accounts",
+                                  .doc = "The same, written in place; exactly one of `accounts` and `accounts_file` is needed.",
+                                  .example = "{ \"local:alice\" = \"alice\" }",
+                                  .form = &kLocalAccount,
+                                  .key_form = &kPrincipal,
+                                  .otherwise = "`accounts_file`"}),
+      key<&SiteConfig::projects>(
+          {.name = "projects",
+           .doc = "Hansa project -> the scheduler's account that is charged; other projects use the account's default.",
+           .example = "{ \"ai-lab\" = \"proj1\" }",
+           .form = &kSchedulerName,
+           .key_form = &kProjectId}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<BudgetConfig>> keys_of() {
+  static const Key<BudgetConfig> kKeys[] = {
+      key<&BudgetConfig::queries_per_minute>({.name = "queries_per_minute",
+                                              .doc = "Commands that only ask (`squeue`, `sacct`, `sinfo`, ...).",
+                                              .example = "10",
+                                              .unit = "per minute",
+                                              .min = 1,
+                                              .max = 60'000}),
+      key<&BudgetConfig::submits_per_minute>({.name = "submits_per_minute",
+                                              .doc = "Jobs handed to the site.",
+                                              .example = "600",
+                                              .unit = "per minute",
+                                              .min = 1,
+                                              .max = 60'000}),
+      key<&BudgetConfig::cancels_per_minute>({.name = "cancels_per_minute",
+                                              .doc = "Cancels, holds and releases.",
+                                              .example = "600",
+                                              .unit = "per minute",
+                                              .min = 1,
+                                              .max = 60'000}),
+      key<&BudgetConfig::concurrent_calls>(
+          {.name = "concurrent_calls", .doc = "Calls to the site at the same moment.", .example = "4", .min = 1, .max = 256}),
+      key<&BudgetConfig::waiting_jobs>({.name = "waiting_jobs",
+                                        .doc = "Jobs of ours that may wait in the site's queue; further ones wait in the broker.",
+                                        .example = "50",
+                                        .unit = "jobs",
+                                        .min = 1,
+                                        .max = 1'000'000}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<SlurmConfig>> keys_of() {
+  static const Key<SlurmConfig> kKeys[] = {
+      key<&SlurmConfig::conf>({.name = "conf",
+                               .doc = "The cluster's `slurm.conf`, given to the commands as `SLURM_CONF`.",
+                               .example = "\"/etc/slurm/slurm.conf\"",
+                               .form = &kAbsolutePath}),
+      key<&SlurmConfig::bin_dir>({.name = "bin_dir",
+                                  .doc = "The folder of `sbatch`, `squeue`, `sacct`, `scancel`, `scontrol` and `sinfo`.",
+                                  .example = "\"/opt/slurm/bin\"",
+                                  .form = &kAbsolutePath}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<LocalConfig>> keys_of() {
+  static const Key<LocalConfig> kKeys[] = {
+      key<&LocalConfig::cpus>(
+          {.name = "cpus", .doc = "Cores the site offers.", .example = "2", .unit = "cores", .min = 1, .max = 65'536}),
+      key<&LocalConfig::memory>({.name = "memory_mib",
+                                 .doc = "Memory the site offers.",
+                                 .example = "2048",
+                                 .unit = "MiB",
+                                 .min = 1,
+                                 .max = 1'073'741'824}),
+      key<&LocalConfig::gpus>({.name = "gpus",
+                               .doc = "GPUs the site offers; more than 0 needs `gpu_model`.",
+                               .example = "1",
+                               .unit = "GPUs",
+                               .min = 0,
+                               .max = 1024}),
+      key<&LocalConfig::gpu_model>({.name = "gpu_model",
+                                    .doc = "Their model, as jobs ask for it.",
+                                    .example = "\"a100\"",
+                                    .form = &kSchedulerName,
+                                    .otherwise = "no GPUs"}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<ModelConfig>> keys_of() {
+  static const Key<ModelConfig> kKeys[] = {
+      key<&ModelConfig::nodes>(
+          {.name = "nodes", .doc = "Simulated nodes.", .example = "4", .unit = "nodes", .min = 1, .max = 1'000'000}),
+      key<&ModelConfig::cpus_per_node>(
+          {.name = "cpus_per_node", .doc = "Cores of each.", .example = "32", .unit = "cores", .min = 1, .max = 65'536}),
+      key<&ModelConfig::memory_per_node>({.name = "memory_per_node_mib",
+                                          .doc = "Memory of each.",
+                                          .example = "131072",
+                                          .unit = "MiB",
+                                          .min = 1,
+                                          .max = 1'073'741'824}),
+      key<&ModelConfig::gpus_per_node>({.name = "gpus_per_node",
+                                        .doc = "GPUs of each; more than 0 needs `gpu_model`.",
+                                        .example = "4",
+                                        .unit = "GPUs",
+                                        .min = 0,
+                                        .max = 1024}),
+      key<&ModelConfig::gpu_model>({.name = "gpu_model",
+                                    .doc = "Their model, as jobs ask for it.",
+                                    .example = "\"a100\"",
+                                    .form = &kSchedulerName,
+                                    .otherwise = "no GPUs"}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<ProjectConfig>> keys_of() {
+  static const Key<ProjectConfig> kKeys[] = {
+      key<&ProjectConfig::id>({.name = "id",
+                               .doc = "The project's name in jobs, reports and sites' `projects`.",
+                               .example = "\"ai-lab\"",
+                               .required = true,
+                               .form = &kProjectId}),
+      key<&ProjectConfig::members>({.name = "members",
+                                    .doc = "Who may charge the project; nobody else may (403).",
+                                    .example = "[\"local:alice\", \"local:bob\"]",
+                                    .required = true,
+                                    .form = &kPrincipal}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<ClientSettings>> keys_of() {
+  static const Key<ClientSettings> kKeys[] = {
+      key<&ClientSettings::url>({.name = "url",
+                                 .doc = "The broker; `--url` and `HANSA_URL` come before it.",
+                                 .example = "\"https://hansa.example.org\"",
+                                 .form = &kBrokerUrl,
+                                 .otherwise = "`http://127.0.0.1:7717`"}),
+      key<&ClientSettings::token_file>(
+          {.name = "token_file",
+           .doc = "The file with your token, readable by you alone; `--token-file` and `HANSA_TOKEN_FILE` come before it.",
+           .example = "\"~/.config/hansa/token\"",
+           .form = &kHomeFile,
+           .otherwise = "no token"}),
+      key<&ClientSettings::ca_file>({.name = "ca_file",
+                                     .doc = "Certificates that sign the broker's, PEM; `--ca-file` comes before it.",
+                                     .example = "\"/etc/hansa/ca.pem\"",
+                                     .form = &kHomeFile,
+                                     .otherwise = "the system's certificates"}),
+      key<&ClientSettings::project>({.name = "project",
+                                     .doc = "The project that jobs are charged to; `--project` comes before it.",
+                                     .example = "\"ai-lab\"",
+                                     .form = &kProjectId,
+                                     .otherwise = "your only project, if you have one"}),
+  };
+  return kKeys;
+}
+
+std::string allowed_values(const Record& record) {
+  std::string text;
+  switch (record.type) {
+    case Type::text: return std::string(record.form->allowed);
+    case Type::integer:
+      text = "an integer from " + std::to_string(record.min) + " to " + std::to_string(record.max);
+      return record.unit.empty() ? text : text + " (" + std::string(record.unit) + ")";
+    case Type::choice:
+      for (const auto choice : record.choices) text += (text.empty() ? "one of \"" : ", \"") + std::string(choice) + '"';
+      return text;
+    case Type::list: return "a list, each element " + std::string(record.form->allowed);
+    case Type::map:
+      return "a table, each key " + std::string(record.key_form->allowed) + ", each value " + std::string(record.form->allowed);
+  }
+  return text;
+}
+
+std::vector<Section> broker_sections() {
+  return {
+      section<BrokerSection>("[broker]", "The broker itself."),
+      section<LogConfig>("[broker.log]", "What it logs, on standard error."),
+      section<ApiConfig>("[api]", "The REST API."),
+      section<ApiLimits>("[api.limits]", "What a client may take of it."),
+      section<StoreConfig>("[store]", "Where jobs, events and usage are kept."),
+      section<EngineConfig>("[engine]", "The loops and the submission protocol. The defaults suit a centre; tests set them low."),
+      section<SiteConfig>("[[site]]", "One block for each site."),
+      section<BudgetConfig>("[site.budget]",
+                            "What the site lets the broker ask of it, over all users together. Often written in one line: "
+                            "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),
+      section<SlurmConfig>("[site.slurm]", "For `connector = \"slurm\"` only. Often written with dots: `slurm.conf = \"...\"`."),
+      section<LocalConfig>("[site.local]", "For `connector = \"local\"` only."),
+      section<ModelConfig>("[site.model]", "For `connector = \"model\"` only."),
+      section<ProjectConfig>("[[project]]", "One block for each project."),
+  };
+}
+
+std::vector<Section> client_sections() {
+  return {
+      section<ClientSettings>("", "The settings of the `hansa` command, in `~/.config/hansa/config.toml`, without any table.")};
+}
+
+}  // namespace hansa::config

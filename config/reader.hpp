@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Reads tables by their records and collects everything that is wrong, so that one run shows all faults.
+
+#include "config/keys.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hansa::config {
+
+/// The faults of one file, told in the order of its lines.
+class Findings {
+ public:
+  explicit Findings(std::filesystem::path file) : file_(std::move(file)) {}
+
+  /// `key` is the full path of the key, or "" for the file as a whole.
+  void add(Mark at, std::string_view key, std::string message);
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+  [[nodiscard]] bool empty() const { return found_.empty(); }
+  /// where = "file:line: key".
+  [[nodiscard]] std::vector<Fault> faults() const;
+
+ private:
+  struct Found {
+    std::string key;
+    std::string message;
+  };
+  std::filesystem::path file_;
+  std::multimap<Mark, Found> found_;
+};
+
+/// Code BAD_CONFIGURATION.
+Error configuration_error(std::string_view file, std::vector<Fault> faults);
+
+/// A table under its full name ("site[alpha].budget").
+struct Table {
+  const Node* node = nullptr;
+  std::string path;
+
+  [[nodiscard]] std::string path_of(std::string_view key) const;
+  [[nodiscard]] const Node* find(std::string_view key) const { return node == nullptr ? nullptr : node->find(key); }
+  /// Where `key` stands, or else the table.
+  [[nodiscard]] Mark mark_of(std::string_view key) const;
+};
+
+/// The table `name` within `parent`. One that is missing reads as empty; anything else is a fault and gives nothing.
+std::optional<Table> sub_table(const Table& parent, std::string_view name, Findings& findings);
+
+/// `value` as `record` wants it (file paths made absolute), or a fault for each thing that is wrong with it.
+std::optional<Node> check_value(const Record& record, const Node& value, const std::string& path, Findings& findings);
+
+/// A text by its form, or what is wrong with it: `is "XX"; allowed: ...`.
+std::optional<std::string> text_fault(const Form& form, std::string_view text);
+
+void missing_key(const Table& table, const Record& record, Findings& findings);
+void check_unknown_keys(const Table& table, std::span<const std::string_view> known, Findings& findings);
+
+/// Reads the keys of `S` and checks that nothing else stands in the table but `sub_tables`.
+template <typename S>
+void read_keys(const Table& table, std::span<const std::string_view> sub_tables, S& out, Findings& findings) {
+  std::vector<std::string_view> known(sub_tables.begin(), sub_tables.end());
+  for (const auto& key : keys_of<S>()) {
+    known.push_back(key.record.name);
+    if (const Node* value = table.find(key.record.name)) {
+      if (const auto checked = check_value(key.record, *value, table.path_of(key.record.name), findings)) key.set(out, *checked);
+    } else if (key.record.required) {
+      missing_key(table, key.record, findings);
+    }
+  }
+  check_unknown_keys(table, known, findings);
+}
+
+}  // namespace hansa::config

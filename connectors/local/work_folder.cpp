@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/local/work_folder.hpp"
+
+#include "connectors/transport/wrapper.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace hansa::connectors::local {
+
+namespace {
+
+std::optional<std::string> read_link(int directory, const std::string& name) {
+  std::array<char, 1024> target{};
+  const auto size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
+  if (size < 0) return std::nullopt;
+  return std::string(target.data(), static_cast<std::size_t>(size));
+}
+
+/// "folder/name": the folder, beneath the root, and the name in it.
+struct Split {
+  std::string folder;
+  std::string name;
+};
+Split split(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+}  // namespace
+
+Result<WorkFolder> WorkFolder::open(const std::string& path) {
+  if (auto made = make_directories(path); !made) return std::unexpected(std::move(made.error()));
+  auto root = open_directory(path);
+  if (!root) return std::unexpected(std::move(root.error()));
+  for (const auto& name : transport::work_folders()) {
+    if (::mkdirat(root->get(), name.c_str(), 0700) != 0 && errno != EEXIST) return system_error(errno, "cannot make " + path + "/" + name);
+  }
+  return WorkFolder(std::move(*root));
+}
+
+Result<ports::SealOutcome> WorkFolder::seal(const Tag& tag, std::int32_t task) const {
+  const auto fence = split(transport::fence_path(tag, task));
+  const auto folder = open_beneath(root_.get(), fence.folder, O_DIRECTORY | O_RDONLY);
+  if (!folder) return std::unexpected(folder.error());
+  const std::string seal(transport::kSealed);
+  if (::symlinkat(seal.c_str(), folder->get(), fence.name.c_str()) == 0) {
+    if (::fsync(folder->get()) != 0) return system_error(errno, "cannot keep the seal");  // the broker is about to rely on it
+    return ports::SealOutcome{.sealed = true, .holder = {}};
+  }
+  if (errno != EEXIST) return system_error(errno, "cannot seal the fence");
+  const auto held = read_link(folder->get(), fence.name);
+  if (!held) return system_error(errno, "cannot read the fence");
+  if (*held == seal) return ports::SealOutcome{.sealed = true, .holder = {}};
+  ports::SealOutcome outcome{.sealed = false, .holder = transport::holder_of(*held)};
+  if (outcome.holder.empty()) return fail(ErrorKind::internal, "BAD_FENCE", "the fence of " + tag.str() + " names no job", *held);
+  return outcome;
+}
+
+std::optional<domain::Reason> WorkFolder::refusal(const Tag& tag, std::int64_t id) const {
+  const auto refused = split(transport::refusal_path(tag, 0, SiteJobId(std::to_string(id)), 0));
+  const auto folder = open_beneath(root_.get(), refused.folder, O_DIRECTORY | O_RDONLY);
+  if (!folder) return std::nullopt;
+  const auto word = read_link(folder->get(), refused.name);
+  if (!word) return std::nullopt;
+  if (word->starts_with("DUPLICATE:")) return domain::Reason{"DUPLICATE", "the fence is held by " + word->substr(10) + ": nothing was run"};
+  if (word->starts_with("SITE_REQUEUED:")) return domain::Reason{"SITE_REQUEUED", "the job was started again, which it had not asked for: nothing was run"};
+  return domain::Reason{"FENCE_FAILED", "the fence could not be taken: nothing was run (see the job's standard error)"};
+}
+
+Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset, std::size_t limit) const {
+  ports::OutputChunk chunk{.bytes = {}, .next_offset = offset, .exists = false};
+  const auto file = open_beneath(root_.get(), transport::output_path(tag, stream == ports::Stream::err), O_RDONLY);
+  if (!file) {
+    if (file.error().kind == ErrorKind::not_found) return chunk;
+    return std::unexpected(file.error());
+  }
+  struct stat status{};
+  if (::fstat(file->get(), &status) != 0) return system_error(errno, "cannot look at the output");
+  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::permission_denied, "NO_REGULAR_FILE", "the job's output is not a regular file any more");
+  chunk.exists = true;
+  const auto size = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
+  if (offset >= size) return chunk;
+  chunk.bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(size - offset, limit)));
+  ssize_t got = 0;
+  do {
+    got = ::pread(file->get(), chunk.bytes.data(), chunk.bytes.size(), static_cast<off_t>(offset));
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return system_error(errno, "cannot read the output");
+  chunk.bytes.resize(static_cast<std::size_t>(got));
+  chunk.next_offset = offset + chunk.bytes.size();
+  return chunk;
+}
+
+}  // namespace hansa::connectors::local

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The folder that scripts, output and fences of a local site's jobs lie in (connectors/transport/wrapper.hpp has its plan).
+// The jobs can write there too, so nothing in it is trusted: no link is followed, nothing outside is reached. Blocking.
+
+#include "broker/ports/site_connector.hpp"
+#include "connectors/local/files.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace hansa::connectors::local {
+
+class WorkFolder {
+ public:
+  /// Makes it and its parts, 0700.
+  static Result<WorkFolder> open(const std::string& path);
+
+  Result<ports::SealOutcome> seal(const Tag& tag, std::int32_t task) const;
+
+  /// Why a start of the wrapper ran nothing; none if it ran its payload.
+  [[nodiscard]] std::optional<domain::Reason> refusal(const Tag& tag, std::int64_t id) const;
+
+  Result<ports::OutputChunk> read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset, std::size_t limit) const;
+
+ private:
+  explicit WorkFolder(Descriptor root) : root_(std::move(root)) {}
+  Descriptor root_;
+};
+
+}  // namespace hansa::connectors::local

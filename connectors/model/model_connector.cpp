@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/model/model_connector.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+namespace hansa::connectors::model {
+
+using async::Deadline;
+using async::Task;
+using domain::CancelOutcome;
+
+namespace {
+
+constexpr std::size_t kUsagePageRecords = 1000;
+
+std::unexpected<Error> too_late() { return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the site did not answer in time"); }
+
+std::unexpected<Error> unknown_submit(std::string why) {
+  return fail(ErrorKind::unknown_outcome, "SUBMIT_UNKNOWN", "the site may have taken the job: " + why);
+}
+
+std::optional<std::int32_t> if_not_zero(std::int32_t value) { return value == 0 ? std::nullopt : std::optional(value); }
+
+/// Sites tell times in whole seconds.
+UtcTime whole(UtcTime t) { return UtcTime{std::chrono::floor<Seconds>(t)}; }
+std::optional<UtcTime> whole(std::optional<UtcTime> t) { return t ? std::optional(whole(*t)) : t; }
+
+domain::UsageRecord usage_record(const SiteId& site, const std::string& cluster, const ClusterJob& job, const ClusterRun& run) {
+  const auto& r = job.request.resources;
+  domain::UsageRecord record{.site = site,
+                             .cluster = cluster,
+                             .site_job_id = job.id,
+                             .tag = Tag(job.request.name),
+                             .account = job.request.account,
+                             .scheduler_account = job.request.scheduler_account,
+                             .queue = job.request.queue,
+                             .submitted_at = whole(job.submitted_at),
+                             .ended_at = whole(run.ended_at),
+                             .site_state = run.site_state,
+                             .exit_code = run.exit_code,
+                             .source_line = {}};
+  if (run.started_at) {
+    record.started_at = whole(*run.started_at);
+    record.elapsed = std::chrono::floor<Seconds>(record.ended_at - *record.started_at);
+    record.nodes = r.nodes;
+    record.cores = job.cores();
+    record.gpus = r.gpus_per_node * r.nodes;
+    record.core_seconds = {record.elapsed.count() * record.cores};
+    record.gpu_seconds = {record.elapsed.count() * record.gpus};
+    record.node_seconds = {record.elapsed.count() * record.nodes};
+  }
+  record.source_line = job.id.str() + "|" + job.request.name + "|" + job.request.account.str() + "|" + run.site_state + "|" +
+                       std::to_string(record.elapsed.count()) + "|" + std::to_string(record.cores);
+  return record;
+}
+
+}  // namespace
+
+ModelSite::ModelSite(const Clock& clock, ClusterOptions options, Milliseconds skew)
+    : clock_(clock), origin_(clock.now_monotonic()), start_(clock.now_utc() + skew), cluster_(std::move(options), start_) {}
+
+Cluster& ModelSite::cluster() {
+  cluster_.advance_to(start_ + (clock_.now_monotonic() - origin_));
+  return cluster_;
+}
+
+// ---- the way there and back
+
+boost::asio::awaitable<bool> ModelConnector::pass(Milliseconds time, Deadline deadline) {
+  if (time.count() == 0) co_return true;
+  const auto until = scheduler_.now_monotonic() + time;
+  co_await scheduler_.sleep_until(std::min(until, deadline.at));
+  co_return scheduler_.now_monotonic() >= until;
+}
+
+Task<void> ModelConnector::reach(Deadline deadline) {
+  if (deadline.passed(scheduler_)) co_return too_late();
+  const auto& faults = model_->faults;
+  if (faults.down) co_return fail(ErrorKind::unavailable, "SITE_DOWN", "the site refuses the connection");
+  if (faults.silent) {
+    co_await scheduler_.sleep_until(deadline.at);
+    co_return too_late();
+  }
+  if (!co_await pass(faults.latency / 2, deadline)) co_return too_late();
+  co_return Result<void>{};
+}
+
+Task<void> ModelConnector::come_back(Deadline deadline) {
+  if (!co_await pass(model_->faults.latency - model_->faults.latency / 2, deadline)) co_return too_late();
+  if (model_->faults.garbage) {
+    co_return fail(ErrorKind::internal, "SITE_GARBAGE", "the site's answer was not understood", "<html>502 Bad Gateway</html>");
+  }
+  co_return Result<void>{};
+}
+
+// ---- the calls
+
+Task<domain::SiteSnapshot> ModelConnector::snapshot(Deadline deadline) {
+  ++model_->calls.snapshot;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  domain::SiteSnapshot snapshot{.taken_at = scheduler_.now_utc()};
+  model_->cluster().describe(snapshot);
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return snapshot;
+}
+
+Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, Deadline deadline) {
+  ++model_->calls.submit;
+  const auto refused = [](const std::string& words) {
+    return fail(ErrorKind::unknown_outcome, "SITE_REFUSED", "the site refused the job: " + words);
+  };
+  if (deadline.passed(scheduler_)) co_return too_late();  // for certain, nothing has left
+  auto behaviour = parse_behaviour(request.payload.script);
+  if (!behaviour) co_return refused(behaviour.error().message);
+  ClusterRequest asked{.name = request.tag.str(),
+                       .account = request.account,
+                       .scheduler_account = request.scheduler_account,
+                       .queue = request.queue,
+                       .resources = request.spec.resources,
+                       .time_limit = request.spec.time_limit,
+                       .requeue = request.spec.requeue,
+                       .singleton = true,
+                       .fenced = true,
+                       .behaviour = std::move(*behaviour)};
+
+  if (auto there = co_await reach(deadline); !there) {
+    if (there.error().kind == ErrorKind::unavailable) co_return std::unexpected(std::move(there.error()));
+    co_return unknown_submit("it did not answer in time");
+  }
+  auto& faults = model_->faults;
+  if (faults.refuse) co_return refused(*faults.refuse);
+
+  if (faults.submit_delay.count() > 0) {  // the client's command waits in the scheduler's queue, and may be dead by then
+    const auto delay = faults.submit_delay;
+    if (scheduler_.now_monotonic() + delay >= deadline.at) {
+      auto& cluster = model_->cluster();
+      cluster.submit_later(cluster.now() + delay, std::move(asked));
+      co_await scheduler_.sleep_until(deadline.at);
+      co_return unknown_submit("it did not answer in time");
+    }
+    if (!co_await pass(delay, deadline)) co_return unknown_submit("the call was given up");
+  }
+  auto id = model_->cluster().submit(std::move(asked));
+  if (!id) {
+    if (id.error().kind == ErrorKind::permission_denied) co_return std::unexpected(std::move(id.error()));
+    co_return refused(id.error().message);
+  }
+  if (faults.lose_submit_replies > 0) {
+    --faults.lose_submit_replies;
+    co_return unknown_submit("the connection was lost");
+  }
+  if (!co_await come_back(deadline)) co_return unknown_submit("its answer was lost or not understood");
+  co_return ports::SubmitReceipt{.site_job_id = std::move(*id)};
+}
+
+ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
+  const auto& cluster = model_->cluster();
+  ports::JobStatus status{.id = job.id, .run = job.run, .site_state = {}, .pending_reason = {}, .reason = {}};
+  const bool listed = cluster.is_listed(job);
+  if (!listed && (model_->faults.history_off || !cluster.is_recorded(job))) return status;
+
+  // The queue tells what is; the history what was `accounting_lag` ago.
+  const auto known = [&](const std::optional<UtcTime>& event) { return event && (listed || cluster.recorded_by_now(*event)); };
+  if (!known(job.started_at) && !known(job.ended_at)) {
+    status.phase = ports::Phase::queued;
+    status.site_state = "PENDING";
+    if (listed) status.pending_reason = job.pending_reason;
+    return status;
+  }
+  status.started_at = whole(job.started_at);
+  if (!known(job.ended_at)) {
+    status.phase = ports::Phase::running;
+    status.site_state = "RUNNING";
+    return status;
+  }
+  if (job.state == ClusterState::completing && listed) {
+    status.phase = ports::Phase::finishing;
+    status.site_state = "COMPLETING";
+    return status;
+  }
+  status.phase = ports::Phase::ended;
+  status.site_state = job.site_state;
+  status.ended_at = whole(job.ended_at);
+  status.outcome = job.outcome;
+  if (job.started_at) {
+    status.exit_code = job.exit_code;
+    status.signal = if_not_zero(job.signal);
+  }
+  status.reason = job.reason;
+  return status;
+}
+
+Task<ports::FindResult> ModelConnector::find(std::vector<ports::SiteJob> wanted, Deadline deadline) {
+  ++model_->calls.find;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  const auto& cluster = model_->cluster();
+  const bool history = !model_->faults.history_off;
+  ports::FindResult result{.sightings = {}, .queue_seen = true, .history_seen = history};
+  std::set<std::string> names;
+  for (const auto& job : wanted) names.insert(job.tag.str());
+  for (const auto& name : names) {
+    std::set<std::int64_t> serials;
+    for (const auto* job : cluster.listed(name)) serials.insert(job->serial);
+    if (history) {
+      for (const auto* job : cluster.recorded(name)) serials.insert(job->serial);
+    }
+    for (const auto serial : serials) {
+      const auto& job = cluster.jobs()[static_cast<std::size_t>(serial - 1)];
+      result.sightings.push_back({.tag = Tag(name),
+                                  .cluster = cluster.options().name,
+                                  .account = job.request.account,
+                                  .submitted_at = whole(job.submitted_at),
+                                  .status = status_of(job)});
+    }
+  }
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return result;
+}
+
+Task<std::vector<ports::JobStatus>> ModelConnector::status(std::vector<ports::SiteJob> jobs, Deadline deadline) {
+  ++model_->calls.status;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  const auto& cluster = model_->cluster();
+  std::vector<ports::JobStatus> answers;
+  answers.reserve(jobs.size());
+  for (const auto& asked : jobs) {
+    const auto* job = cluster.job(asked.id, asked.tag.str());
+    if (job == nullptr) {
+      answers.push_back({.id = asked.id, .site_state = {}, .pending_reason = {}, .reason = {}});
+    } else {
+      answers.push_back(status_of(*job));
+    }
+  }
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return answers;
+}
+
+Task<CancelOutcome> ModelConnector::cancel(ports::SiteJob job, ports::CancelWhen when, Deadline deadline) {
+  ++model_->calls.cancel;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  const auto killed = model_->cluster().cancel(job.id, job.tag.str(), when == ports::CancelWhen::only_while_pending);
+  if (!co_await come_back(deadline)) co_return CancelOutcome::unknown;  // it may have worked
+  switch (killed) {
+    case Killed::never_started: co_return CancelOutcome::never_started;
+    case Killed::stopped: co_return CancelOutcome::stopped;
+    case Killed::already_ended: co_return CancelOutcome::already_ended;
+    case Killed::not_pending:  // nothing was cancelled: its status tells the rest
+    case Killed::no_such_job: break;
+  }
+  co_return CancelOutcome::unknown;
+}
+
+Task<ports::SealOutcome> ModelConnector::seal(ports::Fence fence, Deadline deadline) {
+  ++model_->calls.seal;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  ports::SealOutcome outcome;
+  outcome.sealed = model_->cluster().seal(fence.account, fence.tag.str(), fence.task_index, outcome.holder);
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return outcome;
+}
+
+Task<ports::UsagePage> ModelConnector::usage(ports::UsageCursor from, Deadline deadline) {
+  ++model_->calls.usage;
+  std::size_t next = 0;  // the number of accounting lines read so far
+  const auto* end = from.text.data() + from.text.size();
+  if (const auto [stop, error] = std::from_chars(from.text.data(), end, next); !from.text.empty() && (error != std::errc{} || stop != end)) {
+    co_return fail(ErrorKind::invalid_argument, "BAD_CURSOR", "'" + from.text + "' is no usage cursor of a model site");
+  }
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  if (model_->faults.history_off) co_return fail(ErrorKind::unavailable, "NO_HISTORY", "the site's accounting does not answer");
+  const auto& cluster = model_->cluster();
+  const auto& lines = cluster.accounting();
+  ports::UsagePage page;
+  for (; next < lines.size() && cluster.recorded_by_now(lines[next].run.ended_at); ++next) {
+    if (page.records.size() == kUsagePageRecords) {
+      page.complete = false;
+      break;
+    }
+    const auto& job = cluster.job_of(lines[next]);
+    if (!domain::parse_tag(job.request.name)) continue;
+    page.records.push_back(usage_record(site_, cluster.options().name, job, lines[next].run));
+  }
+  page.next.text = std::to_string(next);
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return page;
+}
+
+Task<ports::OutputChunk> ModelConnector::read_output(ports::SiteJob asked, ports::Stream stream, std::uint64_t offset,
+                                                     std::size_t limit, Deadline deadline) {
+  ++model_->calls.read_output;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  const auto* job = model_->cluster().job(asked.id, asked.tag.str());
+  ports::OutputChunk chunk{.bytes = {}, .next_offset = offset, .exists = job != nullptr && job->payload_starts > 0};
+  if (chunk.exists) {
+    const auto& text = stream == ports::Stream::out ? job->request.behaviour.out : job->request.behaviour.err;
+    if (offset < text.size()) chunk.bytes = text.substr(static_cast<std::size_t>(offset), limit);
+    chunk.next_offset = offset + chunk.bytes.size();
+  }
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return chunk;
+}
+
+}  // namespace hansa::connectors::model

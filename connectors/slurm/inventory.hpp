@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the controller says about itself: nodes, partitions, reservations, configuration. All in one call: scontrol reads
+// commands from its standard input, so that four questions cost a site one process and one login.
+
+#include "broker/core/clock.hpp"
+#include "connectors/slurm/records.hpp"
+#include "connectors/slurm/values.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hansa::connectors::slurm {
+
+struct NodeRecord {
+  std::string name;
+  std::int64_t cpus = 0;       // those that jobs can have (CPUEfctv)
+  Mebibytes memory{0};         // the same, without what the site keeps (MemSpecLimit)
+  NodeGpus gpus;
+  bool usable = true;          // no word in State that keeps jobs off it; reservations apart
+  bool reserved = false;       // RESERVED or MAINT: a reservation holds it now
+};
+
+struct PartitionRecord {
+  std::string name;
+  bool up = true;              // takes and starts jobs of anybody who may use it
+  bool is_default = false;
+  std::optional<Seconds> max_time;
+  std::optional<std::int64_t> max_nodes;
+  std::int64_t min_nodes = 1;
+  std::int64_t priority_tier = 1;
+  std::vector<std::string> nodes;
+};
+
+struct ReservationRecord {
+  std::string name;
+  UtcTime start{};
+  UtcTime end{};
+  std::vector<std::string> nodes;  // also where it takes some cores of each only
+};
+
+struct Configuration {
+  std::string cluster;         // "" if it was not asked for
+  std::string version;         // "22.05.8"
+  bool hides_jobs = false;     // PrivateData=jobs: who is no operator sees their own only
+};
+
+struct Inventory {
+  std::vector<NodeRecord> nodes;
+  std::vector<PartitionRecord> partitions;
+  std::vector<ReservationRecord> reservations;
+  Configuration configuration;
+  std::vector<Dropped> dropped;
+};
+
+/// scontrol's standard input.
+std::string inventory_questions(bool with_configuration);
+
+/// scontrol's output, one record a line (-o), its prompts ("scontrol: show node") and unknown lines skipped.
+Inventory parse_inventory(std::string_view text);
+
+}  // namespace hansa::connectors::slurm

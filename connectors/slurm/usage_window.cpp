@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/slurm/usage_window.hpp"
+
+#include "connectors/slurm/values.hpp"
+
+#include <algorithm>
+
+namespace hansa::connectors::slurm {
+
+namespace {
+
+constexpr Seconds kLongest{129'600};
+constexpr Seconds kOverlap{600};
+constexpr Seconds kDeepOverlap{86'400};
+constexpr Seconds kDeepEvery{3600};
+
+std::string cursor_text(UtcTime begin, UtcTime last_deep) {
+  return std::to_string(to_unix_seconds(begin)) + ';' + std::to_string(to_unix_seconds(last_deep));
+}
+
+}  // namespace
+
+void UsageWindow::halve() {
+  to = std::chrono::floor<Seconds>(from + (to - from) / 2);
+  reaches_now = false;
+  next_cursor = cursor_text(to, last_deep);
+}
+
+Result<UsageWindow> next_window(std::string_view cursor, UtcTime now, Seconds history) {
+  now = std::chrono::floor<Seconds>(now);
+  UtcTime begin = now - history;
+  UtcTime last_deep = now;
+  if (!cursor.empty()) {
+    const auto semicolon = cursor.find(';');
+    const auto stored = parse_time(cursor.substr(0, semicolon));
+    const auto deep = semicolon == std::string_view::npos ? Field<UtcTime>(std::unexpected(Malformed{})) : parse_time(cursor.substr(semicolon + 1));
+    if (!stored || !*stored || !deep || !*deep) {
+      return fail(ErrorKind::invalid_argument, "USAGE_CURSOR", "\"" + std::string(cursor) + "\" is no cursor of a Slurm site");
+    }
+    begin = std::min(**stored, now);
+    last_deep = **deep;
+    // A time in the future: our clock stepped back since.
+    if (now - last_deep >= kDeepEvery || last_deep > now || **stored > now) {
+      begin -= kDeepOverlap;
+      last_deep = now;
+    }
+  }
+  const bool reaches_now = now - begin <= kLongest;
+  UsageWindow window{.from = begin, .to = reaches_now ? now : begin + kLongest, .last_deep = last_deep, .reaches_now = reaches_now, .next_cursor = ""};
+  window.next_cursor = cursor_text(reaches_now ? now - kOverlap : window.to, last_deep);
+  return window;
+}
+
+}  // namespace hansa::connectors::slurm

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/transport/file_access.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace hansa::connectors::transport {
+namespace {
+
+constexpr std::size_t kMessageBytes = 16 * 1024;  // of stdout and stderr where no content is read
+constexpr std::size_t kMaxRange = std::size_t{64} << 20;
+
+std::unexpected<Error> refuse_path() { return fail(ErrorKind::invalid_argument, "PATH", "a path must not be empty"); }
+
+/// Whether the program's words, in the C locale, end with the text of this errno. (Before it stands a path, which may hold
+/// anything.)
+bool says(const CommandResult& result, std::string_view errno_text) {
+  return result.err.ends_with(": " + std::string(errno_text) + "\n");
+}
+bool says_missing(const CommandResult& result) {
+  return says(result, "No such file or directory") || says(result, "Not a directory");
+}
+
+/// What a command that ran and did not succeed means for `path`.
+Error file_error(const std::string& what, const std::string& path, const CommandResult& result) {
+  struct Meaning {
+    std::string_view text;
+    ErrorKind kind;
+    std::string_view code;
+  };
+  constexpr std::array meanings = {Meaning{"No space left on device", ErrorKind::storage_full, "SITE_STORAGE_FULL"},
+                                   Meaning{"Disk quota exceeded", ErrorKind::storage_full, "SITE_STORAGE_FULL"},
+                                   Meaning{"Permission denied", ErrorKind::permission_denied, "FILE_DENIED"},
+                                   Meaning{"Operation not permitted", ErrorKind::permission_denied, "FILE_DENIED"},
+                                   Meaning{"Read-only file system", ErrorKind::permission_denied, "FILE_DENIED"},
+                                   Meaning{"Too many levels of symbolic links", ErrorKind::permission_denied, "FILE_IS_LINK"},
+                                   Meaning{"Not a directory", ErrorKind::conflict, "FILE_IN_THE_WAY"},
+                                   Meaning{"Is a directory", ErrorKind::conflict, "FILE_IN_THE_WAY"},
+                                   Meaning{"File exists", ErrorKind::conflict, "FILE_IN_THE_WAY"},
+                                   Meaning{"No such file or directory", ErrorKind::not_found, "FILE_NOT_FOUND"}};
+  auto detail = result.err.substr(0, 1024);
+  for (const auto& [text, kind, code] : meanings) {
+    if (says(result, text)) return fail(kind, code, "cannot " + what + " " + path + ": " + std::string(text), detail).error();
+  }
+  return fail(ErrorKind::internal, "FILE_ERROR", "cannot " + what + " " + path, detail).error();
+}
+
+/// For a question: what was cut has told nothing.
+std::optional<Error> question_cut(const CommandResult& result) {
+  if (result.cancelled) return caller_cancelled();
+  if (result.timed_out || !result.exit_status) return deadline_passed();
+  return std::nullopt;
+}
+
+/// For a change: what did not end by itself may have been done.
+std::optional<Error> change_cut(const CommandResult& result, const std::string& what, const std::string& path) {
+  if (result.exit_status) return std::nullopt;
+  return fail(ErrorKind::unknown_outcome, "FILE_UNKNOWN",
+              "whether it was possible to " + what + " " + path + " is not known; it may be repeated")
+      .error();
+}
+
+}  // namespace
+
+FilesAt::FilesAt(Transport& transport, LocalAccount account, Principal person, std::string tag)
+    : transport_(transport), account_(std::move(account)), person_(std::move(person)), tag_(std::move(tag)) {}
+
+Command FilesAt::command(std::string program, std::vector<std::string> arguments) const {
+  return {.program = std::move(program),
+          .arguments = std::move(arguments),
+          .environment = {{"LC_ALL", "C"}},
+          .output_limit = kMessageBytes,
+          .account = account_,
+          .person = person_,
+          .tag = tag_};
+}
+
+async::Task<void> FilesAt::make_directory(std::string path, async::Deadline deadline) const {
+  if (path.empty()) co_return refuse_path();
+  auto result = co_await transport_.run(command("/usr/bin/mkdir", {"-p", "-m", "700", "--", path}), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  if (auto cut = change_cut(*result, "make the folder", path)) co_return std::unexpected(*cut);
+  if (!result->succeeded()) co_return std::unexpected(file_error("make the folder", path, *result));
+  co_return Result<void>();
+}
+
+async::Task<LinkOutcome> FilesAt::make_link(std::string target, std::string path, async::Deadline deadline) const {
+  if (path.empty() || target.empty()) co_return refuse_path();
+  // -T and no -f: symlink(2) on exactly this path, which fails if anything is there, a link to a folder too.
+  auto made = co_await transport_.run(command("/usr/bin/ln", {"-s", "-n", "-T", "--", target, path}), deadline);
+  if (!made) co_return std::unexpected(made.error());
+  if (auto cut = change_cut(*made, "make the link", path)) co_return std::unexpected(*cut);
+  if (made->succeeded()) co_return LinkOutcome{true, std::move(target)};
+  auto refusal = file_error("make the link", path, *made);
+  if (refusal.code != "FILE_IN_THE_WAY" || !says(*made, "File exists")) co_return std::unexpected(std::move(refusal));
+
+  auto holder = co_await read_link(path, deadline);
+  if (!holder) co_return std::unexpected(holder.error());
+  if (!*holder) {
+    co_return fail(ErrorKind::unavailable, "FILE_CHANGED", "the link " + path + " was removed while it was looked at; try again");
+  }
+  co_return LinkOutcome{false, std::move(**holder)};
+}
+
+async::Task<std::optional<std::string>> FilesAt::read_link(std::string path, async::Deadline deadline) const {
+  if (path.empty()) co_return refuse_path();
+  auto result = co_await transport_.run(command("/usr/bin/readlink", {"-n", "-v", "--", path}), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
+  if (result->succeeded()) co_return std::move(result->out);
+  if (says_missing(*result)) co_return std::nullopt;
+  if (says(*result, "Invalid argument")) {
+    co_return fail(ErrorKind::conflict, "FILE_IN_THE_WAY", path + " is there, but is no symbolic link", result->err);
+  }
+  co_return std::unexpected(file_error("read the link", path, *result));
+}
+
+async::Task<std::optional<std::string>> FilesAt::read_range(std::string path, std::uint64_t offset, std::size_t count,
+                                                            async::Deadline deadline) const {
+  if (path.empty()) co_return refuse_path();
+  if (count == 0 || count > kMaxRange) {
+    co_return fail(ErrorKind::invalid_argument, "RANGE", "1 to " + std::to_string(kMaxRange) + " bytes are read at a time");
+  }
+  // nonblock: a FIFO in the file's place must not hold us up.
+  auto read = command("/usr/bin/dd", {"if=" + path, "iflag=skip_bytes,count_bytes,fullblock,nofollow,nonblock", "bs=65536",
+                                      "skip=" + std::to_string(offset), "count=" + std::to_string(count), "status=none"});
+  read.output_limit = std::max(count, kMessageBytes);
+  auto result = co_await transport_.run(std::move(read), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
+  if (result->succeeded()) co_return std::move(result->out);
+  if (says_missing(*result)) co_return std::nullopt;
+  co_return std::unexpected(file_error("read", path, *result));
+}
+
+async::Task<std::optional<std::uint64_t>> FilesAt::size(std::string path, async::Deadline deadline) const {
+  if (path.empty()) co_return refuse_path();
+  auto result = co_await transport_.run(command("/usr/bin/stat", {"-c", "%s %F", "--", path}), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
+  if (!result->succeeded() && says_missing(*result)) co_return std::nullopt;
+  if (!result->succeeded()) co_return std::unexpected(file_error("examine", path, *result));
+  std::uint64_t bytes = 0;
+  const auto& text = result->out;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  const std::string_view kind(end, text.data() + text.size());
+  if (error != std::errc()) co_return fail(ErrorKind::internal, "FILE_ERROR", "cannot examine " + path, text.substr(0, 1024));
+  if (kind != " regular file\n" && kind != " regular empty file\n") {
+    co_return fail(ErrorKind::conflict, "FILE_IN_THE_WAY", path + " is there, but is no regular file", text.substr(0, 1024));
+  }
+  co_return bytes;
+}
+
+}  // namespace hansa::connectors::transport

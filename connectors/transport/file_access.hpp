@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A few file operations at a site, as the account, each one command of coreutils 9 under LC_ALL=C: no shell, and nothing done
+// with rights that the account has not.
+//
+// Paths are absolute or beneath the account's home; they may begin with "-" and hold anything but NUL. Errors: not_found,
+// permission_denied, storage_full (quota too), those of the transport, and internal with the program's words in `detail`. A
+// change that was cut is unknown_outcome, and all of them may be repeated; a question that was cut is deadline_exceeded or
+// cancelled.
+
+#include "connectors/transport/transport.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace hansa::connectors::transport {
+
+struct LinkOutcome {
+  bool created = false;
+  std::string target;  // where the link leads: as asked, or as somebody made it before
+};
+
+class FilesAt {
+ public:
+  /// `transport` outlives it.
+  FilesAt(Transport& transport, LocalAccount account, Principal person, std::string tag);
+
+  /// With the folders above it; new ones with mode 0700 (those above by the umask). One that exists stays as it is.
+  async::Task<void> make_directory(std::string path, async::Deadline deadline) const;
+
+  /// One symbolic link, in one step that only one can win. An existing link is neither followed nor replaced: its target is told.
+  /// conflict if something else than a link is there.
+  async::Task<LinkOutcome> make_link(std::string target, std::string path, async::Deadline deadline) const;
+
+  /// The target of a link, or nothing if there is no such file. conflict if it is no link.
+  async::Task<std::optional<std::string>> read_link(std::string path, async::Deadline deadline) const;
+
+  /// At most `count` bytes from `offset` on (none past the end), or nothing if there is no such file. A symbolic link is refused.
+  async::Task<std::optional<std::string>> read_range(std::string path, std::uint64_t offset, std::size_t count,
+                                                     async::Deadline deadline) const;
+
+  /// The size of a regular file, or nothing if there is no such file. conflict if it is something else (a link too).
+  async::Task<std::optional<std::uint64_t>> size(std::string path, async::Deadline deadline) const;
+
+ private:
+  [[nodiscard]] Command command(std::string program, std::vector<std::string> arguments) const;
+
+  Transport& transport_;
+  LocalAccount account_;
+  Principal person_;
+  std::string tag_;
+};
+
+}  // namespace hansa::connectors::transport

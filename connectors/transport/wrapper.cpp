@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/transport/wrapper.hpp"
+
+#include "broker/core/encoding.hpp"
+
+#include <algorithm>
+
+namespace hansa::connectors::transport {
+
+namespace {
+
+// Everything the payload could not want to find changed (umask, options, variables) lives in this one frame. `command -p` finds the
+// tools whatever PATH the account has. Bash 4.4 (mapfile -d).
+//
+// The order is the protocol: nothing of the payload is written, let alone run, before the fence is ours.
+// A symlink(2) repeated over NFS may answer EEXIST although it was ours: so the holder is read back and compared.
+constexpr std::string_view kProtocol = R"bash(
+hansa_fail() { printf 'hansa: %s\n' "$2" >&2; exit "$1"; }
+hansa_job=${!hansa_job_variable:-}
+hansa_run=${!hansa_run_variable:-0}
+hansa_task=${!hansa_task_variable:-0}
+[[ $hansa_job =~ ^[0-9A-Za-z._-]+$ ]] || hansa_fail 115 "the scheduler gave no job id in $hansa_job_variable"
+[[ $hansa_run =~ ^[0-9]+$ && $hansa_task =~ ^[0-9]+$ ]] || hansa_fail 115 "run or task number is not a number"
+if [[ $hansa_work_dir != /* ]]; then
+  [[ ${HOME:-} == /* ]] || hansa_fail 115 "no home directory"
+  hansa_work_dir=$HOME/$hansa_work_dir
+fi
+hansa_umask=$(umask)
+umask 077
+hansa_holder=job:$hansa_job:$hansa_run
+hansa_fence=$hansa_work_dir/fence/$hansa_tag.$hansa_task
+hansa_refuse() {
+  command -p ln -sn "$2" "$hansa_work_dir/refused/$hansa_tag.$hansa_task.$hansa_job.$hansa_run"
+  hansa_fail "$1" "$3"
+}
+if ! hansa_error=$(LC_ALL=C command -p ln -sn "$hansa_holder" "$hansa_fence" 2>&1); then
+  hansa_held=$(command -p readlink "$hansa_fence") || hansa_refuse 115 FENCE_FAILED "cannot take the fence, nothing was run: $hansa_error"
+  case $hansa_held in
+    "$hansa_holder") ;;
+    "job:$hansa_job:"*)
+      [[ $hansa_may_requeue == yes ]] ||
+        hansa_refuse 114 "SITE_REQUEUED:$hansa_held" "the site started this job again, which it did not ask for: nothing was run" ;;
+    *) hansa_refuse 113 "DUPLICATE:$hansa_held" "a duplicate: the fence is held by $hansa_held, nothing was run" ;;
+  esac
+fi
+hansa_jobs=$hansa_work_dir/jobs/$hansa_tag
+command -p mkdir -p "$hansa_jobs" && cd "$hansa_jobs" || hansa_fail 116 "cannot enter $hansa_jobs"
+{ hansa_script | command -p base64 -d >"script.$$" && [[ ${PIPESTATUS[0]} == 0 ]] &&
+  [[ $(command -p wc -c <"script.$$") == "$hansa_script_bytes" ]] &&
+  command -p chmod 700 "script.$$" && command -p mv -f "script.$$" script; } || hansa_fail 116 "cannot write the script in $hansa_jobs"
+mapfile -d '' -t hansa_argument_list < <(hansa_arguments | command -p base64 -d)
+mapfile -d '' -t hansa_environment_list < <(hansa_environment | command -p base64 -d)
+[[ ${#hansa_argument_list[@]} == "$hansa_argument_count" && ${#hansa_environment_list[@]} == "$hansa_environment_count" ]] ||
+  hansa_fail 116 "cannot read the arguments"
+hansa_program=$PWD/script
+[[ $hansa_program != *=* ]] || hansa_program=./script  # env(1) would take it for a variable
+umask "$hansa_umask"
+exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_environment_list[@]}" HANSA_SITE_JOB_ID="$hansa_job" HANSA_RUN="$hansa_run" \
+  "$hansa_program" "${hansa_argument_list[@]}"
+)bash";
+
+constexpr std::size_t kBase64Line = 76;
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+}
+
+bool is_variable(std::string_view text) { return is_name(text) && !text.contains('-') && (text[0] < '0' || text[0] > '9'); }
+
+/// A function that writes `bytes` in base 64. The quoted here-document is not read for expansions, and base 64 holds no '_'.
+std::string here_document(std::string_view function, std::string_view bytes) {
+  return std::string(function) + "() {\n  command -p cat <<'END_OF_DATA'\n" + to_base64(bytes, kBase64Line) + "\nEND_OF_DATA\n}\n";
+}
+
+std::vector<Fault> find_faults(const WrapperSpec& spec) {
+  std::vector<Fault> faults;
+  if (!is_name(spec.tag.str())) faults.push_back({"tag", "letters, digits, '-' and '_' only"});
+  if (!is_safe_work_dir(spec.work_dir)) faults.push_back({"work_dir", "letters, digits and ._/@+,- only, without \"..\""});
+  const auto check_variable = [&](const std::string& name) {
+    if (!is_variable(name)) faults.push_back({name, "is not the name of a variable"});
+  };
+  check_variable(spec.job_id_variable);
+  check_variable(spec.run_variable);
+  check_variable(spec.task_variable);
+  for (const auto& name : spec.unset) check_variable(name);
+  for (const auto& [name, value] : spec.exported) check_variable(name);
+
+  if (!spec.script.starts_with("#!")) faults.push_back({"/script", "must start with \"#!\""});
+  if (spec.script.contains('\0')) faults.push_back({"/script", "holds a NUL byte"});
+  if (spec.script.size() > kMaxScriptBytes) {
+    faults.push_back({"/script", "has " + std::to_string(spec.script.size()) + " bytes; at most " + std::to_string(kMaxScriptBytes)});
+  }
+  std::size_t total = 0;
+  const auto check_text = [&](const std::string& where, const std::string& text, std::size_t size) {
+    total += size + 1;
+    if (text.contains('\0')) faults.push_back({where, "holds a NUL byte"});
+    if (size > kMaxArgumentBytes) faults.push_back({where, "is longer than " + std::to_string(kMaxArgumentBytes) + " bytes"});
+  };
+  for (std::size_t i = 0; i < spec.arguments.size(); ++i) {
+    check_text("/arguments/" + std::to_string(i), spec.arguments[i], spec.arguments[i].size());
+  }
+  for (const auto& [name, value] : spec.environment) {
+    check_text("/environment/" + name, value, name.size() + 1 + value.size());
+    if (name.empty() || name.contains('=') || name.contains('\0')) {
+      faults.push_back({"/environment/" + name, "a name must not be empty nor hold '=' or NUL"});
+    }
+  }
+  if (total > kMaxArgumentsBytes) {
+    faults.push_back({"/arguments", "arguments and environment have more than " + std::to_string(kMaxArgumentsBytes) + " bytes"});
+  }
+  if (total + spec.script.size() > kMaxPayloadBytes) {
+    faults.push_back({"/script", "script, arguments and environment have more than " + std::to_string(kMaxPayloadBytes) + " bytes"});
+  }
+  return faults;
+}
+
+}  // namespace
+
+Result<std::string> make_wrapper(const WrapperSpec& spec) {
+  if (auto faults = find_faults(spec); !faults.empty()) {
+    return std::unexpected(Error{.kind = ErrorKind::invalid_argument,
+                                 .code = "PAYLOAD_NOT_DELIVERABLE",
+                                 .message = "the job cannot be handed to a site: " + faults.front().where + ' ' + faults.front().message,
+                                 .faults = std::move(faults)});
+  }
+  std::string arguments;
+  for (const auto& argument : spec.arguments) arguments.append(argument).push_back('\0');
+  std::string environment;
+  const auto add_variable = [&](const auto& variable) {
+    environment.append(variable.first).append("=").append(variable.second).push_back('\0');
+  };
+  std::ranges::for_each(spec.environment, add_variable);
+  std::ranges::for_each(spec.exported, add_variable);
+
+  std::string text = "#!/bin/bash\n# Made by Hansa: takes the job's fence, then becomes its script.\n";
+  const auto assign = [&](std::string_view name, std::string_view safe_value) {
+    text.append(name).append("='").append(safe_value).append("'\n");
+  };
+  assign("hansa_tag", spec.tag.str());
+  assign("hansa_work_dir", spec.work_dir);
+  assign("hansa_may_requeue", spec.may_requeue ? "yes" : "no");
+  assign("hansa_job_variable", spec.job_id_variable);
+  assign("hansa_run_variable", spec.run_variable);
+  assign("hansa_task_variable", spec.task_variable);
+  assign("hansa_script_bytes", std::to_string(spec.script.size()));
+  assign("hansa_argument_count", std::to_string(spec.arguments.size()));
+  assign("hansa_environment_count", std::to_string(spec.environment.size() + spec.exported.size()));
+  text += "hansa_unset=(";
+  for (const auto& name : spec.unset) text.append(" -u ").append(name);
+  text += " )\n";
+  text += here_document("hansa_script", spec.script);
+  text += here_document("hansa_arguments", arguments);
+  text += here_document("hansa_environment", environment);
+  text += kProtocol;
+  return text;
+}
+
+bool is_safe_work_dir(std::string_view path) {
+  if (path.empty() || path == "/" || path.ends_with("/..") || path == ".." || path.starts_with("../") || path.contains("/../")) return false;
+  return path[0] != '-' && std::ranges::all_of(path, [](char c) {
+    return is_name(std::string_view(&c, 1)) || std::string_view("./@+,").contains(c);
+  });
+}
+
+std::string fence_path(const Tag& tag, std::int32_t task) { return "fence/" + tag.str() + '.' + std::to_string(task); }
+
+std::string refusal_path(const Tag& tag, std::int32_t task, const SiteJobId& id, std::int32_t run) {
+  return "refused/" + tag.str() + '.' + std::to_string(task) + '.' + id.str() + '.' + std::to_string(run);
+}
+
+std::string output_path(const Tag& tag, bool standard_error) { return "output/" + tag.str() + (standard_error ? ".err" : ".out"); }
+
+const std::vector<std::string>& work_folders() {
+  static const std::vector<std::string> folders{"fence", "refused", "jobs", "output"};
+  return folders;
+}
+
+SiteJobId holder_of(std::string_view fence_target) {
+  if (!fence_target.starts_with("job:")) return {};
+  fence_target.remove_prefix(4);
+  return SiteJobId(fence_target.substr(0, fence_target.find(':')));
+}
+
+}  // namespace hansa::connectors::transport

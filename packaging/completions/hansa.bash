@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for hansa: /usr/share/bash-completion/completions/hansa
+# Options and commands only: nothing is asked of a broker while somebody types.
+_hansa() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
+  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report token config version"
+  local globals="--url --token-file --ca-file --help --version"
+  local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
+  local options="" script=0
+  COMPREPLY=()
+
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | \
+        --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
+        --user | --role | --note | --expires) ((i++)) ;;
+      -*) ;;
+      *)
+        case $command in
+          "" | site | report | token | config) command=${command:+$command }$word ;;
+          submit) script=1 ;;
+        esac
+        ;;
+    esac
+  done
+  if ((script)); then # the script's own arguments
+    compopt -o default
+    return
+  fi
+
+  case $prev in
+    --token-file | --ca-file) compopt -o default; return ;;
+    --state) COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
+    --format) COMPREPLY=($(compgen -W "table csv json" -- "$cur")); return ;;
+    --role) COMPREPLY=($(compgen -W "user operator auditor" -- "$cur")); return ;;
+    --as) COMPREPLY=($(compgen -W "lost" -- "$cur")); return ;;
+    --by) COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
+    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --name | --env | \
+      --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires) return ;;
+  esac
+
+  case $command in
+    "") options=$commands ;;
+    site) options="show drain resume" ;;
+    report) options="usage" ;;
+    token) options="create list revoke" ;;
+    config) options="check reference" ;;
+    submit)
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env --requeue --idempotency-key --dry-run --wait --json"
+      ;;
+    jobs) options="--state --since --project --limit --all --json" ;;
+    wait) options="--timeout --json" ;;
+    logs) options="--follow --stderr" ;;
+    resolve) options="--as --reason --json" ;;
+    "site drain") options="--reason --json" ;;
+    "report usage") options="--by --from --to --format --json" ;;
+    "token create") options="--user --role --note --expires --json" ;;
+    "config reference") options="--man" ;;
+    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "token list" | "token revoke") options="--json" ;;
+  esac
+  if [[ $cur == -* ]]; then
+    COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))
+  elif [[ $command == submit || $command == "config check" ]]; then
+    compopt -o default
+  elif [[ $options != -* ]]; then
+    COMPREPLY=($(compgen -W "$options" -- "$cur"))
+  fi
+}
+complete -F _hansa hansa

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# fish completion for hansa: /usr/share/fish/vendor_completions.d/hansa.fish
+
+function __hansa_is --description "the command so far is one of the arguments"
+    set -l words
+    set -l skip 0
+    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env \
+        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires
+    for word in (commandline -opc)[2..-1]
+        if test $skip -eq 1
+            set skip 0
+        else if contains -- $word $with_value
+            set skip 1
+        else if not string match -q -- '-*' $word
+            set -a words $word
+            contains -- $word site report token config; and test (count $words) -eq 1; or break
+        end
+    end
+    contains -- "$words" $argv
+end
+
+complete -c hansa -f
+complete -c hansa -l url -x -d "The address of the broker"
+complete -c hansa -l token-file -r -F -d "The file with your token"
+complete -c hansa -l ca-file -r -F -d "The authorities that may sign its certificate"
+complete -c hansa -s h -l help -d "Explain the command"
+complete -c hansa -l version -d "Print the version"
+
+complete -c hansa -n '__hansa_is ""' -a submit -d "Submit a job"
+complete -c hansa -n '__hansa_is ""' -a jobs -d "List jobs"
+complete -c hansa -n '__hansa_is ""' -a show -d "Show everything about a job"
+complete -c hansa -n '__hansa_is ""' -a explain -d "Say where a job goes and why"
+complete -c hansa -n '__hansa_is ""' -a wait -d "Wait until jobs are over"
+complete -c hansa -n '__hansa_is ""' -a logs -d "Print what a job wrote"
+complete -c hansa -n '__hansa_is ""' -a hold -d "Keep waiting jobs from going to a site"
+complete -c hansa -n '__hansa_is ""' -a release -d "Let held jobs go on"
+complete -c hansa -n '__hansa_is ""' -a cancel -d "Cancel jobs"
+complete -c hansa -n '__hansa_is ""' -a resolve -d "Give a job up for lost"
+complete -c hansa -n '__hansa_is ""' -a sites -d "List the sites"
+complete -c hansa -n '__hansa_is ""' -a site -d "Show, drain or resume a site"
+complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
+complete -c hansa -n '__hansa_is ""' -a token -d "Make, list and revoke tokens"
+complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or explain its keys"
+complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
+complete -c hansa -n '__hansa_is site' -a "show drain resume"
+complete -c hansa -n '__hansa_is report' -a usage
+complete -c hansa -n '__hansa_is token' -a "create list revoke"
+complete -c hansa -n '__hansa_is config' -a "check reference"
+
+complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke"' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit "config check"' -F
+complete -c hansa -n '__hansa_is submit' -l nodes -x -d Nodes
+complete -c hansa -n '__hansa_is submit' -l ntasks -x -d "Tasks, all nodes together"
+complete -c hansa -n '__hansa_is submit' -l cpus-per-task -x -d "Cores of each task"
+complete -c hansa -n '__hansa_is submit' -l gpus-per-node -x -d "GPUs on each node, as 4:a100"
+complete -c hansa -n '__hansa_is submit' -l mem -x -d "Memory on each node"
+complete -c hansa -n '__hansa_is submit' -l time -x -d "Time limit"
+complete -c hansa -n '__hansa_is submit' -l site -x -d "Only at this site"
+complete -c hansa -n '__hansa_is submit' -l country -x -d "Only in this country"
+complete -c hansa -n '__hansa_is submit' -l name -x -d "A name for people"
+complete -c hansa -n '__hansa_is submit' -l env -x -d "A variable of the environment"
+complete -c hansa -n '__hansa_is submit' -l requeue -d "The site may start it again after a node failed"
+complete -c hansa -n '__hansa_is submit' -l idempotency-key -x -d "The same key gives the same job"
+complete -c hansa -n '__hansa_is submit' -l dry-run -d "Only say where it would go and why"
+complete -c hansa -n '__hansa_is submit' -l wait -d "Wait for its end"
+complete -c hansa -n '__hansa_is submit jobs' -l project -x -d "The project"
+complete -c hansa -n '__hansa_is jobs' -l state -x -a "accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
+complete -c hansa -n '__hansa_is jobs' -l since -x -d "Accepted since"
+complete -c hansa -n '__hansa_is jobs' -l limit -x -d "At most so many"
+complete -c hansa -n '__hansa_is jobs' -l all -d "All of them"
+complete -c hansa -n '__hansa_is wait' -l timeout -x -d "Give up after"
+complete -c hansa -n '__hansa_is logs' -s f -l follow -d "Go on until the job is over"
+complete -c hansa -n '__hansa_is logs' -l stderr -d "What it wrote to standard error"
+complete -c hansa -n '__hansa_is resolve' -l as -x -a lost
+complete -c hansa -n '__hansa_is resolve "site drain"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
+complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
+complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"
+complete -c hansa -n '__hansa_is "report usage"' -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "token create"' -l user -x -d "Whose token"
+complete -c hansa -n '__hansa_is "token create"' -l role -x -a "user operator auditor"
+complete -c hansa -n '__hansa_is "token create"' -l note -x -d "What it is for"
+complete -c hansa -n '__hansa_is "token create"' -l expires -x -d "When it ends"
+complete -c hansa -n '__hansa_is "config reference"' -l man -d "As a man page"

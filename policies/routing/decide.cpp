@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/routing/decide.hpp"
+
+#include "broker/core/time_text.hpp"
+#include "policies/routing/queue_fit.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace hansa::routing {
+namespace {
+
+using domain::Obstacle;
+using domain::Verdict;
+
+constexpr std::string_view kSnapshot = "snapshot";
+constexpr std::string_view kSiteState = "site state";
+constexpr std::string_view kConfiguration = "configuration";
+
+/// "now" or "in 4m30s".
+std::string when(Seconds wait) { return wait.count() == 0 ? "now" : "in " + format_duration(wait); }
+
+Seconds age_of(UtcTime then, UtcTime now) {
+  return std::max(std::chrono::floor<Seconds>(now - then), Seconds{0});  // a clock that stepped back is no negative age
+}
+
+template <typename Items, typename Text>
+std::string joined(const Items& items, Text text) {
+  std::string result;
+  for (const auto& item : items) result += (result.empty() ? "" : ", ") + text(item);
+  return result;
+}
+
+/// One site's way through the checks. Each check returns a refusal or nothing.
+class SiteCheck {
+ public:
+  SiteCheck(const DecisionInput& input, const SiteView& view) : input_(input), view_(view), spec_(input.spec) {}
+
+  Verdict verdict() const {
+    for (const auto check : {&SiteCheck::requested, &SiteCheck::account, &SiteCheck::ever, &SiteCheck::drained,
+                             &SiteCheck::reachable, &SiteCheck::fresh, &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
+      if (auto refusal = (this->*check)()) return *refusal;
+    }
+    return estimate();
+  }
+
+ private:
+  using Refusal = std::optional<Verdict>;
+
+  Verdict refuse(Obstacle obstacle, std::string code, std::string message, std::string_view source,
+                 std::optional<UtcTime> seen_at = std::nullopt) const {
+    Verdict verdict;
+    verdict.site = view_.site->id;
+    verdict.obstacle = obstacle;
+    verdict.code = std::move(code);
+    verdict.source = std::string(source);
+    if (seen_at) verdict.age = age_of(*seen_at, input_.now);
+    verdict.message = std::move(message) + " (" + verdict.source +
+                      (verdict.age ? ", " + format_duration(*verdict.age) + " old" : "") + ")";
+    return verdict;
+  }
+
+  Refusal requested() const {
+    const auto& sites = spec_.placement.sites;
+    if (!sites.empty() && std::ranges::find(sites, view_.site->id) == sites.end()) {
+      return refuse(Obstacle::permanent, "NOT_REQUESTED",
+                    "the job asks for " + joined(sites, [](const SiteId& site) { return site.str(); }), "job");
+    }
+    const auto& countries = spec_.placement.countries;
+    if (!countries.empty() && std::ranges::find(countries, view_.site->country) == countries.end()) {
+      return refuse(Obstacle::permanent, "NOT_REQUESTED",
+                    "the job asks for country " + joined(countries, [](const std::string& country) { return country; }) +
+                        "; this site is in " + view_.site->country, "job");
+    }
+    return std::nullopt;
+  }
+
+  Refusal account() const {
+    if (!view_.no_account) return std::nullopt;
+    const auto& reason = *view_.no_account;
+    return refuse(Obstacle::permanent, reason.code.empty() ? "NO_ACCOUNT" : reason.code,
+                  reason.message.empty() ? "no account of this person at this site" : reason.message, kConfiguration);
+  }
+
+  /// Permanent unless some queue could hold the job. Node sizes and limits are believed however old the snapshot is.
+  Refusal ever() const {
+    if (view_.profile == nullptr) return std::nullopt;
+    return nearest_miss(Obstacle::permanent);
+  }
+
+  Refusal drained() const {
+    if (!view_.state->drained) return std::nullopt;
+    const auto& why = view_.state->drain_reason;
+    return refuse(Obstacle::temporary, "SITE_DRAINED",
+                  "an operator of the broker lets it take no new jobs" + (why.empty() ? "" : ": " + why), kSiteState);
+  }
+
+  Refusal reachable() const {
+    if (view_.state->health != domain::SiteHealth::down) return std::nullopt;
+    const auto& error = view_.state->last_error.message;
+    return refuse(Obstacle::temporary, "SITE_DOWN", "the site does not answer" + (error.empty() ? "" : ": " + error),
+                  kSiteState, view_.state->last_failure);
+  }
+
+  Refusal fresh() const {
+    if (view_.profile == nullptr) {
+      return refuse(Obstacle::temporary, "NO_SNAPSHOT", "the site has not been seen since the broker started", kSiteState);
+    }
+    const auto age = age_of(view_.profile->taken_at(), input_.now);
+    if (age <= view_.freshness) return std::nullopt;
+    return refuse(Obstacle::temporary, "SNAPSHOT_STALE",
+                  "what is known of its queues is " + format_duration(age) + " old; at most " +
+                      format_duration(view_.freshness) + " is trusted",
+                  kSnapshot, view_.profile->taken_at());
+  }
+
+  Refusal budget() const {
+    const auto allowed = view_.site->budget.waiting_jobs;
+    if (view_.our_waiting < allowed) return std::nullopt;
+    return refuse(Obstacle::temporary, "BUDGET_FULL",
+                  std::to_string(view_.our_waiting) + (view_.our_waiting == 1 ? " job" : " jobs") +
+                      " of this broker already waiting there; the site allows " + std::to_string(allowed),
+                  kConfiguration);
+  }
+
+  Refusal caller() const {
+    if (!view_.not_now) return std::nullopt;
+    return refuse(Obstacle::temporary, view_.not_now->code, view_.not_now->message, "broker");
+  }
+
+  Refusal now() const { return nearest_miss(Obstacle::temporary); }
+
+  /// None as soon as one queue has a lesser obstacle than `bar`; otherwise what the queue nearest to taking it lacks.
+  Refusal nearest_miss(Obstacle bar) const {
+    const auto& facts = view_.profile->facts();
+    std::optional<QueueFit> nearest;
+    std::size_t others = 0;
+    for (const auto* queue : queues_by_preference()) {
+      auto fit = fit_queue(facts, *queue, spec_);
+      if (fit.obstacle < bar) return std::nullopt;
+      if (fit.obstacle != bar) continue;
+      if (nearest) ++others;
+      if (!nearest || fit.passed > nearest->passed) nearest = std::move(fit);
+    }
+    const auto taken = view_.profile->taken_at();
+    if (!nearest && bar == Obstacle::permanent) return std::nullopt;
+    if (!nearest) return refuse(Obstacle::temporary, "QUEUE_DOWN", "the site shows no queue", kSnapshot, taken);
+    if (others > 0 && bar == Obstacle::permanent) {
+      nearest->message += others == 1 ? "; nor can its other queue hold it"
+                                      : "; nor can any of its " + std::to_string(others) + " other queues hold it";
+    }
+    return refuse(bar, nearest->code, nearest->message, kSnapshot, taken);
+  }
+
+  std::vector<const QueueFacts*> queues_by_preference() const {
+    std::vector<const QueueFacts*> queues;
+    for (const auto& queue : view_.profile->facts().queues) queues.push_back(&queue);
+    std::ranges::sort(queues, {}, [](const QueueFacts* queue) { return std::pair(!queue->is_default, queue->name); });
+    return queues;
+  }
+
+  Verdict estimate() const {
+    const auto& profile = *view_.profile;
+    const QueueFacts* best = nullptr;
+    Seconds wait{0};
+    for (const auto* queue : queues_by_preference()) {
+      if (fit_queue(profile.facts(), *queue, spec_).obstacle != Obstacle::none) continue;
+      const auto start = profile.earliest_start(queue->name, spec_.resources, spec_.time_limit, input_.now);
+      if (!start) continue;
+      const auto here = Seconds{std::max<std::int64_t>(to_unix_seconds(start->at) - to_unix_seconds(input_.now), 0)};
+      if (best == nullptr || here < wait) std::tie(best, wait) = std::tuple(queue, here);
+    }
+    if (best == nullptr) {  // only if taken room outlasts every prediction: a site that over-commits its nodes for ever
+      return refuse(Obstacle::temporary, "NO_START_IN_SIGHT", "no start can be predicted in any of its queues", kSnapshot,
+                    profile.taken_at());
+    }
+    Verdict verdict = refuse(Obstacle::none, "OK", "predicted to start " + when(wait) + " in queue \"" + best->name.str() + "\"",
+                             kSnapshot, profile.taken_at());
+    verdict.queue = best->name;
+    verdict.wait = wait;
+    verdict.method = "queue played forward (EASY)";
+    if (best->backlog_from != kForever) verdict.method += ", its far end as a whole";
+    if (!profile.facts().sees_everyone) verdict.method += ", other people's jobs not visible";
+    verdict.snapshot_hash = profile.hash();
+    return verdict;
+  }
+
+  const DecisionInput& input_;
+  const SiteView& view_;
+  const domain::JobSpec& spec_;
+};
+
+domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
+  if (verdicts.empty()) return {std::string(kNoSiteNow), "the broker has no sites"};
+  const auto list = joined(verdicts, [](const Verdict& verdict) { return verdict.site.str() + " " + verdict.code; });
+  return can_change ? domain::Reason{std::string(kNoSiteNow), "no site can take it now: " + list}
+                    : domain::Reason{std::string(kNoSiteEver), "no site could ever take it: " + list};
+}
+
+domain::Reason why_this(const Verdict& best, const Verdict* next) {
+  auto text = "earliest predicted start: " + when(*best.wait) + ", at " + best.site.str() + " (queue " + best.queue.str() + "); ";
+  if (next == nullptr) {
+    text += "no other site can take it now";
+  } else if (next->wait == best.wait) {
+    text += next->site.str() + " as early, site names decide";
+  } else {
+    text += "next " + next->site.str() + " " + when(*next->wait);
+  }
+  return {std::string(kEarliestStart), std::move(text)};
+}
+
+}  // namespace
+
+domain::Decision decide(const DecisionInput& input) {
+  domain::Decision decision;
+  decision.at = input.now;
+  for (const auto& view : input.sites) decision.verdicts.push_back(SiteCheck(input, view).verdict());
+  std::ranges::sort(decision.verdicts, {}, &Verdict::site);
+
+  std::vector<const Verdict*> ranked;
+  for (const auto& verdict : decision.verdicts) {
+    if (verdict.obstacle == Obstacle::none) ranked.push_back(&verdict);
+  }
+  std::ranges::sort(ranked, {}, [](const Verdict* verdict) { return std::tie(*verdict->wait, verdict->site); });
+  if (ranked.empty()) {
+    decision.reason = why_none(decision.verdicts, placing(decision) == Placing::held);
+    return decision;
+  }
+  decision.chosen = ranked.front()->site;
+  decision.queue = ranked.front()->queue;
+  decision.reason = why_this(*ranked.front(), ranked.size() > 1 ? ranked[1] : nullptr);
+  return decision;
+}
+
+Placing placing(const domain::Decision& decision) {
+  if (decision.chosen) return Placing::placed;
+  const bool never = !decision.verdicts.empty() && std::ranges::all_of(decision.verdicts, [](const Verdict& verdict) {
+    return verdict.obstacle == Obstacle::permanent;
+  });
+  return never ? Placing::rejected : Placing::held;
+}
+
+}  // namespace hansa::routing

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/routing/profile.hpp"
+
+#include "broker/core/digest.hpp"
+
+#include <algorithm>
+
+namespace hansa::routing {
+
+AvailabilityProfile build_profile(const domain::SiteSnapshot& snapshot, UtcTime now, std::int64_t effort) {
+  auto played = play_forward(snapshot, now, effort);
+  const auto start = to_unix_seconds(now);
+  AvailabilityProfile profile;
+  profile.taken_at_ = snapshot.taken_at;
+  profile.facts_ = std::move(played.facts);
+  profile.fleet_ = std::move(played.fleet);
+  profile.fleet_.reduce(start);
+  for (const auto& running : snapshot.running) {
+    auto& held = profile.running_[running.id.str()];
+    for (const auto& share : running.shares) {
+      if (share.node >= profile.fleet_.size() || !profile.facts_.kinds[profile.facts_.kind_of[share.node]].usable) continue;
+      const auto room = room_of(share);
+      if (held.empty() || held.back().room != room) {
+        held.push_back({.nodes = {}, .from = start, .until = counted_end(running.expected_end, start), .room = room});
+      }
+      held.back().nodes.push_back(share.node);
+    }
+  }
+  profile.keep(profile.base_document());
+  return profile;
+}
+
+std::optional<Instant> AvailabilityProfile::earliest(const QueueFacts& queue, const Demand& demand,
+                                                     Instant not_before) const {
+  const auto at = fleet_.earliest(queue.nodes, demand, not_before);
+  if (!at || *at <= queue.backlog_from || *at >= queue.backlog_until) return at;
+  return fleet_.earliest(queue.nodes, demand, queue.backlog_until);
+}
+
+std::optional<Start> AvailabilityProfile::earliest_start(const QueueName& name, const domain::Resources& resources,
+                                                         Seconds time_limit, UtcTime not_before) const {
+  const auto* queue = facts_.find(name);
+  const auto demand = demand_at(facts_, resources, time_limit);
+  if (queue == nullptr || !demand) return std::nullopt;
+  const auto at = earliest(*queue, *demand, to_unix_seconds(not_before));
+  if (!at) return std::nullopt;
+  return Start{.at = from_unix_seconds(*at), .nodes = fleet_.pick(queue->nodes, *demand, *at)};
+}
+
+std::optional<Start> AvailabilityProfile::occupy(const Tag& tag, const QueueName& queue, const domain::Resources& resources,
+                                                 Seconds time_limit, UtcTime not_before) {
+  auto start = earliest_start(queue, resources, time_limit, not_before);
+  if (!start) return std::nullopt;
+  const auto demand = demand_of(resources, time_limit);
+  const auto from = to_unix_seconds(start->at);
+  const Held held{.nodes = start->nodes, .from = from, .until = from + demand.duration, .room = demand.per_node};
+  auto taken = held;
+  taken.room = -held.room;
+  change({taken});
+  placed_[tag.str()].push_back(held);
+  return start;
+}
+
+void AvailabilityProfile::release(const Tag& tag, UtcTime at) {
+  if (const auto held = placed_.extract(tag.str())) give_back(held.mapped(), to_unix_seconds(at));
+}
+
+void AvailabilityProfile::release(const SiteJobId& id, UtcTime at) {
+  if (const auto held = running_.extract(id.str())) give_back(held.mapped(), to_unix_seconds(at));
+}
+
+void AvailabilityProfile::give_back(const std::vector<Held>& held, Instant at) {
+  std::vector<Held> deltas;
+  for (auto delta : held) {
+    delta.from = std::max(delta.from, at);
+    if (delta.from < delta.until) deltas.push_back(std::move(delta));
+  }
+  if (!deltas.empty()) change(deltas);
+}
+
+std::map<std::string, std::string> AvailabilityProfile::take_documents() { return std::exchange(documents_, {}); }
+
+void AvailabilityProfile::keep(const Json& document) {
+  auto text = canonical_json(document);
+  hash_ = sha256_hex(text);
+  documents_[hash_] = std::move(text);
+}
+
+}  // namespace hansa::routing

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2034 # "./dev" sets root and sources all parts
+# Benchmarks, fuzzing and soaking: what takes longer than a test may.
+
+# A benchmark is a program build/release/bench/NAME_bench (one room, no daemon) or an executable script tests/bench/NAME (the whole
+# broker). Both run from the root with HANSA_BIN, the folder of the programs, in their environment.
+benchmarks() { # prints their paths
+  find "$root/build/release/bench" -maxdepth 1 -type f -executable -name '*_bench' 2>/dev/null | sort
+  find "$root/tests/bench" -maxdepth 1 -type f -executable | sort
+}
+
+bench() { # [NAME]
+  need build test
+  step "build (release)" build release
+  make_hansa_user
+  local path name found=0 names=()
+  while read -r path; do
+    name=$(basename "$path" _bench)
+    names+=("$name")
+    (($# == 0)) || [[ $name == "$1" ]] || continue
+    found=1
+    step "benchmark $name" env HANSA_BIN="$root/build/release/bin" HANSA_DEV_USER="$hansa_user" "$path" </dev/null
+  done < <(benchmarks)
+  ((found)) || die "there is no benchmark \"${1:-}\"; there are: ${names[*]}"
+}
+
+fuzz_targets() { find "$root/build/fuzz/fuzz" -maxdepth 1 -type f -executable -printf '%f\n' 2>/dev/null | sort; }
+
+build_fuzz_targets() {
+  need build test
+  build fuzz -t targets all | sed -n 's/^\([a-z0-9_]*_fuzz\): phony$/\1/p' | xargs -r ninja -C "$root/build/fuzz"
+}
+
+# fuzz_one TARGET SECONDS: new inputs go to build/, the corpus of the repository is read and never grown by itself
+fuzz_one() {
+  local target=$1 seconds=$2 found=$root/build/fuzz/found/$1 corpora
+  mkdir -p "$found"
+  corpora=("$found")
+  [[ ! -d $root/tests/fuzz/corpus/${target%_fuzz} ]] || corpora+=("$root/tests/fuzz/corpus/${target%_fuzz}")
+  ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19 "$root/build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=10 \
+    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$found/" "${corpora[@]}" </dev/null
+}
+
+fuzz() { # [TARGET [SECONDS]]
+  step "build (fuzz targets)" build_fuzz_targets
+  if (($# == 0)); then
+    note "the targets:"
+    fuzz_targets
+    return 0
+  fi
+  local target=$1 seconds=${2:-60}
+  [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "\"$seconds\" is no number of seconds"
+  fuzz_targets | grep -xF -- "$target" >/dev/null || die "there is no fuzz target \"$target\"; there are: $(fuzz_targets | xargs)"
+  step "fuzz $target for $seconds s" fuzz_one "$target" "$seconds"
+}
+
+# soak [SECONDS, 3600]: half of the time for the fuzz targets, half for repeating the tests until one fails
+soak() {
+  local seconds=${1:-3600} target targets until
+  [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "\"$seconds\" is no number of seconds"
+  step "build (fuzz targets)" build_fuzz_targets
+  step "build (release)" build release
+  make_hansa_user
+  mapfile -t targets < <(fuzz_targets)
+  for target in "${targets[@]}"; do
+    step "fuzz $target" fuzz_one "$target" $((seconds / 2 / ${#targets[@]} + 1))
+  done
+  until=$((SECONDS + seconds / 2))
+  while ((SECONDS < until)); do
+    step "tests, shuffled, $((until - SECONDS)) s to go" env HANSA_DEV_USER="$hansa_user" \
+      ctest --test-dir "$root/build/release" --schedule-random --output-on-failure --parallel "$(nproc)"
+  done
+}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2034 # "./dev" sets root and sources all parts
+# ./dev test: everything that must hold before a change is taken. Goes on after a failure, so that one run shows all of them;
+# its last line sums up every CTest test as "N passed, N failed, N skipped".
+
+passed=0 failed=0 skipped=0 failures=()
+
+# attribute NAME FILE: of the <testsuite> in CTest's JUnit file
+attribute() {
+  tr '\n' ' ' <"$2" | grep -o '<testsuite [^>]*>' | sed -n "s/.*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p"
+}
+
+# count_tests PRESET CTEST-OPTION...: runs them and adds to the sums
+count_tests() {
+  local preset=$1 report=$root/build/$1.junit.xml status=0 all bad left
+  shift
+  rm -f "$report"
+  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=ignore --parallel "$(nproc)" --output-junit "$report" \
+    "$@" </dev/null || status=$?
+  if [[ ! -s $report ]]; then
+    ((status == 0)) || { ((++failed)); failures+=("ctest of $preset did not run"); }
+    return $status
+  fi
+  all=$(attribute tests "$report") bad=$(attribute failures "$report")
+  left=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
+  passed=$((passed + all - bad - left)) failed=$((failed + bad)) skipped=$((skipped + left))
+  mapfile -t -O ${#failures[@]} failures < <(sed -n "s/.*<testcase name=\"\([^\"]*\)\".*status=\"fail\".*/\1 ($preset)/p" "$report")
+  return $status
+}
+
+# part WHAT COMMAND...: a step that may fail without ending the run; a build that fails counts as one failed test
+part() {
+  step "$@" || { ((++failed)); failures+=("$1"); return 1; }
+}
+
+test_all() {
+  local label="" quick=0 started=$SECONDS
+  while (($#)); do
+    case $1 in
+      --label) label=${2:?--label needs a label: unit, contract, sim, integration, e2e}; shift 2 ;;
+      --quick) quick=1; shift ;;
+      *) die "unknown option \"$1\": ./dev test [--label unit|contract|sim|integration|e2e] [--quick]" ;;
+    esac
+  done
+  [[ -z $label || $label =~ ^(unit|contract|sim|integration|e2e)$ ]] ||
+    die "there is no label \"$label\": unit, contract, sim, integration, e2e"
+
+  need build test
+  make_hansa_user
+  # The sanitizers' reports are of use only with names in them.
+  export ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19 UBSAN_OPTIONS=print_stacktrace=1 HANSA_DEV_USER=$hansa_user
+  export TSAN_OPTIONS="external_symbolizer_path=$ASAN_SYMBOLIZER_PATH second_deadlock_stack=1"
+
+  local choice=()
+  if [[ -n $label ]]; then
+    choice=(-L "^$label\$")
+  elif ((quick)); then
+    choice=(-L '^(unit|contract)$')
+  elif ((EUID != 0)); then
+    note "not root: the tests that start Slurm and switch users are left out (labels integration and e2e)"
+    choice=(-LE '^(integration|e2e)$')
+  fi
+  part "build (release)" build release && { step "tests (release${label:+, $label})" count_tests release "${choice[@]}" || true; }
+
+  if ((!quick)) && [[ -z $label ]]; then
+    sanitized asan "address and undefined-behaviour sanitizers" -L '^(unit|contract)$' -E '^layers'
+    sanitized tsan "thread sanitizer" -L '^(unit|contract)$' -R '(^|_)(async|store|http)(_|$)'
+  fi
+
+  say "all steps took $((SECONDS - started)) s"
+  ((${#failures[@]} == 0)) || { note "failed:"; printf '      %s\n' "${failures[@]}" >&2; }
+  echo "$passed passed, $failed failed, $skipped skipped"
+  ((failed == 0))
+}
+
+sanitized() { # PRESET WORDS CTEST-OPTION...
+  local preset=$1 words=$2
+  shift 2
+  part "build ($words)" build_tests "$preset" "$@" && { step "tests ($words)" count_tests "$preset" "$@" || true; }
+}

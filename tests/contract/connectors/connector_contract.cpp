@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/contract/connectors/connector_contract.hpp"
+
+#include "broker/async/real_scheduler.hpp"
+#include "broker/core/encoding.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <functional>
+
+namespace hansa::contract {
+
+namespace {
+
+using async::Task;
+using domain::CancelOutcome;
+using domain::Outcome;
+using ports::CancelWhen;
+using ports::JobStatus;
+using ports::Phase;
+using ports::SiteJob;
+
+/// A test case's own end of the connector: makes jobs, asks, waits.
+class Bench {
+ public:
+  Bench() : site_(make_connector_under_test()), ids_(clock_, random_) {}
+  /// A test case leaves nothing behind that the next one would wait for.
+  ~Bench() {
+    for (const auto& job : submitted_) {
+      (void)ask(connector().cancel(job, CancelWhen::always, soon()));
+    }
+    (void)wait_for([&] {
+      const auto statuses = ask(connector().status(submitted_, soon()));
+      return statuses && std::ranges::all_of(*statuses, [](const auto& s) { return s.phase == Phase::ended || s.phase == Phase::not_seen; });
+    });
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  ports::SiteConnector& connector() { return site_->connector(); }
+  ConnectorUnderTest& site() { return *site_; }
+  [[nodiscard]] async::Deadline soon() { return async::Deadline::in(site_->scheduler(), Seconds{60}); }
+
+  template <class T>
+  Result<T> ask(Task<T> question) {
+    std::optional<Result<T>> answer;
+    site_->run(keep(std::move(question), answer));
+    REQUIRE(answer.has_value());
+    return std::move(*answer);
+  }
+
+  ports::SubmitRequest request(const Behaviour& behaviour) {
+    ports::SubmitRequest request;
+    request.job = ids_.next();
+    request.tag = domain::make_tag(request.job, request.attempt);
+    request.person = Principal("local:tester");
+    request.account = site_->account();
+    request.scheduler_account = site_->scheduler_account();
+    request.queue = site_->queue();
+    request.spec.name = "contract";
+    request.spec.time_limit = Seconds{600};
+    request.payload = site_->payload(behaviour);
+    return request;
+  }
+
+  SiteJob submit(const ports::SubmitRequest& request) {
+    auto job = expected_job(request);
+    const auto receipt = ask(connector().submit(request, soon()));
+    INFO((receipt ? "" : receipt.error().code + ": " + receipt.error().message + " / " + receipt.error().detail));
+    REQUIRE(receipt.has_value());
+    REQUIRE(!receipt->site_job_id.empty());
+    job.id = receipt->site_job_id;
+    submitted_.push_back(job);
+    return job;
+  }
+  SiteJob submit(const Behaviour& behaviour) { return submit(request(behaviour)); }
+
+  /// As the broker knows it before it has an id.
+  SiteJob expected_job(const ports::SubmitRequest& request) {
+    return {.id = {}, .tag = request.tag, .account = request.account, .person = request.person,
+            .intended_at = site_->scheduler().now_utc()};
+  }
+
+  /// Takes the whole site and waits until it has it.
+  SiteJob block_site() {
+    auto blocker = request({.prints = "", .runs = Seconds{500}});
+    blocker.spec.resources = site_->whole_site();
+    const auto job = submit(blocker);
+    wait_for_phase(job, Phase::running);
+    return job;
+  }
+
+  JobStatus status(const SiteJob& job) {
+    const auto statuses = ask(connector().status({job}, soon()));
+    INFO((statuses ? "" : statuses.error().code + ": " + statuses.error().message + " / " + statuses.error().detail));
+    REQUIRE(statuses.has_value());
+    REQUIRE(statuses->size() == 1);
+    return statuses->front();
+  }
+
+  JobStatus wait_for_phase(const SiteJob& job, Phase phase, Seconds beyond_patience = Seconds{0}) {
+    JobStatus last;
+    const bool reached = wait_for([&] { return (last = status(job)).phase == phase; }, beyond_patience);
+    INFO("last seen: " << last.site_state << " " << last.pending_reason << " " << last.reason.message);
+    REQUIRE(reached);
+    return last;
+  }
+
+  bool wait_for(const std::function<bool()>& condition, Seconds beyond_patience = Seconds{0}) {
+    const auto deadline = async::Deadline::in(site_->scheduler(), site_->patience() + beyond_patience);
+    while (!condition()) {
+      if (deadline.passed(site_->scheduler())) return false;
+      site_->advance(Milliseconds{200});
+    }
+    return true;
+  }
+
+  std::string output(const SiteJob& job, ports::Stream stream = ports::Stream::out) {
+    const auto chunk = ask(connector().read_output(job, stream, 0, std::size_t{1} << 20, soon()));
+    INFO((chunk ? "" : chunk.error().code + ": " + chunk.error().message));
+    REQUIRE(chunk.has_value());
+    return chunk->bytes;
+  }
+
+ private:
+  template <class T>
+  static boost::asio::awaitable<void> keep(Task<T> question, std::optional<Result<T>>& answer) {
+    answer.emplace(co_await async::without_exceptions(std::move(question)));
+  }
+
+  std::unique_ptr<ConnectorUnderTest> site_;
+  async::RealScheduler clock_;
+  async::SystemRandom random_;
+  UlidSource ids_;
+  std::vector<SiteJob> submitted_;
+};
+
+}  // namespace
+
+TEST_CASE("connector: a job runs to its end and says how it ended", "[contract]") {
+  Bench bench;
+  const auto before = bench.site().scheduler().now_utc() - Seconds{2};
+  const auto job = bench.submit({.prints = "hello", .runs = Seconds{2}});
+  const auto running = bench.wait_for_phase(job, Phase::running);
+  CHECK(running.id == job.id);
+  REQUIRE(running.started_at.has_value());
+  CHECK(*running.started_at >= before);
+  CHECK_FALSE(running.outcome.has_value());
+
+  const auto ended = bench.wait_for_phase(job, Phase::ended);
+  CHECK(ended.outcome == Outcome::succeeded);
+  CHECK(ended.exit_code == 0);
+  CHECK_FALSE(ended.signal.has_value());
+  CHECK(ended.run == 0);
+  REQUIRE(ended.started_at.has_value());
+  REQUIRE(ended.ended_at.has_value());
+  CHECK(*ended.ended_at >= *ended.started_at);
+}
+
+TEST_CASE("connector: exit codes and signals arrive as they were", "[contract]") {
+  Bench bench;
+  const auto three = bench.submit({.exit_code = 3});
+  const auto reserved = bench.submit({.exit_code = 113});  // also the code that marks a duplicate: here it is the payload's own
+  const auto killed = bench.submit({.signal = SIGUSR1});
+  auto ended = bench.wait_for_phase(three, Phase::ended);
+  CHECK(ended.outcome == Outcome::failed);
+  CHECK(ended.exit_code == 3);
+  ended = bench.wait_for_phase(reserved, Phase::ended);
+  CHECK(ended.outcome == Outcome::failed);
+  CHECK(ended.exit_code == 113);
+  CHECK(ended.reason.code != "DUPLICATE");
+  ended = bench.wait_for_phase(killed, Phase::ended);
+  CHECK(ended.outcome == Outcome::failed);
+  CHECK(ended.signal == SIGUSR1);
+}
+
+TEST_CASE("connector: a job past its wall time is stopped and says so", "[contract][slow]") {
+  Bench bench;
+  auto request = bench.request({.runs = Seconds{500}});
+  request.spec.time_limit = bench.site().time_unit();
+  const auto job = bench.submit(request);
+  const auto ended = bench.wait_for_phase(job, Phase::ended, bench.site().time_unit() + Seconds{60});
+  CHECK(ended.outcome == Outcome::timed_out);
+  CHECK_FALSE(ended.reason.code.empty());
+}
+
+TEST_CASE("connector: a pending job is cancelled and never starts", "[contract]") {
+  const auto when = GENERATE(CancelWhen::always, CancelWhen::only_while_pending);
+  Bench bench;
+  bench.block_site();
+  const auto job = bench.submit({.prints = "must not run"});
+  CHECK(bench.wait_for_phase(job, Phase::queued).phase == Phase::queued);
+  const auto outcome = bench.ask(bench.connector().cancel(job, when, bench.soon()));
+  REQUIRE(outcome.has_value());
+  CHECK(*outcome == CancelOutcome::never_started);
+  const auto ended = bench.wait_for_phase(job, Phase::ended);
+  CHECK(ended.outcome == Outcome::cancelled);
+  CHECK_FALSE(ended.started_at.has_value());
+  const auto again = bench.ask(bench.connector().cancel(job, when, bench.soon()));
+  REQUIRE(again.has_value());
+  CHECK(*again == CancelOutcome::never_started);  // still true, however often it is asked
+}
+
+TEST_CASE("connector: a running job is stopped, an ended one is left as it is", "[contract]") {
+  Bench bench;
+  const auto job = bench.submit({.runs = Seconds{500}});
+  bench.wait_for_phase(job, Phase::running);
+  auto outcome = bench.ask(bench.connector().cancel(job, CancelWhen::always, bench.soon()));
+  REQUIRE(outcome.has_value());
+  CHECK(*outcome == CancelOutcome::stopped);
+  const auto ended = bench.wait_for_phase(job, Phase::ended);
+  CHECK(ended.outcome == Outcome::cancelled);
+  CHECK(ended.started_at.has_value());
+
+  const auto done = bench.submit(Behaviour{});
+  bench.wait_for_phase(done, Phase::ended);
+  outcome = bench.ask(bench.connector().cancel(done, CancelWhen::always, bench.soon()));
+  REQUIRE(outcome.has_value());
+  CHECK(*outcome == CancelOutcome::already_ended);
+}
+
+TEST_CASE("connector: 'only while pending' leaves a running job alone", "[contract]") {
+  Bench bench;
+  const auto job = bench.submit({.runs = Seconds{3}});
+  bench.wait_for_phase(job, Phase::running);
+  const auto outcome = bench.ask(bench.connector().cancel(job, CancelWhen::only_while_pending, bench.soon()));
+  REQUIRE(outcome.has_value());
+  CHECK(*outcome == CancelOutcome::unknown);  // nothing was cancelled: ask for its status
+  CHECK(bench.wait_for_phase(job, Phase::ended).outcome == Outcome::succeeded);
+}
+
+TEST_CASE("connector: a job is found by its tag while it waits, runs and when it is over", "[contract]") {
+  Bench bench;
+  const auto blocker = bench.block_site();
+  const auto request = bench.request({.runs = Seconds{2}});
+  const auto by_tag = bench.expected_job(request);
+  const auto unknown = bench.expected_job(bench.request(Behaviour{}));
+  const auto job = bench.submit(request);
+
+  const auto find = [&] {
+    const auto found = bench.ask(bench.connector().find({unknown, by_tag}, bench.soon()));
+    INFO((found ? "" : found.error().code + ": " + found.error().message));
+    REQUIRE(found.has_value());
+    CHECK(found->queue_seen);
+    CHECK(found->history_seen);
+    REQUIRE(found->sightings.size() == 1);
+    const auto& sighting = found->sightings.front();
+    CHECK(sighting.tag == request.tag);
+    CHECK(sighting.status.id == job.id);
+    CHECK(sighting.account == bench.site().account());  // as it was asked for: empty for the broker's own
+    CHECK(sighting.submitted_at >= by_tag.intended_at - Seconds{2});
+    CHECK(sighting.submitted_at <= bench.site().scheduler().now_utc() + Seconds{2});
+    return sighting.status.phase;
+  };
+  CHECK(find() == Phase::queued);
+  REQUIRE(bench.ask(bench.connector().cancel(blocker, CancelWhen::always, bench.soon())).has_value());
+  bench.wait_for_phase(job, Phase::running);
+  CHECK(find() == Phase::running);
+  bench.wait_for_phase(job, Phase::ended);
+  CHECK(find() == Phase::ended);
+}
+
+TEST_CASE("connector: the status of many jobs costs what the status of one does", "[contract]") {
+  Bench bench;
+  std::vector<SiteJob> jobs;
+  for (int i = 0; i < 8; ++i) jobs.push_back(bench.submit({.exit_code = i}));
+  auto never_submitted = bench.expected_job(bench.request(Behaviour{}));
+  never_submitted.id = SiteJobId("99999999");
+  for (const auto& job : jobs) bench.wait_for_phase(job, Phase::ended);
+
+  const auto start = bench.site().site_calls();
+  bench.status(jobs.front());
+  const auto one = bench.site().site_calls() - start;
+  jobs.push_back(never_submitted);
+  const auto statuses = bench.ask(bench.connector().status(jobs, bench.soon()));
+  const auto many = bench.site().site_calls() - start - one;
+  REQUIRE(statuses.has_value());
+  CHECK(many <= 2);
+  CHECK(one <= 2);
+  REQUIRE(statuses->size() == jobs.size());
+  for (int i = 0; i < 8; ++i) {
+    const auto& status = (*statuses)[static_cast<std::size_t>(i)];
+    CHECK(status.id == jobs[static_cast<std::size_t>(i)].id);
+    CHECK(status.exit_code == i);
+  }
+  CHECK(statuses->back().phase == Phase::not_seen);
+}
+
+TEST_CASE("connector: a recycled id is not taken for the job", "[contract]") {
+  Bench bench;
+  auto job = bench.submit(Behaviour{});
+  bench.wait_for_phase(job, Phase::ended);
+  auto other = bench.expected_job(bench.request(Behaviour{}));
+  other.id = job.id;  // the same number under another tag
+  CHECK(bench.status(other).phase == Phase::not_seen);
+}
+
+TEST_CASE("connector: a sealed fence keeps the payload from ever starting", "[contract]") {
+  Bench bench;
+  const auto blocker = bench.block_site();
+  const auto job = bench.submit({.prints = "must not run"});
+  const ports::Fence fence{.tag = job.tag, .task_index = 0, .account = job.account, .person = job.person};
+  for (int i = 0; i < 2; ++i) {  // repeating is safe
+    const auto sealed = bench.ask(bench.connector().seal(fence, bench.soon()));
+    INFO((sealed ? "" : sealed.error().code + ": " + sealed.error().message));
+    REQUIRE(sealed.has_value());
+    CHECK(sealed->sealed);
+  }
+  REQUIRE(bench.ask(bench.connector().cancel(blocker, CancelWhen::always, bench.soon())).has_value());
+  const auto ended = bench.wait_for_phase(job, Phase::ended);
+  CHECK(ended.outcome != Outcome::succeeded);
+  CHECK(ended.reason.code == "DUPLICATE");
+  if (bench.site().executes()) CHECK(bench.output(job).empty());
+}
+
+TEST_CASE("connector: the seal of a started job names its holder", "[contract]") {
+  Bench bench;
+  const auto job = bench.submit({.prints = "started", .runs = Seconds{4}});
+  bench.wait_for_phase(job, Phase::running);
+  if (bench.site().executes()) REQUIRE(bench.wait_for([&] { return bench.output(job) == "started\n"; }));
+  const auto sealed = bench.ask(bench.connector().seal({job.tag, 0, job.account, job.person}, bench.soon()));
+  REQUIRE(sealed.has_value());
+  CHECK_FALSE(sealed->sealed);
+  CHECK(sealed->holder == job.id);
+  CHECK(bench.wait_for_phase(job, Phase::ended).outcome == Outcome::succeeded);
+}
+
+TEST_CASE("connector: of two submissions under one tag one payload runs", "[contract]") {
+  Bench bench;
+  const auto request = bench.request({.prints = "once", .runs = Seconds{1}});
+  const auto first = bench.submit(request);
+  const auto second_receipt = bench.ask(bench.connector().submit(request, bench.soon()));
+  REQUIRE(second_receipt.has_value());
+  auto second = first;
+  second.id = second_receipt->site_job_id;
+  const auto a = bench.wait_for_phase(first, Phase::ended);
+  const auto b = bench.wait_for_phase(second, Phase::ended);
+  if (second.id != first.id) {  // a way that journals tags answers with the first receipt
+    CHECK((a.outcome == Outcome::succeeded) != (b.outcome == Outcome::succeeded));
+    const auto& loser = a.outcome == Outcome::succeeded ? b : a;
+    CHECK(loser.outcome == Outcome::failed);
+    CHECK(loser.reason.code == "DUPLICATE");
+  } else {
+    CHECK(a.outcome == Outcome::succeeded);
+  }
+  if (bench.site().executes()) CHECK(bench.output(first) == "once\n");
+}
+
+TEST_CASE("connector: finished runs turn up in the site's usage", "[contract]") {
+  Bench bench;
+  const auto job = bench.submit({.runs = Seconds{2}});
+  const auto ended = bench.wait_for_phase(job, Phase::ended);
+  ports::UsageCursor cursor;
+  std::optional<domain::UsageRecord> record;
+  const bool found = bench.wait_for([&] {
+    for (bool complete = false; !complete;) {
+      const auto page = bench.ask(bench.connector().usage(cursor, bench.soon()));
+      INFO((page ? "" : page.error().code + ": " + page.error().message));
+      REQUIRE(page.has_value());
+      for (const auto& each : page->records) {
+        CHECK(domain::parse_tag(each.tag.str()).has_value());
+        if (each.tag == job.tag) record = each;
+      }
+      cursor = page->next;
+      complete = page->complete;
+    }
+    return record.has_value();
+  });
+  REQUIRE(found);
+  CHECK(record->site_job_id == job.id);
+  CHECK(record->account == job.account);
+  CHECK(record->started_at == ended.started_at);
+  CHECK(record->ended_at == ended.ended_at);
+  CHECK(record->elapsed >= Seconds{1});
+  CHECK(record->cores >= 1);
+  CHECK(record->nodes == 1);
+  CHECK(record->core_seconds.value == record->elapsed.count() * record->cores);
+  CHECK(record->node_seconds.value == record->elapsed.count());
+  CHECK(record->exit_code == 0);
+
+  // The cursor went past it, and later ones still come.
+  const auto later = bench.submit(Behaviour{});
+  bench.wait_for_phase(later, Phase::ended);
+  CHECK(bench.wait_for([&] {
+    const auto page = bench.ask(bench.connector().usage(cursor, bench.soon()));
+    REQUIRE(page.has_value());
+    cursor = page->next;
+    return std::ranges::any_of(page->records, [&](const auto& each) { return each.tag == later.tag; });
+  }));
+}
+
+TEST_CASE("connector: a snapshot shows what the site has, runs and keeps waiting", "[contract]") {
+  Bench bench;
+  const auto blocker = bench.block_site();
+  const auto job = bench.submit({.runs = Seconds{1}});
+  bench.wait_for_phase(job, Phase::queued);
+  const auto start = bench.site().site_calls();
+  const auto snapshot = bench.ask(bench.connector().snapshot(bench.soon()));
+  INFO((snapshot ? "" : snapshot.error().code + ": " + snapshot.error().message));
+  REQUIRE(snapshot.has_value());
+  CHECK(bench.site().site_calls() - start <= 2);
+  CHECK_FALSE(snapshot->cluster.empty());
+  const auto queue = std::ranges::find(snapshot->queues, bench.site().queue(), &domain::Queue::name);
+  REQUIRE(queue != snapshot->queues.end());
+  CHECK(queue->up);
+  REQUIRE_FALSE(queue->nodes.empty());
+  for (const auto node : queue->nodes) {
+    REQUIRE(node < snapshot->nodes.size());
+    CHECK(snapshot->nodes[node].usable);
+    CHECK(snapshot->nodes[node].cores > 0);
+  }
+  const auto running = std::ranges::find(snapshot->running, blocker.id, &domain::RunningWork::id);
+  REQUIRE(running != snapshot->running.end());
+  std::int32_t cores = 0;
+  for (const auto& share : running->shares) cores += share.cores;
+  const auto whole = bench.site().whole_site();
+  CHECK(cores >= whole.tasks * whole.cpus_per_task);
+  CHECK(running->expected_end > snapshot->taken_at);
+  const auto waiting = std::ranges::find(snapshot->waiting, job.id, &domain::WaitingWork::id);
+  REQUIRE(waiting != snapshot->waiting.end());
+  CHECK(waiting->eligible);
+  CHECK(waiting->resources.nodes == 1);
+  CHECK(waiting->time_limit >= Seconds{600});
+}
+
+TEST_CASE("connector: an unknown queue is the site's refusal, in its own words", "[contract]") {
+  Bench bench;
+  auto request = bench.request(Behaviour{});
+  request.queue = QueueName("no-such-queue");
+  const auto by_tag = bench.expected_job(request);
+  const auto receipt = bench.ask(bench.connector().submit(request, bench.soon()));
+  REQUIRE_FALSE(receipt.has_value());
+  CHECK(receipt.error().kind == ErrorKind::unknown_outcome);
+  CHECK(receipt.error().code == "SITE_REFUSED");
+  CHECK_FALSE(receipt.error().message.empty());
+  const auto found = bench.ask(bench.connector().find({by_tag}, bench.soon()));
+  REQUIRE(found.has_value());
+  CHECK(found->sightings.empty());
+}
+
+TEST_CASE("connector: an account that is not allowed runs nothing", "[contract]") {
+  Bench bench;
+  const auto refused = bench.site().refused_account();
+  if (!refused) return;
+  auto request = bench.request(Behaviour{});
+  request.account = *refused;
+  const auto by_tag = bench.expected_job(request);
+  const auto receipt = bench.ask(bench.connector().submit(request, bench.soon()));
+  REQUIRE_FALSE(receipt.has_value());
+  CHECK(receipt.error().kind == ErrorKind::permission_denied);
+  const auto found = bench.ask(bench.connector().find({by_tag}, bench.soon()));
+  REQUIRE(found.has_value());
+  CHECK(found->sightings.empty());
+}
+
+TEST_CASE("connector: past its deadline nothing leaves for the site", "[contract]") {
+  Bench bench;
+  const auto request = bench.request(Behaviour{});
+  const auto by_tag = bench.expected_job(request);
+  const auto receipt = bench.ask(bench.connector().submit(request, async::Deadline::in(bench.site().scheduler(), Milliseconds{0})));
+  REQUIRE_FALSE(receipt.has_value());
+  CHECK(receipt.error().kind == ErrorKind::deadline_exceeded);
+  const auto found = bench.ask(bench.connector().find({by_tag}, bench.soon()));
+  REQUIRE(found.has_value());
+  CHECK(found->sightings.empty());
+}
+
+TEST_CASE("connector: output is read in pieces, both streams apart", "[contract]") {
+  Bench bench;
+  if (!bench.site().executes()) return;
+  const auto blocker = bench.block_site();
+  auto request = bench.request(Behaviour{});
+  request.payload.script = "#!/bin/bash\nprintf 0123456789\nprintf 'to stderr' >&2\n";
+  const auto job = bench.submit(request);
+  const auto nothing = bench.ask(bench.connector().read_output(job, ports::Stream::out, 0, 100, bench.soon()));
+  REQUIRE(nothing.has_value());
+  CHECK_FALSE(nothing->exists);
+  CHECK(nothing->bytes.empty());
+
+  REQUIRE(bench.ask(bench.connector().cancel(blocker, CancelWhen::always, bench.soon())).has_value());
+  bench.wait_for_phase(job, Phase::ended);
+  CHECK(bench.output(job) == "0123456789");
+  CHECK(bench.output(job, ports::Stream::err) == "to stderr");
+  const auto piece = bench.ask(bench.connector().read_output(job, ports::Stream::out, 3, 4, bench.soon()));
+  REQUIRE(piece.has_value());
+  CHECK(piece->bytes == "3456");
+  CHECK(piece->next_offset == 7);
+  const auto past_the_end = bench.ask(bench.connector().read_output(job, ports::Stream::out, 10, 4, bench.soon()));
+  REQUIRE(past_the_end.has_value());
+  CHECK(past_the_end->bytes.empty());
+  CHECK(past_the_end->next_offset == 10);
+  CHECK(past_the_end->exists);
+}
+
+TEST_CASE("connector: script, arguments and environment arrive byte for byte", "[contract]") {
+  Bench bench;
+  if (!bench.site().executes()) return;
+  auto request = bench.request(Behaviour{});
+  // No line's end at the end, CRLF inside, quotes, an expansion, UTF-8: the script prints itself, then what it was given.
+  request.payload.script =
+      "#!/bin/bash\n# \xc3\xa4\xe6\x97\xa5\xf0\x9f\x98\x80 'x' \"y\" $(touch /tmp/hansa-must-not-exist) `z` \\\r\n"
+      "base64 -w0 <\"$0\"; echo\nfor a in \"$@\"; do printf '%s' \"$a\" | base64 -w0; echo; done\n"
+      "printf '%s' \"$ODD\" | base64 -w0; echo; printf '%s' \"$EMPTY\" | base64 -w0; echo; pwd -P | grep -c jobs; exit 0 # end";
+  request.payload.arguments = {"plain", "", "-n", "--", "two  spaces", "a'b\"c", "line\nbreak\n", "$(id) `id` $HOME ${x}", "*", "\\n\\",
+                               "\xc3\xa4\xe6\x97\xa5", std::string("tab\tcr\r"), "%j %%"};
+  request.payload.environment = {{"ODD", "first\nsecond 'x' \"y\" $(id) \\ = \xc3\xa4"}, {"EMPTY", ""}};
+  const auto job = bench.submit(request);
+  const auto ended = bench.wait_for_phase(job, Phase::ended);
+  INFO(bench.output(job, ports::Stream::err));
+  CHECK(ended.outcome == Outcome::succeeded);
+  std::string expected = to_base64(request.payload.script) + '\n';
+  for (const auto& argument : request.payload.arguments) expected += to_base64(argument) + '\n';
+  expected += to_base64(request.payload.environment[0].second) + "\n\n1\n";
+  CHECK(bench.output(job) == expected);
+}
+
+TEST_CASE("connector: a script of 2.5 MiB arrives", "[contract]") {
+  Bench bench;
+  if (!bench.site().executes()) return;
+  auto request = bench.request(Behaviour{});
+  std::string& script = request.payload.script;
+  script = "#!/bin/bash\nwc -c <\"$0\"\nexit 7\n";
+  while (script.size() < (std::size_t{5} << 19)) script += "# 0123456789 0123456789 0123456789 0123456789 0123456789\n";
+  script.resize(std::size_t{5} << 19);
+  const auto job = bench.submit(request);
+  CHECK(bench.wait_for_phase(job, Phase::ended).exit_code == 7);
+  CHECK(bench.output(job) == "2621440\n");
+}
+
+std::string behaving_script(const Behaviour& behaviour) {
+  std::string script = "#!/bin/bash\n";
+  if (!behaviour.prints.empty()) script += "echo '" + behaviour.prints + "'\n";
+  if (behaviour.runs.count() > 0) script += "sleep " + std::to_string(behaviour.runs.count()) + "\n";
+  if (behaviour.signal) script += "kill -" + std::to_string(*behaviour.signal) + " $$\nsleep 5\n";
+  script += "exit " + std::to_string(behaviour.exit_code) + "\n";
+  return script;
+}
+
+}  // namespace hansa::contract

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store_contract.hpp"
+
+#include "broker/store/sqlite_store.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace hansa::contract {
+namespace {
+
+/// In memory where there is such a folder: durability is tests/integration/store's question.
+std::filesystem::path new_folder() {
+  const std::filesystem::path memory = "/dev/shm";
+  auto name = ((::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path()) / "hansa-contract-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+  return name;
+}
+
+class SqliteUnderTest final : public StoreUnderTest {
+ public:
+  explicit SqliteUnderTest(bool inline_mode) : inline_mode_(inline_mode), folder_(new_folder()) { open(); }
+  ~SqliteUnderTest() override {
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  ports::JobStore& jobs() override { return *store_; }
+  ports::UsageStore& usage() override { return *store_; }
+  ports::SiteStore& sites() override { return *store_; }
+  ports::TokenStore& tokens() override { return *store_; }
+  std::int64_t begin_epoch() override { return store_->begin_epoch().value(); }
+  void reopen() override {
+    store_->close().value();
+    store_.reset();
+    open();
+  }
+
+ private:
+  void open() {
+    store::Options options;
+    options.state_dir = folder_;
+    options.broker_id = "broker-1";
+    options.countries = {{SiteId("beta"), "DE"}};
+    options.inline_mode = inline_mode_;
+    auto opened = store::SqliteStore::open(options);
+    if (!opened) throw std::runtime_error(opened.error().message + " " + opened.error().detail);
+    store_ = std::move(*opened);
+  }
+
+  bool inline_mode_;
+  std::filesystem::path folder_;
+  std::unique_ptr<store::SqliteStore> store_;
+};
+
+}  // namespace
+
+std::vector<StoreKind> stores_under_test() {
+  return {{"SQLite with its threads", [] { return std::make_unique<SqliteUnderTest>(false); }},
+          {"SQLite inline", [] { return std::make_unique<SqliteUnderTest>(true); }}};
+}
+
+}  // namespace hansa::contract

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What every store must do, whatever it stands on. An executable for a kind of store defines stores_under_test() and links
+// the suite (hansa_store_contract).
+
+#include "broker/domain/transition.hpp"
+#include "broker/ports/stores.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace hansa::contract {
+
+/// A store of its own, empty at first, gone with this. `beta` is in DE, other sites nowhere.
+class StoreUnderTest {
+ public:
+  virtual ~StoreUnderTest() = default;
+  virtual ports::JobStore& jobs() = 0;
+  virtual ports::UsageStore& usage() = 0;
+  virtual ports::SiteStore& sites() = 0;
+  virtual ports::TokenStore& tokens() = 0;
+  virtual std::int64_t begin_epoch() = 0;
+  /// Closed and opened again, as by a restart of the broker.
+  virtual void reopen() = 0;
+
+  /// Runs `task` to its end.
+  template <typename T>
+  Result<T> wait(async::Task<T> task) {
+    std::optional<Result<T>> outcome;
+    boost::asio::co_spawn(context_, std::move(task), [&](const std::exception_ptr& thrown, Result<T> result) {
+      if (thrown) std::rethrow_exception(thrown);
+      outcome = std::move(result);
+    });
+    context_.restart();
+    context_.run();
+    if (!outcome) throw std::logic_error("the store left its caller waiting");
+    return std::move(*outcome);
+  }
+
+ protected:
+  boost::asio::io_context context_;
+};
+
+struct StoreKind {
+  std::string name;
+  std::function<std::unique_ptr<StoreUnderTest>()> make;
+};
+std::vector<StoreKind> stores_under_test();
+
+/// One of the kinds, chosen by Catch2's generator, so that each test case runs with each.
+std::unique_ptr<StoreUnderTest> next_store();
+
+/// Ids that rise; the same in every run.
+JobId next_id();
+inline UtcTime at(std::int64_t second) { return from_unix_seconds(1'780'000'000 + second); }
+
+struct JobTraits {
+  std::string owner = "local:alice";
+  std::string project = "ai-lab";
+  std::int64_t second = 0;
+  std::int64_t epoch = 1;
+};
+ports::NewJob new_job(const JobTraits& traits);
+inline ports::NewJob new_job() { return new_job(JobTraits{}); }
+
+/// Accepts one job and returns it.
+domain::Job accepted(StoreUnderTest& store, const JobTraits& traits);
+inline domain::Job accepted(StoreUnderTest& store) { return accepted(store, JobTraits{}); }
+
+/// `events` applied to `job`, as the engine would hand it to the store. Throws if the state machine refuses.
+ports::JobChange change(domain::Job& job, std::vector<domain::EventBody> events, std::int64_t second = 10);
+void recorded(StoreUnderTest& store, domain::Job& job, std::vector<domain::EventBody> events, std::int64_t second = 10);
+
+/// A job bound at `site` as `site_job_id`.
+domain::Job bound(StoreUnderTest& store, const std::string& site, const std::string& site_job_id, const JobTraits& traits);
+
+template <typename T>
+std::string code_of(const Result<T>& result) { return result ? "" : result.error().code; }
+
+}  // namespace hansa::contract

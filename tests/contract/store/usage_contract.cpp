@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store_contract.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace hansa;
+using namespace hansa::contract;
+
+namespace {
+
+domain::UsageRecord record_of(const domain::Job& job, std::int64_t ended, std::int64_t elapsed = 100) {
+  const auto& attempt = job.attempts.front();
+  domain::UsageRecord record;
+  record.site = attempt.site;
+  record.cluster = "cluster-" + attempt.site.str();
+  record.site_job_id = attempt.site_job_id;
+  record.tag = domain::make_tag(job.id, attempt.number);
+  record.account = attempt.account;
+  record.scheduler_account = "proj1";
+  record.queue = QueueName("batch");
+  record.submitted_at = at(1);
+  record.started_at = at(ended - elapsed);
+  record.ended_at = at(ended);
+  record.site_state = "COMPLETED";
+  record.exit_code = 0;
+  record.elapsed = Seconds{elapsed};
+  record.nodes = 2;
+  record.cores = 8;
+  record.gpus = 1;
+  record.core_seconds = {elapsed * 8};
+  record.gpu_seconds = {elapsed};
+  record.node_seconds = {elapsed * 2};
+  record.source_line = "1|alice|COMPLETED|\"raw\"\xff";
+  return record;
+}
+
+}  // namespace
+
+TEST_CASE("usage is booked once, and its cursor moves with it") {
+  auto store = next_store();
+  const auto job = bound(*store, "alpha", "41", {});
+  const SiteId alpha("alpha");
+  CHECK(store->wait(store->usage().usage_cursor(alpha)).value().text.empty());
+  const auto record = record_of(job, 200);
+  auto requeued = record;  // the same site job, a second run
+  requeued.started_at = at(300);
+  auto never = record;
+  never.started_at.reset();
+  never.site_state = "CANCELLED";
+  never.exit_code.reset();
+  CHECK(store->wait(store->usage().book_usage(alpha, {record, requeued, never}, {"page-1"})).value() == 3);
+  CHECK(store->wait(store->usage().book_usage(alpha, {record, never, requeued}, {"page-2"})).value() == 0);
+  store->reopen();
+  CHECK(store->wait(store->usage().book_usage(alpha, {never}, {"page-3"})).value() == 0);
+  CHECK(store->wait(store->usage().usage_cursor(alpha)).value().text == "page-3");
+  CHECK(store->wait(store->usage().usage_cursor(SiteId("beta"))).value().text.empty());
+  CHECK(store->wait(store->usage().usage_of(job.id)).value() == std::vector{record, requeued, never});
+}
+
+TEST_CASE("usage under a tag of ours that is not ours is left out") {
+  auto store = next_store();
+  const auto job = bound(*store, "alpha", "41", {});
+  const auto unbound = accepted(*store);
+  const SiteId alpha("alpha");
+  const auto good = record_of(job, 200);
+  std::vector<domain::UsageRecord> foreign(8, good);
+  foreign[0].account = LocalAccount("bob");            // bob runs a job under alice's tag
+  foreign[1].site_job_id = SiteJobId("42");            // another job of that name
+  foreign[2].site_job_id = SiteJobId("");
+  foreign[3].site = SiteId("beta");                    // a page of alpha's
+  foreign[4].tag = domain::make_tag(job.id, 2);        // no such attempt
+  foreign[5].tag = domain::make_tag(next_id(), 1);     // no such job
+  foreign[6].tag = Tag("hansa-' OR '1'='1");
+  foreign[7].tag = domain::make_tag(unbound.id, 1);
+  CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"c"})).value() == 0);
+  CHECK(store->wait(store->usage().usage_of(job.id)).value().empty());
+  CHECK(store->wait(store->usage().usage_cursor(alpha)).value().text == "c");
+  const auto elsewhere = record_of(bound(*store, "beta", "7", {}), 200);  // ours, but not alpha's to tell
+  CHECK(store->wait(store->usage().book_usage(alpha, {elsewhere}, {"c"})).value() == 0);
+  foreign.push_back(good);
+  CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"d"})).value() == 1);
+}
+
+TEST_CASE("an attempt as the broker's own account takes the site's name for it") {
+  auto store = next_store();
+  auto job = accepted(*store);
+  recorded(*store, job,
+           {domain::AttemptIntended{.attempt = 1, .site = SiteId("alpha"), .queue = QueueName("q"), .account = LocalAccount(""), .scheduler_account = ""},
+            domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId("9")}});
+  auto record = record_of(job, 200);
+  record.account = LocalAccount("hansa");
+  CHECK(store->wait(store->usage().book_usage(SiteId("alpha"), {record}, {"c"})).value() == 1);
+}
+
+TEST_CASE("the report sums integers by any columns") {
+  auto store = next_store();
+  using enum ports::UsageGroup;
+  constexpr std::int64_t kDay = 86400;
+  const auto a = bound(*store, "alpha", "1", {.owner = "local:alice", .project = "ai-lab"});
+  const auto b = bound(*store, "beta", "2", {.owner = "local:bob", .project = "ai-lab"});
+  const auto c = bound(*store, "beta", "3", {.owner = "local:bob", .project = "weather"});
+  REQUIRE(store->wait(store->usage().book_usage(SiteId("alpha"), {record_of(a, 1000, 10)}, {"x"})).value() == 1);
+  auto failed = record_of(c, 2000 + kDay, 1000);
+  failed.site_state = "TIMEOUT";
+  REQUIRE(store->wait(store->usage().book_usage(SiteId("beta"), {record_of(b, 2000, 100), failed}, {"x"})).value() == 2);
+
+  const auto report = [&](const ports::UsageQuery& query) { return store->wait(store->usage().usage_report(query)).value(); };
+  const auto keys = [&](const ports::UsageQuery& query) {
+    std::vector<std::vector<std::string>> all;
+    for (const auto& row : report(query)) all.push_back(row.keys);
+    return all;
+  };
+  const auto total = report({});
+  REQUIRE(total.size() == 1);
+  CHECK(total[0].keys.empty());
+  CHECK(total[0].runs == 3);
+  CHECK(total[0].elapsed == Seconds{1110});
+  CHECK(total[0].core_seconds.value == 8880);
+  CHECK(total[0].gpu_seconds.value == 1110);
+  CHECK(total[0].node_seconds.value == 2220);
+
+  const auto by_project = report({.by = {project, site}});
+  REQUIRE(by_project.size() == 3);
+  CHECK(by_project[1].keys == std::vector<std::string>{"ai-lab", "beta"});
+  CHECK(by_project[1].core_seconds.value == 800);
+
+  CHECK(keys({.by = {owner}}) == std::vector<std::vector<std::string>>{{"local:alice"}, {"local:bob"}});
+  CHECK(keys({.by = {country}}) == std::vector<std::vector<std::string>>{{""}, {"DE"}});
+  CHECK(keys({.by = {state, queue, account}}) == std::vector<std::vector<std::string>>{{"COMPLETED", "batch", "alice"}, {"TIMEOUT", "batch", "alice"}});
+  CHECK(keys({.by = {day}}) == std::vector<std::vector<std::string>>{{"2026-05-28"}, {"2026-05-29"}});
+  CHECK(keys({.by = {month}}) == std::vector<std::vector<std::string>>{{"2026-05"}});
+  CHECK(keys({.owner = Principal("local:bob"), .by = {project}}) == std::vector<std::vector<std::string>>{{"ai-lab"}, {"weather"}});
+  CHECK(report({.from = at(1000), .to = at(2000)})[0].runs == 1);                           // at or after, before
+  CHECK(report({.from = at(1000) + Milliseconds{1}, .to = at(2000) + Milliseconds{1}})[0].runs == 1);
+  CHECK(report({.from = at(3000), .to = at(4000)})[0].runs == 0);
+  CHECK(report({.from = at(3000), .to = at(4000), .by = {site}}).empty());
+}
+
+TEST_CASE("the state of a site outlives a restart") {
+  auto store = next_store();
+  CHECK(store->wait(store->sites().site_states()).value().empty());
+  domain::SiteState state{.id = SiteId("alpha"), .health = domain::SiteHealth::up, .drained = false, .drain_reason = "",
+                          .last_success = at(5), .last_failure = std::nullopt, .last_error = {}};
+  REQUIRE(store->wait(store->sites().record_site_state(state)));
+  state.health = domain::SiteHealth::down;
+  state.drained = true;
+  state.drain_reason = "maintenance 'til noon";
+  state.last_failure = at(6);
+  state.last_error = {"SITE_DOWN", "slurmctld does not answer"};
+  REQUIRE(store->wait(store->sites().record_site_state(state)));
+  store->reopen();
+  const auto states = store->wait(store->sites().site_states()).value();
+  REQUIRE(states.size() == 1);
+  CHECK(states[0].id == state.id);
+  CHECK(states[0].health == state.health);
+  CHECK(states[0].drained);
+  CHECK(states[0].drain_reason == state.drain_reason);
+  CHECK(states[0].last_success == state.last_success);
+  CHECK(states[0].last_failure == state.last_failure);
+  CHECK(states[0].last_error == state.last_error);
+}
+
+TEST_CASE("tokens are found by hash, unique, and revoked once") {
+  auto store = next_store();
+  const ports::ApiToken token{.id = "tok_1", .hash = std::string(64, 'a'), .principal = Principal("local:alice"), .role = ports::Role::operator_,
+                              .note = "laptop", .created_at = at(1), .expires_at = at(100), .revoked_at = std::nullopt};
+  REQUIRE(store->wait(store->tokens().create_token(token)));
+  auto same_hash = token;
+  same_hash.id = "tok_2";
+  auto same_id = token;
+  same_id.hash = std::string(64, 'b');
+  CHECK(code_of(store->wait(store->tokens().create_token(same_hash))) == "TOKEN_EXISTS");
+  CHECK(code_of(store->wait(store->tokens().create_token(same_id))) == "TOKEN_EXISTS");
+  CHECK(code_of(store->wait(store->tokens().token_by_hash(same_id.hash))) == "TOKEN_NOT_FOUND");
+  CHECK(code_of(store->wait(store->tokens().revoke_token("tok_9", at(2)))) == "TOKEN_NOT_FOUND");
+  CHECK_FALSE(store->wait(store->tokens().token_by_hash(token.hash)).value().revoked_at);
+  CHECK(store->wait(store->tokens().revoke_token("tok_1", at(50))).value().revoked_at == at(50));
+  CHECK(store->wait(store->tokens().revoke_token("tok_1", at(60))).value().revoked_at == at(50));
+  store->reopen();
+  const auto stored = store->wait(store->tokens().token_by_hash(token.hash)).value();
+  CHECK(stored.id == token.id);
+  CHECK(stored.principal == token.principal);
+  CHECK(stored.role == token.role);
+  CHECK(stored.note == token.note);
+  CHECK(stored.created_at == token.created_at);
+  CHECK(stored.expires_at == token.expires_at);
+  CHECK(stored.revoked_at == at(50));
+  CHECK(store->wait(store->tokens().tokens()).value().size() == 1);
+}

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real broker for a test: hansad as its own account, hansa-switch as root, sites as configured; killed and started at will."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("HANSA_BIN", ROOT / "build/release/bin"))
+BROKER_USER = os.environ.get("HANSA_DEV_USER", "hansa-dev")
+TESTBED = ROOT / "tests/testbed/slurm_testbed"
+TERMINAL = {"succeeded", "failed", "timed_out", "cancelled", "lost", "rejected"}
+COREUTILS = ["mkdir", "ln", "readlink", "dd", "stat"]
+SLURM = ["sbatch", "scancel", "scontrol", "squeue", "sacct"]
+
+
+def say(text):
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def need_root():
+    if os.geteuid() != 0:
+        print("skipped: starts programs as other accounts, which needs root")
+        sys.exit(77)
+    try:
+        pwd.getpwnam(BROKER_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--create-home", BROKER_USER], check=True)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, condition, seconds=60, pause=0.1):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(pause)
+    raise AssertionError(f"gave up after {seconds} s waiting for {what}")
+
+
+class Answer:
+    def __init__(self, status, body, headers):
+        self.status, self.body, self.headers = status, body, headers
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Switch:
+    """hansa-switch as root, in a folder that only root can write."""
+
+    def __init__(self, programs, callers=(BROKER_USER,)):
+        self.folder = Path(tempfile.mkdtemp(prefix="hansa-e2e-", dir="/run"))
+        self.folder.chmod(0o755)
+        self.socket = self.folder / "switch.sock"
+        self.log = self.folder / "switch.log"
+        self.config = self.folder / "switch.toml"
+        self.config.write_text(
+            f"callers = {json.dumps(list(callers))}\nprograms = {json.dumps([str(p) for p in programs])}\nminimum_uid = 1000\n"
+            'environment = ["SLURM_CONF", "SLURM_TIME_FORMAT", "TZ", "LC_ALL"]\n')
+        shutil.copy2(BIN / "hansa-switch", self.folder / "hansa-switch")
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen([self.folder / "hansa-switch", "--listen", self.socket, "--config", self.config, "--log", "stderr"],
+                                        stderr=self.log.open("ab"), stdin=subprocess.DEVNULL)
+        wait_for("hansa-switch", self.socket.exists, 10)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Broker:
+    def __init__(self, name, config):
+        """`config` is hansad.toml with {state} and {listen} to be filled in."""
+        self.folder = Path(tempfile.mkdtemp(prefix=f"hansa-{name}-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        account = pwd.getpwnam(BROKER_USER)
+        self.home = account.pw_dir
+        self.state = self.folder / "state"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.config = self.folder / "hansad.toml"
+        self.config.write_text(config.replace("{state}", str(self.state)).replace("{listen}", f"127.0.0.1:{self.port}"))
+        self.bin = self.folder / "bin"
+        self.bin.mkdir()
+        for program in ("hansad", "hansa", "hansa-local-run"):
+            if (BIN / program).exists():
+                shutil.copy2(BIN / program, self.bin / program)
+        os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self.log = self.folder / "hansad.log"
+        self.process = None
+        self.tokens = {}
+
+    # life
+
+    def spawn(self):
+        return subprocess.Popen(["setpriv", f"--reuid={BROKER_USER}", f"--regid={BROKER_USER}", "--clear-groups", "env", "-i",
+                                 f"HOME={self.home}", "PATH=/usr/bin:/bin", self.bin / "hansad", "--config", self.config],
+                                stderr=self.log.open("ab"), stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def start(self, seconds=20):
+        began = time.monotonic()
+        self.process = self.spawn()
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(f"hansad ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+            try:
+                return self.call("GET", "/readyz", user=None).status == 200
+            except OSError:
+                return False
+        wait_for("hansad", ready, seconds, pause=0.01)
+        return time.monotonic() - began
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM; its exit status."""
+        if self.process is None or self.process.poll() is not None:
+            return self.process and self.process.returncode
+        self.process.terminate()
+        return self.process.wait(30)
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # REST
+
+    def token(self, user):
+        if user == "operator":
+            return (self.state / "operator.token").read_text().strip()
+        if user not in self.tokens:
+            answer = self.call("POST", "/v1/tokens", {"user": user, "role": "auditor" if user == "auditor" else "user"}, user="operator")
+            assert answer.status == 201, answer.body
+            self.tokens[user] = answer.json["token"]
+        return self.tokens[user]
+
+    def call(self, method, target, body=None, user="alice", headers=None, timeout=65):
+        request = urllib.request.Request(self.url + target, method=method, headers=dict(headers or {}))
+        if user:
+            request.add_header("Authorization", "Bearer " + self.token(user))
+        if body is not None:
+            request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return Answer(answer.status, answer.read(), answer.headers)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read(), error.headers)
+
+    def get(self, target, user="alice"):
+        answer = self.call("GET", target, user=user)
+        assert answer.status == 200, f"GET {target}: {answer.status} {answer.body[:500]}"
+        return answer.json
+
+    def submit(self, job, user="alice", **more):
+        answer = self.call("POST", "/v1/jobs", job, user=user, **more)
+        assert answer.status in (200, 201), f"{answer.status} {answer.body[:1000]}"
+        return answer.json["id"]
+
+    def job(self, id, user="alice"):
+        return self.get(f"/v1/jobs/{id}", user=user)
+
+    def wait_state(self, id, states, user="alice", seconds=60):
+        states = {states} if isinstance(states, str) else set(states)
+        def reached():
+            job = self.job(id, user)
+            if job["state"] in states:
+                return job
+            assert job["state"] not in TERMINAL, f"{job}"
+        return wait_for(f"{id} to be {states}", reached, seconds, 0.2)
+
+    def wait_over(self, ids, seconds=300, user="operator"):
+        """All of them over; their views by id. Survives a broker that is being restarted."""
+        left, done = set(ids), {}
+        def all_over():
+            for id in list(left):
+                try:
+                    job = self.job(id, user)
+                except OSError:
+                    return False
+                if job["state"] not in TERMINAL:
+                    continue
+                done[id] = job
+                left.discard(id)
+            return not left
+        try:
+            wait_for(f"{len(left)} jobs to be over", all_over, seconds, 1)
+        except AssertionError as gone:
+            raise AssertionError(f"{gone}: {[(self.job(i, user)['state'], self.job(i, user)['site'], self.job(i, user)['reason']) for i in list(left)[:10]]}")
+        return done
+
+    def output(self, id, stream="out", user="alice"):
+        answer = self.call("GET", f"/v1/jobs/{id}/output?stream={stream}", user=user)
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    # the command line
+
+    def hansa(self, *arguments, user="alice", check=None, stdin=None):
+        token = self.folder / f"{user}.token"
+        if not token.exists():
+            token.write_text(self.token(user) + "\n")
+            token.chmod(0o600)
+        done = subprocess.run([self.bin / "hansa", *arguments], env={"HANSA_URL": self.url, "HANSA_TOKEN_FILE": str(token), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+                              input=stdin, capture_output=True, timeout=330)
+        if check is not None:
+            assert done.returncode == check, f"hansa {' '.join(map(str, arguments))}: {done.returncode}, not {check}\n{done.stdout.decode()}\n{done.stderr.decode()}"
+        return done
+
+
+def slurm(cluster, *command, user=None, check=True):
+    """A Slurm command on a cluster of the bed; its output."""
+    conf = f"/var/tmp/hansa-testbed/{cluster}/slurm.conf"
+    if "HANSA_TESTBED_DIR" in os.environ:
+        conf = f"{os.environ['HANSA_TESTBED_DIR']}/{cluster}/slurm.conf"
+    run_as = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+    home = pwd.getpwnam(user).pw_dir if user else "/root"
+    done = subprocess.run([*run_as, *command], env={"SLURM_CONF": conf, "TZ": "UTC", "SLURM_TIME_FORMAT": "%s", "PATH": "/usr/bin:/bin", "HOME": home},
+                          cwd=home if user else "/", capture_output=True, text=True)
+    assert not check or done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+def slurm_conf(cluster):
+    return f"{os.environ.get('HANSA_TESTBED_DIR', '/var/tmp/hansa-testbed')}/{cluster}/slurm.conf"
+
+
+def bed(*arguments):
+    return subprocess.run([TESTBED, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def slurm_site(id, country, bin_dir="/usr/bin", budget="queries_per_minute = 600, submits_per_minute = 6000, waiting_jobs = 50", extra=""):
+    return f"""
+[[site]]
+id = "{id}"
+name = "{id}"
+country = "{country}"
+connector = "slurm"
+run_as = "switch"
+slurm.conf = "{slurm_conf(id)}"
+slurm.bin_dir = "{bin_dir}"
+work_dir = "~/.hansa"
+budget = {{ {budget} }}
+accounts = {{ "local:alice" = "alice", "local:bob" = "bob" }}
+projects = {{ "ai-lab" = "proj1", "climate" = "proj2" }}
+{extra}"""
+
+
+def broker_config(switch, sites, engine=""):
+    return f"""
+[broker]
+name = "e2e"
+country = "FI"
+state_dir = "{{state}}"
+switch_socket = "{switch.socket if switch else '/nonexistent'}"
+[api]
+listen = "{{listen}}"
+[engine]
+status_interval_ms = 2000
+snapshot_interval_ms = 3000
+usage_interval_ms = 5000
+{engine}
+[[project]]
+id = "ai-lab"
+members = ["local:alice", "local:bob"]
+[[project]]
+id = "climate"
+members = ["local:bob"]
+""" + "".join(sites)
+
+
+def sacct_rows(cluster, since):
+    """What the cluster's accounting has of jobs with our tags, since a time in epoch seconds."""
+    fields = "JobIDRaw,JobName,User,Account,State,ExitCode,Submit,Start,End,ElapsedRaw,NCPUS,CPUTimeRAW,NNodes"
+    text = slurm(cluster, "sacct", "-a", "-D", "-X", "-P", "-n", "-S", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)), "-o", fields)
+    rows = [dict(zip(fields.split(","), line.split("|"))) for line in text.splitlines()]
+    return [row for row in rows if row["JobName"].startswith("hansa-")]
+
+
+def run_tests(tests):
+    """Runs test functions in order; the exit status for CTest."""
+    failed = 0
+    wanted = sys.argv[1:]
+    for test in tests:
+        if wanted and test.__name__ not in wanted:
+            continue
+        began = time.monotonic()
+        say(f"{test.__name__}: {(test.__doc__ or '').strip().splitlines()[0] if test.__doc__ else ''}")
+        try:
+            test()
+            say(f"{test.__name__}: passed in {time.monotonic() - began:.1f} s")
+        except AssertionError as error:
+            failed += 1
+            import traceback
+            traceback.print_exc()
+            say(f"{test.__name__}: FAILED: {error}")
+    return 1 if failed else 0

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input and bad days on local sites: what hansad refuses, how it starts and stops, a disk that fills up, a client that dawdles."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from harness import BROKER_USER, Broker, need_root, run_tests, say, wait_for
+
+broker = None
+
+
+def local_config(extra=""):
+    return f"""
+[broker]
+name = "operations"
+country = "FI"
+state_dir = "{{state}}"
+[api]
+listen = "{{listen}}"
+[engine]
+status_interval_ms = 300
+snapshot_interval_ms = 500
+usage_interval_ms = 1000
+[[site]]
+id = "big"
+name = "Big"
+country = "FI"
+connector = "local"
+work_dir = "{{state}}-big"
+local = {{ cpus = 4, memory_mib = 4096 }}
+budget = {{ queries_per_minute = 6000, waiting_jobs = 50 }}
+accounts = {{ "local:alice" = "{BROKER_USER}", "local:bob" = "{BROKER_USER}" }}
+[[site]]
+id = "small"
+name = "Small"
+country = "ES"
+connector = "local"
+work_dir = "{{state}}-small"
+local = {{ cpus = 1, memory_mib = 1024 }}
+budget = {{ queries_per_minute = 6000, waiting_jobs = 50 }}
+accounts = {{ "local:alice" = "{BROKER_USER}" }}
+[[project]]
+id = "ai-lab"
+members = ["local:alice", "local:bob"]
+{extra}"""
+
+
+def problem(answer, status, code):
+    assert answer.status == status and answer.json["code"] == code, (answer.status, answer.body[:600])
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    return answer.json
+
+
+def every_fault_of_a_job_is_named():
+    """400 lists all faults, each with its pointer; suggestions for misspelt names."""
+    bad = {"script": "echo no shebang", "nodse": 2, "arguments": ["x", 3], "environment": {"1BAD": "x"}, "time_limit_s": -1,
+           "resources": {"nodes": 0, "gpu_model": "a100"}, "placement": {"countries": ["Finland"]}}
+    errors = {e["pointer"]: e["detail"] for e in problem(broker.call("POST", "/v1/jobs", bad), 400, "BAD_JOB")["errors"]}
+    want = {"/script", "/nodse", "/arguments/1", "/environment/1BAD", "/time_limit_s", "/resources/nodes", "/resources/gpu_model", "/placement/countries"}
+    assert want <= set(errors), (want - set(errors), errors)
+    for body, code in [(b"{", "BAD_JSON"), (b"[]", "BAD_JOB"), (b'{"script":"#!/bin/sh","script":"#!/bin/sh"}', "BAD_JSON"),
+                       (b'{"script":"#!/bin/sh\\u0000"}', "BAD_JOB"), (b"[" * 100, "BAD_JSON"), (b'{"script":"#!\xff"}', "BAD_JSON")]:
+        problem(broker.call("POST", "/v1/jobs", body), 400, code)
+    assert broker.call("POST", "/v1/jobs", b"x" * (5 << 20)).status == 413
+
+
+def nobody_gets_in_without_a_token():
+    """No token, a wrong one, a revoked one: 401; another's job: 404; a user's role: 403."""
+    problem(broker.call("GET", "/v1/jobs", user=None), 401, "NO_TOKEN")
+    problem(broker.call("GET", "/v1/jobs", user=None, headers={"Authorization": "Bearer hansa_wrong"}), 401, "BAD_TOKEN")
+    made = broker.call("POST", "/v1/tokens", {"user": "carol"}, user="operator").json
+    assert broker.call("DELETE", f"/v1/tokens/{made['id']}", user="operator").status == 200
+    problem(broker.call("GET", "/v1/jobs", user=None, headers={"Authorization": "Bearer " + made["token"]}), 401, "TOKEN_REVOKED")
+    job = broker.submit({"script": "#!/bin/sh\ntrue\n"})
+    for method, path in [("GET", ""), ("GET", "/explain"), ("GET", "/events"), ("GET", "/output"), ("POST", "/cancel"), ("POST", "/hold")]:
+        problem(broker.call(method, f"/v1/jobs/{job}{path}", {} if method == "POST" else None, user="bob"), 404, "JOB_NOT_FOUND")
+    problem(broker.call("POST", "/v1/sites/big/drain", {}, user="alice"), 403, "ROLE_LACKS_RIGHT")
+    problem(broker.call("POST", "/v1/jobs", {"script": "#!/bin/sh\n", "project": "secret"}), 403, "NOT_A_MEMBER")
+    problem(broker.call("POST", "/v1/jobs", {"script": "#!/bin/sh\n"}, user="mallory"), 403, "NO_PROJECT")
+    problem(broker.call("POST", "/v1/jobs", {"script": "#!/bin/sh\n"}, user="auditor"), 403, "ROLE_LACKS_RIGHT")
+    assert broker.call("GET", f"/v1/jobs/{job}", user="auditor").status == 200
+    problem(broker.call("GET", f"/v1/jobs/{job}/output", user="auditor"), 403, "ROLE_LACKS_RIGHT")
+    assert oct(os.stat(broker.state / "operator.token").st_mode & 0o777) == "0o600"
+    stored = (broker.state / "hansa.db").read_bytes() + (broker.state / "hansa.db-wal").read_bytes()
+    assert broker.token("alice").encode() not in stored, "a token lies readable in the database"
+
+
+def same_key_same_job():
+    """The same key and body give the same job, also after kill -9; another body gives 409."""
+    body = {"script": "#!/bin/sh\necho once\n"}
+    first = broker.submit(body, headers={"Idempotency-Key": "k1"})
+    broker.kill()
+    broker.start()
+    again = broker.call("POST", "/v1/jobs", body, headers={"Idempotency-Key": "k1"})
+    assert (again.status, again.json["id"]) == (200, first)
+    problem(broker.call("POST", "/v1/jobs", {"script": "#!/bin/sh\necho other\n"}, headers={"Idempotency-Key": "k1"}), 409, "IDEMPOTENCY_KEY_REUSED")
+
+
+def states_end_as_they_should():
+    """Exit codes, signals, time limit, cancel, hold and release, nothing that can hold it, nobody's account there."""
+    fine = broker.submit({"script": "#!/bin/sh\nexit 0\n"})
+    bad = broker.submit({"script": "#!/bin/sh\nexit 42\n"})
+    slow = broker.submit({"script": "#!/bin/sh\nsleep 60\n", "time_limit_s": 1})
+    unwanted = broker.submit({"script": "#!/bin/sh\nsleep 60\n"})
+    huge = broker.submit({"script": "#!/bin/sh\n", "resources": {"nodes": 9}})
+    only_small = broker.submit({"script": "#!/bin/sh\n", "placement": {"sites": ["small"]}}, user="bob")
+    broker.wait_state(unwanted, "running")
+    assert broker.call("POST", f"/v1/jobs/{unwanted}/cancel", {}).status == 200
+    over = broker.wait_over([fine, bad, slow, unwanted, huge, only_small], 60)
+    assert [over[i]["state"] for i in (fine, bad, slow, unwanted, huge, only_small)] == ["succeeded", "failed", "timed_out", "cancelled", "rejected", "rejected"], over
+    assert over[bad]["exit_code"] == 42
+    wait_for("the cancel's outcome", lambda: broker.job(unwanted)["cancel"]["outcome"] == "stopped", 10)
+    assert "NO_ACCOUNT" in json.dumps(broker.get(f"/v1/jobs/{only_small}/explain", user="bob"))
+    for site in ("big", "small"):
+        broker.call("POST", f"/v1/sites/{site}/drain", {"reason": "test"}, user="operator")
+    held = broker.submit({"script": "#!/bin/sh\n"})
+    broker.wait_state(held, "held")
+    assert broker.call("POST", f"/v1/jobs/{held}/hold", {}).status == 200
+    for site in ("big", "small"):
+        broker.call("POST", f"/v1/sites/{site}/resume", {}, user="operator")
+    time.sleep(1.5)
+    assert broker.job(held)["state"] == "held"
+    assert broker.call("POST", f"/v1/jobs/{held}/release", {}).status == 200
+    assert broker.wait_over([held])[held]["state"] == "succeeded"
+    problem(broker.call("POST", f"/v1/jobs/{held}/cancel", {}), 409, "JOB_OVER")
+
+
+def jobs_outlive_the_broker():
+    """A job that runs while the broker is killed ends right, and its usage is booked."""
+    job = broker.submit({"script": "#!/bin/sh\nsleep 3\necho done\nexit 7\n"})
+    broker.wait_state(job, "running")
+    broker.kill()
+    time.sleep(4)
+    took = broker.start()
+    over = broker.wait_over([job])[job]
+    assert (over["state"], over["exit_code"]) == ("failed", 7), over
+    assert broker.output(job) == b"done\n"
+    usage = wait_for("usage", lambda: broker.get(f"/v1/jobs/{job}/usage")["records"], 20)
+    assert len(usage) == 1 and usage[0]["elapsed_s"] in (3, 4), usage
+    say(f"  restart to serving {took:.2f} s")
+
+
+def stops_and_second_start():
+    """A second hansad on the same state: 75. The port in use: 69. SIGTERM: 0. A state folder that others can enter: refused."""
+    second = broker.spawn()
+    assert second.wait(20) == 75, second.returncode
+    other = Broker("port", local_config())
+    other.config.write_text(other.config.read_text().replace(f":{other.port}", f":{broker.port}"))
+    assert other.spawn().wait(20) == 69
+    assert str(broker.port) in other.log.read_text()
+    other.state.chmod(0o755)
+    assert other.spawn().wait(20) == 74
+    assert "chmod 0700" in other.log.read_text()
+    other.config.write_text("[broker]\nnmae = 1\n[[site]]\nid = \"A\"\n")
+    assert other.spawn().wait(20) == 78
+    assert "did you mean" in other.log.read_text()
+    as_root = subprocess.run([other.bin / "hansad", "--config", broker.config], capture_output=True, text=True)
+    assert as_root.returncode == 77 and "root" in as_root.stderr, as_root
+    other.remove()
+    assert broker.stop() == 0
+    broker.start()
+    # The second signal ends it at once, even while a request is being served.
+    long_wait = broker.submit({"script": "#!/bin/sh\nsleep 5\n"})
+    broker.wait_state(long_wait, "running")
+    client = socket.create_connection(("127.0.0.1", broker.port))
+    client.sendall(f"GET /v1/jobs/{long_wait}?wait_s=50&version=999 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {broker.token('alice')}\r\n\r\n".encode())
+    time.sleep(0.3)
+    began = time.monotonic()
+    broker.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    if broker.process.poll() is None:
+        broker.process.send_signal(signal.SIGTERM)
+    assert broker.process.wait(5) in (0, -signal.SIGTERM) and time.monotonic() - began < 3
+    client.close()
+    broker.start()
+
+
+def slow_clients_are_cut():
+    """Half-open and dawdling clients are refused in bounded time, and others do not notice."""
+    lazy = [socket.create_connection(("127.0.0.1", broker.port)) for _ in range(50)]
+    for client in lazy:
+        client.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000")
+    began = time.monotonic()
+    assert broker.call("GET", "/readyz", user=None).status == 200 and time.monotonic() - began < 1
+    for client in lazy:
+        client.settimeout(20)
+        try:
+            while client.recv(4096):
+                pass
+        except ConnectionError:
+            pass
+    took = time.monotonic() - began
+    assert took < 15, took
+    say(f"  50 dawdling clients cut after {took:.1f} s")
+
+
+def disk_full_loses_nothing():
+    """The disk fills up: submissions get 507 or 503, what was acknowledged stays, service resumes when there is space."""
+    full = Broker("full", local_config())
+    try:
+        full.state.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=6m,mode=0700,uid={BROKER_USER}", "tmpfs", full.state], check=True)
+        full.start()
+        for site in ("big", "small"):
+            full.call("POST", f"/v1/sites/{site}/drain", {}, user="operator")
+        script = "#!/bin/sh\n# " + "x" * 100_000 + "\n"
+        acknowledged, refusal = [], None
+        for _ in range(200):
+            answer = full.call("POST", "/v1/jobs", {"script": script})
+            if answer.status == 201:
+                acknowledged.append(answer.json["id"])
+            else:
+                refusal = answer
+                break
+        assert refusal is not None and refusal.status in (503, 507), refusal and refusal.body
+        assert refusal.json["code"], refusal.body
+        for id in acknowledged:
+            assert full.job(id)["id"] == id
+        subprocess.run(["mount", "-o", "remount,size=64m", full.state], check=True)
+        wait_for("service to resume", lambda: full.call("POST", "/v1/jobs", {"script": "#!/bin/sh\n"}).status == 201, 30, 0.5)
+        full.kill()
+        full.start()
+        for id in acknowledged:
+            assert full.job(id)["id"] == id
+        say(f"  {len(acknowledged)} acknowledged, then {refusal.status} {refusal.json['code']}; all there after space came back and a kill -9")
+    finally:
+        full.stop()
+        subprocess.run(["umount", full.state], check=False)
+        full.remove()
+
+
+def bulk_is_all_or_none():
+    """1,000 jobs in one request, answers in order; one bad job refuses all, each fault with its place."""
+    jobs = [{"name": f"n{i}", "script": "#!/bin/sh\n", "placement": {"sites": ["small"]}} for i in range(1000)]
+    before = len(broker.get("/v1/jobs?limit=1000")["jobs"])
+    bad = problem(broker.call("POST", "/v1/jobs/bulk", {"jobs": jobs[:3] + [{"script": "x"}]}), 400, "BAD_JOB")
+    assert bad["errors"][0]["pointer"] == "/jobs/3/script"
+    assert len(broker.get("/v1/jobs?limit=1000")["jobs"]) == before
+    began = time.monotonic()
+    answer = broker.call("POST", "/v1/jobs/bulk", {"jobs": jobs})
+    assert answer.status == 201 and [j["name"] for j in answer.json["jobs"]] == [j["name"] for j in jobs]
+    say(f"  1,000 jobs in {time.monotonic() - began:.2f} s")
+    for job in answer.json["jobs"]:
+        assert broker.call("POST", f"/v1/jobs/{job['id']}/cancel", {}).status in (200, 409)
+
+
+if __name__ == "__main__":
+    need_root()
+    broker = Broker("operations", local_config())
+    status = 1
+    try:
+        broker.start()
+        wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
+        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should,
+                            jobs_outlive_the_broker, bulk_is_all_or_none, stops_and_second_start, slow_clients_are_cut, disk_full_loses_nothing])
+        assert broker.stop() == 0, "hansad did not stop cleanly"
+    finally:
+        if status != 0:
+            print(broker.log.read_text()[-6000:])
+        broker.remove()
+    sys.exit(status)

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three real Slurm clusters of unequal size, two people, 300 mixed jobs, and a broker that is killed ten times on the way."""
+
+import collections
+import random
+import re
+import sys
+import time
+
+from harness import (BIN, Broker, SLURM, COREUTILS, Switch, bed, broker_config, need_root, run_tests, sacct_rows, say, slurm, slurm_site, wait_for)
+
+CLUSTERS = {"alpha": 16, "beta": 8, "gamma": 2}
+COUNTRIES = {"alpha": "FI", "beta": "ES", "gamma": "SE"}
+LEDGER = "/var/tmp/hansa-e2e-ran"          # payloads append their job's id here: each must be there exactly once
+
+broker = switch = None
+started_at = int(time.time()) - 1
+
+
+def script(*lines):
+    return "#!/bin/bash\necho \"$HANSA_JOB_ID\" >> " + LEDGER + "\n" + "\n".join(lines) + "\n"
+
+
+def mixed_jobs(count, seed):
+    """(user, job, state that it must end in, exit code)."""
+    odd = ["-leading", "quo\"te's", "$(touch /tmp/hansa-canary)", "a|b;c&d", "żółć ☃", "two words", "`id`", "*", "\\", "100%"]
+    jobs = []
+    for i in range(count):
+        user = "alice" if i % 3 else "bob"
+        project = "climate" if user == "bob" and i % 2 else "ai-lab"
+        kind = i % 30
+        job = {"name": f"job {i} {odd[i % len(odd)]}", "project": project, "time_limit_s": 300}
+        if kind < 14:
+            job["script"], state, code = script(f"sleep {i % 3}"), "succeeded", 0
+        elif kind < 20:
+            code = (i * 7) % 125 + 1
+            job["script"], state = script(f"exit {code}"), "failed"
+        elif kind < 24:
+            arguments = [odd[i % len(odd)], "", "x\ny", "$HOME"]
+            job.update(arguments=arguments, environment={"ODD": odd[(i + 1) % len(odd)] + "\nline two"})
+            job["script"], state, code = script("printf '%s\\0' \"$@\" \"$ODD\""), "succeeded", 0
+        elif kind < 26:
+            job["resources"] = {"gpus_per_node": 1, "gpu_model": "a100", "cpus_per_task": 2}
+            job["script"], state, code = script("sleep 1"), "succeeded", 0
+        elif kind < 27:
+            job.update(time_limit_s=20)
+            job["script"], state, code = script("sleep 400"), "timed_out", None
+        elif kind < 29:
+            job["script"], state, code = script("sleep 300"), "cancelled", None
+        else:
+            job["resources"] = {"nodes": 2, "tasks": 2}
+            job["script"], state, code = script("sleep 1"), "succeeded", 0
+        jobs.append((user, job, state, code))
+    random.Random(seed).shuffle(jobs)
+    return jobs
+
+
+def mixed_run_with_kills():
+    """300 jobs of alice and bob end in the right state on the right account while the broker is killed ten times; none lost, none run twice."""
+    open(LEDGER, "w").close()
+    import os
+    os.chmod(LEDGER, 0o666)
+    expected, restarts = {}, []
+    jobs = mixed_jobs(300, seed=7)
+    kills = 10
+    for batch in range(kills):
+        for user, job, state, code in jobs[batch * 30:(batch + 1) * 30]:
+            expected[broker.submit(job, user=user, headers={"Idempotency-Key": f"mixed-{len(expected)}"})] = (user, job, state, code)
+        time.sleep(random.Random(batch).uniform(0.2, 2.5))
+        broker.kill()
+        restarts.append(broker.start())
+    say(f"submitted {len(expected)}, killed {kills} times; kill to serving {min(restarts):.2f} to {max(restarts):.2f} s")
+    assert max(restarts) < 2, f"a restart took {max(restarts):.2f} s"
+
+    to_cancel = {id: user for id, (user, _, state, _) in expected.items() if state == "cancelled"}
+    def cancel_what_runs():
+        for id, user in list(to_cancel.items()):
+            job = broker.job(id, user)
+            if job["state"] in ("running", "queued", "waiting", "accepted", "held") and (job["state"] == "running" or len(to_cancel) % 2):
+                answer = broker.call("POST", f"/v1/jobs/{id}/cancel", {}, user=user)
+                assert answer.status == 200, answer.body
+                del to_cancel[id]
+        return not to_cancel
+    wait_for("jobs to cancel", cancel_what_runs, 300, 1)
+    done = broker.wait_over(expected, 420)
+
+    wrong = [(id, done[id]["state"], done[id]["exit_code"], done[id]["reason"], expected[id][2:]) for id in expected
+             if done[id]["state"] != expected[id][2] or (expected[id][3] is not None and done[id]["exit_code"] != expected[id][3])]
+    assert not wrong, f"{len(wrong)} ended wrong: {wrong[:5]}"
+    for id, (user, job, state, _) in expected.items():
+        assert done[id]["owner"] == f"local:{user}"
+        assert done[id]["account"] in (user, None), done[id]
+        assert done[id]["account"] == user or state == "cancelled", done[id]
+        if "gpus_per_node" in job.get("resources", {}):
+            assert done[id]["site"] == "beta", done[id]
+
+    ran = collections.Counter(open(LEDGER).read().split())
+    twice = {id: n for id, n in ran.items() if n > 1}
+    assert not twice, f"run twice: {twice}"
+    lost = [id for id, (_, _, state, _) in expected.items() if state in ("succeeded", "failed", "timed_out") and ran[id] != 1]
+    assert not lost, f"never ran: {lost[:5]}"
+
+    shares = collections.Counter(done[id]["site"] for id in expected if done[id]["site"])
+    say(f"states {dict(collections.Counter(j['state'] for j in done.values()))}; shares {dict(shares)} of cores {CLUSTERS}; run twice 0, lost 0")
+    assert shares["alpha"] > shares["beta"] > shares["gamma"] > 0, shares
+    mixed_run_with_kills.expected = expected
+    mixed_run_with_kills.done = done
+
+
+def odd_arguments_arrive_whole():
+    """Arguments and environment arrive byte for byte, and nothing of them was run by a shell."""
+    import os
+    checked = 0
+    for id, (user, job, _, _) in mixed_run_with_kills.expected.items():
+        if "arguments" not in job:
+            continue
+        want = b"".join(text.encode() + b"\0" for text in job["arguments"] + [job["environment"]["ODD"]])
+        assert broker.output(id, user=user) == want, (id, broker.output(id, user=user), want)
+        checked += 1
+    assert checked == 40, checked
+    assert not os.path.exists("/tmp/hansa-canary")
+
+
+def usage_equals_sacct():
+    """Every job's usage equals its site's accounting to the second, and so do the sums."""
+    def tagged():
+        return {cluster: sacct_rows(cluster, started_at) for cluster in CLUSTERS}
+    by_tag = collections.defaultdict(list)
+    for cluster, rows in tagged().items():
+        for row in rows:
+            by_tag[row["JobName"]].append((cluster, row))
+    doubled = {tag: rows for tag, rows in by_tag.items() if sum(int(row["ElapsedRaw"]) > 0 and row["Start"] not in ("Unknown", "None") for _, row in rows) > 1}
+    say(f"accounting has {sum(map(len, by_tag.values()))} jobs under {len(by_tag)} of our tags; tags with more than one started job: {len(doubled)}")
+
+    ids = list(mixed_run_with_kills.expected)
+    ran = [id for id in ids if mixed_run_with_kills.done[id]["started_at"]]
+    def all_booked():
+        return all(broker.get(f"/v1/jobs/{id}/usage", user="operator")["records"] for id in ran)
+    wait_for("usage of all jobs", all_booked, 60, 2)
+    compared = 0
+    for id in ran:
+        records = broker.get(f"/v1/jobs/{id}/usage", user="operator")["records"]
+        assert len(records) == 1, records
+        record = records[0]
+        row = next(row for cluster, row in by_tag[f"hansa-{id}-{len(broker.job(id, 'operator')['attempts'])}"]
+                   if cluster == record["site"] and row["JobIDRaw"] == record["site_job_id"])
+        assert record["elapsed_s"] == int(row["ElapsedRaw"]), (record, row)
+        assert record["core_seconds"] == int(row["CPUTimeRAW"]), (record, row)
+        assert record["account"] == row["User"] and record["scheduler_account"] == row["Account"], (record, row)
+        assert record["site_state"].split()[0] == row["State"].split()[0], (record, row)
+        compared += 1
+    report = broker.get("/v1/reports/usage?by=site", user="operator")["rows"]
+    for line in report:
+        ours = sum(int(row["CPUTimeRAW"]) for rows in by_tag.values() for cluster, row in rows
+                   if cluster == line["site"] and any(row["JobIDRaw"] == broker_id for broker_id in site_ids(line["site"])))
+        assert line["core_seconds"] == ours, (line, ours)
+    say(f"{compared} records equal; core-seconds by site {[(line['site'], line['core_seconds']) for line in report]}")
+    for cluster in CLUSTERS:
+        print(slurm(cluster, "sreport", "-n", "-P", "-t", "seconds", "cluster", "AccountUtilizationByUser", check=False), end="")
+    print(broker.hansa("report", "usage", "--by", "project,site", user="operator", check=0).stdout.decode())
+
+
+def site_ids(site):
+    if not hasattr(site_ids, "known"):
+        site_ids.known = collections.defaultdict(set)
+        for id in mixed_run_with_kills.expected:
+            for record in broker.get(f"/v1/jobs/{id}/usage", user="operator")["records"]:
+                site_ids.known[record["site"]].add(record["site_job_id"])
+    return site_ids.known[site]
+
+
+def explain_placed_and_held():
+    """explain says where and why, for a job that has a site and for one that no site can take now."""
+    placed = broker.submit({"script": script("true"), "project": "ai-lab"})
+    broker.wait_over([placed])
+    text = broker.hansa("explain", placed, check=0).stdout.decode()
+    print(text)
+    assert all(site in text for site in CLUSTERS), text
+    for site in CLUSTERS:
+        broker.hansa("site", "drain", site, user="operator", check=0)
+    held = broker.submit({"script": script("true"), "project": "ai-lab"})
+    broker.wait_state(held, "held")
+    text = broker.hansa("explain", held, check=0).stdout.decode()
+    print(text)
+    assert "SITE_DRAINED" in text, text
+    for site in CLUSTERS:
+        broker.hansa("site", "resume", site, user="operator", check=0)
+    assert broker.wait_over([held])[held]["state"] == "succeeded"
+    never = broker.submit({"script": script("true"), "project": "ai-lab", "resources": {"nodes": 50}})
+    assert broker.wait_over([never])[never]["state"] == "rejected"
+    print(broker.hansa("explain", never, check=0).stdout.decode())
+
+
+def dead_controller_leaves_the_others_alone():
+    """A site whose controller dies: its state and error are shown, the others go on, its jobs are unknown and come back."""
+    job = broker.submit({"script": script("sleep 8"), "project": "ai-lab", "placement": {"sites": ["beta"]}})
+    broker.wait_state(job, "running")
+    bed("stop", "beta", "slurmctld")
+    try:
+        def down():
+            site = broker.get("/v1/sites/beta", user="operator")
+            return site["state"] == "down" and site["last_error"] and site
+        site = wait_for("beta to be down", down, 60, 0.5)
+        say(f"beta: {site['state']}, {site['last_error']['code']}: {site['last_error']['message'][:100]}")
+        other = broker.submit({"script": script("true"), "project": "ai-lab"})
+        assert broker.wait_over([other])[other]["site"] in ("alpha", "gamma")
+        began = time.monotonic()
+        broker.job(other)
+        assert time.monotonic() - began < 1
+        wait_for("unknown_since", lambda: broker.job(job)["unknown_since"], 60, 0.5)
+        assert broker.job(job)["state"] == "running"
+    finally:
+        bed("start", "beta", "slurmctld")
+    over = broker.wait_over([job], 90)[job]
+    assert over["state"] == "succeeded" and over["unknown_since"] is None, over
+
+
+if __name__ == "__main__":
+    need_root()
+    switch = Switch([f"/usr/bin/{p}" for p in SLURM + COREUTILS])
+    switch.start()
+    broker = Broker("slurm", broker_config(switch, [slurm_site(c, COUNTRIES[c]) for c in CLUSTERS]))
+    status = 1
+    try:
+        broker.start()
+        wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
+        status = run_tests([mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, explain_placed_and_held,
+                            dead_controller_leaves_the_others_alone])
+        assert broker.stop() == 0, "hansad did not stop cleanly"
+    finally:
+        if status != 0:
+            print(broker.log.read_text()[-6000:])
+        broker.remove()
+        switch.stop()
+    sys.exit(status)

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole calls against a server that does what a real one cannot be asked to do.
+#include "broker/cli/run.hpp"
+#include "tests/unit/cli/outside_under_test.hpp"
+#include "tests/unit/cli/scripted_server.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace hansa::cli {
+namespace {
+
+const auto reply = &ScriptedServer::reply;
+constexpr const char* kId = "01JDA0XJ2GQ4M8T6V9ZK3N5R7W";
+
+std::string job(const std::string& state, int version = 2, const std::string& more = "") {
+  return R"({"id":")" + std::string(kId) + R"(","state":")" + state + R"(","version":)" + std::to_string(version) + more + "}\n";
+}
+std::string problem(int status, const std::string& code, const std::string& more = "") {
+  return reply(status, R"({"title":"x","status":)" + std::to_string(status) + R"(,"code":")" + code + R"(","detail":"told so")" + more + "}", "");
+}
+
+/// A call with a token, in an outside of its own.
+class Call : public OutsideUnderTest {
+ public:
+  Call() {
+    token_ = "/tmp/hansa-cli-token.XXXXXX";
+    const int fd = ::mkstemp(token_.data());
+    if (fd < 0 || ::write(fd, "secret-token\n", 13) != 13) std::abort();
+    ::close(fd);
+    environment["HANSA_TOKEN_FILE"] = token_;
+    in = "#!/bin/sh\ntrue\n";
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call() override { ::unlink(token_.c_str()); }
+
+  int run(const ScriptedServer& server, std::vector<const char*> arguments) {
+    environment["HANSA_URL"] = server.url();
+    return run(std::move(arguments));
+  }
+  int run(std::vector<const char*> arguments) {
+    auto outside = surroundings();
+    outside.err_is_terminal = terminal;
+    return static_cast<int>(cli::run(arguments, outside));
+  }
+  [[nodiscard]] const std::string& token() const { return token_; }
+  bool terminal = false;
+
+ private:
+  std::string token_;
+};
+
+std::string header_of(const std::string& request, const std::string& name) {
+  const auto at = request.find("\r\n" + name + ": ");
+  if (at == std::string::npos) return "";
+  const auto begin = at + name.size() + 4;
+  return request.substr(begin, request.find("\r\n", begin) - begin);
+}
+std::string body_of(const std::string& request) { return request.substr(request.find("\r\n\r\n") + 4); }
+std::string line_of(const std::string& request) { return request.substr(0, request.find("\r\n")); }
+
+}  // namespace
+
+TEST_CASE("a submission is one request, with the token and a random key", "[calls]") {
+  Call call;
+  ScriptedServer server({reply(201, job("accepted", 1), "")});
+  CHECK(call.run(server, {"submit", "-"}) == 0);
+  CHECK(call.out == std::string(kId) + "\n");
+  CHECK(call.err.empty());
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 1);
+  CHECK(line_of(requests[0]) == "POST /v1/jobs HTTP/1.1");
+  CHECK(header_of(requests[0], "Authorization") == "Bearer secret-token");
+  CHECK(header_of(requests[0], "Idempotency-Key") == "0102030405060708090a0b0c0d0e0f10");
+  CHECK(header_of(requests[0], "Content-Type") == "application/json");
+}
+
+TEST_CASE("a submission whose answer was lost is repeated with the same key and body", "[calls]") {
+  Call call;
+  ScriptedServer server({"", "HTTP/1.1 201 X\r\nContent-Le", problem(503, "STOPPING"), reply(200, job("running"), "")});
+  CHECK(call.run(server, {"submit", "-", "one"}) == 0);
+  CHECK(call.out == std::string(kId) + "\n");
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 4);
+  for (const auto& request : requests) {
+    CHECK(header_of(request, "Idempotency-Key") == header_of(requests[0], "Idempotency-Key"));
+    CHECK(body_of(request) == body_of(requests[0]));
+  }
+  CHECK(call.pauses.size() == 3);
+}
+
+TEST_CASE("a submission that stays unanswered ends, and says with which key to find out", "[calls]") {
+  Call call;
+  ScriptedServer server(std::vector<std::string>(20, ""));
+  CHECK(call.run(server, {"submit", "--idempotency-key", "mine", "-"}) == 5);
+  CHECK(call.out.empty());
+  CHECK(call.err.contains("submit the same again with --idempotency-key mine"));
+  CHECK(server.requests().size() == 7);
+}
+
+TEST_CASE("a submission that was refused is not repeated", "[calls]") {
+  Call call;
+  ScriptedServer server({problem(429, "TOO_MANY_JOBS"), reply(201, job("accepted"), "")});
+  CHECK(call.run(server, {"submit", "-"}) == 8);
+  CHECK(server.requests().size() == 1);
+}
+
+TEST_CASE("held and rejected are said on standard error", "[calls]") {
+  const std::string why = R"(,"reason":{"code":"NO_SITE","message":"no \u001b[2J site"})";
+  {
+    Call call;
+    ScriptedServer server({reply(200, job("held", 2, why), "")});
+    CHECK(call.run(server, {"submit", "-"}) == 0);
+    CHECK(call.out == std::string(kId) + "\n");
+    CHECK(call.err == "hansa: job " + std::string(kId) + " is held: no \\x1b[2J site\n");
+  }
+  {
+    Call call;
+    call.terminal = true;  // somebody looks on: one look more
+    ScriptedServer server({reply(201, job("accepted", 1), ""), reply(200, job("rejected", 2, why), "")});
+    CHECK(call.run(server, {"submit", "-"}) == 6);
+    CHECK(call.err.contains("is rejected"));
+    const auto requests = server.requests();
+    REQUIRE(requests.size() == 2);
+    CHECK(line_of(requests[1]) == "GET /v1/jobs/" + std::string(kId) + "?wait_s=1&version=1 HTTP/1.1");
+  }
+}
+
+TEST_CASE("with --wait the job's end is the exit status, and JSON is one document", "[calls]") {
+  Call call;
+  const auto end = job("failed", 7, R"(,"exit_code":3)");
+  ScriptedServer server({reply(201, job("accepted", 1), ""), reply(200, job("held", 2, R"(,"reason":{"code":"X","message":"full"})"), ""),
+                         reply(200, job("running", 4), ""), reply(200, end, "")});
+  CHECK(call.run(server, {"submit", "--wait", "--json", "-"}) == 1);
+  CHECK(call.out == end);
+  CHECK(call.err == "hansa: job " + std::string(kId) + " is held: full\nhansa: job " + std::string(kId) + " failed, exit code 3\n");
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 4);
+  CHECK(line_of(requests[3]) == "GET /v1/jobs/" + std::string(kId) + "?wait_s=50&version=4 HTTP/1.1");
+}
+
+TEST_CASE("waiting goes on while the broker restarts", "[calls]") {
+  Call call;
+  ScriptedServer server({reply(200, job("running", 4), ""), "", problem(503, "NOT_READY"), reply(200, job("succeeded", 6), "")});
+  CHECK(call.run(server, {"wait", kId}) == 0);
+  CHECK(call.out == std::string(kId) + " succeeded\n");
+  CHECK(call.pauses == std::vector<Milliseconds>{Milliseconds{200}, Milliseconds{400}});
+  CHECK(call.err.starts_with("hansa: no answer from the broker"));
+}
+
+TEST_CASE("waiting gives up on a broker that does not come back", "[calls]") {
+  Call call;
+  ScriptedServer server({reply(200, job("running", 4), "")});
+  CHECK(call.run(server, {"wait", kId}) == 5);
+  CHECK(call.monotonic > MonotonicTime{std::chrono::minutes{29}});
+  CHECK(call.monotonic < MonotonicTime{std::chrono::minutes{31}});
+}
+
+TEST_CASE("waiting ends with its time-out, the broker there or not", "[calls]") {
+  Call call;
+  ScriptedServer server({reply(200, job("running", 4), "")});
+  CHECK(call.run(server, {"wait", "--timeout", "3s", kId}) == 7);
+  CHECK(call.out == std::string(kId) + " running\n");
+  CHECK(call.monotonic == MonotonicTime{Milliseconds{3'000}});
+}
+
+TEST_CASE("several ids are all tried, and the worst counts", "[calls]") {
+  Call call;
+  ScriptedServer server({problem(409, "JOB_OVER"), reply(200, job("cancelled"), ""), problem(404, "JOB_NOT_FOUND")});
+  CHECK(call.run(server, {"cancel", "A", "B", "C/../D", "--json"}) == 8);
+  CHECK(call.out == "{\"jobs\":[" + job("cancelled").substr(0, job("cancelled").size() - 1) + "]}\n");
+  CHECK(call.err == "hansa: told so\nhansa: told so\n");
+  CHECK(line_of(server.requests().at(2)) == "POST /v1/jobs/C%2F..%2FD/cancel HTTP/1.1");
+}
+
+TEST_CASE("every fault of a problem is told with its pointer, and none reaches the terminal raw", "[calls]") {
+  Call call;
+  ScriptedServer server({problem(400, "BAD_JOB", R"(,"errors":[{"pointer":"/name","detail":"a\u001b[2J"},{"pointer":"/x","detail":"b"}])")});
+  CHECK(call.run(server, {"submit", "-"}) == 2);
+  CHECK(call.err == "hansa: told so\n  /name: a\\x1b[2J\n  /x: b\n");
+}
+
+TEST_CASE("output comes byte for byte, piece by piece, until the job is over and all is read", "[calls]") {
+  const auto piece = [](const std::string& bytes, int next, const std::string& state) {
+    return reply(200, bytes, "Hansa-Next-Offset: " + std::to_string(next) + "\r\nHansa-Job-State: " + state + "\r\n");
+  };
+  Call call;
+  const std::string raw("\x1b[1m\0\xff\n", 7);
+  ScriptedServer server({problem(404, "NO_OUTPUT"), reply(200, job("running", 3), ""), piece(raw, 7, "running"), piece("", 7, "running"), reply(200, job("succeeded", 5), ""),
+                         piece("end", 10, "succeeded"), piece("", 10, "succeeded")});
+  CHECK(call.run(server, {"logs", "-f", kId}) == 0);
+  CHECK(call.out == raw + "end");
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 7);
+  CHECK(line_of(requests[3]) == "GET /v1/jobs/" + std::string(kId) + "/output?stream=out&offset=7 HTTP/1.1");
+}
+
+TEST_CASE("output of a job that never was at a site", "[calls]") {
+  Call call;
+  ScriptedServer server({problem(404, "NO_OUTPUT"), reply(200, job("rejected", 3), "")});
+  CHECK(call.run(server, {"logs", "-f", kId}) == 3);
+  CHECK(call.err == "hansa: told so\n");
+}
+
+TEST_CASE("all pages of a list make one document", "[calls]") {
+  Call call;
+  ScriptedServer server({reply(200, R"({"jobs":[{"id":"B"}],"next_cursor":"B"})", ""), reply(200, R"({"jobs":[{"id":"A"}],"next_cursor":null})", "")});
+  CHECK(call.run(server, {"jobs", "--all", "--json", "--state", "running", "--state", "held,queued", "--since", "2h"}) == 0);
+  CHECK(call.out == "{\"jobs\":[{\"id\":\"B\"},{\"id\":\"A\"}],\"next_cursor\":null}\n");
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 2);
+  CHECK(line_of(requests[1]) == "GET /v1/jobs?state=running%2Cheld%2Cqueued&since=2026-11-22T08%3A00%3A00Z&limit=1000&cursor=B HTTP/1.1");
+}
+
+TEST_CASE("a broker that is not there is named, with the remedy", "[calls]") {
+  Call call;
+  std::string url;
+  {
+    ScriptedServer gone({});
+    url = gone.url();
+  }
+  CHECK(call.run({"--url", url.c_str(), "sites"}) == 5);
+  CHECK(call.err.contains("cannot reach the broker at " + url));
+  CHECK(call.err.contains("is hansad running there?"));
+}
+
+TEST_CASE("what answers but is no broker is told from one", "[calls]") {
+  Call call;
+  ScriptedServer server({reply(200, "<html>hello</html>", "")});
+  CHECK(call.run(server, {"jobs"}) == 5);
+  CHECK(call.err.contains("no Hansa broker"));
+}
+
+TEST_CASE("the token: missing, unreadable, empty, seen by others", "[calls]") {
+  Call call;
+  call.environment.erase("HANSA_TOKEN_FILE");
+  CHECK(call.run({"sites"}) == 4);
+  CHECK(call.err.contains("no token is set; give the file with your token by --token-file"));
+  call.err.clear();
+  CHECK(call.run({"sites", "--token-file", "/does/not/exist"}) == 4);
+  CHECK(call.err.contains("cannot read /does/not/exist"));
+  call.err.clear();
+  CHECK(call.run({"sites", "--token-file", "/dev/null"}) == 4);
+  CHECK(call.err.contains("/dev/null is empty"));
+  call.err.clear();
+  ::chmod(call.token().c_str(), 0644);
+  ScriptedServer server({problem(401, "BAD_TOKEN")});
+  CHECK(call.run(server, {"sites", "--token-file", call.token().c_str()}) == 4);
+  CHECK(call.err.contains("warning: others can read your token; run: chmod 600 " + call.token()));
+  CHECK(call.err.contains("told so; the token came from " + call.token()));
+}
+
+}  // namespace hansa::cli

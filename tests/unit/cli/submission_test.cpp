@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/submission.hpp"
+
+#include "broker/cli/commands.hpp"
+#include "broker/core/time_text.hpp"
+#include "broker/wire/job_request.hpp"
+#include "tests/unit/cli/outside_under_test.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace hansa::cli {
+namespace {
+
+using namespace std::literals;
+
+constexpr std::string_view kScript = "#!/bin/sh\necho $1\n";
+
+Result<domain::Submission> submission(std::vector<const char*> arguments, std::string in = std::string(kScript)) {
+  OutsideUnderTest test;
+  test.in = std::move(in);
+  auto outside = test.surroundings();
+  arguments.insert(arguments.begin(), "submit");
+  const auto call = parse_command_line(commands(), arguments);
+  REQUIRE(call);
+  return submission_from(*call, outside);
+}
+
+Json request(std::vector<const char*> arguments) {
+  const auto made = submission(std::move(arguments));
+  REQUIRE(made);
+  const auto json = wire::to_json(*made);
+  const auto back = wire::job_from_json(json);  // the server reads what we say
+  REQUIRE(back);
+  CHECK(*back == *made);
+  return json;
+}
+
+std::vector<std::string> faults(std::vector<const char*> arguments, std::string in = std::string(kScript)) {
+  const auto made = submission(std::move(arguments), std::move(in));
+  REQUIRE_FALSE(made);
+  CHECK(made.error().kind == ErrorKind::invalid_argument);
+  std::vector<std::string> texts;
+  for (const auto& fault : made.error().faults) texts.push_back(fault.where + ": " + fault.message);
+  return texts;
+}
+
+std::string script_fault(std::string_view text) {
+  const auto good = check_script("job.sh", text);
+  return good ? "" : good.error().message;
+}
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = "/tmp/hansa-cli-test.XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) std::abort();
+    path_ = name;
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string write(const std::string& name, std::string_view text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return (path_ / name).string();
+  }
+  [[nodiscard]] std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("options become the API's request", "[submission]") {
+  CHECK(request({"-"}) == Json{{"script", kScript}, {"time_limit_s", 3600}});
+  CHECK(request({"--nodes", "2", "--ntasks", "8", "--cpus-per-task", "8", "--gpus-per-node", "4:a100", "--mem", "250G", "--time", "2h", "--site", "a", "--site", "b",
+                 "--country", "FI", "--name", "train 'x'", "--env", "K=v=1", "--env", "EMPTY=", "--requeue", "-", "--epochs", "$(id)", "", "ü\n"}) ==
+        Json{{"script", kScript},
+             {"name", "train 'x'"},
+             {"arguments", {"--epochs", "$(id)", "", "ü\n"}},
+             {"environment", {{"K", "v=1"}, {"EMPTY", ""}}},
+             {"resources", {{"nodes", 2}, {"tasks", 8}, {"cpus_per_task", 8}, {"gpus_per_node", 4}, {"gpu_model", "a100"}, {"memory_per_node_mib", 256'000}}},
+             {"time_limit_s", 7200},
+             {"placement", {{"sites", {"a", "b"}}, {"countries", {"FI"}}}},
+             {"requeue", true}});
+  CHECK(request({"--nodes", "3", "-"}).at("resources") == Json{{"nodes", 3}});  // a task a node
+}
+
+TEST_CASE("a script's file name is its name where it is fit for one", "[submission]") {
+  const Folder folder;
+  CHECK(request({folder.write("train.sh", kScript).c_str()}).at("name") == "train.sh");
+  CHECK_FALSE(request({folder.write("a\nb", kScript).c_str()}).contains("name"));
+  CHECK_FALSE(request({folder.write("\xff", kScript).c_str()}).contains("name"));
+  CHECK(request({"--name", "mine", folder.write("other.sh", kScript).c_str()}).at("name") == "mine");
+}
+
+TEST_CASE("all faults of a command line are told at once, each with its option", "[submission]") {
+  const auto found = faults({"--nodes", "0", "--ntasks", "x", "--mem", "4Q", "--time", "soon", "--gpus-per-node", "a100:4", "--env", "K", "--env", "A=1", "--env", "A=2",
+                             "--name", "\xff", "/does/not/exist", "\xfe"});
+  REQUIRE(found.size() == 10);
+  CHECK(found[0] == "--nodes: must be a whole number of at least 1");
+  CHECK(found[1] == "--ntasks: must be a whole number of at least 1");
+  CHECK(found[2].starts_with("--mem: \"4Q\" is no size"));
+  CHECK(found[3].ends_with("(did you mean \"4:a100\"?)"));
+  CHECK(found[4].starts_with("--time: \"soon\" is no duration"));
+  CHECK(found[5] == "--env: must be NAME=VALUE");
+  CHECK(found[6] == "--env: A is given twice");
+  CHECK(found[7].starts_with("SCRIPT: cannot read /does/not/exist: No such file or directory"));
+  CHECK(found[8].starts_with("argument 1 of the script: is not UTF-8"));
+  CHECK(found[9].starts_with("--name: is not UTF-8"));
+  CHECK(faults({"--nodes", "4", "--ntasks", "2", "-"}) == std::vector<std::string>{"--ntasks: must be at least --nodes, 4"});
+}
+
+TEST_CASE("a script is looked at before it is sent", "[submission]") {
+  CHECK(script_fault(kScript).empty());
+  CHECK(script_fault("#!/bin/sh").empty());
+  CHECK(script_fault("").contains("is empty"));
+  CHECK(script_fault("echo hi\n").contains("does not begin with \"#!\"; put the interpreter"));
+  CHECK(script_fault("\x7f" "ELF\x02").contains("is a program"));
+  CHECK(script_fault("\xEF\xBB\xBF#!/bin/sh\n").contains("byte order mark"));
+  CHECK(script_fault("#!/bin/sh\n\0x"sv).contains("NUL character at byte 10"));
+  CHECK(script_fault("#!/bin/sh\n# \xe9\n").contains("is not UTF-8"));
+  CHECK(script_fault("#!/bin/bash\r\necho\r\n").contains("Windows line ends"));
+  CHECK(script_fault("#!/bin/bash\nprintf 'a\r'\n").empty());
+  CHECK(script_fault("#!" + std::string(wire::kMaxScriptBytes, 'x')).contains("is longer than"));
+  CHECK(script_fault("#!" + std::string(wire::kMaxScriptBytes - 2, 'x')).empty());
+}
+
+TEST_CASE("a script's file is read whole, or said why not", "[submission]") {
+  const Folder folder;
+  const auto of = [](const std::string& file) { return faults({file.c_str()}).at(0); };
+  CHECK(of(folder.path()).ends_with("is a folder; name a file in it"));
+  CHECK(of(folder.write("large", "#!" + std::string(wire::kMaxScriptBytes, 'x'))).contains("is longer than"));
+  CHECK(faults({"-"}, "#!" + std::string(wire::kMaxScriptBytes, 'x')).at(0).starts_with("SCRIPT: standard input is longer than"));
+  const auto most = "#!" + std::string(wire::kMaxScriptBytes - 2, 'x');
+  const auto made = submission({folder.write("most", most).c_str()});
+  REQUIRE(made);
+  CHECK(made->payload.script == most);
+}
+
+TEST_CASE("memory sizes", "[submission]") {
+  const auto mib = [](std::string_view text) {
+    const auto memory = parse_memory(text);
+    return memory ? memory->value : -1;
+  };
+  CHECK(mib("512") == 512);
+  CHECK(mib("512M") == 512);
+  CHECK(mib("4g") == 4096);
+  CHECK(mib("1T") == 1'048'576);
+  CHECK(mib("1025K") == 2);
+  for (const auto text : {"", "G", "0", "0G", "-1", "+1", " 1", "1 G", "1.5G", "4GB", "4Q", "9223372036854775807", "9999999999999999T"}) {
+    CAPTURE(text);
+    CHECK(mib(text) == -1);
+  }
+}
+
+TEST_CASE("GPU requests", "[submission]") {
+  const auto gpus = parse_gpus("4:a100");
+  REQUIRE(gpus);
+  CHECK(gpus->count == 4);
+  CHECK(gpus->model == "a100");
+  CHECK(parse_gpus("1")->model.empty());
+  for (const auto* text : {"", "0", "-1", "4:", ":a100", "a100", "x:y", "99999999999"}) CHECK_FALSE(parse_gpus(text));
+}
+
+TEST_CASE("moments are times, or durations from now", "[submission]") {
+  const auto now = OutsideUnderTest().utc;
+  CHECK(parse_moment("2026-11-01", now, Direction::back).value() == parse_utc("2026-11-01T00:00:00Z").value());
+  CHECK(parse_moment("2h", now, Direction::back).value() == now - std::chrono::hours{2});
+  CHECK(parse_moment("90d", now, Direction::forward).value() == now + std::chrono::days{90});
+  CHECK(parse_moment("yesterday", now, Direction::back).error().message.contains("how long ago: 90m, 12h, 7d"));
+}
+
+}  // namespace hansa::cli

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configurations made at random from the records themselves: written out and read again they are the same, and one value
+// outside its record's limits is one fault.
+#include "config/keys.hpp"
+
+#include <catch2/catch.hpp>
+#include <rapidcheck.h>
+
+#include <set>
+
+using namespace hansa;
+using namespace hansa::config;
+
+namespace {
+
+std::string one_of(std::vector<std::string> texts) { return *rc::gen::elementOf(std::move(texts)); }
+
+std::string random_text(const Record& record) {
+  const auto letters =
+      *rc::gen::container<std::string>(*rc::gen::inRange<std::size_t>(1, 12), rc::gen::elementOf(std::string("abcxyz019")));
+  const auto name = "n" + letters;
+  const auto* form = record.form;
+  if (form == &kLabel) return one_of({name, "Ätna \"quoted\" \\ 'x' #", "日本", "a | b"});
+  if (form == &kCountry) return one_of({"FI", "EE", "ZW", "AD"});
+  if (form == &kPrincipal) return "local:" + one_of({name, name + "@example.org", "a:b\\\"c'"});
+  if (form == &kAbsolutePath || form == &kSocketPath || form == &kFile) return "/" + one_of({name, name + "/x y", "ü/\"" + name});
+  if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
+  if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
+  if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
+  return name;  // every other form takes plain names
+}
+
+Node random_value(const Record& record) {
+  Node node;
+  switch (record.type) {
+    case Type::text: return Node::of_text(random_text(record));
+    case Type::integer:
+      return Node::of_integer(
+          *rc::gen::elementOf(std::vector{record.min, record.max, *rc::gen::inRange(record.min, record.max)}));
+    case Type::choice:
+      return Node::of_text(std::string(*rc::gen::elementOf(std::vector(record.choices.begin(), record.choices.end()))));
+    case Type::list: {
+      node.kind = Node::Kind::list;
+      std::set<std::string> seen;
+      for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
+        const auto text = random_text(record);
+        if (seen.insert(text).second) node.items.push_back(Node::of_text(text));
+      }
+      return node;
+    }
+    case Type::map:
+      for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
+        Record key = record;
+        key.form = record.key_form;
+        auto item = Node::of_text(random_text(record));
+        item.key = random_text(key);
+        node.items.push_back(std::move(item));
+      }
+      return node;
+  }
+  return node;
+}
+
+template <typename S>
+S random_section() {
+  S section;
+  for (const auto& key : keys_of<S>()) {
+    if (key.record.required || *rc::gen::arbitrary<bool>()) key.set(section, random_value(key.record));
+  }
+  return section;
+}
+
+void settle_gpus(std::int64_t& count, std::optional<std::string>& model) {
+  if (count == 0) model.reset();
+  if (count > 0 && !model) model = "a100";
+}
+
+/// Random values, then what the rules between keys ask for.
+BrokerConfig random_config() {
+  BrokerConfig config;
+  config.broker = random_section<BrokerSection>();
+  config.broker.log = random_section<LogConfig>();
+  config.api = random_section<ApiConfig>();
+  if (config.api.tls_certificate.has_value() != config.api.tls_key.has_value())
+    config.api.tls_certificate = config.api.tls_key = "/both";
+  config.api.limits = random_section<ApiLimits>();
+  config.api.limits.bulk_kib = std::max(config.api.limits.bulk_kib, config.api.limits.job_kib);
+  config.store = random_section<StoreConfig>();
+  config.engine = random_section<EngineConfig>();
+  config.engine.snapshot_max_age = std::max(config.engine.snapshot_max_age, config.engine.snapshot_interval + Milliseconds{1});
+  for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
+    config.projects.push_back(random_section<ProjectConfig>());
+    config.projects.back().id = ProjectId("p" + std::to_string(i));
+  }
+  for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
+    auto site = random_section<SiteConfig>();
+    site.id = SiteId("s" + std::to_string(i));
+    if (site.name.empty()) site.name = site.id.str();
+    site.projects.clear();
+    for (const auto& project : config.projects) site.projects.emplace(project.id, "acct");
+    if (site.accounts_file) site.accounts.clear();
+    if (site.connector != Connector::slurm || !config.broker.switch_socket) site.run_as = RunAs::self;
+    site.budget = random_section<BudgetConfig>();
+    if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();
+    if (site.connector == Connector::local) site.local = random_section<LocalConfig>();
+    if (site.connector == Connector::model) site.model = random_section<ModelConfig>();
+    settle_gpus(site.local.gpus, site.local.gpu_model);
+    settle_gpus(site.model.gpus_per_node, site.model.gpu_model);
+    config.sites.push_back(std::move(site));
+  }
+  return config;
+}
+
+template <typename S>
+void check_records() {
+  std::set<std::string_view> names;
+  for (const auto& key : keys_of<S>()) {
+    INFO(key.record.name);
+    CHECK(names.insert(key.record.name).second);
+    CHECK(key.record.doc.ends_with('.'));
+    CHECK_FALSE(allowed_values(key.record).empty());
+    if (key.record.type == Type::integer) CHECK(key.record.min < key.record.max);
+    CHECK((key.record.type == Type::text || key.record.type == Type::list || key.record.type == Type::map) ==
+          (key.record.form != nullptr));
+    CHECK((key.record.type == Type::map) == (key.record.key_form != nullptr));
+
+    // What the documentation shows is a value that the record takes, and so is the default.
+    const auto example = parse_toml("x = " + std::string(key.record.example), "example");
+    REQUIRE(example);
+    const Node& value = example->items[0];
+    if (key.record.type == Type::text) CHECK(key.record.form->matches(value.text));
+    if (key.record.type == Type::choice) CHECK(std::ranges::count(key.record.choices, value.text) == 1);
+    for (const auto& node : {value, key.get(S{}).value_or(value)}) {
+      if (key.record.type == Type::integer) CHECK((node.integer >= key.record.min && node.integer <= key.record.max));
+      if (key.record.type == Type::text) CHECK(key.record.form->matches(node.text));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a configuration that is written out and read again is the same") {
+  CHECK(rc::check("to_toml and parse_broker_config are inverse", [] {
+    const auto config = random_config();
+    const auto text = to_toml(config);
+    const auto again = parse_broker_config(text, "/etc/hansa/hansad.toml");
+    if (!again) RC_FAIL(describe_errors(again.error()) + text);
+    RC_ASSERT(*again == config);
+  }));
+}
+
+TEST_CASE("one integer outside its limits is one fault, at its line") {
+  CHECK(rc::check("limits are kept", [] {
+    const auto base = to_toml(random_config());
+    const auto keys = keys_of<BudgetConfig>();
+    const auto& record = keys[*rc::gen::inRange<std::size_t>(0, keys.size())].record;
+    const auto bad = *rc::gen::elementOf(std::vector{record.min - 1, record.max + 1});
+    const auto lines = std::ranges::count(base, '\n');
+    const auto text = base + "[[site]]\nid = \"x\"\ncountry = \"FI\"\nconnector = \"model\"\naccounts = {}\nbudget." +
+                      std::string(record.name) + " = " + std::to_string(bad) + "\n";
+    const auto config = parse_broker_config(text, "f");
+    RC_ASSERT(!config);
+    RC_ASSERT(config.error().faults.size() == 1U);
+    RC_ASSERT(config.error().faults[0].where ==
+              "f:" + std::to_string(lines + 6) + ": site[x].budget." + std::string(record.name));
+  }));
+}
+
+TEST_CASE("every record is whole and its example is allowed") {
+  check_records<BrokerSection>();
+  check_records<LogConfig>();
+  check_records<ApiConfig>();
+  check_records<ApiLimits>();
+  check_records<StoreConfig>();
+  check_records<EngineConfig>();
+  check_records<SiteConfig>();
+  check_records<BudgetConfig>();
+  check_records<SlurmConfig>();
+  check_records<LocalConfig>();
+  check_records<ModelConfig>();
+  check_records<ProjectConfig>();
+  check_records<ClientSettings>();
+}

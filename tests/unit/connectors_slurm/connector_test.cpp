@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connector against a site that is played: every command is seen, every answer chosen.
+#include "connectors/slurm/slurm_connector.hpp"
+#include "broker/async/real_scheduler.hpp"
+#include "connectors/transport/wrapper.hpp"
+#include "tests/unit/connectors_slurm/captures.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+
+namespace hansa::connectors::slurm {
+
+using domain::CancelOutcome;
+using domain::Outcome;
+using ports::CancelWhen;
+using ports::Phase;
+using transport::Command;
+using transport::CommandResult;
+
+namespace {
+
+CommandResult answer(std::string out, int status = 0, std::string err = "") {
+  CommandResult result;
+  result.out = std::move(out);
+  result.err = std::move(err);
+  result.exit_status = status;
+  return result;
+}
+
+/// Time that stands still until somebody sleeps.
+class SteppingScheduler final : public async::Scheduler {
+ public:
+  [[nodiscard]] UtcTime now_utc() const override { return from_unix_seconds(1'800'000'000) + now_.since_origin; }
+  [[nodiscard]] MonotonicTime now_monotonic() const override { return now_; }
+  boost::asio::awaitable<void> sleep_until(MonotonicTime t) override {
+    now_ = std::max(now_, t);
+    co_return;
+  }
+
+ private:
+  MonotonicTime now_{};
+};
+
+class ZeroRandom final : public Random {
+ public:
+  void fill(std::span<std::byte> out) override { std::ranges::fill(out, std::byte{0}); }
+};
+
+std::string separator() {
+  ZeroRandom zero;
+  return make_separator(zero);
+}
+
+std::string row(std::initializer_list<std::string> fields) {
+  std::string text;
+  for (const auto& field : fields) text += field + separator();
+  return text + '\n';
+}
+
+std::string queue_row(const std::string& id, const std::string& name, const std::string& state, const std::string& user = "alice",
+                      const std::string& priority = "10", const std::string& nodes = "n1", const std::string& exit = "0") {
+  return row({id, id, user, "alpha", "main", state, "None", "1800000000", "1800000000", "1800000001", "1800000009", "10:00", priority, "0",
+              exit, "cpu=1,node=1", nodes, name});
+}
+
+std::string history_row(const std::string& id, const std::string& name, const std::string& state, const std::string& submit = "1800000000",
+                        const std::string& user = "alice") {
+  return row({id, "alpha", user, "proj1", "main", submit, "1800000001", "1800000009", "8", state, "0:0", "cpu=1,node=1", "8", name});
+}
+
+constexpr std::string_view kConfiguration = "ClusterName = alpha\nSLURM_VERSION = 22.05.8\nPrivateData = none\n";
+
+class Site final : public transport::Transport {
+ public:
+  using Player = std::function<Result<CommandResult>(const Command&)>;
+
+  async::Task<CommandResult> run(Command command, async::Deadline) override {
+    commands.push_back(command);
+    const auto name = command.program.substr(command.program.rfind('/') + 1);
+    if (const auto player = players.find(name); player != players.end()) co_return player->second(command);
+    if (name == "scontrol" && command.input.contains("show config")) co_return answer(configuration);
+    if (name == "readlink") co_return answer("", 1, "readlink: x: No such file or directory\n");
+    co_return answer("");
+  }
+
+  [[nodiscard]] std::size_t count(std::string_view name) const {
+    return static_cast<std::size_t>(std::ranges::count_if(commands, [&](const auto& c) { return c.program.ends_with(name); }));
+  }
+  [[nodiscard]] const Command& last(std::string_view name) const {
+    const auto found = std::find_if(commands.rbegin(), commands.rend(), [&](const auto& c) { return c.program.ends_with(name); });
+    REQUIRE(found != commands.rend());
+    return *found;
+  }
+
+  std::map<std::string, Player> players;
+  std::vector<Command> commands;
+  std::string configuration{kConfiguration};
+};
+
+struct Bench {
+  Bench() {
+    auto made = SlurmConnector::make({.site = SiteId("s"), .slurm_conf = "/etc/slurm/slurm.conf"}, site, scheduler, random);
+    REQUIRE(made.has_value());
+    connector = std::move(*made);
+  }
+
+  template <class T>
+  Result<T> ask(async::Task<T> task) {
+    std::optional<Result<T>> result;
+    boost::asio::io_context context;
+    boost::asio::co_spawn(
+        context, [](async::Task<T> work, std::optional<Result<T>>& kept) -> boost::asio::awaitable<void> { kept.emplace(co_await std::move(work)); }(std::move(task), result),
+        [](std::exception_ptr error) { if (error) std::rethrow_exception(error); });
+    context.run();
+    REQUIRE(result.has_value());
+    return std::move(*result);
+  }
+  [[nodiscard]] async::Deadline soon() const { return async::Deadline::in(scheduler, Seconds{60}); }
+
+  static ports::SiteJob job(const std::string& id, const std::string& tag, const std::string& account = "alice") {
+    return {.id = SiteJobId(id), .tag = Tag(tag), .account = LocalAccount(account), .person = Principal("local:" + account),
+            .intended_at = from_unix_seconds(1'800'000'000)};
+  }
+  static ports::SubmitRequest request() {
+    ports::SubmitRequest request;
+    request.tag = Tag("hansa-T-1");
+    request.account = LocalAccount("alice");
+    request.queue = QueueName("main");
+    request.payload.script = "#!/bin/sh\n";
+    return request;
+  }
+
+  Site site;
+  SteppingScheduler scheduler;
+  ZeroRandom random;
+  std::unique_ptr<SlurmConnector> connector;
+};
+
+bool has_argument(const Command& command, std::string_view argument) {
+  return std::ranges::find(command.arguments, argument) != command.arguments.end();
+}
+
+}  // namespace
+
+TEST_CASE("submit: the work_dir is made once, sbatch runs as the account and ends itself before the deadline") {
+  Bench bench;
+  bench.site.players["sbatch"] = [](const Command&) { return answer("12\n"); };
+  REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon()))->site_job_id.str() == "12");
+  CHECK(bench.site.count("mkdir") == 1 + transport::work_folders().size());
+  REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).has_value());
+  CHECK(bench.site.count("mkdir") == 1 + transport::work_folders().size());
+  CHECK(bench.site.count("sbatch") == 2);
+  const auto& sbatch = bench.site.last("sbatch");
+  CHECK(sbatch.account.str() == "alice");
+  CHECK(sbatch.self_limit > Seconds{0});
+  CHECK(sbatch.self_limit < Seconds{60});
+  CHECK(sbatch.input.starts_with("#!/bin/bash\n"));
+
+  bench.site.players["sbatch"] = [](const Command&) { return answer("", 1, "sbatch: error: no\n"); };
+  CHECK(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).error().code == "SITE_REFUSED");
+  bench.site.players["sbatch"] = [](const Command&) { return answer("13\n"); };
+  REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).has_value());
+  CHECK(bench.site.count("mkdir") == 2 * (1 + transport::work_folders().size()));  // after a failure it is looked after again
+}
+
+TEST_CASE("submit: only what surely did not leave is anything but unknown") {
+  Bench bench;
+  bench.site.players["sbatch"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::permission_denied, "X", "no"); };
+  CHECK(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).error().kind == ErrorKind::permission_denied);
+  bench.site.players["sbatch"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::unknown_outcome, "X", "broke"); };
+  CHECK(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).error().kind == ErrorKind::unknown_outcome);
+  {
+    Bench fresh;
+    fresh.site.players["mkdir"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::unknown_outcome, "X", "broke"); };
+    CHECK(fresh.ask(fresh.connector->submit(Bench::request(), fresh.soon())).error().kind == ErrorKind::unavailable);
+    CHECK(fresh.site.count("sbatch") == 0);
+  }
+  const auto sent = bench.site.count("sbatch");
+  CHECK(bench.ask(bench.connector->submit(Bench::request(), async::Deadline::in(bench.scheduler, Milliseconds{900}))).error().kind !=
+        ErrorKind::unknown_outcome);
+  CHECK(bench.site.count("sbatch") == sent);
+}
+
+TEST_CASE("status: the queue first, the history only for what it has forgotten") {
+  Bench bench;
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("1", "hansa-A-1", "RUNNING") + queue_row("2", "hansa-B-1", "COMPLETED") + queue_row("4", "hansa-X-9", "RUNNING") +
+                  queue_row("5", "hansa-E-1", "RUNNING", "bob"));
+  };
+  bench.site.players["sacct"] = [](const Command& command) {
+    CHECK(has_argument(command, "--jobs=1,3,4,5,6"));
+    CHECK(has_argument(command, "--endtime=now"));
+    return answer(history_row("3", "hansa-C-1", "NODE_FAIL") + history_row("3", "hansa-C-1", "COMPLETED") +
+                  history_row("4", "hansa-D-1", "COMPLETED", "1700000000") + history_row("6", "hansa-F-1", "RUNNING"));
+  };
+  const auto statuses = bench.ask(bench.connector->status(
+      {Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1"), Bench::job("3", "hansa-C-1"), Bench::job("4", "hansa-D-1"),
+       Bench::job("5", "hansa-E-1"), Bench::job("6", "hansa-F-1"), Bench::job("1", "hansa-G-1")},
+      bench.soon()));
+  REQUIRE(statuses.has_value());
+  CHECK((*statuses)[0].phase == Phase::running);
+  CHECK((*statuses)[1].outcome == Outcome::succeeded);
+  CHECK((*statuses)[2].outcome == Outcome::succeeded);
+  CHECK((*statuses)[2].run == 1);
+  CHECK((*statuses)[3].phase == Phase::not_seen);  // its number belongs to others: another name now, another time before
+  CHECK((*statuses)[4].phase == Phase::not_seen);  // bob under alice's tag
+  CHECK((*statuses)[5].phase == Phase::not_seen);  // alive in the accounting alone
+  CHECK((*statuses)[6].phase == Phase::not_seen);
+  CHECK(bench.site.count("squeue") == 1);
+  CHECK(bench.site.count("sacct") == 1);
+}
+
+TEST_CASE("status: a dead accounting does not hide what the controller knows, nor make anything up") {
+  Bench bench;
+  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("1", "hansa-A-1", "RUNNING")); };
+  bench.site.players["sacct"] = [](const Command&) { return answer("", 1, "sacct: error: Problem talking to the database: Connection refused\n"); };
+  const auto statuses = bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1")}, bench.soon()));
+  REQUIRE(statuses.has_value());
+  CHECK((*statuses)[0].phase == Phase::running);
+  CHECK((*statuses)[1].phase == Phase::not_seen);
+  CHECK(bench.ask(bench.connector->status({Bench::job("2", "hansa-B-1")}, bench.soon())).error().kind == ErrorKind::unavailable);
+  bench.site.players["squeue"] = [](const Command&) { return answer("", 1, "slurm_load_jobs error: Unable to contact slurm controller\n"); };
+  CHECK(bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon())).error().kind == ErrorKind::unavailable);
+  bench.site.players["squeue"] = [](const Command&) { return answer("Welcome to alpha!\n"); };
+  CHECK(bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon())).error().code == "SITE_GARBLED");
+}
+
+TEST_CASE("status: a refused start is told apart from a payload with the same exit code, as the account") {
+  Bench bench;
+  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("1", "hansa-A-1", "FAILED", "alice", "10", "n1", "28928")); };
+  const auto ask = [&] { return bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon()))->front(); };
+  CHECK(ask().exit_code == 113);
+  CHECK(ask().reason.code == "EXIT_CODE");
+  CHECK(bench.site.last("readlink").account.str() == "alice");
+
+  bench.site.players["readlink"] = [](const Command&) { return answer("DUPLICATE:job:9:0"); };
+  CHECK(ask().reason.code == "DUPLICATE");
+  CHECK_FALSE(ask().exit_code.has_value());
+  // It left no note, but the fence is another's.
+  bench.site.players["readlink"] = [](const Command& command) {
+    return command.arguments.back().contains("/refused/") ? answer("", 1, "readlink: x: No such file or directory\n") : answer("job:9:0");
+  };
+  CHECK(ask().reason.code == "DUPLICATE");
+  bench.site.players["readlink"] = [](const Command& command) {
+    return command.arguments.back().contains("/refused/") ? answer("", 1, "readlink: x: No such file or directory\n") : answer("job:1:0");
+  };
+  CHECK(ask().reason.code == "EXIT_CODE");
+  bench.site.players["readlink"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::unavailable, "X", "down"); };
+  CHECK(ask().phase == Phase::finishing);  // not over before it is known how
+}
+
+TEST_CASE("find: says which of queue and history it could see") {
+  Bench bench;
+  const auto find = [&] { return bench.ask(bench.connector->find({Bench::job("", "hansa-A-1")}, bench.soon())); };
+  auto found = find();
+  REQUIRE(found.has_value());
+  CHECK(found->sightings.empty());
+  CHECK(found->queue_seen);
+  CHECK(found->history_seen);
+  CHECK(has_argument(bench.site.last("squeue"), "--name=hansa-A-1"));
+  CHECK(has_argument(bench.site.last("squeue"), "--states=all"));
+  CHECK(has_argument(bench.site.last("sacct"), "--starttime=2027-01-15T07:58:00"));  // the intent, less the clock skew
+
+  bench.site.players["sacct"] = [](const Command&) { return answer("", 0, "sacct: error: something\n"); };
+  CHECK_FALSE(find()->history_seen);
+  bench.site.players["sacct"] = [](const Command&) { return answer(history_row("3", "HANSA-A-1", "COMPLETED") + history_row("4", "hansa-A-1", "COMPLETED", "1800000000", "bob")); };
+  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("5", "hansa-A-1", "PENDING", "alice", "10", "") + "torn"); };
+  found = find();
+  CHECK_FALSE(found->queue_seen);  // a row that could not be read may have been ours
+  CHECK(found->history_seen);
+  REQUIRE(found->sightings.size() == 2);  // sacct does not regard case; we do
+  CHECK(found->sightings[0].status.phase == Phase::queued);
+  CHECK(found->sightings[1].account.str() == "bob");  // shown: whose it is, is the engine's question
+  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("x", "hansa-A-1", "PENDING") + queue_row("5", "hansa-A-1", "PENDING")); };
+  CHECK_FALSE(find()->queue_seen);
+
+  bench.site.players["squeue"] = [](const Command&) { return answer("", 1, "slurm_load_jobs error: Unable to contact slurm controller\n"); };
+  bench.site.players["sacct"] = [](const Command&) { return answer("", 1, "sacct: error: x\n"); };
+  CHECK(find().error().kind == ErrorKind::unavailable);
+}
+
+TEST_CASE("where each sees only their own jobs, each account is asked") {
+  Bench bench;
+  bench.site.configuration = "ClusterName = alpha\nSLURM_VERSION = 22.05.8\nPrivateData = jobs,usage\n";
+  REQUIRE(bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1", "bob"), Bench::job("3", "hansa-C-1")}, bench.soon())).has_value());
+  CHECK(bench.site.count("squeue") == 2);
+  CHECK(bench.site.last("squeue").account.str() == "bob");
+  CHECK(bench.site.count("sacct") == 2);
+}
+
+TEST_CASE("cancel: always") {
+  Bench bench;
+  std::deque<std::string> states{"COMPLETING", "CANCELLED"};
+  bench.site.players["squeue"] = [&](const Command&) {
+    const auto state = states.front();
+    if (states.size() > 1) states.pop_front();
+    return answer(queue_row("1", "hansa-A-1", state));
+  };
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::stopped);
+  CHECK(bench.site.last("scancel").account.str() == "alice");
+  CHECK(bench.site.last("scancel").arguments == std::vector<std::string>{"--name=hansa-A-1", "1"});
+  states = {"COMPLETED"};
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::already_ended);
+  states = {"RUNNING"};
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::unknown);
+  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("1", "hansa-A-1", "CANCELLED", "alice", "0", "")); };
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::never_started);
+  bench.site.players["scancel"] = [](const Command&) { return answer("", 210, "scancel: error: Kill job error on job id 1: Access/permission denied\n"); };
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())).error().kind == ErrorKind::permission_denied);
+}
+
+TEST_CASE("cancel: only while pending holds, reads back, and releases what has started") {
+  Bench bench;
+  std::vector<std::string> changes;
+  bool starts_meanwhile = false;
+  std::string state = "PENDING";
+  bench.site.players["scontrol"] = [&](const Command& command) {
+    if (command.arguments.front() == "hold" || command.arguments.front() == "release") {
+      changes.push_back(command.arguments.front() + ' ' + command.arguments.back());
+      if (starts_meanwhile) state = "RUNNING";
+    }
+    return answer(std::string(kConfiguration));
+  };
+  bench.site.players["scancel"] = [&](const Command&) {
+    changes.emplace_back("scancel");
+    state = "CANCELLED";
+    return answer("");
+  };
+  bench.site.players["squeue"] = [&](const Command&) {
+    const bool held = !changes.empty() && changes.back().starts_with("hold");
+    return answer(queue_row("1", "hansa-A-1", state, "alice", held ? "0" : "10", state == "RUNNING" ? "n1" : ""));
+  };
+  const auto cancel = [&] { return bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::only_while_pending, bench.soon())); };
+  CHECK(cancel() == CancelOutcome::never_started);
+  CHECK(changes == std::vector<std::string>{"hold 1", "scancel"});
+
+  changes.clear();
+  state = "PENDING";
+  starts_meanwhile = true;
+  CHECK(cancel() == CancelOutcome::unknown);
+  CHECK(changes == std::vector<std::string>{"hold 1", "release 1"});  // running, and its priority given back
+
+  changes.clear();
+  CHECK(cancel() == CancelOutcome::unknown);
+  CHECK(changes.empty());  // it was seen to run: not touched at all
+}
+
+TEST_CASE("seal: ours, another's, or garbage") {
+  Bench bench;
+  const ports::Fence fence{Tag("hansa-A-1"), 0, LocalAccount("alice"), Principal("local:alice")};
+  const auto seal = [&] { return bench.ask(bench.connector->seal(fence, bench.soon())); };
+  CHECK(seal()->sealed);
+  CHECK(bench.site.last("/ln").account.str() == "alice");
+  CHECK(bench.site.last("/ln").arguments.back() == ".hansa/fence/hansa-A-1.0");
+  bench.site.players["ln"] = [](const Command&) { return answer("", 1, "ln: failed to create symbolic link 'x': File exists\n"); };
+  bench.site.players["readlink"] = [](const Command&) { return answer("job:77:0"); };
+  CHECK_FALSE(seal()->sealed);
+  CHECK(seal()->holder.str() == "77");
+  bench.site.players["readlink"] = [](const Command&) { return answer("sealed"); };
+  CHECK(seal()->sealed);
+  bench.site.players["readlink"] = [](const Command&) { return answer("whatever"); };
+  CHECK(seal().error().code == "FENCE_GARBLED");
+}
+
+TEST_CASE("usage: finished runs with our tags, nobody else's, and the cursor goes on") {
+  Bench bench;
+  const std::string tag = "hansa-01ARZ3NDEKTSV4RRFFQ69G5FAV-1";
+  bench.site.players["sacct"] = [&](const Command&) {
+    return answer(history_row("1", tag, "COMPLETED") + history_row("2", "hansa-mine", "COMPLETED") + history_row("3", "evil\n4|x", "FAILED") +
+                  history_row("5", tag, "REQUEUED") + history_row("6", tag, "RUNNING"));
+  };
+  const auto page = bench.ask(bench.connector->usage({}, bench.soon()));
+  REQUIRE(page.has_value());
+  REQUIRE(page->records.size() == 2);
+  CHECK(page->records[0].site.str() == "s");
+  CHECK(page->records[1].site_state == "REQUEUED");
+  CHECK_FALSE(page->complete);  // the beginning is a month ago
+  CHECK(page->next.text != "");
+  CHECK(bench.ask(bench.connector->usage({"nonsense"}, bench.soon())).error().kind == ErrorKind::invalid_argument);
+}
+
+TEST_CASE("options that cannot work are refused by name") {
+  Bench bench;
+  const auto refused = [&](Options options) {
+    const auto made = SlurmConnector::make(std::move(options), bench.site, bench.scheduler, bench.random);
+    return made ? std::string() : made.error().faults.front().where;
+  };
+  CHECK(refused({.site = SiteId("s"), .bin_dir = "bin"}) == "slurm.bin_dir");
+  CHECK(refused({.site = SiteId("s"), .slurm_conf = "slurm.conf"}) == "slurm.conf");
+  for (const auto bad : {"", "x", "~", "~/", "~/a b", "/a/../b", "/", "~/a%j", "$HOME/x"}) {
+    INFO(bad);
+    CHECK(refused({.site = SiteId("s"), .work_dir = bad}) == "work_dir");
+  }
+  CHECK(refused({.site = SiteId("s"), .work_dir = "/scratch/{account}/.hansa"}).empty());
+}
+
+}  // namespace hansa::connectors::slurm

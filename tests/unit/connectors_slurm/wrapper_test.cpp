@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wrapper is executed by a real bash, under a pretended Slurm.
+#include "connectors/transport/wrapper.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+namespace hansa::connectors::transport {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// A home with a work_dir in it.
+class Home {
+ public:
+  Home() {
+    std::string name = (fs::temp_directory_path() / "hansa-wrapper-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+    for (const auto& folder : work_folders()) fs::create_directories(path_ / ".hansa" / folder);
+  }
+  ~Home() {
+    fs::permissions(path_ / ".hansa" / "fence", fs::perms::owner_all);
+    fs::remove_all(path_);
+  }
+  Home(const Home&) = delete;
+  Home& operator=(const Home&) = delete;
+
+  [[nodiscard]] fs::path below(const std::string& name) const { return path_ / ".hansa" / name; }
+
+  void write(const WrapperSpec& spec) {
+    auto text = make_wrapper(spec);
+    REQUIRE(text.has_value());
+    std::ofstream(path_ / "wrapper", std::ios::binary) << *text;
+  }
+
+  /// Like slurmd: standard input from /dev/null, output appended to files.
+  pid_t start(const std::string& job, const std::string& run) const {
+    const auto out = (path_ / "out").string();
+    const auto err = (path_ / "err").string();
+    const auto wrapper = (path_ / "wrapper").string();
+    const std::vector<std::string> variables{"HOME=" + path_.string(), "SLURM_JOB_ID=" + job, "SLURM_RESTART_COUNT=" + run,
+                                             "PATH=/nonexistent", "SLURM_EXPORT_ENV=NONE", "LANG=C"};
+    std::vector<char*> environment;
+    for (const auto& variable : variables) environment.push_back(const_cast<char*>(variable.c_str()));
+    environment.push_back(nullptr);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      if (std::freopen("/dev/null", "r", stdin) == nullptr || std::freopen(out.c_str(), "a", stdout) == nullptr ||
+          std::freopen(err.c_str(), "a", stderr) == nullptr) {
+        ::_exit(99);
+      }
+      ::execle("/bin/bash", "bash", wrapper.c_str(), static_cast<char*>(nullptr), environment.data());
+      ::_exit(98);
+    }
+    return child;
+  }
+
+  static int wait(pid_t child) {
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  int run(const std::string& job = "7", const std::string& restart = "0") const { return wait(start(job, restart)); }
+
+  [[nodiscard]] std::string out() const { return read_file(path_ / "out"); }
+  [[nodiscard]] std::string err() const { return read_file(path_ / "err"); }
+  [[nodiscard]] std::string link(const std::string& name) const { return fs::read_symlink(below(name)).string(); }
+
+ private:
+  fs::path path_;
+};
+
+WrapperSpec spec_of(std::string script) {
+  WrapperSpec spec;
+  spec.tag = Tag("hansa-T-1");
+  spec.work_dir = ".hansa";
+  spec.unset = {"SLURM_EXPORT_ENV"};
+  spec.exported = {{"HANSA_JOB_ID", "T"}};
+  spec.script = std::move(script);
+  return spec;
+}
+
+}  // namespace
+
+TEST_CASE("wrapper: takes the fence, becomes the payload, passes its exit code on") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran $HANSA_JOB_ID $HANSA_SITE_JOB_ID $HANSA_RUN ${SLURM_EXPORT_ENV-unset}\nexit 113\n"));
+  CHECK(home.run("7") == 113);  // the payload's own
+  CHECK(home.out() == "ran T 7 0 unset\n");
+  CHECK(home.link("fence/hansa-T-1.0") == "job:7:0");
+  CHECK(fs::is_empty(home.below("refused")));
+  CHECK(holder_of(home.link("fence/hansa-T-1.0")).str() == "7");
+  CHECK((fs::status(home.below("jobs/hansa-T-1/script")).permissions() & fs::perms::all) == fs::perms::owner_all);
+}
+
+TEST_CASE("wrapper: a fence in other hands, or sealed, means that nothing runs") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran\n"));
+  const std::string holder = GENERATE("job:6:0", "sealed", "job:70:0", "something else");
+  fs::create_symlink(holder, home.below("fence/hansa-T-1.0"));
+  CHECK(home.run("7") == kExitDuplicate);
+  CHECK(home.out().empty());
+  CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)) == "DUPLICATE:" + holder);
+  CHECK(home.link("fence/hansa-T-1.0") == holder);
+  CHECK(fs::is_empty(home.below("jobs")));
+}
+
+TEST_CASE("wrapper: a requeue by the site passes only if the job said so") {
+  Home home;
+  auto spec = spec_of("#!/bin/sh\necho run $HANSA_RUN\n");
+  home.write(spec);
+  CHECK(home.run("7", "0") == 0);
+  CHECK(home.run("7", "1") == kExitSiteRequeued);
+  CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 1)) == "SITE_REQUEUED:job:7:0");
+  spec.may_requeue = true;
+  home.write(spec);
+  CHECK(home.run("7", "1") == 0);
+  CHECK(home.run("8", "0") == kExitDuplicate);
+  CHECK(home.out() == "run 0\nrun 1\n");
+}
+
+TEST_CASE("wrapper: the holder itself may find its own link (NFS repeats a call)") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran\n"));
+  fs::create_symlink("job:7:0", home.below("fence/hansa-T-1.0"));
+  CHECK(home.run("7") == 0);
+  CHECK(home.out() == "ran\n");
+}
+
+TEST_CASE("wrapper: a work_dir that is missing fails loudly and runs nothing") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran\n"));
+  fs::remove_all(home.below("fence"));
+  CHECK(home.run("7") == kExitFenceFailed);
+  CHECK(home.out().empty());
+  CHECK(home.err().contains("cannot take the fence"));
+  CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)) == "FENCE_FAILED");
+  fs::create_directories(home.below("fence"));
+}
+
+TEST_CASE("wrapper: no job id, no start") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran\n"));
+  for (const auto id : {"", "a b", "../x", "7;id"}) CHECK(home.run(id) == kExitFenceFailed);
+  CHECK(home.run("7", "x") == kExitFenceFailed);
+  CHECK(home.out().empty());
+}
+
+TEST_CASE("wrapper: of fifty that start at once exactly one runs its payload") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran $HANSA_SITE_JOB_ID\n"));
+  std::vector<pid_t> children;
+  for (int i = 1; i <= 50; ++i) children.push_back(home.start(std::to_string(i), "0"));
+  int ran = 0;
+  for (const auto child : children) {
+    const auto code = Home::wait(child);
+    CHECK((code == 0 || code == kExitDuplicate));
+    ran += code == 0 ? 1 : 0;
+  }
+  CHECK(ran == 1);
+  CHECK(home.out() == "ran " + holder_of(home.link("fence/hansa-T-1.0")).str() + "\n");
+}
+
+TEST_CASE("wrapper: everything arrives byte for byte, nothing is interpreted") {
+  Home home;
+  auto spec = spec_of("");
+  spec.script = "#!/bin/sh\n# \xff\xfe '\"`\\ $(x) \r\n: <<'END_OF_DATA'\nEND_OF_DATA\n/usr/bin/cat \"$0\"; for a in \"$@\"; do printf '<%s>' \"$a\"; done; "
+                "exit 5 # \xc3\xa4";
+  spec.arguments = {"", "-n", "--", "a b", "'\"", "line\n\n", "$(touch x)", "*", "\\", "\xff", ""};
+  home.write(spec);
+  CHECK(home.run() == 5);
+  std::string expected = spec.script;
+  for (const auto& argument : spec.arguments) expected += "<" + argument + ">";
+  CHECK(home.out() == expected);
+  CHECK_FALSE(fs::exists(home.below("jobs/hansa-T-1/x")));
+}
+
+TEST_CASE("wrapper: the environment arrives as it is, Hansa's own names win, the wrapper's do not leak") {
+  Home home;
+  // No shell, which would drop what it cannot name: cat writes its own environment, then the script.
+  auto spec = spec_of("#!/usr/bin/env -S /bin/cat /proc/self/environ");
+  spec.environment = {{"A", "x\ny'\"$(id)\n"}, {"EMPTY", ""}, {"odd-name", "v"}, {"-u", "w"}, {"PATH", "/mine"}, {"HANSA_JOB_ID", "forged"}};
+  home.write(spec);
+  CHECK(home.run() == 0);
+  const std::string nul(1, '\0');
+  const auto environment = nul + home.out();
+  for (const std::string variable : {"A=x\ny'\"$(id)\n", "EMPTY=", "odd-name=v", "-u=w", "PATH=/mine", "HANSA_JOB_ID=T"}) {
+    INFO(variable);
+    CHECK(environment.contains(nul + variable + nul));
+  }
+  CHECK_FALSE(environment.contains("forged"));
+  CHECK_FALSE(environment.contains("hansa_"));
+}
+
+TEST_CASE("wrapper: the largest payload fits Slurm's largest script") {
+  auto spec = spec_of("#!/bin/sh\nexec /usr/bin/wc -c <\"$0\"\n");
+  spec.script.resize(kMaxScriptBytes, '#');
+  for (int i = 0; i < 2; ++i) spec.arguments.emplace_back(std::size_t{128'000}, 'a');
+  const auto text = make_wrapper(spec);
+  REQUIRE(text.has_value());
+  CHECK(text->size() < std::size_t{4} << 20);
+  Home home;
+  home.write(spec);
+  CHECK(home.run() == 0);
+  CHECK(home.out() == std::to_string(kMaxScriptBytes) + "\n");
+  auto full = spec_of("#!/bin/sh\n");
+  full.script.resize(kMaxScriptBytes, '#');
+  while (full.arguments.size() < 2) full.arguments.emplace_back(std::size_t{130'000}, 'a');
+  REQUIRE(make_wrapper(full).has_value());
+  CHECK(make_wrapper(full)->size() < std::size_t{4} << 20);
+}
+
+TEST_CASE("wrapper: what cannot be delivered is refused with all faults") {
+  auto spec = spec_of("no shebang");
+  spec.script += '\0';
+  spec.arguments = {std::string("a\0b", 3), std::string(kMaxArgumentBytes + 1, 'a')};
+  spec.environment = {{"A=B", "x"}, {"", "x"}};
+  const auto refused = make_wrapper(spec);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().kind == ErrorKind::invalid_argument);
+  CHECK(refused.error().faults.size() == 6);
+  for (const auto bad : {"", "/", "a b", "a'b", "$x", "../a", "a/../b", "..", "-a", "a%j", "a\\b", "a\nb"}) {
+    INFO(bad);
+    CHECK_FALSE(is_safe_work_dir(bad));
+  }
+  for (const auto good : {".hansa", "/scratch/alice/.hansa", "a/b..c", "/x@y+z,w"}) CHECK(is_safe_work_dir(good));
+  auto odd = spec_of("#!/bin/sh\n");
+  odd.tag = Tag("x'; id; '");
+  CHECK_FALSE(make_wrapper(odd).has_value());
+}
+
+}  // namespace hansa::connectors::transport

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A broker in a bottle: the real Engine and the real SQLite store (in memory), model sites and a virtual clock. What leaves the
+// broker's process passes a gate, which counts, fails and kills: a crash is a gate that is shut between two instructions, after
+// which the process can neither write nor reach a site, whatever it still does while it is unwound.
+
+#include "broker/async/task_group.hpp"
+#include "broker/engine/engine.hpp"
+#include "broker/store/sqlite_store.hpp"
+#include "connectors/model/model_connector.hpp"
+#include "simulation/seeded_random.hpp"
+#include "simulation/virtual_scheduler.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace hansa::engine::test {
+
+using namespace std::chrono_literals;
+using domain::JobState;
+using domain::Outcome;
+
+struct SiteOptions {
+  std::string id;
+  std::int32_t cores = 4;                  // on one node, unless `cluster` has node groups of its own
+  domain::LoadBudget budget{};
+  connectors::model::ClusterOptions cluster{.name = {}, .node_groups = {}};
+  Milliseconds skew{0};
+};
+
+/// What a person asks for.
+struct Wish {
+  std::string behaviour = "run=10s";       // of the model job
+  std::int32_t tasks = 1;
+  Seconds limit{3600};
+  std::vector<std::string> sites = {};
+  std::string person = "local:alice";
+  bool requeue = false;
+  std::optional<std::string> key = {};     // idempotency key
+};
+
+struct Call {
+  std::string site;
+  std::string what;                        // "snapshot", "submit", ...
+  MonotonicTime at{};
+  int process = 0;                         // which life of the broker
+  std::size_t jobs = 0;                    // that it asked about
+};
+
+/// The way out of one broker process.
+struct Gate {
+  bool dead = false;
+  int process = 0;
+  std::int64_t writes = 0;                 // of the store, that got through
+  std::optional<std::int64_t> die_at_write;
+  bool die_before = false;                 // the write at which it dies is lost; else it is durable and unanswered
+  bool full = false;                       // writes get storage_full
+};
+
+class World {
+ public:
+  explicit World(std::vector<SiteOptions> sites, EngineOptions options = {}, std::uint64_t seed = 1);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // ---- the process
+  void start();
+  /// Nothing is stopped in order: what is not written is lost, what is at a site stays there.
+  void crash();
+  void restart() { crash(), start(); }
+  /// Another process has taken the store over; this one does not know yet.
+  void replace() { REQUIRE(store_->begin_epoch()); }
+  [[nodiscard]] Engine& engine() { return *engine_; }
+  [[nodiscard]] Gate& gate() { return *gate_; }
+  [[nodiscard]] bool dead() const { return gate_->dead; }
+  void drop_site(const std::string& id) { sites_.at(id).configured = false; }
+  void add_site(const std::string& id) { sites_.at(id).configured = true; }
+
+  // ---- time; both end early when the process dies
+  void advance(Milliseconds by);
+  bool until(const std::function<bool()>& done, Milliseconds at_most = 24h);
+
+  // ---- people
+  Result<Acceptance> try_submit(const std::vector<Wish>& wishes);
+  JobId submit(const Wish& wish = {});
+  std::vector<JobId> submit(int count, const Wish& wish);
+  template <class T>
+  Result<T> ask(async::Task<T> task, Milliseconds at_most = 1h) {
+    auto outcome = start_asking(std::move(task));
+    until([&] { return outcome->has_value(); }, at_most);
+    if (!outcome->has_value()) return fail(ErrorKind::cancelled, "NO_ANSWER", "no answer in time, or the broker died");
+    return std::move(**outcome);
+  }
+  /// Asked, not waited for.
+  template <class T>
+  std::shared_ptr<std::optional<Result<T>>> start_asking(async::Task<T> task) {
+    auto outcome = std::make_shared<std::optional<Result<T>>>();
+    REQUIRE(asks_->spawn("ask", keep<T>(outcome, std::move(task))));
+    return outcome;
+  }
+
+  // ---- what is stored
+  domain::Job job(const JobId& id);
+  JobState state(const JobId& id) { return job(id).state; }
+  std::vector<domain::JobEvent> events(const JobId& id);
+  template <class Event>
+  std::vector<Event> events_of(const JobId& id) {
+    std::vector<Event> found;
+    for (const auto& event : events(id)) {
+      if (const auto* body = std::get_if<Event>(&event.body)) found.push_back(*body);
+    }
+    return found;
+  }
+  std::vector<domain::UsageRecord> usage(const JobId& id);
+  bool over(const JobId& id) { return domain::is_terminal(state(id)); }
+  bool all_over(const std::vector<JobId>& ids);
+  bool run_to_end(const std::vector<JobId>& ids, Milliseconds at_most = 24h);
+  SiteReport report(const std::string& site);
+  Counters counters();
+
+  // ---- what is at the sites
+  connectors::model::ModelSite& site(const std::string& id) { return *sites_.at(id).model; }
+  connectors::model::Cluster& cluster(const std::string& id) { return site(id).cluster(); }
+  [[nodiscard]] int payload_runs(const JobId& id, std::optional<std::int32_t> attempt = std::nullopt);
+  [[nodiscard]] int site_jobs(const std::string& site, const JobId& id);
+  /// Somebody at the site gives a job of their own this name.
+  SiteJobId plant(const std::string& site, const std::string& account, const Tag& name, const std::string& behaviour = "run=10s");
+
+  // ---- what left the process
+  std::vector<Call> calls;
+  std::map<std::string, int> most_in_flight;   // per site
+  [[nodiscard]] int count(const std::string& site, const std::string& what, MonotonicTime from = {}) const;
+  /// No more of any kind than the budget allows in any 60 s of one process, nor at a time.
+  void check_budgets() const;
+  std::vector<std::string> log;
+
+  std::map<std::pair<std::string, std::string>, std::string> accounts;  // person, site -> account; absent: "alice" of "local:alice"
+  std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
+  std::set<std::string> strangers;             // persons without an account anywhere
+  EngineOptions options;
+  simulation::VirtualScheduler time;
+  simulation::SeededRandom random;
+
+ private:
+  struct Place {
+    SiteOptions options;
+    std::shared_ptr<connectors::model::ModelSite> model;
+    bool configured = true;
+  };
+  class People;
+  class Notebook;
+
+  template <class T>
+  static async::Task<> keep(std::shared_ptr<std::optional<Result<T>>> outcome, async::Task<T> task) {
+    outcome->emplace(co_await async::without_exceptions(std::move(task)));
+    co_return Result<void>{};
+  }
+
+  std::map<std::string, Place> sites_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<People> people_;
+  std::unique_ptr<Notebook> notebook_;
+  // One process. The gate outlives it: its last handlers still ask it.
+  std::shared_ptr<Gate> gate_;
+  int processes_ = 0;
+  std::unique_ptr<UlidSource> ids_;
+  std::unique_ptr<class GatedStore> gated_store_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<async::TaskGroup> asks_;
+};
+
+}  // namespace hansa::engine::test

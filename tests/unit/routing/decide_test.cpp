@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/routing/decide.hpp"
+
+#include "policies/routing/replay.hpp"
+#include "tests/unit/routing/random_site.hpp"
+
+#include <catch2/catch.hpp>
+#include <rapidcheck/catch.h>
+
+#include <deque>
+
+using namespace hansa;
+using namespace hansa::routing;
+using namespace hansa::routing::test;
+using domain::Obstacle;
+
+namespace {
+
+/// Sites with their profiles, and a job; borrowed by the input it makes.
+class Federation {
+ public:
+  struct Member {
+    domain::Site site;
+    domain::SiteState state;
+    std::optional<AvailabilityProfile> profile;
+    SiteView view;
+  };
+
+  Member& add(const std::string& id, std::optional<domain::SiteSnapshot> snapshot = std::nullopt) {
+    auto& member = members_.emplace_back();
+    member.site.id = SiteId{id};
+    member.site.country = "FI";
+    member.site.budget.waiting_jobs = 5;
+    member.state.id = member.site.id;
+    if (snapshot) {
+      member.profile = build_profile(*snapshot, at(0));
+      member.state.health = domain::SiteHealth::up;
+    }
+    return member;
+  }
+  [[nodiscard]] DecisionInput input(std::int64_t now = 0) {
+    DecisionInput input{.spec = spec, .now = at(now), .sites = {}};
+    for (auto& member : members_) {
+      member.view.site = &member.site;
+      member.view.state = &member.state;
+      member.view.profile = member.profile ? &*member.profile : nullptr;
+      input.sites.push_back(member.view);
+    }
+    return input;
+  }
+  domain::Decision decide(std::int64_t now = 0) { return routing::decide(input(now)); }
+  Member& member(std::size_t index) { return members_[index]; }
+  Member& member(const SiteId& id) {
+    return *std::ranges::find_if(members_, [&](const Member& member) { return member.site.id == id; });
+  }
+
+  domain::JobSpec spec{.name = {}, .project = {}, .resources = want(1, 1), .time_limit = Seconds{600}, .placement = {}};
+
+ private:
+  std::deque<Member> members_;
+};
+
+SiteMaker plain() { return SiteMaker().nodes(2, 16, 64'000).queue("main"); }
+
+}  // namespace
+
+TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and what becomes of the job") {
+  struct Case {
+    std::string code;
+    Obstacle obstacle;
+    std::string message;
+    std::function<void(Federation&)> bend;
+    domain::SiteSnapshot site = plain().get();
+  };
+  auto small_queues = plain().queue("big");
+  small_queues.get().queues[0].max_time = Seconds{60};
+  small_queues.get().queues[1].max_time = Seconds{300};
+  auto limits = plain();
+  limits.get().queues[0].max_nodes = 1;
+  auto least = plain();
+  least.get().queues[0].min_nodes = 2;
+  const auto gpus = SiteMaker().nodes(2, 16, 1000).nodes(1, 16, 1000, 4, "a100").nodes(1, 16, 1000, 2, "h100").queue("gpu").get();
+  auto closed = plain();
+  closed.get().queues[0].up = false;
+  const auto half = SiteMaker().nodes(1, 16).nodes(3, 16, 0, 0, "", false).queue("main").get();
+  const auto none = [](Federation&) {};
+  const auto ask = [](domain::Resources resources) { return [=](Federation& f) { f.spec.resources = resources; }; };
+
+  const std::vector<Case> cases{
+      {"NOT_REQUESTED", Obstacle::permanent, "the job asks for beta, gamma (job)",
+       [](Federation& f) { f.spec.placement.sites = {SiteId{"beta"}, SiteId{"gamma"}}; }},
+      {"NOT_REQUESTED", Obstacle::permanent, "the job asks for country SE; this site is in FI (job)",
+       [](Federation& f) { f.spec.placement.countries = {"SE"}; }},
+      {"NO_ACCOUNT", Obstacle::permanent, "no account of this person at this site (configuration)",
+       [](Federation& f) { f.member(0).view.no_account = domain::Reason{}; }},
+      {"PROJECT_UNKNOWN", Obstacle::permanent, "alpha knows no project x (configuration)",
+       [](Federation& f) { f.member(0).view.no_account = domain::Reason{"PROJECT_UNKNOWN", "alpha knows no project x"}; }},
+      {"TIME_LIMIT_TOO_LONG", Obstacle::permanent,
+       "needs 10m; queue \"main\" allows 1m; nor can its other queue hold it (snapshot, 20s old)", none, small_queues.get()},
+      {"NODE_COUNT_NOT_ALLOWED", Obstacle::permanent, "needs 2 nodes; queue \"main\" allows at most 1 a job (snapshot, 20s old)",
+       ask(want(2, 1)), limits.get()},
+      {"NODE_COUNT_NOT_ALLOWED", Obstacle::permanent,
+       "needs 1 node; queue \"main\" takes only jobs of at least 2 (snapshot, 20s old)", none, least.get()},
+      {"NO_SUCH_GPU", Obstacle::permanent, "needs GPUs; queue \"main\": it has no GPUs (snapshot, 20s old)",
+       ask(want(1, 1, 0, 1))},
+      {"NO_SUCH_GPU", Obstacle::permanent,
+       "needs GPUs of model a10; queue \"gpu\": it has a100, h100 (did you mean \"a100\"?) (snapshot, 20s old)",
+       ask(want(1, 1, 0, 1, "a10")), gpus},
+      {"TOO_FEW_GPUS", Obstacle::permanent,
+       "needs 3 h100 GPUs on one node; no node of queue \"gpu\" has more than 2 (snapshot, 20s old)",
+       ask(want(1, 1, 0, 3, "h100")), gpus},
+      {"TOO_FEW_GPUS", Obstacle::permanent, "needs 5 GPUs on one node; no node of queue \"gpu\" has more than 4 (snapshot, 20s old)",
+       ask(want(1, 1, 0, 5)), gpus},
+      {"TOO_FEW_CORES", Obstacle::permanent,
+       "needs 64 cores on one node; no node of queue \"main\" has more than 16 (snapshot, 20s old)", ask(want(1, 64))},
+      {"TOO_LITTLE_MEMORY", Obstacle::permanent,
+       "needs 65000 MiB (63 GiB) on one node; no node of queue \"main\" has more than 64000 MiB (62 GiB) (snapshot, 20s old)",
+       ask(want(1, 1, 65'000))},
+      {"TOO_FEW_NODES", Obstacle::permanent,
+       "needs 3 nodes with 16 cores and 2048 MiB each; queue \"main\" has 2 such, of 2 nodes in all (snapshot, 20s old)",
+       ask(want(3, 16, 2048))},
+      {"TOO_FEW_NODES", Obstacle::permanent,
+       "needs 2 nodes with 1 core, 10 MiB and 1 a100 GPU each; queue \"gpu\" has 1 such, of 4 nodes in all (snapshot, 20s old)",
+       ask(want(2, 1, 10, 1, "a100")), gpus},
+      {"SITE_DRAINED", Obstacle::temporary, "an operator of the broker lets it take no new jobs: new cooling (site state)",
+       [](Federation& f) {
+         f.member(0).state.drained = true;
+         f.member(0).state.drain_reason = "new cooling";
+       }},
+      {"SITE_DOWN", Obstacle::temporary, "the site does not answer: connection refused (site state, 12s old)",
+       [](Federation& f) {
+         f.member(0).state.health = domain::SiteHealth::down;
+         f.member(0).state.last_error.message = "connection refused";
+         f.member(0).state.last_failure = at(8);
+       }},
+      {"NO_SNAPSHOT", Obstacle::temporary, "the site has not been seen since the broker started (site state)",
+       [](Federation& f) { f.member(0).profile.reset(); }},
+      {"SNAPSHOT_STALE", Obstacle::temporary,
+       "what is known of its queues is 20s old; at most 19s is trusted (snapshot, 20s old)",
+       [](Federation& f) { f.member(0).view.freshness = Seconds{19}; }},
+      {"BUDGET_FULL", Obstacle::temporary,
+       "5 jobs of this broker already waiting there; the site allows 5 (configuration)",
+       [](Federation& f) { f.member(0).view.our_waiting = 5; }},
+      {"QUEUE_DOWN", Obstacle::temporary, "queue \"main\" is closed and starts nothing now (snapshot, 20s old)", none, closed.get()},
+      {"QUEUE_DOWN", Obstacle::temporary, "the site shows no queue (snapshot, 20s old)", none, SiteMaker().nodes(1, 4).get()},
+      {"TOO_FEW_NODES", Obstacle::temporary,
+       "needs 2 nodes with 16 cores each; of the 4 such nodes of queue \"main\" only 1 is in service now (snapshot, 20s old)",
+       ask(want(2, 16)), half},
+  };
+  for (const auto& one : cases) {
+    INFO(one.code << ": " << one.message);
+    Federation federation;
+    federation.add("alpha", one.site);
+    one.bend(federation);
+    const auto decision = federation.decide(20);
+    REQUIRE(decision.verdicts.size() == 1);
+    const auto& verdict = decision.verdicts[0];
+    CHECK(verdict.code == one.code);
+    CHECK(verdict.obstacle == one.obstacle);
+    CHECK(verdict.message == one.message);
+    CHECK_FALSE(verdict.wait);
+    CHECK(verdict.message.find(verdict.source) != std::string::npos);
+    CHECK_FALSE(decision.chosen);
+    CHECK(placing(decision) == (one.obstacle == Obstacle::permanent ? Placing::rejected : Placing::held));
+    CHECK(decision.reason.code == (one.obstacle == Obstacle::permanent ? kNoSiteEver : kNoSiteNow));
+    CHECK(decision.reason.message.find("alpha " + one.code) != std::string::npos);
+
+    Federation unbent;  // the same site takes a job that asks for nothing unusual
+    unbent.add("alpha", plain().get());
+    CHECK(unbent.decide(20).verdicts[0].code == "OK");
+  }
+}
+
+TEST_CASE("just enough is enough: each limit passes at its value") {
+  auto site = SiteMaker().nodes(2, 16, 1000, 4, "a100").queue("main");
+  auto& queue = site.get().queues[0];
+  queue.max_time = Seconds{600};
+  queue.max_nodes = 2;
+  queue.min_nodes = 2;
+  Federation federation;
+  auto& alpha = federation.add("alpha", site.get());
+  federation.spec.resources = want(2, 16, 1000, 4, "a100");
+  federation.spec.placement = {{SiteId{"alpha"}}, {"FI", "SE"}};
+  alpha.view.our_waiting = 4;
+  alpha.view.freshness = Seconds{20};
+  const auto decision = federation.decide(20);
+  CHECK(decision.verdicts[0].code == "OK");
+  CHECK(decision.chosen == SiteId{"alpha"});
+  CHECK(placing(decision) == Placing::placed);
+}
+
+TEST_CASE("what can never change is said before what can") {
+  Federation federation;
+  auto& alpha = federation.add("alpha", plain().get());
+  federation.spec.resources = want(1, 64);
+  alpha.state.drained = true;
+  alpha.state.health = domain::SiteHealth::down;
+  alpha.view.freshness = Seconds{1};
+  CHECK(federation.decide(600).verdicts[0].code == "TOO_FEW_CORES");
+  federation.spec.resources = want(1, 1);
+  CHECK(federation.decide(600).verdicts[0].code == "SITE_DRAINED");
+  alpha.state.drained = false;
+  CHECK(federation.decide(600).verdicts[0].code == "SITE_DOWN");
+  alpha.state.health = domain::SiteHealth::up;
+  CHECK(federation.decide(600).verdicts[0].code == "SNAPSHOT_STALE");
+}
+
+TEST_CASE("one temporary obstacle holds the job, all permanent ones reject it, no site at all holds it") {
+  Federation federation;
+  CHECK(placing(federation.decide()) == Placing::held);
+  federation.add("alpha", plain().get());
+  federation.add("beta");
+  federation.spec.resources = want(1, 64);
+  const auto held = federation.decide();
+  CHECK(placing(held) == Placing::held);
+  CHECK(held.reason.message == "no site can take it now: alpha TOO_FEW_CORES, beta NO_SNAPSHOT");
+  federation.member(1).profile = build_profile(plain().get(), at(0));
+  const auto rejected = federation.decide();
+  CHECK(placing(rejected) == Placing::rejected);
+  CHECK(rejected.reason.message == "no site could ever take it: alpha TOO_FEW_CORES, beta TOO_FEW_CORES");
+}
+
+TEST_CASE("of a site's queues the earliest takes it, then the default, then the first by name") {
+  auto site = SiteMaker().nodes(3, 4).queue("main", {0}).queue("b", {1}).queue("a", {2});
+  const auto queue_for = [&](domain::SiteSnapshot snapshot) {
+    Federation federation;
+    federation.add("alpha", std::move(snapshot));
+    return federation.decide().queue.str();
+  };
+  CHECK(queue_for(site.get()) == "main");
+  site.running({0}, 4, 100);
+  CHECK(queue_for(site.get()) == "a");
+  site.running({2}, 4, 50).running({1}, 4, 40);
+  CHECK(queue_for(site.get()) == "b");
+  site.get().queues[1].up = false;
+  CHECK(queue_for(site.get()) == "a");
+}
+
+TEST_CASE("the earliest predicted start wins, and the reason says why") {
+  Federation federation;
+  federation.add("beta", SiteMaker().nodes(1, 4).queue("main").running({0}, 4, 240).get());
+  federation.add("alpha", SiteMaker().nodes(1, 4).queue("main").running({0}, 4, 250).get());
+  auto decision = federation.decide(10);
+  CHECK(decision.chosen == SiteId{"beta"});
+  CHECK(decision.queue == QueueName{"main"});
+  CHECK(decision.at == at(10));
+  CHECK(decision.reason == domain::Reason{"EARLIEST_START",
+                                          "earliest predicted start: in 3m50s, at beta (queue main); next alpha in 4m"});
+  REQUIRE(decision.verdicts.size() == 2);
+  CHECK(decision.verdicts[0].site == SiteId{"alpha"});
+  CHECK(decision.verdicts[0].wait == Seconds{240});
+  CHECK(decision.verdicts[1].message == "predicted to start in 3m50s in queue \"main\" (snapshot, 10s old)");
+  CHECK(decision.verdicts[1].method == "queue played forward (EASY)");
+  CHECK(decision.verdicts[1].snapshot_hash == federation.member(0).profile->hash());
+
+  for (std::size_t i = 0; i < 2; ++i) federation.member(i).view.freshness = Seconds{600};
+  federation.member(0).state.drained = true;
+  CHECK(federation.decide(250).reason.message ==
+        "earliest predicted start: now, at alpha (queue main); no other site can take it now");
+  federation.member(0).state.drained = false;
+  decision = federation.decide(250);
+  CHECK(decision.chosen == SiteId{"alpha"});
+  CHECK(decision.reason.message == "earliest predicted start: now, at alpha (queue main); beta as early, site names decide");
+}
+
+TEST_CASE("a site that hides other people's jobs is estimated, and says so") {
+  auto site = plain();
+  site.get().sees_everyone = false;
+  Federation federation;
+  federation.add("alpha", site.get());
+  CHECK(federation.decide().verdicts[0].method == "queue played forward (EASY), other people's jobs not visible");
+  for (int i = 0; i < 50; ++i) site.waiting(want(2, 16), 10 + i);
+  federation.member(0).profile = build_profile(site.get(), at(0), 800);
+  CHECK(federation.decide().verdicts[0].method ==
+        "queue played forward (EASY), its far end as a whole, other people's jobs not visible");
+}
+
+TEST_CASE("300 equal jobs spread over idle sites of 16, 8 and 2 cores as their cores do") {
+  Federation federation;
+  federation.add("alpha", SiteMaker().nodes(4, 4).queue("main").get());
+  federation.add("beta", SiteMaker().nodes(2, 4).queue("main").get());
+  federation.add("gamma", SiteMaker().nodes(1, 2).queue("main").get());
+  std::map<std::string, int> jobs;
+  for (int i = 0; i < 300; ++i) {
+    const auto decision = federation.decide();
+    REQUIRE(decision.chosen);
+    ++jobs[decision.chosen->str()];
+    const auto& spec = federation.spec;
+    REQUIRE(federation.member(*decision.chosen).profile->occupy(Tag{std::to_string(i)}, decision.queue, spec.resources,
+                                                                spec.time_limit, at(0)));
+  }
+  CHECK(jobs["alpha"] == 11 * 16 + 14);  // 300 = 11 * 26 + 14, and the last round begins with alpha
+  CHECK(jobs["beta"] == 11 * 8);
+  CHECK(jobs["gamma"] == 11 * 2);
+}
+
+namespace {
+
+/// A random federation of up to four sites in random states.
+void fill(Federation& federation) {
+  const auto count = pick(0, 4);
+  for (std::int32_t i = 0; i < count; ++i) {
+    auto& member = pick(0, 5) == 0 ? federation.add("site-" + std::to_string(i)) : federation.add("site-" + std::to_string(i), random_site(5));
+    if (pick(0, 7) == 0) member.state.drained = true;
+    if (pick(0, 7) == 0) {
+      member.state.health = domain::SiteHealth::down;
+      member.state.last_error = {"X", "no route"};
+      if (pick(0, 1) == 0) member.state.last_failure = at(-3);
+    }
+    if (pick(0, 7) == 0) member.view.no_account = domain::Reason{"NO_ACCOUNT", "not mapped"};
+    member.view.our_waiting = pick(0, 5);
+    member.site.country = pick(0, 1) == 0 ? "FI" : "SE";
+  }
+  federation.spec.resources = pick(0, 3) == 0 ? random_request(2) : want(1, pick(1, 2));
+  federation.spec.time_limit = Seconds{pick(1, 40)};
+  if (pick(0, 3) == 0) federation.spec.placement.countries = {"SE"};
+}
+
+}  // namespace
+
+TEST_CASE("determinism and replay") {
+  rc::prop("the order of the sites does not matter", [] {
+    Federation federation;
+    fill(federation);
+    auto input = federation.input(5);
+    const auto decision = routing::decide(input);
+    for (int i = 0; i < 3 && !input.sites.empty(); ++i) {
+      const auto turn = pick(0, static_cast<std::int32_t>(input.sites.size()) - 1);
+      std::ranges::rotate(input.sites, input.sites.begin() + turn);
+      std::swap(input.sites.front(), input.sites.back());
+      RC_ASSERT(routing::decide(input) == decision);
+    }
+    RC_CLASSIFY(placing(decision) == Placing::placed, "placed");
+  });
+  rc::prop("the stored input and documents give the same decision, bit for bit", [] {
+    Federation federation;
+    fill(federation);
+    std::map<std::string, std::string> documents;
+    const auto jobs = pick(1, 6);
+    for (std::int32_t i = 0; i < jobs; ++i) {
+      const auto input = federation.input(i);
+      const auto decision = routing::decide(input);
+      for (std::size_t s = 0; s < input.sites.size(); ++s) {
+        auto& profile = federation.member(s).profile;
+        if (profile) documents.merge(profile->take_documents());
+      }
+      const auto stored = parse_json(canonical_json(routing::to_json(input)));
+      RC_ASSERT(stored.has_value());
+      const auto again = replay(*stored, [&](const std::string& hash) -> Result<std::string> {
+        const auto found = documents.find(hash);
+        if (found == documents.end()) return fail(ErrorKind::not_found, "NO_DOCUMENT", hash);
+        return found->second;
+      });
+      RC_ASSERT(again.has_value());
+      RC_ASSERT(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(decision)));
+      if (!decision.chosen) continue;
+      federation.member(*decision.chosen).profile->occupy(Tag{std::to_string(i)}, decision.queue, federation.spec.resources,
+                                                          federation.spec.time_limit, at(i));
+    }
+  });
+}
+
+TEST_CASE("an input that cannot be read is an error, and a missing document is the fetcher's") {
+  Federation federation;
+  federation.add("alpha", plain().get());
+  const auto good = routing::to_json(federation.input());
+  const FetchDocument nothing = [](const std::string&) -> Result<std::string> { return fail(ErrorKind::not_found, "GONE", "gone"); };
+  CHECK(replay(good, nothing).error().code == "GONE");
+  for (const char* field : {"/at_ms", "/spec", "/sites/0/id", "/sites/0/health", "/sites/0/snapshot_taken_at_ms", "/sites/0/budget"}) {
+    INFO(field);
+    auto bent = good;
+    bent[Json::json_pointer(field)] = Json::array();
+    CHECK(replay(bent, nothing).error().code == "BAD_STORED_JSON");
+  }
+  CHECK_FALSE(replay(Json(3), nothing).has_value());
+  auto bent = good;
+  bent["sites"] = 3;
+  CHECK_FALSE(replay(bent, nothing).has_value());
+}

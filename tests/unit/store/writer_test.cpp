@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/store/writer.hpp"
+#include "temporary_folder.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <future>
+
+using namespace hansa;
+using namespace hansa::store;
+
+namespace {
+
+std::unique_ptr<Connection> open(const TemporaryFolder& folder) {
+  auto db = std::make_unique<Connection>(
+      Connection::Settings{.path = (folder.path() / "w.db").string(), .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
+      Connection::Mode::read_write);
+  if (!db->apply_settings(Connection::Mode::read_write)) throw std::runtime_error("settings");
+  db->run_script("CREATE TABLE IF NOT EXISTS numbers(n INTEGER PRIMARY KEY) STRICT");
+  return db;
+}
+
+std::int64_t count(Connection& db) {
+  auto row = db.query("SELECT count(*) FROM numbers");
+  row.next();
+  return row.integer(0);
+}
+
+std::move_only_function<Result<void>(Connection&)> insert(int n) {
+  return [n](Connection& db) -> Result<void> {
+    db.execute("INSERT INTO numbers VALUES(?1)", n);
+    return {};
+  };
+}
+
+/// Keeps the writer busy until it is opened, so that the next operations gather.
+struct Gate {
+  std::promise<void> entered;
+  std::promise<void> open;
+  Writer::Operation operation() {
+    return {.bytes = 1,
+            .run = [this](Connection&) -> Result<void> {
+              entered.set_value();
+              open.get_future().wait();
+              return {};
+            },
+            .settle = [](Result<void>) {}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what gathers during a commit is committed together; one that fails is undone alone") {
+  const TemporaryFolder folder;
+  Writer writer(open(folder), Options{});
+  Gate gate;
+  writer.submit(gate.operation());
+  gate.entered.get_future().wait();
+
+  std::vector<std::string> ends(7, "not settled");
+  std::promise<void> last;
+  const auto settle = [&](std::size_t i) {
+    return [&ends, &last, i](Result<void> end) {
+      ends[i] = end ? "" : end.error().code;
+      if (i == 6) last.set_value();
+    };
+  };
+  writer.submit({.bytes = 1, .run = insert(1), .settle = settle(0)});
+  writer.submit({.bytes = 1, .run = [](Connection& db) -> Result<void> {
+                   db.execute("INSERT INTO numbers VALUES(100)");
+                   return fail(ErrorKind::conflict, "REFUSED", "refused");
+                 }, .settle = settle(1)});
+  writer.submit({.bytes = 1, .run = insert(1), .settle = settle(2)});  // collides with the first of its group
+  writer.submit({.bytes = 1, .run = [](Connection& db) -> Result<void> {
+                   db.execute("INSERT INTO numbers VALUES(101)");
+                   throw std::runtime_error("a defect");
+                 }, .settle = settle(3)});
+  writer.submit({.bytes = 1, .run = [](Connection& db) -> Result<void> {
+                   db.execute("INSERT INTO numbers VALUES(102)");
+                   db.execute("INSERT INTO nowhere VALUES(1)");
+                   return {};
+                 }, .settle = settle(4)});
+  writer.submit({.bytes = 1, .run = insert(2), .settle = settle(5)});
+  writer.submit({.bytes = 1, .run = insert(3), .settle = settle(6)});
+  CHECK(writer.figures().queued == 7);
+  gate.open.set_value();
+  last.get_future().wait();
+  CHECK(ends == std::vector<std::string>{"", "REFUSED", "STORE_CONFLICT", "STORE_FAILED", "STORE_FAILED", "", ""});
+  CHECK(writer.figures().commits == 2);
+  CHECK(writer.figures().operations == 8);
+  REQUIRE(writer.close());
+  CHECK(count(*open(folder)) == 3);
+}
+
+TEST_CASE("a full queue says so at once, and a closed one too") {
+  const TemporaryFolder folder;
+  Options options;
+  options.queued_operations = 2;
+  options.queued_bytes = 100;
+  Writer writer(open(folder), options);
+  Gate gate;
+  writer.submit(gate.operation());
+  gate.entered.get_future().wait();
+  std::vector<Error> refused;
+  int done = 0;
+  const auto settle = [&](Result<void> end) {
+    if (end) ++done;
+    else refused.push_back(end.error());
+  };
+  writer.submit({.bytes = 60, .run = insert(1), .settle = settle});
+  writer.submit({.bytes = 60, .run = insert(2), .settle = settle});  // too many bytes
+  REQUIRE(refused.size() == 1);
+  writer.submit({.bytes = 10, .run = insert(3), .settle = settle});
+  writer.submit({.bytes = 10, .run = insert(4), .settle = settle});  // too many operations
+  REQUIRE(refused.size() == 2);
+  for (const auto& error : refused) {
+    CHECK(error.kind == ErrorKind::unavailable);
+    CHECK(error.code == "STORE_BUSY");
+    CHECK(error.retryable);
+  }
+  gate.open.set_value();
+  REQUIRE(writer.close());
+  CHECK(done == 2);  // close() finishes what is queued
+  writer.submit({.bytes = 1, .run = insert(5), .settle = settle});
+  REQUIRE(refused.size() == 3);
+  CHECK(refused[2].code == "STORE_CLOSED");
+  CHECK(count(*open(folder)) == 2);
+}
+
+TEST_CASE("a group is bounded by operations and by bytes") {
+  const TemporaryFolder folder;
+  Options options;
+  options.group_operations = 3;
+  options.group_bytes = 100;
+  Writer writer(open(folder), options);
+  Gate gate;
+  writer.submit(gate.operation());
+  gate.entered.get_future().wait();
+  for (int i = 0; i < 6; ++i) writer.submit({.bytes = 1, .run = insert(i), .settle = [](Result<void>) {}});        // 2 groups
+  for (int i = 6; i < 10; ++i) writer.submit({.bytes = 50, .run = insert(i), .settle = [](Result<void>) {}});      // 2 groups
+  writer.submit({.bytes = 5000, .run = insert(10), .settle = [](Result<void>) {}});                                // one, however large
+  gate.open.set_value();
+  const auto closed = writer.close();
+  REQUIRE(closed);
+  CHECK(writer.figures().commits == 6);
+  CHECK(count(*open(folder)) == 11);
+}
+
+TEST_CASE("the log is copied into the file between commits and starts again") {
+  const TemporaryFolder folder;
+  Options options;
+  options.checkpoint_pages = 16;
+  options.group_operations = 1;
+  Writer writer(open(folder), options);
+  for (int i = 0; i < 200; ++i) writer.submit({.bytes = 1, .run = insert(i), .settle = [](Result<void>) {}});
+  std::promise<std::uintmax_t> log_size;
+  writer.submit({.bytes = 1, .run = [](Connection&) -> Result<void> { return {}; },
+                 .settle = [&](Result<void>) { log_size.set_value(std::filesystem::file_size(folder.path() / "w.db-wal")); }});
+  CHECK(log_size.get_future().get() < 64 * 4096);
+  CHECK(writer.figures().checkpoints >= 5);
+  REQUIRE(writer.close());
+}
+
+TEST_CASE("inline, an operation is settled before submit returns") {
+  const TemporaryFolder folder;
+  Options options;
+  options.inline_mode = true;
+  Writer writer(open(folder), options);
+  bool settled = false;
+  writer.submit({.bytes = 1, .run = insert(1), .settle = [&](Result<void> end) { settled = end.has_value(); }});
+  CHECK(settled);
+}

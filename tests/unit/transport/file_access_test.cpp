@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real coreutils, through DirectTransport; and a transport that answers as told, for what cannot be had.
+
+#include "connectors/transport/file_access.hpp"
+
+#include "broker/async/real_scheduler.hpp"
+#include "connectors/transport/direct_transport.hpp"
+#include "tests/unit/async/manual_scheduler.hpp"
+#include "tests/unit/transport/temporary_folder.hpp"
+
+#include <catch2/catch.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+using namespace hansa;
+using namespace hansa::connectors::transport;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Bench {
+  boost::asio::io_context io;
+  async::RealScheduler scheduler;
+  DirectTransport transport{scheduler};
+  FilesAt files{transport, LocalAccount(), Principal("local:alice"), "hansa-1-1"};
+  tests::TemporaryFolder folder;
+
+  async::Deadline soon() { return async::Deadline::in(scheduler, 20s); }
+  auto mkdir(const std::string& path) { return async::run(io, files.make_directory(path, soon())); }
+  auto link(const std::string& target, const std::string& path) { return async::run(io, files.make_link(target, path, soon())); }
+  auto read_link(const std::string& path) { return async::run(io, files.read_link(path, soon())); }
+  auto read(const std::string& path, std::uint64_t offset, std::size_t count) {
+    return async::run(io, files.read_range(path, offset, count, soon()));
+  }
+  auto size(const std::string& path) { return async::run(io, files.size(path, soon())); }
+};
+
+class ScriptedTransport final : public Transport {
+ public:
+  std::vector<Result<CommandResult>> answers;
+  std::vector<Command> asked;
+
+  async::Task<CommandResult> run(Command command, async::Deadline) override {
+    asked.push_back(std::move(command));
+    auto answer = answers.front();
+    answers.erase(answers.begin());
+    co_return answer;
+  }
+};
+
+/// What one operation makes of an answer.
+template <typename Operation>
+auto told(Result<CommandResult> answer, Operation operation) {
+  boost::asio::io_context io;
+  ScriptedTransport transport;
+  transport.answers = {std::move(answer)};
+  const FilesAt files(transport, LocalAccount("alice"), Principal("local:alice"), "tag");
+  return async::run(io, operation(files));
+}
+
+CommandResult failed(std::string err) {
+  CommandResult result;
+  result.err = std::move(err);
+  result.exit_status = 1;
+  return result;
+}
+
+constexpr auto kNever = async::Deadline::never();
+
+}  // namespace
+
+TEST_CASE("a folder is made for its account alone, and may be made again") {
+  Bench bench;
+  const auto path = bench.folder / "a/-b/c d";
+  REQUIRE(bench.mkdir(path));
+  struct stat made{};
+  REQUIRE(::stat(path.c_str(), &made) == 0);
+  CHECK((made.st_mode & 07777) == 0700);
+  CHECK(bench.mkdir(path));
+
+  std::ofstream(bench.folder / "file") << "x";
+  CHECK(bench.mkdir(bench.folder / "file").error().kind == ErrorKind::conflict);
+  CHECK(bench.mkdir(bench.folder / "file/below").error().kind == ErrorKind::conflict);
+  CHECK(bench.mkdir("").error().kind == ErrorKind::invalid_argument);
+  CHECK(bench.mkdir("/proc/none").error().kind == ErrorKind::not_found);
+}
+
+TEST_CASE("a link is made once; who comes later is told whose it is") {
+  Bench bench;
+  const auto path = bench.folder / "tag.0";
+  const auto first = bench.link("job:17:0", path).value();
+  CHECK(first.created);
+  CHECK(first.target == "job:17:0");
+  const auto second = bench.link("sealed:x", path).value();
+  CHECK_FALSE(second.created);
+  CHECK(second.target == "job:17:0");
+  CHECK(fs::read_symlink(path) == "job:17:0");
+}
+
+TEST_CASE("a link that leads to a folder is not entered, and a dangling one is one") {
+  Bench bench;
+  fs::create_directory(bench.folder / "real");
+  fs::create_symlink(bench.folder / "real", bench.folder / "to-folder");
+  const auto there = bench.link("sealed", bench.folder / "to-folder").value();
+  CHECK_FALSE(there.created);
+  CHECK(there.target == bench.folder / "real");
+  CHECK(fs::is_empty(bench.folder / "real"));
+
+  CHECK(bench.link("sealed", bench.folder / "real").error().kind == ErrorKind::conflict);  // a folder itself
+  CHECK(fs::is_empty(bench.folder / "real"));
+  CHECK(bench.link("sealed", bench.folder / "none/x").error().kind == ErrorKind::not_found);
+}
+
+TEST_CASE("odd names and targets arrive as they are") {
+  Bench bench;
+  for (const std::string name : {"-f", "--help", "a b", "$(id)", "'\"", "nl\n", "ü"}) {
+    const auto path = bench.folder / name;
+    INFO(path);
+    CHECK(bench.link(name, path).value().created);
+    CHECK(bench.read_link(path).value() == name);
+    CHECK_FALSE(bench.link("x", path).value().created);
+  }
+}
+
+TEST_CASE("relative paths, also ones that begin with a dash, lie beneath the home") {
+  Bench bench;
+  const auto own = bench.link("x", "-hansa-test-none/x");
+  REQUIRE_FALSE(own);
+  CHECK(own.error().kind == ErrorKind::not_found);
+  CHECK_FALSE(bench.read_link("-hansa-test-none").value());
+  CHECK_FALSE(bench.size("-hansa-test-none").value());
+  CHECK_FALSE(bench.read("-hansa-test-none", 0, 1).value());
+}
+
+TEST_CASE("a missing link, and what is no link") {
+  Bench bench;
+  CHECK(bench.read_link(bench.folder / "none").value() == std::nullopt);
+  CHECK(bench.read_link(bench.folder / "none/below").value() == std::nullopt);
+  std::ofstream(bench.folder / "file") << "x";
+  CHECK(bench.read_link(bench.folder / "file").error().kind == ErrorKind::conflict);
+}
+
+TEST_CASE("a range of a file is read byte for byte") {
+  Bench bench;
+  std::string content(200'000, '\0');
+  for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 % 251);
+  const auto path = bench.folder / "out";
+  std::ofstream(path, std::ios::binary) << content;
+
+  CHECK(bench.read(path, 0, 10).value() == content.substr(0, 10));
+  CHECK(bench.read(path, 7, 65'537).value() == content.substr(7, 65'537));
+  CHECK(bench.read(path, 65'535, 131'073).value() == content.substr(65'535, 131'073));
+  CHECK(bench.read(path, 199'990, 1000).value() == content.substr(199'990));
+  CHECK(bench.read(path, 200'000, 10).value() == "");
+  CHECK(bench.read(path, 5'000'000, 10).value() == "");
+  CHECK(bench.size(path).value() == 200'000);
+  CHECK(bench.read(bench.folder / "none", 0, 10).value() == std::nullopt);
+  CHECK(bench.size(bench.folder / "none").value() == std::nullopt);
+  CHECK(bench.read(path, 0, 0).error().kind == ErrorKind::invalid_argument);
+  std::ofstream(bench.folder / "empty") << "";
+  CHECK(bench.size(bench.folder / "empty").value() == 0);
+  CHECK(bench.read(bench.folder / "empty", 0, 10).value() == "");
+}
+
+TEST_CASE("links, folders and pipes in a file's place are refused, at once") {
+  Bench bench;
+  std::ofstream(bench.folder / "secret") << "secret";
+  fs::create_symlink(bench.folder / "secret", bench.folder / "link");
+  fs::create_directory(bench.folder / "dir");
+  REQUIRE(::mkfifo((bench.folder / "pipe").c_str(), 0600) == 0);
+
+  CHECK(bench.read(bench.folder / "link", 0, 10).error().code == "FILE_IS_LINK");
+  CHECK(bench.size(bench.folder / "link").error().kind == ErrorKind::conflict);
+  CHECK(bench.read(bench.folder / "dir", 0, 10).error().kind == ErrorKind::conflict);
+  CHECK(bench.size(bench.folder / "dir").error().kind == ErrorKind::conflict);
+  CHECK(bench.read(bench.folder / "pipe", 0, 10).value() == "");  // without a writer it is at its end
+  CHECK(bench.size(bench.folder / "pipe").error().kind == ErrorKind::conflict);
+}
+
+TEST_CASE("what the site's file system says has a meaning") {
+  const auto make = [](const FilesAt& files) { return files.make_directory("work", kNever); };
+  CHECK(told(failed("mkdir: cannot create directory 'work': No space left on device\n"), make).error().kind ==
+        ErrorKind::storage_full);
+  CHECK(told(failed("mkdir: cannot create directory 'work': Disk quota exceeded\n"), make).error().kind ==
+        ErrorKind::storage_full);
+  CHECK(told(failed("mkdir: cannot create directory 'work': Permission denied\n"), make).error().kind ==
+        ErrorKind::permission_denied);
+  CHECK(told(failed("mkdir: cannot create directory 'work': Input/output error\n"), make).error().kind == ErrorKind::internal);
+  // The words of a path are not the program's.
+  CHECK(told(failed("mkdir: cannot create directory 'x: File exists\n': Input/output error\n"), make).error().kind ==
+        ErrorKind::internal);
+}
+
+TEST_CASE("a change that was cut is not known; a question that was cut has no answer") {
+  CommandResult late;
+  late.timed_out = true;
+  late.signal = 15;
+  CommandResult cancelled = late;
+  cancelled.timed_out = false;
+  cancelled.cancelled = true;
+  const auto make = [](const FilesAt& files) { return files.make_link("sealed", "fence", kNever); };
+  const auto read = [](const FilesAt& files) { return files.read_link("fence", kNever); };
+  CHECK(told(late, make).error().kind == ErrorKind::unknown_outcome);
+  CHECK(told(cancelled, make).error().kind == ErrorKind::unknown_outcome);
+  CHECK(told(CommandResult{}, make).error().kind == ErrorKind::unknown_outcome);
+  CHECK(told(late, read).error().kind == ErrorKind::deadline_exceeded);
+  CHECK(told(cancelled, read).error().kind == ErrorKind::cancelled);
+  const auto refused = fail(ErrorKind::permission_denied, "ACCOUNT_DENIED", "no");
+  CHECK(told(refused, make).error().code == "ACCOUNT_DENIED");
+  CHECK(told(refused, read).error().code == "ACCOUNT_DENIED");
+}
+
+TEST_CASE("each operation is one command of the account's, in the C locale") {
+  boost::asio::io_context io;
+  ScriptedTransport transport;
+  CommandResult fine;
+  fine.exit_status = 0;
+  transport.answers = {fine};
+  const FilesAt files(transport, LocalAccount("alice"), Principal("local:alice"), "hansa-1-1");
+  REQUIRE(async::run(io, files.make_link("sealed", "-x", kNever)));
+  const auto& command = transport.asked.at(0);
+  CHECK(command.program == "/usr/bin/ln");
+  CHECK(command.arguments == std::vector<std::string>{"-s", "-n", "-T", "--", "sealed", "-x"});
+  CHECK(command.environment == std::vector<std::pair<std::string, std::string>>{{"LC_ALL", "C"}});
+  CHECK(command.account == LocalAccount("alice"));
+  CHECK(command.person == Principal("local:alice"));
+  CHECK(command.tag == "hansa-1-1");
+}
