@@ -59,6 +59,10 @@ class StrictReader : public nlohmann::detail::json_sax_dom_parser<Json> {
 std::string canonical_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Result<Json> parse_json(std::string_view text, std::size_t max_depth) {
+  // nlohmann's lexer takes a NUL for the end of the text and would not look at what follows it.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    return fail(ErrorKind::invalid_argument, "BAD_JSON", "not valid JSON at byte " + std::to_string(nul + 1));
+  }
   Json value;
   StrictReader reader(value, max_depth);
   if (!Json::sax_parse(text.begin(), text.end(), &reader)) {

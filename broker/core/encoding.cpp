@@ -62,6 +62,7 @@ std::optional<std::string> from_base64(std::string_view text) {
       if (value < 0) return std::nullopt;
       group = (group << 6U) | static_cast<std::uint32_t>(value);
     }
+    if ((group & ((1U << (8 * padding)) - 1)) != 0) return std::nullopt;  // bits that no byte has: one value has one spelling
     for (std::size_t k = 0; k < 3 - padding; ++k) bytes += static_cast<char>((group >> (16 - 8 * k)) & 255U);
   }
   return bytes;

@@ -16,9 +16,14 @@ class Secret {
   explicit Secret(std::string text) : text_(std::move(text)) {}
   Secret(const Secret&) = default;
   Secret(Secret&&) noexcept = default;
-  Secret& operator=(const Secret&) = default;
-  Secret& operator=(Secret&&) noexcept = default;
-  ~Secret() { explicit_bzero(text_.data(), text_.size()); }
+  Secret& operator=(Secret other) noexcept {  // the old text goes with `other`
+    text_.swap(other.text_);
+    return *this;
+  }
+  ~Secret() {
+    text_.resize(text_.capacity());  // a short text that was moved away is still in the buffer
+    explicit_bzero(text_.data(), text_.size());
+  }
 
   /// The one way out; look at who calls it when you review.
   [[nodiscard]] std::string_view reveal() const { return text_; }

@@ -80,7 +80,7 @@ std::optional<std::int64_t> parse_slurm(std::string_view text) {
   if (parts.size() > 3) return std::nullopt;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto n = whole_number(parts[i]);
-    if (!n || *n > kMaxSeconds / 3600) return std::nullopt;
+    if (!n) return std::nullopt;
     fields[i] = *n;
   }
   if (dash != std::string_view::npos) return days * 86400 + fields[0] * 3600 + fields[1] * 60 + fields[2];

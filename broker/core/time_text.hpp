@@ -16,7 +16,7 @@ std::string format_utc(UtcTime t);
 /// RFC 3339 date-time ("2026-11-22T10:00:00Z", fraction and "+02:00" accepted) or date ("2026-11-22", midnight UTC).
 Result<UtcTime> parse_utc(std::string_view text);
 
-/// "90s", "1m30s", "2h05m", "1d2h": for people.
+/// "59s", "1m30s", "2h5m", "1d2h": for people, the two largest units.
 std::string format_duration(Seconds d);
 
 /// Slurm's --time forms (sbatch(1)): "minutes", "minutes:seconds", "hours:minutes:seconds", "days-hours",

@@ -7,7 +7,8 @@ AccountDirectory::AccountDirectory(std::vector<SiteAccounts> sites, std::vector<
     : load_(std::move(load)), on_error_(std::move(on_error)) {
   for (auto& site : sites) {
     Entry entry{.accounts = std::move(site), .stamp = std::nullopt};
-    if (entry.accounts.file) entry.stamp = stamp_of(*entry.accounts.file);
+    // Like no file: the first question reads it again, since it may have changed after the configuration was read.
+    if (entry.accounts.file) entry.stamp = Stamp{};
     const auto id = entry.accounts.site;
     sites_.emplace(id, std::move(entry));
   }

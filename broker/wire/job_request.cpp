@@ -18,6 +18,8 @@ namespace {
 constexpr std::int64_t kMaxCount = 1'000'000;
 constexpr std::int64_t kMaxTimeLimit = 366LL * 86'400;
 constexpr std::int64_t kMaxMemory = std::int64_t{1} << 40;  // MiB
+/// Nobody reads more, and an answer must not be many times as large as its request.
+constexpr std::size_t kMaxFaults = 1'000;
 
 /// A string in a JSON pointer (RFC 6901, section 3).
 std::string escaped(std::string_view token) {
@@ -114,8 +116,9 @@ class ObjectReader {
   void no_others() {
     if (!json_.is_object()) return;
     for (const auto& [name, value] : json_.items()) {
+      if (faults_.size() >= kMaxFaults) return;
       if (std::ranges::find(known_, name) == known_.end()) {
-        fault(name.substr(0, 64), "no such field" + did_you_mean(name, known_));
+        faults_.push_back({at_ + "/" + escaped(name.substr(0, 64)), "no such field" + did_you_mean(name, known_)});
       }
     }
   }
@@ -188,6 +191,7 @@ std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& 
     return environment;
   }
   for (const auto& [name, text] : value->items()) {
+    if (faults.size() >= kMaxFaults) break;
     const auto where = job.at("environment") + "/" + escaped(name.substr(0, 64));
     if (!is_variable_name(name)) faults.push_back({where, "the name of a variable is letters, digits and '_', and does not begin with a digit"});
     else if (name.starts_with("HANSA_")) faults.push_back({where, "names that begin with HANSA_ are set by Hansa"});
@@ -263,7 +267,6 @@ Result<std::vector<Submission>> jobs_from_json(const Json& json) {
     request.fault("jobs", "has " + std::to_string(jobs->size()) + " jobs; at most " + std::to_string(kMaxBulkJobs) + " in one request");
   } else {
     submissions.reserve(jobs->size());
-    constexpr std::size_t kMaxFaults = 1'000;
     for (std::size_t i = 0; i < jobs->size() && faults.size() < kMaxFaults; ++i) {
       submissions.push_back(read_job((*jobs)[i], "/jobs/" + std::to_string(i), faults));
     }

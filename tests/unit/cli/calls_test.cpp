@@ -164,9 +164,9 @@ TEST_CASE("waiting gives up on a broker that does not come back", "[calls]") {
 TEST_CASE("waiting ends with its time-out, the broker there or not", "[calls]") {
   Call call;
   ScriptedServer server({reply(200, job("running", 4), "")});
-  CHECK(call.run(server, {"wait", "--timeout", "3s", kId}) == 7);
+  CHECK(call.run(server, {"wait", "--timeout", "2s", kId}) == 7);
   CHECK(call.out == std::string(kId) + " running\n");
-  CHECK(call.monotonic == MonotonicTime{Milliseconds{3'000}});
+  CHECK(call.monotonic == MonotonicTime{Milliseconds{2'000}});
 }
 
 TEST_CASE("several ids are all tried, and the worst counts", "[calls]") {

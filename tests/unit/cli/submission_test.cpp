@@ -79,7 +79,7 @@ class Folder {
 TEST_CASE("options become the API's request", "[submission]") {
   CHECK(request({"-"}) == Json{{"script", kScript}, {"time_limit_s", 3600}});
   CHECK(request({"--nodes", "2", "--ntasks", "8", "--cpus-per-task", "8", "--gpus-per-node", "4:a100", "--mem", "250G", "--time", "2h", "--site", "a", "--site", "b",
-                 "--country", "FI", "--name", "train 'x'", "--env", "K=v=1", "--env", "EMPTY=", "--requeue", "-", "--epochs", "$(id)", "", "ü\n"}) ==
+                 "--country", "FI", "--name", "train 'x'", "--env", "EMPTY=", "--env", "K=v=1", "--requeue", "-", "--epochs", "$(id)", "", "ü\n"}) ==
         Json{{"script", kScript},
              {"name", "train 'x'"},
              {"arguments", {"--epochs", "$(id)", "", "ü\n"}},

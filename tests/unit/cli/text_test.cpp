@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 namespace hansa::cli {
 
 using namespace std::literals;
@@ -27,7 +29,7 @@ TEST_CASE("any bytes become printable UTF-8, and stay what they are", "[text]") 
   }
   const auto text = printable(all);
   CHECK(is_utf8(text));
-  for (const char c : text) REQUIRE_FALSE((static_cast<unsigned char>(c) < 0x20 || c == 0x7F));
+  CHECK(std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }));
   CHECK(printable(text) == text);
 }
 

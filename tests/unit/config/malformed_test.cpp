@@ -150,7 +150,7 @@ const Case kCases[] = {
     {After::site, "work_dir = \"~bob/x\"\n", 9, "site[a].work_dir", "starting with \"/\" or \"~/\""},
     {After::site, "work_dir = \"~/../x\"\n", 9, "site[a].work_dir", "without \"..\""},
     {After::site, "work_dir = \"/s/{user}\"\n", 9, "site[a].work_dir", "no braces but \"{account}\""},
-    {After::site, "allocation = \"require\"\n", 9, "site[a].allocation", "(did you mean \"required\"?)"},
+    {After::site, "allocation = \"ignor\"\n", 9, "site[a].allocation", "(did you mean \"ignore\"?)"},
     {After::site, "budget = { queries_per_minute = 0 }\n", 9, "site[a].budget.queries_per_minute",
      "an integer from 1 to 60000 (per minute)"},
     {After::site, "budget = { query_per_minute = 5 }\n", 9, "site[a].budget.query_per_minute",
