@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -39,6 +40,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "hansad: refuses to run as root: start it as an account of its own (systemd: User=hansa); becoming others is hansa-switch's business\n");
     return app::kExitRoot;
   }
+  ::umask(077);                // whatever it or what it starts writes is its own
   ::prctl(PR_SET_DUMPABLE, 0);  // no core dump with tokens and scripts in it, no ptrace by the same account
   std::error_code ignored;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);

@@ -14,9 +14,11 @@ constexpr std::size_t kMaxTokenFile = 4096;
 constexpr std::size_t kProblemDepth = 16;
 
 std::unexpected<Error> no_token(const std::string& why) {
-  return fail(ErrorKind::unauthenticated, "NO_TOKEN",
-              why + "; give the file with your token by --token-file, HANSA_TOKEN_FILE or token_file in ~/.config/hansa/config.toml "
-                    "(an operator makes tokens: hansa token create)");
+  return fail(
+      ErrorKind::unauthenticated, "NO_TOKEN",
+      why +
+          "; give the file with your token by --token-file, HANSA_TOKEN_FILE or token_file in ~/.config/hansa/config.toml "
+          "(an operator makes tokens: hansa token create)");
 }
 
 Error with_remedy(Error error, const config::ClientConfig& config) {
@@ -56,7 +58,9 @@ Result<BrokerLink> BrokerLink::open(const config::ClientConfig& config) {
   if (!token) return no_token(token.error().message);
   while (token->text.ends_with('\n') || token->text.ends_with('\r') || token->text.ends_with(' ')) token->text.pop_back();
   if (token->text.empty()) return no_token(config.token_file->string() + " is empty");
-  http::ClientOptions options{.token = Secret(std::move(token->text)), .ca_file = config.ca_file ? config.ca_file->string() : "", .user_agent = "hansa/" HANSA_VERSION};
+  http::ClientOptions options{.token = Secret(std::move(token->text)),
+                              .ca_file = config.ca_file ? config.ca_file->string() : "",
+                              .user_agent = "hansa/" HANSA_VERSION};
   return BrokerLink(std::unique_ptr<Impl>(new Impl{.config = config,
                                                    .client = http::Client(std::move(*url), std::move(options)),
                                                    .exposed_token_file = token->exposed ? config.token_file->string() : ""}));
@@ -82,7 +86,9 @@ Target& Target::add(std::string_view name, std::string_view value) {
   return *this;
 }
 
-std::string job_path(std::string_view id, std::string_view rest) { return "/v1/jobs/" + http::percent_encode(id) + std::string(rest); }
+std::string job_path(std::string_view id, std::string_view rest) {
+  return "/v1/jobs/" + http::percent_encode(id) + std::string(rest);
+}
 std::string percent_encoded(std::string_view text) { return http::percent_encode(text); }
 
 }  // namespace hansa::cli

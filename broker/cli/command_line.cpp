@@ -65,13 +65,16 @@ class Parser {
     const auto count = call_.operands_.size();
     if (count < command_->least) return wrong("needs " + std::string(command_->operands));
     if (count > command_->most) {
-      return wrong(command_->most == 0 ? "takes no " + quoted(call_.operands_[0]) : "does not know what to do with " + quoted(call_.operands_[command_->most]));
+      return wrong(command_->most == 0 ? "takes no " + quoted(call_.operands_[0])
+                                       : "does not know what to do with " + quoted(call_.operands_[command_->most]));
     }
     return std::move(call_);
   }
 
  private:
-  [[nodiscard]] std::string called() const { return "hansa" + (command_ != nullptr ? " " + std::string(command_->name) : group_.empty() ? "" : " " + std::string(group_)); }
+  [[nodiscard]] std::string called() const {
+    return "hansa" + (command_ != nullptr ? " " + std::string(command_->name) : group_.empty() ? "" : " " + std::string(group_));
+  }
 
   [[nodiscard]] std::unexpected<Error> wrong(const std::string& what) const {
     return fail(ErrorKind::invalid_argument, "USAGE", called() + " " + what + "; see: " + called() + " --help");
@@ -87,7 +90,8 @@ class Parser {
     std::vector<std::string_view> words;
     for (const auto& command : table_.commands) {
       const auto first = first_word(command.name);
-      const auto word = group_.empty() ? first : command.name.substr(first.size() == command.name.size() ? first.size() : first.size() + 1);
+      const auto word =
+          group_.empty() ? first : command.name.substr(first.size() == command.name.size() ? first.size() : first.size() + 1);
       if ((group_.empty() || first == group_) && std::ranges::find(words, word) == words.end()) words.push_back(word);
     }
     return words;
@@ -100,7 +104,8 @@ class Parser {
     }
     for (const auto& command : table_.commands) {
       const bool named = group_.empty() ? command.name == word
-                                        : command.name.size() == group_.size() + 1 + word.size() && command.name.starts_with(group_) && command.name.ends_with(word);
+                                        : command.name.size() == group_.size() + 1 + word.size() &&
+                                              command.name.starts_with(group_) && command.name.ends_with(word);
       if (named) {
         command_ = &command;
         return {};
@@ -115,7 +120,8 @@ class Parser {
     }
     const auto known = words();
     if (group_.empty()) {
-      return fail(ErrorKind::invalid_argument, "USAGE", "there is no command " + quoted(word) + did_you_mean(word, known) + "; see: hansa --help");
+      return fail(ErrorKind::invalid_argument, "USAGE",
+                  "there is no command " + quoted(word) + did_you_mean(word, known) + "; see: hansa --help");
     }
     return wrong("does not know " + quoted(word) + did_you_mean(word, known) + "; it knows " + joined(known));
   }
@@ -130,7 +136,9 @@ class Parser {
         for (const auto& option : options) known.push_back(option.name);
       }
       if (command_ == nullptr && group_.empty()) {
-        return fail(ErrorKind::invalid_argument, "USAGE", "there is no global option " + quoted(name) + did_you_mean(name, known) + "; a command's options stand after the command; see: hansa --help");
+        return fail(ErrorKind::invalid_argument, "USAGE",
+                    "there is no global option " + quoted(name) + did_you_mean(name, known) +
+                        "; a command's options stand after the command; see: hansa --help");
       }
       return wrong("has no option " + quoted(name) + did_you_mean(name, known));
     }
@@ -183,7 +191,9 @@ std::vector<std::string_view> Invocation::values(std::string_view option) const 
   return found;
 }
 
-Result<Invocation> parse_command_line(const CommandTable& table, std::span<const char* const> arguments) { return Parser(table, arguments).parse(); }
+Result<Invocation> parse_command_line(const CommandTable& table, std::span<const char* const> arguments) {
+  return Parser(table, arguments).parse();
+}
 
 std::string overview(const CommandTable& table) {
   std::string out = "hansa: one submission, every site.\n\nusage: hansa COMMAND [OPTION...]\n\n";

@@ -14,7 +14,8 @@ Result<ExitStatus> config_check(Session& session, const Invocation& call) {
     error.kind = ErrorKind::invalid_argument;
     return std::unexpected(std::move(error));
   }
-  session.print(printable(file) + ": good; sites: " + std::to_string(config->sites.size()) + ", projects: " + std::to_string(config->projects.size()) + "\n");
+  session.print(printable(file) + ": good; sites: " + std::to_string(config->sites.size()) +
+                ", projects: " + std::to_string(config->projects.size()) + "\n");
   return ExitStatus::done;
 }
 

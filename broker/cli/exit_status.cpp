@@ -35,8 +35,9 @@ ExitStatus exit_status(std::string_view job_state) {
 
 ExitStatus worse(ExitStatus a, ExitStatus b) {
   // What keeps the caller from knowing comes before what it would have learnt.
-  constexpr ExitStatus kFromBad[] = {ExitStatus::usage,    ExitStatus::unreachable, ExitStatus::denied,     ExitStatus::conflict, ExitStatus::not_found,
-                                     ExitStatus::timed_out, ExitStatus::rejected,   ExitStatus::job_failed, ExitStatus::done};
+  constexpr ExitStatus kFromBad[] = {ExitStatus::usage,    ExitStatus::unreachable, ExitStatus::denied,
+                                     ExitStatus::conflict, ExitStatus::not_found,   ExitStatus::timed_out,
+                                     ExitStatus::rejected, ExitStatus::job_failed,  ExitStatus::done};
   const auto rank = [&](ExitStatus status) { return std::ranges::find(kFromBad, status) - std::begin(kFromBad); };
   return rank(a) <= rank(b) ? a : b;
 }

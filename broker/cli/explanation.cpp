@@ -19,11 +19,13 @@ std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
   const auto site = shown(verdict, "site");
   if (raw_text(verdict, "obstacle") != "none") {
     const bool never = raw_text(verdict, "obstacle") == "permanent";
-    return {site, Cell(never ? "no" : "not now", never ? Tint::bad : Tint::odd), shown(verdict, "code"), shown(verdict, "message")};
+    return {site, Cell(never ? "no" : "not now", never ? Tint::bad : Tint::odd), shown(verdict, "code"),
+            shown(verdict, "message")};
   }
   const auto wait = number(verdict, "wait_s");
   std::string how;
-  for (const auto& part : {shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"), shown(verdict, "method"), source_text(verdict)}) {
+  for (const auto& part : {shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"),
+                           shown(verdict, "method"), source_text(verdict)}) {
     if (!part.empty()) how += (how.empty() ? "" : ", ") + part;
   }
   return {site, Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none),
@@ -37,7 +39,8 @@ std::string explanation(const Json& decision, const Look& look) {
   const auto& job = member(decision, "job");
   const auto id = shown(job, "id");
   const auto name = shown(job, "name");
-  auto head = id.empty() ? std::string("the job") : "job " + id + (name.empty() ? "" : " (" + name + ")") + " is " + shown(job, "state");
+  auto head =
+      id.empty() ? std::string("the job") : "job " + id + (name.empty() ? "" : " (" + name + ")") + ", " + shown(job, "state");
   const auto verb = id.empty() ? std::string(" would go to ") : std::string("; decided for ");
   const auto none = !id.empty() ? "; no site was chosen" : is_never(decision) ? " would be rejected" : " would be held";
   head += site.empty() ? std::string(none) : verb + site;
@@ -57,8 +60,12 @@ std::string explanation(const Json& decision, const Look& look) {
   const auto chosen = raw_text(decision, "site");
   std::ranges::sort(order, {}, [&](const Json* verdict) {
     const auto obstacle = raw_text(*verdict, "obstacle");
-    const int group = !chosen.empty() && raw_text(*verdict, "site") == chosen ? 0 : obstacle == "none" ? 1 : obstacle == "temporary" ? 2 : 3;
-    return std::tuple(group, group == 1 ? number(*verdict, "wait_s").value_or(INT64_MAX) : 0, verdict);  // elements of one array: in its order
+    const int group = !chosen.empty() && raw_text(*verdict, "site") == chosen ? 0
+                      : obstacle == "none"                                    ? 1
+                      : obstacle == "temporary"                               ? 2
+                                                                              : 3;
+    return std::tuple(group, group == 1 ? number(*verdict, "wait_s").value_or(INT64_MAX) : 0,
+                      verdict);  // elements of one array: in its order
   });
   for (const auto* verdict : order) table.add(verdict_row(*verdict, !chosen.empty() && raw_text(*verdict, "site") == chosen));
   Look uncut = look;

@@ -14,7 +14,8 @@ struct FileText {
   bool exposed = false;  // others than its owner may read it
 };
 
-/// The whole file. Error: invalid_argument, naming file and remedy, for one that is missing, a folder, unreadable, or longer than `limit`.
+/// The whole file. Error: invalid_argument, naming file and remedy, for one that is missing, a folder, unreadable, or longer than
+/// `limit`.
 Result<FileText> read_file(const std::string& path, std::size_t limit);
 
 /// All of an open file, at most one byte more than `limit`: the caller sees that it is too long.

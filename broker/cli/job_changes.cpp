@@ -36,7 +36,8 @@ Result<ExitStatus> cancel(Session& session, const Invocation& call) { return cha
 Result<ExitStatus> resolve(Session& session, const Invocation& call) {
   const auto as = call.value("--as"), reason = call.value("--reason");
   if (as != "lost" || !reason || reason->empty()) {
-    return fail(ErrorKind::invalid_argument, "USAGE", "hansa resolve needs --as lost (nothing else is known) and --reason TEXT; see: hansa resolve --help");
+    return fail(ErrorKind::invalid_argument, "USAGE",
+                "hansa resolve needs --as lost (nothing else is known) and --reason TEXT; see: hansa resolve --help");
   }
   const auto body = Json{{"as", *as}, {"reason", *reason}}.dump(-1, ' ', false, Json::error_handler_t::replace);
   const auto answer = session.send("POST", job_path(call.operands()[0], "/resolve"), body);

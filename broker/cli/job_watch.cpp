@@ -16,7 +16,8 @@ constexpr std::chrono::minutes kPatience{30};  // for a broker that does not com
 Result<Watched> watched(Result<Answer> answer) {
   if (!answer) return std::unexpected(answer.error());
   auto job = parse_json(answer->body);
-  if (!job || raw_text(*job, "id").empty()) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no job; check the address");
+  if (!job || raw_text(*job, "id").empty())
+    return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no job; check the address");
   const auto state = domain::parse_job_state(raw_text(*job, "state"));
   const bool over = state && domain::is_terminal(*state);
   return Watched{.job = std::move(*job), .body = std::move(answer->body), .over = over};

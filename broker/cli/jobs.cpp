@@ -23,7 +23,8 @@ Result<std::int64_t> wanted_count(const Invocation& call) {
   std::int64_t count = 0;
   const auto* end = text->data() + text->size();
   const auto [at, error] = std::from_chars(text->data(), end, count);
-  if (error != std::errc{} || at != end || count < 1) return fail(ErrorKind::invalid_argument, "USAGE", "--limit must be a whole number of at least 1");
+  if (error != std::errc{} || at != end || count < 1)
+    return fail(ErrorKind::invalid_argument, "USAGE", "--limit must be a whole number of at least 1");
   return count;
 }
 
@@ -78,8 +79,10 @@ std::string resources_text(const Json& resources) {
   add(count_text(resources, "tasks", "task"));
   add(count_text(resources, "cpus_per_task", "core") + " a task");
   if (const auto memory = number_text(resources, "memory_per_node_mib"); !memory.empty()) add(memory + " MiB a node");
-  if (const auto model = shown(resources, "gpu_model"); !model.empty()) add(count_text(resources, "gpus_per_node", (model + " GPU").c_str()) + " a node");
-  else if (const auto gpus = count_text(resources, "gpus_per_node", "GPU"); !gpus.empty()) add(gpus + " a node");
+  if (const auto model = shown(resources, "gpu_model"); !model.empty())
+    add(count_text(resources, "gpus_per_node", (model + " GPU").c_str()) + " a node");
+  else if (const auto gpus = count_text(resources, "gpus_per_node", "GPU"); !gpus.empty())
+    add(gpus + " a node");
   return text;
 }
 
@@ -133,7 +136,8 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   }
   if (const auto& cancel = member(job, "cancel"); cancel.is_object()) {
     const auto outcome = shown(cancel, "outcome");
-    sheet.line("cancel", "asked by " + shown(cancel, "by") + " at " + shown(cancel, "at") + "; outcome: " + (outcome.empty() ? "not known yet" : outcome));
+    sheet.line("cancel", "asked by " + shown(cancel, "by") + " at " + shown(cancel, "at") +
+                             "; outcome: " + (outcome.empty() ? "not known yet" : outcome));
   }
   sheet.line("owner", shown(job, "owner"));
   sheet.line("project", shown(job, "project"));
@@ -182,24 +186,36 @@ Result<ExitStatus> jobs(Session& session, const Invocation& call) {
     auto page = session.ask("GET", target.str());
     if (!page) return std::unexpected(page.error());
     const auto& list = member(*page, "jobs");
-    if (!list.is_array()) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no list of jobs; check the address");
+    if (!list.is_array())
+      return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no list of jobs; check the address");
     for (const auto& job : list) all.push_back(job);
     cursor = member(*page, "next_cursor");
     if (list.empty()) cursor = Json();
   } while (cursor.is_string() && std::cmp_less(all.size(), *count));
 
   if (call.has("--json")) {
-    session.print(Json{{"jobs", std::move(all)}, {"next_cursor", std::move(cursor)}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    session.print(
+        Json{{"jobs", std::move(all)}, {"next_cursor", std::move(cursor)}}.dump(-1, ' ', false, Json::error_handler_t::replace) +
+        "\n");
     return ExitStatus::done;
   }
   if (all.empty()) {
     session.note("no jobs" + std::string(filtered.str().contains('?') ? " like that" : ""));
     return ExitStatus::done;
   }
-  Table table({{"JOB"}, {"NAME", false, true}, {"STATE"}, {"SITE"}, {"SITE JOB", true}, {"AGE", true}, {"RAN", true}, {"EXIT", true}, {"REASON", false, true}});
+  Table table({{"JOB"},
+               {"NAME", false, true},
+               {"STATE"},
+               {"SITE"},
+               {"SITE JOB", true},
+               {"AGE", true},
+               {"RAN", true},
+               {"EXIT", true},
+               {"REASON", false, true}});
   for (const auto& job : all) table.add(job_row(job, session.now()));
   session.print(table.text(session.look()));
-  if (cursor.is_string() && !call.has("--limit")) session.note("these are the newest " + std::to_string(kUsual) + "; see all with: hansa jobs --all");
+  if (cursor.is_string() && !call.has("--limit"))
+    session.note("these are the newest " + std::to_string(kUsual) + "; see all with: hansa jobs --all");
   return ExitStatus::done;
 }
 

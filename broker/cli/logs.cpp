@@ -35,7 +35,8 @@ Result<Piece> read_piece(Session& session, const std::string& id, bool errors, s
   const auto next = answer->header("Hansa-Next-Offset");
   Piece piece{.bytes = std::move(answer->body), .over = is_over(answer->header("Hansa-Job-State"))};
   const auto [at, error] = std::from_chars(next.data(), next.data() + next.size(), piece.next);
-  if (error != std::errc{} || piece.next < offset) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no output of a job; check the address");
+  if (error != std::errc{} || piece.next < offset)
+    return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no output of a job; check the address");
   return piece;
 }
 

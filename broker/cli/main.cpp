@@ -48,7 +48,7 @@ void on_interrupt(std::string_view message) {
   farewell_size = std::min(line.size(), farewell.size() - 1);
   std::memcpy(farewell.data(), line.data(), farewell_size);
   farewell[farewell_size++] = '\n';
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = interrupted;
   ::sigaction(SIGINT, &action, nullptr);
 }
@@ -75,7 +75,8 @@ int main(int argc, char** argv) {
       .environment = [](const char* name) -> const char* { return std::getenv(name); },
       .clock = clock,
       .random = random,
-      .pause = [](Milliseconds time) { ::poll(nullptr, 0, static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, INT_MAX))); },
+      .pause =
+          [](Milliseconds time) { ::poll(nullptr, 0, static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, INT_MAX))); },
       .on_interrupt = on_interrupt,
       .look = look_of(STDOUT_FILENO),
       .err_is_terminal = ::isatty(STDERR_FILENO) != 0,

@@ -25,7 +25,8 @@ void* find(const char* name) {
   static void* const kLibrary = ::dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);
   if (void* const found = kLibrary == nullptr ? nullptr : ::dlsym(kLibrary, name)) return found;
   const char* why = ::dlerror();
-  const auto line = std::string("hansa: https needs OpenSSL 3: ") + (why == nullptr ? name : why) + "; install it (Debian: libssl3)\n";
+  const auto line =
+      std::string("hansa: https needs OpenSSL 3: ") + (why == nullptr ? name : why) + "; install it (Debian: libssl3)\n";
   [[maybe_unused]] const auto wrote = ::write(STDERR_FILENO, line.data(), line.size());
   ::_exit(kUnavailable);
 }
@@ -44,22 +45,32 @@ struct Signature<R(A...)> {
 // NOLINTBEGIN(cppcoreguidelines-macro-usage): a function's name and its text
 #define HANSA_FOUND(name) static const auto found = reinterpret_cast<decltype(&::name)>(find(#name))
 #define HANSA_TYPES(name) Signature<decltype(::name)>
-#define HANSA_ON_DEMAND_0(name) \
-  HANSA_TYPES(name)::Answer name() { HANSA_FOUND(name); return found(); }
-#define HANSA_ON_DEMAND_1(name) \
-  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a) { HANSA_FOUND(name); return found(a); }
-#define HANSA_ON_DEMAND_2(name) \
-  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b) { HANSA_FOUND(name); return found(a, b); }
-#define HANSA_ON_DEMAND_3(name)                                                                                                          \
-  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b, HANSA_TYPES(name)::Argument<2> c) { \
-    HANSA_FOUND(name);                                                                                                                   \
-    return found(a, b, c);                                                                                                               \
+#define HANSA_ON_DEMAND_0(name)      \
+  HANSA_TYPES(name)::Answer name() { \
+    HANSA_FOUND(name);               \
+    return found();                  \
   }
-#define HANSA_ON_DEMAND_4(name)                                                                                                        \
-  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b, HANSA_TYPES(name)::Argument<2> c, \
-                                 HANSA_TYPES(name)::Argument<3> d) {                                                                   \
-    HANSA_FOUND(name);                                                                                                                 \
-    return found(a, b, c, d);                                                                                                          \
+#define HANSA_ON_DEMAND_1(name)                                      \
+  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a) { \
+    HANSA_FOUND(name);                                               \
+    return found(a);                                                 \
+  }
+#define HANSA_ON_DEMAND_2(name)                                                                        \
+  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b) { \
+    HANSA_FOUND(name);                                                                                 \
+    return found(a, b);                                                                                \
+  }
+#define HANSA_ON_DEMAND_3(name)                                                                      \
+  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b, \
+                                 HANSA_TYPES(name)::Argument<2> c) {                                 \
+    HANSA_FOUND(name);                                                                               \
+    return found(a, b, c);                                                                           \
+  }
+#define HANSA_ON_DEMAND_4(name)                                                                        \
+  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b,   \
+                                 HANSA_TYPES(name)::Argument<2> c, HANSA_TYPES(name)::Argument<3> d) { \
+    HANSA_FOUND(name);                                                                                 \
+    return found(a, b, c, d);                                                                          \
   }
 // NOLINTEND(cppcoreguidelines-macro-usage)
 

@@ -18,14 +18,16 @@ Result<const config::ClientConfig*> Session::settings() {
   return &*settings_;
 }
 
-Result<Answer> Session::send(std::string_view method, std::string_view target, std::string_view body, const BrokerLink::Fields& fields) {
+Result<Answer> Session::send(std::string_view method, std::string_view target, std::string_view body,
+                             const BrokerLink::Fields& fields) {
   if (!link_) {
     const auto config = settings();
     if (!config) return std::unexpected(config.error());
     auto opened = BrokerLink::open(**config);
     if (!opened) return std::unexpected(opened.error());
     link_.emplace(std::move(*opened));
-    if (const auto& file = link_->exposed_token_file(); !file.empty()) note("warning: others can read your token; run: chmod 600 " + file);
+    if (const auto& file = link_->exposed_token_file(); !file.empty())
+      note("warning: others can read your token; run: chmod 600 " + file);
   }
   return link_->send(method, target, body, fields);
 }
@@ -34,7 +36,9 @@ Result<Json> Session::ask(std::string_view method, std::string_view target, std:
   auto answer = send(method, target, body);
   if (!answer) return std::unexpected(answer.error());
   auto json = parse_json(answer->body, kAnswerDepth);
-  if (!json) return fail(ErrorKind::unavailable, "BAD_ANSWER", "what answers there is no Hansa broker: " + json.error().message + "; check the address");
+  if (!json)
+    return fail(ErrorKind::unavailable, "BAD_ANSWER",
+                "what answers there is no Hansa broker: " + json.error().message + "; check the address");
   return json;
 }
 
@@ -46,7 +50,8 @@ std::string complaint(const Error& error) {
   const bool told = error.faults.size() == 1 && error.message.contains(error.faults[0].message);
   if (told) return text;
   for (const auto& fault : error.faults) {
-    text += "  " + printable(fault.where) + (fault.where.empty() || fault.where.ends_with(':') ? " " : ": ") + printable(fault.message) + "\n";
+    text += "  " + printable(fault.where) + (fault.where.empty() || fault.where.ends_with(':') ? " " : ": ") +
+            printable(fault.message) + "\n";
   }
   return text;
 }
@@ -95,8 +100,12 @@ Tint tint_of(std::string_view state) {
   return Tint::none;
 }
 
-std::string duration_text(Milliseconds duration) { return format_duration(std::max(std::chrono::floor<Seconds>(duration), Seconds{0})); }
+std::string duration_text(Milliseconds duration) {
+  return format_duration(std::max(std::chrono::floor<Seconds>(duration), Seconds{0}));
+}
 
-std::string age_text(const std::optional<UtcTime>& then, UtcTime now) { return then ? duration_text(now - *then) : std::string(); }
+std::string age_text(const std::optional<UtcTime>& then, UtcTime now) {
+  return then ? duration_text(now - *then) : std::string();
+}
 
 }  // namespace hansa::cli

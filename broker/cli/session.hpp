@@ -19,7 +19,8 @@ class Session {
   Result<const config::ClientConfig*> settings();
   config::ClientSettings& flags() { return flags_; }
 
-  Result<Answer> send(std::string_view method, std::string_view target, std::string_view body = {}, const BrokerLink::Fields& fields = {});
+  Result<Answer> send(std::string_view method, std::string_view target, std::string_view body = {},
+                      const BrokerLink::Fields& fields = {});
   /// The same, its body as JSON.
   Result<Json> ask(std::string_view method, std::string_view target, std::string_view body = {});
 

@@ -21,8 +21,10 @@ void SeveralJobs::answered(const std::string& line, const std::string& body, Exi
 
 ExitStatus SeveralJobs::finish() {
   if (!json_) return status_;
-  if (asked_ > 1) session_.print("{\"jobs\":[" + bodies_ + "]}\n");
-  else if (!bodies_.empty()) session_.print(bodies_ + "\n");
+  if (asked_ > 1)
+    session_.print("{\"jobs\":[" + bodies_ + "]}\n");
+  else if (!bodies_.empty())
+    session_.print(bodies_ + "\n");
   return status_;
 }
 

@@ -59,26 +59,32 @@ std::string site_sheet(const Json& site, const Look& look) {
   line("free cores", of(site, "free_cores", "cores"));
   line("free GPUs", of(site, "free_gpus", "gpus"));
   line("jobs there", number_text(site, "running_jobs") + " running, " + number_text(site, "waiting_jobs") + " waiting");
-  line("of this broker", number_text(site, "our_live_jobs") + " not over, " + number_text(site, "our_waiting_jobs") + " waiting, " + number_text(site, "our_unknown_jobs") + " not seen");
+  line("of this broker", number_text(site, "our_live_jobs") + " not over, " + number_text(site, "our_waiting_jobs") +
+                             " waiting, " + number_text(site, "our_unknown_jobs") + " not seen");
   line("seen", shown(site, "snapshot_at"));
   line("last success", shown(site, "last_success"));
   line("last failure", shown(site, "last_failure"));
   line("last error", reason_text(site, "last_error"));
   line("calls made", number_text(site, "calls_made"));
   if (const auto& budget = member(site, "budget"); budget.is_object()) {
-    line("budget", number_text(budget, "queries_per_minute") + " queries, " + number_text(budget, "submits_per_minute") + " submits, " + number_text(budget, "cancels_per_minute") +
-                       " cancels a minute; " + number_text(budget, "concurrent_calls") + " calls at once; " + number_text(budget, "waiting_jobs") + " waiting jobs");
+    line("budget", number_text(budget, "queries_per_minute") + " queries, " + number_text(budget, "submits_per_minute") +
+                       " submits, " + number_text(budget, "cancels_per_minute") + " cancels a minute; " +
+                       number_text(budget, "concurrent_calls") + " calls at once; " + number_text(budget, "waiting_jobs") +
+                       " waiting jobs");
   }
   return sheet.text({.colours = look.colours}, false);
 }
 
-Result<ExitStatus> one_site(Session& session, const Invocation& call, std::string_view method, std::string_view rest, const std::string& body = {}) {
+Result<ExitStatus> one_site(Session& session, const Invocation& call, std::string_view method, std::string_view rest,
+                            const std::string& body = {}) {
   const auto answer = session.send(method, "/v1/sites/" + percent_encoded(call.operands()[0]) + std::string(rest), body);
   if (!answer) return std::unexpected(answer.error());
   const auto site = parse_json(answer->body);
   if (!site) return std::unexpected(site.error());
-  if (call.has("--json")) session.print(answer->body);
-  else session.print(rest.empty() ? site_sheet(*site, session.look()) : shown(*site, "id") + " is " + shown(*site, "state") + "\n");
+  if (call.has("--json"))
+    session.print(answer->body);
+  else
+    session.print(rest.empty() ? site_sheet(*site, session.look()) : shown(*site, "id") + " is " + shown(*site, "state") + "\n");
   return ExitStatus::done;
 }
 
@@ -93,12 +99,25 @@ Result<ExitStatus> sites(Session& session, const Invocation& call) {
   }
   const auto list = parse_json(answer->body);
   if (!list) return std::unexpected(list.error());
-  Table table({{"SITE"}, {"STATE"}, {"COUNTRY"}, {"KIND"}, {"NODES", true}, {"FREE CORES", true}, {"FREE GPUS", true}, {"RUNNING", true}, {"WAITING", true}, {"OURS", true}, {"SEEN", true}, {"TROUBLE", false, true}});
+  Table table({{"SITE"},
+               {"STATE"},
+               {"COUNTRY"},
+               {"KIND"},
+               {"NODES", true},
+               {"FREE CORES", true},
+               {"FREE GPUS", true},
+               {"RUNNING", true},
+               {"WAITING", true},
+               {"OURS", true},
+               {"SEEN", true},
+               {"TROUBLE", false, true}});
   if (const auto& all = member(*list, "sites"); all.is_array()) {
     for (const auto& site : all) table.add(site_row(site, session.now()));
   }
-  if (table.empty()) session.note("the broker has no sites; an operator adds them to hansad.toml ([[site]])");
-  else session.print(table.text(session.look()));
+  if (table.empty())
+    session.note("the broker has no sites; an operator adds them to hansad.toml ([[site]])");
+  else
+    session.print(table.text(session.look()));
   return ExitStatus::done;
 }
 
@@ -106,7 +125,8 @@ Result<ExitStatus> site_show(Session& session, const Invocation& call) { return 
 
 Result<ExitStatus> site_drain(Session& session, const Invocation& call) {
   const auto reason = call.value("--reason");
-  return one_site(session, call, "POST", "/drain", reason ? Json{{"reason", *reason}}.dump(-1, ' ', false, Json::error_handler_t::replace) : "");
+  return one_site(session, call, "POST", "/drain",
+                  reason ? Json{{"reason", *reason}}.dump(-1, ' ', false, Json::error_handler_t::replace) : "");
 }
 
 Result<ExitStatus> site_resume(Session& session, const Invocation& call) { return one_site(session, call, "POST", "/resume"); }

@@ -22,7 +22,9 @@ std::optional<N> whole(std::string_view text) {
   return value;
 }
 
-std::unexpected<Error> bad(std::string_view code, std::string message) { return fail(ErrorKind::invalid_argument, code, std::move(message)); }
+std::unexpected<Error> bad(std::string_view code, std::string message) {
+  return fail(ErrorKind::invalid_argument, code, std::move(message));
+}
 
 /// Reads the options of a submission; every fault is remembered with its option.
 class SubmissionReader {
@@ -50,8 +52,9 @@ class SubmissionReader {
     }
     spec.name = job_name(operands.front());
     if (faults_.empty()) return std::move(submission_);
-    auto error = bad("BAD_SUBMISSION", faults_.size() == 1 ? faults_[0].where + ": " + faults_[0].message
-                                                           : "the job cannot be sent; " + std::to_string(faults_.size()) + " things are wrong:");
+    auto error = bad("BAD_SUBMISSION", faults_.size() == 1
+                                           ? faults_[0].where + ": " + faults_[0].message
+                                           : "the job cannot be sent; " + std::to_string(faults_.size()) + " things are wrong:");
     error.error().faults = std::move(faults_);
     return error;
   }
@@ -74,8 +77,10 @@ class SubmissionReader {
     const auto text = call_.value(option);
     if (!text) return;
     const auto value = whole<std::int32_t>(*text);
-    if (value && *value >= 1) into = *value;
-    else faults_.push_back({option, "must be a whole number of at least 1"});
+    if (value && *value >= 1)
+      into = *value;
+    else
+      faults_.push_back({option, "must be a whole number of at least 1"});
   }
 
   void resources() {
@@ -119,8 +124,10 @@ class SubmissionReader {
       text = std::move(read->text);
     }
     if (!text) return;
-    if (auto good = check_script(name, *text); !good) faults_.push_back({"SCRIPT", good.error().message});
-    else submission_.payload.script = std::move(*text);
+    if (auto good = check_script(name, *text); !good)
+      faults_.push_back({"SCRIPT", good.error().message});
+    else
+      submission_.payload.script = std::move(*text);
   }
 
   /// --name, or else the script's file name where it is fit for one.
@@ -140,7 +147,10 @@ class SubmissionReader {
 }  // namespace
 
 Result<Mebibytes> parse_memory(std::string_view text) {
-  const auto wrong = [&] { return bad("BAD_SIZE", "\"" + printable(text.substr(0, 40)) + "\" is no size: write 4G, 512M or 1T; a number alone is MiB; per node"); };
+  const auto wrong = [&] {
+    return bad("BAD_SIZE",
+               "\"" + printable(text.substr(0, 40)) + "\" is no size: write 4G, 512M or 1T; a number alone is MiB; per node");
+  };
   auto number = text;
   const char unit = !text.empty() && (text.back() < '0' || text.back() > '9') ? text.back() : 'M';
   if (!text.empty() && (text.back() < '0' || text.back() > '9')) number.remove_suffix(1);
@@ -149,10 +159,14 @@ Result<Mebibytes> parse_memory(std::string_view text) {
   constexpr auto kMost = std::numeric_limits<std::int64_t>::max() >> 20U;
   if (*value > kMost) return wrong();
   switch (unit) {
-    case 'K': case 'k': return Mebibytes{(*value + 1023) / 1024};
-    case 'M': case 'm': return Mebibytes{*value};
-    case 'G': case 'g': return Mebibytes{*value * 1024};
-    case 'T': case 't': return Mebibytes{*value * 1024 * 1024};
+    case 'K':
+    case 'k': return Mebibytes{(*value + 1023) / 1024};
+    case 'M':
+    case 'm': return Mebibytes{*value};
+    case 'G':
+    case 'g': return Mebibytes{*value * 1024};
+    case 'T':
+    case 't': return Mebibytes{*value * 1024 * 1024};
     default: return wrong();
   }
 }
@@ -161,30 +175,46 @@ Result<GpuRequest> parse_gpus(std::string_view text) {
   const auto colon = text.find(':');
   const auto count = whole<std::int32_t>(text.substr(0, colon));
   const auto model = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
-  if (count && *count >= 1 && (colon == std::string_view::npos || !model.empty()) && is_utf8(model)) return GpuRequest{*count, std::string(model)};
+  if (count && *count >= 1 && (colon == std::string_view::npos || !model.empty()) && is_utf8(model))
+    return GpuRequest{*count, std::string(model)};
   auto message = "\"" + printable(text.substr(0, 40)) + "\" is no number of GPUs: write 4, or 4:a100 for a model";
   const auto turned = whole<std::int32_t>(model);  // sbatch has it the other way round
-  if (!count && turned && *turned >= 1) message += " (did you mean \"" + printable(model) + ":" + printable(text.substr(0, colon)) + "\"?)";
+  if (!count && turned && *turned >= 1)
+    message += " (did you mean \"" + printable(model) + ":" + printable(text.substr(0, colon)) + "\"?)";
   return bad("BAD_GPUS", std::move(message));
 }
 
 Result<void> check_script(const std::string& name, std::string_view text) {
   if (text.size() > wire::kMaxScriptBytes) {
-    return bad("SCRIPT_TOO_LARGE", name + " is longer than " + std::to_string(wire::kMaxScriptBytes) + " bytes, the most that is taken; keep data in files at the site");
+    return bad("SCRIPT_TOO_LARGE", name + " is longer than " + std::to_string(wire::kMaxScriptBytes) +
+                                       " bytes, the most that is taken; keep data in files at the site");
   }
-  if (text.empty()) return bad("SCRIPT_EMPTY", name + " is empty; a script begins with \"#!\" and its interpreter, as in #!/bin/bash");
-  if (text.starts_with("\x7f" "ELF")) return bad("SCRIPT_BINARY", name + " is a program, no script; call it from a script that begins with #!/bin/bash");
-  if (text.starts_with("\xEF\xBB\xBF")) return bad("SCRIPT_BOM", name + " begins with a byte order mark, so that no system finds its \"#!\"; save it as UTF-8 without BOM");
-  if (!text.starts_with("#!")) return bad("SCRIPT_WITHOUT_INTERPRETER", name + " does not begin with \"#!\"; put the interpreter into its first line, as in #!/bin/bash");
+  if (text.empty())
+    return bad("SCRIPT_EMPTY", name + " is empty; a script begins with \"#!\" and its interpreter, as in #!/bin/bash");
+  if (text.starts_with("\x7f"
+                       "ELF"))
+    return bad("SCRIPT_BINARY", name + " is a program, no script; call it from a script that begins with #!/bin/bash");
+  if (text.starts_with("\xEF\xBB\xBF"))
+    return bad("SCRIPT_BOM",
+               name + " begins with a byte order mark, so that no system finds its \"#!\"; save it as UTF-8 without BOM");
+  if (!text.starts_with("#!"))
+    return bad("SCRIPT_WITHOUT_INTERPRETER",
+               name + " does not begin with \"#!\"; put the interpreter into its first line, as in #!/bin/bash");
   if (const auto at = text.find('\0'); at != std::string_view::npos) {
-    return bad("SCRIPT_BINARY", name + " has a NUL character at byte " + std::to_string(at) + ", it is no text; call programs from a script, and keep data in files at the site");
+    return bad("SCRIPT_BINARY", name + " has a NUL character at byte " + std::to_string(at) +
+                                    ", it is no text; call programs from a script, and keep data in files at the site");
   }
-  if (!is_utf8(text)) return bad("SCRIPT_NOT_UTF8", name + " is not UTF-8; convert it, for example with: iconv -f LATIN1 -t UTF-8");
-  if (text.substr(0, text.find('\n')).ends_with('\r')) return bad("SCRIPT_CRLF", name + " has Windows line ends, with which its interpreter is not found; convert it with: dos2unix");
+  if (!is_utf8(text))
+    return bad("SCRIPT_NOT_UTF8", name + " is not UTF-8; convert it, for example with: iconv -f LATIN1 -t UTF-8");
+  if (text.substr(0, text.find('\n')).ends_with('\r'))
+    return bad("SCRIPT_CRLF",
+               name + " has Windows line ends, with which its interpreter is not found; convert it with: dos2unix");
   return {};
 }
 
-Result<domain::Submission> submission_from(const Invocation& call, Surroundings& outside) { return SubmissionReader(call, outside).read(); }
+Result<domain::Submission> submission_from(const Invocation& call, Surroundings& outside) {
+  return SubmissionReader(call, outside).read();
+}
 
 Result<UtcTime> parse_moment(std::string_view text, UtcTime now, Direction direction) {
   if (auto time = parse_utc(text)) return *time;

@@ -16,7 +16,8 @@ namespace hansa::cli {
 namespace {
 
 // A broker restarts in about two seconds; more than half a minute is an outage.
-constexpr Milliseconds kRepeatPauses[] = {Milliseconds{100}, Milliseconds{400}, Milliseconds{1'000}, Milliseconds{2'000}, Milliseconds{4'000}, Milliseconds{8'000}};
+constexpr Milliseconds kRepeatPauses[] = {Milliseconds{100},   Milliseconds{400},   Milliseconds{1'000},
+                                          Milliseconds{2'000}, Milliseconds{4'000}, Milliseconds{8'000}};
 
 std::string random_key(Random& random) {
   std::array<std::byte, 16> bytes{};
@@ -34,13 +35,15 @@ Result<Answer> send_submission(Session& session, const std::string& body, const 
     if (answer || (answer.error().kind != ErrorKind::unknown_outcome && !answer.error().retryable)) return answer;
   }
   return fail(ErrorKind::unknown_outcome, "SUBMISSION_UNKNOWN",
-              answer.error().message + "; the job may have been accepted: submit the same again with --idempotency-key " + key + " to learn its id; it is not doubled");
+              answer.error().message + "; the job may have been accepted: submit the same again with --idempotency-key " + key +
+                  " to learn its id; it is not doubled");
 }
 
 /// Held or rejected: said on standard error, where the id's reader does not stumble over it.
 ExitStatus judged(Session& session, const Json& job) {
   const auto state = raw_text(job, "state");
-  if (state == "held" || state == "rejected") session.note("job " + shown(job, "id") + " is " + state_sentence(job, session.now()));
+  if (state == "held" || state == "rejected")
+    session.note("job " + shown(job, "id") + " is " + state_sentence(job, session.now()));
   return state == "rejected" ? ExitStatus::rejected : ExitStatus::done;
 }
 
@@ -81,7 +84,9 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
   if ((*settings)->project) submission->spec.project = *(*settings)->project;
   const auto body = wire::to_json(*submission).dump(-1, ' ', false, Json::error_handler_t::replace);  // all of it is UTF-8
   if (body.size() > wire::kMaxRequestBytes) {
-    return fail(ErrorKind::too_large, "REQUEST_TOO_LARGE", "script, arguments and environment make a request of more than " + std::to_string(wire::kMaxRequestBytes) + " bytes; keep data in files at the site");
+    return fail(ErrorKind::too_large, "REQUEST_TOO_LARGE",
+                "script, arguments and environment make a request of more than " + std::to_string(wire::kMaxRequestBytes) +
+                    " bytes; keep data in files at the site");
   }
   if (call.has("--dry-run")) return dry_run(session, body, json);
 
@@ -102,7 +107,8 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
     // Somebody looks on: where it goes is known in a moment.
     if (auto placed = look_at_job(session, id, Seconds{1}, number(*job, "version").value_or(1))) {
       *job = std::move(placed->job);
-      if (raw_text(*job, "state") != "held" && raw_text(*job, "state") != "rejected") session.note(id + " is " + state_sentence(*job, session.now()));
+      if (raw_text(*job, "state") != "held" && raw_text(*job, "state") != "rejected")
+        session.note(id + " is " + state_sentence(*job, session.now()));
     }
   }
   return judged(session, *job);

@@ -38,9 +38,10 @@ bool within(char32_t code, const Range (&ranges)[N]) {
 
 // C0 and DEL with C1; soft hyphen; Arabic letter mark; zero width and directional marks; separators, embeddings and overrides;
 // invisible operators and isolates; byte order mark; interlinear annotation; tags.
-constexpr Range kHidden[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},     {0x61C, 0x61C},   {0x200B, 0x200F},   {0x2028, 0x202E},
-                             {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
-constexpr Range kCombining[] = {{0x300, 0x36F}, {0x483, 0x489}, {0x591, 0x5BD}, {0x64B, 0x65F}, {0x1AB0, 0x1AFF}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}};
+constexpr Range kHidden[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},     {0x61C, 0x61C},   {0x200B, 0x200F},
+                             {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
+constexpr Range kCombining[] = {{0x300, 0x36F},   {0x483, 0x489},   {0x591, 0x5BD},   {0x64B, 0x65F},
+                                {0x1AB0, 0x1AFF}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}};
 constexpr Range kWide[] = {{0x1100, 0x115F}, {0x2E80, 0x303E}, {0x3041, 0xA4CF}, {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},
                            {0xFE30, 0xFE6F}, {0xFF00, 0xFF60}, {0xFFE0, 0xFFE6}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}};
 
@@ -48,14 +49,22 @@ std::size_t width_of(char32_t code) { return within(code, kCombining) ? 0 : with
 
 void append_escaped(std::string& out, const Character& character) {
   char text[16];
-  if (character.code == '\n') out += "\\n";
-  else if (character.code == '\t') out += "\\t";
-  else if (character.code == '\r') out += "\\r";
-  else if (character.code < 0x80 || !character.valid) out.append(text, static_cast<std::size_t>(std::snprintf(text, sizeof text, "\\x%02x", static_cast<unsigned>(character.code))));
-  else out.append(text, static_cast<std::size_t>(std::snprintf(text, sizeof text, "\\u{%x}", static_cast<unsigned>(character.code))));
+  if (character.code == '\n')
+    out += "\\n";
+  else if (character.code == '\t')
+    out += "\\t";
+  else if (character.code == '\r')
+    out += "\\r";
+  else if (character.code < 0x80 || !character.valid)
+    out.append(text,
+               static_cast<std::size_t>(std::snprintf(text, sizeof text, "\\x%02x", static_cast<unsigned>(character.code))));
+  else
+    out.append(text,
+               static_cast<std::size_t>(std::snprintf(text, sizeof text, "\\u{%x}", static_cast<unsigned>(character.code))));
 }
 
-void append_padded(std::string& out, const std::string& text, const std::string& shown, std::size_t width, bool right, bool last) {
+void append_padded(std::string& out, const std::string& text, const std::string& shown, std::size_t width, bool right,
+                   bool last) {
   const auto taken = columns_of(text);
   const std::string blanks(width > taken ? width - taken : 0, ' ');
   if (right) out += blanks;
@@ -70,8 +79,10 @@ std::string printable(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const auto character = first_of(text);
-    if (!character.valid || within(character.code, kHidden)) append_escaped(out, character);
-    else out += text.substr(0, character.bytes);
+    if (!character.valid || within(character.code, kHidden))
+      append_escaped(out, character);
+    else
+      out += text.substr(0, character.bytes);
     text.remove_prefix(character.bytes);
   }
   return out;

@@ -35,8 +35,8 @@ enum class Tint : std::uint8_t { none, good, bad, busy, odd, strong };
 std::string tinted(std::string text, Tint tint, const Look& look);
 
 struct Cell {
-  Cell(std::string content) : text(std::move(content)) {}       // NOLINT(google-explicit-constructor): a row is a list of texts
-  Cell(const char* content) : text(content) {}                  // NOLINT(google-explicit-constructor)
+  Cell(std::string content) : text(std::move(content)) {}  // NOLINT(google-explicit-constructor): a row is a list of texts
+  Cell(const char* content) : text(content) {}  // NOLINT(google-explicit-constructor)
   Cell(std::string content, Tint colour) : text(std::move(content)), tint(colour) {}
   std::string text;
   Tint tint = Tint::none;
@@ -44,7 +44,7 @@ struct Cell {
 
 struct Column {
   std::string_view title;
-  bool right = false;     // numbers
+  bool right = false;  // numbers
   bool flexible = false;  // gives way where the terminal is too narrow
 };
 

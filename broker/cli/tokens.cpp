@@ -6,14 +6,17 @@ namespace hansa::cli {
 
 Result<ExitStatus> token_create(Session& session, const Invocation& call) {
   const auto user = call.value("--user");
-  if (!user) return fail(ErrorKind::invalid_argument, "USAGE", "hansa token create needs --user: whose token it is; see: hansa token create --help");
+  if (!user)
+    return fail(ErrorKind::invalid_argument, "USAGE",
+                "hansa token create needs --user: whose token it is; see: hansa token create --help");
   Json request{{"user", *user}};
   if (const auto role = call.value("--role")) request["role"] = *role;
   if (const auto note = call.value("--note")) request["note"] = *note;
   if (const auto expires = call.value("--expires")) {
     const auto moment = parse_moment(*expires, session.now(), Direction::forward);
     if (!moment) return std::unexpected(moment.error());
-    if (*moment <= session.now()) return fail(ErrorKind::invalid_argument, "USAGE", "--expires lies in the past: such a token would open nothing");
+    if (*moment <= session.now())
+      return fail(ErrorKind::invalid_argument, "USAGE", "--expires lies in the past: such a token would open nothing");
     request["expires_at"] = format_utc(*moment);
   }
   const auto answer = session.send("POST", "/v1/tokens", request.dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -27,7 +30,8 @@ Result<ExitStatus> token_create(Session& session, const Invocation& call) {
   session.print(shown(*token, "token") + "\n");
   const auto expires = shown(*token, "expires_at");
   session.note("a token of " + shown(*token, "principal") + " (" + shown(*token, "role") + "), id " + shown(*token, "id") + ", " +
-               (expires.empty() ? "without an end" : "until " + expires) + "; it is shown this once: keep it in a file that only its owner can read");
+               (expires.empty() ? "without an end" : "until " + expires) +
+               "; it is shown this once: keep it in a file that only its owner can read");
   return ExitStatus::done;
 }
 
@@ -44,8 +48,9 @@ Result<ExitStatus> token_list(Session& session, const Invocation& call) {
   if (const auto& tokens = member(*list, "tokens"); tokens.is_array()) {
     for (const auto& token : tokens) {
       const bool revoked = !raw_text(token, "revoked_at").empty();
-      table.add({shown(token, "id"), shown(token, "principal"), shown(token, "role"), shown(token, "created_at"), shown(token, "expires_at"),
-                 Cell(shown(token, "revoked_at"), revoked ? Tint::odd : Tint::none), shown(token, "note")});
+      table.add({shown(token, "id"), shown(token, "principal"), shown(token, "role"), shown(token, "created_at"),
+                 shown(token, "expires_at"), Cell(shown(token, "revoked_at"), revoked ? Tint::odd : Tint::none),
+                 shown(token, "note")});
     }
   }
   session.print(table.text(session.look()));

@@ -57,7 +57,8 @@ std::string usage_table(const Json& report, const Look& look) {
   Table table(columns);
   std::array<std::int64_t, std::size(kFigures)> total{};
   const auto figures = [](std::vector<Cell>& row, const std::array<std::int64_t, std::size(kFigures)>& values, Tint tint) {
-    for (std::size_t i = 0; i < values.size(); ++i) row.emplace_back(i == 1 ? duration_text(Seconds{values[i]}) : std::to_string(values[i]), tint);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      row.emplace_back(i == 1 ? duration_text(Seconds{values[i]}) : std::to_string(values[i]), tint);
   };
   const auto& rows = member(report, "rows");
   if (!rows.is_array() || rows.empty()) return {};
@@ -103,8 +104,10 @@ Result<ExitStatus> report_usage(Session& session, const Invocation& call) {
   const auto report = parse_json(answer->body);
   if (!report) return std::unexpected(report.error());
   const auto text = format == "csv" ? usage_csv(*report) : usage_table(*report, session.look());
-  if (text.empty()) session.note("no usage in that time; it is recorded once a job's site has accounted for it");
-  else session.print(text);
+  if (text.empty())
+    session.note("no usage in that time; it is recorded once a job's site has accounted for it");
+  else
+    session.print(text);
   return ExitStatus::done;
 }
 

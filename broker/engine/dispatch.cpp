@@ -12,15 +12,24 @@ using namespace domain;
 
 /// A place among the submissions that a desk has under way.
 struct Dispatch::Place {
-  Place(SiteDesk& d, async::Event& p) : desk(d), placing(p) { ++desk.submitting; }
+  Place(SiteDesk& d, async::Event& p) : desk(d), placing(p) {
+    ++desk.submitting;
+    ++desk.unsent;
+  }
   ~Place() {
+    leave();
     --desk.submitting;
     placing.set();
+  }
+  /// Its turn has come: the rate has counted it.
+  void leave() {
+    if (!std::exchange(left, true)) --desk.unsent;
   }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
   SiteDesk& desk;
   async::Event& placing;
+  bool left = false;
 };
 
 namespace {
@@ -76,7 +85,10 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
   const auto deadline = async::Deadline::in(context_.scheduler, context_.options.submit_timeout);
   auto receipt = co_await desk.call<ports::SubmitReceipt>(
       CallKind::submit, deadline,
-      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.submit(std::move(request), until); });
+      [&](ports::SiteConnector& connector, async::Deadline until) {
+        place->leave();
+        return connector.submit(std::move(request), until);
+      });
   if (receipt) co_return co_await bind(id, number, receipt->site_job_id, desk);
 
   const auto& error = receipt.error();

@@ -116,7 +116,7 @@ async::Task<> SiteDesk::set_drained(bool drained, std::string reason) {
 std::int32_t SiteDesk::room() {
   const auto places = site_.budget.waiting_jobs - static_cast<std::int32_t>(waiting_there.size());
   const auto calls = std::max(1, site_.budget.concurrent_calls) - submitting;
-  return std::max(0, std::min({places, calls, submits_.left(scheduler_.now_monotonic())}));
+  return std::max(0, std::min({places, calls, submits_.left(scheduler_.now_monotonic()) - unsent}));
 }
 
 }  // namespace hansa::engine

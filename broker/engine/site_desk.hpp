@@ -67,6 +67,7 @@ class SiteDesk {
   /// When the rate of submissions allows one; in the past or now if it does.
   [[nodiscard]] MonotonicTime next_submit_at() { return submits_.free_at(scheduler_.now_monotonic()); }
   std::int32_t submitting = 0;      // submissions placed and not yet answered
+  std::int32_t unsent = 0;          // of those, without their share of the rate yet
 
   async::Event wake_status;         // something happened there: look soon
   async::Event wake_usage;

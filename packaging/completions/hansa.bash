@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # bash completion for hansa: /usr/share/bash-completion/completions/hansa
 # Options and commands only: nothing is asked of a broker while somebody types.
+# shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
   local commands="submit jobs show explain wait logs hold release cancel resolve sites site report token config version"

@@ -13,7 +13,8 @@ function __hansa_is --description "the command so far is one of the arguments"
             set skip 1
         else if not string match -q -- '-*' $word
             set -a words $word
-            contains -- $word site report token config; and test (count $words) -eq 1; or break
+            # A second word belongs to the command's name, or is a script, after which everything is the script's.
+            contains -- $words[1] site report token config submit; and test (count $words) -eq 1; or break
         end
     end
     contains -- "$words" $argv

@@ -5,7 +5,6 @@
 #include "tests/unit/cli/scripted_server.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +20,9 @@ std::string job(const std::string& state, int version = 2, const std::string& mo
   return R"({"id":")" + std::string(kId) + R"(","state":")" + state + R"(","version":)" + std::to_string(version) + more + "}\n";
 }
 std::string problem(int status, const std::string& code, const std::string& more = "") {
-  return reply(status, R"({"title":"x","status":)" + std::to_string(status) + R"(,"code":")" + code + R"(","detail":"told so")" + more + "}", "");
+  return reply(
+      status,
+      R"({"title":"x","status":)" + std::to_string(status) + R"(,"code":")" + code + R"(","detail":"told so")" + more + "}", "");
 }
 
 /// A call with a token, in an outside of its own.
@@ -134,11 +135,13 @@ TEST_CASE("held and rejected are said on standard error", "[calls]") {
 TEST_CASE("with --wait the job's end is the exit status, and JSON is one document", "[calls]") {
   Call call;
   const auto end = job("failed", 7, R"(,"exit_code":3)");
-  ScriptedServer server({reply(201, job("accepted", 1), ""), reply(200, job("held", 2, R"(,"reason":{"code":"X","message":"full"})"), ""),
+  ScriptedServer server({reply(201, job("accepted", 1), ""),
+                         reply(200, job("held", 2, R"(,"reason":{"code":"X","message":"full"})"), ""),
                          reply(200, job("running", 4), ""), reply(200, end, "")});
   CHECK(call.run(server, {"submit", "--wait", "--json", "-"}) == 1);
   CHECK(call.out == end);
-  CHECK(call.err == "hansa: job " + std::string(kId) + " is held: full\nhansa: job " + std::string(kId) + " failed, exit code 3\n");
+  CHECK(call.err ==
+        "hansa: job " + std::string(kId) + " is held: full\nhansa: job " + std::string(kId) + " failed, exit code 3\n");
   const auto requests = server.requests();
   REQUIRE(requests.size() == 4);
   CHECK(line_of(requests[3]) == "GET /v1/jobs/" + std::string(kId) + "?wait_s=50&version=4 HTTP/1.1");
@@ -180,7 +183,8 @@ TEST_CASE("several ids are all tried, and the worst counts", "[calls]") {
 
 TEST_CASE("every fault of a problem is told with its pointer, and none reaches the terminal raw", "[calls]") {
   Call call;
-  ScriptedServer server({problem(400, "BAD_JOB", R"(,"errors":[{"pointer":"/name","detail":"a\u001b[2J"},{"pointer":"/x","detail":"b"}])")});
+  ScriptedServer server(
+      {problem(400, "BAD_JOB", R"(,"errors":[{"pointer":"/name","detail":"a\u001b[2J"},{"pointer":"/x","detail":"b"}])")});
   CHECK(call.run(server, {"submit", "-"}) == 2);
   CHECK(call.err == "hansa: told so\n  /name: a\\x1b[2J\n  /x: b\n");
 }
@@ -191,8 +195,9 @@ TEST_CASE("output comes byte for byte, piece by piece, until the job is over and
   };
   Call call;
   const std::string raw("\x1b[1m\0\xff\n", 7);
-  ScriptedServer server({problem(404, "NO_OUTPUT"), reply(200, job("running", 3), ""), piece(raw, 7, "running"), piece("", 7, "running"), reply(200, job("succeeded", 5), ""),
-                         piece("end", 10, "succeeded"), piece("", 10, "succeeded")});
+  ScriptedServer server({problem(404, "NO_OUTPUT"), reply(200, job("running", 3), ""), piece(raw, 7, "running"),
+                         piece("", 7, "running"), reply(200, job("succeeded", 5), ""), piece("end", 10, "succeeded"),
+                         piece("", 10, "succeeded")});
   CHECK(call.run(server, {"logs", "-f", kId}) == 0);
   CHECK(call.out == raw + "end");
   const auto requests = server.requests();
@@ -209,12 +214,14 @@ TEST_CASE("output of a job that never was at a site", "[calls]") {
 
 TEST_CASE("all pages of a list make one document", "[calls]") {
   Call call;
-  ScriptedServer server({reply(200, R"({"jobs":[{"id":"B"}],"next_cursor":"B"})", ""), reply(200, R"({"jobs":[{"id":"A"}],"next_cursor":null})", "")});
+  ScriptedServer server({reply(200, R"({"jobs":[{"id":"B"}],"next_cursor":"B"})", ""),
+                         reply(200, R"({"jobs":[{"id":"A"}],"next_cursor":null})", "")});
   CHECK(call.run(server, {"jobs", "--all", "--json", "--state", "running", "--state", "held,queued", "--since", "2h"}) == 0);
   CHECK(call.out == "{\"jobs\":[{\"id\":\"B\"},{\"id\":\"A\"}],\"next_cursor\":null}\n");
   const auto requests = server.requests();
   REQUIRE(requests.size() == 2);
-  CHECK(line_of(requests[1]) == "GET /v1/jobs?state=running%2Cheld%2Cqueued&since=2026-11-22T08%3A00%3A00Z&limit=1000&cursor=B HTTP/1.1");
+  CHECK(line_of(requests[1]) ==
+        "GET /v1/jobs?state=running%2Cheld%2Cqueued&since=2026-11-22T08%3A00%3A00Z&limit=1000&cursor=B HTTP/1.1");
 }
 
 TEST_CASE("a broker that is not there is named, with the remedy", "[calls]") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/cli/command_line.hpp"
+
 #include "broker/cli/commands.hpp"
 
 #include <catch2/catch.hpp>
@@ -75,11 +76,14 @@ TEST_CASE("a wrong command line says what is wrong and where the help is", "[com
   CHECK(fault({}) == "what shall be done? see: hansa --help");
   CHECK(fault({"submti", "x"}) == "there is no command \"submti\" (did you mean \"submit\"?); see: hansa --help");
   CHECK(fault({"site"}) == "hansa site needs one of: show, drain, resume; see: hansa site --help");
-  CHECK(fault({"site", "drian", "x"}).starts_with("hansa site does not know \"drian\" (did you mean \"drain\"?); it knows show, drain, resume"));
-  CHECK(fault({"submit", "--nods", "2", "x"}) == "hansa submit has no option \"--nods\" (did you mean \"--nodes\"?); see: hansa submit --help");
+  CHECK(fault({"site", "drian", "x"})
+            .starts_with("hansa site does not know \"drian\" (did you mean \"drain\"?); it knows show, drain, resume"));
+  CHECK(fault({"submit", "--nods", "2", "x"}) ==
+        "hansa submit has no option \"--nods\" (did you mean \"--nodes\"?); see: hansa submit --help");
   CHECK(fault({"submit", "-N", "2", "x"}).starts_with("hansa submit has no option \"-N\""));
   CHECK(fault({"submit", "--nodes"}) == "hansa submit needs a value for --nodes: N; see: hansa submit --help");
-  CHECK(fault({"submit", "--nodes=1", "--nodes=2", "x"}) == "hansa submit takes --nodes once, not twice; see: hansa submit --help");
+  CHECK(fault({"submit", "--nodes=1", "--nodes=2", "x"}) ==
+        "hansa submit takes --nodes once, not twice; see: hansa submit --help");
   CHECK(fault({"submit", "--wait=yes", "x"}) == "hansa submit takes --wait without a value; see: hansa submit --help");
   CHECK(fault({"submit"}) == "hansa submit needs SCRIPT [ARG...]; see: hansa submit --help");
   CHECK(fault({"show", "A", "B"}) == "hansa show does not know what to do with \"B\"; see: hansa show --help");

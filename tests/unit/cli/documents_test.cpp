@@ -69,7 +69,8 @@ TEST_CASE("the man page names every command, option and exit code, and no other 
     const bool of_the_script = name == "--epochs";
     CHECK((known.contains(name) || of_the_script));
   }
-  for (const auto* code : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "74", "130"}) CHECK(page.contains(".B " + std::string(code) + "\n"));
+  for (const auto* code : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "74", "130"})
+    CHECK(page.contains(".B " + std::string(code) + "\n"));
 }
 
 TEST_CASE("bash and zsh complete every command and option, and no other", "[documents]") {

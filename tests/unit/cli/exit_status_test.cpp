@@ -24,12 +24,14 @@ TEST_CASE("a job's end maps to the promised exit codes", "[exit_status]") {
   CHECK(exit_status("succeeded") == ExitStatus::done);
   for (const auto* state : {"failed", "timed_out", "cancelled", "lost"}) CHECK(exit_status(state) == ExitStatus::job_failed);
   CHECK(exit_status("rejected") == ExitStatus::rejected);
-  for (const auto* state : {"accepted", "waiting", "held", "running", "from a newer broker"}) CHECK(exit_status(state) == ExitStatus::done);
+  for (const auto* state : {"accepted", "waiting", "held", "running", "from a newer broker"})
+    CHECK(exit_status(state) == ExitStatus::done);
 }
 
 TEST_CASE("the worse of two is the same in any order and never hides an error", "[exit_status]") {
-  constexpr ExitStatus kFromBad[] = {ExitStatus::usage,     ExitStatus::unreachable, ExitStatus::denied,     ExitStatus::conflict, ExitStatus::not_found,
-                                     ExitStatus::timed_out, ExitStatus::rejected,    ExitStatus::job_failed, ExitStatus::done};
+  constexpr ExitStatus kFromBad[] = {ExitStatus::usage,    ExitStatus::unreachable, ExitStatus::denied,
+                                     ExitStatus::conflict, ExitStatus::not_found,   ExitStatus::timed_out,
+                                     ExitStatus::rejected, ExitStatus::job_failed,  ExitStatus::done};
   for (std::size_t i = 0; i < std::size(kFromBad); ++i) {
     for (std::size_t j = i; j < std::size(kFromBad); ++j) {
       CHECK(worse(kFromBad[i], kFromBad[j]) == kFromBad[i]);

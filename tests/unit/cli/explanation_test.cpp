@@ -7,25 +7,35 @@ namespace hansa::cli {
 namespace {
 
 Json open_site(const char* site, int wait) {
-  return {{"site", site}, {"possible", true}, {"obstacle", "none"}, {"code", "OK"}, {"message", "predicted"}, {"source", "snapshot"}, {"age_s", 12}, {"queue", "main"},
-          {"wait_s", wait}, {"method", "queue played forward (EASY)"}};
+  return {{"site", site},
+          {"possible", true},
+          {"obstacle", "none"},
+          {"code", "OK"},
+          {"message", "predicted"},
+          {"source", "snapshot"},
+          {"age_s", 12},
+          {"queue", "main"},
+          {"wait_s", wait},
+          {"method", "queue played forward (EASY)"}};
 }
 Json shut_site(const char* site, const char* obstacle, const char* code, const char* message) {
-  return {{"site", site}, {"possible", false}, {"obstacle", obstacle}, {"code", code}, {"message", message}, {"source", "snapshot"}};
+  return {{"site", site}, {"possible", false},  {"obstacle", obstacle},
+          {"code", code}, {"message", message}, {"source", "snapshot"}};
 }
 
 }  // namespace
 
 TEST_CASE("a placed job: the chosen site first, then what else was possible, then what was not", "[explanation]") {
-  const Json decision{{"at", "2026-11-22T10:00:00Z"},
-                      {"site", "delta"},
-                      {"reason", {{"code", "EARLIEST_START"}, {"message", "earliest predicted start: now"}}},
-                      {"job", {{"id", "01J"}, {"name", "train"}, {"state", "running"}}},
-                      {"verdicts",
-                       {shut_site("alpha", "permanent", "TOO_FEW_CORES", "needs 16 cores"), shut_site("beta", "temporary", "SITE_DOWN", "gone\x1b[2J"),
-                        open_site("gamma", 65), open_site("delta", 0)}}};
+  const Json decision{
+      {"at", "2026-11-22T10:00:00Z"},
+      {"site", "delta"},
+      {"reason", {{"code", "EARLIEST_START"}, {"message", "earliest predicted start: now"}}},
+      {"job", {{"id", "01J"}, {"name", "train"}, {"state", "running"}}},
+      {"verdicts",
+       {shut_site("alpha", "permanent", "TOO_FEW_CORES", "needs 16 cores"),
+        shut_site("beta", "temporary", "SITE_DOWN", "gone\x1b[2J"), open_site("gamma", 65), open_site("delta", 0)}}};
   CHECK(explanation(decision, {.width = 40}) ==
-        "job 01J (train) is running; decided for delta: earliest predicted start: now\n"
+        "job 01J (train), running; decided for delta: earliest predicted start: now\n"
         "decided 2026-11-22T10:00:00Z\n"
         "\n"
         "delta  chosen    starts in 0s    queue main, queue played forward (EASY), snapshot 12s old\n"
@@ -36,7 +46,9 @@ TEST_CASE("a placed job: the chosen site first, then what else was possible, the
 }
 
 TEST_CASE("a dry run that no site could ever take", "[explanation]") {
-  const Json decision{{"at", "2026-11-22T10:00:00Z"}, {"site", nullptr}, {"reason", {{"code", "X"}, {"message", "no site could ever take it"}}},
+  const Json decision{{"at", "2026-11-22T10:00:00Z"},
+                      {"site", nullptr},
+                      {"reason", {{"code", "X"}, {"message", "no site could ever take it"}}},
                       {"verdicts", {shut_site("alpha", "permanent", "TOO_FEW_CORES", "needs 16 cores")}}};
   CHECK(explanation(decision, {}).starts_with("the job would be rejected: no site could ever take it\n"));
   CHECK(is_never(decision));

@@ -7,7 +7,6 @@
 #include "tests/unit/cli/outside_under_test.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <stdlib.h>
 
 #include <filesystem>
@@ -78,13 +77,21 @@ class Folder {
 
 TEST_CASE("options become the API's request", "[submission]") {
   CHECK(request({"-"}) == Json{{"script", kScript}, {"time_limit_s", 3600}});
-  CHECK(request({"--nodes", "2", "--ntasks", "8", "--cpus-per-task", "8", "--gpus-per-node", "4:a100", "--mem", "250G", "--time", "2h", "--site", "a", "--site", "b",
-                 "--country", "FI", "--name", "train 'x'", "--env", "EMPTY=", "--env", "K=v=1", "--requeue", "-", "--epochs", "$(id)", "", "ü\n"}) ==
+  CHECK(request(
+            {"--nodes", "2",      "--ntasks", "8",     "--cpus-per-task", "8", "--gpus-per-node", "4:a100", "--mem",  "250G",
+             "--time",  "2h",     "--site",   "a",     "--site",          "b", "--country",       "FI",     "--name", "train 'x'",
+             "--env",   "EMPTY=", "--env",    "K=v=1", "--requeue",       "-", "--epochs",        "$(id)",  "",       "ü\n"}) ==
         Json{{"script", kScript},
              {"name", "train 'x'"},
              {"arguments", {"--epochs", "$(id)", "", "ü\n"}},
              {"environment", {{"K", "v=1"}, {"EMPTY", ""}}},
-             {"resources", {{"nodes", 2}, {"tasks", 8}, {"cpus_per_task", 8}, {"gpus_per_node", 4}, {"gpu_model", "a100"}, {"memory_per_node_mib", 256'000}}},
+             {"resources",
+              {{"nodes", 2},
+               {"tasks", 8},
+               {"cpus_per_task", 8},
+               {"gpus_per_node", 4},
+               {"gpu_model", "a100"},
+               {"memory_per_node_mib", 256'000}}},
              {"time_limit_s", 7200},
              {"placement", {{"sites", {"a", "b"}}, {"countries", {"FI"}}}},
              {"requeue", true}});
@@ -100,8 +107,8 @@ TEST_CASE("a script's file name is its name where it is fit for one", "[submissi
 }
 
 TEST_CASE("all faults of a command line are told at once, each with its option", "[submission]") {
-  const auto found = faults({"--nodes", "0", "--ntasks", "x", "--mem", "4Q", "--time", "soon", "--gpus-per-node", "a100:4", "--env", "K", "--env", "A=1", "--env", "A=2",
-                             "--name", "\xff", "/does/not/exist", "\xfe"});
+  const auto found = faults({"--nodes", "0", "--ntasks", "x",   "--mem", "4Q",  "--time", "soon", "--gpus-per-node", "a100:4",
+                             "--env",   "K", "--env",    "A=1", "--env", "A=2", "--name", "\xff", "/does/not/exist", "\xfe"});
   REQUIRE(found.size() == 10);
   CHECK(found[0] == "--nodes: must be a whole number of at least 1");
   CHECK(found[1] == "--ntasks: must be a whole number of at least 1");
@@ -121,7 +128,9 @@ TEST_CASE("a script is looked at before it is sent", "[submission]") {
   CHECK(script_fault("#!/bin/sh").empty());
   CHECK(script_fault("").contains("is empty"));
   CHECK(script_fault("echo hi\n").contains("does not begin with \"#!\"; put the interpreter"));
-  CHECK(script_fault("\x7f" "ELF\x02").contains("is a program"));
+  CHECK(script_fault("\x7f"
+                     "ELF\x02")
+            .contains("is a program"));
   CHECK(script_fault("\xEF\xBB\xBF#!/bin/sh\n").contains("byte order mark"));
   CHECK(script_fault("#!/bin/sh\n\0x"sv).contains("NUL character at byte 10"));
   CHECK(script_fault("#!/bin/sh\n# \xe9\n").contains("is not UTF-8"));
@@ -153,7 +162,8 @@ TEST_CASE("memory sizes", "[submission]") {
   CHECK(mib("4g") == 4096);
   CHECK(mib("1T") == 1'048'576);
   CHECK(mib("1025K") == 2);
-  for (const auto text : {"", "G", "0", "0G", "-1", "+1", " 1", "1 G", "1.5G", "4GB", "4Q", "9223372036854775807", "9999999999999999T"}) {
+  for (const auto text :
+       {"", "G", "0", "0G", "-1", "+1", " 1", "1 G", "1.5G", "4GB", "4Q", "9223372036854775807", "9999999999999999T"}) {
     CAPTURE(text);
     CHECK(mib(text) == -1);
   }

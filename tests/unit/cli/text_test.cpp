@@ -15,7 +15,8 @@ TEST_CASE("nothing that moves, colours, hides or turns reaches a terminal", "[te
   CHECK(printable("train-1 für Kajaani, 東京") == "train-1 für Kajaani, 東京");
   CHECK(printable("a\nb\tc\rd") == "a\\nb\\tc\\rd");
   CHECK(printable("\x1b[2J\x07\x7f\0"sv) == "\\x1b[2J\\x07\\x7f\\x00");
-  CHECK(printable("\xC2\x9B" "31m") == "\\u{9b}31m");                 // CSI as one C1 character
+  CHECK(printable("\xC2\x9B"
+                  "31m") == "\\u{9b}31m");                 // CSI as one C1 character
   CHECK(printable("a\u202Eb\u200Bc\uFEFF\u2028") == "a\\u{202e}b\\u{200b}c\\u{feff}\\u{2028}");
   CHECK(printable("\xff\xC3(\xE2\x82") == "\\xff\\xc3(\\xe2\\x82");   // no UTF-8
   CHECK(printable("\xC0\x80\xED\xA0\x80") == "\\xc0\\x80\\xed\\xa0\\x80");  // over-long, surrogate
@@ -62,12 +63,14 @@ TEST_CASE("tables align, drop empty columns, and give way on a narrow terminal",
   Table table({{"JOB"}, {"NAME", false, true}, {"EMPTY"}, {"EXIT", true}});
   table.add({"A1", "für", "", "0"});
   table.add({"B", "a rather long name", "", Cell("3", Tint::bad)});
-  CHECK(table.text({}) == "JOB  NAME                EXIT\n"
-                          "A1   für                    0\n"
-                          "B    a rather long name     3\n");
-  CHECK(table.text({.width = 20}) == "JOB  NAME       EXIT\n"
-                                     "A1   für           0\n"
-                                     "B    a rather…     3\n");
+  CHECK(table.text({}) ==
+        "JOB  NAME                EXIT\n"
+        "A1   für                    0\n"
+        "B    a rather long name     3\n");
+  CHECK(table.text({.width = 20}) ==
+        "JOB  NAME       EXIT\n"
+        "A1   für           0\n"
+        "B    a rather…     3\n");
   CHECK(table.text({}, false).starts_with("A1  "));
 }
 

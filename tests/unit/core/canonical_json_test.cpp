@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 using namespace hansa;
 
@@ -68,7 +69,7 @@ TEST_CASE("whole numbers keep their value; what no number can hold is refused") 
   CHECK(parse_json("18446744073709551616")->is_number_float());  // no integer any more, so that no reader takes it for one
   CHECK(parse_json("1.0")->is_number_float());
   CHECK(parse_json("1e2")->is_number_float());
-  for (const auto& text : {std::string("1e999"), "-1e999", "1" + std::string(400, '0')}) CHECK_FALSE(parse_json(text));
+  for (const std::string& text : std::vector<std::string>{"1e999", "-1e999", "1" + std::string(400, '0')}) CHECK_FALSE(parse_json(text));
 }
 
 TEST_CASE("what is not JSON is refused with the byte where it went wrong") {

@@ -3,11 +3,17 @@
 
 #include <catch2/catch.hpp>
 
+#include <malloc.h>
+
 #include <concepts>
-#include <format>
+#include <cstdlib>
 #include <memory>
 #include <ostream>
+#include <new>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 
 using namespace hansa;
 
@@ -33,8 +39,23 @@ class Place {
 
 }  // namespace
 
+// What is freed is looked at: a long secret lives on the heap.
+namespace {
+std::string_view wanted;  // not to be freed as it is
+int seen = 0;
+void look_and_free(void* memory) noexcept {
+  if (memory != nullptr && !wanted.empty() && std::string_view(static_cast<const char*>(memory), malloc_usable_size(memory)).find(wanted) != std::string_view::npos) ++seen;
+  std::free(memory);
+}
+}  // namespace
+void* operator new(std::size_t size) {
+  if (void* memory = std::calloc(1, size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { look_and_free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { look_and_free(memory); }
+
 static_assert(Streamable<std::string> && !Streamable<Secret>);
-static_assert(!std::default_initializable<std::formatter<Secret, char>>);
 static_assert(!std::convertible_to<Secret, std::string> && !std::convertible_to<Secret, std::string_view>);
 static_assert(!std::convertible_to<std::string, Secret>);
 static_assert(std::is_nothrow_move_constructible_v<Secret>);
@@ -74,4 +95,38 @@ TEST_CASE("nothing of a short secret stays in memory when it ends, is moved away
   Place replaced;
   replaced.make("hunter2-short") = Secret{"x"};
   CHECK(replaced.after_its_end().find("unter2") == std::string::npos);
+}
+
+TEST_CASE("nothing of a long secret is freed as it is") {
+  // The text is put together in place, so that no copy but the Secret's own is ever freed.
+  const auto long_text = [](char c) {
+    std::string text(200, '.');
+    for (std::size_t i = 100; i < 116; ++i) text[i] = c;
+    return text;
+  };
+  wanted = "################";
+  seen = 0;
+  { const std::string control = long_text('#'); }
+  CHECK(seen == 1);  // the look sees
+
+  seen = 0;
+  { const Secret ended{long_text('#')}; }
+  {
+    Secret one{long_text('#')};
+    const Secret copy = one;
+    const Secret away = std::move(one);
+  }
+  {
+    Secret replaced{long_text('#')};
+    const Secret longer{long_text('-') + long_text('-')};
+    replaced = longer;
+    CHECK(replaced.reveal() == longer.reveal());
+  }
+  {
+    Secret replaced{long_text('#')};
+    replaced = Secret{"x"};
+  }
+  const int freed = seen;
+  wanted = {};
+  CHECK(freed == 0);
 }

@@ -8,7 +8,6 @@
 
 using namespace hansa;
 using namespace hansa::engine::test;
-using domain::Attempt;
 
 TEST_CASE("jobs go through their whole life and end as their payload did", "[engine]") {
   World w({{.id = "alpha", .cores = 4}});
@@ -235,7 +234,9 @@ TEST_CASE("a submission rate is used as soon as it allows", "[engine]") {
   World w({{.id = "alpha", .cores = 64, .budget = {.submits_per_minute = 6}}});
   w.advance(1s);
   const auto ids = w.submit(30, {.behaviour = "run=1s"});
-  REQUIRE(w.run_to_end(ids, 6min));
+  REQUIRE(w.until([&] { return w.count("alpha", "submit") == 30; }, 4min + 5s));  // six at once, six more after each minute
+  REQUIRE(w.run_to_end(ids, 5min));
+  for (const auto& id : ids) CHECK(w.job(id).attempts.size() == 1);  // none was placed beyond what the rate could take
   w.check_budgets();
 }
 

@@ -57,6 +57,27 @@ TEST_CASE("hold is refused at a site and after the end; release of what the site
   CHECK(w.ask(w.engine().release(other)).error().code == "NOT_HELD");
 }
 
+TEST_CASE("changes of one job happen one after the other", "[engine]") {
+  World w({{.id = "alpha", .cores = 1, .budget = {.waiting_jobs = 1}}});
+  w.advance(1s);
+  const auto ids = w.submit(3, {.behaviour = "run=60s"});
+  w.advance(5s);
+  REQUIRE(w.state(ids[2]) == JobState::waiting);
+  const auto held = w.start_asking(w.engine().hold(ids[2]));
+  const auto released = w.start_asking(w.engine().release(ids[2]));
+  const auto cancelled = w.start_asking(w.engine().cancel(ids[2], kAlice));
+  const auto late = w.start_asking(w.engine().hold(ids[2]));
+  w.advance(1s);
+  REQUIRE(late->has_value());
+  REQUIRE((**held));
+  CHECK((**held)->state == JobState::held);
+  REQUIRE((**released));
+  CHECK((**released)->version == (**held)->version + 1);
+  REQUIRE((**cancelled));
+  CHECK((**cancelled)->state == JobState::cancelled);
+  CHECK((**late).error().code == "JOB_OVER");
+}
+
 TEST_CASE("cancel before there is a site: it never started", "[engine]") {
   World w({{.id = "alpha", .cores = 1, .budget = {.waiting_jobs = 1}}});
   SECTION("accepted") {

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// The document against the routes that it is made from and the answers that it promises. That it is OpenAPI 3.1 at all is
+// tests/openapi's business.
+#include "broker/api/openapi_parts.hpp"
+#include "broker/api/routes.hpp"
+#include "broker/domain/transition.hpp"
+#include "broker/wire/job_request.hpp"
+#include "broker/wire/views.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
+
+using namespace hansa;
+using namespace hansa::api;
+
+namespace {
+
+const Json& document() {
+  static const Json made = openapi_document({.name = "b1", .country = "FI", .version = "1.2.3"});
+  return made;
+}
+const Json& schemas() { return document()["components"]["schemas"]; }
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return out;
+}
+
+void for_each_operation(const std::function<void(const std::string& path, const std::string& method, const Json& operation)>& visit) {
+  for (const auto& [path, methods] : document()["paths"].items()) {
+    for (const auto& [method, operation] : methods.items()) visit(path, method, operation);
+  }
+}
+
+void for_each_reference(const Json& json, const std::function<void(const std::string&)>& visit) {
+  if (json.is_object() && json.contains("$ref")) visit(json["$ref"].get<std::string>());
+  if (json.is_structured()) {
+    for (const auto& child : json) for_each_reference(child, visit);
+  }
+}
+
+const Json& resolve(const Json& schema) {
+  return schema.contains("$ref") ? document().at(Json::json_pointer(schema["$ref"].get<std::string>().substr(1))) : schema;
+}
+
+/// The properties of a schema, those of its allOf included.
+std::set<std::string> properties(const std::string& name) {
+  std::set<std::string> found;
+  const std::function<void(const Json&)> collect = [&](const Json& schema) {
+    for (const auto& part : schema.value("allOf", Json::array())) collect(resolve(part));
+    for (const auto& [property, value] : schema.value("properties", Json::object()).items()) found.insert(property);
+  };
+  collect(schemas().at(name));
+  return found;
+}
+
+std::set<std::string> fields(const Json& answer) {
+  std::set<std::string> found;
+  for (const auto& [field, value] : answer.items()) found.insert(field);
+  return found;
+}
+
+bool has_type(const Json& value, const std::string& type) {
+  if (type == "integer") return value.is_number_integer();
+  if (type == "number") return value.is_number();
+  if (type == "string") return value.is_string();
+  if (type == "boolean") return value.is_boolean();
+  if (type == "array") return value.is_array();
+  if (type == "object") return value.is_object();
+  return type == "null" && value.is_null();
+}
+
+/// Where `value` breaks `schema`, in the keywords that the document uses; "" if it does not.
+std::string breach(const Json& value, const Json& raw, const std::string& at = "") {
+  const auto& schema = resolve(raw);
+  for (const auto& part : schema.value("allOf", Json::array())) {
+    if (auto found = breach(value, part, at); !found.empty()) return found;
+  }
+  if (schema.contains("enum") && std::ranges::find(schema["enum"], value) == schema["enum"].end()) return at + ": " + value.dump() + " is not in the enumeration";
+  if (schema.contains("type")) {
+    const auto& type = schema["type"];
+    const bool fits = type.is_array() ? std::ranges::any_of(type, [&](const Json& t) { return has_type(value, t); }) : has_type(value, type);
+    if (!fits) return at + ": " + value.dump() + " is no " + type.dump();
+  }
+  if (value.is_array() && schema.contains("items")) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (auto found = breach(value[i], schema["items"], at + "/" + std::to_string(i)); !found.empty()) return found;
+    }
+  }
+  if (!value.is_object()) return "";
+  for (const auto& name : schema.value("required", Json::array())) {
+    if (!value.contains(name.get<std::string>())) return at + ": no " + name.get<std::string>();
+  }
+  const auto known = schema.value("properties", Json::object());
+  for (const auto& [name, child] : value.items()) {
+    if (known.contains(name)) {
+      if (auto found = breach(child, known[name], at + "/" + name); !found.empty()) return found;
+    } else if (schema.value("additionalProperties", Json(true)) == Json(false)) {
+      return at + "/" + name + ": not in the schema";
+    }
+  }
+  return "";
+}
+
+constexpr UtcTime at(std::int64_t s) { return from_unix_seconds(1'795'341'600 + s); }
+
+domain::Job a_job() {
+  using namespace domain;
+  auto job = new_job(*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"), 1, at(0),
+                     {.owner = Principal("local:alice"), .broker_id = "b1", .spec = {.name = "n", .project = ProjectId("p")}});
+  job.spec.resources = {.memory_per_node = {512}, .gpus_per_node = 1, .gpu_model = "a100"};
+  const EventBody kHistory[] = {AttemptIntended{1, SiteId("alpha"), QueueName("main"), LocalAccount("alice"), "acc"}, AttemptBound{1, SiteJobId("7"), false},
+                                RunStarted{1, 0, 0, at(60)}, CancelRequested{Principal("local:alice")},
+                                AttemptEnded{.attempt = 1, .outcome = Outcome::cancelled, .ended_at = at(70), .exit_code = 1, .signal = 15, .reason = {"R", "r"}}};
+  for (const auto& event : kHistory) REQUIRE(apply(job, {at(job.version), event}));
+  return job;
+}
+
+}  // namespace
+
+TEST_CASE("every route and nothing else is in the document") {
+  std::set<std::string> expected, found;
+  for (const auto& route : routes()) expected.insert(lower(route.method) + " " + std::string(route.path) + " " + std::string(route.operation));
+  for_each_operation([&](const auto& path, const auto& method, const Json& operation) {
+    found.insert(method + " " + path + " " + operation["operationId"].template get<std::string>());
+  });
+  CHECK(found == expected);
+  CHECK(document()["openapi"] == "3.1.0");
+  CHECK(document()["info"]["version"] == "1.2.3");
+}
+
+TEST_CASE("every operation has its entry, and every entry its operation") {
+  const auto parts = parse_json(kOperations);
+  REQUIRE(parts);
+  std::set<std::string> expected;
+  for (const auto& route : routes()) expected.emplace(route.operation);
+  CHECK(fields(*parts) == expected);
+  for (const auto& [name, part] : parts->items()) {
+    CAPTURE(name);
+    CHECK(part.contains("answer") != part.contains("content"));
+    for (const auto& [key, value] : part.items()) {
+      CHECK(std::set<std::string>{"query", "body", "answer", "content", "status", "idempotent"}.contains(key));
+    }
+  }
+}
+
+TEST_CASE("every operation says what it answers, when it fails too, and whether it wants a token") {
+  for_each_operation([](const auto& path, const auto& method, const Json& operation) {
+    CAPTURE(method, path);
+    CHECK_FALSE(operation["summary"].template get<std::string>().empty());
+    const auto& responses = operation["responses"];
+    CHECK(responses.size() == 2);
+    for (const auto& [status, response] : responses.items()) {
+      CAPTURE(status);
+      CHECK((status == "200" || status == "201" || status == "default"));
+      CHECK_FALSE(response["description"].template get<std::string>().empty());
+      REQUIRE(response["content"].size() == 1);
+      CHECK(response["content"].front()["schema"].is_object());
+    }
+    CHECK(responses["default"]["content"].contains("application/problem+json"));
+    const auto route = std::ranges::find(routes(), operation["operationId"].template get<std::string>(), &Route::operation);
+    REQUIRE(route != routes().end());
+    const bool open = operation.contains("security") && operation["security"].empty();
+    CHECK(open == route->open);
+  });
+  CHECK(document()["security"] == Json::array({{{"token", Json::array()}}}));
+}
+
+TEST_CASE("every reference leads somewhere, and every schema is used") {
+  std::set<std::string> used;
+  for_each_reference(document(), [&](const std::string& reference) {
+    CAPTURE(reference);
+    REQUIRE(reference.starts_with("#/components/schemas/"));
+    CHECK(schemas().contains(reference.substr(21)));
+    used.insert(reference.substr(21));
+  });
+  CHECK(used == fields(schemas()));
+  CHECK(parse_json(kSchemas));
+}
+
+TEST_CASE("every parameter of a path is declared, and no other; names are given once") {
+  for_each_operation([](const auto& path, const auto& method, const Json& operation) {
+    CAPTURE(method, path);
+    std::set<std::string> in_path, declared;
+    for (std::size_t at = path.find('{'); at != std::string::npos; at = path.find('{', at + 1)) in_path.insert(path.substr(at + 1, path.find('}', at) - at - 1));
+    std::set<std::pair<std::string, std::string>> names;
+    const auto parameters = operation.value("parameters", Json::array());
+    for (const auto& parameter : parameters) {
+      const std::string place = parameter["in"];
+      CHECK(std::set<std::string>{"path", "query", "header"}.contains(place));
+      CHECK(parameter["schema"].contains("type"));
+      if (place == "path") {
+        declared.insert(parameter["name"]);
+        CHECK(parameter["required"] == true);
+      } else {
+        CHECK_FALSE(parameter["description"].template get<std::string>().empty());
+      }
+      names.emplace(place, parameter["name"]);
+    }
+    CHECK(declared == in_path);
+    CHECK(names.size() == parameters.size());
+  });
+}
+
+TEST_CASE("a body is promised only where one can be sent") {
+  for_each_operation([](const auto& path, const auto& method, const Json& operation) {
+    CAPTURE(method, path);
+    if (operation.contains("requestBody")) {
+      CHECK(method == "post");
+      CHECK(operation["requestBody"]["content"].contains("application/json"));
+    }
+  });
+}
+
+TEST_CASE("a job's answers have exactly the documented fields, of the documented types") {
+  const auto job = a_job();
+  CHECK(fields(wire::job_view(job)) == properties("Job"));
+  CHECK(fields(wire::job_details_view(job)) == properties("JobDetails"));
+  CHECK(fields(wire::job_details_view(job)["attempts"][0]) == properties("Attempt"));
+  CHECK(fields(wire::job_details_view(job)["resources"]) == properties("Resources"));
+  CHECK(fields(wire::job_view(job)["cancel"]) == properties("Cancel"));
+  CHECK(fields(wire::job_view(job)["reason"]) == properties("Reason"));
+  CHECK(breach(wire::job_details_view(job), schemas()["JobDetails"]).empty());
+  const auto bare = domain::new_job(job.id, 1, at(0), {});
+  CHECK(breach(wire::job_details_view(bare), schemas()["JobDetails"]).empty());
+  for (int i = 0; i <= static_cast<int>(domain::JobState::rejected); ++i) {
+    auto in_state = bare;
+    in_state.state = static_cast<domain::JobState>(i);
+    CHECK(breach(wire::job_view(in_state), schemas()["Job"]).empty());
+  }
+  CHECK(schemas()["State"]["enum"].size() == 14);
+}
+
+TEST_CASE("decisions, events, usage and problems have exactly the documented fields, of the documented types") {
+  using namespace domain;
+  const Decision decision{.at = at(0),
+                          .chosen = SiteId("alpha"),
+                          .queue = QueueName("main"),
+                          .verdicts = {{.site = SiteId("alpha"), .code = "OK", .message = "fits", .source = "snapshot", .age = Seconds{5}, .queue = QueueName("main"),
+                                        .wait = Seconds{0}, .method = "played", .snapshot_hash = "abc"}},
+                          .reason = {"EARLIEST", "first"}};
+  const auto view = wire::decision_view(decision);
+  CHECK(breach(view, schemas()["Decision"]).empty());
+  CHECK(fields(view["verdicts"][0]) == properties("Verdict"));
+  auto with_job = properties("Decision");
+  with_job.erase("job");  // of a dry run and `explain`
+  CHECK(fields(view) == with_job);
+  CHECK(breach(wire::decision_view({.at = at(0)}), schemas()["Decision"]).empty());
+
+  const Json events{{"events", Json::array({wire::event_view({at(0), Waiting{}}, 2)})}};
+  CHECK(breach(events, schemas()["EventList"]).empty());
+  CHECK(fields(events["events"][0]) == fields(schemas()["EventList"]["properties"]["events"]["items"]["properties"]));
+
+  CHECK(fields(wire::usage_record_view({})) == properties("UsageRecord"));
+  CHECK(breach(wire::usage_record_view({}), schemas()["UsageRecord"]).empty());
+
+  auto error = fail(ErrorKind::conflict, "C", "m").error();
+  error.faults = {{"/a", "b"}};
+  const auto problem = wire::problem_view(error, 409, "req");
+  CHECK(fields(problem) == properties("Problem"));
+  CHECK(breach(problem, schemas()["Problem"]).empty());
+}
+
+TEST_CASE("the documented fields of a job request are those that are read") {
+  const Json every{{"name", "n"}, {"project", "p"}, {"script", "#!x"}, {"arguments", {"a"}}, {"environment", {{"A", "b"}}},
+                   {"resources", {{"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"memory_per_node_mib", 1}, {"gpus_per_node", 1}, {"gpu_model", "a"}}},
+                   {"time_limit_s", 60}, {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}}, {"requeue", true},
+                   {"datasets", Json::array()}, {"code", ""}, {"outputs", Json::array()}, {"secrets", Json::array()}, {"array", ""}, {"after", Json::array()}};
+  REQUIRE(wire::job_from_json(every));
+  CHECK(fields(every) == properties("JobRequest"));
+  CHECK(fields(every["resources"]) == properties("Resources"));
+  CHECK(fields(every["placement"]) == fields(schemas()["JobRequest"]["properties"]["placement"]["properties"]));
+  CHECK(breach(every, schemas()["JobRequest"]).empty());
+  const auto& request = schemas()["JobRequest"]["properties"];
+  CHECK(request["name"]["maxLength"] == wire::kMaxNameBytes);
+  CHECK(request["arguments"]["maxItems"] == wire::kMaxArguments);
+  CHECK(schemas()["BulkRequest"]["properties"]["jobs"]["maxItems"] == wire::kMaxBulkJobs);
+
+  // The checker itself sees what is wrong.
+  CHECK(breach({{"script", 1}}, schemas()["JobRequest"]) == "/script: 1 is no \"string\"");
+  CHECK(breach(Json::object(), schemas()["JobRequest"]) == ": no script");
+  CHECK(breach({{"script", "#!"}, {"nodes", 1}}, schemas()["JobRequest"]) == "/nodes: not in the schema");
+}
