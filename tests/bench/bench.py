@@ -8,7 +8,6 @@ HANSA_BENCH_QUICK=1 makes everything small: it shows that a benchmark works, its
 import json
 import os
 import platform
-import pwd
 import shutil
 import signal
 import socket
@@ -285,6 +284,9 @@ def all_there_after_kill(broker, ids_files):
     return len(acknowledged)
 
 
-def stop_on_signal():
-    """Ctrl-C and SIGTERM unwind, so that beds and brokers are taken down."""
+def run(main):
+    """A benchmark as a program. SIGTERM unwinds like Ctrl-C, so that beds and brokers are taken down."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began = time.monotonic()
+    main()
+    note("took", f"{time.monotonic() - began:.0f} s")
