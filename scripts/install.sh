@@ -3,9 +3,9 @@
 # What Hansa needs from Debian 12, in three sets, and `need SET...`, which installs what is missing and is quick when nothing is.
 
 declare -rA packages=(
-  [build]="clang-19 lld-19 cmake ninja-build ccache git python3-minimal
-    libboost1.81-dev libssl-dev libsqlite3-dev nlohmann-json3-dev libvalijson-dev libtomlplusplus-dev libcli11-dev
-    libspdlog-dev prometheus-cpp-dev catch2 librapidcheck-dev libbenchmark-dev"
+  [build]="clang-19 lld-19 cmake ninja-build ccache git python3
+    libboost1.81-dev libssl-dev libsqlite3-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
+    libspdlog-dev catch2 librapidcheck-dev libbenchmark-dev"
   [test]="libclang-rt-19-dev llvm-19 sqlite3 curl jq openssl openssh-server openssh-client procps
     slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin
     munge mariadb-server nodejs npm"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least that a durable intake can be, to measure hansad's against: Beast, one JSON parse, the rows that an accepted job leaves in
-// the store (job, payload, event, idempotency key; hansad's own schema, indexes and SQLite settings), committed in groups by one writer,
-// each answered after its commit. No tokens, no checks of the job, no routing, no limits, no time-outs, no engine, no log.
+// The least that a durable intake can be, to measure hansad's against: Beast, one JSON parse, the rows that an accepted job
+// leaves in the store (job, payload, event, idempotency key; hansad's own schema, indexes and SQLite settings), committed in
+// groups by one writer, each answered after its commit. No tokens, no checks of the job, no routing, no limits, no time-outs, no
+// engine, no log.
 //
 //   bare_intake --dir DIR [--port PORT] [--threads 2]     two HTTP threads, as hansad's api.threads by default
 //   bare_intake --version
@@ -10,12 +11,12 @@
 #include "broker/core/ulid.hpp"
 #include "broker/store/migrations.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <sqlite3.h>
 
@@ -72,8 +73,10 @@ struct Rows {
 class Writer {
  public:
   explicit Writer(const std::filesystem::path& file)
-      : db_({.path = file.string(), .vfs = "", .busy_timeout = Milliseconds{1000}, .cache_kib = 65536}, store::Connection::Mode::read_write) {
-    if (!db_.apply_settings(store::Connection::Mode::read_write) || !store::migrate(db_, store::migrations(), UtcTime{})) die("cannot make the database");
+      : db_({.path = file.string(), .vfs = "", .busy_timeout = Milliseconds{1000}, .cache_kib = 65536},
+            store::Connection::Mode::read_write) {
+    if (!db_.apply_settings(store::Connection::Mode::read_write) || !store::migrate(db_, store::migrations(), UtcTime{}))
+      die("cannot make the database");
     sqlite3_wal_autocheckpoint(db_.handle(), kCheckpointPages);
     thread_ = std::thread([this] { serve(); });
   }
@@ -102,15 +105,19 @@ class Writer {
   }
 
   void insert(const Rows& rows) {
-    db_.execute("INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, "
-                "accepted_at_ms, spec) VALUES(?1, 'local:alice', ?2, 'bench', 1, 1, 1, 'accepted', '', '', 0, ?3, ?4)",
-                rows.id, rows.project, rows.at_ms, rows.spec);
+    db_.execute(
+        "INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
+        "held_by_user, "
+        "accepted_at_ms, spec) VALUES(?1, 'local:alice', ?2, 'bench', 1, 1, 1, 'accepted', '', '', 0, ?3, ?4)",
+        rows.id, rows.project, rows.at_ms, rows.spec);
     const auto row = db_.last_row();
     db_.execute("INSERT INTO payloads(job, script, arguments, environment) VALUES(?1, ?2, ?3, ?4)", row, store::Blob{rows.script},
                 store::Blob{rows.arguments}, store::Blob{rows.environment});
-    db_.execute("INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, 1, ?2, 'accepted', ?3)", row, rows.at_ms, rows.event);
-    db_.execute("INSERT INTO idempotency(key, owner, request_hash, first_job, jobs, at_ms) VALUES(?1, 'local:alice', ?2, ?3, 1, ?4)", rows.key,
-                rows.request_hash, row, rows.at_ms);
+    db_.execute("INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, 1, ?2, 'accepted', ?3)", row, rows.at_ms,
+                rows.event);
+    db_.execute(
+        "INSERT INTO idempotency(key, owner, request_hash, first_job, jobs, at_ms) VALUES(?1, 'local:alice', ?2, ?3, 1, ?4)",
+        rows.key, rows.request_hash, row, rows.at_ms);
   }
 
   store::Connection db_;
@@ -185,9 +192,10 @@ int main(int argc, char** argv) {
   command.add_option("--dir", dir)->required();
   command.add_option("--port", port);
   command.add_option("--threads", threads)->check(CLI::Range(1, 64));
-  command.set_version_flag("--version", "SQLite " + std::string(sqlite3_libversion()) + ", Boost " + std::to_string(BOOST_VERSION / 100'000) + "." +
-                                            std::to_string(BOOST_VERSION / 100 % 1000) + ", nlohmann " + std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
-                                            std::to_string(NLOHMANN_JSON_VERSION_MINOR));
+  command.set_version_flag(
+      "--version", "SQLite " + std::string(sqlite3_libversion()) + ", Boost " + std::to_string(BOOST_VERSION / 100'000) + "." +
+                       std::to_string(BOOST_VERSION / 100 % 1000) + ", nlohmann " + std::to_string(NLOHMANN_JSON_VERSION_MAJOR) +
+                       "." + std::to_string(NLOHMANN_JSON_VERSION_MINOR));
   CLI11_PARSE(command, argc, argv);
 
   SystemClock clock;

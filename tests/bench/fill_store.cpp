@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills a store through the real SqliteStore: jobs that are over (one attempt, one run, a decision, five events each) and, after them,
-// jobs that wait (a decision, two events each). What the broker would have written, without the months of waiting for it.
+// Fills a store through the real SqliteStore: jobs that are over (one attempt, one run, a decision, five events each) and, after
+// them, jobs that wait (a decision, two events each). What the broker would have written, without the months of waiting for it.
 //
 //   fill_store --dir STATE_DIR --jobs N --waiting N [--ids FILE]       --ids: a random sample of 20,000 job ids, one a line
 
 #include "broker/domain/transition.hpp"
 #include "broker/store/sqlite_store.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -49,7 +49,8 @@ T must(Result<T> result) {
 
 class Filler {
  public:
-  Filler(store::SqliteStore& store, std::int64_t epoch, std::size_t jobs, std::size_t waiting) : store_(store), epoch_(epoch), jobs_(jobs), over_(jobs - waiting) {}
+  Filler(store::SqliteStore& store, std::int64_t epoch, std::size_t jobs, std::size_t waiting)
+      : store_(store), epoch_(epoch), jobs_(jobs), over_(jobs - waiting) {}
 
   void run() {
     for (int i = 0; i < kCallers; ++i) {
@@ -72,14 +73,21 @@ class Filler {
     spec.name = "train-" + std::to_string(number % 1000);
     spec.project = ProjectId("ai-lab");
     spec.time_limit = Seconds{600};
-    return {.job = new_job(ids_source_.next(), epoch_, clock_.now_utc(), Accepted{.owner = Principal("local:user" + std::to_string(owner)), .broker_id = "bench", .spec = spec}),
-            .payload = {.script = "#!/bin/bash\n#model run=3600s\nmodule load python\nsrun python train.py --epochs 3 --lr 0.001\n" + std::string(200, '#') + "\n",
-                        .arguments = {"--epochs", "3"},
-                        .environment = {{"OMP_NUM_THREADS", "8"}, {"MODE", "train"}}}};
+    return {
+        .job = new_job(ids_source_.next(), epoch_, clock_.now_utc(),
+                       Accepted{.owner = Principal("local:user" + std::to_string(owner)), .broker_id = "bench", .spec = spec}),
+        .payload = {.script = "#!/bin/bash\n#model run=3600s\nmodule load python\nsrun python train.py --epochs 3 --lr 0.001\n" +
+                              std::string(200, '#') + "\n",
+                    .arguments = {"--epochs", "3"},
+                    .environment = {{"OMP_NUM_THREADS", "8"}, {"MODE", "train"}}}};
   }
 
   static Decision decision(UtcTime at, bool placed) {
-    Verdict verdict{.site = SiteId("model"), .source = "snapshot", .age = Seconds{12}, .queue = QueueName("batch"), .method = "queue played forward (EASY)"};
+    Verdict verdict{.site = SiteId("model"),
+                    .source = "snapshot",
+                    .age = Seconds{12},
+                    .queue = QueueName("batch"),
+                    .method = "queue played forward (EASY)"};
     if (placed) {
       verdict.code = "OK";
       verdict.wait = Seconds{40};
@@ -141,15 +149,25 @@ class Filler {
   static ports::JobChange ended(Job job, std::size_t number) {
     const auto at = job.accepted_at;
     return change(std::move(job),
-                  {AttemptIntended{.attempt = 1, .site = SiteId("model"), .queue = QueueName("batch"), .account = LocalAccount("alice"), .scheduler_account = "proj1"},
+                  {AttemptIntended{.attempt = 1,
+                                   .site = SiteId("model"),
+                                   .queue = QueueName("batch"),
+                                   .account = LocalAccount("alice"),
+                                   .scheduler_account = "proj1"},
                    AttemptBound{.attempt = 1, .site_job_id = SiteJobId(std::to_string(number + 1))},
                    RunStarted{.attempt = 1, .started_at = at + Seconds{40}},
-                   AttemptEnded{.attempt = 1, .outcome = Outcome::succeeded, .started_at = at + Seconds{40}, .ended_at = at + Seconds{340}, .exit_code = 0}},
+                   AttemptEnded{.attempt = 1,
+                                .outcome = Outcome::succeeded,
+                                .started_at = at + Seconds{40},
+                                .ended_at = at + Seconds{340},
+                                .exit_code = 0}},
                   true);
   }
 
   static ports::JobChange waiting(Job job) {
-    return change(std::move(job), {Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}}}, false);
+    return change(
+        std::move(job),
+        {Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}}}, false);
   }
 
   store::SqliteStore& store_;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thread that loads an HTTP/1.1 server over N kept-alive connections and checks each answer. Closed loop: a connection sends again
-// as soon as it has its answer. Open loop (--rate): requests fall due at a fixed rate whatever the server does, and a latency counts
-// from when its request was due, so that a server that stalls cannot hide the requests it kept waiting.
+// One thread that loads an HTTP/1.1 server over N kept-alive connections and checks each answer. Closed loop: a connection sends
+// again as soon as it has its answer. Open loop (--rate): requests fall due at a fixed rate whatever the server does, and a
+// latency counts from when its request was due, so that a server that stalls cannot hide the requests it kept waiting.
 //
 // Plain sockets and epoll, nothing of Hansa's own HTTP: the load is the same program for whatever is measured.
 // On standard output, one JSON object. Exit status 1: an answer was not as expected (the first such one is on standard error).
 
-#include <CLI/CLI.hpp>
 #include <arpa/inet.h>
+#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -73,7 +73,9 @@ struct Connection {
   std::exit(2);
 }
 
-Moment::duration duration_of(double seconds) { return std::chrono::duration_cast<Moment::duration>(std::chrono::duration<double>(seconds)); }
+Moment::duration duration_of(double seconds) {
+  return std::chrono::duration_cast<Moment::duration>(std::chrono::duration<double>(seconds));
+}
 double seconds_between(Moment from, Moment to) { return std::chrono::duration<double>(to - from).count(); }
 
 /// "HTTP/1.1 201 Created" -> 201; what it is of the whole answer: npos while it is not complete.
@@ -101,7 +103,8 @@ bool take_answer(std::string_view in, Answer& answer) {
   constexpr std::string_view kLength = "\r\ncontent-length:";
   std::size_t length = 0;
   const auto at = head.find(kLength);
-  if (head.size() < 12 || !number_after(head, 9, answer.status) || at == std::string::npos || !number_after(head, at + kLength.size(), length)) {
+  if (head.size() < 12 || !number_after(head, 9, answer.status) || at == std::string::npos ||
+      !number_after(head, at + kLength.size(), length)) {
     die("the answer is not understood: " + std::string(in.substr(0, 300)));
   }
   if (in.size() < head_end + 4 + length) return false;
@@ -154,7 +157,9 @@ class Load {
       const auto now = Clock::now();
       launch(now, begin);
       if (now >= end_ && (outstanding_ == 0 || now >= give_up)) break;
-      const auto until = options_.rate > 0 && now < end_ ? std::min(next_due(begin), end_) : std::min(now < end_ ? end_ : give_up, now + std::chrono::milliseconds{100});
+      const auto until = options_.rate > 0 && now < end_
+                             ? std::min(next_due(begin), end_)
+                             : std::min(now < end_ ? end_ : give_up, now + std::chrono::milliseconds{100});
       const auto pause = std::max<std::int64_t>(0, std::chrono::nanoseconds(until - now).count());
       const timespec wait{.tv_sec = pause / 1'000'000'000, .tv_nsec = pause % 1'000'000'000};
       const int ready = ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &wait, nullptr);
@@ -177,7 +182,8 @@ class Load {
     address.sin_family = AF_INET;
     address.sin_port = htons(options_.port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(connection.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) die(std::string("connect: ") + std::strerror(errno));
+    if (::connect(connection.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      die(std::string("connect: ") + std::strerror(errno));
     const int on = 1;
     ::setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::fcntl(connection.fd, F_SETFL, ::fcntl(connection.fd, F_GETFL) | O_NONBLOCK);
@@ -186,7 +192,9 @@ class Load {
     connection.in.clear();
   }
 
-  [[nodiscard]] Moment next_due(Moment begin) const { return begin + duration_of(static_cast<double>(launched_) / options_.rate); }
+  [[nodiscard]] Moment next_due(Moment begin) const {
+    return begin + duration_of(static_cast<double>(launched_) / options_.rate);
+  }
 
   void launch(Moment now, Moment begin) {
     if (options_.rate > 0) {
@@ -225,7 +233,14 @@ class Load {
     connection.out = options_.method;
     connection.out.append(" ").append(target).append(" HTTP/1.1\r\nHost: 127.0.0.1\r\n").append(head_);
     if (!options_.key_header.empty()) {
-      connection.out.append(options_.key_header).append(": ").append(std::to_string(::getpid())).append("-").append(std::to_string(++keys_)).append("-").append(std::to_string(salt_)).append("\r\n");
+      connection.out.append(options_.key_header)
+          .append(": ")
+          .append(std::to_string(::getpid()))
+          .append("-")
+          .append(std::to_string(++keys_))
+          .append("-")
+          .append(std::to_string(salt_))
+          .append("\r\n");
     }
     connection.out.append("\r\n").append(body_);
     connection.sent = 0;
@@ -236,7 +251,8 @@ class Load {
 
   void flush(Connection& connection, std::size_t index) {
     while (connection.sent < connection.out.size()) {
-      const auto wrote = ::send(connection.fd, connection.out.data() + connection.sent, connection.out.size() - connection.sent, MSG_NOSIGNAL);
+      const auto wrote =
+          ::send(connection.fd, connection.out.data() + connection.sent, connection.out.size() - connection.sent, MSG_NOSIGNAL);
       if (wrote < 0 && errno != EAGAIN) die(std::string("send: ") + std::strerror(errno));
       if (wrote < 0) break;
       connection.sent += static_cast<std::size_t>(wrote);
@@ -278,9 +294,11 @@ class Load {
     const auto now = Clock::now();
     const auto id = field_of(answer.body, options_.id_field);
     ++statuses_[answer.status];
-    const bool good = options_.statuses.contains(answer.status) && !id.empty() && id != "0" && id != "null" && (connection.expected.empty() || id == connection.expected);
+    const bool good = options_.statuses.contains(answer.status) && !id.empty() && id != "0" && id != "null" &&
+                      (connection.expected.empty() || id == connection.expected);
     if (!good && ++bad_ == 1) {
-      std::fprintf(stderr, "http_load: unexpected answer %d: %.*s\n", answer.status, static_cast<int>(std::min<std::size_t>(answer.body.size(), 600)), answer.body.data());
+      std::fprintf(stderr, "http_load: unexpected answer %d: %.*s\n", answer.status,
+                   static_cast<int>(std::min<std::size_t>(answer.body.size(), 600)), answer.body.data());
     }
     if (good && !options_.ids_file.empty()) ids_.emplace_back(id);
     if (!good || connection.due < counted_from_) return;
@@ -291,7 +309,9 @@ class Load {
   int report() {
     std::ranges::sort(latencies_);
     const auto percentile = [&](double p) {
-      return latencies_.empty() ? 0.0 : latencies_[std::min(latencies_.size() - 1, static_cast<std::size_t>(p * static_cast<double>(latencies_.size())))];
+      return latencies_.empty() ? 0.0
+                                : latencies_[std::min(latencies_.size() - 1,
+                                                      static_cast<std::size_t>(p * static_cast<double>(latencies_.size())))];
     };
     if (!options_.ids_file.empty()) {
       std::ofstream out(options_.ids_file);
@@ -300,11 +320,15 @@ class Load {
       if (!out) die("cannot write " + options_.ids_file);
     }
     std::string statuses;
-    for (const auto& [status, number] : statuses_) statuses += (statuses.empty() ? "\"" : ", \"") + std::to_string(status) + "\": " + std::to_string(number);
-    std::printf("{\"connections\": %zu, \"rate\": %.0f, \"seconds\": %.3f, \"answered\": %zu, \"per_second\": %.1f, \"unanswered\": %zu, \"bad\": %zu, "
-                "\"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"statuses\": {%s}}\n",
-                options_.connections, options_.rate, options_.seconds, latencies_.size(), static_cast<double>(answered_in_time_) / options_.seconds, outstanding_, bad_,
-                percentile(0.5), percentile(0.9), percentile(0.99), latencies_.empty() ? 0.0 : latencies_.back(), statuses.c_str());
+    for (const auto& [status, number] : statuses_)
+      statuses += (statuses.empty() ? "\"" : ", \"") + std::to_string(status) + "\": " + std::to_string(number);
+    std::printf(
+        "{\"connections\": %zu, \"rate\": %.0f, \"seconds\": %.3f, \"answered\": %zu, \"per_second\": %.1f, \"unanswered\": %zu, "
+        "\"bad\": %zu, "
+        "\"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"statuses\": {%s}}\n",
+        options_.connections, options_.rate, options_.seconds, latencies_.size(),
+        static_cast<double>(answered_in_time_) / options_.seconds, outstanding_, bad_, percentile(0.5), percentile(0.9),
+        percentile(0.99), latencies_.empty() ? 0.0 : latencies_.back(), statuses.c_str());
     return bad_ == 0 ? 0 : 1;
   }
 
