@@ -154,7 +154,11 @@ async::Task<> Watch::settle(SiteDesk& desk) {
       context_.log.write(ports::LogLevel::warning, "usage could not be read",
                          {{"site", desk.site().id.str()}, {"code", more.error().code}, {"error", more.error().message}});
     }
-    if (more && *more) continue;
+    if (more && *more) {
+      // A new broker's first reading is many pages of the past: they take what the budget leaves, the jobs of now come first.
+      co_await context_.scheduler.sleep_until(desk.spare_query_at());
+      continue;
+    }
     // Accounting lags the queue: after an end it is read soon, and again at a falling rate. Jobs that end together are booked together.
     pause = std::min(pause * 4, context_.options.usage_interval);
     const auto now = context_.scheduler.now_monotonic();
