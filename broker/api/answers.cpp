@@ -19,7 +19,9 @@ std::unexpected<Error> bad_request(std::vector<Fault> faults) {
 }  // namespace
 
 http::Response json_answer(int status, const Json& json) {
-  return {.status = status, .content_type = "application/json", .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
+  return {.status = status,
+          .content_type = "application/json",
+          .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
 }
 
 http::Response problem_answer(const Error& error, std::string_view request_id) {
@@ -81,7 +83,9 @@ bool QueryReader::flag(std::string_view name) {
   return value == "true";
 }
 
-void QueryReader::fault(std::string_view name, std::string message) { faults_.push_back({"?" + std::string(name), std::move(message)}); }
+void QueryReader::fault(std::string_view name, std::string message) {
+  faults_.push_back({"?" + std::string(name), std::move(message)});
+}
 
 Result<void> QueryReader::finish() {
   for (const auto& [key, value] : query_) {
@@ -98,7 +102,8 @@ Result<Json> read_body(const http::Request& request, std::vector<std::string_vie
   if (!body->is_object()) return bad_request({{"", "the body must be a JSON object"}});
   std::vector<Fault> faults;
   for (const auto& [name, value] : body->items()) {
-    if (std::ranges::find(known, name) == known.end()) faults.push_back({"/" + name.substr(0, 64), "no such field" + did_you_mean(name, known)});
+    if (std::ranges::find(known, name) == known.end())
+      faults.push_back({"/" + name.substr(0, 64), "no such field" + did_you_mean(name, known)});
   }
   if (!faults.empty()) return bad_request(std::move(faults));
   return body;
@@ -119,7 +124,8 @@ Result<std::string> text_field(const Json& body, const char* name, bool required
 async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action) {
   const auto& text = exchange.path.at("id");
   const auto missing = [&] {
-    return fail(ErrorKind::not_found, "JOB_NOT_FOUND", "there is no job " + text.substr(0, 40) + ", or it is not yours; see: hansa jobs");
+    return fail(ErrorKind::not_found, "JOB_NOT_FOUND",
+                "there is no job " + text.substr(0, 40) + ", or it is not yours; see: hansa jobs");
   };
   const auto id = JobId::parse(text);
   if (!id) co_return missing();
@@ -130,7 +136,8 @@ async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action act
   }
   if (auto allowed = identity::authorize(exchange.caller, action, job->owner); !allowed) {
     // Whoever may see the job is told the truth about what they may not do; to others it does not exist.
-    if (allowed.error().kind != ErrorKind::not_found && identity::authorize(exchange.caller, identity::Action::read_job, job->owner)) {
+    if (allowed.error().kind != ErrorKind::not_found &&
+        identity::authorize(exchange.caller, identity::Action::read_job, job->owner)) {
       co_return std::unexpected(allowed.error());
     }
     co_return missing();

@@ -17,10 +17,14 @@ async::Task<http::Response> Api::handle(http::Request request) {
   const auto request_id = request.request_id;
   auto found = match(request.method, request.path);
   if (found.route == nullptr && found.allowed.empty()) {
-    co_return problem_answer(fail(ErrorKind::not_found, "NO_SUCH_ROUTE", "there is nothing at " + request.path.substr(0, 200) + "; see /openapi.json").error(), request_id);
+    co_return problem_answer(
+        fail(ErrorKind::not_found, "NO_SUCH_ROUTE", "there is nothing at " + request.path.substr(0, 200) + "; see /openapi.json")
+            .error(),
+        request_id);
   }
   if (found.route == nullptr) {
-    auto answer = problem_answer(fail(ErrorKind::invalid_argument, "METHOD_NOT_ALLOWED", "use " + found.allowed).error(), request_id);
+    auto answer =
+        problem_answer(fail(ErrorKind::invalid_argument, "METHOD_NOT_ALLOWED", "use " + found.allowed).error(), request_id);
     answer.status = 405;
     answer.headers.emplace_back("Allow", found.allowed);
     co_return answer;
@@ -37,7 +41,11 @@ async::Task<http::Response> Api::handle(http::Request request) {
   const auto& error = answer.error();
   if (error.kind == ErrorKind::internal || error.kind == ErrorKind::unknown_outcome || error.kind == ErrorKind::storage_full) {
     parts_.log.write(ports::LogLevel::error, "request failed",
-                     {{"request", request_id}, {"route", std::string(found.route->operation)}, {"code", error.code}, {"error", error.message}, {"detail", error.detail}});
+                     {{"request", request_id},
+                      {"route", std::string(found.route->operation)},
+                      {"code", error.code},
+                      {"error", error.message},
+                      {"detail", error.detail}});
   }
   co_return problem_answer(error, request_id);
 }

@@ -80,7 +80,8 @@ async::Task<http::Response> stream_events(Exchange exchange) {
     after = *newest;
   }
   auto stream = std::make_shared<EventStream>(std::move(exchange), after);
-  http::Response answer{.status = 200, .content_type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}}, .body = ": hansa\n\n"};
+  http::Response answer{
+      .status = 200, .content_type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}}, .body = ": hansa\n\n"};
   answer.next = [stream] { return stream->next(); };
   co_return answer;
 }

@@ -16,14 +16,15 @@ constexpr std::int64_t kMaxWait = 55;                 // seconds; below the requ
 constexpr std::int64_t kMaxChunk = std::int64_t{1} << 20;
 constexpr std::size_t kMaxKey = 255;
 
-
 /// The client's key with the hash of what it asks: the same bytes are the same request.
 Result<std::optional<ports::Idempotency>> idempotency_of(const http::Request& request) {
   const auto key = request.headers.get("idempotency-key");
   if (!key) return std::nullopt;
-  const bool good = !key->empty() && key->size() <= kMaxKey && std::ranges::all_of(*key, [](char c) { return c > 0x20 && c < 0x7F; });
+  const bool good =
+      !key->empty() && key->size() <= kMaxKey && std::ranges::all_of(*key, [](char c) { return c > 0x20 && c < 0x7F; });
   if (!good) {
-    return fail(ErrorKind::invalid_argument, "BAD_IDEMPOTENCY_KEY", "the header Idempotency-Key must be 1 to 255 visible ASCII characters");
+    return fail(ErrorKind::invalid_argument, "BAD_IDEMPOTENCY_KEY",
+                "the header Idempotency-Key must be 1 to 255 visible ASCII characters");
   }
   return ports::Idempotency{.key = std::string(*key), .request_hash = sha256_hex(request.body)};
 }
@@ -41,7 +42,8 @@ async::Task<http::Response> changed(Exchange exchange, Action action,
   auto job = co_await find_job(exchange, action);
   if (!job) co_return std::unexpected(job.error());
   if (domain::is_terminal(job->state)) {
-    co_return fail(ErrorKind::conflict, "JOB_OVER", "job " + job->id.str() + " is over: " + std::string(domain::to_string(job->state)));
+    co_return fail(ErrorKind::conflict, "JOB_OVER",
+                   "job " + job->id.str() + " is over: " + std::string(domain::to_string(job->state)));
   }
   auto after = co_await change(exchange, job->id);
   if (!after) co_return std::unexpected(after.error());
@@ -54,7 +56,8 @@ async::Task<http::Response> submit_job(Exchange exchange) {
   auto dry_run = dry_run_of(exchange.request);
   if (!dry_run) co_return std::unexpected(dry_run.error());
   const auto& caller = exchange.caller;
-  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
   auto json = parse_json(exchange.request.body, wire::kMaxDepth);
@@ -78,14 +81,16 @@ async::Task<http::Response> submit_job(Exchange exchange) {
 
 async::Task<http::Response> submit_jobs(Exchange exchange) {
   const auto& caller = exchange.caller;
-  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
   auto json = parse_json(exchange.request.body, wire::kMaxDepth + 2);
   if (!json) co_return std::unexpected(json.error());
   auto submissions = wire::jobs_from_json(*json);
   if (!submissions) co_return std::unexpected(submissions.error());
-  auto accepted = co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));
+  auto accepted =
+      co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));
   if (!accepted) co_return std::unexpected(accepted.error());
   Json jobs = Json::array();
   for (const auto& job : accepted->jobs) jobs.push_back(wire::job_view(job));
@@ -97,9 +102,12 @@ async::Task<http::Response> list_jobs(Exchange exchange) {
   ports::JobQuery wanted;
   for (const auto& state : query.list("state")) {
     const auto known = domain::parse_job_state(state);
-    if (known) wanted.states.push_back(*known);
-    else query.fault("state", "\"" + state.substr(0, 40) + "\" is no state; states are accepted, waiting, held, submitting, queued, running, finishing, "
-                              "succeeded, failed, timed_out, cancelled, lost, rejected");
+    if (known)
+      wanted.states.push_back(*known);
+    else
+      query.fault("state", "\"" + state.substr(0, 40) +
+                               "\" is no state; states are accepted, waiting, held, submitting, queued, running, finishing, "
+                               "succeeded, failed, timed_out, cancelled, lost, rejected");
   }
   if (const auto project = query.text("project")) wanted.project = ProjectId{*project};
   if (const auto owner = query.text("owner")) wanted.owner = Principal{*owner};
@@ -182,9 +190,10 @@ async::Task<http::Response> read_job_output(Exchange exchange) {
   auto job = co_await find_job(exchange, Action::read_output);
   if (!job) co_return std::unexpected(job.error());
   auto& parts = exchange.api.parts();
-  auto chunk = co_await on_engine(exchange, parts.engine.read_output(*job, stream == "out" ? ports::Stream::out : ports::Stream::err,
-                                                                     static_cast<std::uint64_t>(offset), static_cast<std::size_t>(limit),
-                                                                     exchange.request.deadline));
+  auto chunk =
+      co_await on_engine(exchange, parts.engine.read_output(*job, stream == "out" ? ports::Stream::out : ports::Stream::err,
+                                                            static_cast<std::uint64_t>(offset), static_cast<std::size_t>(limit),
+                                                            exchange.request.deadline));
   if (!chunk) co_return std::unexpected(chunk.error());
   http::Response answer{.status = 200, .content_type = "application/octet-stream", .body = std::move(chunk->bytes)};
   answer.headers.emplace_back("Hansa-Next-Offset", std::to_string(chunk->next_offset));
@@ -195,16 +204,19 @@ async::Task<http::Response> read_job_output(Exchange exchange) {
 }
 
 async::Task<http::Response> hold_job(Exchange exchange) {
-  return changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.hold(id)); });
+  return changed(std::move(exchange), Action::change_job,
+                 [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.hold(id)); });
 }
 
 async::Task<http::Response> release_job(Exchange exchange) {
-  return changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.release(id)); });
+  return changed(std::move(exchange), Action::change_job,
+                 [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.release(id)); });
 }
 
 async::Task<http::Response> cancel_job(Exchange exchange) {
-  return changed(std::move(exchange), Action::change_job,
-                 [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.cancel(id, e.caller.principal)); });
+  return changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) {
+    return on_engine(e, e.api.parts().engine.cancel(id, e.caller.principal));
+  });
 }
 
 async::Task<http::Response> resolve_job(Exchange exchange) {
@@ -213,10 +225,12 @@ async::Task<http::Response> resolve_job(Exchange exchange) {
   auto as = text_field(*body, "as", true);
   auto reason = text_field(*body, "reason", true);
   if (!as || !reason) co_return std::unexpected(!as ? as.error() : reason.error());
-  if (*as != "lost") co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", "/as: a job can be resolved as \"lost\" and as nothing else");
+  if (*as != "lost")
+    co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", "/as: a job can be resolved as \"lost\" and as nothing else");
   auto job = co_await find_job(exchange, Action::resolve_job);
   if (!job) co_return std::unexpected(job.error());
-  auto after = co_await on_engine(exchange, exchange.api.parts().engine.resolve_lost(job->id, exchange.caller.principal, *reason));
+  auto after =
+      co_await on_engine(exchange, exchange.api.parts().engine.resolve_lost(job->id, exchange.caller.principal, *reason));
   if (!after) co_return std::unexpected(after.error());
   co_return json_answer(200, wire::job_view(*after));
 }

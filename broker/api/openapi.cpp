@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The OpenAPI 3.1 document, made from the table of routes: a route without an entry in kOperations shows as one without an answer,
-// which the test refuses.
+// The OpenAPI 3.1 document, made from the table of routes: a route without an entry in kOperations shows as one without an
+// answer, which the test refuses.
 #include "broker/api/openapi_parts.hpp"
 #include "broker/api/routes.hpp"
 
@@ -17,7 +17,8 @@ Json parameters_of(const Route& route, const Json& operation) {
   Json parameters = Json::array();
   for (auto rest = route.path; rest.find('{') != std::string_view::npos;) {
     rest.remove_prefix(rest.find('{') + 1);
-    parameters.push_back({{"name", rest.substr(0, rest.find('}'))}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+    parameters.push_back(
+        {{"name", rest.substr(0, rest.find('}'))}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
   }
   for (const auto& entry : operation.value("query", Json::array())) {
     parameters.push_back({{"name", entry[0]}, {"in", "query"}, {"description", entry[2]}, {"schema", {{"type", entry[1]}}}});
@@ -41,8 +42,10 @@ Json describe(const Route& route, const Json& operation) {
   auto& answer = described["responses"][status];
   answer["description"] = "As asked.";
   if (operation.contains("answer")) answer["content"] = content("application/json", schema_ref(operation["answer"]));
-  if (operation.contains("content")) answer["content"] = content(operation["content"].get_ref<const std::string&>().c_str(), {{"type", "string"}});
-  described["responses"]["default"] = {{"description", "A problem."}, {"content", content("application/problem+json", schema_ref("Problem"))}};
+  if (operation.contains("content"))
+    answer["content"] = content(operation["content"].get_ref<const std::string&>().c_str(), {{"type", "string"}});
+  described["responses"]["default"] = {{"description", "A problem."},
+                                       {"content", content("application/problem+json", schema_ref("Problem"))}};
   if (route.open) described["security"] = Json::array();
   return described;
 }
@@ -66,10 +69,12 @@ Json openapi_document(const BrokerFacts& facts) {
                 {"servers", Json::array({{{"url", "/"}}})},
                 {"security", Json::array({{{"token", Json::array()}}})},
                 {"components",
-                 {{"schemas", Json::parse(kSchemas, nullptr, false)}, {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+                 {{"schemas", Json::parse(kSchemas, nullptr, false)},
+                  {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
   for (const auto& route : routes()) {
     const std::string operation(route.operation);
-    document["paths"][std::string(route.path)][lower(route.method)] = describe(route, operations.value(operation, Json::object()));
+    document["paths"][std::string(route.path)][lower(route.method)] =
+        describe(route, operations.value(operation, Json::object()));
   }
   return document;
 }

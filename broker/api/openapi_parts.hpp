@@ -6,7 +6,8 @@
 
 namespace hansa::api {
 
-extern const std::string_view kOperations;  // JSON: operationId -> {"query": [...], "body": schema, "answer": schema | "content": type, "status": n}
+extern const std::string_view
+    kOperations;  // JSON: operationId -> {"query": [...], "body": schema, "answer": schema | "content": type, "status": n}
 extern const std::string_view kSchemas;     // JSON: name -> schema
 
 }  // namespace hansa::api

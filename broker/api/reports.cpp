@@ -27,7 +27,10 @@ async::Task<http::Response> report_usage(Exchange exchange) {
       wanted.by.push_back(group);
       known = true;
     }
-    if (!known) query.fault("by", "\"" + name.substr(0, 40) + "\" is nothing to sum by; choose among project, owner, site, country, queue, account, day, month, state");
+    if (!known)
+      query.fault("by",
+                  "\"" + name.substr(0, 40) +
+                      "\" is nothing to sum by; choose among project, owner, site, country, queue, account, day, month, state");
     by.push_back(name);
   }
   if (wanted.by.empty()) {
@@ -36,7 +39,8 @@ async::Task<http::Response> report_usage(Exchange exchange) {
   }
   if (wanted.by.size() > std::size(kGroups)) query.fault("by", "names something twice");
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  if (identity::reach(exchange.caller.role, Action::report_usage) != identity::Reach::everybody) wanted.owner = exchange.caller.principal;
+  if (identity::reach(exchange.caller.role, Action::report_usage) != identity::Reach::everybody)
+    wanted.owner = exchange.caller.principal;
 
   const auto time = [](const std::optional<UtcTime>& t) { return t ? Json(format_utc(*t)) : Json(); };
   const auto from = wanted.from, to = wanted.to;

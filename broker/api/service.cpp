@@ -10,8 +10,10 @@ std::string label(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '\\' || c == '"') out += '\\';
-    if (c == '\n') out += "\\n";
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
   }
   return out;
 }
@@ -19,7 +21,8 @@ std::string label(std::string_view text) {
 class Exposition {
  public:
   void family(std::string_view name, std::string_view type, std::string_view help) {
-    text_ += "# HELP " + std::string(name) + " " + std::string(help) + "\n# TYPE " + std::string(name) + " " + std::string(type) + "\n";
+    text_ += "# HELP " + std::string(name) + " " + std::string(help) + "\n# TYPE " + std::string(name) + " " + std::string(type) +
+             "\n";
     name_ = name;
   }
   void sample(std::int64_t value, std::string labels = {}) {
@@ -62,14 +65,20 @@ async::Task<http::Response> metrics(Exchange exchange) {
     out.family(name, type, help);
     for (const auto& report : *sites) out.sample(value(report), "site=\"" + label(report.site.id.str()) + "\"");
   };
-  per_site("hansa_site_up", "gauge", "Whether the site answers.", [](const auto& r) { return std::int64_t{r.state.health == domain::SiteHealth::up}; });
-  per_site("hansa_site_drained", "gauge", "Whether an operator drained the site.", [](const auto& r) { return std::int64_t{r.state.drained}; });
-  per_site("hansa_site_calls_total", "counter", "Calls made to the site since start.", [](const auto& r) { return r.calls_made; });
+  per_site("hansa_site_up", "gauge", "Whether the site answers.",
+           [](const auto& r) { return std::int64_t{r.state.health == domain::SiteHealth::up}; });
+  per_site("hansa_site_drained", "gauge", "Whether an operator drained the site.",
+           [](const auto& r) { return std::int64_t{r.state.drained}; });
+  per_site("hansa_site_calls_total", "counter", "Calls made to the site since start.",
+           [](const auto& r) { return r.calls_made; });
   per_site("hansa_site_live_jobs", "gauge", "Jobs of ours at the site.", [](const auto& r) { return r.our_live_jobs; });
-  per_site("hansa_site_waiting_jobs", "gauge", "Jobs of ours in the site's queue.", [](const auto& r) { return r.our_waiting_jobs; });
-  per_site("hansa_site_unknown_jobs", "gauge", "Jobs of ours whose state at the site is unknown.", [](const auto& r) { return r.our_unknown_jobs; });
+  per_site("hansa_site_waiting_jobs", "gauge", "Jobs of ours in the site's queue.",
+           [](const auto& r) { return r.our_waiting_jobs; });
+  per_site("hansa_site_unknown_jobs", "gauge", "Jobs of ours whose state at the site is unknown.",
+           [](const auto& r) { return r.our_unknown_jobs; });
   per_site("hansa_site_cores", "gauge", "Cores of the site.", [](const auto& r) { return r.cores; });
-  per_site("hansa_site_free_cores", "gauge", "Free cores of the site in its last snapshot.", [](const auto& r) { return r.free_cores; });
+  per_site("hansa_site_free_cores", "gauge", "Free cores of the site in its last snapshot.",
+           [](const auto& r) { return r.free_cores; });
   auto text = std::move(out).text();
   if (parts.more_metrics) text += parts.more_metrics();
   co_return http::Response{.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8", .body = std::move(text)};

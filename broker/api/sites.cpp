@@ -23,7 +23,8 @@ Json site_view(const engine::SiteReport& report) {
           {"drain_reason", state.drain_reason},
           {"last_success", time(state.last_success)},
           {"last_failure", time(state.last_failure)},
-          {"last_error", state.last_error.code.empty() ? Json() : Json{{"code", state.last_error.code}, {"message", state.last_error.message}}},
+          {"last_error",
+           state.last_error.code.empty() ? Json() : Json{{"code", state.last_error.code}, {"message", state.last_error.message}}},
           {"snapshot_at", time(report.snapshot_at)},
           {"scheduler", report.scheduler},
           {"cluster", report.cluster},
@@ -52,14 +53,17 @@ async::Task<http::Response> one_site(const Exchange& exchange, SiteId id) {
   auto reports = co_await on_engine(exchange, exchange.api.parts().engine.sites());
   if (!reports) co_return std::unexpected(reports.error());
   const auto at = std::ranges::find_if(*reports, [&](const auto& report) { return report.site.id == id; });
-  if (at == reports->end()) co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + id.str().substr(0, 40) + "\"; see: hansa sites");
+  if (at == reports->end())
+    co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND",
+                   "there is no site \"" + id.str().substr(0, 40) + "\"; see: hansa sites");
   co_return json_answer(200, site_view(*at));
 }
 
 }  // namespace
 
 async::Task<http::Response> list_sites(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::read_sites, exchange.caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  if (auto allowed = identity::authorize(exchange.caller, Action::read_sites, exchange.caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
   auto reports = co_await on_engine(exchange, exchange.api.parts().engine.sites());
   if (!reports) co_return std::unexpected(reports.error());
   Json list = Json::array();
@@ -68,26 +72,31 @@ async::Task<http::Response> list_sites(Exchange exchange) {
 }
 
 async::Task<http::Response> get_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::read_sites, exchange.caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  if (auto allowed = identity::authorize(exchange.caller, Action::read_sites, exchange.caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
   co_return co_await one_site(exchange, SiteId{exchange.path.at("id")});
 }
 
 async::Task<http::Response> drain_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
   auto body = read_body(exchange.request, {"reason"});
   if (!body) co_return std::unexpected(body.error());
   auto reason = text_field(*body, "reason", false);
   if (!reason) co_return std::unexpected(reason.error());
   const SiteId id{exchange.path.at("id")};
-  if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.drain_site(id, *reason)); !done) co_return std::unexpected(done.error());
+  if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.drain_site(id, *reason)); !done)
+    co_return std::unexpected(done.error());
   co_return co_await one_site(exchange, id);
 }
 
 async::Task<http::Response> resume_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed) co_return std::unexpected(allowed.error());
+  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
   if (auto body = read_body(exchange.request, {}); !body) co_return std::unexpected(body.error());
   const SiteId id{exchange.path.at("id")};
-  if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.resume_site(id)); !done) co_return std::unexpected(done.error());
+  if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.resume_site(id)); !done)
+    co_return std::unexpected(done.error());
   co_return co_await one_site(exchange, id);
 }
 

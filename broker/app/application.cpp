@@ -96,7 +96,10 @@ engine::EngineOptions engine_options(const config::EngineConfig& config, std::st
 identity::AccountDirectory account_directory(const config::BrokerConfig& config, ports::Log& log) {
   std::vector<identity::SiteAccounts> sites;
   for (const auto& site : config.sites) {
-    sites.push_back({.site = site.id, .own_account = site.run_as == config::RunAs::self, .accounts = site.accounts, .file = site.accounts_file});
+    sites.push_back({.site = site.id,
+                     .own_account = site.run_as == config::RunAs::self,
+                     .accounts = site.accounts,
+                     .file = site.accounts_file});
   }
   std::vector<identity::ProjectMembers> projects;
   for (const auto& project : config.projects) projects.push_back({project.id, project.members});
@@ -107,8 +110,10 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
 }
 
 http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& log) {
-  http::ServerOptions options{.address = config.listen.host, .port = config.listen.port, .threads = static_cast<unsigned>(config.threads)};
-  if (config.tls_certificate && config.tls_key) options.tls = http::TlsFiles{config.tls_certificate->string(), config.tls_key->string()};
+  http::ServerOptions options{
+      .address = config.listen.host, .port = config.listen.port, .threads = static_cast<unsigned>(config.threads)};
+  if (config.tls_certificate && config.tls_key)
+    options.tls = http::TlsFiles{config.tls_certificate->string(), config.tls_key->string()};
   options.body_limit = [limits = config.limits](std::string_view method, std::string_view path) {
     const auto configured = static_cast<std::size_t>(path == "/v1/jobs/bulk" ? limits.bulk_kib : limits.job_kib) << 10;
     return std::min(configured, api::Api::body_limit(method, path));
@@ -120,16 +125,23 @@ http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& 
   options.idle_timeout = config.limits.idle_timeout;
   options.on_event = [&log](const http::ServerEvent& event) {
     using Kind = http::ServerEvent::Kind;
-    const auto level = event.kind == Kind::answered ? ports::LogLevel::debug : event.kind == Kind::accept_failed ? ports::LogLevel::error : ports::LogLevel::info;
+    const auto level = event.kind == Kind::answered        ? ports::LogLevel::debug
+                       : event.kind == Kind::accept_failed ? ports::LogLevel::error
+                                                           : ports::LogLevel::info;
     const auto* sentence = event.kind == Kind::answered     ? "request"
                            : event.kind == Kind::refused    ? "request refused"
                            : event.kind == Kind::dropped    ? "connection dropped"
                            : event.kind == Kind::tls_failed ? "TLS handshake failed"
                                                             : "cannot accept connections";
     log.write(level, sentence,
-              {{"request", std::string(event.request_id)}, {"peer", std::string(event.peer)}, {"method", std::string(event.method)},
-               {"target", std::string(event.target.substr(0, event.target.find('?')))}, {"status", event.status == 0 ? "" : std::to_string(event.status)},
-               {"code", std::string(event.code)}, {"detail", std::string(event.detail)}, {"us", std::to_string(event.duration.count())}});
+              {{"request", std::string(event.request_id)},
+               {"peer", std::string(event.peer)},
+               {"method", std::string(event.method)},
+               {"target", std::string(event.target.substr(0, event.target.find('?')))},
+               {"status", event.status == 0 ? "" : std::to_string(event.status)},
+               {"code", std::string(event.code)},
+               {"detail", std::string(event.detail)},
+               {"us", std::to_string(event.duration.count())}});
   };
   return options;
 }
@@ -148,7 +160,8 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                                .broker_id = config.broker.name,
                                .opened_at = scheduler.now_utc(),
                                .on_fatal = [&log](const Error& error) {
-                                 log.write(ports::LogLevel::error, "the disk failed under the database; ending before anything wrong is said",
+                                 log.write(ports::LogLevel::error,
+                                           "the disk failed under the database; ending before anything wrong is said",
                                            {{"code", error.code}, {"error", error.message}, {"detail", error.detail}});
                                  std::_Exit(kExitStorage);
                                }};
@@ -164,16 +177,29 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
     Strand strand;
     auto accounts = account_directory(config, log);
     identity::TokenAuthority tokens(scheduler, random, **store);
-    ConnectorGround ground{.scheduler = scheduler, .random = random, .strand = strand.executor(), .log = log, .program_folder = program_folder};
+    ConnectorGround ground{
+        .scheduler = scheduler, .random = random, .strand = strand.executor(), .log = log, .program_folder = program_folder};
     auto sites = build_sites(config, ground);
     if (!sites) return complain(sites.error(), exit_status(sites.error()));
-    engine::Engine engine({.strand = strand.executor(), .scheduler = scheduler, .ids = ids, .jobs = **store, .usage = **store, .sites = **store,
-                           .accounts = accounts, .log = log},
+    engine::Engine engine({.strand = strand.executor(),
+                           .scheduler = scheduler,
+                           .ids = ids,
+                           .jobs = **store,
+                           .usage = **store,
+                           .sites = **store,
+                           .accounts = accounts,
+                           .log = log},
                           engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(*sites));
-    api::Api api({.engine = engine, .jobs = **store, .usage = **store, .tokens = tokens, .scheduler = scheduler, .log = log,
+    api::Api api({.engine = engine,
+                  .jobs = **store,
+                  .usage = **store,
+                  .tokens = tokens,
+                  .scheduler = scheduler,
+                  .log = log,
                   .more_metrics = [&store] { return store_metrics((*store)->figures()); }},
                  {.name = config.broker.name, .country = config.broker.country, .version = std::string(kVersion)});
-    http::Server server(server_options(config.api, log), [&api](http::Request request) { return api.handle(std::move(request)); });
+    http::Server server(server_options(config.api, log),
+                        [&api](http::Request request) { return api.handle(std::move(request)); });
 
     const auto start = [&]() -> Result<void> {
       if (auto loaded = strand.run(tokens.load()); !loaded) return loaded;
@@ -184,8 +210,11 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
     if (auto started = start(); started) {
       api.set_ready(true);
       log.write(ports::LogLevel::info, "serving",
-                {{"version", std::string(kVersion)}, {"address", config.api.listen.host + ":" + std::to_string(server.port())},
-                 {"broker", config.broker.name}, {"sites", std::to_string(config.sites.size())}, {"epoch", std::to_string(*epoch)}});
+                {{"version", std::string(kVersion)},
+                 {"address", config.api.listen.host + ":" + std::to_string(server.port())},
+                 {"broker", config.broker.name},
+                 {"sites", std::to_string(config.sites.size())},
+                 {"epoch", std::to_string(*epoch)}});
       const auto signal = stop_signal.wait();
       log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
       stop_signal.next_ends_at_once();

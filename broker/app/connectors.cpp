@@ -62,7 +62,8 @@ MadeConnector make_local(const config::BrokerConfig& config, const config::SiteC
 
 MadeConnector make_slurm(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
   if (site.run_as == RunAs::by_switch) {
-    ground.transports.push_back(std::make_unique<connectors::transport::AccountTransport>(ground.scheduler, config.broker.switch_socket->string()));
+    ground.transports.push_back(
+        std::make_unique<connectors::transport::AccountTransport>(ground.scheduler, config.broker.switch_socket->string()));
   } else {
     ground.transports.push_back(std::make_unique<connectors::transport::DirectTransport>(ground.scheduler));
   }
@@ -99,8 +100,10 @@ Result<std::vector<engine::SiteSetup>> build_sites(const config::BrokerConfig& c
     auto made = site.connector == Connector::local   ? make_local(config, site, ground)
                 : site.connector == Connector::slurm ? make_slurm(config, site, ground)
                                                      : make_model(site, ground);
-    if (made) sites.push_back({.site = site_of(site), .connector = std::move(*made)});
-    else faults.push_back({"site " + site.id.str(), made.error().message});
+    if (made)
+      sites.push_back({.site = site_of(site), .connector = std::move(*made)});
+    else
+      faults.push_back({"site " + site.id.str(), made.error().message});
   }
   if (faults.empty()) return sites;
   auto error = fail(ErrorKind::invalid_argument, "BAD_SITE", "sites could not be set up");

@@ -3,7 +3,6 @@
 #include "broker/app/version.hpp"
 
 #include <CLI/CLI.hpp>
-
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,14 +11,17 @@
 
 int main(int argc, char** argv) {
   using namespace hansa;
-  CLI::App command("hansad: the Hansa broker. Takes jobs over REST, picks a site for each, and has the site's own scheduler run it.", "hansad");
+  CLI::App command(
+      "hansad: the Hansa broker. Takes jobs over REST, picks a site for each, and has the site's own scheduler run it.",
+      "hansad");
   std::string file = "/etc/hansa/hansad.toml";
   bool check = false;
   command.add_option("--config", file, "Configuration file (see config/reference.md)")->capture_default_str()->type_name("FILE");
   command.add_flag("--check", check, "Only check the configuration, and say every fault of it");
   command.set_version_flag("--version", "hansad " + std::string(app::kVersion));
-  command.footer("Exit status: 0 stopped as asked; 2 usage; 69 address in use; 74 state folder or database unusable;\n"
-                 "75 already running on this state folder; 77 run as root; 78 configuration.");
+  command.footer(
+      "Exit status: 0 stopped as asked; 2 usage; 69 address in use; 74 state folder or database unusable;\n"
+      "75 already running on this state folder; 77 run as root; 78 configuration.");
   try {
     command.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -37,7 +39,9 @@ int main(int argc, char** argv) {
     return app::kExitOk;
   }
   if (::geteuid() == 0) {
-    std::fprintf(stderr, "hansad: refuses to run as root: start it as an account of its own (systemd: User=hansa); becoming others is hansa-switch's business\n");
+    std::fprintf(stderr,
+                 "hansad: refuses to run as root: start it as an account of its own (systemd: User=hansa); becoming others is "
+                 "hansa-switch's business\n");
     return app::kExitRoot;
   }
   ::umask(077);                // whatever it or what it starts writes is its own

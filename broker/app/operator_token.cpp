@@ -40,14 +40,17 @@ Result<void> make_state_folder(const std::filesystem::path& folder) {
     error.error().message += "; make it and give it to the account that runs hansad, or set broker.state_dir";
     return error;
   }
-  struct stat found {};
+  struct stat found{};
   if (::stat(folder.c_str(), &found) != 0) return io_error("cannot use the state folder", folder);
-  if (!S_ISDIR(found.st_mode)) return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE", folder.string() + " is no folder; set broker.state_dir");
+  if (!S_ISDIR(found.st_mode))
+    return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE", folder.string() + " is no folder; set broker.state_dir");
   if (found.st_uid != ::geteuid()) {
-    return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE", folder.string() + " belongs to another account; chown it to the one that runs hansad");
+    return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE",
+                folder.string() + " belongs to another account; chown it to the one that runs hansad");
   }
   if ((found.st_mode & 077U) != 0) {
-    return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE", "others can enter " + folder.string() + ", where scripts and tokens lie: chmod 0700 it");
+    return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE",
+                "others can enter " + folder.string() + ", where scripts and tokens lie: chmod 0700 it");
   }
   return {};
 }
@@ -61,7 +64,8 @@ async::Task<> ensure_operator_token(identity::TokenAuthority& tokens, std::files
 
 std::string store_metrics(const store::Figures& figures) {
   const auto one = [](const char* name, const char* type, const char* help, std::uint64_t value) {
-    return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " + std::to_string(value) + "\n";
+    return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
+           std::to_string(value) + "\n";
   };
   return one("hansa_store_commits_total", "counter", "Commits since start.", figures.commits) +
          one("hansa_store_operations_total", "counter", "Operations that those commits carried.", figures.operations) +

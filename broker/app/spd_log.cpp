@@ -22,8 +22,9 @@ spdlog::level::level_enum level_of(ports::LogLevel level) {
 std::string json_text(std::string_view text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 bool needs_quotes(std::string_view text) {
-  return text.empty() || text.find_first_of(" \"\\=\t\r\n") != std::string_view::npos ||
-         std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F; });
+  return text.empty() || text.find_first_of(" \"\\=\t\r\n") != std::string_view::npos || std::ranges::any_of(text, [](char c) {
+           return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F;
+         });
 }
 
 }  // namespace
@@ -33,7 +34,8 @@ SpdLog::SpdLog(ports::LogLevel least, bool json)
   logger_->set_level(level_of(least));
   logger_->flush_on(spdlog::level::debug);
   // Fields are quoted by us: whatever a site or a client sent stays on its line.
-  logger_->set_pattern(json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",\"level\":\"%l\",%v}" : "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v", spdlog::pattern_time_type::utc);
+  logger_->set_pattern(json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",\"level\":\"%l\",%v}" : "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v",
+                       spdlog::pattern_time_type::utc);
 }
 
 SpdLog::~SpdLog() = default;
@@ -43,8 +45,10 @@ void SpdLog::write(ports::LogLevel level, std::string_view sentence, std::initia
   std::string line = json_ ? "\"message\":" + json_text(sentence) : std::string(sentence);
   for (const auto& [name, value] : fields) {
     if (value.empty()) continue;
-    if (json_) line += "," + json_text(name) + ":" + json_text(value);
-    else line += " " + std::string(name) + "=" + (needs_quotes(value) ? json_text(value) : value);
+    if (json_)
+      line += "," + json_text(name) + ":" + json_text(value);
+    else
+      line += " " + std::string(name) + "=" + (needs_quotes(value) ? json_text(value) : value);
   }
   logger_->log(level_of(level), fmt::string_view("{}"), line);
 }

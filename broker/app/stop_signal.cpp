@@ -15,8 +15,7 @@ StopSignal::StopSignal() {
 
 int StopSignal::wait() {
   int signal = 0;
-  while (sigwait(&set_, &signal) != 0) {
-  }
+  while (sigwait(&set_, &signal) != 0) {}
   return signal;
 }
 

@@ -22,9 +22,7 @@ struct Deadline {
   [[nodiscard]] Deadline shortened_to(const Clock& clock, Milliseconds after) const { return shortened_to(in(clock, after)); }
 
   /// Never negative.
-  [[nodiscard]] Milliseconds remaining(const Clock& clock) const {
-    return std::max(at - clock.now_monotonic(), Milliseconds{0});
-  }
+  [[nodiscard]] Milliseconds remaining(const Clock& clock) const { return std::max(at - clock.now_monotonic(), Milliseconds{0}); }
   [[nodiscard]] bool passed(const Clock& clock) const { return clock.now_monotonic() >= at; }
 
   friend auto operator<=>(Deadline, Deadline) = default;

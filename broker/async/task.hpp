@@ -28,9 +28,7 @@ template <class T>
 Task<T> without_exceptions(Task<T> work) {
   try {
     co_return co_await std::move(work);
-  } catch (...) {
-    co_return std::unexpected(to_error(std::current_exception()));
-  }
+  } catch (...) { co_return std::unexpected(to_error(std::current_exception())); }
 }
 
 namespace detail {

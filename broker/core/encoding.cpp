@@ -36,7 +36,8 @@ std::string to_base64(std::string_view bytes, std::size_t line_length) {
   std::size_t column = 0;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = (group << 8U) | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    for (std::size_t k = 0; k < 3; ++k)
+      group = (group << 8U) | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
     for (std::size_t k = 0; k < 4; ++k) {
       if (line_length > 0 && column == line_length) {
         text += '\n';
@@ -71,7 +72,11 @@ std::optional<std::string> from_base64(std::string_view text) {
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : (lead & 0xE0U) == 0xC0 ? 2 : (lead & 0xF0U) == 0xE0 ? 3 : (lead & 0xF8U) == 0xF0 ? 4 : 0;
+    const std::size_t length = lead < 0x80              ? 1
+                               : (lead & 0xE0U) == 0xC0 ? 2
+                               : (lead & 0xF0U) == 0xE0 ? 3
+                               : (lead & 0xF8U) == 0xF0 ? 4
+                                                        : 0;
     if (length == 0 || i + length > text.size()) return false;
     std::uint32_t code = length == 1 ? lead : lead & (0x7FU >> length);
     for (std::size_t k = 1; k < length; ++k) {

@@ -39,8 +39,14 @@ struct Amount {
   friend constexpr auto operator<=>(Amount, Amount) = default;
   friend constexpr Amount operator+(Amount a, Amount b) { return {a.value + b.value}; }
   friend constexpr Amount operator-(Amount a, Amount b) { return {a.value - b.value}; }
-  constexpr Amount& operator+=(Amount other) { value += other.value; return *this; }
-  constexpr Amount& operator-=(Amount other) { value -= other.value; return *this; }
+  constexpr Amount& operator+=(Amount other) {
+    value += other.value;
+    return *this;
+  }
+  constexpr Amount& operator-=(Amount other) {
+    value -= other.value;
+    return *this;
+  }
 };
 
 using SiteId = Name<struct SiteIdTag>;             // configuration's [[site]] id: [a-z0-9-]{1,32}

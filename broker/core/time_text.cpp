@@ -111,8 +111,8 @@ Result<UtcTime> parse_utc(std::string_view text) {
   UtcTime result = std::chrono::sys_days{date};
   if (text.size() == 10) return result;
   const auto hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
-  if (!hour || !minute || !second || (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' || text[16] != ':' || *hour > 23 ||
-      *minute > 59 || *second > 60) {
+  if (!hour || !minute || !second || (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' ||
+      text[16] != ':' || *hour > 23 || *minute > 59 || *second > 60) {
     return bad_time(text);
   }
   result += std::chrono::hours{*hour} + std::chrono::minutes{*minute} + Seconds{*second};
@@ -120,7 +120,8 @@ Result<UtcTime> parse_utc(std::string_view text) {
   if (at < text.size() && text[at] == '.') {
     int scale = 100;
     const auto first = ++at;
-    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10) result += Milliseconds{(text[at] - '0') * scale};
+    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10)
+      result += Milliseconds{(text[at] - '0') * scale};
     if (at == first) return bad_time(text);
   }
   if (at + 1 == text.size() && (text[at] == 'Z' || text[at] == 'z')) return result;

@@ -57,8 +57,7 @@ Ulid UlidSource::next() {
     random_.fill(std::as_writable_bytes(std::span(last_)).subspan(6));
   } else {
     // The same millisecond, or a clock that went back: count up from the last one, carrying into the time if need be.
-    for (std::size_t i = 16; i-- > 0 && ++last_[i] == 0;) {
-    }
+    for (std::size_t i = 16; i-- > 0 && ++last_[i] == 0;) {}
   }
   return Ulid{last_};
 }

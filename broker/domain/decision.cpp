@@ -14,8 +14,11 @@ std::optional<Obstacle> parse_obstacle(std::string_view text) {
 }
 
 Json to_json(const Verdict& verdict) {
-  Json json{{"site", verdict.site.str()},     {"obstacle", to_string(verdict.obstacle)}, {"code", verdict.code},
-            {"message", verdict.message},     {"source", verdict.source}};
+  Json json{{"site", verdict.site.str()},
+            {"obstacle", to_string(verdict.obstacle)},
+            {"code", verdict.code},
+            {"message", verdict.message},
+            {"source", verdict.source}};
   if (verdict.age) json["age_s"] = verdict.age->count();
   if (!verdict.queue.empty()) json["queue"] = verdict.queue.str();
   if (verdict.wait) json["wait_s"] = verdict.wait->count();

@@ -11,9 +11,7 @@ namespace {
 
 // One overload of `write` and of `read` for each event, in the order of EventBody.
 
-Json write(const Accepted& e) {
-  return {{"owner", e.owner.str()}, {"broker_id", e.broker_id}, {"spec", to_json(e.spec)}};
-}
+Json write(const Accepted& e) { return {{"owner", e.owner.str()}, {"broker_id", e.broker_id}, {"spec", to_json(e.spec)}}; }
 Json with_reason(Json json, const Reason& reason) {
   put_reason(json, reason);
   return json;
@@ -25,7 +23,10 @@ Json write(const Held& e) { return with_reason({{"by_user", e.by_user}}, e.reaso
 Json write(const Released&) { return Json::object(); }
 Json write(const Rejected& e) { return with_reason(Json::object(), e.reason); }
 Json write(const AttemptIntended& e) {
-  return {{"attempt", e.attempt}, {"site", e.site.str()}, {"queue", e.queue.str()}, {"account", e.account.str()},
+  return {{"attempt", e.attempt},
+          {"site", e.site.str()},
+          {"queue", e.queue.str()},
+          {"account", e.account.str()},
           {"scheduler_account", e.scheduler_account}};
 }
 Json write(const AttemptResent& e) { return attempt_only(e.attempt); }
@@ -85,7 +86,10 @@ void read(FieldReader& f, const Json&, SightingQuarantined& e) {
 }
 void read(FieldReader& f, const Json&, AttemptSealed& e) { e.attempt = f.small("attempt"); }
 void read(FieldReader& f, const Json&, RunStarted& e) {
-  e = {.attempt = f.small("attempt"), .task_index = f.small("task_index"), .run = f.small("run"), .started_at = f.time("started_at_ms")};
+  e = {.attempt = f.small("attempt"),
+       .task_index = f.small("task_index"),
+       .run = f.small("run"),
+       .started_at = f.time("started_at_ms")};
 }
 void read(FieldReader& f, const Json&, RunRequeued& e) {
   e = {.attempt = f.small("attempt"), .task_index = f.small("task_index"), .run = f.small("run")};
@@ -117,11 +121,26 @@ void read(FieldReader& f, const Json&, Ended& e) {
 }
 void read(FieldReader& f, const Json&, ResolvedLost& e) { e = {.by = Principal{f.text("by")}, .reason = f.text("reason")}; }
 
-constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kNames = {
-    "accepted",      "waiting",           "held",           "released",      "rejected",
-    "attempt_intended", "attempt_resent", "attempt_unknown", "attempt_seen_again", "attempt_bound",
-    "sighting_quarantined", "attempt_sealed", "run_started", "run_requeued", "run_finishing",
-    "attempt_ended", "cancel_requested",  "cancel_resolved", "ended",        "resolved_lost"};
+constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kNames = {"accepted",
+                                                                                 "waiting",
+                                                                                 "held",
+                                                                                 "released",
+                                                                                 "rejected",
+                                                                                 "attempt_intended",
+                                                                                 "attempt_resent",
+                                                                                 "attempt_unknown",
+                                                                                 "attempt_seen_again",
+                                                                                 "attempt_bound",
+                                                                                 "sighting_quarantined",
+                                                                                 "attempt_sealed",
+                                                                                 "run_started",
+                                                                                 "run_requeued",
+                                                                                 "run_finishing",
+                                                                                 "attempt_ended",
+                                                                                 "cancel_requested",
+                                                                                 "cancel_resolved",
+                                                                                 "ended",
+                                                                                 "resolved_lost"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_body(std::string_view name, const Json& json) {
@@ -155,7 +174,10 @@ Result<EventBody> event_from_json(std::string_view name, const Json& json) { ret
 
 Json to_json(const JobSpec& spec) {
   const auto& r = spec.resources;
-  Json json{{"project", spec.project.str()}, {"nodes", r.nodes}, {"tasks", r.tasks}, {"cpus_per_task", r.cpus_per_task},
+  Json json{{"project", spec.project.str()},
+            {"nodes", r.nodes},
+            {"tasks", r.tasks},
+            {"cpus_per_task", r.cpus_per_task},
             {"time_limit_s", spec.time_limit.count()}};
   if (!spec.name.empty()) json["name"] = spec.name;
   if (r.memory_per_node.value > 0) json["memory_per_node_mib"] = r.memory_per_node.value;
@@ -178,12 +200,16 @@ Result<JobSpec> spec_from_json(const Json& json) {
   spec.resources.gpu_model = f.text_or_empty("gpu_model");
   spec.time_limit = Seconds{f.integer("time_limit_s")};
   for (const auto& site : f.array("sites")) {
-    if (!site.is_string()) f.miss("sites");
-    else spec.placement.sites.emplace_back(site.get<std::string>());
+    if (!site.is_string())
+      f.miss("sites");
+    else
+      spec.placement.sites.emplace_back(site.get<std::string>());
   }
   for (const auto& country : f.array("countries")) {
-    if (!country.is_string()) f.miss("countries");
-    else spec.placement.countries.push_back(country.get<std::string>());
+    if (!country.is_string())
+      f.miss("countries");
+    else
+      spec.placement.countries.push_back(country.get<std::string>());
   }
   spec.requeue = f.flag("requeue");
   if (!f.ok()) return f.error("job specification");

@@ -14,11 +14,11 @@ struct Spelling {
 };
 
 constexpr Spelling<JobState> kJobStates[] = {
-    {JobState::accepted, "accepted"},     {JobState::waiting, "waiting"},     {JobState::held, "held"},
-    {JobState::staging, "staging"},       {JobState::submitting, "submitting"}, {JobState::queued, "queued"},
-    {JobState::running, "running"},       {JobState::finishing, "finishing"}, {JobState::succeeded, "succeeded"},
-    {JobState::failed, "failed"},         {JobState::timed_out, "timed_out"}, {JobState::cancelled, "cancelled"},
-    {JobState::lost, "lost"},             {JobState::rejected, "rejected"}};
+    {JobState::accepted, "accepted"}, {JobState::waiting, "waiting"},       {JobState::held, "held"},
+    {JobState::staging, "staging"},   {JobState::submitting, "submitting"}, {JobState::queued, "queued"},
+    {JobState::running, "running"},   {JobState::finishing, "finishing"},   {JobState::succeeded, "succeeded"},
+    {JobState::failed, "failed"},     {JobState::timed_out, "timed_out"},   {JobState::cancelled, "cancelled"},
+    {JobState::lost, "lost"},         {JobState::rejected, "rejected"}};
 constexpr Spelling<AttemptState> kAttemptStates[] = {{AttemptState::intended, "intended"},
                                                      {AttemptState::sent, "sent"},
                                                      {AttemptState::bound, "bound"},
@@ -91,7 +91,8 @@ std::optional<TagParts> parse_tag(std::string_view text) {
   const auto digits = text.substr(kIdLength + 1);
   std::int32_t attempt = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), attempt);
-  if (!id || error != std::errc{} || end != digits.data() + digits.size() || attempt < 1 || digits.front() == '0') return std::nullopt;
+  if (!id || error != std::errc{} || end != digits.data() + digits.size() || attempt < 1 || digits.front() == '0')
+    return std::nullopt;
   return TagParts{*id, attempt};
 }
 

@@ -62,8 +62,20 @@ struct Submission {
 };
 
 enum class JobState {
-  accepted, waiting, held, staging, submitting, queued, running, finishing,
-  succeeded, failed, timed_out, cancelled, lost, rejected,  // terminal: final
+  accepted,
+  waiting,
+  held,
+  staging,
+  submitting,
+  queued,
+  running,
+  finishing,
+  succeeded,
+  failed,
+  timed_out,
+  cancelled,
+  lost,
+  rejected,  // terminal: final
 };
 enum class AttemptState { intended, sent, bound, ended };
 

@@ -31,12 +31,15 @@ class FieldReader {
   }
   std::string text_or_empty(const char* key) { return find(key) == nullptr ? std::string{} : text(key); }
   template <typename NameType>
-  NameType name(const char* key) { return NameType{text_or_empty(key)}; }
+  NameType name(const char* key) {
+    return NameType{text_or_empty(key)};
+  }
 
   std::int64_t integer(const char* key) {
     const auto* field = find(key);
     if (field == nullptr || !field->is_number_integer()) return miss(key), 0;
-    if (field->is_number_unsigned() && field->get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max()) return miss(key), 0;
+    if (field->is_number_unsigned() && field->get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max())
+      return miss(key), 0;
     return field->get<std::int64_t>();
   }
   std::int32_t small(const char* key) {

@@ -30,7 +30,9 @@ class Step {
     return enter(JobState::waiting, {"RELEASED", "released by its user"});
   }
 
-  Result<void> operator()(const Rejected& e) { return in_broker() ? finish(JobState::rejected, e.reason) : refuse("a site may have it"); }
+  Result<void> operator()(const Rejected& e) {
+    return in_broker() ? finish(JobState::rejected, e.reason) : refuse("a site may have it");
+  }
 
   Result<void> operator()(const AttemptIntended& e) {
     if (!in_broker() || job_.held_by_user || job_.cancel) return refuse("it is not free to go to a site");
@@ -123,7 +125,8 @@ class Step {
 
   Result<void> operator()(const AttemptEnded& e) {
     return live(e.attempt, [&](Attempt& attempt) -> Result<void> {
-      if (e.outcome != Outcome::never_started && attempt.state != AttemptState::bound) return refuse("what never was bound cannot have run");
+      if (e.outcome != Outcome::never_started && attempt.state != AttemptState::bound)
+        return refuse("what never was bound cannot have run");
       if (e.started_at || e.outcome != Outcome::never_started) {
         auto& run = run_of(attempt, e.task_index, e.run);
         if (e.started_at) run.started_at = e.started_at;
@@ -164,7 +167,8 @@ class Step {
 
   Result<void> operator()(const Ended& e) {
     if (!in_broker()) return refuse("a site may have it");
-    if (e.state != JobState::cancelled && e.state != JobState::failed) return refuse("the broker's own word is cancelled or failed");
+    if (e.state != JobState::cancelled && e.state != JobState::failed)
+      return refuse("the broker's own word is cancelled or failed");
     return finish(e.state, e.reason);
   }
 
@@ -204,14 +208,16 @@ class Step {
   }
 
   Attempt* find(std::int32_t number) {
-    return number >= 1 && number <= static_cast<std::int32_t>(job_.attempts.size()) ? &job_.attempts[static_cast<std::size_t>(number) - 1]
-                                                                                   : nullptr;
+    return number >= 1 && number <= static_cast<std::int32_t>(job_.attempts.size())
+               ? &job_.attempts[static_cast<std::size_t>(number) - 1]
+               : nullptr;
   }
 
   template <typename Action>
   Result<void> live(std::int32_t number, Action action) {
     auto* attempt = find(number);
-    if (is_terminal(job_.state) || attempt == nullptr || attempt->state == AttemptState::ended) return refuse("that attempt is not alive");
+    if (is_terminal(job_.state) || attempt == nullptr || attempt->state == AttemptState::ended)
+      return refuse("that attempt is not alive");
     return action(*attempt);
   }
 
@@ -223,7 +229,8 @@ class Step {
   }
 
   static Run& run_of(Attempt& attempt, std::int32_t task_index, std::int32_t number) {
-    const auto at = std::ranges::find_if(attempt.runs, [&](const Run& r) { return r.task_index == task_index && r.number == number; });
+    const auto at =
+        std::ranges::find_if(attempt.runs, [&](const Run& r) { return r.task_index == task_index && r.number == number; });
     if (at != attempt.runs.end()) return *at;
     attempt.runs.push_back(Run{.task_index = task_index, .number = number});
     return attempt.runs.back();
@@ -266,7 +273,8 @@ Result<void> apply(Job& job, const JobEvent& event) {
 
 Result<Job> replay(const JobId& id, std::int64_t epoch, std::span<const JobEvent> events) {
   const auto* accepted = events.empty() ? nullptr : std::get_if<Accepted>(&events.front().body);
-  if (accepted == nullptr) return fail(ErrorKind::internal, "BAD_EVENTS", "the events of job " + id.str() + " do not begin with its acceptance");
+  if (accepted == nullptr)
+    return fail(ErrorKind::internal, "BAD_EVENTS", "the events of job " + id.str() + " do not begin with its acceptance");
   auto job = new_job(id, epoch, events.front().at, *accepted);
   for (const auto& event : events.subspan(1)) {
     if (auto done = apply(job, event); !done) return std::unexpected(done.error());

@@ -76,24 +76,29 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
 
   auto payload = co_await context_.jobs.payload(id);
   if (!payload) {
-    if (first_send) co_return co_await not_sent(id, number, {"NOT_SENT", "the broker could not read the job's script: " + payload.error().message});
+    if (first_send)
+      co_return co_await not_sent(id, number,
+                                  {"NOT_SENT", "the broker could not read the job's script: " + payload.error().message});
     co_return co_await unknown(id, number, desk, async::Deadline{context_.scheduler.now_monotonic()}, payload.error());
   }
   request.payload = std::move(*payload);
 
   ++submissions_;
   const auto deadline = async::Deadline::in(context_.scheduler, context_.options.submit_timeout);
-  auto receipt = co_await desk.call<ports::SubmitReceipt>(
-      CallKind::submit, deadline,
-      [&](ports::SiteConnector& connector, async::Deadline until) {
-        place->leave();
-        return connector.submit(std::move(request), until);
-      });
+  auto receipt = co_await desk.call<ports::SubmitReceipt>(CallKind::submit, deadline,
+                                                          [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                            place->leave();
+                                                            return connector.submit(std::move(request), until);
+                                                          });
   if (receipt) co_return co_await bind(id, number, receipt->site_job_id, desk);
 
   const auto& error = receipt.error();
   context_.log.write(ports::LogLevel::warning, "submission without a receipt",
-                     {{"job", id.str()}, {"site", desk.site().id.str()}, {"code", error.code}, {"error", error.message}, {"detail", error.detail}});
+                     {{"job", id.str()},
+                      {"site", desk.site().id.str()},
+                      {"code", error.code},
+                      {"error", error.message},
+                      {"detail", error.detail}});
   if (surely_not_sent(error) && first_send) {
     // A site that will not have this person says no for good; one that is away says nothing about the job.
     const bool refused = error.kind == ErrorKind::permission_denied;
@@ -109,8 +114,9 @@ async::Task<> Dispatch::unknown(JobId id, std::int32_t attempt, SiteDesk& desk, 
   });
   const auto* job = context_.book.find(id);  // it may have been given up as lost
   if (job != nullptr && unbound_attempt(*job, attempt) != nullptr) {
-    reconciler_.look_for(id, desk, {.child_dead_at = child_dead.at, .sent_at = context_.scheduler.now_monotonic(),
-                                    .refused = error.code == "SITE_REFUSED"});
+    reconciler_.look_for(
+        id, desk,
+        {.child_dead_at = child_dead.at, .sent_at = context_.scheduler.now_monotonic(), .refused = error.code == "SITE_REFUSED"});
   }
   if (!marked && marked.error().kind != ErrorKind::not_found) co_return std::unexpected(marked.error());
   co_return Result<void>{};
@@ -185,11 +191,15 @@ async::Task<> Dispatch::cancel_until_resolved(JobId id) {
                                                       });
     if (!outcome) {
       context_.log.write(ports::LogLevel::warning, "cancel without an answer",
-                         {{"job", id.str()}, {"site", desk->site().id.str()}, {"code", outcome.error().code}, {"error", outcome.error().message}});
+                         {{"job", id.str()},
+                          {"site", desk->site().id.str()},
+                          {"code", outcome.error().code},
+                          {"error", outcome.error().message}});
     }
     const auto word = outcome.value_or(CancelOutcome::unknown);
     auto stored = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
-      const bool open = now.cancel && (!now.cancel->outcome || (*now.cancel->outcome == CancelOutcome::unknown && word != CancelOutcome::unknown));
+      const bool open = now.cancel && (!now.cancel->outcome ||
+                                       (*now.cancel->outcome == CancelOutcome::unknown && word != CancelOutcome::unknown));
       return open ? Step{.events = {CancelResolved{word}}} : Step{};
     });
     desk->wake_status.set();

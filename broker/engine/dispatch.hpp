@@ -14,7 +14,8 @@ class Dispatch {
  public:
   Dispatch(Context& context, Reconciler& reconciler) : context_(context), reconciler_(reconciler) {}
 
-  /// The job's live attempt has a durable intent: send it, for the first time or again. Takes a place in the desk's `submitting` at once.
+  /// The job's live attempt has a durable intent: send it, for the first time or again. Takes a place in the desk's `submitting`
+  /// at once.
   void send(const JobId& id, SiteDesk& desk);
 
   /// The job's cancel is durable and its live attempt is bound: carry it to the site and keep at it until it has an outcome.

@@ -41,15 +41,24 @@ class Engine::Loops {
         options_(std::move(options)),
         desks_(make_desks(std::move(sites))),
         book_(parts_.strand, parts_.scheduler, parts_.jobs, options_.epoch),
-        context_{.scheduler = parts_.scheduler, .options = options_, .log = parts_.log, .jobs = parts_.jobs, .usage = parts_.usage,
-                 .accounts = parts_.accounts, .book = book_, .desks = desks_, .tasks = tasks_, .placing = placing_},
+        context_{.scheduler = parts_.scheduler,
+                 .options = options_,
+                 .log = parts_.log,
+                 .jobs = parts_.jobs,
+                 .usage = parts_.usage,
+                 .accounts = parts_.accounts,
+                 .book = book_,
+                 .desks = desks_,
+                 .tasks = tasks_,
+                 .placing = placing_},
         reconciler_(context_),
         dispatch_(context_, reconciler_),
         placement_(context_, dispatch_),
         watch_(context_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
         intake_(parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts,
                 [this](std::vector<Job> jobs) { deliver(std::move(jobs)); }),
-        tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs, [this](std::string_view name, const Error& error) { task_failed(name, error); }) {
+        tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
+               [this](std::string_view name, const Error& error) { task_failed(name, error); }) {
     reconciler_.use(dispatch_);
     book_.on_change([this](const Job* before, const Job& after) { index(before, after); });
   }
@@ -86,7 +95,9 @@ class Engine::Loops {
     }
     if (is != nullptr) {
       if (auto* desk = context_.desk(is->site)) {
-        const auto keep = [&](std::set<JobId>& set, bool member) { member ? (void)set.insert(after.id) : (void)set.erase(after.id); };
+        const auto keep = [&](std::set<JobId>& set, bool member) {
+          member ? (void)set.insert(after.id) : (void)set.erase(after.id);
+        };
         keep(desk->live, true);
         keep(desk->bound, is->state == AttemptState::bound);
         keep(desk->unresolved, is->state == AttemptState::sent);
@@ -116,10 +127,12 @@ class Engine::Loops {
     co_return co_await change(id, [](const Job& job) -> Result<Step> {
       if (job.held_by_user) return Step{};
       if (job.live_attempt() != nullptr) {
-        return fail(ErrorKind::conflict, "JOB_AT_SITE",
-                    "job " + job.id.str() + " is at site " + job.live_attempt()->site.str() + " already; cancel it if it must not run");
+        return fail(
+            ErrorKind::conflict, "JOB_AT_SITE",
+            "job " + job.id.str() + " is at site " + job.live_attempt()->site.str() + " already; cancel it if it must not run");
       }
-      return Step{.events = {Held{.reason = {"HELD_BY_USER", "held by its user; release it with: hansa release " + job.id.str()}, .by_user = true}}};
+      return Step{.events = {Held{.reason = {"HELD_BY_USER", "held by its user; release it with: hansa release " + job.id.str()},
+                                  .by_user = true}}};
     });
   }
 
@@ -154,19 +167,22 @@ class Engine::Loops {
     co_return co_await change(id, [&](const Job&) -> Result<Step> { return Step{.events = {ResolvedLost{by, reason}}}; });
   }
 
-  async::Task<ports::OutputChunk> read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit, async::Deadline deadline) {
+  async::Task<ports::OutputChunk> read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                              async::Deadline deadline) {
     const auto* attempt = job.last_attempt();
     if (attempt == nullptr || attempt->site_job_id.empty()) {
       co_return fail(ErrorKind::not_found, "NO_OUTPUT", "job " + job.id.str() + " has not been at a site, it has no output");
     }
     auto* desk = context_.desk(attempt->site);
     if (desk == nullptr) {
-      co_return fail(ErrorKind::not_found, "SITE_GONE", "site " + attempt->site.str() + " is no longer configured at this broker");
+      co_return fail(ErrorKind::not_found, "SITE_GONE",
+                     "site " + attempt->site.str() + " is no longer configured at this broker");
     }
     const auto ours = site_job(job, *attempt);
-    co_return co_await desk->call<ports::OutputChunk>(CallKind::read, deadline, [&](ports::SiteConnector& connector, async::Deadline until) {
-      return connector.read_output(ours, stream, offset, limit, until);
-    });
+    co_return co_await desk->call<ports::OutputChunk>(CallKind::read, deadline,
+                                                      [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                        return connector.read_output(ours, stream, offset, limit, until);
+                                                      });
   }
 
   [[nodiscard]] SiteReport report(const SiteDesk& desk) const {
@@ -253,11 +269,14 @@ class Engine::Loops {
     auto* desk = context_.desk(attempt->site);
     if (desk == nullptr) {
       parts_.log.write(ports::LogLevel::warning, "a job is at a site that is no longer configured",
-                       {{"job", id.str()}, {"site", attempt->site.str()}, {"remedy", "configure the site again, or: hansa resolve " + id.str() + " --as lost"}});
+                       {{"job", id.str()},
+                        {"site", attempt->site.str()},
+                        {"remedy", "configure the site again, or: hansa resolve " + id.str() + " --as lost"}});
       if (attempt->unknown_since) co_return Result<void>{};
       auto marked = co_await book_.change(id, [](const Job& now) -> Result<Step> {
         const auto& site = now.live_attempt()->site.str();
-        return Step{.events = {AttemptUnknown{now.live_attempt()->number, {"SITE_GONE", "site " + site + " is no longer configured at this broker"}}}};
+        return Step{.events = {AttemptUnknown{now.live_attempt()->number,
+                                              {"SITE_GONE", "site " + site + " is no longer configured at this broker"}}}};
       });
       if (!marked) co_return std::unexpected(marked.error());
       co_return Result<void>{};
@@ -270,17 +289,20 @@ class Engine::Loops {
     // An intent without a receipt may have been sent. Whoever sent it limits itself, so it is dead by now or soon.
     // When it was sent again is not known: then it may have been a moment ago.
     const auto sent_for = attempt->sends > 1 ? Milliseconds{0}
-                                             : std::clamp<Milliseconds>(parts_.scheduler.now_utc() - attempt->intended_at, Milliseconds{0}, options_.submit_timeout);
+                                             : std::clamp<Milliseconds>(parts_.scheduler.now_utc() - attempt->intended_at,
+                                                                        Milliseconds{0}, options_.submit_timeout);
     const auto now = parts_.scheduler.now_monotonic();
     const bool refused = attempt->reason.code == "SITE_REFUSED";
     const auto number = attempt->number;
     if (attempt->state == AttemptState::intended) {
       auto marked = co_await book_.change(id, [number](const Job&) -> Result<Step> {
-        return Step{.events = {AttemptUnknown{number, {"BROKER_RESTARTED", "the broker stopped between the intent and the receipt"}}}};
+        return Step{
+            .events = {AttemptUnknown{number, {"BROKER_RESTARTED", "the broker stopped between the intent and the receipt"}}}};
       });
       if (!marked) co_return std::unexpected(marked.error());
     }
-    reconciler_.look_for(id, *desk, {.child_dead_at = now + (options_.submit_timeout - sent_for), .sent_at = now, .refused = refused});
+    reconciler_.look_for(id, *desk,
+                         {.child_dead_at = now + (options_.submit_timeout - sent_for), .sent_at = now, .refused = refused});
     co_return Result<void>{};
   }
 
@@ -360,7 +382,8 @@ async::Task<std::vector<SiteReport>> Engine::sites() {
 
 async::Task<> Engine::drain_site(SiteId site, std::string reason) {
   auto* desk = loops_->context_.desk(site);
-  if (desk == nullptr) co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  if (desk == nullptr)
+    co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
   auto done = co_await desk->set_drained(true, std::move(reason));
   loops_->placement_.site_changed(*desk);
   co_return done;
@@ -368,7 +391,8 @@ async::Task<> Engine::drain_site(SiteId site, std::string reason) {
 
 async::Task<> Engine::resume_site(SiteId site) {
   auto* desk = loops_->context_.desk(site);
-  if (desk == nullptr) co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  if (desk == nullptr)
+    co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
   auto done = co_await desk->set_drained(false, "");
   loops_->placement_.site_changed(*desk);
   co_return done;

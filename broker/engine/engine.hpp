@@ -6,14 +6,13 @@
 // async::run_on. Asks nobody but its parts for time or randomness, so that a virtual clock can drive all of it.
 // Life: start() loads what is not over and starts the loops; stop() ends them; then it may be destroyed.
 
+#include "broker/async/scheduler.hpp"
 #include "broker/engine/intake.hpp"
 #include "broker/engine/options.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
-
-#include "broker/async/scheduler.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 

@@ -22,19 +22,21 @@ std::unexpected<Error> project_fault(ErrorKind kind, std::string_view code, std:
 
 }  // namespace
 
-Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store, const ports::Accounts& accounts,
-               Deliver deliver)
+Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
+               const ports::Accounts& accounts, Deliver deliver)
     : clock_(clock), ids_(ids), options_(options), store_(store), accounts_(accounts), deliver_(std::move(deliver)) {}
 
 Result<ProjectId> Intake::project_for(const Principal& person, const ProjectId& asked) const {
   const auto projects = accounts_.projects_of(person);
   if (projects.empty()) {
-    return project_fault(ErrorKind::permission_denied, "NO_PROJECT",
-                         person.str() + " is a member of no project; ask an operator to add you to one ([[project]] members in hansad.toml)");
+    return project_fault(
+        ErrorKind::permission_denied, "NO_PROJECT",
+        person.str() + " is a member of no project; ask an operator to add you to one ([[project]] members in hansad.toml)");
   }
   if (asked.empty()) {
     if (projects.size() == 1) return projects.front();
-    return project_fault(ErrorKind::invalid_argument, "WHICH_PROJECT", "you are a member of several projects; name one of: " + listed(projects));
+    return project_fault(ErrorKind::invalid_argument, "WHICH_PROJECT",
+                         "you are a member of several projects; name one of: " + listed(projects));
   }
   if (std::ranges::find(projects, asked) == projects.end()) {
     return project_fault(ErrorKind::permission_denied, "NOT_A_MEMBER",
@@ -43,10 +45,12 @@ Result<ProjectId> Intake::project_for(const Principal& person, const ProjectId& 
   return asked;
 }
 
-async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Submission> submissions, std::optional<ports::Idempotency> idempotency) {
+async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Submission> submissions,
+                                       std::optional<ports::Idempotency> idempotency) {
   if (active_.load(std::memory_order_relaxed) + submissions.size() > options_.active_jobs) {
     co_return fail(ErrorKind::rate_limited, "TOO_MANY_JOBS",
-                   "the broker holds " + std::to_string(options_.active_jobs) + " jobs that are not over; submit again when some have ended");
+                   "the broker holds " + std::to_string(options_.active_jobs) +
+                       " jobs that are not over; submit again when some have ended");
   }
   std::vector<ports::NewJob> jobs;
   std::vector<domain::Job> accepted;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Takes jobs: checks who may charge what, makes them durable, hands them to the engine. A submission is acknowledged only after its
-// commit. Callable from any thread; returns on the caller's executor.
+// Takes jobs: checks who may charge what, makes them durable, hands them to the engine. A submission is acknowledged only after
+// its commit. Callable from any thread; returns on the caller's executor.
 
 #include "broker/core/ulid.hpp"
 #include "broker/engine/options.hpp"
@@ -23,14 +23,17 @@ class Intake {
   /// `deliver` gets the accepted jobs, on any thread, and hands them to the engine's strand.
   using Deliver = std::function<void(std::vector<domain::Job>)>;
 
-  Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store, const ports::Accounts& accounts, Deliver deliver);
+  Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
+         const ports::Accounts& accounts, Deliver deliver);
 
   /// The person's project if they may charge it, or the one they must mean. Errors: permission_denied (NOT_A_MEMBER, NO_PROJECT),
   /// invalid_argument (WHICH_PROJECT); the faults point at /project.
   [[nodiscard]] Result<ProjectId> project_for(const Principal& person, const ProjectId& asked) const;
 
-  /// All or none, in order. A project may be left empty by a member of exactly one. Errors beside the store's: those of project_for, unavailable (TOO_MANY_JOBS).
-  async::Task<Acceptance> accept(Principal owner, std::vector<domain::Submission> submissions, std::optional<ports::Idempotency> idempotency);
+  /// All or none, in order. A project may be left empty by a member of exactly one. Errors beside the store's: those of
+  /// project_for, unavailable (TOO_MANY_JOBS).
+  async::Task<Acceptance> accept(Principal owner, std::vector<domain::Submission> submissions,
+                                 std::optional<ports::Idempotency> idempotency);
 
   /// Kept by the engine: how many jobs are not over.
   void active_jobs(std::size_t count) { active_.store(count, std::memory_order_relaxed); }

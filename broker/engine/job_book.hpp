@@ -46,7 +46,8 @@ class JobBook {
   /// The same for what has already happened outside and must not be forgotten: storage that is full or away is waited for.
   async::Task<domain::Job> change_surely(JobId id, std::function<Result<Step>(const domain::Job&)> decide);
 
-  /// Until the job is past `version` or over, or the deadline. False: the deadline came. At once for a job that is not in the book.
+  /// Until the job is past `version` or over, or the deadline. False: the deadline came. At once for a job that is not in the
+  /// book.
   async::Task<bool> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
   /// Until any job changes, or the deadline.
   async::Task<bool> wait_any(async::Deadline deadline);

@@ -25,8 +25,10 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
 
   if (status.phase == Phase::not_seen) {
     if (!attempt->unknown_since) {
-      events.emplace_back(AttemptUnknown{number, {"NOT_SEEN", "the site's queue and accounting do not show site job " +
-                                                                  attempt->site_job_id.str() + "; that proves nothing, it is looked for again"}});
+      events.emplace_back(
+          AttemptUnknown{number,
+                         {"NOT_SEEN", "the site's queue and accounting do not show site job " + attempt->site_job_id.str() +
+                                          "; that proves nothing, it is looked for again"}});
     }
     return events;
   }
@@ -67,7 +69,7 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
       const bool open = job.cancel && (!job.cancel->outcome || *job.cancel->outcome == CancelOutcome::unknown);
       if (open) {
         const bool cut_off = status.outcome == Outcome::cancelled || status.outcome == Outcome::never_started;
-        const auto outcome = !cut_off           ? CancelOutcome::already_ended
+        const auto outcome = !cut_off            ? CancelOutcome::already_ended
                              : status.started_at ? CancelOutcome::stopped
                                                  : CancelOutcome::never_started;
         events.emplace_back(CancelResolved{outcome});
@@ -89,8 +91,8 @@ std::optional<Reason> why_foreign(const Attempt& attempt, const ports::Sighting&
     return Reason{"FOREIGN_CLUSTER", "site job " + id + " carries this tag on cluster " + sighting.cluster + ", not " + cluster};
   }
   if (!attempt.account.empty() && sighting.account != attempt.account) {
-    return Reason{"FOREIGN_ACCOUNT",
-                  "site job " + id + " carries this tag but belongs to account " + sighting.account.str() + ", not " + attempt.account.str()};
+    return Reason{"FOREIGN_ACCOUNT", "site job " + id + " carries this tag but belongs to account " + sighting.account.str() +
+                                         ", not " + attempt.account.str()};
   }
   if (sighting.submitted_at < attempt.intended_at - clock_skew) {
     return Reason{"OLDER_THAN_INTENT", "site job " + id + " carries this tag but is older than the attempt"};
@@ -103,7 +105,8 @@ Step end_never_started(const Job& job, Reason reason, bool sealed) {
   const auto* attempt = job.live_attempt();
   if (attempt == nullptr) return step;
   if (sealed && !attempt->sealed) step.events.emplace_back(AttemptSealed{attempt->number});
-  step.events.emplace_back(AttemptEnded{.attempt = attempt->number, .outcome = Outcome::never_started, .reason = std::move(reason)});
+  step.events.emplace_back(
+      AttemptEnded{.attempt = attempt->number, .outcome = Outcome::never_started, .reason = std::move(reason)});
   if (job.cancel) {
     if (!job.cancel->outcome || *job.cancel->outcome == CancelOutcome::unknown) {
       step.events.emplace_back(CancelResolved{CancelOutcome::never_started});

@@ -17,8 +17,8 @@ std::vector<domain::EventBody> observe(const domain::Job& job, const ports::JobS
 
 /// A sighting is ours if it is on the right account and was not submitted before the intent, give or take the clocks.
 /// Otherwise the reason why it is not.
-std::optional<domain::Reason> why_foreign(const domain::Attempt& attempt, const ports::Sighting& sighting, const std::string& cluster,
-                                          Milliseconds clock_skew);
+std::optional<domain::Reason> why_foreign(const domain::Attempt& attempt, const ports::Sighting& sighting,
+                                          const std::string& cluster, Milliseconds clock_skew);
 
 /// A live attempt that can never start any more: it ends, and the job with it if its cancel was asked for.
 Step end_never_started(const domain::Job& job, domain::Reason reason, bool sealed);

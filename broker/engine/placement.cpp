@@ -26,7 +26,9 @@ bool is_in_line(const Job& job) { return index_of(job.state) < 3 && !job.held_by
 /// The site's own no, about this job. Anything else (it was down, its budget was used up) passes.
 bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
 
-bool is_busy(const Verdict& verdict) { return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED"; }
+bool is_busy(const Verdict& verdict) {
+  return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED";
+}
 
 std::int64_t cores_of(const JobSpec& spec) { return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes; }
 
@@ -54,8 +56,8 @@ std::optional<JobId> Placement::Line::untold() const {
 std::string Placement::shape_of(const Job& job) const {
   const auto& r = job.spec.resources;
   std::string key = job.owner.str();
-  for (const std::int64_t part : {std::int64_t{r.nodes}, std::int64_t{r.tasks}, std::int64_t{r.cpus_per_task}, r.memory_per_node.value,
-                                  std::int64_t{r.gpus_per_node}, job.spec.time_limit.count()}) {
+  for (const std::int64_t part : {std::int64_t{r.nodes}, std::int64_t{r.tasks}, std::int64_t{r.cpus_per_task},
+                                  r.memory_per_node.value, std::int64_t{r.gpus_per_node}, job.spec.time_limit.count()}) {
     key += '\n' + std::to_string(part);
   }
   key += '\n' + r.gpu_model + '\n' + job.spec.project.str();
@@ -126,9 +128,12 @@ void Placement::site_changed(SiteDesk& desk) {
       if (attempt == nullptr) continue;
       const auto& waiting = desk.snapshot()->waiting;
       const auto& running = desk.snapshot()->running;
-      const auto seen = [&](const auto& list) { return std::ranges::any_of(list, [&](const auto& w) { return w.id == attempt->site_job_id; }); };
+      const auto seen = [&](const auto& list) {
+        return std::ranges::any_of(list, [&](const auto& w) { return w.id == attempt->site_job_id; });
+      };
       if (!attempt->site_job_id.empty() && (seen(waiting) || seen(running))) continue;
-      desktop.profile->occupy(make_tag(id, attempt->number), attempt->queue, job->spec.resources, job->spec.time_limit, context_.scheduler.now_utc());
+      desktop.profile->occupy(make_tag(id, attempt->number), attempt->queue, job->spec.resources, job->spec.time_limit,
+                              context_.scheduler.now_utc());
     }
   }
   sites_changed_ = true;
@@ -137,8 +142,9 @@ void Placement::site_changed(SiteDesk& desk) {
 
 std::optional<Reason> Placement::busy(SiteDesk& desk) const {
   if (desk.room() > 0) return std::nullopt;
-  return Reason{"SITE_BUSY", "submissions are under way up to the site's budget (" + std::to_string(desk.site().budget.submits_per_minute) +
-                                 " a minute, " + std::to_string(desk.site().budget.concurrent_calls) + " at a time)"};
+  return Reason{"SITE_BUSY", "submissions are under way up to the site's budget (" +
+                                 std::to_string(desk.site().budget.submits_per_minute) + " a minute, " +
+                                 std::to_string(desk.site().budget.concurrent_calls) + " at a time)"};
 }
 
 /// Bind late: where the queue is mostly ours, no more of ours wait in it than would fill half of the site at once (one job at
@@ -152,7 +158,8 @@ std::optional<Reason> Placement::fed(const SiteDesk& desk, const JobSpec& spec) 
     if (const auto* job = context_.book.find(id)) waiting += cores_of(job->spec);
   }
   const auto& desktop = at->second;
-  if (desktop.others_waiting > static_cast<std::int64_t>(desk.waiting_there.size()) || waiting * 2 <= desktop.cores) return std::nullopt;
+  if (desktop.others_waiting > static_cast<std::int64_t>(desk.waiting_there.size()) || waiting * 2 <= desktop.cores)
+    return std::nullopt;
   return Reason{"QUEUE_FED", "enough of our jobs wait there already (" + std::to_string(waiting - cores_of(spec)) + " of its " +
                                  std::to_string(desktop.cores) + " cores); more wait here, where they can still go elsewhere"};
 }
@@ -181,9 +188,12 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const J
     if (avoided != avoid_.end()) {
       if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
         const auto& avoidance = at->second;
-        const Reason not_taken{is_refusal(avoidance.reason) ? "SITE_REFUSED" : "NOT_TAKEN", "the site did not take this job: " + avoidance.reason.message};
-        if (avoidance.refusals >= kRefusalsForGood) view.no_account = not_taken;
-        else if (context_.scheduler.now_monotonic() < avoidance.until) view.not_now = not_taken;
+        const Reason not_taken{is_refusal(avoidance.reason) ? "SITE_REFUSED" : "NOT_TAKEN",
+                               "the site did not take this job: " + avoidance.reason.message};
+        if (avoidance.refusals >= kRefusalsForGood)
+          view.no_account = not_taken;
+        else if (context_.scheduler.now_monotonic() < avoidance.until)
+          view.not_now = not_taken;
       }
     }
     input.sites.push_back(std::move(view));
@@ -216,7 +226,8 @@ async::Task<> Placement::run() {
   while (true) {
     co_await context_.placing.wait_until(context_.scheduler, next_round());
     if (auto done = co_await round(); !done) {
-      context_.log.write(ports::LogLevel::warning, "placing pauses", {{"code", done.error().code}, {"error", done.error().message}});
+      context_.log.write(ports::LogLevel::warning, "placing pauses",
+                         {{"code", done.error().code}, {"error", done.error().message}});
       co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + kAfterFailure);
       sites_changed_ = true;
       context_.placing.set();
@@ -247,7 +258,8 @@ async::Task<> Placement::round() {
     const auto placed = co_await place(id, std::move(decision));
     if (!placed && (placed.error().retryable || placed.error().code == "STALE_EPOCH")) co_return std::unexpected(placed.error());
     if (!placed) {  // this job's trouble, not the others'
-      context_.log.write(ports::LogLevel::error, "a job cannot be placed", {{"job", id.str()}, {"code", placed.error().code}, {"error", placed.error().message}});
+      context_.log.write(ports::LogLevel::error, "a job cannot be placed",
+                         {{"job", id.str()}, {"code", placed.error().code}, {"error", placed.error().message}});
       continue;
     }
     line = lines_.find(shape);
@@ -257,9 +269,9 @@ async::Task<> Placement::round() {
 }
 
 async::Task<> Placement::tell(std::string shape, Decision decision, std::size_t& budget) {
-  const auto verdict = routing::placing(decision) == routing::Placing::rejected    ? JobState::rejected
-                       : std::ranges::any_of(decision.verdicts, is_busy) ? JobState::waiting
-                                                                         : JobState::held;
+  const auto verdict = routing::placing(decision) == routing::Placing::rejected ? JobState::rejected
+                       : std::ranges::any_of(decision.verdicts, is_busy)        ? JobState::waiting
+                                                                                : JobState::held;
   for (auto line = lines_.find(shape); line != lines_.end(); line = lines_.find(shape)) {
     line->second.verdict = verdict;
     const auto id = line->second.untold();
@@ -290,7 +302,8 @@ async::Task<bool> Placement::place(JobId id, Decision decision) {
   if (submitted >= context_.options.max_attempts) {
     auto ended = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
       if (now.live_attempt() != nullptr) return Step{};
-      return Step{.events = {Ended{JobState::failed, {"NO_SITE_TOOK_IT", "no site took it in " + std::to_string(submitted) + " attempts"}}}};
+      return Step{.events = {Ended{JobState::failed,
+                                   {"NO_SITE_TOOK_IT", "no site took it in " + std::to_string(submitted) + " attempts"}}}};
     });
     if (!ended && ended.error().kind != ErrorKind::not_found) co_return std::unexpected(ended.error());
     co_return true;
@@ -304,15 +317,18 @@ async::Task<bool> Placement::place(JobId id, Decision decision) {
 
   bool intended = false;
   auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
-    intended = now.live_attempt() == nullptr && !now.held_by_user && !now.cancel && static_cast<std::int32_t>(now.attempts.size()) + 1 == number;
+    intended = now.live_attempt() == nullptr && !now.held_by_user && !now.cancel &&
+               static_cast<std::int32_t>(now.attempts.size()) + 1 == number;
     if (!intended) return Step{};
-    return Step{.events = {AttemptIntended{.attempt = number,
-                                           .site = site,
-                                           .queue = queue,
-                                           .account = *account,
-                                           .scheduler_account = scheduler_account == desk->site().scheduler_accounts.end() ? "" : scheduler_account->second}},
-                .decision = decision,
-                .reduced_snapshots = documents_now};
+    return Step{
+        .events = {AttemptIntended{
+            .attempt = number,
+            .site = site,
+            .queue = queue,
+            .account = *account,
+            .scheduler_account = scheduler_account == desk->site().scheduler_accounts.end() ? "" : scheduler_account->second}},
+        .decision = decision,
+        .reduced_snapshots = documents_now};
   });
   if (!done || !intended) {
     if (auto& current = desktops_[site].profile) current->release(tag, context_.scheduler.now_utc());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Puts waiting jobs on sites: in order of submission, each to the earliest predicted start, as long as some site has room for more
-// of ours. Jobs bind late: what no site has room for stays here.
+// Puts waiting jobs on sites: in order of submission, each to the earliest predicted start, as long as some site has room for
+// more of ours. Jobs bind late: what no site has room for stays here.
 //
 // Jobs of one shape (what it needs, who runs it) get the same verdicts and stand in one line. A round asks the router about the
 // first of each line and goes on with that line only if it was placed, so that its cost follows the kinds of waiting jobs and

@@ -36,7 +36,8 @@ void Reconciler::look_for(const JobId& id, SiteDesk& desk, Look look) {
 
 void Reconciler::forget(const JobId& id) {
   looks_.erase(id);
-  for (auto at = quarantined_.lower_bound({id, SiteJobId()}); at != quarantined_.end() && at->first == id;) at = quarantined_.erase(at);
+  for (auto at = quarantined_.lower_bound({id, SiteJobId()}); at != quarantined_.end() && at->first == id;)
+    at = quarantined_.erase(at);
 }
 
 std::vector<JobId> Reconciler::due(const SiteDesk& desk) const {
@@ -89,7 +90,8 @@ async::Task<> Reconciler::look(SiteDesk& desk, std::vector<JobId> ids) {
     if (known->second.refused) {
       const auto reason = attempt->reason;
       if (auto sealed = co_await seal(desk, id, reason); !sealed) {
-        context_.log.write(ports::LogLevel::warning, "could not seal", {{"job", id.str()}, {"site", desk.site().id.str()}, {"error", sealed.error().message}});
+        context_.log.write(ports::LogLevel::warning, "could not seal",
+                           {{"job", id.str()}, {"site", desk.site().id.str()}, {"error", sealed.error().message}});
       }
       continue;
     }
@@ -98,10 +100,9 @@ async::Task<> Reconciler::look(SiteDesk& desk, std::vector<JobId> ids) {
   }
   if (wanted.empty()) co_return Result<void>{};
 
-  auto found = co_await desk.call<ports::FindResult>(CallKind::query, context_.call_deadline(),
-                                                     [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                       return connector.find(wanted, until);
-                                                     });
+  auto found = co_await desk.call<ports::FindResult>(
+      CallKind::query, context_.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.find(wanted, until); });
   if (!found) co_return std::unexpected(found.error());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     std::vector<ports::Sighting> sightings;
@@ -155,11 +156,15 @@ async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sig
   const bool looked_twice = now - *look.absent_since >= context_.options.second_look_after;
   if (!past_window || !looked_twice) co_return Result<void>{};
   if (ours_by_another_clock) {  // only the fence can tell
-    co_return co_await seal(desk, id, {"NOT_TAKEN", "what site " + desk.site().id.str() + " shows under its tag is older than the attempt; check its clock"});
+    co_return co_await seal(
+        desk, id,
+        {"NOT_TAKEN", "what site " + desk.site().id.str() + " shows under its tag is older than the attempt; check its clock"});
   }
   if (attempt->sends >= context_.options.max_sends || desk.state().drained) {
-    co_return co_await seal(desk, id, {"NOT_TAKEN", "site " + desk.site().id.str() + " did not take it in " +
-                                                        std::to_string(attempt->sends) + (attempt->sends == 1 ? " submission" : " submissions")});
+    co_return co_await seal(
+        desk, id,
+        {"NOT_TAKEN", "site " + desk.site().id.str() + " did not take it in " + std::to_string(attempt->sends) +
+                          (attempt->sends == 1 ? " submission" : " submissions")});
   }
 
   auto resent = co_await context_.book.change(id, [&](const Job& current) -> Result<Step> {
@@ -197,14 +202,15 @@ async::Task<> Reconciler::adopt(SiteDesk& desk, JobId id, std::vector<ports::Sig
   // The fence lets one of them run; the others only take up room.
   for (std::size_t i = 1; i < ours.size(); ++i) {
     const auto& extra = ours[i];
-    auto noted = co_await quarantine(id, number, extra.status.id, {"DUPLICATE", "one submission too many of this attempt; its fence keeps it from running"});
+    auto noted = co_await quarantine(id, number, extra.status.id,
+                                     {"DUPLICATE", "one submission too many of this attempt; its fence keeps it from running"});
     if (!noted && noted.error().kind != ErrorKind::not_found) co_return noted;
     if (extra.status.phase == ports::Phase::ended) continue;
     template_job.id = extra.status.id;
-    auto cancelled = co_await desk.call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
-                                                       [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                         return connector.cancel(template_job, ports::CancelWhen::only_while_pending, until);
-                                                       });
+    auto cancelled = co_await desk.call<CancelOutcome>(
+        CallKind::cancel, context_.call_deadline(), [&](ports::SiteConnector& connector, async::Deadline until) {
+          return connector.cancel(template_job, ports::CancelWhen::only_while_pending, until);
+        });
     if (!cancelled) co_return std::unexpected(cancelled.error());
   }
   co_return Result<void>{};
@@ -216,10 +222,9 @@ async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
   if (attempt == nullptr || attempt->state == AttemptState::bound) co_return Result<void>{};
   const auto number = attempt->number;
   const ports::Fence fence{.tag = make_tag(id, number), .task_index = 0, .account = attempt->account, .person = job->owner};
-  auto outcome = co_await desk.call<ports::SealOutcome>(CallKind::read, context_.call_deadline(),
-                                                        [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                          return connector.seal(fence, until);
-                                                        });
+  auto outcome = co_await desk.call<ports::SealOutcome>(
+      CallKind::read, context_.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.seal(fence, until); });
   if (!outcome) co_return std::unexpected(outcome.error());
   if (!outcome->sealed && outcome->holder.empty()) {
     co_return fail(ErrorKind::internal, "BAD_SEAL", "the fence is neither sealed nor held by a site job");
@@ -244,9 +249,8 @@ async::Task<> Reconciler::quarantine(JobId id, std::int32_t attempt, SiteJobId s
   if (!quarantined_.emplace(id, site_job_id).second) co_return Result<void>{};
   context_.log.write(ports::LogLevel::warning, "a site job carries our tag and is not adopted",
                      {{"job", id.str()}, {"site_job_id", site_job_id.str()}, {"code", reason.code}, {"reason", reason.message}});
-  auto done = co_await context_.book.change(id, [&](const Job&) -> Result<Step> {
-    return Step{.events = {SightingQuarantined{attempt, site_job_id, reason}}};
-  });
+  auto done = co_await context_.book.change(
+      id, [&](const Job&) -> Result<Step> { return Step{.events = {SightingQuarantined{attempt, site_job_id, reason}}}; });
   if (!done) {
     quarantined_.erase({id, site_job_id});
     co_return std::unexpected(done.error());

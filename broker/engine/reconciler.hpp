@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Resolves what is unknown (DESIGN section 4, steps 4 to 6): looks in the site's queue and history, adopts, sends again, or seals.
+// Resolves what is unknown (DESIGN section 4, steps 4 to 6): looks in the site's queue and history, adopts, sends again, or
+// seals.
 //
 // Invariants: nothing is looked for before the submitting child is dead; absence needs two looks, apart, with queue and history
 // both answering, past the visibility window; a job leaves for another site only after the seal of its fence has won.

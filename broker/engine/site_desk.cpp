@@ -94,8 +94,11 @@ async::Task<> SiteDesk::note(const Error* error) {
 }
 
 MonotonicTime SiteDesk::spare_query_at() {
-  const auto per_minute = [](Milliseconds interval) { return std::int32_t(60'000 / std::max<std::int64_t>(1'000, interval.count())); };
-  const auto regular = 1 + per_minute(options_.status_interval) + per_minute(options_.snapshot_interval) + per_minute(options_.usage_interval);
+  const auto per_minute = [](Milliseconds interval) {
+    return std::int32_t(60'000 / std::max<std::int64_t>(1'000, interval.count()));
+  };
+  const auto regular =
+      1 + per_minute(options_.status_interval) + per_minute(options_.snapshot_interval) + per_minute(options_.usage_interval);
   const auto reserve = std::min(regular, queries_.limit() / 2);
   return queries_.free_at(scheduler_.now_monotonic(), reserve);
 }

@@ -20,14 +20,15 @@
 
 namespace hansa::engine {
 
-/// Which part of the site's budget a call is charged to: `snapshot` and `query` share one. What a snapshot meets is the site's health: accounting
-/// may be away while the scheduler works. `read` touches only the account's own files, and costs no more than a concurrent call.
+/// Which part of the site's budget a call is charged to: `snapshot` and `query` share one. What a snapshot meets is the site's
+/// health: accounting may be away while the scheduler works. `read` touches only the account's own files, and costs no more than
+/// a concurrent call.
 enum class CallKind { snapshot, query, submit, cancel, read };
 
 class SiteDesk {
  public:
-  SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& scheduler, const EngineOptions& options, ports::SiteStore& store,
-           ports::Log& log, domain::Site site, std::unique_ptr<ports::SiteConnector> connector);
+  SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& scheduler, const EngineOptions& options,
+           ports::SiteStore& store, ports::Log& log, domain::Site site, std::unique_ptr<ports::SiteConnector> connector);
 
   [[nodiscard]] const domain::Site& site() const { return site_; }
   [[nodiscard]] const domain::SiteState& state() const { return state_; }
@@ -40,7 +41,8 @@ class SiteDesk {
   /// Calls the connector once the budget allows it.
   /// A site is down from a snapshot that failed to one that came.
   template <class T>
-  async::Task<T> call(CallKind kind, async::Deadline deadline, std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what) {
+  async::Task<T> call(CallKind kind, async::Deadline deadline,
+                      std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what) {
     if (auto turn = co_await wait_for_turn(kind, deadline); !turn) co_return std::unexpected(turn.error());
     const CallInFlight in_flight(*this);
     auto answer = co_await async::with_deadline<T>(scheduler_, deadline, what(*connector_, deadline));

@@ -11,10 +11,9 @@ using namespace domain;
 
 async::Task<> Watch::snapshots(SiteDesk& desk) {
   while (true) {
-    auto snapshot = co_await desk.call<SiteSnapshot>(CallKind::snapshot, context_.call_deadline(),
-                                                     [](ports::SiteConnector& connector, async::Deadline until) {
-                                                       return connector.snapshot(until);
-                                                     });
+    auto snapshot = co_await desk.call<SiteSnapshot>(
+        CallKind::snapshot, context_.call_deadline(),
+        [](ports::SiteConnector& connector, async::Deadline until) { return connector.snapshot(until); });
     if (snapshot) desk.take_snapshot(std::move(*snapshot));
     on_snapshot_(desk);  // also after a failure: a site that went down changes where jobs can go
     const auto now = context_.scheduler.now_monotonic();
@@ -69,14 +68,14 @@ async::Task<> Watch::look_at_states(SiteDesk& desk) {
     ids.push_back(id);
     asked.push_back(site_job(*job, *attempt));
   }
-  auto answers = co_await desk.call<std::vector<ports::JobStatus>>(CallKind::query, context_.call_deadline(),
-                                                                   [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                                     return connector.status(std::move(asked), until);
-                                                                   });
+  auto answers = co_await desk.call<std::vector<ports::JobStatus>>(
+      CallKind::query, context_.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.status(std::move(asked), until); });
   if (!answers) co_return std::unexpected(answers.error());
   if (answers->size() != ids.size()) {
-    co_return fail(ErrorKind::internal, "BAD_STATUS", "the connector of site " + desk.site().id.str() + " answered for " +
-                                                          std::to_string(answers->size()) + " of " + std::to_string(ids.size()) + " jobs");
+    co_return fail(ErrorKind::internal, "BAD_STATUS",
+                   "the connector of site " + desk.site().id.str() + " answered for " + std::to_string(answers->size()) + " of " +
+                       std::to_string(ids.size()) + " jobs");
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto* job = context_.book.find(ids[i]);
@@ -123,10 +122,11 @@ async::Task<ports::SealOutcome> Watch::seal(JobId id) {
   const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
   auto* desk = attempt == nullptr ? nullptr : context_.desk(attempt->site);
   if (desk == nullptr) co_return fail(ErrorKind::not_found, "JOB_NOT_ACTIVE", "job " + id.str() + " is at no site");
-  const ports::Fence fence{.tag = make_tag(id, attempt->number), .task_index = 0, .account = attempt->account, .person = job->owner};
-  co_return co_await desk->call<ports::SealOutcome>(CallKind::read, context_.call_deadline(), [&](ports::SiteConnector& connector, async::Deadline until) {
-    return connector.seal(fence, until);
-  });
+  const ports::Fence fence{
+      .tag = make_tag(id, attempt->number), .task_index = 0, .account = attempt->account, .person = job->owner};
+  co_return co_await desk->call<ports::SealOutcome>(
+      CallKind::read, context_.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.seal(fence, until); });
 }
 
 async::Task<> Watch::mark_unseen(SiteDesk& desk, Reason reason) {
@@ -137,7 +137,8 @@ async::Task<> Watch::mark_unseen(SiteDesk& desk, Reason reason) {
     if (attempt == nullptr || attempt->unknown_since) continue;
     auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
       const auto* live = now.live_attempt();
-      if (live == nullptr || live->unknown_since || live->state != AttemptState::bound || live->site != desk.site().id) return Step{};
+      if (live == nullptr || live->unknown_since || live->state != AttemptState::bound || live->site != desk.site().id)
+        return Step{};
       return Step{.events = {AttemptUnknown{live->number, reason}}};
     });
     if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
@@ -159,7 +160,8 @@ async::Task<> Watch::settle(SiteDesk& desk) {
       co_await context_.scheduler.sleep_until(desk.spare_query_at());
       continue;
     }
-    // Accounting lags the queue: after an end it is read soon, and again at a falling rate. Jobs that end together are booked together.
+    // Accounting lags the queue: after an end it is read soon, and again at a falling rate. Jobs that end together are booked
+    // together.
     pause = std::min(pause * 4, context_.options.usage_interval);
     const auto now = context_.scheduler.now_monotonic();
     const bool an_end = co_await desk.wake_usage.wait_until(context_.scheduler, std::max(now + pause, desk.spare_query_at()));
@@ -173,18 +175,17 @@ bool Watch::awaits_binding(const SiteDesk& desk, const UsageRecord& record) cons
   const auto tag = parse_tag(record.tag.str());
   const auto* job = tag ? context_.book.find(tag->job) : nullptr;
   const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
-  return attempt != nullptr && attempt->number == tag->attempt && attempt->site == desk.site().id && attempt->state != AttemptState::bound &&
-         (attempt->account.empty() || attempt->account == record.account);
+  return attempt != nullptr && attempt->number == tag->attempt && attempt->site == desk.site().id &&
+         attempt->state != AttemptState::bound && (attempt->account.empty() || attempt->account == record.account);
 }
 
 async::Task<bool> Watch::book_page(SiteDesk& desk) {
   const auto& site = desk.site().id;
   auto cursor = co_await context_.usage.usage_cursor(site);
   if (!cursor) co_return std::unexpected(cursor.error());
-  auto page = co_await desk.call<ports::UsagePage>(CallKind::query, context_.call_deadline(),
-                                                   [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                     return connector.usage(*cursor, until);
-                                                   });
+  auto page = co_await desk.call<ports::UsagePage>(
+      CallKind::query, context_.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.usage(*cursor, until); });
   if (!page) co_return std::unexpected(page.error());
   if (page->records.empty() && page->next.text == cursor->text) co_return false;
   // What belongs to an attempt that is still looked for can be booked only once it is bound: the page is read again then.

@@ -3,7 +3,8 @@
 
 namespace hansa::identity {
 
-AccountDirectory::AccountDirectory(std::vector<SiteAccounts> sites, std::vector<ProjectMembers> projects, Load load, OnError on_error)
+AccountDirectory::AccountDirectory(std::vector<SiteAccounts> sites, std::vector<ProjectMembers> projects, Load load,
+                                   OnError on_error)
     : load_(std::move(load)), on_error_(std::move(on_error)) {
   for (auto& site : sites) {
     Entry entry{.accounts = std::move(site), .stamp = std::nullopt};
@@ -49,8 +50,8 @@ Result<LocalAccount> AccountDirectory::account_of(const Principal& person, const
   const auto account = accounts.find(person);
   if (account != accounts.end()) return own_account ? LocalAccount{} : account->second;
   return fail(ErrorKind::permission_denied, "NO_ACCOUNT",
-              person.str() + " has no account at site " + site.str() + ": ask its operator for an entry \"" + person.str() + "\" = \"<account>\" in " +
-                  (file ? file->filename().string() : std::string("the site's accounts")));
+              person.str() + " has no account at site " + site.str() + ": ask its operator for an entry \"" + person.str() +
+                  "\" = \"<account>\" in " + (file ? file->filename().string() : std::string("the site's accounts")));
 }
 
 std::vector<ProjectId> AccountDirectory::projects_of(const Principal& person) const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Projects' members and each site's map from person to local account, the latter from files that may change while the broker runs:
-// the next question after a change is answered from the new file. A file that became unreadable or wrong keeps the last
+// Projects' members and each site's map from person to local account, the latter from files that may change while the broker
+// runs: the next question after a change is answered from the new file. A file that became unreadable or wrong keeps the last
 // good map and is reported once. Thread-safe.
 
 #include "broker/ports/accounts.hpp"

@@ -48,7 +48,8 @@ Result<void> authorize(const Caller& caller, Action action, const Principal& own
   for (const auto& right : kRights) {
     if (right.action == action) {
       return fail(ErrorKind::permission_denied, "ROLE_LACKS_RIGHT",
-                  "the role " + std::string(to_string(caller.role)) + " may not " + std::string(right.name) + "; ask an operator of this broker");
+                  "the role " + std::string(to_string(caller.role)) + " may not " + std::string(right.name) +
+                      "; ask an operator of this broker");
     }
   }
   return fail(ErrorKind::permission_denied, "ROLE_LACKS_RIGHT", "not allowed");

@@ -23,8 +23,8 @@ enum class Reach { nobody, own, everybody };
 
 Reach reach(ports::Role role, Action action);
 
-/// Allowed, or the error to answer: permission_denied (ROLE_LACKS_RIGHT) if the role has no such right at all; not_found for another's
-/// object, as if it did not exist. `owner` is the object's; for what has no owner, the caller's own principal.
+/// Allowed, or the error to answer: permission_denied (ROLE_LACKS_RIGHT) if the role has no such right at all; not_found for
+/// another's object, as if it did not exist. `owner` is the object's; for what has no owner, the caller's own principal.
 Result<void> authorize(const Caller& caller, Action action, const Principal& owner);
 
 }  // namespace hansa::identity

@@ -26,7 +26,9 @@ std::string base64url(std::span<const std::byte> bytes) {
   return text;
 }
 
-std::unexpected<Error> refuse(std::string_view code, std::string message) { return fail(ErrorKind::unauthenticated, code, std::move(message)); }
+std::unexpected<Error> refuse(std::string_view code, std::string message) {
+  return fail(ErrorKind::unauthenticated, code, std::move(message));
+}
 
 }  // namespace
 
@@ -49,17 +51,20 @@ std::optional<Role> parse_role(std::string_view text) {
 Result<Principal> local_principal(std::string_view user) {
   auto name = user.starts_with(kIssuer) ? user.substr(kIssuer.size()) : user;
   const bool good = !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '@';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
+           c == '@';
   });
   if (!good) {
-    auto error = fail(ErrorKind::invalid_argument, "BAD_USER", "a user is 1 to 64 letters, digits, '.', '_', '-' or '@', as in \"alice\"");
+    auto error =
+        fail(ErrorKind::invalid_argument, "BAD_USER", "a user is 1 to 64 letters, digits, '.', '_', '-' or '@', as in \"alice\"");
     error.error().faults.push_back({"/user", error.error().message});
     return error;
   }
   return Principal{std::string(kIssuer) + std::string(name)};
 }
 
-TokenAuthority::TokenAuthority(const Clock& clock, Random& random, ports::TokenStore& store) : clock_(clock), random_(random), store_(store) {}
+TokenAuthority::TokenAuthority(const Clock& clock, Random& random, ports::TokenStore& store)
+    : clock_(clock), random_(random), store_(store) {}
 
 async::Task<> TokenAuthority::load() {
   auto tokens = co_await store_.tokens();
@@ -78,9 +83,10 @@ Result<Caller> TokenAuthority::authenticate(std::string_view authorization) cons
   if (authorization.empty()) {
     return refuse("NO_TOKEN", "send a token: Authorization: Bearer hansa_... (the command line reads it from HANSA_TOKEN_FILE)");
   }
-  const bool bearer = authorization.size() > kScheme.size() && std::ranges::equal(authorization.substr(0, kScheme.size()), kScheme, [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
+  const bool bearer = authorization.size() > kScheme.size() &&
+                      std::ranges::equal(authorization.substr(0, kScheme.size()), kScheme, [](char a, char b) {
+                        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+                      });
   const auto token = bearer ? authorization.substr(kScheme.size()) : std::string_view{};
   if (!token.starts_with(kTokenPrefix) || token.size() > 256) return refuse("BAD_TOKEN", "that is no token of this broker");
   const auto hash = sha256_hex(token);
@@ -90,11 +96,13 @@ Result<Caller> TokenAuthority::authenticate(std::string_view authorization) cons
   if (at == by_hash_.end()) return refuse("BAD_TOKEN", "that is no token of this broker");
   const auto& record = at->second;
   if (record.revoked_at) return refuse("TOKEN_REVOKED", "this token was revoked; ask an operator for a new one");
-  if (record.expires_at && clock_.now_utc() >= *record.expires_at) return refuse("TOKEN_EXPIRED", "this token has expired; ask an operator for a new one");
+  if (record.expires_at && clock_.now_utc() >= *record.expires_at)
+    return refuse("TOKEN_EXPIRED", "this token has expired; ask an operator for a new one");
   return Caller{record.principal, record.role, record.id};
 }
 
-async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std::string note, std::optional<UtcTime> expires_at) {
+async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std::string note,
+                                             std::optional<UtcTime> expires_at) {
   std::array<std::byte, 32> secret{};
   std::array<std::byte, 9> id{};
   random_.fill(secret);

@@ -39,7 +39,8 @@ class TokenAuthority {
   /// Reads all tokens; before the first request.
   async::Task<> load();
 
-  /// The caller behind "Authorization: Bearer ...". Errors: unauthenticated with NO_TOKEN, BAD_TOKEN, TOKEN_REVOKED, TOKEN_EXPIRED.
+  /// The caller behind "Authorization: Bearer ...". Errors: unauthenticated with NO_TOKEN, BAD_TOKEN, TOKEN_REVOKED,
+  /// TOKEN_EXPIRED.
   [[nodiscard]] Result<Caller> authenticate(std::string_view authorization) const;
 
   async::Task<NewToken> create(Principal principal, ports::Role role, std::string note, std::optional<UtcTime> expires_at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the broker remembers, by use case. A write returns when it is durable, and not before. Callable from any strand; resumes on the
-// caller's. Errors: storage_full (nothing was written; try again when space returns), conflict, not_found, unavailable.
+// What the broker remembers, by use case. A write returns when it is durable, and not before. Callable from any strand; resumes
+// on the caller's. Errors: storage_full (nothing was written; try again when space returns), conflict, not_found, unavailable.
 
 #include "broker/async/task.hpp"
 #include "broker/domain/decision.hpp"
@@ -103,8 +103,8 @@ struct UsageRow {
 class UsageStore {
  public:
   virtual ~UsageStore() = default;
-  /// Books records whose tag belongs to an attempt of ours with that site, site job id and account; the others are counted and left out.
-  /// Repeats are harmless. The cursor moves in the same commit. Returns how many were new.
+  /// Books records whose tag belongs to an attempt of ours with that site, site job id and account; the others are counted and
+  /// left out. Repeats are harmless. The cursor moves in the same commit. Returns how many were new.
   virtual async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, UsageCursor next) = 0;
   virtual async::Task<UsageCursor> usage_cursor(SiteId site) = 0;
   virtual async::Task<std::vector<UsageRow>> usage_report(UsageQuery query) = 0;
@@ -135,7 +135,7 @@ class TokenStore {
  public:
   virtual ~TokenStore() = default;
   virtual async::Task<> create_token(ApiToken token) = 0;
-  virtual async::Task<ApiToken> token_by_hash(std::string hash) = 0;      // not_found; revoked ones are returned with their mark
+  virtual async::Task<ApiToken> token_by_hash(std::string hash) = 0;  // not_found; revoked ones are returned with their mark
   virtual async::Task<std::vector<ApiToken>> tokens() = 0;
   virtual async::Task<ApiToken> revoke_token(std::string id, UtcTime at) = 0;
 };

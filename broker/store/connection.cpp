@@ -46,7 +46,8 @@ Error SqliteFailure::error() const {
     return fail(kind, code, std::move(message), detail).error();
   };
   if (is_full()) {
-    return make(ErrorKind::storage_full, "STORAGE_FULL", "the broker's disk is full: nothing was written; try again when its operator has made room");
+    return make(ErrorKind::storage_full, "STORAGE_FULL",
+                "the broker's disk is full: nothing was written; try again when its operator has made room");
   }
   switch (code_ & 0xff) {
     case SQLITE_BUSY:
@@ -57,11 +58,13 @@ Error SqliteFailure::error() const {
     case SQLITE_CONSTRAINT: return make(ErrorKind::conflict, "STORE_CONFLICT", "it collides with what is stored");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return make(ErrorKind::internal, "STORE_CORRUPT", "the broker's database is damaged: stop hansad and restore the last backup");
+      return make(ErrorKind::internal, "STORE_CORRUPT",
+                  "the broker's database is damaged: stop hansad and restore the last backup");
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-      return make(ErrorKind::internal, "STORE_NOT_WRITABLE", "the broker's database cannot be opened for writing: check the owner and mode of the file and its folder");
+      return make(ErrorKind::internal, "STORE_NOT_WRITABLE",
+                  "the broker's database cannot be opened for writing: check the owner and mode of the file and its folder");
     case SQLITE_IOERR: return make(ErrorKind::internal, "STORE_IO", "the broker's disk failed");
     default: return make(ErrorKind::internal, "STORE_FAILED", "the broker's database did not answer as expected");
   }
@@ -109,11 +112,13 @@ void Statement::bind(int index, std::nullptr_t) { check(handle_, sqlite3_bind_nu
 
 void Statement::bind(int index, std::string_view value) {
   const auto lifetime = text_ == Text::copied ? SQLITE_TRANSIENT : SQLITE_STATIC;
-  check(handle_, sqlite3_bind_text64(handle_, index, value.data() == nullptr ? "" : value.data(), value.size(), lifetime, SQLITE_UTF8));
+  check(handle_,
+        sqlite3_bind_text64(handle_, index, value.data() == nullptr ? "" : value.data(), value.size(), lifetime, SQLITE_UTF8));
 }
 void Statement::bind(int index, Blob value) {
   const auto lifetime = text_ == Text::copied ? SQLITE_TRANSIENT : SQLITE_STATIC;
-  check(handle_, sqlite3_bind_blob64(handle_, index, value.bytes.data() == nullptr ? "" : value.bytes.data(), value.bytes.size(), lifetime));
+  check(handle_, sqlite3_bind_blob64(handle_, index, value.bytes.data() == nullptr ? "" : value.bytes.data(), value.bytes.size(),
+                                     lifetime));
 }
 void Statement::bind(int index, const JobId& id) {
   bind(index, Blob{std::string_view(reinterpret_cast<const char*>(id.bytes().data()), id.bytes().size())});
@@ -168,7 +173,8 @@ Result<void> Connection::apply_settings(Mode mode) {
 
 sqlite3_stmt* Connection::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  const int code =
+      sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) raise(db_.get(), code);
   return statement;
 }

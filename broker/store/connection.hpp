@@ -96,15 +96,23 @@ class Statement {
   void bind(int index, UtcTime value) { bind(index, to_unix_ms(value)); }
   void bind(int index, const JobId& id);
   template <std::integral T>
-  void bind(int index, T value) { bind(index, static_cast<std::int64_t>(value)); }
+  void bind(int index, T value) {
+    bind(index, static_cast<std::int64_t>(value));
+  }
   template <typename T>
-  void bind(int index, const Name<T>& value) { bind(index, std::string_view(value.str())); }
+  void bind(int index, const Name<T>& value) {
+    bind(index, std::string_view(value.str()));
+  }
   template <typename T>
-  void bind(int index, const Amount<T>& value) { bind(index, value.value); }
+  void bind(int index, const Amount<T>& value) {
+    bind(index, value.value);
+  }
   template <typename T>
   void bind(int index, const std::optional<T>& value) {
-    if (value) bind(index, *value);
-    else bind(index, nullptr);
+    if (value)
+      bind(index, *value);
+    else
+      bind(index, nullptr);
   }
 
   sqlite3_stmt* handle_;
@@ -166,8 +174,12 @@ class Connection {
   sqlite3_stmt* prepare(std::string_view sql);
   [[nodiscard]] std::int64_t changes() const;
 
-  struct Close { void operator()(sqlite3* db) const; };
-  struct Finalize { void operator()(sqlite3_stmt* statement) const; };
+  struct Close {
+    void operator()(sqlite3* db) const;
+  };
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
   using Prepared = std::unique_ptr<sqlite3_stmt, Finalize>;
   std::unique_ptr<sqlite3, Close> db_;
   std::unordered_map<const char*, Prepared> statements_;  // after db_: finalized before it closes

@@ -15,14 +15,16 @@ constexpr std::size_t kMostRows = 10'000;  // in one answer, whatever the caller
 
 constexpr char kSelectRow[] = "SELECT row FROM jobs WHERE id = ?1";
 constexpr std::string_view kSelectJobs =
-    "SELECT row, id, owner, broker_id, epoch, version, state, reason_code, reason_message, held_by_user, cancel_by, cancel_at_ms, "
+    "SELECT row, id, owner, broker_id, epoch, version, state, reason_code, reason_message, held_by_user, cancel_by, "
+    "cancel_at_ms, "
     "cancel_outcome, accepted_at_ms, started_at_ms, ended_at_ms, exit_code, signal, spec FROM jobs ";
 constexpr std::string_view kById = "WHERE id = ?1";
 constexpr std::string_view kActiveAfter = "INDEXED BY jobs_active WHERE active = 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
 // For one job or a page of them: their rows come as a JSON array.
 constexpr char kSelectAttempts[] =
-    "SELECT job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, sealed, unknown_since_ms, "
+    "SELECT job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, sealed, "
+    "unknown_since_ms, "
     "outcome, reason_code, reason_message FROM attempts WHERE job IN (SELECT value FROM json_each(?1)) ORDER BY job, number";
 constexpr char kSelectRuns[] =
     "SELECT job, attempt, task_index, number, position, started_at_ms, ended_at_ms, exit_code, signal, outcome "
@@ -183,7 +185,9 @@ Result<std::vector<ports::StoredEvent>> events_of(Statement rows) {
 
 }  // namespace
 
-std::unexpected<Error> no_such_job(JobId id) { return fail(ErrorKind::not_found, "JOB_NOT_FOUND", "there is no job " + id.str()); }
+std::unexpected<Error> no_such_job(JobId id) {
+  return fail(ErrorKind::not_found, "JOB_NOT_FOUND", "there is no job " + id.str());
+}
 
 std::optional<std::int64_t> find_row(Connection& db, JobId id) {
   auto row = db.query(kSelectRow, id);
@@ -209,7 +213,8 @@ Result<std::vector<Job>> read_jobs(Connection& db, const ports::JobQuery& query)
   sql += query.before ? " AND id < ?5" : " AND ?5 IS NULL";
   sql += " ORDER BY id DESC LIMIT ?6";
   const auto states = query.states.empty() ? std::nullopt : std::optional(states_as_json(query.states));
-  return read_page(db, db.query_composed(sql, query.owner, query.project, states, query.accepted_since, query.before, bounded(query.limit)));
+  return read_page(
+      db, db.query_composed(sql, query.owner, query.project, states, query.accepted_since, query.before, bounded(query.limit)));
 }
 
 Result<std::vector<Job>> read_active_jobs(Connection& db, std::optional<JobId> after, std::size_t limit) {
@@ -250,7 +255,8 @@ Result<domain::Decision> read_decision(Connection& db, JobId id) {
   const auto row = find_row(db, id);
   if (!row) return no_such_job(id);
   auto stored = db.query(kSelectDecision, *row);
-  if (!stored.next()) return fail(ErrorKind::not_found, "NO_DECISION", "no decision has been taken about job " + id.str() + " yet");
+  if (!stored.next())
+    return fail(ErrorKind::not_found, "NO_DECISION", "no decision has been taken about job " + id.str() + " yet");
   auto decision = from_stored_json(stored.text(0), domain::decision_from_json);
   if (!decision) return unreadable("the decision about job " + id.str(), decision.error().message);
   return decision;

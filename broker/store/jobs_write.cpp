@@ -16,7 +16,8 @@ constexpr char kSelectIds[] = "SELECT id FROM jobs WHERE row >= ?1 AND row < ?1 
 constexpr char kInsertKey[] =
     "INSERT INTO idempotency(key, owner, request_hash, first_job, jobs, at_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
 constexpr char kInsertJob[] =
-    "INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, accepted_at_ms, spec) "
+    "INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, "
+    "accepted_at_ms, spec) "
     "VALUES(?1, ?2, ?3, ?4, ?5, 1, 1, ?6, ?7, ?8, 0, ?9, ?10) ON CONFLICT DO NOTHING";
 constexpr char kInsertPayload[] = "INSERT INTO payloads(job, script, arguments, environment) VALUES(?1, ?2, ?3, ?4)";
 constexpr char kInsertEvent[] = "INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, ?2, ?3, ?4, ?5)";
@@ -24,12 +25,16 @@ constexpr char kInsertEvent[] = "INSERT INTO events(job, version, at_ms, name, b
 constexpr char kSelectVersion[] = "SELECT row, version, epoch FROM jobs WHERE id = ?1";
 // `active` is left alone: naming it would rewrite the index of active jobs each time.
 constexpr char kUpdateJob[] =
-    "UPDATE jobs SET epoch = ?2, version = ?3, state = ?4, reason_code = ?5, reason_message = ?6, held_by_user = ?7, cancel_by = ?8, "
-    "cancel_at_ms = ?9, cancel_outcome = ?10, started_at_ms = ?11, ended_at_ms = ?12, exit_code = ?13, signal = ?14 WHERE row = ?1";
+    "UPDATE jobs SET epoch = ?2, version = ?3, state = ?4, reason_code = ?5, reason_message = ?6, held_by_user = ?7, cancel_by = "
+    "?8, "
+    "cancel_at_ms = ?9, cancel_outcome = ?10, started_at_ms = ?11, ended_at_ms = ?12, exit_code = ?13, signal = ?14 WHERE row = "
+    "?1";
 constexpr char kRetireJob[] = "UPDATE jobs SET active = 0 WHERE row = ?1 AND active = 1";
 constexpr char kPutAttempt[] =
-    "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, sealed, "
-    "unknown_since_ms, outcome, reason_code, reason_message) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
+    "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
+    "sealed, "
+    "unknown_since_ms, outcome, reason_code, reason_message) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+    "?15) "
     "ON CONFLICT(job, number) DO UPDATE SET state = excluded.state, site_job_id = excluded.site_job_id, sends = excluded.sends, "
     "sealed = excluded.sealed, unknown_since_ms = excluded.unknown_since_ms, outcome = excluded.outcome, "
     "reason_code = excluded.reason_code, reason_message = excluded.reason_message "
@@ -39,7 +44,8 @@ constexpr char kPutAttempt[] =
 constexpr char kPutRun[] =
     "INSERT INTO runs(job, attempt, task_index, number, position, started_at_ms, ended_at_ms, exit_code, signal, outcome) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
-    "ON CONFLICT(job, attempt, task_index, number) DO UPDATE SET started_at_ms = excluded.started_at_ms, ended_at_ms = excluded.ended_at_ms, "
+    "ON CONFLICT(job, attempt, task_index, number) DO UPDATE SET started_at_ms = excluded.started_at_ms, ended_at_ms = "
+    "excluded.ended_at_ms, "
     "exit_code = excluded.exit_code, signal = excluded.signal, outcome = excluded.outcome "
     "WHERE (started_at_ms, ended_at_ms, exit_code, signal, outcome) IS NOT "
     "(excluded.started_at_ms, excluded.ended_at_ms, excluded.exit_code, excluded.signal, excluded.outcome)";
@@ -63,7 +69,8 @@ std::optional<ports::AcceptedJobs> earlier_answer(Connection& db, std::int64_t f
   return earlier;
 }
 
-Result<std::optional<ports::AcceptedJobs>> look_up_key(Connection& db, const ports::Idempotency& idempotency, const Principal& owner) {
+Result<std::optional<ports::AcceptedJobs>> look_up_key(Connection& db, const ports::Idempotency& idempotency,
+                                                       const Principal& owner) {
   auto row = db.query(kSelectKey, idempotency.key, owner);
   if (!row.next()) return std::nullopt;
   if (row.text(0) != idempotency.request_hash) {
@@ -75,12 +82,12 @@ Result<std::optional<ports::AcceptedJobs>> look_up_key(Connection& db, const por
 
 void put_attempt(Connection& db, std::int64_t row, const Attempt& attempt) {
   db.execute(kPutAttempt, row, attempt.number, attempt.site, attempt.queue, attempt.account, attempt.scheduler_account,
-             to_string(attempt.state), attempt.intended_at, attempt.site_job_id, attempt.sends, attempt.sealed, attempt.unknown_since,
-             spelled(attempt.outcome), attempt.reason.code, attempt.reason.message);
+             to_string(attempt.state), attempt.intended_at, attempt.site_job_id, attempt.sends, attempt.sealed,
+             attempt.unknown_since, spelled(attempt.outcome), attempt.reason.code, attempt.reason.message);
   for (std::size_t i = 0; i < attempt.runs.size(); ++i) {
     const auto& run = attempt.runs[i];
-    db.execute(kPutRun, row, attempt.number, run.task_index, run.number, i, run.started_at, run.ended_at, run.exit_code, run.signal,
-               spelled(run.outcome));
+    db.execute(kPutRun, row, attempt.number, run.task_index, run.number, i, run.started_at, run.ended_at, run.exit_code,
+               run.signal, spelled(run.outcome));
   }
 }
 
@@ -124,10 +131,12 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
   const auto owner = jobs.front().job.owner;
   for (auto& [job, payload] : jobs) {
     if (job.version != 1 || job.state != domain::JobState::accepted || !job.attempts.empty()) {
-      return fail(ErrorKind::invalid_argument, "NOT_A_NEW_JOB", "job " + job.id.str() + " is not new: only an accepted job can be taken in");
+      return fail(ErrorKind::invalid_argument, "NOT_A_NEW_JOB",
+                  "job " + job.id.str() + " is not new: only an accepted job can be taken in");
     }
     if (request.idempotency && job.owner != owner) {
-      return fail(ErrorKind::invalid_argument, "MIXED_OWNERS", "the jobs of one request with an Idempotency-Key belong to one person");
+      return fail(ErrorKind::invalid_argument, "MIXED_OWNERS",
+                  "the jobs of one request with an Idempotency-Key belong to one person");
     }
     std::vector<std::string> environment;
     for (auto& [name, value] : payload.environment) {
@@ -142,14 +151,16 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
     entry.arguments = pack(payload.arguments);
     entry.environment = pack(environment);
     entry.job = std::move(job);
-    request.bytes += 256 + entry.spec.size() + entry.event.size() + entry.script.size() + entry.arguments.size() + entry.environment.size();
+    request.bytes +=
+        256 + entry.spec.size() + entry.event.size() + entry.script.size() + entry.arguments.size() + entry.environment.size();
     request.entries.push_back(std::move(entry));
   }
   return request;
 }
 
 Result<RecordRequest> prepare_record(ports::JobChange change) {
-  if (change.events.empty() && !change.decision) return fail(ErrorKind::invalid_argument, "NO_CHANGE", "a change has an event or a decision");
+  if (change.events.empty() && !change.decision)
+    return fail(ErrorKind::invalid_argument, "NO_CHANGE", "a change has an event or a decision");
   RecordRequest request;
   request.bytes = 1024;
   auto version = change.job.version - static_cast<std::int64_t>(change.events.size());
@@ -167,7 +178,8 @@ Result<RecordRequest> prepare_record(ports::JobChange change) {
   }
   for (const auto& [hash, body] : change.reduced_snapshots) {
     if (sha256_hex(body) != hash) {
-      return fail(ErrorKind::invalid_argument, "SNAPSHOT_HASH_MISMATCH", "a reduced snapshot is stored under its own SHA-256, and " + hash + " is not");
+      return fail(ErrorKind::invalid_argument, "SNAPSHOT_HASH_MISMATCH",
+                  "a reduced snapshot is stored under its own SHA-256, and " + hash + " is not");
     }
     request.bytes += body.size();
   }
@@ -223,7 +235,8 @@ Result<void> record(Connection& db, const RecordRequest& request) {
     if (job.epoch < latest) return stale_epoch(job.epoch, latest);
     if (version + static_cast<std::int64_t>(request.events.size()) != job.version) {
       return fail(ErrorKind::conflict, "STALE_VERSION", "job " + job.id.str() + " has changed meanwhile: read it again",
-                  "stored version " + std::to_string(version) + ", " + std::to_string(request.events.size()) + " events up to " + std::to_string(job.version));
+                  "stored version " + std::to_string(version) + ", " + std::to_string(request.events.size()) + " events up to " +
+                      std::to_string(job.version));
     }
   }
   for (const auto& event : request.events) db.execute(kInsertEvent, row, event.version, event.at, event.name, event.body);

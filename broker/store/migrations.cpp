@@ -214,13 +214,15 @@ Result<std::size_t> check_record(Connection& db, std::span<const Migration> step
     const auto version = rows.integer(0);
     if (version > static_cast<std::int64_t>(steps.size())) {
       return fail(ErrorKind::conflict, "SCHEMA_TOO_NEW",
-                  "the database has schema version " + std::to_string(version) + ", this hansad knows " + std::to_string(steps.size()) +
+                  "the database has schema version " + std::to_string(version) + ", this hansad knows " +
+                      std::to_string(steps.size()) +
                       ": it was used by a later release; install that one, or restore the backup made before the upgrade");
     }
     if (version != static_cast<std::int64_t>(done) + 1 || rows.text(1) != sha256_hex(steps[done].sql)) {
       return fail(ErrorKind::conflict, "SCHEMA_ALTERED",
-                  "schema step " + std::to_string(version) + " of the database is not the one this hansad was built with: "
-                  "use an unmodified release, or restore a backup");
+                  "schema step " + std::to_string(version) +
+                      " of the database is not the one this hansad was built with: "
+                      "use an unmodified release, or restore a backup");
     }
     ++done;
   }
@@ -234,7 +236,8 @@ std::span<const Migration> migrations() { return kMigrations; }
 Result<void> migrate(Connection& db, std::span<const Migration> steps, UtcTime now) {
   if (single_integer(db, kReadApplicationId) != kApplicationId) {
     if (single_integer(db, kReadApplicationId) != 0 || single_integer(db, kCountTables) != 0) {
-      return fail(ErrorKind::conflict, "NOT_A_HANSA_STORE", "the database file belongs to another program: give another file in store.url");
+      return fail(ErrorKind::conflict, "NOT_A_HANSA_STORE",
+                  "the database file belongs to another program: give another file in store.url");
     }
     db.run_script("PRAGMA application_id=" + std::to_string(kApplicationId));
   }

@@ -42,8 +42,10 @@ void Readers::submit(Question question) {
       wake_.notify_one();
       return;
     }
-    refused = closing_ ? fail(ErrorKind::unavailable, "STORE_CLOSED", "the broker is stopping").error()
-                       : fail(ErrorKind::unavailable, "STORE_BUSY", "the broker is asked more than it can read: try again in a moment").error();
+    refused = closing_
+                  ? fail(ErrorKind::unavailable, "STORE_CLOSED", "the broker is stopping").error()
+                  : fail(ErrorKind::unavailable, "STORE_BUSY", "the broker is asked more than it can read: try again in a moment")
+                        .error();
   }
   question.settle(std::unexpected(std::move(refused)));
 }

@@ -5,10 +5,12 @@ namespace hansa::store {
 namespace {
 
 constexpr char kPut[] =
-    "INSERT OR REPLACE INTO site_states(site, health, drained, drain_reason, last_success_ms, last_failure_ms, error_code, error_message) "
+    "INSERT OR REPLACE INTO site_states(site, health, drained, drain_reason, last_success_ms, last_failure_ms, error_code, "
+    "error_message) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 constexpr char kSelect[] =
-    "SELECT site, health, drained, drain_reason, last_success_ms, last_failure_ms, error_code, error_message FROM site_states ORDER BY site";
+    "SELECT site, health, drained, drain_reason, last_success_ms, last_failure_ms, error_code, error_message FROM site_states "
+    "ORDER BY site";
 
 Result<domain::SiteHealth> parse_health(std::string_view text) {
   for (const auto health : {domain::SiteHealth::unseen, domain::SiteHealth::up, domain::SiteHealth::down}) {

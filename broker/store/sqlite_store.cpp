@@ -58,14 +58,17 @@ class SqliteStore::Impl {
   }
 
   template <typename T, typename Ask>
-  Task<T> read(std::unique_ptr<Readers> Impl::*lane, Ask ask) {
+  Task<T> read(std::unique_ptr<Readers> Impl::* lane, Ask ask) {
     if (options_.inline_mode) co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
     co_return co_await until_completed<T>([this, lane, ask = std::move(ask)](Completion<T> done) mutable {
       auto outcome = std::make_shared<Result<T>>();
-      Readers::Question question{.ask = [outcome, ask = std::move(ask)](Connection& db) mutable { return kept(*outcome, ask(db)); },
-                                 .settle = settling(outcome, std::move(done))};
-      if (options_.inline_mode) writer_->ask_inline(question);
-      else (this->*lane)->submit(std::move(question));
+      Readers::Question question{
+          .ask = [outcome, ask = std::move(ask)](Connection& db) mutable { return kept(*outcome, ask(db)); },
+          .settle = settling(outcome, std::move(done))};
+      if (options_.inline_mode)
+        writer_->ask_inline(question);
+      else
+        (this->*lane)->submit(std::move(question));
     });
   }
 
@@ -116,16 +119,15 @@ Result<std::unique_ptr<SqliteStore::Impl>> SqliteStore::Impl::open(Options optio
   }
   try {
     if (auto opened = impl->open_file(path.string()); !opened) return std::unexpected(about(path.string(), opened.error()));
-  } catch (const SqliteFailure& failure) {
-    return std::unexpected(about(path.string(), failure.error()));
-  }
+  } catch (const SqliteFailure& failure) { return std::unexpected(about(path.string(), failure.error())); }
   return impl;
 }
 
 Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   std::error_code ignored;
   const auto size = std::filesystem::file_size(path, ignored);
-  const Connection::Settings settings{.path = path, .vfs = options_.vfs, .busy_timeout = options_.busy_timeout, .cache_kib = kWriterCacheKib};
+  const Connection::Settings settings{
+      .path = path, .vfs = options_.vfs, .busy_timeout = options_.busy_timeout, .cache_kib = kWriterCacheKib};
   auto db = std::make_unique<Connection>(settings, Connection::Mode::read_write);
   if (auto set = db->apply_settings(Connection::Mode::read_write); !set) return set;
   if (auto sound = check_contents(*db, ignored ? 0 : size, options_.quick_check_bytes); !sound) return sound;
@@ -146,7 +148,8 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   return {};
 }
 
-Result<std::unique_ptr<Readers>> SqliteStore::Impl::open_readers(const Connection::Settings& settings, std::size_t threads) const {
+Result<std::unique_ptr<Readers>> SqliteStore::Impl::open_readers(const Connection::Settings& settings,
+                                                                 std::size_t threads) const {
   auto own = settings;
   own.cache_kib = kReaderCacheKib;
   std::vector<std::unique_ptr<Connection>> connections;
@@ -158,13 +161,16 @@ Result<std::unique_ptr<Readers>> SqliteStore::Impl::open_readers(const Connectio
 }
 
 Result<std::int64_t> SqliteStore::Impl::begin_epoch() {
-  auto promise = std::make_shared<std::promise<Result<std::int64_t>>>();  // shared: the writer may still be in set_value() when we have the value
+  auto promise = std::make_shared<std::promise<Result<std::int64_t>>>();  // shared: the writer may still be in set_value() when
+                                                                          // we have the value
   auto outcome = std::make_shared<Result<std::int64_t>>();
   writer_->submit({.bytes = 64,
                    .run = [outcome](Connection& db) { return kept(*outcome, advance_epoch(db)); },
-                   .settle = [outcome, promise](Result<void> end) {
-                     promise->set_value(end ? std::move(*outcome) : Result<std::int64_t>(std::unexpected(std::move(end.error()))));
-                   }});
+                   .settle =
+                       [outcome, promise](Result<void> end) {
+                         promise->set_value(end ? std::move(*outcome)
+                                                : Result<std::int64_t>(std::unexpected(std::move(end.error()))));
+                       }});
   return promise->get_future().get();
 }
 
@@ -190,7 +196,8 @@ const std::string& SqliteStore::broker_id() const { return impl_->broker_id_; }
 Figures SqliteStore::figures() const { return impl_->writer_->figures(); }
 Result<void> SqliteStore::close() { return impl_->close(); }
 
-Task<ports::AcceptedJobs> SqliteStore::accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency) {
+Task<ports::AcceptedJobs> SqliteStore::accept_jobs(std::vector<ports::NewJob> jobs,
+                                                   std::optional<ports::Idempotency> idempotency) {
   auto request = prepare_accept(std::move(jobs), std::move(idempotency));
   if (!request) co_return std::unexpected(std::move(request.error()));
   const auto bytes = request->bytes;
@@ -202,7 +209,8 @@ Task<> SqliteStore::record(ports::JobChange change) {
   auto request = prepare_record(std::move(change));
   if (!request) co_return std::unexpected(std::move(request.error()));
   const auto bytes = request->bytes;
-  co_return co_await impl_->write<void>(bytes, [request = std::move(*request)](Connection& db) { return store::record(db, request); });
+  co_return co_await impl_->write<void>(bytes,
+                                        [request = std::move(*request)](Connection& db) { return store::record(db, request); });
 }
 
 Task<domain::Job> SqliteStore::job(JobId id) {
@@ -224,7 +232,8 @@ Task<std::vector<domain::Job>> SqliteStore::active_jobs(std::optional<JobId> aft
 }
 
 Task<std::vector<ports::StoredEvent>> SqliteStore::events(JobId id) {
-  co_return co_await impl_->read<std::vector<ports::StoredEvent>>(&Impl::lookups_, [id](Connection& db) { return read_events(db, id); });
+  co_return co_await impl_->read<std::vector<ports::StoredEvent>>(&Impl::lookups_,
+                                                                  [id](Connection& db) { return read_events(db, id); });
 }
 
 Task<std::vector<ports::StoredEvent>> SqliteStore::events_after(std::int64_t after, std::size_t limit) {
@@ -248,13 +257,13 @@ Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::Usage
                       .country = country == impl_->options_.countries.end() ? "" : country->second,
                       .records = std::move(records),
                       .next = std::move(next)};
-  co_return co_await impl_->write<std::size_t>(bytes,
-                                               [request = std::move(request)](Connection& db) { return store::book_usage(db, request); });
+  co_return co_await impl_->write<std::size_t>(
+      bytes, [request = std::move(request)](Connection& db) { return store::book_usage(db, request); });
 }
 
 Task<ports::UsageCursor> SqliteStore::usage_cursor(SiteId site) {
-  co_return co_await impl_->read<ports::UsageCursor>(&Impl::lookups_,
-                                                     [site = std::move(site)](Connection& db) { return read_usage_cursor(db, site); });
+  co_return co_await impl_->read<ports::UsageCursor>(
+      &Impl::lookups_, [site = std::move(site)](Connection& db) { return read_usage_cursor(db, site); });
 }
 
 Task<std::int64_t> SqliteStore::refused_usage(SiteId site) {
@@ -268,24 +277,28 @@ Task<std::vector<ports::UsageRow>> SqliteStore::usage_report(ports::UsageQuery q
 }
 
 Task<std::vector<domain::UsageRecord>> SqliteStore::usage_of(JobId id) {
-  co_return co_await impl_->read<std::vector<domain::UsageRecord>>(&Impl::lookups_, [id](Connection& db) { return read_usage_of(db, id); });
+  co_return co_await impl_->read<std::vector<domain::UsageRecord>>(&Impl::lookups_,
+                                                                   [id](Connection& db) { return read_usage_of(db, id); });
 }
 
 Task<std::vector<domain::SiteState>> SqliteStore::site_states() {
-  co_return co_await impl_->read<std::vector<domain::SiteState>>(&Impl::lookups_, [](Connection& db) { return read_site_states(db); });
+  co_return co_await impl_->read<std::vector<domain::SiteState>>(&Impl::lookups_,
+                                                                 [](Connection& db) { return read_site_states(db); });
 }
 
 Task<> SqliteStore::record_site_state(domain::SiteState state) {
-  co_return co_await impl_->write<void>(512, [state = std::move(state)](Connection& db) { return store::record_site_state(db, state); });
+  co_return co_await impl_->write<void>(
+      512, [state = std::move(state)](Connection& db) { return store::record_site_state(db, state); });
 }
 
 Task<> SqliteStore::create_token(ports::ApiToken token) {
-  co_return co_await impl_->write<void>(512, [token = std::move(token)](Connection& db) { return store::create_token(db, token); });
+  co_return co_await impl_->write<void>(512,
+                                        [token = std::move(token)](Connection& db) { return store::create_token(db, token); });
 }
 
 Task<ports::ApiToken> SqliteStore::token_by_hash(std::string hash) {
-  co_return co_await impl_->read<ports::ApiToken>(&Impl::lookups_,
-                                                  [hash = std::move(hash)](Connection& db) { return read_token_by_hash(db, hash); });
+  co_return co_await impl_->read<ports::ApiToken>(
+      &Impl::lookups_, [hash = std::move(hash)](Connection& db) { return read_token_by_hash(db, hash); });
 }
 
 Task<std::vector<ports::ApiToken>> SqliteStore::tokens() {
@@ -293,7 +306,8 @@ Task<std::vector<ports::ApiToken>> SqliteStore::tokens() {
 }
 
 Task<ports::ApiToken> SqliteStore::revoke_token(std::string id, UtcTime at) {
-  co_return co_await impl_->write<ports::ApiToken>(128, [id = std::move(id), at](Connection& db) { return store::revoke_token(db, id, at); });
+  co_return co_await impl_->write<ports::ApiToken>(
+      128, [id = std::move(id), at](Connection& db) { return store::revoke_token(db, id, at); });
 }
 
 }  // namespace hansa::store

@@ -43,12 +43,13 @@ Result<StateLock> StateLock::take(const std::filesystem::path& folder) {
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return unusable(path, "cannot be locked", errno);
     return fail(ErrorKind::conflict, "STATE_LOCKED",
-                folder.string() + " is in use by " + read_holder(descriptor) + ": stop that broker first, or give this one a state_dir of its own");
+                folder.string() + " is in use by " + read_holder(descriptor) +
+                    ": stop that broker first, or give this one a state_dir of its own");
   }
   const auto holder = std::to_string(::getpid()) + "\n";
   // The number is for people. A full disk must not keep a broker from starting.
-  [[maybe_unused]] const bool noted =
-      ::ftruncate(descriptor, 0) == 0 && ::pwrite(descriptor, holder.data(), holder.size(), 0) == static_cast<ssize_t>(holder.size());
+  [[maybe_unused]] const bool noted = ::ftruncate(descriptor, 0) == 0 && ::pwrite(descriptor, holder.data(), holder.size(), 0) ==
+                                                                             static_cast<ssize_t>(holder.size());
   return lock;
 }
 
@@ -79,26 +80,30 @@ bool is_remote_file_system(long magic) {
 }
 
 Result<void> check_folder(const std::filesystem::path& folder) {
-  struct stat about {};
+  struct stat about{};
   if (::stat(folder.c_str(), &about) != 0) return unusable(folder, "cannot be used as a state folder", errno);
   if (!S_ISDIR(about.st_mode)) return unusable(folder, "is not a folder", 0);
   if (::faccessat(AT_FDCWD, folder.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
-    return unusable(folder, "the broker's account (uid " + std::to_string(::geteuid()) + ") must be able to read and write it", errno);
+    return unusable(folder, "the broker's account (uid " + std::to_string(::geteuid()) + ") must be able to read and write it",
+                    errno);
   }
-  struct statfs system {};
+  struct statfs system{};
   if (::statfs(folder.c_str(), &system) != 0) return unusable(folder, "its file system cannot be examined", errno);
   if (is_remote_file_system(static_cast<long>(system.f_type))) {
     return fail(ErrorKind::internal, "STATE_DIR_REMOTE",
-                folder.string() + " is on a network or FUSE file system, where SQLite's locks and write-ahead log are not safe: "
-                                  "put state_dir on a disk of this machine");
+                folder.string() +
+                    " is on a network or FUSE file system, where SQLite's locks and write-ahead log are not safe: "
+                    "put state_dir on a disk of this machine");
   }
   return {};
 }
 
 Result<void> create_private_file(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor >= 0) ::close(descriptor);
-  else if (errno != EEXIST) return unusable(path, "cannot be made", errno);
+  if (descriptor >= 0)
+    ::close(descriptor);
+  else if (errno != EEXIST)
+    return unusable(path, "cannot be made", errno);
   return {};
 }
 

@@ -52,7 +52,8 @@ Result<ApiToken> single(Statement rows) {
 Result<void> create_token(Connection& db, const ApiToken& token) {
   const auto made = db.execute(kInsert, token.id, token.hash, token.principal, spell(token.role), token.note, token.created_at,
                                token.expires_at, token.revoked_at);
-  if (made == 0) return fail(ErrorKind::conflict, "TOKEN_EXISTS", "there is a token with this id or secret already: make a new one");
+  if (made == 0)
+    return fail(ErrorKind::conflict, "TOKEN_EXISTS", "there is a token with this id or secret already: make a new one");
   return {};
 }
 

@@ -14,8 +14,10 @@ constexpr char kSelectAttempt[] =
     "SELECT j.row, j.owner, j.project, a.account FROM jobs j JOIN attempts a ON a.job = j.row "
     "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND a.site_job_id = ?4";
 constexpr char kInsertRecord[] =
-    "INSERT INTO usage_records(job, attempt, owner, project, site, country, cluster, site_job_id, submitted_s, started_s, ended_s, account, "
-    "scheduler_account, queue, site_state, exit_code, elapsed_s, nodes, cores, gpus, core_seconds, gpu_seconds, node_seconds, source_line) "
+    "INSERT INTO usage_records(job, attempt, owner, project, site, country, cluster, site_job_id, submitted_s, started_s, "
+    "ended_s, account, "
+    "scheduler_account, queue, site_state, exit_code, elapsed_s, nodes, cores, gpus, core_seconds, gpu_seconds, node_seconds, "
+    "source_line) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24) "
     "ON CONFLICT DO NOTHING";
 constexpr char kMoveCursor[] =
@@ -23,10 +25,14 @@ constexpr char kMoveCursor[] =
     "ON CONFLICT(site) DO UPDATE SET cursor = excluded.cursor, refused = refused + excluded.refused";
 constexpr char kSelectCursor[] = "SELECT cursor, refused FROM site_usage WHERE site = ?1";
 constexpr char kSelectOfJob[] =
-    "SELECT u.site, u.cluster, u.site_job_id, j.id, u.attempt, u.account, u.scheduler_account, u.queue, u.submitted_s, u.started_s, u.ended_s, "
-    "u.site_state, u.exit_code, u.elapsed_s, u.nodes, u.cores, u.gpus, u.core_seconds, u.gpu_seconds, u.node_seconds, u.source_line "
+    "SELECT u.site, u.cluster, u.site_job_id, j.id, u.attempt, u.account, u.scheduler_account, u.queue, u.submitted_s, "
+    "u.started_s, u.ended_s, "
+    "u.site_state, u.exit_code, u.elapsed_s, u.nodes, u.cores, u.gpus, u.core_seconds, u.gpu_seconds, u.node_seconds, "
+    "u.source_line "
     "FROM jobs j JOIN usage_records u ON u.job = j.row WHERE j.id = ?1 ORDER BY u.sequence";
-constexpr std::string_view kSums = "count(*), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), coalesce(sum(node_seconds), 0)";
+constexpr std::string_view kSums =
+    "count(*), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
+    "coalesce(sum(node_seconds), 0)";
 
 std::string_view column_of(ports::UsageGroup group) {
   using enum ports::UsageGroup;
@@ -54,11 +60,11 @@ bool book(Connection& db, const BookRequest& request, const UsageRecord& record,
   if (!account.empty() && account != record.account.str()) return false;  // empty: the broker's own, whatever its name there
 
   booked += static_cast<std::size_t>(db.execute(
-      kInsertRecord, attempt.integer(0), tag->attempt, attempt.text(1), attempt.text(2), record.site, request.country, record.cluster,
-      record.site_job_id, to_unix_seconds(record.submitted_at),
+      kInsertRecord, attempt.integer(0), tag->attempt, attempt.text(1), attempt.text(2), record.site, request.country,
+      record.cluster, record.site_job_id, to_unix_seconds(record.submitted_at),
       record.started_at ? to_unix_seconds(*record.started_at) : kNeverStarted, to_unix_seconds(record.ended_at), record.account,
-      record.scheduler_account, record.queue, record.site_state, record.exit_code, record.elapsed.count(), record.nodes, record.cores,
-      record.gpus, record.core_seconds, record.gpu_seconds, record.node_seconds, record.source_line));
+      record.scheduler_account, record.queue, record.site_state, record.exit_code, record.elapsed.count(), record.nodes,
+      record.cores, record.gpus, record.core_seconds, record.gpu_seconds, record.node_seconds, record.source_line));
   return true;
 }
 

@@ -17,7 +17,10 @@ constexpr char kRollBackTo[] = "ROLLBACK TO operation";
 constexpr char kRelease[] = "RELEASE operation";
 
 Error closed() { return fail(ErrorKind::unavailable, "STORE_CLOSED", "the broker is stopping").error(); }
-Error busy() { return fail(ErrorKind::unavailable, "STORE_BUSY", "the broker has more to write than its disk takes: try again in a moment").error(); }
+Error busy() {
+  return fail(ErrorKind::unavailable, "STORE_BUSY", "the broker has more to write than its disk takes: try again in a moment")
+      .error();
+}
 
 }  // namespace
 
@@ -42,7 +45,8 @@ Writer::~Writer() { static_cast<void>(close()); }
 std::optional<Error> Writer::refusal(std::size_t bytes) const {
   if (failed_) return failed_;
   if (closing_) return closed();
-  const bool full = queue_.size() >= options_.queued_operations || (!queue_.empty() && queued_bytes_ + bytes > options_.queued_bytes);
+  const bool full =
+      queue_.size() >= options_.queued_operations || (!queue_.empty() && queued_bytes_ + bytes > options_.queued_bytes);
   return full ? std::optional(busy()) : std::nullopt;
 }
 
@@ -76,7 +80,8 @@ void Writer::serve() {
       wake_.wait(lock, [this] { return !queue_.empty() || closing_; });
       if (queue_.empty()) return;
       std::size_t bytes = 0;
-      while (!queue_.empty() && group.size() < options_.group_operations && (group.empty() || bytes + queue_.front().bytes <= options_.group_bytes)) {
+      while (!queue_.empty() && group.size() < options_.group_operations &&
+             (group.empty() || bytes + queue_.front().bytes <= options_.group_bytes)) {
         bytes += queue_.front().bytes;
         group.push_back(std::move(queue_.front()));
         queue_.pop_front();
@@ -151,7 +156,8 @@ void Writer::checkpoint_if_due() {
   // A long reader or a full disk: the log grows meanwhile and loses nothing.
   next_checkpoint_ = log_pages_ + options_.checkpoint_pages;
   if (code == SQLITE_OK) return;
-  const SqliteFailure failure(sqlite3_extended_errcode(db_->handle()), sqlite3_system_errno(db_->handle()), sqlite3_errmsg(db_->handle()));
+  const SqliteFailure failure(sqlite3_extended_errcode(db_->handle()), sqlite3_system_errno(db_->handle()),
+                              sqlite3_errmsg(db_->handle()));
   if (failure.is_fatal()) fail_for_good(failure.error());
 }
 
@@ -160,8 +166,8 @@ void Writer::fail_for_good(Error error) {
   {
     const std::lock_guard lock(mutex_);
     if (failed_) return;
-    failed_ = fail(ErrorKind::unavailable, "STORE_FAILED", "the broker's disk failed: it takes no more work until it is started again",
-                   error.detail)
+    failed_ = fail(ErrorKind::unavailable, "STORE_FAILED",
+                   "the broker's disk failed: it takes no more work until it is started again", error.detail)
                   .error();
     failed_->retryable = false;
   }
@@ -181,9 +187,7 @@ Result<void> Writer::close() {
     try {
       db_->run_script("PRAGMA analysis_limit=400; PRAGMA optimize");
       db_->run_script("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch (const SqliteFailure& failure) {
-      outcome = std::unexpected(failure.error());
-    }
+    } catch (const SqliteFailure& failure) { outcome = std::unexpected(failure.error()); }
   }
   db_.reset();
   return outcome;

@@ -25,9 +25,12 @@ constexpr std::size_t kMaxFaults = 1'000;
 std::string escaped(std::string_view token) {
   std::string text;
   for (const char c : token) {
-    if (c == '~') text += "~0";
-    else if (c == '/') text += "~1";
-    else text += c;
+    if (c == '~')
+      text += "~0";
+    else if (c == '/')
+      text += "~1";
+    else
+      text += c;
   }
   return text;
 }
@@ -53,7 +56,8 @@ class ObjectReader {
   std::int64_t integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most) {
     const auto* value = field(name);
     if (value == nullptr) return fallback;
-    const bool fits = value->is_number_integer() && !(value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t(most));
+    const bool fits =
+        value->is_number_integer() && !(value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t(most));
     if (!fits || value->get<std::int64_t>() < least || value->get<std::int64_t>() > most) {
       fault(name, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
       return fallback;
@@ -99,9 +103,12 @@ class ObjectReader {
     for (std::size_t i = 0; i < value->size(); ++i) {
       const auto& entry = (*value)[i];
       const auto where = std::string(name) + "/" + std::to_string(i);
-      if (!entry.is_string()) faults_.push_back({at_ + "/" + where, "must be a string"});
-      else if (entry.get_ref<const std::string&>().find('\0') != std::string::npos) faults_.push_back({at_ + "/" + where, "must not hold a NUL character"});
-      else list.push_back(entry.get<std::string>());
+      if (!entry.is_string())
+        faults_.push_back({at_ + "/" + where, "must be a string"});
+      else if (entry.get_ref<const std::string&>().find('\0') != std::string::npos)
+        faults_.push_back({at_ + "/" + where, "must not hold a NUL character"});
+      else
+        list.push_back(entry.get<std::string>());
     }
     return list;
   }
@@ -141,7 +148,8 @@ bool is_identifier(std::string_view text, std::size_t most) {
 }
 
 bool is_variable_name(std::string_view text) {
-  return is_identifier(text, 255) && !(text.front() >= '0' && text.front() <= '9') && text.find_first_of("-.") == std::string_view::npos;
+  return is_identifier(text, 255) && !(text.front() >= '0' && text.front() <= '9') &&
+         text.find_first_of("-.") == std::string_view::npos;
 }
 
 Resources read_resources(ObjectReader& job, std::vector<Fault>& faults) {
@@ -157,8 +165,10 @@ Resources read_resources(ObjectReader& job, std::vector<Fault>& faults) {
   r.gpu_model = fields.text("gpu_model", 64);
   fields.no_others();
   if (r.tasks < r.nodes) fields.fault("tasks", "must be at least the number of nodes, " + std::to_string(r.nodes));
-  if (std::int64_t{r.tasks} * r.cpus_per_task > std::numeric_limits<std::int32_t>::max()) fields.fault("cpus_per_task", "tasks times cpus_per_task is too large");
-  if (!r.gpu_model.empty() && !is_identifier(r.gpu_model, 64)) fields.fault("gpu_model", "must be letters, digits, '.', '_' and '-', as in \"a100\"");
+  if (std::int64_t{r.tasks} * r.cpus_per_task > std::numeric_limits<std::int32_t>::max())
+    fields.fault("cpus_per_task", "tasks times cpus_per_task is too large");
+  if (!r.gpu_model.empty() && !is_identifier(r.gpu_model, 64))
+    fields.fault("gpu_model", "must be letters, digits, '.', '_' and '-', as in \"a100\"");
   if (!r.gpu_model.empty() && r.gpus_per_node == 0) fields.fault("gpu_model", "needs gpus_per_node of at least 1");
   return r;
 }
@@ -175,7 +185,8 @@ Placement read_placement(ObjectReader& job, std::vector<Fault>& faults) {
   placement.countries = fields.texts("countries", 100);
   for (const auto& country : placement.countries) {
     if (country.size() != 2 || !std::ranges::all_of(country, [](char c) { return c >= 'A' && c <= 'Z'; })) {
-      fields.fault("countries", "\"" + country.substr(0, 40) + "\" is no country: two capital letters of ISO 3166-1, as in \"FI\"");
+      fields.fault("countries",
+                   "\"" + country.substr(0, 40) + "\" is no country: two capital letters of ISO 3166-1, as in \"FI\"");
     }
   }
   fields.no_others();
@@ -193,11 +204,16 @@ std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& 
   for (const auto& [name, text] : value->items()) {
     if (faults.size() >= kMaxFaults) break;
     const auto where = job.at("environment") + "/" + escaped(name.substr(0, 64));
-    if (!is_variable_name(name)) faults.push_back({where, "the name of a variable is letters, digits and '_', and does not begin with a digit"});
-    else if (name.starts_with("HANSA_")) faults.push_back({where, "names that begin with HANSA_ are set by Hansa"});
-    else if (!text.is_string()) faults.push_back({where, "must be a string"});
-    else if (text.get_ref<const std::string&>().find('\0') != std::string::npos) faults.push_back({where, "must not hold a NUL character"});
-    else environment.emplace_back(name, text.get<std::string>());
+    if (!is_variable_name(name))
+      faults.push_back({where, "the name of a variable is letters, digits and '_', and does not begin with a digit"});
+    else if (name.starts_with("HANSA_"))
+      faults.push_back({where, "names that begin with HANSA_ are set by Hansa"});
+    else if (!text.is_string())
+      faults.push_back({where, "must be a string"});
+    else if (text.get_ref<const std::string&>().find('\0') != std::string::npos)
+      faults.push_back({where, "must not hold a NUL character"});
+    else
+      environment.emplace_back(name, text.get<std::string>());
   }
   return environment;
 }
@@ -211,7 +227,8 @@ Submission read_job(const Json& json, const std::string& at, std::vector<Fault>&
   spec.name = job.text("name", kMaxNameBytes);
   if (std::ranges::any_of(spec.name, is_control)) job.fault("name", "must not hold control characters");
   spec.project = ProjectId{job.text("project", 64)};
-  if (!spec.project.empty() && !is_identifier(spec.project.str(), 64)) job.fault("project", "must be letters, digits, '.', '_' and '-'");
+  if (!spec.project.empty() && !is_identifier(spec.project.str(), 64))
+    job.fault("project", "must be letters, digits, '.', '_' and '-'");
   if (job.field("script") == nullptr) job.fault("script", "is required: the text of the script, beginning with \"#!\"");
   payload.script = job.text("script", kMaxScriptBytes);
   if (!payload.script.empty() && !payload.script.starts_with("#!")) {
@@ -224,7 +241,8 @@ Submission read_job(const Json& json, const std::string& at, std::vector<Fault>&
   std::size_t bytes = 0;
   for (const auto& argument : payload.arguments) bytes += argument.size() + 1;
   for (const auto& [name, value] : payload.environment) bytes += name.size() + value.size() + 2;
-  if (bytes > kMaxArgumentBytes) job.fault("arguments", "arguments and environment together are longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
+  if (bytes > kMaxArgumentBytes)
+    job.fault("arguments", "arguments and environment together are longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
   spec.resources = read_resources(job, faults);
   spec.time_limit = Seconds{job.integer("time_limit_s", 3'600, 1, kMaxTimeLimit)};
   spec.placement = read_placement(job, faults);
@@ -264,7 +282,8 @@ Result<std::vector<Submission>> jobs_from_json(const Json& json) {
   if (jobs == nullptr || !jobs->is_array() || jobs->empty()) {
     request.fault("jobs", "is required: a list of 1 to " + std::to_string(kMaxBulkJobs) + " jobs");
   } else if (jobs->size() > kMaxBulkJobs) {
-    request.fault("jobs", "has " + std::to_string(jobs->size()) + " jobs; at most " + std::to_string(kMaxBulkJobs) + " in one request");
+    request.fault("jobs",
+                  "has " + std::to_string(jobs->size()) + " jobs; at most " + std::to_string(kMaxBulkJobs) + " in one request");
   } else {
     submissions.reserve(jobs->size());
     for (std::size_t i = 0; i < jobs->size() && faults.size() < kMaxFaults; ++i) {

@@ -147,7 +147,10 @@ Json decision_view(const Decision& decision) {
 }
 
 Json event_view(const JobEvent& event, std::int64_t version) {
-  return {{"version", version}, {"at", format_utc(event.at)}, {"event", event_name(event.body)}, {"details", domain::to_json(event.body)}};
+  return {{"version", version},
+          {"at", format_utc(event.at)},
+          {"event", event_name(event.body)},
+          {"details", domain::to_json(event.body)}};
 }
 
 Json usage_record_view(const UsageRecord& record) {
@@ -183,7 +186,9 @@ Json problem_view(const Error& error, int status, std::string_view request_id) {
 }
 
 Error error_from_problem(int status, const Json& problem) {
-  Error error{.kind = ErrorKind::internal, .code = "HTTP_" + std::to_string(status), .message = "the broker answered with status " + std::to_string(status)};
+  Error error{.kind = ErrorKind::internal,
+              .code = "HTTP_" + std::to_string(status),
+              .message = "the broker answered with status " + std::to_string(status)};
   for (const auto& row : kKinds) {
     if (row.status == status) {
       error.kind = row.kind;

@@ -10,7 +10,8 @@
 
 namespace hansa::wire {
 
-/// As listed and as answered to a submission: {"id", "state", "site", "site_job_id", "exit_code", "reason", "unknown_since", ...}.
+/// As listed and as answered to a submission: {"id", "state", "site", "site_job_id", "exit_code", "reason", "unknown_since",
+/// ...}.
 Json job_view(const domain::Job& job);
 /// The same with its attempts and runs.
 Json job_details_view(const domain::Job& job);

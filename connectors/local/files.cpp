@@ -78,7 +78,9 @@ Result<void> write_file(int directory, const std::string& name, std::string_view
   return {};
 }
 
-bool exists(int directory, const std::string& name) { return ::faccessat(directory, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; }
+bool exists(int directory, const std::string& name) {
+  return ::faccessat(directory, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
 
 Result<std::vector<std::string>> list_directory(int directory) {
   Descriptor again(::openat(directory, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));

@@ -12,7 +12,6 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
 #include <pwd.h>
 #include <unistd.h>
 
@@ -74,7 +73,8 @@ Result<void> validate(const LocalOptions& options) {
   require(options.spool.starts_with('/'), "spool", "an absolute path is needed");
   require(options.work_dir.starts_with('/') && transport::is_safe_work_dir(options.work_dir), "work_dir",
           "an absolute path of letters, digits and ._/@+,- is needed");
-  require(options.runner.starts_with('/') && ::access(options.runner.c_str(), X_OK) == 0, "runner", "hansa-local-run is not there");
+  require(options.runner.starts_with('/') && ::access(options.runner.c_str(), X_OK) == 0, "runner",
+          "hansa-local-run is not there");
   require(!options.queue.empty(), "queue", "a queue needs a name");
   require(options.cores >= 1, "slots", "at least one core");
   require(options.memory.value >= 1, "memory_mib", "at least 1 MiB");
@@ -82,10 +82,11 @@ Result<void> validate(const LocalOptions& options) {
   require(!options.max_time || options.max_time->count() >= 1, "max_time", "at least 1 s");
   require(options.keep.count() >= 1, "keep", "at least 1 s");
   if (faults.empty()) return {};
-  return std::unexpected(Error{.kind = ErrorKind::invalid_argument,
-                               .code = "LOCAL_OPTIONS",
-                               .message = "local site " + options.site.str() + ": " + faults.front().where + ": " + faults.front().message,
-                               .faults = std::move(faults)});
+  return std::unexpected(
+      Error{.kind = ErrorKind::invalid_argument,
+            .code = "LOCAL_OPTIONS",
+            .message = "local site " + options.site.str() + ": " + faults.front().where + ": " + faults.front().message,
+            .faults = std::move(faults)});
 }
 
 }  // namespace
@@ -109,7 +110,8 @@ Result<std::unique_ptr<LocalConnector>> LocalConnector::open(async::Scheduler& s
   auto found = spool->load(damaged);
   if (!found) return std::unexpected(std::move(found.error()));
   for (const auto& folder : damaged) {
-    log.write(LogLevel::error, "a job's folder in the spool cannot be read; it is left alone", {{"site", options.site.str()}, {"folder", folder}});
+    log.write(LogLevel::error, "a job's folder in the spool cannot be read; it is left alone",
+              {{"site", options.site.str()}, {"folder", folder}});
   }
   std::unique_ptr<LocalConnector> connector(
       new LocalConnector(scheduler, std::move(executor), std::move(options), log, own_account().name, std::move(*spool)));
@@ -128,8 +130,9 @@ LocalConnector::LocalConnector(async::Scheduler& scheduler, asio::any_io_executo
       spool_(std::move(spool)),
       wake_(executor_),
       tasks_(executor_, kTasks, [this](std::string_view name, const Error& error) {
-        log_.write(LogLevel::error, "a task of the local site ended with an error",
-                   {{"site", options_.site.str()}, {"task", std::string(name)}, {"error", error.message}, {"detail", error.detail}});
+        log_.write(
+            LogLevel::error, "a task of the local site ended with an error",
+            {{"site", options_.site.str()}, {"task", std::string(name)}, {"error", error.message}, {"detail", error.detail}});
       }) {}
 
 void LocalConnector::take(std::vector<SpooledJob> found) {
@@ -167,17 +170,17 @@ void LocalConnector::spawn(std::string_view name, Task<void> task) {
 }
 
 void LocalConnector::log_error(const char* sentence, std::int64_t id, const Error& error) {
-  log_.write(LogLevel::warning, sentence,
-             {{"site", options_.site.str()}, {"site_job", std::to_string(id)}, {"error", error.message}, {"detail", error.detail}});
+  log_.write(
+      LogLevel::warning, sentence,
+      {{"site", options_.site.str()}, {"site_job", std::to_string(id)}, {"error", error.message}, {"detail", error.detail}});
 }
 
 // ---- the scheduler
 
 bool LocalConnector::waits_for_its_name(const LocalJob& job) const {
   const auto [first, last] = by_tag_.equal_range(job.record.tag);
-  return std::any_of(first, last, [&](const auto& each) {
-    return each.second < job.record.id && jobs_.at(each.second).stage != Stage::ended;
-  });
+  return std::any_of(
+      first, last, [&](const auto& each) { return each.second < job.record.id && jobs_.at(each.second).stage != Stage::ended; });
 }
 
 Task<void> LocalConnector::tend() {
@@ -185,7 +188,8 @@ Task<void> LocalConnector::tend() {
   while (true) {
     start_what_fits();
     if (scheduler_.now_monotonic() >= purge_at) {
-      if (auto purged = co_await purge(); !purged) log_error("old jobs of the local site could not be removed", 0, purged.error());
+      if (auto purged = co_await purge(); !purged)
+        log_error("old jobs of the local site could not be removed", 0, purged.error());
       purge_at = scheduler_.now_monotonic() + kPurgePause;
     }
     auto next = purge_at;
@@ -221,8 +225,9 @@ void LocalConnector::start_what_fits() {
 }
 
 Task<void> LocalConnector::launch(std::int64_t id) {
-  const auto child = co_await async::run_child(scheduler_, Deadline::in(scheduler_, kStartTimeout),
-                                               {.argv = {options_.runner, spool_.folder_of(id)}, .environment = {}, .working_directory = {}, .input = {}});
+  const auto child = co_await async::run_child(
+      scheduler_, Deadline::in(scheduler_, kStartTimeout),
+      {.argv = {options_.runner, spool_.folder_of(id)}, .environment = {}, .working_directory = {}, .input = {}});
   // Whatever it says, the spool knows: a supervisor of an earlier broker may have been there first.
   const auto sight = co_await on_files([id](Spool& spool) { return spool.look(id); });
   auto& job = jobs_.at(id);
@@ -348,7 +353,8 @@ Result<void> LocalConnector::admissible(const ports::SubmitRequest& request) con
   const auto& r = request.spec.resources;
   if (!request.queue.empty() && request.queue != options_.queue) return refuse("there is no queue '" + request.queue.str() + "'");
   if (r.nodes != 1) return refuse("it has one node, " + std::to_string(r.nodes) + " were asked for");
-  if (r.tasks < 1 || r.cpus_per_task < 1 || r.gpus_per_node < 0 || request.spec.time_limit.count() < 1) return refuse("its resources make no sense");
+  if (r.tasks < 1 || r.cpus_per_task < 1 || r.gpus_per_node < 0 || request.spec.time_limit.count() < 1)
+    return refuse("its resources make no sense");
   if (options_.max_time && request.spec.time_limit > *options_.max_time) {
     return refuse("its wall-time limit is " + std::to_string(options_.max_time->count()) + " s");
   }
@@ -356,7 +362,8 @@ Result<void> LocalConnector::admissible(const ports::SubmitRequest& request) con
     return refuse("it has " + std::to_string(total_.cores) + " cores, " + std::to_string(total_.memory_mib) + " MiB and " +
                   std::to_string(total_.gpus) + " GPUs");
   }
-  if (r.gpus_per_node > 0 && !r.gpu_model.empty() && r.gpu_model != options_.gpu_model) return refuse("it has no GPU of model '" + r.gpu_model + "'");
+  if (r.gpus_per_node > 0 && !r.gpu_model.empty() && r.gpu_model != options_.gpu_model)
+    return refuse("it has no GPU of model '" + r.gpu_model + "'");
   return {};
 }
 
@@ -396,7 +403,8 @@ Task<ports::SubmitReceipt> LocalConnector::submit(ports::SubmitRequest request, 
                                               {"LOGNAME", account.name},
                                               {"SHELL", account.shell},
                                               {"PATH", "/usr/local/bin:/usr/bin:/bin"}}}};
-  auto id = co_await on_files([record, text = std::move(*script)](Spool& spool) mutable { return spool.add(std::move(record), text); });
+  auto id =
+      co_await on_files([record, text = std::move(*script)](Spool& spool) mutable { return spool.add(std::move(record), text); });
   // Nothing is awaited from here on: what the spool has, the scheduler knows.
   if (!id) co_return std::unexpected(std::move(id.error()));
   auto& job = jobs_[*id];
@@ -462,8 +470,10 @@ Task<std::vector<ports::JobStatus>> LocalConnector::status(std::vector<ports::Si
   std::vector<ports::JobStatus> answers;
   answers.reserve(jobs.size());
   for (const auto& asked : jobs) {
-    if (const auto* job = known(asked)) answers.push_back(status_of(*job));
-    else answers.push_back({.id = asked.id, .site_state = {}, .pending_reason = {}, .reason = {}});
+    if (const auto* job = known(asked))
+      answers.push_back(status_of(*job));
+    else
+      answers.push_back({.id = asked.id, .site_state = {}, .pending_reason = {}, .reason = {}});
   }
   co_return answers;
 }
@@ -490,7 +500,8 @@ Task<ports::FindResult> LocalConnector::find(std::vector<ports::SiteJob> wanted,
 Task<domain::SiteSnapshot> LocalConnector::snapshot(Deadline deadline) {
   if (deadline.passed(scheduler_)) co_return too_late();
   domain::SiteSnapshot snapshot{.taken_at = scheduler_.now_utc(), .cluster = options_.site.str(), .scheduler = "hansa local"};
-  snapshot.queues.push_back({.name = options_.queue, .is_default = true, .max_time = options_.max_time, .max_nodes = 1, .nodes = {0}});
+  snapshot.queues.push_back(
+      {.name = options_.queue, .is_default = true, .max_time = options_.max_time, .max_nodes = 1, .nodes = {0}});
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   snapshot.nodes.push_back({.name = host.data(),
@@ -621,9 +632,11 @@ Task<CancelOutcome> LocalConnector::cancel(ports::SiteJob asked, ports::CancelWh
 Task<ports::SealOutcome> LocalConnector::seal(ports::Fence fence, Deadline deadline) {
   if (deadline.passed(scheduler_)) co_return too_late();
   if (!fence.account.empty() && fence.account.str() != user_) {
-    co_return fail(ErrorKind::permission_denied, "NO_SUCH_ACCOUNT", "local site " + options_.site.str() + " has no fences of '" + fence.account.str() + "'");
+    co_return fail(ErrorKind::permission_denied, "NO_SUCH_ACCOUNT",
+                   "local site " + options_.site.str() + " has no fences of '" + fence.account.str() + "'");
   }
-  if (!domain::parse_tag(fence.tag.str())) co_return fail(ErrorKind::invalid_argument, "BAD_TAG", "'" + fence.tag.str() + "' is no tag");
+  if (!domain::parse_tag(fence.tag.str()))
+    co_return fail(ErrorKind::invalid_argument, "BAD_TAG", "'" + fence.tag.str() + "' is no tag");
   co_return co_await on_files([fence](Spool& spool) { return spool.work_folder().seal(fence.tag, fence.task_index); });
 }
 

@@ -30,15 +30,16 @@ Result<JobRecord> job_record(std::string_view text) {
   const auto json = parse_json(text);
   if (!json) return std::unexpected(json.error());
   FieldReader fields(*json);
-  JobRecord record{.id = fields.integer("id"),
-                   .tag = Tag(fields.text("tag")),
-                   .person = Principal(fields.text("person")),
-                   .account = LocalAccount(fields.text("account")),
-                   .scheduler_account = fields.text("scheduler_account"),
-                   .queue = QueueName(fields.text("queue")),
-                   .spec = {},
-                   .submitted_at = fields.time("submitted_at"),
-                   .launch = {.work_dir = fields.text("work_dir"), .out = fields.text("out"), .err = fields.text("err"), .environment = {}}};
+  JobRecord record{
+      .id = fields.integer("id"),
+      .tag = Tag(fields.text("tag")),
+      .person = Principal(fields.text("person")),
+      .account = LocalAccount(fields.text("account")),
+      .scheduler_account = fields.text("scheduler_account"),
+      .queue = QueueName(fields.text("queue")),
+      .spec = {},
+      .submitted_at = fields.time("submitted_at"),
+      .launch = {.work_dir = fields.text("work_dir"), .out = fields.text("out"), .err = fields.text("err"), .environment = {}}};
   for (const auto& entry : fields.array("environment")) {
     FieldReader variable(entry);
     record.launch.environment.emplace_back(variable.text("name"), variable.text("value"));

@@ -22,12 +22,14 @@ Room& Room::operator-=(const Room& other) {
 
 Room room_for(const domain::Resources& resources, const Room& total) {
   const std::int64_t cores = std::int64_t{resources.tasks} * resources.cpus_per_task;
-  const auto memory = resources.memory_per_node.value > 0 ? resources.memory_per_node.value
-                                                          : total.memory_mib * std::min(cores, total.cores) / std::max<std::int64_t>(total.cores, 1);
+  const auto memory = resources.memory_per_node.value > 0
+                          ? resources.memory_per_node.value
+                          : total.memory_mib * std::min(cores, total.cores) / std::max<std::int64_t>(total.cores, 1);
   return {.cores = cores, .memory_mib = memory, .gpus = resources.gpus_per_node};
 }
 
-std::vector<std::size_t> choose_starts(Room total, const std::vector<Occupant>& running, const std::vector<Candidate>& waiting, UtcTime now) {
+std::vector<std::size_t> choose_starts(Room total, const std::vector<Occupant>& running, const std::vector<Candidate>& waiting,
+                                       UtcTime now) {
   auto occupants = running;
   Room free = total;
   for (const auto& each : occupants) free -= each.room;

@@ -18,7 +18,9 @@ struct Room {
   std::int64_t memory_mib = 0;
   std::int64_t gpus = 0;
 
-  [[nodiscard]] bool holds(const Room& need) const { return cores >= need.cores && memory_mib >= need.memory_mib && gpus >= need.gpus; }
+  [[nodiscard]] bool holds(const Room& need) const {
+    return cores >= need.cores && memory_mib >= need.memory_mib && gpus >= need.gpus;
+  }
   Room& operator+=(const Room& other);
   Room& operator-=(const Room& other);
   friend bool operator==(const Room&, const Room&) = default;
@@ -38,6 +40,7 @@ struct Candidate {
 };
 
 /// Indices of the candidates that start at `now`, rising.
-std::vector<std::size_t> choose_starts(Room total, const std::vector<Occupant>& running, const std::vector<Candidate>& waiting, UtcTime now);
+std::vector<std::size_t> choose_starts(Room total, const std::vector<Occupant>& running, const std::vector<Candidate>& waiting,
+                                       UtcTime now);
 
 }  // namespace hansa::connectors::local

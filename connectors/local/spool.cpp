@@ -63,7 +63,8 @@ Hunt kill_leftovers(const std::string& job_folder, const StartRecord& start) {
   std::set<pid_t> seen;
   for (int round = 0; round < kHuntRounds; ++round) {
     const auto all = all_processes();
-    const bool leader_lives = std::ranges::any_of(all, [&](const ProcessEntry& p) { return p.pid == start.payload && p.state != 'Z'; });
+    const bool leader_lives =
+        std::ranges::any_of(all, [&](const ProcessEntry& p) { return p.pid == start.payload && p.state != 'Z'; });
     std::vector<Descriptor> dying;
     hunt.survivors = 0;
     for (const auto& process : all) {
@@ -112,8 +113,8 @@ EndRecord judged_by_result(const ResultRecord& result) {
     end.site_state = "FAILED";
   }
   if (result.survivors > 0) {
-    end.reason.message += (end.reason.message.empty() ? "" : "; ") + std::to_string(result.survivors) +
-                          " of its processes could not be killed";
+    end.reason.message +=
+        (end.reason.message.empty() ? "" : "; ") + std::to_string(result.survivors) + " of its processes could not be killed";
     if (end.reason.code.empty()) end.reason.code = "PROCESSES_LEFT";
   }
   return end;
@@ -129,7 +130,8 @@ Result<Descriptor> open_process(const StartRecord& start) {
     return system_error(errno, "cannot open the process");
   }
   const auto entry = process_entry(start.supervisor);  // looked at after the opening: what it says is true of the pidfd
-  if (!entry || entry->started != start.supervisor_started) return fail(ErrorKind::not_found, "PROCESS_GONE", "the process is gone");
+  if (!entry || entry->started != start.supervisor_started)
+    return fail(ErrorKind::not_found, "PROCESS_GONE", "the process is gone");
   return process;
 }
 
@@ -139,7 +141,8 @@ Result<Spool> Spool::open(const std::string& path, const std::string& work_dir) 
   if (!lock) return system_error(errno, "cannot open " + path + "/lock");
   const auto locked = try_lock(lock);
   if (!locked) return std::unexpected(locked.error());
-  if (!*locked) return fail(ErrorKind::unavailable, "SPOOL_IN_USE", "another process serves the local site in " + path + "; stop it first");
+  if (!*locked)
+    return fail(ErrorKind::unavailable, "SPOOL_IN_USE", "another process serves the local site in " + path + "; stop it first");
   auto jobs = open_directory(path + "/jobs");
   if (!jobs) return std::unexpected(std::move(jobs.error()));
   auto work_folder = WorkFolder::open(work_dir);
@@ -249,7 +252,8 @@ Result<EndRecord> Spool::settle(std::int64_t id, UtcTime now) {
   auto sight = look(id);
   if (!sight) return std::unexpected(std::move(sight.error()));
   if (sight->end) return *sight->end;
-  if (sight->presence != Presence::over) return fail(ErrorKind::conflict, "NOT_OVER", "local job " + std::to_string(id) + " is not over");
+  if (sight->presence != Presence::over)
+    return fail(ErrorKind::conflict, "NOT_OVER", "local job " + std::to_string(id) + " is not over");
   const auto directory = folder(id);
   if (!directory) return std::unexpected(directory.error());
 

@@ -54,7 +54,8 @@ class Spool {
   Result<EndRecord> settle(std::int64_t id, UtcTime now);
 
   /// Ends a job that has not started, and now never will; conflict if it has.
-  Result<EndRecord> withdraw(std::int64_t id, UtcTime now, std::string site_state, domain::Outcome outcome, domain::Reason reason);
+  Result<EndRecord> withdraw(std::int64_t id, UtcTime now, std::string site_state, domain::Outcome outcome,
+                             domain::Reason reason);
 
   /// Tells the supervisor to end the job. A supervisor that is no more is no error.
   Result<void> ask_to_end(std::int64_t id, const StartRecord& start) const;

@@ -56,7 +56,8 @@ int wait_for_signal(Steady::time_point until) {
 
 class Supervisor {
  public:
-  Supervisor(Descriptor folder, std::string path, JobRecord job) : folder_(std::move(folder)), path_(std::move(path)), job_(std::move(job)) {}
+  Supervisor(Descriptor folder, std::string path, JobRecord job)
+      : folder_(std::move(folder)), path_(std::move(path)), job_(std::move(job)) {}
 
   /// Everything up to the script's first step. The Error's message is for the caller's stderr.
   Result<void> start();
@@ -97,7 +98,8 @@ Result<void> Supervisor::start() {
 
   std::array<int, 2> go{};
   std::array<int, 2> failed{};
-  if (::pipe2(go.data(), O_CLOEXEC) != 0 || ::pipe2(failed.data(), O_CLOEXEC) != 0) return system_error(errno, "cannot make a pipe");
+  if (::pipe2(go.data(), O_CLOEXEC) != 0 || ::pipe2(failed.data(), O_CLOEXEC) != 0)
+    return system_error(errno, "cannot make a pipe");
   Descriptor go_read(go[0]);
   Descriptor go_write(go[1]);
   Descriptor failed_read(failed[0]);
@@ -130,9 +132,7 @@ Result<void> Supervisor::start() {
 
   int error = 0;  // exec closes the pipe; a failure before it is written into it
   ssize_t got = 0;
-  do {
-    got = ::read(failed_read.get(), &error, sizeof error);
-  } while (got < 0 && errno == EINTR);
+  do { got = ::read(failed_read.get(), &error, sizeof error); } while (got < 0 && errno == EINTR);
   if (got == sizeof error) launch_error_ = "the script cannot be executed: " + std::generic_category().message(error);
   return {};
 }
@@ -320,8 +320,10 @@ int supervise_in_background(const std::string& job_folder) {
   std::string words;
   std::array<char, 512> buffer{};
   for (ssize_t got = 0; (got = ::read(read_end.get(), buffer.data(), buffer.size())) != 0;) {
-    if (got > 0) words.append(buffer.data(), static_cast<std::size_t>(got));
-    else if (errno != EINTR) break;
+    if (got > 0)
+      words.append(buffer.data(), static_cast<std::size_t>(got));
+    else if (errno != EINTR)
+      break;
   }
   if (words.empty()) {
     complain("the supervisor died at its start");

@@ -39,7 +39,8 @@ Result<WorkFolder> WorkFolder::open(const std::string& path) {
   auto root = open_directory(path);
   if (!root) return std::unexpected(std::move(root.error()));
   for (const auto& name : transport::work_folders()) {
-    if (::mkdirat(root->get(), name.c_str(), 0700) != 0 && errno != EEXIST) return system_error(errno, "cannot make " + path + "/" + name);
+    if (::mkdirat(root->get(), name.c_str(), 0700) != 0 && errno != EEXIST)
+      return system_error(errno, "cannot make " + path + "/" + name);
   }
   return WorkFolder(std::move(*root));
 }
@@ -68,12 +69,15 @@ std::optional<domain::Reason> WorkFolder::refusal(const Tag& tag, std::int64_t i
   if (!folder) return std::nullopt;
   const auto word = read_link(folder->get(), refused.name);
   if (!word) return std::nullopt;
-  if (word->starts_with("DUPLICATE:")) return domain::Reason{"DUPLICATE", "the fence is held by " + word->substr(10) + ": nothing was run"};
-  if (word->starts_with("SITE_REQUEUED:")) return domain::Reason{"SITE_REQUEUED", "the job was started again, which it had not asked for: nothing was run"};
+  if (word->starts_with("DUPLICATE:"))
+    return domain::Reason{"DUPLICATE", "the fence is held by " + word->substr(10) + ": nothing was run"};
+  if (word->starts_with("SITE_REQUEUED:"))
+    return domain::Reason{"SITE_REQUEUED", "the job was started again, which it had not asked for: nothing was run"};
   return domain::Reason{"FENCE_FAILED", "the fence could not be taken: nothing was run (see the job's standard error)"};
 }
 
-Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset, std::size_t limit) const {
+Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset,
+                                                   std::size_t limit) const {
   ports::OutputChunk chunk{.bytes = {}, .next_offset = offset, .exists = false};
   const auto file = open_beneath(root_.get(), transport::output_path(tag, stream == ports::Stream::err), O_RDONLY);
   if (!file) {
@@ -82,7 +86,8 @@ Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream
   }
   struct stat status{};
   if (::fstat(file->get(), &status) != 0) return system_error(errno, "cannot look at the output");
-  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::permission_denied, "NO_REGULAR_FILE", "the job's output is not a regular file any more");
+  if (!S_ISREG(status.st_mode))
+    return fail(ErrorKind::permission_denied, "NO_REGULAR_FILE", "the job's output is not a regular file any more");
   chunk.exists = true;
   const auto size = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
   if (offset >= size) return chunk;

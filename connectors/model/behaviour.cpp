@@ -33,8 +33,10 @@ Result<void> take(std::string_view word, Behaviour& behaviour) {
   if (key == "run" || key == "node_fail") {
     const auto duration = value == "0s" ? Result<Seconds>{Seconds{0}} : parse_duration(value);  // which knows no shorter than 1 s
     if (!duration) return refuse(word, "a duration is written like 30s or 1h30m");
-    if (key == "run") behaviour.run = *duration;
-    else behaviour.node_fails_after = *duration;
+    if (key == "run")
+      behaviour.run = *duration;
+    else
+      behaviour.node_fails_after = *duration;
   } else if (key == "exit") {
     const auto code = number_up_to(value, 255);
     if (!code) return refuse(word, "an exit code is 0 to 255");

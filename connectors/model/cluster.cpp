@@ -11,12 +11,14 @@ using domain::Reason;
 
 namespace {
 
-std::int32_t tasks_on(const domain::Resources& r, std::int32_t node) { return r.tasks / r.nodes + (node < r.tasks % r.nodes ? 1 : 0); }
+std::int32_t tasks_on(const domain::Resources& r, std::int32_t node) {
+  return r.tasks / r.nodes + (node < r.tasks % r.nodes ? 1 : 0);
+}
 
 /// What a job takes of a node that it runs `cores` on; memory that it did not ask for comes with the cores.
 NodeShare share_of(const domain::Resources& r, const domain::Node& node, std::uint32_t index, std::int32_t cores) {
-  const auto memory = r.memory_per_node.value > 0 ? r.memory_per_node.value
-                                                  : node.memory.value * cores / std::max<std::int64_t>(node.cores, 1);
+  const auto memory =
+      r.memory_per_node.value > 0 ? r.memory_per_node.value : node.memory.value * cores / std::max<std::int64_t>(node.cores, 1);
   return {.node = index, .cores = cores, .memory = Mebibytes{memory}, .gpus = r.gpus_per_node};
 }
 
@@ -53,7 +55,8 @@ Result<void> validate(const ClusterOptions& options) {
   for (const auto& load : options.background) {
     require(faults, load.every.count() >= 1 && load.run.count() >= 1 && load.time_limit.count() >= 1, "background",
             "every, run and time_limit are at least 1 s");
-    require(faults, load.resources.nodes >= 1 && load.resources.tasks >= load.resources.nodes && load.resources.cpus_per_task >= 1,
+    require(faults,
+            load.resources.nodes >= 1 && load.resources.tasks >= load.resources.nodes && load.resources.cpus_per_task >= 1,
             "background", "nodes, tasks and cores are at least 1, tasks at least as many as nodes");
   }
   require(faults, options.backfill_depth >= 1, "backfill_depth", "at least 1");
@@ -69,7 +72,8 @@ Result<void> validate(const ClusterOptions& options) {
                                .faults = std::move(faults)});
 }
 
-Cluster::Cluster(ClusterOptions options, UtcTime start) : options_(std::move(options)), now_(start), next_id_(options_.first_job_id) {
+Cluster::Cluster(ClusterOptions options, UtcTime start)
+    : options_(std::move(options)), now_(start), next_id_(options_.first_job_id) {
   std::vector<std::vector<std::uint32_t>> of_group;
   for (const auto& group : options_.node_groups) {
     auto& members = of_group.emplace_back();
@@ -145,7 +149,8 @@ Result<void> Cluster::admissible(const ClusterRequest& request) const {
       std::ranges::count(options_.scheduler_accounts, request.scheduler_account) == 0) {
     return refuse("Invalid account or account/partition combination specified");
   }
-  if (queue.max_time && request.time_limit > *queue.max_time) return refuse("Requested time limit is invalid (missing or exceeds some limit)");
+  if (queue.max_time && request.time_limit > *queue.max_time)
+    return refuse("Requested time limit is invalid (missing or exceeds some limit)");
   if (r.nodes < 1 || r.tasks < r.nodes || r.cpus_per_task < 1 || (queue.max_nodes && r.nodes > *queue.max_nodes)) {
     return refuse("Node count specification invalid");
   }
@@ -347,10 +352,11 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
   }
   ++job.payload_starts;
   const auto& behaviour = job.request.behaviour;
-  if (behaviour.node_fails_after && job.run == 0 && *behaviour.node_fails_after < std::min(behaviour.run, job.request.time_limit)) {
+  if (behaviour.node_fails_after && job.run == 0 &&
+      *behaviour.node_fails_after < std::min(behaviour.run, job.request.time_limit)) {
     planned(now_ + *behaviour.node_fails_after, [this](ClusterJob& j) { node_failed(j); });
   } else if (behaviour.run > job.request.time_limit) {
-    planned(now_ + job.request.time_limit, [this](ClusterJob& j) { 
+    planned(now_ + job.request.time_limit, [this](ClusterJob& j) {
       end_run(j, "TIMEOUT", Outcome::timed_out, 0, 15, {.code = "TIMEOUT", .message = "stopped at its wall-time limit"});
     });
   } else {
@@ -380,7 +386,8 @@ bool Cluster::take_fence(ClusterJob& job) {
   if (fence->second == "sealed") {
     job.reason = {.code = "DUPLICATE", .message = "the broker had withdrawn this attempt before it started; nothing was run"};
   } else {
-    job.reason = {.code = "DUPLICATE", .message = "another site job (" + fence->second + ") has this attempt's fence; nothing was run"};
+    job.reason = {.code = "DUPLICATE",
+                  .message = "another site job (" + fence->second + ") has this attempt's fence; nothing was run"};
   }
   return false;
 }

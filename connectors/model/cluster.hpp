@@ -209,8 +209,8 @@ class Cluster {
   [[nodiscard]] std::pair<std::int32_t, std::int64_t> turn_of(const ClusterJob& job) const;
   void start(ClusterJob& job, std::vector<domain::NodeShare> shares);
   bool take_fence(ClusterJob& job);
-  void end_run(ClusterJob& job, std::string_view site_state, domain::Outcome outcome, std::int32_t exit_code,
-               std::int32_t signal, domain::Reason reason);
+  void end_run(ClusterJob& job, std::string_view site_state, domain::Outcome outcome, std::int32_t exit_code, std::int32_t signal,
+               domain::Reason reason);
   void back_to_queue(ClusterJob& job, std::string_view site_state);
   void node_failed(ClusterJob& job);
   void release_nodes(ClusterJob& job);

@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::size_t kUsagePageRecords = 1000;
 
-std::unexpected<Error> too_late() { return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the site did not answer in time"); }
+std::unexpected<Error> too_late() {
+  return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the site did not answer in time");
+}
 
 std::unexpected<Error> unknown_submit(std::string why) {
   return fail(ErrorKind::unknown_outcome, "SUBMIT_UNKNOWN", "the site may have taken the job: " + why);
@@ -265,7 +267,8 @@ Task<ports::UsagePage> ModelConnector::usage(ports::UsageCursor from, Deadline d
   ++model_->calls.usage;
   std::size_t next = 0;  // the number of accounting lines read so far
   const auto* end = from.text.data() + from.text.size();
-  if (const auto [stop, error] = std::from_chars(from.text.data(), end, next); !from.text.empty() && (error != std::errc{} || stop != end)) {
+  if (const auto [stop, error] = std::from_chars(from.text.data(), end, next);
+      !from.text.empty() && (error != std::errc{} || stop != end)) {
     co_return fail(ErrorKind::invalid_argument, "BAD_CURSOR", "'" + from.text + "' is no usage cursor of a model site");
   }
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));

@@ -13,12 +13,26 @@ namespace hansa::connectors::slurm {
 namespace {
 
 enum Column : std::size_t {
-  kId, kCluster, kUser, kAccount, kPartition, kSubmit, kStart, kEnd, kElapsed, kState, kExit, kTres, kCpuTime, kName, kColumns
+  kId,
+  kCluster,
+  kUser,
+  kAccount,
+  kPartition,
+  kSubmit,
+  kStart,
+  kEnd,
+  kElapsed,
+  kState,
+  kExit,
+  kTres,
+  kCpuTime,
+  kName,
+  kColumns
 };
 
 // Known to 22.05 and 26.05; "Restarts" is not (22.05 refuses the whole call for it).
-constexpr std::array<std::string_view, kColumns> kFieldNames{"JobIDRaw", "Cluster", "User",       "Account", "Partition",
-                                                             "Submit",   "Start",   "End",        "ElapsedRaw", "State",
+constexpr std::array<std::string_view, kColumns> kFieldNames{"JobIDRaw", "Cluster",   "User",       "Account",    "Partition",
+                                                             "Submit",   "Start",     "End",        "ElapsedRaw", "State",
                                                              "ExitCode", "AllocTRES", "CPUTimeRAW", "JobName"};
 
 constexpr std::int64_t kMaxElapsed = 3'153'600'000;  // a century, in seconds: products with any count stay in range

@@ -22,7 +22,8 @@ std::optional<std::vector<std::string>> expand_ranges(std::string_view text) {
     const auto low_text = range.substr(0, dash);
     const auto low = parse_count(low_text);
     const auto high = dash == std::string_view::npos ? low : parse_count(range.substr(dash + 1));
-    if (!low || !high || *high < *low || static_cast<std::size_t>(*high - *low) >= kMaxHosts - numbers.size()) return std::nullopt;
+    if (!low || !high || *high < *low || static_cast<std::size_t>(*high - *low) >= kMaxHosts - numbers.size())
+      return std::nullopt;
     for (auto n = *low; n <= *high; ++n) {
       const auto digits = std::to_string(n);
       const auto padding = low_text.size() > digits.size() ? low_text.size() - digits.size() : 0;

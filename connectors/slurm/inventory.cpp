@@ -34,15 +34,13 @@ void for_each_state(std::string_view states, Use use) {
 
 bool keeps_jobs_off(std::string_view state) {
   // Powered down and cloud nodes are not here: Slurm starts them when a job needs them.
-  constexpr std::array<std::string_view, 15> kOff{"DOWN",         "DRAIN",      "DRAINED", "DRAINING",   "FAIL",
-                                                  "FAILING",      "NO_RESPOND", "FUTURE",  "UNKNOWN",    "ERROR",
-                                                  "NOT_RESPONDING", "INVALID",  "INVALID_REG", "INVAL",  "BLOCKED"};
+  constexpr std::array<std::string_view, 15> kOff{"DOWN",           "DRAIN",      "DRAINED",     "DRAINING", "FAIL",
+                                                  "FAILING",        "NO_RESPOND", "FUTURE",      "UNKNOWN",  "ERROR",
+                                                  "NOT_RESPONDING", "INVALID",    "INVALID_REG", "INVAL",    "BLOCKED"};
   return std::ranges::find(kOff, state) != kOff.end();
 }
 
-bool is_reserved(std::string_view state) {
-  return state == "RESERVED" || state == "MAINT" || state == "MAINTENANCE";
-}
+bool is_reserved(std::string_view state) { return state == "RESERVED" || state == "MAINT" || state == "MAINTENANCE"; }
 
 std::expected<NodeRecord, std::string> read_node(const Record& record) {
   NodeRecord node;
@@ -111,9 +109,7 @@ void read_configuration_line(std::string_view line, Configuration& configuration
   const auto value = line.substr(equals + 3);
   if (key == "ClusterName") configuration.cluster = value;
   if (key == "SLURM_VERSION") configuration.version = value;
-  if (key == "PrivateData") {
-    configuration.hides_jobs = (',' + std::string(value) + ',').contains(",jobs,") || value == "all";
-  }
+  if (key == "PrivateData") { configuration.hides_jobs = (',' + std::string(value) + ',').contains(",jobs,") || value == "all"; }
 }
 
 }  // namespace

@@ -64,12 +64,30 @@ Phase phase_of(std::string_view state) {
 }
 
 bool is_eligible(std::string_view pending_reason) {
-  constexpr std::array<std::string_view, 22> kWaitsForSomethingElse{
-      "Dependency",     "JobHeld",     "JobHold",        "BeginTime",       "job requeued in held state", "launch failed requeued held",
-      "Reservation",    "Assoc",       "QOS",            "PartitionConfig", "PartitionNodeLimit",         "PartitionTimeLimit",
-      "PartitionDown",  "PartitionInactive", "BadConstraints", "ReqNodeNotAvail", "Licenses",              "JobArrayTaskLimit",
-      "AccountNotAllowed", "InvalidAccount", "InvalidQOS", "DeadLine"};
-  return std::ranges::none_of(kWaitsForSomethingElse, [&](std::string_view prefix) { return pending_reason.starts_with(prefix); });
+  constexpr std::array<std::string_view, 22> kWaitsForSomethingElse{"Dependency",
+                                                                    "JobHeld",
+                                                                    "JobHold",
+                                                                    "BeginTime",
+                                                                    "job requeued in held state",
+                                                                    "launch failed requeued held",
+                                                                    "Reservation",
+                                                                    "Assoc",
+                                                                    "QOS",
+                                                                    "PartitionConfig",
+                                                                    "PartitionNodeLimit",
+                                                                    "PartitionTimeLimit",
+                                                                    "PartitionDown",
+                                                                    "PartitionInactive",
+                                                                    "BadConstraints",
+                                                                    "ReqNodeNotAvail",
+                                                                    "Licenses",
+                                                                    "JobArrayTaskLimit",
+                                                                    "AccountNotAllowed",
+                                                                    "InvalidAccount",
+                                                                    "InvalidQOS",
+                                                                    "DeadLine"};
+  return std::ranges::none_of(kWaitsForSomethingElse,
+                              [&](std::string_view prefix) { return pending_reason.starts_with(prefix); });
 }
 
 void describe_end(ports::JobStatus& status, const EndedRun& run) {
@@ -87,7 +105,8 @@ void describe_end(ports::JobStatus& status, const EndedRun& run) {
   status.reason.code = word == "FAILED" ? "EXIT_CODE" : std::string(word);
   if (word == "FAILED") {
     if (!run.had_nodes) {
-      status.reason = {"SITE_FAILED", "the site gave it up before it started (" + std::string(run.reason.empty() ? "no reason given" : run.reason) + ")"};
+      status.reason = {"SITE_FAILED", "the site gave it up before it started (" +
+                                          std::string(run.reason.empty() ? "no reason given" : run.reason) + ")"};
       status.exit_code.reset();
       status.signal.reset();
     } else if (exit.signal == 53) {

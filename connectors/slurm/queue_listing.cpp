@@ -11,14 +11,31 @@ namespace hansa::connectors::slurm {
 namespace {
 
 enum Column : std::size_t {
-  kId, kDisplayId, kUser, kCluster, kPartition, kState, kReason, kSubmit, kEligible, kStart, kEnd, kLimit, kPriority, kRestarts,
-  kExit, kTres, kNodes, kName, kColumns
+  kId,
+  kDisplayId,
+  kUser,
+  kCluster,
+  kPartition,
+  kState,
+  kReason,
+  kSubmit,
+  kEligible,
+  kStart,
+  kEnd,
+  kLimit,
+  kPriority,
+  kRestarts,
+  kExit,
+  kTres,
+  kNodes,
+  kName,
+  kColumns
 };
 
 // Names of squeue -O fields, in the order of Column; all are known to 22.05 and 26.05.
 constexpr std::array<std::string_view, kColumns> kFieldNames{
-    "JobID",     "JobArrayID", "UserName", "Cluster",   "Partition",    "State",      "Reason",    "SubmitTime", "EligibleTime",
-    "StartTime", "EndTime",    "TimeLimit", "PriorityLong", "RestartCnt", "exit_code", "tres-alloc", "NodeList", "Name"};
+    "JobID",     "JobArrayID", "UserName",  "Cluster",      "Partition",  "State",     "Reason",     "SubmitTime", "EligibleTime",
+    "StartTime", "EndTime",    "TimeLimit", "PriorityLong", "RestartCnt", "exit_code", "tres-alloc", "NodeList",   "Name"};
 
 std::expected<QueueRow, std::string> read_row(const Fields& fields) {
   const auto bad = [&](std::string_view what, Column column) {
@@ -107,9 +124,7 @@ ports::JobStatus to_status(const QueueRow& row) {
       status.pending_reason = row.reason;  // a start time here is only the scheduler's plan
       break;
     case ports::Phase::running:
-    case ports::Phase::finishing:
-      status.started_at = row.starts_at;
-      break;
+    case ports::Phase::finishing: status.started_at = row.starts_at; break;
     case ports::Phase::ended:
       if (had_nodes) status.started_at = row.starts_at;  // else squeue repeats the end time here
       status.ended_at = row.ends_at;

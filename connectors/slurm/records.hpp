@@ -38,7 +38,8 @@ inline constexpr std::size_t kMaxRows = 2'000'000;
 /// separator is dropped up to the next separator that is.
 Listing<Fields> split_rows(std::string_view text, std::string_view separator, std::size_t columns);
 
-/// A separator nobody at the site can guess: letters and digits, beginning with a letter (a digit would be read as a width by -O).
+/// A separator nobody at the site can guess: letters and digits, beginning with a letter (a digit would be read as a width by
+/// -O).
 std::string make_separator(Random& random);
 
 }  // namespace hansa::connectors::slurm

@@ -119,10 +119,11 @@ Result<std::unique_ptr<SlurmConnector>> SlurmConnector::make(Options options, tr
     faults.push_back({"work_dir", "may hold letters, digits and ._/@+,- only, and no \"..\""});
   }
   if (!faults.empty()) {
-    return std::unexpected(Error{.kind = ErrorKind::invalid_argument,
-                                 .code = "SLURM_OPTIONS",
-                                 .message = "site \"" + options.site.str() + "\": " + faults.front().where + ' ' + faults.front().message,
-                                 .faults = std::move(faults)});
+    return std::unexpected(
+        Error{.kind = ErrorKind::invalid_argument,
+              .code = "SLURM_OPTIONS",
+              .message = "site \"" + options.site.str() + "\": " + faults.front().where + ' ' + faults.front().message,
+              .faults = std::move(faults)});
   }
   return std::unique_ptr<SlurmConnector>(new SlurmConnector(std::move(options), transport, scheduler, random));
 }
@@ -189,7 +190,8 @@ Task<Listing<HistoryRow>> SlurmConnector::ask_history(HistoryQuestion question, 
   auto result = co_await run(question.viewer, "sacct", std::move(arguments), "", deadline);
   if (!result) co_return std::unexpected(result.error());
   // With slurmdbd down sacct complains and fails (dbddown.sacct); a complaint with rc 0 is not trusted either.
-  if (!result->succeeded() || result->timed_out || result->cancelled || result->err.contains("error:")) co_return no_answer("sacct", *result);
+  if (!result->succeeded() || result->timed_out || result->cancelled || result->err.contains("error:"))
+    co_return no_answer("sacct", *result);
   auto listing = parse_sacct(result->out, separator);
   listing.complete = listing.complete && !result->out_truncated;
   if (listing.rows.empty() && !listing.dropped.empty()) {
@@ -349,8 +351,8 @@ Task<ports::FindResult> SlurmConnector::find(std::vector<SiteJob> wanted, Deadli
   // The account as it was asked for: empty for the broker's own.
   const auto account_of = [&](const std::string& name, const std::string& user) {
     const bool own = user == own_account_ && std::ranges::any_of(wanted, [&](const SiteJob& job) {
-      return job.account.empty() && job.tag.str() == name;
-    });
+                       return job.account.empty() && job.tag.str() == name;
+                     });
     return own ? LocalAccount() : LocalAccount(user);
   };
 
@@ -374,12 +376,13 @@ Task<ports::FindResult> SlurmConnector::find(std::vector<SiteJob> wanted, Deadli
   }
   for (const auto& viewer : *viewers) {
     for (const auto& piece : join_in_pieces(names)) {
-      auto history = co_await ask_history({.viewer = viewer,
-                                           .selection = {"--name=" + piece},  // compared without regard to case: looked at again below
-                                           .from = oldest - options_.clock_skew,
-                                           .to = {},
-                                           .only_ended = false},
-                                          deadline);
+      auto history =
+          co_await ask_history({.viewer = viewer,
+                                .selection = {"--name=" + piece},  // compared without regard to case: looked at again below
+                                .from = oldest - options_.clock_skew,
+                                .to = {},
+                                .only_ended = false},
+                               deadline);
       found.history_seen = found.history_seen && history && history->complete && history->dropped.empty();
       if (!history && !failure) failure = history.error();
       for (const auto& row : history ? history->rows : std::vector<HistoryRow>{}) {
@@ -406,10 +409,12 @@ Task<ports::FindResult> SlurmConnector::find(std::vector<SiteJob> wanted, Deadli
 Task<ports::UsagePage> SlurmConnector::usage(ports::UsageCursor from, Deadline deadline) {
   auto window = next_window(from.text, scheduler_.now_utc(), options_.usage_history);
   if (!window) co_return std::unexpected(window.error());
-  auto history = co_await ask_history({.viewer = {}, .selection = {}, .from = window->from, .to = window->to, .only_ended = true}, deadline);
+  auto history =
+      co_await ask_history({.viewer = {}, .selection = {}, .from = window->from, .to = window->to, .only_ended = true}, deadline);
   while (history && !history->complete && window->can_be_halved()) {
     window->halve();
-    history = co_await ask_history({.viewer = {}, .selection = {}, .from = window->from, .to = window->to, .only_ended = true}, deadline);
+    history = co_await ask_history({.viewer = {}, .selection = {}, .from = window->from, .to = window->to, .only_ended = true},
+                                   deadline);
   }
   if (!history) co_return std::unexpected(history.error());
   ports::UsagePage page;
@@ -430,18 +435,19 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
   const auto work_dir = work_dir_of(request.account);
   auto arguments = sbatch_arguments(request, work_dir);
   if (!arguments) co_return std::unexpected(arguments.error());
-  auto script = transport::make_wrapper({.tag = request.tag,
-                                         .work_dir = work_dir,
-                                         .may_requeue = request.spec.requeue,
-                                         // Of sbatch's own environment; and what --export=NONE would make of every srun of the job's.
-                                         .unset = {"SLURM_TIME_FORMAT", "SLURM_EXPORT_ENV", "SLURM_GET_USER_ENV"},
-                                         .exported = {{"HANSA_JOB_ID", request.job.str()},
-                                                      {"HANSA_ATTEMPT", std::to_string(request.attempt)},
-                                                      {"HANSA_SITE", options_.site.str()},
-                                                      {"HANSA_PROJECT", request.spec.project.str()}},
-                                         .script = std::move(request.payload.script),
-                                         .arguments = std::move(request.payload.arguments),
-                                         .environment = std::move(request.payload.environment)});
+  auto script =
+      transport::make_wrapper({.tag = request.tag,
+                               .work_dir = work_dir,
+                               .may_requeue = request.spec.requeue,
+                               // Of sbatch's own environment; and what --export=NONE would make of every srun of the job's.
+                               .unset = {"SLURM_TIME_FORMAT", "SLURM_EXPORT_ENV", "SLURM_GET_USER_ENV"},
+                               .exported = {{"HANSA_JOB_ID", request.job.str()},
+                                            {"HANSA_ATTEMPT", std::to_string(request.attempt)},
+                                            {"HANSA_SITE", options_.site.str()},
+                                            {"HANSA_PROJECT", request.spec.project.str()}},
+                               .script = std::move(request.payload.script),
+                               .arguments = std::move(request.payload.arguments),
+                               .environment = std::move(request.payload.environment)});
   if (!script) co_return std::unexpected(script.error());
 
   if (auto prepared = co_await prepare_work_dir(request.account, request.person, request.tag.str(), deadline); !prepared) {
@@ -517,9 +523,17 @@ boost::asio::awaitable<JobStatus> SlurmConnector::explain_end(SiteJob job, JobSt
   if (!refusal) {
     // Out of reach for now: not told to be over before it is known how. Never to be read: then the exit code is all there is.
     if (refusal.error().retryable) {
-      co_return JobStatus{.id = status.id, .phase = Phase::finishing, .run = status.run, .site_state = status.site_state,
-                          .pending_reason = "", .started_at = status.started_at, .ended_at = {}, .outcome = {}, .exit_code = {},
-                          .signal = {}, .reason = {}};
+      co_return JobStatus{.id = status.id,
+                          .phase = Phase::finishing,
+                          .run = status.run,
+                          .site_state = status.site_state,
+                          .pending_reason = "",
+                          .started_at = status.started_at,
+                          .ended_at = {},
+                          .outcome = {},
+                          .exit_code = {},
+                          .signal = {},
+                          .reason = {}};
     }
     co_return status;
   }
@@ -530,7 +544,8 @@ boost::asio::awaitable<JobStatus> SlurmConnector::explain_end(SiteJob job, JobSt
   const auto colon = std::min(note.find(':'), note.size());
   status.reason.code = note.substr(0, colon);
   if (status.reason.code == "DUPLICATE") {
-    status.reason.message = "its payload did not run: the job's fence is held by " + words_of(std::string_view(note).substr(colon + 1));
+    status.reason.message =
+        "its payload did not run: the job's fence is held by " + words_of(std::string_view(note).substr(colon + 1));
   } else if (status.reason.code == "SITE_REQUEUED") {
     status.reason.message = "the site started it again, which the job did not ask for: the second start ran nothing";
   } else {
@@ -579,7 +594,8 @@ Task<bool> SlurmConnector::hold_while_pending(SiteJob job, Deadline deadline) {
   const auto queue = co_await ask_queue({.viewer = viewers->front(), .names = {job.tag.str()}, .ended_too = true}, deadline);
   if (queue) {
     const auto row = std::ranges::find(queue->rows, job.id.str(), &QueueRow::id);
-    if (row != queue->rows.end() && phase_of(row->state) == Phase::queued && row->nodes.empty() && row->priority == 0) co_return true;
+    if (row != queue->rows.end() && phase_of(row->state) == Phase::queued && row->nodes.empty() && row->priority == 0)
+      co_return true;
   }
   // Also when it could not be read back: a hold left behind would keep the job waiting for ever.
   const auto released = co_await change_job(job, "scontrol", {"release", job.id.str()}, deadline);
@@ -604,7 +620,8 @@ Task<CancelOutcome> SlurmConnector::cancel(SiteJob job, CancelWhen when, Deadlin
     if (!*held) co_return CancelOutcome::unknown;
   }
   for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
-    // By name as well: a recycled id of the same account's is not touched. Again now and then: Slurm may answer "try again later".
+    // By name as well: a recycled id of the same account's is not touched. Again now and then: Slurm may answer "try again
+    // later".
     if (pause == kFirstPause || pause == kLongestPause) {
       const auto cancelled = co_await change_job(job, "scancel", {"--name=" + job.tag.str(), job.id.str()}, deadline);
       if (!cancelled) co_return std::unexpected(cancelled.error());
@@ -636,7 +653,8 @@ Task<ports::SealOutcome> SlurmConnector::seal(ports::Fence fence, Deadline deadl
   if (link->target == transport::kSealed) co_return ports::SealOutcome{.sealed = true, .holder = {}};
   auto holder = transport::holder_of(link->target);
   if (holder.empty()) {
-    co_return fail(ErrorKind::internal, "FENCE_GARBLED", "the fence of " + fence.tag.str() + " is held by something that is no job", link->target);
+    co_return fail(ErrorKind::internal, "FENCE_GARBLED",
+                   "the fence of " + fence.tag.str() + " is held by something that is no job", link->target);
   }
   co_return ports::SealOutcome{.sealed = false, .holder = std::move(holder)};
 }

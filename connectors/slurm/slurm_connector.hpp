@@ -44,8 +44,8 @@ struct Options {
 class SlurmConnector final : public ports::SiteConnector {
  public:
   /// `transport`, `scheduler` and `random` outlive it. invalid_argument: options that cannot work, said by name.
-  static Result<std::unique_ptr<SlurmConnector>> make(Options options, transport::Transport& transport, async::Scheduler& scheduler,
-                                                      Random& random);
+  static Result<std::unique_ptr<SlurmConnector>> make(Options options, transport::Transport& transport,
+                                                      async::Scheduler& scheduler, Random& random);
 
   ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override;
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;
@@ -83,8 +83,8 @@ class SlurmConnector final : public ports::SiteConnector {
 
   SlurmConnector(Options options, transport::Transport& transport, async::Scheduler& scheduler, Random& random);
 
-  ports::Task<transport::CommandResult> run(Viewer viewer, std::string program, std::vector<std::string> arguments, std::string input,
-                                            ports::Deadline deadline);
+  ports::Task<transport::CommandResult> run(Viewer viewer, std::string program, std::vector<std::string> arguments,
+                                            std::string input, ports::Deadline deadline);
   ports::Task<Listing<QueueRow>> ask_queue(QueueQuestion question, ports::Deadline deadline);
   ports::Task<Listing<HistoryRow>> ask_history(HistoryQuestion question, ports::Deadline deadline);
   ports::Task<std::vector<HistoryRow>> ask_history_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
@@ -100,7 +100,8 @@ class SlurmConnector final : public ports::SiteConnector {
 
   [[nodiscard]] std::string work_dir_of(const LocalAccount& account) const;
   [[nodiscard]] transport::FilesAt files_of(const LocalAccount& account, const Principal& person, std::string tag);
-  [[nodiscard]] bool is_ours(const ports::SiteJob& job, std::string_view name, const std::string& user, UtcTime submitted_at) const;
+  [[nodiscard]] bool is_ours(const ports::SiteJob& job, std::string_view name, const std::string& user,
+                             UtcTime submitted_at) const;
 
   Options options_;
   transport::Transport& transport_;

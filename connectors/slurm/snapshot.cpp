@@ -27,8 +27,7 @@ class Builder {
     add_nodes();
     add_partitions();
     for (const auto& reservation : inventory_.reservations) {
-      snapshot_.reservations.push_back(
-          {reservation.name, reservation.start, reservation.end, indices(reservation.nodes)});
+      snapshot_.reservations.push_back({reservation.name, reservation.start, reservation.end, indices(reservation.nodes)});
     }
     for (const auto& row : jobs.rows) add_job(row);
     return std::move(snapshot_);
@@ -38,7 +37,8 @@ class Builder {
   void add_nodes() {
     std::set<std::string_view> held_now;
     for (const auto& reservation : inventory_.reservations) {
-      if (reservation.start <= now_ && now_ < reservation.end) held_now.insert(reservation.nodes.begin(), reservation.nodes.end());
+      if (reservation.start <= now_ && now_ < reservation.end)
+        held_now.insert(reservation.nodes.begin(), reservation.nodes.end());
     }
     for (const auto& node : inventory_.nodes) {
       if (!index_.try_emplace(node.name, static_cast<std::uint32_t>(snapshot_.nodes.size())).second) continue;
@@ -95,7 +95,9 @@ class Builder {
     domain::RunningWork work{.id = SiteJobId(row.display_id), .queue = row.queue, .shares = {}, .expected_end = now_};
     const auto count = static_cast<std::int64_t>(hosts->size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      const auto part = [&](std::int64_t total) { return to_int32(total / count + (static_cast<std::int64_t>(i) < total % count ? 1 : 0)); };
+      const auto part = [&](std::int64_t total) {
+        return to_int32(total / count + (static_cast<std::int64_t>(i) < total % count ? 1 : 0));
+      };
       const auto& node = snapshot_.nodes[nodes[i]];
       work.shares.push_back({.node = nodes[i],
                              .cores = whole_nodes ? node.cores : std::min(node.cores, part(row.tres.cpus)),

@@ -30,7 +30,8 @@ std::string_view trim(std::string_view text) {
 Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir) {
   const auto& resources = request.spec.resources;
   const auto refuse = [](std::string_view what, std::string_view value) {
-    return fail(ErrorKind::invalid_argument, "NOT_FOR_SLURM", std::string(what) + " \"" + std::string(value) + "\" cannot be handed to sbatch");
+    return fail(ErrorKind::invalid_argument, "NOT_FOR_SLURM",
+                std::string(what) + " \"" + std::string(value) + "\" cannot be handed to sbatch");
   };
   if (!is_one_value(request.queue.str())) return refuse("the queue", request.queue.str());
   if (!request.scheduler_account.empty() && !is_one_value(request.scheduler_account)) {
@@ -124,7 +125,8 @@ Result<ports::SubmitReceipt> read_sbatch_answer(const async::ChildResult& result
   }
   if (*result.exit_status != 0) {
     if (is_communication_failure(result.err)) return unknown("SITE_SILENT", "the site's scheduler does not answer: " + words);
-    if (words.empty()) return unknown("SITE_GARBLED", "sbatch ended with exit code " + std::to_string(*result.exit_status) + " and no word");
+    if (words.empty())
+      return unknown("SITE_GARBLED", "sbatch ended with exit code " + std::to_string(*result.exit_status) + " and no word");
     return unknown("SITE_REFUSED", "the site refused the job: " + words);
   }
   const auto answer = trim(result.out);

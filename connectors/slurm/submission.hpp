@@ -15,11 +15,12 @@ namespace hansa::connectors::slurm {
 /// to sbatch's working directory, the account's home. invalid_argument for what sbatch could read as more than one value.
 Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir);
 
-/// A job id and nothing else is a receipt (`--parsable`: "123" or "123;cluster"). Anything else is unknown_outcome: SITE_REFUSED if
-/// sbatch says that the site refused, SITE_SILENT if it was cut or could not reach the controller, SITE_GARBLED for the rest.
+/// A job id and nothing else is a receipt (`--parsable`: "123" or "123;cluster"). Anything else is unknown_outcome: SITE_REFUSED
+/// if sbatch says that the site refused, SITE_SILENT if it was cut or could not reach the controller, SITE_GARBLED for the rest.
 Result<ports::SubmitReceipt> read_sbatch_answer(const async::ChildResult& result);
 
-/// A program's complaints for people: its "name: error: " taken off, one line, printable, at most 300 bytes; "" if it said nothing.
+/// A program's complaints for people: its "name: error: " taken off, one line, printable, at most 300 bytes; "" if it said
+/// nothing.
 std::string words_of(std::string_view standard_error);
 
 /// Slurm's ways to say that it could not talk to its daemons, rather than that they said no.

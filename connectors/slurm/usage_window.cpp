@@ -33,7 +33,8 @@ Result<UsageWindow> next_window(std::string_view cursor, UtcTime now, Seconds hi
   if (!cursor.empty()) {
     const auto semicolon = cursor.find(';');
     const auto stored = parse_time(cursor.substr(0, semicolon));
-    const auto deep = semicolon == std::string_view::npos ? Field<UtcTime>(std::unexpected(Malformed{})) : parse_time(cursor.substr(semicolon + 1));
+    const auto deep = semicolon == std::string_view::npos ? Field<UtcTime>(std::unexpected(Malformed{}))
+                                                          : parse_time(cursor.substr(semicolon + 1));
     if (!stored || !*stored || !deep || !*deep) {
       return fail(ErrorKind::invalid_argument, "USAGE_CURSOR", "\"" + std::string(cursor) + "\" is no cursor of a Slurm site");
     }
@@ -46,7 +47,11 @@ Result<UsageWindow> next_window(std::string_view cursor, UtcTime now, Seconds hi
     }
   }
   const bool reaches_now = now - begin <= kLongest;
-  UsageWindow window{.from = begin, .to = reaches_now ? now : begin + kLongest, .last_deep = last_deep, .reaches_now = reaches_now, .next_cursor = ""};
+  UsageWindow window{.from = begin,
+                     .to = reaches_now ? now : begin + kLongest,
+                     .last_deep = last_deep,
+                     .reaches_now = reaches_now,
+                     .next_cursor = ""};
   window.next_cursor = cursor_text(reaches_now ? now - kOverlap : window.to, last_deep);
   return window;
 }

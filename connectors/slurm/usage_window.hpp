@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Which part of the site's accounting is asked for next. sacct cannot select by the beginning of a name, so every finished job of
-// the site in a window of time is listed and ours are kept: windows are at most a day and a half long, and follow each other up to now.
+// the site in a window of time is listed and ours are kept: windows are at most a day and a half long, and follow each other up
+// to now.
 //
 // A run may reach the accounting late (slurmdbd was down: the controller keeps its messages). So each window begins a little
 // before the last one's end, and once an hour it begins a day before.
@@ -17,9 +18,9 @@ namespace hansa::connectors::slurm {
 struct UsageWindow {
   UtcTime from{};
   UtcTime to{};
-  UtcTime last_deep{};        // when it last began a day before
+  UtcTime last_deep{};  // when it last began a day before
   bool reaches_now = false;
-  std::string next_cursor;    // "<begin of the next window>;<last_deep>", in seconds
+  std::string next_cursor;  // "<begin of the next window>;<last_deep>", in seconds
 
   [[nodiscard]] bool can_be_halved() const { return to - from > Seconds{60}; }
   /// For an answer that was too long.

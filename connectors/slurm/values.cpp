@@ -13,8 +13,8 @@ namespace hansa::connectors::slurm {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> kNothing{"",        "N/A",       "Unknown", "None",    "NONE",            "(null)",
-                                                    "NOT_SET", "UNLIMITED", "INVALID", "INFINITE", "Partition_Limit", "?"};
+constexpr std::array<std::string_view, 12> kNothing{
+    "", "N/A", "Unknown", "None", "NONE", "(null)", "NOT_SET", "UNLIMITED", "INVALID", "INFINITE", "Partition_Limit", "?"};
 
 /// No site has more of anything; sums stay far from overflow.
 constexpr std::int64_t kMaxCount = 1'000'000'000;

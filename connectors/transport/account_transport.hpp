@@ -9,7 +9,8 @@ namespace hansa::connectors::transport {
 
 class AccountTransport final : public Transport {
  public:
-  AccountTransport(async::Scheduler& scheduler, std::string switch_socket) : own_(scheduler), others_(scheduler, std::move(switch_socket)) {}
+  AccountTransport(async::Scheduler& scheduler, std::string switch_socket)
+      : own_(scheduler), others_(scheduler, std::move(switch_socket)) {}
 
   async::Task<CommandResult> run(Command command, async::Deadline deadline) override {
     return command.account.empty() ? own_.run(std::move(command), deadline) : others_.run(std::move(command), deadline);

@@ -9,8 +9,8 @@ namespace hansa::connectors::transport {
 
 namespace {
 
-// Everything the payload could not want to find changed (umask, options, variables) lives in this one frame. `command -p` finds the
-// tools whatever PATH the account has. Bash 4.4 (mapfile -d).
+// Everything the payload could not want to find changed (umask, options, variables) lives in this one frame. `command -p` finds
+// the tools whatever PATH the account has. Bash 4.4 (mapfile -d).
 //
 // The order is the protocol: nothing of the payload is written, let alone run, before the fence is ours.
 // A symlink(2) repeated over NFS may answer EEXIST although it was ours: so the holder is read back and compared.
@@ -71,7 +71,8 @@ bool is_variable(std::string_view text) { return is_name(text) && !text.contains
 
 /// A function that writes `bytes` in base 64. The quoted here-document is not read for expansions, and base 64 holds no '_'.
 std::string here_document(std::string_view function, std::string_view bytes) {
-  return std::string(function) + "() {\n  command -p cat <<'END_OF_DATA'\n" + to_base64(bytes, kBase64Line) + "\nEND_OF_DATA\n}\n";
+  return std::string(function) + "() {\n  command -p cat <<'END_OF_DATA'\n" + to_base64(bytes, kBase64Line) +
+         "\nEND_OF_DATA\n}\n";
 }
 
 std::vector<Fault> find_faults(const WrapperSpec& spec) {
@@ -90,7 +91,8 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
   if (!spec.script.starts_with("#!")) faults.push_back({"/script", "must start with \"#!\""});
   if (spec.script.contains('\0')) faults.push_back({"/script", "holds a NUL byte"});
   if (spec.script.size() > kMaxScriptBytes) {
-    faults.push_back({"/script", "has " + std::to_string(spec.script.size()) + " bytes; at most " + std::to_string(kMaxScriptBytes)});
+    faults.push_back(
+        {"/script", "has " + std::to_string(spec.script.size()) + " bytes; at most " + std::to_string(kMaxScriptBytes)});
   }
   std::size_t total = 0;
   const auto check_text = [&](const std::string& where, const std::string& text, std::size_t size) {
@@ -111,7 +113,8 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
     faults.push_back({"/arguments", "arguments and environment have more than " + std::to_string(kMaxArgumentsBytes) + " bytes"});
   }
   if (total + spec.script.size() > kMaxPayloadBytes) {
-    faults.push_back({"/script", "script, arguments and environment have more than " + std::to_string(kMaxPayloadBytes) + " bytes"});
+    faults.push_back(
+        {"/script", "script, arguments and environment have more than " + std::to_string(kMaxPayloadBytes) + " bytes"});
   }
   return faults;
 }
@@ -120,10 +123,11 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
 
 Result<std::string> make_wrapper(const WrapperSpec& spec) {
   if (auto faults = find_faults(spec); !faults.empty()) {
-    return std::unexpected(Error{.kind = ErrorKind::invalid_argument,
-                                 .code = "PAYLOAD_NOT_DELIVERABLE",
-                                 .message = "the job cannot be handed to a site: " + faults.front().where + ' ' + faults.front().message,
-                                 .faults = std::move(faults)});
+    return std::unexpected(
+        Error{.kind = ErrorKind::invalid_argument,
+              .code = "PAYLOAD_NOT_DELIVERABLE",
+              .message = "the job cannot be handed to a site: " + faults.front().where + ' ' + faults.front().message,
+              .faults = std::move(faults)});
   }
   std::string arguments;
   for (const auto& argument : spec.arguments) arguments.append(argument).push_back('\0');
@@ -158,10 +162,11 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
 }
 
 bool is_safe_work_dir(std::string_view path) {
-  if (path.empty() || path == "/" || path.ends_with("/..") || path == ".." || path.starts_with("../") || path.contains("/../")) return false;
+  if (path.empty() || path == "/" || path.ends_with("/..") || path == ".." || path.starts_with("../") || path.contains("/../"))
+    return false;
   return path[0] != '-' && std::ranges::all_of(path, [](char c) {
-    return is_name(std::string_view(&c, 1)) || std::string_view("./@+,").contains(c);
-  });
+           return is_name(std::string_view(&c, 1)) || std::string_view("./@+,").contains(c);
+         });
 }
 
 std::string fence_path(const Tag& tag, std::int32_t task) { return "fence/" + tag.str() + '.' + std::to_string(task); }
@@ -170,7 +175,9 @@ std::string refusal_path(const Tag& tag, std::int32_t task, const SiteJobId& id,
   return "refused/" + tag.str() + '.' + std::to_string(task) + '.' + id.str() + '.' + std::to_string(run);
 }
 
-std::string output_path(const Tag& tag, bool standard_error) { return "output/" + tag.str() + (standard_error ? ".err" : ".out"); }
+std::string output_path(const Tag& tag, bool standard_error) {
+  return "output/" + tag.str() + (standard_error ? ".err" : ".out");
+}
 
 const std::vector<std::string>& work_folders() {
   static const std::vector<std::string> folders{"fence", "refused", "jobs", "output"};

@@ -6,9 +6,9 @@
 // read by a shell. In the account's work_dir (0700 folders):
 //
 //   fence/<tag>.<task>                       -> job:<site job id>:<run>, or "sealed": one atomic symlink(2) that names its holder
-//   refused/<tag>.<task>.<job id>.<run>      -> DUPLICATE:<holder> | SITE_REQUEUED:<holder> | FENCE_FAILED: a start that ran nothing
-//   jobs/<tag>/script                        the payload, byte for byte; also its working directory
-//   output/<tag>.out, .err                   written by the scheduler
+//   refused/<tag>.<task>.<job id>.<run>      -> DUPLICATE:<holder> | SITE_REQUEUED:<holder> | FENCE_FAILED: a start that ran
+//   nothing jobs/<tag>/script                        the payload, byte for byte; also its working directory output/<tag>.out,
+//   .err                   written by the scheduler
 //
 // A start that runs nothing ends with one of the exit codes below. A payload may end with the same: only `refused/` tells.
 
@@ -24,24 +24,25 @@
 
 namespace hansa::connectors::transport {
 
-inline constexpr int kExitDuplicate = 113;     // the fence is held by another job, or sealed
+inline constexpr int kExitDuplicate = 113;  // the fence is held by another job, or sealed
 inline constexpr int kExitSiteRequeued = 114;  // held by an earlier run of this job, which did not ask for requeues
-inline constexpr int kExitFenceFailed = 115;   // the work_dir is missing, full or broken: nothing ran
+inline constexpr int kExitFenceFailed = 115;  // the work_dir is missing, full or broken: nothing ran
 inline constexpr int kExitDeliveryFailed = 116;  // the fence is ours, but the payload could not be written
 
 /// Largest script that fits a job with its arguments and environment (which count too): Slurm takes 4 MiB
 /// (SchedulerParameters=max_script_size), and base 64 makes 4 bytes of 3.
-inline constexpr std::size_t kMaxScriptBytes = std::size_t{5} << 19;      // 2.5 MiB
-inline constexpr std::size_t kMaxPayloadBytes = 2'900'000;                // script, arguments and environment together
-inline constexpr std::size_t kMaxArgumentBytes = 131'071;                 // one argument or KEY=value: the kernel's MAX_ARG_STRLEN
-inline constexpr std::size_t kMaxArgumentsBytes = std::size_t{1} << 20;   // all of them
+inline constexpr std::size_t kMaxScriptBytes = std::size_t{5} << 19;  // 2.5 MiB
+inline constexpr std::size_t kMaxPayloadBytes = 2'900'000;  // script, arguments and environment together
+inline constexpr std::size_t kMaxArgumentBytes = 131'071;  // one argument or KEY=value: the kernel's MAX_ARG_STRLEN
+inline constexpr std::size_t kMaxArgumentsBytes = std::size_t{1} << 20;  // all of them
 
 struct WrapperSpec {
   Tag tag;
   /// Absolute, or relative to the account's home. See is_safe_work_dir.
   std::string work_dir;
   bool may_requeue = false;
-  /// Environment variables of the scheduler that hold the job's id, its restart count and its array index; the last two may be unset.
+  /// Environment variables of the scheduler that hold the job's id, its restart count and its array index; the last two may be
+  /// unset.
   std::string job_id_variable = "SLURM_JOB_ID";
   std::string run_variable = "SLURM_RESTART_COUNT";
   std::string task_variable = "SLURM_ARRAY_TASK_ID";
@@ -55,11 +56,12 @@ struct WrapperSpec {
   std::vector<std::pair<std::string, std::string>> environment;
 };
 
-/// invalid_argument, all faults at once: a payload too large for a wrapper, a NUL, an environment name with '=', a tag or work_dir
-/// that is not safe.
+/// invalid_argument, all faults at once: a payload too large for a wrapper, a NUL, an environment name with '=', a tag or
+/// work_dir that is not safe.
 Result<std::string> make_wrapper(const WrapperSpec& spec);
 
-/// Letters, digits and "._/@+,-" only, no ".." step: it goes into scripts and into the scheduler's own file name patterns ('%', '\').
+/// Letters, digits and "._/@+,-" only, no ".." step: it goes into scripts and into the scheduler's own file name patterns ('%',
+/// '\').
 bool is_safe_work_dir(std::string_view path);
 
 // Names beneath the work_dir.

@@ -55,8 +55,8 @@ class SiteCheck {
     verdict.code = std::move(code);
     verdict.source = std::string(source);
     if (seen_at) verdict.age = age_of(*seen_at, input_.now);
-    verdict.message = std::move(message) + " (" + verdict.source +
-                      (verdict.age ? ", " + format_duration(*verdict.age) + " old" : "") + ")";
+    verdict.message =
+        std::move(message) + " (" + verdict.source + (verdict.age ? ", " + format_duration(*verdict.age) + " old" : "") + ")";
     return verdict;
   }
 
@@ -70,7 +70,8 @@ class SiteCheck {
     if (!countries.empty() && std::ranges::find(countries, view_.site->country) == countries.end()) {
       return refuse(Obstacle::permanent, "NOT_REQUESTED",
                     "the job asks for country " + joined(countries, [](const std::string& country) { return country; }) +
-                        "; this site is in " + view_.site->country, "job");
+                        "; this site is in " + view_.site->country,
+                    "job");
     }
     return std::nullopt;
   }
@@ -98,8 +99,8 @@ class SiteCheck {
   Refusal reachable() const {
     if (view_.state->health != domain::SiteHealth::down) return std::nullopt;
     const auto& error = view_.state->last_error.message;
-    return refuse(Obstacle::temporary, "SITE_DOWN", "the site does not answer" + (error.empty() ? "" : ": " + error),
-                  kSiteState, view_.state->last_failure);
+    return refuse(Obstacle::temporary, "SITE_DOWN", "the site does not answer" + (error.empty() ? "" : ": " + error), kSiteState,
+                  view_.state->last_failure);
   }
 
   Refusal fresh() const {
@@ -109,8 +110,8 @@ class SiteCheck {
     const auto age = age_of(view_.profile->taken_at(), input_.now);
     if (age <= view_.freshness) return std::nullopt;
     return refuse(Obstacle::temporary, "SNAPSHOT_STALE",
-                  "what is known of its queues is " + format_duration(age) + " old; at most " +
-                      format_duration(view_.freshness) + " is trusted",
+                  "what is known of its queues is " + format_duration(age) + " old; at most " + format_duration(view_.freshness) +
+                      " is trusted",
                   kSnapshot, view_.profile->taken_at());
   }
 

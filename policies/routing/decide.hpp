@@ -7,7 +7,8 @@
 //   permanent  NOT_REQUESTED, NO_ACCOUNT (or the code the account map gives); then, if no queue could ever hold the job
 //              even with all nodes usable: TIME_LIMIT_TOO_LONG, NODE_COUNT_NOT_ALLOWED, NO_SUCH_GPU, TOO_FEW_GPUS,
 //              TOO_FEW_CORES, TOO_LITTLE_MEMORY, TOO_FEW_NODES (of the queue that came nearest)
-//   temporary  SITE_DRAINED, SITE_DOWN, NO_SNAPSHOT, SNAPSHOT_STALE, BUDGET_FULL, the caller's not_now; then, for every queue that could hold it:
+//   temporary  SITE_DRAINED, SITE_DOWN, NO_SNAPSHOT, SNAPSHOT_STALE, BUDGET_FULL, the caller's not_now; then, for every queue
+//   that could hold it:
 //              QUEUE_DOWN, TOO_FEW_NODES (usable ones)
 // Otherwise the verdict is OK with the earliest predicted start over its queues. The smallest wait in seconds wins; ties go
 // by site id, and within a site to the default queue, then by name.
@@ -25,14 +26,14 @@ struct SiteView {
   const AvailabilityProfile* profile = nullptr;  // none: no snapshot since the broker started
   std::int32_t our_waiting = 0;                  // jobs of ours in its queue, over all people
   std::optional<domain::Reason> no_account;      // why this person cannot run there; an empty code reads NO_ACCOUNT
-  std::optional<domain::Reason> not_now;         // a temporary obstacle that only the caller knows: it refused this job lately, ...
-  Seconds freshness{180};                        // an older snapshot says nothing about now
+  std::optional<domain::Reason> not_now;  // a temporary obstacle that only the caller knows: it refused this job lately, ...
+  Seconds freshness{180};  // an older snapshot says nothing about now
 };
 
 struct DecisionInput {
   domain::JobSpec spec;
   UtcTime now{};
-  std::vector<SiteView> sites;                   // every configured site, in any order
+  std::vector<SiteView> sites;  // every configured site, in any order
 };
 
 domain::Decision decide(const DecisionInput& input);
@@ -40,8 +41,8 @@ domain::Decision decide(const DecisionInput& input);
 /// What becomes of the job.
 enum class Placing {
   placed,  // at decision.chosen
-  held,    // some site may take it later, or there is no site yet
-  rejected // every obstacle is permanent
+  held,  // some site may take it later, or there is no site yet
+  rejected  // every obstacle is permanent
 };
 Placing placing(const domain::Decision& decision);
 

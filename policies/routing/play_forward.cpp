@@ -300,17 +300,11 @@ std::vector<std::uint32_t> group_queues(const SiteFacts& facts) {
 Fleet fleet_at(const domain::SiteSnapshot& snapshot, const SiteFacts& facts, Instant now) {
   std::vector<Timeline> timelines;
   timelines.reserve(facts.kind_of.size());
-  for (const auto kind : facts.kind_of) {
-    timelines.emplace_back(facts.kinds[kind].usable ? facts.kinds[kind].room : Room{});
-  }
-  const auto usable = [&](std::uint32_t node) {
-    return node < timelines.size() && facts.kinds[facts.kind_of[node]].usable;
-  };
+  for (const auto kind : facts.kind_of) { timelines.emplace_back(facts.kinds[kind].usable ? facts.kinds[kind].room : Room{}); }
+  const auto usable = [&](std::uint32_t node) { return node < timelines.size() && facts.kinds[facts.kind_of[node]].usable; };
   for (const auto& running : snapshot.running) {
     for (const auto& share : running.shares) {
-      if (usable(share.node)) {
-        timelines[share.node].add(kBeginning, counted_end(running.expected_end, now), -room_of(share));
-      }
+      if (usable(share.node)) { timelines[share.node].add(kBeginning, counted_end(running.expected_end, now), -room_of(share)); }
     }
   }
   for (const auto& reservation : snapshot.reservations) {
@@ -355,8 +349,7 @@ Played play_forward(const domain::SiteSnapshot& snapshot, UtcTime now_utc, std::
     const auto& waiting = snapshot.waiting[job];
     const auto* queue = played.facts.find(waiting.queue);
     if (queue == nullptr || !queue->up || (!waiting.eligible && !waiting.eligible_at)) continue;
-    line.push_back({tiers[waiting.queue], waiting.priority, job,
-                    static_cast<std::uint32_t>(queue - played.facts.queues.data())});
+    line.push_back({tiers[waiting.queue], waiting.priority, job, static_cast<std::uint32_t>(queue - played.facts.queues.data())});
   }
   std::ranges::sort(line, [](const InLine& a, const InLine& b) {
     return std::tie(b.tier, b.priority, a.job) < std::tie(a.tier, a.priority, b.job);
@@ -376,8 +369,8 @@ Played play_forward(const domain::SiteSnapshot& snapshot, UtcTime now_utc, std::
     for (const auto& entry : group_line) {
       const auto& waiting = snapshot.waiting[entry.job];
       const auto unlimited = played.facts.queues[entry.queue].max_time.value_or(Seconds{kHorizon});
-      const auto demand = demand_at(played.facts, waiting.resources,
-                                    waiting.time_limit.count() > 0 ? waiting.time_limit : unlimited);
+      const auto demand =
+          demand_at(played.facts, waiting.resources, waiting.time_limit.count() > 0 ? waiting.time_limit : unlimited);
       if (!demand) continue;
       const auto ready = waiting.eligible_at ? std::max(ceil_seconds(*waiting.eligible_at), now) : now;
       group.add(entry.job, entry.queue, *demand, ready);

@@ -30,8 +30,7 @@ AvailabilityProfile build_profile(const domain::SiteSnapshot& snapshot, UtcTime 
   return profile;
 }
 
-std::optional<Instant> AvailabilityProfile::earliest(const QueueFacts& queue, const Demand& demand,
-                                                     Instant not_before) const {
+std::optional<Instant> AvailabilityProfile::earliest(const QueueFacts& queue, const Demand& demand, Instant not_before) const {
   const auto at = fleet_.earliest(queue.nodes, demand, not_before);
   if (!at || *at <= queue.backlog_from || *at >= queue.backlog_until) return at;
   return fleet_.earliest(queue.nodes, demand, queue.backlog_until);

@@ -41,8 +41,8 @@ class AvailabilityProfile {
                                                     Seconds time_limit, UtcTime not_before) const;
 
   /// Takes the room of that earliest start for the job, from then to its limit. `tag` names it for release().
-  std::optional<Start> occupy(const Tag& tag, const QueueName& queue, const domain::Resources& resources,
-                              Seconds time_limit, UtcTime not_before);
+  std::optional<Start> occupy(const Tag& tag, const QueueName& queue, const domain::Resources& resources, Seconds time_limit,
+                              UtcTime not_before);
 
   /// Gives back from `at` on what a job of ours holds: one placed since the snapshot by its tag, one that runs in the snapshot by
   /// the site's id. Unknown ids are nothing to give back. Played starts of others are not moved forward: the next
@@ -66,7 +66,7 @@ class AvailabilityProfile {
     std::vector<std::uint32_t> nodes;
     Instant from = 0;
     Instant until = 0;
-    Room room;                         // of each node
+    Room room;  // of each node
   };
 
   AvailabilityProfile() = default;
@@ -81,7 +81,7 @@ class AvailabilityProfile {
   UtcTime taken_at_{};
   SiteFacts facts_;
   Fleet fleet_;
-  std::map<std::string, std::vector<Held>> placed_;   // ours since the snapshot, by tag
+  std::map<std::string, std::vector<Held>> placed_;  // ours since the snapshot, by tag
   std::map<std::string, std::vector<Held>> running_;  // in the snapshot, by the site's id
   std::string hash_;
   std::map<std::string, std::string> documents_;

@@ -87,8 +87,8 @@ QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain
   };
 
   if (queue.max_time && spec.time_limit > *queue.max_time) {
-    return never("TIME_LIMIT_TOO_LONG", "needs " + format_duration(spec.time_limit) + "; " + name + " allows " +
-                                            format_duration(*queue.max_time));
+    return never("TIME_LIMIT_TOO_LONG",
+                 "needs " + format_duration(spec.time_limit) + "; " + name + " allows " + format_duration(*queue.max_time));
   }
   ++passed;
   if (queue.max_nodes && demand.nodes > *queue.max_nodes) {
@@ -141,8 +141,8 @@ QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain
   }
   const auto wanted = "needs " + count_of(demand.nodes, "node") + " " + each_text(demand, model) + "; ";
   if (fitting < demand.nodes) {
-    return never("TOO_FEW_NODES", wanted + name + " has " + std::to_string(fitting) + " such, of " + count_of(total, "node") +
-                                      " in all");
+    return never("TOO_FEW_NODES",
+                 wanted + name + " has " + std::to_string(fitting) + " such, of " + count_of(total, "node") + " in all");
   }
   ++passed;
   if (!queue.up) return not_now("QUEUE_DOWN", name + " is closed and starts nothing now");

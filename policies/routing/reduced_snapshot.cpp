@@ -120,8 +120,9 @@ std::optional<Timeline> timeline_from_json(const Json& json) {
 }  // namespace
 
 Json AvailabilityProfile::base_document() const {
-  Json document{{"format", kBaseFormat},         {"sees_everyone", facts_.sees_everyone}, {"kinds", Json::array()},
-                {"queues", Json::array()},       {"timelines", Json::array()},            {"nodes", Json::array()}};
+  Json document{{"format", kBaseFormat},      {"sees_everyone", facts_.sees_everyone},
+                {"kinds", Json::array()},     {"queues", Json::array()},
+                {"timelines", Json::array()}, {"nodes", Json::array()}};
   for (const auto& kind : facts_.kinds) document["kinds"].push_back(to_json(kind));
   for (const auto& queue : facts_.queues) document["queues"].push_back(to_json(queue));
   std::map<std::vector<Step>, std::size_t> numbers;
@@ -165,8 +166,8 @@ Result<AvailabilityProfile> AvailabilityProfile::from_base(const Json& document)
     const auto count = entry[0].get<std::int64_t>();
     const auto kind = entry[1].get<std::size_t>();
     const auto timeline = entry[2].get<std::size_t>();
-    if (count < 1 || count > kMostNodes - static_cast<std::int64_t>(timelines.size()) ||
-        kind >= profile.facts_.kinds.size() || timeline >= known.size()) {
+    if (count < 1 || count > kMostNodes - static_cast<std::int64_t>(timelines.size()) || kind >= profile.facts_.kinds.size() ||
+        timeline >= known.size()) {
       return bad("its nodes");
     }
     timelines.insert(timelines.end(), static_cast<std::size_t>(count), known[timeline]);

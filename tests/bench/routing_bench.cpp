@@ -17,8 +17,8 @@ UtcTime at(std::int64_t after_now) { return from_unix_seconds(kNow + after_now);
 
 enum Workload : std::int64_t { whole_nodes, shared_nodes, distinct_requests };
 
-/// Full: every node runs something. `whole_nodes`: jobs take nodes whole, usual limits. `shared_nodes`: four jobs a node, requests
-/// for parts. `distinct_requests`: as shared, and hardly two waiting jobs are alike.
+/// Full: every node runs something. `whole_nodes`: jobs take nodes whole, usual limits. `shared_nodes`: four jobs a node,
+/// requests for parts. `distinct_requests`: as shared, and hardly two waiting jobs are alike.
 domain::SiteSnapshot site(std::int32_t nodes, std::int32_t waiting, Workload workload) {
   std::mt19937 random(42);
   const auto pick = [&](std::int32_t from, std::int32_t to) {
@@ -26,7 +26,8 @@ domain::SiteSnapshot site(std::int32_t nodes, std::int32_t waiting, Workload wor
   };
   domain::SiteSnapshot snapshot;
   snapshot.taken_at = at(0);
-  snapshot.queues.push_back({.name = QueueName{"main"}, .up = true, .is_default = true, .max_time = {}, .max_nodes = {}, .nodes = {}});
+  snapshot.queues.push_back(
+      {.name = QueueName{"main"}, .up = true, .is_default = true, .max_time = {}, .max_nodes = {}, .nodes = {}});
   for (std::int32_t i = 0; i < nodes; ++i) {
     snapshot.nodes.push_back({"n" + std::to_string(i), 128, {256'000}, 0, "", true});
     snapshot.queues[0].nodes.push_back(static_cast<std::uint32_t>(i));
@@ -35,7 +36,9 @@ domain::SiteSnapshot site(std::int32_t nodes, std::int32_t waiting, Workload wor
   for (std::int32_t i = 0; i < nodes;) {
     const auto width = workload == whole_nodes ? std::min(pick(1, 16), nodes - i) : 1;
     for (std::int32_t part = 0; part < parts; ++part) {
-      domain::RunningWork work{.id = SiteJobId{std::to_string(i) + "." + std::to_string(part)}, .queue = {}, .shares = {},
+      domain::RunningWork work{.id = SiteJobId{std::to_string(i) + "." + std::to_string(part)},
+                               .queue = {},
+                               .shares = {},
                                .expected_end = at(pick(-60, 86'400))};
       for (std::int32_t n = i; n < i + width; ++n) {
         work.shares.push_back({static_cast<std::uint32_t>(n), 128 / parts, {256'000 / parts}, 0});
@@ -64,8 +67,13 @@ domain::SiteSnapshot site(std::int32_t nodes, std::int32_t waiting, Workload wor
       resources.memory_per_node = {pick(100, 256'000)};
       limit = pick(60, 172'800);
     }
-    snapshot.waiting.push_back({.id = SiteJobId{std::to_string(i)}, .queue = QueueName{"main"}, .resources = resources,
-                                .time_limit = Seconds{limit}, .priority = pick(0, 1000), .eligible = true, .eligible_at = {}});
+    snapshot.waiting.push_back({.id = SiteJobId{std::to_string(i)},
+                                .queue = QueueName{"main"},
+                                .resources = resources,
+                                .time_limit = Seconds{limit},
+                                .priority = pick(0, 1000),
+                                .eligible = true,
+                                .eligible_at = {}});
   }
   return snapshot;
 }
@@ -96,9 +104,7 @@ void query(benchmark::State& state) {
   resources.nodes = static_cast<std::int32_t>(state.range(1));
   resources.tasks = resources.nodes;
   resources.cpus_per_task = 64;
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(profile.earliest_start(QueueName{"main"}, resources, Seconds{7200}, at(5)));
-  }
+  for (auto _ : state) { benchmark::DoNotOptimize(profile.earliest_start(QueueName{"main"}, resources, Seconds{7200}, at(5))); }
 }
 
 void occupy_and_release(benchmark::State& state) {

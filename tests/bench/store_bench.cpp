@@ -53,10 +53,13 @@ class Jobs {
     spec.resources.gpu_model = "a100";
     const domain::Accepted accepted{.owner = Principal("local:user" + std::to_string(owner)), .broker_id = "bench", .spec = spec};
     ++count_;
-    return {.job = domain::new_job(ids_.next(), 1, clock_.now_utc(), accepted),
-            .payload = {.script = "#!/bin/bash\n#SBATCH --comment=bench\nmodule load python\nsrun python train.py --epochs 3 --lr 0.001\n" + std::string(200, '#'),
-                        .arguments = {"--epochs", "3"},
-                        .environment = {{"OMP_NUM_THREADS", "8"}, {"MODE", "train"}}}};
+    return {
+        .job = domain::new_job(ids_.next(), 1, clock_.now_utc(), accepted),
+        .payload = {
+            .script = "#!/bin/bash\n#SBATCH --comment=bench\nmodule load python\nsrun python train.py --epochs 3 --lr 0.001\n" +
+                      std::string(200, '#'),
+            .arguments = {"--epochs", "3"},
+            .environment = {{"OMP_NUM_THREADS", "8"}, {"MODE", "train"}}}};
   }
   std::string key() { return ids_.next().str(); }
 
@@ -107,7 +110,8 @@ double percentile(std::vector<double>& values, double p) {
   return values[std::min(values.size() - 1, static_cast<std::size_t>(p * static_cast<double>(values.size())))];
 }
 
-async::Task<> caller(store::SqliteStore& store, Jobs& jobs, Clock::time_point end, std::size_t bulk, Rate& rate, bool keyed, std::vector<JobId>* ids) {
+async::Task<> caller(store::SqliteStore& store, Jobs& jobs, Clock::time_point end, std::size_t bulk, Rate& rate, bool keyed,
+                     std::vector<JobId>* ids) {
   while (Clock::now() < end) {
     const auto begun = Clock::now();
     std::vector<ports::NewJob> request;
@@ -137,9 +141,10 @@ Rate through_store(store::SqliteStore& store, Jobs& jobs, int callers, double se
   const auto start = Clock::now();
   const auto end = start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   for (int i = 0; i < callers; ++i) {
-    boost::asio::co_spawn(context, caller(store, jobs, end, bulk, rate, keyed, ids), [](const std::exception_ptr& e, const Result<void>&) {
-      if (e) std::rethrow_exception(e);
-    });
+    boost::asio::co_spawn(context, caller(store, jobs, end, bulk, rate, keyed, ids),
+                          [](const std::exception_ptr& e, const Result<void>&) {
+                            if (e) std::rethrow_exception(e);
+                          });
   }
   context.run();
   const auto after = store.figures();
@@ -154,16 +159,19 @@ Rate through_store(store::SqliteStore& store, Jobs& jobs, int callers, double se
 double bare_sqlite(const std::filesystem::path& dir, Jobs& jobs, std::size_t group, double seconds, double& cpu_us) {
   double cpu = 0;
   clear(dir);
-  store::Connection db({.path = (dir / "bare.db").string(), .vfs = "", .busy_timeout = Milliseconds{1000}, .cache_kib = 65536}, store::Connection::Mode::read_write);
-  if (!db.apply_settings(store::Connection::Mode::read_write) || !store::migrate(db, store::migrations(), UtcTime{})) std::exit(1);
+  store::Connection db({.path = (dir / "bare.db").string(), .vfs = "", .busy_timeout = Milliseconds{1000}, .cache_kib = 65536},
+                       store::Connection::Mode::read_write);
+  if (!db.apply_settings(store::Connection::Mode::read_write) || !store::migrate(db, store::migrations(), UtcTime{}))
+    std::exit(1);
   sqlite3_wal_autocheckpoint(db.handle(), 4000);
   const auto prepare = [&](const char* sql) {
     sqlite3_stmt* statement = nullptr;
     if (sqlite3_prepare_v3(db.handle(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) std::exit(1);
     return statement;
   };
-  auto* job = prepare("INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, "
-                      "accepted_at_ms, spec) VALUES(?1, ?2, ?3, 'bench', 1, 1, 1, 'accepted', '', '', 0, ?4, ?5)");
+  auto* job = prepare(
+      "INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, "
+      "accepted_at_ms, spec) VALUES(?1, ?2, ?3, 'bench', 1, 1, 1, 'accepted', '', '', 0, ?4, ?5)");
   auto* payload = prepare("INSERT INTO payloads(job, script, arguments, environment) VALUES(?1, ?2, ?3, ?4)");
   auto* event = prepare("INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, 1, ?2, 'accepted', ?3)");
   auto* key = prepare("INSERT INTO idempotency(key, owner, request_hash, first_job, jobs, at_ms) VALUES(?1, ?2, ?3, ?4, 1, 0)");
@@ -171,8 +179,12 @@ double bare_sqlite(const std::filesystem::path& dir, Jobs& jobs, std::size_t gro
     if (sqlite3_step(statement) != SQLITE_DONE) std::exit(1);
     sqlite3_reset(statement);
   };
-  const auto text = [](sqlite3_stmt* s, int i, const std::string& v) { sqlite3_bind_text(s, i, v.data(), static_cast<int>(v.size()), SQLITE_STATIC); };
-  const auto blob = [](sqlite3_stmt* s, int i, const std::string& v) { sqlite3_bind_blob(s, i, v.data(), static_cast<int>(v.size()), SQLITE_STATIC); };
+  const auto text = [](sqlite3_stmt* s, int i, const std::string& v) {
+    sqlite3_bind_text(s, i, v.data(), static_cast<int>(v.size()), SQLITE_STATIC);
+  };
+  const auto blob = [](sqlite3_stmt* s, int i, const std::string& v) {
+    sqlite3_bind_blob(s, i, v.data(), static_cast<int>(v.size()), SQLITE_STATIC);
+  };
   const std::string hash(64, 'a');
 
   double rows = 0;
@@ -234,7 +246,8 @@ struct Spread {
 };
 
 void intake(const std::filesystem::path& dir, double seconds, int rounds) {
-  std::printf("jobs/s, one request a job, each with an Idempotency-Key; median [range] of %d rounds of %.1f s\n", rounds, seconds);
+  std::printf("jobs/s, one request a job, each with an Idempotency-Key; median [range] of %d rounds of %.1f s\n", rounds,
+              seconds);
   for (const int callers : {1, 8, 32, 64}) {
     Spread ours;
     Spread bare;
@@ -257,19 +270,22 @@ void intake(const std::filesystem::path& dir, double seconds, int rounds) {
         latencies.insert(latencies.end(), rate.latencies_ms.begin(), rate.latencies_ms.end());
       }
       double cpu = 0;
-      bare.values.push_back(bare_sqlite(dir, jobs, std::max<std::size_t>(1, static_cast<std::size_t>(group + 0.5)), seconds, cpu));
+      bare.values.push_back(
+          bare_sqlite(dir, jobs, std::max<std::size_t>(1, static_cast<std::size_t>(group + 0.5)), seconds, cpu));
       bare_us.values.push_back(cpu);
     }
     std::printf("%3d callers: ", callers);
     ours.print("store");
     bare.print("  bare SQLite");
-    std::printf("  ratio %.2f  jobs a commit %.1f  ack p50 %.2f p99 %.2f max %.1f ms\n", ours.median() / bare.median(), groups.median(),
-                percentile(latencies, 0.5), percentile(latencies, 0.99), latencies.back());
-    std::printf("             processor time a job: callers %.1f, store %.1f, bare SQLite %.1f us\n", caller_us.median(), store_us.median(), bare_us.median());
+    std::printf("  ratio %.2f  jobs a commit %.1f  ack p50 %.2f p99 %.2f max %.1f ms\n", ours.median() / bare.median(),
+                groups.median(), percentile(latencies, 0.5), percentile(latencies, 0.99), latencies.back());
+    std::printf("             processor time a job: callers %.1f, store %.1f, bare SQLite %.1f us\n", caller_us.median(),
+                store_us.median(), bare_us.median());
   }
 }
 
-void get_latencies(store::SqliteStore& store, const std::vector<JobId>& ids, int calls, std::mt19937_64& random, std::vector<double>& took) {
+void get_latencies(store::SqliteStore& store, const std::vector<JobId>& ids, int calls, std::mt19937_64& random,
+                   std::vector<double>& took) {
   boost::asio::io_context context(1);
   boost::asio::co_spawn(
       context,
@@ -317,9 +333,9 @@ void depth(const std::filesystem::path& dir, std::size_t stored, double seconds,
   empty_rate.print("intake at 32 callers: empty");
   deep_rate.print("  full");
   std::printf("  ratio %.2f\n", deep_rate.median() / empty_rate.median());
-  std::printf("job by id: empty p50 %.0f p90 %.0f p99 %.0f us  full p50 %.0f p90 %.0f p99 %.0f us  ratio of p99 %.2f\n", percentile(empty_get, 0.5),
-              percentile(empty_get, 0.9), percentile(empty_get, 0.99), percentile(deep_get, 0.5), percentile(deep_get, 0.9), percentile(deep_get, 0.99),
-              percentile(deep_get, 0.99) / percentile(empty_get, 0.99));
+  std::printf("job by id: empty p50 %.0f p90 %.0f p99 %.0f us  full p50 %.0f p90 %.0f p99 %.0f us  ratio of p99 %.2f\n",
+              percentile(empty_get, 0.5), percentile(empty_get, 0.9), percentile(empty_get, 0.99), percentile(deep_get, 0.5),
+              percentile(deep_get, 0.9), percentile(deep_get, 0.99), percentile(deep_get, 0.99) / percentile(empty_get, 0.99));
 
   boost::asio::io_context context(1);
   boost::asio::co_spawn(
@@ -357,16 +373,23 @@ int main(int argc, char** argv) {
   std::size_t stored = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view name = argv[i];
-    if (name == "--dir") dir = argv[i + 1];
-    else if (name == "--seconds") seconds = std::atof(argv[i + 1]);
-    else if (name == "--rounds") rounds = std::max(1, std::atoi(argv[i + 1]));
-    else if (name == "--depth") stored = static_cast<std::size_t>(std::atoll(argv[i + 1]));
-    else return std::fprintf(stderr, "unknown option %s\n", argv[i]), 2;
+    if (name == "--dir")
+      dir = argv[i + 1];
+    else if (name == "--seconds")
+      seconds = std::atof(argv[i + 1]);
+    else if (name == "--rounds")
+      rounds = std::max(1, std::atoi(argv[i + 1]));
+    else if (name == "--depth")
+      stored = static_cast<std::size_t>(std::atoll(argv[i + 1]));
+    else
+      return std::fprintf(stderr, "unknown option %s\n", argv[i]), 2;
   }
   clear(dir);
   std::printf("SQLite %s, in %s\n", sqlite3_libversion(), dir.c_str());
-  if (stored == 0) intake(dir, seconds, rounds);
-  else depth(dir, stored, seconds, rounds);
+  if (stored == 0)
+    intake(dir, seconds, rounds);
+  else
+    depth(dir, stored, seconds, rounds);
   std::filesystem::remove_all(dir);
   return 0;
 }

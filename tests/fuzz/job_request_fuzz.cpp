@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as the body of a submission: jobs or faults with their place, and what was accepted is written out and read back the same.
+// Any bytes as the body of a submission: jobs or faults with their place, and what was accepted is written out and read back the
+// same.
 #include "broker/core/encoding.hpp"
 #include "broker/wire/job_request.hpp"
 
@@ -21,7 +22,8 @@ template <typename T>
 void require_told(const Result<T>& result) {
   if (result) return;
   require(result.error().code == "BAD_JOB" && !result.error().faults.empty() && result.error().faults.size() < 20'000);
-  for (const auto& fault : result.error().faults) require((fault.where.empty() || fault.where.front() == '/') && !fault.message.empty());
+  for (const auto& fault : result.error().faults)
+    require((fault.where.empty() || fault.where.front() == '/') && !fault.message.empty());
 }
 
 void require_same_again(const domain::Submission& submission) {

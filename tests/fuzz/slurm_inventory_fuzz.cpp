@@ -21,7 +21,8 @@ void require(bool holds) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(bytes), size);
   const auto inventory = parse_inventory(text);
-  const auto snapshot = build_snapshot(inventory, inventory.configuration, parse_squeue(text, "|"), from_unix_seconds(1'800'000'000));
+  const auto snapshot =
+      build_snapshot(inventory, inventory.configuration, parse_squeue(text, "|"), from_unix_seconds(1'800'000'000));
   const auto check = [&](const std::vector<std::uint32_t>& nodes) {
     require(std::ranges::is_sorted(nodes) && std::ranges::adjacent_find(nodes) == nodes.end());
     require(nodes.empty() || nodes.back() < snapshot.nodes.size());

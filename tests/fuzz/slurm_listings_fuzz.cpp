@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes are an answer of squeue or sacct. What is made of them can be told on: integers in range, no row from nothing.
 
+#include "broker/core/encoding.hpp"
 #include "connectors/slurm/history_listing.hpp"
 #include "connectors/slurm/host_list.hpp"
 #include "connectors/slurm/queue_listing.hpp"
 #include "connectors/slurm/submission.hpp"
-
-#include "broker/core/encoding.hpp"
 
 #include <cstdint>
 #include <cstdlib>

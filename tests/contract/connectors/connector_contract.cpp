@@ -28,12 +28,11 @@ class Bench {
   Bench() : site_(make_connector_under_test()), ids_(clock_, random_) {}
   /// A test case leaves nothing behind that the next one would wait for.
   ~Bench() {
-    for (const auto& job : submitted_) {
-      (void)ask(connector().cancel(job, CancelWhen::always, soon()));
-    }
+    for (const auto& job : submitted_) { (void)ask(connector().cancel(job, CancelWhen::always, soon())); }
     (void)wait_for([&] {
       const auto statuses = ask(connector().status(submitted_, soon()));
-      return statuses && std::ranges::all_of(*statuses, [](const auto& s) { return s.phase == Phase::ended || s.phase == Phase::not_seen; });
+      return statuses &&
+             std::ranges::all_of(*statuses, [](const auto& s) { return s.phase == Phase::ended || s.phase == Phase::not_seen; });
     });
   }
   Bench(const Bench&) = delete;
@@ -79,7 +78,10 @@ class Bench {
 
   /// As the broker knows it before it has an id.
   SiteJob expected_job(const ports::SubmitRequest& request) {
-    return {.id = {}, .tag = request.tag, .account = request.account, .person = request.person,
+    return {.id = {},
+            .tag = request.tag,
+            .account = request.account,
+            .person = request.person,
             .intended_at = site_->scheduler().now_utc()};
   }
 
@@ -459,7 +461,8 @@ TEST_CASE("connector: past its deadline nothing leaves for the site", "[contract
   Bench bench;
   const auto request = bench.request(Behaviour{});
   const auto by_tag = bench.expected_job(request);
-  const auto receipt = bench.ask(bench.connector().submit(request, async::Deadline::in(bench.site().scheduler(), Milliseconds{0})));
+  const auto receipt =
+      bench.ask(bench.connector().submit(request, async::Deadline::in(bench.site().scheduler(), Milliseconds{0})));
   REQUIRE_FALSE(receipt.has_value());
   CHECK(receipt.error().kind == ErrorKind::deadline_exceeded);
   const auto found = bench.ask(bench.connector().find({by_tag}, bench.soon()));
@@ -503,8 +506,19 @@ TEST_CASE("connector: script, arguments and environment arrive byte for byte", "
       "#!/bin/bash\n# \xc3\xa4\xe6\x97\xa5\xf0\x9f\x98\x80 'x' \"y\" $(touch /tmp/hansa-must-not-exist) `z` \\\r\n"
       "base64 -w0 <\"$0\"; echo\nfor a in \"$@\"; do printf '%s' \"$a\" | base64 -w0; echo; done\n"
       "printf '%s' \"$ODD\" | base64 -w0; echo; printf '%s' \"$EMPTY\" | base64 -w0; echo; pwd -P | grep -c jobs; exit 0 # end";
-  request.payload.arguments = {"plain", "", "-n", "--", "two  spaces", "a'b\"c", "line\nbreak\n", "$(id) `id` $HOME ${x}", "*", "\\n\\",
-                               "\xc3\xa4\xe6\x97\xa5", std::string("tab\tcr\r"), "%j %%"};
+  request.payload.arguments = {"plain",
+                               "",
+                               "-n",
+                               "--",
+                               "two  spaces",
+                               "a'b\"c",
+                               "line\nbreak\n",
+                               "$(id) `id` $HOME ${x}",
+                               "*",
+                               "\\n\\",
+                               "\xc3\xa4\xe6\x97\xa5",
+                               std::string("tab\tcr\r"),
+                               "%j %%"};
   request.payload.environment = {{"ODD", "first\nsecond 'x' \"y\" $(id) \\ = \xc3\xa4"}, {"EMPTY", ""}};
   const auto job = bench.submit(request);
   const auto ended = bench.wait_for_phase(job, Phase::ended);

@@ -23,7 +23,8 @@ struct Behaviour {
   std::optional<int> signal = {};  // ends itself by this instead
 };
 
-/// One site and the way to it, with room for at least two jobs of one core at a time. Fresh, or at least idle, for each test case.
+/// One site and the way to it, with room for at least two jobs of one core at a time. Fresh, or at least idle, for each test
+/// case.
 class ConnectorUnderTest {
  public:
   virtual ~ConnectorUnderTest() = default;

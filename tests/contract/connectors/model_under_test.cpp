@@ -17,10 +17,9 @@ namespace model = connectors::model;
 class ModelUnderTest final : public ConnectorUnderTest {
  public:
   ModelUnderTest()
-      : site_(std::make_shared<model::ModelSite>(
-            time_, model::ClusterOptions{.name = "model-site",
-                                         .node_groups = {{.count = 1, .cores = 4}},
-                                         .accounts = {LocalAccount("alice")}})),
+      : site_(std::make_shared<model::ModelSite>(time_, model::ClusterOptions{.name = "model-site",
+                                                                              .node_groups = {{.count = 1, .cores = 4}},
+                                                                              .accounts = {LocalAccount("alice")}})),
         connector_(time_, SiteId("model"), site_) {}
 
   ports::SiteConnector& connector() override { return connector_; }
@@ -41,7 +40,8 @@ class ModelUnderTest final : public ConnectorUnderTest {
   [[nodiscard]] std::optional<LocalAccount> refused_account() const override { return LocalAccount("mallory"); }
   [[nodiscard]] domain::Resources whole_site() const override { return {.nodes = 1, .tasks = 4, .cpus_per_task = 1}; }
   domain::JobPayload payload(const Behaviour& behaviour) override {
-    std::string script = "#!/bin/sh\n#model run=" + std::to_string(behaviour.runs.count()) + "s exit=" + std::to_string(behaviour.exit_code);
+    std::string script =
+        "#!/bin/sh\n#model run=" + std::to_string(behaviour.runs.count()) + "s exit=" + std::to_string(behaviour.exit_code);
     if (behaviour.signal) script += " signal=" + std::to_string(*behaviour.signal);
     if (!behaviour.prints.empty()) script += "\n#model-out " + behaviour.prints;
     return {.script = script + "\n", .arguments = {}, .environment = {}};

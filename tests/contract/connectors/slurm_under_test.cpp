@@ -26,14 +26,16 @@ class RootTransport final : public connectors::transport::Transport {
  public:
   explicit RootTransport(async::Scheduler& scheduler) : scheduler_(scheduler) {}
 
-  async::Task<connectors::transport::CommandResult> run(connectors::transport::Command command, async::Deadline deadline) override {
+  async::Task<connectors::transport::CommandResult> run(connectors::transport::Command command,
+                                                        async::Deadline deadline) override {
     if (auto valid = check(command); !valid) co_return std::unexpected(valid.error());
     const auto& account = command.account.str();
     if (!account.empty() && account != kAccount) {
       co_return fail(ErrorKind::permission_denied, "OTHER_ACCOUNT", "nobody may act as \"" + account + "\" here");
     }
     constexpr std::array kQuestions{"squeue", "sacct", "scontrol", "sacctmgr"};
-    if (account.empty() && std::ranges::any_of(kQuestions, [&](auto name) { return command.program.ends_with(name); })) ++questions_;
+    if (account.empty() && std::ranges::any_of(kQuestions, [&](auto name) { return command.program.ends_with(name); }))
+      ++questions_;
 
     const std::string home = account.empty() ? "/" : "/home/" + account;
     async::ChildSpec spec{.argv = {},
@@ -69,8 +71,8 @@ class SlurmUnderTest final : public ConnectorUnderTest {
  public:
   SlurmUnderTest() : transport_(scheduler_) {
     const char* cluster = std::getenv("HANSA_TESTBED_CLUSTER");
-    connectors::slurm::Options options{.site = SiteId("beta"),
-                                       .slurm_conf = testbed_path(std::string(cluster == nullptr ? "beta" : cluster) + "/slurm.conf")};
+    connectors::slurm::Options options{
+        .site = SiteId("beta"), .slurm_conf = testbed_path(std::string(cluster == nullptr ? "beta" : cluster) + "/slurm.conf")};
     auto made = connectors::slurm::SlurmConnector::make(std::move(options), transport_, scheduler_, random_);
     if (!made) throw std::runtime_error(made.error().message);
     connector_ = std::move(*made);
@@ -95,7 +97,9 @@ class SlurmUnderTest final : public ConnectorUnderTest {
   [[nodiscard]] domain::Resources whole_site() const override {
     return {.nodes = 2, .tasks = 8, .cpus_per_task = 1, .memory_per_node = Mebibytes{0}, .gpus_per_node = 0, .gpu_model = ""};
   }
-  domain::JobPayload payload(const Behaviour& behaviour) override { return {.script = behaving_script(behaviour), .arguments = {}, .environment = {}}; }
+  domain::JobPayload payload(const Behaviour& behaviour) override {
+    return {.script = behaving_script(behaviour), .arguments = {}, .environment = {}};
+  }
   [[nodiscard]] std::size_t site_calls() const override { return transport_.questions(); }
   [[nodiscard]] Seconds time_unit() const override { return Seconds{60}; }
   [[nodiscard]] Seconds patience() const override { return Seconds{45}; }

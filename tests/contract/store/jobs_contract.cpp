@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store_contract.hpp"
-
 #include "broker/core/digest.hpp"
 
+#include "store_contract.hpp"
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -88,7 +87,8 @@ TEST_CASE("an idempotency key stands for one request of one person, also after a
   REQUIRE(accepted_first);
   for (const bool restarted : {false, true}) {
     if (restarted) store->reopen();
-    const auto again = store->wait(store->jobs().accept_jobs({new_job(), new_job(), new_job()}, ports::Idempotency{"key-1", kHash}));
+    const auto again =
+        store->wait(store->jobs().accept_jobs({new_job(), new_job(), new_job()}, ports::Idempotency{"key-1", kHash}));
     REQUIRE(again);
     CHECK(again->repeated);
     CHECK(again->ids == accepted_first->ids);
@@ -97,7 +97,8 @@ TEST_CASE("an idempotency key stands for one request of one person, also after a
     CHECK(other.error().kind == ErrorKind::conflict);
     CHECK(other.error().code == "IDEMPOTENCY_KEY_REUSED");
   }
-  const auto bob = store->wait(store->jobs().accept_jobs({new_job({.owner = "local:bob"})}, ports::Idempotency{"key-1", kOtherHash}));
+  const auto bob =
+      store->wait(store->jobs().accept_jobs({new_job({.owner = "local:bob"})}, ports::Idempotency{"key-1", kOtherHash}));
   REQUIRE(bob);
   CHECK_FALSE(bob->repeated);
   CHECK(store->wait(store->jobs().jobs({})).value().size() == 4);
@@ -163,9 +164,17 @@ TEST_CASE("the last decision is kept with its snapshots") {
   auto job = accepted(*store);
   const std::string snapshot = R"({"free":[1,2]})";
   const auto decide = [&](const std::string& code) {
-    domain::Decision decision{.at = at(5), .chosen = SiteId("alpha"), .queue = QueueName("q"), .verdicts = {}, .reason = {code, "because"}};
-    decision.verdicts.push_back({.site = SiteId("alpha"), .code = "OK", .message = "", .source = "snapshot", .age = Seconds{3},
-                                 .queue = QueueName("q"), .wait = Seconds{60}, .method = "EASY", .snapshot_hash = sha256_hex(snapshot)});
+    domain::Decision decision{
+        .at = at(5), .chosen = SiteId("alpha"), .queue = QueueName("q"), .verdicts = {}, .reason = {code, "because"}};
+    decision.verdicts.push_back({.site = SiteId("alpha"),
+                                 .code = "OK",
+                                 .message = "",
+                                 .source = "snapshot",
+                                 .age = Seconds{3},
+                                 .queue = QueueName("q"),
+                                 .wait = Seconds{60},
+                                 .method = "EASY",
+                                 .snapshot_hash = sha256_hex(snapshot)});
     return decision;
   };
   auto first = change(job, {domain::Waiting{}});
@@ -178,7 +187,8 @@ TEST_CASE("the last decision is kept with its snapshots") {
 
   ports::JobChange forged{.job = job, .events = {}, .decision = decide("THIRD"), .reduced_snapshots = {{sha256_hex("x"), "y"}}};
   CHECK(code_of(store->wait(store->jobs().record(forged))) == "SNAPSHOT_HASH_MISMATCH");
-  CHECK(code_of(store->wait(store->jobs().record({.job = job, .events = {}, .decision = {}, .reduced_snapshots = {}}))) == "NO_CHANGE");
+  CHECK(code_of(store->wait(store->jobs().record({.job = job, .events = {}, .decision = {}, .reduced_snapshots = {}}))) ==
+        "NO_CHANGE");
 }
 
 TEST_CASE("jobs are listed newest first, filtered, page by page") {
@@ -187,7 +197,8 @@ TEST_CASE("jobs are listed newest first, filtered, page by page") {
   std::vector<JobId> all;
   for (int i = 0; i < 12; ++i) {
     const bool bob = i % 3 == 0;
-    auto job = accepted(*store, {.owner = bob ? "local:bob" : "local:alice", .project = i % 2 == 0 ? "even" : "odd", .second = i});
+    auto job =
+        accepted(*store, {.owner = bob ? "local:bob" : "local:alice", .project = i % 2 == 0 ? "even" : "odd", .second = i});
     if (i % 4 == 1) recorded(*store, job, {domain::Rejected{.reason = {"TOO_BIG", "too big"}}});
     all.insert(all.begin(), job.id);
     if (!bob) alice.insert(alice.begin(), job.id);
@@ -202,7 +213,8 @@ TEST_CASE("jobs are listed newest first, filtered, page by page") {
   CHECK(list({.owner = Principal("local:alice"), .states = {domain::JobState::rejected}}) == std::vector{all[6], all[10]});
   CHECK(list({.owner = Principal("local:bob"), .states = {domain::JobState::accepted, domain::JobState::waiting}}) ==
         std::vector{all[5], all[8], all[11]});
-  CHECK(list({.states = {domain::JobState::accepted, domain::JobState::rejected}, .accepted_since = at(10)}) == std::vector{all[0], all[1]});
+  CHECK(list({.states = {domain::JobState::accepted, domain::JobState::rejected}, .accepted_since = at(10)}) ==
+        std::vector{all[0], all[1]});
   CHECK(list({.limit = 0}).empty());
 
   std::vector<JobId> paged;
@@ -232,7 +244,9 @@ TEST_CASE("active jobs come oldest first with attempts and runs, and leave when 
     auto job = bound(*store, "alpha", std::to_string(100 + i), {.second = i});
     recorded(*store, job, {domain::RunStarted{.attempt = 1, .task_index = 0, .run = 1, .started_at = at(20)}});
     if (i == 3) {
-      recorded(*store, job, {domain::AttemptEnded{.attempt = 1, .run = 1, .outcome = domain::Outcome::failed, .ended_at = at(30), .exit_code = 3}});
+      recorded(
+          *store, job,
+          {domain::AttemptEnded{.attempt = 1, .run = 1, .outcome = domain::Outcome::failed, .ended_at = at(30), .exit_code = 3}});
     } else {
       expected.push_back(job);
     }

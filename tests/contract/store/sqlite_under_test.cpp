@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store_contract.hpp"
-
 #include "broker/store/sqlite_store.hpp"
 
+#include "store_contract.hpp"
 #include <unistd.h>
 
 #include <cstdlib>
@@ -13,7 +12,8 @@ namespace {
 /// In memory where there is such a folder: durability is tests/integration/store's question.
 std::filesystem::path new_folder() {
   const std::filesystem::path memory = "/dev/shm";
-  auto name = ((::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path()) / "hansa-contract-XXXXXX").string();
+  auto name = ((::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path()) / "hansa-contract-XXXXXX")
+                  .string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
   return name;
 }

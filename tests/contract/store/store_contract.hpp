@@ -83,6 +83,8 @@ void recorded(StoreUnderTest& store, domain::Job& job, std::vector<domain::Event
 domain::Job bound(StoreUnderTest& store, const std::string& site, const std::string& site_job_id, const JobTraits& traits);
 
 template <typename T>
-std::string code_of(const Result<T>& result) { return result ? "" : result.error().code; }
+std::string code_of(const Result<T>& result) {
+  return result ? "" : result.error().code;
+}
 
 }  // namespace hansa::contract

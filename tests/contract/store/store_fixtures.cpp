@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store_contract.hpp"
-
 #include <catch2/catch.hpp>
 
 namespace hansa::contract {
@@ -18,7 +17,8 @@ ports::NewJob new_job(const JobTraits& traits) {
   domain::JobSpec spec;
   spec.name = "na\"me\n\xF0\x9F\x9A\x80";
   spec.project = ProjectId(traits.project);
-  spec.resources = {.nodes = 2, .tasks = 8, .cpus_per_task = 4, .memory_per_node = {64000}, .gpus_per_node = 4, .gpu_model = "a100"};
+  spec.resources = {
+      .nodes = 2, .tasks = 8, .cpus_per_task = 4, .memory_per_node = {64000}, .gpus_per_node = 4, .gpu_model = "a100"};
   spec.time_limit = Seconds{7200};
   spec.placement = {.sites = {SiteId("alpha")}, .countries = {"FI", "SE"}};
   spec.requeue = true;
@@ -57,7 +57,11 @@ void recorded(StoreUnderTest& store, domain::Job& job, std::vector<domain::Event
 domain::Job bound(StoreUnderTest& store, const std::string& site, const std::string& site_job_id, const JobTraits& traits) {
   auto job = accepted(store, traits);
   recorded(store, job,
-           {domain::AttemptIntended{.attempt = 1, .site = SiteId(site), .queue = QueueName("batch"), .account = LocalAccount("alice"), .scheduler_account = ""},
+           {domain::AttemptIntended{.attempt = 1,
+                                    .site = SiteId(site),
+                                    .queue = QueueName("batch"),
+                                    .account = LocalAccount("alice"),
+                                    .scheduler_account = ""},
             domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId(site_job_id)}});
   return job;
 }

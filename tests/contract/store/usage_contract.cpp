@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store_contract.hpp"
-
 #include <catch2/catch.hpp>
 
 using namespace hansa;
@@ -84,9 +83,11 @@ TEST_CASE("usage under a tag of ours that is not ours is left out") {
 TEST_CASE("an attempt as the broker's own account takes the site's name for it") {
   auto store = next_store();
   auto job = accepted(*store);
-  recorded(*store, job,
-           {domain::AttemptIntended{.attempt = 1, .site = SiteId("alpha"), .queue = QueueName("q"), .account = LocalAccount(""), .scheduler_account = ""},
-            domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId("9")}});
+  recorded(
+      *store, job,
+      {domain::AttemptIntended{
+           .attempt = 1, .site = SiteId("alpha"), .queue = QueueName("q"), .account = LocalAccount(""), .scheduler_account = ""},
+       domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId("9")}});
   auto record = record_of(job, 200);
   record.account = LocalAccount("hansa");
   CHECK(store->wait(store->usage().book_usage(SiteId("alpha"), {record}, {"c"})).value() == 1);
@@ -126,10 +127,12 @@ TEST_CASE("the report sums integers by any columns") {
 
   CHECK(keys({.by = {owner}}) == std::vector<std::vector<std::string>>{{"local:alice"}, {"local:bob"}});
   CHECK(keys({.by = {country}}) == std::vector<std::vector<std::string>>{{""}, {"DE"}});
-  CHECK(keys({.by = {state, queue, account}}) == std::vector<std::vector<std::string>>{{"COMPLETED", "batch", "alice"}, {"TIMEOUT", "batch", "alice"}});
+  CHECK(keys({.by = {state, queue, account}}) ==
+        std::vector<std::vector<std::string>>{{"COMPLETED", "batch", "alice"}, {"TIMEOUT", "batch", "alice"}});
   CHECK(keys({.by = {day}}) == std::vector<std::vector<std::string>>{{"2026-05-28"}, {"2026-05-29"}});
   CHECK(keys({.by = {month}}) == std::vector<std::vector<std::string>>{{"2026-05"}});
-  CHECK(keys({.owner = Principal("local:bob"), .by = {project}}) == std::vector<std::vector<std::string>>{{"ai-lab"}, {"weather"}});
+  CHECK(keys({.owner = Principal("local:bob"), .by = {project}}) ==
+        std::vector<std::vector<std::string>>{{"ai-lab"}, {"weather"}});
   CHECK(report({.from = at(1000), .to = at(2000)})[0].runs == 1);                           // at or after, before
   CHECK(report({.from = at(1000) + Milliseconds{1}, .to = at(2000) + Milliseconds{1}})[0].runs == 1);
   CHECK(report({.from = at(3000), .to = at(4000)})[0].runs == 0);
@@ -139,8 +142,13 @@ TEST_CASE("the report sums integers by any columns") {
 TEST_CASE("the state of a site outlives a restart") {
   auto store = next_store();
   CHECK(store->wait(store->sites().site_states()).value().empty());
-  domain::SiteState state{.id = SiteId("alpha"), .health = domain::SiteHealth::up, .drained = false, .drain_reason = "",
-                          .last_success = at(5), .last_failure = std::nullopt, .last_error = {}};
+  domain::SiteState state{.id = SiteId("alpha"),
+                          .health = domain::SiteHealth::up,
+                          .drained = false,
+                          .drain_reason = "",
+                          .last_success = at(5),
+                          .last_failure = std::nullopt,
+                          .last_error = {}};
   REQUIRE(store->wait(store->sites().record_site_state(state)));
   state.health = domain::SiteHealth::down;
   state.drained = true;
@@ -162,8 +170,14 @@ TEST_CASE("the state of a site outlives a restart") {
 
 TEST_CASE("tokens are found by hash, unique, and revoked once") {
   auto store = next_store();
-  const ports::ApiToken token{.id = "tok_1", .hash = std::string(64, 'a'), .principal = Principal("local:alice"), .role = ports::Role::operator_,
-                              .note = "laptop", .created_at = at(1), .expires_at = at(100), .revoked_at = std::nullopt};
+  const ports::ApiToken token{.id = "tok_1",
+                              .hash = std::string(64, 'a'),
+                              .principal = Principal("local:alice"),
+                              .role = ports::Role::operator_,
+                              .note = "laptop",
+                              .created_at = at(1),
+                              .expires_at = at(100),
+                              .revoked_at = std::nullopt};
   REQUIRE(store->wait(store->tokens().create_token(token)));
   auto same_hash = token;
   same_hash.id = "tok_2";

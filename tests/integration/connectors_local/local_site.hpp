@@ -7,7 +7,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-
 #include <unistd.h>
 
 #include <chrono>
@@ -19,7 +18,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-
 
 namespace hansa::test {
 

@@ -6,7 +6,6 @@
 #include "connectors/transport/wrapper.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -141,8 +140,8 @@ TEST_CASE("local: a broker that is killed loses nothing") {
   const pid_t broker = ::fork();
   if (broker == 0) {
     ::dup2(out[1], STDOUT_FILENO);
-    ::execl(HANSA_LOCAL_SITE_HOST, "local_site_host", folder.path().c_str(), a.str().c_str(), "sleep 2; echo a; exit 3", b.str().c_str(),
-            "echo b", nullptr);
+    ::execl(HANSA_LOCAL_SITE_HOST, "local_site_host", folder.path().c_str(), a.str().c_str(), "sleep 2; echo a; exit 3",
+            b.str().c_str(), "echo b", nullptr);
     ::_exit(126);
   }
   ::close(out[1]);
@@ -189,7 +188,9 @@ TEST_CASE("local: a killed supervisor is a failed job, and its processes go") {
   Ids ids;
   LocalSite site(options_in(folder.path()));
   // One child in the script's session, one in a session of its own; neither dies with the script.
-  const auto job = submit(site, request_for(ids.next(), "sleep 300 & echo $!\nsetsid sleep 300 & sleep 0.2; pgrep -n -u $(id -u) -x sleep; sleep 300"));
+  const auto job = submit(
+      site,
+      request_for(ids.next(), "sleep 300 & echo $!\nsetsid sleep 300 & sleep 0.2; pgrep -n -u $(id -u) -x sleep; sleep 300"));
   const auto pids = printed_pids(site, job, 2);
   REQUIRE(site.wait_for([&] { return status(site, job).phase == Phase::running; }));
   REQUIRE(::kill(start_of(folder.path(), job).supervisor, SIGKILL) == 0);
@@ -234,7 +235,8 @@ TEST_CASE("local: a cancelled job is told so, and may clean up") {
   const TemporaryFolder folder;
   Ids ids;
   LocalSite site(options_in(folder.path()));
-  const auto job = submit(site, request_for(ids.next(), "trap 'echo cleaned; exit 0' TERM\necho ready\nwhile :; do sleep 0.1; done"));
+  const auto job =
+      submit(site, request_for(ids.next(), "trap 'echo cleaned; exit 0' TERM\necho ready\nwhile :; do sleep 0.1; done"));
   REQUIRE(site.wait_for([&] { return output(site, job) == "ready\n"; }));
   CHECK(site.ask(site.connector().cancel(job, ports::CancelWhen::always, site.soon())) == CancelOutcome::stopped);
   CHECK(output(site, job) == "ready\ncleaned\n");

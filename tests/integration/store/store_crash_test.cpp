@@ -57,11 +57,11 @@ async::Task<> caller(SqliteStore& store, int pipe, std::int64_t epoch) {
     for (std::int64_t skip = 0; skip < *epoch * 100'000; ++skip) contract::next_id();  // not the ids of an earlier life
     boost::asio::io_context context(1);
     for (int i = 0; i < 8; ++i) {
-      boost::asio::co_spawn(context, caller(*store, pipe, *epoch), [](const std::exception_ptr&, const Result<void>&) { ::_exit(7); });
+      boost::asio::co_spawn(context, caller(*store, pipe, *epoch),
+                            [](const std::exception_ptr&, const Result<void>&) { ::_exit(7); });
     }
     context.run();
-  } catch (...) {
-  }
+  } catch (...) {}
   ::_exit(8);
 }
 

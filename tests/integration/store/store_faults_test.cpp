@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bad days: a full disk, a disk that fails, a damaged file, a folder that is not ours.
-#include "faulty_vfs.hpp"
-
 #include "broker/store/sqlite_store.hpp"
 #include "tests/contract/store/store_contract.hpp"
 #include "tests/unit/store/temporary_folder.hpp"
 
+#include "faulty_vfs.hpp"
 #include <catch2/catch.hpp>
 #include <sqlite3.h>
 #include <sys/mount.h>
@@ -29,7 +28,8 @@ template <typename T>
 Result<T> wait(async::Task<T> task) {
   boost::asio::io_context context;
   std::optional<Result<T>> outcome;
-  boost::asio::co_spawn(context, std::move(task), [&](const std::exception_ptr&, Result<T> result) { outcome = std::move(result); });
+  boost::asio::co_spawn(context, std::move(task),
+                        [&](const std::exception_ptr&, Result<T> result) { outcome = std::move(result); });
   context.run();
   return std::move(outcome.value());
 }
@@ -182,8 +182,10 @@ TEST_CASE("whichever fsync fails, of a commit or a checkpoint, what was acknowle
     for (int i = 0; i < 10 && !failed; ++i) {
       const auto job = new_job();
       const auto done = wait(store->accept_jobs({job}, std::nullopt));
-      if (done) kept.push_back(job);
-      else (done.error().kind == ErrorKind::unknown_outcome ? in_commit : in_checkpoint) = failed = true;
+      if (done)
+        kept.push_back(job);
+      else
+        (done.error().kind == ErrorKind::unknown_outcome ? in_commit : in_checkpoint) = failed = true;
     }
     CHECK(failed);
     static_cast<void>(store->close());
@@ -218,7 +220,8 @@ TEST_CASE("without a callback, a failed fsync ends the process") {
 TEST_CASE("a second broker on the same state is refused with the first one's process id") {
   const TemporaryFolder folder;
   auto store = open(options_for(folder.path()));
-  CHECK(refusal(options_for(folder.path())).find("STATE_LOCKED: " + folder.path().string() + " is in use by process " + std::to_string(::getpid())) == 0);
+  CHECK(refusal(options_for(folder.path()))
+            .find("STATE_LOCKED: " + folder.path().string() + " is in use by process " + std::to_string(::getpid())) == 0);
   REQUIRE(store->close());
   CHECK(refusal(options_for(folder.path())).empty());
 }
@@ -229,7 +232,8 @@ TEST_CASE("a database of a later release is refused untouched") {
   REQUIRE(open(options_for(folder.path()))->close());
   sqlite3* db = nullptr;
   REQUIRE(sqlite3_open(file.c_str(), &db) == SQLITE_OK);
-  REQUIRE(sqlite3_exec(db, "INSERT INTO schema_migrations VALUES(1000, 'later', 'x', 0)", nullptr, nullptr, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(db, "INSERT INTO schema_migrations VALUES(1000, 'later', 'x', 0)", nullptr, nullptr, nullptr) ==
+          SQLITE_OK);
   sqlite3_close(db);
   const auto text = refusal(options_for(folder.path()));
   CHECK(text.find("SCHEMA_TOO_NEW: " + file) == 0);
@@ -301,7 +305,8 @@ TEST_CASE("many callers on several threads are each answered on their own execut
           }
           co_return Result<void>{};
         };
-        boost::asio::co_spawn(context, caller(work[static_cast<std::size_t>(t * kCallers + c)]), [](const std::exception_ptr&, const Result<void>&) {});
+        boost::asio::co_spawn(context, caller(work[static_cast<std::size_t>(t * kCallers + c)]),
+                              [](const std::exception_ptr&, const Result<void>&) {});
       }
       context.run();
     });

@@ -31,7 +31,8 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-void for_each_operation(const std::function<void(const std::string& path, const std::string& method, const Json& operation)>& visit) {
+void for_each_operation(
+    const std::function<void(const std::string& path, const std::string& method, const Json& operation)>& visit) {
   for (const auto& [path, methods] : document()["paths"].items()) {
     for (const auto& [method, operation] : methods.items()) visit(path, method, operation);
   }
@@ -81,10 +82,12 @@ std::string breach(const Json& value, const Json& raw, const std::string& at = "
   for (const auto& part : schema.value("allOf", Json::array())) {
     if (auto found = breach(value, part, at); !found.empty()) return found;
   }
-  if (schema.contains("enum") && std::ranges::find(schema["enum"], value) == schema["enum"].end()) return at + ": " + value.dump() + " is not in the enumeration";
+  if (schema.contains("enum") && std::ranges::find(schema["enum"], value) == schema["enum"].end())
+    return at + ": " + value.dump() + " is not in the enumeration";
   if (schema.contains("type")) {
     const auto& type = schema["type"];
-    const bool fits = type.is_array() ? std::ranges::any_of(type, [&](const Json& t) { return has_type(value, t); }) : has_type(value, type);
+    const bool fits =
+        type.is_array() ? std::ranges::any_of(type, [&](const Json& t) { return has_type(value, t); }) : has_type(value, type);
     if (!fits) return at + ": " + value.dump() + " is no " + type.dump();
   }
   if (value.is_array() && schema.contains("items")) {
@@ -114,9 +117,11 @@ domain::Job a_job() {
   auto job = new_job(*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"), 1, at(0),
                      {.owner = Principal("local:alice"), .broker_id = "b1", .spec = {.name = "n", .project = ProjectId("p")}});
   job.spec.resources = {.memory_per_node = {512}, .gpus_per_node = 1, .gpu_model = "a100"};
-  const EventBody kHistory[] = {AttemptIntended{1, SiteId("alpha"), QueueName("main"), LocalAccount("alice"), "acc"}, AttemptBound{1, SiteJobId("7"), false},
-                                RunStarted{1, 0, 0, at(60)}, CancelRequested{Principal("local:alice")},
-                                AttemptEnded{.attempt = 1, .outcome = Outcome::cancelled, .ended_at = at(70), .exit_code = 1, .signal = 15, .reason = {"R", "r"}}};
+  const EventBody kHistory[] = {
+      AttemptIntended{1, SiteId("alpha"), QueueName("main"), LocalAccount("alice"), "acc"},
+      AttemptBound{1, SiteJobId("7"), false}, RunStarted{1, 0, 0, at(60)}, CancelRequested{Principal("local:alice")},
+      AttemptEnded{
+          .attempt = 1, .outcome = Outcome::cancelled, .ended_at = at(70), .exit_code = 1, .signal = 15, .reason = {"R", "r"}}};
   for (const auto& event : kHistory) REQUIRE(apply(job, {at(job.version), event}));
   return job;
 }
@@ -125,7 +130,8 @@ domain::Job a_job() {
 
 TEST_CASE("every route and nothing else is in the document") {
   std::set<std::string> expected, found;
-  for (const auto& route : routes()) expected.insert(lower(route.method) + " " + std::string(route.path) + " " + std::string(route.operation));
+  for (const auto& route : routes())
+    expected.insert(lower(route.method) + " " + std::string(route.path) + " " + std::string(route.operation));
   for_each_operation([&](const auto& path, const auto& method, const Json& operation) {
     found.insert(method + " " + path + " " + operation["operationId"].template get<std::string>());
   });
@@ -187,7 +193,8 @@ TEST_CASE("every parameter of a path is declared, and no other; names are given 
   for_each_operation([](const auto& path, const auto& method, const Json& operation) {
     CAPTURE(method, path);
     std::set<std::string> in_path, declared;
-    for (std::size_t at = path.find('{'); at != std::string::npos; at = path.find('{', at + 1)) in_path.insert(path.substr(at + 1, path.find('}', at) - at - 1));
+    for (std::size_t at = path.find('{'); at != std::string::npos; at = path.find('{', at + 1))
+      in_path.insert(path.substr(at + 1, path.find('}', at) - at - 1));
     std::set<std::pair<std::string, std::string>> names;
     const auto parameters = operation.value("parameters", Json::array());
     for (const auto& parameter : parameters) {
@@ -241,8 +248,15 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
   const Decision decision{.at = at(0),
                           .chosen = SiteId("alpha"),
                           .queue = QueueName("main"),
-                          .verdicts = {{.site = SiteId("alpha"), .code = "OK", .message = "fits", .source = "snapshot", .age = Seconds{5}, .queue = QueueName("main"),
-                                        .wait = Seconds{0}, .method = "played", .snapshot_hash = "abc"}},
+                          .verdicts = {{.site = SiteId("alpha"),
+                                        .code = "OK",
+                                        .message = "fits",
+                                        .source = "snapshot",
+                                        .age = Seconds{5},
+                                        .queue = QueueName("main"),
+                                        .wait = Seconds{0},
+                                        .method = "played",
+                                        .snapshot_hash = "abc"}},
                           .reason = {"EARLIEST", "first"}};
   const auto view = wire::decision_view(decision);
   CHECK(breach(view, schemas()["Decision"]).empty());
@@ -267,10 +281,23 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
 }
 
 TEST_CASE("the documented fields of a job request are those that are read") {
-  const Json every{{"name", "n"}, {"project", "p"}, {"script", "#!x"}, {"arguments", {"a"}}, {"environment", {{"A", "b"}}},
-                   {"resources", {{"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"memory_per_node_mib", 1}, {"gpus_per_node", 1}, {"gpu_model", "a"}}},
-                   {"time_limit_s", 60}, {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}}, {"requeue", true},
-                   {"datasets", Json::array()}, {"code", ""}, {"outputs", Json::array()}, {"secrets", Json::array()}, {"array", ""}, {"after", Json::array()}};
+  const Json every{
+      {"name", "n"},
+      {"project", "p"},
+      {"script", "#!x"},
+      {"arguments", {"a"}},
+      {"environment", {{"A", "b"}}},
+      {"resources",
+       {{"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"memory_per_node_mib", 1}, {"gpus_per_node", 1}, {"gpu_model", "a"}}},
+      {"time_limit_s", 60},
+      {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
+      {"requeue", true},
+      {"datasets", Json::array()},
+      {"code", ""},
+      {"outputs", Json::array()},
+      {"secrets", Json::array()},
+      {"array", ""},
+      {"after", Json::array()}};
   REQUIRE(wire::job_from_json(every));
   CHECK(fields(every) == properties("JobRequest"));
   CHECK(fields(every["resources"]) == properties("Resources"));

@@ -151,6 +151,7 @@ TEST_CASE("only a submission may have a large body") {
   constexpr std::size_t kSmall = std::size_t{64} << 10;
   CHECK(Api::body_limit("POST", "/v1/jobs") == std::size_t{4} << 20);
   CHECK(Api::body_limit("POST", "/v1/jobs/bulk") == std::size_t{16} << 20);
-  for (const auto* path : {"/v1/jobs/", "/v1/jobs/x/cancel", "/v1/tokens", "/v1/sites/alpha/drain", "/nowhere", ""}) CHECK(Api::body_limit("POST", path) == kSmall);
+  for (const auto* path : {"/v1/jobs/", "/v1/jobs/x/cancel", "/v1/tokens", "/v1/sites/alpha/drain", "/nowhere", ""})
+    CHECK(Api::body_limit("POST", path) == kSmall);
   for (const auto* method : {"GET", "PUT", "DELETE", "", "post"}) CHECK(Api::body_limit(method, "/v1/jobs/bulk") == kSmall);
 }

@@ -2,7 +2,6 @@
 #include "connectors/local/process_table.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>

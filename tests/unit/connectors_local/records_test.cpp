@@ -32,14 +32,27 @@ TEST_CASE("records come back as they were written") {
   REQUIRE(start_again);
   CHECK(*start_again == a_start());
 
-  ResultRecord result{.started_at = from_unix_ms(1), .ended_at = from_unix_ms(2), .exit_code = {}, .signal = 9, .timed_out = true,
-                      .launch_error = "no", .survivors = 2, .user_time = Milliseconds{5}, .system_time = Milliseconds{6}};
+  ResultRecord result{.started_at = from_unix_ms(1),
+                      .ended_at = from_unix_ms(2),
+                      .exit_code = {},
+                      .signal = 9,
+                      .timed_out = true,
+                      .launch_error = "no",
+                      .survivors = 2,
+                      .user_time = Milliseconds{5},
+                      .system_time = Milliseconds{6}};
   const auto result_again = result_record(canonical_json(to_json(result)));
   REQUIRE(result_again);
   CHECK(*result_again == result);
 
-  EndRecord end{.sequence = 3, .site_state = "TIMEOUT", .outcome = domain::Outcome::timed_out, .started_at = from_unix_ms(1),
-                .ended_at = from_unix_ms(2), .exit_code = 1, .signal = {}, .reason = {"TIMEOUT", "words"}};
+  EndRecord end{.sequence = 3,
+                .site_state = "TIMEOUT",
+                .outcome = domain::Outcome::timed_out,
+                .started_at = from_unix_ms(1),
+                .ended_at = from_unix_ms(2),
+                .exit_code = 1,
+                .signal = {},
+                .reason = {"TIMEOUT", "words"}};
   const auto end_again = end_record(canonical_json(to_json(end)));
   REQUIRE(end_again);
   CHECK(*end_again == end);

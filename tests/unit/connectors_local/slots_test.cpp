@@ -52,5 +52,6 @@ TEST_CASE("memory that is not asked for comes with the cores") {
   CHECK(room_for({.nodes = 1, .tasks = 2, .cpus_per_task = 1}, kMachine) == Room{.cores = 2, .memory_mib = 2000, .gpus = 0});
   CHECK(room_for({.nodes = 1, .tasks = 1, .cpus_per_task = 1, .memory_per_node = {77}, .gpus_per_node = 1}, kMachine) ==
         Room{.cores = 1, .memory_mib = 77, .gpus = 1});
-  CHECK(room_for({.nodes = 1, .tasks = 2'000'000'000, .cpus_per_task = 2'000'000'000}, kMachine).cores == 4'000'000'000'000'000'000);
+  CHECK(room_for({.nodes = 1, .tasks = 2'000'000'000, .cpus_per_task = 2'000'000'000}, kMachine).cores ==
+        4'000'000'000'000'000'000);
 }

@@ -4,7 +4,6 @@
 #include "connectors/local/process_table.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -35,10 +34,18 @@ struct Folder {
   std::string path;
 };
 
-JobRecord a_job() { return {.tag = Tag("hansa-01ARZ3NDEKTSV4RRFFQ69G5FAV-1"), .spec = {}, .launch = {.work_dir = "/w", .out = "o", .err = "e", .environment = {}}}; }
+JobRecord a_job() {
+  return {.tag = Tag("hansa-01ARZ3NDEKTSV4RRFFQ69G5FAV-1"),
+          .spec = {},
+          .launch = {.work_dir = "/w", .out = "o", .err = "e", .environment = {}}};
+}
 
 StartRecord dead_supervisor() {
-  return {.supervisor = ::getpid(), .supervisor_started = 1, .payload = 99999, .boot_id = boot_id(), .started_at = from_unix_seconds(4000)};
+  return {.supervisor = ::getpid(),
+          .supervisor_started = 1,
+          .payload = 99999,
+          .boot_id = boot_id(),
+          .started_at = from_unix_seconds(4000)};
 }
 
 }  // namespace

@@ -15,8 +15,9 @@ TEST_CASE("a script without directives runs ten seconds and succeeds") {
 }
 
 TEST_CASE("directives add up") {
-  const auto b = parse_behaviour("#!/bin/bash\n#model run=1h30m  exit=3\n#model-out a=1 $(b)\n#model-out\n#model-out c\n#model-err oops\n"
-                                 "#model signal=9 node_fail=5s fence=error");
+  const auto b = parse_behaviour(
+      "#!/bin/bash\n#model run=1h30m  exit=3\n#model-out a=1 $(b)\n#model-out\n#model-out c\n#model-err oops\n"
+      "#model signal=9 node_fail=5s fence=error");
   REQUIRE(b);
   CHECK(b->run == Seconds{5400});
   CHECK(b->exit_code == 3);
@@ -28,8 +29,9 @@ TEST_CASE("directives add up") {
 }
 
 TEST_CASE("what is not understood is refused by name") {
-  for (const char* line : {"#model runn=3s", "#model run=", "#model run=abc", "#model exit=256", "#model exit=-1", "#model exit=3x",
-                           "#model signal=0", "#model signal=65", "#model fence=no", "#model run", "#model =3"}) {
+  for (const char* line :
+       {"#model runn=3s", "#model run=", "#model run=abc", "#model exit=256", "#model exit=-1", "#model exit=3x",
+        "#model signal=0", "#model signal=65", "#model fence=no", "#model run", "#model =3"}) {
     const auto b = parse_behaviour(line);
     INFO(line);
     REQUIRE_FALSE(b);

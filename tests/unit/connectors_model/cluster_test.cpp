@@ -16,7 +16,8 @@ namespace {
 const UtcTime kStart = from_unix_seconds(1'000'000);
 
 ClusterOptions options(std::int32_t nodes, std::int32_t cores) {
-  return {.name = "m", .node_groups = {{.count = nodes, .cores = cores, .memory = Mebibytes{cores * 1000}}}, .scheduling_delay = 0ms};
+  return {
+      .name = "m", .node_groups = {{.count = nodes, .cores = cores, .memory = Mebibytes{cores * 1000}}}, .scheduling_delay = 0ms};
 }
 
 ClusterRequest request(const std::string& name, std::int32_t cores, Seconds run, Seconds limit) {

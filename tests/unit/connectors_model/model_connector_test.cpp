@@ -95,9 +95,7 @@ TEST_CASE("usage comes in pages and skips other people's jobs") {
   ClusterOptions options{.name = "m", .scheduling_delay = 0ms};
   options.background = {{.every = 1s, .resources = {}, .run = 1s, .time_limit = 1s}};
   World w(options);
-  for (int i = 0; i < 1500; ++i) {
-    REQUIRE(w.submit("#model run=1s"));
-  }
+  for (int i = 0; i < 1500; ++i) { REQUIRE(w.submit("#model run=1s")); }
   w.time.advance(24h);
   std::size_t records = 0;
   ports::UsagePage page;
@@ -210,7 +208,9 @@ TEST_CASE("cancelling says what it did") {
   World w(ClusterOptions{.name = "m", .node_groups = {{.count = 1, .cores = 1}}, .scheduling_delay = 0ms});
   const auto first = w.submit("#model run=30s")->site_job_id;
   const auto second = w.submit("#model run=30s")->site_job_id;
-  const auto cancel = [&](const SiteJobId& id, ports::CancelWhen when) { return w.run(w.connector.cancel(w.known(id), when, w.soon())); };
+  const auto cancel = [&](const SiteJobId& id, ports::CancelWhen when) {
+    return w.run(w.connector.cancel(w.known(id), when, w.soon()));
+  };
   CHECK(w.status(first).phase == Phase::running);
   CHECK(cancel(first, ports::CancelWhen::only_while_pending) == CancelOutcome::unknown);
   CHECK(w.status(first).phase == Phase::running);

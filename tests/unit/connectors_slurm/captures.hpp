@@ -18,7 +18,8 @@ namespace hansa::connectors::slurm::test {
 inline constexpr std::string_view kSeparator = "z00112233445566778899aabb";
 
 inline std::string capture(std::string_view version, std::string_view name) {
-  std::ifstream file(std::string(HANSA_SOURCE_DIR "/tests/data/slurm/").append(version).append("/").append(name), std::ios::binary);
+  std::ifstream file(std::string(HANSA_SOURCE_DIR "/tests/data/slurm/").append(version).append("/").append(name),
+                     std::ios::binary);
   INFO(version << "/" << name);
   REQUIRE(file.is_open());
   std::ostringstream text;
@@ -36,7 +37,8 @@ inline std::vector<std::string_view> split_at(std::string_view text, char separa
   }
 }
 
-/// The lines of a '|' table with exactly the columns of `header` (lines that a name broke are left out), in the order of `wanted`.
+/// The lines of a '|' table with exactly the columns of `header` (lines that a name broke are left out), in the order of
+/// `wanted`.
 inline Listing<Fields> reordered(std::string_view text, const std::vector<std::string_view>& header,
                                  const std::vector<std::string_view>& wanted) {
   Listing<Fields> rows;

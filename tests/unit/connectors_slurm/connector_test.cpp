@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connector against a site that is played: every command is seen, every answer chosen.
-#include "connectors/slurm/slurm_connector.hpp"
 #include "broker/async/real_scheduler.hpp"
+#include "connectors/slurm/slurm_connector.hpp"
 #include "connectors/transport/wrapper.hpp"
 #include "tests/unit/connectors_slurm/captures.hpp"
 
@@ -63,13 +63,14 @@ std::string row(std::initializer_list<std::string> fields) {
 
 std::string queue_row(const std::string& id, const std::string& name, const std::string& state, const std::string& user = "alice",
                       const std::string& priority = "10", const std::string& nodes = "n1", const std::string& exit = "0") {
-  return row({id, id, user, "alpha", "main", state, "None", "1800000000", "1800000000", "1800000001", "1800000009", "10:00", priority, "0",
-              exit, "cpu=1,node=1", nodes, name});
+  return row({id, id, user, "alpha", "main", state, "None", "1800000000", "1800000000", "1800000001", "1800000009", "10:00",
+              priority, "0", exit, "cpu=1,node=1", nodes, name});
 }
 
-std::string history_row(const std::string& id, const std::string& name, const std::string& state, const std::string& submit = "1800000000",
-                        const std::string& user = "alice") {
-  return row({id, "alpha", user, "proj1", "main", submit, "1800000001", "1800000009", "8", state, "0:0", "cpu=1,node=1", "8", name});
+std::string history_row(const std::string& id, const std::string& name, const std::string& state,
+                        const std::string& submit = "1800000000", const std::string& user = "alice") {
+  return row(
+      {id, "alpha", user, "proj1", "main", submit, "1800000001", "1800000009", "8", state, "0:0", "cpu=1,node=1", "8", name});
 }
 
 constexpr std::string_view kConfiguration = "ClusterName = alpha\nSLURM_VERSION = 22.05.8\nPrivateData = none\n";
@@ -113,8 +114,13 @@ struct Bench {
     std::optional<Result<T>> result;
     boost::asio::io_context context;
     boost::asio::co_spawn(
-        context, [](async::Task<T> work, std::optional<Result<T>>& kept) -> boost::asio::awaitable<void> { kept.emplace(co_await std::move(work)); }(std::move(task), result),
-        [](std::exception_ptr error) { if (error) std::rethrow_exception(error); });
+        context,
+        [](async::Task<T> work, std::optional<Result<T>>& kept) -> boost::asio::awaitable<void> {
+          kept.emplace(co_await std::move(work));
+        }(std::move(task), result),
+        [](std::exception_ptr error) {
+          if (error) std::rethrow_exception(error);
+        });
     context.run();
     REQUIRE(result.has_value());
     return std::move(*result);
@@ -122,7 +128,10 @@ struct Bench {
   [[nodiscard]] async::Deadline soon() const { return async::Deadline::in(scheduler, Seconds{60}); }
 
   static ports::SiteJob job(const std::string& id, const std::string& tag, const std::string& account = "alice") {
-    return {.id = SiteJobId(id), .tag = Tag(tag), .account = LocalAccount(account), .person = Principal("local:" + account),
+    return {.id = SiteJobId(id),
+            .tag = Tag(tag),
+            .account = LocalAccount(account),
+            .person = Principal("local:" + account),
             .intended_at = from_unix_seconds(1'800'000'000)};
   }
   static ports::SubmitRequest request() {
@@ -169,27 +178,34 @@ TEST_CASE("submit: the work_dir is made once, sbatch runs as the account and end
 
 TEST_CASE("submit: only what surely did not leave is anything but unknown") {
   Bench bench;
-  bench.site.players["sbatch"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::permission_denied, "X", "no"); };
+  bench.site.players["sbatch"] = [](const Command&) -> Result<CommandResult> {
+    return fail(ErrorKind::permission_denied, "X", "no");
+  };
   CHECK(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).error().kind == ErrorKind::permission_denied);
-  bench.site.players["sbatch"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::unknown_outcome, "X", "broke"); };
+  bench.site.players["sbatch"] = [](const Command&) -> Result<CommandResult> {
+    return fail(ErrorKind::unknown_outcome, "X", "broke");
+  };
   CHECK(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).error().kind == ErrorKind::unknown_outcome);
   {
     Bench fresh;
-    fresh.site.players["mkdir"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::unknown_outcome, "X", "broke"); };
+    fresh.site.players["mkdir"] = [](const Command&) -> Result<CommandResult> {
+      return fail(ErrorKind::unknown_outcome, "X", "broke");
+    };
     CHECK(fresh.ask(fresh.connector->submit(Bench::request(), fresh.soon())).error().kind == ErrorKind::unavailable);
     CHECK(fresh.site.count("sbatch") == 0);
   }
   const auto sent = bench.site.count("sbatch");
-  CHECK(bench.ask(bench.connector->submit(Bench::request(), async::Deadline::in(bench.scheduler, Milliseconds{900}))).error().kind !=
-        ErrorKind::unknown_outcome);
+  CHECK(bench.ask(bench.connector->submit(Bench::request(), async::Deadline::in(bench.scheduler, Milliseconds{900})))
+            .error()
+            .kind != ErrorKind::unknown_outcome);
   CHECK(bench.site.count("sbatch") == sent);
 }
 
 TEST_CASE("status: the queue first, the history only for what it has forgotten") {
   Bench bench;
   bench.site.players["squeue"] = [](const Command&) {
-    return answer(queue_row("1", "hansa-A-1", "RUNNING") + queue_row("2", "hansa-B-1", "COMPLETED") + queue_row("4", "hansa-X-9", "RUNNING") +
-                  queue_row("5", "hansa-E-1", "RUNNING", "bob"));
+    return answer(queue_row("1", "hansa-A-1", "RUNNING") + queue_row("2", "hansa-B-1", "COMPLETED") +
+                  queue_row("4", "hansa-X-9", "RUNNING") + queue_row("5", "hansa-E-1", "RUNNING", "bob"));
   };
   bench.site.players["sacct"] = [](const Command& command) {
     CHECK(has_argument(command, "--jobs=1,3,4,5,6"));
@@ -217,13 +233,18 @@ TEST_CASE("status: the queue first, the history only for what it has forgotten")
 TEST_CASE("status: a dead accounting does not hide what the controller knows, nor make anything up") {
   Bench bench;
   bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("1", "hansa-A-1", "RUNNING")); };
-  bench.site.players["sacct"] = [](const Command&) { return answer("", 1, "sacct: error: Problem talking to the database: Connection refused\n"); };
-  const auto statuses = bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1")}, bench.soon()));
+  bench.site.players["sacct"] = [](const Command&) {
+    return answer("", 1, "sacct: error: Problem talking to the database: Connection refused\n");
+  };
+  const auto statuses =
+      bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1")}, bench.soon()));
   REQUIRE(statuses.has_value());
   CHECK((*statuses)[0].phase == Phase::running);
   CHECK((*statuses)[1].phase == Phase::not_seen);
   CHECK(bench.ask(bench.connector->status({Bench::job("2", "hansa-B-1")}, bench.soon())).error().kind == ErrorKind::unavailable);
-  bench.site.players["squeue"] = [](const Command&) { return answer("", 1, "slurm_load_jobs error: Unable to contact slurm controller\n"); };
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer("", 1, "slurm_load_jobs error: Unable to contact slurm controller\n");
+  };
   CHECK(bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon())).error().kind == ErrorKind::unavailable);
   bench.site.players["squeue"] = [](const Command&) { return answer("Welcome to alpha!\n"); };
   CHECK(bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon())).error().code == "SITE_GARBLED");
@@ -231,7 +252,9 @@ TEST_CASE("status: a dead accounting does not hide what the controller knows, no
 
 TEST_CASE("status: a refused start is told apart from a payload with the same exit code, as the account") {
   Bench bench;
-  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("1", "hansa-A-1", "FAILED", "alice", "10", "n1", "28928")); };
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("1", "hansa-A-1", "FAILED", "alice", "10", "n1", "28928"));
+  };
   const auto ask = [&] { return bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon()))->front(); };
   CHECK(ask().exit_code == 113);
   CHECK(ask().reason.code == "EXIT_CODE");
@@ -242,14 +265,18 @@ TEST_CASE("status: a refused start is told apart from a payload with the same ex
   CHECK_FALSE(ask().exit_code.has_value());
   // It left no note, but the fence is another's.
   bench.site.players["readlink"] = [](const Command& command) {
-    return command.arguments.back().contains("/refused/") ? answer("", 1, "readlink: x: No such file or directory\n") : answer("job:9:0");
+    return command.arguments.back().contains("/refused/") ? answer("", 1, "readlink: x: No such file or directory\n")
+                                                          : answer("job:9:0");
   };
   CHECK(ask().reason.code == "DUPLICATE");
   bench.site.players["readlink"] = [](const Command& command) {
-    return command.arguments.back().contains("/refused/") ? answer("", 1, "readlink: x: No such file or directory\n") : answer("job:1:0");
+    return command.arguments.back().contains("/refused/") ? answer("", 1, "readlink: x: No such file or directory\n")
+                                                          : answer("job:1:0");
   };
   CHECK(ask().reason.code == "EXIT_CODE");
-  bench.site.players["readlink"] = [](const Command&) -> Result<CommandResult> { return fail(ErrorKind::unavailable, "X", "down"); };
+  bench.site.players["readlink"] = [](const Command&) -> Result<CommandResult> {
+    return fail(ErrorKind::unavailable, "X", "down");
+  };
   CHECK(ask().phase == Phase::finishing);  // not over before it is known how
 }
 
@@ -267,18 +294,26 @@ TEST_CASE("find: says which of queue and history it could see") {
 
   bench.site.players["sacct"] = [](const Command&) { return answer("", 0, "sacct: error: something\n"); };
   CHECK_FALSE(find()->history_seen);
-  bench.site.players["sacct"] = [](const Command&) { return answer(history_row("3", "HANSA-A-1", "COMPLETED") + history_row("4", "hansa-A-1", "COMPLETED", "1800000000", "bob")); };
-  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("5", "hansa-A-1", "PENDING", "alice", "10", "") + "torn"); };
+  bench.site.players["sacct"] = [](const Command&) {
+    return answer(history_row("3", "HANSA-A-1", "COMPLETED") + history_row("4", "hansa-A-1", "COMPLETED", "1800000000", "bob"));
+  };
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("5", "hansa-A-1", "PENDING", "alice", "10", "") + "torn");
+  };
   found = find();
   CHECK_FALSE(found->queue_seen);  // a row that could not be read may have been ours
   CHECK(found->history_seen);
   REQUIRE(found->sightings.size() == 2);  // sacct does not regard case; we do
   CHECK(found->sightings[0].status.phase == Phase::queued);
   CHECK(found->sightings[1].account.str() == "bob");  // shown: whose it is, is the engine's question
-  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("x", "hansa-A-1", "PENDING") + queue_row("5", "hansa-A-1", "PENDING")); };
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("x", "hansa-A-1", "PENDING") + queue_row("5", "hansa-A-1", "PENDING"));
+  };
   CHECK_FALSE(find()->queue_seen);
 
-  bench.site.players["squeue"] = [](const Command&) { return answer("", 1, "slurm_load_jobs error: Unable to contact slurm controller\n"); };
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer("", 1, "slurm_load_jobs error: Unable to contact slurm controller\n");
+  };
   bench.site.players["sacct"] = [](const Command&) { return answer("", 1, "sacct: error: x\n"); };
   CHECK(find().error().kind == ErrorKind::unavailable);
 }
@@ -286,7 +321,11 @@ TEST_CASE("find: says which of queue and history it could see") {
 TEST_CASE("where each sees only their own jobs, each account is asked") {
   Bench bench;
   bench.site.configuration = "ClusterName = alpha\nSLURM_VERSION = 22.05.8\nPrivateData = jobs,usage\n";
-  REQUIRE(bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1", "bob"), Bench::job("3", "hansa-C-1")}, bench.soon())).has_value());
+  REQUIRE(
+      bench
+          .ask(bench.connector->status(
+              {Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1", "bob"), Bench::job("3", "hansa-C-1")}, bench.soon()))
+          .has_value());
   CHECK(bench.site.count("squeue") == 2);
   CHECK(bench.site.last("squeue").account.str() == "bob");
   CHECK(bench.site.count("sacct") == 2);
@@ -300,17 +339,26 @@ TEST_CASE("cancel: always") {
     if (states.size() > 1) states.pop_front();
     return answer(queue_row("1", "hansa-A-1", state));
   };
-  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::stopped);
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) ==
+        CancelOutcome::stopped);
   CHECK(bench.site.last("scancel").account.str() == "alice");
   CHECK(bench.site.last("scancel").arguments == std::vector<std::string>{"--name=hansa-A-1", "1"});
   states = {"COMPLETED"};
-  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::already_ended);
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) ==
+        CancelOutcome::already_ended);
   states = {"RUNNING"};
-  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::unknown);
-  bench.site.players["squeue"] = [](const Command&) { return answer(queue_row("1", "hansa-A-1", "CANCELLED", "alice", "0", "")); };
-  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) == CancelOutcome::never_started);
-  bench.site.players["scancel"] = [](const Command&) { return answer("", 210, "scancel: error: Kill job error on job id 1: Access/permission denied\n"); };
-  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())).error().kind == ErrorKind::permission_denied);
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) ==
+        CancelOutcome::unknown);
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("1", "hansa-A-1", "CANCELLED", "alice", "0", ""));
+  };
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) ==
+        CancelOutcome::never_started);
+  bench.site.players["scancel"] = [](const Command&) {
+    return answer("", 210, "scancel: error: Kill job error on job id 1: Access/permission denied\n");
+  };
+  CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())).error().kind ==
+        ErrorKind::permission_denied);
 }
 
 TEST_CASE("cancel: only while pending holds, reads back, and releases what has started") {
@@ -334,7 +382,9 @@ TEST_CASE("cancel: only while pending holds, reads back, and releases what has s
     const bool held = !changes.empty() && changes.back().starts_with("hold");
     return answer(queue_row("1", "hansa-A-1", state, "alice", held ? "0" : "10", state == "RUNNING" ? "n1" : ""));
   };
-  const auto cancel = [&] { return bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::only_while_pending, bench.soon())); };
+  const auto cancel = [&] {
+    return bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::only_while_pending, bench.soon()));
+  };
   CHECK(cancel() == CancelOutcome::never_started);
   CHECK(changes == std::vector<std::string>{"hold 1", "scancel"});
 
@@ -356,7 +406,9 @@ TEST_CASE("seal: ours, another's, or garbage") {
   CHECK(seal()->sealed);
   CHECK(bench.site.last("/ln").account.str() == "alice");
   CHECK(bench.site.last("/ln").arguments.back() == ".hansa/fence/hansa-A-1.0");
-  bench.site.players["ln"] = [](const Command&) { return answer("", 1, "ln: failed to create symbolic link 'x': File exists\n"); };
+  bench.site.players["ln"] = [](const Command&) {
+    return answer("", 1, "ln: failed to create symbolic link 'x': File exists\n");
+  };
   bench.site.players["readlink"] = [](const Command&) { return answer("job:77:0"); };
   CHECK_FALSE(seal()->sealed);
   CHECK(seal()->holder.str() == "77");
@@ -370,8 +422,8 @@ TEST_CASE("usage: finished runs with our tags, nobody else's, and the cursor goe
   Bench bench;
   const std::string tag = "hansa-01ARZ3NDEKTSV4RRFFQ69G5FAV-1";
   bench.site.players["sacct"] = [&](const Command&) {
-    return answer(history_row("1", tag, "COMPLETED") + history_row("2", "hansa-mine", "COMPLETED") + history_row("3", "evil\n4|x", "FAILED") +
-                  history_row("5", tag, "REQUEUED") + history_row("6", tag, "RUNNING"));
+    return answer(history_row("1", tag, "COMPLETED") + history_row("2", "hansa-mine", "COMPLETED") +
+                  history_row("3", "evil\n4|x", "FAILED") + history_row("5", tag, "REQUEUED") + history_row("6", tag, "RUNNING"));
   };
   const auto page = bench.ask(bench.connector->usage({}, bench.soon()));
   REQUIRE(page.has_value());

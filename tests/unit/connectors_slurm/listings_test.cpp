@@ -22,13 +22,15 @@ std::string separated(const std::vector<std::string>& fields) {
 }
 
 std::vector<std::string> queue_fields() {
-  return {"7", "7", "alice", "alpha", "main", "RUNNING", "None", "1795341614", "1795341614", "1795341615", "1795342215", "10:00",
-          "4294901759", "0", "0", "cpu=1,mem=100M,node=1,billing=1", "n1", "hansa-x-1"};
+  return {"7",          "7",          "alice",      "alpha", "main",       "RUNNING", "None", "1795341614",
+          "1795341614", "1795341615", "1795342215", "10:00", "4294901759", "0",       "0",    "cpu=1,mem=100M,node=1,billing=1",
+          "n1",         "hansa-x-1"};
 }
 
 std::vector<std::string> history_fields() {
-  return {"7", "alpha", "alice", "proj1", "main", "1795341614", "1795341615", "1795341625", "10", "COMPLETED", "0:0",
-          "billing=2,cpu=2,gres/gpu=1,mem=100M,node=1", "20", "hansa-x-1"};
+  return {"7",          "alpha",      "alice", "proj1",     "main", "1795341614",
+          "1795341615", "1795341625", "10",    "COMPLETED", "0:0",  "billing=2,cpu=2,gres/gpu=1,mem=100M,node=1",
+          "20",         "hansa-x-1"};
 }
 
 }  // namespace
@@ -66,9 +68,9 @@ TEST_CASE("squeue: the answer to our own question, hostile names in it (22.05)")
 }
 
 TEST_CASE("squeue: malformed rows are dropped one by one") {
-  const std::vector<std::pair<std::size_t, std::string>> faults{{0, "x"},    {0, ""},     {5, ""},          {7, "soon"}, {7, "N/A"}, {8, "x"},
-                                                                {9, "x"},    {10, "x"},   {11, "x"},        {12, "-1"},  {13, "x"},
-                                                                {13, "99999999999"}, {15, "cpu=x"}};
+  const std::vector<std::pair<std::size_t, std::string>> faults{
+      {0, "x"},  {0, ""},   {5, ""},    {7, "soon"}, {7, "N/A"},          {8, "x"},     {9, "x"},
+      {10, "x"}, {11, "x"}, {12, "-1"}, {13, "x"},   {13, "99999999999"}, {15, "cpu=x"}};
   for (const auto& [column, value] : faults) {
     INFO(column << " = " << value);
     auto fields = queue_fields();
@@ -93,8 +95,8 @@ TEST_CASE("sacct: the answer to our own question (22.05)") {
 }
 
 TEST_CASE("sacct: malformed rows are dropped one by one, steps are skipped") {
-  const std::vector<std::pair<std::size_t, std::string>> faults{{0, "x"}, {5, "x"},    {5, "Unknown"}, {6, "x"},    {7, "x"},  {8, "x"},
-                                                                {8, "999999999999"}, {9, ""}, {11, "x"}, {12, "-1"}};
+  const std::vector<std::pair<std::size_t, std::string>> faults{
+      {0, "x"}, {5, "x"}, {5, "Unknown"}, {6, "x"}, {7, "x"}, {8, "x"}, {8, "999999999999"}, {9, ""}, {11, "x"}, {12, "-1"}};
   for (const auto& [column, value] : faults) {
     INFO(column << " = " << value);
     auto fields = history_fields();
@@ -122,7 +124,9 @@ TEST_CASE("sacct: usage in the site's own figures") {
   CHECK(record.core_seconds.value == 20);
   CHECK(record.gpu_seconds.value == 10);
   CHECK(record.node_seconds.value == 10);
-  CHECK(record.source_line == "7|alpha|alice|proj1|main|1795341614|1795341615|1795341625|10|COMPLETED|0:0|billing=2,cpu=2,gres/gpu=1,mem=100M,node=1|20|hansa-x-1");
+  CHECK(record.source_line ==
+        "7|alpha|alice|proj1|main|1795341614|1795341615|1795341625|10|COMPLETED|0:0|billing=2,cpu=2,gres/"
+        "gpu=1,mem=100M,node=1|20|hansa-x-1");
 }
 
 TEST_CASE("sacct: both versions tell the same story of the same jobs") {
@@ -131,15 +135,16 @@ TEST_CASE("sacct: both versions tell the same story of the same jobs") {
     const auto text = capture(version, name);
     const auto header = test::split_at(std::string_view(text).substr(0, text.find('\n')), '|');
     return read_history(test::reordered(text, header,
-                                        {"JobIDRaw", "Cluster", "User", "Account", "Partition", "Submit", "Start", "End", "ElapsedRaw",
-                                         "State", "ExitCode", "AllocTRES", "CPUTimeRAW", "JobName"}));
+                                        {"JobIDRaw", "Cluster", "User", "Account", "Partition", "Submit", "Start", "End",
+                                         "ElapsedRaw", "State", "ExitCode", "AllocTRES", "CPUTimeRAW", "JobName"}));
   };
   auto listing = read("sacct.all-22fields.out");
   // Asked plainly for a window of time, sacct leaves out what was cancelled before it was eligible; asked for the job, it has it.
   std::ranges::move(read("sacct.job-cancelq.out").rows, std::back_inserter(listing.rows));
   CHECK(listing.dropped.empty());
   const auto last = [&](std::string_view name) {
-    const auto found = std::find_if(listing.rows.rbegin(), listing.rows.rend(), [&](const auto& row) { return row.name == name; });
+    const auto found =
+        std::find_if(listing.rows.rbegin(), listing.rows.rend(), [&](const auto& row) { return row.name == name; });
     INFO(version << " " << name);
     REQUIRE(found != listing.rows.rend());
     return *found;
@@ -179,11 +184,13 @@ TEST_CASE("sacct: both versions tell the same story of the same jobs") {
   CHECK(to_status(*first_run).phase == Phase::not_seen);  // REQUEUED: another row follows
   CHECK(to_usage(*first_run, SiteId("s")).core_seconds.value == first_run->elapsed.count());
 
-  const auto no_directory = std::ranges::find_if(listing.rows, [](const auto& row) { return row.exit && row.exit->signal == 53; });
+  const auto no_directory =
+      std::ranges::find_if(listing.rows, [](const auto& row) { return row.exit && row.exit->signal == 53; });
   REQUIRE(no_directory != listing.rows.end());
   CHECK(to_status(*no_directory).reason.code == "LAUNCH_FAILED");
   CHECK_FALSE(to_status(*no_directory).signal.has_value());
-  const auto impossible = std::ranges::find_if(listing.rows, [](const auto& row) { return row.state == "FAILED" && row.granted.nodes == 0; });
+  const auto impossible =
+      std::ranges::find_if(listing.rows, [](const auto& row) { return row.state == "FAILED" && row.granted.nodes == 0; });
   REQUIRE(impossible != listing.rows.end());
   CHECK_FALSE(to_status(*impossible).started_at.has_value());  // 22.05 writes a start for it
   CHECK(to_status(*impossible).reason.code == "SITE_FAILED");
@@ -193,10 +200,11 @@ TEST_CASE("squeue: both versions tell the same story of the same jobs") {
   const std::string version = GENERATE("22.05", "26.05");
   const auto text = capture(version, "squeue.text-all-final.out");
   // '%i|%j|%T|%u|%a|%P|%D|%C|%m|%l|%L|%V|%S|%r|%N'; what it does not have is filled in
-  const std::vector<std::string_view> header{"id", "name", "state", "user", "account", "partition", "nodes", "cpus", "memory", "limit",
-                                             "left", "submit", "start", "reason", "list"};
-  auto rows = test::reordered(text, header, {"id", "id", "user", "user", "partition", "state", "reason", "submit", "submit", "start",
-                                             "start", "limit", "nodes", "nodes", "id", "nodes", "list", "name"});
+  const std::vector<std::string_view> header{"id",     "name",  "state", "user",   "account", "partition", "nodes", "cpus",
+                                             "memory", "limit", "left",  "submit", "start",   "reason",    "list"};
+  auto rows = test::reordered(text, header,
+                              {"id", "id", "user", "user", "partition", "state", "reason", "submit", "submit", "start", "start",
+                               "limit", "nodes", "nodes", "id", "nodes", "list", "name"});
   for (auto& row : rows.rows) {
     row[14] = "0";
     row[15] = "cpu=1,node=1";
@@ -222,15 +230,16 @@ TEST_CASE("squeue: both versions tell the same story of the same jobs") {
 }
 
 TEST_CASE("states: every word of both versions has a meaning, any other proves nothing") {
-  for (const auto word : {"PENDING", "CONFIGURING", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD", "EXPEDITING"}) {
+  for (const auto word :
+       {"PENDING", "CONFIGURING", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD", "EXPEDITING"}) {
     CHECK(phase_of(word) == Phase::queued);
   }
   for (const auto word : {"RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING"}) CHECK(phase_of(word) == Phase::running);
   for (const auto word : {"COMPLETING", "STAGE_OUT"}) CHECK(phase_of(word) == Phase::finishing);
   const std::vector<std::pair<std::string_view, Outcome>> ends{
-      {"COMPLETED", Outcome::succeeded},   {"FAILED", Outcome::failed},      {"TIMEOUT", Outcome::timed_out},
-      {"DEADLINE", Outcome::timed_out},    {"CANCELLED", Outcome::cancelled}, {"CANCELLED by 0", Outcome::cancelled},
-      {"NODE_FAIL", Outcome::failed},      {"OUT_OF_MEMORY", Outcome::failed}, {"PREEMPTED", Outcome::failed},
+      {"COMPLETED", Outcome::succeeded},     {"FAILED", Outcome::failed},        {"TIMEOUT", Outcome::timed_out},
+      {"DEADLINE", Outcome::timed_out},      {"CANCELLED", Outcome::cancelled},  {"CANCELLED by 0", Outcome::cancelled},
+      {"NODE_FAIL", Outcome::failed},        {"OUT_OF_MEMORY", Outcome::failed}, {"PREEMPTED", Outcome::failed},
       {"BOOT_FAIL", Outcome::never_started}, {"REVOKED", Outcome::never_started}};
   for (const auto& [word, outcome] : ends) {
     INFO(word);
@@ -241,7 +250,8 @@ TEST_CASE("states: every word of both versions has a meaning, any other proves n
   }
   for (const auto word : {"", "REQUEUED", "completed", "FANCY_NEW_STATE", "COMPLETEDX"}) CHECK(phase_of(word) == Phase::not_seen);
   for (const auto reason : {"None", "", "Priority", "Resources"}) CHECK(is_eligible(reason));
-  for (const auto reason : {"Dependency", "JobHeldUser", "JobHeldAdmin", "BeginTime", "AssocGrpCpuLimit", "QOSMaxJobsPerUserLimit"}) {
+  for (const auto reason :
+       {"Dependency", "JobHeldUser", "JobHeldAdmin", "BeginTime", "AssocGrpCpuLimit", "QOSMaxJobsPerUserLimit"}) {
     CHECK_FALSE(is_eligible(reason));
   }
 }

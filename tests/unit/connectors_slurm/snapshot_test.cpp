@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/snapshot.hpp"
+
 #include "tests/unit/connectors_slurm/captures.hpp"
 
 #include <algorithm>
@@ -36,8 +37,9 @@ TEST_CASE("inventory: scontrol's answer to four questions on its standard input 
 TEST_CASE("inventory: both versions") {
   const std::string version = GENERATE("22.05", "26.05");
   INFO(version);
-  const auto inventory = parse_inventory(capture(version, "scontrol.show-node-o.out") + capture(version, "scontrol.show-partition-o.out") +
-                                         capture(version, "scontrol.show-reservation-o.out") + capture(version, "scontrol.show-config.out"));
+  const auto inventory =
+      parse_inventory(capture(version, "scontrol.show-node-o.out") + capture(version, "scontrol.show-partition-o.out") +
+                      capture(version, "scontrol.show-reservation-o.out") + capture(version, "scontrol.show-config.out"));
   CHECK(inventory.dropped.empty());
   REQUIRE(inventory.nodes.size() == 2);
   CHECK(inventory.nodes[0].name == "vm");
@@ -55,16 +57,18 @@ TEST_CASE("inventory: both versions") {
 
 TEST_CASE("inventory: node states") {
   const auto node = [](const std::string& state) {
-    const auto inventory = parse_inventory("scontrol: scontrol: NodeName=n CPUTot=1 RealMemory=1 State=" + state + " Reason=x State=IDLE\n");
+    const auto inventory =
+        parse_inventory("scontrol: scontrol: NodeName=n CPUTot=1 RealMemory=1 State=" + state + " Reason=x State=IDLE\n");
     REQUIRE(inventory.nodes.size() == 1);
     return inventory.nodes[0];
   };
-  for (const auto state : {"IDLE", "MIXED", "ALLOCATED", "IDLE+PLANNED", "IDLE+CLOUD+POWERED_DOWN", "IDLE~", "MIXED+RESERVED", "COMPLETING"}) {
+  for (const auto state :
+       {"IDLE", "MIXED", "ALLOCATED", "IDLE+PLANNED", "IDLE+CLOUD+POWERED_DOWN", "IDLE~", "MIXED+RESERVED", "COMPLETING"}) {
     INFO(state);
     CHECK(node(state).usable);
   }
-  for (const auto state : {"DOWN", "DOWN*", "DOWN*+NOT_RESPONDING", "IDLE+DRAIN", "MIXED+DRAIN", "IDLE+FAIL", "IDLE*+NOT_RESPONDING",
-                           "UNKNOWN", "FUTURE", "DOWN+MAINT", "IDLE+INVALID_REG"}) {
+  for (const auto state : {"DOWN", "DOWN*", "DOWN*+NOT_RESPONDING", "IDLE+DRAIN", "MIXED+DRAIN", "IDLE+FAIL",
+                           "IDLE*+NOT_RESPONDING", "UNKNOWN", "FUTURE", "DOWN+MAINT", "IDLE+INVALID_REG"}) {
     INFO(state);
     CHECK_FALSE(node(state).usable);
   }
@@ -74,8 +78,10 @@ TEST_CASE("inventory: node states") {
 
 TEST_CASE("inventory: malformed records are dropped one by one, noise is skipped") {
   const auto inventory = parse_inventory(
-      "noise\n\n=\nNodeName=a\nNodeName=b CPUTot=x RealMemory=1 State=IDLE\nNodeName=c CPUTot=2 RealMemory=10 State=IDLE MemSpecLimit=4\n"
-      "PartitionName=p MaxTime=soon Nodes=c\nPartitionName=q MaxTime=UNLIMITED Nodes=c[\nPartitionName=r MaxTime=UNLIMITED Nodes=c State=DRAIN\n"
+      "noise\n\n=\nNodeName=a\nNodeName=b CPUTot=x RealMemory=1 State=IDLE\nNodeName=c CPUTot=2 RealMemory=10 State=IDLE "
+      "MemSpecLimit=4\n"
+      "PartitionName=p MaxTime=soon Nodes=c\nPartitionName=q MaxTime=UNLIMITED Nodes=c[\nPartitionName=r MaxTime=UNLIMITED "
+      "Nodes=c State=DRAIN\n"
       "PartitionName=h MaxTime=1:00 Nodes=c State=UP Hidden=YES\n"
       "ReservationName=x StartTime=1 EndTime=soon Nodes=c\nNo reservations in the system\nPrivateData   = accounts,jobs\n");
   CHECK(inventory.dropped.size() == 5);
@@ -90,7 +96,8 @@ TEST_CASE("inventory: malformed records are dropped one by one, noise is skipped
 TEST_CASE("snapshot: running work on its nodes, waiting work in order") {
   const auto inventory = parse_inventory(capture("22.05", "asked.scontrol.out"));
   const auto now = from_unix_seconds(1795348240);
-  const auto snapshot = build_snapshot(inventory, inventory.configuration, parse_squeue(capture("22.05", "asked.squeue.out"), test::kSeparator), now);
+  const auto snapshot = build_snapshot(inventory, inventory.configuration,
+                                       parse_squeue(capture("22.05", "asked.squeue.out"), test::kSeparator), now);
   CHECK(snapshot.cluster == "hel");
   CHECK(snapshot.scheduler == "slurm 22.05.8");
   CHECK(snapshot.sees_everyone);

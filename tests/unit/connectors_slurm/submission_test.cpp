@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/submission.hpp"
 
-#include "connectors/slurm/usage_window.hpp"
 #include "broker/core/encoding.hpp"
+#include "connectors/slurm/usage_window.hpp"
 #include "tests/unit/connectors_slurm/captures.hpp"
 
 #include <algorithm>
@@ -40,15 +40,17 @@ ports::SubmitRequest request() {
 
 TEST_CASE("sbatch: what it is asked") {
   auto job = request();
-  job.spec.resources = {.nodes = 2, .tasks = 3, .cpus_per_task = 4, .memory_per_node = Mebibytes{500}, .gpus_per_node = 2, .gpu_model = "a100"};
+  job.spec.resources = {
+      .nodes = 2, .tasks = 3, .cpus_per_task = 4, .memory_per_node = Mebibytes{500}, .gpus_per_node = 2, .gpu_model = "a100"};
   job.scheduler_account = "proj1";
   const auto arguments = sbatch_arguments(job, ".hansa");
   REQUIRE(arguments.has_value());
   const auto has = [&](std::string_view argument) { return std::ranges::find(*arguments, argument) != arguments->end(); };
   for (const auto argument :
-       {"--parsable", "--job-name=hansa-X-1", "--partition=main", "--nodes=2", "--ntasks=3", "--cpus-per-task=4", "--ntasks-per-node=2",
-        "--mem=500M", "--gres=gpu:a100:2", "--time=2", "--account=proj1", "--dependency=singleton", "--no-requeue", "--export=NONE",
-        "--output=.hansa/output/hansa-X-1.out", "--error=.hansa/output/hansa-X-1.err", "--open-mode=append"}) {
+       {"--parsable", "--job-name=hansa-X-1", "--partition=main", "--nodes=2", "--ntasks=3", "--cpus-per-task=4",
+        "--ntasks-per-node=2", "--mem=500M", "--gres=gpu:a100:2", "--time=2", "--account=proj1", "--dependency=singleton",
+        "--no-requeue", "--export=NONE", "--output=.hansa/output/hansa-X-1.out", "--error=.hansa/output/hansa-X-1.err",
+        "--open-mode=append"}) {
     INFO(argument);
     CHECK(has(argument));
   }
@@ -85,11 +87,14 @@ TEST_CASE("sbatch: only a job id is a receipt") {
     CHECK(code_of(ended(1, "", capture(version, "down.sbatch.err"))) == "SITE_SILENT");
     CHECK(code_of(ended(1, "", capture(version, "mixed.sbatch.err"))) == "SITE_SILENT");
     const auto words = read_sbatch_answer(ended(1, "", capture(version, "enforce.sbatch-limit-2.err"))).error().message;
-    CHECK(words == "the site refused the job: AssocMaxSubmitJobLimit; Batch job submission failed: Job violates accounting/QOS policy (job "
-                   "submit limit, user's size and/or time limits)");
+    CHECK(
+        words ==
+        "the site refused the job: AssocMaxSubmitJobLimit; Batch job submission failed: Job violates accounting/QOS policy (job "
+        "submit limit, user's size and/or time limits)");
   }
   CHECK(read_sbatch_answer(ended(0, "12;alpha\n", "sbatch: some site's banner\n"))->site_job_id.str() == "12");
-  for (const auto garbage : {"", "\n", "0", "-1", "abc", "12 13", "12\n13", "Submitted batch job 12", "12x;alpha", ";alpha", "12;alpha\n13"}) {
+  for (const auto garbage :
+       {"", "\n", "0", "-1", "abc", "12 13", "12\n13", "Submitted batch job 12", "12x;alpha", ";alpha", "12;alpha\n13"}) {
     INFO(garbage);
     CHECK(code_of(ended(0, garbage, "")) == "SITE_GARBLED");
   }

@@ -56,7 +56,8 @@ TEST_CASE("times, limits and memory as Slurm writes them") {
   CHECK(parse_limit("1:00:00").value() == Seconds{3600});
   CHECK(parse_limit("1-02:00:00").value() == Seconds{93600});
   CHECK(parse_limit("00:10:00").value() == Seconds{600});
-  for (const auto none : {"UNLIMITED", "INVALID", "NOT_SET", "Partition_Limit", "N/A"}) CHECK_FALSE(parse_limit(none).value().has_value());
+  for (const auto none : {"UNLIMITED", "INVALID", "NOT_SET", "Partition_Limit", "N/A"})
+    CHECK_FALSE(parse_limit(none).value().has_value());
   for (const auto bad : {"10", "1:2:3:4", "1-", "a:b", "-1:00", "1--1:00", "999999999999:00"}) {
     INFO(bad);
     CHECK_FALSE(parse_limit(bad).has_value());
@@ -110,8 +111,9 @@ TEST_CASE("TRES, Gres and exit codes") {
 }
 
 TEST_CASE("key=value lines: free text at the end overrides nothing") {
-  const auto values = parse_key_values("NodeName=n1 OS=Linux 6.1 #1 SMP @0  RealMemory=16000 TRES=cpu=8,mem=1M State=DOWN "
-                                       "Reason=x State=IDLE CPUTot=99 [root@1]");
+  const auto values = parse_key_values(
+      "NodeName=n1 OS=Linux 6.1 #1 SMP @0  RealMemory=16000 TRES=cpu=8,mem=1M State=DOWN "
+      "Reason=x State=IDLE CPUTot=99 [root@1]");
   CHECK(values.at("NodeName") == "n1");
   CHECK(values.at("OS") == "Linux 6.1 #1 SMP @0");
   CHECK(values.at("RealMemory") == "16000");
@@ -140,8 +142,8 @@ TEST_CASE("host lists") {
     REQUIRE(expanded.has_value());
     CHECK_THAT(*expanded, Equals(hosts));
   }
-  for (const auto bad : {"n[1-", "n[", "n]", "n[]", "n[2-1]", "n[a-b]", "n[1-2-3]", ",", "a,,b", "a,", "n[1-999999999999]", "n[[1]]",
-                         "n[1-1000][1-1000][1-1000]", "a b", "n[000x333]", "a\nb"}) {
+  for (const auto bad : {"n[1-", "n[", "n]", "n[]", "n[2-1]", "n[a-b]", "n[1-2-3]", ",", "a,,b", "a,", "n[1-999999999999]",
+                         "n[[1]]", "n[1-1000][1-1000][1-1000]", "a b", "n[000x333]", "a\nb"}) {
     INFO(bad);
     CHECK_FALSE(expand_hosts(bad).has_value());
   }

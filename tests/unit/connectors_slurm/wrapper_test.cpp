@@ -3,7 +3,6 @@
 #include "connectors/transport/wrapper.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,8 +54,8 @@ class Home {
     const auto out = (path_ / "out").string();
     const auto err = (path_ / "err").string();
     const auto wrapper = (path_ / "wrapper").string();
-    const std::vector<std::string> variables{"HOME=" + path_.string(), "SLURM_JOB_ID=" + job, "SLURM_RESTART_COUNT=" + run,
-                                             "PATH=/nonexistent", "SLURM_EXPORT_ENV=NONE", "LANG=C"};
+    const std::vector<std::string> variables{"HOME=" + path_.string(), "SLURM_JOB_ID=" + job,   "SLURM_RESTART_COUNT=" + run,
+                                             "PATH=/nonexistent",      "SLURM_EXPORT_ENV=NONE", "LANG=C"};
     std::vector<char*> environment;
     for (const auto& variable : variables) environment.push_back(const_cast<char*>(variable.c_str()));
     environment.push_back(nullptr);
@@ -183,8 +182,10 @@ TEST_CASE("wrapper: of fifty that start at once exactly one runs its payload") {
 TEST_CASE("wrapper: everything arrives byte for byte, nothing is interpreted") {
   Home home;
   auto spec = spec_of("");
-  spec.script = "#!/bin/sh\n# \xff\xfe '\"`\\ $(x) \r\n: <<'END_OF_DATA'\nEND_OF_DATA\n/usr/bin/cat \"$0\"; for a in \"$@\"; do printf '<%s>' \"$a\"; done; "
-                "exit 5 # \xc3\xa4";
+  spec.script =
+      "#!/bin/sh\n# \xff\xfe '\"`\\ $(x) \r\n: <<'END_OF_DATA'\nEND_OF_DATA\n/usr/bin/cat \"$0\"; for a in \"$@\"; do printf "
+      "'<%s>' \"$a\"; done; "
+      "exit 5 # \xc3\xa4";
   spec.arguments = {"", "-n", "--", "a b", "'\"", "line\n\n", "$(touch x)", "*", "\\", "\xff", ""};
   home.write(spec);
   CHECK(home.run() == 5);
@@ -198,7 +199,8 @@ TEST_CASE("wrapper: the environment arrives as it is, Hansa's own names win, the
   Home home;
   // No shell, which would drop what it cannot name: cat writes its own environment, then the script.
   auto spec = spec_of("#!/usr/bin/env -S /bin/cat /proc/self/environ");
-  spec.environment = {{"A", "x\ny'\"$(id)\n"}, {"EMPTY", ""}, {"odd-name", "v"}, {"-u", "w"}, {"PATH", "/mine"}, {"HANSA_JOB_ID", "forged"}};
+  spec.environment = {{"A", "x\ny'\"$(id)\n"},   {"EMPTY", ""}, {"odd-name", "v"}, {"-u", "w"}, {"PATH", "/mine"},
+                      {"HANSA_JOB_ID", "forged"}};
   home.write(spec);
   CHECK(home.run() == 0);
   const std::string nul(1, '\0');

@@ -17,9 +17,11 @@ std::string nested(std::size_t depth, char open, char close) { return std::strin
 }  // namespace
 
 TEST_CASE("canonical JSON: sorted by bytes, no white space, text as it is") {
-  CHECK(canonical_json(Json::parse(R"( { "b" : 1, "a" : [ true, null, -5 ], "B" : {} } )")) == R"({"B":{},"a":[true,null,-5],"b":1})");
+  CHECK(canonical_json(Json::parse(R"( { "b" : 1, "a" : [ true, null, -5 ], "B" : {} } )")) ==
+        R"({"B":{},"a":[true,null,-5],"b":1})");
   CHECK(canonical_json(Json{{"\xC3\xA5", 1}, {"z", 2}, {"a", 3}}) == "{\"a\":3,\"z\":2,\"\xC3\xA5\":1}");
-  CHECK(canonical_json("quote \" slash / back \\ line \n \x01 \xE2\x82\xAC") == "\"quote \\\" slash / back \\\\ line \\n \\u0001 \xE2\x82\xAC\"");
+  CHECK(canonical_json("quote \" slash / back \\ line \n \x01 \xE2\x82\xAC") ==
+        "\"quote \\\" slash / back \\\\ line \\n \\u0001 \xE2\x82\xAC\"");
   CHECK(canonical_json(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
   CHECK(canonical_json(std::numeric_limits<std::uint64_t>::max()) == "18446744073709551615");
   CHECK(canonical_json("a\xFFz") == "\"a\xEF\xBF\xBDz\"");
@@ -54,7 +56,8 @@ TEST_CASE("as deep as allowed and no deeper, arrays and objects alike") {
 
 TEST_CASE("a key may occur once in one object, and again in another") {
   CHECK(parse_json(R"([{"a":1},{"a":2,"b":{"a":3}}])"));
-  for (const auto* text : {R"({"a":1,"a":1})", R"({"a":1,"b":{"c":[]},"a":2})", R"({"x":{"a":1,"\u0061":2}})", R"([[{"":1,"":2}]])"}) {
+  for (const auto* text :
+       {R"({"a":1,"a":1})", R"({"a":1,"b":{"c":[]},"a":2})", R"({"x":{"a":1,"\u0061":2}})", R"([[{"":1,"":2}]])"}) {
     CAPTURE(text);
     const auto read = parse_json(text);
     REQUIRE_FALSE(read);
@@ -69,18 +72,53 @@ TEST_CASE("whole numbers keep their value; what no number can hold is refused") 
   CHECK(parse_json("18446744073709551616")->is_number_float());  // no integer any more, so that no reader takes it for one
   CHECK(parse_json("1.0")->is_number_float());
   CHECK(parse_json("1e2")->is_number_float());
-  for (const std::string& text : std::vector<std::string>{"1e999", "-1e999", "1" + std::string(400, '0')}) CHECK_FALSE(parse_json(text));
+  for (const std::string& text : std::vector<std::string>{"1e999", "-1e999", "1" + std::string(400, '0')})
+    CHECK_FALSE(parse_json(text));
 }
 
 TEST_CASE("what is not JSON is refused with the byte where it went wrong") {
   using namespace std::string_view_literals;
-  const std::string_view kBad[] = {
-      ""sv,          " "sv,           "{"sv,           "}"sv,           "[1,]"sv,       "{\"a\":1,}"sv,  "{\"a\"}"sv,     "{a:1}"sv,
-      "{'a':1}"sv,   "[1 2]"sv,       "1 2"sv,         "{} {}"sv,       "nul"sv,        "True"sv,        "NaN"sv,         "Infinity"sv,
-      "-"sv,         "01"sv,          "+1"sv,          ".5"sv,          "1."sv,         "1e"sv,          "0x10"sv,        "\"open"sv,
-      "\"\\x\""sv,   "\"\\u12\""sv,   "\"\\ud800\""sv, "\"tab\tin\""sv, "// c\n1"sv,    "/* c */ 1"sv,
-      "\"\xFF\""sv,  "\"\xC0\xAF\""sv, "\"\xED\xA0\x80\""sv, "\"\xF4\x90\x80\x80\""sv, "\"\xE2\x82\""sv, "{\"\xFF\":1}"sv,
-      "{}\0"sv,      "{}\0{\"a\":1}"sv, "\0"sv,        "{\"a\0b\":1}"sv, "[1,\0 2]"sv};
+  const std::string_view kBad[] = {""sv,
+                                   " "sv,
+                                   "{"sv,
+                                   "}"sv,
+                                   "[1,]"sv,
+                                   "{\"a\":1,}"sv,
+                                   "{\"a\"}"sv,
+                                   "{a:1}"sv,
+                                   "{'a':1}"sv,
+                                   "[1 2]"sv,
+                                   "1 2"sv,
+                                   "{} {}"sv,
+                                   "nul"sv,
+                                   "True"sv,
+                                   "NaN"sv,
+                                   "Infinity"sv,
+                                   "-"sv,
+                                   "01"sv,
+                                   "+1"sv,
+                                   ".5"sv,
+                                   "1."sv,
+                                   "1e"sv,
+                                   "0x10"sv,
+                                   "\"open"sv,
+                                   "\"\\x\""sv,
+                                   "\"\\u12\""sv,
+                                   "\"\\ud800\""sv,
+                                   "\"tab\tin\""sv,
+                                   "// c\n1"sv,
+                                   "/* c */ 1"sv,
+                                   "\"\xFF\""sv,
+                                   "\"\xC0\xAF\""sv,
+                                   "\"\xED\xA0\x80\""sv,
+                                   "\"\xF4\x90\x80\x80\""sv,
+                                   "\"\xE2\x82\""sv,
+                                   "{\"\xFF\":1}"sv,
+                                   "{}\0"sv,
+                                   "{}\0{\"a\":1}"sv,
+                                   "\0"sv,
+                                   "{\"a\0b\":1}"sv,
+                                   "[1,\0 2]"sv};
   for (const auto text : kBad) {
     CAPTURE(text);
     const auto read = parse_json(text);

@@ -2,14 +2,13 @@
 #include "broker/core/secret.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <malloc.h>
 
 #include <concepts>
 #include <cstdlib>
 #include <memory>
-#include <ostream>
 #include <new>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -26,7 +25,9 @@ concept Streamable = requires(std::ostream& out, const T& value) { out << value;
 class Place {
  public:
   template <typename... Args>
-  Secret& make(Args&&... args) { return *(secret_ = std::construct_at(reinterpret_cast<Secret*>(bytes_), std::forward<Args>(args)...)); }
+  Secret& make(Args&&... args) {
+    return *(secret_ = std::construct_at(reinterpret_cast<Secret*>(bytes_), std::forward<Args>(args)...));
+  }
   [[nodiscard]] std::string after_its_end() {
     std::destroy_at(secret_);
     return {bytes_, sizeof bytes_};
@@ -45,7 +46,9 @@ namespace {
 std::string_view wanted;  // not to be freed as it is
 int seen = 0;
 void look_and_free(void* memory) noexcept {
-  if (memory != nullptr && !wanted.empty() && std::string_view(static_cast<const char*>(memory), malloc_usable_size(memory)).find(wanted) != std::string_view::npos) ++seen;
+  if (memory != nullptr && !wanted.empty() &&
+      std::string_view(static_cast<const char*>(memory), malloc_usable_size(memory)).find(wanted) != std::string_view::npos)
+    ++seen;
   std::free(memory);
 }
 }  // namespace

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever happens to a job in whatever order: the invariants of transition.hpp hold.
 #include "broker/domain/transition.hpp"
-
 #include "tests/unit/domain/random_values.hpp"
 
 #include <catch2/catch.hpp>
@@ -70,7 +69,8 @@ void check_job(const Job& job) {
     RC_ASSERT(live == nullptr);
     RC_ASSERT(job.ended_at.has_value());
   }
-  const bool at_site = job.state == JobState::submitting || job.state == JobState::queued || job.state == JobState::running || job.state == JobState::finishing;
+  const bool at_site = job.state == JobState::submitting || job.state == JobState::queued || job.state == JobState::running ||
+                       job.state == JobState::finishing;
   RC_ASSERT(at_site == (live != nullptr));
   if (live != nullptr) RC_ASSERT((job.state == JobState::submitting) == (live->state != AttemptState::bound));
   if (job.held_by_user && !is_terminal(job.state)) RC_ASSERT(job.state == JobState::held);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is stored is read back the same; what cannot have been written is refused with the field that is wrong.
 #include "broker/domain/event.hpp"
-
 #include "tests/unit/domain/random_values.hpp"
 
 #include <catch2/catch.hpp>
@@ -18,7 +17,9 @@ namespace {
 constexpr auto kEvents = std::variant_size_v<EventBody>;
 
 template <std::size_t... I>
-std::vector<EventBody> defaults(std::index_sequence<I...>) { return {EventBody(std::in_place_index<I>)...}; }
+std::vector<EventBody> defaults(std::index_sequence<I...>) {
+  return {EventBody(std::in_place_index<I>)...};
+}
 
 std::string fault(const char* name, const char* json) {
   const auto read = event_from_json(name, *parse_json(json));
@@ -31,9 +32,26 @@ std::string fault(const char* name, const char* json) {
 }  // namespace
 
 TEST_CASE("the stored names of the events are what they were") {
-  const char* kNames[] = {"accepted",       "waiting",            "held",          "released",             "rejected",       "attempt_intended", "attempt_resent",
-                          "attempt_unknown", "attempt_seen_again", "attempt_bound", "sighting_quarantined", "attempt_sealed", "run_started",      "run_requeued",
-                          "run_finishing",  "attempt_ended",      "cancel_requested", "cancel_resolved",   "ended",          "resolved_lost"};
+  const char* kNames[] = {"accepted",
+                          "waiting",
+                          "held",
+                          "released",
+                          "rejected",
+                          "attempt_intended",
+                          "attempt_resent",
+                          "attempt_unknown",
+                          "attempt_seen_again",
+                          "attempt_bound",
+                          "sighting_quarantined",
+                          "attempt_sealed",
+                          "run_started",
+                          "run_requeued",
+                          "run_finishing",
+                          "attempt_ended",
+                          "cancel_requested",
+                          "cancel_resolved",
+                          "ended",
+                          "resolved_lost"};
   const auto events = defaults(std::make_index_sequence<kEvents>{});
   REQUIRE(std::size(kNames) == kEvents);
   for (std::size_t i = 0; i < kEvents; ++i) CHECK(event_name(events[i]) == kNames[i]);
@@ -109,9 +127,19 @@ TEST_CASE("an event that cannot have been written is refused with its field") {
 TEST_CASE("a specification or a decision that cannot have been written is refused with its field") {
   const Json spec = {{"project", "p"}, {"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"time_limit_s", 60}};
   REQUIRE(spec_from_json(spec));
-  const std::pair<const char*, Json> kBad[] = {{"project", 1}, {"nodes", "1"}, {"tasks", nullptr}, {"cpus_per_task", 1.5}, {"time_limit_s", "1h"},
-                                               {"memory_per_node_mib", "1G"}, {"gpus_per_node", true}, {"gpu_model", 100}, {"sites", "alpha"},
-                                               {"sites", Json::array({1})}, {"countries", Json::array({nullptr})}, {"requeue", "yes"}, {"name", 1}};
+  const std::pair<const char*, Json> kBad[] = {{"project", 1},
+                                               {"nodes", "1"},
+                                               {"tasks", nullptr},
+                                               {"cpus_per_task", 1.5},
+                                               {"time_limit_s", "1h"},
+                                               {"memory_per_node_mib", "1G"},
+                                               {"gpus_per_node", true},
+                                               {"gpu_model", 100},
+                                               {"sites", "alpha"},
+                                               {"sites", Json::array({1})},
+                                               {"countries", Json::array({nullptr})},
+                                               {"requeue", "yes"},
+                                               {"name", 1}};
   for (const auto& [key, value] : kBad) {
     auto bent = spec;
     bent[key] = value;
@@ -131,7 +159,8 @@ TEST_CASE("a specification or a decision that cannot have been written is refuse
   CHECK_FALSE(decision_from_json(Json::object()));
   CHECK_FALSE(decision_from_json({{"at_ms", 1}, {"verdicts", Json::object()}}));
   CHECK_FALSE(decision_from_json({{"at_ms", 1}, {"verdicts", Json::array({1})}}));
-  CHECK_FALSE(decision_from_json({{"at_ms", 1}, {"verdicts", Json::array({{{"site", "a"}, {"obstacle", "some"}, {"code", ""}, {"message", ""}}})}}));
+  CHECK_FALSE(decision_from_json(
+      {{"at_ms", 1}, {"verdicts", Json::array({{{"site", "a"}, {"obstacle", "some"}, {"code", ""}, {"message", ""}}})}}));
 }
 
 TEST_CASE("every enumerator has one spelling of its own, and nothing else is read") {
@@ -142,11 +171,14 @@ TEST_CASE("every enumerator has one spelling of its own, and nothing else is rea
     spellings.insert(to_string(state));
   }
   CHECK(spellings.size() == 14);
-  for (const auto state : {AttemptState::intended, AttemptState::sent, AttemptState::bound, AttemptState::ended}) CHECK(parse_attempt_state(to_string(state)) == state);
-  for (const auto outcome : {Outcome::succeeded, Outcome::failed, Outcome::timed_out, Outcome::cancelled, Outcome::never_started}) {
+  for (const auto state : {AttemptState::intended, AttemptState::sent, AttemptState::bound, AttemptState::ended})
+    CHECK(parse_attempt_state(to_string(state)) == state);
+  for (const auto outcome :
+       {Outcome::succeeded, Outcome::failed, Outcome::timed_out, Outcome::cancelled, Outcome::never_started}) {
     CHECK(parse_outcome(to_string(outcome)) == outcome);
   }
-  for (const auto outcome : {CancelOutcome::never_started, CancelOutcome::stopped, CancelOutcome::already_ended, CancelOutcome::unknown}) {
+  for (const auto outcome :
+       {CancelOutcome::never_started, CancelOutcome::stopped, CancelOutcome::already_ended, CancelOutcome::unknown}) {
     CHECK(parse_cancel_outcome(to_string(outcome)) == outcome);
   }
   for (const auto* text : {"", "?", "Running", "running ", "run"}) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/domain/job.hpp"
-
 #include "tests/unit/domain/random_values.hpp"
 
 #include <catch2/catch.hpp>
@@ -71,7 +70,9 @@ TEST_CASE("a name that anybody could give to a job is no tag") {
 }
 
 TEST_CASE("the fullest node needs its share of the tasks, rounded up") {
-  const auto cores = [](std::int32_t nodes, std::int32_t tasks, std::int32_t cpus) { return Resources{.nodes = nodes, .tasks = tasks, .cpus_per_task = cpus}.cores_per_node(); };
+  const auto cores = [](std::int32_t nodes, std::int32_t tasks, std::int32_t cpus) {
+    return Resources{.nodes = nodes, .tasks = tasks, .cpus_per_task = cpus}.cores_per_node();
+  };
   CHECK(cores(1, 1, 1) == 1);
   CHECK(cores(2, 2, 4) == 4);
   CHECK(cores(2, 3, 4) == 8);

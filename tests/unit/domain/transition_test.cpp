@@ -17,7 +17,9 @@ const JobId kId = *JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV");
 constexpr UtcTime at(std::int64_t s) { return from_unix_seconds(1'767'225'600 + s); }
 
 Job accepted_job() {
-  return new_job(kId, 7, at(0), Accepted{.owner = Principal("local:alice"), .broker_id = "b1", .spec = {.name = "n", .project = ProjectId("p")}});
+  return new_job(
+      kId, 7, at(0),
+      Accepted{.owner = Principal("local:alice"), .broker_id = "b1", .spec = {.name = "n", .project = ProjectId("p")}});
 }
 
 /// Applies events one second apart; each must be legal.
@@ -34,10 +36,18 @@ std::vector<EventBody> operator+(std::vector<EventBody> one, std::vector<EventBo
 }
 
 AttemptIntended intended(std::int32_t attempt = 1) {
-  return {.attempt = attempt, .site = SiteId("alpha"), .queue = QueueName("main"), .account = LocalAccount("alice"), .scheduler_account = "acc"};
+  return {.attempt = attempt,
+          .site = SiteId("alpha"),
+          .queue = QueueName("main"),
+          .account = LocalAccount("alice"),
+          .scheduler_account = "acc"};
 }
-AttemptBound bound(const char* id = "4711", std::int32_t attempt = 1) { return {.attempt = attempt, .site_job_id = SiteJobId(id)}; }
-RunStarted started(std::int32_t run = 0, std::int64_t when = 100) { return {.attempt = 1, .task_index = 0, .run = run, .started_at = at(when)}; }
+AttemptBound bound(const char* id = "4711", std::int32_t attempt = 1) {
+  return {.attempt = attempt, .site_job_id = SiteJobId(id)};
+}
+RunStarted started(std::int32_t run = 0, std::int64_t when = 100) {
+  return {.attempt = 1, .task_index = 0, .run = run, .started_at = at(when)};
+}
 AttemptEnded ended(Outcome outcome, std::int32_t attempt = 1) {
   AttemptEnded e{.attempt = attempt, .outcome = outcome, .reason = {"WORD", "the site's word"}};
   if (outcome == Outcome::never_started) return e;
@@ -111,38 +121,39 @@ TEST_CASE("every event in every situation: refused, or to which state") {
       //                                                              A W H R R I R U S B Q S R R R E E C C E L
       //                                                              c a e e e n e n e n u e s r f n n a r n o
       //                                                              c i l l j t s k n d a a t q i d n n s d s
-      {"accepted", none,                                               ".wh.Rs...........a.CL"},
-      {"waiting", {Waiting{}},                                         ".wh.Rs...........w.CL"},
-      {"held by the broker", {Held{}},                                 ".wh.Rs...........h.CL"},
-      {"held by its user", {Held{{}, true}},                           "..hwR............h.CL"},
-      {"released", {Held{{}, true}, Released{}},                       ".wh.Rs...........w.CL"},
-      {"waiting, cancel asked for", {Waiting{}, kCancel},              ".wh.R.............wCL"},
-      {"intended", {intended()},                                       "......ss.qss....ws..L"},
-      {"sent, unknown", {intended(), AttemptUnknown{}},                "......sssqss....ws..L"},
+      {"accepted", none, ".wh.Rs...........a.CL"},
+      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL"},
+      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL"},
+      {"held by its user", {Held{{}, true}}, "..hwR............h.CL"},
+      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL"},
+      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL"},
+      {"intended", {intended()}, "......ss.qss....ws..L"},
+      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L"},
       {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L"},
-      {"intended, sealed", {intended(), AttemptSealed{}},              ".......s.qs.....ws..L"},
-      {"intended, cancel asked for", {intended(), kCancel},            "......ss.qss....w.s.L"},
-      {"queued", kQueued,                                              ".......q..qqr.fSwq..L"},
-      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}},  ".......qq.qqr.fSwq..L"},
-      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}},    ".......q..q.r.fSwq..L"},
-      {"running", kRunning,                                            ".......r..r..qfSwr..L"},
+      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L"},
+      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L"},
+      {"queued", kQueued, ".......q..qqr.fSwq..L"},
+      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..L"},
+      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..L"},
+      {"running", kRunning, ".......r..r..qfSwr..L"},
       {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L"},
       {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L"},
       {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L"},
       {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L"},
       {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL"},
       {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL"},
-      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)},  "..........S.........."},
-      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)},        "..........F.........."},
-      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)},  "..........T.........."},
+      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S.........."},
+      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F.........."},
+      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T.........."},
       {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C.."},
-      {"cancelled, and told so", kRunning + std::vector<EventBody>{kCancel, CancelResolved{CancelOutcome::stopped}, ended(Outcome::cancelled)},
+      {"cancelled, and told so",
+       kRunning + std::vector<EventBody>{kCancel, CancelResolved{CancelOutcome::stopped}, ended(Outcome::cancelled)},
        "..........C.........."},
-      {"cancelled by the broker", {kCancel, Ended{}},                  "..................C.."},
-      {"given up by the broker", {Ended{JobState::failed, {}}},        "....................."},
-      {"lost", {intended(), ResolvedLost{}},                           "..........LL........."},
-      {"lost without a site", {ResolvedLost{}},                        "....................."},
-      {"rejected", {Rejected{}},                                       "....................."},
+      {"cancelled by the broker", {kCancel, Ended{}}, "..................C.."},
+      {"given up by the broker", {Ended{JobState::failed, {}}}, "....................."},
+      {"lost", {intended(), ResolvedLost{}}, "..........LL........."},
+      {"lost without a site", {ResolvedLost{}}, "....................."},
+      {"rejected", {Rejected{}}, "....................."},
   };
   for (const auto& [situation, history, expected] : kTable) {
     const auto job = after(history);
@@ -231,8 +242,10 @@ TEST_CASE("unknown is a mark with the time of its first word, taken off when the
 }
 
 TEST_CASE("a run's end becomes the job's: times, exit code, signal, reason") {
-  const std::pair<Outcome, JobState> kEnds[] = {{Outcome::succeeded, JobState::succeeded}, {Outcome::failed, JobState::failed},
-                                                {Outcome::timed_out, JobState::timed_out}, {Outcome::cancelled, JobState::cancelled}};
+  const std::pair<Outcome, JobState> kEnds[] = {{Outcome::succeeded, JobState::succeeded},
+                                                {Outcome::failed, JobState::failed},
+                                                {Outcome::timed_out, JobState::timed_out},
+                                                {Outcome::cancelled, JobState::cancelled}};
   for (const auto& [outcome, state] : kEnds) {
     auto e = ended(outcome);
     e.signal = 9;
@@ -247,7 +260,8 @@ TEST_CASE("a run's end becomes the job's: times, exit code, signal, reason") {
     CHECK(job.attempts[0].state == AttemptState::ended);
     CHECK(job.attempts[0].outcome == outcome);
     CHECK_FALSE(job.attempts[0].unknown_since);
-    CHECK(job.attempts[0].runs == std::vector{Run{.started_at = at(100), .ended_at = at(200), .exit_code = 3, .signal = 9, .outcome = outcome}});
+    CHECK(job.attempts[0].runs ==
+          std::vector{Run{.started_at = at(100), .ended_at = at(200), .exit_code = 3, .signal = 9, .outcome = outcome}});
     CHECK(job.live_attempt() == nullptr);
     CHECK(job.last_attempt() == &job.attempts[0]);
   }
@@ -297,7 +311,8 @@ TEST_CASE("a seal cannot have won against a payload that has started") {
 }
 
 TEST_CASE("a cancel is asked for once; its outcome may come late and is final unless unknown") {
-  auto job = after({intended(), bound(), kCancel, CancelResolved{CancelOutcome::unknown}, CancelResolved{CancelOutcome::unknown}});
+  auto job =
+      after({intended(), bound(), kCancel, CancelResolved{CancelOutcome::unknown}, CancelResolved{CancelOutcome::unknown}});
   REQUIRE(job.cancel);
   CHECK(job.cancel->by.str() == "local:alice");
   CHECK(job.cancel->at == at(3));
@@ -324,7 +339,8 @@ TEST_CASE("the broker's own word for an end is cancelled or failed, nothing else
   for (int i = 0; i <= static_cast<int>(JobState::rejected); ++i) {
     const auto state = static_cast<JobState>(i);
     auto job = accepted_job();
-    CHECK(apply(job, {at(9), Ended{state, {"X", "y"}}}).has_value() == (state == JobState::cancelled || state == JobState::failed));
+    CHECK(apply(job, {at(9), Ended{state, {"X", "y"}}}).has_value() ==
+          (state == JobState::cancelled || state == JobState::failed));
   }
 }
 

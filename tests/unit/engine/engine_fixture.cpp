@@ -28,7 +28,9 @@ class GatedConnector final : public ports::SiteConnector {
   GatedConnector(World& world, std::shared_ptr<Gate> gate, std::string site, std::unique_ptr<ports::SiteConnector> inner)
       : world_(world), gate_(std::move(gate)), site_(std::move(site)), inner_(std::move(inner)) {}
 
-  Task<domain::SiteSnapshot> snapshot(Deadline d) override { return pass<domain::SiteSnapshot>("snapshot", 0, [this, d] { return inner_->snapshot(d); }); }
+  Task<domain::SiteSnapshot> snapshot(Deadline d) override {
+    return pass<domain::SiteSnapshot>("snapshot", 0, [this, d] { return inner_->snapshot(d); });
+  }
   Task<ports::SubmitReceipt> submit(ports::SubmitRequest r, Deadline d) override {
     return pass<ports::SubmitReceipt>("submit", 1, [this, d, r = std::move(r)] { return inner_->submit(r, d); });
   }
@@ -49,7 +51,8 @@ class GatedConnector final : public ports::SiteConnector {
   Task<ports::UsagePage> usage(ports::UsageCursor from, Deadline d) override {
     return pass<ports::UsagePage>("usage", 0, [this, d, from] { return inner_->usage(from, d); });
   }
-  Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit, Deadline d) override {
+  Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                       Deadline d) override {
     return pass<ports::OutputChunk>("read_output", 1, [=, this] { return inner_->read_output(job, stream, offset, limit, d); });
   }
 
@@ -57,7 +60,8 @@ class GatedConnector final : public ports::SiteConnector {
   template <class T>
   Task<T> pass(std::string what, std::size_t jobs, std::function<Task<T>()> call) {
     if (gate_->dead) co_return gone();
-    world_.calls.push_back({.site = site_, .what = std::move(what), .at = world_.time.now_monotonic(), .process = gate_->process, .jobs = jobs});
+    world_.calls.push_back(
+        {.site = site_, .what = std::move(what), .at = world_.time.now_monotonic(), .process = gate_->process, .jobs = jobs});
     struct Flight {
       int& n;
       ~Flight() { --n; }
@@ -98,13 +102,19 @@ class GatedStore final : public ports::JobStore, public ports::UsageStore, publi
   Task<domain::Job> job(JobId id) override { return inner_.job(id); }
   Task<domain::JobPayload> payload(JobId id) override { return inner_.payload(id); }
   Task<std::vector<domain::Job>> jobs(ports::JobQuery query) override { return inner_.jobs(std::move(query)); }
-  Task<std::vector<domain::Job>> active_jobs(std::optional<JobId> after, std::size_t limit) override { return inner_.active_jobs(after, limit); }
+  Task<std::vector<domain::Job>> active_jobs(std::optional<JobId> after, std::size_t limit) override {
+    return inner_.active_jobs(after, limit);
+  }
   Task<std::vector<ports::StoredEvent>> events(JobId id) override { return inner_.events(id); }
-  Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override { return inner_.events_after(after, limit); }
+  Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override {
+    return inner_.events_after(after, limit);
+  }
   Task<std::int64_t> last_event() override { return inner_.last_event(); }
   Task<domain::Decision> decision(JobId id) override { return inner_.decision(id); }
   Task<ports::UsageCursor> usage_cursor(SiteId site) override { return inner_.usage_cursor(std::move(site)); }
-  Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override { return inner_.usage_report(std::move(query)); }
+  Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override {
+    return inner_.usage_report(std::move(query));
+  }
   Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override { return inner_.usage_of(id); }
   Task<std::vector<domain::SiteState>> site_states() override { return inner_.site_states(); }
 
@@ -134,7 +144,8 @@ class World::People final : public ports::Accounts {
   explicit People(World& world) : world_(world) {}
   [[nodiscard]] Result<LocalAccount> account_of(const Principal& person, const SiteId& site) const override {
     const auto& name = person.str();
-    if (world_.strangers.contains(name)) return fail(ErrorKind::permission_denied, "NO_ACCOUNT", name + " has no account at " + site.str());
+    if (world_.strangers.contains(name))
+      return fail(ErrorKind::permission_denied, "NO_ACCOUNT", name + " has no account at " + site.str());
     if (const auto at = world_.accounts.find({name, site.str()}); at != world_.accounts.end()) return LocalAccount(at->second);
     return LocalAccount(name.substr(name.find(':') + 1));
   }
@@ -148,7 +159,8 @@ class World::Notebook final : public ports::Log {
  public:
   explicit Notebook(World& world) : world_(world) {}
   void write(ports::LogLevel level, std::string_view sentence, std::initializer_list<ports::LogField> fields) override {
-    std::string line = std::to_string(world_.time.now_monotonic().since_origin.count()) + (level >= ports::LogLevel::warning ? " ! " : "   ");
+    std::string line =
+        std::to_string(world_.time.now_monotonic().since_origin.count()) + (level >= ports::LogLevel::warning ? " ! " : "   ");
     line += sentence;
     for (const auto& field : fields) line.append(" ").append(field.name).append("=").append(field.value);
     if (std::getenv("HANSA_TEST_LOG") != nullptr) std::cerr << line << '\n';
@@ -160,7 +172,10 @@ class World::Notebook final : public ports::Log {
 };
 
 World::World(std::vector<SiteOptions> sites, EngineOptions engine_options, std::uint64_t seed)
-    : options(std::move(engine_options)), random(seed), people_(std::make_unique<People>(*this)), notebook_(std::make_unique<Notebook>(*this)) {
+    : options(std::move(engine_options)),
+      random(seed),
+      people_(std::make_unique<People>(*this)),
+      notebook_(std::make_unique<Notebook>(*this)) {
   options.broker_id = "test-broker";
   for (auto& s : sites) {
     if (s.cluster.name.empty()) s.cluster.name = s.id;
@@ -188,8 +203,10 @@ void World::start() {
   std::vector<SiteSetup> setups;
   for (auto& [id, place] : sites_) {
     if (!place.configured) continue;
-    setups.push_back({.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = place.options.budget},
-                      .connector = std::make_unique<GatedConnector>(*this, gate_, id, std::make_unique<model::ModelConnector>(time, SiteId(id), place.model))});
+    setups.push_back(
+        {.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = place.options.budget},
+         .connector = std::make_unique<GatedConnector>(*this, gate_, id,
+                                                       std::make_unique<model::ModelConnector>(time, SiteId(id), place.model))});
   }
   engine_ = std::make_unique<Engine>(Engine::Parts{.strand = time.executor(),
                                                    .scheduler = time,
@@ -214,7 +231,8 @@ void World::crash() {
     (void)co_await asks.close();
     co_return co_await engine.stop();
   };
-  boost::asio::co_spawn(time.executor(), stop(*asks_, *engine_), [&](const std::exception_ptr&, const Result<void>&) { stopped = true; });
+  boost::asio::co_spawn(time.executor(), stop(*asks_, *engine_),
+                        [&](const std::exception_ptr&, const Result<void>&) { stopped = true; });
   time.run_ready();
   if (!stopped) {  // cannot be: a cancelled coroutine waits for nothing
     std::cerr << "the engine did not unwind\n";
@@ -349,7 +367,8 @@ SiteJobId World::plant(const std::string& site, const std::string& account, cons
 }
 
 int World::count(const std::string& site, const std::string& what, MonotonicTime from) const {
-  return static_cast<int>(std::ranges::count_if(calls, [&](const Call& c) { return c.site == site && c.at >= from && (what == "*" || c.what == what); }));
+  return static_cast<int>(std::ranges::count_if(
+      calls, [&](const Call& c) { return c.site == site && c.at >= from && (what == "*" || c.what == what); }));
 }
 
 void World::check_budgets() const {
@@ -364,11 +383,13 @@ void World::check_budgets() const {
         while (!window.empty() && call.at - window.front() >= 60s) window.pop_front();
         window.push_back(call.at);
         if (static_cast<std::int32_t>(window.size()) > allowed) {
-          FAIL(id << ": " << window.size() << " " << kind << " in a minute at " << call.at.since_origin.count() << " ms, allowed " << allowed);
+          FAIL(id << ": " << window.size() << " " << kind << " in a minute at " << call.at.since_origin.count() << " ms, allowed "
+                  << allowed);
         }
       }
     };
-    check("queries", budget.queries_per_minute, [&](const std::string& what) { return std::ranges::find(kQueries, what) != kQueries.end(); });
+    check("queries", budget.queries_per_minute,
+          [&](const std::string& what) { return std::ranges::find(kQueries, what) != kQueries.end(); });
     check("submits", budget.submits_per_minute, [](const std::string& what) { return what == "submit"; });
     check("cancels", budget.cancels_per_minute, [](const std::string& what) { return what == "cancel"; });
     if (const auto most = most_in_flight.find(id); most != most_in_flight.end()) CHECK(most->second <= budget.concurrent_calls);

@@ -146,7 +146,8 @@ class World {
   void check_budgets() const;
   std::vector<std::string> log;
 
-  std::map<std::pair<std::string, std::string>, std::string> accounts;  // person, site -> account; absent: "alice" of "local:alice"
+  std::map<std::pair<std::string, std::string>, std::string>
+      accounts;  // person, site -> account; absent: "alice" of "local:alice"
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
   std::set<std::string> strangers;             // persons without an account anywhere
   EngineOptions options;

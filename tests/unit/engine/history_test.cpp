@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random small histories: sites that fall silent, lie, lose replies, take their time; a broker that dies; a clock that steps. Then
-// all is healed, and within ten minutes beyond the windows everything is known, everything is over, and nothing ran twice.
-#include "tests/unit/engine/engine_fixture.hpp"
-
+// Random small histories: sites that fall silent, lie, lose replies, take their time; a broker that dies; a clock that steps.
+// Then all is healed, and within ten minutes beyond the windows everything is known, everything is over, and nothing ran twice.
 #include "broker/domain/transition.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,7 +19,8 @@ struct History {
     std::vector<SiteOptions> all;
     for (const char* id : {"alpha", "beta"}) {
       SiteOptions site{.id = id, .cores = static_cast<std::int32_t>(1 + dice.below(4))};
-      site.budget = {.queries_per_minute = static_cast<std::int32_t>(4 + dice.below(8)), .concurrent_calls = static_cast<std::int32_t>(1 + dice.below(4)),
+      site.budget = {.queries_per_minute = static_cast<std::int32_t>(4 + dice.below(8)),
+                     .concurrent_calls = static_cast<std::int32_t>(1 + dice.below(4)),
                      .waiting_jobs = static_cast<std::int32_t>(1 + dice.below(5))};
       site.cluster.visibility_lag = Milliseconds{dice.below(3) * 10'000};
       site.cluster.accounting_lag = Milliseconds{dice.below(3) * 20'000};
@@ -45,7 +45,10 @@ struct History {
       case 6: faults.refuse = faults.refuse ? std::nullopt : std::optional<std::string>("not today"); break;
       case 7: faults.latency = Milliseconds{dice.below(70) * 1000}; break;
       case 8: w.restart(); break;
-      case 9: w.gate().die_at_write = w.gate().writes + 1 + static_cast<std::int64_t>(dice.below(4)); w.gate().die_before = dice.one_in(2); break;
+      case 9:
+        w.gate().die_at_write = w.gate().writes + 1 + static_cast<std::int64_t>(dice.below(4));
+        w.gate().die_before = dice.one_in(2);
+        break;
       case 10: w.gate().full = !w.gate().full; break;
     }
   }
@@ -68,8 +71,10 @@ struct History {
         ids.push_back(accepted->jobs[0].id);
         return;
       }
-      if (w.dead()) w.restart();
-      else w.gate().full = false;
+      if (w.dead())
+        w.restart();
+      else
+        w.gate().full = false;
     }
   }
 
@@ -87,7 +92,8 @@ struct History {
   }
 
   void check() {
-    // The client's death, the window, one resend of each kind and ten minutes; then what was refused may still be avoided for a while.
+    // The client's death, the window, one resend of each kind and ten minutes; then what was refused may still be avoided for a
+    // while.
     live(60s + 180s + 600s);
     for (const auto& id : ids) {
       const auto job = w.job(id);
@@ -142,7 +148,8 @@ TEST_CASE("whatever happens, jobs run once and everything is known in the end", 
   }
   if (chosen != nullptr) return;
   // A history in which nothing goes wrong proves nothing.
-  for (const auto* what : {"adopted", "attempt_resent", "attempt_sealed", "attempt_unknown", "attempt_seen_again", "cancel_resolved", "held", "rejected"}) {
+  for (const auto* what : {"adopted", "attempt_resent", "attempt_sealed", "attempt_unknown", "attempt_seen_again",
+                           "cancel_resolved", "held", "rejected"}) {
     INFO(what << " " << seen[what] << " times");
     CHECK(seen[what] >= 5);
   }

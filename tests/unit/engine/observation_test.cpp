@@ -28,8 +28,10 @@ Job with(std::vector<EventBody> events) {
 }
 
 Job bound(std::vector<EventBody> more = {}) {
-  std::vector<EventBody> events{AttemptIntended{.attempt = 1, .site = SiteId("a"), .queue = QueueName("q"), .account = LocalAccount("alice"), .scheduler_account = ""},
-                                AttemptBound{1, SiteJobId("7"), false}};
+  std::vector<EventBody> events{
+      AttemptIntended{
+          .attempt = 1, .site = SiteId("a"), .queue = QueueName("q"), .account = LocalAccount("alice"), .scheduler_account = ""},
+      AttemptBound{1, SiteJobId("7"), false}};
   for (auto& e : more) events.push_back(std::move(e));
   return with(std::move(events));
 }
@@ -83,19 +85,25 @@ TEST_CASE("what a site says of a job, and what that means") {
       {"still cleaning up", bound({kRunning, RunFinishing{1}}), status(Phase::finishing, kStart), ""},
       {"requeued", bound({kRunning}), status(Phase::queued, std::nullopt, 1), "run_requeued"},
       {"accounting lags: no requeue", bound({kRunning}), status(Phase::queued), ""},
-      {"second run", bound({kRunning, RunRequeued{.attempt = 1, .run = 0}}), status(Phase::running, kStart + 5s, 1), "run_started"},
+      {"second run", bound({kRunning, RunRequeued{.attempt = 1, .run = 0}}), status(Phase::running, kStart + 5s, 1),
+       "run_started"},
       {"requeue missed, second run seen", bound({kRunning}), status(Phase::running, kStart + 5s, 1), "run_started"},
       {"done", bound({kRunning}), ended(Outcome::succeeded), "attempt_ended"},
       {"done, never seen running", bound(), ended(Outcome::failed), "attempt_ended"},
       {"done while unknown", bound({unknown}), ended(Outcome::succeeded), "attempt_seen_again attempt_ended"},
       {"cancelled as asked", bound({kRunning, cancel}), ended(Outcome::cancelled), "attempt_ended cancel_resolved"},
       {"ended in spite of the cancel", bound({kRunning, cancel}), ended(Outcome::succeeded), "attempt_ended cancel_resolved"},
-      {"cancel has its outcome", bound({kRunning, cancel, CancelResolved{CancelOutcome::stopped}}), ended(Outcome::cancelled), "attempt_ended"},
-      {"cancel was unknown", bound({kRunning, cancel, CancelResolved{CancelOutcome::unknown}}), ended(Outcome::cancelled), "attempt_ended cancel_resolved"},
+      {"cancel has its outcome", bound({kRunning, cancel, CancelResolved{CancelOutcome::stopped}}), ended(Outcome::cancelled),
+       "attempt_ended"},
+      {"cancel was unknown", bound({kRunning, cancel, CancelResolved{CancelOutcome::unknown}}), ended(Outcome::cancelled),
+       "attempt_ended cancel_resolved"},
       {"never started, goes elsewhere", bound(), ended(Outcome::never_started, std::nullopt), "attempt_ended"},
-      {"never started and cancelled", bound({cancel}), ended(Outcome::never_started, std::nullopt), "attempt_ended cancel_resolved ended"},
+      {"never started and cancelled", bound({cancel}), ended(Outcome::never_started, std::nullopt),
+       "attempt_ended cancel_resolved ended"},
       {"no attempt alive", with({}), ended(Outcome::succeeded), ""},
-      {"not bound yet", with({AttemptIntended{.attempt = 1, .site = SiteId("a"), .queue = QueueName("q"), .account = {}, .scheduler_account = ""}}),
+      {"not bound yet",
+       with(
+           {AttemptIntended{.attempt = 1, .site = SiteId("a"), .queue = QueueName("q"), .account = {}, .scheduler_account = ""}}),
        ended(Outcome::succeeded), ""},
   };
   for (const auto& row : table) {
@@ -128,9 +136,15 @@ TEST_CASE("an end without an outcome is a failure") {
 }
 
 TEST_CASE("whose sighting it is") {
-  Attempt attempt{.number = 1, .site = SiteId("a"), .queue = {}, .account = LocalAccount("alice"), .scheduler_account = {}, .intended_at = kStart};
+  Attempt attempt{.number = 1,
+                  .site = SiteId("a"),
+                  .queue = {},
+                  .account = LocalAccount("alice"),
+                  .scheduler_account = {},
+                  .intended_at = kStart};
   const auto sighting = [](const char* cluster, const char* account, UtcTime at) {
-    return ports::Sighting{.tag = {}, .cluster = cluster, .account = LocalAccount(account), .submitted_at = at, .status = {.id = SiteJobId("1")}};
+    return ports::Sighting{
+        .tag = {}, .cluster = cluster, .account = LocalAccount(account), .submitted_at = at, .status = {.id = SiteJobId("1")}};
   };
   const auto code = [&](const ports::Sighting& s, const char* cluster = "c") {
     const auto reason = why_foreign(attempt, s, cluster, 120s);
@@ -151,11 +165,13 @@ TEST_CASE("whose sighting it is") {
 TEST_CASE("an attempt that can never start any more ends, and a cancelled job with it") {
   const auto intended = AttemptIntended{.attempt = 1, .site = SiteId("a"), .queue = {}, .account = {}, .scheduler_account = ""};
   auto free = with({intended, AttemptUnknown{1, {"X", ""}}});
-  for (const auto& event : end_never_started(free, {"NOT_TAKEN", ""}, true).events) REQUIRE(apply(free, {.at = kStart, .body = event}));
+  for (const auto& event : end_never_started(free, {"NOT_TAKEN", ""}, true).events)
+    REQUIRE(apply(free, {.at = kStart, .body = event}));
   CHECK(free.state == JobState::waiting);
   CHECK(free.attempts[0].sealed);
   auto cancelled = with({intended, CancelRequested{Principal("local:alice")}});
-  for (const auto& event : end_never_started(cancelled, {"NOT_TAKEN", ""}, false).events) REQUIRE(apply(cancelled, {.at = kStart, .body = event}));
+  for (const auto& event : end_never_started(cancelled, {"NOT_TAKEN", ""}, false).events)
+    REQUIRE(apply(cancelled, {.at = kStart, .body = event}));
   CHECK(cancelled.state == JobState::cancelled);
   CHECK(cancelled.cancel->outcome == CancelOutcome::never_started);
   CHECK(end_never_started(with({}), {"X", ""}, true).events.empty());

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where jobs go, how many, in which order, and what happens when no site can take them.
-#include "tests/unit/engine/engine_fixture.hpp"
-
 #include "broker/domain/transition.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
 
 #include <algorithm>
 
@@ -48,7 +47,8 @@ TEST_CASE("jobs of one shape start in the order in which they were submitted", "
 }
 
 TEST_CASE("a site never has more of ours waiting than its budget", "[engine]") {
-  World w({{.id = "alpha", .cores = 2, .budget = {.waiting_jobs = 3}}, {.id = "beta", .cores = 1, .budget = {.waiting_jobs = 1}}});
+  World w(
+      {{.id = "alpha", .cores = 2, .budget = {.waiting_jobs = 3}}, {.id = "beta", .cores = 1, .budget = {.waiting_jobs = 1}}});
   const auto ids = w.submit(40, {.behaviour = "run=20s", .limit = 60s});
   int most_alpha = 0, most_beta = 0;
   const auto pending = [&](const std::string& site) {
@@ -56,11 +56,13 @@ TEST_CASE("a site never has more of ours waiting than its budget", "[engine]") {
       return job.state == connectors::model::ClusterState::pending && domain::parse_tag(job.request.name).has_value();
     }));
   };
-  w.until([&] {
-    most_alpha = std::max(most_alpha, pending("alpha"));
-    most_beta = std::max(most_beta, pending("beta"));
-    return false;
-  }, 30min);
+  w.until(
+      [&] {
+        most_alpha = std::max(most_alpha, pending("alpha"));
+        most_beta = std::max(most_beta, pending("beta"));
+        return false;
+      },
+      30min);
   CHECK(w.all_over(ids));
   CHECK(most_alpha <= 3);
   CHECK(most_alpha >= 2);
@@ -72,10 +74,13 @@ TEST_CASE("a site never has more of ours waiting than its budget", "[engine]") {
 TEST_CASE("a job goes where it is predicted to start first", "[engine]") {
   // alpha is taken by others for hours, beta for minutes, gamma for a day.
   const auto taken = [](Seconds limit) {
-    return connectors::model::ClusterOptions{.name = {}, .node_groups = {},
-                                             .background = {{.every = 24h * 30, .resources = {.tasks = 4}, .run = limit, .time_limit = limit, .queue = {}}}};
+    return connectors::model::ClusterOptions{
+        .name = {},
+        .node_groups = {},
+        .background = {{.every = 24h * 30, .resources = {.tasks = 4}, .run = limit, .time_limit = limit, .queue = {}}}};
   };
-  World w({{.id = "alpha", .cluster = taken(2h)}, {.id = "beta", .cluster = taken(20min)}, {.id = "gamma", .cluster = taken(24h)}});
+  World w(
+      {{.id = "alpha", .cluster = taken(2h)}, {.id = "beta", .cluster = taken(20min)}, {.id = "gamma", .cluster = taken(24h)}});
   w.advance(2min);
   const auto id = w.submit({.behaviour = "run=10s", .limit = 10min});
   w.advance(1min);
@@ -188,10 +193,12 @@ TEST_CASE("a drain that is decided while the site goes down is not lost at a res
   const auto drain = [&] { return w.start_asking(w.engine().drain_site(SiteId("alpha"), "power")); };
   std::shared_ptr<std::optional<Result<void>>> answer;
   const auto before = w.count("alpha", "snapshot");
-  w.until([&] {
-    if (!answer && w.count("alpha", "snapshot") > before) answer = drain();
-    return answer != nullptr && answer->has_value();
-  }, 5min);
+  w.until(
+      [&] {
+        if (!answer && w.count("alpha", "snapshot") > before) answer = drain();
+        return answer != nullptr && answer->has_value();
+      },
+      5min);
   w.restart();
   CHECK(w.report("alpha").state.drained);
 }
@@ -246,12 +253,15 @@ TEST_CASE("placing many jobs costs decisions in proportion to the jobs", "[engin
 #else
   constexpr int kJobs = 20'000;
 #endif
-  World w({{.id = "alpha", .cores = 400, .budget = {.waiting_jobs = 200}}, {.id = "beta", .cores = 100, .budget = {.waiting_jobs = 50}}},
+  World w({{.id = "alpha", .cores = 400, .budget = {.waiting_jobs = 200}},
+           {.id = "beta", .cores = 100, .budget = {.waiting_jobs = 50}}},
           {.status_interval = 30s});
   w.advance(1s);
   std::vector<JobId> ids;
   for (int kind = 0; kind < 4; ++kind) {
-    const auto some = w.submit(kJobs / 4, {.behaviour = "run=30s", .limit = 60s + Seconds{kind}, .sites = kind == 3 ? std::vector<std::string>{"beta"} : std::vector<std::string>{}});
+    const auto some = w.submit(kJobs / 4, {.behaviour = "run=30s",
+                                           .limit = 60s + Seconds{kind},
+                                           .sites = kind == 3 ? std::vector<std::string>{"beta"} : std::vector<std::string>{}});
     ids.insert(ids.end(), some.begin(), some.end());
   }
   for (int minutes = 0; minutes < 180 && w.counters().ended < kJobs; ++minutes) w.advance(1min);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What survives the broker's death, a full disk, a second broker.
-#include "tests/unit/engine/engine_fixture.hpp"
-
 #include "broker/domain/transition.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
 
 using namespace hansa;
 using namespace hansa::engine::test;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // At least once per job, at most once per run: what is sent, looked for, adopted, sent again, sealed, quarantined.
-#include "tests/unit/engine/engine_fixture.hpp"
-
 #include "broker/domain/transition.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
 
 using namespace hansa;
 using namespace hansa::engine::test;
@@ -50,7 +49,8 @@ TEST_CASE("nothing is looked for while the submitting child may live", "[engine]
   CHECK(w.calls.back().at - sent >= 0s);
 }
 
-TEST_CASE("a submission that the site never got is looked for twice, past the window, then sent again under its tag", "[engine]") {
+TEST_CASE("a submission that the site never got is looked for twice, past the window, then sent again under its tag",
+          "[engine]") {
   World w({{.id = "alpha"}});
   w.advance(1s);
   w.site("alpha").faults.silent = true;
@@ -186,7 +186,10 @@ TEST_CASE("of several sightings the first is adopted, the others are cancelled a
 }
 
 TEST_CASE("of two sightings the one that has started is adopted", "[engine]") {
-  World w({{.id = "alpha", .cores = 1, .budget = {}, .cluster = {.name = {}, .node_groups = {}, .queues = {{.name = QueueName("batch")}}}}});
+  World w({{.id = "alpha",
+            .cores = 1,
+            .budget = {},
+            .cluster = {.name = {}, .node_groups = {}, .queues = {{.name = QueueName("batch")}}}}});
   w.advance(1s);
   const auto blocker = w.submit({.behaviour = "run=600s"});
   w.advance(5s);

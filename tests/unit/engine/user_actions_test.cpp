@@ -314,12 +314,15 @@ TEST_CASE("output is read while the job runs and after it has ended", "[engine]"
   World w({{.id = "alpha"}});
   w.advance(1s);
   const auto id = w.submit({.behaviour = "run=60s\n#model-out hello"});
-  const auto read = [&] { return w.ask(w.engine().read_output(w.job(id), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 30s))); };
+  const auto read = [&] {
+    return w.ask(w.engine().read_output(w.job(id), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 30s)));
+  };
   const auto early = w.submit({.behaviour = "run=1s", .sites = {"nowhere"}});
   w.advance(10s);
   REQUIRE(read());
   CHECK(read()->bytes == "hello\n");
   REQUIRE(w.run_to_end({id}));
   CHECK(read()->bytes == "hello\n");
-  CHECK(w.ask(w.engine().read_output(w.job(early), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 30s))).error().code == "NO_OUTPUT");
+  CHECK(w.ask(w.engine().read_output(w.job(early), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 30s))).error().code ==
+        "NO_OUTPUT");
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is seen of the sites: silence, requeues, usage; and what looking costs them.
-#include "tests/unit/engine/engine_fixture.hpp"
-
 #include "broker/domain/transition.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
 
 #include <algorithm>
 
@@ -100,7 +99,11 @@ TEST_CASE("a job that by the site's word never started goes elsewhere, sealed", 
   w.advance(1s);
   bool running_too = false;
   w.retell = [&](const std::string& site, ports::JobStatus& status) {
-    if (site == "alpha" && (status.phase == ports::Phase::queued) != running_too) status = {.id = status.id, .phase = ports::Phase::ended, .outcome = Outcome::never_started, .reason = {"BOOT_FAIL", "its nodes could not be started"}};
+    if (site == "alpha" && (status.phase == ports::Phase::queued) != running_too)
+      status = {.id = status.id,
+                .phase = ports::Phase::ended,
+                .outcome = Outcome::never_started,
+                .reason = {"BOOT_FAIL", "its nodes could not be started"}};
   };
   SECTION("true") {
     REQUIRE(w.cluster("alpha").options().node_groups.size() == 1);
@@ -182,7 +185,11 @@ TEST_CASE("the smallest budgets are kept, and jobs still end", "[engine]") {
     INFO(queries << " queries a minute");
     World w({{.id = "alpha",
               .cores = 4,
-              .budget = {.queries_per_minute = queries, .submits_per_minute = 1, .cancels_per_minute = 1, .concurrent_calls = 1, .waiting_jobs = 1}}});
+              .budget = {.queries_per_minute = queries,
+                         .submits_per_minute = 1,
+                         .cancels_per_minute = 1,
+                         .concurrent_calls = 1,
+                         .waiting_jobs = 1}}});
     w.site("alpha").faults.latency = 2s;
     auto ids = w.submit(6, {.behaviour = "run=20s"});
     const auto doomed = w.submit(3, {.behaviour = "run=7200s", .limit = 10'000s});
@@ -197,7 +204,11 @@ TEST_CASE("the smallest budgets are kept, and jobs still end", "[engine]") {
 TEST_CASE("budgets hold in a storm: lost receipts, cancels, an impatient crowd", "[engine]") {
   World w({{.id = "alpha",
             .cores = 64,
-            .budget = {.queries_per_minute = 6, .submits_per_minute = 30, .cancels_per_minute = 5, .concurrent_calls = 2, .waiting_jobs = 20}}});
+            .budget = {.queries_per_minute = 6,
+                       .submits_per_minute = 30,
+                       .cancels_per_minute = 5,
+                       .concurrent_calls = 2,
+                       .waiting_jobs = 20}}});
   w.advance(1s);
   w.site("alpha").faults.lose_submit_replies = 10;
   w.site("alpha").faults.latency = 1s;

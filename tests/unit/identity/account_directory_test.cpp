@@ -100,7 +100,8 @@ TEST_CASE("who has no account is told what to ask for, and where it belongs") {
   const auto refused = listed(false, {}).account_of(kBob, kSite);
   CHECK(refused.error().kind == ErrorKind::permission_denied);
   CHECK(refused.error().message ==
-        "local:bob has no account at site alpha: ask its operator for an entry \"local:bob\" = \"<account>\" in the site's accounts");
+        "local:bob has no account at site alpha: ask its operator for an entry \"local:bob\" = \"<account>\" in the site's "
+        "accounts");
   Fixture f;
   f.write("");
   const auto by_file = f.directory({}).account_of(kBob, kSite);

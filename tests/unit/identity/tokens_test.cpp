@@ -28,7 +28,9 @@ struct MemoryTokens : ports::TokenStore {
     kept.push_back(std::move(token));
     co_return Result<void>{};
   }
-  async::Task<ApiToken> token_by_hash(std::string hash) override { co_return find([&](const ApiToken& t) { return t.hash == hash; }); }
+  async::Task<ApiToken> token_by_hash(std::string hash) override {
+    co_return find([&](const ApiToken& t) { return t.hash == hash; });
+  }
   async::Task<std::vector<ApiToken>> tokens() override {
     if (refuse) co_return std::unexpected(*refuse);
     co_return kept;
@@ -158,7 +160,8 @@ TEST_CASE("the header: Bearer in any case, one token as it was made, nothing aro
     CHECK(office.code(header) == "BAD_TOKEN");
   }
   for (const auto& header : kBad) {
-    if (const auto caller = office.authority.authenticate(header); !caller) CHECK(caller.error().message == "that is no token of this broker");
+    if (const auto caller = office.authority.authenticate(header); !caller)
+      CHECK(caller.error().message == "that is no token of this broker");
   }
   auto swapped = token;
   swapped.back() = swapped.back() == 'A' ? 'B' : 'A';
@@ -236,7 +239,18 @@ TEST_CASE("a user's name becomes a principal of this broker's own") {
   CHECK(local_principal("local:alice")->str() == "local:alice");
   CHECK(local_principal("A.b_c-9@example.org")->str() == "local:A.b_c-9@example.org");
   CHECK(local_principal(std::string(64, 'x')));
-  const std::string kBad[] = {"", "local:", "local:local:alice", "oidc:alice", "a b", "a/b", "a\n", std::string(65, 'x'), "\xC3\xA5sa", std::string("a\0", 2), "LOCAL:alice", "*"};
+  const std::string kBad[] = {"",
+                              "local:",
+                              "local:local:alice",
+                              "oidc:alice",
+                              "a b",
+                              "a/b",
+                              "a\n",
+                              std::string(65, 'x'),
+                              "\xC3\xA5sa",
+                              std::string("a\0", 2),
+                              "LOCAL:alice",
+                              "*"};
   for (const auto& name : kBad) {
     CAPTURE(name);
     const auto principal = local_principal(name);

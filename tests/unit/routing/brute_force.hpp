@@ -31,8 +31,8 @@ class BruteForce {
       for (const auto n : reservation.nodes) {
         const auto& node = site_.nodes[n];
         if (!node.usable) continue;
-        take(n, std::max<std::int64_t>(to_unix_seconds(reservation.start) - now_, 0),
-             to_unix_seconds(reservation.end) - now_, {node.cores, node.memory.value, node.gpus});
+        take(n, std::max<std::int64_t>(to_unix_seconds(reservation.start) - now_, 0), to_unix_seconds(reservation.end) - now_,
+             {node.cores, node.memory.value, node.gpus});
       }
     }
   }
@@ -103,7 +103,8 @@ class BruteForce {
     const auto end = t + job.time_limit.count();
     for (const auto node : queue_of(job).nodes) {
       if (job.resources.gpus_per_node > 0 && !job.resources.gpu_model.empty() &&
-          site_.nodes[node].gpu_model != job.resources.gpu_model) continue;
+          site_.nodes[node].gpu_model != job.resources.gpu_model)
+        continue;
       bool fits = true;
       for (auto s = t; s < end && s < kSpan; ++s) {
         for (std::size_t i = 0; i < 3; ++i) fits = fits && table_[node][static_cast<std::size_t>(s)][i] >= cell[i];

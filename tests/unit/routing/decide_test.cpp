@@ -109,8 +109,8 @@ TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and 
       {"TOO_FEW_GPUS", Obstacle::permanent,
        "needs 3 h100 GPUs on one node; no node of queue \"gpu\" has more than 2 (snapshot, 20s old)",
        ask(want(1, 1, 0, 3, "h100")), gpus},
-      {"TOO_FEW_GPUS", Obstacle::permanent, "needs 5 GPUs on one node; no node of queue \"gpu\" has more than 4 (snapshot, 20s old)",
-       ask(want(1, 1, 0, 5)), gpus},
+      {"TOO_FEW_GPUS", Obstacle::permanent,
+       "needs 5 GPUs on one node; no node of queue \"gpu\" has more than 4 (snapshot, 20s old)", ask(want(1, 1, 0, 5)), gpus},
       {"TOO_FEW_CORES", Obstacle::permanent,
        "needs 64 cores on one node; no node of queue \"main\" has more than 16 (snapshot, 20s old)", ask(want(1, 64))},
       {"TOO_LITTLE_MEMORY", Obstacle::permanent,
@@ -138,10 +138,10 @@ TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and 
       {"SNAPSHOT_STALE", Obstacle::temporary,
        "what is known of its queues is 20s old; at most 19s is trusted (snapshot, 20s old)",
        [](Federation& f) { f.member(0).view.freshness = Seconds{19}; }},
-      {"BUDGET_FULL", Obstacle::temporary,
-       "5 jobs of this broker already waiting there; the site allows 5 (configuration)",
+      {"BUDGET_FULL", Obstacle::temporary, "5 jobs of this broker already waiting there; the site allows 5 (configuration)",
        [](Federation& f) { f.member(0).view.our_waiting = 5; }},
-      {"QUEUE_DOWN", Obstacle::temporary, "queue \"main\" is closed and starts nothing now (snapshot, 20s old)", none, closed.get()},
+      {"QUEUE_DOWN", Obstacle::temporary, "queue \"main\" is closed and starts nothing now (snapshot, 20s old)", none,
+       closed.get()},
       {"QUEUE_DOWN", Obstacle::temporary, "the site shows no queue (snapshot, 20s old)", none, SiteMaker().nodes(1, 4).get()},
       {"TOO_FEW_NODES", Obstacle::temporary,
        "needs 2 nodes with 16 cores each; of the 4 such nodes of queue \"main\" only 1 is in service now (snapshot, 20s old)",
@@ -244,8 +244,8 @@ TEST_CASE("the earliest predicted start wins, and the reason says why") {
   CHECK(decision.chosen == SiteId{"beta"});
   CHECK(decision.queue == QueueName{"main"});
   CHECK(decision.at == at(10));
-  CHECK(decision.reason == domain::Reason{"EARLIEST_START",
-                                          "earliest predicted start: in 3m50s, at beta (queue main); next alpha in 4m"});
+  CHECK(decision.reason ==
+        domain::Reason{"EARLIEST_START", "earliest predicted start: in 3m50s, at beta (queue main); next alpha in 4m"});
   REQUIRE(decision.verdicts.size() == 2);
   CHECK(decision.verdicts[0].site == SiteId{"alpha"});
   CHECK(decision.verdicts[0].wait == Seconds{240});
@@ -286,8 +286,8 @@ TEST_CASE("300 equal jobs spread over idle sites of 16, 8 and 2 cores as their c
     REQUIRE(decision.chosen);
     ++jobs[decision.chosen->str()];
     const auto& spec = federation.spec;
-    REQUIRE(federation.member(*decision.chosen).profile->occupy(Tag{std::to_string(i)}, decision.queue, spec.resources,
-                                                                spec.time_limit, at(0)));
+    REQUIRE(federation.member(*decision.chosen)
+                .profile->occupy(Tag{std::to_string(i)}, decision.queue, spec.resources, spec.time_limit, at(0)));
   }
   CHECK(jobs["alpha"] == 11 * 16 + 14);  // 300 = 11 * 26 + 14, and the last round begins with alpha
   CHECK(jobs["beta"] == 11 * 8);
@@ -300,7 +300,8 @@ namespace {
 void fill(Federation& federation) {
   const auto count = pick(0, 4);
   for (std::int32_t i = 0; i < count; ++i) {
-    auto& member = pick(0, 5) == 0 ? federation.add("site-" + std::to_string(i)) : federation.add("site-" + std::to_string(i), random_site(5));
+    auto& member = pick(0, 5) == 0 ? federation.add("site-" + std::to_string(i))
+                                   : federation.add("site-" + std::to_string(i), random_site(5));
     if (pick(0, 7) == 0) member.state.drained = true;
     if (pick(0, 7) == 0) {
       member.state.health = domain::SiteHealth::down;
@@ -354,8 +355,8 @@ TEST_CASE("determinism and replay") {
       RC_ASSERT(again.has_value());
       RC_ASSERT(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(decision)));
       if (!decision.chosen) continue;
-      federation.member(*decision.chosen).profile->occupy(Tag{std::to_string(i)}, decision.queue, federation.spec.resources,
-                                                          federation.spec.time_limit, at(i));
+      federation.member(*decision.chosen)
+          .profile->occupy(Tag{std::to_string(i)}, decision.queue, federation.spec.resources, federation.spec.time_limit, at(i));
     }
   });
 }
@@ -364,9 +365,12 @@ TEST_CASE("an input that cannot be read is an error, and a missing document is t
   Federation federation;
   federation.add("alpha", plain().get());
   const auto good = routing::to_json(federation.input());
-  const FetchDocument nothing = [](const std::string&) -> Result<std::string> { return fail(ErrorKind::not_found, "GONE", "gone"); };
+  const FetchDocument nothing = [](const std::string&) -> Result<std::string> {
+    return fail(ErrorKind::not_found, "GONE", "gone");
+  };
   CHECK(replay(good, nothing).error().code == "GONE");
-  for (const char* field : {"/at_ms", "/spec", "/sites/0/id", "/sites/0/health", "/sites/0/snapshot_taken_at_ms", "/sites/0/budget"}) {
+  for (const char* field :
+       {"/at_ms", "/spec", "/sites/0/id", "/sites/0/health", "/sites/0/snapshot_taken_at_ms", "/sites/0/budget"}) {
     INFO(field);
     auto bent = good;
     bent[Json::json_pointer(field)] = Json::array();

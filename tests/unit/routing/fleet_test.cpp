@@ -54,8 +54,10 @@ TEST_CASE("the earliest common start is the first second at which a search by ha
       candidates.push_back(i);
     }
     const Fleet fleet(timelines, models);
-    Demand demand{.nodes = *rc::gen::inRange(1, 4), .per_node = random_room(9),
-                  .gpu_model = *rc::gen::inRange<std::uint32_t>(0, 3), .duration = *rc::gen::inRange<std::int64_t>(1, 30)};
+    Demand demand{.nodes = *rc::gen::inRange(1, 4),
+                  .per_node = random_room(9),
+                  .gpu_model = *rc::gen::inRange<std::uint32_t>(0, 3),
+                  .duration = *rc::gen::inRange<std::int64_t>(1, 30)};
     const auto from = *rc::gen::inRange<std::int64_t>(0, 60);
     std::optional<Instant> expected;
     for (auto t = from; t <= kSpan + 40 && !expected; ++t) {

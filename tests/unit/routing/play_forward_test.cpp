@@ -103,7 +103,10 @@ TEST_CASE("a time limit of 0 is the queue's, or none") {
 
 TEST_CASE("memory and GPUs make a job wait like cores do; memory 0 never does") {
   auto site = SiteMaker().nodes(1, 8, 100, 2, "a100").queue("main").running({0}, 1, 40, 90, 1);
-  site.waiting(want(1, 1, 11), 5).waiting(want(1, 1, 0, 2, "a100"), 5).waiting(want(1, 1, 0, 1, "a100"), 5).waiting(want(1, 1), 5);
+  site.waiting(want(1, 1, 11), 5)
+      .waiting(want(1, 1, 0, 2, "a100"), 5)
+      .waiting(want(1, 1, 0, 1, "a100"), 5)
+      .waiting(want(1, 1), 5);
   CHECK(play(site.get()) == Starts{40, 40, 0, 0});
 }
 
@@ -117,8 +120,12 @@ TEST_CASE("a hostile snapshot is played without harm") {
   auto site = SiteMaker().nodes(2, 4).queue("main", {0, 0, 1, 7, 4000000000U}).queue("main", {1});
   site.nodes(1, -4, -1, -1).running({9, 0}, -3, 10).running({0}, 2'000'000'000, 20).reservation(50, 10, {0, 88});
   site.waiting(want(-1, 1), 5).waiting(want(1, 2'000'000'000), 5).waiting(want(2'000'000'000, 1), 5);
-  domain::Resources many{.nodes = 1, .tasks = 2'000'000'000, .cpus_per_task = 2'000'000'000,
-                         .memory_per_node = {std::numeric_limits<std::int64_t>::max()}, .gpus_per_node = -1, .gpu_model = {}};
+  domain::Resources many{.nodes = 1,
+                         .tasks = 2'000'000'000,
+                         .cpus_per_task = 2'000'000'000,
+                         .memory_per_node = {std::numeric_limits<std::int64_t>::max()},
+                         .gpus_per_node = -1,
+                         .gpu_model = {}};
   site.waiting(many, std::numeric_limits<std::int64_t>::max()).waiting(want(1, 1), -9);
   site.get().running.push_back({.id = {}, .queue = {}, .shares = {{1, 4, {0}, 0}}, .expected_end = UtcTime::max()});
   const auto starts = play(site.get());

@@ -16,8 +16,8 @@ namespace {
 
 const QueueName kMain{"main"};
 
-std::optional<std::int64_t> start_in(const AvailabilityProfile& profile, const domain::Resources& resources,
-                                     std::int64_t limit, std::int64_t from = 0, const QueueName& queue = kMain) {
+std::optional<std::int64_t> start_in(const AvailabilityProfile& profile, const domain::Resources& resources, std::int64_t limit,
+                                     std::int64_t from = 0, const QueueName& queue = kMain) {
   const auto start = profile.earliest_start(queue, resources, Seconds{limit}, at(from));
   return start ? std::optional(to_unix_seconds(start->at) - kNow) : std::nullopt;
 }
@@ -252,9 +252,13 @@ TEST_CASE("the answer equals a search of the table, and EASY itself is never lat
     auto site = random_site();
     BruteForce brute(site, kNow);
     const auto profile = build_profile(site, at(0));
-    domain::WaitingWork job{.id = SiteJobId{"new"}, .queue = kMain,
+    domain::WaitingWork job{.id = SiteJobId{"new"},
+                            .queue = kMain,
                             .resources = random_request(static_cast<std::int32_t>(site.nodes.size())),
-                            .time_limit = Seconds{pick(1, 30)}, .priority = -1, .eligible = true, .eligible_at = {}};
+                            .time_limit = Seconds{pick(1, 30)},
+                            .priority = -1,
+                            .eligible = true,
+                            .eligible_at = {}};
     brute.play();
     const auto from = pick(0, 30);
     const auto hole = brute.hole(job, from);
@@ -304,7 +308,8 @@ TEST_CASE("whatever is occupied and released, no node is given twice, and the do
       }
       for (std::size_t node = 0; node < profile.fleet().size(); ++node) {
         const auto& kind = profile.facts().kinds[profile.facts().kind_of[node]];
-        if (std::ranges::any_of(site.reservations, [&](const auto& r) { return std::ranges::find(r.nodes, node) != r.nodes.end(); })) {
+        if (std::ranges::any_of(site.reservations,
+                                [&](const auto& r) { return std::ranges::find(r.nodes, node) != r.nodes.end(); })) {
           continue;  // running work may lie under it
         }
         for (const auto& step : profile.fleet()[node].steps()) {

@@ -10,10 +10,14 @@ namespace hansa::routing::test {
 inline constexpr std::int64_t kNow = 1'000'000;
 inline UtcTime at(std::int64_t after_now) { return from_unix_seconds(kNow + after_now); }
 
-inline domain::Resources want(std::int32_t nodes, std::int32_t cores_per_node, std::int64_t memory = 0,
-                              std::int32_t gpus = 0, std::string model = "") {
-  return {.nodes = nodes, .tasks = nodes, .cpus_per_task = cores_per_node, .memory_per_node = {memory},
-          .gpus_per_node = gpus, .gpu_model = std::move(model)};
+inline domain::Resources want(std::int32_t nodes, std::int32_t cores_per_node, std::int64_t memory = 0, std::int32_t gpus = 0,
+                              std::string model = "") {
+  return {.nodes = nodes,
+          .tasks = nodes,
+          .cpus_per_task = cores_per_node,
+          .memory_per_node = {memory},
+          .gpus_per_node = gpus,
+          .gpu_model = std::move(model)};
 }
 
 class SiteMaker {
@@ -41,17 +45,21 @@ class SiteMaker {
   }
   SiteMaker& running(std::vector<std::uint32_t> on, std::int32_t cores, std::int64_t ends, std::int64_t memory = 0,
                      std::int32_t gpus = 0) {
-    domain::RunningWork work{.id = SiteJobId{"r" + std::to_string(site_.running.size())}, .queue = {}, .shares = {},
-                             .expected_end = at(ends)};
+    domain::RunningWork work{
+        .id = SiteJobId{"r" + std::to_string(site_.running.size())}, .queue = {}, .shares = {}, .expected_end = at(ends)};
     for (const auto node : on) work.shares.push_back({node, cores, {memory}, gpus});
     site_.running.push_back(std::move(work));
     return *this;
   }
   SiteMaker& waiting(domain::Resources resources, std::int64_t limit, std::int64_t priority = 0,
                      const std::string& queue = "main") {
-    site_.waiting.push_back({.id = SiteJobId{"w" + std::to_string(site_.waiting.size())}, .queue = QueueName{queue},
-                             .resources = std::move(resources), .time_limit = Seconds{limit}, .priority = priority,
-                             .eligible = true, .eligible_at = {}});
+    site_.waiting.push_back({.id = SiteJobId{"w" + std::to_string(site_.waiting.size())},
+                             .queue = QueueName{queue},
+                             .resources = std::move(resources),
+                             .time_limit = Seconds{limit},
+                             .priority = priority,
+                             .eligible = true,
+                             .eligible_at = {}});
     return *this;
   }
   SiteMaker& reservation(std::int64_t from, std::int64_t until, std::vector<std::uint32_t> on) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/migrations.hpp"
+
 #include "broker/store/jobs.hpp"
 
 #include <catch2/catch.hpp>
@@ -11,11 +12,17 @@ using namespace hansa::store;
 
 namespace {
 
-Connection memory() { return Connection({.path = ":memory:", .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024}, Connection::Mode::read_write); }
+Connection memory() {
+  return Connection({.path = ":memory:", .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
+                    Connection::Mode::read_write);
+}
 
 constexpr std::array kOne = {Migration{.version = 1, .name = "one", .sql = "CREATE TABLE a(x INTEGER) STRICT;"}};
-constexpr std::array kTwo = {kOne[0], Migration{.version = 2, .name = "two", .sql = "CREATE TABLE b(x INTEGER) STRICT; INSERT INTO b VALUES(7);"}};
-constexpr std::array kBroken = {kOne[0], Migration{.version = 2, .name = "broken", .sql = "CREATE TABLE b(x INTEGER) STRICT; CREATE TABLE a(x INTEGER) STRICT;"}};
+constexpr std::array kTwo = {
+    kOne[0], Migration{.version = 2, .name = "two", .sql = "CREATE TABLE b(x INTEGER) STRICT; INSERT INTO b VALUES(7);"}};
+constexpr std::array kBroken = {
+    kOne[0],
+    Migration{.version = 2, .name = "broken", .sql = "CREATE TABLE b(x INTEGER) STRICT; CREATE TABLE a(x INTEGER) STRICT;"}};
 
 std::string plan(Connection& db, const std::string& sql) {
   std::string text;
@@ -75,11 +82,14 @@ TEST_CASE("events and usage cannot be edited, not even by a replacement") {
   auto db = memory();
   REQUIRE(db.apply_settings(Connection::Mode::read_write));
   REQUIRE(migrate(db, migrations(), UtcTime{}));
-  db.run_script("INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, accepted_at_ms, spec) "
-                "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
-                "INSERT INTO events(sequence, job, version, at_ms, name, body) VALUES(1, 1, 1, 0, 'accepted', '{}');");
-  for (const auto* edit : {"UPDATE events SET body = ''", "DELETE FROM events", "INSERT OR REPLACE INTO events VALUES(1, 1, 1, 0, 'x', '')",
-                           "INSERT OR REPLACE INTO events VALUES(2, 1, 1, 0, 'x', '')"}) {
+  db.run_script(
+      "INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
+      "held_by_user, accepted_at_ms, spec) "
+      "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
+      "INSERT INTO events(sequence, job, version, at_ms, name, body) VALUES(1, 1, 1, 0, 'accepted', '{}');");
+  for (const auto* edit :
+       {"UPDATE events SET body = ''", "DELETE FROM events", "INSERT OR REPLACE INTO events VALUES(1, 1, 1, 0, 'x', '')",
+        "INSERT OR REPLACE INTO events VALUES(2, 1, 1, 0, 'x', '')"}) {
     INFO(edit);
     CHECK_THROWS_AS(db.run_script(edit), SqliteFailure);
   }

@@ -12,7 +12,8 @@ TEST_CASE("a packed list comes back byte for byte") {
 }
 
 TEST_CASE("what is not a packed list is not guessed at") {
-  for (const auto* bad : {"5", "5:", "5:abc", "5:hello", "5:hello;", ":a,", "a:b,", "-1:,", "1:a,x", "1:a,2:", " 1:a,", "99999999999:a,", "18446744073709551615:,"}) {
+  for (const auto* bad : {"5", "5:", "5:abc", "5:hello", "5:hello;", ":a,", "a:b,", "-1:,", "1:a,x", "1:a,2:", " 1:a,",
+                          "99999999999:a,", "18446744073709551615:,"}) {
     INFO(bad);
     CHECK_FALSE(unpack(bad));
   }

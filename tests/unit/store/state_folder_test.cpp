@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/state_folder.hpp"
+
 #include "temporary_folder.hpp"
-
 #include <catch2/catch.hpp>
-
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,9 +36,11 @@ TEST_CASE("a folder that cannot hold a state is refused with its reason") {
 }
 
 TEST_CASE("network and FUSE file systems are told from local ones") {
-  for (const long magic : {0x6969L, 0x517BL, 0xFF534D42L, 0xFE534D42L, 0x65735546L, 0x01021997L, 0x0BD00BD0L, 0x47504653L}) CHECK(is_remote_file_system(magic));
-  for (const long magic : {static_cast<long>(EXT4_SUPER_MAGIC), static_cast<long>(XFS_SUPER_MAGIC), static_cast<long>(BTRFS_SUPER_MAGIC),
-                           static_cast<long>(TMPFS_MAGIC), static_cast<long>(OVERLAYFS_SUPER_MAGIC), 0x2FC12FC1L /* ZFS */}) {
+  for (const long magic : {0x6969L, 0x517BL, 0xFF534D42L, 0xFE534D42L, 0x65735546L, 0x01021997L, 0x0BD00BD0L, 0x47504653L})
+    CHECK(is_remote_file_system(magic));
+  for (const long magic :
+       {static_cast<long>(EXT4_SUPER_MAGIC), static_cast<long>(XFS_SUPER_MAGIC), static_cast<long>(BTRFS_SUPER_MAGIC),
+        static_cast<long>(TMPFS_MAGIC), static_cast<long>(OVERLAYFS_SUPER_MAGIC), 0x2FC12FC1L /* ZFS */}) {
     CHECK_FALSE(is_remote_file_system(magic));
   }
 }
@@ -49,7 +50,7 @@ TEST_CASE("the database file is its owner's alone") {
   const auto old_mask = ::umask(0);
   REQUIRE(create_private_file(folder.path() / "hansa.db"));
   ::umask(old_mask);
-  struct stat about {};
+  struct stat about{};
   REQUIRE(::stat((folder.path() / "hansa.db").c_str(), &about) == 0);
   CHECK((about.st_mode & 0777) == 0600);
   CHECK(create_private_file(folder.path() / "hansa.db"));  // again: as it was

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/writer.hpp"
-#include "temporary_folder.hpp"
 
+#include "temporary_folder.hpp"
 #include <catch2/catch.hpp>
 
 #include <future>
@@ -13,7 +13,8 @@ namespace {
 
 std::unique_ptr<Connection> open(const TemporaryFolder& folder) {
   auto db = std::make_unique<Connection>(
-      Connection::Settings{.path = (folder.path() / "w.db").string(), .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
+      Connection::Settings{
+          .path = (folder.path() / "w.db").string(), .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
       Connection::Mode::read_write);
   if (!db->apply_settings(Connection::Mode::read_write)) throw std::runtime_error("settings");
   db->run_script("CREATE TABLE IF NOT EXISTS numbers(n INTEGER PRIMARY KEY) STRICT");
@@ -66,20 +67,26 @@ TEST_CASE("what gathers during a commit is committed together; one that fails is
     };
   };
   writer.submit({.bytes = 1, .run = insert(1), .settle = settle(0)});
-  writer.submit({.bytes = 1, .run = [](Connection& db) -> Result<void> {
+  writer.submit({.bytes = 1,
+                 .run = [](Connection& db) -> Result<void> {
                    db.execute("INSERT INTO numbers VALUES(100)");
                    return fail(ErrorKind::conflict, "REFUSED", "refused");
-                 }, .settle = settle(1)});
+                 },
+                 .settle = settle(1)});
   writer.submit({.bytes = 1, .run = insert(1), .settle = settle(2)});  // collides with the first of its group
-  writer.submit({.bytes = 1, .run = [](Connection& db) -> Result<void> {
+  writer.submit({.bytes = 1,
+                 .run = [](Connection& db) -> Result<void> {
                    db.execute("INSERT INTO numbers VALUES(101)");
                    throw std::runtime_error("a defect");
-                 }, .settle = settle(3)});
-  writer.submit({.bytes = 1, .run = [](Connection& db) -> Result<void> {
+                 },
+                 .settle = settle(3)});
+  writer.submit({.bytes = 1,
+                 .run = [](Connection& db) -> Result<void> {
                    db.execute("INSERT INTO numbers VALUES(102)");
                    db.execute("INSERT INTO nowhere VALUES(1)");
                    return {};
-                 }, .settle = settle(4)});
+                 },
+                 .settle = settle(4)});
   writer.submit({.bytes = 1, .run = insert(2), .settle = settle(5)});
   writer.submit({.bytes = 1, .run = insert(3), .settle = settle(6)});
   CHECK(writer.figures().queued == 7);
@@ -104,8 +111,10 @@ TEST_CASE("a full queue says so at once, and a closed one too") {
   std::vector<Error> refused;
   int done = 0;
   const auto settle = [&](Result<void> end) {
-    if (end) ++done;
-    else refused.push_back(end.error());
+    if (end)
+      ++done;
+    else
+      refused.push_back(end.error());
   };
   writer.submit({.bytes = 60, .run = insert(1), .settle = settle});
   writer.submit({.bytes = 60, .run = insert(2), .settle = settle});  // too many bytes
@@ -138,7 +147,7 @@ TEST_CASE("a group is bounded by operations and by bytes") {
   gate.entered.get_future().wait();
   for (int i = 0; i < 6; ++i) writer.submit({.bytes = 1, .run = insert(i), .settle = [](Result<void>) {}});        // 2 groups
   for (int i = 6; i < 10; ++i) writer.submit({.bytes = 50, .run = insert(i), .settle = [](Result<void>) {}});      // 2 groups
-  writer.submit({.bytes = 5000, .run = insert(10), .settle = [](Result<void>) {}});                                // one, however large
+  writer.submit({.bytes = 5000, .run = insert(10), .settle = [](Result<void>) {}});  // one, however large
   gate.open.set_value();
   const auto closed = writer.close();
   REQUIRE(closed);
@@ -154,7 +163,8 @@ TEST_CASE("the log is copied into the file between commits and starts again") {
   Writer writer(open(folder), options);
   for (int i = 0; i < 200; ++i) writer.submit({.bytes = 1, .run = insert(i), .settle = [](Result<void>) {}});
   std::promise<std::uintmax_t> log_size;
-  writer.submit({.bytes = 1, .run = [](Connection&) -> Result<void> { return {}; },
+  writer.submit({.bytes = 1,
+                 .run = [](Connection&) -> Result<void> { return {}; },
                  .settle = [&](Result<void>) { log_size.set_value(std::filesystem::file_size(folder.path() / "w.db-wal")); }});
   CHECK(log_size.get_future().get() < 64 * 4096);
   CHECK(writer.figures().checkpoints >= 5);

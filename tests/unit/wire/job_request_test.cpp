@@ -121,8 +121,10 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {resources({{"tasks", 0}}), "/resources/tasks", "must be a whole number from 1"},
       {resources({{"nodes", 4}, {"tasks", 3}}), "/resources/tasks", "must be at least the number of nodes, 4"},
       {resources({{"cpus_per_task", 0}}), "/resources/cpus_per_task", "must be a whole number from 1"},
-      {resources({{"tasks", 1'000'000}, {"cpus_per_task", 2148}}), "/resources/cpus_per_task", "tasks times cpus_per_task is too large"},
-      {resources({{"memory_per_node_mib", -1}}), "/resources/memory_per_node_mib", "must be a whole number from 0 to 1099511627776"},
+      {resources({{"tasks", 1'000'000}, {"cpus_per_task", 2148}}), "/resources/cpus_per_task",
+       "tasks times cpus_per_task is too large"},
+      {resources({{"memory_per_node_mib", -1}}), "/resources/memory_per_node_mib",
+       "must be a whole number from 0 to 1099511627776"},
       {resources({{"memory_per_node_mib", 1099511627777}}), "/resources/memory_per_node_mib", "must be a whole number"},
       {resources({{"memory_per_node_mib", "4G"}}), "/resources/memory_per_node_mib", "must be a whole number"},
       {resources({{"gpus_per_node", -1}}), "/resources/gpus_per_node", "must be a whole number from 0"},
@@ -180,15 +182,17 @@ TEST_CASE("all faults of a job are found at once") {
   std::vector<std::string> places;
   for (const auto& fault : faults) places.push_back(fault.where);
   std::ranges::sort(places);
-  CHECK(places == std::vector<std::string>{"/arguments/0", "/arguments/2", "/array", "/environment/1", "/environment/B", "/name", "/placement/countries",
-                                           "/placement/sites", "/placement/sites/1", "/project", "/requeue", "/resources/core", "/resources/gpu_model",
-                                           "/resources/nodes", "/resources/tasks", "/script", "/time_limit_s", "/wall"});
+  CHECK(places == std::vector<std::string>{"/arguments/0", "/arguments/2", "/array", "/environment/1", "/environment/B", "/name",
+                                           "/placement/countries", "/placement/sites", "/placement/sites/1", "/project",
+                                           "/requeue", "/resources/core", "/resources/gpu_model", "/resources/nodes",
+                                           "/resources/tasks", "/script", "/time_limit_s", "/wall"});
   const auto read = job_from_json(Json::object({{"nodes", 1}}));
   CHECK_THAT(read.error().message, Catch::StartsWith("/script: is required") && Catch::EndsWith("(and 1 more)"));
 }
 
 TEST_CASE("pointers begin where the job lies in its document") {
-  const auto read = job_from_json({{"script", "x"}, {"resources", {{"nodes", 0}}}, {"environment", {{"-", ""}}}, {"arguments", {1}}}, "/jobs/3");
+  const auto read = job_from_json(
+      {{"script", "x"}, {"resources", {{"nodes", 0}}}, {"environment", {{"-", ""}}}, {"arguments", {1}}}, "/jobs/3");
   REQUIRE_FALSE(read);
   for (const auto& fault : read.error().faults) CHECK_THAT(fault.where, Catch::StartsWith("/jobs/3/"));
   CHECK(job_from_json(1, "/jobs/0").error().faults[0].where == "/jobs/0");
@@ -205,9 +209,22 @@ TEST_CASE("a request of nothing but faults is answered with so many and no more"
 }
 
 TEST_CASE("a job with nothing but a script has the defaults") {
-  for (const auto& json : {job_with(), job_with({{"name", nullptr}, {"project", nullptr}, {"arguments", nullptr}, {"environment", nullptr}, {"resources", nullptr},
-                                                 {"time_limit_s", nullptr}, {"placement", nullptr}, {"requeue", nullptr}, {"datasets", nullptr}}),
-                           job_with({{"datasets", Json::array()}, {"code", ""}, {"outputs", Json::array()}, {"secrets", Json::array()}, {"array", ""}, {"after", Json::array()}}),
+  for (const auto& json : {job_with(),
+                           job_with({{"name", nullptr},
+                                     {"project", nullptr},
+                                     {"arguments", nullptr},
+                                     {"environment", nullptr},
+                                     {"resources", nullptr},
+                                     {"time_limit_s", nullptr},
+                                     {"placement", nullptr},
+                                     {"requeue", nullptr},
+                                     {"datasets", nullptr}}),
+                           job_with({{"datasets", Json::array()},
+                                     {"code", ""},
+                                     {"outputs", Json::array()},
+                                     {"secrets", Json::array()},
+                                     {"array", ""},
+                                     {"after", Json::array()}}),
                            resources(Json::object()), placement({{"sites", Json::array()}})}) {
     const auto read = job_from_json(json);
     REQUIRE(read);
@@ -223,7 +240,13 @@ TEST_CASE("every field of a job arrives") {
                                    {"script", "#!/usr/bin/python3\nprint(1)"},
                                    {"arguments", {"-n", "two words", "", "\xE2\x82\xAC\n"}},
                                    {"environment", {{"A", ""}, {"_b2", "x=y"}}},
-                                   {"resources", {{"nodes", 2}, {"tasks", 5}, {"cpus_per_task", 3}, {"memory_per_node_mib", 4096}, {"gpus_per_node", 4}, {"gpu_model", "a100"}}},
+                                   {"resources",
+                                    {{"nodes", 2},
+                                     {"tasks", 5},
+                                     {"cpus_per_task", 3},
+                                     {"memory_per_node_mib", 4096},
+                                     {"gpus_per_node", 4},
+                                     {"gpu_model", "a100"}}},
                                    {"time_limit_s", 60},
                                    {"placement", {{"sites", {"alpha", "beta"}}, {"countries", {"FI"}}}},
                                    {"requeue", true}});
@@ -231,7 +254,9 @@ TEST_CASE("every field of a job arrives") {
   const auto& [spec, payload] = *read;
   CHECK(spec.name == "\xC3\x84tna run");
   CHECK(spec.project.str() == "p-1");
-  CHECK(spec.resources == domain::Resources{.nodes = 2, .tasks = 5, .cpus_per_task = 3, .memory_per_node = {4096}, .gpus_per_node = 4, .gpu_model = "a100"});
+  CHECK(spec.resources ==
+        domain::Resources{
+            .nodes = 2, .tasks = 5, .cpus_per_task = 3, .memory_per_node = {4096}, .gpus_per_node = 4, .gpu_model = "a100"});
   CHECK(spec.time_limit == Seconds{60});
   CHECK(spec.placement == domain::Placement{{SiteId("alpha"), SiteId("beta")}, {"FI"}});
   CHECK(spec.requeue);
@@ -290,7 +315,8 @@ TEST_CASE("jobs in bulk: one to a thousand, all faults of all of them") {
   }
   CHECK_FALSE(jobs_from_json(Json::array({job_with()})));
 
-  const auto read = jobs_from_json({{"jobs", {job_with({{"name", "first"}}), Json::object(), 7, resources({{"nodes", 0}})}}, {"job", 1}});
+  const auto read =
+      jobs_from_json({{"jobs", {job_with({{"name", "first"}}), Json::object(), 7, resources({{"nodes", 0}})}}, {"job", 1}});
   REQUIRE_FALSE(read);
   const std::vector<Fault> expected{{"/jobs/1/script", "is required: the text of the script, beginning with \"#!\""},
                                     {"/jobs/2", "must be an object"},
@@ -311,7 +337,9 @@ TEST_CASE("a submission that is written is read back the same") {
     const auto text = [] {
       return *element<std::string>("", "a", "two words", "\"\\/", "\xC3\xA5\xE2\x82\xAC\xF0\x9F\x9A\x80", std::string(100, 'x'));
     };
-    const auto word = [] { return *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcXYZ019._-")))); };
+    const auto word = [] {
+      return *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcXYZ019._-"))));
+    };
     Submission submission;
     auto& [spec, payload] = submission;
     spec.name = text();

@@ -16,12 +16,16 @@ namespace {
 constexpr UtcTime at(std::int64_t s) { return from_unix_seconds(1'795'341'600 + s); }  // 2026-11-22T10:00:00Z
 const JobId kId = *JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV");
 
-Job bare_job() { return new_job(kId, 1, at(0), {.owner = Principal("local:alice"), .broker_id = "b1", .spec = {.name = "", .project = ProjectId("p")}}); }
+Job bare_job() {
+  return new_job(kId, 1, at(0),
+                 {.owner = Principal("local:alice"), .broker_id = "b1", .spec = {.name = "", .project = ProjectId("p")}});
+}
 
 Job full_job() {
   auto job = bare_job();
   job.spec.name = "run";
-  job.spec.resources = {.nodes = 2, .tasks = 4, .cpus_per_task = 3, .memory_per_node = {512}, .gpus_per_node = 1, .gpu_model = "a100"};
+  job.spec.resources = {
+      .nodes = 2, .tasks = 4, .cpus_per_task = 3, .memory_per_node = {512}, .gpus_per_node = 1, .gpu_model = "a100"};
   job.spec.placement = {{SiteId("alpha")}, {"FI"}};
   const EventBody kHistory[] = {
       AttemptIntended{1, SiteId("alpha"), QueueName("main"), LocalAccount("alice"), "acc"},
@@ -93,7 +97,12 @@ TEST_CASE("a job that came back from a site is at none; its attempt is still tol
 
 TEST_CASE("a job that is over shows how its run ended") {
   auto job = full_job();
-  REQUIRE(apply(job, {at(90), AttemptEnded{.attempt = 1, .outcome = Outcome::failed, .ended_at = at(80), .exit_code = 137, .signal = 9, .reason = {"KILLED", "k"}}}));
+  REQUIRE(apply(job, {at(90), AttemptEnded{.attempt = 1,
+                                           .outcome = Outcome::failed,
+                                           .ended_at = at(80),
+                                           .exit_code = 137,
+                                           .signal = 9,
+                                           .reason = {"KILLED", "k"}}}));
   const auto view = job_details_view(job);
   CHECK(view["state"] == "failed");
   CHECK(view["exit_code"] == 137);
@@ -113,33 +122,37 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
   const auto job = full_job();
   auto expected = job_view(job);
   expected.update({{"broker_id", "b1"},
-                   {"resources", {{"nodes", 2}, {"tasks", 4}, {"cpus_per_task", 3}, {"gpus_per_node", 1}, {"memory_per_node_mib", 512}, {"gpu_model", "a100"}}},
+                   {"resources",
+                    {{"nodes", 2},
+                     {"tasks", 4},
+                     {"cpus_per_task", 3},
+                     {"gpus_per_node", 1},
+                     {"memory_per_node_mib", 512},
+                     {"gpu_model", "a100"}}},
                    {"time_limit_s", 3600},
                    {"requeue", false},
                    {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
-                   {"attempts",
-                    Json::array({{{"number", 1},
-                                  {"site", "alpha"},
-                                  {"queue", "main"},
-                                  {"tag", "hansa-" + kId.str() + "-1"},
-                                  {"state", "bound"},
-                                  {"account", "alice"},
-                                  {"scheduler_account", "acc"},
-                                  {"site_job_id", "4711"},
-                                  {"intended_at", "2026-11-22T10:00:01Z"},
-                                  {"sends", 1},
-                                  {"sealed", false},
-                                  {"unknown_since", "2026-11-22T10:00:06Z"},
-                                  {"outcome", nullptr},
-                                  {"reason", {{"code", "SILENT"}, {"message", "no word"}}},
-                                  {"runs",
-                                   Json::array({{{"task_index", 0},
-                                                 {"number", 0},
-                                                 {"started_at", "2026-11-22T10:01:00Z"},
-                                                 {"ended_at", nullptr},
-                                                 {"exit_code", nullptr},
-                                                 {"signal", nullptr},
-                                                 {"outcome", nullptr}}})}}})}});
+                   {"attempts", Json::array({{{"number", 1},
+                                              {"site", "alpha"},
+                                              {"queue", "main"},
+                                              {"tag", "hansa-" + kId.str() + "-1"},
+                                              {"state", "bound"},
+                                              {"account", "alice"},
+                                              {"scheduler_account", "acc"},
+                                              {"site_job_id", "4711"},
+                                              {"intended_at", "2026-11-22T10:00:01Z"},
+                                              {"sends", 1},
+                                              {"sealed", false},
+                                              {"unknown_since", "2026-11-22T10:00:06Z"},
+                                              {"outcome", nullptr},
+                                              {"reason", {{"code", "SILENT"}, {"message", "no word"}}},
+                                              {"runs", Json::array({{{"task_index", 0},
+                                                                     {"number", 0},
+                                                                     {"started_at", "2026-11-22T10:01:00Z"},
+                                                                     {"ended_at", nullptr},
+                                                                     {"exit_code", nullptr},
+                                                                     {"signal", nullptr},
+                                                                     {"outcome", nullptr}}})}}})}});
   CHECK(job_details_view(job) == expected);
 
   const auto bare = job_details_view(bare_job());
@@ -162,7 +175,11 @@ TEST_CASE("a decision's view: a verdict for every site, with what it rests on") 
                                         .wait = Seconds{0},
                                         .method = "queue played forward (EASY)",
                                         .snapshot_hash = "abc"},
-                                       {.site = SiteId("beta"), .obstacle = Obstacle::permanent, .code = "TOO_FEW_CORES", .message = "small", .source = "configuration"}},
+                                       {.site = SiteId("beta"),
+                                        .obstacle = Obstacle::permanent,
+                                        .code = "TOO_FEW_CORES",
+                                        .message = "small",
+                                        .source = "configuration"}},
                           .reason = {"EARLIEST", "starts first"}};
   CHECK(decision_view(decision) == Json{{"at", "2026-11-22T10:00:00Z"},
                                         {"site", "alpha"},
@@ -186,13 +203,19 @@ TEST_CASE("a decision's view: a verdict for every site, with what it rests on") 
                                            {"code", "TOO_FEW_CORES"},
                                            {"message", "small"},
                                            {"source", "configuration"}}}}});
-  CHECK(decision_view({.at = at(0)}) ==
-        Json{{"at", "2026-11-22T10:00:00Z"}, {"site", nullptr}, {"queue", nullptr}, {"reason", nullptr}, {"verdicts", Json::array()}});
+  CHECK(decision_view({.at = at(0)}) == Json{{"at", "2026-11-22T10:00:00Z"},
+                                             {"site", nullptr},
+                                             {"queue", nullptr},
+                                             {"reason", nullptr},
+                                             {"verdicts", Json::array()}});
 }
 
 TEST_CASE("an event's view and a usage record's") {
   CHECK(event_view({at(0), AttemptBound{2, SiteJobId("12_3"), true}}, 5) ==
-        Json{{"version", 5}, {"at", "2026-11-22T10:00:00Z"}, {"event", "attempt_bound"}, {"details", {{"attempt", 2}, {"site_job_id", "12_3"}, {"adopted", true}}}});
+        Json{{"version", 5},
+             {"at", "2026-11-22T10:00:00Z"},
+             {"event", "attempt_bound"},
+             {"details", {{"attempt", 2}, {"site_job_id", "12_3"}, {"adopted", true}}}});
 
   UsageRecord record{.site = SiteId("alpha"),
                      .cluster = "c1",
@@ -214,15 +237,24 @@ TEST_CASE("an event's view and a usage record's") {
                      .gpu_seconds = {10},
                      .node_seconds = {20},
                      .source_line = "internal"};
-  Json expected{{"site", "alpha"},           {"cluster", "c1"},
-                {"site_job_id", "7"},        {"account", "alice"},
-                {"scheduler_account", "acc"}, {"queue", "main"},
-                {"submitted_at", "2026-11-22T10:00:00Z"}, {"started_at", "2026-11-22T10:00:10Z"},
-                {"ended_at", "2026-11-22T10:00:20Z"}, {"site_state", "COMPLETED"},
-                {"exit_code", 0},            {"elapsed_s", 10},
-                {"nodes", 2},                {"cores", 8},
-                {"gpus", 1},                 {"core_seconds", 80},
-                {"gpu_seconds", 10},         {"node_seconds", 20}};
+  Json expected{{"site", "alpha"},
+                {"cluster", "c1"},
+                {"site_job_id", "7"},
+                {"account", "alice"},
+                {"scheduler_account", "acc"},
+                {"queue", "main"},
+                {"submitted_at", "2026-11-22T10:00:00Z"},
+                {"started_at", "2026-11-22T10:00:10Z"},
+                {"ended_at", "2026-11-22T10:00:20Z"},
+                {"site_state", "COMPLETED"},
+                {"exit_code", 0},
+                {"elapsed_s", 10},
+                {"nodes", 2},
+                {"cores", 8},
+                {"gpus", 1},
+                {"core_seconds", 80},
+                {"gpu_seconds", 10},
+                {"node_seconds", 20}};
   CHECK(usage_record_view(record) == expected);
   record.account = {};
   record.scheduler_account = {};
@@ -235,9 +267,10 @@ TEST_CASE("an event's view and a usage record's") {
 
 TEST_CASE("kinds of errors and their status") {
   const std::pair<ErrorKind, int> kTable[] = {
-      {ErrorKind::invalid_argument, 400}, {ErrorKind::unauthenticated, 401}, {ErrorKind::permission_denied, 403}, {ErrorKind::not_found, 404},
-      {ErrorKind::conflict, 409},         {ErrorKind::too_large, 413},       {ErrorKind::rate_limited, 429},      {ErrorKind::unavailable, 503},
-      {ErrorKind::deadline_exceeded, 504}, {ErrorKind::cancelled, 503},      {ErrorKind::unknown_outcome, 502},   {ErrorKind::storage_full, 507},
+      {ErrorKind::invalid_argument, 400}, {ErrorKind::unauthenticated, 401}, {ErrorKind::permission_denied, 403},
+      {ErrorKind::not_found, 404},        {ErrorKind::conflict, 409},        {ErrorKind::too_large, 413},
+      {ErrorKind::rate_limited, 429},     {ErrorKind::unavailable, 503},     {ErrorKind::deadline_exceeded, 504},
+      {ErrorKind::cancelled, 503},        {ErrorKind::unknown_outcome, 502}, {ErrorKind::storage_full, 507},
       {ErrorKind::internal, 500}};
   CHECK(std::size(kTable) == static_cast<std::size_t>(ErrorKind::internal) + 1);
   for (const auto& [kind, status] : kTable) {
@@ -253,7 +286,8 @@ TEST_CASE("kinds of errors and their status") {
     CHECK(problem["status"] == status);
     CHECK(problem["request_id"] == "req-1");
     const auto again = error_from_problem(status, problem);
-    CHECK(again.kind == (kind == ErrorKind::cancelled ? ErrorKind::unavailable : kind));  // the broker stops: to its client it is away
+    CHECK(again.kind ==
+          (kind == ErrorKind::cancelled ? ErrorKind::unavailable : kind));  // the broker stops: to its client it is away
     CHECK(again.code == error.code);
     CHECK(again.message == error.message);
     CHECK(again.faults == error.faults);
@@ -263,11 +297,18 @@ TEST_CASE("kinds of errors and their status") {
 
 TEST_CASE("a problem without faults or request has no such fields") {
   const auto problem = problem_view(fail(ErrorKind::not_found, "JOB_NOT_FOUND", "no job").error(), 404, "");
-  CHECK(problem == Json{{"type", "about:blank"}, {"title", "Not found"}, {"status", 404}, {"detail", "no job"}, {"code", "JOB_NOT_FOUND"}});
+  CHECK(problem ==
+        Json{{"type", "about:blank"}, {"title", "Not found"}, {"status", 404}, {"detail", "no job"}, {"code", "JOB_NOT_FOUND"}});
 }
 
 TEST_CASE("an answer that is no problem document is still an error that says something") {
-  const Json kAnswers[] = {nullptr, "Bad Gateway", 7, Json::array(), Json::object(), {{"code", 7}, {"detail", nullptr}, {"errors", "x"}}, {{"errors", {1, "x", nullptr}}}};
+  const Json kAnswers[] = {nullptr,
+                           "Bad Gateway",
+                           7,
+                           Json::array(),
+                           Json::object(),
+                           {{"code", 7}, {"detail", nullptr}, {"errors", "x"}},
+                           {{"errors", {1, "x", nullptr}}}};
   for (const auto& answer : kAnswers) {
     CAPTURE(answer.dump());
     const auto error = error_from_problem(502, answer);
@@ -278,5 +319,6 @@ TEST_CASE("an answer that is no problem document is still an error that says som
   }
   CHECK(error_from_problem(418, {}).kind == ErrorKind::internal);
   CHECK_FALSE(error_from_problem(418, {}).retryable);
-  CHECK(error_from_problem(400, {{"errors", {{{"pointer", 1}}, {{"detail", "d"}}}}}).faults == std::vector<Fault>{{"", ""}, {"", "d"}});
+  CHECK(error_from_problem(400, {{"errors", {{{"pointer", 1}}, {{"detail", "d"}}}}}).faults ==
+        std::vector<Fault>{{"", ""}, {"", "d"}});
 }
