@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/placement.hpp"
 
+#include "broker/async/all_of.hpp"
 #include "broker/engine/dispatch.hpp"
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace {
 
 constexpr Milliseconds kIdle{60'000};          // between full rounds without news of a site
 constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
+constexpr Milliseconds kBreath{5};             // between rounds: what comes meanwhile is placed together and shares commits
 constexpr Milliseconds kFirstAvoidance{60'000}, kLongestAvoidance{3'600'000};
 constexpr std::int32_t kRefusalsForGood = 3;
 constexpr std::size_t kMarksPerRound = 256;    // "waiting" is written for so many at a time: submissions go first
@@ -46,11 +48,13 @@ bool Placement::Line::empty() const {
   return std::ranges::all_of(jobs, [](const auto& set) { return set.empty(); });
 }
 
-std::optional<JobId> Placement::Line::untold() const {
+std::vector<JobId> Placement::Line::untold(std::size_t most) const {
+  std::vector<JobId> found;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (!jobs[i].empty() && (!verdict || index_of(*verdict) != i)) return *jobs[i].begin();
+    if (verdict && index_of(*verdict) == i) continue;
+    for (auto id = jobs[i].begin(); id != jobs[i].end() && found.size() < most; ++id) found.push_back(*id);
   }
-  return std::nullopt;
+  return found;
 }
 
 std::string Placement::shape_of(const Job& job) const {
@@ -232,6 +236,7 @@ async::Task<> Placement::run() {
       sites_changed_ = true;
       context_.placing.set();
     }
+    co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + kBreath);
   }
 }
 
@@ -241,13 +246,13 @@ async::Task<> Placement::round() {
   if (news) next_full_round_ = now + kIdle;
   std::map<JobId, std::string> heads;  // the first of each line that there may be something to do for
   for (const auto& [shape, line] : lines_) {
-    if (news || line.verdict != JobState::held || line.untold()) heads.emplace(line.first(), shape);
+    if (news || line.verdict != JobState::held || !line.all_told()) heads.emplace(line.first(), shape);
   }
   std::size_t marks = kMarksPerRound;
   while (!heads.empty()) {
     const auto shape = heads.extract(heads.begin()).mapped();
     auto line = lines_.find(shape);
-    if (line == lines_.end() || (!news && !any_room() && !line->second.untold())) continue;
+    if (line == lines_.end() || (!news && !any_room() && line->second.all_told())) continue;
     const auto id = line->second.first();
     const auto* job = context_.book.find(id);
     auto decision = decide(job->owner, job->spec, &id);
@@ -272,23 +277,21 @@ async::Task<> Placement::tell(std::string shape, Decision decision, std::size_t&
   const auto verdict = routing::placing(decision) == routing::Placing::rejected ? JobState::rejected
                        : std::ranges::any_of(decision.verdicts, is_busy)        ? JobState::waiting
                                                                                 : JobState::held;
-  for (auto line = lines_.find(shape); line != lines_.end(); line = lines_.find(shape)) {
-    line->second.verdict = verdict;
-    const auto id = line->second.untold();
-    if (!id) break;
-    if (budget == 0) {  // the rest in the next round: submissions go first
-      context_.placing.set();
-      break;
-    }
-    --budget;
-    if (auto noted = co_await note_not_placed(*id, decision); !noted) {
-      if (noted.error().retryable || noted.error().code == "STALE_EPOCH") co_return noted;
-      context_.log.write(ports::LogLevel::error, "a job's verdict cannot be recorded",
-                         {{"job", id->str()}, {"code", noted.error().code}, {"error", noted.error().message}});
-      break;
+  auto& line = lines_.at(shape);
+  line.verdict = verdict;
+  const auto ids = line.untold(budget);
+  budget -= ids.size();
+  if (budget == 0) context_.placing.set();  // the rest in the next round: submissions go first
+  // The first takes along what the decision rests on; the others go side by side, so that they share a commit.
+  std::vector<async::Task<>> others;
+  for (const auto& id : ids) {
+    if (&id == &ids.front()) {
+      if (auto noted = co_await note_not_placed(id, decision); !noted) co_return noted;
+    } else {
+      others.push_back(note_not_placed(id, decision));
     }
   }
-  co_return Result<void>{};
+  co_return co_await async::all_of(std::move(others));
 }
 
 async::Task<bool> Placement::place(JobId id, Decision decision) {
@@ -358,11 +361,14 @@ async::Task<> Placement::note_not_placed(JobId id, Decision decision) {
     noted = true;
     return Step{.events = {std::move(word)}, .decision = decision, .reduced_snapshots = documents_now};
   });
-  if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
   if (done && noted) {
     for (const auto& [hash, text] : documents_now) documents_.erase(hash);
   }
-  co_return Result<void>{};
+  if (done || done.error().kind == ErrorKind::not_found) co_return Result<void>{};
+  if (done.error().retryable || done.error().code == "STALE_EPOCH") co_return std::unexpected(done.error());
+  context_.log.write(ports::LogLevel::error, "a job's verdict cannot be recorded",
+                     {{"job", id.str()}, {"code", done.error().code}, {"error", done.error().message}});
+  co_return Result<void>{};  // this job's trouble, not the others'
 }
 
 std::map<std::string, std::string> Placement::documents() {

@@ -56,8 +56,9 @@ class Placement {
 
     [[nodiscard]] const JobId& first() const;
     [[nodiscard]] bool empty() const;
-    /// One whose state is not the verdict yet.
-    [[nodiscard]] std::optional<JobId> untold() const;
+    /// Those whose state is not the verdict yet, `most` of them at most.
+    [[nodiscard]] std::vector<JobId> untold(std::size_t most) const;
+    [[nodiscard]] bool all_told() const { return untold(1).empty(); }
   };
 
   async::Task<> round();

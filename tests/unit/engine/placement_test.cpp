@@ -251,7 +251,7 @@ TEST_CASE("placing many jobs costs decisions in proportion to the jobs", "[engin
 #if __has_feature(address_sanitizer)
   constexpr int kJobs = 2'000;
 #else
-  constexpr int kJobs = 20'000;
+  constexpr int kJobs = 6'000;
 #endif
   World w({{.id = "alpha", .cores = 400, .budget = {.waiting_jobs = 200}},
            {.id = "beta", .cores = 100, .budget = {.waiting_jobs = 50}}},
