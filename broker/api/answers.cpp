@@ -121,6 +121,31 @@ Result<std::string> text_field(const Json& body, const char* name, bool required
   return at->get<std::string>();
 }
 
+std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most) {
+  const auto trimmed = [](std::string_view text) {
+    const auto begin = std::min(text.find_first_not_of(" \t\""), text.size());
+    return text.substr(begin, text.find_last_not_of(" \t\"") + 1 - begin);
+  };
+  for (std::size_t i = 0; i < headers.size(); ++i) {
+    auto [name, rest] = headers.at(i);
+    if (!http::equal_ignoring_case(name, "prefer")) continue;
+    while (!rest.empty()) {
+      const auto end = std::min(rest.find(','), rest.size());
+      const auto preference = rest.substr(0, std::min(end, rest.find(';')));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      const auto equals = std::min(preference.find('='), preference.size());
+      if (!http::equal_ignoring_case(trimmed(preference.substr(0, equals)), "wait")) continue;
+      const auto text = equals < preference.size() ? trimmed(preference.substr(equals + 1)) : std::string_view{};
+      std::int64_t seconds = 0;
+      const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+      if (error == std::errc::result_out_of_range && text.front() != '-') return most;
+      if (error != std::errc{} || at != text.data() + text.size() || seconds < 0) return std::nullopt;  // the first one counts
+      return std::min(Seconds{seconds}, most);
+    }
+  }
+  return std::nullopt;
+}
+
 async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action) {
   const auto& text = exchange.path.at("id");
   const auto missing = [&] {

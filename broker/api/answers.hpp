@@ -35,6 +35,10 @@ Result<Json> read_body(const http::Request& request, std::vector<std::string_vie
 /// A string field of it; a fault if absent and required.
 Result<std::string> text_field(const Json& body, const char* name, bool required);
 
+/// How long the client would have its answer wait ("Prefer: wait=N", RFC 7240), at most `most`. A preference is no demand: one
+/// that cannot be read counts as not given.
+std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most);
+
 /// The job in the path, if the caller may do this to it; as if it did not exist otherwise.
 async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action);
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kMaxPage = 1'000;
 constexpr std::int64_t kMaxWait = 55;                 // seconds; below the request's own time-out
+constexpr Seconds kMaxDecisionWait{5};                // of a submission; a stop has more patience than that
 constexpr std::int64_t kMaxChunk = std::int64_t{1} << 20;
 constexpr std::size_t kMaxKey = 255;
 
@@ -34,6 +35,33 @@ Result<bool> dry_run_of(const http::Request& request) {
   const bool dry_run = query.flag("dry_run");
   if (auto done = query.finish(); !done) return std::unexpected(done.error());
   return dry_run;
+}
+
+/// The jobs once the engine has decided about them, or when the client's time for that is up. They are stored by now: whatever
+/// goes wrong here, they are accepted, and that is what is answered.
+boost::asio::awaitable<std::vector<domain::Job>> decided(const Exchange& exchange, std::vector<domain::Job> jobs, Seconds wait) {
+  auto& parts = exchange.api.parts();
+  const auto until = exchange.request.deadline.shortened_to(parts.scheduler, wait);
+  for (auto& job : jobs) {
+    while (job.state == domain::JobState::accepted) {
+      const auto changed = co_await on_engine(exchange, parts.engine.wait_beyond(job.id, job.version, until));
+      if (!changed || !*changed) break;
+      auto now = co_await parts.jobs.job(job.id);
+      if (!now) break;
+      job = std::move(*now);
+    }
+  }
+  co_return jobs;
+}
+
+/// Whoever prefers it gets the answer after the decision.
+boost::asio::awaitable<http::Response> acceptance_answer(const Exchange& exchange, engine::Acceptance accepted,
+                                                         Json (*view)(const std::vector<domain::Job>& jobs)) {
+  const auto wait = preferred_wait(exchange.request.headers, kMaxDecisionWait);
+  if (wait) accepted.jobs = co_await decided(exchange, std::move(accepted.jobs), *wait);
+  auto answer = json_answer(accepted.repeated ? 200 : 201, view(accepted.jobs));
+  if (wait) answer.headers.emplace_back("Preference-Applied", "wait=" + std::to_string(wait->count()));
+  co_return answer;
 }
 
 async::Task<http::Response> changed(Exchange exchange, Action action,
@@ -74,8 +102,10 @@ async::Task<http::Response> submit_job(Exchange exchange) {
   one.push_back(std::move(*submission));
   auto accepted = co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(one), std::move(*idempotency));
   if (!accepted) co_return std::unexpected(accepted.error());
-  auto answer = json_answer(accepted->repeated ? 200 : 201, wire::job_view(accepted->jobs.front()));
-  answer.headers.emplace_back("Location", "/v1/jobs/" + accepted->jobs.front().id.str());
+  const auto location = "/v1/jobs/" + accepted->jobs.front().id.str();
+  auto answer =
+      co_await acceptance_answer(exchange, std::move(*accepted), [](const auto& jobs) { return wire::job_view(jobs.front()); });
+  answer.headers.emplace_back("Location", location);
   co_return answer;
 }
 
@@ -92,9 +122,11 @@ async::Task<http::Response> submit_jobs(Exchange exchange) {
   auto accepted =
       co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));
   if (!accepted) co_return std::unexpected(accepted.error());
-  Json jobs = Json::array();
-  for (const auto& job : accepted->jobs) jobs.push_back(wire::job_view(job));
-  co_return json_answer(accepted->repeated ? 200 : 201, {{"jobs", std::move(jobs)}});
+  co_return co_await acceptance_answer(exchange, std::move(*accepted), [](const auto& jobs) {
+    Json list = Json::array();
+    for (const auto& job : jobs) list.push_back(wire::job_view(job));
+    return Json{{"jobs", std::move(list)}};
+  });
 }
 
 async::Task<http::Response> list_jobs(Exchange exchange) {

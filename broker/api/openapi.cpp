@@ -23,11 +23,8 @@ Json parameters_of(const Route& route, const Json& operation) {
   for (const auto& entry : operation.value("query", Json::array())) {
     parameters.push_back({{"name", entry[0]}, {"in", "query"}, {"description", entry[2]}, {"schema", {{"type", entry[1]}}}});
   }
-  if (operation.value("idempotent", false)) {
-    parameters.push_back({{"name", "Idempotency-Key"},
-                          {"in", "header"},
-                          {"description", "The same key with the same body gives the same jobs; with another body, 409."},
-                          {"schema", {{"type", "string"}, {"maxLength", 255}}}});
+  for (const auto& entry : operation.value("headers", Json::array())) {
+    parameters.push_back({{"name", entry[0]}, {"in", "header"}, {"description", entry[1]}, {"schema", {{"type", "string"}}}});
   }
   return parameters;
 }
@@ -36,7 +33,8 @@ Json describe(const Route& route, const Json& operation) {
   Json described{{"operationId", route.operation}, {"summary", route.summary}};
   if (auto parameters = parameters_of(route, operation); !parameters.empty()) described["parameters"] = std::move(parameters);
   if (operation.contains("body")) {
-    described["requestBody"] = {{"required", true}, {"content", content("application/json", schema_ref(operation["body"]))}};
+    described["requestBody"] = {{"required", !operation.value("body_optional", false)},
+                                {"content", content("application/json", schema_ref(operation["body"]))}};
   }
   const auto status = std::to_string(operation.value("status", 200));
   auto& answer = described["responses"][status];
@@ -44,6 +42,13 @@ Json describe(const Route& route, const Json& operation) {
   if (operation.contains("answer")) answer["content"] = content("application/json", schema_ref(operation["answer"]));
   if (operation.contains("content"))
     answer["content"] = content(operation["content"].get_ref<const std::string&>().c_str(), {{"type", "string"}});
+  if (operation.contains("or_200")) {
+    auto& other = described["responses"]["200"];
+    other["description"] = operation["or_200"][0];
+    Json schemas = Json::array();
+    for (std::size_t i = 1; i < operation["or_200"].size(); ++i) schemas.push_back(schema_ref(operation["or_200"][i]));
+    other["content"] = content("application/json", schemas.size() == 1 ? schemas[0] : Json{{"anyOf", schemas}});
+  }
   described["responses"]["default"] = {{"description", "A problem."},
                                        {"content", content("application/problem+json", schema_ref("Problem"))}};
   if (route.open) described["security"] = Json::array();

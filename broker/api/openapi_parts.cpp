@@ -3,10 +3,15 @@
 
 namespace hansa::api {
 
-// "Name" stands for {"$ref": "#/components/schemas/Name"}; query entries are [name, type, description].
+// "Name" stands for {"$ref": "#/components/schemas/Name"}; query entries are [name, type, description], headers [name,
+// description], or_200 is what an operation answers with 200 beside its own status: [description, "Name"...].
 const std::string_view kOperations = R"json({
-  "submitJob": {"query": [["dry_run", "boolean", "Answer with the decision; nothing is stored."]], "idempotent": true, "body": "JobRequest", "answer": "Job", "status": 201},
-  "submitJobs": {"idempotent": true, "body": "BulkRequest", "answer": "JobList", "status": 201},
+  "submitJob": {"query": [["dry_run", "boolean", "Answer with the decision; nothing is stored."]],
+                "headers": [["Idempotency-Key", "1 to 255 visible ASCII characters. The same key with the same body gives the same job; with another body, 409."],
+                            ["Prefer", "\"wait=N\" (RFC 7240): answer when it is decided where the job goes, or after N seconds, at most 5; Preference-Applied says how many."]],
+                "body": "JobRequest", "answer": "Job", "status": 201, "or_200": ["The job that this key made earlier, as it is now; or, of a dry run, the decision.", "Job", "Decision"]},
+  "submitJobs": {"headers": [["Idempotency-Key", "As for one job; it stands for all of them."], ["Prefer", "As for one job; \"wait=N\" waits until it is decided about all."]],
+                 "body": "BulkRequest", "answer": "JobList", "status": 201, "or_200": ["The jobs that this key made earlier, as they are now.", "JobList"]},
   "listJobs": {"query": [["state", "string", "States, separated by commas."], ["project", "string", "Only this project."], ["owner", "string", "Only this principal's (operators and auditors)."],
                          ["since", "string", "Accepted at or after: 2026-11-22 or 2026-11-22T10:00:00Z."], ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]],
                "answer": "JobList"},
@@ -22,7 +27,7 @@ const std::string_view kOperations = R"json({
   "streamEvents": {"query": [["after", "integer", "Only events after this id; from now on by default."]], "content": "text/event-stream"},
   "listSites": {"answer": "SiteList"},
   "getSite": {"answer": "Site"},
-  "drainSite": {"body": "DrainRequest", "answer": "Site"},
+  "drainSite": {"body": "DrainRequest", "body_optional": true, "answer": "Site"},
   "resumeSite": {"answer": "Site"},
   "reportUsage": {"query": [["by", "string", "What to sum by, separated by commas: project, owner, site, country, queue, account, day, month, state."], ["from", "string", "Runs that ended at or after."], ["to", "string", "Runs that ended before."]], "answer": "UsageReport"},
   "createToken": {"body": "TokenRequest", "answer": "NewToken", "status": 201},

@@ -6,8 +6,9 @@
 
 namespace hansa::api {
 
-extern const std::string_view
-    kOperations;  // JSON: operationId -> {"query": [...], "body": schema, "answer": schema | "content": type, "status": n}
-extern const std::string_view kSchemas;     // JSON: name -> schema
+/// JSON: operationId -> {"query", "headers", "body", "body_optional", "answer" or "content", "status", "or_200"}.
+extern const std::string_view kOperations;
+/// JSON: name -> schema.
+extern const std::string_view kSchemas;
 
 }  // namespace hansa::api

@@ -79,7 +79,6 @@ int main(int argc, char** argv) {
           [](Milliseconds time) { ::poll(nullptr, 0, static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, INT_MAX))); },
       .on_interrupt = on_interrupt,
       .look = look_of(STDOUT_FILENO),
-      .err_is_terminal = ::isatty(STDERR_FILENO) != 0,
   };
   const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
   return static_cast<int>(run(arguments.subspan(argc > 0 ? 1 : 0), outside));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A submission is sent with an Idempotency-Key, always: if its answer is lost, the same request is sent again with the same
-// key, and the broker answers with the job that it made the first time. It is never doubled.
+// key, and the broker answers with the job that it made the first time. It is never doubled. The broker is asked to answer once
+// it has decided about the job, so that exit status and words are the same whoever looks on.
 
 #include "broker/cli/commands.hpp"
 #include "broker/cli/explanation.hpp"
@@ -26,12 +27,15 @@ std::string random_key(Random& random) {
 }
 
 Result<Answer> send_submission(Session& session, const std::string& body, const std::string& key) {
-  auto answer = session.send("POST", "/v1/jobs", body, {{"Idempotency-Key", key}});
+  const BrokerLink::Fields fields{{"Idempotency-Key", key}, {"Prefer", "wait=5"}};
+  session.outside().on_interrupt("stopped; the job may have been accepted: submit the same again with --idempotency-key " + key +
+                                 " to learn its id; it is not doubled");
+  auto answer = session.send("POST", "/v1/jobs", body, fields);
   // Unreachable from the start: nothing happened, and the caller can tell at once.
   if (answer || answer.error().kind != ErrorKind::unknown_outcome) return answer;
   for (const auto pause : kRepeatPauses) {
     session.outside().pause(pause);
-    answer = session.send("POST", "/v1/jobs", body, {{"Idempotency-Key", key}});
+    answer = session.send("POST", "/v1/jobs", body, fields);
     if (answer || (answer.error().kind != ErrorKind::unknown_outcome && !answer.error().retryable)) return answer;
   }
   return fail(ErrorKind::unknown_outcome, "SUBMISSION_UNKNOWN",
@@ -39,11 +43,13 @@ Result<Answer> send_submission(Session& session, const std::string& body, const 
                   " to learn its id; it is not doubled");
 }
 
-/// Held or rejected: said on standard error, where the id's reader does not stumble over it.
+/// Held, rejected or not decided about yet: said on standard error, where the id's reader does not stumble over it.
 ExitStatus judged(Session& session, const Json& job) {
   const auto state = raw_text(job, "state");
   if (state == "held" || state == "rejected")
     session.note("job " + shown(job, "id") + " is " + state_sentence(job, session.now()));
+  else if (state == "accepted")
+    session.note("job " + shown(job, "id") + " is accepted; where it goes is not decided yet: hansa explain " + shown(job, "id"));
   return state == "rejected" ? ExitStatus::rejected : ExitStatus::done;
 }
 
@@ -94,7 +100,7 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
   const auto key = given ? std::string(*given) : random_key(session.outside().random);
   auto answer = send_submission(session, body, key);
   if (!answer) return std::unexpected(answer.error());
-  auto job = parse_json(answer->body);
+  const auto job = parse_json(answer->body);
   const auto id = job ? shown(*job, "id") : std::string();
   if (id.empty()) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no job; check the address");
 
@@ -103,14 +109,6 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
     return follow(session, id, json);
   }
   session.print(json ? answer->body : id + "\n");
-  if (session.outside().err_is_terminal && !json && raw_text(*job, "state") == "accepted") {
-    // Somebody looks on: where it goes is known in a moment.
-    if (auto placed = look_at_job(session, id, Seconds{1}, number(*job, "version").value_or(1))) {
-      *job = std::move(placed->job);
-      if (raw_text(*job, "state") != "held" && raw_text(*job, "state") != "rejected")
-        session.note(id + " is " + state_sentence(*job, session.now()));
-    }
-  }
   return judged(session, *job);
 }
 

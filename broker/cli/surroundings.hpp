@@ -25,7 +25,6 @@ struct Surroundings {
   /// What is said when SIGINT ends the program from now on.
   std::function<void(std::string_view message)> on_interrupt;
   Look look = {};
-  bool err_is_terminal = false;
 };
 
 }  // namespace hansa::cli

@@ -114,6 +114,8 @@ def states_end_as_they_should():
     over = broker.wait_over([fine, bad, slow, unwanted, huge, only_small], 60)
     assert [over[i]["state"] for i in (fine, bad, slow, unwanted, huge, only_small)] == ["succeeded", "failed", "timed_out", "cancelled", "rejected", "rejected"], over
     assert over[bad]["exit_code"] == 42
+    rejected = broker.hansa("submit", "--cpus-per-task", "64", "-", stdin=b"#!/bin/sh\n", check=6)
+    assert b"is rejected" in rejected.stderr and broker.job(rejected.stdout.decode().strip())["state"] == "rejected", rejected
     wait_for("the cancel's outcome", lambda: broker.job(unwanted)["cancel"]["outcome"] == "stopped", 10)
     assert "NO_ACCOUNT" in json.dumps(broker.get(f"/v1/jobs/{only_small}/explain", user="bob"))
     for site in ("big", "small"):

@@ -46,11 +46,9 @@ class Call : public OutsideUnderTest {
   }
   int run(std::vector<const char*> arguments) {
     auto outside = surroundings();
-    outside.err_is_terminal = terminal;
     return static_cast<int>(cli::run(arguments, outside));
   }
   [[nodiscard]] const std::string& token() const { return token_; }
-  bool terminal = false;
 
  private:
   std::string token_;
@@ -67,9 +65,9 @@ std::string line_of(const std::string& request) { return request.substr(0, reque
 
 }  // namespace
 
-TEST_CASE("a submission is one request, with the token and a random key", "[calls]") {
+TEST_CASE("a submission is one request, with the token and a random key, answered once it is decided about", "[calls]") {
   Call call;
-  ScriptedServer server({reply(201, job("accepted", 1), "")});
+  ScriptedServer server({reply(201, job("submitting", 2), "")});
   CHECK(call.run(server, {"submit", "-"}) == 0);
   CHECK(call.out == std::string(kId) + "\n");
   CHECK(call.err.empty());
@@ -79,6 +77,10 @@ TEST_CASE("a submission is one request, with the token and a random key", "[call
   CHECK(header_of(requests[0], "Authorization") == "Bearer secret-token");
   CHECK(header_of(requests[0], "Idempotency-Key") == "0102030405060708090a0b0c0d0e0f10");
   CHECK(header_of(requests[0], "Content-Type") == "application/json");
+  CHECK(header_of(requests[0], "Prefer") == "wait=5");
+  CHECK(call.farewell ==
+        "stopped; the job may have been accepted: submit the same again with --idempotency-key "
+        "0102030405060708090a0b0c0d0e0f10 to learn its id; it is not doubled");
 }
 
 TEST_CASE("a submission whose answer was lost is repeated with the same key and body", "[calls]") {
@@ -111,24 +113,22 @@ TEST_CASE("a submission that was refused is not repeated", "[calls]") {
   CHECK(server.requests().size() == 1);
 }
 
-TEST_CASE("held and rejected are said on standard error", "[calls]") {
+TEST_CASE("held, rejected and undecided are said on standard error, by the exit status as well", "[calls]") {
   const std::string why = R"(,"reason":{"code":"NO_SITE","message":"no \u001b[2J site"})";
-  {
+  const struct {
+    const char *state, *told;
+    int status;
+  } kTable[] = {{"held", "is held: no \\x1b[2J site", 0},
+                {"rejected", "is rejected: no \\x1b[2J site", 6},
+                {"accepted", "is accepted; where it goes is not decided yet: hansa explain 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", 0}};
+  for (const auto& [state, told, status] : kTable) {
+    CAPTURE(state);
     Call call;
-    ScriptedServer server({reply(200, job("held", 2, why), "")});
-    CHECK(call.run(server, {"submit", "-"}) == 0);
+    ScriptedServer server({reply(201, job(state, 2, why), "")});
+    CHECK(call.run(server, {"submit", "-"}) == status);
     CHECK(call.out == std::string(kId) + "\n");
-    CHECK(call.err == "hansa: job " + std::string(kId) + " is held: no \\x1b[2J site\n");
-  }
-  {
-    Call call;
-    call.terminal = true;  // somebody looks on: one look more
-    ScriptedServer server({reply(201, job("accepted", 1), ""), reply(200, job("rejected", 2, why), "")});
-    CHECK(call.run(server, {"submit", "-"}) == 6);
-    CHECK(call.err.contains("is rejected"));
-    const auto requests = server.requests();
-    REQUIRE(requests.size() == 2);
-    CHECK(line_of(requests[1]) == "GET /v1/jobs/" + std::string(kId) + "?wait_s=1&version=1 HTTP/1.1");
+    CHECK(call.err == "hansa: job " + std::string(kId) + " " + told + "\n");
+    CHECK(server.requests().size() == 1);
   }
 }
 

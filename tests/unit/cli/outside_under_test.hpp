@@ -13,6 +13,7 @@ namespace hansa::cli {
 class OutsideUnderTest : public Clock, public Random {
  public:
   std::string out, err, in;
+  std::string farewell;  // what would be said to a SIGINT now
   std::map<std::string, std::string> environment;
   std::vector<Milliseconds> pauses;
   UtcTime utc = from_unix_seconds(1'795'341'600);  // 2026-11-22T10:00:00Z
@@ -39,7 +40,7 @@ class OutsideUnderTest : public Clock, public Random {
                   pauses.push_back(time);
                   monotonic = monotonic + time;
                 },
-            .on_interrupt = [](std::string_view) {}};
+            .on_interrupt = [this](std::string_view message) { farewell = message; }};
   }
 
  private:

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The API with all that stands behind it in one thread: the real engine and the real store (in memory), a simulated site of four
+// cores, a virtual clock. alice and bob are members of ai-lab, bob of climate too; carol of nothing. "operator" and "auditor"
+// have these roles.
+
+#include "broker/api/api.hpp"
+#include "broker/engine/engine.hpp"
+#include "broker/identity/account_directory.hpp"
+#include "broker/store/sqlite_store.hpp"
+#include "connectors/model/model_connector.hpp"
+#include "simulation/seeded_random.hpp"
+#include "simulation/virtual_scheduler.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hansa::api::test {
+
+inline constexpr const char* kHold = "#!/bin/sh\n#model run=1000s\n";  // a job that stays at the site
+
+struct Told {
+  int status = 0;
+  Json body;
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  [[nodiscard]] std::string header(std::string_view name) const {
+    for (const auto& [field, value] : headers) {
+      if (http::equal_ignoring_case(field, name)) return value;
+    }
+    return "";
+  }
+  [[nodiscard]] std::string code() const { return body.value("code", ""); }
+  /// The fault at this place, or "".
+  [[nodiscard]] std::string fault(const std::string& pointer) const {
+    for (const auto& error : body.value("errors", Json::array())) {
+      if (error["pointer"] == pointer) return error["detail"];
+    }
+    return "";
+  }
+};
+
+class ApiUnderTest {
+ public:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+
+  ApiUnderTest() {
+    auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b1", .inline_mode = true});
+    REQUIRE(opened);
+    store_ = std::move(*opened);
+    const auto epoch = store_->begin_epoch();
+    REQUIRE(epoch);
+    std::vector<engine::SiteSetup> sites;
+    sites.push_back({.site = {.id = SiteId("alpha"), .name = "Alpha", .country = "FI", .connector = "model"},
+                     .connector = std::make_unique<connectors::model::ModelConnector>(time, SiteId("alpha"), site)});
+    engine_ = std::make_unique<engine::Engine>(engine::Engine::Parts{.strand = time.executor(),
+                                                                     .scheduler = time,
+                                                                     .ids = ids_,
+                                                                     .jobs = *store_,
+                                                                     .usage = *store_,
+                                                                     .sites = *store_,
+                                                                     .accounts = accounts_,
+                                                                     .log = log_},
+                                               engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
+    tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
+    api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
+                                            .jobs = *store_,
+                                            .usage = *store_,
+                                            .tokens = *tokens_,
+                                            .scheduler = time,
+                                            .log = log_,
+                                            .more_metrics = {}},
+                                 BrokerFacts{.name = "b1", .country = "FI", .version = "1"});
+    for (const auto* name : {"alice", "bob", "carol", "operator", "auditor"}) {
+      const auto role = identity::parse_role(name).value_or(ports::Role::user);
+      auto made = ask(tokens_->create(Principal("local:" + std::string(name)), role, "", std::nullopt));
+      REQUIRE(made);
+      secrets_[name] = made->token.reveal();
+    }
+    REQUIRE(ask(engine_->start()));
+    time.advance(Milliseconds{1'000});  // the site has been seen
+    api_->set_ready(true);
+  }
+  ~ApiUnderTest() { (void)ask(engine_->stop()); }
+  ApiUnderTest(const ApiUnderTest&) = delete;
+  ApiUnderTest& operator=(const ApiUnderTest&) = delete;
+
+  template <class T>
+  Result<T> ask(async::Task<T> task) {
+    std::optional<Result<T>> outcome;
+    boost::asio::co_spawn(time.executor(), std::move(task),
+                          [&](const std::exception_ptr&, Result<T> result) { outcome.emplace(std::move(result)); });
+    time.run_until([&] { return outcome.has_value(); }, std::chrono::hours{1});
+    REQUIRE(outcome);
+    return std::move(*outcome);
+  }
+
+  /// `target` as in a request line; a body that is a string is sent as it is.
+  Told call(const std::string& person, const std::string& method, const std::string& target, const Json& body = Json(),
+            const Fields& fields = {}) {
+    http::Request request{.method = method, .target = target, .path = target.substr(0, target.find('?')), .deadline = {}};
+    if (const auto mark = target.find('?'); mark != std::string::npos)
+      request.query = *http::parse_query(target.substr(mark + 1));
+    if (!person.empty()) request.headers.add("Authorization", "Bearer " + secrets_.at(person));
+    for (const auto& [name, value] : fields) request.headers.add(name, value);
+    if (!body.is_null()) request.body = body.is_string() ? body.get<std::string>() : body.dump();
+    request.request_id = "req";
+    request.deadline = async::Deadline::in(time, Milliseconds{60'000});
+    std::optional<http::Response> answer;
+    boost::asio::co_spawn(time.executor(), api_->handle(std::move(request)),
+                          [&](const std::exception_ptr&, Result<http::Response> result) {
+                            if (result) answer.emplace(std::move(*result));
+                          });
+    time.run_until([&] { return answer.has_value(); }, std::chrono::hours{1});
+    REQUIRE(answer);
+    return {.status = answer->status, .body = Json::parse(answer->body, nullptr, false), .headers = std::move(answer->headers)};
+  }
+  std::string submit(const std::string& person, const Json& job = {{"script", kHold}}) {
+    const auto told = call(person, "POST", "/v1/jobs", job, {{"Prefer", "wait=5"}});
+    REQUIRE(told.status == 201);
+    return told.body["id"];
+  }
+
+  simulation::VirtualScheduler time;
+  std::shared_ptr<connectors::model::ModelSite> site = std::make_shared<connectors::model::ModelSite>(
+      time, connectors::model::ClusterOptions{.name = "alpha", .node_groups = {{.count = 1, .cores = 4}}});
+
+ private:
+  struct Silence final : ports::Log {
+    void write(ports::LogLevel, std::string_view, std::initializer_list<ports::LogField>) override {}
+  };
+
+  simulation::SeededRandom random_{1};
+  UlidSource ids_{time, random_};
+  Silence log_;
+  identity::AccountDirectory accounts_{
+      {{.site = SiteId("alpha"),
+        .accounts = {{Principal("local:alice"), LocalAccount("alice")}, {Principal("local:bob"), LocalAccount("bob")}}}},
+      {{ProjectId("ai-lab"), {Principal("local:alice"), Principal("local:bob")}},
+       {ProjectId("climate"), {Principal("local:bob")}}},
+      [](const std::filesystem::path&) { return identity::AccountMap{}; },
+      [](const SiteId&, const Error&) {}};
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<identity::TokenAuthority> tokens_;
+  std::unique_ptr<Api> api_;
+  std::map<std::string, std::string> secrets_;
+};
+
+}  // namespace hansa::api::test

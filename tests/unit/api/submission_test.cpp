@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a submission is answered, and when.
+#include "broker/api/answers.hpp"
+#include "tests/unit/api/api_under_test.hpp"
+
+namespace hansa::api::test {
+
+namespace {
+
+Json too_large() { return {{"script", kHold}, {"resources", {{"cpus_per_task", 64}}}}; }
+
+}  // namespace
+
+TEST_CASE("how long a client would wait") {
+  const struct {
+    std::vector<const char*> fields;
+    std::optional<int> wait;
+  } kTable[] = {
+      {{}, std::nullopt},
+      {{"wait=3"}, 3},
+      {{"wait=0"}, 0},
+      {{"wait=5"}, 5},
+      {{"wait=600"}, 5},
+      {{"wait=99999999999999999999"}, 5},
+      {{"respond-async, wait=2"}, 2},
+      {{"respond-async", "WAIT = \"2\""}, 2},
+      {{"wait=2;x=y, wait=4"}, 2},
+      {{"wait=x, wait=4"}, std::nullopt},
+      {{"wait"}, std::nullopt},
+      {{"wait="}, std::nullopt},
+      {{"wait=-1"}, std::nullopt},
+      {{"wait=-99999999999999999999"}, std::nullopt},
+      {{"wait=1.5"}, std::nullopt},
+      {{"await=3"}, std::nullopt},
+      {{",,;=,"}, std::nullopt},
+  };
+  for (const auto& [fields, wait] : kTable) {
+    http::Headers headers;
+    headers.add("Accept", "wait=1");
+    for (const auto* field : fields) headers.add("prefer", field);
+    CAPTURE(fields.empty() ? "" : fields.front());
+    const auto found = preferred_wait(headers, Seconds{5});
+    CHECK(found.has_value() == wait.has_value());
+    if (found && wait) CHECK(found->count() == *wait);
+  }
+}
+
+TEST_CASE("a submission is acknowledged at once, or once it is decided about, as its client prefers") {
+  ApiUnderTest broker;
+  const auto at_once = broker.call("alice", "POST", "/v1/jobs", too_large());
+  CHECK(at_once.status == 201);
+  CHECK(at_once.body["state"] == "accepted");
+  CHECK(at_once.header("Preference-Applied").empty());
+
+  const auto before = broker.time.now_monotonic();
+  const auto rejected = broker.call("alice", "POST", "/v1/jobs", too_large(), {{"Prefer", "wait=60"}, {"Idempotency-Key", "k"}});
+  CHECK(rejected.status == 201);
+  CHECK(rejected.body["state"] == "rejected");
+  CHECK(rejected.header("Preference-Applied") == "wait=5");
+  CHECK(rejected.header("Location") == "/v1/jobs/" + rejected.body["id"].get<std::string>());
+  CHECK(broker.time.now_monotonic() == before);  // no longer than the decision takes
+
+  const auto again = broker.call("alice", "POST", "/v1/jobs", too_large(), {{"Prefer", "wait=5"}, {"Idempotency-Key", "k"}});
+  CHECK(again.status == 200);
+  CHECK(again.body == rejected.body);
+
+  const auto placed = broker.call("alice", "POST", "/v1/jobs", {{"script", kHold}}, {{"Prefer", "wait=5"}});
+  CHECK(placed.body["state"] == "submitting");
+  CHECK(placed.body["site"] == "alpha");
+}
+
+TEST_CASE("jobs in bulk are answered once all are decided about") {
+  ApiUnderTest broker;
+  const Json request{{"jobs", {{{"script", kHold}}, too_large(), {{"script", kHold}, {"placement", {{"countries", {"SE"}}}}}}}};
+  const auto told = broker.call("alice", "POST", "/v1/jobs/bulk", request, {{"Prefer", "wait=5"}});
+  CHECK(told.status == 201);
+  CHECK(told.header("Preference-Applied") == "wait=5");
+  REQUIRE(told.body["jobs"].size() == 3);
+  CHECK(told.body["jobs"][0]["state"] == "submitting");
+  CHECK(told.body["jobs"][1]["state"] == "rejected");
+  CHECK(told.body["jobs"][2]["state"] == "rejected");
+  CHECK(broker.call("alice", "POST", "/v1/jobs/bulk", request).body["jobs"][1]["state"] == "accepted");
+}
+
+}  // namespace hansa::api::test
