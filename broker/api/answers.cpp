@@ -10,8 +10,12 @@
 namespace hansa::api {
 namespace {
 
+constexpr std::size_t kMaxText = 1'000;  // of a note or a reason
+
 std::unexpected<Error> bad_request(std::vector<Fault> faults) {
-  auto error = fail(ErrorKind::invalid_argument, "BAD_REQUEST", faults.front().where + ": " + faults.front().message);
+  auto message = faults.front().where + (faults.front().where.empty() ? "" : ": ") + faults.front().message;
+  if (faults.size() > 1) message += " (and " + std::to_string(faults.size() - 1) + " more)";
+  auto error = fail(ErrorKind::invalid_argument, "BAD_REQUEST", std::move(message));
   error.error().faults = std::move(faults);
   return error;
 }
@@ -35,10 +39,13 @@ http::Response problem_answer(const Error& error, std::string_view request_id) {
 
 std::optional<std::string> QueryReader::text(std::string_view name) {
   known_.push_back(name);
+  std::optional<std::string> found;
   for (const auto& [key, value] : query_) {
-    if (key == name) return value;
+    if (key != name) continue;
+    if (found) fault(name, "is given twice; which one counts?");
+    found = value;
   }
-  return std::nullopt;
+  return found;
 }
 
 std::vector<std::string> QueryReader::list(std::string_view name) {
@@ -95,30 +102,46 @@ Result<void> QueryReader::finish() {
   return {};
 }
 
-Result<Json> read_body(const http::Request& request, std::vector<std::string_view> known) {
-  if (request.body.empty()) return Json::object();
-  auto body = parse_json(request.body);
-  if (!body) return body;
-  if (!body->is_object()) return bad_request({{"", "the body must be a JSON object"}});
-  std::vector<Fault> faults;
-  for (const auto& [name, value] : body->items()) {
-    if (std::ranges::find(known, name) == known.end())
-      faults.push_back({"/" + name.substr(0, 64), "no such field" + did_you_mean(name, known)});
-  }
-  if (!faults.empty()) return bad_request(std::move(faults));
-  return body;
+BodyReader::BodyReader(const http::Request& request)
+    : body_(request.body.empty() ? Result<Json>(Json::object()) : parse_json(request.body)) {
+  if (body_ && !body_->is_object()) body_ = bad_request({{"", "the body must be a JSON object"}});
 }
 
-Result<std::string> text_field(const Json& body, const char* name, bool required) {
-  const auto at = body.find(name);
-  if (at == body.end() || at->is_null()) {
-    if (!required) return std::string{};
-    return bad_request({{"/" + std::string(name), "is required: a string"}});
+std::string BodyReader::text(std::string_view name) {
+  known_.push_back(name);
+  if (!body_) return {};
+  const auto at = body_->find(name);
+  if (at == body_->end() || at->is_null()) return {};
+  if (at->is_string() && at->get_ref<const std::string&>().size() <= kMaxText) return at->get<std::string>();
+  fault(name, "must be a string of at most " + std::to_string(kMaxText) + " bytes");
+  return {};
+}
+
+std::string BodyReader::required(std::string_view name) {
+  const auto faults_before = faults_.size();
+  auto value = text(name);
+  if (value.empty() && faults_.size() == faults_before) fault(name, "is required: a string that is not empty");
+  return value;
+}
+
+void BodyReader::fault(std::string_view name, std::string message) {
+  faults_.push_back({(Json::json_pointer() / std::string(name)).to_string(), std::move(message)});
+}
+
+Result<void> BodyReader::finish() {
+  if (!body_) return std::unexpected(body_.error());
+  for (const auto& [name, value] : body_->items()) {
+    if (std::ranges::find(known_, name) == known_.end()) fault(name.substr(0, 64), "no such field" + did_you_mean(name, known_));
   }
-  if (!at->is_string() || at->get_ref<const std::string&>().size() > 1'000) {
-    return bad_request({{"/" + std::string(name), "must be a string of at most 1000 bytes"}});
-  }
-  return at->get<std::string>();
+  if (!faults_.empty()) return bad_request(std::move(faults_));
+  return {};
+}
+
+std::string no_such(std::string_view thing, std::string_view given, std::span<const std::string_view> known) {
+  auto text =
+      "\"" + std::string(given.substr(0, 40)) + "\" is no " + std::string(thing) + did_you_mean(given, known) + "; one of: ";
+  for (const auto name : known) text += (name == known.front() ? "" : ", ") + std::string(name);
+  return text;
 }
 
 std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most) {

@@ -11,13 +11,14 @@ namespace hansa::api {
 http::Response json_answer(int status, const Json& json);
 http::Response problem_answer(const Error& error, std::string_view request_id);
 
-/// Reads a request's query; every fault is remembered with its parameter. finish() last: unknown parameters are faults too.
+/// Reads a request's query; every fault is remembered with its parameter ("?limit"). finish() last: unknown parameters are faults
+/// too. Routes that read no query need none: the dispatcher refuses theirs.
 class QueryReader {
  public:
   explicit QueryReader(const http::Query& query) : query_(query) {}
 
   std::optional<std::string> text(std::string_view name);
-  std::vector<std::string> list(std::string_view name);       // "a,b,c", and the parameter may be repeated
+  std::vector<std::string> list(std::string_view name);  // "a,b,c"; this parameter alone may be repeated
   std::int64_t integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most);
   std::optional<UtcTime> time(std::string_view name);
   bool flag(std::string_view name);
@@ -30,10 +31,24 @@ class QueryReader {
   std::vector<Fault> faults_;
 };
 
-/// The body as a JSON object; an empty body is {}. Fields beyond `known` are faults.
-Result<Json> read_body(const http::Request& request, std::vector<std::string_view> known);
-/// A string field of it; a fault if absent and required.
-Result<std::string> text_field(const Json& body, const char* name, bool required);
+/// The same for a body that is a JSON object of strings; an empty one is {}.
+class BodyReader {
+ public:
+  explicit BodyReader(const http::Request& request);
+
+  std::string text(std::string_view name);  // "" if it is not there
+  std::string required(std::string_view name);  // not there, or empty: a fault
+  void fault(std::string_view name, std::string message);
+  Result<void> finish();
+
+ private:
+  Result<Json> body_;
+  std::vector<std::string_view> known_;
+  std::vector<Fault> faults_;
+};
+
+/// `"x" is no state (did you mean ...); one of: a, b, c`, for a fault.
+std::string no_such(std::string_view thing, std::string_view given, std::span<const std::string_view> known);
 
 /// How long the client would have its answer wait ("Prefer: wait=N", RFC 7240), at most `most`. A preference is no demand: one
 /// that cannot be read counts as not given.

@@ -36,6 +36,9 @@ async::Task<http::Response> Api::handle(http::Request request) {
     if (!caller) co_return problem_answer(caller.error(), request_id);
     exchange.caller = std::move(*caller);
   }
+  if (!found.route->reads_query) {
+    if (auto none = QueryReader(exchange.request.query).finish(); !none) co_return problem_answer(none.error(), request_id);
+  }
   auto answer = co_await async::without_exceptions(found.route->handle(std::move(exchange)));
   if (answer) co_return answer;
   const auto& error = answer.error();

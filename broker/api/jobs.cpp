@@ -16,6 +16,8 @@ constexpr std::int64_t kMaxWait = 55;                 // seconds; below the requ
 constexpr Seconds kMaxDecisionWait{5};                // of a submission; a stop has more patience than that
 constexpr std::int64_t kMaxChunk = std::int64_t{1} << 20;
 constexpr std::size_t kMaxKey = 255;
+constexpr std::string_view kStates[] = {"accepted",  "waiting", "held",      "submitting", "queued", "running", "finishing",
+                                        "succeeded", "failed",  "timed_out", "cancelled",  "lost",   "rejected"};
 
 /// The client's key with the hash of what it asks: the same bytes are the same request.
 Result<std::optional<ports::Idempotency>> idempotency_of(const http::Request& request) {
@@ -66,9 +68,9 @@ boost::asio::awaitable<http::Response> acceptance_answer(const Exchange& exchang
 
 async::Task<http::Response> changed(Exchange exchange, Action action,
                                     async::Task<domain::Job> (*change)(const Exchange& exchange, const JobId& id)) {
-  if (auto body = read_body(exchange.request, {}); !body) co_return std::unexpected(body.error());
   auto job = co_await find_job(exchange, action);
   if (!job) co_return std::unexpected(job.error());
+  if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   if (domain::is_terminal(job->state)) {
     co_return fail(ErrorKind::conflict, "JOB_OVER",
                    "job " + job->id.str() + " is over: " + std::string(domain::to_string(job->state)));
@@ -137,9 +139,7 @@ async::Task<http::Response> list_jobs(Exchange exchange) {
     if (known)
       wanted.states.push_back(*known);
     else
-      query.fault("state", "\"" + state.substr(0, 40) +
-                               "\" is no state; states are accepted, waiting, held, submitting, queued, running, finishing, "
-                               "succeeded, failed, timed_out, cancelled, lost, rejected");
+      query.fault("state", no_such("state", state, kStates));
   }
   if (const auto project = query.text("project")) wanted.project = ProjectId{*project};
   if (const auto owner = query.text("owner")) wanted.owner = Principal{*owner};
@@ -152,7 +152,12 @@ async::Task<http::Response> list_jobs(Exchange exchange) {
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
 
   const auto& caller = exchange.caller;
-  if (identity::reach(caller.role, Action::read_job) != identity::Reach::everybody) wanted.owner = caller.principal;
+  if (const auto reach = identity::reach(caller.role, Action::read_job); reach != identity::Reach::everybody) {
+    // Another's jobs are as if they did not exist.
+    if (wanted.owner && *wanted.owner != caller.principal)
+      co_return json_answer(200, {{"jobs", Json::array()}, {"next_cursor", Json()}});
+    wanted.owner = caller.principal;
+  }
   auto jobs = co_await exchange.api.parts().jobs.jobs(wanted);
   if (!jobs) co_return std::unexpected(jobs.error());
   Json list = Json::array();
@@ -252,17 +257,14 @@ async::Task<http::Response> cancel_job(Exchange exchange) {
 }
 
 async::Task<http::Response> resolve_job(Exchange exchange) {
-  auto body = read_body(exchange.request, {"as", "reason"});
-  if (!body) co_return std::unexpected(body.error());
-  auto as = text_field(*body, "as", true);
-  auto reason = text_field(*body, "reason", true);
-  if (!as || !reason) co_return std::unexpected(!as ? as.error() : reason.error());
-  if (*as != "lost")
-    co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", "/as: a job can be resolved as \"lost\" and as nothing else");
   auto job = co_await find_job(exchange, Action::resolve_job);
   if (!job) co_return std::unexpected(job.error());
-  auto after =
-      co_await on_engine(exchange, exchange.api.parts().engine.resolve_lost(job->id, exchange.caller.principal, *reason));
+  BodyReader body(exchange.request);
+  const auto as = body.required("as");
+  const auto reason = body.required("reason");
+  if (!as.empty() && as != "lost") body.fault("as", "must be \"lost\": a job can be resolved as nothing else");
+  if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
+  auto after = co_await on_engine(exchange, exchange.api.parts().engine.resolve_lost(job->id, exchange.caller.principal, reason));
   if (!after) co_return std::unexpected(after.error());
   co_return json_answer(200, wire::job_view(*after));
 }

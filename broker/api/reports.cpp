@@ -2,6 +2,8 @@
 #include "broker/api/answers.hpp"
 #include "broker/core/time_text.hpp"
 
+#include <algorithm>
+
 namespace hansa::api {
 
 using identity::Action;
@@ -9,10 +11,9 @@ using ports::UsageGroup;
 
 namespace {
 
-constexpr std::pair<std::string_view, UsageGroup> kGroups[] = {
-    {"project", UsageGroup::project}, {"owner", UsageGroup::owner}, {"site", UsageGroup::site},
-    {"country", UsageGroup::country}, {"queue", UsageGroup::queue}, {"account", UsageGroup::account},
-    {"day", UsageGroup::day},         {"month", UsageGroup::month}, {"state", UsageGroup::state}};
+// By UsageGroup's values.
+constexpr std::string_view kGroupNames[] = {"project", "owner", "site", "country", "queue", "account", "day", "month", "state"};
+static_assert(std::size(kGroupNames) == static_cast<std::size_t>(UsageGroup::state) + 1);
 
 }  // namespace
 
@@ -21,23 +22,20 @@ async::Task<http::Response> report_usage(Exchange exchange) {
   ports::UsageQuery wanted{.from = query.time("from"), .to = query.time("to"), .owner = std::nullopt, .by = {}};
   Json by = Json::array();
   for (const auto& name : query.list("by")) {
-    bool known = false;
-    for (const auto& [text, group] : kGroups) {
-      if (text != name) continue;
-      wanted.by.push_back(group);
-      known = true;
-    }
-    if (!known)
-      query.fault("by",
-                  "\"" + name.substr(0, 40) +
-                      "\" is nothing to sum by; choose among project, owner, site, country, queue, account, day, month, state");
+    const auto known = std::ranges::find(kGroupNames, name);
+    if (known == std::ranges::end(kGroupNames))
+      query.fault("by", no_such("thing to sum by", name, kGroupNames));
+    else if (std::ranges::find(by, name) != by.end())
+      query.fault("by", "names " + name + " twice");
+    else
+      wanted.by.push_back(static_cast<UsageGroup>(known - std::ranges::begin(kGroupNames)));
     by.push_back(name);
   }
   if (wanted.by.empty()) {
     wanted.by = {UsageGroup::project, UsageGroup::site};
     by = {"project", "site"};
   }
-  if (wanted.by.size() > std::size(kGroups)) query.fault("by", "names something twice");
+  if (wanted.from && wanted.to && *wanted.to <= *wanted.from) query.fault("to", "must be later than from");
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
   if (identity::reach(exchange.caller.role, Action::report_usage) != identity::Reach::everybody)
     wanted.owner = exchange.caller.principal;

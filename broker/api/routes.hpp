@@ -28,6 +28,7 @@ struct Route {
   std::string_view summary;
   bool open = false;                           // answers without a token
   Handle handle = nullptr;
+  bool reads_query = false;                    // otherwise the dispatcher refuses one: nothing that is asked goes unseen
 };
 
 std::span<const Route> routes();

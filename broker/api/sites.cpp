@@ -80,12 +80,11 @@ async::Task<http::Response> get_site(Exchange exchange) {
 async::Task<http::Response> drain_site(Exchange exchange) {
   if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
     co_return std::unexpected(allowed.error());
-  auto body = read_body(exchange.request, {"reason"});
-  if (!body) co_return std::unexpected(body.error());
-  auto reason = text_field(*body, "reason", false);
-  if (!reason) co_return std::unexpected(reason.error());
+  BodyReader body(exchange.request);
+  const auto reason = body.text("reason");
+  if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
   const SiteId id{exchange.path.at("id")};
-  if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.drain_site(id, *reason)); !done)
+  if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.drain_site(id, reason)); !done)
     co_return std::unexpected(done.error());
   co_return co_await one_site(exchange, id);
 }
@@ -93,7 +92,7 @@ async::Task<http::Response> drain_site(Exchange exchange) {
 async::Task<http::Response> resume_site(Exchange exchange) {
   if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
     co_return std::unexpected(allowed.error());
-  if (auto body = read_body(exchange.request, {}); !body) co_return std::unexpected(body.error());
+  if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   const SiteId id{exchange.path.at("id")};
   if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.resume_site(id)); !done)
     co_return std::unexpected(done.error());

@@ -8,6 +8,8 @@ using identity::Action;
 
 namespace {
 
+constexpr std::string_view kRoles[] = {"user", "operator", "auditor"};
+
 Json token_view(const ports::ApiToken& token) {
   const auto time = [](const std::optional<UtcTime>& t) { return t ? Json(format_utc(*t)) : Json(); };
   return {{"id", token.id},
@@ -27,26 +29,27 @@ Result<void> may_manage(const Exchange& exchange) {
 
 async::Task<http::Response> create_token(Exchange exchange) {
   if (auto allowed = may_manage(exchange); !allowed) co_return std::unexpected(allowed.error());
-  auto body = read_body(exchange.request, {"user", "role", "note", "expires_at"});
-  if (!body) co_return std::unexpected(body.error());
-  auto user = text_field(*body, "user", true);
-  auto role_text = text_field(*body, "role", false);
-  auto note = text_field(*body, "note", false);
-  auto expires = text_field(*body, "expires_at", false);
-  for (const auto* field : {&user, &role_text, &note, &expires}) {
-    if (!*field) co_return std::unexpected(field->error());
-  }
-  auto principal = identity::local_principal(*user);
-  if (!principal) co_return std::unexpected(principal.error());
-  const auto role = identity::parse_role(role_text->empty() ? "user" : *role_text);
-  if (!role) co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", "/role: must be user, operator or auditor");
+  BodyReader body(exchange.request);
+  const auto user = body.required("user");
+  const auto role_text = body.text("role");
+  auto note = body.text("note");
+  const auto expires = body.text("expires_at");
+  auto principal = identity::local_principal(user);
+  if (!user.empty() && !principal) body.fault("user", principal.error().message);
+  const auto role = identity::parse_role(role_text.empty() ? "user" : role_text);
+  if (!role) body.fault("role", no_such("role", role_text, kRoles));
   std::optional<UtcTime> expires_at;
-  if (!expires->empty()) {
-    auto time = parse_utc(*expires);
-    if (!time) co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", "/expires_at: " + time.error().message);
-    expires_at = *time;
+  if (!expires.empty()) {
+    const auto time = parse_utc(expires);
+    if (!time)
+      body.fault("expires_at", time.error().message);
+    else if (*time <= exchange.api.parts().scheduler.now_utc())
+      body.fault("expires_at", "lies in the past: such a token would open nothing");
+    else
+      expires_at = *time;
   }
-  auto made = co_await exchange.api.parts().tokens.create(std::move(*principal), *role, std::move(*note), expires_at);
+  if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
+  auto made = co_await exchange.api.parts().tokens.create(std::move(*principal), *role, std::move(note), expires_at);
   if (!made) co_return std::unexpected(made.error());
   auto view = token_view(made->record);
   view["token"] = std::string(made->token.reveal());

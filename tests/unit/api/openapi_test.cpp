@@ -173,6 +173,8 @@ TEST_CASE("every operation says what it answers, when it fails too, and whether 
     CHECK(responses["default"]["content"].contains("application/problem+json"));
     const auto route = std::ranges::find(routes(), operation["operationId"].template get<std::string>(), &Route::operation);
     REQUIRE(route != routes().end());
+    const auto parameters = operation.value("parameters", Json::array());
+    CHECK(route->reads_query == std::ranges::any_of(parameters, [](const Json& p) { return p["in"] == "query"; }));
     const bool open = operation.contains("security") && operation["security"].empty();
     CHECK(open == route->open);
   });
