@@ -77,7 +77,13 @@ Result<Answer> BrokerLink::send(std::string_view method, std::string_view target
     return Answer{.status = response->status, .body = std::move(response->body), .headers = std::move(response->headers)};
   }
   const auto problem = parse_json(response->body, kProblemDepth);
-  return std::unexpected(with_remedy(wire::error_from_problem(response->status, problem ? *problem : Json()), impl_->config));
+  auto error = wire::error_from_problem(response->status, problem ? *problem : Json());
+  if (error.code.starts_with("HTTP_")) {  // no problem document: its 404 says nothing of jobs, its 401 nothing of our token
+    error.message = "what answers at " + impl_->config.url + ", with status " + std::to_string(response->status) +
+                    ", is no Hansa broker, or a proxy before one; check the address";
+    if (!error.retryable && error.kind != ErrorKind::unknown_outcome) error.kind = ErrorKind::internal;
+  }
+  return std::unexpected(with_remedy(std::move(error), impl_->config));
 }
 
 Target& Target::add(std::string_view name, std::string_view value) {

@@ -72,6 +72,7 @@ constexpr Option kTokenCreate[] = {
     {.name = "--expires", .value = "T", .help = "When it ends: 2027-01-31, or 90d from now (never)"},
     kJson,
 };
+constexpr Option kJsonAnswer[] = {{.name = "--json", .help = "Print one JSON document"}};  // of what needs no broker
 constexpr Option kReference[] = {{.name = "--man", .help = "As the man page hansad.toml(5)"}};
 
 constexpr Command kCommands[] = {
@@ -101,19 +102,13 @@ constexpr Command kCommands[] = {
      "hansa token create --user alice --expires 90d > alice.token", kTokenCreate, 0, 0, token_create},
     {"token list", "", "List the API tokens, without their secrets (operators).", "hansa token list", kJsonOnly, 0, 0,
      token_list},
-    {"token revoke", "ID", "Revoke an API token, from now on (operators).", "hansa token revoke 01JDA0XJ2GQ4M8T6V9ZK3N5R7W",
-     kJsonOnly, 1, 1, token_revoke},
-    {"config check",
-     "FILE",
-     "Check a hansad.toml; needs no broker.",
-     "hansa config check /etc/hansa/hansad.toml",
-     {},
-     1,
-     1,
-     config_check},
+    {"token revoke", "ID", "Revoke an API token, from now on (operators).", "hansa token revoke tok_q0Zb3kVtR1aX", kJsonOnly, 1,
+     1, token_revoke},
+    {"config check", "FILE", "Check a hansad.toml; needs no broker.", "hansa config check /etc/hansa/hansad.toml", kJsonAnswer, 1,
+     1, config_check},
     {"config reference", "", "Print what every key of hansad.toml means.", "hansa config reference", kReference, 0, 0,
      config_reference},
-    {"version", "", "Print the version.", "hansa version", {}, 0, 0, version},
+    {"version", "", "Print the version.", "hansa version", kJsonAnswer, 0, 0, version},
 };
 
 constexpr CommandTable kTable{.commands = kCommands, .globals = kGlobals};

@@ -16,7 +16,7 @@ Result<ExitStatus> change(Session& session, const Invocation& call, const char* 
       if (exit_status(answer.error().kind) == ExitStatus::unreachable) break;
       continue;
     }
-    const auto job = parse_json(answer->body);
+    const auto job = Session::read(*answer);
     if (!job) return std::unexpected(job.error());
     auto line = shown(*job, "id") + " " + state_sentence(*job, session.now());
     if (const auto& asked = member(*job, "cancel"); asked.is_object() && raw_text(asked, "outcome").empty()) {
@@ -42,7 +42,7 @@ Result<ExitStatus> resolve(Session& session, const Invocation& call) {
   const auto body = Json{{"as", *as}, {"reason", *reason}}.dump(-1, ' ', false, Json::error_handler_t::replace);
   const auto answer = session.send("POST", job_path(call.operands()[0], "/resolve"), body);
   if (!answer) return std::unexpected(answer.error());
-  const auto job = parse_json(answer->body);
+  const auto job = Session::read(*answer);
   if (!job) return std::unexpected(job.error());
   session.print(call.has("--json") ? answer->body : shown(*job, "id") + " " + state_sentence(*job, session.now()) + "\n");
   return ExitStatus::done;

@@ -171,7 +171,7 @@ Result<ExitStatus> jobs(Session& session, const Invocation& call) {
   if (!states.empty()) filtered.add("state", states);
   if (const auto project = call.value("--project")) filtered.add("project", *project);
   if (const auto since = call.value("--since")) {
-    const auto moment = parse_moment(*since, session.now(), Direction::back);
+    const auto moment = parse_moment("--since", *since, session.now(), Direction::back);
     if (!moment) return std::unexpected(moment.error());
     filtered.add("since", format_utc(*moment));
   }
@@ -183,7 +183,9 @@ Result<ExitStatus> jobs(Session& session, const Invocation& call) {
     const auto left = *count - static_cast<std::int64_t>(all.size());
     target.add("limit", std::to_string(std::min(left, kPage)));
     if (cursor.is_string()) target.add("cursor", cursor.get<std::string>());
-    auto page = session.ask("GET", target.str());
+    const auto answer = session.send("GET", target.str());
+    if (!answer) return std::unexpected(answer.error());
+    const auto page = Session::read(*answer);
     if (!page) return std::unexpected(page.error());
     const auto& list = member(*page, "jobs");
     if (!list.is_array())
@@ -222,7 +224,7 @@ Result<ExitStatus> jobs(Session& session, const Invocation& call) {
 Result<ExitStatus> show(Session& session, const Invocation& call) {
   auto answer = session.send("GET", job_path(call.operands()[0]));
   if (!answer) return std::unexpected(answer.error());
-  const auto job = parse_json(answer->body);
+  const auto job = Session::read(*answer);
   if (!job) return std::unexpected(job.error());
   session.print(call.has("--json") ? answer->body : job_sheet(*job, session.look(), session.now()));
   return ExitStatus::done;
@@ -231,7 +233,7 @@ Result<ExitStatus> show(Session& session, const Invocation& call) {
 Result<ExitStatus> explain(Session& session, const Invocation& call) {
   auto answer = session.send("GET", job_path(call.operands()[0], "/explain"));
   if (!answer) return std::unexpected(answer.error());
-  const auto decision = parse_json(answer->body);
+  const auto decision = Session::read(*answer);
   if (!decision) return std::unexpected(decision.error());
   session.print(call.has("--json") ? answer->body : explanation(*decision, session.look()));
   return ExitStatus::done;

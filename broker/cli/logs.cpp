@@ -53,7 +53,7 @@ Result<bool> wait_for_more(Session& session, const std::string& id, Seconds wait
 Result<ExitStatus> logs(Session& session, const Invocation& call) {
   const auto& id = call.operands()[0];
   const bool follow = call.has("--follow");
-  if (follow) session.outside().on_interrupt("stopped following; the job goes on");
+  if (follow) session.outside().on_interrupt("stopped following; the job goes on. Follow it again with: hansa logs -f " + id);
   Patience patience(session);
   std::uint64_t offset = 0;
   std::int64_t version = 0;

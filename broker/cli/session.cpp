@@ -32,14 +32,11 @@ Result<Answer> Session::send(std::string_view method, std::string_view target, s
   return link_->send(method, target, body, fields);
 }
 
-Result<Json> Session::ask(std::string_view method, std::string_view target, std::string_view body) {
-  auto answer = send(method, target, body);
-  if (!answer) return std::unexpected(answer.error());
-  auto json = parse_json(answer->body, kAnswerDepth);
-  if (!json)
-    return fail(ErrorKind::unavailable, "BAD_ANSWER",
-                "what answers there is no Hansa broker: " + json.error().message + "; check the address");
-  return json;
+Result<Json> Session::read(const Answer& answer) {
+  auto json = parse_json(answer.body, kAnswerDepth);
+  if (json) return json;
+  return fail(ErrorKind::internal, "BAD_ANSWER",
+              "what answers there is no Hansa broker: " + json.error().message + "; check the address");
 }
 
 void Session::complain(const Error& error) const { outside_.err(complaint(error)); }

@@ -21,8 +21,8 @@ class Session {
 
   Result<Answer> send(std::string_view method, std::string_view target, std::string_view body = {},
                       const BrokerLink::Fields& fields = {});
-  /// The same, its body as JSON.
-  Result<Json> ask(std::string_view method, std::string_view target, std::string_view body = {});
+  /// An answer's JSON; an Error where what answered was no broker.
+  static Result<Json> read(const Answer& answer);
 
   [[nodiscard]] Surroundings& outside() const { return outside_; }
   void print(std::string_view text) const { outside_.out(text); }

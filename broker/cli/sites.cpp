@@ -79,7 +79,7 @@ Result<ExitStatus> one_site(Session& session, const Invocation& call, std::strin
                             const std::string& body = {}) {
   const auto answer = session.send(method, "/v1/sites/" + percent_encoded(call.operands()[0]) + std::string(rest), body);
   if (!answer) return std::unexpected(answer.error());
-  const auto site = parse_json(answer->body);
+  const auto site = Session::read(*answer);
   if (!site) return std::unexpected(site.error());
   if (call.has("--json"))
     session.print(answer->body);
@@ -97,7 +97,7 @@ Result<ExitStatus> sites(Session& session, const Invocation& call) {
     session.print(answer->body);
     return ExitStatus::done;
   }
-  const auto list = parse_json(answer->body);
+  const auto list = Session::read(*answer);
   if (!list) return std::unexpected(list.error());
   Table table({{"SITE"},
                {"STATE"},

@@ -216,11 +216,12 @@ Result<domain::Submission> submission_from(const Invocation& call, Surroundings&
   return SubmissionReader(call, outside).read();
 }
 
-Result<UtcTime> parse_moment(std::string_view text, UtcTime now, Direction direction) {
+Result<UtcTime> parse_moment(std::string_view option, std::string_view text, UtcTime now, Direction direction) {
   if (auto time = parse_utc(text)) return *time;
   const auto duration = parse_duration(text);
   if (!duration) {
-    return bad("BAD_TIME", "\"" + printable(text.substr(0, 40)) + "\" is no time: write 2026-11-22, 2026-11-22T10:00:00Z, or " +
+    return bad("BAD_TIME", std::string(option) + ": \"" + printable(text.substr(0, 40)) +
+                               "\" is no time: write 2026-11-22, 2026-11-22T10:00:00Z, or " +
                                (direction == Direction::back ? "how long ago: 90m, 12h, 7d" : "how long from now: 12h, 30d"));
   }
   return direction == Direction::back ? now - *duration : now + *duration;

@@ -24,9 +24,9 @@ Result<void> check_script(const std::string& name, std::string_view text);
 /// Everything that `hansa submit` says, the script read. Error: invalid_argument with every fault; where = the option.
 Result<domain::Submission> submission_from(const Invocation& call, Surroundings& outside);
 
-/// --since, --from, --to, --expires: a time ("2026-11-22", "2026-11-22T10:00:00Z"), or a duration counted from now, backwards
-/// or forwards.
+/// The value of --since, --from, --to, --expires: a time ("2026-11-22", "2026-11-22T10:00:00Z"), or a duration counted from now,
+/// backwards or forwards. The message names the option.
 enum class Direction { back, forward };
-Result<UtcTime> parse_moment(std::string_view text, UtcTime now, Direction direction);
+Result<UtcTime> parse_moment(std::string_view option, std::string_view text, UtcTime now, Direction direction);
 
 }  // namespace hansa::cli

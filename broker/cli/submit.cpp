@@ -56,7 +56,7 @@ ExitStatus judged(Session& session, const Json& job) {
 Result<ExitStatus> dry_run(Session& session, const std::string& body, bool json) {
   auto answer = session.send("POST", "/v1/jobs?dry_run=true", body);
   if (!answer) return std::unexpected(answer.error());
-  const auto decision = parse_json(answer->body);
+  const auto decision = Session::read(*answer);
   if (!decision) return std::unexpected(decision.error());
   session.print(json ? answer->body : explanation(*decision, session.look()));
   return is_never(*decision) ? ExitStatus::rejected : ExitStatus::done;
@@ -100,7 +100,7 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
   const auto key = given ? std::string(*given) : random_key(session.outside().random);
   auto answer = send_submission(session, body, key);
   if (!answer) return std::unexpected(answer.error());
-  const auto job = parse_json(answer->body);
+  const auto job = Session::read(*answer);
   const auto id = job ? shown(*job, "id") : std::string();
   if (id.empty()) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no job; check the address");
 

@@ -13,7 +13,7 @@ Result<ExitStatus> token_create(Session& session, const Invocation& call) {
   if (const auto role = call.value("--role")) request["role"] = *role;
   if (const auto note = call.value("--note")) request["note"] = *note;
   if (const auto expires = call.value("--expires")) {
-    const auto moment = parse_moment(*expires, session.now(), Direction::forward);
+    const auto moment = parse_moment("--expires", *expires, session.now(), Direction::forward);
     if (!moment) return std::unexpected(moment.error());
     if (*moment <= session.now())
       return fail(ErrorKind::invalid_argument, "USAGE", "--expires lies in the past: such a token would open nothing");
@@ -25,7 +25,7 @@ Result<ExitStatus> token_create(Session& session, const Invocation& call) {
     session.print(answer->body);
     return ExitStatus::done;
   }
-  const auto token = parse_json(answer->body);
+  const auto token = Session::read(*answer);
   if (!token) return std::unexpected(token.error());
   session.print(shown(*token, "token") + "\n");
   const auto expires = shown(*token, "expires_at");
@@ -42,7 +42,7 @@ Result<ExitStatus> token_list(Session& session, const Invocation& call) {
     session.print(answer->body);
     return ExitStatus::done;
   }
-  const auto list = parse_json(answer->body);
+  const auto list = Session::read(*answer);
   if (!list) return std::unexpected(list.error());
   Table table({{"ID"}, {"PRINCIPAL"}, {"ROLE"}, {"CREATED"}, {"EXPIRES"}, {"REVOKED"}, {"NOTE", false, true}});
   if (const auto& tokens = member(*list, "tokens"); tokens.is_array()) {
@@ -60,7 +60,7 @@ Result<ExitStatus> token_list(Session& session, const Invocation& call) {
 Result<ExitStatus> token_revoke(Session& session, const Invocation& call) {
   const auto answer = session.send("DELETE", "/v1/tokens/" + percent_encoded(call.operands()[0]));
   if (!answer) return std::unexpected(answer.error());
-  const auto token = parse_json(answer->body);
+  const auto token = Session::read(*answer);
   if (!token) return std::unexpected(token.error());
   session.print(call.has("--json") ? answer->body : shown(*token, "id") + " of " + shown(*token, "principal") + " is revoked\n");
   return ExitStatus::done;

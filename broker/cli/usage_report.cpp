@@ -91,7 +91,7 @@ Result<ExitStatus> report_usage(Session& session, const Invocation& call) {
   for (const auto& [option, parameter] : {std::pair("--from", "from"), std::pair("--to", "to")}) {
     const auto text = call.value(option);
     if (!text) continue;
-    const auto moment = parse_moment(*text, session.now(), Direction::back);
+    const auto moment = parse_moment(option, *text, session.now(), Direction::back);
     if (!moment) return std::unexpected(moment.error());
     target.add(parameter, format_utc(*moment));
   }
@@ -101,7 +101,7 @@ Result<ExitStatus> report_usage(Session& session, const Invocation& call) {
     session.print(answer->body);
     return ExitStatus::done;
   }
-  const auto report = parse_json(answer->body);
+  const auto report = Session::read(*answer);
   if (!report) return std::unexpected(report.error());
   const auto text = format == "csv" ? usage_csv(*report) : usage_table(*report, session.look());
   if (text.empty())

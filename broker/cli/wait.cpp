@@ -13,7 +13,9 @@ Result<ExitStatus> wait(Session& session, const Invocation& call) {
     until = session.outside().clock.now_monotonic() + *timeout;
   }
   const auto& ids = call.operands();
-  session.outside().on_interrupt(ids.size() == 1 ? "stopped waiting; the job goes on" : "stopped waiting; the jobs go on");
+  const auto again = ids.size() == 1 ? "the job goes on. Wait for it again with: hansa wait " + ids[0]
+                                     : std::string("the jobs go on. Wait for them again with the same command");
+  session.outside().on_interrupt("stopped waiting; " + again);
   SeveralJobs results(session, ids.size(), call.has("--json"));
   for (const auto& id : ids) {  // one after the other: it is over when the last of them is
     const auto watched = watch_job(session, id, until);
@@ -27,7 +29,7 @@ Result<ExitStatus> wait(Session& session, const Invocation& call) {
     results.answered(shown(watched->job, "id") + " " + state_sentence(watched->job, session.now()), watched->body, status);
   }
   const auto status = results.finish();
-  if (status == ExitStatus::timed_out) session.note("not all are over, and the time is up; they go on");
+  if (status == ExitStatus::timed_out) session.note("the time is up; " + again);
   return status;
 }
 

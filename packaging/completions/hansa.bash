@@ -58,7 +58,7 @@ _hansa() {
     "report usage") options="--by --from --to --format --json" ;;
     "token create") options="--user --role --note --expires --json" ;;
     "config reference") options="--man" ;;
-    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "token list" | "token revoke") options="--json" ;;
+    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "token list" | "token revoke" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

@@ -48,7 +48,7 @@ complete -c hansa -n '__hansa_is report' -a usage
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke"' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke" "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "config check"' -F
 complete -c hansa -n '__hansa_is submit' -l nodes -x -d Nodes
 complete -c hansa -n '__hansa_is submit' -l ntasks -x -d "Tasks, all nodes together"

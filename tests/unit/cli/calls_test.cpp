@@ -169,6 +169,8 @@ TEST_CASE("waiting ends with its time-out, the broker there or not", "[calls]") 
   ScriptedServer server({reply(200, job("running", 4), "")});
   CHECK(call.run(server, {"wait", "--timeout", "2s", kId}) == 7);
   CHECK(call.out == std::string(kId) + " running\n");
+  CHECK(call.err.ends_with("hansa: the time is up; the job goes on. Wait for it again with: hansa wait " + std::string(kId) +
+                           "\n"));
   CHECK(call.monotonic == MonotonicTime{Milliseconds{2'000}});
 }
 
@@ -236,11 +238,69 @@ TEST_CASE("a broker that is not there is named, with the remedy", "[calls]") {
   CHECK(call.err.contains("is hansad running there?"));
 }
 
-TEST_CASE("what answers but is no broker is told from one", "[calls]") {
-  Call call;
-  ScriptedServer server({reply(200, "<html>hello</html>", "")});
-  CHECK(call.run(server, {"jobs"}) == 5);
-  CHECK(call.err.contains("no Hansa broker"));
+TEST_CASE("what answers but is no broker is told from one, by every command", "[calls]") {
+  const std::vector<std::vector<const char*>> kCalls = {
+      {"submit", "-"},
+      {"submit", "--dry-run", "-"},
+      {"jobs"},
+      {"show", kId},
+      {"explain", kId},
+      {"wait", kId},
+      {"logs", kId},
+      {"cancel", kId},
+      {"resolve", kId, "--as", "lost", "--reason", "x"},
+      {"sites"},
+      {"site", "show", "a"},
+      {"report", "usage"},
+      {"token", "create", "--user", "a"},
+      {"token", "list"},
+      {"token", "revoke", "a"},
+  };
+  for (const auto& arguments : kCalls) {
+    CAPTURE(arguments[0], arguments.size() > 1 ? arguments[1] : "");
+    Call page;
+    CHECK(page.run(ScriptedServer({reply(200, "<html>hello</html>", "")}), arguments) == 5);
+    CHECK(page.err.contains("check the address"));
+    // A web server's 404 and a proxy's 401 tell nothing of a job or a token of ours.
+    for (const int status : {404, 401, 302}) {
+      Call other;
+      CHECK(other.run(ScriptedServer({reply(status, "<html>no</html>", "")}), arguments) == 5);
+      CHECK(other.err.contains("with status " + std::to_string(status) + ", is no Hansa broker"));
+      CHECK(other.out.empty());
+    }
+  }
+}
+
+TEST_CASE("who is interrupted is told how to go on", "[calls]") {
+  const std::string id = kId;
+  Call wait;
+  CHECK(wait.run(ScriptedServer({reply(200, job("succeeded"), "")}), {"wait", kId}) == 0);
+  CHECK(wait.farewell == "stopped waiting; the job goes on. Wait for it again with: hansa wait " + id);
+  Call several;
+  CHECK(several.run(ScriptedServer({reply(200, job("succeeded"), ""), reply(200, job("succeeded"), "")}), {"wait", kId, kId}) ==
+        0);
+  CHECK(several.farewell == "stopped waiting; the jobs go on. Wait for them again with the same command");
+  Call logs;
+  CHECK(logs.run(ScriptedServer({problem(404, "JOB_NOT_FOUND")}), {"logs", "-f", kId}) == 3);
+  CHECK(logs.farewell == "stopped following; the job goes on. Follow it again with: hansa logs -f " + id);
+  Call submit;
+  CHECK(submit.run(ScriptedServer({reply(201, job("submitting"), ""), reply(200, job("succeeded"), "")}),
+                   {"submit", "--wait", "-"}) == 0);
+  CHECK(submit.farewell == "stopped waiting; the job goes on. Wait for it with: hansa wait " + id);
+}
+
+TEST_CASE("what needs no broker answers in JSON as well", "[calls]") {
+  Call version;
+  CHECK(version.run({"version", "--json"}) == 0);
+  CHECK(parse_json(version.out)->at("version").is_string());
+  Call good;
+  CHECK(good.run({"config", "check", "--json", HANSA_SOURCE_DIR "/config/examples/minimal.toml"}) == 0);
+  CHECK(parse_json(good.out)->at("valid") == true);
+  CHECK(parse_json(good.out)->at("sites") == 1);
+  Call missing;
+  CHECK(missing.run({"config", "check", "--json", "/does/not/exist"}) == 2);
+  CHECK(parse_json(missing.out)->at("valid") == false);
+  CHECK(parse_json(missing.out)->at("errors")[0]["place"] == "/does/not/exist");
 }
 
 TEST_CASE("the token: missing, unreadable, empty, seen by others", "[calls]") {

@@ -180,10 +180,11 @@ TEST_CASE("GPU requests", "[submission]") {
 
 TEST_CASE("moments are times, or durations from now", "[submission]") {
   const auto now = OutsideUnderTest().utc;
-  CHECK(parse_moment("2026-11-01", now, Direction::back).value() == parse_utc("2026-11-01T00:00:00Z").value());
-  CHECK(parse_moment("2h", now, Direction::back).value() == now - std::chrono::hours{2});
-  CHECK(parse_moment("90d", now, Direction::forward).value() == now + std::chrono::days{90});
-  CHECK(parse_moment("yesterday", now, Direction::back).error().message.contains("how long ago: 90m, 12h, 7d"));
+  CHECK(parse_moment("--from", "2026-11-01", now, Direction::back).value() == parse_utc("2026-11-01T00:00:00Z").value());
+  CHECK(parse_moment("--from", "2h", now, Direction::back).value() == now - std::chrono::hours{2});
+  CHECK(parse_moment("--from", "90d", now, Direction::forward).value() == now + std::chrono::days{90});
+  CHECK(parse_moment("--since", "yesterday", now, Direction::back).error().message ==
+        "--since: \"yesterday\" is no time: write 2026-11-22, 2026-11-22T10:00:00Z, or how long ago: 90m, 12h, 7d");
 }
 
 }  // namespace hansa::cli
