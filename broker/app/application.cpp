@@ -3,8 +3,8 @@
 
 #include "broker/api/api.hpp"
 #include "broker/app/connectors.hpp"
-#include "broker/app/operator_token.hpp"
 #include "broker/app/spd_log.hpp"
+#include "broker/app/state_folder.hpp"
 #include "broker/app/stop_signal.hpp"
 #include "broker/app/version.hpp"
 #include "broker/async/real_scheduler.hpp"
@@ -109,6 +109,17 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
           }};
 }
 
+std::string store_metrics(const store::Figures& figures) {
+  const auto one = [](const char* name, const char* type, const char* help, std::uint64_t value) {
+    return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
+           std::to_string(value) + "\n";
+  };
+  return one("hansa_store_commits_total", "counter", "Commits since start.", figures.commits) +
+         one("hansa_store_operations_total", "counter", "Operations that those commits carried.", figures.operations) +
+         one("hansa_store_checkpoints_total", "counter", "Checkpoints of the write-ahead log since start.", figures.checkpoints) +
+         one("hansa_store_queued_operations", "gauge", "Operations waiting for the next commit.", figures.queued);
+}
+
 http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& log) {
   http::ServerOptions options{
       .address = config.listen.host, .port = config.listen.port, .threads = static_cast<unsigned>(config.threads)};
@@ -121,7 +132,7 @@ http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& 
   options.max_connections = static_cast<std::size_t>(config.limits.connections);
   options.max_streams = static_cast<std::size_t>(config.limits.event_streams);
   options.header_timeout = config.limits.header_timeout;
-  options.body_timeout = config.limits.body_timeout;
+  options.body_timeout = options.write_timeout = config.limits.body_timeout;
   options.idle_timeout = config.limits.idle_timeout;
   options.on_event = [&log](const http::ServerEvent& event) {
     using Kind = http::ServerEvent::Kind;
@@ -201,13 +212,12 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
     http::Server server(server_options(config.api, log),
                         [&api](http::Request request) { return api.handle(std::move(request)); });
 
-    const auto start = [&]() -> Result<void> {
-      if (auto loaded = strand.run(tokens.load()); !loaded) return loaded;
-      if (auto made = strand.run(ensure_operator_token(tokens, config.broker.state_dir)); !made) return made;
-      if (auto started = strand.run(engine.start()); !started) return started;
-      return server.start();
-    };
-    if (auto started = start(); started) {
+    auto started = strand.run(tokens.load());
+    if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
+    if (started) started = strand.run(engine.start());
+    const bool stored = started.has_value();  // up to here it was about what is stored
+    if (started) started = server.start();
+    if (started) {
       api.set_ready(true);
       log.write(ports::LogLevel::info, "serving",
                 {{"version", std::string(kVersion)},
@@ -220,7 +230,9 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
       stop_signal.next_ends_at_once();
       api.set_ready(false);
     } else {
-      status = complain(started.error(), started.error().kind == ErrorKind::internal ? kExitSoftware : kExitUnavailable);
+      status = complain(started.error(), started.error().kind == ErrorKind::internal ? kExitSoftware
+                                         : stored                                    ? kExitUnavailable
+                                                                                     : kExitStorage);
     }
     server.stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
     (void)strand.run(engine.stop());

@@ -101,6 +101,10 @@ Result<Caller> TokenAuthority::authenticate(std::string_view authorization) cons
   return Caller{record.principal, record.role, record.id};
 }
 
+bool TokenAuthority::is_valid(const ApiToken& token) const {
+  return !token.revoked_at && (!token.expires_at || clock_.now_utc() < *token.expires_at);
+}
+
 async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std::string note,
                                              std::optional<UtcTime> expires_at) {
   std::array<std::byte, 32> secret{};

@@ -43,6 +43,9 @@ class TokenAuthority {
   /// TOKEN_EXPIRED.
   [[nodiscard]] Result<Caller> authenticate(std::string_view authorization) const;
 
+  /// Neither revoked nor expired.
+  [[nodiscard]] bool is_valid(const ports::ApiToken& token) const;
+
   async::Task<NewToken> create(Principal principal, ports::Role role, std::string note, std::optional<UtcTime> expires_at);
   async::Task<ports::ApiToken> revoke(std::string id);
   [[nodiscard]] std::vector<ports::ApiToken> list() const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "broker/app/operator_token.hpp"
+#include "broker/app/state_folder.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,9 +7,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 namespace hansa::app {
 namespace {
+
+constexpr const char* kNote = "made by hansad for operator.token";  // how our own are known again
 
 std::unexpected<Error> io_error(const std::string& what, const std::filesystem::path& path) {
   return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE", what + " " + path.string() + ": " + std::strerror(errno));
@@ -56,21 +59,23 @@ Result<void> make_state_folder(const std::filesystem::path& folder) {
 }
 
 async::Task<> ensure_operator_token(identity::TokenAuthority& tokens, std::filesystem::path folder) {
-  if (!tokens.list().empty()) co_return Result<void>{};
-  auto made = co_await tokens.create(Principal{"local:operator"}, ports::Role::operator_, "made at first start", std::nullopt);
+  const auto file = folder / "operator.token";
+  std::error_code ignored;
+  const bool at_hand = std::filesystem::exists(file, ignored);
+  std::vector<std::string> lost;
+  for (const auto& token : tokens.list()) {
+    if (token.role != ports::Role::operator_ || !tokens.is_valid(token)) continue;
+    if (at_hand || token.note != kNote) co_return Result<void>{};
+    lost.push_back(token.id);
+  }
+  // A crash between these steps leaves a token without its file, which the next start finds and replaces.
+  auto made = co_await tokens.create(Principal{"local:operator"}, ports::Role::operator_, kNote, std::nullopt);
   if (!made) co_return std::unexpected(made.error());
-  co_return write_private_file(folder / "operator.token", std::string(made->token.reveal()) + "\n");
-}
-
-std::string store_metrics(const store::Figures& figures) {
-  const auto one = [](const char* name, const char* type, const char* help, std::uint64_t value) {
-    return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
-           std::to_string(value) + "\n";
-  };
-  return one("hansa_store_commits_total", "counter", "Commits since start.", figures.commits) +
-         one("hansa_store_operations_total", "counter", "Operations that those commits carried.", figures.operations) +
-         one("hansa_store_checkpoints_total", "counter", "Checkpoints of the write-ahead log since start.", figures.checkpoints) +
-         one("hansa_store_queued_operations", "gauge", "Operations waiting for the next commit.", figures.queued);
+  if (auto written = write_private_file(file, std::string(made->token.reveal()) + "\n"); !written) co_return written;
+  for (const auto& id : lost) {
+    if (auto revoked = co_await tokens.revoke(id); !revoked) co_return std::unexpected(revoked.error());
+  }
+  co_return Result<void>{};
 }
 
 }  // namespace hansa::app
