@@ -10,6 +10,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace hansa::api {
 
@@ -17,6 +18,7 @@ struct BrokerFacts {
   std::string name;
   std::string country;
   std::string version;
+  std::vector<std::string> sites = {};
 };
 
 class Api {
@@ -45,11 +47,13 @@ class Api {
   // For the handlers.
   [[nodiscard]] const Parts& parts() const { return parts_; }
   [[nodiscard]] const BrokerFacts& facts() const { return facts_; }
+  [[nodiscard]] std::span<const std::string_view> sites() const { return sites_; }
   [[nodiscard]] bool ready() const { return ready_; }
 
  private:
   Parts parts_;
-  BrokerFacts facts_;
+  const BrokerFacts facts_;
+  const std::vector<std::string_view> sites_{facts_.sites.begin(), facts_.sites.end()};
   std::atomic<bool> ready_{false};
 };
 

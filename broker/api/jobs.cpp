@@ -92,7 +92,7 @@ async::Task<http::Response> submit_job(Exchange exchange) {
   if (!idempotency) co_return std::unexpected(idempotency.error());
   auto json = parse_json(exchange.request.body, wire::kMaxDepth);
   if (!json) co_return std::unexpected(json.error());
-  auto submission = wire::job_from_json(*json);
+  auto submission = wire::job_from_json(*json, exchange.api.sites());
   if (!submission) co_return std::unexpected(submission.error());
 
   if (*dry_run) {
@@ -119,7 +119,7 @@ async::Task<http::Response> submit_jobs(Exchange exchange) {
   if (!idempotency) co_return std::unexpected(idempotency.error());
   auto json = parse_json(exchange.request.body, wire::kMaxDepth + 2);
   if (!json) co_return std::unexpected(json.error());
-  auto submissions = wire::jobs_from_json(*json);
+  auto submissions = wire::jobs_from_json(*json, exchange.api.sites());
   if (!submissions) co_return std::unexpected(submissions.error());
   auto accepted =
       co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));

@@ -23,12 +23,13 @@ async::Task<http::Response> report_usage(Exchange exchange) {
   Json by = Json::array();
   for (const auto& name : query.list("by")) {
     const auto known = std::ranges::find(kGroupNames, name);
+    const auto group = static_cast<UsageGroup>(known - std::ranges::begin(kGroupNames));
     if (known == std::ranges::end(kGroupNames))
       query.fault("by", no_such("thing to sum by", name, kGroupNames));
-    else if (std::ranges::find(by, name) != by.end())
+    else if (std::ranges::find(wanted.by, group) != wanted.by.end())
       query.fault("by", "names " + name + " twice");
     else
-      wanted.by.push_back(static_cast<UsageGroup>(known - std::ranges::begin(kGroupNames)));
+      wanted.by.push_back(group);
     by.push_back(name);
   }
   if (wanted.by.empty()) {

@@ -29,7 +29,10 @@ std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
     if (!part.empty()) how += (how.empty() ? "" : ", ") + part;
   }
   return {site, Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none),
-          wait ? "starts in " + duration_text(Seconds{*wait}) : std::string("no estimate"), how};
+          !wait        ? std::string("no estimate")
+          : *wait == 0 ? "starts now"
+                       : "starts in " + duration_text(Seconds{*wait}),
+          how};
 }
 
 }  // namespace

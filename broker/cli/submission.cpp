@@ -216,6 +216,36 @@ Result<domain::Submission> submission_from(const Invocation& call, Surroundings&
   return SubmissionReader(call, outside).read();
 }
 
+Error in_options(Error error) {
+  constexpr std::pair<std::string_view, std::string_view> kOptions[] = {
+      {"/name", "--name"},
+      {"/project", "--project"},
+      {"/script", "SCRIPT"},
+      {"/arguments", "ARG"},
+      {"/environment", "--env"},
+      {"/time_limit_s", "--time"},
+      {"/resources/nodes", "--nodes"},
+      {"/resources/tasks", "--ntasks"},
+      {"/resources/cpus_per_task", "--cpus-per-task"},
+      {"/resources/memory_per_node_mib", "--mem"},
+      {"/resources/gpu", "--gpus-per-node"},
+      {"/placement/sites", "--site"},
+      {"/placement/countries", "--country"},
+  };
+  for (auto& [where, message] : error.faults) {
+    for (const auto& [pointer, option] : kOptions) {
+      if (!where.starts_with(pointer)) continue;
+      const auto rest = where.substr(pointer.size());
+      where = std::string(option) + (pointer == "/environment" && rest.size() > 1 ? " " + rest.substr(1) : "");
+      break;
+    }
+  }
+  if (error.faults.size() == 1) error.message = error.faults[0].where + ": " + error.faults[0].message;
+  if (error.faults.size() > 1)
+    error.message = "the broker does not take the job; " + std::to_string(error.faults.size()) + " things are wrong:";
+  return error;
+}
+
 Result<UtcTime> parse_moment(std::string_view option, std::string_view text, UtcTime now, Direction direction) {
   if (auto time = parse_utc(text)) return *time;
   const auto duration = parse_duration(text);

@@ -24,6 +24,9 @@ Result<void> check_script(const std::string& name, std::string_view text);
 /// Everything that `hansa submit` says, the script read. Error: invalid_argument with every fault; where = the option.
 Result<domain::Submission> submission_from(const Invocation& call, Surroundings& outside);
 
+/// The broker's faults of a job, their places in the words of the command line: "/placement/sites" is --site.
+Error in_options(Error error);
+
 /// The value of --since, --from, --to, --expires: a time ("2026-11-22", "2026-11-22T10:00:00Z"), or a duration counted from now,
 /// backwards or forwards. The message names the option.
 enum class Direction { back, forward };

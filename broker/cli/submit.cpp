@@ -55,7 +55,7 @@ ExitStatus judged(Session& session, const Json& job) {
 
 Result<ExitStatus> dry_run(Session& session, const std::string& body, bool json) {
   auto answer = session.send("POST", "/v1/jobs?dry_run=true", body);
-  if (!answer) return std::unexpected(answer.error());
+  if (!answer) return std::unexpected(in_options(answer.error()));
   const auto decision = Session::read(*answer);
   if (!decision) return std::unexpected(decision.error());
   session.print(json ? answer->body : explanation(*decision, session.look()));
@@ -99,7 +99,7 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
   const auto given = call.value("--idempotency-key");
   const auto key = given ? std::string(*given) : random_key(session.outside().random);
   auto answer = send_submission(session, body, key);
-  if (!answer) return std::unexpected(answer.error());
+  if (!answer) return std::unexpected(in_options(answer.error()));
   const auto job = Session::read(*answer);
   const auto id = job ? shown(*job, "id") : std::string();
   if (id.empty()) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no job; check the address");

@@ -173,13 +173,18 @@ Resources read_resources(ObjectReader& job, std::vector<Fault>& faults) {
   return r;
 }
 
-Placement read_placement(ObjectReader& job, std::vector<Fault>& faults) {
+using SiteNames = std::span<const std::string_view>;
+
+Placement read_placement(ObjectReader& job, SiteNames known, std::vector<Fault>& faults) {
   Placement placement;
   const auto* value = job.field("placement");
   if (value == nullptr) return placement;
   ObjectReader fields(*value, job.at("placement"), faults);
   for (auto& site : fields.texts("sites", 100)) {
-    if (!is_identifier(site, 32)) fields.fault("sites", "\"" + site.substr(0, 40) + "\" is no site id");
+    if (!is_identifier(site, 32))
+      fields.fault("sites", "\"" + site.substr(0, 40) + "\" is no site id");
+    else if (!known.empty() && std::ranges::find(known, site) == known.end())
+      fields.fault("sites", "there is no site \"" + site + "\"" + did_you_mean(site, known));
     placement.sites.emplace_back(std::move(site));
   }
   placement.countries = fields.texts("countries", 100);
@@ -218,7 +223,7 @@ std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& 
   return environment;
 }
 
-Submission read_job(const Json& json, const std::string& at, std::vector<Fault>& faults) {
+Submission read_job(const Json& json, const std::string& at, SiteNames sites, std::vector<Fault>& faults) {
   Submission submission;
   auto& [spec, payload] = submission;
   ObjectReader job(json, at, faults);
@@ -245,7 +250,7 @@ Submission read_job(const Json& json, const std::string& at, std::vector<Fault>&
     job.fault("arguments", "arguments and environment together are longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
   spec.resources = read_resources(job, faults);
   spec.time_limit = Seconds{job.integer("time_limit_s", 3'600, 1, kMaxTimeLimit)};
-  spec.placement = read_placement(job, faults);
+  spec.placement = read_placement(job, sites, faults);
   spec.requeue = job.flag("requeue");
   job.refuse("datasets", "this broker does not move data yet: stage it at the site yourself and leave the field out");
   job.refuse("code", "this broker does not carry code yet: put it at the site yourself and leave the field out");
@@ -267,14 +272,14 @@ std::unexpected<Error> bad_job(std::vector<Fault> faults) {
 
 }  // namespace
 
-Result<Submission> job_from_json(const Json& json, const std::string& at) {
+Result<Submission> job_from_json(const Json& json, SiteNames sites) {
   std::vector<Fault> faults;
-  auto submission = read_job(json, at, faults);
+  auto submission = read_job(json, "", sites, faults);
   if (!faults.empty()) return bad_job(std::move(faults));
   return submission;
 }
 
-Result<std::vector<Submission>> jobs_from_json(const Json& json) {
+Result<std::vector<Submission>> jobs_from_json(const Json& json, SiteNames sites) {
   std::vector<Fault> faults;
   std::vector<Submission> submissions;
   ObjectReader request(json, "", faults);
@@ -287,7 +292,7 @@ Result<std::vector<Submission>> jobs_from_json(const Json& json) {
   } else {
     submissions.reserve(jobs->size());
     for (std::size_t i = 0; i < jobs->size() && faults.size() < kMaxFaults; ++i) {
-      submissions.push_back(read_job((*jobs)[i], "/jobs/" + std::to_string(i), faults));
+      submissions.push_back(read_job((*jobs)[i], "/jobs/" + std::to_string(i), sites, faults));
     }
   }
   request.no_others();

@@ -6,6 +6,8 @@
 #include "broker/core/canonical_json.hpp"
 #include "broker/domain/job.hpp"
 
+#include <span>
+
 namespace hansa::wire {
 
 inline constexpr std::size_t kMaxRequestBytes = std::size_t{4} << 20;
@@ -18,12 +20,12 @@ inline constexpr std::size_t kMaxArguments = 4'096;
 inline constexpr std::size_t kMaxArgumentBytes = std::size_t{128} << 10;  // all arguments and the environment together
 inline constexpr std::size_t kMaxNameBytes = 200;
 
-/// `at` is the pointer of `json` in its document: "" for POST /v1/jobs, "/jobs/3" in a bulk request.
-/// Error: invalid_argument, code BAD_JOB, with all faults.
-Result<domain::Submission> job_from_json(const Json& json, const std::string& at = "");
+/// Error: invalid_argument, code BAD_JOB, with all faults. `sites` are those there are: a job for another is a fault. None: any
+/// that has the form of one.
+Result<domain::Submission> job_from_json(const Json& json, std::span<const std::string_view> sites = {});
 
 /// {"jobs": [...]}: at most kMaxBulkJobs; the faults of all jobs.
-Result<std::vector<domain::Submission>> jobs_from_json(const Json& json);
+Result<std::vector<domain::Submission>> jobs_from_json(const Json& json, std::span<const std::string_view> sites = {});
 
 /// What job_from_json reads back to an equal value; defaults are left out.
 Json to_json(const domain::Submission& submission);

@@ -78,7 +78,7 @@ class ApiUnderTest {
                                             .scheduler = time,
                                             .log = log_,
                                             .more_metrics = {}},
-                                 BrokerFacts{.name = "b1", .country = "FI", .version = "1"});
+                                 BrokerFacts{.name = "b1", .country = "FI", .version = "1", .sites = {"alpha", "beta"}});
     for (const auto* name : {"alice", "bob", "carol", "operator", "auditor"}) {
       const auto role = identity::parse_role(name).value_or(ports::Role::user);
       auto made = ask(tokens_->create(Principal("local:" + std::string(name)), role, "", std::nullopt));

@@ -55,6 +55,18 @@ TEST_CASE("every fault of a query is told, with what is meant or allowed") {
   CHECK(both.body["detail"].get<std::string>().ends_with("(and 1 more)"));
 }
 
+TEST_CASE("a job for a site that is not there is a slip, not a job that no site can hold") {
+  ApiUnderTest broker;
+  const Json job{{"script", kHold}, {"placement", {{"sites", {"alpha", "alhpa", "zeta"}}}}};
+  const auto told = broker.call("alice", "POST", "/v1/jobs", job);
+  CHECK(told.status == 400);
+  CHECK(told.code() == "BAD_JOB");
+  CHECK(told.body["errors"].size() == 2);
+  CHECK(told.fault("/placement/sites") == "there is no site \"alhpa\" (did you mean \"alpha\"?)");
+  CHECK(broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", {job}}}).fault("/jobs/0/placement/sites").contains("alhpa"));
+  CHECK(broker.call("alice", "POST", "/v1/jobs?dry_run=true", job).status == 400);
+}
+
 TEST_CASE("every fault of a body is told with its pointer") {
   ApiUnderTest broker;
   const auto id = broker.submit("alice");

@@ -188,7 +188,7 @@ TEST_CASE("every fault of a problem is told with its pointer, and none reaches t
   ScriptedServer server(
       {problem(400, "BAD_JOB", R"(,"errors":[{"pointer":"/name","detail":"a\u001b[2J"},{"pointer":"/x","detail":"b"}])")});
   CHECK(call.run(server, {"submit", "-"}) == 2);
-  CHECK(call.err == "hansa: told so\n  /name: a\\x1b[2J\n  /x: b\n");
+  CHECK(call.err == "hansa: the broker does not take the job; 2 things are wrong:\n  --name: a\\x1b[2J\n  /x: b\n");
 }
 
 TEST_CASE("output comes byte for byte, piece by piece, until the job is over and all is read", "[calls]") {

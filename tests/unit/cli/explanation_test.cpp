@@ -38,7 +38,7 @@ TEST_CASE("a placed job: the chosen site first, then what else was possible, the
         "job 01J (train), running; decided for delta: earliest predicted start: now\n"
         "decided 2026-11-22T10:00:00Z\n"
         "\n"
-        "delta  chosen    starts in 0s    queue main, queue played forward (EASY), snapshot 12s old\n"
+        "delta  chosen    starts now      queue main, queue played forward (EASY), snapshot 12s old\n"
         "gamma  possible  starts in 1m5s  queue main, queue played forward (EASY), snapshot 12s old\n"
         "beta   not now   SITE_DOWN       gone\\x1b[2J\n"
         "alpha  no        TOO_FEW_CORES   needs 16 cores\n");

@@ -75,6 +75,16 @@ class Folder {
 
 }  // namespace
 
+TEST_CASE("the broker's faults of a job are told by their options", "[submission]") {
+  auto error = fail(ErrorKind::invalid_argument, "BAD_JOB", "x").error();
+  error.faults = {{"/placement/sites", "a"}, {"/environment/1X", "b"}, {"/resources/gpu_model", "c"}, {"/new", "d"}, {"", "e"}};
+  const std::vector<Fault> expected{{"--site", "a"}, {"--env 1X", "b"}, {"--gpus-per-node", "c"}, {"/new", "d"}, {"", "e"}};
+  CHECK(in_options(error).faults == expected);
+  error.faults = {{"/project", "name one of: a, b"}};
+  CHECK(in_options(error).message == "--project: name one of: a, b");
+  CHECK(in_options(fail(ErrorKind::conflict, "C", "as it was").error()).message == "as it was");
+}
+
 TEST_CASE("options become the API's request", "[submission]") {
   CHECK(request({"-"}) == Json{{"script", kScript}, {"time_limit_s", 3600}});
   CHECK(request(

@@ -191,11 +191,24 @@ TEST_CASE("all faults of a job are found at once") {
 }
 
 TEST_CASE("pointers begin where the job lies in its document") {
-  const auto read = job_from_json(
-      {{"script", "x"}, {"resources", {{"nodes", 0}}}, {"environment", {{"-", ""}}}, {"arguments", {1}}}, "/jobs/3");
+  const Json bad{{"script", "x"}, {"resources", {{"nodes", 0}}}, {"environment", {{"-", ""}}}, {"arguments", {1}}};
+  const auto read = jobs_from_json({{"jobs", Json::array({job_with({}), bad, 1})}});
   REQUIRE_FALSE(read);
-  for (const auto& fault : read.error().faults) CHECK_THAT(fault.where, Catch::StartsWith("/jobs/3/"));
-  CHECK(job_from_json(1, "/jobs/0").error().faults[0].where == "/jobs/0");
+  REQUIRE(read.error().faults.size() == 5);
+  for (std::size_t i = 0; i < 4; ++i) CHECK_THAT(read.error().faults[i].where, Catch::StartsWith("/jobs/1/"));
+  CHECK(read.error().faults[4].where == "/jobs/2");
+}
+
+TEST_CASE("where the sites are known, a job for another is a fault with what may be meant") {
+  constexpr std::string_view kSites[] = {"alpha", "beta"};
+  const auto job = job_with({{"placement", {{"sites", {"beta", "alhpa", "gamma", "a b"}}}}});
+  const auto read = job_from_json(job, kSites);
+  REQUIRE_FALSE(read);
+  const std::vector<Fault> expected{{"/placement/sites", "there is no site \"alhpa\" (did you mean \"alpha\"?)"},
+                                    {"/placement/sites", "there is no site \"gamma\""},
+                                    {"/placement/sites", "\"a b\" is no site id"}};
+  CHECK(read.error().faults == expected);
+  CHECK(job_from_json(job_with({{"placement", {{"sites", {"beta"}}}}}), kSites));
 }
 
 TEST_CASE("a request of nothing but faults is answered with so many and no more") {
