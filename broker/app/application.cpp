@@ -97,8 +97,8 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
   std::vector<identity::SiteAccounts> sites;
   for (const auto& site : config.sites) {
     sites.push_back({.site = site.id,
-                     .own_account = site.run_as == config::RunAs::self,
                      .accounts = site.accounts,
+                     .own_account = site.run_as == config::RunAs::self,
                      .file = site.accounts_file});
   }
   std::vector<identity::ProjectMembers> projects;

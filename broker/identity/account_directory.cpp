@@ -45,8 +45,7 @@ Result<LocalAccount> AccountDirectory::account_of(const Principal& person, const
   if (at == sites_.end()) return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"");
   auto& entry = at->second;
   refresh(entry);
-  const auto& [id, own_account, accounts, file] = entry.accounts;
-  if (own_account && accounts.empty() && !file) return LocalAccount{};
+  const auto& [id, accounts, own_account, file] = entry.accounts;
   const auto account = accounts.find(person);
   if (account != accounts.end()) return own_account ? LocalAccount{} : account->second;
   return fail(ErrorKind::permission_denied, "NO_ACCOUNT",

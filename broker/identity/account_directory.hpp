@@ -18,8 +18,8 @@ using AccountMap = std::map<Principal, LocalAccount>;
 
 struct SiteAccounts {
   SiteId site;
-  bool own_account = false;                     // the site runs everybody as the broker's own account ...
-  AccountMap accounts;                          // ... unless somebody is listed: then only those, under these names
+  AccountMap accounts;                          // who may run there at all, and as whom
+  bool own_account = false;                     // they all run as the broker's own account, whatever the map calls it
   std::optional<std::filesystem::path> file;    // where `accounts` came from, if from a file
 };
 

@@ -58,7 +58,7 @@ struct Fixture {
     return accounts;
   }
   AccountDirectory directory(AccountMap accounts, bool own_account = false) {
-    return {{{.site = kSite, .own_account = own_account, .accounts = std::move(accounts), .file = folder.file()}},
+    return {{{.site = kSite, .accounts = std::move(accounts), .own_account = own_account, .file = folder.file()}},
             {},
             [this](const fs::path& file) { return load(file); },
             [this](const SiteId& site, const Error& error) { reports.push_back(site.str() + " " + error.code); }};
@@ -66,7 +66,7 @@ struct Fixture {
 };
 
 AccountDirectory listed(bool own_account, AccountMap accounts) {
-  return {{{.site = kSite, .own_account = own_account, .accounts = std::move(accounts), .file = std::nullopt}},
+  return {{{.site = kSite, .accounts = std::move(accounts), .own_account = own_account, .file = std::nullopt}},
           {},
           [](const fs::path&) -> Result<AccountMap> { throw std::logic_error("there is no file"); },
           [](const SiteId&, const Error&) { throw std::logic_error("there is no file"); }};
@@ -79,10 +79,10 @@ std::string account(const AccountDirectory& directory, const Principal& person) 
 
 }  // namespace
 
-TEST_CASE("a site that runs all as the broker's own account takes everybody, or those that are listed") {
-  const auto everybody = listed(true, {});
-  CHECK(account(everybody, kAlice) == "\"\"");
-  CHECK(account(everybody, Principal("anybody:at all")) == "\"\"");
+TEST_CASE("a site that runs all as the broker's own account takes those that are listed, and nobody where nobody is") {
+  const auto nobody = listed(true, {});
+  CHECK(account(nobody, kAlice) == "NO_ACCOUNT");
+  CHECK(account(nobody, Principal("anybody:at all")) == "NO_ACCOUNT");
   const auto some = listed(true, {{kAlice, LocalAccount("whatever")}});
   CHECK(account(some, kAlice) == "\"\"");  // still as the broker's own
   CHECK(account(some, kBob) == "NO_ACCOUNT");
