@@ -17,7 +17,7 @@
 
 namespace hansa::config {
 
-enum class LogLevel { trace, debug, info, warning, error };
+enum class LogLevel { debug, info, warning, error };
 enum class LogFormat { text, json };
 enum class Connector { local, slurm, model };
 enum class RunAs {

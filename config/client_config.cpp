@@ -63,7 +63,7 @@ Result<ClientConfig> load_client_config(const ClientSettings& flags, const Envir
   if (from_environment.url && !flags.url) check("HANSA_URL", kBrokerUrl, *from_environment.url);
   if (flags.url) check("--url", kBrokerUrl, *flags.url);
   if (flags.project) check("--project", kProjectId, flags.project->str());
-  if (!faults.empty()) return std::unexpected(configuration_error("the command's settings", std::move(faults)));
+  if (!faults.empty()) return std::unexpected(configuration_error("this call, or its environment,", std::move(faults)));
 
   for (const ClientSettings* source : {static_cast<const ClientSettings*>(&from_environment), &flags}) {
     overlay(settings.url, source->url);

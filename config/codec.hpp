@@ -18,7 +18,7 @@ namespace hansa::config {
 template <typename E>
 inline constexpr std::array<std::string_view, 0> kNames{};
 template <>
-inline constexpr std::array<std::string_view, 5> kNames<LogLevel>{"trace", "debug", "info", "warning", "error"};
+inline constexpr std::array<std::string_view, 4> kNames<LogLevel>{"debug", "info", "warning", "error"};
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<LogFormat>{"text", "json"};
 template <>

@@ -29,7 +29,6 @@ namespace {
 
 ports::LogLevel level_of(config::LogLevel level) {
   switch (level) {
-    case config::LogLevel::trace:
     case config::LogLevel::debug: return ports::LogLevel::debug;
     case config::LogLevel::info: return ports::LogLevel::info;
     case config::LogLevel::warning: return ports::LogLevel::warning;

@@ -62,7 +62,7 @@ const Case kCases[] = {
      "is -1; allowed: an integer from 0 to 600000 (milliseconds)"},
     {After::broker, "log = \"info\"\n", 9, "broker.log", "is \"info\"; allowed: a table"},
     {After::broker, "log.level = \"warn\"\n", 9, "broker.log.level",
-     "allowed: one of \"trace\", \"debug\", \"info\", \"warning\", \"error\""},
+     "allowed: one of \"debug\", \"info\", \"warning\", \"error\""},
     {After::broker, "log.level = true\n", 9, "broker.log.level", "is true; allowed: one of"},
     {After::broker, "log.format = \"jsno\"\n", 9, "broker.log.format", "(did you mean \"json\"?)"},
     {After::broker, "[broker.log]\nlevl = \"info\"\n", 10, "broker.log.levl", "(did you mean \"level\"?)"},
