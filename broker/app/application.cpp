@@ -50,16 +50,25 @@ int complain(const Error& error, int status) {
   return status;
 }
 
-/// The engine's strand: a context that one thread runs. On its way out it runs what is left.
+std::string listen_remedy(const Error& error) {
+  return error.code == "TLS_FILES" ? "; see api.tls_certificate and api.tls_key, which the broker's account must be able to read"
+                                   : "; change api.listen, or what is in its way";
+}
+
+/// The engine's strand: a context that one thread runs, from start() on. On its way out it runs what is left.
 class Strand {
  public:
-  Strand() : guard_(boost::asio::make_work_guard(context_)), thread_([this] { context_.run(); }) {}
+  Strand() : guard_(boost::asio::make_work_guard(context_)) {}
   ~Strand() {
     guard_.reset();
     if (thread_.joinable()) thread_.join();
   }
   Strand(const Strand&) = delete;
   Strand& operator=(const Strand&) = delete;
+
+  void start() {
+    thread_ = std::thread([this] { context_.run(); });
+  }
 
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
 
@@ -106,6 +115,12 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
             log.write(ports::LogLevel::error, "accounts file cannot be read; the last good one stays in force",
                       {{"site", site.str()}, {"code", error.code}, {"error", config::describe_errors(error)}});
           }};
+}
+
+std::vector<std::string> site_ids(const config::BrokerConfig& config) {
+  std::vector<std::string> ids;
+  for (const auto& site : config.sites) ids.push_back(site.id.str());
+  return ids;
 }
 
 std::string store_metrics(const store::Figures& figures) {
@@ -189,8 +204,15 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
     identity::TokenAuthority tokens(scheduler, random, **store);
     ConnectorGround ground{
         .scheduler = scheduler, .random = random, .strand = strand.executor(), .log = log, .program_folder = program_folder};
-    auto sites = build_sites(config, ground);
-    if (!sites) return complain(sites.error(), exit_status(sites.error()));
+    const auto close_connectors = [&] {
+      for (const auto& close : ground.closers) (void)strand.run(close());
+    };
+    std::vector<engine::SiteSetup> sites;
+    if (auto built = build_sites(config, ground, sites); !built) {
+      strand.start();
+      close_connectors();
+      return complain(built.error(), exit_status(built.error()));
+    }
     engine::Engine engine({.strand = strand.executor(),
                            .scheduler = scheduler,
                            .ids = ids,
@@ -199,7 +221,7 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                            .sites = **store,
                            .accounts = accounts,
                            .log = log},
-                          engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(*sites));
+                          engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(sites));
     api::Api api({.engine = engine,
                   .jobs = **store,
                   .usage = **store,
@@ -207,15 +229,22 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                   .scheduler = scheduler,
                   .log = log,
                   .more_metrics = [&store] { return store_metrics((*store)->figures()); }},
-                 {.name = config.broker.name, .country = config.broker.country, .version = std::string(kVersion)});
+                 {.name = config.broker.name,
+                  .country = config.broker.country,
+                  .version = std::string(kVersion),
+                  .sites = site_ids(config)});
     http::Server server(server_options(config.api, log),
                         [&api](http::Request request) { return api.handle(std::move(request)); });
 
+    strand.start();
     auto started = strand.run(tokens.load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
     if (started) started = strand.run(engine.start());
     const bool stored = started.has_value();  // up to here it was about what is stored
-    if (started) started = server.start();
+    if (started) {
+      started = server.start();
+      if (!started) started.error().message += listen_remedy(started.error());
+    }
     if (started) {
       api.set_ready(true);
       log.write(ports::LogLevel::info, "serving",
@@ -235,7 +264,7 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
     }
     server.stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
     (void)strand.run(engine.stop());
-    for (const auto& close : ground.closers) (void)strand.run(close());
+    close_connectors();
   }
   if (auto closed = (*store)->close(); !closed) {
     log.write(ports::LogLevel::warning, "the database was not tidied up", {{"error", closed.error().message}});

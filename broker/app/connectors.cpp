@@ -93,8 +93,7 @@ MadeConnector make_model(const config::SiteConfig& site, ConnectorGround& ground
 
 }  // namespace
 
-Result<std::vector<engine::SiteSetup>> build_sites(const config::BrokerConfig& config, ConnectorGround& ground) {
-  std::vector<engine::SiteSetup> sites;
+Result<void> build_sites(const config::BrokerConfig& config, ConnectorGround& ground, std::vector<engine::SiteSetup>& sites) {
   std::vector<Fault> faults;
   for (const auto& site : config.sites) {
     auto made = site.connector == Connector::local   ? make_local(config, site, ground)
@@ -105,7 +104,7 @@ Result<std::vector<engine::SiteSetup>> build_sites(const config::BrokerConfig& c
     else
       faults.push_back({"site " + site.id.str(), made.error().message});
   }
-  if (faults.empty()) return sites;
+  if (faults.empty()) return {};
   auto error = fail(ErrorKind::invalid_argument, "BAD_SITE", "sites could not be set up");
   error.error().faults = std::move(faults);
   return error;

@@ -27,7 +27,8 @@ struct ConnectorGround {
   std::vector<std::function<async::Task<>()>> closers = {};  // run on the strand after the engine stopped, before it goes
 };
 
-/// Every fault of every site at once.
-Result<std::vector<engine::SiteSetup>> build_sites(const config::BrokerConfig& config, ConnectorGround& ground);
+/// Every fault of every site at once. Before the strand runs. What was built before a fault is in `sites` all the same: the
+/// closers are to be run before it goes.
+Result<void> build_sites(const config::BrokerConfig& config, ConnectorGround& ground, std::vector<engine::SiteSetup>& sites);
 
 }  // namespace hansa::app

@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
 
   const auto config = config::load_broker_config(file);
   if (!config) {
-    std::fprintf(stderr, "hansad: the configuration cannot be used:\n%s\n", config::describe_errors(config.error()).c_str());
+    std::fprintf(stderr, "hansad: the configuration cannot be used:\n%s", config::describe_errors(config.error()).c_str());
     return app::kExitConfiguration;
   }
   if (check) {
