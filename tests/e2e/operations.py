@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -181,6 +182,99 @@ def stops_and_second_start():
     broker.start()
 
 
+def what_keeps_it_from_starting():
+    """Each fault of configuration, state folder, address and certificate: its exit status, its place, and what to do."""
+    other = Broker("start", local_config())
+    good, folder = other.config.read_text(), other.folder
+
+    def ends(status, *words):
+        other.log.write_text("")
+        assert (code := other.spawn().wait(20)) == status, (code, status, other.log.read_text())
+        assert all(word in other.log.read_text() for word in words), (words, other.log.read_text())
+
+    def configured(old, new):
+        assert old in good, old
+        other.config.write_text(good.replace(old, new))
+
+    try:
+        for name, what in (("cert", "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"), ("other", "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other")):
+            subprocess.run(["openssl", *what.split(), "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"], check=True, capture_output=True)
+            (folder / f"{name}.key").chmod(0o644)
+        other.config.chmod(0)
+        ends(78, "Permission denied")
+        other.config.chmod(0o644)
+        configured("127.0.0.1", "0.0.0.0")
+        ends(78, "api.listen", "set tls_certificate and tls_key")
+        configured("[engine]", 'tls_certificate = "cert.pem"\n[engine]')
+        ends(78, "api.tls_certificate needs api.tls_key")
+        configured("[engine]", 'tls_certificate = "cert.pem"\ntls_key = "other.key"\n[engine]')
+        ends(69, "key values mismatch", "api.tls_key")
+        (folder / "other.key").chmod(0o600)
+        ends(69, "other.key", "Permission denied", "which the broker's account must be able to read")
+        configured('work_dir = "{state}-big"'.replace("{state}", str(other.state)), 'work_dir = "/root/nothing"')
+        ends(78, "site big", "/root/nothing", "Permission denied")
+        other.config.write_text(good)
+        shutil.rmtree(other.state)
+        other.state.mkdir(0o700)
+        ends(74, "belongs to another account; chown it")
+        shutil.chown(other.state, BROKER_USER, BROKER_USER)
+        (other.state / "hansa.db").write_bytes(b"no database" * 1000)
+        ends(74, "hansa.db", "damaged")
+        (other.state / "hansa.db").unlink()
+        other.start()  # nothing that was wrong has left a trace
+
+        lost = other.token("operator")
+        other.stop()
+        (other.state / "operator.token").unlink()
+        other.start()
+        assert other.call("GET", "/v1/tokens", user="operator").status == 200
+        problem(other.call("GET", "/v1/tokens", user=None, headers={"Authorization": f"Bearer {lost}"}), 401, "TOKEN_REVOKED")
+
+        # TLS, for real: with the certificate's own authority, and not without it.
+        other.stop()
+        configured("[engine]", 'tls_certificate = "cert.pem"\ntls_key = "cert.key"\n[engine]')
+        other.process = other.spawn()
+        other.tokens["alice"] = lost
+        token = folder / "operator.token"
+        token.write_text(other.token("operator"))
+        token.chmod(0o600)
+        https = ["--url", f"https://127.0.0.1:{other.port}", "--token-file", token]
+        wait_for("TLS", lambda: other.hansa("sites", *https, "--ca-file", folder / "cert.pem").returncode == 0, 20)
+        refused = other.hansa("sites", *https)
+        assert refused.returncode == 5 and b"certificate" in refused.stderr, refused
+        assert other.hansa("sites", "--url", other.url, "--token-file", token).returncode == 5  # plain HTTP to a TLS port
+    finally:
+        other.remove()
+
+
+def interrupted_commands_leave_the_job():
+    """Ctrl-C while waiting or following: 130, a word on how to go on, and the job goes on."""
+    job = broker.submit({"script": "#!/bin/sh\necho one\nsleep 600\n"})
+    broker.wait_state(job, "running")
+    token = broker.folder / "alice.token"
+    token.write_text(broker.token("alice"))
+    token.chmod(0o600)
+    environment = {"HANSA_URL": broker.url, "HANSA_TOKEN_FILE": str(token), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    script = broker.folder / "long.sh"
+    script.write_text("#!/bin/sh\nsleep 600\n")
+    for arguments, told in ((["wait", job], "Wait for it again with: hansa wait " + job), (["logs", "-f", job], "hansa logs -f " + job),
+                            (["submit", "--wait", str(script)], "Wait for it with: hansa wait ")):
+        client = subprocess.Popen([broker.bin / "hansa", *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if arguments[0] == "wait":
+            time.sleep(0.5)  # it says nothing that could be waited for
+        else:
+            client.stdout.readline()  # the id, or what the job said: it is following now
+            time.sleep(0.2)
+        client.send_signal(signal.SIGINT)
+        _, err = client.communicate(timeout=10)
+        assert client.returncode == 130 and told in err, (arguments, client.returncode, err)
+    jobs = broker.get("/v1/jobs?state=running,queued,submitting,waiting,held")["jobs"]
+    assert job in [j["id"] for j in jobs] and len(jobs) == 2, jobs
+    for left in jobs:
+        broker.call("POST", f"/v1/jobs/{left['id']}/cancel", {})
+    broker.wait_over([j["id"] for j in jobs])
+
+
 def slow_clients_are_cut():
     """Half-open and dawdling clients are refused in bounded time, and others do not notice."""
     lazy = [socket.create_connection(("127.0.0.1", broker.port)) for _ in range(50)]
@@ -257,7 +351,8 @@ if __name__ == "__main__":
         broker.start()
         wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
         status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should,
-                            jobs_outlive_the_broker, bulk_is_all_or_none, stops_and_second_start, slow_clients_are_cut, disk_full_loses_nothing])
+                            jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
+                            what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing])
         assert broker.stop() == 0, "hansad did not stop cleanly"
     finally:
         if status != 0:
