@@ -33,6 +33,15 @@ part() {
   step "$@" || { ((++failed)); failures+=("$1"); return 1; }
 }
 
+# Ctrl-C ends CTest before it takes its fixtures down.
+interrupted() {
+  trap - INT
+  note "interrupted; taking down the Slurm clusters of the tests, if they are up"
+  ((EUID != 0)) || [[ -n ${HANSA_TESTBED_KEEP:-} ]] || "$root/tests/testbed/slurm_testbed" down >/dev/null 2>&1 || true
+  note "what is built stays built; go on with the same command"
+  exit 130
+}
+
 test_all() {
   local label="" quick=0 started=$SECONDS
   while (($#)); do
@@ -47,6 +56,7 @@ test_all() {
 
   need build test
   make_hansa_user
+  trap interrupted INT
   # The sanitizers' reports are of use only with names in them.
   export ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19 UBSAN_OPTIONS=print_stacktrace=1 HANSA_DEV_USER=$hansa_user
   export TSAN_OPTIONS="external_symbolizer_path=$ASAN_SYMBOLIZER_PATH second_deadlock_stack=1"
