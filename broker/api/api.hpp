@@ -9,7 +9,9 @@
 
 #include <atomic>
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hansa::api {

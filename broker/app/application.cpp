@@ -3,9 +3,9 @@
 
 #include "broker/api/api.hpp"
 #include "broker/app/connectors.hpp"
+#include "broker/app/signals.hpp"
 #include "broker/app/spd_log.hpp"
 #include "broker/app/state_folder.hpp"
-#include "broker/app/stop_signal.hpp"
 #include "broker/app/version.hpp"
 #include "broker/async/real_scheduler.hpp"
 #include "broker/async/task.hpp"
@@ -19,9 +19,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
+#include <optional>
 #include <thread>
 
 namespace hansa::app {
@@ -123,15 +125,19 @@ std::vector<std::string> site_ids(const config::BrokerConfig& config) {
   return ids;
 }
 
-std::string store_metrics(const store::Figures& figures) {
+/// What the engine does not know of (Prometheus' text exposition format).
+std::string more_metrics(const store::Figures& store, const http::ServerLoad& server) {
   const auto one = [](const char* name, const char* type, const char* help, std::uint64_t value) {
     return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
            std::to_string(value) + "\n";
   };
-  return one("hansa_store_commits_total", "counter", "Commits since start.", figures.commits) +
-         one("hansa_store_operations_total", "counter", "Operations that those commits carried.", figures.operations) +
-         one("hansa_store_checkpoints_total", "counter", "Checkpoints of the write-ahead log since start.", figures.checkpoints) +
-         one("hansa_store_queued_operations", "gauge", "Operations waiting for the next commit.", figures.queued);
+  return one("hansa_store_commits_total", "counter", "Commits since start.", store.commits) +
+         one("hansa_store_operations_total", "counter", "Operations that those commits carried.", store.operations) +
+         one("hansa_store_checkpoints_total", "counter", "Checkpoints of the write-ahead log since start.", store.checkpoints) +
+         one("hansa_store_queued_operations", "gauge", "Operations waiting for the next commit.", store.queued) +
+         one("hansa_http_connections", "gauge", "Open connections.", server.connections) +
+         one("hansa_http_requests", "gauge", "Requests that are being answered.", server.in_flight) +
+         one("hansa_http_streams", "gauge", "Connections that follow events.", server.streams);
 }
 
 http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& log) {
@@ -171,10 +177,20 @@ http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& 
   return options;
 }
 
+/// New connections get the new one; of a bad one nothing is taken.
+void reload_certificate(http::Server& server, ports::Log& log) {
+  if (auto reloaded = server.reload_tls(); !reloaded) {
+    log.write(ports::LogLevel::error, "the certificate stays as it was",
+              {{"code", reloaded.error().code}, {"error", reloaded.error().message}});
+  } else {
+    log.write(ports::LogLevel::info, "certificate and key are read again, where there are any", {});
+  }
+}
+
 }  // namespace
 
 int run(const config::BrokerConfig& config, const std::filesystem::path& program_folder) {
-  StopSignal stop_signal;  // first: threads inherit the blocked signals
+  Signals signals;  // first: threads inherit the blocked ones
   SpdLog log(level_of(config.broker.log.level), config.broker.log.format == config::LogFormat::json);
   async::RealScheduler scheduler;
   async::SystemRandom random;
@@ -222,19 +238,19 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                            .accounts = accounts,
                            .log = log},
                           engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(sites));
+    std::optional<http::Server> server;
     api::Api api({.engine = engine,
                   .jobs = **store,
                   .usage = **store,
                   .tokens = tokens,
                   .scheduler = scheduler,
                   .log = log,
-                  .more_metrics = [&store] { return store_metrics((*store)->figures()); }},
+                  .more_metrics = [&] { return more_metrics((*store)->figures(), server->load()); }},
                  {.name = config.broker.name,
                   .country = config.broker.country,
                   .version = std::string(kVersion),
                   .sites = site_ids(config)});
-    http::Server server(server_options(config.api, log),
-                        [&api](http::Request request) { return api.handle(std::move(request)); });
+    server.emplace(server_options(config.api, log), [&api](http::Request request) { return api.handle(std::move(request)); });
 
     strand.start();
     auto started = strand.run(tokens.load());
@@ -242,27 +258,28 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
     if (started) started = strand.run(engine.start());
     const bool stored = started.has_value();  // up to here it was about what is stored
     if (started) {
-      started = server.start();
+      started = server->start();
       if (!started) started.error().message += listen_remedy(started.error());
     }
     if (started) {
       api.set_ready(true);
       log.write(ports::LogLevel::info, "serving",
                 {{"version", std::string(kVersion)},
-                 {"address", config.api.listen.host + ":" + std::to_string(server.port())},
+                 {"address", config::ListenAddress{config.api.listen.host, server->port()}.str()},
                  {"broker", config.broker.name},
                  {"sites", std::to_string(config.sites.size())},
                  {"epoch", std::to_string(*epoch)}});
-      const auto signal = stop_signal.wait();
+      auto signal = signals.wait();
+      for (; signal == SIGHUP; signal = signals.wait()) reload_certificate(*server, log);
       log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
-      stop_signal.next_ends_at_once();
+      signals.next_stop_ends_at_once();
       api.set_ready(false);
     } else {
       status = complain(started.error(), started.error().kind == ErrorKind::internal ? kExitSoftware
                                          : stored                                    ? kExitUnavailable
                                                                                      : kExitStorage);
     }
-    server.stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
+    server->stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
     (void)strand.run(engine.stop());
     close_connectors();
   }

@@ -133,6 +133,24 @@ def states_end_as_they_should():
     problem(broker.call("POST", f"/v1/jobs/{held}/cancel", {}), 409, "JOB_OVER")
 
 
+def metrics_are_what_prometheus_reads():
+    """Every sample has its family, a name of ours and a whole number; jobs, sites, store and connections are there."""
+    answer = broker.call("GET", "/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    families, samples = set(), {}
+    for line in answer.body.decode().splitlines():
+        if line.startswith("# TYPE "):
+            name, kind = line.split()[2:]
+            assert kind == ("counter" if name.endswith("_total") else "gauge") and name not in families, line
+            families.add(name)
+        elif not line.startswith("# HELP "):
+            name, value = line.rsplit(" ", 1)
+            assert name.split("{")[0] in families, line
+            samples[name] = int(value)
+    assert samples["hansa_http_connections"] >= 1 and samples["hansa_http_requests"] >= 1 and samples["hansa_http_streams"] == 0, samples
+    assert samples["hansa_store_commits_total"] > 0 and samples['hansa_site_up{site="big"}'] == 1 and 'hansa_jobs{state="held"}' in samples, samples
+
+
 def jobs_outlive_the_broker():
     """A job that runs while the broker is killed ends right, and its usage is booked."""
     job = broker.submit({"script": "#!/bin/sh\nsleep 3\necho done\nexit 7\n"})
@@ -240,6 +258,19 @@ def what_keeps_it_from_starting():
         token.chmod(0o600)
         https = ["--url", f"https://127.0.0.1:{other.port}", "--token-file", token]
         wait_for("TLS", lambda: other.hansa("sites", *https, "--ca-file", folder / "cert.pem").returncode == 0, 20)
+        serial = lambda: subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{other.port}"], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout.split("-----END")[0]
+        before, pair = serial(), {name: (folder / name).read_bytes() for name in ("cert.pem", "cert.key")}
+        for name, other_name in (("cert.pem", "other.pem"), ("cert.key", "other.key")):
+            (folder / name).write_bytes((folder / other_name).read_bytes())
+        other.process.send_signal(signal.SIGHUP)
+        wait_for("the renewed certificate", lambda: serial() != before, 10)
+        (folder / "cert.pem").write_bytes(b"junk")
+        other.process.send_signal(signal.SIGHUP)
+        wait_for("the junk's refusal", lambda: "the certificate stays as it was" in other.log.read_text(), 10)
+        for name, bytes_ in pair.items():
+            (folder / name).write_bytes(bytes_)
+        other.process.send_signal(signal.SIGHUP)
+        wait_for("the first certificate", lambda: serial() == before, 10)
         refused = other.hansa("sites", *https)
         assert refused.returncode == 5 and b"certificate" in refused.stderr, refused
         assert other.hansa("sites", "--url", other.url, "--token-file", token).returncode == 5  # plain HTTP to a TLS port
@@ -350,7 +381,7 @@ if __name__ == "__main__":
     try:
         broker.start()
         wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
-        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should,
+        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should, metrics_are_what_prometheus_reads,
                             jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
                             what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing])
         assert broker.stop() == 0, "hansad did not stop cleanly"

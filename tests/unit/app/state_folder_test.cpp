@@ -25,10 +25,6 @@ class Starts {
     std::string name = "/tmp/hansa-app-test.XXXXXX";
     REQUIRE(::mkdtemp(name.data()) != nullptr);
     folder = name;
-    auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b", .inline_mode = true});
-    REQUIRE(opened);
-    store_ = std::move(*opened);
-    REQUIRE(store_->begin_epoch());
   }
   ~Starts() { std::filesystem::remove_all(folder); }
   Starts(const Starts&) = delete;
@@ -61,7 +57,14 @@ class Starts {
   simulation::SeededRandom random{7};
 
  private:
-  std::unique_ptr<store::SqliteStore> store_;
+  static std::unique_ptr<store::SqliteStore> open_store() {
+    auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b", .inline_mode = true});
+    REQUIRE(opened);
+    REQUIRE((*opened)->begin_epoch());
+    return std::move(*opened);
+  }
+
+  std::unique_ptr<store::SqliteStore> store_ = open_store();
 
  public:
   identity::TokenAuthority tokens{time, random, *store_};

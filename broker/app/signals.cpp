@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "broker/app/stop_signal.hpp"
+#include "broker/app/signals.hpp"
 
 #include <pthread.h>
 
 namespace hansa::app {
 
-StopSignal::StopSignal() {
+Signals::Signals() {
   sigemptyset(&set_);
-  sigaddset(&set_, SIGTERM);
-  sigaddset(&set_, SIGINT);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set_, signal);
   pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-int StopSignal::wait() {
+int Signals::wait() {
   int signal = 0;
   while (sigwait(&set_, &signal) != 0) {}
   return signal;
 }
 
-void StopSignal::next_ends_at_once() {
+void Signals::next_stop_ends_at_once() {
+  sigdelset(&set_, SIGHUP);  // stays blocked: there is nothing to read again
   std::signal(SIGTERM, SIG_DFL);
   std::signal(SIGINT, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
