@@ -3,7 +3,10 @@
 # What every part of ./dev needs: saying what happens, timing a step, and the user that hansad runs as.
 # `root` (the repository) is set by ./dev.
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+bold="" plain=""
+if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+
+say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*" >&2; }
 note() { printf '    %s\n' "$*" >&2; }
 die() { printf './dev: %s\n' "$*" >&2; exit 1; }
 

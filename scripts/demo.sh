@@ -55,7 +55,7 @@ hansa() { # ARGUMENT...: with the token in the file `token`
 }
 
 show() { # ARGUMENT...: prints the command, then runs it
-  printf '\n\033[1m$ hansa %s\033[0m\n' "$*"
+  printf '\n%s$ hansa %s%s\n' "$bold" "$*" "$plain"
   hansa "$@" 2>&1
 }
 
@@ -164,12 +164,12 @@ token=$folder/alice.token
 
 say "alice submits, once each, without saying where:"
 ids=()
+submit --name cancelled --cpus-per-task 2 --time 20m "$folder/scripts/endless.sh" # takes all of Barcelona, for 20 minutes as far as is known
+cancelled=$id
 submit --name hello "$folder/scripts/hello.sh"
 hello=$id
 submit --name broken "$folder/scripts/broken.sh"
 submit --name too-slow --time 3s "$folder/scripts/endless.sh"
-submit --name cancelled --time 20m "$folder/scripts/endless.sh"
-cancelled=$id
 for epoch in 1 2 3 4 5 6; do submit --name "train-$epoch" --cpus-per-task 2 --time 1m "$folder/scripts/train.sh" "$epoch"; done
 submit --name too-large --cpus-per-task 64 "$folder/scripts/hello.sh"
 too_large=$id
@@ -184,16 +184,18 @@ done
 ((waited <= 1)) || { note "hansa wait ended with status $waited"; exit 1; }
 
 show jobs
-say "where did the first one go, and why?"
+say "where did \"hello\" go, and why?"
 show explain "$hello"
-say "and why did the last one go nowhere?"
+say "and why did \"too-large\" go nowhere?"
 show explain "$too_large"
-say "what did the first one print?"
+say "what did \"hello\" print?"
 show logs "$hello"
 
 say "what was used? (the sites' accounting is read every half second)"
-until [[ $(hansa report usage --by project,site --format csv | wc -l) -ge 3 ]] || ((SECONDS > 90)); do sleep 0.2; done
+ran=$((${#ids[@]} - 1)) # all but the one that went nowhere
+until hansa report usage --format csv | awk -F, -v ran="$ran" 'NR > 1 {runs += $3} END {exit runs < ran}' || ((SECONDS > 90)); do sleep 0.2; done
 show report usage --by project,site
 
 say "stopping the broker (SIGTERM) and removing $folder"
 stop_broker
+note "read on: docs/using-hansa.md for who runs jobs, docs/running-a-broker.md for who runs a centre"
