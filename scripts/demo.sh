@@ -13,9 +13,11 @@ broker=""
 folder=""
 
 # Also on Ctrl-C and on an error: nothing of the demo stays behind.
+exec {messages}>&2
 leave() {
   local status=$? pid
   trap - EXIT INT TERM
+  exec 2>&"$messages" # it may have come while a command's words were sent to nowhere
   stop_broker || ((status != 0)) || status=1
   if [[ -n $folder ]]; then
     # Jobs outlive their broker on purpose; those of an interrupted demo lie in its folder.
