@@ -143,7 +143,8 @@ CONF
 ((EUID != 0)) || chown -R "$hansa_user:" "$folder"
 
 say "starting hansad as $account"
-"${as_hansa[@]}" "$folder/bin/hansad" --config "$folder/hansad.toml" >"$folder/hansad.log" 2>&1 </dev/null &
+# In a session of its own: Ctrl-C is for the demo, which then stops it in order.
+setsid "${as_hansa[@]}" "$folder/bin/hansad" --config "$folder/hansad.toml" >"$folder/hansad.log" 2>&1 </dev/null &
 broker=$!
 token=$folder/state/operator.token # written at the first start
 until [[ -s $token ]] && hansa sites >/dev/null 2>&1; do

@@ -43,7 +43,7 @@ lint() { # [--all]
     note "no C++ file has changed; all of them: ./dev lint --all"
   fi
   mapfile -t files < <(shell_files "$@")
-  ((${#files[@]} == 0)) || step "shellcheck: ${#files[@]} files" shellcheck "${files[@]}" || bad=1
+  ((${#files[@]} == 0)) || step "shellcheck: ${#files[@]} files" shellcheck -x "${files[@]}" || bad=1
   step "layer check" python3 -B tests/layers/check_layers.py || bad=1
   return $bad
 }
