@@ -2,6 +2,7 @@
 #include "config/accounts.hpp"
 
 #include "config/reader.hpp"
+#include "config/text_file.hpp"
 
 namespace hansa::config {
 

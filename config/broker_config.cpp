@@ -4,6 +4,7 @@
 #include "broker/core/suggest.hpp"
 #include "config/accounts.hpp"
 #include "config/reader.hpp"
+#include "config/text_file.hpp"
 
 #include <algorithm>
 #include <array>

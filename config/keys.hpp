@@ -3,10 +3,10 @@
 // One record per key: what parses it, checks it, writes it and documents it. The records themselves are in keys.cpp;
 // defaults are the initialisers of the structs they fill.
 
+#include "broker/core/toml_document.hpp"
 #include "config/broker_config.hpp"
 #include "config/client_config.hpp"
 #include "config/forms.hpp"
-#include "config/toml_document.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -16,6 +16,9 @@
 #include <vector>
 
 namespace hansa::config {
+
+using Node = TomlNode;
+using Mark = TomlMark;
 
 enum class Type { text, integer, choice, list, map };
 

@@ -2,20 +2,18 @@
 #include "connectors/switch/configuration.hpp"
 
 #include "broker/core/suggest.hpp"
+#include "broker/core/toml_document.hpp"
 #include "connectors/switch/request.hpp"
 #include "connectors/switch/trusted_path.hpp"
 
-#define TOML_EXCEPTIONS 0
 #include <grp.h>
 #include <pwd.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
-#include <optional>
 
 namespace hansa::connectors::account_switch {
 namespace {
@@ -28,10 +26,10 @@ constexpr std::array<std::string_view, 5> kFixedVariables = {"HOME", "USER", "LO
 
 class FileReader {
  public:
-  FileReader(const toml::table& table, const std::string& path) : table_(table), path_(path) {
-    for (const auto& [key, node] : table) {
-      const std::string_view name = key.str();
-      if (std::ranges::find(kKeys, name) == kKeys.end()) { fault(key.source(), name, "unknown key" + did_you_mean(name, kKeys)); }
+  FileReader(const TomlNode& file, const std::string& path) : file_(file), path_(path) {
+    for (const auto& member : file.items) {
+      if (std::ranges::find(kKeys, member.key) == kKeys.end())
+        fault(member.key_at, member.key, "unknown key" + did_you_mean(member.key, kKeys));
     }
   }
 
@@ -39,46 +37,47 @@ class FileReader {
   template <typename Accept>
   std::vector<std::string> texts(std::string_view key, bool required, Accept accept) {
     std::vector<std::string> result;
-    const auto* node = table_.get(key);
-    if (node == nullptr) {
+    const auto* list = file_.find(key);
+    if (list == nullptr) {
       if (required) fault({}, key, "missing: must be an array of strings");
       return result;
     }
-    const auto* array = node->as_array();
-    if (array == nullptr) return fault(node->source(), key, "must be an array of strings"), result;
-    if (required && array->empty()) fault(node->source(), key, "must not be empty");
-    for (const auto& element : *array) {
-      const auto text = element.value_exact<std::string>();
-      const std::string problem = text ? accept(*text) : "must be an array of strings";
+    if (list->kind != TomlNode::Kind::list) return fault(list->at, key, "must be an array of strings"), result;
+    if (required && list->items.empty()) fault(list->at, key, "must not be empty");
+    for (const auto& element : list->items) {
+      const bool is_text = element.kind == TomlNode::Kind::text;
+      const auto& text = element.text;
+      const std::string problem = !is_text              ? "must be an array of strings"
+                                  : text.contains('\0') ? "must not hold a NUL character"
+                                                        : accept(text);
       if (!problem.empty()) {
-        fault(element.source(), key, text ? "\"" + *text + "\": " + problem : problem);
-      } else if (std::ranges::find(result, *text) != result.end()) {
-        fault(element.source(), key, "\"" + *text + "\" is listed twice");
+        fault(element.at, key, is_text ? "\"" + text + "\": " + problem : problem);
+      } else if (std::ranges::find(result, text) != result.end()) {
+        fault(element.at, key, "\"" + text + "\" is listed twice");
       } else {
-        result.push_back(*text);
+        result.push_back(text);
       }
     }
     return result;
   }
 
   std::int64_t integer(std::string_view key, std::int64_t absent, std::int64_t least, std::int64_t most) {
-    const auto* node = table_.get(key);
-    if (node == nullptr) return absent;
-    const auto number = node->value_exact<std::int64_t>();
-    if (number && *number >= least && *number <= most) return *number;
-    fault(node->source(), key, "must be an integer from " + std::to_string(least) + " to " + std::to_string(most));
+    const auto* value = file_.find(key);
+    if (value == nullptr) return absent;
+    if (value->kind == TomlNode::Kind::integer && value->integer >= least && value->integer <= most) return value->integer;
+    fault(value->at, key, "must be an integer from " + std::to_string(least) + " to " + std::to_string(most));
     return absent;
   }
 
   [[nodiscard]] std::vector<Fault>& faults() { return faults_; }
 
  private:
-  void fault(const toml::source_region& where, std::string_view key, std::string message) {
-    const auto line = where.begin.line > 0 ? ":" + std::to_string(where.begin.line) : "";
+  void fault(TomlMark at, std::string_view key, std::string message) {
+    const auto line = at.line > 0 ? ":" + std::to_string(at.line) : "";
     faults_.push_back({path_ + line + " " + std::string(key), std::move(message)});
   }
 
-  const toml::table& table_;
+  const TomlNode& file_;
   const std::string& path_;
   std::vector<Fault> faults_;
 };
@@ -103,12 +102,15 @@ std::unexpected<Error> unusable(const std::string& path, const std::string& why)
 
 }  // namespace
 
-Result<Configuration> parse_configuration(std::string_view toml_text, const std::string& path) {
-  const auto parsed = toml::parse(toml_text);
-  if (!parsed) {
-    return unusable(path + ":" + std::to_string(parsed.error().source().begin.line), std::string(parsed.error().description()));
+Result<Configuration> parse_configuration(std::string_view toml, const std::string& path) {
+  auto file = parse_toml(toml, path);
+  if (!file) {
+    auto error = std::move(file.error());
+    error.kind = ErrorKind::unavailable;
+    error.code = "SWITCH_CONFIGURATION";
+    return std::unexpected(std::move(error));
   }
-  FileReader reader(parsed.table(), path);
+  FileReader reader(*file, path);
   Configuration result;
   reader.texts("callers", true, [&](const std::string& name) -> std::string {
     const auto* entry = name.empty() ? nullptr : ::getpwnam(name.c_str());
@@ -126,7 +128,7 @@ Result<Configuration> parse_configuration(std::string_view toml_text, const std:
     return "";
   });
   result.accounts = reader.texts("accounts", false, any_name);
-  if (parsed.table().contains("environment")) result.environment = reader.texts("environment", false, problem_with_variable);
+  if (file->find("environment") != nullptr) result.environment = reader.texts("environment", false, problem_with_variable);
   result.max_concurrent = static_cast<std::size_t>(reader.integer("max_concurrent", 64, 1, 4096));
   result.request_time_s = static_cast<int>(reader.integer("request_time_s", 10, 1, 60));
   if (!reader.faults().empty()) {

@@ -75,6 +75,7 @@ TEST_CASE("each fault names its line, its key and what is allowed") {
       {"denied_groups = \"wheel\"", "switch.toml:3 denied_groups: must be an array of strings"},
       {"denied_groups = [1]", "switch.toml:3 denied_groups: must be an array of strings"},
       {"accounts = [\"\"]", "switch.toml:3 accounts: \"\": must not be empty"},
+      {"accounts = [\"alice\\u0000x\"]", "must not hold a NUL character"},
       {"accounts = [\"a\", \"a\"]", "switch.toml:3 accounts: \"a\" is listed twice"},
       {"environment = [\"LD_PRELOAD\"]", "switch.toml:3 environment: \"LD_PRELOAD\": would put other code"},
       {"environment = [\"BASH_ENV\"]", "switch.toml:3 environment: \"BASH_ENV\": would put other code"},
@@ -84,12 +85,27 @@ TEST_CASE("each fault names its line, its key and what is allowed") {
       {"request_time_s = 61", "switch.toml:3 request_time_s: must be an integer from 1 to 60"},
       {"minimum_ui = 1000", "switch.toml:3 minimum_ui: unknown key (did you mean \"minimum_uid\"?)"},
       {"[callers2]", "switch.toml:3 callers2: unknown key"},
-      {"minimum_uid = = 3", "switch.toml:3: "},
+      {"minimum_uid = = 3", "switch.toml:3:"},
   };
   for (const auto& c : cases) {
     INFO(c.line);
     CHECK_THAT(faults_of(kMinimal + c.line + "\n"), Catch::Contains(c.fault));
   }
+}
+
+// The running daemon reads its file again whenever it has changed: whatever root wrote there must not end it.
+TEST_CASE("a file that is no TOML is a fault with its line") {
+  std::string many_dots = "a";
+  for (int i = 0; i < 100; ++i) many_dots += ".a";
+  const std::string deep(1000, '[');
+  for (const auto& line : {std::string("[&"), std::string("[[[1]]]"), std::string("= 1"), std::string("a = "),
+                           std::string("a = ["), std::string("\xff"), std::string("a = \"\xff\""),
+                           std::string("a\xe2\x80\x83= 1"), std::string("a = \"\"\"\\\xe2\x80\x83\"\"\""), std::string("[a]]"),
+                           std::string("a = 1 b = 2"), many_dots + " = 1", "a = " + deep, "[" + deep}) {
+    INFO(line.substr(0, 80));
+    CHECK_THAT(faults_of(kMinimal + line + "\n"), Catch::Contains("switch.toml is not valid TOML: switch.toml:"));
+  }
+  CHECK_THAT(faults_of(kMinimal + "[&\n"), Catch::Contains("switch.toml:3:"));
 }
 
 TEST_CASE("callers and programs are required, and must be there") {

@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/toml_document.hpp"
+#include "broker/core/toml_document.hpp"
 
 // toml++ 3.3 checks some malformed inputs ("[&") by assertion only: abort() with it, undefined behaviour under NDEBUG. Here a
 // failed one is thrown, up to parse_toml and no further. The namespace is our own, so that no other inclusion in the
 // program, made with other settings, can take this one's place at link time.
 #undef NDEBUG
-namespace hansa::config {
+namespace hansa {
 struct ParserAssertion {};
-}  // namespace hansa::config
-#define TOML_ASSERT(condition) static_cast<void>((condition) ? 0 : throw hansa::config::ParserAssertion{})
+}  // namespace hansa
+#define TOML_ASSERT(condition) static_cast<void>((condition) ? 0 : throw hansa::ParserAssertion{})
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 16
-#define toml hansa_config_toml
+#define toml hansa_core_toml
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 
-namespace hansa::config {
+namespace hansa {
 namespace {
 
 constexpr std::size_t kMaxDotsPerLine = 64;
 
-Mark mark_of(const toml::source_region& region) { return {region.begin.line, region.begin.column}; }
+TomlMark mark_of(const toml::source_region& region) { return {region.begin.line, region.begin.column}; }
 
 std::string_view name_of_other(toml::node_type type) {
   switch (type) {
@@ -39,42 +35,42 @@ std::string_view name_of_other(toml::node_type type) {
   }
 }
 
-Node convert(const toml::node& from) {
-  Node node;
+TomlNode convert(const toml::node& from) {
+  TomlNode node;
   node.at = mark_of(from.source());
   switch (from.type()) {
     case toml::node_type::table:
-      node.kind = Node::Kind::table;
+      node.kind = TomlNode::Kind::table;
       for (const auto& [key, value] : *from.as_table()) {
         auto& member = node.items.emplace_back(convert(value));
         member.key = key.str();
         member.key_at = mark_of(key.source());
       }
-      std::ranges::sort(node.items, {}, &Node::key_at);  // toml++ keeps them by name
+      std::ranges::sort(node.items, {}, &TomlNode::key_at);  // toml++ keeps them by name
       break;
     case toml::node_type::array:
-      node.kind = Node::Kind::list;
+      node.kind = TomlNode::Kind::list;
       for (const auto& item : *from.as_array()) node.items.push_back(convert(item));
       break;
     case toml::node_type::string:
-      node.kind = Node::Kind::text;
+      node.kind = TomlNode::Kind::text;
       node.text = from.as_string()->get();
       break;
     case toml::node_type::integer:
-      node.kind = Node::Kind::integer;
+      node.kind = TomlNode::Kind::integer;
       node.integer = from.as_integer()->get();
       break;
     case toml::node_type::boolean:
-      node.kind = Node::Kind::boolean;
+      node.kind = TomlNode::Kind::boolean;
       node.boolean = from.as_boolean()->get();
       break;
-    default: node.kind = Node::Kind::other; node.text = name_of_other(from.type());
+    default: node.kind = TomlNode::Kind::other; node.text = name_of_other(from.type());
   }
   return node;
 }
 
 struct Flaw {
-  Mark at;
+  TomlMark at;
   std::string what;
 };
 
@@ -91,7 +87,7 @@ std::optional<Flaw> first_flaw(std::string_view text) {
     line_start = newline + 1;
     dots = 0;
   };
-  const auto mark = [&](std::size_t i) { return Mark{line, static_cast<std::uint32_t>(i - line_start + 1)}; };
+  const auto mark = [&](std::size_t i) { return TomlMark{line, static_cast<std::uint32_t>(i - line_start + 1)}; };
   for (std::size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '\n') {
@@ -130,7 +126,7 @@ std::optional<Flaw> first_flaw(std::string_view text) {
   return std::nullopt;
 }
 
-std::unexpected<Error> syntax_error(std::string_view file, Mark at, std::string_view what) {
+std::unexpected<Error> syntax_error(std::string_view file, TomlMark at, std::string_view what) {
   Error error{
       .kind = ErrorKind::invalid_argument,
       .code = "TOML_SYNTAX",
@@ -161,33 +157,33 @@ std::uint32_t line_of_failed_assertion(std::string_view text) {
 
 }  // namespace
 
-Node Node::of_boolean(bool value) {
-  Node node;
+TomlNode TomlNode::of_boolean(bool value) {
+  TomlNode node;
   node.kind = Kind::boolean;
   node.boolean = value;
   return node;
 }
 
-Node Node::of_integer(std::int64_t value) {
-  Node node;
+TomlNode TomlNode::of_integer(std::int64_t value) {
+  TomlNode node;
   node.kind = Kind::integer;
   node.integer = value;
   return node;
 }
 
-Node Node::of_text(std::string value) {
-  Node node;
+TomlNode TomlNode::of_text(std::string value) {
+  TomlNode node;
   node.kind = Kind::text;
   node.text = std::move(value);
   return node;
 }
 
-const Node* Node::find(std::string_view name) const {
-  const auto found = std::ranges::find(items, name, &Node::key);
+const TomlNode* TomlNode::find(std::string_view name) const {
+  const auto found = std::ranges::find(items, name, &TomlNode::key);
   return found == items.end() ? nullptr : &*found;
 }
 
-Result<Node> parse_toml(std::string_view text, std::string_view file) {
+Result<TomlNode> parse_toml(std::string_view text, std::string_view file) {
   if (const auto flaw = first_flaw(text)) return syntax_error(file, flaw->at, flaw->what);
   try {
     const auto parsed = toml::parse(text);
@@ -198,42 +194,19 @@ Result<Node> parse_toml(std::string_view text, std::string_view file) {
   }
 }
 
-Result<std::string> read_text_file(const std::string& path, std::size_t max_bytes) {
-  std::error_code status_error;
-  const auto status = std::filesystem::status(path, status_error);
-  if (status.type() == std::filesystem::file_type::not_found) {
-    return fail(ErrorKind::not_found, "CONFIG_NOT_FOUND", path + ": there is no such file");
-  }
-  if (std::filesystem::is_directory(status)) {
-    return fail(ErrorKind::invalid_argument, "CONFIG_UNREADABLE", path + " is a folder; a file is needed");
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return fail(ErrorKind::permission_denied, "CONFIG_UNREADABLE", path + " cannot be opened: " + std::strerror(errno));
-  }
-  std::string text(max_bytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return fail(ErrorKind::unavailable, "CONFIG_UNREADABLE", path + " cannot be read: " + std::strerror(errno));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > max_bytes) {
-    return fail(ErrorKind::too_large, "CONFIG_TOO_LARGE", path + " is larger than " + std::to_string(max_bytes >> 20U) + " MiB");
-  }
-  return text;
-}
-
 std::string toml_key(std::string_view key) {
   constexpr std::string_view kBare = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
   if (!key.empty() && key.find_first_not_of(kBare) == std::string_view::npos) return std::string(key);
-  return toml_literal(Node::of_text(std::string(key)));
+  return toml_literal(TomlNode::of_text(std::string(key)));
 }
 
-std::string toml_literal(const Node& node) {
+std::string toml_literal(const TomlNode& node) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;
   switch (node.kind) {
-    case Node::Kind::boolean: return node.boolean ? "true" : "false";
-    case Node::Kind::integer: return std::to_string(node.integer);
-    case Node::Kind::text:
+    case TomlNode::Kind::boolean: return node.boolean ? "true" : "false";
+    case TomlNode::Kind::integer: return std::to_string(node.integer);
+    case TomlNode::Kind::text:
       for (const char c : node.text) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') {
@@ -248,16 +221,16 @@ std::string toml_literal(const Node& node) {
         }
       }
       return '"' + out + '"';
-    case Node::Kind::list:
+    case TomlNode::Kind::list:
       for (const auto& item : node.items) out += (out.empty() ? "" : ", ") + toml_literal(item);
       return '[' + out + ']';
-    case Node::Kind::table:
+    case TomlNode::Kind::table:
       for (const auto& member : node.items)
         out += (out.empty() ? " " : ", ") + toml_key(member.key) + " = " + toml_literal(member);
       return out.empty() ? "{}" : '{' + out + " }";
-    case Node::Kind::other: break;
+    case TomlNode::Kind::other: break;
   }
   return out;
 }
 
-}  // namespace hansa::config
+}  // namespace hansa
