@@ -267,7 +267,10 @@ Result<EndRecord> Spool::settle(std::int64_t id, UtcTime now) {
     const auto job = job_text ? job_record(*job_text) : Result<JobRecord>(std::unexpected(job_text.error()));
     if (!job) return std::unexpected(job.error());
     if (end.outcome == Outcome::failed && end.reason.code.empty()) {
-      if (auto refused = work_folder_.refusal(job->tag, id)) end.reason = std::move(*refused);
+      if (auto refused = work_folder_.refusal(job->tag, id)) {
+        end.reason = std::move(*refused);
+        end.exit_code.reset();  // the wrapper's, not a payload's
+      }
     }
     return judge(directory->get(), id, std::move(end));
   }

@@ -69,11 +69,8 @@ std::optional<domain::Reason> WorkFolder::refusal(const Tag& tag, std::int64_t i
   if (!folder) return std::nullopt;
   const auto word = read_link(folder->get(), refused.name);
   if (!word) return std::nullopt;
-  if (word->starts_with("DUPLICATE:"))
-    return domain::Reason{"DUPLICATE", "the fence is held by " + word->substr(10) + ": nothing was run"};
-  if (word->starts_with("SITE_REQUEUED:"))
-    return domain::Reason{"SITE_REQUEUED", "the job was started again, which it had not asked for: nothing was run"};
-  return domain::Reason{"FENCE_FAILED", "the fence could not be taken: nothing was run (see the job's standard error)"};
+  auto refusal = transport::read_refusal(*word);
+  return domain::Reason{std::move(refusal.code), std::move(refusal.message)};
 }
 
 Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset,

@@ -13,7 +13,9 @@ namespace {
 // the tools whatever PATH the account has. Bash 4.4 (mapfile -d).
 //
 // The order is the protocol: nothing of the payload is written, let alone run, before the fence is ours.
-// A symlink(2) repeated over NFS may answer EEXIST although it was ours: so the holder is read back and compared.
+// A symlink(2) repeated over NFS may answer EEXIST although it was ours: so the holder is read back and compared, to the word
+// that this start alone has made up. Id and run do not tell it from another: a slurmctld that was killed before it had saved that
+// a job started, starts the job again under both (22.05.8).
 constexpr std::string_view kProtocol = R"bash(
 hansa_fail() { printf 'hansa: %s\n' "$2" >&2; exit "$1"; }
 hansa_job=${!hansa_job_variable:-}
@@ -27,13 +29,14 @@ if [[ $hansa_work_dir != /* ]]; then
 fi
 hansa_umask=$(umask)
 umask 077
-hansa_holder=job:$hansa_job:$hansa_run
+read -r hansa_start 2>/dev/null </proc/sys/kernel/random/uuid || hansa_start=$$-$RANDOM$RANDOM$RANDOM
+hansa_holder=job:$hansa_job:$hansa_run:$hansa_start
 hansa_fence=$hansa_work_dir/fence/$hansa_tag.$hansa_task
 hansa_refuse() {
-  command -p ln -sn "$2" "$hansa_work_dir/refused/$hansa_tag.$hansa_task.$hansa_job.$hansa_run"
+  command -p ln -snT "$2" "$hansa_work_dir/refused/$hansa_tag.$hansa_task.$hansa_job.$hansa_run"
   hansa_fail "$1" "$3"
 }
-if ! hansa_error=$(LC_ALL=C command -p ln -sn "$hansa_holder" "$hansa_fence" 2>&1); then
+if ! hansa_error=$(LC_ALL=C command -p ln -snT "$hansa_holder" "$hansa_fence" 2>&1); then
   hansa_held=$(command -p readlink "$hansa_fence") || hansa_refuse 115 FENCE_FAILED "cannot take the fence, nothing was run: $hansa_error"
   case $hansa_held in
     "$hansa_holder") ;;
@@ -44,14 +47,18 @@ if ! hansa_error=$(LC_ALL=C command -p ln -sn "$hansa_holder" "$hansa_fence" 2>&
   esac
 fi
 hansa_jobs=$hansa_work_dir/jobs/$hansa_tag
-command -p mkdir -p "$hansa_jobs" && cd "$hansa_jobs" || hansa_fail 116 "cannot enter $hansa_jobs"
+hansa_undelivered() {
+  command -p rm -f "$hansa_jobs/script.$$"
+  hansa_refuse 116 DELIVERY_FAILED "$1, nothing was run"
+}
+command -p mkdir -p "$hansa_jobs" && cd "$hansa_jobs" || hansa_undelivered "cannot enter $hansa_jobs"
 { hansa_script | command -p base64 -d >"script.$$" && [[ ${PIPESTATUS[0]} == 0 ]] &&
   [[ $(command -p wc -c <"script.$$") == "$hansa_script_bytes" ]] &&
-  command -p chmod 700 "script.$$" && command -p mv -f "script.$$" script; } || hansa_fail 116 "cannot write the script in $hansa_jobs"
+  command -p chmod 700 "script.$$" && command -p mv -fT "script.$$" script; } || hansa_undelivered "cannot write the script in $hansa_jobs"
 mapfile -d '' -t hansa_argument_list < <(hansa_arguments | command -p base64 -d)
 mapfile -d '' -t hansa_environment_list < <(hansa_environment | command -p base64 -d)
 [[ ${#hansa_argument_list[@]} == "$hansa_argument_count" && ${#hansa_environment_list[@]} == "$hansa_environment_count" ]] ||
-  hansa_fail 116 "cannot read the arguments"
+  hansa_undelivered "cannot read the arguments"
 hansa_program=$PWD/script
 [[ $hansa_program != *=* ]] || hansa_program=./script  # env(1) would take it for a variable
 umask "$hansa_umask"
@@ -182,6 +189,23 @@ std::string output_path(const Tag& tag, bool standard_error) {
 const std::vector<std::string>& work_folders() {
   static const std::vector<std::string> folders{"fence", "refused", "jobs", "output"};
   return folders;
+}
+
+Refusal read_refusal(std::string_view note) {
+  const auto colon = std::min(note.find(':'), note.size());
+  const auto code = note.substr(0, colon);
+  if (code == "DUPLICATE") {
+    const auto holder = note.substr(std::min(colon + 1, note.size()));
+    const bool plain = !holder.empty() && holder.size() <= 256 && std::ranges::all_of(holder, [](char c) {
+      return is_name(std::string_view(&c, 1)) || c == ':' || c == '.';
+    });
+    return {"DUPLICATE", "its payload did not run: the job's fence is held by " + std::string(plain ? holder : "something else")};
+  }
+  if (code == "SITE_REQUEUED")
+    return {"SITE_REQUEUED", "the site started it again, which the job did not ask for: the second start ran nothing"};
+  if (code == "DELIVERY_FAILED")
+    return {"DELIVERY_FAILED", "its payload did not run: its script could not be written in the account's work_dir"};
+  return {"FENCE_FAILED", "its payload did not run: the fence could not be taken in the account's work_dir"};
 }
 
 SiteJobId holder_of(std::string_view fence_target) {

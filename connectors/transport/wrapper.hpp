@@ -5,10 +5,12 @@
 // Its only variable parts are base 64 text, whole numbers, and names of a small alphabet, so that nothing of a user's is ever
 // read by a shell. In the account's work_dir (0700 folders):
 //
-//   fence/<tag>.<task>                       -> job:<site job id>:<run>, or "sealed": one atomic symlink(2) that names its holder
-//   refused/<tag>.<task>.<job id>.<run>      -> DUPLICATE:<holder> | SITE_REQUEUED:<holder> | FENCE_FAILED: a start that ran
-//   nothing jobs/<tag>/script                        the payload, byte for byte; also its working directory output/<tag>.out,
-//   .err                   written by the scheduler
+//   fence/<tag>.<task>                       -> job:<site job id>:<run>:<start>, or "sealed": one atomic symlink(2) that names
+//                                               its holder; <start> is a word that no other start has
+//   refused/<tag>.<task>.<job id>.<run>      -> a start that ran nothing: DUPLICATE:<holder> | SITE_REQUEUED:<holder> |
+//                                               FENCE_FAILED | DELIVERY_FAILED
+//   jobs/<tag>/script                           the payload, byte for byte; the folder is its working directory
+//   output/<tag>.out, .err                      written by the scheduler
 //
 // A start that runs nothing ends with one of the exit codes below. A payload may end with the same: only `refused/` tells.
 
@@ -25,7 +27,7 @@
 namespace hansa::connectors::transport {
 
 inline constexpr int kExitDuplicate = 113;  // the fence is held by another job, or sealed
-inline constexpr int kExitSiteRequeued = 114;  // held by an earlier run of this job, which did not ask for requeues
+inline constexpr int kExitSiteRequeued = 114;  // held by an earlier start of this job, which did not ask for requeues
 inline constexpr int kExitFenceFailed = 115;  // the work_dir is missing, full or broken: nothing ran
 inline constexpr int kExitDeliveryFailed = 116;  // the fence is ours, but the payload could not be written
 
@@ -71,7 +73,14 @@ std::string output_path(const Tag& tag, bool standard_error);
 /// Folders to make (0700) before the first submission.
 const std::vector<std::string>& work_folders();
 
-/// "job:123:0" -> 123; empty for "sealed" and anything else.
+/// What a note in refused/ says. The code is its first word.
+struct Refusal {
+  std::string code;
+  std::string message;  // for people; of the note only what cannot be more than a holder's name
+};
+Refusal read_refusal(std::string_view note);
+
+/// "job:123:0:<start>" -> 123; empty for "sealed" and anything else.
 SiteJobId holder_of(std::string_view fence_target);
 inline constexpr std::string_view kSealed = "sealed";
 

@@ -171,7 +171,10 @@ TEST_CASE("a refused start says why") {
   std::filesystem::create_symlink("DUPLICATE:job:9:0", folder.path + "/work/refused/" + a_job().tag.str() + ".0.1.0");
   folder.put(1, kStartedFile, to_json(dead_supervisor()));
   folder.put(1, kResultFile, to_json(ResultRecord{.exit_code = 113, .signal = {}, .launch_error = {}}));
-  CHECK(spool->settle(1, kNow)->reason.code == "DUPLICATE");
+  const auto end = spool->settle(1, kNow);
+  REQUIRE(end);
+  CHECK(end->reason.code == "DUPLICATE");
+  CHECK_FALSE(end->exit_code.has_value());  // 113 was no payload's
 }
 
 TEST_CASE("seals are taken once and named") {

@@ -46,8 +46,9 @@ class Home {
   void write(const WrapperSpec& spec) {
     auto text = make_wrapper(spec);
     REQUIRE(text.has_value());
-    std::ofstream(path_ / "wrapper", std::ios::binary) << *text;
+    write(*text);
   }
+  void write(const std::string& wrapper) { std::ofstream(path_ / "wrapper", std::ios::binary) << wrapper; }
 
   /// Like slurmd: standard input from /dev/null, output appended to files.
   pid_t start(const std::string& job, const std::string& run) const {
@@ -105,7 +106,7 @@ TEST_CASE("wrapper: takes the fence, becomes the payload, passes its exit code o
   home.write(spec_of("#!/bin/sh\necho ran $HANSA_JOB_ID $HANSA_SITE_JOB_ID $HANSA_RUN ${SLURM_EXPORT_ENV-unset}\nexit 113\n"));
   CHECK(home.run("7") == 113);  // the payload's own
   CHECK(home.out() == "ran T 7 0 unset\n");
-  CHECK(home.link("fence/hansa-T-1.0") == "job:7:0");
+  CHECK_THAT(home.link("fence/hansa-T-1.0"), Catch::StartsWith("job:7:0:"));
   CHECK(fs::is_empty(home.below("refused")));
   CHECK(holder_of(home.link("fence/hansa-T-1.0")).str() == "7");
   CHECK((fs::status(home.below("jobs/hansa-T-1/script")).permissions() & fs::perms::all) == fs::perms::owner_all);
@@ -129,7 +130,7 @@ TEST_CASE("wrapper: a requeue by the site passes only if the job said so") {
   home.write(spec);
   CHECK(home.run("7", "0") == 0);
   CHECK(home.run("7", "1") == kExitSiteRequeued);
-  CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 1)) == "SITE_REQUEUED:job:7:0");
+  CHECK_THAT(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 1)), Catch::StartsWith("SITE_REQUEUED:job:7:0:"));
   spec.may_requeue = true;
   home.write(spec);
   CHECK(home.run("7", "1") == 0);
@@ -137,12 +138,63 @@ TEST_CASE("wrapper: a requeue by the site passes only if the job said so") {
   CHECK(home.out() == "run 0\nrun 1\n");
 }
 
-TEST_CASE("wrapper: the holder itself may find its own link (NFS repeats a call)") {
+TEST_CASE("wrapper: the same id and run again is another start all the same (a slurmctld that forgot the first)") {
   Home home;
-  home.write(spec_of("#!/bin/sh\necho ran\n"));
-  fs::create_symlink("job:7:0", home.below("fence/hansa-T-1.0"));
+  auto spec = spec_of("#!/bin/sh\necho ran\n");
+  home.write(spec);
+  CHECK(home.run("7", "0") == 0);
+  CHECK(home.run("7", "0") == kExitSiteRequeued);
+  CHECK_THAT(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)), Catch::StartsWith("SITE_REQUEUED:job:7:0:"));
+  CHECK(home.out() == "ran\n");
+  spec.may_requeue = true;
+  home.write(spec);
+  CHECK(home.run("7", "0") == 0);
+  CHECK(home.out() == "ran\nran\n");
+}
+
+TEST_CASE("wrapper: a start finds its own link (NFS repeats a call)") {
+  Home home;
+  // `command -p ln` finds this function first: it makes the link and says that it was there, as such a repeated call does.
+  auto text = make_wrapper(spec_of("#!/bin/sh\necho ran\n"));
+  REQUIRE(text.has_value());
+  text->insert(text->find('\n') + 1, "command() { builtin command \"$@\" && [[ $2 != ln ]]; }\n");
+  home.write(*text);
   CHECK(home.run("7") == 0);
   CHECK(home.out() == "ran\n");
+  CHECK_THAT(home.link("fence/hansa-T-1.0"), Catch::StartsWith("job:7:0:"));
+}
+
+TEST_CASE("wrapper: a folder in the fence's place is nobody's fence") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran\n"));
+  fs::create_directory(home.below("fence/hansa-T-1.0"));
+  CHECK(home.run("7") == kExitFenceFailed);
+  CHECK(home.out().empty());
+  CHECK(fs::is_empty(home.below("fence/hansa-T-1.0")));
+}
+
+TEST_CASE("wrapper: a payload that cannot be written says so, and has not run") {
+  Home home;
+  home.write(spec_of("#!/bin/sh\necho ran\n"));
+  const std::string in_the_way = GENERATE("jobs", "jobs/hansa-T-1", "jobs/hansa-T-1/script/x");
+  if (in_the_way == "jobs") fs::remove(home.below("jobs"));
+  if (in_the_way.ends_with("/x")) fs::create_directories(home.below(in_the_way));
+  if (!in_the_way.ends_with("/x")) std::ofstream(home.below(in_the_way)) << "a file";
+  CHECK(home.run("7") == kExitDeliveryFailed);
+  CHECK(home.out().empty());
+  CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)) == "DELIVERY_FAILED");
+}
+
+TEST_CASE("wrapper: what a note says is told without the note's own words") {
+  CHECK(read_refusal("DUPLICATE:job:9:0:0b1c-2").code == "DUPLICATE");
+  CHECK_THAT(read_refusal("DUPLICATE:job:9:0:0b1c-2").message, Catch::EndsWith("held by job:9:0:0b1c-2"));
+  CHECK_THAT(read_refusal("DUPLICATE:sealed").message, Catch::EndsWith("held by sealed"));
+  for (const auto& holder :
+       {std::string(), std::string("a b"), std::string("\x1b[31m"), std::string("x\ny"), std::string(300, 'a')})
+    CHECK_THAT(read_refusal("DUPLICATE:" + holder).message, Catch::EndsWith("held by something else"));
+  CHECK(read_refusal("SITE_REQUEUED:job:9:0:x").code == "SITE_REQUEUED");
+  CHECK(read_refusal("DELIVERY_FAILED").code == "DELIVERY_FAILED");
+  for (const auto* note : {"FENCE_FAILED", "", ":", "whatever"}) CHECK(read_refusal(note).code == "FENCE_FAILED");
 }
 
 TEST_CASE("wrapper: a work_dir that is missing fails loudly and runs nothing") {
