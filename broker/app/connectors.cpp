@@ -71,8 +71,7 @@ MadeConnector make_slurm(const config::BrokerConfig& config, const config::SiteC
                                                        .slurm_conf = site.slurm.conf.string(),
                                                        .bin_dir = site.slurm.bin_dir.string(),
                                                        .work_dir = site.work_dir,
-                                                       .own_account_only = site.run_as == RunAs::self,
-                                                       .clock_skew = config.engine.clock_skew},
+                                                       .own_account_only = site.run_as == RunAs::self},
                                                       *ground.transports.back(), ground.scheduler, ground.random);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));

@@ -17,15 +17,12 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/ports/site_connector.hpp"
-#include "connectors/slurm/history_listing.hpp"
-#include "connectors/slurm/inventory.hpp"
-#include "connectors/slurm/queue_listing.hpp"
-#include "connectors/transport/file_access.hpp"
+#include "connectors/slurm/commands.hpp"
+#include "connectors/slurm/work_dirs.hpp"
 #include "connectors/transport/transport.hpp"
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -37,7 +34,6 @@ struct Options {
   std::string bin_dir = "/usr/bin";
   std::string work_dir = "~/.hansa";         // beneath the account's home; or absolute, with "{account}" in it
   bool own_account_only = false;             // run_as = "self": every job runs as the broker's own account, named by ""
-  Seconds clock_skew{120};                   // of the site against the broker
   Seconds usage_history{31 * 86400};         // how far back usage() begins
 };
 
@@ -61,56 +57,21 @@ class SlurmConnector final : public ports::SiteConnector {
                                               ports::Deadline deadline) override;
 
  private:
-  /// Through whose eyes a question is asked; an empty account is the broker's own.
-  struct Viewer {
-    LocalAccount account;
-    Principal person;
-    friend auto operator<=>(const Viewer&, const Viewer&) = default;
-  };
-  /// Jobs of one viewer's, or of all.
-  struct QueueQuestion {
-    Viewer viewer;
-    std::vector<std::string> names;          // none: every job
-    bool ended_too = true;
-  };
-  struct HistoryQuestion {
-    Viewer viewer;
-    std::vector<std::string> selection;      // --name=... or --jobs=...
-    UtcTime from{};
-    std::optional<UtcTime> to;               // none: now
-    bool only_ended = false;
-  };
+  SlurmConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,
+                 Random& random);
 
-  SlurmConnector(Options options, transport::Transport& transport, async::Scheduler& scheduler, Random& random);
-
-  ports::Task<transport::CommandResult> run(Viewer viewer, std::string program, std::vector<std::string> arguments,
-                                            std::string input, ports::Deadline deadline);
-  ports::Task<Listing<QueueRow>> ask_queue(QueueQuestion question, ports::Deadline deadline);
-  ports::Task<Listing<HistoryRow>> ask_history(HistoryQuestion question, ports::Deadline deadline);
-  ports::Task<std::vector<HistoryRow>> ask_history_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
-  ports::Task<Inventory> ask_inventory(ports::Deadline deadline);
-  ports::Task<> learn_configuration(ports::Deadline deadline);
-  ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
-
-  ports::Task<> prepare_work_dir(LocalAccount account, Principal person, std::string tag, ports::Deadline deadline);
-  boost::asio::awaitable<ports::JobStatus> explain_end(ports::SiteJob job, ports::JobStatus status, ports::Deadline deadline);
+  ports::Task<std::vector<HistoryRow>> history_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
   ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline);
   ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline);
   ports::Task<> change_job(ports::SiteJob job, std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
-
-  [[nodiscard]] std::string work_dir_of(const LocalAccount& account) const;
-  [[nodiscard]] transport::FilesAt files_of(const LocalAccount& account, const Principal& person, std::string tag);
-  [[nodiscard]] bool is_ours(const ports::SiteJob& job, std::string_view name, const std::string& user,
-                             UtcTime submitted_at) const;
+  [[nodiscard]] bool is_ours(const ports::SiteJob& job, std::string_view name, const std::string& user) const;
 
   Options options_;
+  std::string own_account_;
   transport::Transport& transport_;
   async::Scheduler& scheduler_;
-  Random& random_;
-  std::string own_account_;
-  std::optional<Configuration> configuration_;  // asked once
-  bool history_hides_jobs_ = false;             // slurmdbd's own PrivateData
-  std::set<LocalAccount> prepared_;             // accounts whose work_dir is made
+  Commands commands_;
+  WorkDirs work_dirs_;
 };
 
 }  // namespace hansa::connectors::slurm

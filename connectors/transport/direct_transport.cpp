@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/transport/direct_transport.hpp"
 
-#include <pwd.h>
-#include <unistd.h>
+#include "connectors/transport/own_account.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace hansa::connectors::transport {
 
 DirectTransport::DirectTransport(async::Scheduler& scheduler) : scheduler_(scheduler) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 16384> buffer{};
-  std::string shell = "/bin/sh";
-  home_ = "/";
-  if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    account_ = entry.pw_name;
-    home_ = entry.pw_dir;
-    shell = entry.pw_shell;
-  }
+  auto own = own_account().value_or(OwnAccount{.name = "", .home = "/", .shell = "/bin/sh"});
+  account_ = std::move(own.name);
+  home_ = std::move(own.home);
   environment_ = {
-      {"HOME", home_}, {"USER", account_}, {"LOGNAME", account_}, {"SHELL", shell}, {"PATH", "/usr/local/bin:/usr/bin:/bin"}};
+      {"HOME", home_}, {"USER", account_}, {"LOGNAME", account_}, {"SHELL", own.shell}, {"PATH", "/usr/local/bin:/usr/bin:/bin"}};
 }
 
 async::Task<CommandResult> DirectTransport::run(Command command, async::Deadline deadline) {

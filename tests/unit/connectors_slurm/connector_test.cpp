@@ -211,7 +211,7 @@ TEST_CASE("status: the queue first, the history only for what it has forgotten")
     CHECK(has_argument(command, "--jobs=1,3,4,5,6"));
     CHECK(has_argument(command, "--endtime=now"));
     return answer(history_row("3", "hansa-C-1", "NODE_FAIL") + history_row("3", "hansa-C-1", "COMPLETED") +
-                  history_row("4", "hansa-D-1", "COMPLETED", "1700000000") + history_row("6", "hansa-F-1", "RUNNING"));
+                  history_row("4", "hansa-old-1", "COMPLETED", "1700000000") + history_row("6", "hansa-F-1", "RUNNING"));
   };
   const auto statuses = bench.ask(bench.connector->status(
       {Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1"), Bench::job("3", "hansa-C-1"), Bench::job("4", "hansa-D-1"),
@@ -222,12 +222,23 @@ TEST_CASE("status: the queue first, the history only for what it has forgotten")
   CHECK((*statuses)[1].outcome == Outcome::succeeded);
   CHECK((*statuses)[2].outcome == Outcome::succeeded);
   CHECK((*statuses)[2].run == 1);
-  CHECK((*statuses)[3].phase == Phase::not_seen);  // its number belongs to others: another name now, another time before
+  CHECK((*statuses)[3].phase == Phase::not_seen);  // its number belongs to others: another name now, another before
   CHECK((*statuses)[4].phase == Phase::not_seen);  // bob under alice's tag
   CHECK((*statuses)[5].phase == Phase::not_seen);  // alive in the accounting alone
   CHECK((*statuses)[6].phase == Phase::not_seen);
   CHECK(bench.site.count("squeue") == 1);
   CHECK(bench.site.count("sacct") == 1);
+}
+
+TEST_CASE("status: id, tag and account are enough, whatever the site's clock says") {
+  Bench bench;
+  bench.site.players["sacct"] = [](const Command& command) {
+    CHECK(has_argument(command, "--starttime=2000-01-01T00:00:00"));
+    return answer(history_row("1", "hansa-A-1", "COMPLETED", "1700000000"));  // years before the intent
+  };
+  const auto statuses = bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon()));
+  REQUIRE(statuses.has_value());
+  CHECK(statuses->front().outcome == Outcome::succeeded);
 }
 
 TEST_CASE("status: a dead accounting does not hide what the controller knows, nor make anything up") {
@@ -280,6 +291,31 @@ TEST_CASE("status: a refused start is told apart from a payload with the same ex
   CHECK(ask().phase == Phase::finishing);  // not over before it is known how
 }
 
+TEST_CASE("find: a refused start is told as status() tells it, of the account that was asked for only") {
+  Bench bench;
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("1", "hansa-A-1", "FAILED", "alice", "10", "n1", "28928") +
+                  queue_row("2", "hansa-A-1", "FAILED", "bob", "10", "n1", "28928") + queue_row("3", "hansa-A-1", "COMPLETED"));
+  };
+  bench.site.players["sacct"] = [](const Command&) {
+    return answer(row({"4", "alpha", "alice", "proj1", "main", "1800000000", "1800000001", "1800000009", "8", "FAILED", "114:0",
+                       "cpu=1,node=1", "8", "hansa-A-1"}));
+  };
+  bench.site.players["readlink"] = [](const Command& command) {
+    return answer(command.arguments.back().ends_with(".1.0") ? "DUPLICATE:job:3:0:x" : "SITE_REQUEUED:job:4:0:x");
+  };
+  const auto found = bench.ask(bench.connector->find({Bench::job("", "hansa-A-1")}, bench.soon()));
+  REQUIRE(found.has_value());
+  REQUIRE(found->sightings.size() == 4);
+  CHECK(found->sightings[0].status.reason.code == "DUPLICATE");
+  CHECK_FALSE(found->sightings[0].status.exit_code.has_value());
+  CHECK(found->sightings[1].status.reason.code == "EXIT_CODE");  // bob's: not looked into
+  CHECK(found->sightings[2].status.outcome == Outcome::succeeded);
+  CHECK(found->sightings[3].status.reason.code == "SITE_REQUEUED");
+  CHECK(bench.site.count("readlink") == 2);
+  CHECK(bench.site.last("readlink").account.str() == "alice");
+}
+
 TEST_CASE("find: says which of queue and history it could see") {
   Bench bench;
   const auto find = [&] { return bench.ask(bench.connector->find({Bench::job("", "hansa-A-1")}, bench.soon())); };
@@ -290,7 +326,7 @@ TEST_CASE("find: says which of queue and history it could see") {
   CHECK(found->history_seen);
   CHECK(has_argument(bench.site.last("squeue"), "--name=hansa-A-1"));
   CHECK(has_argument(bench.site.last("squeue"), "--states=all"));
-  CHECK(has_argument(bench.site.last("sacct"), "--starttime=2027-01-15T07:58:00"));  // the intent, less the clock skew
+  CHECK(has_argument(bench.site.last("sacct"), "--starttime=2027-01-14T08:00:00"));  // the intent, less a day
 
   bench.site.players["sacct"] = [](const Command&) { return answer("", 0, "sacct: error: something\n"); };
   CHECK_FALSE(find()->history_seen);
@@ -329,6 +365,19 @@ TEST_CASE("where each sees only their own jobs, each account is asked") {
   CHECK(bench.site.count("squeue") == 2);
   CHECK(bench.site.last("squeue").account.str() == "bob");
   CHECK(bench.site.count("sacct") == 2);
+
+  // Alice may not ask any more: bob is told of his all the same.
+  const auto only_bob = [](const Command& command) -> Result<CommandResult> {
+    if (command.account.str() == "alice") return fail(ErrorKind::permission_denied, "ACCOUNT_DENIED", "no");
+    return answer(command.program.ends_with("squeue") ? "" : history_row("2", "hansa-B-1", "COMPLETED", "1800000000", "bob"));
+  };
+  bench.site.players["squeue"] = bench.site.players["sacct"] = only_bob;
+  const auto statuses =
+      bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1"), Bench::job("2", "hansa-B-1", "bob")}, bench.soon()));
+  REQUIRE(statuses.has_value());
+  CHECK((*statuses)[0].phase == Phase::not_seen);
+  CHECK((*statuses)[1].outcome == Outcome::succeeded);
+  CHECK(bench.ask(bench.connector->status({Bench::job("1", "hansa-A-1")}, bench.soon())).error().code == "ACCOUNT_DENIED");
 }
 
 TEST_CASE("cancel: always") {

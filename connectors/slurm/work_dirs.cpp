@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/slurm/work_dirs.hpp"
+
+#include "connectors/transport/wrapper.hpp"
+
+#include <algorithm>
+
+namespace hansa::connectors::slurm {
+
+using ports::Deadline;
+using ports::Task;
+
+std::string WorkDirs::path_of(const LocalAccount& account) const {
+  auto path = pattern_;
+  if (const auto at = path.find("{account}"); at != std::string::npos) {
+    path.replace(at, 9, account.empty() ? own_account_ : account.str());
+  }
+  return path;
+}
+
+Task<> WorkDirs::prepare(LocalAccount account, Principal person, std::string tag, Deadline deadline) {
+  if (prepared_.contains(account)) co_return Result<void>{};
+  const transport::FilesAt files(transport_, account, std::move(person), std::move(tag));
+  const auto root = path_of(account);
+  if (auto made = co_await files.make_directory(root, deadline); !made) co_return std::unexpected(made.error());
+  for (const auto& folder : transport::work_folders()) {
+    if (auto made = co_await files.make_directory(root + '/' + folder, deadline); !made) co_return std::unexpected(made.error());
+  }
+  prepared_.insert(account);
+  co_return Result<void>{};
+}
+
+Task<ports::SealOutcome> WorkDirs::seal(ports::Fence fence, Deadline deadline) {
+  const transport::FilesAt files(transport_, fence.account, fence.person, fence.tag.str());
+  const auto path = path_of(fence.account) + '/' + transport::fence_path(fence.tag, fence.task_index);
+  for (bool again = false;; again = true) {
+    if (auto prepared = co_await prepare(fence.account, fence.person, fence.tag.str(), deadline); !prepared) {
+      co_return std::unexpected(prepared.error());
+    }
+    const auto link = co_await files.make_link(std::string(transport::kSealed), path, deadline);
+    if (!link && link.error().kind == ErrorKind::not_found && !again) {  // the folder was removed since: made again, once
+      forget(fence.account);
+      continue;
+    }
+    if (!link) {
+      auto error = link.error();
+      if (error.kind == ErrorKind::unknown_outcome) error.kind = ErrorKind::unavailable;  // sealing may be repeated
+      error.retryable = error.retryable || error.kind == ErrorKind::unavailable;
+      co_return std::unexpected(std::move(error));
+    }
+    if (link->target == transport::kSealed) co_return ports::SealOutcome{.sealed = true, .holder = {}};
+    auto holder = transport::holder_of(link->target);
+    if (holder.empty()) {
+      co_return fail(ErrorKind::internal, "FENCE_GARBLED",
+                     "the fence of " + fence.tag.str() + " is held by something that is no job", link->target);
+    }
+    co_return ports::SealOutcome{.sealed = false, .holder = std::move(holder)};
+  }
+}
+
+boost::asio::awaitable<ports::JobStatus> WorkDirs::explain_end(ports::SiteJob job, ports::JobStatus status, Deadline deadline) {
+  if (status.reason.code == "LAUNCH_FAILED") forget(job.account);
+  const auto code = status.exit_code.value_or(0);
+  if (status.outcome != domain::Outcome::failed || code < transport::kExitDuplicate || code > transport::kExitDeliveryFailed) {
+    co_return status;
+  }
+  const transport::FilesAt files(transport_, job.account, job.person, job.tag.str());
+  const auto root = path_of(job.account) + '/';
+  auto note = co_await files.read_link(root + transport::refusal_path(job.tag, 0, job.id, status.run), deadline);
+  if (note && !*note && code == transport::kExitDuplicate) {
+    // It could not even leave its note (a full disk): then a fence in other hands says the same.
+    note = co_await files.read_link(root + transport::fence_path(job.tag, 0), deadline);
+    if (note && *note) {
+      if (transport::holder_of(**note) == job.id) co_return status;
+      (*note)->insert(0, "DUPLICATE:");
+    }
+  }
+  if (!note) {
+    if (!note.error().retryable) co_return status;  // never to be read: the exit code is all there is
+    // Out of reach for now: not told to be over before it is known how.
+    co_return ports::JobStatus{.id = status.id,
+                               .phase = ports::Phase::finishing,
+                               .run = status.run,
+                               .site_state = status.site_state,
+                               .pending_reason = "",
+                               .started_at = status.started_at,
+                               .reason = {}};
+  }
+  if (!*note) co_return status;
+  forget(job.account);
+  status.exit_code.reset();  // the wrapper's, not a payload's
+  auto refusal = transport::read_refusal(**note);
+  status.reason = {std::move(refusal.code), std::move(refusal.message)};
+  co_return status;
+}
+
+Task<ports::OutputChunk> WorkDirs::read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                               Deadline deadline) {
+  const transport::FilesAt files(transport_, job.account, job.person, job.tag.str());
+  const auto path = path_of(job.account) + '/' + transport::output_path(job.tag, stream == ports::Stream::err);
+  auto bytes = co_await files.read_range(path, offset, std::max<std::size_t>(1, limit), deadline);
+  if (!bytes) co_return std::unexpected(bytes.error());
+  if (!*bytes) co_return ports::OutputChunk{.bytes = "", .next_offset = offset, .exists = false};
+  if (limit == 0) (*bytes)->clear();
+  ports::OutputChunk chunk{.bytes = std::move(**bytes), .next_offset = offset, .exists = true};
+  chunk.next_offset += chunk.bytes.size();
+  co_return chunk;
+}
+
+}  // namespace hansa::connectors::slurm
