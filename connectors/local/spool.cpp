@@ -24,6 +24,7 @@ using domain::Reason;
 namespace {
 
 constexpr const char* kIncoming = "incoming";
+constexpr const char* kOutgoing = "outgoing";
 constexpr int kHuntRounds = 20;            // they may fork faster than one look sees
 constexpr int kDeathMilliseconds = 200;    // for one process to go after SIGKILL
 
@@ -157,7 +158,9 @@ Result<Descriptor> Spool::folder(std::int64_t id) const {
 }
 
 Result<std::vector<SpooledJob>> Spool::load(std::vector<std::string>& damaged) {
-  if (auto removed = remove_folder(jobs_.get(), kIncoming); !removed) return std::unexpected(std::move(removed.error()));
+  for (const auto* half : {kIncoming, kOutgoing}) {
+    if (auto removed = remove_folder(jobs_.get(), half); !removed) return std::unexpected(std::move(removed.error()));
+  }
   const auto names = list_directory(jobs_.get());
   if (!names) return std::unexpected(names.error());
   std::vector<SpooledJob> found;
@@ -326,6 +329,14 @@ Result<void> Spool::ask_to_end(std::int64_t id, const StartRecord& start) const 
   return {};
 }
 
-Result<void> Spool::remove(std::int64_t id) const { return remove_folder(jobs_.get(), std::to_string(id)); }
+Result<void> Spool::remove(std::int64_t id) const {
+  // Under another name first: a broker that is killed in the middle leaves no half of a job.
+  if (auto removed = remove_folder(jobs_.get(), kOutgoing); !removed) return removed;
+  if (::renameat(jobs_.get(), std::to_string(id).c_str(), jobs_.get(), kOutgoing) != 0) {
+    if (errno == ENOENT) return {};
+    return system_error(errno, "cannot remove local job " + std::to_string(id));
+  }
+  return remove_folder(jobs_.get(), kOutgoing);
+}
 
 }  // namespace hansa::connectors::local

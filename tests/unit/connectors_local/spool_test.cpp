@@ -164,6 +164,27 @@ TEST_CASE("results are judged") {
   CHECK(judged({.exit_code = 0, .signal = {}, .launch_error = {}, .survivors = 1}).reason.code == "PROCESSES_LEFT");
 }
 
+TEST_CASE("a removal that was cut off leaves nothing that looks like a job") {
+  const Folder folder;
+  {
+    auto spool = folder.open();
+    REQUIRE(spool->add(a_job(), ""));
+    REQUIRE(spool->add(a_job(), ""));
+    REQUIRE(spool->remove(1));
+    CHECK(spool->remove(1));  // gone is gone
+  }
+  std::filesystem::create_directory(folder.path + "/spool/jobs/outgoing");
+  std::ofstream(folder.path + "/spool/jobs/outgoing/ended.json") << "{";
+  auto spool = folder.open();
+  std::vector<std::string> damaged;
+  const auto found = spool->load(damaged);
+  REQUIRE(found);
+  CHECK(damaged.empty());
+  REQUIRE(found->size() == 1);
+  CHECK(found->front().job.id == 2);
+  CHECK_FALSE(std::filesystem::exists(folder.path + "/spool/jobs/outgoing"));
+}
+
 TEST_CASE("a refused start says why") {
   const Folder folder;
   auto spool = folder.open();
