@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // One timer per connection, not one per read: setting a later deadline only stores it.
+//
+// A cancel reaches only what is waiting at that moment. What ends just then goes on unknowing, and an operation of several parts
+// (a handshake, a long write) begins its next part: so it is cancelled again and again until set() or clear().
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -10,9 +13,10 @@
 
 namespace hansa::http {
 
-/// Cancels what the socket waits for when its deadline passes. On the socket's executor.
+/// Cancels what the socket waits for once its deadline has passed. On the socket's executor.
 class Watchdog {
   using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kAgain{100};
 
  public:
   explicit Watchdog(boost::asio::ip::tcp::socket& socket)
@@ -54,6 +58,8 @@ class Watchdog {
         state->expired = true;
         boost::system::error_code ignored;
         state->socket->cancel(ignored);
+        state->deadline = Clock::now() + kAgain;
+        arm(state);
       });
     }
   };
