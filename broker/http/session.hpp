@@ -279,7 +279,6 @@ class Session final : public Stoppable {
     const auto began = std::chrono::steady_clock::now();
     parser->body_limit(limit);
     parser->eager(true);
-    std::size_t received = 0;
     std::size_t charged = 0;
     while (!parser->is_done()) {
       boost::system::error_code error;
@@ -295,11 +294,11 @@ class Session final : public Stoppable {
       if (parser->is_done()) break;
       // What is left is the beginning of a chunk's header or of the trailer.
       if (buffer_.size() > options_.header_limit) co_return refused(400, "BAD_REQUEST", "a chunk's header is too long");
-      watchdog_.set_at(began + allowed(options_.body_timeout, received));
+      // Chunk headers earn no time: else a body could be kept coming for ever.
+      watchdog_.set_at(began + allowed(options_.body_timeout, size));
       const auto more = co_await read_some(buffer_.prepare(kReadSize));
       if (more == 0) co_return watchdog_.expired() ? too_slow() : Step::gone;
       buffer_.commit(more);
-      received += more;
     }
     *body = std::move(parser->get().body());
     co_return Step::ok;

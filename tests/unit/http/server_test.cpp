@@ -320,7 +320,7 @@ TEST_CASE("slow clients are cut off, and told so where they can be") {
     const EchoServer server(options);
     RawClient client(server.port());
     client.send(start);
-    for (int i = 0; i < 60 && client.send(drop); ++i) std::this_thread::sleep_for(2ms);
+    for (int i = 0; i < 200 && client.send(drop); ++i) std::this_thread::sleep_for(2ms);
     return client.response();
   };
   SECTION("a header drop by drop") {
@@ -338,6 +338,12 @@ TEST_CASE("slow clients are cut off, and told so where they can be") {
   SECTION("a chunked body drop by drop") {
     options.body_timeout = 60ms;
     CHECK(status_of(trickle("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n")) == 408);
+  }
+  SECTION("a chunked body drop by drop, in chunks that are nearly all header") {
+    options.body_timeout = 60ms;
+    options.minimum_rate = 1000;
+    CHECK(status_of(trickle("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+                            "1;" + std::string(1000, 'e') + "\r\na\r\n")) == 408);
   }
   SECTION("a connection that says nothing, before and after a request") {
     options.idle_timeout = 60ms;
