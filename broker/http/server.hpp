@@ -55,7 +55,7 @@ struct ServerOptions {
   std::size_t target_limit = std::size_t{8} << 10;
   /// Bytes of body that a request may have; asked before any of it is read. None: 4 MiB for all.
   std::function<std::size_t(std::string_view method, std::string_view path)> body_limit = {};
-  std::size_t body_memory = std::size_t{64} << 20;  // of all requests at a time; beyond it 503
+  std::size_t body_memory = std::size_t{64} << 20;  // of all requests at a time, as they come in; beyond it 503
   std::size_t max_connections = 1024;               // beyond it 503 and close
   std::size_t max_in_flight = 512;                  // requests in their handlers; beyond it 503
   std::size_t max_streams = 256;                    // streaming answers; beyond it 503

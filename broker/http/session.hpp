@@ -244,28 +244,32 @@ class Session final : public Stoppable {
     const std::size_t limit = options_.body_limit ? options_.body_limit(request->method, request->path) : std::size_t{4} << 20;
     const auto too_large = "the body is longer than " + std::to_string(limit) + " bytes";
     if (framing.content_length > limit) co_return refused(413, "BODY_TOO_LARGE", too_large);
-    if (!exchange->body_memory.take(shared_.body_bytes, framing.content_length, options_.body_memory)) co_return overloaded();
     if (framing.expects_continue && buffer_.size() == 0) {
       watchdog_.set(options_.write_timeout);
       const auto [error, size] = co_await asio::async_write(stream_, asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25), kAsTuple);
       if (error) co_return Step::gone;
     }
     const auto step = framing.chunked ? co_await receive_chunks(parser, exchange, limit, &request->body)
-                                      : co_await receive_length(framing.content_length, &request->body);
+                                      : co_await receive_length(exchange, &request->body);
     if (step == Step::refused && refusal_->status == 413) refusal_->detail = too_large;
     exchange->request_bytes = request->body.size();
     co_return step;
   }
 
-  asio::awaitable<Step> receive_length(std::size_t length, std::string* body) {
+  asio::awaitable<Step> receive_length(Exchange* exchange, std::string* body) {
     const auto began = std::chrono::steady_clock::now();
+    const auto length = static_cast<std::size_t>(exchange->framing.content_length);
     const auto ready = std::min(buffer_.size(), length);
+    if (!charge(exchange, ready)) co_return overloaded();
     body->reserve(length);
     body->assign(buffered().substr(0, ready));
     buffer_.consume(ready);
-    while (body->size() < length) {
+    for (auto charged = ready; body->size() < length;) {
       const auto have = body->size();
       const auto room = std::min(length - have, kReadSize);
+      // What came and the piece to come: a length that is only claimed keeps no other request out.
+      if (have + room > charged && !charge(exchange, have + room - charged)) co_return overloaded();
+      charged = std::max(charged, have + room);
       watchdog_.set_at(began + allowed(options_.body_timeout, have));
       body->resize(have + room);
       const auto size = co_await read_some(asio::buffer(body->data() + have, room));
@@ -289,7 +293,7 @@ class Session final : public Stoppable {
       }
       const auto size = parser->get().body().size();
       if (size > limit) co_return refused(413, "BODY_TOO_LARGE", {});
-      if (!exchange->body_memory.take(shared_.body_bytes, size - charged, options_.body_memory)) co_return overloaded();
+      if (!charge(exchange, size - charged)) co_return overloaded();
       charged = size;
       if (parser->is_done()) break;
       // What is left is the beginning of a chunk's header or of the trailer.
@@ -306,6 +310,10 @@ class Session final : public Stoppable {
 
   [[nodiscard]] std::chrono::milliseconds allowed(Milliseconds base, std::size_t bytes) const {
     return base + Milliseconds{static_cast<std::int64_t>(bytes * 1000 / std::max<std::size_t>(options_.minimum_rate, 1))};
+  }
+
+  [[nodiscard]] bool charge(Exchange* exchange, std::size_t bytes) const {
+    return exchange->body_memory.take(shared_.body_bytes, bytes, options_.body_memory);
   }
 
   Step too_slow() { return refused(408, "REQUEST_TIMEOUT", "the request's body came too slowly"); }

@@ -468,6 +468,21 @@ TEST_CASE("the memory of all bodies together is bounded, and given back") {
   }
 }
 
+TEST_CASE("a body that is only claimed takes no memory from others") {
+  constexpr std::size_t kMost = 1 << 20;
+  EchoServer server({.body_limit = [](std::string_view, std::string_view) { return kMost; }, .body_memory = kMost});
+  RawClient idle(server.port());
+  idle.send("POST /idle HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(kMost) + "\r\n\r\n");
+  REQUIRE(idle.until("\r\n\r\n").starts_with("HTTP/1.1 100"));
+  RawClient busy(server.port());
+  for (int i = 0; i < 3; ++i) {
+    busy.send(post("/busy", std::string(kMost / 2, 'x')));
+    REQUIRE(status_of(busy.response()) == 200);
+  }
+  idle.send(std::string(kMost, 'x'));
+  CHECK(status_of(idle.response()) == 200);
+}
+
 TEST_CASE("a handler's Error or exception is a 500 that shows nothing of it") {
   EchoServer server({}, [](Request request) -> async::Task<Response> {
     if (request.path == "/throw") throw std::runtime_error("secret");
