@@ -194,7 +194,7 @@ Result<void> Server::start() {
 std::uint16_t Server::port() const { return impl_->port; }
 
 ServerLoad Server::load() const {
-  return {.connections = impl_->shared.connections, .in_flight = impl_->shared.in_flight, .streams = impl_->shared.streams};
+  return {.connections = impl_->shared.connections, .streams = impl_->shared.streams};
 }
 
 Result<void> Server::reload_tls() {

@@ -56,8 +56,7 @@ struct ServerOptions {
   /// Bytes of body that a request may have; asked before any of it is read. None: 4 MiB for all.
   std::function<std::size_t(std::string_view method, std::string_view path)> body_limit = {};
   std::size_t body_memory = std::size_t{64} << 20;  // of all requests at a time, as they come in; beyond it 503
-  std::size_t max_connections = 1024;               // beyond it 503 and close
-  std::size_t max_in_flight = 512;                  // requests in their handlers; beyond it 503
+  std::size_t max_connections = 1024;               // beyond it 503 and close; each has one request at a time
   std::size_t max_streams = 256;                    // streaming answers; beyond it 503
 
   Milliseconds handshake_timeout{10'000};
@@ -79,7 +78,6 @@ using Handler = std::function<async::Task<Response>(Request)>;
 /// At this moment, for metrics.
 struct ServerLoad {
   std::size_t connections = 0;
-  std::size_t in_flight = 0;
   std::size_t streams = 0;
 };
 

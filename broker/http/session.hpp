@@ -99,7 +99,6 @@ class Session final : public Stoppable {
     Framing framing;
     std::size_t request_bytes = 0;
     Share body_memory;
-    Share in_flight;
   };
 
   Tcp::socket& socket() {
@@ -164,14 +163,7 @@ class Session final : public Stoppable {
       co_return false;
     }
     watchdog_.clear();
-    Response response;
-    if (exchange.in_flight.take(shared_.in_flight, 1, options_.max_in_flight)) {
-      response = co_await handle(std::move(request));
-      exchange.in_flight.release();
-    } else {
-      response = problem(503, "OVERLOADED", "too many requests at a time; try again", exchange.request_id);
-      response.headers.emplace_back("Retry-After", "1");
-    }
+    Response response = co_await handle(std::move(request));
     exchange.body_memory.release();
     const bool sent = co_await answer(&exchange, &response);
     if (sent && !exchange.framing.keep_alive) co_await linger();

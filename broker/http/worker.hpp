@@ -61,7 +61,6 @@ struct Shared {
   const Handler handler;
   async::RealScheduler clock;
   std::atomic<std::size_t> connections{0};
-  std::atomic<std::size_t> in_flight{0};
   std::atomic<std::size_t> streams{0};
   std::atomic<std::size_t> body_bytes{0};
   std::atomic<std::uint64_t> last_request{0};

@@ -426,24 +426,6 @@ TEST_CASE("one connection too many is told so and closed; room made is used") {
   CHECK(status_of(fourth.response()) == 200);
 }
 
-TEST_CASE("requests beyond those in flight are refused, and their connection lives") {
-  Gate gate;
-  EchoServer server({.max_in_flight = 1}, gate.handler());
-  RawClient first(server.port());
-  first.send(get("/"));
-  REQUIRE(soon([&] { return gate.inside == 1; }));
-  RawClient second(server.port());
-  second.send(get("/fast"));
-  const auto refusal = second.response();
-  CHECK(status_of(refusal) == 503);
-  CHECK(code_of(refusal) == "OVERLOADED");
-  CHECK(refusal.find("Retry-After: 1\r\n") != std::string::npos);
-  gate.open = true;
-  CHECK(status_of(first.response()) == 200);
-  second.send(get("/fast"));
-  CHECK(status_of(second.response()) == 200);
-}
-
 TEST_CASE("the memory of all bodies together is bounded, and given back") {
   EchoServer server({.body_memory = 1000});
   RawClient first(server.port());
@@ -549,7 +531,7 @@ TEST_CASE("a stream that fails is cut, so that it does not look complete") {
 
 TEST_CASE("a stream is cancelled when its client goes, and when the server stops") {
   Gate gate;
-  EchoServer server({.max_in_flight = 1}, [&gate](Request) -> async::Task<Response> {
+  EchoServer server({}, [&gate](Request) -> async::Task<Response> {
     Response response{.body = "begin"};
     response.next = [&gate]() -> async::Task<std::optional<std::string>> {
       auto passed = co_await Gate::pass(&gate, {});
@@ -562,7 +544,7 @@ TEST_CASE("a stream is cancelled when its client goes, and when the server stops
   RawClient second(server.port());
   first.send(get("/"));
   second.send(get("/"));
-  CHECK(first.until("begin").find("begin") != std::string::npos);  // streams do not count as in flight
+  CHECK(first.until("begin").find("begin") != std::string::npos);
   CHECK(second.until("begin").find("begin") != std::string::npos);
   REQUIRE(soon([&] { return gate.inside == 2; }));
   CHECK(server.server.load().streams == 2);
