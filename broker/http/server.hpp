@@ -56,6 +56,8 @@ struct ServerOptions {
   /// Bytes of body that a request may have; asked before any of it is read. None: 4 MiB for all.
   std::function<std::size_t(std::string_view method, std::string_view path)> body_limit = {};
   std::size_t body_memory = std::size_t{64} << 20;  // of all requests at a time, as they come in; beyond it 503
+  /// Of all answers that their clients have not read yet; beyond it 503, and a stream that wants more is cut.
+  std::size_t answer_memory = std::size_t{256} << 20;
   std::size_t max_connections = 1024;               // beyond it 503 and close; each has one request at a time
   std::size_t max_streams = 256;                    // streaming answers; beyond it 503
 

@@ -354,6 +354,11 @@ class Session final : public Stoppable {
       *response = problem(503, "OVERLOADED", "too many streams at a time; try again", exchange->request_id);
       response->headers.emplace_back("Retry-After", "1");
     }
+    Share memory;
+    if (!memory.take(shared_.answer_bytes, response->body.size(), options_.answer_memory)) {
+      *response = problem(503, "OVERLOADED", "too many large answers at a time; try again", exchange->request_id);
+      response->headers.emplace_back("Retry-After", "1");
+    }
     const bool streams = response->next && !bodiless;
     framing.keep_alive = framing.keep_alive && !worker_.stopping && (framing.http11 || !streams);
     out_.clear();
@@ -364,7 +369,7 @@ class Session final : public Stoppable {
       finish(*exchange, sent, response->status, 0);
       co_return sent;
     }
-    if (streams) co_return co_await answer_stream(exchange, response);
+    if (streams) co_return co_await answer_stream(exchange, response, std::move(memory));
     bool sent = false;
     if (response->body.size() <= kIdleBuffer) {
       out_ += response->body;
@@ -376,7 +381,7 @@ class Session final : public Stoppable {
     co_return sent;
   }
 
-  asio::awaitable<bool> answer_stream(Exchange* exchange, Response* response) {
+  asio::awaitable<bool> answer_stream(Exchange* exchange, Response* response, Share memory) {
     const bool chunked = exchange->framing.http11;
     std::size_t total = 0;
     std::string piece = std::move(response->body);
@@ -393,14 +398,17 @@ class Session final : public Stoppable {
       }
       if (!out_.empty()) sent = co_await write(asio::buffer(out_));
       out_.clear();
+      if (out_.capacity() > kIdleBuffer) out_.shrink_to_fit();
+      piece = {};
+      memory.release();
       if (!sent || complete || worker_.stopping) break;
       watchdog_.clear();
       std::optional<Result<std::optional<std::string>>> next;
       co_await async::first_of(pull(response, &next), until_gone());
       if (!next || !*next) break;
-      piece.clear();
       if (**next) {
         piece = std::move(***next);
+        if (!memory.take(shared_.answer_bytes, piece.size(), options_.answer_memory)) break;  // cut: it comes back where it was
       } else {
         complete = true;
         if (chunked) out_ = "0\r\n\r\n";

@@ -63,6 +63,7 @@ struct Shared {
   std::atomic<std::size_t> connections{0};
   std::atomic<std::size_t> streams{0};
   std::atomic<std::size_t> body_bytes{0};
+  std::atomic<std::size_t> answer_bytes{0};
   std::atomic<std::uint64_t> last_request{0};
   std::string id_prefix;  // random, so that ids of two starts differ
 

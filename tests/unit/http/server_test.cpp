@@ -381,6 +381,48 @@ TEST_CASE("a client that reads no answer is cut off") {
   CHECK(soon([&] { return server.server.load().connections == 0; }));
 }
 
+TEST_CASE("the memory of answers that are not read is bounded, and given back") {
+  constexpr std::size_t kLarge = 8 << 20;  // more than the kernel takes off our hands
+  EchoServer server({.answer_memory = kLarge + 1000}, [](Request request) -> async::Task<Response> {
+    if (request.path != "/stream") co_return Response{.body = std::string(kLarge, 'x')};
+    Response response{.body = "begin"};
+    response.next = []() -> async::Task<std::optional<std::string>> { co_return std::string(kLarge, 'x'); };
+    co_return response;
+  });
+  auto lazy = std::make_unique<RawClient>(server.port(), 4096);
+  lazy->send(get("/"));
+  REQUIRE(lazy->until("xxx").find("xxx") != std::string::npos);  // its answer is on its way, and stays there
+  RawClient second(server.port());
+  second.send(get("/"));
+  const auto refusal = second.response();
+  CHECK(status_of(refusal) == 503);
+  CHECK(code_of(refusal) == "OVERLOADED");
+  CHECK(refusal.find("Retry-After: 1\r\n") != std::string::npos);
+  RawClient stream(server.port());
+  stream.send(get("/stream"));
+  CHECK(stream.rest().ends_with("5\r\nbegin\r\n"));
+  CHECK(stream.closed_within(0));
+  lazy.reset();
+  REQUIRE(soon([&] { return server.server.load().connections == 1; }));
+  for (int i = 0; i < 2; ++i) {
+    second.send(get("/"));
+    CHECK(second.response().size() > kLarge);
+  }
+}
+
+TEST_CASE("a stream whose client does not read is cut off") {
+  EchoServer server({.write_timeout = 60ms, .minimum_rate = std::size_t{1} << 30}, [](Request) -> async::Task<Response> {
+    Response response{.body = "begin"};
+    response.next = []() -> async::Task<std::optional<std::string>> { co_return std::string(std::size_t{1} << 20, 'x'); };
+    co_return response;
+  });
+  RawClient client(server.port(), 4096);
+  client.send(get("/"));
+  CHECK(soon([&] { return server.events.count(Kind::dropped) == 1; }));
+  CHECK(soon([&] { return server.server.load().connections == 0; }));
+  CHECK(server.server.load().streams == 0);
+}
+
 TEST_CASE("a client that goes in the middle of its request leaves nothing behind") {
   EchoServer server;
   for (const std::string& part :
