@@ -7,27 +7,19 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-namespace hansa::async {
+namespace hansa::async::detail {
 
 namespace asio = boost::asio;
 
-Task<> all_of(std::vector<Task<>> tasks) {
-  if (tasks.empty()) co_return Result<void>{};
+asio::awaitable<void> run_all(std::vector<asio::awaitable<void>> works) {
+  if (works.empty()) co_return;
   const auto executor = co_await asio::this_coro::executor;
-  std::vector<std::optional<Result<void>>> outcomes(tasks.size());
-  const auto started = [&](std::size_t i) {
-    return asio::co_spawn(executor, detail::keep(&outcomes[i], std::move(tasks[i])), asio::deferred);
-  };
-  std::vector<decltype(started(0))> operations;
-  operations.reserve(tasks.size());
-  for (std::size_t i = 0; i < tasks.size(); ++i) operations.push_back(started(i));
+  const auto started = [&](asio::awaitable<void> work) { return asio::co_spawn(executor, std::move(work), asio::deferred); };
+  std::vector<decltype(started(asio::awaitable<void>()))> operations;
+  operations.reserve(works.size());
+  for (auto& work : works) operations.push_back(started(std::move(work)));
   co_await asio::experimental::make_parallel_group(std::move(operations))
       .async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
-  for (auto& outcome : outcomes) {
-    if (!outcome) co_return std::unexpected(detail::cancelled());
-    if (!*outcome) co_return std::move(*outcome);
-  }
-  co_return Result<void>{};
 }
 
-}  // namespace hansa::async
+}  // namespace hansa::async::detail

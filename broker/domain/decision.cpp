@@ -61,6 +61,7 @@ Json to_json(const Decision& decision) {
   if (!decision.queue.empty()) json["queue"] = decision.queue.str();
   for (const auto& verdict : decision.verdicts) json["verdicts"].push_back(to_json(verdict));
   put_reason(json, decision.reason);
+  if (!decision.input_hash.empty()) json["input_hash"] = decision.input_hash;
   return json;
 }
 
@@ -71,6 +72,7 @@ Result<Decision> decision_from_json(const Json& json) {
   if (const auto chosen = field.name<SiteId>("chosen"); !chosen.empty()) decision.chosen = chosen;
   decision.queue = field.name<QueueName>("queue");
   decision.reason = field.reason();
+  decision.input_hash = field.text_or_empty("input_hash");
   for (const auto& entry : field.array("verdicts")) {
     FieldReader verdict(entry);
     decision.verdicts.push_back(verdict_from_json(verdict));

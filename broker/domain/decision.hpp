@@ -5,6 +5,8 @@
 #include "broker/core/canonical_json.hpp"
 #include "broker/domain/job.hpp"
 
+#include <map>
+
 namespace hansa::domain {
 
 /// Whether a refusal can change by itself.
@@ -28,12 +30,16 @@ struct Verdict {
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
+/// Canonical JSON under its SHA-256 (hex): equal ones are one.
+using Documents = std::map<std::string, std::string>;
+
 struct Decision {
   UtcTime at{};
   std::optional<SiteId> chosen;
   QueueName queue;
   std::vector<Verdict> verdicts;        // by site id
   Reason reason;                        // why nothing was chosen, or why this one
+  std::string input_hash;  // of the document that it was taken from, with the job's own specification; "": not kept
   friend bool operator==(const Decision&, const Decision&) = default;
 };
 

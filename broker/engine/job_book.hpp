@@ -23,7 +23,7 @@ namespace hansa::engine {
 struct Step {
   std::vector<domain::EventBody> events;
   std::optional<domain::Decision> decision;
-  std::map<std::string, std::string> reduced_snapshots;
+  domain::Documents documents;              // that the decision names and that may not be stored yet
 };
 
 class JobBook {

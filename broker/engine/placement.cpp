@@ -2,7 +2,9 @@
 #include "broker/engine/placement.hpp"
 
 #include "broker/async/all_of.hpp"
+#include "broker/core/digest.hpp"
 #include "broker/engine/dispatch.hpp"
+#include "policies/routing/replay.hpp"
 
 #include <algorithm>
 #include <unordered_set>
@@ -175,7 +177,7 @@ bool Placement::any_room() {
   });
 }
 
-Decision Placement::decide(const Principal& person, const JobSpec& spec, const JobId* id) {
+Decision Placement::decide(const Principal& person, const JobSpec& spec, const JobId* id, Documents* documents) {
   routing::DecisionInput input{.spec = spec, .now = context_.scheduler.now_utc(), .sites = {}};
   const auto avoided = id == nullptr ? avoid_.end() : avoid_.find(*id);
   for (auto& [site, desk] : context_.desks) {
@@ -212,6 +214,14 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const J
     if (!enough) break;
     view->not_now = std::move(enough);
     decision = routing::decide(input);
+  }
+  if (documents != nullptr) {
+    auto text = routing::input_document(input);
+    decision.input_hash = sha256_hex(text);
+    documents->emplace(decision.input_hash, std::move(text));
+    for (const auto& [site, desktop] : desktops_) {
+      if (desktop.profile) documents->insert(desktop.profile->unstored().begin(), desktop.profile->unstored().end());
+    }
   }
   return decision;
 }
@@ -255,12 +265,13 @@ async::Task<> Placement::round() {
     if (line == lines_.end() || (!news && !any_room() && line->second.all_told())) continue;
     const auto id = line->second.first();
     const auto* job = context_.book.find(id);
-    auto decision = decide(job->owner, job->spec, &id);
-    if (routing::placing(decision) != routing::Placing::placed) {
-      if (auto told = co_await tell(shape, std::move(decision), marks); !told) co_return told;
+    Considered considered;
+    considered.decision = decide(job->owner, job->spec, &id, &considered.documents);
+    if (routing::placing(considered.decision) != routing::Placing::placed) {
+      if (auto told = co_await tell(shape, std::move(considered), marks); !told) co_return told;
       continue;
     }
-    const auto placed = co_await place(id, std::move(decision));
+    const auto placed = co_await place(id, std::move(considered));
     if (!placed && (placed.error().retryable || placed.error().code == "STALE_EPOCH")) co_return std::unexpected(placed.error());
     if (!placed) {  // this job's trouble, not the others'
       context_.log.write(ports::LogLevel::error, "a job cannot be placed",
@@ -273,7 +284,8 @@ async::Task<> Placement::round() {
   co_return Result<void>{};
 }
 
-async::Task<> Placement::tell(std::string shape, Decision decision, std::size_t& budget) {
+async::Task<> Placement::tell(std::string shape, Considered considered, std::size_t& budget) {
+  const auto& decision = considered.decision;
   const auto verdict = routing::placing(decision) == routing::Placing::rejected ? JobState::rejected
                        : std::ranges::any_of(decision.verdicts, is_busy)        ? JobState::waiting
                                                                                 : JobState::held;
@@ -282,19 +294,25 @@ async::Task<> Placement::tell(std::string shape, Decision decision, std::size_t&
   const auto ids = line.untold(budget);
   budget -= ids.size();
   if (budget == 0) context_.placing.set();  // the rest in the next round: submissions go first
-  // The first takes along what the decision rests on; the others go side by side, so that they share a commit.
-  std::vector<async::Task<>> others;
+  // The first takes along the documents that the decision rests on; the others go side by side, so that they share a commit.
+  std::vector<async::Task<bool>> others;
   for (const auto& id : ids) {
     if (&id == &ids.front()) {
-      if (auto noted = co_await note_not_placed(id, decision); !noted) co_return noted;
+      auto noted = co_await note_not_placed(id, considered);
+      if (!noted) co_return std::unexpected(noted.error());
+      if (*noted) considered.documents.clear();
     } else {
-      others.push_back(note_not_placed(id, decision));
+      others.push_back(note_not_placed(id, considered));
     }
   }
-  co_return co_await async::all_of(std::move(others));
+  for (const auto& noted : co_await async::all_of(std::move(others))) {
+    if (!noted) co_return std::unexpected(noted.error());
+  }
+  co_return Result<void>{};
 }
 
-async::Task<bool> Placement::place(JobId id, Decision decision) {
+async::Task<bool> Placement::place(JobId id, Considered considered) {
+  const auto& decision = considered.decision;
   const auto site = *decision.chosen;
   auto* desk = context_.desk(site);
   const auto* job = context_.book.find(id);
@@ -311,7 +329,6 @@ async::Task<bool> Placement::place(JobId id, Decision decision) {
     if (!ended && ended.error().kind != ErrorKind::not_found) co_return std::unexpected(ended.error());
     co_return true;
   }
-  const auto documents_now = documents();  // before anything waits: a new snapshot would take them away
   const auto tag = make_tag(id, number);
   auto& profile = *desktops_[site].profile;
   profile.occupy(tag, decision.queue, job->spec.resources, job->spec.time_limit, context_.scheduler.now_utc());
@@ -331,21 +348,21 @@ async::Task<bool> Placement::place(JobId id, Decision decision) {
             .account = *account,
             .scheduler_account = scheduler_account == desk->site().scheduler_accounts.end() ? "" : scheduler_account->second}},
         .decision = decision,
-        .reduced_snapshots = documents_now};
+        .documents = considered.documents};
   });
   if (!done || !intended) {
     if (auto& current = desktops_[site].profile) current->release(tag, context_.scheduler.now_utc());
     if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
     co_return context_.book.find(id) == nullptr || !is_in_line(*context_.book.find(id));
   }
-  for (const auto& [hash, text] : documents_now) documents_.erase(hash);
+  mark_stored(considered.documents);
   dispatch_.send(id, *desk);
   co_return true;
 }
 
-async::Task<> Placement::note_not_placed(JobId id, Decision decision) {
+async::Task<bool> Placement::note_not_placed(JobId id, Considered considered) {
+  const auto& decision = considered.decision;
   bool noted = false;
-  const auto documents_now = documents();
   auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
     if (now.live_attempt() != nullptr || now.held_by_user || now.cancel) return Step{};
     EventBody word = Held{.reason = decision.reason};
@@ -359,23 +376,21 @@ async::Task<> Placement::note_not_placed(JobId id, Decision decision) {
     }
     if (now.state == next) return Step{};  // the same news twice is none; what each site says now, explain() asks anew
     noted = true;
-    return Step{.events = {std::move(word)}, .decision = decision, .reduced_snapshots = documents_now};
+    return Step{.events = {std::move(word)}, .decision = decision, .documents = considered.documents};
   });
-  if (done && noted) {
-    for (const auto& [hash, text] : documents_now) documents_.erase(hash);
-  }
-  if (done || done.error().kind == ErrorKind::not_found) co_return Result<void>{};
+  const bool stored = done && noted;
+  if (stored) mark_stored(considered.documents);
+  if (done || done.error().kind == ErrorKind::not_found) co_return stored;
   if (done.error().retryable || done.error().code == "STALE_EPOCH") co_return std::unexpected(done.error());
   context_.log.write(ports::LogLevel::error, "a job's verdict cannot be recorded",
                      {{"job", id.str()}, {"code", done.error().code}, {"error", done.error().message}});
-  co_return Result<void>{};  // this job's trouble, not the others'
+  co_return false;  // this job's trouble, not the others'
 }
 
-std::map<std::string, std::string> Placement::documents() {
+void Placement::mark_stored(const Documents& documents) {
   for (auto& [site, desktop] : desktops_) {
-    if (desktop.profile) documents_.merge(desktop.profile->take_documents());
+    if (desktop.profile) desktop.profile->mark_stored(documents);
   }
-  return documents_;
 }
 
 }  // namespace hansa::engine

@@ -26,8 +26,10 @@ class Placement {
   async::Task<> run();
 
   /// The verdicts as of now; takes no room.
-  domain::Decision consider(const Principal& person, const domain::JobSpec& spec) { return decide(person, spec, nullptr); }
-  domain::Decision reconsider(const domain::Job& job) { return decide(job.owner, job.spec, &job.id); }
+  domain::Decision consider(const Principal& person, const domain::JobSpec& spec) {
+    return decide(person, spec, nullptr, nullptr);
+  }
+  domain::Decision reconsider(const domain::Job& job) { return decide(job.owner, job.spec, &job.id, nullptr); }
 
   // Told by the engine.
   void job_changed(const domain::Job* before, const domain::Job& after);
@@ -49,6 +51,11 @@ class Placement {
     MonotonicTime until{};
     domain::Reason reason;
   };
+  /// A decision with the documents that it must be stored with, so that it can be replayed.
+  struct Considered {
+    domain::Decision decision;
+    domain::Documents documents;
+  };
   /// Jobs of one shape that have no site, by their state: accepted, waiting, held by no site. Each set in order of submission.
   struct Line {
     std::array<std::set<JobId>, 3> jobs;
@@ -63,18 +70,20 @@ class Placement {
 
   async::Task<> round();
   /// True: the job has left its line.
-  async::Task<bool> place(JobId id, domain::Decision decision);
+  async::Task<bool> place(JobId id, Considered considered);
   /// Writes the verdict for those of the line who do not have it, `budget` of them at most.
-  async::Task<> tell(std::string shape, domain::Decision decision, std::size_t& budget);
-  async::Task<> note_not_placed(JobId id, domain::Decision decision);
+  async::Task<> tell(std::string shape, Considered considered, std::size_t& budget);
+  /// True: it is stored.
+  async::Task<bool> note_not_placed(JobId id, Considered considered);
   void avoid(const domain::Job& job, const domain::Attempt& attempt);
   [[nodiscard]] std::string shape_of(const domain::Job& job) const;
-  domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const JobId* id);
+  /// `documents`, if given, gets what the decision must be stored with.
+  domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const JobId* id, domain::Documents* documents);
   std::optional<domain::Reason> busy(SiteDesk& desk) const;
   std::optional<domain::Reason> fed(const SiteDesk& desk, const domain::JobSpec& spec) const;
   [[nodiscard]] bool any_room();
   [[nodiscard]] MonotonicTime next_round();
-  std::map<std::string, std::string> documents();
+  void mark_stored(const domain::Documents& documents);
 
   Context& context_;
   Dispatch& dispatch_;
@@ -83,7 +92,6 @@ class Placement {
   std::map<std::string, Line> lines_;  // by shape
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
-  std::map<std::string, std::string> documents_;  // reduced snapshots that are not stored yet
   std::int64_t decisions_ = 0;
 };
 

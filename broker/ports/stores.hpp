@@ -37,7 +37,7 @@ struct JobChange {
   domain::Job job;                          // after the events
   std::vector<domain::JobEvent> events;     // their last number is job.version
   std::optional<domain::Decision> decision; // taken in this step, if any
-  std::map<std::string, std::string> reduced_snapshots;  // hash -> canonical JSON, for that decision
+  domain::Documents documents;              // that the decision names: its input, reduced snapshots; those that may be new
 };
 
 struct StoredEvent {
@@ -80,6 +80,8 @@ class JobStore {
   virtual async::Task<std::int64_t> last_event() = 0;
   /// The last decision about the job; not_found if there is none yet.
   virtual async::Task<domain::Decision> decision(JobId id) = 0;
+  /// What a decision was taken from, by hash; not_found, NO_DOCUMENT.
+  virtual async::Task<std::string> document(std::string hash) = 0;
 };
 
 enum class UsageGroup { project, owner, site, country, queue, account, day, month, state };

@@ -34,14 +34,18 @@ struct RecordRequest {
   domain::Job job;
   std::vector<Event> events;
   std::set<std::int32_t> attempts;      // that the events speak of
-  std::optional<std::pair<UtcTime, std::string>> decision;
-  std::map<std::string, std::string> reduced_snapshots;
+  struct Verdicts {
+    std::string hash;
+    std::string body;
+  };
+  std::optional<Verdicts> decision;
+  domain::Documents documents;
   std::size_t bytes = 0;
 };
 
 /// invalid_argument: NO_JOBS, NOT_A_NEW_JOB, MIXED_OWNERS (a key belongs to one owner).
 Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency);
-/// invalid_argument: NO_CHANGE, SNAPSHOT_HASH_MISMATCH.
+/// invalid_argument: NO_CHANGE, DOCUMENT_HASH_MISMATCH.
 Result<RecordRequest> prepare_record(ports::JobChange change);
 
 Result<ports::AcceptedJobs> accept_jobs(Connection& db, const AcceptRequest& request);
@@ -55,6 +59,7 @@ Result<std::vector<ports::StoredEvent>> read_events(Connection& db, JobId id);
 Result<std::vector<ports::StoredEvent>> read_events_after(Connection& db, std::int64_t after, std::size_t limit);
 Result<std::int64_t> read_last_event(Connection& db);
 Result<domain::Decision> read_decision(Connection& db, JobId id);
+Result<std::string> read_document(Connection& db, const std::string& hash);
 
 /// A list of byte strings as one: netstrings (cr.yp.to/proto/netstrings.txt), "5:hello,0:,".
 std::string pack(const std::vector<std::string>& parts);

@@ -37,7 +37,9 @@ constexpr char kSelectEventsAfter[] =
     "SELECT e.sequence, j.id, e.version, e.at_ms, e.name, e.body FROM events e CROSS JOIN jobs j ON j.row = e.job "
     "WHERE e.sequence > ?1 ORDER BY e.sequence LIMIT ?2";
 constexpr char kSelectLastEvent[] = "SELECT max(sequence) FROM events";
-constexpr char kSelectDecision[] = "SELECT body FROM decisions WHERE job = ?1 ORDER BY sequence DESC LIMIT 1";
+constexpr char kSelectDecision[] =
+    "SELECT body FROM verdicts WHERE row = (SELECT verdicts FROM decisions WHERE job = ?1 ORDER BY sequence DESC LIMIT 1)";
+constexpr char kSelectDocument[] = "SELECT body FROM documents WHERE hash = ?1";
 
 std::int64_t bounded(std::size_t limit) { return static_cast<std::int64_t>(std::min(limit, kMostRows)); }
 
@@ -260,6 +262,12 @@ Result<domain::Decision> read_decision(Connection& db, JobId id) {
   auto decision = from_stored_json(stored.text(0), domain::decision_from_json);
   if (!decision) return unreadable("the decision about job " + id.str(), decision.error().message);
   return decision;
+}
+
+Result<std::string> read_document(Connection& db, const std::string& hash) {
+  auto row = db.query(kSelectDocument, hash);
+  if (!row.next()) return fail(ErrorKind::not_found, "NO_DOCUMENT", "no document " + hash + " is kept");
+  return row.string(0);
 }
 
 }  // namespace hansa::store

@@ -49,8 +49,11 @@ constexpr char kPutRun[] =
     "exit_code = excluded.exit_code, signal = excluded.signal, outcome = excluded.outcome "
     "WHERE (started_at_ms, ended_at_ms, exit_code, signal, outcome) IS NOT "
     "(excluded.started_at_ms, excluded.ended_at_ms, excluded.exit_code, excluded.signal, excluded.outcome)";
-constexpr char kInsertDecision[] = "INSERT INTO decisions(job, version, at_ms, body) VALUES(?1, ?2, ?3, ?4)";
-constexpr char kInsertSnapshot[] = "INSERT INTO reduced_snapshots(hash, body) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
+// One verdict is often the same for thousands of jobs in line.
+constexpr char kInsertVerdicts[] = "INSERT INTO verdicts(hash, body) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
+constexpr char kInsertDecision[] =
+    "INSERT INTO decisions(job, version, verdicts) SELECT ?1, ?2, row FROM verdicts WHERE hash = ?3";
+constexpr char kInsertDocument[] = "INSERT INTO documents(hash, body) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
 
 std::unexpected<Error> stale_epoch(std::int64_t writer, std::int64_t stored) {
   return fail(ErrorKind::conflict, "STALE_EPOCH", "this broker process has been replaced by a later one",
@@ -176,18 +179,19 @@ Result<RecordRequest> prepare_record(ports::JobChange change) {
         },
         event.body);
   }
-  for (const auto& [hash, body] : change.reduced_snapshots) {
+  for (const auto& [hash, body] : change.documents) {
     if (sha256_hex(body) != hash) {
-      return fail(ErrorKind::invalid_argument, "SNAPSHOT_HASH_MISMATCH",
-                  "a reduced snapshot is stored under its own SHA-256, and " + hash + " is not");
+      return fail(ErrorKind::invalid_argument, "DOCUMENT_HASH_MISMATCH",
+                  "a document is stored under its own SHA-256, and " + hash + " is not");
     }
     request.bytes += body.size();
   }
   if (change.decision) {
-    request.decision.emplace(change.decision->at, canonical_json(to_json(*change.decision)));
-    request.bytes += request.decision->second.size();
+    auto body = canonical_json(to_json(*change.decision));
+    request.bytes += body.size();
+    request.decision = {.hash = sha256_hex(body), .body = std::move(body)};
   }
-  request.reduced_snapshots = std::move(change.reduced_snapshots);
+  request.documents = std::move(change.documents);
   request.job = std::move(change.job);
   return request;
 }
@@ -245,8 +249,11 @@ Result<void> record(Connection& db, const RecordRequest& request) {
     // Events without a number (Ended, ResolvedLost) speak of the last attempt.
     if (&attempt == &job.attempts.back() || request.attempts.contains(attempt.number)) put_attempt(db, row, attempt);
   }
-  if (request.decision) db.execute(kInsertDecision, row, job.version, request.decision->first, request.decision->second);
-  for (const auto& [hash, body] : request.reduced_snapshots) db.execute(kInsertSnapshot, hash, body);
+  if (request.decision) {
+    db.execute(kInsertVerdicts, request.decision->hash, request.decision->body);
+    db.execute(kInsertDecision, row, job.version, request.decision->hash);
+  }
+  for (const auto& [hash, body] : request.documents) db.execute(kInsertDocument, hash, body);
   return {};
 }
 

@@ -108,16 +108,21 @@ CREATE TABLE idempotency(
   PRIMARY KEY(key, owner)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE verdicts(
+  row INTEGER PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  body TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE decisions(
   sequence INTEGER PRIMARY KEY,
   job INTEGER NOT NULL REFERENCES jobs,
   version INTEGER NOT NULL,
-  at_ms INTEGER NOT NULL,
-  body TEXT NOT NULL
+  verdicts INTEGER NOT NULL REFERENCES verdicts
 ) STRICT;
 CREATE INDEX decisions_by_job ON decisions(job, sequence);
 
-CREATE TABLE reduced_snapshots(
+CREATE TABLE documents(
   hash TEXT NOT NULL UNIQUE,
   body TEXT NOT NULL
 ) STRICT;

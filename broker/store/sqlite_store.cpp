@@ -249,6 +249,11 @@ Task<domain::Decision> SqliteStore::decision(JobId id) {
   co_return co_await impl_->read<domain::Decision>(&Impl::lookups_, [id](Connection& db) { return read_decision(db, id); });
 }
 
+Task<std::string> SqliteStore::document(std::string hash) {
+  co_return co_await impl_->read<std::string>(&Impl::lookups_,
+                                              [hash = std::move(hash)](Connection& db) { return read_document(db, hash); });
+}
+
 Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) {
   const auto country = impl_->options_.countries.find(site);
   std::size_t bytes = 256;

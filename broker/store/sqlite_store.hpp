@@ -84,6 +84,7 @@ class SqliteStore final : public ports::JobStore, public ports::UsageStore, publ
   async::Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override;
   async::Task<std::int64_t> last_event() override;
   async::Task<domain::Decision> decision(JobId id) override;
+  async::Task<std::string> document(std::string hash) override;
 
   async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override;
   async::Task<ports::UsageCursor> usage_cursor(SiteId site) override;

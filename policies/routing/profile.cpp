@@ -77,7 +77,9 @@ void AvailabilityProfile::give_back(const std::vector<Held>& held, Instant at) {
   if (!deltas.empty()) change(deltas);
 }
 
-std::map<std::string, std::string> AvailabilityProfile::take_documents() { return std::exchange(documents_, {}); }
+void AvailabilityProfile::mark_stored(const domain::Documents& documents) {
+  std::erase_if(documents_, [&](const auto& entry) { return documents.contains(entry.first); });
+}
 
 void AvailabilityProfile::keep(const Json& document) {
   auto text = canonical_json(document);

@@ -10,7 +10,7 @@
 //
 // Not thread-safe: one owner, on the engine's strand. Copies are independent.
 
-#include "broker/core/canonical_json.hpp"
+#include "broker/domain/decision.hpp"
 #include "policies/routing/play_forward.hpp"
 
 #include <functional>
@@ -28,10 +28,13 @@ struct Start {
 /// Gives the text of a stored document by its hash.
 using FetchDocument = std::function<Result<std::string>(const std::string& hash)>;
 
+/// The document itself, if it is what its hash says. What `fetch` returns is handed on; BAD_DOCUMENT.
+Result<Json> read_document(const std::string& hash, const FetchDocument& fetch);
+
 class AvailabilityProfile {
  public:
   /// The profile that the documents describe; `taken_at` is the time of the snapshot behind it (documents are undated).
-  /// Checks every hash. not_found and what `fetch` returns are handed on; BAD_REDUCED_SNAPSHOT if a document is not ours.
+  /// Errors: those of read_document, BAD_DOCUMENT, BAD_STORED_JSON.
   static Result<AvailabilityProfile> load(const std::string& hash, UtcTime taken_at, const FetchDocument& fetch);
 
   /// The earliest start, not before `not_before`, of one more job that asks for these resources: every one of its nodes holds
@@ -56,8 +59,9 @@ class AvailabilityProfile {
 
   /// SHA-256 (hex) of the reduced snapshot that answers are computed from now.
   [[nodiscard]] const std::string& hash() const { return hash_; }
-  /// Documents made since the last call, by hash. To be stored with the next decision that uses this profile.
-  std::map<std::string, std::string> take_documents();
+  /// Documents that nobody has stored yet: to be stored with the next decision that uses this profile.
+  [[nodiscard]] const domain::Documents& unstored() const { return documents_; }
+  void mark_stored(const domain::Documents& documents);
 
   friend AvailabilityProfile build_profile(const domain::SiteSnapshot& snapshot, UtcTime now, std::int64_t effort);
 
@@ -84,7 +88,7 @@ class AvailabilityProfile {
   std::map<std::string, std::vector<Held>> placed_;  // ours since the snapshot, by tag
   std::map<std::string, std::vector<Held>> running_;  // in the snapshot, by the site's id
   std::string hash_;
-  std::map<std::string, std::string> documents_;
+  domain::Documents documents_;
 };
 
 /// Once for each snapshot; milliseconds for usual sites, bounded by play_forward's effort. Touches nothing but its arguments,

@@ -20,7 +20,7 @@ constexpr std::size_t kMostChanges = 1'000'000;
 constexpr std::int64_t kMostNodes = 1'000'000;
 
 std::unexpected<Error> bad(std::string what) {
-  return fail(ErrorKind::internal, "BAD_REDUCED_SNAPSHOT", "a stored reduced snapshot cannot be read: " + std::move(what));
+  return fail(ErrorKind::internal, "BAD_DOCUMENT", "a stored document cannot be read: " + std::move(what));
 }
 
 /// Rising runs of neighbours as [first, last]; any order is kept.
@@ -118,6 +118,15 @@ std::optional<Timeline> timeline_from_json(const Json& json) {
 }
 
 }  // namespace
+
+Result<Json> read_document(const std::string& hash, const FetchDocument& fetch) {
+  const auto text = fetch(hash);
+  if (!text) return std::unexpected(text.error());
+  if (sha256_hex(*text) != hash) return bad("its SHA-256 is not " + hash);
+  auto document = parse_json(*text);
+  if (!document) return bad(document.error().message);
+  return document;
+}
 
 Json AvailabilityProfile::base_document() const {
   Json document{{"format", kBaseFormat},      {"sees_everyone", facts_.sees_everyone},
@@ -219,11 +228,8 @@ Result<void> AvailabilityProfile::apply_change(const Json& document) {
 Result<AvailabilityProfile> AvailabilityProfile::load(const std::string& hash, UtcTime taken_at, const FetchDocument& fetch) {
   std::vector<Json> changes;  // last one first
   for (auto wanted = hash;;) {
-    const auto text = fetch(wanted);
-    if (!text) return std::unexpected(text.error());
-    if (sha256_hex(*text) != wanted) return bad("its SHA-256 is not " + wanted);
-    auto document = parse_json(*text);
-    if (!document) return bad(document.error().message);
+    auto document = read_document(wanted, fetch);
+    if (!document) return std::unexpected(document.error());
     domain::FieldReader field(*document);
     const auto format = field.text("format");
     if (format == kBaseFormat) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/routing/replay.hpp"
 
-#include "broker/domain/event.hpp"
 #include "broker/domain/json_fields.hpp"
 
 #include <memory>
@@ -81,23 +80,18 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
 
 }  // namespace
 
-Json to_json(const DecisionInput& input) {
-  Json json{{"at_ms", to_unix_ms(input.now)}, {"spec", domain::to_json(input.spec)}, {"sites", Json::array()}};
+std::string input_document(const DecisionInput& input) {
+  Json json{{"at_ms", to_unix_ms(input.now)}, {"sites", Json::array()}};
   for (const auto& view : input.sites) json["sites"].push_back(to_json(view));
-  return json;
+  return canonical_json(json);
 }
 
-Result<domain::Decision> replay(const Json& json, const FetchDocument& fetch) {
-  domain::FieldReader field(json);
-  DecisionInput input;
-  input.now = field.time("at_ms");
-  if (!field.ok() || !json.contains("spec")) {
-    field.miss("spec");
-    return field.error("decision input");
-  }
-  auto spec = domain::spec_from_json(json["spec"]);
-  if (!spec) return std::unexpected(spec.error());
-  input.spec = std::move(*spec);
+Result<domain::Decision> replay(const domain::JobSpec& spec, const std::string& input_hash, const FetchDocument& fetch) {
+  const auto document = read_document(input_hash, fetch);
+  if (!document) return std::unexpected(document.error());
+  domain::FieldReader field(*document);
+  DecisionInput input{.spec = spec, .now = field.time("at_ms"), .sites = {}};
+  if (!field.ok()) return field.error("decision input");
   std::vector<std::unique_ptr<StoredSite>> stored;
   for (const auto& entry : field.array("sites")) {
     stored.push_back(std::make_unique<StoredSite>());
@@ -106,7 +100,9 @@ Result<domain::Decision> replay(const Json& json, const FetchDocument& fetch) {
     input.sites.push_back(std::move(*view));
   }
   if (!field.ok()) return field.error("decision input");
-  return decide(input);
+  auto decision = decide(input);
+  decision.input_hash = input_hash;
+  return decision;
 }
 
 }  // namespace hansa::routing

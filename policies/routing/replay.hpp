@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A decision's input as it is kept, and the same decision from it again, bit for bit. What the sites' queues looked like is
-// in the documents of their profiles (profile.hpp); here stands everything else, and the documents' hashes.
+// in the documents of their profiles (profile.hpp), what the job asked for in its specification; the input document has
+// everything else, and the profiles' hashes. So all jobs of one shape that a verdict holds for share one input.
 
 #include "policies/routing/decide.hpp"
 
 namespace hansa::routing {
 
-Json to_json(const DecisionInput& input);
+/// Canonical JSON; its SHA-256 is the decision's input_hash.
+std::string input_document(const DecisionInput& input);
 
-/// Decides again. Errors: what `fetch` returns, BAD_REDUCED_SNAPSHOT, BAD_STORED_JSON.
-Result<domain::Decision> replay(const Json& input, const FetchDocument& fetch);
+/// Decides again about `spec`, from the input of that hash. Errors: what `fetch` returns, BAD_DOCUMENT, BAD_STORED_JSON.
+Result<domain::Decision> replay(const domain::JobSpec& spec, const std::string& input_hash, const FetchDocument& fetch);
 
 }  // namespace hansa::routing

@@ -93,7 +93,7 @@ void build(benchmark::State& state) {
   std::size_t bytes = 0;
   for (auto _ : state) {
     auto profile = build_profile(snapshot, at(0));
-    bytes = profile.take_documents().begin()->second.size();
+    bytes = profile.unstored().begin()->second.size();
   }
   state.counters["document_bytes"] = static_cast<double>(bytes);
 }
@@ -114,7 +114,9 @@ void occupy_and_release(benchmark::State& state) {
   for (auto _ : state) {
     profile.occupy(Tag{"t"}, QueueName{"main"}, resources, Seconds{7200}, at(5));
     profile.release(Tag{"t"}, at(5));
-    benchmark::DoNotOptimize(profile.take_documents());
+    const auto documents = profile.unstored();
+    benchmark::DoNotOptimize(documents);
+    profile.mark_stored(documents);
   }
 }
 

@@ -159,7 +159,7 @@ TEST_CASE("events of all jobs stand in commit order, without gaps for the reader
   CHECK(store->wait(store->jobs().last_event()).value() == after);
 }
 
-TEST_CASE("the last decision is kept with its snapshots") {
+TEST_CASE("the last decision is kept with the documents that it names") {
   auto store = next_store();
   auto job = accepted(*store);
   const std::string snapshot = R"({"free":[1,2]})";
@@ -175,20 +175,28 @@ TEST_CASE("the last decision is kept with its snapshots") {
                                  .wait = Seconds{60},
                                  .method = "EASY",
                                  .snapshot_hash = sha256_hex(snapshot)});
+    decision.input_hash = sha256_hex("input");
     return decision;
   };
   auto first = change(job, {domain::Waiting{}});
   first.decision = decide("FIRST");
-  first.reduced_snapshots = {{sha256_hex(snapshot), snapshot}};
+  first.documents = {{sha256_hex(snapshot), snapshot}};
   REQUIRE(store->wait(store->jobs().record(first)));
-  ports::JobChange second{.job = job, .events = {}, .decision = decide("SECOND"), .reduced_snapshots = first.reduced_snapshots};
+  ports::JobChange second{.job = job, .events = {}, .decision = decide("SECOND"), .documents = first.documents};
   REQUIRE(store->wait(store->jobs().record(second)));
   CHECK(store->wait(store->jobs().decision(job.id)).value() == decide("SECOND"));
+  CHECK(store->wait(store->jobs().document(sha256_hex(snapshot))).value() == snapshot);
+  CHECK(code_of(store->wait(store->jobs().document(sha256_hex("x")))) == "NO_DOCUMENT");
 
-  ports::JobChange forged{.job = job, .events = {}, .decision = decide("THIRD"), .reduced_snapshots = {{sha256_hex("x"), "y"}}};
-  CHECK(code_of(store->wait(store->jobs().record(forged))) == "SNAPSHOT_HASH_MISMATCH");
-  CHECK(code_of(store->wait(store->jobs().record({.job = job, .events = {}, .decision = {}, .reduced_snapshots = {}}))) ==
-        "NO_CHANGE");
+  auto another = accepted(*store);
+  auto same = change(another, {domain::Waiting{}});
+  same.decision = decide("FIRST");  // shared with the other job
+  REQUIRE(store->wait(store->jobs().record(same)));
+  CHECK(store->wait(store->jobs().decision(another.id)).value() == decide("FIRST"));
+
+  ports::JobChange forged{.job = job, .events = {}, .decision = decide("THIRD"), .documents = {{sha256_hex("x"), "y"}}};
+  CHECK(code_of(store->wait(store->jobs().record(forged))) == "DOCUMENT_HASH_MISMATCH");
+  CHECK(code_of(store->wait(store->jobs().record({.job = job, .events = {}, .decision = {}, .documents = {}}))) == "NO_CHANGE");
 }
 
 TEST_CASE("jobs are listed newest first, filtered, page by page") {

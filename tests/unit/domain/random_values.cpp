@@ -149,7 +149,8 @@ Decision random_decision() {
                     .chosen = perhaps(SiteId{some_text()}),
                     .queue = random_name<QueueName>(),
                     .verdicts = {},
-                    .reason = random_reason()};
+                    .reason = random_reason(),
+                    .input_hash = random_text()};
   for (int i = *inRange(0, 4); i > 0; --i) {
     decision.verdicts.push_back({.site = random_name<SiteId>(),
                                  .obstacle = *element(Obstacle::none, Obstacle::temporary, Obstacle::permanent),

@@ -111,6 +111,7 @@ class GatedStore final : public ports::JobStore, public ports::UsageStore, publi
   }
   Task<std::int64_t> last_event() override { return inner_.last_event(); }
   Task<domain::Decision> decision(JobId id) override { return inner_.decision(id); }
+  Task<std::string> document(std::string hash) override { return inner_.document(std::move(hash)); }
   Task<ports::UsageCursor> usage_cursor(SiteId site) override { return inner_.usage_cursor(std::move(site)); }
   Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override {
     return inner_.usage_report(std::move(query));
@@ -310,6 +311,10 @@ std::vector<domain::JobEvent> World::events(const JobId& id) {
   for (auto& stored : read(time, store_->events(id))) events.push_back(std::move(stored.event));
   return events;
 }
+
+domain::Decision World::decision(const JobId& id) { return read(time, store_->decision(id)); }
+
+std::string World::document(const std::string& hash) { return read(time, store_->document(hash)); }
 
 std::vector<domain::UsageRecord> World::usage(const JobId& id) { return read(time, store_->usage_of(id)); }
 

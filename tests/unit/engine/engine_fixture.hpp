@@ -123,6 +123,9 @@ class World {
     }
     return found;
   }
+  /// The last one about the job, and what decisions were taken from.
+  domain::Decision decision(const JobId& id);
+  std::string document(const std::string& hash);
   std::vector<domain::UsageRecord> usage(const JobId& id);
   bool over(const JobId& id) { return domain::is_terminal(state(id)); }
   bool all_over(const std::vector<JobId>& ids);

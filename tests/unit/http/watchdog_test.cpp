@@ -28,6 +28,7 @@ struct Connection {
     acceptor.accept(near);
   }
   void begin_read() {
+    io.restart();  // it may have run out of work
     read.reset();
     near.async_read_some(asio::buffer(buffer), [this](const boost::system::error_code& error, std::size_t) { read = error; });
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/routing/decide.hpp"
 
+#include "broker/core/digest.hpp"
 #include "policies/routing/replay.hpp"
 #include "tests/unit/routing/random_site.hpp"
 
@@ -317,6 +318,14 @@ void fill(Federation& federation) {
   if (pick(0, 3) == 0) federation.spec.placement.countries = {"SE"};
 }
 
+FetchDocument from(domain::Documents documents) {
+  return [documents = std::move(documents)](const std::string& hash) -> Result<std::string> {
+    const auto found = documents.find(hash);
+    if (found == documents.end()) return fail(ErrorKind::not_found, "NO_DOCUMENT", hash);
+    return found->second;
+  };
+}
+
 }  // namespace
 
 TEST_CASE("determinism and replay") {
@@ -336,22 +345,19 @@ TEST_CASE("determinism and replay") {
   rc::prop("the stored input and documents give the same decision, bit for bit", [] {
     Federation federation;
     fill(federation);
-    std::map<std::string, std::string> documents;
+    domain::Documents documents;
     const auto jobs = pick(1, 6);
     for (std::int32_t i = 0; i < jobs; ++i) {
       const auto input = federation.input(i);
-      const auto decision = routing::decide(input);
+      auto decision = routing::decide(input);
       for (std::size_t s = 0; s < input.sites.size(); ++s) {
-        auto& profile = federation.member(s).profile;
-        if (profile) documents.merge(profile->take_documents());
+        const auto& profile = federation.member(s).profile;
+        if (profile) documents.insert(profile->unstored().begin(), profile->unstored().end());
       }
-      const auto stored = parse_json(canonical_json(routing::to_json(input)));
-      RC_ASSERT(stored.has_value());
-      const auto again = replay(*stored, [&](const std::string& hash) -> Result<std::string> {
-        const auto found = documents.find(hash);
-        if (found == documents.end()) return fail(ErrorKind::not_found, "NO_DOCUMENT", hash);
-        return found->second;
-      });
+      const auto text = input_document(input);
+      decision.input_hash = sha256_hex(text);
+      documents.emplace(decision.input_hash, text);
+      const auto again = replay(federation.spec, decision.input_hash, from(documents));
       RC_ASSERT(again.has_value());
       RC_ASSERT(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(decision)));
       if (!decision.chosen) continue;
@@ -364,20 +370,24 @@ TEST_CASE("determinism and replay") {
 TEST_CASE("an input that cannot be read is an error, and a missing document is the fetcher's") {
   Federation federation;
   federation.add("alpha", plain().get());
-  const auto good = routing::to_json(federation.input());
-  const FetchDocument nothing = [](const std::string&) -> Result<std::string> {
-    return fail(ErrorKind::not_found, "GONE", "gone");
+  const auto good = parse_json(input_document(federation.input())).value();
+  const auto refusal = [&](const Json& input) {
+    const auto text = canonical_json(input);
+    const auto again = replay(federation.spec, sha256_hex(text), from({{sha256_hex(text), text}}));
+    return again ? "" : again.error().code;
   };
-  CHECK(replay(good, nothing).error().code == "GONE");
-  for (const char* field :
-       {"/at_ms", "/spec", "/sites/0/id", "/sites/0/health", "/sites/0/snapshot_taken_at_ms", "/sites/0/budget"}) {
+  CHECK(refusal(good) == "NO_DOCUMENT");  // of the profile
+  for (const char* field : {"/at_ms", "/sites/0/id", "/sites/0/health", "/sites/0/snapshot_taken_at_ms", "/sites/0/budget"}) {
     INFO(field);
     auto bent = good;
     bent[Json::json_pointer(field)] = Json::array();
-    CHECK(replay(bent, nothing).error().code == "BAD_STORED_JSON");
+    CHECK(refusal(bent) == "BAD_STORED_JSON");
   }
-  CHECK_FALSE(replay(Json(3), nothing).has_value());
   auto bent = good;
   bent["sites"] = 3;
-  CHECK_FALSE(replay(bent, nothing).has_value());
+  CHECK(refusal(bent) == "BAD_STORED_JSON");
+  CHECK(refusal(Json(3)) == "BAD_STORED_JSON");
+  CHECK(replay(federation.spec, sha256_hex("x"), from({})).error().code == "NO_DOCUMENT");
+  CHECK(replay(federation.spec, sha256_hex("x"), from({{sha256_hex("x"), "y"}})).error().code == "BAD_DOCUMENT");
+  CHECK(replay(federation.spec, sha256_hex("x"), from({{sha256_hex("x"), "x"}})).error().code == "BAD_DOCUMENT");
 }

@@ -25,7 +25,10 @@ std::optional<std::int64_t> start_in(const AvailabilityProfile& profile, const d
 /// Documents of any number of profiles, as a store keeps them.
 struct Shelf {
   std::map<std::string, std::string> documents;
-  void keep(AvailabilityProfile& profile) { documents.merge(profile.take_documents()); }
+  void keep(AvailabilityProfile& profile) {
+    documents.insert(profile.unstored().begin(), profile.unstored().end());
+    profile.mark_stored(documents);
+  }
   [[nodiscard]] FetchDocument fetch() const {
     return [this](const std::string& hash) -> Result<std::string> {
       const auto found = documents.find(hash);
@@ -130,7 +133,7 @@ TEST_CASE("documents: the base is kept once, a change is small, and the profile 
   shelf.keep(profile);
   CHECK(shelf.documents.size() == 1);
   CHECK(shelf.documents[base].size() < 1200);
-  CHECK(profile.take_documents().empty());
+  CHECK(profile.unstored().empty());
 
   profile.occupy(Tag{"a"}, kMain, want(100, 64), Seconds{60}, at(0));
   profile.occupy(Tag{"b"}, kMain, want(1, 1), Seconds{60}, at(0));
@@ -157,7 +160,7 @@ TEST_CASE("a site at rest gives one document, whenever it is asked") {
   site.get().taken_at = at(60);
   auto late = build_profile(site.get(), at(60));
   CHECK(early.hash() == late.hash());
-  CHECK(early.take_documents() == late.take_documents());
+  CHECK(early.unstored() == late.unstored());
 }
 
 TEST_CASE("a node that empties in many steps is written in few, and never promises too much") {
@@ -197,7 +200,7 @@ TEST_CASE("documents that are not ours are refused") {
 
   CHECK(AvailabilityProfile::load("00", at(0), shelf.fetch()).error().kind == ErrorKind::not_found);
   const auto wrong = [&](const std::string&) -> Result<std::string> { return canonical_json(good) + " "; };
-  CHECK(AvailabilityProfile::load(profile.hash(), at(0), wrong).error().code == "BAD_REDUCED_SNAPSHOT");
+  CHECK(AvailabilityProfile::load(profile.hash(), at(0), wrong).error().code == "BAD_DOCUMENT");
   const auto bend = [&](const char* pointer, const Json& value) {
     auto bent = good;
     bent[Json::json_pointer(pointer)] = value;
