@@ -23,9 +23,7 @@ async::Task<http::Response> Api::handle(http::Request request) {
         request_id);
   }
   if (found.route == nullptr) {
-    auto answer =
-        problem_answer(fail(ErrorKind::invalid_argument, "METHOD_NOT_ALLOWED", "use " + found.allowed).error(), request_id);
-    answer.status = 405;
+    auto answer = http::problem(405, "METHOD_NOT_ALLOWED", "use " + found.allowed, request_id);
     answer.headers.emplace_back("Allow", found.allowed);
     co_return answer;
   }

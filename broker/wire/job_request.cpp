@@ -263,7 +263,7 @@ Submission read_job(const Json& json, const std::string& at, SiteNames sites, st
 }
 
 std::unexpected<Error> bad_job(std::vector<Fault> faults) {
-  auto message = faults.front().where + ": " + faults.front().message;
+  auto message = faults.front().where + (faults.front().where.empty() ? "" : ": ") + faults.front().message;
   if (faults.size() > 1) message += " (and " + std::to_string(faults.size() - 1) + " more)";
   auto error = fail(ErrorKind::invalid_argument, "BAD_JOB", std::move(message));
   error.error().faults = std::move(faults);

@@ -93,6 +93,17 @@ TEST_CASE("every fault of a body is told with its pointer") {
   CHECK(broker.call("alice", "GET", "/v1/jobs/" + id).body["cancel"].is_null());
 }
 
+TEST_CASE("a problem's status is the answer's, also where the method is wrong or the body no object") {
+  ApiUnderTest broker;
+  const auto method = broker.call("alice", "PUT", "/v1/jobs");
+  CHECK(method.status == 405);
+  CHECK(method.body["status"] == 405);
+  CHECK(method.code() == "METHOD_NOT_ALLOWED");
+  CHECK(method.header("Allow") == "POST, GET");
+  CHECK(broker.call("alice", "POST", "/v1/jobs", "[]").body["detail"] == "must be an object");
+  CHECK(broker.call("alice", "GET", "/v2").body["status"] == 404);
+}
+
 TEST_CASE("another's job is none, whatever is asked of it; in lists and reports too") {
   ApiUnderTest broker;
   const auto id = broker.submit("alice");
