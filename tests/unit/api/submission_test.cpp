@@ -58,7 +58,7 @@ TEST_CASE("a submission is acknowledged at once, or once it is decided about, as
   CHECK(rejected.body["state"] == "rejected");
   CHECK(rejected.header("Preference-Applied") == "wait=5");
   CHECK(rejected.header("Location") == "/v1/jobs/" + rejected.body["id"].get<std::string>());
-  CHECK(broker.time.now_monotonic() == before);  // no longer than the decision takes
+  CHECK((broker.time.now_monotonic() - before).count() < 1'000);  // no longer than the decision takes
 
   const auto again = broker.call("alice", "POST", "/v1/jobs", too_large(), {{"Prefer", "wait=5"}, {"Idempotency-Key", "k"}});
   CHECK(again.status == 200);
