@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole calls against a server that does what a real one cannot be asked to do.
 #include "broker/cli/run.hpp"
+#include "broker/core/canonical_json.hpp"
 #include "tests/unit/cli/outside_under_test.hpp"
 #include "tests/unit/cli/scripted_server.hpp"
 
