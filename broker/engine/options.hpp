@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The engine's cadences and patience. Defaults are those of config/reference.md.
+// The engine's cadences and patience. hansad sets all of them from its configuration (config/reference.md); the values here are
+// what a test gets that sets none.
 
 #include "broker/core/clock.hpp"
 
