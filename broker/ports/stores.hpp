@@ -105,8 +105,9 @@ struct UsageRow {
 class UsageStore {
  public:
   virtual ~UsageStore() = default;
-  /// Books records whose tag belongs to an attempt of ours with that site, site job id and account; the others are counted and
-  /// left out. Repeats are harmless. The cursor moves in the same commit. Returns how many were new.
+  /// Books records whose tag belongs to an attempt of ours with that site, site job id and account; the others, and those with
+  /// amounts that cannot be, are counted and left out. Repeats are harmless. The cursor moves in the same commit. Returns how
+  /// many were new.
   virtual async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, UsageCursor next) = 0;
   virtual async::Task<UsageCursor> usage_cursor(SiteId site) = 0;
   virtual async::Task<std::vector<UsageRow>> usage_report(UsageQuery query) = 0;

@@ -271,11 +271,6 @@ Task<ports::UsageCursor> SqliteStore::usage_cursor(SiteId site) {
       &Impl::lookups_, [site = std::move(site)](Connection& db) { return read_usage_cursor(db, site); });
 }
 
-Task<std::int64_t> SqliteStore::refused_usage(SiteId site) {
-  co_return co_await impl_->read<std::int64_t>(&Impl::lookups_,
-                                               [site = std::move(site)](Connection& db) { return read_refused_usage(db, site); });
-}
-
 Task<std::vector<ports::UsageRow>> SqliteStore::usage_report(ports::UsageQuery query) {
   co_return co_await impl_->read<std::vector<ports::UsageRow>>(
       &Impl::scans_, [query = std::move(query)](Connection& db) { return read_usage_report(db, query); });

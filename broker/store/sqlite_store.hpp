@@ -90,8 +90,6 @@ class SqliteStore final : public ports::JobStore, public ports::UsageStore, publ
   async::Task<ports::UsageCursor> usage_cursor(SiteId site) override;
   async::Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override;
   async::Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override;
-  /// Records that named a tag of ours and were not ours, summed over all pages read: a repeated page counts again.
-  async::Task<std::int64_t> refused_usage(SiteId site);
 
   async::Task<std::vector<domain::SiteState>> site_states() override;
   async::Task<> record_site_state(domain::SiteState state) override;

@@ -3,6 +3,9 @@
 
 #include "broker/store/jobs.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace hansa::store {
 namespace {
 
@@ -23,7 +26,7 @@ constexpr char kInsertRecord[] =
 constexpr char kMoveCursor[] =
     "INSERT INTO site_usage(site, cursor, refused) VALUES(?1, ?2, ?3) "
     "ON CONFLICT(site) DO UPDATE SET cursor = excluded.cursor, refused = refused + excluded.refused";
-constexpr char kSelectCursor[] = "SELECT cursor, refused FROM site_usage WHERE site = ?1";
+constexpr char kSelectCursor[] = "SELECT cursor FROM site_usage WHERE site = ?1";
 constexpr char kSelectOfJob[] =
     "SELECT u.site, u.cluster, u.site_job_id, j.id, u.attempt, u.account, u.scheduler_account, u.queue, u.submitted_s, "
     "u.started_s, u.ended_s, "
@@ -50,10 +53,20 @@ std::string_view column_of(ports::UsageGroup group) {
   return "''";
 }
 
-/// False: not ours. Anybody can give a job of their own one of our tags.
+/// No run used less than nothing, or more than ten million cores in three years. What is booked is never changed: one
+/// such amount would spoil every sum, or overflow it and leave no report at all.
+bool is_possible(const UsageRecord& record) {
+  constexpr std::int64_t kMost = 1'000'000'000'000'000;
+  return std::ranges::all_of(
+      std::to_array<std::int64_t>({record.elapsed.count(), record.nodes, record.cores, record.gpus, record.core_seconds.value,
+                                   record.gpu_seconds.value, record.node_seconds.value}),
+      [](std::int64_t amount) { return amount >= 0 && amount <= kMost; });
+}
+
+/// False: not ours, or nonsense. Anybody can give a job of their own one of our tags.
 bool book(Connection& db, const BookRequest& request, const UsageRecord& record, std::size_t& booked) {
   const auto tag = domain::parse_tag(record.tag.str());
-  if (!tag || record.site != request.site || record.site_job_id.empty()) return false;
+  if (!tag || record.site != request.site || record.site_job_id.empty() || !is_possible(record)) return false;
   auto attempt = db.query(kSelectAttempt, tag->job, tag->attempt, record.site, record.site_job_id);
   if (!attempt.next()) return false;
   const auto account = attempt.text(3);
@@ -83,11 +96,6 @@ Result<std::size_t> book_usage(Connection& db, const BookRequest& request) {
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site) {
   auto row = db.query(kSelectCursor, site);
   return ports::UsageCursor{row.next() ? row.string(0) : ""};
-}
-
-Result<std::int64_t> read_refused_usage(Connection& db, const SiteId& site) {
-  auto row = db.query(kSelectCursor, site);
-  return row.next() ? row.integer(1) : 0;
 }
 
 Result<std::vector<ports::UsageRow>> read_usage_report(Connection& db, const ports::UsageQuery& query) {

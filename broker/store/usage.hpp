@@ -17,7 +17,6 @@ struct BookRequest {
 /// Returns how many were new.
 Result<std::size_t> book_usage(Connection& db, const BookRequest& request);
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site);
-Result<std::int64_t> read_refused_usage(Connection& db, const SiteId& site);
 /// Rows in the order of their keys. Without groups: one row, the total.
 Result<std::vector<ports::UsageRow>> read_usage_report(Connection& db, const ports::UsageQuery& query);
 Result<std::vector<domain::UsageRecord>> read_usage_of(Connection& db, JobId id);

@@ -2,6 +2,8 @@
 #include "store_contract.hpp"
 #include <catch2/catch.hpp>
 
+#include <limits>
+
 using namespace hansa;
 using namespace hansa::contract;
 
@@ -78,6 +80,24 @@ TEST_CASE("usage under a tag of ours that is not ours is left out") {
   CHECK(store->wait(store->usage().book_usage(alpha, {elsewhere}, {"c"})).value() == 0);
   foreign.push_back(good);
   CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"d"})).value() == 1);
+}
+
+TEST_CASE("usage that no run can have had is left out, and spoils no report") {
+  auto store = next_store();
+  const auto job = bound(*store, "alpha", "41", {});
+  const auto good = record_of(job, 200);
+  std::vector<domain::UsageRecord> records(6, good);
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  records[0].elapsed = Seconds{-1};
+  records[1].core_seconds = {kMost};
+  records[2].gpu_seconds = {kMost};
+  records[3].node_seconds = {-kMost};
+  records[4].cores = -8;
+  for (std::size_t i = 0; i < records.size(); ++i) records[i].started_at = at(static_cast<std::int64_t>(i));  // different runs
+  CHECK(store->wait(store->usage().book_usage(SiteId("alpha"), records, {"c"})).value() == 1);
+  const auto report = store->wait(store->usage().usage_report({}));
+  REQUIRE(report);
+  CHECK(report->front().core_seconds == good.core_seconds);
 }
 
 TEST_CASE("an attempt as the broker's own account takes the site's name for it") {
