@@ -15,9 +15,9 @@
 namespace hansa::connectors::account_switch {
 namespace {
 
-/// Until the program runs there are waits that nobody else bounds (a directory server behind getpwnam, a syslog that is full): a
-/// process that takes longer over them dies, and its place is free again.
-constexpr unsigned kPrepareSeconds = 120;
+/// Before and after the program there are waits that nobody else bounds (a directory server behind getpwnam, a syslog that is
+/// full): a process that takes longer over them dies, and its place is free again.
+constexpr unsigned kOwnWorkSeconds = 120;
 
 std::string outcome_text(const ChildEnd& end) {
   std::string text = "not to be killed";
@@ -42,7 +42,7 @@ int open_signals() {
 }
 
 void serve(Channel& channel, uid_t peer, const Result<Configuration>& configuration, int signals) {
-  ::alarm(kPrepareSeconds);
+  ::alarm(kOwnWorkSeconds);
   std::string caller = "uid " + std::to_string(peer);
   const Request* known = nullptr;
   const auto refuse = [&](const Error& error) {
@@ -82,6 +82,7 @@ void serve(Channel& channel, uid_t peer, const Result<Configuration>& configurat
   log_started(*request, caller, child->pid);
   ::alarm(0);
   const auto end = supervise(*child, channel, *request, signals);
+  ::alarm(kOwnWorkSeconds);
   if (const auto failure = start_failure(*child, *request, *identity)) {
     log_ended(*request, caller, child->pid, failure->message);
     channel.send_error(*failure, false);

@@ -14,6 +14,8 @@ namespace hansa::connectors::account_switch {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+constexpr std::size_t kPiece = 65'536;
+constexpr int kPipePieces = 17;  // a pipe holds a mebibyte at most (fs.pipe-max-size)
 constexpr std::chrono::milliseconds kKillGrace{5000};  // after SIGKILL: then the kernel holds it, and we let go
 
 class Supervision {
@@ -44,8 +46,8 @@ class Supervision {
     ChildEnd end{.cut_because = cut_because_};
     // The leader is a zombie until it is reaped, so its number and that of its group are still its own.
     signal_group(SIGKILL);
-    while (out_.from.is_open() && forward(out_)) {}
-    while (err_.from.is_open() && forward(err_)) {}
+    drain(out_);
+    drain(err_);
     if (int status = 0; exited_ && ::waitpid(child_.pid, &status, 0) == child_.pid) end.wait_status = status;
     end.out_truncated = out_.truncated;
     end.err_truncated = err_.truncated;
@@ -62,7 +64,7 @@ class Supervision {
 
   /// One piece of output; false if there is none now.
   bool forward(Stream& stream) {
-    std::array<char, 65536> bytes;
+    std::array<char, kPiece> bytes;
     const auto got = ::read(stream.from.get(), bytes.data(), bytes.size());
     if (got < 0) return errno == EINTR;
     if (got == 0) {
@@ -75,6 +77,11 @@ class Supervision {
     stream.truncated = stream.truncated || kept.size() < piece.size();
     if (caller_reads_ && !channel_.send(stream.type, kept)) lose_caller(false);
     return true;
+  }
+
+  /// What stood in the pipe at the program's end; what has left its group and writes on is not waited for.
+  void drain(Stream& stream) {
+    for (int pieces = 0; pieces < kPipePieces && stream.from.is_open() && forward(stream); ++pieces) {}
   }
 
   void take_signals() {

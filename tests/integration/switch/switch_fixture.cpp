@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -35,6 +37,10 @@ case "$1" in
   timeless) trap '' ALRM; exec sleep "$2" ;;
   stubborn) trap '' TERM; echo $$ > "$HOME/PID_FILE"; while :; do sleep 1; done ;;
   tree) sleep 600 & echo $! > "$HOME/PID_FILE"; wait ;;
+  escape)
+    setsid sh -c 'echo $$ > "$HOME/PID_FILE"; exec yes' &
+    until grep -qx yes "/proc/$(cat "$HOME/PID_FILE")/comm"; do :; done 2>/dev/null
+    sleep 0.2 ;;
   leave) sleep 600 & echo $! > "$HOME/PID_FILE"; exit 0 ;;
   flood) head -c "$2" /dev/zero | tr '\0' x; echo done >&2 ;;
   exit) exit "$2" ;;
@@ -97,7 +103,7 @@ void SwitchFixture::configure(const std::string& more_lines, const std::vector<s
   write_file("switch.toml",
              "callers = " + Json(callers).dump() + "\nprograms = [\"" + path("probe") +
                  "\", \"/usr/bin/true\", \"/usr/bin/grep\", \"/usr/bin/mkdir\", \"/usr/bin/ln\", \"/usr/bin/readlink\", "
-                 "\"/usr/bin/dd\", \"/usr/bin/stat\"]\n" +
+                 "\"/usr/bin/dd\"]\n" +
                  more_lines,
              0644);
 }
@@ -141,9 +147,12 @@ int SwitchFixture::connect_as(uid_t uid) const {
   address.sun_family = AF_UNIX;
   socket().copy(address.sun_path, sizeof address.sun_path - 1);
   require(::seteuid(uid) == 0, "seteuid");  // SO_PEERCRED tells the effective uid at connect()
-  const int connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const bool connected = eventually([&] {  // it is there from bind() on, and answers from listen() on
+    return ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  });
+  const int error = errno;
   require(::seteuid(0) == 0, "seteuid back");
-  require(connected == 0, "connect");
+  require(connected, "connect: " + std::string(std::strerror(error)));
   return fd;
 }
 
