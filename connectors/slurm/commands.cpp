@@ -75,8 +75,14 @@ transport::Command Commands::command(Viewer viewer, std::string_view program, st
   return command;
 }
 
+/// Times in seconds since 1970. Only for what tells times: as another account, the variable must be on the switch's list.
+transport::Command Commands::question_command(Viewer viewer, std::string_view program, std::vector<std::string> arguments) const {
+  auto asking = command(std::move(viewer), program, std::move(arguments));
+  asking.environment.emplace_back("SLURM_TIME_FORMAT", "%s");
+  return asking;
+}
+
 Task<CommandResult> Commands::run(transport::Command command, Deadline deadline) {
-  command.environment.emplace_back("SLURM_TIME_FORMAT", "%s");
   command.output_limit = kMaxAnswer;
   auto result = co_await transport_.run(std::move(command), deadline);
   if (!result && result.error().kind == ErrorKind::unknown_outcome) {
@@ -92,7 +98,7 @@ Task<Listing<QueueRow>> Commands::queue(QueueQuestion question, Deadline deadlin
   std::vector<std::string> arguments{"--noheader", "--all", "--array", "--sort=-p,i", "--Format=" + queue_format(separator)};
   if (question.ended_too) arguments.emplace_back("--states=all");
   if (const auto names = join_in_pieces(question.names); names.size() == 1) arguments.push_back("--name=" + names.front());
-  const auto result = co_await run(command(std::move(question.viewer), "squeue", std::move(arguments)), deadline);
+  const auto result = co_await run(question_command(std::move(question.viewer), "squeue", std::move(arguments)), deadline);
   if (!result) co_return std::unexpected(result.error());
   // An unknown field is only a complaint on stderr (rc 0), and every row lacks it.
   if (!result->succeeded() || result->timed_out || result->cancelled) co_return no_answer("squeue", *result);
@@ -131,7 +137,7 @@ Task<Listing<HistoryRow>> Commands::history(HistoryQuestion question, Deadline d
 
   Listing<HistoryRow> all;
   for (auto& call : calls) {
-    const auto result = co_await run(command(question.viewer, "sacct", std::move(call)), deadline);
+    const auto result = co_await run(question_command(question.viewer, "sacct", std::move(call)), deadline);
     if (!result) co_return std::unexpected(result.error());
     // With slurmdbd down sacct complains and fails (dbddown.sacct); a complaint with rc 0 is not trusted either.
     if (!result->succeeded() || result->timed_out || result->cancelled || result->err.contains("error:"))
@@ -147,7 +153,7 @@ Task<Listing<HistoryRow>> Commands::history(HistoryQuestion question, Deadline d
 
 Task<Inventory> Commands::inventory(Deadline deadline) {
   const bool first = !configuration_;
-  auto asking = command({}, "scontrol", {"--all", "--oneliner", "--quiet"});
+  auto asking = question_command({}, "scontrol", {"--all", "--oneliner", "--quiet"});
   asking.input = inventory_questions(first);
   const auto result = co_await run(std::move(asking), deadline);
   if (!result) co_return std::unexpected(result.error());

@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,7 +47,7 @@ class Commands {
   Commands(std::string bin_dir, std::string slurm_conf, transport::Transport& transport, Random& random)
       : bin_dir_(std::move(bin_dir)), slurm_conf_(std::move(slurm_conf)), transport_(transport), random_(random) {}
 
-  /// A command with Slurm's environment, for this account; nothing runs yet.
+  /// A command with the environment that Slurm's need, for this account; nothing runs yet.
   [[nodiscard]] transport::Command command(Viewer viewer, std::string_view program, std::vector<std::string> arguments) const;
 
   /// What may be repeated: an outcome that is not known is only a failure.
@@ -63,6 +64,9 @@ class Commands {
   ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
 
  private:
+  [[nodiscard]] transport::Command question_command(Viewer viewer, std::string_view program,
+                                                    std::vector<std::string> arguments) const;
+
   std::string bin_dir_;
   std::string slurm_conf_;
   transport::Transport& transport_;

@@ -10,8 +10,10 @@
 //   status     squeue, and sacct for those that the controller has forgotten
 //   find       squeue, sacct
 //   usage      sacct, one window of time
-//   submit     sbatch                      (an account's first one also: mkdir, five times)
+//   submit     sbatch                      (an account's first one also: mkdir)
 //   cancel     squeue, scontrol, scancel, then squeue until its end is known
+//
+// status and find also read a link in the account's work_dir for each end that may be the wrapper's own (exit codes 113 to 116).
 //
 // Strand: the engine's. Nothing here is locked.
 

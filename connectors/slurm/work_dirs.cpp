@@ -21,11 +21,9 @@ std::string WorkDirs::path_of(const LocalAccount& account) const {
 Task<> WorkDirs::prepare(LocalAccount account, Principal person, std::string tag, Deadline deadline) {
   if (prepared_.contains(account)) co_return Result<void>{};
   const transport::FilesAt files(transport_, account, std::move(person), std::move(tag));
-  const auto root = path_of(account);
-  if (auto made = co_await files.make_directory(root, deadline); !made) co_return std::unexpected(made.error());
-  for (const auto& folder : transport::work_folders()) {
-    if (auto made = co_await files.make_directory(root + '/' + folder, deadline); !made) co_return std::unexpected(made.error());
-  }
+  std::vector<std::string> folders{path_of(account)};
+  for (const auto& folder : transport::work_folders()) folders.push_back(folders.front() + '/' + folder);
+  if (auto made = co_await files.make_directories(std::move(folders), deadline); !made) co_return std::unexpected(made.error());
   prepared_.insert(account);
   co_return Result<void>{};
 }

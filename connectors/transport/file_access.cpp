@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <iterator>
 #include <string_view>
 
 namespace hansa::connectors::transport {
 namespace {
 
-constexpr std::size_t kMessageBytes = 16 * 1024;  // of stdout and stderr where no content is read
+constexpr std::size_t kMessageBytes = std::size_t{16} * 1024;  // of stdout and stderr where no content is read
 constexpr std::size_t kMaxRange = std::size_t{64} << 20;
 
 std::unexpected<Error> refuse_path() { return fail(ErrorKind::invalid_argument, "PATH", "a path must not be empty"); }
@@ -77,12 +77,15 @@ Command FilesAt::command(std::string program, std::vector<std::string> arguments
           .tag = tag_};
 }
 
-async::Task<void> FilesAt::make_directory(std::string path, async::Deadline deadline) const {
-  if (path.empty()) co_return refuse_path();
-  auto result = co_await transport_.run(command("/usr/bin/mkdir", {"-p", "-m", "700", "--", path}), deadline);
+async::Task<void> FilesAt::make_directories(std::vector<std::string> paths, async::Deadline deadline) const {
+  if (paths.empty() || std::ranges::any_of(paths, &std::string::empty)) co_return refuse_path();
+  const auto first = paths.front();
+  std::vector<std::string> arguments{"-p", "-m", "700", "--"};
+  std::ranges::move(paths, std::back_inserter(arguments));
+  auto result = co_await transport_.run(command("/usr/bin/mkdir", std::move(arguments)), deadline);
   if (!result) co_return std::unexpected(result.error());
-  if (auto cut = change_cut(*result, "make the folder", path)) co_return std::unexpected(*cut);
-  if (!result->succeeded()) co_return std::unexpected(file_error("make the folder", path, *result));
+  if (auto cut = change_cut(*result, "make the folder", first)) co_return std::unexpected(*cut);
+  if (!result->succeeded()) co_return std::unexpected(file_error("make the folder", first, *result));
   co_return Result<void>();
 }
 
@@ -133,24 +136,6 @@ async::Task<std::optional<std::string>> FilesAt::read_range(std::string path, st
   if (result->succeeded()) co_return std::move(result->out);
   if (says_missing(*result)) co_return std::nullopt;
   co_return std::unexpected(file_error("read", path, *result));
-}
-
-async::Task<std::optional<std::uint64_t>> FilesAt::size(std::string path, async::Deadline deadline) const {
-  if (path.empty()) co_return refuse_path();
-  auto result = co_await transport_.run(command("/usr/bin/stat", {"-c", "%s %F", "--", path}), deadline);
-  if (!result) co_return std::unexpected(result.error());
-  if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
-  if (!result->succeeded() && says_missing(*result)) co_return std::nullopt;
-  if (!result->succeeded()) co_return std::unexpected(file_error("examine", path, *result));
-  std::uint64_t bytes = 0;
-  const auto& text = result->out;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-  const std::string_view kind(end, text.data() + text.size());
-  if (error != std::errc()) co_return fail(ErrorKind::internal, "FILE_ERROR", "cannot examine " + path, text.substr(0, 1024));
-  if (kind != " regular file\n" && kind != " regular empty file\n") {
-    co_return fail(ErrorKind::conflict, "FILE_IN_THE_WAY", path + " is there, but is no regular file", text.substr(0, 1024));
-  }
-  co_return bytes;
 }
 
 }  // namespace hansa::connectors::transport

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hansa::connectors::transport {
 
@@ -26,8 +27,9 @@ class FilesAt {
   /// `transport` outlives it.
   FilesAt(Transport& transport, LocalAccount account, Principal person, std::string tag);
 
-  /// With the folders above it; new ones with mode 0700 (those above by the umask). One that exists stays as it is.
-  async::Task<void> make_directory(std::string path, async::Deadline deadline) const;
+  /// With the folders above them; new ones with mode 0700 (those above by the umask). One that exists stays as it is. An error
+  /// names the first; some may have been made.
+  async::Task<void> make_directories(std::vector<std::string> paths, async::Deadline deadline) const;
 
   /// One symbolic link, in one step that only one can win. An existing link is neither followed nor replaced: its target is told.
   /// conflict if something else than a link is there.
@@ -39,9 +41,6 @@ class FilesAt {
   /// At most `count` bytes from `offset` on (none past the end), or nothing if there is no such file. A symbolic link is refused.
   async::Task<std::optional<std::string>> read_range(std::string path, std::uint64_t offset, std::size_t count,
                                                      async::Deadline deadline) const;
-
-  /// The size of a regular file, or nothing if there is no such file. conflict if it is something else (a link too).
-  async::Task<std::optional<std::uint64_t>> size(std::string path, async::Deadline deadline) const;
 
  private:
   [[nodiscard]] Command command(std::string program, std::vector<std::string> arguments) const;

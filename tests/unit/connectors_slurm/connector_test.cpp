@@ -159,9 +159,11 @@ TEST_CASE("submit: the work_dir is made once, sbatch runs as the account and end
   Bench bench;
   bench.site.players["sbatch"] = [](const Command&) { return answer("12\n"); };
   REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon()))->site_job_id.str() == "12");
-  CHECK(bench.site.count("mkdir") == 1 + transport::work_folders().size());
+  CHECK(bench.site.count("mkdir") == 1);
+  CHECK(bench.site.last("mkdir").arguments == std::vector<std::string>{"-p", "-m", "700", "--", ".hansa", ".hansa/fence",
+                                                                       ".hansa/refused", ".hansa/jobs", ".hansa/output"});
   REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).has_value());
-  CHECK(bench.site.count("mkdir") == 1 + transport::work_folders().size());
+  CHECK(bench.site.count("mkdir") == 1);
   CHECK(bench.site.count("sbatch") == 2);
   const auto& sbatch = bench.site.last("sbatch");
   CHECK(sbatch.account.str() == "alice");
@@ -173,7 +175,7 @@ TEST_CASE("submit: the work_dir is made once, sbatch runs as the account and end
   CHECK(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).error().code == "SITE_REFUSED");
   bench.site.players["sbatch"] = [](const Command&) { return answer("13\n"); };
   REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).has_value());
-  CHECK(bench.site.count("mkdir") == 2 * (1 + transport::work_folders().size()));  // after a failure it is looked after again
+  CHECK(bench.site.count("mkdir") == 2);  // after a failure it is looked after again
 }
 
 TEST_CASE("submit: only what surely did not leave is anything but unknown") {
@@ -392,6 +394,11 @@ TEST_CASE("cancel: always") {
         CancelOutcome::stopped);
   CHECK(bench.site.last("scancel").account.str() == "alice");
   CHECK(bench.site.last("scancel").arguments == std::vector<std::string>{"--name=hansa-A-1", "1"});
+  const auto tells_times = [](const Command& command) {
+    return std::ranges::any_of(command.environment, [](const auto& variable) { return variable.first == "SLURM_TIME_FORMAT"; });
+  };
+  CHECK(tells_times(bench.site.last("squeue")));
+  CHECK_FALSE(tells_times(bench.site.last("scancel")));  // hansa-switch allows it only where the site says so
   states = {"COMPLETED"};
   CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())) ==
         CancelOutcome::already_ended);
