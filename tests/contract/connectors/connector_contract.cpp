@@ -314,6 +314,11 @@ TEST_CASE("connector: a sealed fence keeps the payload from ever starting", "[co
   const auto ended = bench.wait_for_phase(job, Phase::ended);
   CHECK(ended.outcome != Outcome::succeeded);
   CHECK(ended.reason.code == "DUPLICATE");
+  const auto found = bench.ask(bench.connector().find({job}, bench.soon()));  // tells the same
+  REQUIRE(found.has_value());
+  REQUIRE(found->sightings.size() == 1);
+  CHECK(found->sightings.front().status.reason.code == "DUPLICATE");
+  CHECK(found->sightings.front().status.exit_code == ended.exit_code);
   if (bench.site().executes()) CHECK(bench.output(job).empty());
 }
 
