@@ -15,8 +15,8 @@
 namespace hansa::connectors::account_switch {
 namespace {
 
-constexpr std::size_t kReadPiece = 64 * 1024;
-constexpr std::size_t kFramePiece = 64 * 1024;
+constexpr std::size_t kReadPiece = std::size_t{64} * 1024;
+constexpr std::size_t kFramePiece = std::size_t{64} * 1024;
 constexpr int kSendTimeMs = 30'000;
 
 }  // namespace

@@ -18,7 +18,7 @@
 namespace hansa::connectors::account_switch {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = 256 * 1024;
+constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
 constexpr std::array<std::string_view, 8> kKeys = {"callers",  "programs",    "minimum_uid",    "denied_groups",
                                                    "accounts", "environment", "max_concurrent", "request_time_s"};
 /// Set by the switch itself, or able to put other code into the allowed program.

@@ -20,9 +20,9 @@
 
 namespace hansa::connectors::account_switch {
 
-inline constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
-inline constexpr std::size_t kMaxInputBytes = 8 * 1024 * 1024;
-inline constexpr std::size_t kMaxOutputBytes = 256 * 1024 * 1024;
+inline constexpr std::size_t kMaxHeaderBytes = std::size_t{64} * 1024;
+inline constexpr std::size_t kMaxInputBytes = std::size_t{8} * 1024 * 1024;
+inline constexpr std::size_t kMaxOutputBytes = std::size_t{256} * 1024 * 1024;
 inline constexpr Seconds kMaxLimit{86'400};
 
 struct Request {

@@ -10,10 +10,10 @@
 namespace hansa::connectors::transport {
 namespace {
 
-constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
-constexpr std::size_t kMaxInputBytes = 8 * 1024 * 1024;
-constexpr std::size_t kMaxOutputBytes = 256 * 1024 * 1024;
-constexpr std::size_t kMaxFrameBytes = 64 * 1024;
+constexpr std::size_t kMaxHeaderBytes = std::size_t{64} * 1024;
+constexpr std::size_t kMaxInputBytes = std::size_t{8} * 1024 * 1024;
+constexpr std::size_t kMaxOutputBytes = std::size_t{256} * 1024 * 1024;
+constexpr std::size_t kMaxFrameBytes = std::size_t{64} * 1024;
 constexpr std::size_t kFrameHead = 5;
 
 std::string length_prefix(std::size_t length) {
