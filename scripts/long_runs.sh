@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154,SC2034 # "./dev" sets root and sources all parts
-# Benchmarks, fuzzing and soaking: what takes longer than a test may.
+# Benchmarks, fuzzing, chaos and soaking: what takes longer than a test may.
 
 # A benchmark is a program build/release/bench/NAME_bench (one room, no daemon) or an executable script tests/bench/NAME (the whole
 # broker). Both run from the root with HANSA_BIN, the folder of the programs, in their environment.
@@ -52,6 +52,21 @@ fuzz() { # [TARGET [SECONDS]]
   [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "\"$seconds\" is no number of seconds"
   fuzz_targets | grep -xF -- "$target" >/dev/null || die "there is no fuzz target \"$target\"; there are: $(fuzz_targets | xargs)"
   step "fuzz $target for $seconds s" fuzz_one "$target" "$seconds"
+}
+
+# The e2e test of that name, for as long as one likes; the bed that it starts is its own.
+chaos() { # [--jobs N] [--kills N] [--seed S]
+  need build test
+  ((EUID == 0)) || die "chaos runs real Slurm, which needs root"
+  step "build (release)" build release
+  make_hansa_user
+  local bed=$root/tests/testbed/slurm_testbed status=0
+  export HANSA_TESTBED_DIR=${HANSA_TESTBED_DIR:-/var/tmp/hansa-chaos-bed} HANSA_TESTBED_PORT=${HANSA_TESTBED_PORT:-18600}
+  step "start two clusters" "$bed" up alpha:8:2 beta:4:2:2
+  step "chaos${*:+ $*}" env HANSA_BIN="$root/build/release/bin" HANSA_DEV_USER="$hansa_user" \
+    python3 -u "$root/tests/e2e/chaos.py" "$@" </dev/null || status=$?
+  step "stop the clusters" "$bed" down
+  return $status
 }
 
 # soak [SECONDS, 3600]: half of the time for the fuzz targets, half for repeating the tests until one fails

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real broker for a test: hansad as its own account, hansa-switch as root, sites as configured; killed and started at will."""
 
+import calendar
+import collections
 import json
 import os
 import pwd
@@ -72,11 +74,16 @@ class Switch:
         self.socket = self.folder / "switch.sock"
         self.log = self.folder / "switch.log"
         self.config = self.folder / "switch.toml"
-        self.config.write_text(
-            f"callers = {json.dumps(list(callers))}\nprograms = {json.dumps([str(p) for p in programs])}\nminimum_uid = 1000\n"
-            'environment = ["SLURM_CONF", "SLURM_TIME_FORMAT", "TZ", "LC_ALL"]\n')
+        self.callers, self.programs = list(callers), []
+        self.allow(programs)
         shutil.copy2(BIN / "hansa-switch", self.folder / "hansa-switch")
         self.process = None
+
+    def allow(self, programs):
+        """These too, from the next start on."""
+        self.programs += [str(p) for p in programs]
+        self.config.write_text(f"callers = {json.dumps(self.callers)}\nprograms = {json.dumps(self.programs)}\nminimum_uid = 1000\n"
+                               'environment = ["SLURM_CONF", "SLURM_TIME_FORMAT", "TZ", "LC_ALL"]\n')
 
     def start(self):
         self.process = subprocess.Popen([self.folder / "hansa-switch", "--listen", self.socket, "--config", self.config, "--log", "stderr"],
@@ -299,6 +306,57 @@ def sacct_rows(cluster, since):
     text = slurm(cluster, "sacct", "-a", "-D", "-X", "-P", "-n", "-S", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)), "-o", fields)
     rows = [dict(zip(fields.split(","), line.split("|"))) for line in text.splitlines()]
     return [row for row in rows if row["JobName"].startswith("hansa-")]
+
+
+def usage_differences(record, row):
+    """Where a booked record is not what the site's accounting says of that job: {field: (ours, the site's)}."""
+    def seconds(text):
+        return text and calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    pairs = {"account": (record["account"], row["User"]),
+             "scheduler_account": (record["scheduler_account"], row["Account"]),
+             "site_state": (record["site_state"].split()[0], row["State"].split()[0]),
+             "submitted_at": (seconds(record["submitted_at"]), int(row["Submit"])),
+             "started_at": (seconds(record["started_at"]), int(row["Start"]) if row["Start"].isdigit() else None),
+             "ended_at": (seconds(record["ended_at"]), int(row["End"])),
+             "elapsed_s": (record["elapsed_s"], int(row["ElapsedRaw"])),
+             "core_seconds": (record["core_seconds"], int(row["CPUTimeRAW"]))}
+    return {field: pair for field, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def shim_slurm(switch, sbatch):
+    """A folder of the site's commands with `sbatch`, a bash script, in the place of the real one; before the switch starts."""
+    folder = switch.folder / "bin"
+    folder.mkdir()
+    for program in SLURM:
+        (folder / program).write_text(sbatch if program == "sbatch" else f'#!/bin/bash\nexec /usr/bin/{program} "$@"\n')
+        (folder / program).chmod(0o755)
+    switch.allow(folder / program for program in SLURM)
+    return folder
+
+
+class Payloads:
+    """What ran. Every payload appends a line, so that neither a scheduler's nor the broker's word has to be taken for it."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="hansa-e2e-", dir="/var/tmp"))
+        self.folder.chmod(0o755)
+        self.file = self.folder / "ran"
+        self.file.touch()
+        self.file.chmod(0o666)
+
+    def script(self, *lines):
+        return f'#!/bin/bash\necho "$HANSA_JOB_ID $HANSA_SITE $HANSA_SITE_JOB_ID" >>{self.file}\n' + "\n".join(lines) + "\n"
+
+    def runs(self):
+        """By job, once for each time that its payload ran: (site, site job id)."""
+        found = collections.defaultdict(list)
+        for line in self.file.read_text().splitlines():
+            job, *where = line.split()
+            found[job].append(tuple(where))
+        return found
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def run_tests(tests):

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The submission protocol on a real Slurm behind a shim of sbatch that fails in ways the real one cannot be made to on demand."""
 
-import os
 import shlex
 import sys
 import time
-from pathlib import Path
 
-from harness import (Broker, COREUTILS, SLURM, Switch, broker_config, need_root, run_tests, sacct_rows, say, slurm, slurm_site, wait_for)
+from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, broker_config, need_root, run_tests, sacct_rows, say, shim_slurm, slurm,
+                     slurm_site, wait_for)
 
-LEDGER = "/var/tmp/hansa-e2e-faults"
 began_at = int(time.time()) - 1
-broker = switch = None
+broker = switch = payloads = None
 
 # $MODE is a file that the test writes; one word says what the next sbatch does.
 SHIM = """#!/bin/bash
@@ -34,12 +32,8 @@ def mode(word):
     path.chmod(0o644)
 
 
-def script(name, *lines):
-    return f"#!/bin/bash\necho \"{name} $HANSA_SITE_JOB_ID\" >> {LEDGER}\n" + "\n".join(lines) + "\n"
-
-
-def runs(name):
-    return [line.split()[1] for line in Path(LEDGER).read_text().splitlines() if line.split()[0] == name]
+def runs(id):
+    return [site_job_id for _, site_job_id in payloads.runs()[id]]
 
 
 def site_jobs(id):
@@ -47,7 +41,7 @@ def site_jobs(id):
 
 
 def job_on_alpha(name, **more):
-    return broker.submit({"name": name, "script": script(name, "sleep 1"), "project": "ai-lab", "placement": {"sites": ["alpha"]}, **more})
+    return broker.submit({"name": name, "script": payloads.script("sleep 1"), "project": "ai-lab", "placement": {"sites": ["alpha"]}, **more})
 
 
 def adopted(name, word):
@@ -62,7 +56,7 @@ def adopted(name, word):
     events = [e["event"] for e in broker.get(f"/v1/jobs/{id}/events")["events"]]
     bound = [e for e in broker.get(f"/v1/jobs/{id}/events")["events"] if e["event"] == "attempt_bound"]
     assert "attempt_unknown" in events and bound[0]["details"]["adopted"], events
-    assert len(runs(name)) == 1, runs(name)
+    assert len(runs(id)) == 1, runs(id)
     wait_for("accounting", lambda: len(site_jobs(id)) == 1, 20, 0.5)
     say(f"  {word}: unknown, then adopted {done['site_job_id']}; submissions 1, site jobs 1, payload ran once")
 
@@ -96,7 +90,7 @@ def foreign_tag_is_quarantined():
     done = broker.wait_over([id], 180)[id]
     assert done["state"] == "succeeded" and done["site_job_id"] != bobs, done
     assert broker.job(id)["attempts"][0]["sends"] == 2, broker.job(id)["attempts"]
-    assert len(runs("foreign")) == 1, runs("foreign")
+    assert len(runs(id)) == 1, runs(id)
     usage = wait_for("usage", lambda: broker.get(f"/v1/jobs/{id}/usage")["records"], 60, 1)
     assert [u["site_job_id"] for u in usage] == [done["site_job_id"]], usage
     say(f"  bob's {bobs} quarantined; alice's {done['site_job_id']} ran once after a second send under the same tag")
@@ -105,7 +99,7 @@ def foreign_tag_is_quarantined():
 def late_submission_does_not_run():
     """The site refuses, the fence is sealed and the job goes to another site; the refused sbatch lands late: its payload does not run."""
     mode("refuse-then-late")
-    id = broker.submit({"name": "late", "script": script("late", "sleep 1"), "project": "ai-lab", "placement": {"sites": ["alpha", "gamma"]}})
+    id = broker.submit({"name": "late", "script": payloads.script("sleep 1"), "project": "ai-lab", "placement": {"sites": ["alpha", "gamma"]}})
     wait_for("the seal", lambda: any(a["sealed"] for a in broker.job(id)["attempts"]), 60, 0.2)
     mode("")
     done = broker.wait_over([id], 120)[id]
@@ -114,7 +108,7 @@ def late_submission_does_not_run():
     late = slurm("alpha", "bash", "-c", f"exec /usr/bin/sbatch \"$@\" < {switch.folder}/late/x.script", "-", *arguments, user="alice").strip()
     wait_for("the late job's end", lambda: any(r["JobIDRaw"] == late and r["End"] not in ("Unknown", "None") for r in sacct_rows("alpha", began_at)), 60, 0.5)
     time.sleep(1)
-    assert runs("late") == [done["site_job_id"]], runs("late")
+    assert runs(id) == [done["site_job_id"]], runs(id)
     row = next(r for r in sacct_rows("alpha", began_at) if r["JobIDRaw"] == late)
     say(f"  sealed at alpha, ran at gamma as {done['site_job_id']}; the late {late} at alpha ended {row['State']} ({row['ExitCode']}) without its payload")
 
@@ -123,13 +117,13 @@ def broker_killed_while_submitting():
     """kill -9 while sbatch hangs after acceptance: the restarted broker adopts what the site has."""
     mode("accept-and-hang")
     id = job_on_alpha("killed")
-    wait_for("the submission", lambda: runs("killed") or any(r["JobName"].startswith(f"hansa-{id}-") for r in queue("alpha")), 30, 0.1)
+    wait_for("the submission", lambda: runs(id) or any(r["JobName"].startswith(f"hansa-{id}-") for r in queue("alpha")), 30, 0.1)
     broker.kill()
     mode("")
     broker.start()
     done = broker.wait_over([id], 120)[id]
     assert done["state"] == "succeeded", done
-    assert len(runs("killed")) == 1 and broker.job(id)["attempts"][0]["sends"] == 1
+    assert len(runs(id)) == 1 and broker.job(id)["attempts"][0]["sends"] == 1
 
 
 def queue(cluster):
@@ -138,20 +132,12 @@ def queue(cluster):
 
 if __name__ == "__main__":
     need_root()
-    Path(LEDGER).write_text("")
-    os.chmod(LEDGER, 0o666)
-    folder_programs = [f"/usr/bin/{p}" for p in COREUTILS + SLURM]
-    switch = Switch(folder_programs)
-    shims = switch.folder / "bin"
-    shims.mkdir()
+    payloads = Payloads()
+    switch = Switch([f"/usr/bin/{p}" for p in COREUTILS + SLURM])
     late = switch.folder / "late"
     late.mkdir()
     late.chmod(0o777)
-    for program in SLURM:
-        (shims / program).write_text(SHIM.format(mode=switch.folder / "mode", late=late / "x") if program == "sbatch" else f"#!/bin/bash\nexec /usr/bin/{program} \"$@\"\n")
-        (shims / program).chmod(0o755)
-    switch.config.write_text(switch.config.read_text().replace('"/usr/bin/sbatch"', f'"{shims}/sbatch", "/usr/bin/sbatch"').replace(
-        '"/usr/bin/scancel"', "".join(f'"{shims}/{p}", ' for p in SLURM if p != "sbatch") + '"/usr/bin/scancel"'))
+    shims = shim_slurm(switch, SHIM.format(mode=switch.folder / "mode", late=late / "x"))
     switch.start()
     mode("")
     broker = Broker("faults", broker_config(switch, [slurm_site("alpha", "FI", bin_dir=str(shims)), slurm_site("gamma", "SE")],
@@ -168,4 +154,5 @@ if __name__ == "__main__":
             print(switch.log.read_text()[-2000:])
         broker.remove()
         switch.stop()
+        payloads.remove()
     sys.exit(status)
