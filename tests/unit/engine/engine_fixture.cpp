@@ -15,130 +15,7 @@ namespace hansa::engine::test {
 
 namespace model = connectors::model;
 
-using async::Deadline;
 using async::Task;
-
-namespace {
-
-std::unexpected<Error> gone() { return fail(ErrorKind::cancelled, "PROCESS_DEAD", "this process has crashed"); }
-
-/// Between the engine and a model site.
-class GatedConnector final : public ports::SiteConnector {
- public:
-  GatedConnector(World& world, std::shared_ptr<Gate> gate, std::string site, std::unique_ptr<ports::SiteConnector> inner)
-      : world_(world), gate_(std::move(gate)), site_(std::move(site)), inner_(std::move(inner)) {}
-
-  Task<domain::SiteSnapshot> snapshot(Deadline d) override {
-    return pass<domain::SiteSnapshot>("snapshot", 0, [this, d] { return inner_->snapshot(d); });
-  }
-  Task<ports::SubmitReceipt> submit(ports::SubmitRequest r, Deadline d) override {
-    return pass<ports::SubmitReceipt>("submit", 1, [this, d, r = std::move(r)] { return inner_->submit(r, d); });
-  }
-  Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, Deadline d) override {
-    const auto n = wanted.size();
-    return pass<ports::FindResult>("find", n, [this, d, w = std::move(wanted)] { return inner_->find(w, d); });
-  }
-  Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, Deadline d) override {
-    const auto n = jobs.size();
-    return pass<std::vector<ports::JobStatus>>("status", n, [this, d, j = std::move(jobs)] { return inner_->status(j, d); });
-  }
-  Task<domain::CancelOutcome> cancel(ports::SiteJob job, ports::CancelWhen when, Deadline d) override {
-    return pass<domain::CancelOutcome>("cancel", 1, [this, d, job, when] { return inner_->cancel(job, when, d); });
-  }
-  Task<ports::SealOutcome> seal(ports::Fence fence, Deadline d) override {
-    return pass<ports::SealOutcome>("seal", 1, [this, d, fence] { return inner_->seal(fence, d); });
-  }
-  Task<ports::UsagePage> usage(ports::UsageCursor from, Deadline d) override {
-    return pass<ports::UsagePage>("usage", 0, [this, d, from] { return inner_->usage(from, d); });
-  }
-  Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
-                                       Deadline d) override {
-    return pass<ports::OutputChunk>("read_output", 1, [=, this] { return inner_->read_output(job, stream, offset, limit, d); });
-  }
-
- private:
-  template <class T>
-  Task<T> pass(std::string what, std::size_t jobs, std::function<Task<T>()> call) {
-    if (gate_->dead) co_return gone();
-    world_.calls.push_back(
-        {.site = site_, .what = std::move(what), .at = world_.time.now_monotonic(), .process = gate_->process, .jobs = jobs});
-    struct Flight {
-      int& n;
-      ~Flight() { --n; }
-    } flight{in_flight_};
-    auto& most = world_.most_in_flight[site_];
-    most = std::max(most, ++in_flight_);
-    auto answer = co_await call();
-    if (gate_->dead) co_return gone();
-    if constexpr (std::is_same_v<T, std::vector<ports::JobStatus>>) {
-      if (answer && world_.retell) std::ranges::for_each(*answer, [&](auto& status) { world_.retell(site_, status); });
-    }
-    co_return answer;
-  }
-
-  World& world_;
-  std::shared_ptr<Gate> gate_;
-  std::string site_;
-  std::unique_ptr<ports::SiteConnector> inner_;
-  int in_flight_ = 0;
-};
-
-}  // namespace
-
-/// Between the engine and its store.
-class GatedStore final : public ports::JobStore, public ports::UsageStore, public ports::SiteStore {
- public:
-  GatedStore(store::SqliteStore& inner, std::shared_ptr<Gate> gate) : inner_(inner), gate_(std::move(gate)) {}
-
-  Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> key) override {
-    return write<ports::AcceptedJobs>(inner_.accept_jobs(std::move(jobs), std::move(key)));
-  }
-  Task<> record(ports::JobChange change) override { return write<void>(inner_.record(std::move(change))); }
-  Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override {
-    return write<std::size_t>(inner_.book_usage(std::move(site), std::move(records), std::move(next)));
-  }
-  Task<> record_site_state(domain::SiteState state) override { return write<void>(inner_.record_site_state(std::move(state))); }
-
-  Task<domain::Job> job(JobId id) override { return inner_.job(id); }
-  Task<domain::JobPayload> payload(JobId id) override { return inner_.payload(id); }
-  Task<std::vector<domain::Job>> jobs(ports::JobQuery query) override { return inner_.jobs(std::move(query)); }
-  Task<std::vector<domain::Job>> active_jobs(std::optional<JobId> after, std::size_t limit) override {
-    return inner_.active_jobs(after, limit);
-  }
-  Task<std::vector<ports::StoredEvent>> events(JobId id) override { return inner_.events(id); }
-  Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override {
-    return inner_.events_after(after, limit);
-  }
-  Task<std::int64_t> last_event() override { return inner_.last_event(); }
-  Task<domain::Decision> decision(JobId id) override { return inner_.decision(id); }
-  Task<std::string> document(std::string hash) override { return inner_.document(std::move(hash)); }
-  Task<ports::UsageCursor> usage_cursor(SiteId site) override { return inner_.usage_cursor(std::move(site)); }
-  Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override {
-    return inner_.usage_report(std::move(query));
-  }
-  Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override { return inner_.usage_of(id); }
-  Task<std::vector<domain::SiteState>> site_states() override { return inner_.site_states(); }
-
- private:
-  template <class T>
-  Task<T> write(Task<T> work) {
-    if (gate_->dead) co_return gone();
-    if (gate_->full) co_return fail(ErrorKind::storage_full, "STORAGE_FULL", "no space left");
-    const auto number = ++gate_->writes;
-    const bool last = gate_->die_at_write && number >= *gate_->die_at_write;
-    if (last && gate_->die_before) {
-      gate_->dead = true;
-      co_return gone();
-    }
-    auto outcome = co_await std::move(work);
-    if (last) gate_->dead = true;
-    if (gate_->dead) co_return gone();
-    co_return outcome;
-  }
-
-  store::SqliteStore& inner_;
-  std::shared_ptr<Gate> gate_;
-};
 
 class World::People final : public ports::Accounts {
  public:
@@ -199,62 +76,36 @@ void World::start() {
   options.epoch = *epoch;
   gate_ = std::make_shared<Gate>();
   gate_->process = ++processes_;
-  ids_ = std::make_unique<UlidSource>(time, random);
-  gated_store_ = std::make_unique<GatedStore>(*store_, gate_);
+  gate_->calling = [this](const Call& call, int in_flight) {
+    calls.push_back(call);
+    auto& most = most_in_flight[call.site];
+    most = std::max(most, in_flight);
+  };
+  gate_->retell = [this](const std::string& site, ports::JobStatus& status) {
+    if (retell) retell(site, status);
+  };
   std::vector<SiteSetup> setups;
   for (auto& [id, place] : sites_) {
     if (!place.configured) continue;
     setups.push_back(
         {.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = place.options.budget},
-         .connector = std::make_unique<GatedConnector>(*this, gate_, id,
-                                                       std::make_unique<model::ModelConnector>(time, SiteId(id), place.model))});
+         .connector = bottle::gated(std::make_unique<model::ModelConnector>(time, SiteId(id), place.model), gate_, time, id)});
   }
-  engine_ = std::make_unique<Engine>(Engine::Parts{.strand = time.executor(),
-                                                   .scheduler = time,
-                                                   .ids = *ids_,
-                                                   .jobs = *gated_store_,
-                                                   .usage = *gated_store_,
-                                                   .sites = *gated_store_,
-                                                   .accounts = *people_,
-                                                   .log = *notebook_},
-                                     options, std::move(setups));
-  asks_ = std::make_unique<async::TaskGroup>(time.executor(), 100'000, [](std::string_view, const Error&) {});
-  const auto started = ask(engine_->start());
+  stores_ = bottle::gated(*store_, gate_);
+  process_ = std::make_unique<bottle::Process>(
+      bottle::Process::Parts{
+          .time = time, .random = random, .stores = *stores_, .accounts = *people_, .log = *notebook_, .gate = gate_},
+      options, std::move(setups));
+  const auto started = process_->start();
   if (!started) INFO(started.error().message);
   REQUIRE((started || dead()));
 }
 
-void World::crash() {
-  if (!engine_) return;
-  gate_->dead = true;
-  bool stopped = false;
-  const auto stop = [](async::TaskGroup& asks, Engine& engine) -> Task<> {
-    (void)co_await asks.close();
-    co_return co_await engine.stop();
-  };
-  boost::asio::co_spawn(time.executor(), stop(*asks_, *engine_),
-                        [&](const std::exception_ptr&, const Result<void>&) { stopped = true; });
-  time.run_ready();
-  if (!stopped) {  // cannot be: a cancelled coroutine waits for nothing
-    std::cerr << "the engine did not unwind\n";
-    std::abort();
-  }
-  engine_.reset();
-  asks_.reset();
-  time.run_ready();  // what was posted and refers to none of it
-  gated_store_.reset();
-  ids_.reset();
-}
+void World::crash() { process_.reset(); }
 
-void World::advance(Milliseconds by) {
-  const auto end = time.now_monotonic() + by;
-  if (!time.run_until([this] { return dead(); }, by) && time.now_monotonic() < end) time.run_until(end);
-}
+void World::advance(Milliseconds by) { process_ ? process_->advance(by) : time.advance(by); }
 
-bool World::until(const std::function<bool()>& done, Milliseconds at_most) {
-  time.run_until([&] { return dead() || done(); }, at_most);
-  return !dead() && done();
-}
+bool World::until(const std::function<bool()>& done, Milliseconds at_most) { return process_->until(done, at_most); }
 
 Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
   std::vector<domain::Submission> submissions;
@@ -271,7 +122,7 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
   const auto& first = wishes.front();
   std::optional<ports::Idempotency> key;
   if (first.key) key = ports::Idempotency{.key = *first.key, .request_hash = "hash of " + *first.key};
-  return ask(engine_->intake().accept(Principal(first.person), std::move(submissions), std::move(key)));
+  return ask(engine().intake().accept(Principal(first.person), std::move(submissions), std::move(key)));
 }
 
 JobId World::submit(const Wish& wish) { return submit(1, wish).front(); }
@@ -332,7 +183,7 @@ bool World::run_to_end(const std::vector<JobId>& ids, Milliseconds at_most) {
 }
 
 SiteReport World::report(const std::string& site) {
-  const auto reports = ask(engine_->sites());
+  const auto reports = ask(engine().sites());
   REQUIRE(reports);
   const auto at = std::ranges::find_if(*reports, [&](const auto& r) { return r.site.id.str() == site; });
   REQUIRE(at != reports->end());
@@ -340,7 +191,7 @@ SiteReport World::report(const std::string& site) {
 }
 
 Counters World::counters() {
-  auto answer = ask(engine_->counters());
+  auto answer = ask(engine().counters());
   REQUIRE(answer);
   return *answer;
 }

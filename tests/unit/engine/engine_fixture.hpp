@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A broker in a bottle: the real Engine and the real SQLite store (in memory), model sites and a virtual clock. What leaves the
-// broker's process passes a gate, which counts, fails and kills: a crash is a gate that is shut between two instructions, after
-// which the process can neither write nor reach a site, whatever it still does while it is unwound.
+// The world around a broker in a bottle: people, model sites, the real SQLite store (in memory), for histories that a test tells.
 
-#include "broker/async/task_group.hpp"
-#include "broker/engine/engine.hpp"
-#include "broker/store/sqlite_store.hpp"
 #include "connectors/model/model_connector.hpp"
-#include "simulation/seeded_random.hpp"
-#include "simulation/virtual_scheduler.hpp"
+#include "tests/bottle/process.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -33,7 +27,7 @@ using domain::Outcome;
 
 struct SiteOptions {
   std::string id;
-  std::int32_t cores = 4;                  // on one node, unless `cluster` has node groups of its own
+  std::int32_t cores = 4;  // on one node, unless `cluster` has node groups of its own
   domain::LoadBudget budget{};
   connectors::model::ClusterOptions cluster{.name = {}, .node_groups = {}};
   Milliseconds skew{0};
@@ -41,32 +35,17 @@ struct SiteOptions {
 
 /// What a person asks for.
 struct Wish {
-  std::string behaviour = "run=10s";       // of the model job
+  std::string behaviour = "run=10s";  // of the model job
   std::int32_t tasks = 1;
   Seconds limit{3600};
   std::vector<std::string> sites = {};
   std::string person = "local:alice";
   bool requeue = false;
-  std::optional<std::string> key = {};     // idempotency key
+  std::optional<std::string> key = {};  // idempotency key
 };
 
-struct Call {
-  std::string site;
-  std::string what;                        // "snapshot", "submit", ...
-  MonotonicTime at{};
-  int process = 0;                         // which life of the broker
-  std::size_t jobs = 0;                    // that it asked about
-};
-
-/// The way out of one broker process.
-struct Gate {
-  bool dead = false;
-  int process = 0;
-  std::int64_t writes = 0;                 // of the store, that got through
-  std::optional<std::int64_t> die_at_write;
-  bool die_before = false;                 // the write at which it dies is lost; else it is durable and unanswered
-  bool full = false;                       // writes get storage_full
-};
+using bottle::Call;
+using bottle::Gate;
 
 class World {
  public:
@@ -82,7 +61,7 @@ class World {
   void restart() { crash(), start(); }
   /// Another process has taken the store over; this one does not know yet.
   void replace() { REQUIRE(store_->begin_epoch()); }
-  [[nodiscard]] Engine& engine() { return *engine_; }
+  [[nodiscard]] Engine& engine() { return process_->engine(); }
   [[nodiscard]] Gate& gate() { return *gate_; }
   [[nodiscard]] bool dead() const { return gate_->dead; }
   void drop_site(const std::string& id) { sites_.at(id).configured = false; }
@@ -105,10 +84,8 @@ class World {
   }
   /// Asked, not waited for.
   template <class T>
-  std::shared_ptr<std::optional<Result<T>>> start_asking(async::Task<T> task) {
-    auto outcome = std::make_shared<std::optional<Result<T>>>();
-    REQUIRE(asks_->spawn("ask", keep<T>(outcome, std::move(task))));
-    return outcome;
+  bottle::Process::Answer<T> start_asking(async::Task<T> task) {
+    return process_->start_asking(std::move(task));
   }
 
   // ---- what is stored
@@ -143,7 +120,7 @@ class World {
 
   // ---- what left the process
   std::vector<Call> calls;
-  std::map<std::string, int> most_in_flight;   // per site
+  std::map<std::string, int> most_in_flight;  // per site
   [[nodiscard]] int count(const std::string& site, const std::string& what, MonotonicTime from = {}) const;
   /// No more of any kind than the budget allows in any 60 s of one process, nor at a time.
   void check_budgets() const;
@@ -152,7 +129,7 @@ class World {
   std::map<std::pair<std::string, std::string>, std::string>
       accounts;  // person, site -> account; absent: "alice" of "local:alice"
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
-  std::set<std::string> strangers;             // persons without an account anywhere
+  std::set<std::string> strangers;  // persons without an account anywhere
   EngineOptions options;
   simulation::VirtualScheduler time;
   simulation::SeededRandom random;
@@ -166,23 +143,14 @@ class World {
   class People;
   class Notebook;
 
-  template <class T>
-  static async::Task<> keep(std::shared_ptr<std::optional<Result<T>>> outcome, async::Task<T> task) {
-    outcome->emplace(co_await async::without_exceptions(std::move(task)));
-    co_return Result<void>{};
-  }
-
   std::map<std::string, Place> sites_;
   std::unique_ptr<store::SqliteStore> store_;
   std::unique_ptr<People> people_;
   std::unique_ptr<Notebook> notebook_;
-  // One process. The gate outlives it: its last handlers still ask it.
-  std::shared_ptr<Gate> gate_;
   int processes_ = 0;
-  std::unique_ptr<UlidSource> ids_;
-  std::unique_ptr<class GatedStore> gated_store_;
-  std::unique_ptr<Engine> engine_;
-  std::unique_ptr<async::TaskGroup> asks_;
+  std::shared_ptr<Gate> gate_;
+  std::unique_ptr<bottle::Stores> stores_;
+  std::unique_ptr<bottle::Process> process_;
 };
 
 }  // namespace hansa::engine::test

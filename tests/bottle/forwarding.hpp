@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Ports that pass everything on: what stands in between overrides the one thing that it changes.
+
+#include "broker/ports/site_connector.hpp"
+#include "broker/ports/stores.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace hansa::bottle {
+
+using async::Deadline;
+using async::Task;
+
+/// The three store ports of the engine in one.
+class Stores : public ports::JobStore, public ports::UsageStore, public ports::SiteStore {};
+
+/// `inner` outlives it.
+class ForwardingStore : public Stores {
+ public:
+  template <class Inner>
+  explicit ForwardingStore(Inner& inner) : jobs_(inner), usage_(inner), sites_(inner) {}
+
+  Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> key) override {
+    return jobs_.accept_jobs(std::move(jobs), std::move(key));
+  }
+  Task<> record(ports::JobChange change) override { return jobs_.record(std::move(change)); }
+  Task<domain::Job> job(JobId id) override { return jobs_.job(id); }
+  Task<domain::JobPayload> payload(JobId id) override { return jobs_.payload(id); }
+  Task<std::vector<domain::Job>> jobs(ports::JobQuery query) override { return jobs_.jobs(std::move(query)); }
+  Task<std::vector<domain::Job>> active_jobs(std::optional<JobId> after, std::size_t limit) override {
+    return jobs_.active_jobs(after, limit);
+  }
+  Task<std::vector<ports::StoredEvent>> events(JobId id) override { return jobs_.events(id); }
+  Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override {
+    return jobs_.events_after(after, limit);
+  }
+  Task<std::int64_t> last_event() override { return jobs_.last_event(); }
+  Task<domain::Decision> decision(JobId id) override { return jobs_.decision(id); }
+  Task<std::string> document(std::string hash) override { return jobs_.document(std::move(hash)); }
+
+  Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override {
+    return usage_.book_usage(std::move(site), std::move(records), std::move(next));
+  }
+  Task<ports::UsageCursor> usage_cursor(SiteId site) override { return usage_.usage_cursor(std::move(site)); }
+  Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override {
+    return usage_.usage_report(std::move(query));
+  }
+  Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override { return usage_.usage_of(id); }
+
+  Task<std::vector<domain::SiteState>> site_states() override { return sites_.site_states(); }
+  Task<> record_site_state(domain::SiteState state) override { return sites_.record_site_state(std::move(state)); }
+
+ private:
+  ports::JobStore& jobs_;
+  ports::UsageStore& usage_;
+  ports::SiteStore& sites_;
+};
+
+class ForwardingConnector : public ports::SiteConnector {
+ public:
+  explicit ForwardingConnector(std::unique_ptr<ports::SiteConnector> inner) : inner_(std::move(inner)) {}
+
+  Task<domain::SiteSnapshot> snapshot(Deadline deadline) override { return inner_->snapshot(deadline); }
+  Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, Deadline deadline) override {
+    return inner_->submit(std::move(request), deadline);
+  }
+  Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, Deadline deadline) override {
+    return inner_->find(std::move(wanted), deadline);
+  }
+  Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, Deadline deadline) override {
+    return inner_->status(std::move(jobs), deadline);
+  }
+  Task<domain::CancelOutcome> cancel(ports::SiteJob job, ports::CancelWhen when, Deadline deadline) override {
+    return inner_->cancel(std::move(job), when, deadline);
+  }
+  Task<ports::SealOutcome> seal(ports::Fence fence, Deadline deadline) override {
+    return inner_->seal(std::move(fence), deadline);
+  }
+  Task<ports::UsagePage> usage(ports::UsageCursor from, Deadline deadline) override {
+    return inner_->usage(std::move(from), deadline);
+  }
+  Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                       Deadline deadline) override {
+    return inner_->read_output(std::move(job), stream, offset, limit, deadline);
+  }
+
+ protected:
+  [[nodiscard]] ports::SiteConnector& inner() { return *inner_; }
+
+ private:
+  std::unique_ptr<ports::SiteConnector> inner_;
+};
+
+}  // namespace hansa::bottle

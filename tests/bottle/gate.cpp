@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bottle/gate.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <variant>
+
+namespace hansa::bottle {
+
+namespace {
+
+std::unexpected<Error> gone() { return fail(ErrorKind::cancelled, "PROCESS_DEAD", "this process has crashed"); }
+
+/// Between the engine and a site.
+class GatedConnector final : public ForwardingConnector {
+ public:
+  GatedConnector(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate, const Clock& clock, std::string site)
+      : ForwardingConnector(std::move(inner)), gate_(std::move(gate)), clock_(clock), site_(std::move(site)) {}
+
+  Task<domain::SiteSnapshot> snapshot(Deadline d) override {
+    return pass<domain::SiteSnapshot>("snapshot", 0, [this, d] { return inner().snapshot(d); });
+  }
+  Task<ports::SubmitReceipt> submit(ports::SubmitRequest r, Deadline d) override {
+    return pass<ports::SubmitReceipt>("submit", 1, [this, d, r = std::move(r)] { return inner().submit(r, d); });
+  }
+  Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, Deadline d) override {
+    const auto n = wanted.size();
+    return pass<ports::FindResult>("find", n, [this, d, w = std::move(wanted)] { return inner().find(w, d); });
+  }
+  Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, Deadline d) override {
+    const auto n = jobs.size();
+    return pass<std::vector<ports::JobStatus>>("status", n, [this, d, j = std::move(jobs)] { return inner().status(j, d); });
+  }
+  Task<domain::CancelOutcome> cancel(ports::SiteJob job, ports::CancelWhen when, Deadline d) override {
+    return pass<domain::CancelOutcome>("cancel", 1, [this, d, job, when] { return inner().cancel(job, when, d); });
+  }
+  Task<ports::SealOutcome> seal(ports::Fence fence, Deadline d) override {
+    return pass<ports::SealOutcome>("seal", 1, [this, d, fence] { return inner().seal(fence, d); });
+  }
+  Task<ports::UsagePage> usage(ports::UsageCursor from, Deadline d) override {
+    return pass<ports::UsagePage>("usage", 0, [this, d, from] { return inner().usage(from, d); });
+  }
+  Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                       Deadline d) override {
+    return pass<ports::OutputChunk>("read_output", 1, [=, this] { return inner().read_output(job, stream, offset, limit, d); });
+  }
+
+ private:
+  template <class T>
+  Task<T> pass(std::string_view what, std::size_t jobs, std::function<Task<T>()> call) {
+    if (!gate_->pass({.what = what})) co_return gone();
+    struct Flight {
+      int& n;
+      ~Flight() { --n; }
+    };
+    ++in_flight_;
+    const Flight flight{in_flight_};
+    if (gate_->calling) {
+      gate_->calling(
+          {.site = site_, .what = std::string(what), .at = clock_.now_monotonic(), .process = gate_->process, .jobs = jobs},
+          in_flight_);
+    }
+    auto answer = co_await call();
+    if (!gate_->pass({.what = what, .after = true})) co_return gone();
+    if constexpr (std::is_same_v<T, std::vector<ports::JobStatus>>) {
+      if (answer && gate_->retell) std::ranges::for_each(*answer, [&](auto& status) { gate_->retell(site_, status); });
+    }
+    co_return answer;
+  }
+
+  std::shared_ptr<Gate> gate_;
+  const Clock& clock_;
+  std::string site_;
+  int in_flight_ = 0;
+};
+
+/// Between the engine and its store.
+class GatedStore final : public ForwardingStore {
+ public:
+  GatedStore(store::SqliteStore& inner, std::shared_ptr<Gate> gate) : ForwardingStore(inner), gate_(std::move(gate)) {}
+
+  Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> key) override {
+    const auto kept = gate_->accepted ? jobs : std::vector<ports::NewJob>{};
+    const auto kept_key = key;
+    co_return co_await write<ports::AcceptedJobs>("accepted", ForwardingStore::accept_jobs(std::move(jobs), std::move(key)),
+                                                  [&](const ports::AcceptedJobs& answer) {
+                                                    if (gate_->accepted) gate_->accepted(kept, kept_key, answer);
+                                                  });
+  }
+  Task<> record(ports::JobChange change) override {
+    const auto kept = gate_->recorded ? std::optional(change) : std::nullopt;
+    const auto name = write_name(change);
+    co_return co_await write<void>(name, ForwardingStore::record(std::move(change)), [&] {
+      if (gate_->recorded) gate_->recorded(*kept);
+    });
+  }
+  Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override {
+    return write<std::size_t>("usage_booked", ForwardingStore::book_usage(std::move(site), std::move(records), std::move(next)),
+                              [](std::size_t) {});
+  }
+  Task<> record_site_state(domain::SiteState state) override {
+    return write<void>("site_state", ForwardingStore::record_site_state(std::move(state)), [] {});
+  }
+
+ private:
+  template <class T, class Durable>
+  Task<T> write(std::string_view name, Task<T> work, Durable durable) {
+    if (gate_->dead) co_return gone();
+    if (gate_->full) co_return fail(ErrorKind::storage_full, "STORAGE_FULL", "no space left");
+    const auto number = ++gate_->writes;
+    const bool last = gate_->die_at_write && number >= *gate_->die_at_write;
+    if (last && gate_->die_before) gate_->dead = true;
+    if (!gate_->pass({.write = true, .what = name})) co_return gone();
+    auto outcome = co_await std::move(work);
+    if constexpr (std::is_void_v<T>) {
+      if (outcome) durable();
+    } else {
+      if (outcome) durable(*outcome);
+    }
+    if (last) gate_->dead = true;
+    if (!gate_->pass({.write = true, .what = name, .after = true})) co_return gone();
+    co_return outcome;
+  }
+
+  std::shared_ptr<Gate> gate_;
+};
+
+}  // namespace
+
+std::string_view write_name(const ports::JobChange& change) {
+  for (const auto& event : change.events) {
+    if (const auto* ended = std::get_if<domain::AttemptEnded>(&event.body)) {
+      return ended->outcome == domain::Outcome::never_started ? "never_started" : domain::event_name(event.body);
+    }
+  }
+  return change.events.empty() ? "nothing" : domain::event_name(change.events.back().body);
+}
+
+std::unique_ptr<Stores> gated(store::SqliteStore& inner, std::shared_ptr<Gate> gate) {
+  return std::make_unique<GatedStore>(inner, std::move(gate));
+}
+
+std::unique_ptr<ports::SiteConnector> gated(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate,
+                                            const Clock& clock, std::string site) {
+  return std::make_unique<GatedConnector>(std::move(inner), std::move(gate), clock, std::move(site));
+}
+
+}  // namespace hansa::bottle
