@@ -11,6 +11,10 @@ using domain::Reason;
 
 namespace {
 
+/// How long a requeued job is kept back. Slurm takes two minutes; a second keeps its runs apart in an accounting of whole
+/// seconds.
+constexpr Milliseconds kRequeuedFor{1'000};
+
 std::int32_t tasks_on(const domain::Resources& r, std::int32_t node) {
   return r.tasks / r.nodes + (node < r.tasks % r.nodes ? 1 : 0);
 }
@@ -172,8 +176,7 @@ Result<SiteJobId> Cluster::submit(ClusterRequest request) {
   if (auto admitted = admissible(request); !admitted) return std::unexpected(std::move(admitted.error()));
   if (request.queue.empty()) request.queue = queues_.front().name;
 
-  const SiteJobId id(std::to_string(next_id_));
-  next_id_ = next_id_ == options_.last_job_id ? options_.first_job_id : next_id_ + 1;
+  const auto id = take_id();
   auto& job = jobs_.emplace_back();
   job.serial = static_cast<std::int64_t>(jobs_.size());
   job.id = id;
@@ -185,6 +188,19 @@ Result<SiteJobId> Cluster::submit(ClusterRequest request) {
   waiting_.insert(turn_of(job));
   wake_scheduler();
   return id;
+}
+
+/// The next one that no listed job has. If all are taken, the next: a cluster that small does not get so full.
+SiteJobId Cluster::take_id() {
+  for (auto tries = options_.last_job_id - options_.first_job_id;; --tries) {
+    SiteJobId id(std::to_string(next_id_));
+    next_id_ = next_id_ == options_.last_job_id ? options_.first_job_id : next_id_ + 1;
+    const auto before = by_id_.find(id.str());
+    if (tries <= 0 || before == by_id_.end()) return id;
+    const auto& last = jobs_[index(before->second.back())];
+    const bool taken = last.state != ClusterState::ended || (*last.ended_at + options_.min_job_age > now_ && !last.forgotten);
+    if (!taken) return id;
+  }
 }
 
 void Cluster::submit_later(UtcTime when, ClusterRequest request) {
@@ -280,7 +296,9 @@ void Cluster::schedule() {
   std::optional<Shadow> shadow;
   std::set<QueueName> blocked;  // queues whose turn is over, without backfilling
   std::size_t looked_at = 0;
-  for (auto it = waiting_.begin(); it != waiting_.end() && looked_at < options_.backfill_depth;) {
+  bool started = false;
+  auto it = waiting_.begin();
+  for (; it != waiting_.end() && looked_at < options_.backfill_depth;) {
     auto& job = jobs_[index((it++)->second)];
     const auto& queue = queues_[*queue_index(job.request.queue)];
     if (job.held) continue;
@@ -307,6 +325,7 @@ void Cluster::schedule() {
         }
       }
       start(job, std::move(shares));
+      started = true;
       continue;
     }
     if (!shadow) job.pending_reason = "Resources";
@@ -316,6 +335,7 @@ void Cluster::schedule() {
       blocked.insert(queue.name);
     }
   }
+  if (started && it != waiting_.end()) wake_scheduler();  // it ended at its depth, and what it started is out of the way now
 }
 
 // ---- runs
@@ -342,7 +362,9 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
       if (j.state == ClusterState::running && j.run == run) what(j);
     });
   };
-  if (job.request.fenced && !take_fence(job)) {
+  auto refused = job.request.fenced ? wrapper_(fences_, job) : std::nullopt;
+  if (refused) {
+    job.reason = std::move(*refused);
     // The wrapper's exit codes: connectors/transport/wrapper.hpp.
     planned(now_, [this](ClusterJob& j) {
       const auto code = j.reason.code == "DUPLICATE" ? 113 : j.reason.code == "SITE_REQUEUED" ? 114 : 115;
@@ -351,6 +373,7 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
     return;
   }
   ++job.payload_starts;
+  ++payload_starts_;
   const auto& behaviour = job.request.behaviour;
   if (behaviour.node_fails_after && job.run == 0 &&
       *behaviour.node_fails_after < std::min(behaviour.run, job.request.time_limit)) {
@@ -369,27 +392,22 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
   }
 }
 
-bool Cluster::take_fence(ClusterJob& job) {
+std::optional<Reason> take_fence(Fences& fences, const ClusterJob& job) {
   if (job.request.behaviour.fence_error) {
-    job.reason = {.code = "FENCE_FAILED", .message = "the fence could not be taken, nothing was run: disk quota exceeded"};
-    return false;
+    return Reason{.code = "FENCE_FAILED", .message = "the fence could not be taken, nothing was run: disk quota exceeded"};
   }
   const auto mine = "job:" + job.id.str() + ":";
   const auto [fence, taken] =
-      fences_.try_emplace({job.request.account.str(), job.request.name + ".0"}, mine + std::to_string(job.run));
-  if (taken) return true;
+      fences.try_emplace({job.request.account.str(), job.request.name + ".0"}, mine + std::to_string(job.run));
+  if (taken) return std::nullopt;
   if (fence->second.starts_with(mine)) {
-    if (job.request.requeue) return true;
-    job.reason = {.code = "SITE_REQUEUED", .message = "the site started the job again although it may run only once"};
-    return false;
+    if (job.request.requeue) return std::nullopt;
+    return Reason{.code = "SITE_REQUEUED", .message = "the site started the job again although it may run only once"};
   }
-  if (fence->second == "sealed") {
-    job.reason = {.code = "DUPLICATE", .message = "the broker had withdrawn this attempt before it started; nothing was run"};
-  } else {
-    job.reason = {.code = "DUPLICATE",
-                  .message = "another site job (" + fence->second + ") has this attempt's fence; nothing was run"};
-  }
-  return false;
+  if (fence->second == "sealed")
+    return Reason{.code = "DUPLICATE", .message = "the broker had withdrawn this attempt before it started; nothing was run"};
+  return Reason{.code = "DUPLICATE",
+                .message = "another site job (" + fence->second + ") has this attempt's fence; nothing was run"};
 }
 
 bool Cluster::seal(const LocalAccount& account, std::string_view tag, std::int32_t task, SiteJobId& holder) {
@@ -433,9 +451,7 @@ void Cluster::end_run(ClusterJob& job, std::string_view site_state, Outcome outc
   job.ended_at = now_;
   const auto finish = [this](ClusterJob& j) {
     j.state = ClusterState::ended;
-    const auto alive = alive_by_name_.find({j.request.name, j.request.account.str()});
-    alive->second.erase(j.serial);
-    if (alive->second.empty()) alive_by_name_.erase(alive);
+    leave_alive(j);
   };
   if (!on_nodes) {
     waiting_.erase(turn_of(job));
@@ -456,6 +472,12 @@ void Cluster::end_run(ClusterJob& job, std::string_view site_state, Outcome outc
   });
 }
 
+void Cluster::leave_alive(const ClusterJob& job) {
+  const auto alive = alive_by_name_.find({job.request.name, job.request.account.str()});
+  alive->second.erase(job.serial);
+  if (alive->second.empty()) alive_by_name_.erase(alive);
+}
+
 void Cluster::back_to_queue(ClusterJob& job, std::string_view site_state) {
   record_run(job, site_state, 0, 0);
   job.past_runs.push_back(accounting_.back().run);
@@ -463,6 +485,13 @@ void Cluster::back_to_queue(ClusterJob& job, std::string_view site_state) {
   job.state = ClusterState::pending;
   job.site_state = "PENDING";
   job.pending_reason = "BeginTime";
+  job.held = true;
+  at(now_ + kRequeuedFor, [this, serial = job.serial, run = job.run + 1] {
+    auto& j = jobs_[index(serial)];
+    if (j.state != ClusterState::pending || j.run != run || !j.held) return;
+    j.held = false;
+    wake_scheduler();
+  });
   job.started_at.reset();
   job.shares.clear();
   ++job.run;
@@ -534,9 +563,38 @@ void Cluster::set_queue_up(const QueueName& name, bool up) {
   wake_scheduler();
 }
 
+void Cluster::restart_controller(Milliseconds lost) {
+  for (auto at = jobs_.rbegin(); at != jobs_.rend() && at->submitted_at + lost > now_; ++at) {
+    auto& job = *at;
+    if (job.state != ClusterState::pending && job.state != ClusterState::running) continue;
+    job.forgotten = true;
+    job.ended_at = now_;
+    leave_alive(job);
+    if (job.state == ClusterState::running)
+      release_nodes(job);
+    else
+      waiting_.erase(turn_of(job));
+    job.state = ClusterState::ended;
+  }
+  wake_scheduler();
+}
+
+void Cluster::step_clock(Milliseconds by) {
+  const auto off = clock_steps_.empty() ? Milliseconds{0} : clock_steps_.back().second;
+  clock_steps_.emplace_back(now_, off + by);
+}
+
+UtcTime Cluster::told(UtcTime moment) const {
+  for (auto step = clock_steps_.rbegin(); step != clock_steps_.rend(); ++step) {
+    if (step->first <= moment) return moment + step->second;
+  }
+  return moment;
+}
+
 // ---- listings
 
 bool Cluster::is_listed(const ClusterJob& job) const {
+  if (job.forgotten) return false;
   if (job.submitted_at + options_.visibility_lag > now_) return false;
   return job.state != ClusterState::ended || *job.ended_at + options_.min_job_age > now_;
 }
@@ -565,7 +623,7 @@ const ClusterJob* Cluster::job(const SiteJobId& id, std::string_view name) const
   const auto found = by_id_.find(id.str());
   if (found == by_id_.end()) return nullptr;
   for (auto serial = found->second.rbegin(); serial != found->second.rend(); ++serial) {
-    if (const auto& job = jobs_[index(*serial)]; job.request.name == name) return &job;
+    if (const auto& job = jobs_[index(*serial)]; job.request.name == name && !job.forgotten) return &job;
   }
   return nullptr;
 }
@@ -583,7 +641,7 @@ void Cluster::describe(domain::SiteSnapshot& snapshot) const {
     snapshot.running.push_back({.id = job.id,
                                 .queue = job.request.queue,
                                 .shares = job.shares,
-                                .expected_end = *job.started_at + job.request.time_limit});
+                                .expected_end = told(*job.started_at) + job.request.time_limit});
   }
   for (const auto& [tier, serial] : waiting_) {
     const auto& job = jobs_[index(serial)];

@@ -119,6 +119,7 @@ struct ClusterJob {
   std::int32_t signal = 0;
   domain::Reason reason;
   std::int32_t payload_starts = 0;    // how often it got past its fence
+  bool forgotten = false;             // by its controller: no listing shows it and no cancel finds it
   std::vector<ClusterRun> past_runs;  // before a requeue
 
   [[nodiscard]] std::int32_t cores() const { return request.resources.tasks * request.resources.cpus_per_task; }
@@ -129,6 +130,13 @@ struct AccountingLine {
   std::int64_t serial = 0;
   ClusterRun run;
 };
+
+/// The links in people's fence folders: (account, tag.task) -> "job:<id>:<run>" | "sealed".
+using Fences = std::map<std::pair<std::string, std::string>, std::string>;
+
+/// What Hansa's wrapper does before the payload: takes the fence, or says why the payload must not start.
+std::optional<domain::Reason> take_fence(Fences& fences, const ClusterJob& job);
+using Wrapper = std::function<std::optional<domain::Reason>(Fences&, const ClusterJob&)>;
 
 enum class Killed { never_started, stopped, already_ended, not_pending, no_such_job };
 
@@ -158,7 +166,7 @@ class Cluster {
   [[nodiscard]] std::vector<const ClusterJob*> recorded(std::string_view name) const;
   [[nodiscard]] bool is_listed(const ClusterJob& job) const;
   /// The accounting knows of the job, of its start, of its end.
-  [[nodiscard]] bool is_recorded(const ClusterJob& job) const { return recorded_by_now(job.submitted_at); }
+  [[nodiscard]] bool is_recorded(const ClusterJob& job) const { return !job.forgotten && recorded_by_now(job.submitted_at); }
   [[nodiscard]] bool recorded_by_now(UtcTime event) const { return event + options_.accounting_lag <= now_; }
   /// The last job with that id and that name; an id alone may have been recycled.
   [[nodiscard]] const ClusterJob* job(const SiteJobId& id, std::string_view name) const;
@@ -166,6 +174,12 @@ class Cluster {
   [[nodiscard]] const std::vector<AccountingLine>& accounting() const { return accounting_; }
   [[nodiscard]] const ClusterJob& job_of(const AccountingLine& line) const { return jobs_[index(line.serial)]; }
   [[nodiscard]] const std::deque<ClusterJob>& jobs() const { return jobs_; }
+  /// Pending or running, everybody's: what MaxJobCount limits.
+  [[nodiscard]] std::size_t alive_jobs() const { return waiting_.size() + running_.size(); }
+  /// Payloads started since the beginning.
+  [[nodiscard]] std::int64_t payload_starts() const { return payload_starts_; }
+  /// What the site's wall clock showed at that moment: every time that it tells was read off that clock.
+  [[nodiscard]] UtcTime told(UtcTime moment) const;
 
   // The account's work folder.
 
@@ -180,10 +194,16 @@ class Cluster {
   /// A node goes down with what runs on it, or comes back.
   void set_node_usable(std::size_t node, bool usable);
   void set_queue_up(const QueueName& name, bool up);
+  /// The controller dies and starts again. What it had accepted in the last `lost` was not on its disk yet: jobs of that time
+  /// that have not ended are forgotten, and the nodes kill what runs of them when they register.
+  void restart_controller(Milliseconds lost);
+  /// The wall clock steps, as for summer time on a machine that keeps local time. The site's doings do not notice.
+  void step_clock(Milliseconds by);
+  /// Another wrapper than Hansa's: for tests that show what Hansa's is good for.
+  void set_wrapper(Wrapper wrapper) { wrapper_ = std::move(wrapper); }
+  void set_accounting_lag(Milliseconds lag) { options_.accounting_lag = lag; }
 
  private:
-  using FenceKey = std::pair<std::string, std::string>;  // account, tag.task
-
   struct Place {                      // a node's free capacity
     std::int32_t cores = 0;
     std::int64_t memory = 0;
@@ -202,13 +222,14 @@ class Cluster {
   [[nodiscard]] std::optional<std::size_t> queue_index(const QueueName& name) const;
   [[nodiscard]] Result<void> admissible(const ClusterRequest& request) const;
   [[nodiscard]] bool first_of_its_name(const ClusterJob& job) const;
+  [[nodiscard]] SiteJobId take_id();
+  void leave_alive(const ClusterJob& job);
   /// Nodes for the job from `from` to its limit, or none; `beside`, if any, must have room for it as well.
   [[nodiscard]] std::vector<domain::NodeShare> place(const ClusterJob& job, const std::vector<Place>& free, UtcTime from,
                                                      const std::vector<Place>* beside = nullptr) const;
   [[nodiscard]] Shadow shadow_of(const ClusterJob& head) const;
   [[nodiscard]] std::pair<std::int32_t, std::int64_t> turn_of(const ClusterJob& job) const;
   void start(ClusterJob& job, std::vector<domain::NodeShare> shares);
-  bool take_fence(ClusterJob& job);
   void end_run(ClusterJob& job, std::string_view site_state, domain::Outcome outcome, std::int32_t exit_code, std::int32_t signal,
                domain::Reason reason);
   void back_to_queue(ClusterJob& job, std::string_view site_state);
@@ -232,8 +253,11 @@ class Cluster {
   std::unordered_map<std::string, std::vector<std::int64_t>> by_id_;
   std::map<std::pair<std::string, std::string>, std::set<std::int64_t>> alive_by_name_;  // name, account
   std::int64_t next_id_;
+  std::int64_t payload_starts_ = 0;
+  std::vector<std::pair<UtcTime, Milliseconds>> clock_steps_;  // from when on the wall clock is so far off
   std::vector<AccountingLine> accounting_;
-  std::map<FenceKey, std::string> fences_;  // -> "job:<id>:<run>" | "sealed"
+  Fences fences_;
+  Wrapper wrapper_ = take_fence;
 };
 
 }  // namespace hansa::connectors::model

@@ -14,6 +14,7 @@ using domain::CancelOutcome;
 namespace {
 
 constexpr std::size_t kUsagePageRecords = 1000;
+constexpr Milliseconds kTakenAgainAfter{5'000};  // sbatch to a controller that has MaxJobCount jobs
 
 std::unexpected<Error> too_late() {
   return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the site did not answer in time");
@@ -27,25 +28,26 @@ std::optional<std::int32_t> if_not_zero(std::int32_t value) { return value == 0 
 
 /// Sites tell times in whole seconds.
 UtcTime whole(UtcTime t) { return UtcTime{std::chrono::floor<Seconds>(t)}; }
-std::optional<UtcTime> whole(std::optional<UtcTime> t) { return t ? std::optional(whole(*t)) : t; }
 
-domain::UsageRecord usage_record(const SiteId& site, const std::string& cluster, const ClusterJob& job, const ClusterRun& run) {
+domain::UsageRecord usage_record(const SiteId& site, const Cluster& cluster, const AccountingLine& line) {
+  const auto& job = cluster.job_of(line);
+  const auto& run = line.run;
   const auto& r = job.request.resources;
   domain::UsageRecord record{.site = site,
-                             .cluster = cluster,
+                             .cluster = cluster.options().name,
                              .site_job_id = job.id,
                              .tag = Tag(job.request.name),
                              .account = job.request.account,
                              .scheduler_account = job.request.scheduler_account,
                              .queue = job.request.queue,
-                             .submitted_at = whole(job.submitted_at),
-                             .ended_at = whole(run.ended_at),
+                             .submitted_at = whole(cluster.told(job.submitted_at)),
+                             .ended_at = whole(cluster.told(run.ended_at)),
                              .site_state = run.site_state,
                              .exit_code = run.exit_code,
                              .source_line = {}};
   if (run.started_at) {
-    record.started_at = whole(*run.started_at);
-    record.elapsed = std::chrono::floor<Seconds>(record.ended_at - *record.started_at);
+    record.started_at = whole(cluster.told(*run.started_at));
+    record.elapsed = std::chrono::floor<Seconds>(whole(run.ended_at) - whole(*run.started_at));
     record.nodes = r.nodes;
     record.cores = job.cores();
     record.gpus = r.gpus_per_node * r.nodes;
@@ -66,6 +68,12 @@ ModelSite::ModelSite(const Clock& clock, ClusterOptions options, Milliseconds sk
 Cluster& ModelSite::cluster() {
   cluster_.advance_to(start_ + (clock_.now_monotonic() - origin_));
   return cluster_;
+}
+
+std::vector<domain::UsageRecord> ModelSite::usage_records(const SiteId& site) {
+  std::vector<domain::UsageRecord> records;
+  for (const auto& line : cluster().accounting()) records.push_back(usage_record(site, cluster_, line));
+  return records;
 }
 
 // ---- the way there and back
@@ -90,6 +98,10 @@ Task<void> ModelConnector::reach(Deadline deadline) {
 }
 
 Task<void> ModelConnector::come_back(Deadline deadline) {
+  if (model_->faults.mute) {
+    co_await scheduler_.sleep_until(deadline.at);
+    co_return too_late();
+  }
   if (!co_await pass(model_->faults.latency - model_->faults.latency / 2, deadline)) co_return too_late();
   if (model_->faults.garbage) {
     co_return fail(ErrorKind::internal, "SITE_GARBAGE", "the site's answer was not understood", "<html>502 Bad Gateway</html>");
@@ -134,6 +146,9 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
   auto& faults = model_->faults;
   if (faults.refuse) co_return refused(*faults.refuse);
 
+  while (faults.max_jobs && model_->cluster().alive_jobs() >= *faults.max_jobs) {
+    if (!co_await pass(kTakenAgainAfter, deadline)) co_return unknown_submit("it was told to wait, and did not answer in time");
+  }
   if (faults.submit_delay.count() > 0) {  // the client's command waits in the scheduler's queue, and may be dead by then
     const auto delay = faults.submit_delay;
     if (scheduler_.now_monotonic() + delay >= deadline.at) {
@@ -161,7 +176,9 @@ ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   const auto& cluster = model_->cluster();
   ports::JobStatus status{.id = job.id, .run = job.run, .site_state = {}, .pending_reason = {}, .reason = {}};
   const bool listed = cluster.is_listed(job);
-  if (!listed && (model_->faults.history_off || !cluster.is_recorded(job))) return status;
+  const bool history = !model_->faults.history_off && !model_->faults.history_empty;
+  if (!listed && (!history || !cluster.is_recorded(job))) return status;
+  const auto whole_told = [&](const std::optional<UtcTime>& t) { return t ? std::optional(whole(cluster.told(*t))) : t; };
 
   // The queue tells what is; the history what was `accounting_lag` ago.
   const auto known = [&](const std::optional<UtcTime>& event) { return event && (listed || cluster.recorded_by_now(*event)); };
@@ -171,7 +188,7 @@ ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
     if (listed) status.pending_reason = job.pending_reason;
     return status;
   }
-  status.started_at = whole(job.started_at);
+  status.started_at = whole_told(job.started_at);
   if (!known(job.ended_at)) {
     status.phase = ports::Phase::running;
     status.site_state = "RUNNING";
@@ -184,7 +201,7 @@ ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   }
   status.phase = ports::Phase::ended;
   status.site_state = job.site_state;
-  status.ended_at = whole(job.ended_at);
+  status.ended_at = whole_told(job.ended_at);
   status.outcome = job.outcome;
   if (job.started_at) {
     status.exit_code = job.exit_code;
@@ -205,7 +222,7 @@ Task<ports::FindResult> ModelConnector::find(std::vector<ports::SiteJob> wanted,
   for (const auto& name : names) {
     std::set<std::int64_t> serials;
     for (const auto* job : cluster.listed(name)) serials.insert(job->serial);
-    if (history) {
+    if (history && !model_->faults.history_empty) {
       for (const auto* job : cluster.recorded(name)) serials.insert(job->serial);
     }
     for (const auto serial : serials) {
@@ -213,7 +230,7 @@ Task<ports::FindResult> ModelConnector::find(std::vector<ports::SiteJob> wanted,
       result.sightings.push_back({.tag = Tag(name),
                                   .cluster = cluster.options().name,
                                   .account = job.request.account,
-                                  .submitted_at = whole(job.submitted_at),
+                                  .submitted_at = whole(cluster.told(job.submitted_at)),
                                   .status = status_of(job)});
     }
   }
@@ -276,14 +293,14 @@ Task<ports::UsagePage> ModelConnector::usage(ports::UsageCursor from, Deadline d
   const auto& cluster = model_->cluster();
   const auto& lines = cluster.accounting();
   ports::UsagePage page;
-  for (; next < lines.size() && cluster.recorded_by_now(lines[next].run.ended_at); ++next) {
+  for (; !model_->faults.history_empty && next < lines.size() && cluster.recorded_by_now(lines[next].run.ended_at); ++next) {
     if (page.records.size() == kUsagePageRecords) {
       page.complete = false;
       break;
     }
     const auto& job = cluster.job_of(lines[next]);
     if (!domain::parse_tag(job.request.name)) continue;
-    page.records.push_back(usage_record(site_, cluster.options().name, job, lines[next].run));
+    page.records.push_back(usage_record(site_, cluster, lines[next]));
   }
   page.next.text = std::to_string(next);
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));

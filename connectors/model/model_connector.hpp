@@ -19,12 +19,15 @@ namespace hansa::connectors::model {
 /// What a test sets. All off at first; each counts from the next call on.
 struct Faults {
   bool silent = false;                // calls hang until their deadline; nothing reaches the site
+  bool mute = false;                  // the other way: the site does what it is asked, and no answer comes back
   bool down = false;                  // the connection is refused at once
   bool garbage = false;               // the site does what it is asked and answers nonsense
   bool history_off = false;           // the accounting does not answer, the queue does
+  bool history_empty = false;         // it answers "none" to everything, as if all were well
   std::int32_t lose_submit_replies = 0;  // so many submissions are accepted and their receipts lost
   Milliseconds submit_delay{0};       // the site accepts so much later, also when the client has gone
   std::optional<std::string> refuse;  // the scheduler's words to every submission
+  std::optional<std::size_t> max_jobs;   // no more are taken; sbatch sleeps, tries again, and dies at its deadline
   Milliseconds latency{0};            // of every call: half on the way there, half back
 };
 
@@ -49,6 +52,8 @@ class ModelSite {
 
   /// As it is now.
   Cluster& cluster();
+  /// The site's own words on every run that has ended, as usage() gives them once they are in the accounting.
+  std::vector<domain::UsageRecord> usage_records(const SiteId& site);
 
   Faults faults;
   Calls calls;

@@ -271,13 +271,55 @@ TEST_CASE("ids are recycled, names tell the jobs apart") {
   o.last_job_id = 8;
   Cluster cluster(std::move(o), kStart);
   const auto a = submit(cluster, request("a", 1, 1s, 1min));
-  submit(cluster, request("b", 1, 1s, 1min));
+  const auto b = submit(cluster, request("b", 1, 3h, 4h));
+  cluster.advance_to(kStart + 1h);  // a has left the listing, b runs
   const auto c = submit(cluster, request("c", 1, 1s, 1min));
   CHECK(a.str() == "7");
+  CHECK(b.str() == "8");
   CHECK(c == a);
   CHECK(cluster.job(a, "a")->serial == 1);
   CHECK(cluster.job(a, "c")->serial == 3);
   CHECK(cluster.job(a, "b") == nullptr);
+  cluster.advance_to(kStart + 2h);
+  CHECK(submit(cluster, request("d", 1, 1s, 1min)) == a);  // not b's, which is listed still
+}
+
+TEST_CASE("a controller that starts again may have forgotten its last second, and what it forgot is shown by nothing") {
+  Cluster cluster(options(1, 4), kStart);
+  submit(cluster, request("a", 4, 1h, 2h));
+  cluster.advance_to(kStart + 10s);
+  const auto b = submit(cluster, request("b", 4, 1s, 1min));
+  cluster.restart_controller(0s);
+  CHECK(cluster.listed("b").size() == 1);
+  cluster.restart_controller(1s);
+  CHECK(cluster.listed("a").size() == 1);
+  CHECK(cluster.listed("b").empty());
+  CHECK(cluster.cancel(b, "b", false) == Killed::no_such_job);
+  cluster.advance_to(kStart + 3h);
+  CHECK(cluster.recorded("b").empty());
+  CHECK(started(cluster, "a") == 0);
+  CHECK(cluster.accounting().size() == 1);
+}
+
+TEST_CASE("a clock that steps changes what is told, not what happens, and not what was told before") {
+  Cluster cluster(options(1, 4), kStart);
+  cluster.advance_to(kStart + 10s);
+  cluster.step_clock(1h);
+  cluster.advance_to(kStart + 20s);
+  cluster.step_clock(-1h);
+  CHECK(cluster.told(kStart + 5s) == kStart + 5s);
+  CHECK(cluster.told(kStart + 15s) == kStart + 15s + 1h);
+  CHECK(cluster.told(kStart + 25s) == kStart + 25s);
+  CHECK(cluster.now() == kStart + 20s);
+}
+
+TEST_CASE("a pass that ends at its depth is followed by another when it has started something") {
+  auto o = options(1, 8);
+  o.backfill_depth = 2;
+  Cluster cluster(std::move(o), kStart);
+  for (const auto* name : {"a", "b", "c", "d", "e"}) submit(cluster, request(name, 1, 1h, 2h));
+  cluster.advance_to(kStart + 5s);
+  CHECK(started(cluster, "e") == 0);
 }
 
 TEST_CASE("a node that goes down takes its jobs with it and starts nothing until it is back") {
