@@ -63,7 +63,7 @@ struct AttemptSeenAgain {
 struct AttemptBound {
   std::int32_t attempt = 1;
   SiteJobId site_job_id;
-  bool adopted = false;                // found at the site instead of returned by the submission
+  bool adopted = false;                // found at the site instead of returned by the submission; also in place of a duplicate
   bool operator==(const AttemptBound&) const = default;
 };
 /// A site job that carries our tag and is not ours, or is one too many. Recorded, shown, never adopted.

@@ -75,8 +75,12 @@ class Step {
 
   Result<void> operator()(const AttemptBound& e) {
     return live(e.attempt, [&](Attempt& attempt) -> Result<void> {
-      if (attempt.state == AttemptState::bound) return refuse("the attempt is bound already");
       if (e.site_job_id.empty()) return refuse("only a site's job id binds");
+      if (attempt.state == AttemptState::bound) {  // to a duplicate: what was seen of that one is no history of this one
+        if (!e.adopted || e.site_job_id == attempt.site_job_id) return refuse("the attempt is bound already");
+        for (auto& run : attempt.runs) run = Run{.task_index = run.task_index, .number = run.number};
+        job_.started_at.reset();
+      }
       attempt.state = AttemptState::bound;
       attempt.site_job_id = e.site_job_id;
       attempt.unknown_since.reset();

@@ -5,7 +5,7 @@
 // Invariants, whatever the order of events:
 //  - a terminal state never changes again (marks on the cancel intent may be completed);
 //  - at most one attempt is not ended; attempt numbers are 1, 2, 3, ...;
-//  - an attempt is bound to one site job id for ever;
+//  - an attempt is bound to one site job at a time; only the holder of its fence takes the place of another (ADR 0008);
 //  - unknown_since is a mark: it changes no state;
 //  - version counts the events.
 

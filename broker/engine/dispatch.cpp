@@ -155,10 +155,17 @@ async::Task<> Dispatch::bind(JobId id, std::int32_t attempt, SiteJobId site_job_
   if (attempt_now != nullptr && attempt_now->site_job_id == site_job_id) co_return Result<void>{};
   context_.log.write(ports::LogLevel::warning, "cancels a submission that came too late",
                      {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", site_job_id.str()}});
-  auto cancelled = co_await desk.call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
-                                                     [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                       return connector.cancel(ours, ports::CancelWhen::always, until);
-                                                     });
+  // Of two submissions of one live attempt either may have the fence: what runs is left to run.
+  const bool twin = attempt_now != nullptr && attempt_now->number == attempt;
+  if (twin) {
+    auto noted = co_await reconciler_.quarantine(
+        id, attempt, site_job_id, {"DUPLICATE", "one submission too many of this attempt; its fence keeps it from running"});
+    if (!noted && noted.error().kind != ErrorKind::not_found) co_return noted;
+  }
+  const auto when = twin ? ports::CancelWhen::only_while_pending : ports::CancelWhen::always;
+  auto cancelled = co_await desk.call<CancelOutcome>(
+      CallKind::cancel, context_.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.cancel(ours, when, until); });
   if (!cancelled) co_return std::unexpected(cancelled.error());
   co_return Result<void>{};
 }
@@ -196,15 +203,18 @@ async::Task<> Dispatch::cancel_until_resolved(JobId id) {
                           {"code", outcome.error().code},
                           {"error", outcome.error().message}});
     }
-    const auto word = outcome.value_or(CancelOutcome::unknown);
-    auto stored = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
-      const bool open = now.cancel && (!now.cancel->outcome ||
-                                       (*now.cancel->outcome == CancelOutcome::unknown && word != CancelOutcome::unknown));
-      return open ? Step{.events = {CancelResolved{word}}} : Step{};
-    });
+    // What it did to the attempt is seen at the next look: the site speaks of one site job, and another may have the fence.
+    const bool answered = outcome.value_or(CancelOutcome::unknown) != CancelOutcome::unknown;
+    if (!answered) {
+      auto stored = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
+        const bool silent = now.cancel && !now.cancel->outcome;
+        return silent ? Step{.events = {CancelResolved{CancelOutcome::unknown}}} : Step{};
+      });
+      if (!stored) co_return Result<void>{};
+    }
     desk->wake_status.set();
-    if (!stored || word != CancelOutcome::unknown) co_return Result<void>{};
-    co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + pause);
+    const auto until_next = answered ? std::max(pause, context_.options.status_interval) : pause;
+    co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + until_next);
   }
 }
 

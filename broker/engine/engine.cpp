@@ -4,6 +4,8 @@
 #include "broker/async/run_on.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dispatch.hpp"
+#include "broker/engine/fence.hpp"
+#include "broker/engine/observation.hpp"
 #include "broker/engine/placement.hpp"
 #include "broker/engine/reconciler.hpp"
 #include "broker/engine/watch.hpp"
@@ -54,7 +56,7 @@ class Engine::Loops {
         reconciler_(context_),
         dispatch_(context_, reconciler_),
         placement_(context_, dispatch_),
-        watch_(context_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
+        watch_(context_, reconciler_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
         intake_(parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts,
                 [this](std::vector<Job> jobs) { deliver(std::move(jobs)); }),
         tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
@@ -90,7 +92,8 @@ class Engine::Loops {
     const auto* is = after.live_attempt();
     if (was != nullptr && (is == nullptr || is->site != was->site)) {
       if (auto* desk = context_.desk(was->site)) {
-        for (auto* set : {&desk->live, &desk->bound, &desk->unresolved, &desk->waiting_there}) set->erase(after.id);
+        for (auto* set : {&desk->live, &desk->bound, &desk->unresolved, &desk->unseen, &desk->waiting_there})
+          set->erase(after.id);
       }
     }
     if (is != nullptr) {
@@ -101,6 +104,9 @@ class Engine::Loops {
         keep(desk->live, true);
         keep(desk->bound, is->state == AttemptState::bound);
         keep(desk->unresolved, is->state == AttemptState::sent);
+        const bool unseen = is->state == AttemptState::bound && is->unknown_since && is->reason.code == kNotSeen;
+        if (unseen && !desk->unseen.contains(after.id)) desk->wake_reconciler.set();
+        keep(desk->unseen, unseen);
         keep(desk->waiting_there, after.state == JobState::submitting || after.state == JobState::queued);
       }
     }
@@ -164,7 +170,31 @@ class Engine::Loops {
   }
 
   async::Task<Job> resolve_lost(JobId id, Principal by, std::string reason) {
-    co_return co_await change(id, [&](const Job&) -> Result<Step> { return Step{.events = {ResolvedLost{by, reason}}}; });
+    SiteDesk* desk = nullptr;
+    std::optional<ports::Fence> fence;
+    auto done = co_await change(id, [&](const Job& job) -> Result<Step> {
+      if (const auto* attempt = job.live_attempt(); attempt != nullptr) {
+        desk = context_.desk(attempt->site);
+        fence = fence_of(job, *attempt);
+      }
+      return Step{.events = {ResolvedLost{by, reason}}};
+    });
+    // What may still lie there must not start when the site is back. If it runs already it goes on to its end, and is booked.
+    if (done && desk != nullptr && fence) (void)tasks_.spawn("seal", seal_given_up(*desk, *fence));
+    co_return done;
+  }
+
+  async::Task<> seal_given_up(SiteDesk& desk, ports::Fence fence) {
+    constexpr Milliseconds kFirstPause{10'000}, kLongestPause{3'600'000};
+    for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+      const auto outcome = co_await seal_fence(context_, desk, fence);
+      if (outcome && !outcome->sealed) {
+        parts_.log.write(ports::LogLevel::warning, "a job that was given up has run at its site",
+                         {{"tag", fence.tag.str()}, {"site", desk.site().id.str()}, {"site_job_id", outcome->holder.str()}});
+      }
+      if (outcome) co_return Result<void>{};
+      co_await parts_.scheduler.sleep_until(parts_.scheduler.now_monotonic() + pause);
+    }
   }
 
   async::Task<ports::OutputChunk> read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,

@@ -17,6 +17,11 @@ const Run* find_run(const Attempt& attempt, std::int32_t number) {
 
 }  // namespace
 
+bool asks_for_the_fence(const ports::JobStatus& status) {
+  return status.phase == Phase::ended &&
+         (status.outcome == Outcome::never_started || status.outcome == Outcome::cancelled || status.reason.code == "DUPLICATE");
+}
+
 std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
   std::vector<EventBody> events;
   const auto* attempt = job.live_attempt();
@@ -24,11 +29,12 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
   const auto number = attempt->number;
 
   if (status.phase == Phase::not_seen) {
-    if (!attempt->unknown_since) {
-      events.emplace_back(
-          AttemptUnknown{number,
-                         {"NOT_SEEN", "the site's queue and accounting do not show site job " + attempt->site_job_id.str() +
-                                          "; that proves nothing, it is looked for again"}});
+    const auto& code = attempt->reason.code;
+    if (!attempt->unknown_since || (code != kNotSeen && code != kRanUnseen)) {
+      events.emplace_back(AttemptUnknown{
+          number,
+          {std::string(kNotSeen), "the site's queue and accounting do not show site job " + attempt->site_job_id.str() +
+                                      "; that proves nothing, it is looked for again"}});
     }
     return events;
   }

@@ -11,6 +11,13 @@
 
 namespace hansa::engine {
 
+/// Codes of AttemptUnknown for a bound attempt that the site does not show.
+inline constexpr std::string_view kNotSeen = "NOT_SEEN";       // it is looked for
+inline constexpr std::string_view kRanUnseen = "RAN_UNSEEN";  // it has started, and nothing shows it: only a person can end it
+
+/// What the site says of its job need not be so for the attempt: another job may have the fence.
+bool asks_for_the_fence(const ports::JobStatus& status);
+
 /// The events that `status` of the job's live, bound attempt gives rise to; none if it tells nothing new.
 /// Absence (Phase::not_seen) is never an end: it is at most a mark.
 std::vector<domain::EventBody> observe(const domain::Job& job, const ports::JobStatus& status);

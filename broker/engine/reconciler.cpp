@@ -2,6 +2,7 @@
 #include "broker/engine/reconciler.hpp"
 
 #include "broker/engine/dispatch.hpp"
+#include "broker/engine/fence.hpp"
 #include "broker/engine/observation.hpp"
 
 #include <algorithm>
@@ -40,12 +41,16 @@ void Reconciler::forget(const JobId& id) {
     at = quarantined_.erase(at);
 }
 
-std::vector<JobId> Reconciler::due(const SiteDesk& desk) const {
+std::vector<JobId> Reconciler::due(const SiteDesk& desk) {
   const auto now = context_.scheduler.now_monotonic();
   std::vector<JobId> ids;
   for (const auto& id : desk.unresolved) {
     const auto at = looks_.find(id);
     if (at != looks_.end() && (at->second.refused || now >= at->second.child_dead_at)) ids.push_back(id);
+  }
+  for (const auto& id : desk.unseen) {
+    looks_.try_emplace(id, Look{.child_dead_at = now, .sent_at = now});
+    ids.push_back(id);
   }
   return ids;
 }
@@ -54,7 +59,7 @@ async::Task<> Reconciler::run(SiteDesk& desk) {
   auto pause = kFirstPause;
   while (true) {
     const auto now = context_.scheduler.now_monotonic();
-    if (desk.unresolved.empty()) {
+    if (desk.unresolved.empty() && desk.unseen.empty()) {
       co_await desk.wake_reconciler.wait();
       pause = kFirstPause;
       continue;
@@ -85,7 +90,8 @@ async::Task<> Reconciler::look(SiteDesk& desk, std::vector<JobId> ids) {
     const auto* job = context_.book.find(id);
     const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
     const auto known = looks_.find(id);  // seals before this one took their time
-    if (attempt == nullptr || attempt->state == AttemptState::bound || known == looks_.end()) continue;
+    const bool wanted_still = attempt != nullptr && (attempt->state != AttemptState::bound || desk.unseen.contains(id));
+    if (!wanted_still || known == looks_.end()) continue;
     // The site itself said no: the seal settles it at once, whatever the queue shows.
     if (known->second.refused) {
       const auto reason = attempt->reason;
@@ -107,7 +113,10 @@ async::Task<> Reconciler::look(SiteDesk& desk, std::vector<JobId> ids) {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     std::vector<ports::Sighting> sightings;
     std::ranges::copy_if(found->sightings, std::back_inserter(sightings), [&](const auto& s) { return s.tag == wanted[i].tag; });
-    auto judged = co_await judge(desk, looked_for[i], std::move(sightings), found->queue_seen && found->history_seen);
+    const bool absence_counts = found->queue_seen && found->history_seen;
+    auto judged = desk.unseen.contains(looked_for[i])
+                      ? co_await judge_unseen(desk, looked_for[i], std::move(sightings), absence_counts)
+                      : co_await judge(desk, looked_for[i], std::move(sightings), absence_counts);
     if (!judged && judged.error().kind != ErrorKind::not_found) {
       context_.log.write(ports::LogLevel::warning, "could not resolve a submission without a receipt",
                          {{"job", looked_for[i].str()}, {"site", desk.site().id.str()}, {"error", judged.error().message}});
@@ -144,17 +153,10 @@ async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sig
   job = context_.book.find(id);
   if (job != nullptr && job->cancel) co_return co_await seal(desk, id, {"CANCELLED", "cancelled before the site had it"});
 
-  auto& look = at->second;
-  if (!absence_counts) co_return Result<void>{};  // half a look proves nothing
-  const auto now = context_.scheduler.now_monotonic();
-  if (!look.absent_since) look.absent_since = now;
-
+  if (!absence_counts || !absent(at->second)) co_return Result<void>{};  // half a look proves nothing
   job = context_.book.find(id);
   attempt = job == nullptr ? nullptr : job->live_attempt();
   if (attempt == nullptr) co_return Result<void>{};
-  const bool past_window = now - look.sent_at >= context_.options.visibility_window;
-  const bool looked_twice = now - *look.absent_since >= context_.options.second_look_after;
-  if (!past_window || !looked_twice) co_return Result<void>{};
   if (ours_by_another_clock) {  // only the fence can tell
     co_return co_await seal(
         desk, id,
@@ -175,6 +177,82 @@ async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sig
   if (!resent) co_return std::unexpected(resent.error());
   looks_.erase(id);  // dispatch gives a new one if this send is not answered either
   dispatch_->send(id, desk);
+  co_return Result<void>{};
+}
+
+/// A look has found nothing, queue and history both answering. True: that is enough.
+bool Reconciler::absent(Look& look) const {
+  const auto now = context_.scheduler.now_monotonic();
+  if (!look.absent_since) look.absent_since = now;
+  return now - look.sent_at >= context_.options.visibility_window &&
+         now - *look.absent_since >= context_.options.second_look_after;
+}
+
+async::Task<> Reconciler::judge_unseen(SiteDesk& desk, JobId id, std::vector<ports::Sighting> sightings, bool absence_counts) {
+  const auto* job = context_.book.find(id);
+  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  const auto at = looks_.find(id);
+  if (attempt == nullptr || at == looks_.end()) co_return Result<void>{};
+  const auto bound = attempt->site_job_id;
+  if (std::ranges::any_of(sightings, [&](const auto& s) { return s.status.id == bound && s.account == attempt->account; })) {
+    looks_.erase(at);
+    desk.wake_status.set();  // which tells what it is
+    co_return Result<void>{};
+  }
+  if (absence_counts && absent(at->second)) co_return co_await end_unseen(desk, id, bound);
+  co_return Result<void>{};
+}
+
+/// The site has no record of its job any more: it lost it, or never kept it. What has not started can go again.
+async::Task<> Reconciler::end_unseen(SiteDesk& desk, JobId id, SiteJobId bound) {
+  const auto* job = context_.book.find(id);
+  const auto number = job->live_attempt()->number;
+  const auto outcome = co_await seal_fence(context_, desk, fence_of(*job, *job->live_attempt()));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome->sealed && outcome->holder != bound) co_return co_await bind_holder(desk, id, bound, outcome->holder);
+
+  const auto& site = desk.site().id.str();
+  auto done = co_await context_.book.change_surely(id, [&](const Job& current) -> Result<Step> {
+    const auto* live = current.live_attempt();
+    if (live == nullptr || live->number != number || live->site_job_id != bound || !live->unknown_since) return Step{};
+    if (!outcome->sealed) {
+      return Step{
+          .events = {AttemptUnknown{number,
+                                    {std::string(kRanUnseen), "site job " + bound.str() + " has started, and site " + site +
+                                                                  " has no record of it; if it will have none: hansa resolve " +
+                                                                  id.str() + " --as lost"}}}};
+    }
+    const bool started = std::ranges::any_of(live->runs, [](const Run& run) { return run.started_at.has_value(); });
+    return end_never_started(
+        current, {"SITE_FORGOT", "site " + site + " has no record of site job " + bound.str() + ", which never started"},
+        !started);
+  });
+  if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+  looks_.erase(id);
+  co_return Result<void>{};
+}
+
+async::Task<> Reconciler::bind_holder(SiteDesk& desk, JobId id, SiteJobId bound, SiteJobId holder) {
+  bool taken = false;
+  auto done = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
+    const auto* live = now.live_attempt();
+    taken = live != nullptr && live->state == AttemptState::bound && live->site_job_id == bound;
+    if (!taken) return Step{};
+    return Step{.events = {SightingQuarantined{live->number,
+                                               bound,
+                                               {"DUPLICATE", "one submission too many of this attempt; site job " + holder.str() +
+                                                                 " has its fence"}},
+                           AttemptBound{live->number, holder, true}}};
+  });
+  if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+  looks_.erase(id);
+  if (!done || !taken) co_return Result<void>{};
+  quarantined_.emplace(id, bound);
+  context_.log.write(
+      ports::LogLevel::warning, "the fence of an attempt is held by another submission of it: bound to that one",
+      {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", holder.str()}, {"instead_of", bound.str()}});
+  desk.wake_status.set();
+  if (done->cancel) dispatch_->carry_cancel(id);
   co_return Result<void>{};
 }
 
@@ -221,14 +299,8 @@ async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
   const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
   if (attempt == nullptr || attempt->state == AttemptState::bound) co_return Result<void>{};
   const auto number = attempt->number;
-  const ports::Fence fence{.tag = make_tag(id, number), .task_index = 0, .account = attempt->account, .person = job->owner};
-  auto outcome = co_await desk.call<ports::SealOutcome>(
-      CallKind::read, context_.call_deadline(),
-      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.seal(fence, until); });
+  const auto outcome = co_await seal_fence(context_, desk, fence_of(*job, *attempt));
   if (!outcome) co_return std::unexpected(outcome.error());
-  if (!outcome->sealed && outcome->holder.empty()) {
-    co_return fail(ErrorKind::internal, "BAD_SEAL", "the fence is neither sealed nor held by a site job");
-  }
 
   auto done = co_await context_.book.change_surely(id, [&](const Job& current) -> Result<Step> {
     const auto* live = current.live_attempt();

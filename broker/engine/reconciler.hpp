@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Resolves what is unknown (DESIGN section 4, steps 4 to 6): looks in the site's queue and history, adopts, sends again, or
-// seals.
+// seals. What was bound and is in no listing any more is looked for in the same way; there is nothing to send, so the fence
+// tells.
 //
 // Invariants: nothing is looked for before the submitting child is dead; absence needs two looks, apart, with queue and history
 // both answering, past the visibility window; a job leaves for another site only after the seal of its fence has won.
@@ -30,16 +31,23 @@ class Reconciler {
   void look_for(const JobId& id, SiteDesk& desk, Look look);
   void forget(const JobId& id);
 
+  /// `holder` has the fence of the bound attempt, and `bound` has not: the attempt is the holder's from now on.
+  async::Task<> bind_holder(SiteDesk& desk, JobId id, SiteJobId bound, SiteJobId holder);
+  /// A site job that carries the tag of that attempt and is not the attempt's.
+  async::Task<> quarantine(JobId id, std::int32_t attempt, SiteJobId site_job_id, domain::Reason reason);
+
   /// The desk's loop; ends by cancellation.
   async::Task<> run(SiteDesk& desk);
 
  private:
   async::Task<> look(SiteDesk& desk, std::vector<JobId> ids);
   async::Task<> judge(SiteDesk& desk, JobId id, std::vector<ports::Sighting> sightings, bool absence_counts);
+  async::Task<> judge_unseen(SiteDesk& desk, JobId id, std::vector<ports::Sighting> sightings, bool absence_counts);
+  async::Task<> end_unseen(SiteDesk& desk, JobId id, SiteJobId bound);
   async::Task<> adopt(SiteDesk& desk, JobId id, std::vector<ports::Sighting> ours);
   async::Task<> seal(SiteDesk& desk, JobId id, domain::Reason reason);
-  async::Task<> quarantine(JobId id, std::int32_t attempt, SiteJobId site_job_id, domain::Reason reason);
-  [[nodiscard]] std::vector<JobId> due(const SiteDesk& desk) const;
+  [[nodiscard]] bool absent(Look& look) const;
+  [[nodiscard]] std::vector<JobId> due(const SiteDesk& desk);
 
   Context& context_;
   Dispatch* dispatch_ = nullptr;

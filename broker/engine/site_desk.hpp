@@ -62,6 +62,7 @@ class SiteDesk {
   std::set<JobId> live;             // attempts that are not ended
   std::set<JobId> bound;            // with a site job id: status is asked for them
   std::set<JobId> unresolved;       // unknown: looked for
+  std::set<JobId> unseen;           // bound, and in no listing of the site any more: looked for as well
   std::set<JobId> waiting_there;    // ours in its queue or on their way: held against budget.waiting_jobs
 
   /// How many jobs could be sent there at once.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/watch.hpp"
 
+#include "broker/engine/fence.hpp"
 #include "broker/engine/observation.hpp"
+#include "broker/engine/reconciler.hpp"
 
 #include <algorithm>
 
@@ -96,13 +98,25 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
   } observing{observing_, id};
   observing_.insert(id);
 
-  // The site says that it never started, so the job may go elsewhere: like every such attempt its fence is sealed first.
+  // It ended before its payload, or without it. If the seal wins, nothing of the attempt can start any more, and the job may go
+  // elsewhere; else whoever has the fence is the attempt's job.
   bool sealed = false;
-  if (status.phase == ports::Phase::ended && status.outcome == Outcome::never_started) {
-    const auto outcome = co_await seal(id);
-    if (!outcome) co_return Result<void>{};  // asked again at the next look
-    sealed = outcome->sealed;
-    if (!sealed) status.outcome = Outcome::failed;  // the payload had the fence: it has run
+  if (asks_for_the_fence(status)) {
+    const auto* job = context_.book.find(id);
+    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+    auto* desk = attempt == nullptr || attempt->site_job_id != status.id ? nullptr : context_.desk(attempt->site);
+    if (desk == nullptr) co_return Result<void>{};
+    const auto fence = co_await seal_fence(context_, *desk, fence_of(*job, *attempt));
+    if (!fence) co_return Result<void>{};  // asked again at the next look
+    if (!fence->sealed && fence->holder != status.id)
+      co_return co_await reconciler_.bind_holder(*desk, id, status.id, fence->holder);
+    sealed = fence->sealed;
+    if (sealed) {
+      if (status.outcome != Outcome::cancelled) status.outcome = Outcome::never_started;
+      status.started_at.reset();  // its wrapper may have, the payload has not
+    } else if (status.outcome == Outcome::never_started) {
+      status.outcome = Outcome::failed;  // it has run
+    }
   }
   auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
     const auto* attempt = now.live_attempt();
@@ -115,18 +129,6 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
   // Over already, or the store is full: the site is asked again, it forgets nothing in the meantime.
   if (!done && done.error().kind != ErrorKind::not_found && !done.error().retryable) co_return std::unexpected(done.error());
   co_return Result<void>{};
-}
-
-async::Task<ports::SealOutcome> Watch::seal(JobId id) {
-  const auto* job = context_.book.find(id);
-  const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
-  auto* desk = attempt == nullptr ? nullptr : context_.desk(attempt->site);
-  if (desk == nullptr) co_return fail(ErrorKind::not_found, "JOB_NOT_ACTIVE", "job " + id.str() + " is at no site");
-  const ports::Fence fence{
-      .tag = make_tag(id, attempt->number), .task_index = 0, .account = attempt->account, .person = job->owner};
-  co_return co_await desk->call<ports::SealOutcome>(
-      CallKind::read, context_.call_deadline(),
-      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.seal(fence, until); });
 }
 
 async::Task<> Watch::mark_unseen(SiteDesk& desk, Reason reason) {
@@ -179,6 +181,23 @@ bool Watch::awaits_binding(const SiteDesk& desk, const UsageRecord& record) cons
          attempt->state != AttemptState::bound && (attempt->account.empty() || attempt->account == record.account);
 }
 
+/// Runs of further submissions of a bound attempt: recorded as such, so that what they used is booked with it.
+async::Task<> Watch::note_twins(SiteDesk& desk, const std::vector<UsageRecord>& records) {
+  for (const auto& record : records) {
+    const auto tag = parse_tag(record.tag.str());
+    const auto* job = tag ? context_.book.find(tag->job) : nullptr;
+    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+    if (attempt == nullptr || attempt->number != tag->attempt || attempt->site != desk.site().id) continue;
+    if (attempt->state != AttemptState::bound || attempt->site_job_id == record.site_job_id) continue;
+    if (!attempt->account.empty() && attempt->account != record.account) continue;
+    auto noted =
+        co_await reconciler_.quarantine(tag->job, tag->attempt, record.site_job_id,
+                                        {"DUPLICATE", "one submission too many of this attempt: only one of them has its fence"});
+    if (!noted && noted.error().kind != ErrorKind::not_found) co_return noted;
+  }
+  co_return Result<void>{};
+}
+
 async::Task<bool> Watch::book_page(SiteDesk& desk) {
   const auto& site = desk.site().id;
   auto cursor = co_await context_.usage.usage_cursor(site);
@@ -190,6 +209,7 @@ async::Task<bool> Watch::book_page(SiteDesk& desk) {
   if (page->records.empty() && page->next.text == cursor->text) co_return false;
   // What belongs to an attempt that is still looked for can be booked only once it is bound: the page is read again then.
   const bool early = std::ranges::any_of(page->records, [&](const UsageRecord& record) { return awaits_binding(desk, record); });
+  if (auto noted = co_await note_twins(desk, page->records); !noted) co_return std::unexpected(noted.error());
   auto booked = co_await context_.usage.book_usage(site, std::move(page->records), early ? *cursor : page->next);
   if (!booked) co_return std::unexpected(booked.error());
   co_return !page->complete && !early;

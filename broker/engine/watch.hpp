@@ -9,10 +9,13 @@
 
 namespace hansa::engine {
 
+class Reconciler;
+
 class Watch {
  public:
   using OnSnapshot = std::function<void(SiteDesk&)>;
-  Watch(Context& context, OnSnapshot on_snapshot) : context_(context), on_snapshot_(std::move(on_snapshot)) {}
+  Watch(Context& context, Reconciler& reconciler, OnSnapshot on_snapshot)
+      : context_(context), reconciler_(reconciler), on_snapshot_(std::move(on_snapshot)) {}
 
   async::Task<> snapshots(SiteDesk& desk);
   async::Task<> states(SiteDesk& desk);
@@ -21,12 +24,13 @@ class Watch {
  private:
   async::Task<> look_at_states(SiteDesk& desk);
   async::Task<> apply(JobId id, ports::JobStatus status);
-  async::Task<ports::SealOutcome> seal(JobId id);
   async::Task<> mark_unseen(SiteDesk& desk, domain::Reason reason);
   async::Task<bool> book_page(SiteDesk& desk);
+  async::Task<> note_twins(SiteDesk& desk, const std::vector<domain::UsageRecord>& records);
   [[nodiscard]] bool awaits_binding(const SiteDesk& desk, const domain::UsageRecord& record) const;
 
   Context& context_;
+  Reconciler& reconciler_;
   std::unordered_set<JobId> observing_;  // a change is under way: the next look tells the same again
   OnSnapshot on_snapshot_;
 };

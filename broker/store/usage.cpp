@@ -16,6 +16,12 @@ constexpr std::int64_t kNeverStarted = -1;  // a NULL would be distinct from eve
 constexpr char kSelectAttempt[] =
     "SELECT j.row, j.owner, j.project, a.account FROM jobs j JOIN attempts a ON a.job = j.row "
     "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND a.site_job_id = ?4";
+// A further submission of the attempt, which the engine has recorded as such.
+constexpr char kSelectTwin[] =
+    "SELECT j.row, j.owner, j.project, a.account FROM jobs j JOIN attempts a ON a.job = j.row "
+    "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND EXISTS (SELECT 1 FROM events e WHERE e.job = j.row "
+    "AND e.name = 'sighting_quarantined' AND e.body ->> '$.attempt' = ?2 AND e.body ->> '$.site_job_id' = ?4 "
+    "AND e.body ->> '$.reason_code' = 'DUPLICATE')";
 constexpr char kInsertRecord[] =
     "INSERT INTO usage_records(job, attempt, owner, project, site, country, cluster, site_job_id, submitted_s, started_s, "
     "ended_s, account, "
@@ -63,22 +69,31 @@ bool is_possible(const UsageRecord& record) {
       [](std::int64_t amount) { return amount >= 0 && amount <= kMost; });
 }
 
-/// False: not ours, or nonsense. Anybody can give a job of their own one of our tags.
-bool book(Connection& db, const BookRequest& request, const UsageRecord& record, std::size_t& booked) {
-  const auto tag = domain::parse_tag(record.tag.str());
-  if (!tag || record.site != request.site || record.site_job_id.empty() || !is_possible(record)) return false;
-  auto attempt = db.query(kSelectAttempt, tag->job, tag->attempt, record.site, record.site_job_id);
+/// The row that `attempt` stands at says whose the run is.
+bool book_for(Connection& db, const BookRequest& request, const UsageRecord& record, std::int32_t number, Statement attempt,
+              std::size_t& booked) {
   if (!attempt.next()) return false;
   const auto account = attempt.text(3);
   if (!account.empty() && account != record.account.str()) return false;  // empty: the broker's own, whatever its name there
 
   booked += static_cast<std::size_t>(db.execute(
-      kInsertRecord, attempt.integer(0), tag->attempt, attempt.text(1), attempt.text(2), record.site, request.country,
-      record.cluster, record.site_job_id, to_unix_seconds(record.submitted_at),
+      kInsertRecord, attempt.integer(0), number, attempt.text(1), attempt.text(2), record.site, request.country, record.cluster,
+      record.site_job_id, to_unix_seconds(record.submitted_at),
       record.started_at ? to_unix_seconds(*record.started_at) : kNeverStarted, to_unix_seconds(record.ended_at), record.account,
       record.scheduler_account, record.queue, record.site_state, record.exit_code, record.elapsed.count(), record.nodes,
       record.cores, record.gpus, record.core_seconds, record.gpu_seconds, record.node_seconds, record.source_line));
   return true;
+}
+
+/// False: not ours, or nonsense. Anybody can give a job of their own one of our tags.
+bool book(Connection& db, const BookRequest& request, const UsageRecord& record, std::size_t& booked) {
+  const auto tag = domain::parse_tag(record.tag.str());
+  if (!tag || record.site != request.site || record.site_job_id.empty() || !is_possible(record)) return false;
+  const auto book_as = [&](const char* attempt) {
+    return book_for(db, request, record, tag->attempt, db.query(attempt, tag->job, tag->attempt, record.site, record.site_job_id),
+                    booked);
+  };
+  return book_as(kSelectAttempt) || book_as(kSelectTwin);
 }
 
 }  // namespace

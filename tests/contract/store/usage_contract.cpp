@@ -100,6 +100,24 @@ TEST_CASE("usage that no run can have had is left out, and spoils no report") {
   CHECK(report->front().core_seconds == good.core_seconds);
 }
 
+TEST_CASE("a further submission of an attempt is booked with it once it is recorded as such") {
+  auto store = next_store();
+  auto job = bound(*store, "alpha", "41", {});
+  const SiteId alpha("alpha");
+  auto twin = record_of(job, 200);
+  twin.site_job_id = SiteJobId("42");
+  auto stranger = twin;
+  stranger.account = LocalAccount("bob");
+  CHECK(store->wait(store->usage().book_usage(alpha, {twin}, {"a"})).value() == 0);
+  recorded(*store, job,
+           {domain::SightingQuarantined{.attempt = 1, .site_job_id = SiteJobId("42"), .reason = {"FOREIGN_ACCOUNT", "bob's"}}});
+  CHECK(store->wait(store->usage().book_usage(alpha, {twin}, {"b"})).value() == 0);
+  recorded(*store, job,
+           {domain::SightingQuarantined{.attempt = 1, .site_job_id = SiteJobId("42"), .reason = {"DUPLICATE", "one too many"}}});
+  CHECK(store->wait(store->usage().book_usage(alpha, {stranger, twin}, {"c"})).value() == 1);
+  CHECK(store->wait(store->usage().usage_of(job.id)).value() == std::vector{twin});
+}
+
 TEST_CASE("an attempt as the broker's own account takes the site's name for it") {
   auto store = next_store();
   auto job = accepted(*store);

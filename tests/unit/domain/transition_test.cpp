@@ -228,6 +228,19 @@ TEST_CASE("only a site's job id binds, once, whether returned or found") {
   CHECK_FALSE(apply(job, {at(9), bound("13")}));
 }
 
+TEST_CASE("the holder of the fence takes the place of a duplicate, and begins anew") {
+  auto job = after(kRunning);
+  CHECK_FALSE(apply(job, {at(9), AttemptBound{1, job.live_attempt()->site_job_id, true}}));
+  job = after({AttemptBound{1, SiteJobId("12"), true}}, std::move(job));
+  CHECK(job.state == JobState::queued);
+  CHECK(job.live_attempt()->site_job_id.str() == "12");
+  CHECK_FALSE(job.started_at);
+  CHECK_FALSE(job.live_attempt()->runs.at(0).started_at);
+  job = after({RunStarted{.attempt = 1, .started_at = at(7)}}, std::move(job));
+  CHECK(job.state == JobState::running);
+  CHECK(job.started_at == at(7));
+}
+
 TEST_CASE("unknown is a mark with the time of its first word, taken off when the site is seen again") {
   auto job = after(kRunning);
   job = after({AttemptUnknown{1, {"DOWN", "first"}}, AttemptUnknown{1, {"DOWN", "second"}}}, std::move(job));
