@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154,SC2034 # "./dev" sets root and sources all parts
-# Benchmarks, fuzzing, chaos and soaking: what takes longer than a test may.
+# Benchmarks, simulation, fuzzing, chaos and soaking: what takes longer than a test may.
 
 # A benchmark is a program build/release/bench/NAME_bench (one room, no daemon) or an executable script tests/bench/NAME (the whole
 # broker). Both run from the root with HANSA_BIN, the folder of the programs, in their environment.
@@ -22,6 +22,13 @@ bench() { # [NAME]
     step "benchmark $name" env HANSA_BIN="$root/build/release/bin" HANSA_DEV_USER="$hansa_user" "$path" </dev/null
   done < <(benchmarks)
   ((found)) || die "there is no benchmark \"${1:-}\"; there are: ${names[*]}"
+}
+
+# sim [OPTION...]: those of hansa_sim; tests/sim/README.md
+sim() {
+  need build
+  step "build (hansa_sim)" build release hansa_sim
+  step "simulation" "$root/build/release/tests/hansa_sim" "$@"
 }
 
 fuzz_targets() { find "$root/build/fuzz/fuzz" -maxdepth 1 -type f -executable -printf '%f\n' 2>/dev/null | sort; }

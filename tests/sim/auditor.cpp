@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/auditor.hpp"
+
+#include "broker/domain/transition.hpp"
+
+#include <algorithm>
+
+namespace hansa::sim {
+
+using namespace std::chrono_literals;
+using namespace domain;
+using connectors::model::ClusterJob;
+using connectors::model::ClusterState;
+
+namespace {
+
+constexpr Milliseconds kMayBeNew = 5min;  // a job that has just been sent may not be listed yet
+constexpr std::size_t kEnough = 5;  // violations of one play: the first tells the story
+
+JobState state_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::succeeded: return JobState::succeeded;
+    case Outcome::timed_out: return JobState::timed_out;
+    case Outcome::cancelled: return JobState::cancelled;
+    case Outcome::failed:
+    case Outcome::never_started: break;
+  }
+  return JobState::failed;
+}
+
+/// What may still be said of a job that is over.
+bool may_follow_the_end(const EventBody& body) {
+  return std::holds_alternative<CancelResolved>(body) || std::holds_alternative<SightingQuarantined>(body) ||
+         std::holds_alternative<AttemptSealed>(body);
+}
+
+}  // namespace
+
+void Auditor::violation(std::string_view invariant, const std::string& text) {
+  if (violations_.size() < kEnough) {
+    violations_.push_back(std::string(invariant) + " at " + std::to_string(time_.now_monotonic().since_origin.count()) +
+                          " ms: " + text);
+  }
+}
+
+template <class F>
+void Auditor::each_of_ours(F f) {
+  for (auto& [id, site] : sites_) {
+    for (const auto& job : site.model->cluster().jobs()) {
+      if (!job.request.fenced || site.strangers.contains(job.serial)) continue;
+      if (const auto tag = parse_tag(job.request.name)) f(id, job, *tag);
+    }
+  }
+}
+
+// ---- what the world tells it
+
+void Auditor::accepted(const std::vector<ports::NewJob>& jobs, const std::optional<ports::Idempotency>& key,
+                       const ports::AcceptedJobs& answer) {
+  if (key) {
+    const auto known = keys_.find(key->key);
+    if (known != keys_.end() && (known->second != answer.ids || !answer.repeated))
+      violation("I9", "key " + key->key + " was answered with other jobs than the first time");
+    keys_.emplace(key->key, answer.ids);
+  }
+  if (answer.repeated) return;
+  for (const auto& item : jobs) {
+    const auto& job = item.job;
+    if (!jobs_.emplace(job.id, job).second) violation("I9", "job " + job.id.str() + " was accepted twice");
+    events_[job.id].push_back(
+        {.at = job.accepted_at, .body = Accepted{.owner = job.owner, .broker_id = job.broker_id, .spec = job.spec}});
+  }
+}
+
+void Auditor::acknowledged(const std::string& key, const std::vector<JobId>& ids) {
+  for (const auto& id : ids) {
+    if (!jobs_.contains(id)) violation("I1", "job " + id.str() + " was acknowledged and is not durable");
+  }
+  const auto known = keys_.find(key);
+  if (known != keys_.end() && known->second != ids)
+    violation("I9", "key " + key + " was acknowledged with other jobs than are durable");
+}
+
+void Auditor::cancel_acknowledged(const JobId& id) {
+  const auto at = jobs_.find(id);
+  if (at != jobs_.end() && !at->second.cancel)
+    violation("I1", "the cancel of " + id.str() + " was acknowledged and is not durable");
+}
+
+void Auditor::recorded(const ports::JobChange& change) {
+  const auto at = jobs_.find(change.job.id);
+  if (at == jobs_.end()) return violation("I1", "a change of job " + change.job.id.str() + ", which was never accepted");
+  auto& job = at->second;
+  const bool was_over = is_terminal(job.state);
+  const auto state = job.state;
+  for (const auto& event : change.events) {
+    if (was_over && !may_follow_the_end(event.body))
+      violation("I5", "job " + job.id.str() + " is over, and then: " + std::string(event_name(event.body)));
+    if (const auto* intent = std::get_if<AttemptIntended>(&event.body)) {
+      auto& site = sites_.at(intent->site.str());
+      const auto& wanted = job.spec.placement.sites;
+      if (!wanted.empty() && std::ranges::find(wanted, intent->site) == wanted.end())
+        violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which its user left out");
+      if (site.drained && site.drained_at < time_.now_monotonic())
+        violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which is drained");
+      const auto waiting = std::ranges::count_if(jobs_, [&](const auto& entry) {
+        const auto* live = entry.second.live_attempt();
+        return live != nullptr && live->site == intent->site &&
+               (entry.second.state == JobState::submitting || entry.second.state == JobState::queued);
+      });
+      if (waiting >= site.budget.waiting_jobs)
+        violation("I10",
+                  "site " + intent->site.str() + " has " + std::to_string(waiting) + " of ours waiting, and gets one more");
+    }
+    job.epoch = change.job.epoch;
+    if (auto done = apply(job, event); !done) violation("I5", done.error().message + " (" + done.error().detail + ")");
+    events_[job.id].push_back(event);
+  }
+  if (was_over && job.state != state) violation("I5", "job " + job.id.str() + " was over and has changed");
+  if (!(job == change.job)) violation("I8", "the stored row of job " + job.id.str() + " is not what its events say");
+}
+
+void Auditor::calling(const bottle::Call& call, int in_flight) {
+  auto& site = sites_.at(call.site);
+  if (in_flight > site.budget.concurrent_calls)
+    violation("I13", "site " + call.site + ": " + std::to_string(in_flight) + " calls at a time");
+  const auto check = [&](const char* kind, std::int32_t allowed) {
+    auto& window = windows_[{call.site, kind}];
+    while (!window.empty() && call.at - window.front().at >= 60s) window.pop_front();
+    window.push_back({.at = call.at, .process = call.process, .allowed = allowed});
+    std::map<int, std::int32_t> processes;  // a process cannot know what the one before it had used up
+    for (const auto& used : window) processes[used.process] = used.allowed;
+    std::int32_t all = 0;
+    for (const auto& [process, its] : processes) all += its;
+    if (std::cmp_greater(window.size(), all))
+      violation("I13", "site " + call.site + ": " + std::to_string(window.size()) + " " + kind + " in a minute");
+  };
+  if (call.what == "submit")
+    check("submits", site.budget.submits_per_minute);
+  else if (call.what == "cancel")
+    check("cancels", site.budget.cancels_per_minute);
+  else if (call.what != "seal" && call.what != "read_output")
+    check("queries", site.budget.queries_per_minute);
+}
+
+void Auditor::submitting(const std::string& site, const ports::SubmitRequest& request) {
+  const auto at = jobs_.find(request.job);
+  const auto* attempt = at == jobs_.end() ? nullptr : at->second.live_attempt();
+  if (attempt == nullptr && at != jobs_.end() && at->second.state == JobState::lost) return;  // given up while it was on its way
+  if (attempt == nullptr || attempt->number != request.attempt || attempt->site.str() != site)
+    return violation("I3", "job " + request.job.str() + " is sent to " + site + " without a durable intent");
+  if (attempt->account != request.account)
+    violation("I3",
+              "job " + request.job.str() + " is sent as " + request.account.str() + ", intended as " + attempt->account.str());
+  if (attempt->sealed) violation("I3", "job " + request.job.str() + " is sent although its fence is sealed");
+}
+
+void Auditor::cancelling(const std::string& site, const ports::SiteJob& job, ports::CancelWhen when) {
+  const auto tag = parse_tag(job.tag.str());
+  const auto at = tag ? jobs_.find(tag->job) : jobs_.end();
+  if (at == jobs_.end()) return violation("I3", "a cancel of " + job.id.str() + " at " + site + ", which is not ours");
+  const auto* attempt = at->second.live_attempt();
+  const bool bound = attempt != nullptr && attempt->number == tag->attempt && attempt->site_job_id == job.id;
+  if (bound && when == ports::CancelWhen::always && !at->second.cancel)
+    violation("I3", "job " + tag->job.str() + " is cancelled at " + site + " and nobody asked for it");
+}
+
+void Auditor::logged(std::string_view line) {
+  if (line.find("#model") != std::string_view::npos) violation("I11", "a script in the log: " + std::string(line));
+}
+
+// ---- when it looks
+
+void Auditor::step() {
+  std::int64_t payloads = 0;
+  for (auto& [id, site] : sites_) payloads += site.model->cluster().payload_starts();
+  if (payloads == payloads_seen_) return;
+  payloads_seen_ = payloads;
+  check_payloads();
+}
+
+void Auditor::check_payloads() {
+  struct Runs {
+    int starts = 0, jobs = 0;
+    bool requeue = false;
+  };
+  std::map<JobId, Runs> runs;
+  each_of_ours([&](const std::string&, const ClusterJob& job, const TagParts& tag) {
+    if (job.payload_starts == 0) return;
+    auto& of_job = runs[tag.job];
+    of_job.starts += job.payload_starts;
+    ++of_job.jobs;
+    if (const auto at = jobs_.find(tag.job); at != jobs_.end()) of_job.requeue = at->second.spec.requeue;
+  });
+  for (const auto& [id, of_job] : runs) {
+    if (of_job.jobs > 1)
+      violation("I2", "the payload of job " + id.str() + " ran in " + std::to_string(of_job.jobs) + " site jobs");
+    if (of_job.starts > 1 && !of_job.requeue)
+      violation("I2", "the payload of job " + id.str() + " ran " + std::to_string(of_job.starts) + " times");
+  }
+}
+
+void Auditor::compare(const std::vector<ports::StoredEvent>& events, const std::vector<Job>& rows) {
+  std::map<JobId, std::vector<JobEvent>> stored;
+  for (const auto& event : events) {
+    auto& of_job = stored[event.job];
+    of_job.push_back(event.event);
+    if (event.version != static_cast<std::int64_t>(of_job.size()))
+      violation("I8", "event " + std::to_string(event.version) + " of job " + event.job.str() + " is out of order");
+  }
+  for (const auto& [id, ours] : events_) {
+    const auto at = stored.find(id);
+    if (at == stored.end())
+      violation("I1", "job " + id.str() + " was durable and is gone");
+    else if (at->second != ours)
+      violation("I8", "the events of job " + id.str() + " are not those that were committed");
+  }
+  for (const auto& row : rows) {
+    const auto at = jobs_.find(row.id);
+    if (at == jobs_.end())
+      violation("I1", "job " + row.id.str() + " was never accepted");
+    else if (!(at->second == row))
+      violation("I8", "the stored row of job " + row.id.str() + " is not what its events say");
+  }
+}
+
+bool Auditor::all_over() const {
+  return std::ranges::all_of(jobs_, [](const auto& entry) { return is_terminal(entry.second.state); });
+}
+
+bool Auditor::only_a_person_knows(const Job& job) {
+  bool forgotten = false;
+  each_of_ours([&](const std::string&, const ClusterJob& at_site, const TagParts& tag) {
+    if (tag.job == job.id && at_site.forgotten && at_site.payload_starts > 0) forgotten = true;
+  });
+  return forgotten;
+}
+
+void Auditor::nothing_unknown() {
+  for (const auto& [id, job] : jobs_) {
+    const auto* attempt = job.live_attempt();
+    if (attempt == nullptr || is_terminal(job.state) || only_a_person_knows(job)) continue;
+    if (attempt->unknown_since && time_.now_utc() - *attempt->unknown_since > kMayBeNew) {
+      violation("I12", "job " + id.str() + " is still unknown at " + attempt->site.str() + ": " + attempt->reason.code + ", " +
+                           attempt->reason.message);
+    }
+  }
+}
+
+void Auditor::at_the_end(const std::vector<UsageRecord>& ledger, bool refusals_possible) {
+  check_payloads();
+  for (const auto& [id, job] : jobs_) check_end(job, refusals_possible);
+  check_site_jobs();
+  check_ledger(ledger);
+}
+
+void Auditor::check_end(const Job& job, bool refusals_possible) {
+  const auto about = "job " + job.id.str() + " is " + std::string(to_string(job.state)) + " (" + job.reason.code + ")";
+  const ClusterJob* ran = nullptr;
+  std::string fence_error;
+  each_of_ours([&](const std::string&, const ClusterJob& at_site, const TagParts& tag) {
+    if (tag.job == job.id && at_site.payload_starts > 0) ran = &at_site;
+  });
+  if (!is_terminal(job.state)) return violation("I2", about + " and never ended");
+  if (job.state == JobState::lost) return;  // a person's word
+  if (ran == nullptr) {
+    const bool cancelled = job.state == JobState::cancelled && job.cancel;
+    const bool fence = job.state == JobState::failed && job.reason.code == "FENCE_FAILED";
+    const bool refused = refusals_possible && (job.state == JobState::rejected || job.reason.code == "NO_SITE_TOOK_IT");
+    if (!cancelled && !fence && !refused) violation("I2", about + ", and its payload never ran");
+    return;
+  }
+  if (ran->forgotten) return violation("I2", about + ", which only a person can know");
+  if (ran->state != ClusterState::ended && ran->state != ClusterState::completing)
+    return violation("I2", about + ", and site job " + ran->id.str() + " runs its payload");
+  if (job.state != state_of(*ran->outcome))
+    violation("I2", about + ", and its payload in site job " + ran->id.str() + " ended " + std::string(to_string(*ran->outcome)));
+  if (job.reason.code == "DUPLICATE") violation("I2", about + ", which is no end of a job");
+  if (job.state == JobState::cancelled && !job.cancel) violation("I2", about + ", and nobody asked for it");
+}
+
+void Auditor::check_site_jobs() {
+  each_of_ours([&](const std::string& site, const ClusterJob& at_site, const TagParts& tag) {
+    const auto at = jobs_.find(tag.job);
+    if (at == jobs_.end()) return violation("I3", "site job " + at_site.id.str() + " carries a tag of no job of ours");
+    const auto& attempts = at->second.attempts;
+    const auto* attempt = tag.attempt <= static_cast<std::int32_t>(attempts.size())
+                              ? &attempts[static_cast<std::size_t>(tag.attempt) - 1]
+                              : nullptr;
+    if (attempt == nullptr || attempt->site.str() != site)
+      return violation("I3", "site job " + at_site.id.str() + " at " + site + " is no attempt of job " + tag.job.str());
+    if (attempt->site_job_id == at_site.id || at_site.payload_starts == 0 || at_site.forgotten) return;
+    const bool noted = std::ranges::any_of(events_[tag.job], [&](const JobEvent& event) {
+      const auto* sighting = std::get_if<SightingQuarantined>(&event.body);
+      return sighting != nullptr && sighting->attempt == tag.attempt && sighting->site_job_id == at_site.id;
+    });
+    if (!noted && at->second.state != JobState::lost)
+      violation("I6", "site job " + at_site.id.str() + " at " + site + " ran for job " + tag.job.str() +
+                          " and is nowhere in its record");
+  });
+}
+
+std::vector<UsageRecord> Auditor::not_booked(const std::vector<UsageRecord>& ledger) {
+  std::vector<UsageRecord> missing;
+  for (auto& [id, site] : sites_) {
+    const auto told = site.model->usage_records(SiteId(id));
+    const auto& cluster = site.model->cluster();
+    for (std::size_t i = 0; i < told.size(); ++i) {
+      const auto& job = cluster.job_of(cluster.accounting()[i]);
+      const auto tag = parse_tag(job.request.name);
+      const auto at = tag && job.request.fenced ? jobs_.find(tag->job) : jobs_.end();
+      if (at == jobs_.end() || job.payload_starts == 0 || !told[i].started_at) continue;
+      // Given up by a person before anybody knew its job id: nobody can be sure that it is ours.
+      const auto& attempt = at->second.attempts.at(static_cast<std::size_t>(tag->attempt) - 1);
+      if (at->second.state == JobState::lost && attempt.site_job_id.empty()) continue;
+      if (std::ranges::find(ledger, told[i]) == ledger.end()) missing.push_back(told[i]);
+    }
+  }
+  return missing;
+}
+
+void Auditor::check_ledger(const std::vector<UsageRecord>& ledger) {
+  const auto about = [](const UsageRecord& record) {
+    return "run of site job " + record.site_job_id.str() + " at " + record.site.str() + ", " + record.tag.str();
+  };
+  std::vector<UsageRecord> told;
+  for (auto& [id, site] : sites_) {
+    for (auto& record : site.model->usage_records(SiteId(id))) told.push_back(std::move(record));
+  }
+  for (const auto& record : ledger) {
+    const auto at = std::ranges::find(told, record);
+    if (at == told.end())
+      violation("I7", "the ledger's " + about(record) + " is not as the site tells it, or is booked twice");
+    else
+      told.erase(at);
+  }
+  for (const auto& record : not_booked(ledger)) violation("I7", "the ledger has no " + about(record));
+}
+
+}  // namespace hansa::sim

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Keeps its own book of what became durable and of what happened at the sites, and says what must never be. It sees the truth
+// below the broker: commits as the store made them, calls as they left, sites as they are.
+//
+// The invariants, by the numbers that the reports use:
+//   I1  every acknowledged job exists after any crash          I2  at most one payload of a job starts; none is lost
+//   I3  no site action without a durable intent before it      I4  no dispatch to where the job may not go, or that is drained
+//   I5  states only go forward; what is over stays over        I6  every site job with our tag is bound or quarantined
+//   I7  the ledger holds each finished run once, as the site   I8  events are only appended; the stored row is what they say
+//       tells it                                               I9  one key, one set of jobs
+//   I10 no more of ours wait at a site than its budget allows  I11 nothing of a script reaches the log
+//   I12 ten minutes after everything has healed nothing is     I13 no site gets more calls than its budget
+//       unknown                                                I14 one seed, one trace (checked by who plays twice)
+
+#include "connectors/model/model_connector.hpp"
+#include "simulation/virtual_scheduler.hpp"
+#include "tests/bottle/gate.hpp"
+#include "tests/sim/plan.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hansa::sim {
+
+/// A site of the play, shared by everything in it.
+struct PlayedSite {
+  SitePlan plan;
+  domain::LoadBudget budget;                          // in force
+  std::shared_ptr<connectors::model::ModelSite> model;
+  std::set<std::int64_t> strangers;                   // serials of jobs that only carry one of our names
+  bool drained = false;                               // acknowledged by the broker
+  MonotonicTime drained_at{};
+};
+
+class Auditor {
+ public:
+  Auditor(const simulation::VirtualScheduler& time, std::map<std::string, PlayedSite>& sites) : time_(time), sites_(sites) {}
+
+  // ---- what the world tells it
+  void accepted(const std::vector<ports::NewJob>& jobs, const std::optional<ports::Idempotency>& key,
+                const ports::AcceptedJobs& answer);
+  void acknowledged(const std::string& key, const std::vector<JobId>& ids);
+  void recorded(const ports::JobChange& change);
+  void calling(const bottle::Call& call, int in_flight);
+  void submitting(const std::string& site, const ports::SubmitRequest& request);
+  void cancelling(const std::string& site, const ports::SiteJob& job, ports::CancelWhen when);
+  void cancel_acknowledged(const JobId& id);
+  void logged(std::string_view line);
+
+  // ---- when it looks
+  void step();                                        // whenever nothing is ready
+  /// What the store holds, all of it, against its own book.
+  void compare(const std::vector<ports::StoredEvent>& events, const std::vector<domain::Job>& rows);
+  void nothing_unknown();
+  /// Every job is over; `ledger` is what was booked.
+  void at_the_end(const std::vector<domain::UsageRecord>& ledger, bool refusals_possible);
+  /// Runs of payloads that are over at their sites and not in the ledger.
+  [[nodiscard]] std::vector<domain::UsageRecord> not_booked(const std::vector<domain::UsageRecord>& ledger);
+
+  [[nodiscard]] const std::map<JobId, domain::Job>& jobs() const { return jobs_; }
+  [[nodiscard]] bool all_over() const;
+  /// It has run, and the site has no record of it any more: only a person can end it.
+  [[nodiscard]] bool only_a_person_knows(const domain::Job& job);
+
+  void violation(std::string_view invariant, const std::string& text);
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  struct Used {
+    MonotonicTime at{};
+    int process = 0;
+    std::int32_t allowed = 0;      // to that process
+  };
+  using Window = std::deque<Used>;
+
+  void check_payloads();
+  void check_end(const domain::Job& job, bool refusals_possible);
+  void check_site_jobs();
+  void check_ledger(const std::vector<domain::UsageRecord>& ledger);
+  /// Calls `f(site id, cluster job, tag)` for each job that we submitted.
+  template <class F>
+  void each_of_ours(F f);
+
+  const simulation::VirtualScheduler& time_;
+  std::map<std::string, PlayedSite>& sites_;
+  std::map<JobId, domain::Job> jobs_;
+  std::map<JobId, std::vector<domain::JobEvent>> events_;
+  std::map<std::string, std::vector<JobId>> keys_;    // durable
+  std::map<std::pair<std::string, std::string>, Window> windows_;  // site, kind of budget
+  std::int64_t payloads_seen_ = 0;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace hansa::sim

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Plays a plan: the real engine, routing and store on a virtual clock, with model sites, until everything has healed and is over.
+
+#include "tests/bottle/forwarding.hpp"
+#include "tests/sim/plan.hpp"
+
+#include <array>
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hansa::sim {
+
+/// What makes a broker wrong: something between the engine and its ports, or another wrapper around the payload at the site. Any
+/// may be empty. Made for one play, so that it may remember over the lives of its process.
+struct Wrongs {
+  std::function<std::unique_ptr<bottle::Stores>(std::unique_ptr<bottle::Stores>)> stores;
+  std::function<std::unique_ptr<ports::SiteConnector>(std::unique_ptr<ports::SiteConnector>)> connector;
+  connectors::model::Wrapper wrapper;
+};
+
+/// A broker with one mistake.
+struct Mistake {
+  std::string name;
+  std::string what;  // for people
+  std::function<Wrongs()> make;
+};
+
+struct Played {
+  std::vector<std::string> violations;
+  std::uint64_t trace = 0;
+  std::array<std::int64_t, kKinds> fired{};  // faults and doings, by What
+  std::map<std::string, std::int64_t> deaths;  // by crash point
+  Milliseconds virtual_time{0};
+  std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
+};
+
+/// `log`: everything that happens, for people; null for none. `mistake`: null for the right broker.
+Played play(const Plan& plan, std::ostream* log = nullptr, const Mistake* mistake = nullptr);
+
+}  // namespace hansa::sim
