@@ -334,7 +334,8 @@ Task<std::optional<CancelOutcome>> SlurmConnector::outcome_so_far(SiteJob job, D
   if (now.outcome != domain::Outcome::cancelled) {
     co_return now.outcome == domain::Outcome::never_started ? CancelOutcome::never_started : CancelOutcome::already_ended;
   }
-  co_return now.started_at ? CancelOutcome::stopped : CancelOutcome::never_started;
+  // Cancelled between two runs it had started, too.
+  co_return now.started_at || now.run > 0 ? CancelOutcome::stopped : CancelOutcome::never_started;
 }
 
 /// True: it is pending, held by us, and cannot start. False: it is not pending, and not held.

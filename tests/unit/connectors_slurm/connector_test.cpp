@@ -62,9 +62,10 @@ std::string row(std::initializer_list<std::string> fields) {
 }
 
 std::string queue_row(const std::string& id, const std::string& name, const std::string& state, const std::string& user = "alice",
-                      const std::string& priority = "10", const std::string& nodes = "n1", const std::string& exit = "0") {
+                      const std::string& priority = "10", const std::string& nodes = "n1", const std::string& exit = "0",
+                      const std::string& restarts = "0") {
   return row({id, id, user, "alpha", "main", state, "None", "1800000000", "1800000000", "1800000001", "1800000009", "10:00",
-              priority, "0", exit, "cpu=1,node=1", nodes, name});
+              priority, restarts, exit, "cpu=1,node=1", nodes, name});
 }
 
 std::string history_row(const std::string& id, const std::string& name, const std::string& state,
@@ -415,6 +416,21 @@ TEST_CASE("cancel: always") {
   };
   CHECK(bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon())).error().kind ==
         ErrorKind::permission_denied);
+}
+
+TEST_CASE("cancel: what is cancelled between two runs has run") {
+  Bench bench;
+  const auto cancel = [&] {
+    return bench.ask(bench.connector->cancel(Bench::job("1", "hansa-A-1"), CancelWhen::always, bench.soon()));
+  };
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("1", "hansa-A-1", "CANCELLED", "alice", "10", "", "0", "1"));
+  };
+  CHECK(cancel() == CancelOutcome::stopped);
+  bench.site.players["squeue"] = [](const Command&) {
+    return answer(queue_row("1", "hansa-A-1", "CANCELLED", "alice", "10", ""));
+  };
+  CHECK(cancel() == CancelOutcome::never_started);
 }
 
 TEST_CASE("cancel: only while pending holds, reads back, and releases what has started") {
