@@ -153,17 +153,17 @@ Result<void> Cluster::admissible(const ClusterRequest& request) const {
       std::ranges::count(options_.scheduler_accounts, request.scheduler_account) == 0) {
     return refuse("Invalid account or account/partition combination specified");
   }
-  if (queue.max_time && request.time_limit > *queue.max_time)
-    return refuse("Requested time limit is invalid (missing or exceeds some limit)");
   if (r.nodes < 1 || r.tasks < r.nodes || r.cpus_per_task < 1 || (queue.max_nodes && r.nodes > *queue.max_nodes)) {
     return refuse("Node count specification invalid");
   }
-  std::int32_t able = 0;
+  std::int32_t able = 0;  // a limit that the whole queue does not meet lets the job wait, what no node has refuses it
   for (const auto n : queue.nodes) {
     const auto& node = nodes_[n];
     if (node.cores >= r.cores_per_node() && node.memory >= r.memory_per_node && has_gpus(r, node)) ++able;
   }
-  if (able < r.nodes) return refuse("Requested node configuration is not available");
+  if (able < std::min(r.nodes, static_cast<std::int32_t>(queue.nodes.size()))) {
+    return fail(ErrorKind::invalid_argument, "NOT_AVAILABLE", "Requested node configuration is not available");
+  }
   return {};
 }
 
@@ -173,9 +173,22 @@ Result<SiteJobId> Cluster::submit(ClusterRequest request) {
     return fail(ErrorKind::permission_denied, "NO_SUCH_ACCOUNT",
                 options_.name + " has no account '" + request.account.str() + "'; ask its people for one");
   }
-  if (auto admitted = admissible(request); !admitted) return std::unexpected(std::move(admitted.error()));
+  const auto admitted = admissible(request);
+  if (!admitted) {
+    // Slurm makes the job before it finds that no node is like that, and keeps the failed one.
+    if (admitted.error().code == "NOT_AVAILABLE") keep_failed(std::move(request));
+    return std::unexpected(admitted.error());
+  }
   if (request.queue.empty()) request.queue = queues_.front().name;
+  auto& job = make_job(std::move(request));
+  alive_by_name_[{job.request.name, job.request.account.str()}].insert(job.serial);
+  if (job.request.singleton && !first_of_its_name(job)) job.pending_reason = "Dependency";
+  waiting_.insert(turn_of(job));
+  wake_scheduler();
+  return job.id;
+}
 
+ClusterJob& Cluster::make_job(ClusterRequest request) {
   const auto id = take_id();
   auto& job = jobs_.emplace_back();
   job.serial = static_cast<std::int64_t>(jobs_.size());
@@ -184,10 +197,17 @@ Result<SiteJobId> Cluster::submit(ClusterRequest request) {
   job.submitted_at = now_;
   by_name_[job.request.name].push_back(job.serial);
   by_id_[id.str()].push_back(job.serial);
-  alive_by_name_[{job.request.name, job.request.account.str()}].insert(job.serial);
-  waiting_.insert(turn_of(job));
-  wake_scheduler();
-  return id;
+  return job;
+}
+
+void Cluster::keep_failed(ClusterRequest request) {
+  auto& job = make_job(std::move(request));
+  job.state = ClusterState::ended;
+  job.site_state = "FAILED";
+  job.outcome = Outcome::failed;
+  job.reason = {.code = "SITE_FAILED", .message = "the site gave it up before it started (BadConstraints)"};
+  job.ended_at = now_;
+  record_run(job, "FAILED", 0, 0);
 }
 
 /// The next one that no listed job has. If all are taken, the next: a cluster that small does not get so full.
@@ -221,6 +241,13 @@ void Cluster::wake_scheduler() {
     pass_at_.reset();
     schedule();
   });
+}
+
+std::string_view Cluster::beyond_its_queue(const ClusterJob& job) const {
+  const auto& queue = queues_[*queue_index(job.request.queue)];
+  if (job.request.resources.nodes > static_cast<std::int32_t>(queue.nodes.size())) return "PartitionNodeLimit";
+  if (queue.max_time && job.request.time_limit > *queue.max_time) return "PartitionTimeLimit";
+  return "";
 }
 
 bool Cluster::first_of_its_name(const ClusterJob& job) const {
@@ -310,6 +337,10 @@ void Cluster::schedule() {
       job.pending_reason = "Dependency";
       continue;
     }
+    if (const auto limit = beyond_its_queue(job); !limit.empty()) {
+      job.pending_reason = limit;
+      continue;
+    }
     ++looked_at;
     job.pending_reason = "Priority";
     if (blocked.contains(queue.name)) continue;
@@ -386,8 +417,11 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
     planned(now_ + behaviour.run, [this](ClusterJob& j) {
       const auto& b = j.request.behaviour;
       const bool well = b.exit_code == 0 && !b.signal;
+      Reason reason;
+      if (b.signal) reason = {.code = "SIGNAL", .message = "ended by signal " + std::to_string(*b.signal)};
+      if (!b.signal && !well) reason = {.code = "EXIT_CODE", .message = "exit code " + std::to_string(b.exit_code)};
       end_run(j, well ? "COMPLETED" : "FAILED", well ? Outcome::succeeded : Outcome::failed, b.signal ? 0 : b.exit_code,
-              b.signal.value_or(0), {});
+              b.signal.value_or(0), std::move(reason));
     });
   }
 }

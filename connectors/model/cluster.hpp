@@ -221,6 +221,10 @@ class Cluster {
   void schedule();
   [[nodiscard]] std::optional<std::size_t> queue_index(const QueueName& name) const;
   [[nodiscard]] Result<void> admissible(const ClusterRequest& request) const;
+  ClusterJob& make_job(ClusterRequest request);
+  void keep_failed(ClusterRequest request);
+  /// The limit of its queue that keeps it from ever starting; "" if none does.
+  [[nodiscard]] std::string_view beyond_its_queue(const ClusterJob& job) const;
   [[nodiscard]] bool first_of_its_name(const ClusterJob& job) const;
   [[nodiscard]] SiteJobId take_id();
   void leave_alive(const ClusterJob& job);

@@ -10,6 +10,7 @@ namespace hansa::connectors::model {
 using async::Deadline;
 using async::Task;
 using domain::CancelOutcome;
+using domain::Outcome;
 
 namespace {
 
@@ -20,11 +21,25 @@ std::unexpected<Error> too_late() {
   return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the site did not answer in time");
 }
 
+std::unexpected<Error> no_scheduler() {
+  return fail(ErrorKind::unavailable, "SITE_DOWN", "the site's scheduler does not answer");
+}
+
 std::unexpected<Error> unknown_submit(std::string why) {
   return fail(ErrorKind::unknown_outcome, "SUBMIT_UNKNOWN", "the site may have taken the job: " + why);
 }
 
 std::optional<std::int32_t> if_not_zero(std::int32_t value) { return value == 0 ? std::nullopt : std::optional(value); }
+
+bool ran_nothing(const domain::Reason& reason) {
+  return reason.code == "DUPLICATE" || reason.code == "SITE_REQUEUED" || reason.code == "FENCE_FAILED";
+}
+
+/// Another account's job of that id and name is not the one that is meant.
+const ClusterJob* ours(const Cluster& cluster, const ports::SiteJob& asked) {
+  const auto* job = cluster.job(asked.id, asked.tag.str());
+  return job != nullptr && job->request.account == asked.account ? job : nullptr;
+}
 
 /// Sites tell times in whole seconds.
 UtcTime whole(UtcTime t) { return UtcTime{std::chrono::floor<Seconds>(t)}; }
@@ -48,6 +63,8 @@ domain::UsageRecord usage_record(const SiteId& site, const Cluster& cluster, con
   if (run.started_at) {
     record.started_at = whole(cluster.told(*run.started_at));
     record.elapsed = std::chrono::floor<Seconds>(whole(run.ended_at) - whole(*run.started_at));
+  }
+  if (run.started_at || run.number > 0) {  // what waits to run again keeps its last allocation in the books
     record.nodes = r.nodes;
     record.cores = job.cores();
     record.gpus = r.gpus_per_node * r.nodes;
@@ -114,6 +131,7 @@ Task<void> ModelConnector::come_back(Deadline deadline) {
 Task<domain::SiteSnapshot> ModelConnector::snapshot(Deadline deadline) {
   ++model_->calls.snapshot;
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  if (model_->faults.queue_off) co_return no_scheduler();
   domain::SiteSnapshot snapshot{.taken_at = scheduler_.now_utc()};
   model_->cluster().describe(snapshot);
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
@@ -144,6 +162,9 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
     co_return unknown_submit("it did not answer in time");
   }
   auto& faults = model_->faults;
+  if (faults.queue_off) {
+    co_return fail(ErrorKind::unknown_outcome, "SITE_SILENT", "the site's scheduler does not answer: it may have taken the job");
+  }
   if (faults.refuse) co_return refused(*faults.refuse);
 
   while (faults.max_jobs && model_->cluster().alive_jobs() >= *faults.max_jobs) {
@@ -175,17 +196,18 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
 ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   const auto& cluster = model_->cluster();
   ports::JobStatus status{.id = job.id, .run = job.run, .site_state = {}, .pending_reason = {}, .reason = {}};
-  const bool listed = cluster.is_listed(job);
+  const bool listed = cluster.is_listed(job) && !model_->faults.queue_off;
   const bool history = !model_->faults.history_off && !model_->faults.history_empty;
   if (!listed && (!history || !cluster.is_recorded(job))) return status;
   const auto whole_told = [&](const std::optional<UtcTime>& t) { return t ? std::optional(whole(cluster.told(*t))) : t; };
 
   // The queue tells what is; the history what was `accounting_lag` ago.
   const auto known = [&](const std::optional<UtcTime>& event) { return event && (listed || cluster.recorded_by_now(*event)); };
+  if (!listed && !known(job.ended_at)) return status;  // the accounting alone calls it alive: that proves nothing
   if (!known(job.started_at) && !known(job.ended_at)) {
     status.phase = ports::Phase::queued;
     status.site_state = "PENDING";
-    if (listed) status.pending_reason = job.pending_reason;
+    status.pending_reason = job.pending_reason;
     return status;
   }
   status.started_at = whole_told(job.started_at);
@@ -203,11 +225,13 @@ ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   status.site_state = job.site_state;
   status.ended_at = whole_told(job.ended_at);
   status.outcome = job.outcome;
+  status.reason = job.reason;
   if (job.started_at) {
-    status.exit_code = job.exit_code;
+    // Whoever was cut off has no exit code of its own; a start that ran nothing has none either.
+    const bool own = job.outcome == Outcome::succeeded || (job.outcome == Outcome::failed && job.signal == 0);
+    if (own && !ran_nothing(job.reason)) status.exit_code = job.exit_code;
     status.signal = if_not_zero(job.signal);
   }
-  status.reason = job.reason;
   return status;
 }
 
@@ -215,13 +239,16 @@ Task<ports::FindResult> ModelConnector::find(std::vector<ports::SiteJob> wanted,
   ++model_->calls.find;
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
   const auto& cluster = model_->cluster();
+  const bool queue = !model_->faults.queue_off;
   const bool history = !model_->faults.history_off;
-  ports::FindResult result{.sightings = {}, .queue_seen = true, .history_seen = history};
+  ports::FindResult result{.sightings = {}, .queue_seen = queue, .history_seen = history};
   std::set<std::string> names;
   for (const auto& job : wanted) names.insert(job.tag.str());
   for (const auto& name : names) {
     std::set<std::int64_t> serials;
-    for (const auto* job : cluster.listed(name)) serials.insert(job->serial);
+    if (queue) {
+      for (const auto* job : cluster.listed(name)) serials.insert(job->serial);
+    }
     if (history && !model_->faults.history_empty) {
       for (const auto* job : cluster.recorded(name)) serials.insert(job->serial);
     }
@@ -241,11 +268,12 @@ Task<ports::FindResult> ModelConnector::find(std::vector<ports::SiteJob> wanted,
 Task<std::vector<ports::JobStatus>> ModelConnector::status(std::vector<ports::SiteJob> jobs, Deadline deadline) {
   ++model_->calls.status;
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  if (model_->faults.queue_off) co_return no_scheduler();
   const auto& cluster = model_->cluster();
   std::vector<ports::JobStatus> answers;
   answers.reserve(jobs.size());
   for (const auto& asked : jobs) {
-    const auto* job = cluster.job(asked.id, asked.tag.str());
+    const auto* job = ours(cluster, asked);
     if (job == nullptr) {
       answers.push_back({.id = asked.id, .site_state = {}, .pending_reason = {}, .reason = {}});
     } else {
@@ -259,7 +287,11 @@ Task<std::vector<ports::JobStatus>> ModelConnector::status(std::vector<ports::Si
 Task<CancelOutcome> ModelConnector::cancel(ports::SiteJob job, ports::CancelWhen when, Deadline deadline) {
   ++model_->calls.cancel;
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
-  const auto killed = model_->cluster().cancel(job.id, job.tag.str(), when == ports::CancelWhen::only_while_pending);
+  if (model_->faults.queue_off) co_return no_scheduler();
+  auto& cluster = model_->cluster();
+  const auto killed = ours(cluster, job) == nullptr
+                          ? Killed::no_such_job
+                          : cluster.cancel(job.id, job.tag.str(), when == ports::CancelWhen::only_while_pending);
   if (!co_await come_back(deadline)) co_return CancelOutcome::unknown;  // it may have worked
   switch (killed) {
     case Killed::never_started: co_return CancelOutcome::never_started;

@@ -24,6 +24,7 @@ struct Faults {
   bool garbage = false;               // the site does what it is asked and answers nonsense
   bool history_off = false;           // the accounting does not answer, the queue does
   bool history_empty = false;         // it answers "none" to everything, as if all were well
+  bool queue_off = false;             // the scheduler does not answer, the accounting does
   std::int32_t lose_submit_replies = 0;  // so many submissions are accepted and their receipts lost
   Milliseconds submit_delay{0};       // the site accepts so much later, also when the client has gone
   std::optional<std::string> refuse;  // the scheduler's words to every submission
