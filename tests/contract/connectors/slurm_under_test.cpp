@@ -3,12 +3,11 @@
 #include "broker/async/real_scheduler.hpp"
 #include "connectors/slurm/slurm_connector.hpp"
 #include "tests/contract/connectors/connector_contract.hpp"
+#include "tests/testbed/bed_transport.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -21,58 +20,13 @@ namespace {
 
 constexpr std::string_view kAccount = "alice";
 
-/// As hansa-switch would, with setpriv(1) in its place; counts what is asked of the scheduler.
-class RootTransport final : public connectors::transport::Transport {
- public:
-  explicit RootTransport(async::Scheduler& scheduler) : scheduler_(scheduler) {}
-
-  async::Task<connectors::transport::CommandResult> run(connectors::transport::Command command,
-                                                        async::Deadline deadline) override {
-    if (auto valid = check(command); !valid) co_return std::unexpected(valid.error());
-    const auto& account = command.account.str();
-    if (!account.empty() && account != kAccount) {
-      co_return fail(ErrorKind::permission_denied, "OTHER_ACCOUNT", "nobody may act as \"" + account + "\" here");
-    }
-    constexpr std::array kQuestions{"squeue", "sacct", "scontrol", "sacctmgr"};
-    if (account.empty() && std::ranges::any_of(kQuestions, [&](auto name) { return command.program.ends_with(name); }))
-      ++questions_;
-
-    const std::string home = account.empty() ? "/" : "/home/" + account;
-    async::ChildSpec spec{.argv = {},
-                          .environment = std::move(command.environment),
-                          .working_directory = home,
-                          .input = std::move(command.input),
-                          .output_limit = command.output_limit,
-                          .self_limit = limit_of(command, deadline, scheduler_)};
-    spec.environment.emplace_back("PATH", "/usr/bin:/bin");
-    if (!account.empty()) {
-      spec.environment.emplace_back("HOME", home);
-      spec.environment.emplace_back("USER", account);
-      spec.argv = {"/usr/bin/setpriv", "--reuid=" + account, "--regid=" + account, "--init-groups", "--"};
-    }
-    spec.argv.push_back(std::move(command.program));
-    std::ranges::move(command.arguments, std::back_inserter(spec.argv));
-    co_return co_await async::run_child(scheduler_, deadline, std::move(spec));
-  }
-
-  [[nodiscard]] std::size_t questions() const { return questions_; }
-
- private:
-  async::Scheduler& scheduler_;
-  std::size_t questions_ = 0;
-};
-
-std::string testbed_path(std::string_view below) {
-  const char* folder = std::getenv("HANSA_TESTBED_DIR");
-  return std::string(folder == nullptr ? "/var/tmp/hansa-testbed" : folder) + '/' + std::string(below);
-}
-
 class SlurmUnderTest final : public ConnectorUnderTest {
  public:
   SlurmUnderTest() : transport_(scheduler_) {
     const char* cluster = std::getenv("HANSA_TESTBED_CLUSTER");
     connectors::slurm::Options options{
-        .site = SiteId("beta"), .slurm_conf = testbed_path(std::string(cluster == nullptr ? "beta" : cluster) + "/slurm.conf")};
+        .site = SiteId("beta"),
+        .slurm_conf = testbed::path_in_bed(std::string(cluster == nullptr ? "beta" : cluster) + "/slurm.conf")};
     auto made = connectors::slurm::SlurmConnector::make(std::move(options), transport_, scheduler_, random_);
     if (!made) throw std::runtime_error(made.error().message);
     connector_ = std::move(*made);
@@ -108,7 +62,7 @@ class SlurmUnderTest final : public ConnectorUnderTest {
   boost::asio::io_context context_;
   async::RealScheduler scheduler_;
   async::SystemRandom random_;
-  RootTransport transport_;
+  testbed::BedTransport transport_;
   std::unique_ptr<connectors::slurm::SlurmConnector> connector_;
 };
 
