@@ -36,9 +36,10 @@ class EventStream {
       }
       if (!text.empty()) co_return text;
       if (events->size() == kPage) continue;
-      auto woken = co_await on_engine(exchange_, parts.engine.wait_any(heartbeat));
-      if (!woken) co_return std::unexpected(woken.error());
-      if (!*woken) co_return std::string(": nothing new\n\n");
+      auto changes = co_await on_engine(exchange_, parts.engine.wait_any(changes_seen_, heartbeat));
+      if (!changes) co_return std::unexpected(changes.error());
+      if (*changes == changes_seen_) co_return std::string(": nothing new\n\n");
+      changes_seen_ = *changes;
     }
   }
 
@@ -57,6 +58,7 @@ class EventStream {
 
   Exchange exchange_;
   std::int64_t after_;
+  std::int64_t changes_seen_ = -1;  // known before the store is read
   std::unordered_map<JobId, bool> mine_;
 };
 

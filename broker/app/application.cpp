@@ -136,7 +136,6 @@ std::string more_metrics(const store::Figures& store, const http::ServerLoad& se
          one("hansa_store_checkpoints_total", "counter", "Checkpoints of the write-ahead log since start.", store.checkpoints) +
          one("hansa_store_queued_operations", "gauge", "Operations waiting for the next commit.", store.queued) +
          one("hansa_http_connections", "gauge", "Open connections.", server.connections) +
-         one("hansa_http_requests", "gauge", "Requests that are being answered.", server.in_flight) +
          one("hansa_http_streams", "gauge", "Connections that follow events.", server.streams);
 }
 

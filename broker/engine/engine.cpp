@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/engine.hpp"
 
+#include "broker/async/all_of.hpp"
 #include "broker/async/run_on.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dispatch.hpp"
@@ -107,7 +108,9 @@ class Engine::Loops {
         const bool unseen = is->state == AttemptState::bound && is->unknown_since && is->reason.code == kNotSeen;
         if (unseen && !desk->unseen.contains(after.id)) desk->wake_reconciler.set();
         keep(desk->unseen, unseen);
-        keep(desk->waiting_there, after.state == JobState::submitting || after.state == JobState::queued);
+        // What has started and is in no listing does not wait there, whatever was last seen of it.
+        const bool ran = is->unknown_since && is->reason.code == kRanUnseen;
+        keep(desk->waiting_there, (after.state == JobState::submitting || after.state == JobState::queued) && !ran);
       }
     }
     if (is_terminal(after.state)) {
@@ -282,10 +285,13 @@ class Engine::Loops {
       if (!page) co_return std::unexpected(page.error());
       if (page->empty()) break;
       after = page->back().id;
+      std::vector<async::Task<>> resumptions;  // side by side, so that what they mark shares commits
       for (auto& job : *page) {
-        const auto id = job.id;
+        resumptions.push_back(resume(job.id));
         book_.insert(std::move(job));
-        if (auto resumed = co_await resume(id); !resumed) co_return resumed;
+      }
+      for (auto& resumed : co_await async::all_of(std::move(resumptions))) {
+        if (!resumed) co_return resumed;
       }
     }
     co_return Result<void>{};
@@ -398,7 +404,9 @@ async::Task<Job> Engine::resolve_lost(JobId id, Principal by, std::string reason
 async::Task<bool> Engine::wait_beyond(JobId id, std::int64_t version, async::Deadline deadline) {
   return loops_->book_.wait_beyond(id, version, deadline);
 }
-async::Task<bool> Engine::wait_any(async::Deadline deadline) { return loops_->book_.wait_any(deadline); }
+async::Task<std::int64_t> Engine::wait_any(std::int64_t seen, async::Deadline deadline) {
+  return loops_->book_.wait_any(seen, deadline);
+}
 async::Task<ports::OutputChunk> Engine::read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                                     async::Deadline deadline) {
   return loops_->read_output(std::move(job), stream, offset, limit, deadline);

@@ -88,8 +88,9 @@ class Engine {
   /// Until the job is past `version` or over, or the deadline. False: the deadline came.
   async::Task<bool> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
 
-  /// Until any job changes, or the deadline.
-  async::Task<bool> wait_any(async::Deadline deadline);
+  /// Until there have been more changes of jobs than `seen` since the start, or the deadline. Answers how many there have been:
+  /// who reads the store between two calls misses none. At once for a negative number.
+  async::Task<std::int64_t> wait_any(std::int64_t seen, async::Deadline deadline);
 
   /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site.
   async::Task<ports::OutputChunk> read_output(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,

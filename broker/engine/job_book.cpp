@@ -66,7 +66,7 @@ const Job* JobBook::find(const JobId& id) const {
 void JobBook::insert(Job job) {
   const auto [at, is_new] = jobs_.try_emplace(job.id, std::move(job));
   if (!is_new) return;
-  for (auto* watcher : any_watchers_) watcher->set();
+  wake_any();
   for (const auto& observer : observers_) observer(nullptr, at->second);
 }
 
@@ -108,7 +108,7 @@ void JobBook::publish(const Job& after) {
   const Job before = std::exchange(stored, after);
   if (domain::is_terminal(after.state)) jobs_.erase(after.id);
   for (auto [at, end] = watchers_.equal_range(after.id); at != end; ++at) at->second->set();
-  for (auto* watcher : any_watchers_) watcher->set();
+  wake_any();
   for (const auto& observer : observers_) observer(&before, after);
 }
 
@@ -127,7 +127,7 @@ async::Task<bool> JobBook::wait_beyond(JobId id, std::int64_t version, async::De
   }
 }
 
-async::Task<bool> JobBook::wait_any(async::Deadline deadline) {
+async::Task<std::int64_t> JobBook::wait_any(std::int64_t seen, async::Deadline deadline) {
   async::Event changed(strand_);
   any_watchers_.insert(&changed);
   struct Leave {
@@ -135,7 +135,13 @@ async::Task<bool> JobBook::wait_any(async::Deadline deadline) {
     async::Event* event;
     ~Leave() { book.any_watchers_.erase(event); }
   } leave{*this, &changed};
-  co_return co_await changed.wait_until(scheduler_, deadline.at);
+  while (changes_ <= seen && co_await changed.wait_until(scheduler_, deadline.at)) {}
+  co_return changes_;
+}
+
+void JobBook::wake_any() {
+  ++changes_;
+  for (auto* watcher : any_watchers_) watcher->set();
 }
 
 }  // namespace hansa::engine

@@ -49,8 +49,9 @@ class JobBook {
   /// Until the job is past `version` or over, or the deadline. False: the deadline came. At once for a job that is not in the
   /// book.
   async::Task<bool> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
-  /// Until any job changes, or the deadline.
-  async::Task<bool> wait_any(async::Deadline deadline);
+  /// Until there have been more changes of jobs than `seen`, or the deadline. Answers how many there have been: who reads the
+  /// store between two calls misses none. At once for a negative number.
+  async::Task<std::int64_t> wait_any(std::int64_t seen, async::Deadline deadline);
 
  private:
   class Turn;
@@ -60,6 +61,7 @@ class JobBook {
   };
 
   void publish(const domain::Job& after);
+  void wake_any();
 
   boost::asio::any_io_executor strand_;
   async::Scheduler& scheduler_;
@@ -69,6 +71,7 @@ class JobBook {
   std::unordered_map<JobId, Queue> turns_;                 // only while somebody is changing that job
   std::unordered_multimap<JobId, async::Event*> watchers_;
   std::set<async::Event*> any_watchers_;
+  std::int64_t changes_ = 0;
   std::vector<OnChange> observers_;
 };
 

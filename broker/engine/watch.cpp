@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/watch.hpp"
 
+#include "broker/async/all_of.hpp"
 #include "broker/engine/fence.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/reconciler.hpp"
@@ -132,18 +133,20 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
 }
 
 async::Task<> Watch::mark_unseen(SiteDesk& desk, Reason reason) {
-  const auto ids = std::vector<JobId>(desk.bound.begin(), desk.bound.end());
-  for (const auto& id : ids) {
+  std::vector<async::Task<Job>> marks;  // side by side, so that they share commits
+  for (const auto& id : desk.bound) {
     const auto* job = context_.book.find(id);
     const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
     if (attempt == nullptr || attempt->unknown_since) continue;
-    auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
+    marks.push_back(context_.book.change(id, [&](const Job& now) -> Result<Step> {
       const auto* live = now.live_attempt();
       if (live == nullptr || live->unknown_since || live->state != AttemptState::bound || live->site != desk.site().id)
         return Step{};
       return Step{.events = {AttemptUnknown{live->number, reason}}};
-    });
-    if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
+    }));
+  }
+  for (const auto& marked : co_await async::all_of(std::move(marks))) {
+    if (!marked && marked.error().kind != ErrorKind::not_found) co_return std::unexpected(marked.error());
   }
   co_return Result<void>{};
 }
