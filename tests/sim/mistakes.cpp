@@ -42,7 +42,7 @@ class Postponing final : public WrongStore {
       before.events.insert(before.events.end(), change.events.begin(), change.events.end());
       change.events = std::move(before.events);
       if (!change.decision) change.decision = std::move(before.decision);
-      change.reduced_snapshots.merge(before.reduced_snapshots);
+      change.documents.merge(before.documents);
     } else if (which_(change.events.front().body)) {
       const auto id = change.job.id;
       held_.emplace(id, std::move(change));

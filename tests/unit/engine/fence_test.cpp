@@ -122,7 +122,7 @@ TEST_CASE("with a full store what is to be written with a decision does not grow
   w.gate().full = true;
   w.advance(12h);
   std::size_t most = 0;
-  w.gate().recorded = [&](const ports::JobChange& change) { most = std::max(most, change.reduced_snapshots.size()); };
+  w.gate().recorded = [&](const ports::JobChange& change) { most = std::max(most, change.documents.size()); };
   w.gate().full = false;
   const auto after = w.submit({.behaviour = "run=20s"});
   REQUIRE(w.run_to_end({before, after}, 1h));
