@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, kKinds> kNames{"submit",
                                                       "site_mute",
                                                       "site_slow",
                                                       "accepts_late",
+                                                      "queue_off",
                                                       "history_off",
                                                       "history_lags",
                                                       "history_empty",
@@ -180,9 +181,9 @@ void draw_people(Draw& draw, Plan& plan, int jobs) {
 
 void draw_call_faults(Draw& draw, Plan& plan) {
   // Calls that are rare come early in the count.
-  constexpr std::pair<const char*, int> kOften[] = {{"snapshot", 10}, {"submit", 5}, {"submit", 5},  {"submit", 3},
-                                                    {"find", 6},      {"find", 3},   {"status", 15}, {"status", 15},
-                                                    {"cancel", 2},    {"seal", 2},   {"usage", 5},   {"read_output", 1}};
+  constexpr std::pair<const char*, int> kOften[] = {{"snapshot", 16}, {"submit", 5}, {"submit", 5},  {"submit", 3},
+                                                    {"find", 6},      {"find", 3},   {"status", 24}, {"status", 24},
+                                                    {"cancel", 2},    {"seal", 2},   {"usage", 6},   {"read_output", 1}};
   constexpr What kWays[] = {What::reply_lost,    What::reply_lost,    What::reply_delayed,     What::reply_truncated,
                             What::reply_garbage, What::request_twice, What::connection_refused};
   const int faults = draw.between(24, 72);
@@ -197,9 +198,10 @@ void draw_call_faults(Draw& draw, Plan& plan) {
 }
 
 void draw_site_faults(Draw& draw, Plan& plan, bool hours) {
-  constexpr What kTimes[] = {What::site_down,    What::site_silent, What::site_mute,    What::site_slow,     What::accepts_late,
-                             What::accepts_late, What::history_off, What::history_lags, What::history_empty, What::max_jobs,
-                             What::site_refuses, What::queue_down,  What::clock_off,    What::node_lost,     What::site_hold};
+  constexpr What kTimes[] = {What::site_down,    What::site_silent,   What::site_mute, What::site_slow,
+                             What::accepts_late, What::accepts_late,  What::queue_off, What::history_off,
+                             What::history_lags, What::history_empty, What::max_jobs,  What::site_refuses,
+                             What::queue_down,   What::clock_off,     What::node_lost, What::site_hold};
   constexpr What kAtOnce[] = {What::site_requeue, What::controller_restart, What::controller_restart, What::same_name};
   const auto sites = static_cast<int>(plan.sites.size());
   const int faults = draw.between(1, 7);

@@ -37,6 +37,7 @@ enum class What : std::uint8_t {
   site_mute,
   site_slow,
   accepts_late,
+  queue_off,            // the scheduler does not answer, the accounting does
   history_off,
   history_lags,
   history_empty,

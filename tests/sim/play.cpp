@@ -128,6 +128,7 @@ class Play final : public ports::Accounts, public ports::Log {
       case What::site_silent:
       case What::site_mute:
       case What::site_slow:
+      case What::queue_off:
       case What::history_off:
       case What::history_empty:
       case What::max_jobs:
@@ -261,6 +262,7 @@ class Play final : public ports::Accounts, public ports::Log {
     faults.silent = on(What::site_silent);
     faults.mute = on(What::site_mute);
     faults.latency = on(What::site_slow) ? Milliseconds(1'000 + 4'000 * item.n) : 0ms;
+    faults.queue_off = on(What::queue_off);
     faults.history_off = on(What::history_off);
     faults.history_empty = on(What::history_empty);
     faults.max_jobs = on(What::max_jobs) ? std::optional<std::size_t>(static_cast<std::size_t>(item.n % 3)) : std::nullopt;

@@ -155,6 +155,7 @@ class Wire final : public bottle::ForwardingConnector {
     for (const auto window : state_.windows) {
       const bool concerned =
           window == What::site_down || window == What::site_silent || window == What::site_mute || window == What::site_slow ||
+          (window == What::queue_off && what != "usage" && what != "seal" && what != "read_output") ||
           (submit && (window == What::accepts_late || window == What::max_jobs || window == What::site_refuses)) ||
           (history && (window == What::history_off || window == What::history_lags || window == What::history_empty));
       if (concerned) ++parts_.fired[static_cast<std::size_t>(window)];
