@@ -2,6 +2,7 @@
 #include "tests/sim/auditor.hpp"
 
 #include "broker/domain/transition.hpp"
+#include "broker/engine/observation.hpp"
 
 #include <algorithm>
 
@@ -105,8 +106,9 @@ void Auditor::recorded(const ports::JobChange& change) {
         violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which is drained");
       const auto waiting = std::ranges::count_if(jobs_, [&](const auto& entry) {
         const auto* live = entry.second.live_attempt();
-        return live != nullptr && live->site == intent->site &&
-               (entry.second.state == JobState::submitting || entry.second.state == JobState::queued);
+        if (live == nullptr || live->site != intent->site) return false;
+        if (live->unknown_since && live->reason.code == engine::kRanUnseen) return false;  // it has left the queue
+        return entry.second.state == JobState::submitting || entry.second.state == JobState::queued;
       });
       if (waiting >= site.budget.waiting_jobs)
         violation("I10",
