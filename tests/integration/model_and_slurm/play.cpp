@@ -55,6 +55,10 @@ std::string text_of(const JobStatus& status) {
 std::string text_of(const domain::UsageRecord& record) {
   std::string text = record.account.str() + " on " + record.scheduler_account + " in " + record.queue.str() + ", " +
                      record.site_state.substr(0, record.site_state.find(' ')) + ", exit " + number(record.exit_code);
+  // What was cancelled in the queue has a start in sacct now and then, and an allocation: of no second.
+  if (record.site_state.starts_with("CANCELLED") && record.elapsed.count() == 0) {
+    return text + (record.core_seconds.value == 0 ? ", no second" : ", CORE-SECONDS OF NO SECOND");
+  }
   if (record.started_at) {
     const bool in_order = record.submitted_at <= *record.started_at && *record.started_at <= record.ended_at;
     text += in_order ? ", submitted, started, ended" : ", TIMES OUT OF ORDER";
