@@ -46,17 +46,21 @@ function(hansa_program name)
   target_link_libraries(${name} PRIVATE hansa_flags ${P_USES})
 endfunction()
 
-# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED]): one Catch2 executable, one CTest test. Test code
+# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [SOAK]): one Catch2 executable, one CTest test. Test code
 # runs once and is compiled everywhere: not optimizing it (what it tests is) saves a fifth of a clean build. OPTIMIZED: it runs long.
+# SOAK: in ./dev soak only.
 function(hansa_test name)
-  cmake_parse_arguments(T "OPTIMIZED" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(T "OPTIMIZED;SOAK" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hansa_flags ${T_USES} hansa_test_main)
   if(NOT T_OPTIMIZED)
     target_compile_options(${name} PRIVATE -O0)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name})
+  if(T_SOAK)
+    set(when CONFIGURATIONS Soak)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} ${when})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()

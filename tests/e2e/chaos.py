@@ -196,16 +196,13 @@ def fence_of(job, user):
         return None
 
 
-def forgotten(job, began_at):
-    """The site took it, and neither its queue nor its accounting's ended runs have it any more."""
-    if not job["unknown_since"] or not job["site_job_id"]:
-        return False
-    names = slurm(job["site"], "squeue", "-a", "-h", "-t", "all", "-o", "%A %j").splitlines()
-    ended = [row for row in sacct_rows(job["site"], began_at) if row["JobName"] == tag_of(job) and row["End"].isdigit()]
-    return f"{job['site_job_id']} {tag_of(job)}" not in names and not ended
+def forgotten(job):
+    """It has started, and no listing shows it: the broker has asked both, and the fence."""
+    reason = job["attempts"][-1]["reason"] if job["attempts"] else None
+    return job["unknown_since"] is not None and reason is not None and reason["code"] == "RAN_UNSEEN"
 
 
-def wait_until_settled(broker, jobs, began_at, seconds):
+def wait_until_settled(broker, jobs, seconds):
     """Until every job is over or known to be forgotten by its site; the latter."""
     left, lost_sight_of, looked_after = set(jobs.accepted), {}, [0.0]
     def settled():
@@ -218,7 +215,7 @@ def wait_until_settled(broker, jobs, began_at, seconds):
             if job["state"] in TERMINAL:
                 left.discard(id)
                 lost_sight_of.pop(id, None)
-            elif forgotten(job, began_at):
+            elif forgotten(job):
                 lost_sight_of.setdefault(id, time.monotonic())
             else:
                 lost_sight_of.pop(id, None)
@@ -371,7 +368,7 @@ def chaos(options):
             f"({faults.counts['kill']} by SIGKILL), slurmdbd {faults.counts['slurmdbd']} outages, {faults.counts['silence']} silence of {SILENCE_S} s")
         say(f"kill to serving: {min(serving[1:]):.2f} to {max(serving[1:]):.2f} s, median {statistics.median(serving[1:]):.2f}")
         healed = time.monotonic()
-        resolved = wait_until_settled(broker, jobs, began_at, 180)
+        resolved = wait_until_settled(broker, jobs, 180)
         say(f"all settled {time.monotonic() - healed:.0f} s after the last fault; forgotten by a killed slurmctld: {len(resolved)}")
         words = collections.Counter(log.read_text().split())
         say(f"sbatch: {sum(words.values())} calls, after acceptance {words['fails']} failed and {words['hangs']} hung")
