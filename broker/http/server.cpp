@@ -193,9 +193,7 @@ Result<void> Server::start() {
 
 std::uint16_t Server::port() const { return impl_->port; }
 
-ServerLoad Server::load() const {
-  return {.connections = impl_->shared.connections, .streams = impl_->shared.streams};
-}
+ServerLoad Server::load() const { return {.connections = impl_->shared.connections, .streams = impl_->shared.streams}; }
 
 Result<void> Server::reload_tls() {
   const auto& files = impl_->shared.options.tls;
