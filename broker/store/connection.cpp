@@ -6,14 +6,42 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <vector>
 
 namespace hansa::store {
 namespace {
 
+/// The write-ahead log as SQLite has opened it, or null.
+sqlite3_file* log_of(sqlite3* db) {
+  sqlite3_file* log = nullptr;
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK) return nullptr;
+  return log == nullptr || log->pMethods == nullptr ? nullptr : log;
+}
+
+int last_errno(sqlite3_file* file) {
+  int error = 0;
+  file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
+}
+
+/// sqlite3_system_errno() knows nothing of a COMMIT that failed (3.40), and a quota must be told from a failing disk.
+int system_error_of(sqlite3* db, int extended) {
+  auto* log = extended == SQLITE_IOERR_WRITE ? log_of(db) : nullptr;
+  const int error = log == nullptr ? 0 : last_errno(log);
+  return error != 0 ? error : sqlite3_system_errno(db);
+}
+
+/// After a failed fsync, closing must not copy the log: that would be a second try.
+[[noreturn]] void throw_failure(sqlite3* db, const SqliteFailure& failure) {
+  if (failure.is_fatal()) sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  throw failure;
+}
+
 [[noreturn]] void raise(sqlite3* db, int code) {
-  const int extended = db == nullptr ? code : sqlite3_extended_errcode(db);
-  throw SqliteFailure(extended == SQLITE_OK ? code : extended, db == nullptr ? 0 : sqlite3_system_errno(db),
-                      db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db));
+  if (db == nullptr) throw SqliteFailure(code, 0, sqlite3_errstr(code));
+  const int extended = sqlite3_extended_errcode(db);
+  throw_failure(db, SqliteFailure(extended == SQLITE_OK ? code : extended, system_error_of(db, extended), sqlite3_errmsg(db)));
 }
 
 void check(sqlite3_stmt* statement, int code) {
@@ -65,8 +93,12 @@ Error SqliteFailure::error() const {
     case SQLITE_PERM:
       return make(ErrorKind::internal, "STORE_NOT_WRITABLE",
                   "the broker's database cannot be opened for writing: check the owner and mode of the file and its folder");
-    case SQLITE_IOERR: return make(ErrorKind::internal, "STORE_IO", "the broker's disk failed");
-    default: return make(ErrorKind::internal, "STORE_FAILED", "the broker's database did not answer as expected");
+    case SQLITE_IOERR:
+      return make(ErrorKind::internal, "STORE_IO",
+                  "the broker's disk failed: look into the kernel's log, mend or replace the disk, then start hansad again");
+    default:
+      return make(ErrorKind::internal, "STORE_FAILED",
+                  "the broker's database did not answer as expected: look into the log of hansad, and start it again");
   }
 }
 
@@ -169,6 +201,35 @@ Result<void> Connection::apply_settings(Mode mode) {
   }
   if (mode == Mode::read_only) run_script("PRAGMA query_only=ON");
   return {};
+}
+
+void Connection::rewrite_log() {
+  if (in_memory_) return;
+  run_script("BEGIN IMMEDIATE");  // no other program appends to it meanwhile
+  try {
+    auto* log = log_of(db_.get());
+    const auto check_file = [&](int code) {
+      if (code != SQLITE_OK) throw_failure(db_.get(), SqliteFailure(code, last_errno(log), sqlite3_errstr(code)));
+    };
+    sqlite3_int64 size = 0;
+    if (log != nullptr) check_file(log->pMethods->xFileSize(log, &size));
+    std::vector<char> part(std::size_t{64} << 10);  // SQLite's file layer takes no more than 128 KiB at a time
+    for (sqlite3_int64 done = 0; done < size; done += std::ssize(part)) {
+      const auto length = static_cast<int>(std::min<sqlite3_int64>(std::ssize(part), size - done));
+      check_file(log->pMethods->xRead(log, part.data(), length, done));
+      check_file(log->pMethods->xWrite(log, part.data(), length, done));
+    }
+    if (size > 0) check_file(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+  roll_back();
+}
+
+void Connection::copy_log() {
+  const int code = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (code != SQLITE_OK) raise(db_.get(), code);
 }
 
 sqlite3_stmt* Connection::prepare(std::string_view sql) {

@@ -137,6 +137,12 @@ class Connection {
   /// Sets what every connection needs and reads it back; STORE_SETTINGS if one did not take (a damaged or strange build).
   Result<void> apply_settings(Mode mode);
 
+  /// Writes the log's bytes once more, in place, and syncs them; for the start. Linux takes the pages of a failed fsync for
+  /// clean: this process reads from memory what the last one left there, commits behind it, and no fsync would ever write it.
+  void rewrite_log();
+  /// Into the database, as far as readers allow it; syncs both.
+  void copy_log();
+
   /// `sql` is a constant of the program: it is prepared once per connection, under its address.
   template <typename... Values>
   Statement query(const char* sql, const Values&... values) {

@@ -35,7 +35,10 @@ Result<void> check_contents(Connection& db, std::uint64_t size, std::uint64_t li
   if (size > limit) return db.execute(kFirstRead), Result<void>{};
   auto answer = db.query(kQuickCheck);
   if (!answer.next() || answer.text(0) != "ok") {
-    return fail(ErrorKind::internal, "STORE_CORRUPT", "the database is damaged: restore the last backup", answer.string(0));
+    // The check tells a page that the disk would not give as one that is damaged.
+    return fail(ErrorKind::internal, "STORE_CORRUPT",
+                "the database is damaged or cannot be read: if the kernel's log shows no failing disk, restore the last backup",
+                answer.string(0));
   }
   return {};
 }
@@ -131,6 +134,7 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   auto db = std::make_unique<Connection>(settings, Connection::Mode::read_write);
   if (auto set = db->apply_settings(Connection::Mode::read_write); !set) return set;
   if (auto sound = check_contents(*db, ignored ? 0 : size, options_.quick_check_bytes); !sound) return sound;
+  db->rewrite_log();
   if (auto migrated = migrate(*db, migrations(), options_.opened_at); !migrated) return migrated;
   auto broker_id = establish_broker_id(*db, options_.broker_id);
   if (!broker_id) return std::unexpected(broker_id.error());

@@ -152,17 +152,16 @@ void Writer::checkpoint_if_due() {
   if (log_pages_ < options_.checkpoint_pages) next_checkpoint_ = options_.checkpoint_pages;  // it was started again
   if (log_pages_ < next_checkpoint_) return;
   ++checkpoints_;
-  const int code = sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   // A long reader or a full disk: the log grows meanwhile and loses nothing.
   next_checkpoint_ = log_pages_ + options_.checkpoint_pages;
-  if (code == SQLITE_OK) return;
-  const SqliteFailure failure(sqlite3_extended_errcode(db_->handle()), sqlite3_system_errno(db_->handle()),
-                              sqlite3_errmsg(db_->handle()));
-  if (failure.is_fatal()) fail_for_good(failure.error());
+  try {
+    db_->copy_log();
+  } catch (const SqliteFailure& failure) {
+    if (failure.is_fatal()) fail_for_good(failure.error());
+  }
 }
 
 void Writer::fail_for_good(Error error) {
-  sqlite3_db_config(db_->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);  // that would be a second try
   {
     const std::lock_guard lock(mutex_);
     if (failed_) return;
