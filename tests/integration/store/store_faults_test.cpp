@@ -2,9 +2,10 @@
 // Bad days: a full disk, a disk that fails, a damaged file, a folder that is not ours.
 #include "broker/store/sqlite_store.hpp"
 #include "tests/contract/store/store_contract.hpp"
+#include "tests/disk/faulty_disk.hpp"
 #include "tests/unit/store/temporary_folder.hpp"
 
-#include "faulty_vfs.hpp"
+#include "wait.hpp"
 #include <catch2/catch.hpp>
 #include <sqlite3.h>
 #include <sys/mount.h>
@@ -23,16 +24,6 @@ using namespace hansa::store;
 using contract::new_job;
 
 namespace {
-
-template <typename T>
-Result<T> wait(async::Task<T> task) {
-  boost::asio::io_context context;
-  std::optional<Result<T>> outcome;
-  boost::asio::co_spawn(context, std::move(task),
-                        [&](const std::exception_ptr&, Result<T> result) { outcome = std::move(result); });
-  context.run();
-  return std::move(outcome.value());
-}
 
 Options options_for(const std::filesystem::path& folder) {
   Options options;
@@ -77,22 +68,23 @@ void check_all_there(SqliteStore& store, const std::vector<ports::NewJob>& kept)
 
 }  // namespace
 
-TEST_CASE("a full disk refuses, keeps what was acknowledged, and serves again when there is room") {
-  register_faulty_vfs();
+TEST_CASE("a full disk or quota refuses, keeps what was acknowledged, and serves again when there is room") {
+  const auto how = GENERATE(disk::Failure::no_space, disk::Failure::over_quota, disk::Failure::short_write);
+  disk::FaultyDisk disk;
   const TemporaryFolder folder;
   auto options = options_for(folder.path());
-  options.vfs = "faulty";
+  options.vfs = disk.vfs();
   auto store = open(options);
   std::vector<ports::NewJob> kept{new_job()};
   REQUIRE(wait(store->accept_jobs(kept, std::nullopt)));
-  faults().disk_full = true;
+  disk.fill(how);
   for (int i = 0; i < 3; ++i) {
     const auto refused = wait(store->accept_jobs({new_job()}, std::nullopt));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().kind == ErrorKind::storage_full);
   }
   check_all_there(*store, kept);
-  faults().disk_full = false;
+  disk.mend();
   kept.push_back(new_job());
   REQUIRE(wait(store->accept_jobs({kept.back()}, std::nullopt)));
   REQUIRE(store->close());
@@ -135,10 +127,10 @@ TEST_CASE("the same on a real file system with 6 MiB") {
 }
 
 TEST_CASE("a failed fsync ends the store: the outcome is unknown, and nothing is written any more") {
-  register_faulty_vfs();
+  disk::FaultyDisk disk;
   const TemporaryFolder folder;
   auto options = options_for(folder.path());
-  options.vfs = "faulty";
+  options.vfs = disk.vfs();
   std::vector<Error> fatal;
   options.on_fatal = [&](const Error& error) { fatal.push_back(error); };
   const auto before = new_job();
@@ -146,19 +138,19 @@ TEST_CASE("a failed fsync ends the store: the outcome is unknown, and nothing is
   {
     auto store = open(options);
     REQUIRE(wait(store->accept_jobs({before}, std::nullopt)));
-    faults().fail_sync(1);
+    disk.fail_sync(1);
     const auto first = wait(store->accept_jobs({doubtful}, std::nullopt));
     REQUIRE_FALSE(first);
     CHECK(first.error().kind == ErrorKind::unknown_outcome);
     CHECK(first.error().code == "STORE_IO");
     CHECK_FALSE(first.error().retryable);
-    const auto syncs = faults().syncs.load();
+    const auto syncs = disk.syncs();
     const auto second = wait(store->accept_jobs({new_job()}, std::nullopt));
     REQUIRE_FALSE(second);
     CHECK(second.error().kind == ErrorKind::unavailable);
     CHECK(second.error().code == "STORE_FAILED");
     static_cast<void>(store->close());
-    CHECK(faults().syncs == syncs);  // it was not tried again
+    CHECK(disk.syncs() == syncs);  // it was not tried again
   }
   CHECK(fatal.size() == 1);
   auto store = open(options);
@@ -166,18 +158,19 @@ TEST_CASE("a failed fsync ends the store: the outcome is unknown, and nothing is
 }
 
 TEST_CASE("whichever fsync fails, of a commit or a checkpoint, what was acknowledged is there and nothing follows it") {
-  register_faulty_vfs();
+  disk::FaultyDisk disk;
   bool in_commit = false;
   bool in_checkpoint = false;
   for (int n = 1; n <= 12; ++n) {
     const TemporaryFolder folder;
     auto options = options_for(folder.path());
-    options.vfs = "faulty";
+    options.vfs = disk.vfs();
     options.checkpoint_pages = 1;  // after each commit
     options.on_fatal = [](const Error&) {};
     auto store = open(options);
     std::vector<ports::NewJob> kept;
-    faults().fail_sync(n);
+    const auto last = disk.syncs() + static_cast<std::uint64_t>(n);
+    disk.fail_sync(n);
     bool failed = false;
     for (int i = 0; i < 10 && !failed; ++i) {
       const auto job = new_job();
@@ -189,7 +182,7 @@ TEST_CASE("whichever fsync fails, of a commit or a checkpoint, what was acknowle
     }
     CHECK(failed);
     static_cast<void>(store->close());
-    CHECK(faults().syncs == faults().failing_sync);
+    CHECK(disk.syncs() == last);
     store = open(options);
     check_all_there(*store, kept);
   }
@@ -198,16 +191,16 @@ TEST_CASE("whichever fsync fails, of a commit or a checkpoint, what was acknowle
 }
 
 TEST_CASE("without a callback, a failed fsync ends the process") {
-  register_faulty_vfs();
+  disk::FaultyDisk disk;
   const TemporaryFolder folder;
   const auto child = ::fork();
   if (child == 0) {
     auto options = options_for(folder.path());
-    options.vfs = "faulty";
+    options.vfs = disk.vfs();
     auto store = SqliteStore::open(options);
     static_cast<void>(std::freopen("/dev/null", "w", stderr));
     std::signal(SIGABRT, SIG_DFL);
-    faults().fail_sync(1);
+    disk.fail_sync(1);
     static_cast<void>(wait((*store)->accept_jobs({new_job()}, std::nullopt)));
     ::_exit(0);
   }
