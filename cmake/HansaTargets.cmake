@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# The flags every target shares, the third parties, and three functions: a room (library), a program, a test.
+# The flags every target shares, the third parties, what is precompiled, and four functions: a room (library), a program, a test,
+# a fuzz target.
 
 add_library(hansa_flags INTERFACE)
 target_compile_features(hansa_flags INTERFACE cxx_std_23)
 target_include_directories(hansa_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(hansa_flags INTERFACE
+  "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>"  # or ccache keeps nothing that was made with precompiled headers
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
   -Wno-missing-designated-field-initializers  # a designated initializer names what differs from the member's own default
   $<$<BOOL:${HANSA_WARNINGS_AS_ERRORS}>:-Werror>)
@@ -26,6 +28,58 @@ target_compile_definitions(hansa_boost INTERFACE
   BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_libraries(hansa_boost INTERFACE Threads::Threads)
 
+# Headers of others that nearly every file reads, compiled once for all that share flags: reading them again was more than half of a
+# build. A file still includes what it uses: -D HANSA_PRECOMPILE=OFF shows what does not.
+option(HANSA_PRECOMPILE "Precompile the headers of the standard library and of third parties" ON)
+set(hansa_common_headers <algorithm> <array> <charconv> <chrono> <cstdint> <cstring> <expected> <filesystem> <functional> <map>
+  <memory> <optional> <set> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector> <nlohmann/json.hpp>)
+set(hansa_asio_headers <boost/asio/as_tuple.hpp> <boost/asio/awaitable.hpp> <boost/asio/co_spawn.hpp> <boost/asio/io_context.hpp>
+  <boost/asio/post.hpp> <boost/asio/steady_timer.hpp> <boost/asio/this_coro.hpp> <boost/asio/use_awaitable.hpp>)
+
+# hansa_precompiled(NAME HEADERS ... USES ... [OPTIONS ...]): headers for targets of these flags
+function(hansa_precompiled name)
+  cmake_parse_arguments(P "" "" "HEADERS;USES;OPTIONS" ${ARGN})
+  set(source ${CMAKE_BINARY_DIR}/precompiled/${name}.cpp)
+  if(NOT EXISTS ${source})
+    file(WRITE ${source} "")
+  endif()
+  add_library(hansa_${name} OBJECT ${source})
+  target_link_libraries(hansa_${name} PRIVATE hansa_flags ${P_USES})
+  target_compile_options(hansa_${name} PRIVATE ${P_OPTIONS})
+  target_precompile_headers(hansa_${name} PRIVATE ${P_HEADERS})
+endfunction()
+if(HANSA_PRECOMPILE)
+  hansa_precompiled(common HEADERS ${hansa_common_headers})
+  hansa_precompiled(common_asio HEADERS ${hansa_common_headers} ${hansa_asio_headers} USES hansa_boost)
+  hansa_precompiled(test HEADERS ${hansa_common_headers} <catch2/catch.hpp> <rapidcheck.h> OPTIONS -O0)
+  hansa_precompiled(test_asio HEADERS ${hansa_common_headers} ${hansa_asio_headers} <catch2/catch.hpp> <rapidcheck.h>
+    USES hansa_boost OPTIONS -O0)
+endif()
+
+# hansa_precompile(TARGET common|test): gives it what it may read, with Asio if one that it links has it
+function(hansa_precompile target headers)
+  set(suffix "")
+  get_target_property(kind ${target} TYPE)
+  if(kind STREQUAL INTERFACE_LIBRARY)
+    get_target_property(links ${target} INTERFACE_LINK_LIBRARIES)
+  else()
+    get_target_property(links ${target} LINK_LIBRARIES)
+  endif()
+  foreach(link ${links})
+    if(TARGET ${link})
+      get_target_property(asio ${link} HANSA_ASIO)
+      if(asio)
+        set(suffix _asio)
+        set_target_properties(${target} PROPERTIES HANSA_ASIO ON)
+      endif()
+    endif()
+  endforeach()
+  if(HANSA_PRECOMPILE AND NOT kind STREQUAL INTERFACE_LIBRARY)
+    target_precompile_headers(${target} REUSE_FROM hansa_${headers}${suffix})
+  endif()
+endfunction()
+set_target_properties(hansa_boost PROPERTIES HANSA_ASIO ON)
+
 # hansa_room(NAME SOURCES a.cpp ... [USES other rooms and libraries, public] [PRIVATE libraries])
 # A folder without sources is an interface library.
 function(hansa_room name)
@@ -37,6 +91,7 @@ function(hansa_room name)
     add_library(hansa_${name} INTERFACE)
     target_link_libraries(hansa_${name} INTERFACE hansa_flags ${R_USES})
   endif()
+  hansa_precompile(hansa_${name} common)
 endfunction()
 
 # hansa_program(NAME SOURCES ... USES ...): an executable in bin/
@@ -44,17 +99,25 @@ function(hansa_program name)
   cmake_parse_arguments(P "" "" "SOURCES;USES" ${ARGN})
   add_executable(${name} ${P_SOURCES})
   target_link_libraries(${name} PRIVATE hansa_flags ${P_USES})
+  hansa_precompile(${name} common)
 endfunction()
 
-# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [SOAK]): one Catch2 executable, one CTest test. Test code
-# runs once and is compiled everywhere: not optimizing it (what it tests is) saves a fifth of a clean build. OPTIMIZED: it runs long.
-# SOAK: in ./dev soak only.
+# hansa_test_code(TARGET): test code runs once and is compiled everywhere: not optimizing it (what it tests is) saves a fifth of a build
+function(hansa_test_code target)
+  target_compile_options(${target} PRIVATE -O0)
+  hansa_precompile(${target} test)
+endfunction()
+
+# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [SOAK]): one Catch2 executable, one CTest test.
+# OPTIMIZED: its own code runs long. SOAK: in ./dev soak only.
 function(hansa_test name)
   cmake_parse_arguments(T "OPTIMIZED;SOAK" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hansa_flags ${T_USES} hansa_test_main)
-  if(NOT T_OPTIMIZED)
-    target_compile_options(${name} PRIVATE -O0)
+  if(T_OPTIMIZED)
+    hansa_precompile(${name} common)
+  else()
+    hansa_test_code(${name})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(T_SOAK)
@@ -67,7 +130,8 @@ function(hansa_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
 endfunction()
 
-# hansa_fuzz(NAME SOURCES ... USES ...): a libFuzzer program, built only in the fuzz preset.
+# hansa_fuzz(NAME_fuzz SOURCES ... USES ...): a libFuzzer program, built where its instrumentation is (the asan preset), and a CTest test
+# that runs it for ten seconds. What it finds goes to build/, the corpus in the tree is read and never grown by itself.
 function(hansa_fuzz name)
   if(NOT HANSA_FUZZ)
     return()
@@ -77,4 +141,12 @@ function(hansa_fuzz name)
   target_link_libraries(${name} PRIVATE hansa_flags ${F_USES})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  target_compile_definitions(${name} PRIVATE HANSA_VERSION="${PROJECT_VERSION}")
+  hansa_precompile(${name} common)
+  set(found ${CMAKE_BINARY_DIR}/found/${name})
+  file(MAKE_DIRECTORY ${found})
+  string(REGEX REPLACE "_fuzz$" "" corpus ${name})
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=10 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+    -artifact_prefix=${found}/ ${found} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${corpus})
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # "./dev" sets root and sources all parts
 # Configuring and building one preset. ccache makes a second clone quick: paths are taken relative to the repository.
 
-export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G} CCACHE_SLOPPINESS=pch_defines,time_macros
 
 # build PRESET [TARGET...]
 build() {

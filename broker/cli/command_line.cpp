@@ -9,7 +9,7 @@
 namespace hansa::cli {
 namespace {
 
-std::string quoted(std::string_view text) { return "\"" + printable(text.substr(0, 60)) + "\""; }
+std::string in_quotes(std::string_view text) { return "\"" + printable(text.substr(0, 60)) + "\""; }
 
 std::string_view first_word(std::string_view name) { return name.substr(0, name.find(' ')); }
 
@@ -65,8 +65,8 @@ class Parser {
     const auto count = call_.operands_.size();
     if (count < command_->least) return wrong("needs " + std::string(command_->operands));
     if (count > command_->most) {
-      return wrong(command_->most == 0 ? "takes no " + quoted(call_.operands_[0])
-                                       : "does not know what to do with " + quoted(call_.operands_[command_->most]));
+      return wrong(command_->most == 0 ? "takes no " + in_quotes(call_.operands_[0])
+                                       : "does not know what to do with " + in_quotes(call_.operands_[command_->most]));
     }
     return std::move(call_);
   }
@@ -121,9 +121,9 @@ class Parser {
     const auto known = words();
     if (group_.empty()) {
       return fail(ErrorKind::invalid_argument, "USAGE",
-                  "there is no command " + quoted(word) + did_you_mean(word, known) + "; see: hansa --help");
+                  "there is no command " + in_quotes(word) + did_you_mean(word, known) + "; see: hansa --help");
     }
-    return wrong("does not know " + quoted(word) + did_you_mean(word, known) + "; it knows " + joined(known));
+    return wrong("does not know " + in_quotes(word) + did_you_mean(word, known) + "; it knows " + joined(known));
   }
 
   Result<void> option(std::string_view word) {
@@ -137,10 +137,10 @@ class Parser {
       }
       if (command_ == nullptr && group_.empty()) {
         return fail(ErrorKind::invalid_argument, "USAGE",
-                    "there is no global option " + quoted(name) + did_you_mean(name, known) +
+                    "there is no global option " + in_quotes(name) + did_you_mean(name, known) +
                         "; a command's options stand after the command; see: hansa --help");
       }
-      return wrong("has no option " + quoted(name) + did_you_mean(name, known));
+      return wrong("has no option " + in_quotes(name) + did_you_mean(name, known));
     }
     if (!found->repeated && call_.has(found->name)) return wrong("takes " + std::string(found->name) + " once, not twice");
     if (found->value.empty()) {

@@ -31,10 +31,10 @@ std::string escaped(std::string_view value, std::size_t limit) {
 }
 
 std::string who(const Request* request, std::string_view caller) {
-  std::string text = " caller=" + quoted(caller);
+  std::string text = " caller=" + in_quotes(caller);
   if (request != nullptr) {
-    text += " person=" + quoted(request->person) + " account=" + quoted(request->account) +
-            " program=" + quoted(request->program) + " tag=" + quoted(request->tag);
+    text += " person=" + in_quotes(request->person) + " account=" + in_quotes(request->account) +
+            " program=" + in_quotes(request->program) + " tag=" + in_quotes(request->tag);
   }
   return text;
 }
@@ -49,7 +49,7 @@ void write_line(int priority, const std::string& line) {
 
 }  // namespace
 
-std::string quoted(std::string_view value) { return '"' + escaped(value, kMaxValue) + '"'; }
+std::string in_quotes(std::string_view value) { return '"' + escaped(value, kMaxValue) + '"'; }
 
 void open_log(LogTarget target) {
   log_target = target;
@@ -61,7 +61,7 @@ void log_started(const Request& request, std::string_view caller, pid_t pid) {
 }
 
 void log_ended(const Request& request, std::string_view caller, pid_t pid, std::string_view outcome) {
-  write_line(LOG_INFO, "ended" + who(&request, caller) + " pid=" + std::to_string(pid) + " outcome=" + quoted(outcome));
+  write_line(LOG_INFO, "ended" + who(&request, caller) + " pid=" + std::to_string(pid) + " outcome=" + in_quotes(outcome));
 }
 
 void log_refused(const Request* request, std::string_view caller, const Error& error) {

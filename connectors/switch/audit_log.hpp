@@ -23,6 +23,6 @@ void log_refused(const Request* request, std::string_view caller, const Error& e
 void log_notice(std::string_view text);
 
 /// In double quotes; everything but printable ASCII, and '"' and '\', as \xNN; at most 256 bytes of it.
-std::string quoted(std::string_view value);
+std::string in_quotes(std::string_view value);
 
 }  // namespace hansa::connectors::account_switch
