@@ -31,20 +31,20 @@ sim() {
   step "simulation" "$root/build/release/tests/hansa_sim" "$@"
 }
 
-fuzz_targets() { find "$root/build/fuzz/fuzz" -maxdepth 1 -type f -executable -printf '%f\n' 2>/dev/null | sort; }
+fuzz_targets() { find "$root/build/asan/fuzz" -maxdepth 1 -type f -executable -printf '%f\n' 2>/dev/null | sort; }
 
 build_fuzz_targets() {
   need build test
-  build fuzz -t targets all | sed -n 's/^\([a-z0-9_]*_fuzz\): phony$/\1/p' | xargs -r ninja -C "$root/build/fuzz"
+  build asan -t targets all | sed -n 's/^\([a-z0-9_]*_fuzz\): phony$/\1/p' | xargs -r ninja -C "$root/build/asan"
 }
 
 # fuzz_one TARGET SECONDS: new inputs go to build/, the corpus of the repository is read and never grown by itself
 fuzz_one() {
-  local target=$1 seconds=$2 found=$root/build/fuzz/found/$1 corpora
+  local target=$1 seconds=$2 found=$root/build/asan/found/$1 corpora
   mkdir -p "$found"
   corpora=("$found")
   [[ ! -d $root/tests/fuzz/corpus/${target%_fuzz} ]] || corpora+=("$root/tests/fuzz/corpus/${target%_fuzz}")
-  ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19 "$root/build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=10 \
+  ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19 "$root/build/asan/fuzz/$target" -max_total_time="$seconds" -timeout=10 \
     -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$found/" "${corpora[@]}" </dev/null
 }
 

@@ -73,7 +73,8 @@ test_all() {
   part "build (release)" build release && { step "tests (release${label:+, $label})" count_tests release "${choice[@]}" || true; }
 
   if ((!quick)) && [[ -z $label ]]; then
-    sanitized asan "address and undefined-behaviour sanitizers" -L '^(unit|contract)$' -E '^layers'
+    sanitized asan "address and undefined-behaviour sanitizers; fuzz targets, 10 s each" -L '^(unit|contract|fuzz)$' -E '^layers'
+    note "$(executions) inputs were tried on the fuzz targets"
     sanitized tsan "thread sanitizer" -L '^(unit|contract)$' -R '(^|_)(async|store|http)(_|$)'
   fi
 
@@ -81,6 +82,12 @@ test_all() {
   ((${#failures[@]} == 0)) || { note "failed:"; printf '      %s\n' "${failures[@]}" >&2; }
   echo "$passed passed, $failed failed, $skipped skipped"
   ((failed == 0))
+}
+
+# executions: of the fuzz targets in the last run of them
+executions() {
+  sed -n 's/^stat::number_of_executed_units: *//p' "$root/build/asan/Testing/Temporary/LastTest.log" 2>/dev/null |
+    awk '{sum += $1} END {print sum + 0}'
 }
 
 sanitized() { # PRESET WORDS CTEST-OPTION...

@@ -4,20 +4,12 @@
 #include "config/accounts.hpp"
 #include "config/broker_config.hpp"
 #include "config/client_config.hpp"
-
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
+#include "tests/fuzz/require.hpp"
 
 using namespace hansa;
 using namespace hansa::config;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 template <typename T>
 void require_told(const Result<T>& result) {
@@ -29,7 +21,7 @@ void require_told(const Result<T>& result) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes), size);
+  const auto text = as_text(bytes, size);
   const auto config = parse_broker_config(text, "/f");
   require_told(config);
   if (config) {

@@ -3,20 +3,12 @@
 // same.
 #include "broker/core/encoding.hpp"
 #include "broker/wire/job_request.hpp"
-
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
+#include "tests/fuzz/require.hpp"
 
 using namespace hansa;
 using namespace hansa::wire;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 template <typename T>
 void require_told(const Result<T>& result) {
@@ -37,7 +29,7 @@ void require_same_again(const domain::Submission& submission) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes), size);
+  const auto text = as_text(bytes, size);
   const auto json = parse_json(text, kMaxDepth);
   if (!json) {
     require(json.error().code == "BAD_JSON" && !json.error().message.empty());

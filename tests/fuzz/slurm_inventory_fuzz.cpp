@@ -2,24 +2,15 @@
 // Any bytes are an answer of scontrol. The snapshot made of it refers to nodes that it has, once each and in order.
 
 #include "connectors/slurm/snapshot.hpp"
+#include "tests/fuzz/require.hpp"
 
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
 
 using namespace hansa;
 using namespace hansa::connectors::slurm;
 
-namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes), size);
+  const auto text = as_text(bytes, size);
   const auto inventory = parse_inventory(text);
   const auto snapshot =
       build_snapshot(inventory, inventory.configuration, parse_squeue(text, "|"), from_unix_seconds(1'800'000'000));

@@ -6,9 +6,7 @@
 #include "connectors/slurm/host_list.hpp"
 #include "connectors/slurm/queue_listing.hpp"
 #include "connectors/slurm/submission.hpp"
-
-#include <cstdint>
-#include <cstdlib>
+#include "tests/fuzz/require.hpp"
 
 using namespace hansa;
 using namespace hansa::connectors::slurm;
@@ -17,14 +15,10 @@ namespace {
 
 constexpr std::string_view kSeparator = "|";  // short, so that rows are found; the parsers do not care
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes), size);
+  const auto text = as_text(bytes, size);
   const auto queue = parse_squeue(text, kSeparator);
   for (const auto& row : queue.rows) {
     require(!row.id.empty() && !row.state.empty() && row.restarts >= 0 && row.priority >= 0);

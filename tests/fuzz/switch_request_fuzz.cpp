@@ -2,9 +2,7 @@
 // Any bytes are a request or a refusal. What is a request keeps the promises that the rest of the switch relies on.
 
 #include "connectors/switch/request.hpp"
-
-#include <cstdint>
-#include <cstdlib>
+#include "tests/fuzz/require.hpp"
 
 using namespace hansa;
 using namespace hansa::connectors::account_switch;
@@ -23,34 +21,30 @@ struct BytesSource : ByteSource {
   }
 };
 
-void promise(bool kept) {
-  if (!kept) std::abort();
-}
-
 bool free_of_nul(const std::string& text) { return text.find('\0') == std::string::npos; }
 
 void check(const Request& request) {
-  promise(!request.account.empty() && request.account.front() != '-' && request.account.find('/') == std::string::npos);
-  promise(request.program.starts_with('/') && request.program.find("/../") == std::string::npos && free_of_nul(request.program));
-  promise(!request.working_directory.starts_with('/') && !request.working_directory.starts_with("..") &&
+  require(!request.account.empty() && request.account.front() != '-' && request.account.find('/') == std::string::npos);
+  require(request.program.starts_with('/') && request.program.find("/../") == std::string::npos && free_of_nul(request.program));
+  require(!request.working_directory.starts_with('/') && !request.working_directory.starts_with("..") &&
           request.working_directory.find("/..") == std::string::npos && free_of_nul(request.working_directory));
-  promise(!request.person.empty() && free_of_nul(request.person) && free_of_nul(request.tag));
-  for (const auto& argument : request.arguments) promise(free_of_nul(argument));
-  for (const auto& [name, value] : request.environment) promise(is_variable_name(name) && free_of_nul(value));
-  promise(request.limit >= Seconds{1} && request.limit <= kMaxLimit);
-  promise(request.output_limit >= 1 && request.output_limit <= kMaxOutputBytes);
+  require(!request.person.empty() && free_of_nul(request.person) && free_of_nul(request.tag));
+  for (const auto& argument : request.arguments) require(free_of_nul(argument));
+  for (const auto& [name, value] : request.environment) require(is_variable_name(name) && free_of_nul(value));
+  require(request.limit >= Seconds{1} && request.limit <= kMaxLimit);
+  require(request.output_limit >= 1 && request.output_limit <= kMaxOutputBytes);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  const auto bytes = as_text(data, size);
   BytesSource source(bytes);
   if (const auto request = read_header(source)) {
     check(*request);
-    if (const auto input = read_input(source)) promise(input->size() <= kMaxInputBytes);
+    if (const auto input = read_input(source)) require(input->size() <= kMaxInputBytes);
   } else {
-    promise(!one_line(request.error()).empty());
+    require(!one_line(request.error()).empty());
   }
   // The same bytes as a bare header: lengths are hard to guess.
   if (const auto request = parse_header(bytes)) check(*request);
