@@ -11,7 +11,9 @@
 #include "broker/store/usage.hpp"
 #include "broker/store/writer.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <future>
@@ -51,23 +53,17 @@ class SqliteStore::Impl {
 
   template <typename T, typename Work>
   Task<T> write(std::size_t bytes, Work work) {
-    if (options_.inline_mode) co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
-    co_return co_await until_completed<T>([this, bytes, work = std::move(work)](Completion<T> done) mutable {
-      auto outcome = std::make_shared<Result<T>>();
-      writer_->submit({.bytes = bytes,
-                       .run = [outcome, work = std::move(work)](Connection& db) mutable { return kept(*outcome, work(db)); },
-                       .settle = settling(outcome, std::move(done))});
+    auto outcome = std::make_shared<Result<T>>();
+    co_return co_await told<T>(outcome, [this, bytes, run = keeping(outcome, std::move(work))](Settle settle) mutable {
+      writer_->submit({.bytes = bytes, .run = std::move(run), .settle = std::move(settle)});
     });
   }
 
   template <typename T, typename Ask>
   Task<T> read(std::unique_ptr<Readers> Impl::* lane, Ask ask) {
-    if (options_.inline_mode) co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
-    co_return co_await until_completed<T>([this, lane, ask = std::move(ask)](Completion<T> done) mutable {
-      auto outcome = std::make_shared<Result<T>>();
-      Readers::Question question{
-          .ask = [outcome, ask = std::move(ask)](Connection& db) mutable { return kept(*outcome, ask(db)); },
-          .settle = settling(outcome, std::move(done))};
+    auto outcome = std::make_shared<Result<T>>();
+    co_return co_await told<T>(outcome, [this, lane, run = keeping(outcome, std::move(ask))](Settle settle) mutable {
+      Readers::Question question{.ask = std::move(run), .settle = std::move(settle)};
       if (options_.inline_mode)
         writer_->ask_inline(question);
       else
@@ -90,16 +86,20 @@ class SqliteStore::Impl {
   Result<void> open_file(const std::string& path);
   Result<std::unique_ptr<Readers>> open_readers(const Connection::Settings& settings, std::size_t threads) const;
 
-  template <typename T>
-  static Result<void> kept(Result<T>& outcome, Result<T> result) {
-    outcome = std::move(result);
-    return outcome ? Result<void>{} : std::unexpected(outcome.error());
-  }
-  template <typename T>
-  static std::move_only_function<void(Result<void>)> settling(std::shared_ptr<Result<T>> outcome, Completion<T> done) {
-    return [outcome = std::move(outcome), done = std::move(done)](Result<void> end) mutable {
-      done(end ? std::move(*outcome) : Result<T>(std::unexpected(std::move(end.error()))));
+  /// What a thread of the store runs: the work, its outcome kept for the coroutine that waits.
+  template <typename T, typename Work>
+  static std::move_only_function<Result<void>(Connection&)> keeping(std::shared_ptr<Result<T>> outcome, Work work) {
+    return [outcome = std::move(outcome), work = std::move(work)](Connection& db) mutable {
+      *outcome = work(db);
+      return *outcome ? Result<void>{} : std::unexpected(outcome->error());
     };
+  }
+
+  template <typename T>
+  Task<T> told(std::shared_ptr<Result<T>> outcome, std::move_only_function<void(Settle)> start) {
+    if (options_.inline_mode) co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
+    if (auto end = co_await until_settled(std::move(start)); !end) co_return std::unexpected(std::move(end.error()));
+    co_return std::move(*outcome);
   }
 };
 
@@ -169,7 +169,7 @@ Result<std::int64_t> SqliteStore::Impl::begin_epoch() {
                                                                           // we have the value
   auto outcome = std::make_shared<Result<std::int64_t>>();
   writer_->submit({.bytes = 64,
-                   .run = [outcome](Connection& db) { return kept(*outcome, advance_epoch(db)); },
+                   .run = keeping(outcome, advance_epoch),
                    .settle =
                        [outcome, promise](Result<void> end) {
                          promise->set_value(end ? std::move(*outcome)
