@@ -69,8 +69,9 @@ std::string shown(const Json& json, const char* key) { return printable(raw_text
 
 std::optional<std::int64_t> number(const Json& json, const char* key) {
   const auto& value = member(json, key);
-  if (!value.is_number_integer()) return std::nullopt;
-  return value.get<std::int64_t>();
+  if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > kMostExact)) return std::nullopt;
+  const auto number = value.get<std::int64_t>();
+  return number < -kMostExact ? std::nullopt : std::optional(number);
 }
 
 std::string number_text(const Json& json, const char* key) {

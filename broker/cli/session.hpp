@@ -48,6 +48,9 @@ const Json& member(const Json& json, const char* key);
 std::string raw_text(const Json& json, const char* key);
 /// Fit for a terminal.
 std::string shown(const Json& json, const char* key);
+/// The largest integer that JSON carries between programs unchanged (RFC 7493, 2.2). Sums of two fit, and so many seconds in milliseconds.
+constexpr std::int64_t kMostExact = (std::int64_t{1} << 53) - 1;
+/// An integer of at most that size, of either sign.
 std::optional<std::int64_t> number(const Json& json, const char* key);
 std::string number_text(const Json& json, const char* key);
 std::optional<UtcTime> time(const Json& json, const char* key);

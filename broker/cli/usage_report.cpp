@@ -4,6 +4,7 @@
 #include "broker/cli/commands.hpp"
 #include "broker/cli/submission.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace hansa::cli {
@@ -66,7 +67,10 @@ std::string usage_table(const Json& report, const Look& look) {
     std::vector<Cell> row;
     for (const auto& key : keys) row.emplace_back(shown(entry, key.c_str()));
     std::array<std::int64_t, std::size(kFigures)> values{};
-    for (std::size_t i = 0; i < values.size(); ++i) total[i] += values[i] = number(entry, kFigures[i]).value_or(0);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = number(entry, kFigures[i]).value_or(0);
+      total[i] = std::clamp(total[i] + values[i], -kMostExact, kMostExact);
+    }
     figures(row, values, Tint::none);
     table.add(std::move(row));
   }
