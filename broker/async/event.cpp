@@ -32,8 +32,6 @@ void Event::set() {
   state_->never.cancel_one();
 }
 
-bool Event::is_set() const { return state_->set; }
-
 asio::awaitable<bool> Event::wait() {
   if (state_->set) co_await asio::post(state_->never.get_executor(), asio::use_awaitable);
   while (!state_->set) {  // another waiter may have been faster

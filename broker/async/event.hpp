@@ -20,7 +20,6 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   void set();
-  [[nodiscard]] bool is_set() const;
 
   /// True: it was set, and is now reset. False: the waiting coroutine was cancelled. Lets others run at least once, so
   /// that a loop over an event that is set all the time starves nobody.

@@ -3,7 +3,6 @@
 
 #include "broker/core/encoding.hpp"
 
-#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 #include <span>
@@ -20,10 +19,6 @@ Sha256 sha256(std::string_view bytes) {
 std::string sha256_hex(std::string_view bytes) {
   const auto digest = sha256(bytes);
   return to_hex(std::as_bytes(std::span(digest)));
-}
-
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace hansa

@@ -14,7 +14,4 @@ using Sha256 = std::array<std::uint8_t, 32>;
 Sha256 sha256(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 
-/// Compares without telling by its time where two secrets differ.
-bool equal_in_constant_time(std::string_view a, std::string_view b);
-
 }  // namespace hansa

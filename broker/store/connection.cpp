@@ -55,7 +55,6 @@ bool SqliteFailure::is_full() const {
   return (code_ & 0xff) == SQLITE_FULL || code_ == SQLITE_IOERR_SHMSIZE ||
          (code_ == SQLITE_IOERR_WRITE && (system_error_ == EDQUOT || system_error_ == ENOSPC));
 }
-bool SqliteFailure::is_constraint() const { return (code_ & 0xff) == SQLITE_CONSTRAINT; }
 bool SqliteFailure::is_local() const {
   const int primary = code_ & 0xff;
   return primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG || primary == SQLITE_MISMATCH || primary == SQLITE_RANGE ||

@@ -37,7 +37,6 @@ class SqliteFailure final : public std::exception {
 
   /// No room: the disk, or the owner's quota on it.
   [[nodiscard]] bool is_full() const;
-  [[nodiscard]] bool is_constraint() const;
   /// The statement was wrong or too big; the transaction around it is untouched.
   [[nodiscard]] bool is_local() const;
   /// The disk or the file cannot be trusted any more.
