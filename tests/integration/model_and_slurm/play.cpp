@@ -203,7 +203,10 @@ awaitable<JobStatus> Play::until(ports::SiteJob job, Phase phase, Seconds patien
 awaitable<void> Play::until_it_prints(ports::SiteJob job) {
   for (const auto deadline = in(Seconds{60}); !deadline.passed(stage().scheduler());) {
     const auto chunk = co_await connector().read_output(job, ports::Stream::out, 0, 100, in(Seconds{20}));
-    if (chunk && !chunk->bytes.empty()) co_return note("prints", chunk->bytes.substr(0, chunk->bytes.find('\n')));
+    if (chunk && !chunk->bytes.empty()) {
+      note("prints", chunk->bytes.substr(0, chunk->bytes.find('\n')));
+      co_return co_await pause(Seconds{2});
+    }
     co_await pause(Milliseconds{200});
   }
   note("prints", "WAITED IN VAIN");

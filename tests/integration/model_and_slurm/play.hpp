@@ -68,7 +68,7 @@ class Play {
   awaitable<bool> wait(std::function<bool()> condition, Seconds patience = Seconds{60});
   /// Waits for the board to see it so, and notes it.
   awaitable<ports::JobStatus> until(ports::SiteJob job, ports::Phase phase, Seconds patience = Seconds{60});
-  /// Until its payload has printed.
+  /// Until its payload has printed and has run for a whole second: of shorter runs, sacct shows now a start and now none.
   awaitable<void> until_it_prints(ports::SiteJob job);
   /// The status as asked now, on purpose, noted.
   awaitable<void> ask(std::string_view what, ports::SiteJob job);
