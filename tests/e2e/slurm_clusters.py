@@ -210,6 +210,27 @@ def dead_controller_leaves_the_others_alone():
     assert over["state"] == "succeeded" and over["unknown_since"] is None, over
 
 
+def given_up_site_returns():
+    """A silent site's job is ended by an operator's word. When the site is back that stands, what the job used is booked, new work runs."""
+    job = broker.submit({"script": script("sleep 5"), "project": "ai-lab", "placement": {"sites": ["gamma"]}})
+    broker.wait_state(job, "running")
+    bed("pause", "gamma", "slurmctld")
+    try:
+        wait_for("unknown_since", lambda: broker.job(job)["unknown_since"], 90, 0.5)
+        broker.hansa("resolve", job, "--as", "lost", "--reason", "gamma is given up", user="operator", check=0)
+        assert broker.job(job)["state"] == "lost"
+    finally:
+        bed("resume", "gamma", "slurmctld")
+    fresh = broker.submit({"script": script("true"), "project": "ai-lab", "placement": {"sites": ["gamma"]}})
+    assert broker.wait_over([fresh], 180)[fresh]["state"] == "succeeded"
+    records = wait_for("usage of the given up job", lambda: broker.get(f"/v1/jobs/{job}/usage", user="operator")["records"], 90, 1)
+    row = next(row for row in sacct_rows("gamma", started_at) if row["JobName"] == f"hansa-{job}-1")
+    assert len(records) == 1 and not usage_differences(records[0], row), (records, row)
+    after = broker.job(job)
+    assert after["state"] == "lost" and len(payloads.runs()[job]) == 1, after
+    say(f"  {after['state']}, {after['reason']['message']}; booked {records[0]['core_seconds']} core-seconds, as sacct")
+
+
 def controller_that_forgot_a_start():
     """A slurmctld is killed before it has saved that a job started, and starts it again under the same run number: the payload runs once."""
     # Slurm saves what changed at most every 5 s. Not to hit that gap by luck, its state of before the start is put back.
@@ -254,7 +275,7 @@ if __name__ == "__main__":
         broker.start()
         wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
         status = run_tests([mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, explain_placed_and_held,
-                            dead_controller_leaves_the_others_alone, controller_that_forgot_a_start])
+                            dead_controller_leaves_the_others_alone, given_up_site_returns, controller_that_forgot_a_start])
         assert broker.stop() == 0, "hansad did not stop cleanly"
     finally:
         if status != 0:
