@@ -133,7 +133,10 @@ async::Task<std::optional<std::string>> FilesAt::read_range(std::string path, st
   auto result = co_await transport_.run(std::move(read), deadline);
   if (!result) co_return std::unexpected(result.error());
   if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
-  if (result->succeeded()) co_return std::move(result->out);
+  if (result->succeeded()) {
+    result->out.resize(std::min(result->out.size(), count));  // whatever the site sends
+    co_return std::move(result->out);
+  }
   if (says_missing(*result)) co_return std::nullopt;
   co_return std::unexpected(file_error("read", path, *result));
 }

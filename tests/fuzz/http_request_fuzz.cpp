@@ -134,6 +134,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   }
   ::close(ends[0]);
   require(text.empty() || (text.starts_with("HTTP/1.1 ") && text.contains("\r\n\r\n")));
-  require(shared.in_flight == 0 && shared.streams == 0 && shared.body_bytes == 0);
+  require(shared.answer_bytes == 0 && shared.streams == 0 && shared.body_bytes == 0);
   return 0;
 }

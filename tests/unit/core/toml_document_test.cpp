@@ -24,6 +24,12 @@ TEST_CASE("TOML: a tree that remembers where everything stood, in the order of t
   CHECK(file->find("b") == nullptr);
 }
 
+TEST_CASE("TOML: a backslash at a line's end joins it with the next") {
+  const auto file = parse_toml("a = \"\"\"one \\\n   tw\xC3\xB6\"\"\"\n", "f.toml");
+  REQUIRE(file);
+  CHECK(file->find("a")->text == "one tw\xC3\xB6");
+}
+
 // What toml++ checks by an assertion, or not at all.
 TEST_CASE("TOML: no text ends the program; each fault has its line") {
   const std::string first = "fine = 1\n";
