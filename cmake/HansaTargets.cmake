@@ -29,12 +29,17 @@ target_compile_definitions(hansa_boost INTERFACE
 target_link_libraries(hansa_boost INTERFACE Threads::Threads)
 
 # Headers of others that nearly every file reads, compiled once for all that share flags: reading them again was more than half of a
-# build. A file still includes what it uses: -D HANSA_PRECOMPILE=OFF shows what does not.
+# build. A file still includes what it uses: ./dev lint builds on nothing precompiled.
 option(HANSA_PRECOMPILE "Precompile the headers of the standard library and of third parties" ON)
 set(hansa_common_headers <algorithm> <array> <charconv> <chrono> <cstdint> <cstring> <expected> <filesystem> <functional> <map>
   <memory> <optional> <set> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector> <nlohmann/json.hpp>)
 set(hansa_asio_headers <boost/asio/as_tuple.hpp> <boost/asio/awaitable.hpp> <boost/asio/co_spawn.hpp> <boost/asio/io_context.hpp>
   <boost/asio/post.hpp> <boost/asio/steady_timer.hpp> <boost/asio/this_coro.hpp> <boost/asio/use_awaitable.hpp>)
+
+# Tests are no targets of a fuzzer: its counters would be compiled into them for nothing.
+if(HANSA_FUZZ)
+  set(hansa_no_fuzz -fno-sanitize=fuzzer-no-link)
+endif()
 
 # hansa_precompiled(NAME HEADERS ... USES ... [OPTIONS ...]): headers for targets of these flags
 function(hansa_precompiled name)
@@ -51,9 +56,9 @@ endfunction()
 if(HANSA_PRECOMPILE)
   hansa_precompiled(common HEADERS ${hansa_common_headers})
   hansa_precompiled(common_asio HEADERS ${hansa_common_headers} ${hansa_asio_headers} USES hansa_boost)
-  hansa_precompiled(test HEADERS ${hansa_common_headers} <catch2/catch.hpp> <rapidcheck.h> OPTIONS -O0)
+  hansa_precompiled(test HEADERS ${hansa_common_headers} <catch2/catch.hpp> <rapidcheck.h> OPTIONS -O0 ${hansa_no_fuzz})
   hansa_precompiled(test_asio HEADERS ${hansa_common_headers} ${hansa_asio_headers} <catch2/catch.hpp> <rapidcheck.h>
-    USES hansa_boost OPTIONS -O0)
+    USES hansa_boost OPTIONS -O0 ${hansa_no_fuzz})
 endif()
 
 # hansa_precompile(TARGET common|test): gives it what it may read, with Asio if one that it links has it
@@ -104,7 +109,7 @@ endfunction()
 
 # hansa_test_code(TARGET): test code runs once and is compiled everywhere: not optimizing it (what it tests is) saves a fifth of a build
 function(hansa_test_code target)
-  target_compile_options(${target} PRIVATE -O0)
+  target_compile_options(${target} PRIVATE -O0 ${hansa_no_fuzz})
   hansa_precompile(${target} test)
 endfunction()
 

@@ -48,15 +48,16 @@ lint() { # [--all]
   return $bad
 }
 
-# tidy FILE...: headers are checked through the .cpp files that include them, so a changed header brings its twin
+# tidy FILE...: headers are checked through the .cpp files that include them, so a changed header brings its twin. Without precompiled
+# headers: a file that does not include what it uses is an error here.
 tidy() {
-  local file compiled=() wanted
-  (cd "$root" && cmake --preset release) >"$root/build/release.configure.log" 2>&1 ||
-    { cat "$root/build/release.configure.log" >&2; return 1; }
+  local file compiled=() wanted log=$root/build/lint.configure.log
+  mkdir -p "$root/build"
+  (cd "$root" && cmake --preset release -B build/lint -D HANSA_PRECOMPILE=OFF) >"$log" 2>&1 || { cat "$log" >&2; return 1; }
   mapfile -t wanted < <(printf '%s\n' "${@%.?pp}" | sort -u)
   for file in "${wanted[@]}"; do
-    if [[ -f $root/$file.cpp ]] && grep -qF "/$file.cpp\"" "$root/build/release/compile_commands.json"; then compiled+=("$file.cpp"); fi
+    if [[ -f $root/$file.cpp ]] && grep -qF "/$file.cpp\"" "$root/build/lint/compile_commands.json"; then compiled+=("$file.cpp"); fi
   done
   ((${#compiled[@]})) || return 0
-  printf '%s\0' "${compiled[@]}" | xargs -0 -n 1 -P "$(nproc)" clang-tidy-19 -p "$root/build/release" --quiet
+  printf '%s\0' "${compiled[@]}" | xargs -0 -n 1 -P "$(nproc)" clang-tidy-19 -p "$root/build/lint" --quiet
 }
