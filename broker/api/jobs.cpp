@@ -46,9 +46,8 @@ boost::asio::awaitable<std::vector<domain::Job>> decided(const Exchange& exchang
   const auto until = exchange.request.deadline.shortened_to(parts.scheduler, wait);
   for (auto& job : jobs) {
     while (job.state == domain::JobState::accepted) {
-      const auto changed = co_await on_engine(exchange, parts.engine.wait_beyond(job.id, job.version, until));
-      if (!changed || !*changed) break;
-      auto now = co_await parts.jobs.job(job.id);
+      auto now = co_await on_engine(exchange, parts.engine.wait_beyond(job.id, job.version, until));
+      if (!now && now.error().kind == ErrorKind::not_found) now = co_await parts.jobs.job(job.id);
       if (!now) break;
       job = std::move(*now);
     }
@@ -176,10 +175,10 @@ async::Task<http::Response> get_job(Exchange exchange) {
   if (wait > 0 && job->version <= version && !domain::is_terminal(job->state)) {
     auto& parts = exchange.api.parts();
     const auto deadline = async::Deadline::in(parts.scheduler, Seconds{wait});
-    auto waited = co_await on_engine(exchange, parts.engine.wait_beyond(job->id, version, deadline));
-    if (!waited) co_return std::unexpected(waited.error());
-    job = co_await parts.jobs.job(job->id);
-    if (!job) co_return std::unexpected(job.error());
+    auto changed = co_await on_engine(exchange, parts.engine.wait_beyond(job->id, version, deadline));
+    if (!changed && changed.error().kind == ErrorKind::not_found) changed = co_await parts.jobs.job(job->id);
+    if (!changed && changed.error().kind != ErrorKind::deadline_exceeded) co_return std::unexpected(changed.error());
+    if (changed) job = std::move(changed);
   }
   co_return json_answer(200, wire::job_details_view(*job));
 }

@@ -401,7 +401,7 @@ async::Task<Job> Engine::cancel(JobId id, Principal by) { return loops_->cancel(
 async::Task<Job> Engine::resolve_lost(JobId id, Principal by, std::string reason) {
   return loops_->resolve_lost(id, std::move(by), std::move(reason));
 }
-async::Task<bool> Engine::wait_beyond(JobId id, std::int64_t version, async::Deadline deadline) {
+async::Task<Job> Engine::wait_beyond(JobId id, std::int64_t version, async::Deadline deadline) {
   return loops_->book_.wait_beyond(id, version, deadline);
 }
 async::Task<std::int64_t> Engine::wait_any(std::int64_t seen, async::Deadline deadline) {

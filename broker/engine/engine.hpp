@@ -85,8 +85,8 @@ class Engine {
   async::Task<domain::Job> cancel(JobId id, Principal by);
   async::Task<domain::Job> resolve_lost(JobId id, Principal by, std::string reason);
 
-  /// Until the job is past `version` or over, or the deadline. False: the deadline came.
-  async::Task<bool> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
+  /// The job as soon as it is past `version`. not_found: it is over (the store has it), or unknown; deadline_exceeded.
+  async::Task<domain::Job> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
 
   /// Until there have been more changes of jobs than `seen` since the start, or the deadline. Answers how many there have been:
   /// who reads the store between two calls misses none. At once for a negative number.

@@ -112,7 +112,7 @@ void JobBook::publish(const Job& after) {
   for (const auto& observer : observers_) observer(&before, after);
 }
 
-async::Task<bool> JobBook::wait_beyond(JobId id, std::int64_t version, async::Deadline deadline) {
+async::Task<domain::Job> JobBook::wait_beyond(JobId id, std::int64_t version, async::Deadline deadline) {
   async::Event changed(strand_);
   const auto at = watchers_.emplace(id, &changed);
   struct Leave {
@@ -122,8 +122,11 @@ async::Task<bool> JobBook::wait_beyond(JobId id, std::int64_t version, async::De
   } leave{*this, at};
   while (true) {
     const auto* job = find(id);
-    if (job == nullptr || job->version > version) co_return true;
-    if (!co_await changed.wait_until(scheduler_, deadline.at)) co_return false;
+    if (job == nullptr) co_return fail(ErrorKind::not_found, "JOB_OVER", "job " + id.str() + " is over");
+    if (job->version > version) co_return *job;
+    if (!co_await changed.wait_until(scheduler_, deadline.at)) {
+      co_return fail(ErrorKind::deadline_exceeded, "NO_CHANGE", "job " + id.str() + " has not changed in that time");
+    }
   }
 }
 

@@ -46,9 +46,8 @@ class JobBook {
   /// The same for what has already happened outside and must not be forgotten: storage that is full or away is waited for.
   async::Task<domain::Job> change_surely(JobId id, std::function<Result<Step>(const domain::Job&)> decide);
 
-  /// Until the job is past `version` or over, or the deadline. False: the deadline came. At once for a job that is not in the
-  /// book.
-  async::Task<bool> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
+  /// The job as soon as it is past `version`. not_found: it is over, or unknown; deadline_exceeded.
+  async::Task<domain::Job> wait_beyond(JobId id, std::int64_t version, async::Deadline deadline);
   /// Until there have been more changes of jobs than `seen`, or the deadline. Answers how many there have been: who reads the
   /// store between two calls misses none. At once for a negative number.
   async::Task<std::int64_t> wait_any(std::int64_t seen, async::Deadline deadline);
