@@ -159,6 +159,8 @@ void Connection::Close::operator()(sqlite3* db) const { sqlite3_close(db); }
 void Connection::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
 Connection::Connection(const Settings& settings, Mode mode) : in_memory_(settings.path == ":memory:") {
+  // Before SQLite is first used: without statistics of its memory, all threads allocate without one lock between them.
+  [[maybe_unused]] static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   // NOMUTEX: a connection belongs to one thread. A reader opens for writing too where the -shm file has to be made.
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
