@@ -194,7 +194,11 @@ async::Task<> Reconciler::judge_unseen(SiteDesk& desk, JobId id, std::vector<por
   const auto at = looks_.find(id);
   if (attempt == nullptr || at == looks_.end()) co_return Result<void>{};
   const auto bound = attempt->site_job_id;
-  if (std::ranges::any_of(sightings, [&](const auto& s) { return s.status.id == bound && s.account == attempt->account; })) {
+  // Not that the accounting alone calls it alive: it does so for ever of what the controller has forgotten.
+  const auto shows = [&](const ports::Sighting& s) {
+    return s.status.id == bound && s.account == attempt->account && s.status.phase != ports::Phase::not_seen;
+  };
+  if (std::ranges::any_of(sightings, shows)) {
     looks_.erase(at);
     desk.wake_status.set();  // which tells what it is
     co_return Result<void>{};

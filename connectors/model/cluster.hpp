@@ -165,8 +165,9 @@ class Cluster {
   [[nodiscard]] std::vector<const ClusterJob*> listed(std::string_view name) const;
   [[nodiscard]] std::vector<const ClusterJob*> recorded(std::string_view name) const;
   [[nodiscard]] bool is_listed(const ClusterJob& job) const;
-  /// The accounting knows of the job, of its start, of its end.
-  [[nodiscard]] bool is_recorded(const ClusterJob& job) const { return !job.forgotten && recorded_by_now(job.submitted_at); }
+  /// The accounting knows of the job, of its start, of its end. Nobody tells it that the controller has forgotten one: Slurm's
+  /// "runaway" jobs run there for ever.
+  [[nodiscard]] bool is_recorded(const ClusterJob& job) const { return recorded_by_now(job.submitted_at); }
   [[nodiscard]] bool recorded_by_now(UtcTime event) const { return event + options_.accounting_lag <= now_; }
   /// The last job with that id and that name; an id alone may have been recycled.
   [[nodiscard]] const ClusterJob* job(const SiteJobId& id, std::string_view name) const;

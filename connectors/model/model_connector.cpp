@@ -198,7 +198,7 @@ ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   ports::JobStatus status{.id = job.id, .run = job.run, .site_state = {}, .pending_reason = {}, .reason = {}};
   const bool listed = cluster.is_listed(job) && !model_->faults.queue_off;
   const bool history = !model_->faults.history_off && !model_->faults.history_empty;
-  if (!listed && (!history || !cluster.is_recorded(job))) return status;
+  if (job.forgotten || (!listed && (!history || !cluster.is_recorded(job)))) return status;
   const auto whole_told = [&](const std::optional<UtcTime>& t) { return t ? std::optional(whole(cluster.told(*t))) : t; };
 
   // The queue tells what is; the history what was `accounting_lag` ago.
