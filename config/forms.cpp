@@ -3,7 +3,7 @@
 
 #include "broker/core/encoding.hpp"
 #include "config/broker_config.hpp"
-#include "config/countries.hpp"
+#include "broker/core/countries.hpp"
 
 #include <arpa/inet.h>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/reference.hpp"
 
-#include "config/countries.hpp"
 #include "config/keys.hpp"
 
 #include <catch2/catch.hpp>
@@ -46,12 +45,4 @@ TEST_CASE("every key stands in both references") {
     }
   }
   CHECK(keys > 60);
-}
-
-TEST_CASE("countries are ISO 3166-1 alpha-2 codes") {
-  for (const auto* code : {"FI", "AD", "ZW", "GB", "AX", "SJ"}) CHECK(is_country(code));
-  for (const auto* code : {"", "F", "UK", "EU", "XK", "fi", "FIN", "ZZ", "IA"}) CHECK_FALSE(is_country(code));
-  CHECK(country_meant_by("uk") == "GB");
-  CHECK(country_meant_by("se") == "SE");
-  CHECK(country_meant_by("qq").empty());
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/countries.hpp"
+#include "broker/core/countries.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <string>
 
-namespace hansa::config {
+namespace hansa {
 namespace {
 
 // As of 2026; code after code, sorted.
@@ -42,11 +42,17 @@ constexpr auto kCountries = [] {
   for (std::size_t i = 0; i < countries.size(); ++i) countries[i] = kCodes.substr(2 * i, 2);
   return countries;
 }();
-static_assert(kCountries.size() == 249 && std::ranges::is_sorted(kCountries));
+static_assert(kCountries.size() == kCountryCount && std::ranges::is_sorted(kCountries));
 
 }  // namespace
 
-bool is_country(std::string_view code) { return std::ranges::binary_search(kCountries, code); }
+bool is_country(std::string_view code) { return country_index(code).has_value(); }
+
+std::optional<std::size_t> country_index(std::string_view code) {
+  const auto at = std::ranges::lower_bound(kCountries, code);
+  if (at == kCountries.end() || *at != code) return std::nullopt;
+  return static_cast<std::size_t>(at - kCountries.begin());
+}
 
 std::string_view country_meant_by(std::string_view text) {
   if (text.size() != 2) return {};
@@ -58,4 +64,4 @@ std::string_view country_meant_by(std::string_view text) {
   return at != kCountries.end() && *at == upper ? *at : std::string_view{};
 }
 
-}  // namespace hansa::config
+}  // namespace hansa
