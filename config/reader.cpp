@@ -19,6 +19,7 @@ std::string seen(const Node& node) {
     case Node::Kind::boolean:
     case Node::Kind::integer: return toml_literal(node);
     case Node::Kind::text: return shown(node.text);
+    case Node::Kind::date: return node.text.size() > 10 ? "a date with time" : "a date";
     case Node::Kind::list: return "a list";
     case Node::Kind::table: return "a table";
     case Node::Kind::other: return node.text;

@@ -25,6 +25,7 @@ struct ParserAssertion {};
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 
 namespace hansa {
@@ -37,11 +38,27 @@ TomlMark mark_of(const toml::source_region& region) { return {region.begin.line,
 std::string_view name_of_other(toml::node_type type) {
   switch (type) {
     case toml::node_type::floating_point: return "a number with a fraction";
-    case toml::node_type::date: return "a date";
     case toml::node_type::time: return "a time of day";
-    case toml::node_type::date_time: return "a date with time";
     default: return "something else";
   }
+}
+
+std::string padded(unsigned value, std::size_t digits) {
+  auto text = std::to_string(value);
+  return text.size() < digits ? std::string(digits - text.size(), '0') + text : text;
+}
+
+std::string text_of(toml::date date) { return padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2); }
+
+/// Fractions of a second are left out: nothing of ours is that fine.
+std::string text_of(const toml::date_time& when) {
+  auto text = text_of(when.date) + "T" + padded(when.time.hour, 2) + ":" + padded(when.time.minute, 2) + ":" +
+              padded(when.time.second, 2);
+  if (!when.offset) return text;
+  const auto minutes = when.offset->minutes;
+  if (minutes == 0) return text + "Z";
+  const auto distance = static_cast<unsigned>(std::abs(int{minutes}));
+  return text + (minutes < 0 ? "-" : "+") + padded(distance / 60, 2) + ":" + padded(distance % 60, 2);
 }
 
 TomlNode convert(const toml::node& from) {
@@ -72,6 +89,14 @@ TomlNode convert(const toml::node& from) {
     case toml::node_type::boolean:
       node.kind = TomlNode::Kind::boolean;
       node.boolean = from.as_boolean()->get();
+      break;
+    case toml::node_type::date:
+      node.kind = TomlNode::Kind::date;
+      node.text = text_of(from.as_date()->get());
+      break;
+    case toml::node_type::date_time:
+      node.kind = TomlNode::Kind::date;
+      node.text = text_of(from.as_date_time()->get());
       break;
     default: node.kind = TomlNode::Kind::other; node.text = name_of_other(from.type());
   }
@@ -209,6 +234,7 @@ std::string toml_literal(const TomlNode& node) {
   switch (node.kind) {
     case TomlNode::Kind::boolean: return node.boolean ? "true" : "false";
     case TomlNode::Kind::integer: return std::to_string(node.integer);
+    case TomlNode::Kind::date: return node.text;
     case TomlNode::Kind::text:
       for (const char c : node.text) {
         const auto byte = static_cast<unsigned char>(c);

@@ -20,7 +20,7 @@ struct TomlMark {
 };
 
 struct TomlNode {
-  enum class Kind { boolean, integer, text, list, table, other };
+  enum class Kind { boolean, integer, text, date, list, table, other };
 
   static TomlNode of_boolean(bool value);
   static TomlNode of_integer(std::int64_t value);
@@ -35,7 +35,7 @@ struct TomlNode {
   TomlMark key_at;
   bool boolean = false;
   std::int64_t integer = 0;
-  std::string text;          // kind `other`: what it is, for people ("a date")
+  std::string text;          // kind `date`: as RFC 3339 has it, with a time or without; `other`: what it is, for people ("a time of day")
   std::vector<TomlNode> items;   // of a list, or a table's members in the order of the file
 };
 

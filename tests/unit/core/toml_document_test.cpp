@@ -20,7 +20,8 @@ TEST_CASE("TOML: a tree that remembers where everything stood, in the order of t
   CHECK(list->items[0].text == "x");
   CHECK(list->items[1].at == TomlMark{4, 3});
   CHECK(list->items[1].boolean);
-  CHECK(file->find("a")->find("when")->text == "a date");
+  CHECK(file->find("a")->find("when")->kind == TomlNode::Kind::date);
+  CHECK(file->find("a")->find("when")->text == "1979-05-27");
   CHECK(file->find("b") == nullptr);
 }
 
@@ -46,6 +47,20 @@ TEST_CASE("TOML: no text ends the program; each fault has its line") {
   std::string dots = "a";
   for (int i = 0; i < 100'000; ++i) dots += ".a";
   CHECK_FALSE(parse_toml(dots + " = 1", "f.toml"));
+}
+
+TEST_CASE("TOML: dates, with a time or without, as RFC 3339 has them") {
+  for (const std::string text : {"2026-12-01", "0009-01-02", "2026-12-01T00:00:00Z", "2026-12-01T23:59:01+02:30",
+                                 "2026-12-01T23:59:01-11:00", "2026-12-01T07:05:03"}) {
+    INFO(text);
+    const auto file = parse_toml("v = " + text, "f");
+    REQUIRE(file);
+    CHECK(file->find("v")->kind == TomlNode::Kind::date);
+    CHECK(file->find("v")->text == text);
+    CHECK(toml_literal(*file->find("v")) == text);
+  }
+  CHECK(parse_toml("v = 2026-12-01T00:00:00.125Z", "f")->find("v")->text == "2026-12-01T00:00:00Z");
+  CHECK(parse_toml("v = 07:05:03", "f")->find("v")->text == "a time of day");
 }
 
 TEST_CASE("TOML: what is written is read back") {
