@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/rules/rule_set.hpp"
+
+#include "policies/rules/canonical.hpp"
+#include "policies/rules/parse_pack.hpp"
+
+#include <algorithm>
+
+namespace hansa::rules {
+namespace {
+
+// The sections of Bound::words_.
+enum Section : std::size_t { when_false, when_unknown, unless_false, unless_unknown, in_effect };
+constexpr std::size_t kSections = 4;
+constexpr std::size_t kMostWords = kMostRules / 64;
+
+void set_bit(std::uint64_t* words, std::size_t i) { words[i / 64] |= std::uint64_t{1} << (i % 64); }
+bool bit(const std::uint64_t* words, std::size_t i) { return (words[i / 64] >> (i % 64) & 1U) != 0; }
+
+void unite(std::uint64_t* into, const std::uint64_t* from, std::size_t words) {
+  for (std::size_t i = 0; i < words; ++i) into[i] |= from[i];
+}
+
+bool is_in_effect(const Rule& rule, const Pack& pack, UtcTime now) {
+  const auto begun = [&](const std::optional<UtcTime>& from) { return !from || *from <= now; };
+  const auto over = [&](const std::optional<UtcTime>& until) { return until && *until <= now; };
+  if (!begun(rule.effective_from) || !begun(pack.effective_from) || over(rule.effective_until) || over(pack.effective_until))
+    return false;
+  return rule.effect == Effect::forbid || !over(rule.basis_until);
+}
+
+}  // namespace
+
+/// How the rules of one word stand, all 64 at once.
+struct RuleSet::Judged {
+  std::uint64_t permits = 0, forbids = 0;  // that are asked
+  std::uint64_t applies = 0, undecided = 0, lifted = 0;
+};
+
+void RuleSet::compile_tables() {
+  const auto sets = [this](const std::string& id) -> const ValueSet& { return find_set(id); };
+  std::vector<const Clause*> clauses;
+  for (const auto& rule : rules_) {
+    for (const auto& clause : rule.when) clauses.push_back(&clause);
+    for (const auto& clause : rule.unless) clauses.push_back(&clause);
+  }
+  for (const auto& record : vocabulary()) {
+    const auto asks = [&](const Clause& clause) { return clause.attribute == record.attribute && !clause.other; };
+    if (std::ranges::none_of(clauses, [&](const Clause* clause) { return asks(*clause); })) continue;
+    Table table{.attribute = record.attribute,
+                .domain = Domain(record.attribute, clauses, sets),
+                .cells = {},
+                .several = {},
+                .asking = std::vector<std::uint64_t>(2 * width_)};
+    if (!is_several(record.type)) table.cells.resize(table.domain.cells() * 2 * width_);
+    const auto add = [&](const Clause& clause, std::size_t rule, bool in_unless) {
+      if (!asks(clause)) return;
+      const auto section = in_unless ? width_ : 0;
+      set_bit(table.asking.data() + section, rule);
+      auto named = table.domain.named_by(clause, sets);
+      if (is_several(record.type)) {
+        table.several.push_back({clause.op, std::move(named), rule, in_unless});
+        return;
+      }
+      for (std::size_t cell = 0; cell < named.size(); ++cell) {
+        if (!named.test(cell)) set_bit(table.cells.data() + cell * 2 * width_ + section, rule);
+      }
+    };
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      for (const auto& clause : rules_[i].when) add(clause, i, false);
+      for (const auto& clause : rules_[i].unless) add(clause, i, true);
+    }
+    tables_.push_back(std::move(table));
+  }
+}
+
+void RuleSet::compile_masks() {
+  with_unless_.resize(width_);
+  for (auto* masks : {&permits_, &forbids_}) {
+    for (auto& of_action : *masks) {
+      for (auto& mask : of_action) mask.resize(width_);
+    }
+  }
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const auto& rule = rules_[i];
+    if (!rule.unless.empty()) set_bit(with_unless_.data(), i);
+    const bool about_datasets = rule.about_datasets();
+    for (const auto action : rule.actions) {
+      auto& masks = (rule.effect == Effect::permit ? permits_ : forbids_)[static_cast<std::size_t>(action)];
+      if (!about_datasets) set_bit(masks[0].data(), i);
+      // What asks nothing about a dataset permits none, but may well forbid.
+      if (about_datasets || rule.effect == Effect::forbid) set_bit(masks[1].data(), i);
+    }
+    for (const auto& clause : rule.when) {
+      if (clause.other) cross_.push_back({&clause, i, false});
+    }
+    for (const auto& clause : rule.unless) {
+      if (clause.other) cross_.push_back({&clause, i, true});
+    }
+  }
+}
+
+Result<RuleSet> RuleSet::compile(std::vector<Pack> packs) {
+  std::vector<Fault> faults;
+  const auto fault = [&](const Pack& pack, std::uint32_t line, const std::string& key, std::string message) {
+    faults.push_back({pack.file + ":" + std::to_string(std::max(line, 1U)) + ": " + key, std::move(message)});
+  };
+  RuleSet set;
+  std::ranges::sort(packs, {},
+                    [](const Pack& pack) { return std::pair<std::string_view, std::string_view>(pack.id, pack.file); });
+  set.packs_ = std::move(packs);
+  std::vector<std::pair<const Rule*, std::size_t>> order;
+  std::map<std::string_view, const Pack*> rule_owners;
+  for (std::size_t p = 0; p < set.packs_.size(); ++p) {
+    const auto& pack = set.packs_[p];
+    if (p > 0 && set.packs_[p - 1].id == pack.id)
+      fault(pack, 1, "meta.id", "is that of " + set.packs_[p - 1].file + " too; load one of them");
+    for (const auto& values : pack.sets) {
+      const auto [there, added] = set.sets_.emplace(values.id, values);
+      if (!added && (there->second.values != values.values || there->second.type != values.type))
+        fault(pack, values.line, "set[" + values.id + "]",
+              "has other values than in another pack; a list that changes needs a new version");
+    }
+    for (const auto& rule : pack.rules) {
+      const auto [there, added] = rule_owners.emplace(rule.id, &pack);
+      if (!added)
+        fault(pack, rule.line, "rule[" + rule.id + "]", "is also in " + there->second->file + "; give it a name of its own");
+      order.emplace_back(&rule, p);
+    }
+  }
+  if (order.size() > kMostRules)
+    faults.push_back({"rules", "are " + std::to_string(order.size()) + " in all packs; at most " + std::to_string(kMostRules)});
+  if (!faults.empty()) {
+    Error error{.kind = ErrorKind::invalid_argument, .code = "BAD_RULE_PACK", .message = "the rule packs do not go together"};
+    error.faults = std::move(faults);
+    return std::unexpected(std::move(error));
+  }
+  std::ranges::sort(order, {}, [](const auto& entry) -> const std::string& { return entry.first->id; });
+  for (const auto& [rule, pack] : order) {
+    set.rules_.push_back(*rule);
+    set.pack_of_rule_.push_back(pack);
+  }
+  set.hash_ = policy_hash(set.packs_);
+  set.width_ = (set.rules_.size() + 63) / 64;
+  set.compile_tables();
+  set.compile_masks();
+  return set;
+}
+
+Bound RuleSet::bind(Subject subject, const Evidence& evidence, UtcTime now) const {
+  Bound bound;
+  bound.evidence_ = &evidence;
+  bound.now_ = now;
+  bound.words_.resize((kSections + (subject == Subject::job ? 1 : 0)) * width_);
+  auto* words = bound.words_.data();
+  const Fact clock{Attribute::now, now, Source::clock, now};
+  for (const auto& table : tables_) {
+    if (record_of(table.attribute).subject != subject) continue;
+    const auto found =
+        table.attribute == Attribute::now ? FoundFact{&clock, FactState::known} : find_fact(evidence, table.attribute, now);
+    if (found.state != FactState::known) {
+      unite(words + when_unknown * width_, table.asking.data(), width_);
+      unite(words + unless_unknown * width_, table.asking.data() + width_, width_);
+      continue;
+    }
+    if (const auto* several = std::get_if<std::vector<std::string>>(&found.fact->value)) {
+      Bits values(table.domain.cells());
+      for (const auto& value : *several) values.set(table.domain.cell_of_text(value));
+      for (const auto& clause : table.several) {
+        if (!holds(clause.op, values, clause.named))
+          set_bit(words + (clause.in_unless ? unless_false : when_false) * width_, clause.rule);
+      }
+      continue;
+    }
+    const auto cell = table.domain.cell_of(found.fact->value);
+    const auto* falsified = table.cells.data() + cell * 2 * width_;
+    unite(words + when_false * width_, falsified, width_);
+    unite(words + unless_false * width_, falsified + width_, width_);
+  }
+  if (subject == Subject::job) {
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      if (is_in_effect(rules_[i], pack_of(i), now)) set_bit(words + in_effect * width_, i);
+    }
+  }
+  return bound;
+}
+
+void RuleSet::add_cross(std::uint64_t* words, const Bound& job, const Bound& site, const Bound* dataset) const {
+  if (cross_.empty()) return;
+  const FactView facts(job.evidence(), site.evidence(), dataset == nullptr ? nullptr : &dataset->evidence(), job.now());
+  const auto sets = [this](const std::string& id) -> const ValueSet& { return find_set(id); };
+  for (const auto& [clause, rule, in_unless] : cross_) {
+    const auto truth = truth_of(*clause, facts, sets);
+    if (truth == Truth::no) set_bit(words + (in_unless ? unless_false : when_false) * width_, rule);
+    if (truth == Truth::unknown) set_bit(words + (in_unless ? unless_unknown : when_unknown) * width_, rule);
+  }
+}
+
+RuleSet::Judged RuleSet::judge(Action action, bool about_dataset, const std::uint64_t* words, const std::uint64_t* effective,
+                               std::size_t word) const {
+  const auto part = [&](Section section) { return words[section * width_ + word]; };
+  const auto a = static_cast<std::size_t>(action);
+  const auto d = about_dataset ? 1U : 0U;
+  Judged judged{.permits = permits_[a][d][word] & effective[word], .forbids = forbids_[a][d][word] & effective[word]};
+  const auto with_unless = with_unless_[word];
+  const auto when_holds = ~part(when_false) & ~part(when_unknown);
+  const auto all_unless_hold = with_unless & ~part(unless_false) & ~part(unless_unknown);
+  const auto does_not_apply = part(when_false) | all_unless_hold;
+  judged.applies = when_holds & (~with_unless | part(unless_false));
+  judged.undecided = ~does_not_apply & ~judged.applies;
+  judged.lifted = when_holds & all_unless_hold;
+  return judged;
+}
+
+Code RuleSet::code_of(Action action, bool about_dataset, const std::uint64_t* words, const std::uint64_t* effective) const {
+  std::uint64_t permitted = 0, perhaps_permitted = 0, forbidden = 0, perhaps_forbidden = 0;
+  for (std::size_t word = 0; word < width_; ++word) {
+    const auto judged = judge(action, about_dataset, words, effective, word);
+    permitted |= judged.permits & judged.applies;
+    perhaps_permitted |= judged.permits & judged.undecided;
+    forbidden |= judged.forbids & judged.applies;
+    perhaps_forbidden |= judged.forbids & judged.undecided;
+  }
+  if (forbidden != 0) return Code::forbidden;
+  if (perhaps_forbidden != 0) return Code::evidence_missing;
+  if (permitted != 0) return Code::permitted;
+  return perhaps_permitted != 0 ? Code::evidence_missing : Code::no_permit;
+}
+
+Verdict RuleSet::decide(Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets) const {
+  std::array<std::uint64_t, kSections * kMostWords> of_job_and_site;
+  std::array<std::uint64_t, kSections * kMostWords> all;
+  const auto count = kSections * width_;
+  const auto* effective = job.words_.data() + in_effect * width_;
+  for (std::size_t i = 0; i < count; ++i) of_job_and_site[i] = job.words_[i] | site.words_[i];
+  if (datasets.empty()) {
+    add_cross(of_job_and_site.data(), job, site, nullptr);
+    return {.code = code_of(action, false, of_job_and_site.data(), effective)};
+  }
+  for (std::size_t d = 0; d < datasets.size(); ++d) {
+    for (std::size_t i = 0; i < count; ++i) all[i] = of_job_and_site[i] | datasets[d].words_[i];
+    add_cross(all.data(), job, site, &datasets[d]);
+    const auto code = code_of(action, true, all.data(), effective);
+    if (code != Code::permitted) return {.code = code, .dataset = d};
+  }
+  return {.code = Code::permitted};
+}
+
+RuleSet::Stands RuleSet::stands(Action action, const Bound& job, const Bound& site, const Bound* dataset) const {
+  std::vector<std::uint64_t> words(job.words_.begin(), job.words_.begin() + static_cast<std::ptrdiff_t>(kSections * width_));
+  unite(words.data(), site.words_.data(), words.size());
+  if (dataset != nullptr) unite(words.data(), dataset->words_.data(), words.size());
+  add_cross(words.data(), job, site, dataset);
+  const auto* effective = job.words_.data() + in_effect * width_;
+  Stands stands{.code = code_of(action, dataset != nullptr, words.data(), effective),
+                .of_rule = std::vector<Stand>(rules_.size(), Stand::not_asked)};
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const auto judged = judge(action, dataset != nullptr, words.data(), effective, i / 64);
+    const auto asked = judged.permits | judged.forbids;
+    if (!bit(&asked, i % 64)) continue;
+    stands.of_rule[i] = bit(&judged.applies, i % 64)     ? Stand::applies
+                        : bit(&judged.undecided, i % 64) ? Stand::undecided
+                        : bit(&judged.lifted, i % 64)    ? Stand::lifted
+                                                         : Stand::does_not_apply;
+  }
+  return stands;
+}
+
+}  // namespace hansa::rules

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Rule packs together, compiled: what a decision needs is a few words of bits for each subject, and their union.
+//
+// Semantics (Cedar's): what no rule permits is denied, one forbid that applies beats every permit, order means nothing. Evidence
+// that is missing, stale, ill-typed or from the wrong source is neither true nor false: a forbid that may apply denies, a permit
+// that may apply does not permit, both with EVIDENCE_MISSING. A job with datasets is asked about once for each of them, and each
+// must be allowed; there only a permit that asks about the dataset permits. Pure: no clock, no I/O, no state.
+
+#include "broker/core/error.hpp"
+#include "policies/rules/truth.hpp"
+
+#include <array>
+#include <map>
+#include <span>
+
+namespace hansa::rules {
+
+inline constexpr std::size_t kNoDataset = SIZE_MAX;
+
+struct Verdict {
+  Code code = Code::no_permit;
+  std::size_t dataset = kNoDataset;  // the first that is not allowed
+  [[nodiscard]] bool allowed() const { return code == Code::permitted; }
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+/// One subject's evidence, looked at once. Refers to the evidence, which must outlive it, and to the rule set it was made by.
+/// Valid for the instant it was made for: evidence grows old.
+class Bound {
+ public:
+  [[nodiscard]] const Evidence& evidence() const { return *evidence_; }
+  [[nodiscard]] UtcTime now() const { return now_; }
+
+ private:
+  friend class RuleSet;
+  const Evidence* evidence_ = nullptr;
+  UtcTime now_{};
+  std::vector<std::uint64_t>
+      words_;  // rules whose `when` is false, unknown, whose `unless` is false, unknown; of a job: in effect
+};
+
+class RuleSet {
+ public:
+  RuleSet(RuleSet&&) = default;
+  RuleSet& operator=(RuleSet&&) = default;
+  RuleSet(const RuleSet&) = delete;  // clauses are referred to where they lie
+  RuleSet& operator=(const RuleSet&) = delete;
+
+  /// Faults (BAD_RULE_PACK): a rule's or pack's id that another has, a set that two packs fill differently, too many rules.
+  static Result<RuleSet> compile(std::vector<Pack> packs);
+
+  [[nodiscard]] const std::string& hash() const { return hash_; }  // policy_hash of the packs
+  [[nodiscard]] const std::vector<Rule>& rules() const { return rules_; }  // by id
+  [[nodiscard]] const Pack& pack_of(std::size_t rule) const { return packs_[pack_of_rule_[rule]]; }
+  [[nodiscard]] std::span<const Pack> packs() const { return packs_; }
+  [[nodiscard]] const ValueSet& find_set(const std::string& id) const { return sets_.at(id); }
+
+  [[nodiscard]] Bound bind(Subject subject, const Evidence& evidence, UtcTime now) const;
+
+  /// All Bounds of the same instant. No allocation, no text but where rules compare ids of two facts.
+  [[nodiscard]] Verdict decide(Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets) const;
+
+  /// How each rule stands to one question. Of a job without datasets: dataset = null.
+  enum class Stand : std::uint8_t { not_asked, does_not_apply, applies, undecided, lifted };
+  struct Stands {
+    Code code = Code::no_permit;
+    std::vector<Stand> of_rule;  // by the rules' order; lifted: `when` holds, and all of `unless` does
+  };
+  [[nodiscard]] Stands stands(Action action, const Bound& job, const Bound& site, const Bound* dataset) const;
+
+ private:
+  struct SeveralClause {
+    Op op{};
+    Bits named;
+    std::size_t rule = 0;
+    bool in_unless = false;
+  };
+  struct Table {
+    Attribute attribute{};
+    Domain domain;
+    std::vector<std::uint64_t> cells;  // of a single value: for each cell, rules whose `when`, whose `unless` is false there
+    std::vector<SeveralClause> several;
+    std::vector<std::uint64_t> asking;  // rules that ask about it in `when`, in `unless`
+  };
+  struct CrossClause {
+    const Clause* clause = nullptr;
+    std::size_t rule = 0;
+    bool in_unless = false;
+  };
+  struct Judged;
+
+  RuleSet() = default;
+  void compile_tables();
+  void compile_masks();
+  void add_cross(std::uint64_t* words, const Bound& job, const Bound& site, const Bound* dataset) const;
+  [[nodiscard]] Judged judge(Action action, bool about_dataset, const std::uint64_t* words, const std::uint64_t* in_effect,
+                             std::size_t word) const;
+  [[nodiscard]] Code code_of(Action action, bool about_dataset, const std::uint64_t* words, const std::uint64_t* in_effect) const;
+
+  std::string hash_;
+  std::vector<Pack> packs_;
+  std::vector<Rule> rules_;
+  std::vector<std::size_t> pack_of_rule_;
+  std::map<std::string, ValueSet> sets_;
+  std::size_t width_ = 0;  // words for one bit a rule
+  std::vector<Table> tables_;
+  std::vector<CrossClause> cross_;
+  std::vector<std::uint64_t> with_unless_;
+  // By action, then whether a dataset is asked about.
+  std::array<std::array<std::vector<std::uint64_t>, 2>, kActions> permits_, forbids_;
+};
+
+}  // namespace hansa::rules
