@@ -73,6 +73,11 @@ constexpr Option kTokenCreate[] = {
     kJson,
 };
 constexpr Option kJsonAnswer[] = {{.name = "--json", .help = "Print one JSON document"}};  // of what needs no broker
+constexpr Option kPolicyCheck[] = {
+    {.name = "--sites", .value = "FILE", .help = "A hansad.toml: tell also the labels that none of its sites can serve"},
+    {.name = "--at", .value = "D", .help = "Tell what has ended by D, as 2027-01-31 (now)"},
+    {.name = "--json", .help = "Print one JSON document"},
+};
 constexpr Option kReference[] = {{.name = "--man", .help = "As the man page hansad.toml(5)"}};
 
 constexpr Command kCommands[] = {
@@ -104,6 +109,12 @@ constexpr Command kCommands[] = {
      token_list},
     {"token revoke", "ID", "Revoke an API token, from now on (operators).", "hansa token revoke tok_q0Zb3kVtR1aX", kJsonOnly, 1,
      1, token_revoke},
+    {"policy check", "PACK...", "Check rule packs, each and all together; needs no broker.",
+     "hansa policy check --sites /etc/hansa/hansad.toml gdpr-eea.toml", kPolicyCheck, 1, kMany, policy_check},
+    {"policy test", "PACK...", "Run the tests that rule packs carry, and tell rules without one.",
+     "hansa policy test gdpr-eea.toml", kJsonAnswer, 1, kMany, policy_test},
+    {"policy show", "PACK...", "Print what rule packs say, in sentences.", "hansa policy show gdpr-eea.toml", kJsonAnswer, 1,
+     kMany, policy_show},
     {"config check", "FILE", "Check a hansad.toml; needs no broker.", "hansa config check /etc/hansa/hansad.toml", kJsonAnswer, 1,
      1, config_check},
     {"config reference", "", "Print what every key of hansad.toml means.", "hansa config reference", kReference, 0, 0,

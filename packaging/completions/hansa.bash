@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report token config version"
+  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report token policy config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local options="" script=0
@@ -15,11 +15,11 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at) ((i++)) ;;
       -*) ;;
       *)
         case $command in
-          "" | site | report | token | config) command=${command:+$command }$word ;;
+          "" | site | report | token | policy | config) command=${command:+$command }$word ;;
           submit) script=1 ;;
         esac
         ;;
@@ -31,14 +31,14 @@ _hansa() {
   fi
 
   case $prev in
-    --token-file | --ca-file) compopt -o default; return ;;
+    --token-file | --ca-file | --sites) compopt -o default; return ;;
     --state) COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "table csv json" -- "$cur")); return ;;
     --role) COMPREPLY=($(compgen -W "user operator auditor" -- "$cur")); return ;;
     --as) COMPREPLY=($(compgen -W "lost" -- "$cur")); return ;;
     --by) COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --name | --env | \
-      --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires) return ;;
+      --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at) return ;;
   esac
 
   case $command in
@@ -46,6 +46,7 @@ _hansa() {
     site) options="show drain resume" ;;
     report) options="usage" ;;
     token) options="create list revoke" ;;
+    policy) options="check test show" ;;
     config) options="check reference" ;;
     submit)
       options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env --requeue --idempotency-key --dry-run --wait --json"
@@ -57,12 +58,13 @@ _hansa() {
     "site drain") options="--reason --json" ;;
     "report usage") options="--by --from --to --format --json" ;;
     "token create") options="--user --role --note --expires --json" ;;
+    "policy check") options="--sites --at --json" ;;
     "config reference") options="--man" ;;
-    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "token list" | "token revoke" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))
-  elif [[ $command == submit || $command == "config check" ]]; then
+  elif [[ $command == submit || $command == "config check" || $command == policy\ * ]]; then
     compopt -o default
   elif [[ $options != -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$cur"))

@@ -5,7 +5,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env \
-        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires
+        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --sites --at
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -14,7 +14,7 @@ function __hansa_is --description "the command so far is one of the arguments"
         else if not string match -q -- '-*' $word
             set -a words $word
             # A second word belongs to the command's name, or is a script, after which everything is the script's.
-            contains -- $words[1] site report token config submit; and test (count $words) -eq 1; or break
+            contains -- $words[1] site report token policy config submit; and test (count $words) -eq 1; or break
         end
     end
     contains -- "$words" $argv
@@ -41,15 +41,19 @@ complete -c hansa -n '__hansa_is ""' -a sites -d "List the sites"
 complete -c hansa -n '__hansa_is ""' -a site -d "Show, drain or resume a site"
 complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
 complete -c hansa -n '__hansa_is ""' -a token -d "Make, list and revoke tokens"
+complete -c hansa -n '__hansa_is ""' -a policy -d "Check, test and show rule packs"
 complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or explain its keys"
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show drain resume"
 complete -c hansa -n '__hansa_is report' -a usage
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
+complete -c hansa -n '__hansa_is policy' -a "check test show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke" "config check" version' -l json -d "Print the JSON of the API"
-complete -c hansa -n '__hansa_is submit "config check"' -F
+complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy show" "config check"' -F
+complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
+complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
 complete -c hansa -n '__hansa_is submit' -l nodes -x -d Nodes
 complete -c hansa -n '__hansa_is submit' -l ntasks -x -d "Tasks, all nodes together"
 complete -c hansa -n '__hansa_is submit' -l cpus-per-task -x -d "Cores of each task"
