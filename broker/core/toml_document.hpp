@@ -35,8 +35,8 @@ struct TomlNode {
   TomlMark key_at;
   bool boolean = false;
   std::int64_t integer = 0;
-  std::string text;          // kind `date`: as RFC 3339 has it, with a time or without; `other`: what it is, for people ("a time of day")
-  std::vector<TomlNode> items;   // of a list, or a table's members in the order of the file
+  std::string text;  // kind `date`: as RFC 3339 has it, with a time or without; `other`: what it is, for people ("a time of day")
+  std::vector<TomlNode> items;  // of a list, or a table's members in the order of the file
 };
 
 /// Code TOML_SYNTAX with one fault, where = "file:line:column". TOML 1.0, less what no configuration needs: values nest at
