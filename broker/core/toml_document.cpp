@@ -98,7 +98,10 @@ TomlNode convert(const toml::node& from) {
       node.kind = TomlNode::Kind::date;
       node.text = text_of(from.as_date_time()->get());
       break;
-    default: node.kind = TomlNode::Kind::other; node.text = name_of_other(from.type());
+    default:
+      node.kind = TomlNode::Kind::other;
+      node.text = name_of_other(from.type());
+      if (const auto* number = from.as_floating_point()) node.fraction = number->get();
   }
   return node;
 }

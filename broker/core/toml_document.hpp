@@ -6,6 +6,7 @@
 #include "broker/core/error.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,7 @@ struct TomlNode {
   bool boolean = false;
   std::int64_t integer = 0;
   std::string text;  // kind `date`: as RFC 3339 has it, with a time or without; `other`: what it is, for people ("a time of day")
+  std::optional<double> fraction;  // kind `other`: the value of a number with a fraction; may be no number at all
   std::vector<TomlNode> items;  // of a list, or a table's members in the order of the file
 };
 

@@ -64,7 +64,7 @@ std::string listed(std::span<const std::string_view> words) {
 }
 
 std::string wrong_word(std::string_view word, std::span<const std::string_view> words) {
-  return "is " + quoted(word) + "; allowed: " + listed(words) + did_you_mean(word, words);
+  return "is " + in_quotes(word) + "; allowed: " + listed(words) + did_you_mean(word, words);
 }
 
 }  // namespace
@@ -102,14 +102,14 @@ Error pack_error(std::string_view file, std::vector<Fault> faults) {
   return error;
 }
 
-std::string quoted(std::string_view text) { return toml_literal(TomlNode::of_text(std::string(text.substr(0, 80)))); }
+std::string in_quotes(std::string_view text) { return toml_literal(TomlNode::of_text(std::string(text.substr(0, 80)))); }
 
 std::string seen(const TomlNode& node) {
   switch (node.kind) {
     case TomlNode::Kind::boolean:
     case TomlNode::Kind::integer:
     case TomlNode::Kind::date: return toml_literal(node);
-    case TomlNode::Kind::text: return quoted(node.text);
+    case TomlNode::Kind::text: return in_quotes(node.text);
     case TomlNode::Kind::list: return "a list";
     case TomlNode::Kind::table: return "a table";
     case TomlNode::Kind::other: return node.text;
@@ -163,7 +163,7 @@ std::vector<std::string> Fields::texts(std::string_view key, const TextForm& for
     if (item.kind != TomlNode::Kind::text || !form.matches(item.text)) {
       fault(item, key, "has " + seen(item) + "; allowed: " + std::string(form.allowed));
     } else if (std::ranges::find(texts, item.text) != texts.end()) {
-      fault(item, key, "has " + quoted(item.text) + " twice");
+      fault(item, key, "has " + in_quotes(item.text) + " twice");
     } else {
       texts.push_back(item.text);
     }

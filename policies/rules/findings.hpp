@@ -39,7 +39,7 @@ class Findings {
 Error pack_error(std::string_view file, std::vector<Fault> faults);
 
 /// A text, in quotes and cut, as a message shows it.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 /// A value as a message shows it.
 std::string seen(const TomlNode& node);
 

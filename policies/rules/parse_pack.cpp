@@ -39,7 +39,7 @@ void check_unique(const std::vector<Part>& parts, std::string_view what, std::st
   for (const auto& part : parts) {
     const std::string& name = part.*id;
     if (!name.empty() && !known.insert(name).second) {
-      findings.add(part.line, what, "has " + quoted(name) + " a second time; give it a name of its own");
+      findings.add(part.line, what, "has " + in_quotes(name) + " a second time; give it a name of its own");
     }
   }
 }

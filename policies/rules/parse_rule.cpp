@@ -110,7 +110,7 @@ class ClauseReader {
       if (!scalar) {
         good = false;
       } else if (std::ranges::find(clause.values, *scalar) != clause.values.end()) {
-        fields_.fault(item, "value", "has " + quoted(text_of(*scalar)) + " twice; write it once");
+        fields_.fault(item, "value", "has " + in_quotes(text_of(*scalar)) + " twice; write it once");
         good = false;
       } else {
         clause.values.push_back(std::move(*scalar));
@@ -179,7 +179,7 @@ std::vector<std::string> parse_obligations(Fields& fields) {
     const auto name = std::string_view(text).substr(0, colon);
     const auto* record = std::ranges::find(obligations(), name, &ObligationRecord::name).operator->();
     if (std::ranges::find(names, name) == names.end()) {
-      fields.fault(*node, "obligations", "has " + quoted(text) + "; allowed: " + joined(names) + did_you_mean(name, names));
+      fields.fault(*node, "obligations", "has " + in_quotes(text) + "; allowed: " + joined(names) + did_you_mean(name, names));
       continue;
     }
     const auto number = colon == std::string::npos ? std::string_view{} : std::string_view(text).substr(colon + 1);
@@ -189,7 +189,7 @@ std::vector<std::string> parse_obligations(Fields& fields) {
                          count <= record->most && number[0] != '0';
     if (record->counted ? !counted : colon != std::string::npos) {
       fields.fault(*node, "obligations",
-                   "has " + quoted(text) + "; allowed: " +
+                   "has " + in_quotes(text) + "; allowed: " +
                        (record->counted ? std::string(name) + ":N, N from 1 to " + std::to_string(record->most)
                                         : std::string(name) + ", without anything behind it"));
       continue;
@@ -228,7 +228,7 @@ ValueSet parse_set(const TomlNode& table, const std::string& path, Findings& fin
     if (!scalar) continue;
     const auto& text = std::get<std::string>(*scalar);
     if (std::ranges::find(set.values, text) != set.values.end())
-      fields.fault(item, key, "has " + quoted(text) + " twice; write it once");
+      fields.fault(item, key, "has " + in_quotes(text) + " twice; write it once");
     else
       set.values.push_back(text);
   }
@@ -249,7 +249,7 @@ Rule parse_rule(const TomlNode& table, const std::string& path, const Pack& pack
       rule.actions.push_back(static_cast<Action>(found - action_names().begin()));
     } else {
       fields.fault(*table.find("actions"), "actions",
-                   "has " + quoted(name) + "; allowed: " + joined({action_names().begin(), action_names().end()}) +
+                   "has " + in_quotes(name) + "; allowed: " + joined({action_names().begin(), action_names().end()}) +
                        did_you_mean(name, action_names()));
     }
   }

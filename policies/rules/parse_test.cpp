@@ -33,7 +33,7 @@ std::vector<Attribute> parse_attributes(Fields& fields, std::string_view key) {
       attributes.push_back(record->attribute);
     else
       fields.fault(*fields.find(key), key,
-                   "has " + quoted(name) + ", no attribute of the vocabulary" + did_you_mean(name, attribute_names()));
+                   "has " + in_quotes(name) + ", no attribute of the vocabulary" + did_you_mean(name, attribute_names()));
   }
   std::ranges::sort(attributes);
   return attributes;
@@ -54,7 +54,7 @@ std::vector<std::string> parse_rule_ids(Fields& fields, std::string_view key, co
   auto ids = fields.texts(key, kRuleId);
   for (const auto& id : ids) {
     if (std::ranges::find(rules, id) == rules.end())
-      fields.fault(*fields.find(key), key, "has " + quoted(id) + ", no rule of this pack" + did_you_mean(id, rules));
+      fields.fault(*fields.find(key), key, "has " + in_quotes(id) + ", no rule of this pack" + did_you_mean(id, rules));
   }
   std::ranges::sort(ids);
   return ids;

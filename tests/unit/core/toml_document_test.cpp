@@ -31,6 +31,14 @@ TEST_CASE("TOML: a backslash at a line's end joins it with the next") {
   CHECK(file->find("a")->text == "one tw\xC3\xB6");
 }
 
+TEST_CASE("TOML: a number with a fraction keeps its value, though no configuration key takes one") {
+  const auto file = parse_toml("share = 0.25\nwhole = 1\n", "f.toml");
+  REQUIRE(file);
+  CHECK(file->find("share")->kind == TomlNode::Kind::other);
+  CHECK(file->find("share")->fraction == 0.25);
+  CHECK_FALSE(file->find("whole")->fraction);
+}
+
 // What toml++ checks by an assertion, or not at all.
 TEST_CASE("TOML: no text ends the program; each fault has its line") {
   const std::string first = "fine = 1\n";
