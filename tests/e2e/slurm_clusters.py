@@ -244,7 +244,7 @@ def controller_that_forgot_a_start():
     state, before = Path(slurm_conf("gamma")).parent / "state", Path(slurm_conf("gamma")).parent / "state.before"
     changed_at = time.time()
     slurm("gamma", "scontrol", "update", f"jobid={site_job}", "comment=to be saved")
-    wait_for("the state to be saved", lambda: (state / "job_state").stat().st_mtime > changed_at, 30, 0.5)
+    wait_for("the state to be saved", lambda: (state / "job_state").exists() and (state / "job_state").stat().st_mtime > changed_at, 30, 0.5)
     shutil.rmtree(before, ignore_errors=True)
     shutil.copytree(state, before)
     slurm("gamma", "scontrol", "release", site_job)

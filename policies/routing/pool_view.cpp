@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/routing/pool_view.hpp"
+
+#include "policies/routing/play_forward.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace hansa::routing {
+namespace {
+
+/// Work whose limit has passed is about to be killed: nobody knows when, so it is counted as play_forward counts it.
+Instant believed_end(const PoolRunning& running, Instant now) {
+  return running.ends > now ? running.ends : now + kPastDueGrace.count();
+}
+
+}  // namespace
+
+void PoolView::changed() {
+  profile_known_ = false;
+  shadow_known_ = false;
+}
+
+void PoolView::observe(const PoolSnapshot& snapshot) {
+  running_ = snapshot.running;
+  std::ranges::sort(running_, [](const PoolRunning& a, const PoolRunning& b) {
+    return std::tie(a.ends, a.id, a.cores) < std::tie(b.ends, b.id, b.cores);
+  });
+  waiting_ = snapshot.waiting;
+  free_ = cores_;
+  for (const auto& running : running_) free_ -= running.cores;
+  others_waiting_ = std::ranges::count(waiting_, kNotOurs, &PoolWaiting::id);
+  changed();
+}
+
+void PoolView::send(BoundId id, const PoolDemand& demand, Instant now) {
+  if (starts_now(demand, now)) {
+    const PoolRunning running{id, demand.cores, now + demand.limit};
+    running_.insert(std::ranges::upper_bound(running_, running.ends, {}, &PoolRunning::ends), running);
+    free_ -= demand.cores;
+    if (profile_known_) profile_.take(now, running.ends, demand.cores);
+    shadow_known_ = false;
+    return;
+  }
+  if (profile_known_) {
+    const auto start = profile_.earliest(demand.cores, demand.limit, now);
+    starts_.push_back(start);
+    if (start != kForever) profile_.take(start, start + demand.limit, demand.cores);
+  }
+  if (waiting_.empty()) shadow_known_ = false;
+  waiting_.push_back({id, demand});
+}
+
+bool PoolView::withdraw(BoundId id) {
+  const auto at = std::ranges::find(waiting_, id, &PoolWaiting::id);
+  if (at == waiting_.end()) return false;
+  waiting_.erase(at);
+  changed();
+  return true;
+}
+
+const PoolView::Shadow& PoolView::shadow(Instant now) {
+  if (shadow_known_) return shadow_;
+  shadow_ = {};
+  shadow_known_ = true;
+  if (waiting_.empty()) return shadow_;
+  const auto need = waiting_.front().demand.cores;
+  auto free = free_;
+  if (free >= need) {  // about to start: the site's next pass
+    shadow_ = {now, free - need};
+    return shadow_;
+  }
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    free += running_[i].cores;
+    const bool last_of_its_time = i + 1 == running_.size() || running_[i + 1].ends != running_[i].ends;
+    if (free < need || !last_of_its_time) continue;
+    shadow_ = {believed_end(running_[i], now), free - need};
+    break;
+  }
+  return shadow_;
+}
+
+bool PoolView::starts_now(const PoolDemand& demand, Instant now) {
+  if (demand.cores > free_) return false;
+  if (waiting_.empty()) return true;
+  const auto& head = shadow(now);
+  return now + demand.limit <= head.at || demand.cores <= head.spare;
+}
+
+const PoolProfile& PoolView::profile(Instant now) {
+  if (profile_known_) return profile_;
+  profile_.reset(now, free_);
+  for (const auto& running : running_) profile_.take(believed_end(running, now), kForever, -running.cores);
+  starts_.clear();
+  for (const auto& waiting : waiting_) {
+    const auto start = profile_.earliest(waiting.demand.cores, waiting.demand.limit, now);
+    starts_.push_back(start);
+    if (start != kForever) profile_.take(start, start + waiting.demand.limit, waiting.demand.cores);
+  }
+  profile_known_ = true;
+  return profile_;
+}
+
+Instant PoolView::predicted_start(const PoolDemand& demand, Instant now) {
+  if (demand.cores > cores_) return kForever;
+  if (starts_now(demand, now)) return now;
+  return profile(now).earliest(demand.cores, demand.limit, now);
+}
+
+Instant PoolView::predicted_start_in_line(std::size_t place, Instant now) {
+  static_cast<void>(profile(now));  // sets starts_
+  return std::max(starts_[place], now);
+}
+
+}  // namespace hansa::routing
