@@ -19,6 +19,8 @@ find_package(SQLite3 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(mimalloc REQUIRED)
+set(ZLIB_USE_STATIC_LIBS ON)  # `hansa` loads no library for what few of its calls need
+find_package(ZLIB REQUIRED)
 
 # Boost headers as SYSTEM; Asio is compiled once in hansa_async, Beast once in hansa_http.
 add_library(hansa_boost INTERFACE)
