@@ -3,7 +3,7 @@
 
 #include "broker/core/suggest.hpp"
 #include "broker/core/toml_document.hpp"
-#include "config/countries.hpp"
+#include "broker/core/countries.hpp"
 
 #include <algorithm>
 #include <array>
@@ -30,7 +30,7 @@ class Reader {
     site.id = id_of(table);
     site.cores = processors_of(table);
     if (const auto* country = table.find("country")) {
-      if (country->kind == TomlNode::Kind::text && config::is_country(country->text))
+      if (country->kind == TomlNode::Kind::text && is_country(country->text))
         site.country = country->text;
       else
         fault(country->at, "country", "is " + toml_shown(*country) + "; allowed: ISO 3166-1 alpha-2, as \"FI\"");

@@ -210,17 +210,24 @@ void Cluster::keep_failed(ClusterRequest request) {
   record_run(job, "FAILED", 0, 0);
 }
 
-/// The next one that no listed job has. If all are taken, the next: a cluster that small does not get so full.
+/// The next one that no listed job has; if all are listed, the next whose job has ended. A cluster that small does not get so
+/// full that all of them live.
 SiteJobId Cluster::take_id() {
-  for (auto tries = options_.last_job_id - options_.first_job_id;; --tries) {
-    SiteJobId id(std::to_string(next_id_));
-    next_id_ = next_id_ == options_.last_job_id ? options_.first_job_id : next_id_ + 1;
-    const auto before = by_id_.find(id.str());
-    if (tries <= 0 || before == by_id_.end()) return id;
-    const auto& last = jobs_[index(before->second.back())];
-    const bool taken = last.state != ClusterState::ended || (*last.ended_at + options_.min_job_age > now_ && !last.forgotten);
-    if (!taken) return id;
+  const auto all = options_.last_job_id - options_.first_job_id + 1;
+  SiteJobId id;
+  for (const bool may_be_listed : {false, true}) {
+    for (auto tries = all; tries > 0; --tries) {
+      id = SiteJobId(std::to_string(next_id_));
+      next_id_ = next_id_ == options_.last_job_id ? options_.first_job_id : next_id_ + 1;
+      const auto before = by_id_.find(id.str());
+      if (before == by_id_.end()) return id;
+      const auto& last = jobs_[index(before->second.back())];
+      if (last.state != ClusterState::ended) continue;
+      const bool listed = *last.ended_at + options_.min_job_age > now_ && !last.forgotten;
+      if (may_be_listed || !listed) return id;
+    }
   }
+  return id;
 }
 
 void Cluster::submit_later(UtcTime when, ClusterRequest request) {

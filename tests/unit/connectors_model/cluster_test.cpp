@@ -282,6 +282,8 @@ TEST_CASE("ids are recycled, names tell the jobs apart") {
   CHECK(cluster.job(a, "b") == nullptr);
   cluster.advance_to(kStart + 2h);
   CHECK(submit(cluster, request("d", 1, 1s, 1min)) == a);  // not b's, which is listed still
+  cluster.advance_to(kStart + 2h + 10s);                   // d has ended and is listed
+  CHECK(submit(cluster, request("e", 1, 1s, 1min)) == a);  // not b's, which runs
 }
 
 TEST_CASE("a controller that starts again may have forgotten its last second, and only the accounting has what it forgot") {
