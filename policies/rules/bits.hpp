@@ -29,8 +29,18 @@ class Bits {
     for (const auto word : words_) sum += static_cast<std::size_t>(std::popcount(word));
     return sum;
   }
-  [[nodiscard]] bool within(const Bits& other) const { return !(*this - other).any(); }
-  [[nodiscard]] bool meets(const Bits& other) const { return (*this & other).any(); }
+  [[nodiscard]] bool within(const Bits& other) const {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      if ((words_[i] & ~other.words_[i]) != 0) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] bool meets(const Bits& other) const {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      if ((words_[i] & other.words_[i]) != 0) return true;
+    }
+    return false;
+  }
   [[nodiscard]] bool full() const { return count() == size_; }
 
   Bits& operator|=(const Bits& other) {

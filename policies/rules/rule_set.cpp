@@ -59,7 +59,11 @@ void RuleSet::compile_tables() {
       set_bit(table.asking.data() + section, rule);
       auto named = table.domain.named_by(clause, sets);
       if (is_several(record.type)) {
-        table.several.push_back({clause.op, std::move(named), rule, in_unless});
+        auto there =
+            std::ranges::find_if(table.several, [&](const auto& other) { return other.op == clause.op && other.named == named; });
+        if (there == table.several.end())
+          there = table.several.insert(there, {clause.op, std::move(named), std::vector<std::uint64_t>(2 * width_)});
+        set_bit(there->rules.data() + section, rule);
         return;
       }
       for (std::size_t cell = 0; cell < named.size(); ++cell) {
@@ -91,13 +95,31 @@ void RuleSet::compile_masks() {
       // What asks nothing about a dataset permits none, but may well forbid.
       if (about_datasets || rule.effect == Effect::forbid) set_bit(masks[1].data(), i);
     }
-    for (const auto& clause : rule.when) {
-      if (clause.other) cross_.push_back({&clause, i, false});
-    }
-    for (const auto& clause : rule.unless) {
-      if (clause.other) cross_.push_back({&clause, i, true});
-    }
+    for (const auto& clause : rule.when) add_compared(clause, i, false);
+    for (const auto& clause : rule.unless) add_compared(clause, i, true);
   }
+}
+
+void RuleSet::add_compared(const Clause& clause, std::size_t rule, bool in_unless) {
+  if (!clause.other) return;
+  const auto place = [this](Attribute attribute) {
+    const auto there = std::ranges::find(compared_, attribute);
+    if (there != compared_.end()) return static_cast<std::size_t>(there - compared_.begin());
+    compared_.push_back(attribute);
+    return compared_.size() - 1;
+  };
+  auto there = std::ranges::find_if(cross_, [&](const CrossClause& other) {
+    return other.seen == clause.attribute && other.with == *clause.other && other.op == clause.op;
+  });
+  if (there == cross_.end()) {
+    there = cross_.insert(there, {.seen = clause.attribute,
+                                  .with = *clause.other,
+                                  .op = clause.op,
+                                  .seen_place = place(clause.attribute),
+                                  .with_place = place(*clause.other),
+                                  .rules = std::vector<std::uint64_t>(2 * width_)});
+  }
+  set_bit(there->rules.data() + (in_unless ? width_ : 0), rule);
 }
 
 Result<RuleSet> RuleSet::compile(std::vector<Pack> packs) {
@@ -167,8 +189,9 @@ Bound RuleSet::bind(Subject subject, const Evidence& evidence, UtcTime now) cons
       Bits values(table.domain.cells());
       for (const auto& value : *several) values.set(table.domain.cell_of_text(value));
       for (const auto& clause : table.several) {
-        if (!holds(clause.op, values, clause.named))
-          set_bit(words + (clause.in_unless ? unless_false : when_false) * width_, clause.rule);
+        if (holds(clause.op, values, clause.named)) continue;
+        unite(words + when_false * width_, clause.rules.data(), width_);
+        unite(words + unless_false * width_, clause.rules.data() + width_, width_);
       }
       continue;
     }
@@ -176,6 +199,12 @@ Bound RuleSet::bind(Subject subject, const Evidence& evidence, UtcTime now) cons
     const auto* falsified = table.cells.data() + cell * 2 * width_;
     unite(words + when_false * width_, falsified, width_);
     unite(words + unless_false * width_, falsified + width_, width_);
+  }
+  bound.compared_.resize(compared_.size());
+  for (std::size_t i = 0; i < compared_.size(); ++i) {
+    if (record_of(compared_[i]).subject != subject || compared_[i] == Attribute::now) continue;
+    const auto found = find_fact(evidence, compared_[i], now);
+    if (found.state == FactState::known) bound.compared_[i] = &found.fact->value;
   }
   if (subject == Subject::job) {
     for (std::size_t i = 0; i < rules_.size(); ++i) {
@@ -187,12 +216,23 @@ Bound RuleSet::bind(Subject subject, const Evidence& evidence, UtcTime now) cons
 
 void RuleSet::add_cross(std::uint64_t* words, const Bound& job, const Bound& site, const Bound* dataset) const {
   if (cross_.empty()) return;
-  const FactView facts(job.evidence(), site.evidence(), dataset == nullptr ? nullptr : &dataset->evidence(), job.now());
-  const auto sets = [this](const std::string& id) -> const ValueSet& { return find_set(id); };
-  for (const auto& [clause, rule, in_unless] : cross_) {
-    const auto truth = truth_of(*clause, facts, sets);
-    if (truth == Truth::no) set_bit(words + (in_unless ? unless_false : when_false) * width_, rule);
-    if (truth == Truth::unknown) set_bit(words + (in_unless ? unless_unknown : when_unknown) * width_, rule);
+  const Value now = job.now_;
+  const auto value_of = [&](Attribute attribute, std::size_t place) -> const Value* {
+    if (attribute == Attribute::now) return &now;
+    switch (record_of(attribute).subject) {
+      case Subject::job: return job.compared_[place];
+      case Subject::site: return site.compared_[place];
+      case Subject::dataset: return dataset == nullptr ? nullptr : dataset->compared_[place];
+    }
+    return nullptr;
+  };
+  for (const auto& clause : cross_) {
+    const auto* seen = value_of(clause.seen, clause.seen_place);
+    const auto* with = value_of(clause.with, clause.with_place);
+    const bool known = seen != nullptr && with != nullptr;
+    if (known && compare(clause.op, *seen, *with)) continue;
+    unite(words + (known ? when_false : when_unknown) * width_, clause.rules.data(), width_);
+    unite(words + (known ? unless_false : unless_unknown) * width_, clause.rules.data() + width_, width_);
   }
 }
 

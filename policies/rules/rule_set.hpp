@@ -36,15 +36,16 @@ class Bound {
   friend class RuleSet;
   const Evidence* evidence_ = nullptr;
   UtcTime now_{};
-  std::vector<std::uint64_t>
-      words_;  // rules whose `when` is false, unknown, whose `unless` is false, unknown; of a job: in effect
+  std::vector<const Value*> compared_;  // known facts that rules compare with others, each in its place
+  /// Rules whose `when` is false, unknown, whose `unless` is false, unknown; of a job: that are in effect.
+  std::vector<std::uint64_t> words_;
 };
 
 class RuleSet {
  public:
   RuleSet(RuleSet&&) = default;
   RuleSet& operator=(RuleSet&&) = default;
-  RuleSet(const RuleSet&) = delete;  // clauses are referred to where they lie
+  RuleSet(const RuleSet&) = delete;  // large, and Bounds belong to one
   RuleSet& operator=(const RuleSet&) = delete;
 
   /// Faults (BAD_RULE_PACK): a rule's or pack's id that another has, a set that two packs fill differently, too many rules.
@@ -70,11 +71,11 @@ class RuleSet {
   [[nodiscard]] Stands stands(Action action, const Bound& job, const Bound& site, const Bound* dataset) const;
 
  private:
+  // Rules often say the same: each clause is evaluated once, for all rules that have it in `when`, and in `unless`.
   struct SeveralClause {
     Op op{};
     Bits named;
-    std::size_t rule = 0;
-    bool in_unless = false;
+    std::vector<std::uint64_t> rules;
   };
   struct Table {
     Attribute attribute{};
@@ -84,15 +85,17 @@ class RuleSet {
     std::vector<std::uint64_t> asking;  // rules that ask about it in `when`, in `unless`
   };
   struct CrossClause {
-    const Clause* clause = nullptr;
-    std::size_t rule = 0;
-    bool in_unless = false;
+    Attribute seen{}, with{};
+    Op op{};
+    std::size_t seen_place = 0, with_place = 0;  // in Bound::compared_
+    std::vector<std::uint64_t> rules;
   };
   struct Judged;
 
   RuleSet() = default;
   void compile_tables();
   void compile_masks();
+  void add_compared(const Clause& clause, std::size_t rule, bool in_unless);
   void add_cross(std::uint64_t* words, const Bound& job, const Bound& site, const Bound* dataset) const;
   [[nodiscard]] Judged judge(Action action, bool about_dataset, const std::uint64_t* words, const std::uint64_t* in_effect,
                              std::size_t word) const;
@@ -106,6 +109,7 @@ class RuleSet {
   std::size_t width_ = 0;  // words for one bit a rule
   std::vector<Table> tables_;
   std::vector<CrossClause> cross_;
+  std::vector<Attribute> compared_;  // by their place
   std::vector<std::uint64_t> with_unless_;
   // By action, then whether a dataset is asked about.
   std::array<std::array<std::vector<std::uint64_t>, 2>, kActions> permits_, forbids_;

@@ -38,7 +38,8 @@ bool holds_for_several(Op op, const Texts& seen, const Texts& named) {
   }
 }
 
-bool compare(Op op, const Scalar& seen, const Scalar& with) {
+template <typename Variant>
+bool ordered(Op op, const Variant& seen, const Variant& with) {
   switch (op) {
     case Op::ne: return seen != with;
     case Op::lt: return seen < with;
@@ -62,7 +63,7 @@ bool holds_for_one(const Clause& clause, const Scalar& seen, const FindSet& sets
       const auto bound = std::ranges::find(words, std::get<std::string>(clause.values.front()));
       return clause.op == Op::at_least ? level >= bound : level <= bound;
     }
-    default: return compare(clause.op, seen, clause.values.front());
+    default: return ordered(clause.op, seen, clause.values.front());
   }
 }
 
@@ -88,6 +89,12 @@ FoundFact FactView::find(Attribute attribute) const {
   return {};
 }
 
+bool compare(Op op, const Value& seen, const Value& with) {
+  if (const auto* several = std::get_if<Texts>(&seen))
+    return contains(*several, std::get<std::string>(with)) == (op == Op::any_of);
+  return ordered(op, seen, with);
+}
+
 Truth truth_of(const Clause& clause, const FactView& facts, const FindSet& sets) {
   const auto found = facts.find(clause.attribute);
   if (found.state != FactState::known) return Truth::unknown;
@@ -95,8 +102,7 @@ Truth truth_of(const Clause& clause, const FactView& facts, const FindSet& sets)
   if (clause.other) {
     const auto with = facts.find(*clause.other);
     if (with.state != FactState::known) return Truth::unknown;
-    if (several == nullptr) return truth(compare(clause.op, scalar_of(found.fact->value), scalar_of(with.fact->value)));
-    return truth(contains(*several, std::get<std::string>(with.fact->value)) == (clause.op == Op::any_of));
+    return truth(compare(clause.op, found.fact->value, with.fact->value));
   }
   if (several != nullptr) return truth(holds_for_several(clause.op, *several, texts_of(clause, sets)));
   return truth(holds_for_one(clause, scalar_of(found.fact->value), sets));

@@ -26,6 +26,9 @@ class FactView {
   UtcTime now_;
 };
 
+/// Of a clause that compares two facts, with the values of both.
+bool compare(Op op, const Value& seen, const Value& with);
+
 Truth truth_of(const Clause& clause, const FactView& facts, const FindSet& sets);
 
 /// Whether a rule applies: `when` holds, and not all of `unless` (Kleene's three values).
