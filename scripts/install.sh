@@ -8,7 +8,7 @@ declare -rA packages=(
     libspdlog-dev libmimalloc-dev catch2 librapidcheck-dev libbenchmark-dev"
   [test]="libclang-rt-19-dev llvm-19 sqlite3 curl jq openssl openssh-server openssh-client procps
     slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin
-    munge mariadb-server nodejs npm"
+    munge mariadb-server nodejs npm libz3-dev"
   [lint]="clang-format-19 clang-tidy-19 shellcheck"
 )
 
