@@ -78,6 +78,23 @@ constexpr Option kPolicyCheck[] = {
     {.name = "--at", .value = "D", .help = "Tell what has ended by D, as 2027-01-31 (now)"},
     {.name = "--json", .help = "Print one JSON document"},
 };
+constexpr Option kSimulate[] = {
+    {.name = "--trace", .value = "FILE", .help = "The jobs: a trace in the Standard Workload Format, plain or .gz"},
+    {.name = "--sites", .value = "FILE", .help = "The sites: TOML, [[site]] with id, processors, country, local_share"},
+    {.name = "--policy",
+     .value = "NAME,...",
+     .help = "hansa (default), home, random, shortest-queue, earliest-start, redundant, merged",
+     .repeated = true},
+    {.name = "--load", .value = "X", .help = "Stretch the time between submits so that the sites' offered load is X, as 0.85"},
+    {.name = "--seeds", .value = "N", .help = "Not the trace itself but N shaken ones; figures of each, and medians"},
+    {.name = "--sample", .value = "N", .help = "Take one job in N"},
+    {.name = "--add-capacity",
+     .value = "SITE:CORES",
+     .help = "What if this site had so many cores more, with the same jobs",
+     .repeated = true},
+    {.name = "--plot", .value = "DIR", .help = "Write waits.svg, queue.svg and sites.svg into this folder"},
+    {.name = "--json", .help = "Print one JSON document"},
+};
 constexpr Option kReference[] = {{.name = "--man", .help = "As the man page hansad.toml(5)"}};
 
 constexpr Command kCommands[] = {
@@ -115,6 +132,9 @@ constexpr Command kCommands[] = {
      "hansa policy test gdpr-eea.toml", kJsonAnswer, 1, kMany, policy_test},
     {"policy show", "PACK...", "Print what rule packs say, in sentences.", "hansa policy show gdpr-eea.toml", kJsonAnswer, 1,
      kMany, policy_show},
+    {"simulate", "", "Play a trace of jobs at simulated sites; needs no broker.",
+     "hansa simulate --trace kth.swf.gz --sites sites.toml --policy hansa,redundant --load 0.85 --seeds 20", kSimulate, 0, 0,
+     simulate},
     {"config check", "FILE", "Check a hansad.toml; needs no broker.", "hansa config check /etc/hansa/hansad.toml", kJsonAnswer, 1,
      1, config_check},
     {"config reference", "", "Print what every key of hansad.toml means.", "hansa config reference", kReference, 0, 0,

@@ -31,6 +31,7 @@ Result<ExitStatus> token_revoke(Session& session, const Invocation& call);
 Result<ExitStatus> policy_check(Session& session, const Invocation& call);
 Result<ExitStatus> policy_test(Session& session, const Invocation& call);
 Result<ExitStatus> policy_show(Session& session, const Invocation& call);
+Result<ExitStatus> simulate(Session& session, const Invocation& call);
 Result<ExitStatus> config_check(Session& session, const Invocation& call);
 Result<ExitStatus> config_reference(Session& session, const Invocation& call);
 Result<ExitStatus> version(Session& session, const Invocation& call);

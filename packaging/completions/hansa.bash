@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report token policy config version"
+  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local options="" script=0
@@ -15,7 +15,7 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot) ((i++)) ;;
       -*) ;;
       *)
         case $command in
@@ -31,14 +31,16 @@ _hansa() {
   fi
 
   case $prev in
-    --token-file | --ca-file | --sites) compopt -o default; return ;;
+    --token-file | --ca-file | --trace | --sites | --plot) compopt -o default; return ;;
     --state) COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "table csv json" -- "$cur")); return ;;
+    --policy) COMPREPLY=($(compgen -W "hansa home random shortest-queue earliest-start redundant merged" -- "$cur")); return ;;
     --role) COMPREPLY=($(compgen -W "user operator auditor" -- "$cur")); return ;;
     --as) COMPREPLY=($(compgen -W "lost" -- "$cur")); return ;;
     --by) COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --name | --env | \
-      --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at) return ;;
+      --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
+      --load | --seeds | --sample | --add-capacity) return ;;
   esac
 
   case $command in
@@ -59,6 +61,7 @@ _hansa() {
     "report usage") options="--by --from --to --format --json" ;;
     "token create") options="--user --role --note --expires --json" ;;
     "policy check") options="--sites --at --json" ;;
+    simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --plot --json" ;;
     "config reference") options="--man" ;;
     show | explain | hold | release | cancel | sites | "site show" | "site resume" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac

@@ -5,7 +5,8 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env \
-        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --sites --at
+        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
+        --trace --sites --policy --load --seeds --sample --add-capacity --plot
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -42,6 +43,7 @@ complete -c hansa -n '__hansa_is ""' -a site -d "Show, drain or resume a site"
 complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
 complete -c hansa -n '__hansa_is ""' -a token -d "Make, list and revoke tokens"
 complete -c hansa -n '__hansa_is ""' -a policy -d "Check, test and show rule packs"
+complete -c hansa -n '__hansa_is ""' -a simulate -d "Play a trace of jobs at simulated sites"
 complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or explain its keys"
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show drain resume"
@@ -50,7 +52,7 @@ complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -86,4 +88,12 @@ complete -c hansa -n '__hansa_is "token create"' -l user -x -d "Whose token"
 complete -c hansa -n '__hansa_is "token create"' -l role -x -a "user operator auditor"
 complete -c hansa -n '__hansa_is "token create"' -l note -x -d "What it is for"
 complete -c hansa -n '__hansa_is "token create"' -l expires -x -d "When it ends"
+complete -c hansa -n '__hansa_is simulate' -l trace -r -F -d "The jobs, in the Standard Workload Format"
+complete -c hansa -n '__hansa_is simulate' -l sites -r -F -d "The sites, as TOML"
+complete -c hansa -n '__hansa_is simulate' -l policy -x -a "hansa home random shortest-queue earliest-start redundant merged"
+complete -c hansa -n '__hansa_is simulate' -l load -x -d "The offered load, as 0.85"
+complete -c hansa -n '__hansa_is simulate' -l seeds -x -d "So many shaken traces"
+complete -c hansa -n '__hansa_is simulate' -l sample -x -d "Take one job in so many"
+complete -c hansa -n '__hansa_is simulate' -l add-capacity -x -d "Give a site more cores, as alpha:64"
+complete -c hansa -n '__hansa_is simulate' -l plot -r -F -d "Write pictures into this folder"
 complete -c hansa -n '__hansa_is "config reference"' -l man -d "As a man page"

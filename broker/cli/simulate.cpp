@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/commands.hpp"
+#include "broker/cli/files.hpp"
+#include "broker/cli/simulation_report.hpp"
+#include "simulation/plots.hpp"
+#include "simulation/sites_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <system_error>
+
+namespace hansa::cli {
+namespace {
+
+constexpr std::int64_t kMostSeeds = 1000;
+constexpr std::int64_t kMostSample = 1'000'000;
+constexpr std::size_t kMostSitesBytes = std::size_t{1} << 20U;
+
+std::unexpected<Error> usage(std::string message) {
+  return fail(ErrorKind::invalid_argument, "USAGE", std::move(message) + "; see hansa simulate --help");
+}
+
+std::optional<std::int64_t> whole(std::string_view text, std::int64_t least, std::int64_t most) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) return std::nullopt;
+  return value;
+}
+
+/// "0.85" as millionths.
+std::optional<std::int64_t> load_of(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0.01 && value <= 10)) return std::nullopt;
+  return std::llround(value * 1e6);
+}
+
+Result<std::vector<simulation::Policy>> policies_of(const Invocation& call) {
+  std::vector<simulation::Policy> policies;
+  for (auto names : call.values("--policy")) {
+    while (true) {
+      const auto comma = std::min(names.find(','), names.size());
+      const auto name = names.substr(0, comma);
+      const auto policy = simulation::parse_policy(name);
+      if (!policy) {
+        return usage("--policy: \"" + printable(name.substr(0, 40)) +
+                     "\" is none; allowed: hansa, home, random, shortest-queue, earliest-start, redundant, merged");
+      }
+      if (std::ranges::find(policies, *policy) == policies.end()) policies.push_back(*policy);
+      if (comma == names.size()) break;
+      names.remove_prefix(comma + 1);
+    }
+  }
+  if (policies.empty()) policies.push_back(simulation::Policy::hansa);
+  return policies;
+}
+
+/// Adds what --add-capacity says.
+Result<void> grow(std::vector<simulation::SimulatedSite>& sites, const Invocation& call) {
+  for (const auto text : call.values("--add-capacity")) {
+    const auto colon = text.rfind(':');
+    const auto id = text.substr(0, std::min(colon, text.size()));
+    const auto site = std::ranges::find(sites, id, &simulation::SimulatedSite::id);
+    const auto cores =
+        colon == std::string_view::npos ? std::nullopt : whole(text.substr(colon + 1), 1, simulation::kMostSiteCores);
+    if (!cores) {
+      return usage("--add-capacity: \"" + printable(text.substr(0, 60)) + "\" is no SITE:CORES with 1 to " +
+                   std::to_string(simulation::kMostSiteCores) + " cores");
+    }
+    if (site == sites.end())
+      return usage("--add-capacity: there is no site \"" + printable(id.substr(0, 40)) + "\" in the sites file");
+    site->cores += *cores;
+    if (site->cores > simulation::kMostSiteCores)
+      return usage("--add-capacity: a site has at most " + std::to_string(simulation::kMostSiteCores) + " cores");
+  }
+  return {};
+}
+
+Result<void> write_file(const std::string& path, std::string_view bytes) {
+  const auto failed = [&] {
+    return fail(ErrorKind::invalid_argument, "UNWRITABLE_FILE",
+                "cannot write " + path + ": " + std::generic_category().message(errno));
+  };
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return failed();
+  while (!bytes.empty()) {
+    const auto wrote = ::write(fd, bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) {
+      auto error = failed();
+      ::close(fd);
+      return error;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  if (::close(fd) != 0) return failed();
+  return {};
+}
+
+Result<void> write_plots(const std::string& folder, const std::vector<simulation::Plot>& plots) {
+  if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
+    return fail(ErrorKind::invalid_argument, "UNWRITABLE_FILE",
+                "cannot make the folder " + folder + ": " + std::generic_category().message(errno));
+  }
+  for (const auto& plot : plots) {
+    if (auto written = write_file(folder + "/" + plot.file, plot.svg); !written) return written;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ExitStatus> simulate(Session& session, const Invocation& call) {
+  const auto trace_file = call.value("--trace");
+  const auto sites_file = call.value("--sites");
+  if (!trace_file || !sites_file) return usage("a simulation needs --trace FILE and --sites FILE");
+  simulation::ComparisonOptions options;
+  if (const auto text = call.value("--load")) {
+    options.load = load_of(*text);
+    if (!options.load) return usage("--load must be a number from 0.01 to 10, as 0.85");
+  }
+  if (const auto text = call.value("--seeds")) {
+    const auto seeds = whole(*text, 1, kMostSeeds);
+    if (!seeds) return usage("--seeds must be a number from 1 to " + std::to_string(kMostSeeds));
+    options.seeds = *seeds;
+  }
+  if (const auto text = call.value("--sample")) {
+    const auto one_in = whole(*text, 1, kMostSample);
+    if (!one_in) return usage("--sample must be a number from 1 to " + std::to_string(kMostSample));
+    options.one_in = *one_in;
+  }
+  const auto policies = policies_of(call);
+  if (!policies) return std::unexpected(policies.error());
+
+  const auto text = read_file(std::string(*sites_file), kMostSitesBytes);
+  if (!text) return std::unexpected(text.error());
+  const auto sites = simulation::parse_sites(text->text, std::string(*sites_file));
+  if (!sites) return std::unexpected(sites.error());
+  auto grown = *sites;
+  if (const auto good = grow(grown, call); !good) return std::unexpected(good.error());
+  const auto trace = simulation::read_swf(std::string(*trace_file));
+  if (!trace) return std::unexpected(trace.error());
+
+  const auto comparison = simulation::compare(*trace, *sites, grown, *policies, options);
+  if (!comparison) return std::unexpected(comparison.error());
+  if (const auto folder = call.value("--plot")) {
+    if (const auto written = write_plots(std::string(*folder), simulation::plots_of(*comparison, grown)); !written)
+      return std::unexpected(written.error());
+  }
+  const SimulationReport report{
+      .trace_file = std::string(*trace_file), .left_out = trace->without_run, .sites = grown, .comparison = *comparison};
+  session.print(call.has("--json") ? simulation_json(report) : simulation_text(report, session.look()));
+  return ExitStatus::done;
+}
+
+}  // namespace hansa::cli

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole calls of `hansa simulate`: what people and programs get, and what is refused.
+#include "broker/cli/run.hpp"
+#include "broker/core/canonical_json.hpp"
+#include "tests/unit/cli/outside_under_test.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+namespace hansa::cli {
+namespace {
+
+const std::string kTrace = HANSA_SOURCE_DIR "/tests/data/traces/small.swf";
+
+/// A folder with a sites file.
+class Folder {
+ public:
+  Folder() {
+    if (::mkdtemp(path_.data()) == nullptr) std::abort();
+    write("sites.toml",
+          "[[site]]\nid = \"alpha\"\nprocessors = 64\ncountry = \"FI\"\nlocal_share = 0.3\n"
+          "[[site]]\nid = \"beta\"\nprocessors = 32\ncountry = \"SE\"\n");
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+  void write(const std::string& name, const std::string& text) const { std::ofstream(file(name)) << text; }
+
+ private:
+  std::string path_ = "/tmp/hansa-simulate-test.XXXXXX";
+};
+
+struct Answer {
+  int status;
+  std::string out;
+  std::string err;
+};
+
+Answer simulate(const Folder& folder, std::vector<std::string> more, std::string trace = kTrace) {
+  std::vector<std::string> words{"simulate", "--trace", std::move(trace), "--sites", folder.file("sites.toml")};
+  for (auto& word : more) words.push_back(std::move(word));
+  std::vector<const char*> arguments;
+  for (const auto& word : words) arguments.push_back(word.c_str());
+  OutsideUnderTest outside;
+  auto surroundings = outside.surroundings();
+  const auto status = static_cast<int>(run(arguments, surroundings));
+  return {status, outside.out, outside.err};
+}
+
+}  // namespace
+
+TEST_CASE("simulate: one policy on the trace as it is") {
+  const Folder folder;
+  const auto answer = simulate(folder, {});
+  CHECK(answer.err.empty());
+  CHECK(answer.status == 0);
+  CHECK_THAT(answer.out,
+             Catch::Contains("600 jobs") && Catch::Contains("hansa") && Catch::Contains("alpha") && Catch::Contains("SLOWDOWN"));
+}
+
+TEST_CASE("simulate: JSON with every policy, its seeds and its ratios") {
+  const Folder folder;
+  const auto answer =
+      simulate(folder, {"--policy", "hansa,redundant", "--policy", "merged", "--load", "0.85", "--seeds", "3", "--json"});
+  REQUIRE(answer.status == 0);
+  const auto told = Json::parse(answer.out);
+  CHECK(told["offered_load"] == 0.85);
+  CHECK(told["sites"][0] == Json{{"id", "alpha"}, {"processors", 64}, {"country", "FI"}, {"local_share", 0.3}});
+  REQUIRE(told["policies"].size() == 3);
+  const auto& hansa = told["policies"][0];
+  CHECK(hansa["policy"] == "hansa");
+  CHECK(told["policies"][2]["policy"] == "merged");
+  for (const auto* figure :
+       {"mean_wait_s", "median_wait_s", "p99_wait_s", "mean_bounded_slowdown", "makespan_s", "messages_per_job", "moves"}) {
+    CAPTURE(figure);
+    CHECK(hansa[figure].is_number());
+  }
+  CHECK(hansa["messages_per_job"] <= 1.2);
+  CHECK(told["policies"][1]["messages_per_job"] > 1.5);
+  CHECK(hansa["local_jobs"]["jobs"] > 0);
+  CHECK(hansa["utilisation"]["beta"] > 0.3);
+  CHECK(hansa["seeds"].size() == 3);
+  CHECK(hansa["seeds"][2]["seed"] == 3);
+  CHECK(hansa["ratios"]["redundant"]["mean_wait"].is_number());
+  // Again, the same to the byte.
+  CHECK(simulate(folder, {"--policy", "hansa,redundant", "--policy", "merged", "--load", "0.85", "--seeds", "3", "--json"}).out ==
+        answer.out);
+}
+
+TEST_CASE("simulate: more capacity, less waiting; pictures where they are asked for") {
+  const Folder folder;
+  const auto before = simulate(folder, {"--load", "0.93", "--json"});
+  const auto after = simulate(folder, {"--load", "0.93", "--add-capacity", "beta:64", "--plot", folder.file("plots"), "--json"});
+  REQUIRE(before.status == 0);
+  REQUIRE(after.status == 0);
+  CHECK(Json::parse(after.out)["sites"][1]["processors"] == 96);
+  CHECK(Json::parse(after.out)["policies"][0]["mean_wait_s"] < Json::parse(before.out)["policies"][0]["mean_wait_s"]);
+  for (const auto* name : {"waits.svg", "queue.svg", "sites.svg"})
+    CHECK(std::filesystem::file_size(folder.file("plots/") + name) > 500);
+}
+
+TEST_CASE("simulate: what is wrong is said, with exit status 2") {
+  const Folder folder;
+  struct Case {
+    std::vector<std::string> more;
+    std::string told;
+  };
+  const Case cases[] = {
+      {{"--policy", "best"}, "\"best\" is none; allowed: hansa, home"},
+      {{"--policy", "hansa,"}, "\"\" is none"},
+      {{"--load", "0"}, "--load must be a number from 0.01 to 10"},
+      {{"--load", "nan"}, "--load must be"},
+      {{"--seeds", "0"}, "--seeds must be a number from 1 to 1000"},
+      {{"--seeds", "1e3"}, "--seeds must be"},
+      {{"--sample", "-1"}, "--sample must be"},
+      {{"--add-capacity", "alpha"}, "is no SITE:CORES"},
+      {{"--add-capacity", "gamma:5"}, "there is no site \"gamma\""},
+      {{"--add-capacity", "alpha:10000000"}, "at most 10000000 cores"},
+      {{"--plot", "/dev/null/x"}, "cannot make the folder"},
+  };
+  for (const auto& [more, told] : cases) {
+    CAPTURE(told);
+    const auto answer = simulate(folder, more);
+    CHECK(answer.status == 2);
+    CHECK(answer.out.empty());
+    CHECK_THAT(answer.err, Catch::Contains(told));
+  }
+  folder.write("bad.swf", "1 2 3\n");
+  const auto malformed = simulate(folder, {}, folder.file("bad.swf"));
+  CHECK(malformed.status == 2);
+  CHECK_THAT(malformed.err, Catch::Contains("bad.swf:1") && Catch::Contains("has 3 fields"));
+  CHECK(simulate(folder, {}, folder.file("missing.swf")).status == 2);
+  folder.write("sites.toml", "[[site]]\nid = \"a\"\n");
+  CHECK_THAT(simulate(folder, {}).err, Catch::Contains("sites.toml:1: processors"));
+}
+
+}  // namespace hansa::cli
