@@ -88,9 +88,9 @@ class Binder {
     std::int64_t length = 1;
     Instant submitted_at = 0;
     std::vector<PoolIndex> allowed;
-    std::optional<PoolIndex> at;       // none: held
+    std::optional<PoolIndex> at;  // none: held
     Instant sent_at = 0;
-    std::uint64_t seen = 0;            // the observation that showed it last
+    std::uint64_t seen = 0;  // the observation that showed it last
     bool moved = false;
   };
   struct Reservation {
@@ -100,8 +100,8 @@ class Binder {
   };
   struct Pool {
     PoolView view;
-    Reservation reservation;           // of a held job
-    std::vector<BoundId> recent;       // sent since the last snapshot
+    Reservation reservation;  // of a held job
+    std::vector<BoundId> recent;  // sent since the last snapshot
   };
   struct Held {
     BoundId id = 0;
@@ -112,7 +112,7 @@ class Binder {
   };
   struct Turn {
     std::int64_t urgency = 0;
-    std::size_t place = 0;             // in held_
+    std::size_t place = 0;  // in held_
   };
 
   [[nodiscard]] bool allows(const Job& job, PoolIndex pool) const;
@@ -133,13 +133,13 @@ class Binder {
   BindingOptions options_;
   std::vector<Pool> pools_;
   std::unordered_map<BoundId, Job> jobs_;
-  std::vector<Held> held_;             // by submission
-  std::vector<Turn> turns_;            // of place_all, kept for its memory
-  std::size_t planned_ = 0;            // of held_: the others have come since
+  std::vector<Held> held_;  // by submission
+  std::vector<Turn> turns_;  // of place_all, kept for its memory
+  std::size_t planned_ = 0;  // of held_: the others have come since
   std::int32_t reserved_ = 0;
   std::int32_t blocked_ = 0;
-  bool news_ = false;                  // something else has changed since
-  Instant due_ = kForever;             // next_plan of the last one
+  bool news_ = false;  // something else has changed since
+  Instant due_ = kForever;  // next_plan of the last one
   std::int64_t accepted_ = 0;
   std::int64_t moves_ = 0;
   std::uint64_t observations_ = 0;

@@ -73,18 +73,19 @@ TEST_CASE("EASY: against a scheduler that tries every second", "[property]") {
   };
   constexpr std::int64_t kNow = 1000;
   std::int64_t backfilled = 0;
-  for (int round = 0; round < 300; ++round) {
-    const auto cores = pick(1, 12);
+  for (int round = 0; round < 1000; ++round) {
+    const auto cores = pick(4, 12);
     std::vector<Job> jobs;
     domain::SiteSnapshot snapshot;
     snapshot.nodes.push_back({"n", static_cast<std::int32_t>(cores), {0}, 0, "", true});
     snapshot.queues.push_back(
         {.name = QueueName{"q"}, .up = true, .is_default = true, .max_time = {}, .max_nodes = {}, .nodes = {0}});
-    const auto count = pick(1, 12);
+    const auto count = pick(4, 14);
     std::int64_t at = 0;
     for (std::int64_t i = 0; i < count; ++i) {
       at += pick(0, 4);
-      jobs.push_back({at, pick(1, cores), pick(1, 20)});
+      jobs.push_back(
+          {at, pick(0, 2) == 0 ? pick(1, cores) : pick(1, 3), pick(1, 24)});  // narrow ones that last use up what is spare
       domain::Resources resources;
       resources.tasks = static_cast<std::int32_t>(jobs.back().cores);
       snapshot.waiting.push_back({.id = SiteJobId{std::to_string(i)},
