@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/forms.hpp"
 
+#include "broker/core/countries.hpp"
 #include "broker/core/encoding.hpp"
 #include "config/broker_config.hpp"
-#include "broker/core/countries.hpp"
 
 #include <arpa/inet.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulation/sites_file.hpp"
 
+#include "broker/core/countries.hpp"
 #include "broker/core/suggest.hpp"
 #include "broker/core/toml_document.hpp"
-#include "broker/core/countries.hpp"
 
 #include <algorithm>
 #include <array>

@@ -20,9 +20,8 @@ async::Task<> until_settled(std::move_only_function<void(Settle)> start) {
         auto begin = std::move(start);
         begin([handler = std::move(handler), work = std::move(work)](Result<void> end) mutable {
           const auto executor = work.get_executor();
-          boost::asio::post(executor, [handler = std::move(handler), end = std::move(end)]() mutable {
-            std::move(handler)(std::move(end));
-          });
+          boost::asio::post(
+              executor, [handler = std::move(handler), end = std::move(end)]() mutable { std::move(handler)(std::move(end)); });
           work.reset();
         });
       },

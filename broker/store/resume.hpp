@@ -11,8 +11,8 @@ namespace hansa::store {
 /// To be called once, by any thread.
 using Settle = std::move_only_function<void(Result<void>)>;
 
-/// Suspends, calls `start` and ends with what it is told. The caller's executor is kept busy meanwhile. A cancellation does not end the
-/// wait.
+/// Suspends, calls `start` and ends with what it is told. The caller's executor is kept busy meanwhile. A cancellation does not
+/// end the wait.
 async::Task<> until_settled(std::move_only_function<void(Settle)> start);
 
 }  // namespace hansa::store

@@ -168,13 +168,10 @@ Result<std::int64_t> SqliteStore::Impl::begin_epoch() {
   auto promise = std::make_shared<std::promise<Result<std::int64_t>>>();  // shared: the writer may still be in set_value() when
                                                                           // we have the value
   auto outcome = std::make_shared<Result<std::int64_t>>();
-  writer_->submit({.bytes = 64,
-                   .run = keeping(outcome, advance_epoch),
-                   .settle =
-                       [outcome, promise](Result<void> end) {
-                         promise->set_value(end ? std::move(*outcome)
-                                                : Result<std::int64_t>(std::unexpected(std::move(end.error()))));
-                       }});
+  writer_->submit({.bytes = 64, .run = keeping(outcome, advance_epoch), .settle = [outcome, promise](Result<void> end) {
+                     promise->set_value(end ? std::move(*outcome)
+                                            : Result<std::int64_t>(std::unexpected(std::move(end.error()))));
+                   }});
   return promise->get_future().get();
 }
 

@@ -106,11 +106,14 @@ TEST_CASE("policy test: the packs' own tests, and rules without one", "[policy]"
   CHECK(good.run({"policy", "test", kGood}) == 0);
   CHECK(good.out.starts_with("gdpr-eea 1.0.0: "));
   CHECK(good.out.contains("3 rules seen to apply and not to apply"));
-  const File untested(pack_text(kFinland, "[[test]]\nname = \"yes\"\naction = \"place\"\ngiven = {site.country = \"SE\"}\nexpect = \"permit\"\n"));
+  const File untested(pack_text(
+      kFinland, "[[test]]\nname = \"yes\"\naction = \"place\"\ngiven = {site.country = \"SE\"}\nexpect = \"permit\"\n"));
   Call call;
   CHECK(call.run({"policy", "test", kGood, untested.path()}) == 2);
   CHECK(call.out.starts_with("gdpr-eea 1.0.0: "));
-  CHECK(call.err.contains("test[yes]: expected PERMITTED, but place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE)."));
+  CHECK(
+      call.err.contains("test[yes]: expected PERMITTED, but place is denied: no rule permits it. It would be allowed if the "
+                        "site's country is FI (now: SE)."));
   CHECK(call.err.contains("rule[P]: applies in no test of the pack"));
   Call json;
   CHECK(json.run({"policy", "test", "--json", untested.path()}) == 2);
@@ -123,8 +126,10 @@ TEST_CASE("policy test: the packs' own tests, and rules without one", "[policy]"
 TEST_CASE("policy show: sentences, bases, owners, sets", "[policy]") {
   Call call;
   CHECK(call.run({"policy", "show", kGood}) == 0);
-  CHECK(call.out.contains("F-PERSONAL-OUTSIDE\n    Forbids place, stage_in, dispatch, reroute, stage_out and log_export when the dataset's labels include any "
-                          "of personal, unless the site's country is in EEA@2026-01"));
+  CHECK(
+      call.out.contains("F-PERSONAL-OUTSIDE\n    Forbids place, stage_in, dispatch, reroute, stage_out and log_export when the "
+                        "dataset's labels include any "
+                        "of personal, unless the site's country is in EEA@2026-01"));
   CHECK(call.out.contains("Owner: data-protection@centre-a.example, review by 2027-12-01T00:00:00Z"));
   CHECK(call.out.contains("EEA@2026-01: AT, BE, "));
   Call json;
