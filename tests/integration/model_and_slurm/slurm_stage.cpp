@@ -41,12 +41,14 @@ class SlurmStage final : public Stage {
   awaitable<void> requeue(SiteJobId id) override {
     co_await scontrol({"update", "jobid=" + id.str(), "Requeue=1"});
     co_await scontrol({"requeue", id.str()});
-    // Slurm lets a requeued job wait for two minutes, counted from when its old run has been cleaned up.
+    // Slurm lets a requeued job wait for two minutes, counted from when its old run has been cleaned up. Hurried at once, its
+    // second start may find the node still busy with the first one, and fail.
     std::string state;
     for (int tries = 0; tries < 100 && state != "PENDING\n"; ++tries) {
       co_await pause(Milliseconds{250});
       co_await command("/usr/bin/squeue", {"--noheader", "--all", "--jobs=" + id.str(), "--format=%T"}, &state);
     }
+    co_await pause(Seconds{5});
     co_await scontrol({"update", "jobid=" + id.str(), "StartTime=now"});
   }
   awaitable<void> hold(SiteJobId id, bool held) override { co_await scontrol({held ? "hold" : "release", id.str()}); }
