@@ -115,10 +115,10 @@ function(hansa_test_code target)
   hansa_precompile(${target} test)
 endfunction()
 
-# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [SOAK]): one Catch2 executable, one CTest test.
-# OPTIMIZED: its own code runs long. SOAK: in ./dev soak only.
+# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED]): one Catch2 executable, one CTest test.
+# OPTIMIZED: its own code runs long.
 function(hansa_test name)
-  cmake_parse_arguments(T "OPTIMIZED;SOAK" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(T "OPTIMIZED" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hansa_flags ${T_USES} hansa_test_main)
   if(T_OPTIMIZED)
@@ -127,10 +127,7 @@ function(hansa_test name)
     hansa_test_code(${name})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  if(T_SOAK)
-    set(when CONFIGURATIONS Soak)
-  endif()
-  add_test(NAME ${name} COMMAND ${name} ${when})
+  add_test(NAME ${name} COMMAND ${name})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
