@@ -37,7 +37,7 @@ void Reconciler::look_for(const JobId& id, SiteDesk& desk, Look look) {
 
 void Reconciler::forget(const JobId& id) {
   looks_.erase(id);
-  for (auto at = quarantined_.lower_bound({id, SiteJobId()}); at != quarantined_.end() && at->first == id;)
+  for (auto at = quarantined_.lower_bound({id, SiteJobId()}); at != quarantined_.end() && at->first.first == id;)
     at = quarantined_.erase(at);
 }
 
@@ -251,7 +251,7 @@ async::Task<> Reconciler::bind_holder(SiteDesk& desk, JobId id, SiteJobId bound,
   if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
   looks_.erase(id);
   if (!done || !taken) co_return Result<void>{};
-  quarantined_.emplace(id, bound);
+  quarantined_.insert_or_assign({id, bound}, "DUPLICATE");
   context_.log.write(
       ports::LogLevel::warning, "the fence of an attempt is held by another submission of it: bound to that one",
       {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", holder.str()}, {"instead_of", bound.str()}});
@@ -322,7 +322,10 @@ async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
 }
 
 async::Task<> Reconciler::quarantine(JobId id, std::int32_t attempt, SiteJobId site_job_id, Reason reason) {
-  if (!quarantined_.emplace(id, site_job_id).second) co_return Result<void>{};
+  // A twin stays one; what was foreign by its time may turn out to be one, and is booked from then on.
+  const auto [known, fresh] = quarantined_.try_emplace({id, site_job_id}, reason.code);
+  if (!fresh && (known->second == reason.code || known->second == "DUPLICATE")) co_return Result<void>{};
+  known->second = reason.code;
   context_.log.write(ports::LogLevel::warning, "a site job carries our tag and is not adopted",
                      {{"job", id.str()}, {"site_job_id", site_job_id.str()}, {"code", reason.code}, {"reason", reason.message}});
   auto done = co_await context_.book.change(

@@ -52,7 +52,7 @@ class Reconciler {
   Context& context_;
   Dispatch* dispatch_ = nullptr;
   std::map<JobId, Look> looks_;
-  std::set<std::pair<JobId, SiteJobId>> quarantined_;
+  std::map<std::pair<JobId, SiteJobId>, std::string> quarantined_;  // and why
 };
 
 }  // namespace hansa::engine
