@@ -108,6 +108,9 @@ void Auditor::recorded(const ports::JobChange& change) {
         const auto* live = entry.second.live_attempt();
         if (live == nullptr || live->site != intent->site) return false;
         if (live->unknown_since && live->reason.code == engine::kRanUnseen) return false;  // it has left the queue
+        // Whose site job has started does not wait there, though the broker has yet to see it: bound to the holder of its fence.
+        const auto* there = site.model->cluster().job(live->site_job_id, domain::make_tag(entry.first, live->number).str());
+        if (there != nullptr && there->started_at) return false;
         return entry.second.state == JobState::submitting || entry.second.state == JobState::queued;
       });
       if (waiting >= site.budget.waiting_jobs)
