@@ -105,7 +105,9 @@ class Reader {
   }
 
  private:
-  void fault(std::string message) { faults_.push_back({name_ + ":" + std::to_string(line_), std::move(message)}); }
+  void fault(std::string message) {  // a line may have several
+    if (faults_.size() < kMostFaults) faults_.push_back({name_ + ":" + std::to_string(line_), std::move(message)});
+  }
 
   std::optional<std::int64_t> read(const std::array<std::string_view, kFields>& fields, const FieldRule& rule) {
     const auto text = fields[rule.number - 1];
