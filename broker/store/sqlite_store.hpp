@@ -37,7 +37,7 @@ struct Options {
   std::size_t group_operations = 512;
   std::size_t group_bytes = std::size_t{8} << 20;
 
-  int checkpoint_pages = 16000;              // of 4 KiB in the write-ahead log, between two commits
+  int checkpoint_pages = 4000;               // of 4 KiB in the write-ahead log, between two commits
   Milliseconds busy_timeout{5000};           // for the lock that a backup tool may hold
   std::uint64_t quick_check_bytes = std::uint64_t{64} << 20;  // larger files are not read whole at start
 
