@@ -26,9 +26,9 @@ asio::awaitable<void> watch(Race* race, Scheduler* scheduler, MonotonicTime at) 
 
 }  // namespace
 
-asio::awaitable<bool> cancel_at(Scheduler* scheduler, MonotonicTime at, asio::awaitable<void> work) {
+asio::awaitable<bool> cancel_at(Scheduler& scheduler, MonotonicTime at, asio::awaitable<void> work) {
   Race race;
-  co_await first_of(run(&race, std::move(work)), watch(&race, scheduler, at));
+  co_await first_of(run(&race, std::move(work)), watch(&race, &scheduler, at));
   co_return race.late;
 }
 

@@ -13,17 +13,7 @@ namespace hansa::async {
 
 namespace detail {
 /// Runs `work` until it ends, cancelling it at `at`. True: the time came before the work ended.
-boost::asio::awaitable<bool> cancel_at(Scheduler* scheduler, MonotonicTime at, boost::asio::awaitable<void> work);
-
-template <class T>
-Task<T> within(Scheduler* scheduler, Deadline deadline, Task<T> work) {
-  if (deadline.passed(*scheduler)) co_return std::unexpected(deadline_exceeded());
-  std::optional<Result<T>> outcome;
-  const bool late = co_await cancel_at(scheduler, deadline.at, keep(&outcome, std::move(work)));
-  if (!outcome) co_return std::unexpected(cancelled());
-  if (late && !*outcome && outcome->error().kind == ErrorKind::cancelled) co_return std::unexpected(deadline_exceeded());
-  co_return std::move(*outcome);
-}
+boost::asio::awaitable<bool> cancel_at(Scheduler& scheduler, MonotonicTime at, boost::asio::awaitable<void> work);
 }  // namespace detail
 
 /// Runs `work` on the caller's executor and cancels it when the deadline passes; waits for its end either way, so
@@ -32,7 +22,14 @@ Task<T> within(Scheduler* scheduler, Deadline deadline, Task<T> work) {
 /// After a passed deadline nothing is started. Exceptions of the work become ErrorKind::internal.
 template <class T>
 Task<T> with_deadline(Scheduler& scheduler, Deadline deadline, Task<T> work) {
-  return detail::within(&scheduler, deadline, std::move(work));
+  if (deadline.passed(scheduler)) co_return std::unexpected(detail::deadline_exceeded());
+  std::optional<Result<T>> outcome;
+  const bool late = co_await detail::cancel_at(scheduler, deadline.at, detail::keep(&outcome, std::move(work)));
+  if (!outcome) co_return std::unexpected(detail::cancelled());
+  if (late && !*outcome && outcome->error().kind == ErrorKind::cancelled) {
+    co_return std::unexpected(detail::deadline_exceeded());
+  }
+  co_return std::move(*outcome);
 }
 
 }  // namespace hansa::async

@@ -81,8 +81,8 @@ class JobRunner {
   auto on_files(Work work) -> async::Task<typename std::invoke_result_t<Work, Spool&>::value_type> {
     using T = typename std::invoke_result_t<Work, Spool&>::value_type;
     // A coroutine's lambda would be gone when it runs: the work goes in as a parameter.
-    auto body = [](Spool* spool, Work todo) -> async::Task<T> { co_return todo(*spool); };
-    return async::run_on<T>(files_.get_executor(), body(&spool_, std::move(work)));
+    auto body = [](Spool& spool, Work todo) -> async::Task<T> { co_return todo(spool); };
+    return async::run_on<T>(files_.get_executor(), body(spool_, std::move(work)));
   }
 
  private:
