@@ -9,7 +9,7 @@ namespace hansa::config {
 Result<AccountMap> parse_accounts(std::string_view text, const std::filesystem::path& file) {
   const auto document = parse_toml(text, file.string());
   if (!document) return std::unexpected(document.error());
-  Findings findings(file);
+  Findings findings(file.string());
   AccountMap accounts;
   for (const auto& entry : document->items) {
     const auto key = shown(entry.key);

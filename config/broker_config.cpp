@@ -250,7 +250,7 @@ void write_keys(std::string& out, std::string_view heading, const S& section) {
 Result<BrokerConfig> parse_broker_config(std::string_view text, const std::filesystem::path& file) {
   const auto document = parse_toml(text, file.string());
   if (!document) return std::unexpected(document.error());
-  Findings findings(file);
+  Findings findings(file.string());
   auto config = read_broker_config(*document, findings);
   if (!findings.empty()) return std::unexpected(configuration_error(file.string(), findings.faults()));
   return config;
@@ -261,7 +261,7 @@ Result<BrokerConfig> load_broker_config(const std::filesystem::path& file) {
   if (!text) return std::unexpected(text.error());
   const auto document = parse_toml(*text, file.string());
   if (!document) return std::unexpected(document.error());
-  Findings findings(file);
+  Findings findings(file.string());
   auto config = read_broker_config(*document, findings);
 
   auto elsewhere = read_accounts_files(*document, config, findings);

@@ -28,7 +28,7 @@ Result<ClientSettings> parse_client_config(std::string_view text, const std::fil
                                            const std::filesystem::path& home) {
   const auto document = parse_toml(text, file.string());
   if (!document) return std::unexpected(document.error());
-  Findings findings(file);
+  Findings findings(file.string());
   ClientSettings settings;
   read_keys(Table{&*document, ""}, {}, settings, findings);
   if (!findings.empty()) return std::unexpected(configuration_error(file.string(), findings.faults()));

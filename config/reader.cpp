@@ -10,9 +10,6 @@
 namespace hansa::config {
 namespace {
 
-constexpr std::size_t kMostFaults = 1000;  // beyond that it is another kind of file
-constexpr Mark kAtEnd{UINT32_MAX, 0};
-
 /// A value as a message shows it.
 std::string seen(const Node& node) {
   switch (node.kind) {
@@ -51,7 +48,7 @@ std::optional<Node> check_text(const Form& form, const Node& value, const std::s
   }
   Node checked = value;
   if (form.is_file && !value.text.starts_with("~/")) {
-    checked.text = (findings.file().parent_path() / value.text).lexically_normal().string();
+    checked.text = (std::filesystem::path(findings.file()).parent_path() / value.text).lexically_normal().string();
   }
   return checked;
 }
@@ -85,23 +82,6 @@ std::optional<Node> check_map(const Record& record, const Node& value, const std
 }
 
 }  // namespace
-
-void Findings::add(Mark at, std::string_view key, std::string message) {
-  if (found_.size() < kMostFaults) {
-    found_.emplace(at, Found{std::string(key), std::move(message)});
-  } else if (found_.size() == kMostFaults) {
-    found_.emplace(kAtEnd, Found{"", "more than " + std::to_string(kMostFaults) + " faults: the rest is not listed"});
-  }
-}
-
-std::vector<Fault> Findings::faults() const {
-  std::vector<Fault> faults;
-  for (const auto& [at, found] : found_) {
-    const auto where = file_.string() + (at == kAtEnd ? "" : ":" + std::to_string(std::max(at.line, 1U)));
-    faults.push_back({found.key.empty() ? where : where + ": " + found.key, found.message});
-  }
-  return faults;
-}
 
 Error configuration_error(std::string_view file, std::vector<Fault> faults) {
   Error error{

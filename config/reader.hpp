@@ -2,6 +2,7 @@
 #pragma once
 // Reads tables by their records and collects everything that is wrong, so that one run shows all faults.
 
+#include "broker/core/toml_findings.hpp"
 #include "config/keys.hpp"
 
 #include <cstdint>
@@ -15,26 +16,7 @@
 
 namespace hansa::config {
 
-/// The faults of one file, told in the order of its lines.
-class Findings {
- public:
-  explicit Findings(std::filesystem::path file) : file_(std::move(file)) {}
-
-  /// `key` is the full path of the key, or "" for the file as a whole.
-  void add(Mark at, std::string_view key, std::string message);
-  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
-  [[nodiscard]] bool empty() const { return found_.empty(); }
-  /// where = "file:line: key".
-  [[nodiscard]] std::vector<Fault> faults() const;
-
- private:
-  struct Found {
-    std::string key;
-    std::string message;
-  };
-  std::filesystem::path file_;
-  std::multimap<Mark, Found> found_;
-};
+using Findings = TomlFindings;
 
 /// Code BAD_CONFIGURATION.
 Error configuration_error(std::string_view file, std::vector<Fault> faults);

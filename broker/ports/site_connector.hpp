@@ -63,7 +63,8 @@ struct JobStatus {
   domain::Reason reason;            // for people, with phase ended: "NODE_FAIL", "DUPLICATE", "SITE_REQUEUED", ...
 };
 
-/// A site job that carries one of our tags. Whether it is ours is the engine's question.
+/// A site job that carries one of our tags. Whether it is ours is the engine's question. Phase not_seen: the accounting alone
+/// calls it alive, which it does for ever of what the controller has forgotten.
 struct Sighting {
   Tag tag;
   std::string cluster;

@@ -2,7 +2,7 @@
 #include "policies/rules/check.hpp"
 
 #include "broker/core/time_text.hpp"
-#include "policies/rules/findings.hpp"
+#include "policies/rules/fields.hpp"
 #include "policies/rules/label_service.hpp"
 #include "policies/rules/region.hpp"
 #include "policies/rules/sentence.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "policies/rules/findings.hpp"
+#include "policies/rules/fields.hpp"
 
 #include "broker/core/countries.hpp"
 #include "broker/core/encoding.hpp"
@@ -10,9 +10,6 @@
 
 namespace hansa::rules {
 namespace {
-
-constexpr std::size_t kMostFaults = 1000;  // beyond that it is another kind of file
-constexpr TomlMark kAtEnd{UINT32_MAX, 0};
 
 constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz";
 constexpr std::string_view kUpper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -75,23 +72,6 @@ const TextForm kRuleId{"1 to 64 letters, digits and -_., as \"P-PERSONAL-EEA\"",
                        [](std::string_view text) { return is_name(text, "-_."); }};
 const TextForm kSetId{"NAME@VERSION, as \"EEA@2026-01\"", is_set_id};
 const TextForm kVersion{"a semantic version, as \"1.4.0\"", is_version};
-
-void Findings::add(TomlMark at, std::string_view key, std::string message) {
-  if (found_.size() < kMostFaults) {
-    found_.emplace(at, Found{std::string(key), std::move(message)});
-  } else if (found_.size() == kMostFaults) {
-    found_.emplace(kAtEnd, Found{"", "more than " + std::to_string(kMostFaults) + " faults: the rest is not listed"});
-  }
-}
-
-std::vector<Fault> Findings::faults() const {
-  std::vector<Fault> faults;
-  for (const auto& [at, found] : found_) {
-    const auto where = file_ + (at == kAtEnd ? "" : ":" + std::to_string(std::max(at.line, 1U)));
-    faults.push_back({found.key.empty() ? where : where + ": " + found.key, found.message});
-  }
-  return faults;
-}
 
 Error pack_error(std::string_view file, std::vector<Fault> faults) {
   Error error{

@@ -3,11 +3,10 @@
 // Reading a pack's tables key by key, and collecting everything that is wrong with them, so that one run shows all faults.
 
 #include "broker/core/error.hpp"
-#include "broker/core/toml_document.hpp"
+#include "broker/core/toml_findings.hpp"
 #include "policies/rules/facts.hpp"
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,25 +14,7 @@
 
 namespace hansa::rules {
 
-/// The faults of one file, told in the order of its lines.
-class Findings {
- public:
-  explicit Findings(std::string file) : file_(std::move(file)) {}
-
-  void add(TomlMark at, std::string_view key, std::string message);
-  void add(std::uint32_t line, std::string_view key, std::string message) { add(TomlMark{line, 1}, key, std::move(message)); }
-  [[nodiscard]] bool empty() const { return found_.empty(); }
-  /// where = "file:line: key".
-  [[nodiscard]] std::vector<Fault> faults() const;
-
- private:
-  struct Found {
-    std::string key;
-    std::string message;
-  };
-  std::string file_;
-  std::multimap<TomlMark, Found> found_;
-};
+using Findings = TomlFindings;
 
 /// Code BAD_RULE_PACK; the faults in their order.
 Error pack_error(std::string_view file, std::vector<Fault> faults);

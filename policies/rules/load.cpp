@@ -2,7 +2,7 @@
 #include "policies/rules/load.hpp"
 
 #include "policies/rules/check.hpp"
-#include "policies/rules/findings.hpp"
+#include "policies/rules/fields.hpp"
 #include "policies/rules/parse_pack.hpp"
 #include "policies/rules/run_tests.hpp"
 

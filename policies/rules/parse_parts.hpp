@@ -2,7 +2,7 @@
 #pragma once
 // The parts of a pack. Private to parse_*.cpp.
 
-#include "policies/rules/findings.hpp"
+#include "policies/rules/fields.hpp"
 #include "policies/rules/pack.hpp"
 
 namespace hansa::rules {

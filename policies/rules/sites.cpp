@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/core/suggest.hpp"
 #include "policies/rules/check.hpp"
-#include "policies/rules/findings.hpp"
+#include "policies/rules/fields.hpp"
 #include "policies/rules/parse_parts.hpp"
 
 #include <algorithm>
