@@ -23,11 +23,14 @@ struct BytesSource : ByteSource {
 
 bool free_of_nul(const std::string& text) { return text.find('\0') == std::string::npos; }
 
+/// Whether one component of the path leads upwards; "..a" is a name like any other.
+bool leads_upwards(const std::string& path) { return ("/" + path + "/").find("/../") != std::string::npos; }
+
 void check(const Request& request) {
   require(!request.account.empty() && request.account.front() != '-' && request.account.find('/') == std::string::npos);
-  require(request.program.starts_with('/') && request.program.find("/../") == std::string::npos && free_of_nul(request.program));
-  require(!request.working_directory.starts_with('/') && !request.working_directory.starts_with("..") &&
-          request.working_directory.find("/..") == std::string::npos && free_of_nul(request.working_directory));
+  require(request.program.starts_with('/') && !leads_upwards(request.program) && free_of_nul(request.program));
+  require(!request.working_directory.starts_with('/') && !leads_upwards(request.working_directory) &&
+          free_of_nul(request.working_directory));
   require(!request.person.empty() && free_of_nul(request.person) && free_of_nul(request.tag));
   for (const auto& argument : request.arguments) require(free_of_nul(argument));
   for (const auto& [name, value] : request.environment) require(is_variable_name(name) && free_of_nul(value));
