@@ -36,11 +36,38 @@ part() {
 # Ctrl-C ends CTest before it takes its fixtures down.
 interrupted() {
   trap - INT
+  stop_behind
   note "interrupted; taking down the Slurm clusters of the tests, if they are up"
   ((EUID != 0)) || [[ -n ${HANSA_TESTBED_KEEP:-} ]] || "$root/tests/testbed/slurm_testbed" down >/dev/null 2>&1 || true
   note "what is built stays built; go on with the same command"
   exit 130
 }
+
+# sanitized_tests PRESET: sets `chosen` to the CTest options that choose what runs under it
+sanitized_tests() {
+  case $1 in
+    asan) chosen=(-L '^(unit|contract|fuzz)$' -E '^layers') ;;
+    tsan) chosen=(-L '^(unit|contract)$' -R '(^|_)(async|store|http)(_|$)') ;;
+    *) die "\"$1\" is no preset of a sanitizer" ;;
+  esac
+}
+
+build_sanitized() { # PRESET
+  local chosen
+  sanitized_tests "$1"
+  build_tests "$1" "${chosen[@]}"
+}
+
+# The tests on Slurm mostly wait: meanwhile the sanitizers' trees are built with what they leave of the processors, in a session of
+# its own with the least weight (sched(7), autogroup). It may fail: the step that needs the tree says so.
+behind=""
+build_behind() {
+  # shellcheck disable=SC2016 # they expand in there
+  setsid nice -n 19 bash -c 'echo 19 >/proc/self/autogroup; for preset in asan tsan; do "$0" build "$preset"; done' "$root/dev" \
+    >"$root/build/behind.log" 2>&1 </dev/null &
+  behind=$!
+}
+stop_behind() { [[ -z $behind ]] || kill -- "-$behind" 2>/dev/null || true; }
 
 test_all() {
   local label="" quick=0 started=$SECONDS
@@ -70,12 +97,19 @@ test_all() {
     note "not root: the tests that start Slurm and switch users are left out (labels integration and e2e)"
     choice=(-LE '^(integration|e2e)$')
   fi
-  part "build (release)" build release && { step "tests (release${label:+, $label})" count_tests release "${choice[@]}" || true; }
-
-  if ((!quick)) && [[ -z $label ]]; then
-    sanitized asan "address and undefined-behaviour sanitizers; fuzz targets, 10 s each" -L '^(unit|contract|fuzz)$' -E '^layers'
+  local all=0
+  if ((!quick)) && [[ -z $label ]]; then all=1; fi
+  if part "build (release)" build release; then
+    if ((all)); then
+      build_behind
+      trap stop_behind EXIT
+    fi
+    step "tests (release${label:+, $label})" count_tests release "${choice[@]}" || true
+  fi
+  if ((all)); then
+    sanitized asan "address and undefined-behaviour sanitizers; fuzz targets, 10 s each"
     note "$(executions) inputs were tried on the fuzz targets"
-    sanitized tsan "thread sanitizer" -L '^(unit|contract)$' -R '(^|_)(async|store|http)(_|$)'
+    sanitized tsan "thread sanitizer"
   fi
 
   say "all steps took $((SECONDS - started)) s"
@@ -90,8 +124,17 @@ executions() {
     awk '{sum += $1} END {print sum + 0}'
 }
 
-sanitized() { # PRESET WORDS CTEST-OPTION...
-  local preset=$1 words=$2
-  shift 2
-  part "build ($words)" build_tests "$preset" "$@" && { step "tests ($words)" count_tests "$preset" "$@" || true; }
+sanitized() { # PRESET WORDS
+  local preset=$1 words=$2 chosen
+  sanitized_tests "$preset"
+  part "build ($words)" build_rest "$preset" && { step "tests ($words)" count_tests "$preset" "${chosen[@]}" || true; }
+}
+
+# build_rest PRESET: what the build behind the tests has not got to; two in one tree would be in each other's way
+build_rest() {
+  if [[ -n $behind ]]; then
+    wait "$behind" || true
+    behind=""
+  fi
+  build_sanitized "$1"
 }
