@@ -58,8 +58,10 @@ class Engine::Loops {
         dispatch_(context_, reconciler_),
         placement_(context_, dispatch_),
         watch_(context_, reconciler_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
-        intake_(parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts,
-                [this](std::vector<Job> jobs) { deliver(std::move(jobs)); }),
+        intake_(
+            parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts,
+            [this](Job job) { return async::run_on(parts_.strand, foresee(std::move(job))); },
+            [this](Intake::Delivery delivery) { deliver(std::move(delivery)); }),
         tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
                [this](std::string_view name, const Error& error) { task_failed(name, error); }) {
     reconciler_.use(dispatch_);
@@ -342,12 +344,18 @@ class Engine::Loops {
     co_return Result<void>{};
   }
 
+  async::Task<Foresight> foresee(Job job) { co_return placement_.foresee(job); }
+
   /// On any thread.
-  void deliver(std::vector<Job> jobs) {
-    boost::asio::post(parts_.strand, [this, jobs = std::move(jobs)]() mutable {
-      for (auto& job : jobs) {
+  void deliver(Intake::Delivery delivery) {
+    boost::asio::post(parts_.strand, [this, delivery = std::move(delivery)]() mutable {
+      if (delivery.asked) placement_.settle(*delivery.asked, delivery.jobs.empty() ? nullptr : &delivery.foresight);
+      for (auto& job : delivery.jobs) {
         ++counters_.accepted;
+        const auto id = job.id;
         book_.insert(std::move(job));
+        const auto* attempt = book_.find(id)->live_attempt();
+        if (attempt != nullptr) dispatch_.send(id, *context_.desk(attempt->site));
       }
     });
   }

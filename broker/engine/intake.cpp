@@ -23,8 +23,14 @@ std::unexpected<Error> project_fault(ErrorKind kind, std::string_view code, std:
 }  // namespace
 
 Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
-               const ports::Accounts& accounts, Deliver deliver)
-    : clock_(clock), ids_(ids), options_(options), store_(store), accounts_(accounts), deliver_(std::move(deliver)) {}
+               const ports::Accounts& accounts, Foresee foresee, Deliver deliver)
+    : clock_(clock),
+      ids_(ids),
+      options_(options),
+      store_(store),
+      accounts_(accounts),
+      foresee_(std::move(foresee)),
+      deliver_(std::move(deliver)) {}
 
 Result<ProjectId> Intake::project_for(const Principal& person, const ProjectId& asked) const {
   const auto projects = accounts_.projects_of(person);
@@ -56,6 +62,12 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
   std::vector<domain::Job> accepted;
   jobs.reserve(submissions.size());
   accepted.reserve(submissions.size());
+  // However this ends, by an error, a client that is gone or the commit: the engine hears of it.
+  struct Courier {
+    const Deliver& deliver;
+    Delivery delivery;
+    ~Courier() { deliver(std::move(delivery)); }
+  } courier{deliver_, {}};
   for (auto& submission : submissions) {
     auto project = project_for(owner, submission.spec.project);
     if (!project) co_return std::unexpected(project.error());
@@ -65,10 +77,24 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
     accepted.push_back(job);
     jobs.push_back({.job = std::move(job), .payload = std::move(submission.payload)});
   }
+  if (jobs.size() == 1) {
+    courier.delivery.asked = accepted.front().id;
+    if (auto foresight = co_await foresee_(accepted.front()); foresight && !foresight->events.empty()) {
+      ports::JobChange first{
+          .job = accepted.front(), .events = {}, .decision = foresight->decision, .documents = foresight->documents};
+      for (const auto& body : foresight->events) {
+        first.events.push_back({.at = clock_.now_utc(), .body = body});
+        if (auto done = domain::apply(first.job, first.events.back()); !done) co_return std::unexpected(done.error());
+      }
+      accepted.front() = first.job;
+      jobs.front().decided = std::move(first);
+      courier.delivery.foresight = std::move(*foresight);
+    }
+  }
   auto answer = co_await store_.accept_jobs(std::move(jobs), std::move(idempotency));
   if (!answer) co_return std::unexpected(answer.error());
   if (!answer->repeated) {
-    deliver_(accepted);
+    courier.delivery.jobs = accepted;
     co_return Acceptance{.jobs = std::move(accepted)};
   }
   Acceptance known{.repeated = true};

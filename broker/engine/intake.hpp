@@ -13,6 +13,14 @@
 
 namespace hansa::engine {
 
+/// What placement can say of a job before it is stored; no events: nothing yet, its next round will.
+struct Foresight {
+  std::vector<domain::EventBody> events;
+  std::optional<domain::Decision> decision;
+  domain::Documents documents;
+  std::int64_t round = 0;           // of placement, that it was said in
+};
+
 struct Acceptance {
   std::vector<domain::Job> jobs;    // in the order asked
   bool repeated = false;            // the idempotency key was known: these are the jobs of the first time, as they are now
@@ -20,11 +28,19 @@ struct Acceptance {
 
 class Intake {
  public:
-  /// `deliver` gets the accepted jobs, on any thread, and hands them to the engine's strand.
-  using Deliver = std::function<void(std::vector<domain::Job>)>;
+  /// What the engine gets for each request, whatever became of it.
+  struct Delivery {
+    std::vector<domain::Job> jobs;            // stored; none if they were not
+    std::optional<JobId> asked;               // foreseen: it may hold a place at a site
+    Foresight foresight;
+  };
+  /// Asked for a request of one job, which is then stored together with the answer. Returns on the caller's executor.
+  using Foresee = std::function<async::Task<Foresight>(domain::Job)>;
+  /// On any thread.
+  using Deliver = std::function<void(Delivery)>;
 
   Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
-         const ports::Accounts& accounts, Deliver deliver);
+         const ports::Accounts& accounts, Foresee foresee, Deliver deliver);
 
   /// The person's project if they may charge it, or the one they must mean. Errors: permission_denied (NOT_A_MEMBER, NO_PROJECT),
   /// invalid_argument (WHICH_PROJECT); the faults point at /project.
@@ -44,6 +60,7 @@ class Intake {
   const EngineOptions& options_;
   ports::JobStore& store_;
   const ports::Accounts& accounts_;
+  Foresee foresee_;
   Deliver deliver_;
   std::atomic<std::size_t> active_{0};
 };

@@ -20,6 +20,7 @@ constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
 constexpr Milliseconds kBreath{5};             // between rounds: what comes meanwhile is placed together and shares commits
 constexpr Milliseconds kFirstAvoidance{60'000}, kLongestAvoidance{3'600'000};
 constexpr std::int32_t kRefusalsForGood = 3;
+constexpr std::size_t kLinesTold = 1'000;       // remembered, a few kilobytes each
 constexpr std::size_t kMarksPerRound = 256;    // "waiting" is written for so many at a time: submissions go first
 
 constexpr std::size_t index_of(JobState state) { return static_cast<std::size_t>(state); }  // into Line::jobs
@@ -32,6 +33,14 @@ bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
 
 bool is_busy(const Verdict& verdict) {
   return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED";
+}
+
+/// What a job is told that no site takes now, and the state that this puts it into.
+std::pair<EventBody, JobState> word_of(const Decision& decision) {
+  if (routing::placing(decision) == routing::Placing::rejected) return {Rejected{decision.reason}, JobState::rejected};
+  if (std::ranges::none_of(decision.verdicts, is_busy)) return {Held{.reason = decision.reason}, JobState::held};
+  return {Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}},
+          JobState::waiting};
 }
 
 std::int64_t cores_of(const JobSpec& spec) { return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes; }
@@ -87,7 +96,10 @@ void Placement::job_changed(const Job* before, const Job& after) {
   if (was_in_line) {  // before avoid_ changes: its shape is still what it was
     const auto line = lines_.find(shape_of(*before));
     line->second.jobs[index_of(before->state)].erase(after.id);
-    if (line->second.empty() && !is_in_line(after)) lines_.erase(line);
+    if (line->second.empty() && !is_in_line(after)) {
+      told_.erase(line->first);
+      lines_.erase(line);
+    }
   }
 
   const auto* was = before == nullptr ? nullptr : before->live_attempt();
@@ -106,12 +118,16 @@ void Placement::job_changed(const Job* before, const Job& after) {
     if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
   }
   if (is_terminal(after.state)) avoid_.erase(after.id);
-  const bool in_line = is_in_line(after);
-  if (in_line) lines_[shape_of(after)].jobs[index_of(after.state)].insert(after.id);
+  bool told = true;
+  if (is_in_line(after)) {
+    auto& line = lines_[shape_of(after)];
+    line.jobs[index_of(after.state)].insert(after.id);
+    told = was_in_line || line.verdict == after.state;
+  }
 
-  // Somebody new in line, or a place that came free.
+  // Somebody in line who has not been told yet, or a place that came free.
   const bool freed = left || (before != nullptr && before->state != after.state && was != nullptr);
-  if ((in_line && !was_in_line) || freed) context_.placing.set();
+  if (!told || freed) context_.placing.set();
 }
 
 void Placement::site_changed(SiteDesk& desk) {
@@ -250,7 +266,62 @@ async::Task<> Placement::run() {
   }
 }
 
+Foresight Placement::foresee(const Job& job) {
+  Foresight foresight{.round = rounds_};
+  if (sites_changed_) return foresight;
+  if (!lines_.empty()) {  // whoever came before goes before
+    const auto line = lines_.find(shape_of(job));
+    const auto told = line == lines_.end() ? told_.end() : told_.find(line->first);
+    if (told == told_.end()) return foresight;
+    auto [word, state] = word_of(told->second.decision);
+    if (line->second.verdict != state) return foresight;
+    foresight.events.push_back(std::move(word));
+    foresight.decision = told->second.decision;
+    foresight.documents = told->second.documents;
+    return foresight;
+  }
+  if (in_round_ || foreseen_) return foresight;
+  Considered considered;
+  considered.decision = decide(job.owner, job.spec, &job.id, &considered.documents);
+  switch (routing::placing(considered.decision)) {
+    case routing::Placing::rejected: return foresight;
+    case routing::Placing::held: foresight.events.push_back(word_of(considered.decision).first); break;
+    case routing::Placing::placed: {
+      auto intent = intend(job, considered.decision);
+      if (!intent) return foresight;
+      foreseen_ = {.job = job.id, .site = intent->site, .tag = make_tag(job.id, intent->attempt)};
+      foresight.events.push_back(std::move(*intent));
+    }
+  }
+  foresight.decision = std::move(considered.decision);
+  foresight.documents = std::move(considered.documents);
+  return foresight;
+}
+
+void Placement::settle(const JobId& id, Foresight* foresight) {
+  if (foreseen_ && foreseen_->job == id) {
+    if (foresight == nullptr) release(foreseen_->site, foreseen_->tag);
+    foreseen_.reset();
+    context_.placing.set();  // a round may have waited for it
+  }
+  if (foresight == nullptr) return;
+  mark_stored(foresight->documents);
+  if (!foresight->documents.empty()) {
+    for (auto& [shape, told] : told_) {
+      if (told.decision.input_hash == foresight->decision->input_hash) told.documents.clear();
+    }
+  }
+  if (foresight->round != rounds_) context_.placing.set();  // a round has missed it
+}
+
 async::Task<> Placement::round() {
+  if (foreseen_) co_return Result<void>{};
+  ++rounds_;
+  in_round_ = true;
+  struct Leave {
+    bool& in_round;
+    ~Leave() { in_round = false; }
+  } leave{in_round_};
   const auto now = context_.scheduler.now_monotonic();
   const bool news = std::exchange(sites_changed_, false) || now >= next_full_round_;
   if (news) next_full_round_ = now + kIdle;
@@ -286,10 +357,9 @@ async::Task<> Placement::round() {
 
 async::Task<> Placement::tell(std::string shape, Considered considered, std::size_t& budget) {
   const auto& decision = considered.decision;
-  const auto verdict = routing::placing(decision) == routing::Placing::rejected ? JobState::rejected
-                       : std::ranges::any_of(decision.verdicts, is_busy)        ? JobState::waiting
-                                                                                : JobState::held;
+  const auto verdict = word_of(decision).second;
   auto& line = lines_.at(shape);
+  if (line.verdict != verdict) told_.erase(shape);
   line.verdict = verdict;
   const auto ids = line.untold(budget);
   budget -= ids.size();
@@ -308,7 +378,31 @@ async::Task<> Placement::tell(std::string shape, Considered considered, std::siz
   for (const auto& noted : co_await async::all_of(std::move(others))) {
     if (!noted) co_return std::unexpected(noted.error());
   }
+  if (verdict != JobState::rejected && lines_.contains(shape)) {
+    if (told_.size() >= kLinesTold) told_.clear();  // it only spares a second look
+    told_.insert_or_assign(std::move(shape), std::move(considered));
+  }
   co_return Result<void>{};
+}
+
+std::optional<AttemptIntended> Placement::intend(const Job& job, const Decision& decision) {
+  const auto& site = context_.desk(*decision.chosen)->site();
+  auto account = context_.accounts.account_of(job.owner, site.id);
+  if (!account) return std::nullopt;
+  const auto scheduler_account = site.scheduler_accounts.find(job.spec.project);
+  AttemptIntended intent{
+      .attempt = static_cast<std::int32_t>(job.attempts.size()) + 1,
+      .site = site.id,
+      .queue = decision.queue,
+      .account = std::move(*account),
+      .scheduler_account = scheduler_account == site.scheduler_accounts.end() ? "" : scheduler_account->second};
+  desktops_[site.id].profile->occupy(make_tag(job.id, intent.attempt), intent.queue, job.spec.resources, job.spec.time_limit,
+                                     context_.scheduler.now_utc());
+  return intent;
+}
+
+void Placement::release(const SiteId& site, const Tag& tag) {
+  if (auto& profile = desktops_[site].profile) profile->release(tag, context_.scheduler.now_utc());
 }
 
 async::Task<bool> Placement::place(JobId id, Considered considered) {
@@ -316,9 +410,6 @@ async::Task<bool> Placement::place(JobId id, Considered considered) {
   const auto site = *decision.chosen;
   auto* desk = context_.desk(site);
   const auto* job = context_.book.find(id);
-  auto account = context_.accounts.account_of(job->owner, site);
-  if (!account) co_return false;  // the map changed this very moment: the next round says so
-  const auto number = static_cast<std::int32_t>(job->attempts.size()) + 1;
   const auto submitted = std::ranges::count_if(job->attempts, [](const Attempt& a) { return a.reason.code != "NOT_SENT"; });
   if (submitted >= context_.options.max_attempts) {
     auto ended = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
@@ -329,29 +420,19 @@ async::Task<bool> Placement::place(JobId id, Considered considered) {
     if (!ended && ended.error().kind != ErrorKind::not_found) co_return std::unexpected(ended.error());
     co_return true;
   }
-  const auto tag = make_tag(id, number);
-  auto& profile = *desktops_[site].profile;
-  profile.occupy(tag, decision.queue, job->spec.resources, job->spec.time_limit, context_.scheduler.now_utc());
-  const auto queue = decision.queue;
-  const auto scheduler_account = desk->site().scheduler_accounts.find(job->spec.project);
+  auto intent = intend(*job, decision);
+  if (!intent) co_return false;  // the account map changed this very moment: the next round says so
+  const auto number = intent->attempt;
 
   bool intended = false;
   auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
     intended = now.live_attempt() == nullptr && !now.held_by_user && !now.cancel &&
                static_cast<std::int32_t>(now.attempts.size()) + 1 == number;
     if (!intended) return Step{};
-    return Step{
-        .events = {AttemptIntended{
-            .attempt = number,
-            .site = site,
-            .queue = queue,
-            .account = *account,
-            .scheduler_account = scheduler_account == desk->site().scheduler_accounts.end() ? "" : scheduler_account->second}},
-        .decision = decision,
-        .documents = considered.documents};
+    return Step{.events = {std::move(*intent)}, .decision = decision, .documents = considered.documents};
   });
   if (!done || !intended) {
-    if (auto& current = desktops_[site].profile) current->release(tag, context_.scheduler.now_utc());
+    release(site, make_tag(id, number));
     if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
     co_return context_.book.find(id) == nullptr || !is_in_line(*context_.book.find(id));
   }
@@ -365,15 +446,7 @@ async::Task<bool> Placement::note_not_placed(JobId id, Considered considered) {
   bool noted = false;
   auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
     if (now.live_attempt() != nullptr || now.held_by_user || now.cancel) return Step{};
-    EventBody word = Held{.reason = decision.reason};
-    auto next = JobState::held;
-    if (routing::placing(decision) == routing::Placing::rejected) {
-      word = Rejected{decision.reason};
-      next = JobState::rejected;
-    } else if (std::ranges::any_of(decision.verdicts, is_busy)) {
-      word = Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}};
-      next = JobState::waiting;
-    }
+    auto [word, next] = word_of(decision);
     if (now.state == next) return Step{};  // the same news twice is none; what each site says now, explain() asks anew
     noted = true;
     return Step{.events = {std::move(word)}, .decision = decision, .documents = considered.documents};

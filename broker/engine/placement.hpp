@@ -8,6 +8,7 @@
 // the places free, not the number of jobs.
 
 #include "broker/engine/context.hpp"
+#include "broker/engine/intake.hpp"
 #include "policies/routing/decide.hpp"
 
 #include <array>
@@ -30,6 +31,12 @@ class Placement {
     return decide(person, spec, nullptr, nullptr);
   }
   domain::Decision reconsider(const domain::Job& job) { return decide(job.owner, job.spec, &job.id, nullptr); }
+
+  /// What a round would say of a job that is about to be stored, if that is certain at once: its line has been told where it
+  /// stands and no site has news, or nobody waits at all. A place that it gets is held until settle().
+  Foresight foresee(const domain::Job& job);
+  /// The job is stored as foreseen, and is put into the book next; null: it is not, and holds no place.
+  void settle(const JobId& id, Foresight* foresight);
 
   // Told by the engine.
   void job_changed(const domain::Job* before, const domain::Job& after);
@@ -71,6 +78,9 @@ class Placement {
   async::Task<> round();
   /// True: the job has left its line.
   async::Task<bool> place(JobId id, Considered considered);
+  /// The attempt that the decision makes of the job, its place at the site taken. None: the person has no account there any more.
+  std::optional<domain::AttemptIntended> intend(const domain::Job& job, const domain::Decision& decision);
+  void release(const SiteId& site, const Tag& tag);
   /// Writes the verdict for those of the line who do not have it, `budget` of them at most.
   async::Task<> tell(std::string shape, Considered considered, std::size_t& budget);
   /// True: it is stored.
@@ -87,11 +97,21 @@ class Placement {
 
   Context& context_;
   Dispatch& dispatch_;
-  bool sites_changed_ = true;          // every line is looked at again
-  MonotonicTime next_full_round_{};    // also without news of a site: clocks move, avoidances end
+  bool sites_changed_ = true;  // every line is looked at again
+  MonotonicTime next_full_round_{};  // also without news of a site: clocks move, avoidances end
   std::map<std::string, Line> lines_;  // by shape
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
+  std::map<std::string, Considered>
+      told_;  // by shape, what a line was told last: waiting or held; documents: those not stored yet
+  std::int64_t rounds_ = 0;  // begun
+  bool in_round_ = false;
+  struct Foreseen {  // a place that a job has which is not stored yet; no round meanwhile
+    JobId job;
+    SiteId site;
+    Tag tag;
+  };
+  std::optional<Foreseen> foreseen_;
   std::int64_t decisions_ = 0;
 };
 

@@ -22,16 +22,6 @@ struct Idempotency {
   std::string request_hash;         // SHA-256, hex
 };
 
-struct NewJob {
-  domain::Job job;                  // as new_job() made it
-  domain::JobPayload payload;
-};
-
-struct AcceptedJobs {
-  std::vector<JobId> ids;           // in the order asked
-  bool repeated = false;            // the key was known: these are the jobs of the first time
-};
-
 /// One step of one job: its new events and what they make of it.
 struct JobChange {
   domain::Job job;                          // after the events
@@ -40,19 +30,30 @@ struct JobChange {
   domain::Documents documents;              // that the decision names: its input, reduced snapshots; those that may be new
 };
 
+struct NewJob {
+  domain::Job job;                  // as new_job() made it
+  domain::JobPayload payload;
+  std::optional<JobChange> decided;  // its first step, if known already: durable in the same commit; neither ends nor cancels it
+};
+
+struct AcceptedJobs {
+  std::vector<JobId> ids;  // in the order asked
+  bool repeated = false;  // the key was known: these are the jobs of the first time
+};
+
 struct StoredEvent {
-  std::int64_t sequence = 0;        // over all jobs, in commit order
+  std::int64_t sequence = 0;  // over all jobs, in commit order
   JobId job;
   std::int64_t version = 0;
   domain::JobEvent event;
 };
 
 struct JobQuery {
-  std::optional<Principal> owner;           // none: everybody's
+  std::optional<Principal> owner;  // none: everybody's
   std::optional<ProjectId> project;
-  std::vector<domain::JobState> states;     // empty: all
+  std::vector<domain::JobState> states;  // empty: all
   std::optional<UtcTime> accepted_since;
-  std::optional<JobId> before;              // cursor: newest first, ids below this one
+  std::optional<JobId> before;  // cursor: newest first, ids below this one
   std::size_t limit = 100;
 };
 
@@ -87,14 +88,14 @@ class JobStore {
 enum class UsageGroup { project, owner, site, country, queue, account, day, month, state };
 
 struct UsageQuery {
-  std::optional<UtcTime> from;      // ended at or after
-  std::optional<UtcTime> to;        // ended before
-  std::optional<Principal> owner;   // none: everybody's
+  std::optional<UtcTime> from;  // ended at or after
+  std::optional<UtcTime> to;  // ended before
+  std::optional<Principal> owner;  // none: everybody's
   std::vector<UsageGroup> by;
 };
 
 struct UsageRow {
-  std::vector<std::string> keys;    // in the order of `by`
+  std::vector<std::string> keys;  // in the order of `by`
   std::int64_t runs = 0;
   Seconds elapsed{0};
   CoreSeconds core_seconds{0};
@@ -124,8 +125,8 @@ class SiteStore {
 enum class Role { user, operator_, auditor };
 
 struct ApiToken {
-  std::string id;                   // public: "tok_..."
-  std::string hash;                 // SHA-256 of the token, hex
+  std::string id;  // public: "tok_..."
+  std::string hash;  // SHA-256 of the token, hex
   Principal principal;
   Role role = Role::user;
   std::string note;

@@ -10,20 +10,6 @@
 
 namespace hansa::store {
 
-struct AcceptRequest {
-  struct Entry {
-    domain::Job job;
-    std::string spec;         // canonical JSON
-    std::string event;        // of the Accepted event
-    std::string script;
-    std::string arguments;    // packed
-    std::string environment;  // packed, name and value by turns
-  };
-  std::vector<Entry> entries;
-  std::optional<ports::Idempotency> idempotency;
-  std::size_t bytes = 0;
-};
-
 struct RecordRequest {
   struct Event {
     std::int64_t version = 0;
@@ -43,7 +29,22 @@ struct RecordRequest {
   std::size_t bytes = 0;
 };
 
-/// invalid_argument: NO_JOBS, NOT_A_NEW_JOB, MIXED_OWNERS (a key belongs to one owner).
+struct AcceptRequest {
+  struct Entry {
+    domain::Job job;
+    std::string spec;         // canonical JSON
+    std::string event;        // of the Accepted event
+    std::string script;
+    std::string arguments;    // packed
+    std::string environment;  // packed, name and value by turns
+    std::optional<RecordRequest> decided;
+  };
+  std::vector<Entry> entries;
+  std::optional<ports::Idempotency> idempotency;
+  std::size_t bytes = 0;
+};
+
+/// invalid_argument: NO_JOBS, NOT_A_NEW_JOB, MIXED_OWNERS (a key belongs to one owner); those of prepare_record.
 Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency);
 /// invalid_argument: NO_CHANGE, DOCUMENT_HASH_MISMATCH.
 Result<RecordRequest> prepare_record(ports::JobChange change);

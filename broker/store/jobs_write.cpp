@@ -18,7 +18,7 @@ constexpr char kInsertKey[] =
 constexpr char kInsertJob[] =
     "INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, held_by_user, "
     "accepted_at_ms, spec) "
-    "VALUES(?1, ?2, ?3, ?4, ?5, 1, 1, ?6, ?7, ?8, 0, ?9, ?10) ON CONFLICT DO NOTHING";
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING";
 constexpr char kInsertPayload[] = "INSERT INTO payloads(job, script, arguments, environment) VALUES(?1, ?2, ?3, ?4)";
 constexpr char kInsertEvent[] = "INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, ?2, ?3, ?4, ?5)";
 
@@ -102,6 +102,21 @@ void put_job(Connection& db, std::int64_t row, const Job& job) {
   if (is_terminal(job.state)) db.execute(kRetireJob, row);
 }
 
+/// What a change leaves beside the job's own row.
+void put_history(Connection& db, std::int64_t row, const RecordRequest& request) {
+  const auto& job = request.job;
+  for (const auto& event : request.events) db.execute(kInsertEvent, row, event.version, event.at, event.name, event.body);
+  for (const auto& attempt : job.attempts) {
+    // Events without a number (Ended, ResolvedLost) speak of the last attempt.
+    if (&attempt == &job.attempts.back() || request.attempts.contains(attempt.number)) put_attempt(db, row, attempt);
+  }
+  if (request.decision) {
+    db.execute(kInsertVerdicts, request.decision->hash, request.decision->body);
+    db.execute(kInsertDecision, row, job.version, request.decision->hash);
+  }
+  for (const auto& [hash, body] : request.documents) db.execute(kInsertDocument, hash, body);
+}
+
 }  // namespace
 
 std::string pack(const std::vector<std::string>& parts) {
@@ -132,7 +147,7 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
   AcceptRequest request{.entries = {}, .idempotency = std::move(idempotency), .bytes = 0};
   request.entries.reserve(jobs.size());
   const auto owner = jobs.front().job.owner;
-  for (auto& [job, payload] : jobs) {
+  for (auto& [job, payload, decided] : jobs) {
     if (job.version != 1 || job.state != domain::JobState::accepted || !job.attempts.empty()) {
       return fail(ErrorKind::invalid_argument, "NOT_A_NEW_JOB",
                   "job " + job.id.str() + " is not new: only an accepted job can be taken in");
@@ -153,6 +168,18 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
     entry.script = std::move(payload.script);
     entry.arguments = pack(payload.arguments);
     entry.environment = pack(environment);
+    if (decided) {
+      auto change = prepare_record(std::move(*decided));
+      if (!change) return std::unexpected(change.error());
+      const auto& now = change->job;
+      if (now.id != job.id || change->events.empty() || change->events.front().version != 2 || is_terminal(now.state) ||
+          now.cancel) {
+        return fail(ErrorKind::invalid_argument, "NOT_A_NEW_JOB",
+                    "what is decided about job " + job.id.str() + " is not a first step that leaves it alive");
+      }
+      request.bytes += change->bytes;
+      entry.decided = std::move(*change);
+    }
     entry.job = std::move(job);
     request.bytes +=
         256 + entry.spec.size() + entry.event.size() + entry.script.size() + entry.arguments.size() + entry.environment.size();
@@ -210,14 +237,17 @@ Result<ports::AcceptedJobs> accept_jobs(Connection& db, const AcceptRequest& req
   for (const auto& entry : request.entries) {
     const auto& job = entry.job;
     if (job.epoch < epoch) return stale_epoch(job.epoch, epoch);
-    const auto added = db.execute(kInsertJob, job.id, job.owner, job.spec.project, job.broker_id, job.epoch, to_string(job.state),
-                                  job.reason.code, job.reason.message, job.accepted_at, entry.spec);
+    const auto& now = entry.decided ? entry.decided->job : job;
+    const auto added =
+        db.execute(kInsertJob, job.id, job.owner, job.spec.project, job.broker_id, job.epoch, now.version, to_string(now.state),
+                   now.reason.code, now.reason.message, now.held_by_user, job.accepted_at, entry.spec);
     if (added == 0) return fail(ErrorKind::conflict, "JOB_EXISTS", "there is a job " + job.id.str() + " already");
     const auto row = db.last_row();
     // Rows of one request follow each other: one writer, and nothing is ever deleted from jobs.
     if (accepted.ids.empty()) first_row = row;
     db.execute(kInsertPayload, row, Blob{entry.script}, Blob{entry.arguments}, Blob{entry.environment});
     db.execute(kInsertEvent, row, 1, job.accepted_at, "accepted", entry.event);
+    if (entry.decided) put_history(db, row, *entry.decided);
     accepted.ids.push_back(job.id);
   }
   if (idempotency) {
@@ -243,17 +273,8 @@ Result<void> record(Connection& db, const RecordRequest& request) {
                       std::to_string(job.version));
     }
   }
-  for (const auto& event : request.events) db.execute(kInsertEvent, row, event.version, event.at, event.name, event.body);
   put_job(db, row, job);
-  for (const auto& attempt : job.attempts) {
-    // Events without a number (Ended, ResolvedLost) speak of the last attempt.
-    if (&attempt == &job.attempts.back() || request.attempts.contains(attempt.number)) put_attempt(db, row, attempt);
-  }
-  if (request.decision) {
-    db.execute(kInsertVerdicts, request.decision->hash, request.decision->body);
-    db.execute(kInsertDecision, row, job.version, request.decision->hash);
-  }
-  for (const auto& [hash, body] : request.documents) db.execute(kInsertDocument, hash, body);
+  put_history(db, row, request);
   return {};
 }
 

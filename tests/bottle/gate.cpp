@@ -80,11 +80,15 @@ class GatedStore final : public ForwardingStore {
   GatedStore(store::SqliteStore& inner, std::shared_ptr<Gate> gate) : ForwardingStore(inner), gate_(std::move(gate)) {}
 
   Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> key) override {
-    const auto kept = gate_->accepted ? jobs : std::vector<ports::NewJob>{};
+    const auto kept = gate_->accepted || gate_->recorded ? jobs : std::vector<ports::NewJob>{};
     const auto kept_key = key;
     co_return co_await write<ports::AcceptedJobs>("accepted", ForwardingStore::accept_jobs(std::move(jobs), std::move(key)),
                                                   [&](const ports::AcceptedJobs& answer) {
                                                     if (gate_->accepted) gate_->accepted(kept, kept_key, answer);
+                                                    if (!gate_->recorded || answer.repeated) return;
+                                                    for (const auto& job : kept) {
+                                                      if (job.decided) gate_->recorded(*job.decided);
+                                                    }
                                                   });
   }
   Task<> record(ports::JobChange change) override {

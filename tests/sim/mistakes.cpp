@@ -34,6 +34,14 @@ class Postponing final : public WrongStore {
  public:
   using Which = bool (*)(const EventBody&);
   Postponing(std::unique_ptr<Stores> inner, Which which) : WrongStore(std::move(inner)), which_(which) {}
+  Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> key) override {
+    for (auto& job : jobs) {
+      if (!job.decided || !which_(job.decided->events.front().body)) continue;
+      held_.emplace(job.job.id, std::move(*job.decided));
+      job.decided.reset();
+    }
+    return WrongStore::accept_jobs(std::move(jobs), std::move(key));
+  }
   Task<> record(ports::JobChange change) override {
     const auto held = held_.find(change.job.id);
     if (held != held_.end()) {

@@ -46,6 +46,49 @@ TEST_CASE("an accepted job is there, byte for byte, also after a restart") {
   }
 }
 
+TEST_CASE("a job is accepted with its first step in one commit, or not at all") {
+  auto store = next_store();
+  auto job = new_job();
+  auto now = job.job;
+  const domain::AttemptIntended intent{.attempt = 1,
+                                       .site = SiteId("alpha"),
+                                       .queue = QueueName("batch"),
+                                       .account = LocalAccount("alice"),
+                                       .scheduler_account = "proj1"};
+  job.decided = change(now, {intent});
+  REQUIRE(store->wait(store->jobs().accept_jobs({job}, std::nullopt)));
+  for (const bool restarted : {false, true}) {
+    if (restarted) store->reopen();
+    CHECK(store->wait(store->jobs().job(now.id)).value() == now);
+    const auto events = store->wait(store->jobs().events(now.id));
+    REQUIRE(events);
+    REQUIRE(events->size() == 2);
+    CHECK(events->at(1).version == 2);
+    CHECK(events->at(1).event.body == domain::EventBody(intent));
+  }
+  REQUIRE(store->wait(store->jobs().record(change(now, {domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId("7")}}))));
+
+  const auto refused = [&](auto spoil) {
+    auto bad = new_job();
+    auto after = bad.job;
+    bad.decided = change(after, {domain::Waiting{}});
+    spoil(bad);
+    const auto code = code_of(store->wait(store->jobs().accept_jobs({bad}, std::nullopt)));
+    CHECK(code_of(store->wait(store->jobs().job(bad.job.id))) == "JOB_NOT_FOUND");
+    return code;
+  };
+  CHECK(refused([](auto& bad) { bad.decided->job.id = next_id(); }) == "NOT_A_NEW_JOB");
+  CHECK(refused([](auto& bad) { bad.decided->events.clear(); }) == "NO_CHANGE");
+  CHECK(refused([](auto& bad) {
+          auto twice = bad.decided->job;
+          bad.decided = change(twice, {domain::Waiting{}});
+        }) == "NOT_A_NEW_JOB");
+  CHECK(refused([](auto& bad) {
+          auto over = bad.job;
+          bad.decided = change(over, {domain::Rejected{}});
+        }) == "NOT_A_NEW_JOB");
+}
+
 TEST_CASE("what is not there is not found") {
   auto store = next_store();
   const auto id = next_id();

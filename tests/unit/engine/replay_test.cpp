@@ -57,6 +57,41 @@ TEST_CASE("jobs of one shape in line share one decision and its input", "[engine
   CHECK(inputs.size() == 1);
 }
 
+TEST_CASE("a job alone in its request is decided in the commit that accepts it", "[engine]") {
+  World w({{.id = "alpha", .cores = 1, .budget = {.waiting_jobs = 1}}});
+  w.advance(1min);
+  std::vector<domain::Job> answered;
+  for (int i = 0; i < 6; ++i) {
+    const auto before = w.gate().writes;
+    auto accepted = w.try_submit({{.behaviour = "run=3600s"}});
+    REQUIRE(accepted);
+    CHECK(accepted->jobs.at(0).version == 2);
+    if (i >= 3) CHECK(w.gate().writes == before + 1);
+    answered.push_back(accepted->jobs.at(0));
+    w.advance(5s);
+  }
+  CHECK(answered.front().state == JobState::submitting);
+  CHECK(w.job(answered.front().id).state == JobState::running);
+  for (std::size_t i = 3; i < answered.size(); ++i) {  // the line has been told where it stands
+    CHECK(answered[i].state == JobState::waiting);
+    CHECK(w.job(answered[i].id) == answered[i]);
+  }
+  for (const auto& job : answered) check_replay(w, job.id);
+}
+
+TEST_CASE("a job that is not stored after all has no place", "[engine]") {
+  World w({{.id = "alpha", .cores = 1}});
+  w.advance(1min);
+  w.gate().full = true;
+  CHECK(w.try_submit({{.behaviour = "run=60s"}}).error().code == "STORAGE_FULL");
+  w.gate().full = false;
+  const auto id = w.submit({.behaviour = "run=60s"});
+  REQUIRE(w.decision(id).verdicts.size() == 1);
+  CHECK(w.decision(id).verdicts[0].wait == 0s);
+  const auto more = w.submit(2, {.behaviour = "run=60s"});  // rounds go on
+  CHECK(w.run_to_end({id, more[0], more[1]}, 10min));
+}
+
 TEST_CASE("a decision is replayed although the disk was full when it was first taken", "[engine]") {
   World w({{.id = "alpha", .cores = 1, .budget = {.waiting_jobs = 1}}});
   w.advance(1s);

@@ -82,9 +82,9 @@ TEST_CASE("cancel before there is a site: it never started", "[engine]") {
   World w({{.id = "alpha", .cores = 1, .budget = {.waiting_jobs = 1}}});
   SECTION("accepted") {
     const auto at_once = [](World& world) -> async::Task<domain::Job> {
-      std::vector<domain::Submission> one(1);
-      one[0].payload.script = "#!/bin/sh\n";
-      auto accepted = co_await world.engine().intake().accept(kAlice, std::move(one), std::nullopt);
+      std::vector<domain::Submission> two(2);  // one alone would be decided with its acceptance
+      for (auto& submission : two) submission.payload.script = "#!/bin/sh\n";
+      auto accepted = co_await world.engine().intake().accept(kAlice, std::move(two), std::nullopt);
       co_await world.time.sleep_until(world.time.now_monotonic());  // the engine has it, and has done nothing yet
       co_return co_await world.engine().cancel(accepted->jobs.at(0).id, kAlice);
     };
