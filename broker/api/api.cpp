@@ -13,6 +13,13 @@ std::size_t Api::body_limit(std::string_view method, std::string_view path) {
   return std::size_t{64} << 10;
 }
 
+std::optional<http::Response> Api::refuse_body(const http::Request& head) {
+  const auto found = match(head.method, head.path);
+  if (found.route == nullptr || found.route->open) return std::nullopt;
+  const auto caller = parts_.tokens.authenticate(head.headers.get("authorization").value_or(""));
+  return caller ? std::nullopt : std::optional(problem_answer(caller.error(), head.request_id));
+}
+
 async::Task<http::Response> Api::handle(http::Request request) {
   const auto request_id = request.request_id;
   auto found = match(request.method, request.path);

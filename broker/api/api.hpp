@@ -40,6 +40,8 @@ class Api {
 
   async::Task<http::Response> handle(http::Request request);
 
+  /// For the server, on any of its threads: who may not have a long body read, and the answer they get.
+  std::optional<http::Response> refuse_body(const http::Request& head);
   /// For the server: how long a body may be.
   static std::size_t body_limit(std::string_view method, std::string_view path);
 

@@ -249,7 +249,9 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                   .country = config.broker.country,
                   .version = std::string(kVersion),
                   .sites = site_ids(config)});
-    server.emplace(server_options(config.api, log), [&api](http::Request request) { return api.handle(std::move(request)); });
+    auto options = server_options(config.api, log);
+    options.refuse_body = [&api](const http::Request& head) { return api.refuse_body(head); };
+    server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });
 
     strand.start();
     auto started = strand.run(tokens.load());

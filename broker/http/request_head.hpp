@@ -17,6 +17,7 @@ struct Refusal {
   int status;
   std::string_view code;
   std::string detail;
+  std::optional<Response> answer = {};  // instead of the problem that would be made of these
 };
 
 /// How the body follows, and how the connection goes on.

@@ -55,15 +55,18 @@ struct ServerOptions {
   std::size_t target_limit = std::size_t{8} << 10;
   /// Bytes of body that a request may have; asked before any of it is read. None: 4 MiB for all.
   std::function<std::size_t(std::string_view method, std::string_view path)> body_limit = {};
+  /// Asked for a request whose body is chunked or longer than `free_body`, before any of it is read: the answer that refuses it.
+  std::function<std::optional<Response>(const Request& head)> refuse_body = {};
+  std::size_t free_body = std::size_t{64} << 10;
   std::size_t body_memory = std::size_t{64} << 20;  // of all requests at a time, as they come in; beyond it 503
   /// Of all answers that their clients have not read yet; beyond it 503, and a stream that wants more is cut.
   std::size_t answer_memory = std::size_t{256} << 20;
-  std::size_t max_connections = 1024;               // beyond it 503 and close; each has one request at a time
-  std::size_t max_streams = 256;                    // streaming answers; beyond it 503
+  std::size_t max_connections = 1024;  // beyond it 503 and close; each has one request at a time
+  std::size_t max_streams = 256;  // streaming answers; beyond it 503
 
   Milliseconds handshake_timeout{10'000};
   Milliseconds header_timeout{10'000};  // from the first byte of a request to the end of its header
-  Milliseconds idle_timeout{60'000};    // between requests
+  Milliseconds idle_timeout{60'000};  // between requests
   /// A body may take this long plus its bytes so far divided by `minimum_rate` (bytes a second); an answer likewise.
   Milliseconds body_timeout{30'000};
   Milliseconds write_timeout{30'000};

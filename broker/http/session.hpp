@@ -236,6 +236,10 @@ class Session final : public Stoppable {
     const std::size_t limit = options_.body_limit ? options_.body_limit(request->method, request->path) : std::size_t{4} << 20;
     const auto too_large = "the body is longer than " + std::to_string(limit) + " bytes";
     if (framing.content_length > limit) co_return refused(413, "BODY_TOO_LARGE", too_large);
+    if (options_.refuse_body && (framing.chunked || framing.content_length > options_.free_body)) {
+      if (auto answer = options_.refuse_body(*request))
+        co_return refused({.status = answer->status, .code = "BODY_REFUSED", .detail = "not read", .answer = std::move(answer)});
+    }
     if (framing.expects_continue && buffer_.size() == 0) {
       watchdog_.set(options_.write_timeout);
       const auto [error, size] = co_await asio::async_write(stream_, asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25), kAsTuple);
@@ -325,8 +329,9 @@ class Session final : public Stoppable {
   }
 
   asio::awaitable<void> refuse(Refusal refusal, Exchange* exchange) {
-    auto response = problem(refusal.status, refusal.code, refusal.detail, exchange->request_id);
-    if (refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
+    auto response =
+        refusal.answer ? std::move(*refusal.answer) : problem(refusal.status, refusal.code, refusal.detail, exchange->request_id);
+    if (refusal.status == 503 && !refusal.answer) response.headers.emplace_back("Retry-After", "1");
     exchange->framing = {.http11 = true, .keep_alive = false};
     exchange->body_memory.release();
     out_.clear();

@@ -123,6 +123,13 @@ class ApiUnderTest {
     REQUIRE(answer);
     return {.status = answer->status, .body = Json::parse(answer->body, nullptr, false), .headers = std::move(answer->headers)};
   }
+  /// The status that keeps a long body from being read; 0: it is read.
+  int refuse_body(const std::string& person, std::string_view method, std::string_view path) {
+    http::Request head{.method = std::string(method), .path = std::string(path), .deadline = {}};
+    if (!person.empty()) head.headers.add("Authorization", "Bearer " + secrets_.at(person));
+    const auto answer = api_->refuse_body(head);
+    return answer ? answer->status : 0;
+  }
   std::string submit(const std::string& person, const Json& job = {{"script", kHold}}) {
     const auto told = call(person, "POST", "/v1/jobs", job, {{"Prefer", "wait=5"}});
     REQUIRE(told.status == 201);

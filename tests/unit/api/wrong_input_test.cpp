@@ -140,6 +140,8 @@ TEST_CASE("without a token only what is open answers, and a role is told what it
     const auto told = broker.call("", std::string(route.method), std::string(route.path));
     CHECK(told.status == (route.open ? 200 : 401));
     if (!route.open) CHECK(told.header("WWW-Authenticate") == "Bearer realm=\"hansa\"");
+    CHECK(broker.refuse_body("", route.method, route.path) == (route.open ? 0 : 401));
+    CHECK(broker.refuse_body("alice", route.method, route.path) == 0);
   }
   CHECK(broker.call("carol", "POST", "/v1/jobs", {{"script", kHold}}).code() == "NO_PROJECT");
   CHECK(broker.call("bob", "POST", "/v1/jobs", {{"script", kHold}}).fault("/project").contains("name one of: ai-lab, climate"));

@@ -296,6 +296,33 @@ TEST_CASE("the body's limit depends on the target, and is refused before the bod
   }
 }
 
+TEST_CASE("a long body is not read from whom the handler's owner refuses") {
+  EchoServer server({.refuse_body = [](const Request& head) -> std::optional<Response> {
+                       if (head.headers.get("authorization")) return std::nullopt;
+                       auto answer = problem(401, "NO_TOKEN", "who are you?", head.request_id);
+                       answer.headers.emplace_back("WWW-Authenticate", "Bearer");
+                       return answer;
+                     },
+                     .free_body = 10});
+  for (const std::string& frame :
+       {std::string("Content-Length: 11\r\n"), std::string("Content-Length: 11\r\nExpect: 100-continue\r\n"),
+        std::string("Transfer-Encoding: chunked\r\n")}) {
+    INFO(frame);
+    RawClient client(server.port());
+    client.send("POST /one HTTP/1.1\r\nHost: x\r\n" + frame + "\r\n");  // and none of the body
+    const auto response = client.response();
+    CHECK(status_of(response) == 401);
+    CHECK(code_of(response) == "NO_TOKEN");
+    CHECK(response.find("WWW-Authenticate: Bearer\r\n") != std::string::npos);
+    CHECK(client.closed_within(5000));
+  }
+  RawClient client(server.port());
+  client.send(post("/one", std::string(10, 'x')));
+  CHECK(body_of(client.response())["body"] == 10);
+  client.send("POST /one HTTP/1.1\r\nHost: x\r\nAuthorization: me\r\nContent-Length: 11\r\n\r\nhello world");
+  CHECK(body_of(client.response())["body"] == 11);
+}
+
 TEST_CASE("a client that sends all of a body that is too large still reads why it was refused") {
   EchoServer server({.body_limit = [](std::string_view, std::string_view) { return std::size_t{10}; }});
   RawClient client(server.port());
