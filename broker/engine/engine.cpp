@@ -349,7 +349,8 @@ class Engine::Loops {
   /// On any thread.
   void deliver(Intake::Delivery delivery) {
     boost::asio::post(parts_.strand, [this, delivery = std::move(delivery)]() mutable {
-      if (delivery.asked) placement_.settle(*delivery.asked, delivery.jobs.empty() ? nullptr : &delivery.foresight);
+      const auto* first = delivery.jobs.empty() ? nullptr : &delivery.jobs.front();
+      if (delivery.asked) placement_.settle(*delivery.asked, first, std::move(delivery.foresight));
       for (auto& job : delivery.jobs) {
         ++counters_.accepted;
         const auto id = job.id;

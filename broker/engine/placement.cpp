@@ -274,10 +274,10 @@ Foresight Placement::foresee(const Job& job) {
     const auto told = line == lines_.end() ? told_.end() : told_.find(line->first);
     if (told == told_.end()) return foresight;
     auto [word, state] = word_of(told->second.decision);
-    if (line->second.verdict != state) return foresight;
+    const bool recent = context_.scheduler.now_monotonic() - told->second.at < kIdle;
+    if (line->second.verdict != state || !recent) return foresight;
     foresight.events.push_back(std::move(word));
     foresight.decision = told->second.decision;
-    foresight.documents = told->second.documents;
     return foresight;
   }
   if (in_round_ || foreseen_) return foresight;
@@ -298,20 +298,21 @@ Foresight Placement::foresee(const Job& job) {
   return foresight;
 }
 
-void Placement::settle(const JobId& id, Foresight* foresight) {
+void Placement::settle(const JobId& id, const Job* stored, Foresight foresight) {
   if (foreseen_ && foreseen_->job == id) {
-    if (foresight == nullptr) release(foreseen_->site, foreseen_->tag);
+    if (stored == nullptr) release(foreseen_->site, foreseen_->tag);
     foreseen_.reset();
     context_.placing.set();  // a round may have waited for it
   }
-  if (foresight == nullptr) return;
-  mark_stored(foresight->documents);
-  if (!foresight->documents.empty()) {
-    for (auto& [shape, told] : told_) {
-      if (told.decision.input_hash == foresight->decision->input_hash) told.documents.clear();
-    }
-  }
-  if (foresight->round != rounds_) context_.placing.set();  // a round has missed it
+  if (stored == nullptr) return;
+  mark_stored(foresight.documents);
+  if (!foresight.documents.empty() && is_in_line(*stored)) remember(shape_of(*stored), std::move(*foresight.decision));
+  if (foresight.round != rounds_) context_.placing.set();  // a round has missed it
+}
+
+void Placement::remember(std::string shape, Decision told) {
+  if (told_.size() >= kLinesTold) told_.clear();  // it only spares a second look
+  told_.insert_or_assign(std::move(shape), Told{.decision = std::move(told), .at = context_.scheduler.now_monotonic()});
 }
 
 async::Task<> Placement::round() {
@@ -359,18 +360,21 @@ async::Task<> Placement::tell(std::string shape, Considered considered, std::siz
   const auto& decision = considered.decision;
   const auto verdict = word_of(decision).second;
   auto& line = lines_.at(shape);
-  if (line.verdict != verdict) told_.erase(shape);
+  if (line.verdict && line.verdict != verdict) told_.erase(shape);
   line.verdict = verdict;
   const auto ids = line.untold(budget);
   budget -= ids.size();
   if (budget == 0) context_.placing.set();  // the rest in the next round: submissions go first
   // The first takes along the documents that the decision rests on; the others go side by side, so that they share a commit.
   std::vector<async::Task<bool>> others;
+  bool told = false;
   for (const auto& id : ids) {
     if (&id == &ids.front()) {
       auto noted = co_await note_not_placed(id, considered);
       if (!noted) co_return std::unexpected(noted.error());
-      if (*noted) considered.documents.clear();
+      if (!*noted) continue;
+      considered.documents.clear();
+      told = true;
     } else {
       others.push_back(note_not_placed(id, considered));
     }
@@ -378,10 +382,7 @@ async::Task<> Placement::tell(std::string shape, Considered considered, std::siz
   for (const auto& noted : co_await async::all_of(std::move(others))) {
     if (!noted) co_return std::unexpected(noted.error());
   }
-  if (verdict != JobState::rejected && lines_.contains(shape)) {
-    if (told_.size() >= kLinesTold) told_.clear();  // it only spares a second look
-    told_.insert_or_assign(std::move(shape), std::move(considered));
-  }
+  if (told && verdict != JobState::rejected && lines_.contains(shape)) remember(std::move(shape), std::move(considered.decision));
   co_return Result<void>{};
 }
 

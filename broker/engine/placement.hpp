@@ -36,7 +36,7 @@ class Placement {
   /// stands and no site has news, or nobody waits at all. A place that it gets is held until settle().
   Foresight foresee(const domain::Job& job);
   /// The job is stored as foreseen, and is put into the book next; null: it is not, and holds no place.
-  void settle(const JobId& id, Foresight* foresight);
+  void settle(const JobId& id, const domain::Job* stored, Foresight foresight);
 
   // Told by the engine.
   void job_changed(const domain::Job* before, const domain::Job& after);
@@ -63,6 +63,10 @@ class Placement {
     domain::Decision decision;
     domain::Documents documents;
   };
+  struct Told {
+    domain::Decision decision;         // stored
+    MonotonicTime at{};
+  };
   /// Jobs of one shape that have no site, by their state: accepted, waiting, held by no site. Each set in order of submission.
   struct Line {
     std::array<std::set<JobId>, 3> jobs;
@@ -81,6 +85,7 @@ class Placement {
   /// The attempt that the decision makes of the job, its place at the site taken. None: the person has no account there any more.
   std::optional<domain::AttemptIntended> intend(const domain::Job& job, const domain::Decision& decision);
   void release(const SiteId& site, const Tag& tag);
+  void remember(std::string shape, domain::Decision told);
   /// Writes the verdict for those of the line who do not have it, `budget` of them at most.
   async::Task<> tell(std::string shape, Considered considered, std::size_t& budget);
   /// True: it is stored.
@@ -102,8 +107,7 @@ class Placement {
   std::map<std::string, Line> lines_;  // by shape
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
-  std::map<std::string, Considered>
-      told_;  // by shape, what a line was told last: waiting or held; documents: those not stored yet
+  std::map<std::string, Told> told_;  // by shape: what its line was told, waiting or held
   std::int64_t rounds_ = 0;  // begun
   bool in_round_ = false;
   struct Foreseen {  // a place that a job has which is not stored yet; no round meanwhile
