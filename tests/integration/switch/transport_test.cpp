@@ -57,6 +57,12 @@ struct Site {
     REQUIRE(::seteuid(0) == 0);
     return result;
   }
+  /// What must work, or the test ends with what went wrong.
+  template <typename T>
+  void must(boost::asio::awaitable<Result<T>> work) {
+    const auto done = as_caller(std::move(work));
+    if (!done) FAIL(done.error().code << ": " << done.error().message << " (" << done.error().detail << ")");
+  }
   Result<CommandResult> run(Command command, Milliseconds time = 20s) {
     return as_caller(transport.run(std::move(command), soon(time)));
   }
@@ -204,7 +210,7 @@ TEST_CASE("folders, fences and output are the account's, and only what it may to
   const auto work = site.fixture.alice.home + "/.hansa-switch-test";
   fs::remove_all(work);
 
-  REQUIRE(site.as_caller(alice.make_directories({".hansa-switch-test", ".hansa-switch-test/fence"}, site.soon())));
+  site.must(alice.make_directories({".hansa-switch-test", ".hansa-switch-test/fence"}, site.soon()));
   for (const auto& made : {work, work + "/fence"}) {
     struct stat folder{};
     REQUIRE(::stat(made.c_str(), &folder) == 0);
@@ -234,7 +240,7 @@ TEST_CASE("of twenty who take one fence at one time, one gets it and all know wh
   NEEDS_ROOT();
   Site site;
   FilesAt alice(site.transport, LocalAccount("alice"), Principal("local:alice"), "hansa-1-1");
-  REQUIRE(site.as_caller(alice.make_directories({".hansa-switch-test"}, site.soon())));
+  site.must(alice.make_directories({".hansa-switch-test"}, site.soon()));
   REQUIRE(::seteuid(site.fixture.caller.uid) == 0);
   std::vector<async::Started<Result<LinkOutcome>>> all;
   for (int i = 0; i < 20; ++i) {
