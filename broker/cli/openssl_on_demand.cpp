@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenSSL, loaded when the first connection wants TLS. Its two libraries need more time to be mapped and relocated than all the
+// OpenSSL, loaded when the first connection wants TLS or something is hashed. Its two libraries need more time to be mapped and relocated than all the
 // rest of a call of `hansa` together, and a broker on the same machine speaks plain HTTP. These are the functions that
-// broker/http/client_socket.cpp calls, under their own names: the linker takes them from here and leaves the libraries out
-// (--as-needed); one that is missing here is no error, but links the libraries again.
+// broker/http/client_socket.cpp and broker/core/digest.cpp call, under their own names: the linker takes them from here and leaves
+// the libraries out (--as-needed); one that is missing here is no error, but links the libraries again (the test cli_links_little).
 
 #include <dlfcn.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -26,7 +27,7 @@ void* find(const char* name) {
   if (void* const found = kLibrary == nullptr ? nullptr : ::dlsym(kLibrary, name)) return found;
   const char* why = ::dlerror();
   const auto line =
-      std::string("hansa: https needs OpenSSL 3: ") + (why == nullptr ? name : why) + "; install it (Debian: libssl3)\n";
+      std::string("hansa: this needs OpenSSL 3: ") + (why == nullptr ? name : why) + "; install it (Debian: libssl3)\n";
   [[maybe_unused]] const auto wrote = ::write(STDERR_FILENO, line.data(), line.size());
   ::_exit(kUnavailable);
 }
@@ -96,6 +97,7 @@ HANSA_ON_DEMAND_2(BIO_set_flags)
 HANSA_ON_DEMAND_0(ERR_clear_error)
 HANSA_ON_DEMAND_3(ERR_error_string_n)
 HANSA_ON_DEMAND_0(ERR_get_error)
+HANSA_ON_DEMAND_3(SHA256)
 HANSA_ON_DEMAND_4(SSL_CTX_ctrl)
 HANSA_ON_DEMAND_1(SSL_CTX_free)
 HANSA_ON_DEMAND_2(SSL_CTX_load_verify_file)
