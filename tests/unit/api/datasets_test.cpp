@@ -71,14 +71,14 @@ TEST_CASE("a dataset is registered with its owner, and every field is told back"
   CHECK(broker.call("alice", "POST", "/v1/datasets", wanted).code() == "DATASET_EXISTS");
 
   // A member of one project need not name it; one of several must; nobody registers in a project of others.
-  auto unnamed = request("d3");
+  auto unnamed = request("d3", {"health", "personal"});
   unnamed.erase("project");
   CHECK(broker.call("alice", "POST", "/v1/datasets", unnamed).body["dataset"]["project"] == "ai-lab");
   CHECK(broker.call("bob", "POST", "/v1/datasets", unnamed).code() == "WHICH_PROJECT");
   CHECK(broker.call("carol", "POST", "/v1/datasets", request("d4")).code() == "NO_PROJECT");
   CHECK(broker.call("auditor", "POST", "/v1/datasets", request("d4")).code() == "ROLE_LACKS_RIGHT");
   // Only operators register what is somebody else's.
-  auto of_bob = request("d5");
+  auto of_bob = request("d5", {"health", "personal"});
   of_bob["owner"] = "bob";
   const auto refused = broker.call("alice", "POST", "/v1/datasets", of_bob);
   CHECK(refused.status == 403);
