@@ -3,6 +3,7 @@
 // The REST API: routes, authentication, errors as problems. Knows the engine's use cases and the wire's JSON; owns neither.
 // handle() is called on the server's threads; what belongs to the engine is run on its strand.
 
+#include "broker/engine/catalogue.hpp"
 #include "broker/engine/engine.hpp"
 #include "broker/http/message.hpp"
 #include "broker/identity/authorization.hpp"
@@ -29,6 +30,8 @@ class Api {
     engine::Engine& engine;
     ports::JobStore& jobs;
     ports::UsageStore& usage;
+    ports::CatalogueStore& datasets;
+    engine::Catalogue& catalogue;
     identity::TokenAuthority& tokens;
     async::Scheduler& scheduler;
     ports::Log& log;

@@ -3,6 +3,7 @@
 // answer, which the test refuses.
 #include "broker/api/openapi_parts.hpp"
 #include "broker/api/routes.hpp"
+#include "policies/rules/vocabulary.hpp"
 
 #include <algorithm>
 
@@ -76,6 +77,7 @@ Json openapi_document(const BrokerFacts& facts) {
                 {"components",
                  {{"schemas", Json::parse(kSchemas, nullptr, false)},
                   {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+  document["components"]["schemas"]["Label"]["enum"] = rules::data_labels();  // there is one list of them
   for (const auto& route : routes()) {
     const std::string operation(route.operation);
     document["paths"][std::string(route.path)][lower(route.method)] =

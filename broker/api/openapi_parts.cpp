@@ -29,6 +29,18 @@ const std::string_view kOperations = R"json({
   "getSite": {"answer": "Site"},
   "drainSite": {"body": "DrainRequest", "body_optional": true, "answer": "Site"},
   "resumeSite": {"answer": "Site"},
+  "registerDataset": {"body": "DatasetRequest", "answer": "DatasetOutcome", "status": 201},
+  "listDatasets": {"query": [["label", "string", "Only those with this label."], ["project", "string", "Only of this project."], ["owner", "string", "Only this principal's."],
+                             ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "DatasetList"},
+  "getDataset": {"answer": "Dataset"},
+  "amendDataset": {"body": "DatasetAmendment", "answer": "DatasetOutcome"},
+  "addReplica": {"body": "ReplicaRequest", "answer": "DatasetOutcome", "status": 201},
+  "removeReplica": {"answer": "DatasetOutcome"},
+  "verifyReplica": {"body": "EvidenceRequest", "answer": "DatasetOutcome"},
+  "listChanges": {"query": [["dataset", "string", "Only of this dataset."], ["state", "string", "applied, pending, approved or rejected."],
+                            ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "DatasetChangeList"},
+  "approveChange": {"body": "ApprovalRequest", "body_optional": true, "answer": "DatasetOutcome"},
+  "rejectChange": {"body": "RejectionRequest", "answer": "DatasetOutcome"},
   "reportUsage": {"query": [["by", "string", "What to sum by, separated by commas: project, owner, site, country, queue, account, day, month, state."], ["from", "string", "Runs that ended at or after."], ["to", "string", "Runs that ended before."]], "answer": "UsageReport"},
   "createToken": {"body": "TokenRequest", "answer": "NewToken", "status": 201},
   "listTokens": {"answer": "TokenList"},
@@ -143,6 +155,63 @@ const std::string_view kSchemas = R"json({
   "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}}},
   "DrainRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 1000}}},
   "ResolveRequest": {"type": "object", "additionalProperties": false, "required": ["as", "reason"], "properties": {"as": {"const": "lost"}, "reason": {"type": "string", "maxLength": 1000}}},
+  "Label": {"type": "string", "description": "A word of the rules' vocabulary; every one but open restricts."},
+  "Labels": {"type": "array", "minItems": 1, "uniqueItems": true, "items": {"$ref": "#/components/schemas/Label"}},
+  "Sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Of the dataset's manifest."},
+  "DatasetRequest": {
+    "type": "object", "additionalProperties": false, "required": ["id", "labels", "size_bytes", "files", "sha256"],
+    "properties": {
+      "id": {"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@+-]*$"}, "project": {"type": "string", "description": "Needed where the owner is a member of several."},
+      "owner": {"type": "string", "description": "Whoever asks, unless an operator says otherwise."}, "labels": {"$ref": "#/components/schemas/Labels"},
+      "size_bytes": {"type": "integer", "minimum": 0}, "files": {"type": "integer", "minimum": 1}, "sha256": {"$ref": "#/components/schemas/Sha256"}, "reason": {"type": "string", "maxLength": 1000}
+    }
+  },
+  "DatasetAmendment": {
+    "type": "object", "additionalProperties": false,
+    "properties": {"labels": {"$ref": "#/components/schemas/Labels"}, "owner": {"type": "string"}, "reason": {"type": "string", "maxLength": 1000}}
+  },
+  "ReplicaRequest": {
+    "type": "object", "additionalProperties": false, "required": ["site", "root", "path"],
+    "properties": {"site": {"type": "string"}, "root": {"type": "string", "pattern": "^[a-z0-9_-]{1,32}$"}, "path": {"type": "string", "maxLength": 1024}, "reason": {"type": "string", "maxLength": 1000}}
+  },
+  "EvidenceRequest": {
+    "type": "object", "additionalProperties": false, "required": ["sha256", "expires_at"],
+    "properties": {"sha256": {"$ref": "#/components/schemas/Sha256"}, "verified_at": {"type": "string", "description": "Now by default."}, "expires_at": {"type": "string"}, "reason": {"type": "string", "maxLength": 1000}}
+  },
+  "ApprovalRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 1000}}},
+  "RejectionRequest": {"type": "object", "additionalProperties": false, "required": ["reason"], "properties": {"reason": {"type": "string", "maxLength": 1000}}},
+  "Replica": {
+    "type": "object", "required": ["site", "state"],
+    "properties": {
+      "site": {"type": "string"}, "root": {"type": "string"}, "path": {"type": "string"}, "state": {"enum": ["unverified", "verified", "expired"], "description": "Only a verified one counts."},
+      "added_at": {"$ref": "#/components/schemas/Time"}, "verified_by": {"type": ["string", "null"]}, "verified_at": {"$ref": "#/components/schemas/Time"}, "expires_at": {"$ref": "#/components/schemas/Time"}
+    }
+  },
+  "Dataset": {
+    "type": "object", "required": ["id", "owner", "project", "labels", "sha256", "replicas"],
+    "properties": {
+      "id": {"type": "string"}, "owner": {"type": "string"}, "project": {"type": "string"}, "labels": {"$ref": "#/components/schemas/Labels"}, "size_bytes": {"type": "integer"}, "files": {"type": "integer"},
+      "sha256": {"$ref": "#/components/schemas/Sha256"}, "created_at": {"$ref": "#/components/schemas/Time"}, "changed_at": {"$ref": "#/components/schemas/Time"}, "version": {"type": "integer"},
+      "replicas": {"type": "array", "items": {"$ref": "#/components/schemas/Replica"}}
+    }
+  },
+  "DatasetList": {"type": "object", "required": ["datasets"], "properties": {"datasets": {"type": "array", "items": {"$ref": "#/components/schemas/Dataset"}}, "next_cursor": {"type": ["string", "null"]}}},
+  "Ruling": {
+    "type": ["object", "null"], "properties": {"approved": {"type": "boolean"}, "by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "reason": {"type": "string"}}
+  },
+  "DatasetChange": {
+    "type": "object", "required": ["id", "dataset", "change", "state", "by", "at"],
+    "properties": {
+      "id": {"type": "string"}, "dataset": {"type": "string"}, "change": {"enum": ["registered", "relabelled", "owner_changed", "replica_added", "replica_removed", "replica_verified"]},
+      "state": {"enum": ["applied", "pending", "approved", "rejected"], "description": "pending: waits for a second person."}, "by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"},
+      "reason": {"type": "string"}, "details": {"type": "object"}, "ruling": {"$ref": "#/components/schemas/Ruling"}
+    }
+  },
+  "DatasetChangeList": {"type": "object", "required": ["changes"], "properties": {"changes": {"type": "array", "items": {"$ref": "#/components/schemas/DatasetChange"}}, "next_cursor": {"type": ["string", "null"]}}},
+  "DatasetOutcome": {
+    "type": "object", "required": ["dataset", "changes"],
+    "properties": {"dataset": {"$ref": "#/components/schemas/Dataset"}, "changes": {"type": "array", "items": {"$ref": "#/components/schemas/DatasetChange"}}}
+  },
   "TokenRequest": {"type": "object", "additionalProperties": false, "required": ["user"], "properties": {"user": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "note": {"type": "string"}, "expires_at": {"type": "string"}}},
   "Token": {
     "type": "object", "required": ["id", "principal", "role"],

@@ -64,6 +64,17 @@ async::Task<http::Response> list_sites(Exchange exchange);
 async::Task<http::Response> get_site(Exchange exchange);
 async::Task<http::Response> drain_site(Exchange exchange);
 async::Task<http::Response> resume_site(Exchange exchange);
+// datasets.cpp
+async::Task<http::Response> register_dataset(Exchange exchange);
+async::Task<http::Response> list_datasets(Exchange exchange);
+async::Task<http::Response> get_dataset(Exchange exchange);
+async::Task<http::Response> amend_dataset(Exchange exchange);
+async::Task<http::Response> add_replica(Exchange exchange);
+async::Task<http::Response> remove_replica(Exchange exchange);
+async::Task<http::Response> verify_replica(Exchange exchange);
+async::Task<http::Response> list_changes(Exchange exchange);
+async::Task<http::Response> approve_change(Exchange exchange);
+async::Task<http::Response> reject_change(Exchange exchange);
 // reports.cpp
 async::Task<http::Response> report_usage(Exchange exchange);
 // tokens.cpp

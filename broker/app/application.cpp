@@ -237,10 +237,13 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                            .accounts = accounts,
                            .log = log},
                           engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(sites));
+    engine::Catalogue catalogue(scheduler, ids, **store, accounts, log);
     std::optional<http::Server> server;
     api::Api api({.engine = engine,
                   .jobs = **store,
                   .usage = **store,
+                  .datasets = **store,
+                  .catalogue = catalogue,
                   .tokens = tokens,
                   .scheduler = scheduler,
                   .log = log,

@@ -11,7 +11,14 @@ namespace {
 
 std::string in_quotes(std::string_view text) { return "\"" + printable(text.substr(0, 60)) + "\""; }
 
-std::string_view first_word(std::string_view name) { return name.substr(0, name.find(' ')); }
+/// The word of a command's name that follows `group` ("data replica" of "data replica add": "add"); empty if it is not of it.
+std::string_view next_word(std::string_view name, std::string_view group) {
+  if (!group.empty()) {
+    if (!name.starts_with(group) || name.size() <= group.size() || name[group.size()] != ' ') return {};
+    name.remove_prefix(group.size() + 1);
+  }
+  return name.substr(0, name.find(' '));
+}
 
 std::string joined(const std::vector<std::string_view>& words) {
   std::string text;
@@ -89,10 +96,8 @@ class Parser {
   [[nodiscard]] std::vector<std::string_view> words() const {
     std::vector<std::string_view> words;
     for (const auto& command : table_.commands) {
-      const auto first = first_word(command.name);
-      const auto word =
-          group_.empty() ? first : command.name.substr(first.size() == command.name.size() ? first.size() : first.size() + 1);
-      if ((group_.empty() || first == group_) && std::ranges::find(words, word) == words.end()) words.push_back(word);
+      const auto word = next_word(command.name, group_);
+      if (!word.empty() && std::ranges::find(words, word) == words.end()) words.push_back(word);
     }
     return words;
   }
@@ -102,21 +107,19 @@ class Parser {
       call_.operands_.emplace_back(word);
       return {};
     }
+    const Command* within = nullptr;  // a command of the group that the word names
     for (const auto& command : table_.commands) {
-      const bool named = group_.empty() ? command.name == word
-                                        : command.name.size() == group_.size() + 1 + word.size() &&
-                                              command.name.starts_with(group_) && command.name.ends_with(word);
-      if (named) {
+      const auto next = next_word(command.name, group_);
+      if (word.empty() || next != word) continue;
+      if (next.data() + next.size() == command.name.data() + command.name.size()) {
         command_ = &command;
         return {};
       }
+      within = &command;
     }
-    if (group_.empty()) {
-      for (const auto& command : table_.commands) {
-        if (first_word(command.name) != word) continue;
-        group_ = first_word(command.name);
-        return {};
-      }
+    if (within != nullptr) {
+      group_ = within->name.substr(0, group_.size() + (group_.empty() ? 0 : 1) + word.size());
+      return {};
     }
     const auto known = words();
     if (group_.empty()) {
@@ -170,7 +173,7 @@ class Parser {
   const CommandTable& table_;
   std::span<const char* const> rest_;
   const Command* command_ = nullptr;
-  std::string_view group_;  // "site", until its command follows
+  std::string_view group_;  // "site", "data replica": until its command follows
   Invocation call_;
 };
 

@@ -72,6 +72,46 @@ constexpr Option kTokenCreate[] = {
     {.name = "--expires", .value = "T", .help = "When it ends: 2027-01-31, or 90d from now (never)"},
     kJson,
 };
+constexpr Option kWhy{.name = "--reason", .value = "TEXT", .help = "Why; recorded with your name"};
+constexpr Option kSha256{.name = "--sha256", .value = "HEX", .help = "SHA-256 of the dataset's manifest, 64 hex digits"};
+constexpr Option kDataAdd[] = {
+    {.name = "--project", .value = "P", .help = "The project that it belongs to"},
+    {.name = "--label", .value = "L", .help = "What it holds: open, personal, health, ...; at least one", .repeated = true},
+    {.name = "--size", .value = "BYTES", .help = "All files together, in bytes"},
+    {.name = "--files", .value = "N", .help = "How many files"},
+    kSha256,
+    {.name = "--owner", .value = "U", .help = "Whose it is (you; operators may name others)"},
+    kWhy,
+    kJson,
+};
+constexpr Option kDataList[] = {
+    {.name = "--label", .value = "L", .help = "Only those with this label"},
+    {.name = "--project", .value = "P", .help = "Only of this project"},
+    {.name = "--owner", .value = "U", .help = "Only this person's"},
+    {.name = "--limit", .value = "N", .help = "At most N (100)"},
+    {.name = "--all", .help = "All of them, however many"},
+    kJson,
+};
+constexpr Option kWithReason[] = {kWhy, kJson};
+constexpr Option kReplicaAdd[] = {
+    {.name = "--root", .value = "ROOT", .help = "The site's name for the folder that holds replicas"},
+    {.name = "--path", .value = "PATH", .help = "Where it is beneath that folder"},
+    kWhy,
+    kJson,
+};
+constexpr Option kReplicaVerify[] = {
+    kSha256,
+    {.name = "--expires", .value = "T", .help = "Until when it counts: 2027-01-31, or 90d from now; at most a year"},
+    {.name = "--at", .value = "D", .help = "When it was looked at: 2026-11-22, or 2h ago (now)"},
+    kWhy,
+    kJson,
+};
+constexpr Option kDataChanges[] = {
+    {.name = "--state", .value = "S", .help = "Only those that are applied, pending, approved or rejected"},
+    {.name = "--limit", .value = "N", .help = "At most N, the newest (100)"},
+    {.name = "--all", .help = "All of them, however many"},
+    kJson,
+};
 constexpr Option kJsonAnswer[] = {{.name = "--json", .help = "Print one JSON document"}};  // of what needs no broker
 constexpr Option kPolicyCheck[] = {
     {.name = "--sites", .value = "FILE", .help = "A hansad.toml: tell also the labels that none of its sites can serve"},
@@ -126,6 +166,27 @@ constexpr Command kCommands[] = {
      token_list},
     {"token revoke", "ID", "Revoke an API token, from now on (operators).", "hansa token revoke tok_q0Zb3kVtR1aX", kJsonOnly, 1,
      1, token_revoke},
+    {"data add", "DATASET", "Register a dataset.",
+     "hansa data add imagenet-1k --label open --size 155000000000 --files 1331167 --sha256 HEX", kDataAdd, 1, 1, data_add},
+    {"data list", "", "List the datasets that you may see.", "hansa data list --label health", kDataList, 0, 0, data_list},
+    {"data show", "DATASET", "Show a dataset, its replicas and what waits for approval.", "hansa data show imagenet-1k",
+     kJsonOnly, 1, 1, data_show},
+    {"data label", "DATASET LABEL...", "Say which labels a dataset is to have; losing one waits for a second person.",
+     "hansa data label cohort-7 personal health --reason \"diagnoses in column 4\"", kWithReason, 2, kMany, data_label},
+    {"data owner", "DATASET USER", "Give a dataset another owner; waits for a second person.", "hansa data owner cohort-7 bob",
+     kWithReason, 2, 2, data_owner},
+    {"data replica add", "DATASET SITE", "Say that a copy is at a site; it counts once it is verified.",
+     "hansa data replica add imagenet-1k alpha --root projects --path ai-lab/imagenet", kReplicaAdd, 2, 2, data_replica_add},
+    {"data replica remove", "DATASET SITE", "Forget the copy at a site; nothing is deleted there.",
+     "hansa data replica remove imagenet-1k alpha", kJsonOnly, 2, 2, data_replica_remove},
+    {"data replica verify", "DATASET SITE", "Say what was seen of the copy at a site; waits for a second person.",
+     "hansa data replica verify imagenet-1k alpha --sha256 HEX --expires 90d", kReplicaVerify, 2, 2, data_replica_verify},
+    {"data changes", "[DATASET]", "List changes of datasets and who approved them, newest first.",
+     "hansa data changes --state pending", kDataChanges, 0, 1, data_changes},
+    {"data approve", "CHANGE", "Approve a change that somebody else made (operators).",
+     "hansa data approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWithReason, 1, 1, data_approve},
+    {"data reject", "CHANGE", "Reject a change that waits, or withdraw your own.",
+     "hansa data reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"wrong dataset\"", kWithReason, 1, 1, data_reject},
     {"policy check", "PACK...", "Check rule packs, each and all together; needs no broker.",
      "hansa policy check --sites /etc/hansa/hansad.toml gdpr-eea.toml", kPolicyCheck, 1, kMany, policy_check},
     {"policy test", "PACK...", "Run the tests that rule packs carry, and tell rules without one.",

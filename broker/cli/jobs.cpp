@@ -1,32 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/cli/commands.hpp"
 #include "broker/cli/explanation.hpp"
+#include "broker/cli/pages.hpp"
 #include "broker/cli/submission.hpp"
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace hansa::cli {
 namespace {
-
-constexpr std::int64_t kPage = 1'000;
-constexpr std::int64_t kUsual = 100;
-
-Result<std::int64_t> wanted_count(const Invocation& call) {
-  const auto text = call.value("--limit");
-  if (call.has("--all")) {
-    if (text) return fail(ErrorKind::invalid_argument, "USAGE", "--limit and --all contradict each other; give one of them");
-    return INT64_MAX;
-  }
-  if (!text) return kUsual;
-  std::int64_t count = 0;
-  const auto* end = text->data() + text->size();
-  const auto [at, error] = std::from_chars(text->data(), end, count);
-  if (error != std::errc{} || at != end || count < 1)
-    return fail(ErrorKind::invalid_argument, "USAGE", "--limit must be a whole number of at least 1");
-  return count;
-}
 
 /// How long it has run, or ran.
 std::string ran(const Json& job, UtcTime now) {
@@ -176,31 +157,13 @@ Result<ExitStatus> jobs(Session& session, const Invocation& call) {
     filtered.add("since", format_utc(*moment));
   }
 
-  Json all = Json::array();
-  Json cursor;
-  do {
-    auto target = filtered;
-    const auto left = *count - static_cast<std::int64_t>(all.size());
-    target.add("limit", std::to_string(std::min(left, kPage)));
-    if (cursor.is_string()) target.add("cursor", cursor.get<std::string>());
-    const auto answer = session.send("GET", target.str());
-    if (!answer) return std::unexpected(answer.error());
-    const auto page = Session::read(*answer);
-    if (!page) return std::unexpected(page.error());
-    const auto& list = member(*page, "jobs");
-    if (!list.is_array())
-      return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no list of jobs; check the address");
-    for (const auto& job : list) all.push_back(job);
-    cursor = member(*page, "next_cursor");
-    if (list.empty()) cursor = Json();
-  } while (cursor.is_string() && std::cmp_less(all.size(), *count));
-
+  auto pages = read_pages(session, filtered, "jobs", *count);
+  if (!pages) return std::unexpected(pages.error());
   if (call.has("--json")) {
-    session.print(
-        Json{{"jobs", std::move(all)}, {"next_cursor", std::move(cursor)}}.dump(-1, ' ', false, Json::error_handler_t::replace) +
-        "\n");
+    session.print(pages_document("jobs", std::move(*pages)));
     return ExitStatus::done;
   }
+  const auto& [all, cursor] = *pages;
   if (all.empty()) {
     session.note("no jobs" + std::string(filtered.str().contains('?') ? " like that" : ""));
     return ExitStatus::done;
@@ -217,7 +180,7 @@ Result<ExitStatus> jobs(Session& session, const Invocation& call) {
   for (const auto& job : all) table.add(job_row(job, session.now()));
   session.print(table.text(session.look()));
   if (cursor.is_string() && !call.has("--limit"))
-    session.note("these are the newest " + std::to_string(kUsual) + "; see all with: hansa jobs --all");
+    session.note("these are the newest " + std::to_string(kUsualCount) + "; see all with: hansa jobs --all");
   return ExitStatus::done;
 }
 

@@ -25,6 +25,11 @@ constexpr Right kRights[] = {
     {Action::change_site, "change sites", Reach::nobody, Reach::everybody, Reach::nobody},
     {Action::report_usage, "report usage", Reach::own, Reach::everybody, Reach::everybody},
     {Action::manage_tokens, "manage tokens", Reach::nobody, Reach::everybody, Reach::nobody},
+    {Action::read_dataset, "read datasets", Reach::project, Reach::everybody, Reach::everybody},
+    {Action::register_dataset, "register datasets", Reach::own, Reach::everybody, Reach::nobody},
+    {Action::change_dataset, "change datasets", Reach::own, Reach::everybody, Reach::nobody},
+    {Action::approve_change, "approve changes of datasets", Reach::nobody, Reach::everybody, Reach::nobody},
+    {Action::reject_change, "reject changes of datasets", Reach::own, Reach::everybody, Reach::nobody},
 };
 
 }  // namespace
@@ -41,10 +46,11 @@ Reach reach(Role role, Action action) {
   return Reach::nobody;
 }
 
-Result<void> authorize(const Caller& caller, Action action, const Principal& owner) {
+Result<void> authorize(const Caller& caller, Action action, const Principal& owner, bool shared) {
   const auto allowed = reach(caller.role, action);
-  if (allowed == Reach::everybody || (allowed == Reach::own && caller.principal == owner)) return {};
-  if (allowed == Reach::own) return fail(ErrorKind::not_found, "NOT_FOUND", "there is no such thing, or it is not yours");
+  if (allowed == Reach::everybody || (allowed != Reach::nobody && caller.principal == owner)) return {};
+  if (allowed == Reach::project && shared) return {};
+  if (allowed != Reach::nobody) return fail(ErrorKind::not_found, "NOT_FOUND", "there is no such thing, or it is not yours");
   for (const auto& right : kRights) {
     if (right.action == action) {
       return fail(ErrorKind::permission_denied, "ROLE_LACKS_RIGHT",

@@ -16,15 +16,21 @@ enum class Action {
   change_site,      // drain, resume
   report_usage,     // of everybody; one's own needs no more than being somebody
   manage_tokens,
+  read_dataset,     // and its changes; lists are narrowed to what this allows
+  register_dataset, // as whose it is to stand
+  change_dataset,   // labels, owner, replicas; what loosens waits for approve_change
+  approve_change,   // a second person's word: never on one's own (domain::may_approve)
+  reject_change,    // of one's own dataset, or one's own change
 };
 
 /// Whose objects the caller may do this to.
-enum class Reach { nobody, own, everybody };
+enum class Reach { nobody, own, project, everybody };  // project: one's own, and what belongs to a project of one's own
 
 Reach reach(ports::Role role, Action action);
 
 /// Allowed, or the error to answer: permission_denied (ROLE_LACKS_RIGHT) if the role has no such right at all; not_found for
 /// another's object, as if it did not exist. `owner` is the object's; for what has no owner, the caller's own principal.
-Result<void> authorize(const Caller& caller, Action action, const Principal& owner);
+/// `shared`: the object belongs to a project that the caller is a member of.
+Result<void> authorize(const Caller& caller, Action action, const Principal& owner, bool shared = false);
 
 }  // namespace hansa::identity

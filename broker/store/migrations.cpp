@@ -190,7 +190,66 @@ CREATE TABLE tokens(
 ) STRICT;
 )sql";
 
-constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1}};
+constexpr std::string_view kSchema2 = R"sql(
+CREATE TABLE datasets(
+  id TEXT NOT NULL PRIMARY KEY,
+  owner TEXT NOT NULL,
+  project TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  files INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  changed_at_ms INTEGER NOT NULL,
+  version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX datasets_by_content ON datasets(sha256);
+
+CREATE TABLE replicas(
+  dataset TEXT NOT NULL REFERENCES datasets,
+  site TEXT NOT NULL,
+  root TEXT NOT NULL,
+  path TEXT NOT NULL,
+  added BLOB NOT NULL CHECK(length(added) = 16),
+  added_at_ms INTEGER NOT NULL,
+  verified_by TEXT,
+  verified_at_ms INTEGER,
+  expires_at_ms INTEGER,
+  PRIMARY KEY(dataset, site)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dataset_changes(
+  id BLOB NOT NULL PRIMARY KEY CHECK(length(id) = 16),
+  dataset TEXT NOT NULL REFERENCES datasets,
+  version INTEGER NOT NULL,
+  by_whom TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  needs_second_person INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE(dataset, version)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER changes_no_update BEFORE UPDATE ON dataset_changes BEGIN SELECT RAISE(ABORT, 'changes are append-only'); END;
+CREATE TRIGGER changes_no_delete BEFORE DELETE ON dataset_changes BEGIN SELECT RAISE(ABORT, 'changes are append-only'); END;
+
+CREATE TABLE dataset_rulings(
+  change BLOB NOT NULL PRIMARY KEY REFERENCES dataset_changes,
+  version INTEGER NOT NULL,
+  approved INTEGER NOT NULL,
+  by_whom TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER rulings_no_update BEFORE UPDATE ON dataset_rulings BEGIN SELECT RAISE(ABORT, 'rulings are append-only'); END;
+CREATE TRIGGER rulings_no_delete BEFORE DELETE ON dataset_rulings BEGIN SELECT RAISE(ABORT, 'rulings are append-only'); END;
+CREATE TRIGGER rulings_second_person BEFORE INSERT ON dataset_rulings
+WHEN NOT EXISTS(SELECT 1 FROM dataset_changes WHERE id = NEW.change AND needs_second_person AND (NOT NEW.approved OR by_whom <> NEW.by_whom))
+BEGIN SELECT RAISE(ABORT, 'a second person approves'); END;
+)sql";
+
+constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
+                                    Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

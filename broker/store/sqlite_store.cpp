@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/sqlite_store.hpp"
 
+#include "broker/store/catalogue.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
 #include "broker/store/readers.hpp"
@@ -309,6 +310,30 @@ Task<std::vector<ports::ApiToken>> SqliteStore::tokens() {
 Task<ports::ApiToken> SqliteStore::revoke_token(std::string id, UtcTime at) {
   co_return co_await impl_->write<ports::ApiToken>(
       128, [id = std::move(id), at](Connection& db) { return store::revoke_token(db, id, at); });
+}
+
+Task<> SqliteStore::record_step(ports::CatalogueStep step) {
+  const auto bytes = 1024 + 512 * (step.changes.size() + step.dataset.replicas.size());
+  co_return co_await impl_->write<void>(bytes, [step = std::move(step)](Connection& db) { return store::record_step(db, step); });
+}
+
+Task<domain::Dataset> SqliteStore::dataset(DatasetId id) {
+  co_return co_await impl_->read<domain::Dataset>(&Impl::lookups_,
+                                                  [id = std::move(id)](Connection& db) { return read_dataset(db, id); });
+}
+
+Task<std::vector<domain::Dataset>> SqliteStore::datasets(ports::DatasetQuery query) {
+  co_return co_await impl_->read<std::vector<domain::Dataset>>(
+      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_datasets(db, query); });
+}
+
+Task<domain::DatasetChange> SqliteStore::change(domain::ChangeId id) {
+  co_return co_await impl_->read<domain::DatasetChange>(&Impl::lookups_, [id](Connection& db) { return read_change(db, id); });
+}
+
+Task<std::vector<domain::DatasetChange>> SqliteStore::changes(ports::ChangeQuery query) {
+  co_return co_await impl_->read<std::vector<domain::DatasetChange>>(
+      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_changes(db, query); });
 }
 
 }  // namespace hansa::store

@@ -5,6 +5,7 @@
 // Strand: any. Every call resumes its coroutine on the coroutine's own executor, which must outlive close().
 // A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
 
+#include "broker/ports/catalogue.hpp"
 #include "broker/ports/stores.hpp"
 
 #include <cstddef>
@@ -55,7 +56,11 @@ struct Figures {
   std::size_t queued = 0;                    // now
 };
 
-class SqliteStore final : public ports::JobStore, public ports::UsageStore, public ports::SiteStore, public ports::TokenStore {
+class SqliteStore final : public ports::JobStore,
+                          public ports::UsageStore,
+                          public ports::SiteStore,
+                          public ports::TokenStore,
+                          public ports::CatalogueStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -98,6 +103,12 @@ class SqliteStore final : public ports::JobStore, public ports::UsageStore, publ
   async::Task<ports::ApiToken> token_by_hash(std::string hash) override;
   async::Task<std::vector<ports::ApiToken>> tokens() override;
   async::Task<ports::ApiToken> revoke_token(std::string id, UtcTime at) override;
+
+  async::Task<> record_step(ports::CatalogueStep step) override;
+  async::Task<domain::Dataset> dataset(DatasetId id) override;
+  async::Task<std::vector<domain::Dataset>> datasets(ports::DatasetQuery query) override;
+  async::Task<domain::DatasetChange> change(domain::ChangeId id) override;
+  async::Task<std::vector<domain::DatasetChange>> changes(ports::ChangeQuery query) override;
 
  private:
   class Impl;

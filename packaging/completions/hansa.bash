@@ -4,9 +4,10 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report token policy simulate config version"
+  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report data token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
+  local labels="open internal personal health trade-secret export-controlled"
   local options="" script=0
   COMPREPLY=()
 
@@ -15,11 +16,11 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot | --label | --size | --files | --sha256 | --owner | --root | --path) ((i++)) ;;
       -*) ;;
       *)
         case $command in
-          "" | site | report | token | policy | config) command=${command:+$command }$word ;;
+          "" | site | report | data | "data replica" | token | policy | config) command=${command:+$command }$word ;;
           submit) script=1 ;;
         esac
         ;;
@@ -32,7 +33,9 @@ _hansa() {
 
   case $prev in
     --token-file | --ca-file | --trace | --sites | --plot) compopt -o default; return ;;
-    --state) COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
+    --state)
+      [[ $command == "data changes" ]] && states="applied pending approved rejected"
+      COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "table csv json" -- "$cur")); return ;;
     --policy) COMPREPLY=($(compgen -W "hansa home random shortest-queue earliest-start redundant merged" -- "$cur")); return ;;
     --role) COMPREPLY=($(compgen -W "user operator auditor" -- "$cur")); return ;;
@@ -40,13 +43,16 @@ _hansa() {
     --by) COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
-      --load | --seeds | --sample | --add-capacity) return ;;
+      --load | --seeds | --sample | --add-capacity | --size | --files | --sha256 | --owner | --root | --path) return ;;
+    --label) COMPREPLY=($(compgen -W "$labels" -- "$cur")); return ;;
   esac
 
   case $command in
     "") options=$commands ;;
     site) options="show drain resume" ;;
     report) options="usage" ;;
+    data) options="add list show label owner replica changes approve reject" ;;
+    "data replica") options="add remove verify" ;;
     token) options="create list revoke" ;;
     policy) options="check test show" ;;
     config) options="check reference" ;;
@@ -59,11 +65,17 @@ _hansa() {
     resolve) options="--as --reason --json" ;;
     "site drain") options="--reason --json" ;;
     "report usage") options="--by --from --to --format --json" ;;
+    "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;
+    "data list") options="--label --project --owner --limit --all --json" ;;
+    "data label" | "data owner" | "data approve" | "data reject") options="--reason --json" ;;
+    "data replica add") options="--root --path --reason --json" ;;
+    "data replica verify") options="--sha256 --expires --at --reason --json" ;;
+    "data changes") options="--state --limit --all --json" ;;
     "token create") options="--user --role --note --expires --json" ;;
     "policy check") options="--sites --at --json" ;;
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --plot --json" ;;
     "config reference") options="--man" ;;
-    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "data show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

@@ -6,7 +6,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
-        --trace --sites --policy --load --seeds --sample --add-capacity --plot
+        --trace --sites --policy --load --seeds --sample --add-capacity --plot --label --size --files --sha256 --owner --root --path
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -15,7 +15,8 @@ function __hansa_is --description "the command so far is one of the arguments"
         else if not string match -q -- '-*' $word
             set -a words $word
             # A second word belongs to the command's name, or is a script, after which everything is the script's.
-            contains -- $words[1] site report token policy config submit; and test (count $words) -eq 1; or break
+            contains -- $words[1] site report data token policy config submit; and test (count $words) -eq 1; and continue
+            test "$words" = "data replica"; or break
         end
     end
     contains -- "$words" $argv
@@ -41,6 +42,7 @@ complete -c hansa -n '__hansa_is ""' -a resolve -d "Give a job up for lost"
 complete -c hansa -n '__hansa_is ""' -a sites -d "List the sites"
 complete -c hansa -n '__hansa_is ""' -a site -d "Show, drain or resume a site"
 complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
+complete -c hansa -n '__hansa_is ""' -a data -d "Register datasets, their labels and copies"
 complete -c hansa -n '__hansa_is ""' -a token -d "Make, list and revoke tokens"
 complete -c hansa -n '__hansa_is ""' -a policy -d "Check, test and show rule packs"
 complete -c hansa -n '__hansa_is ""' -a simulate -d "Play a trace of jobs at simulated sites"
@@ -48,11 +50,13 @@ complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or expla
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show drain resume"
 complete -c hansa -n '__hansa_is report' -a usage
+complete -c hansa -n '__hansa_is data' -a "add list show label owner replica changes approve reject"
+complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "data add" "data list" "data show" "data label" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -70,20 +74,31 @@ complete -c hansa -n '__hansa_is submit' -l requeue -d "The site may start it ag
 complete -c hansa -n '__hansa_is submit' -l idempotency-key -x -d "The same key gives the same job"
 complete -c hansa -n '__hansa_is submit' -l dry-run -d "Only say where it would go and why"
 complete -c hansa -n '__hansa_is submit' -l wait -d "Wait for its end"
-complete -c hansa -n '__hansa_is submit jobs' -l project -x -d "The project"
+complete -c hansa -n '__hansa_is submit jobs "data add" "data list"' -l project -x -d "The project"
+complete -c hansa -n '__hansa_is "data changes"' -l state -x -a "applied pending approved rejected"
 complete -c hansa -n '__hansa_is jobs' -l state -x -a "accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
 complete -c hansa -n '__hansa_is jobs' -l since -x -d "Accepted since"
-complete -c hansa -n '__hansa_is jobs' -l limit -x -d "At most so many"
-complete -c hansa -n '__hansa_is jobs' -l all -d "All of them"
+complete -c hansa -n '__hansa_is jobs "data list" "data changes"' -l limit -x -d "At most so many"
+complete -c hansa -n '__hansa_is jobs "data list" "data changes"' -l all -d "All of them"
 complete -c hansa -n '__hansa_is wait' -l timeout -x -d "Give up after"
 complete -c hansa -n '__hansa_is logs' -s f -l follow -d "Go on until the job is over"
 complete -c hansa -n '__hansa_is logs' -l stderr -d "What it wrote to standard error"
 complete -c hansa -n '__hansa_is resolve' -l as -x -a lost
-complete -c hansa -n '__hansa_is resolve "site drain"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is resolve "site drain" "data add" "data label" "data owner" "data replica add" "data replica verify" "data approve" "data reject"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
 complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"
 complete -c hansa -n '__hansa_is "report usage"' -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "data add" "data list"' -l label -x -a "open internal personal health trade-secret export-controlled"
+complete -c hansa -n '__hansa_is "data label"' -a "open internal personal health trade-secret export-controlled"
+complete -c hansa -n '__hansa_is "data add"' -l size -x -d "In bytes"
+complete -c hansa -n '__hansa_is "data add"' -l files -x -d "How many files"
+complete -c hansa -n '__hansa_is "data add" "data replica verify"' -l sha256 -x -d "SHA-256 of the manifest"
+complete -c hansa -n '__hansa_is "data add" "data list"' -l owner -x -d "Whose it is"
+complete -c hansa -n '__hansa_is "data replica add"' -l root -x -d "The folder by its name at the site"
+complete -c hansa -n '__hansa_is "data replica add"' -l path -x -d "Where it is beneath that"
+complete -c hansa -n '__hansa_is "data replica verify"' -l at -x -d "When it was looked at"
+complete -c hansa -n '__hansa_is "data replica verify"' -l expires -x -d "Until when it counts"
 complete -c hansa -n '__hansa_is "token create"' -l user -x -d "Whose token"
 complete -c hansa -n '__hansa_is "token create"' -l role -x -a "user operator auditor"
 complete -c hansa -n '__hansa_is "token create"' -l note -x -d "What it is for"

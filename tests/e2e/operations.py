@@ -151,6 +151,41 @@ def metrics_are_what_prometheus_reads():
     assert samples["hansa_store_commits_total"] > 0 and samples['hansa_site_up{site="big"}'] == 1 and 'hansa_jobs{state="held"}' in samples, samples
 
 
+def datasets_need_two_people():
+    """hansa data against the real broker: what restricts counts at once, what loosens waits for another operator; all of it outlives kill -9."""
+    digest = "a" * 64
+    second = broker.call("POST", "/v1/tokens", {"user": "second", "role": "operator"}, user="operator").json
+    broker.tokens["second"] = second["token"]
+    broker.hansa("data", "add", "cohort-7", "--project", "ai-lab", "--label", "personal", "--size", "4096", "--files", "2", "--sha256", digest, check=0)
+    broker.hansa("data", "label", "cohort-7", "personal", "health", "--reason", "diagnoses", check=0)
+    broker.hansa("data", "replica", "add", "cohort-7", "big", "--root", "projects", "--path", "ai/cohort-7", check=0)
+    changes = []
+    for call in (("label", "cohort-7", "personal"), ("replica", "verify", "cohort-7", "big", "--sha256", digest, "--expires", "90d")):
+        waits = broker.hansa("data", *call, "--json", user="operator", check=0)
+        assert b"waits for a second person" in waits.stderr, waits
+        changes.append(json.loads(waits.stdout)["changes"][-1]["id"])
+        broker.hansa("data", "approve", changes[-1], check=4)                   # a user
+        broker.hansa("data", "approve", changes[-1], user="operator", check=4)  # the one who asked
+    before = broker.get("/v1/datasets/cohort-7")
+    assert before["labels"] == ["health", "personal"] and before["replicas"][0]["state"] == "unverified", before
+    broker.kill()
+    broker.start()
+    assert broker.get("/v1/datasets/cohort-7") == before
+    for change in changes:
+        broker.hansa("data", "approve", change, user="second", check=0)
+        broker.hansa("data", "approve", change, user="second", check=8)
+    after = broker.get("/v1/datasets/cohort-7")
+    assert after["labels"] == ["personal"] and after["replicas"][0]["state"] == "verified", after
+    broker.kill()
+    broker.start()
+    assert broker.get("/v1/datasets/cohort-7") == after
+    log = broker.get("/v1/changes?dataset=cohort-7")["changes"]
+    assert [c["state"] for c in log] == ["approved", "approved", "applied", "applied", "applied"], log
+    assert all(c["by"] == "local:operator" and c["ruling"]["by"] == "local:second" for c in log[:2]), log
+    broker.hansa("data", "show", "cohort-7", user="mallory", check=3)
+    assert "change of a dataset ruled on" in broker.log.read_text()
+
+
 def jobs_outlive_the_broker():
     """A job that runs while the broker is killed ends right, and its usage is booked."""
     job = broker.submit({"script": "#!/bin/sh\nsleep 3\necho done\nexit 7\n"})
@@ -381,7 +416,7 @@ if __name__ == "__main__":
     try:
         broker.start()
         wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
-        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should, metrics_are_what_prometheus_reads,
+        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should, metrics_are_what_prometheus_reads, datasets_need_two_people,
                             jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
                             what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing])
         assert broker.stop() == 0, "hansad did not stop cleanly"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The API with all that stands behind it in one thread: the real engine and the real store (in memory), a simulated site of four
-// cores, a virtual clock. alice and bob are members of ai-lab, bob of climate too; carol of nothing. "operator" and "auditor"
-// have these roles.
+// cores, a virtual clock. alice and bob are members of ai-lab, bob of climate too; carol of nothing. "operator",
+// "operator-2" and "auditor" have these roles.
 
 #include "broker/api/api.hpp"
 #include "broker/engine/engine.hpp"
@@ -70,18 +70,22 @@ class ApiUnderTest {
                                                                      .accounts = accounts_,
                                                                      .log = log_},
                                                engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
+    catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_);
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
     api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
                                             .jobs = *store_,
                                             .usage = *store_,
+                                            .datasets = *store_,
+                                            .catalogue = *catalogue_,
                                             .tokens = *tokens_,
                                             .scheduler = time,
                                             .log = log_,
                                             .more_metrics = {}},
                                  BrokerFacts{.name = "b1", .country = "FI", .version = "1", .sites = {"alpha", "beta"}});
-    for (const auto* name : {"alice", "bob", "carol", "operator", "auditor"}) {
-      const auto role = identity::parse_role(name).value_or(ports::Role::user);
-      auto made = ask(tokens_->create(Principal("local:" + std::string(name)), role, "", std::nullopt));
+    for (const auto* word : {"alice", "bob", "carol", "operator", "operator-2", "auditor"}) {
+      const std::string name = word;
+      const auto role = identity::parse_role(name.substr(0, name.find('-'))).value_or(ports::Role::user);
+      auto made = ask(tokens_->create(Principal("local:" + name), role, "", std::nullopt));
       REQUIRE(made);
       secrets_[name] = made->token.reveal();
     }
@@ -157,6 +161,7 @@ class ApiUnderTest {
       [](const SiteId&, const Error&) {}};
   std::unique_ptr<store::SqliteStore> store_;
   std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<engine::Catalogue> catalogue_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
   std::unique_ptr<Api> api_;
   std::map<std::string, std::string> secrets_;

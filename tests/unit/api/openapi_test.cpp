@@ -4,8 +4,11 @@
 #include "broker/api/openapi_parts.hpp"
 #include "broker/api/routes.hpp"
 #include "broker/domain/transition.hpp"
+#include "broker/wire/dataset_request.hpp"
+#include "broker/wire/dataset_views.hpp"
 #include "broker/wire/job_request.hpp"
 #include "broker/wire/views.hpp"
+#include "policies/rules/vocabulary.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -222,7 +225,7 @@ TEST_CASE("a body is promised only where one can be sent") {
   for_each_operation([](const auto& path, const auto& method, const Json& operation) {
     CAPTURE(method, path);
     if (operation.contains("requestBody")) {
-      CHECK(method == "post");
+      CHECK((method == "post" || method == "patch"));
       CHECK(operation["requestBody"]["content"].contains("application/json"));
     }
   });
@@ -282,6 +285,58 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
   const auto problem = wire::problem_view(error, 409, "req");
   CHECK(fields(problem) == properties("Problem"));
   CHECK(breach(problem, schemas()["Problem"]).empty());
+}
+
+TEST_CASE("datasets and their changes have exactly the documented fields, of the documented types") {
+  using namespace domain;
+  Dataset dataset{.id = DatasetId("d"), .labels = {Label("open")}};
+  dataset.replicas = {{.site = SiteId("alpha")},
+                      {.site = SiteId("beta"), .verified = Verification{.by = Principal("a"), .at = at(0), .expires_at = at(9)}}};
+  DatasetChange change{.dataset = dataset.id, .body = ReplicaRemoved{SiteId("alpha")}};
+  const auto bare = wire::change_view(change);
+  change.ruling = Ruling{.approved = true, .by = Principal("b"), .at = at(1), .reason = "r"};
+  const auto view = wire::outcome_view(dataset, std::vector{change}, at(1));
+  CHECK(fields(view) == properties("DatasetOutcome"));
+  CHECK(fields(view["dataset"]) == properties("Dataset"));
+  for (const auto& replica : view["dataset"]["replicas"]) CHECK(fields(replica) == properties("Replica"));
+  CHECK(fields(view["changes"][0]) == properties("DatasetChange"));
+  CHECK(fields(view["changes"][0]["ruling"]) == properties("Ruling"));
+  CHECK(breach(view, schemas()["DatasetOutcome"]).empty());
+  CHECK(breach(bare, schemas()["DatasetChange"]).empty());
+  CHECK(schemas()["DatasetChange"]["properties"]["change"]["enum"].size() == std::variant_size_v<DatasetChangeBody>);
+  CHECK(schemas()["Label"]["enum"] == Json(rules::data_labels()));
+}
+
+TEST_CASE("the documented fields of what the registry is asked are those that are read") {
+  const std::string hash(64, 'a');
+  const std::string_view kSites[] = {"alpha"};
+  const Json dataset{{"id", "d"},       {"project", "p"}, {"owner", "alice"}, {"labels", {"open"}},
+                     {"size_bytes", 0}, {"files", 1},     {"sha256", hash},   {"reason", "r"}};
+  REQUIRE(wire::dataset_from_json(dataset, rules::data_labels()));
+  CHECK(fields(dataset) == properties("DatasetRequest"));
+  CHECK(breach(dataset, schemas()["DatasetRequest"]).empty());
+  const Json amendment{{"labels", {"open"}}, {"owner", "bob"}, {"reason", "r"}};
+  REQUIRE(wire::amendment_from_json(amendment, rules::data_labels()));
+  CHECK(fields(amendment) == properties("DatasetAmendment"));
+  const Json replica{{"site", "alpha"}, {"root", "r"}, {"path", "p"}, {"reason", "r"}};
+  REQUIRE(wire::replica_from_json(replica, kSites));
+  CHECK(fields(replica) == properties("ReplicaRequest"));
+  const Json evidence{{"sha256", hash}, {"verified_at", "2026-11-22"}, {"expires_at", "2026-11-23"}, {"reason", "r"}};
+  REQUIRE(wire::evidence_from_json(evidence));
+  CHECK(fields(evidence) == properties("EvidenceRequest"));
+  // What the document requires is required, and no more.
+  const auto required = [](const Json& whole, const char* schema, auto read) {
+    for (const auto& [field, value] : whole.items()) {
+      auto without = whole;
+      without.erase(field);
+      const auto& names = schemas()[schema]["required"];
+      CAPTURE(schema, field);
+      CHECK(read(without) == (std::ranges::find(names, Json(field)) == names.end()));
+    }
+  };
+  required(dataset, "DatasetRequest", [](const Json& j) { return wire::dataset_from_json(j, rules::data_labels()).has_value(); });
+  required(replica, "ReplicaRequest", [&](const Json& j) { return wire::replica_from_json(j, kSites).has_value(); });
+  required(evidence, "EvidenceRequest", [](const Json& j) { return wire::evidence_from_json(j).has_value(); });
 }
 
 TEST_CASE("the documented fields of a job request are those that are read") {

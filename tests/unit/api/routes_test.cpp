@@ -53,6 +53,18 @@ TEST_CASE("every path and method: the operation, or what is allowed instead") {
       {"GET", "/v1/sites/alpha", "getSite"},
       {"POST", "/v1/sites/alpha/drain", "drainSite"},
       {"POST", "/v1/sites/alpha/resume", "resumeSite"},
+      {"POST", "/v1/datasets", "registerDataset"},
+      {"GET", "/v1/datasets", "listDatasets"},
+      {"GET", "/v1/datasets/d", "getDataset"},
+      {"PATCH", "/v1/datasets/d", "amendDataset"},
+      {"POST", "/v1/datasets/d/replicas", "addReplica"},
+      {"DELETE", "/v1/datasets/d/replicas/alpha", "removeReplica"},
+      {"POST", "/v1/datasets/d/replicas/alpha/verify", "verifyReplica"},
+      {"GET", "/v1/changes", "listChanges"},
+      {"POST", "/v1/changes/x/approve", "approveChange"},
+      {"POST", "/v1/changes/x/reject", "rejectChange"},
+      {"PUT", "/v1/datasets/d", "405 GET, PATCH"},
+      {"GET", "/v1/datasets/d/replicas", "405 POST"},
       {"GET", "/v1/reports/usage", "reportUsage"},
       {"POST", "/v1/tokens", "createToken"},
       {"GET", "/v1/tokens", "listTokens"},
@@ -117,6 +129,7 @@ TEST_CASE("a path's parameters are taken as they are") {
   using Path = decltype(Match::path);
   CHECK(match("GET", "/v1/jobs/01ARYZ6S41TSV4RRFFQ69G5FAV").path == Path{{"id", "01ARYZ6S41TSV4RRFFQ69G5FAV"}});
   CHECK(match("POST", "/v1/sites/a b\xC3\xA5?/drain").path == Path{{"id", "a b\xC3\xA5?"}});
+  CHECK(match("DELETE", "/v1/datasets/d/replicas/alpha").path == Path{{"id", "d"}, {"site", "alpha"}});
   CHECK(match("GET", "/v1/jobs/{id}").path == Path{{"id", "{id}"}});
   CHECK(match("GET", "/v1/jobs/bulk").path == Path{{"id", "bulk"}});
   CHECK(match("POST", "/v1/jobs/bulk").path.empty());

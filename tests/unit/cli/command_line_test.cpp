@@ -63,6 +63,18 @@ TEST_CASE("a command of two words, a repeated option, a value that looks like an
   CHECK(sites->value("--name") == "");
 }
 
+TEST_CASE("a command's name may have three words, options between them", "[command_line]") {
+  const auto call = parsed({"data", "replica", "--root", "r", "add", "d", "alpha"});
+  CHECK_FALSE(call);  // options of a command stand after it
+  const auto good = parsed({"--url", "http://x", "data", "replica", "add", "d", "--root", "r", "alpha"});
+  REQUIRE(good);
+  CHECK(good->command()->name == "data replica add");
+  CHECK(good->operands() == std::vector<std::string>{"d", "alpha"});
+  const auto shorter = parsed({"data", "add", "replica"});
+  REQUIRE(shorter);
+  CHECK(shorter->command()->name == "data add");
+}
+
 TEST_CASE("help and version ask for nothing else", "[command_line]") {
   const auto call = parsed({"resolve", "--help"});
   REQUIRE(call);
@@ -78,6 +90,12 @@ TEST_CASE("a wrong command line says what is wrong and where the help is", "[com
   CHECK(fault({"site"}) == "hansa site needs one of: show, drain, resume; see: hansa site --help");
   CHECK(fault({"site", "drian", "x"})
             .starts_with("hansa site does not know \"drian\" (did you mean \"drain\"?); it knows show, drain, resume"));
+  CHECK(fault({"data", "replica"}) == "hansa data replica needs one of: add, remove, verify; see: hansa data replica --help");
+  CHECK(fault({"data", "replcia", "add"})
+            .starts_with("hansa data does not know \"replcia\" (did you mean \"replica\"?); it knows add, list"));
+  CHECK(fault({"data", "replica", "list", "x"}).starts_with("hansa data replica does not know \"list\""));
+  CHECK(fault({"data", "rep"}).starts_with("hansa data does not know \"rep\""));
+  CHECK(fault({"data", ""}).starts_with("hansa data does not know \"\""));
   CHECK(fault({"submit", "--nods", "2", "x"}) ==
         "hansa submit has no option \"--nods\" (did you mean \"--nodes\"?); see: hansa submit --help");
   CHECK(fault({"submit", "-N", "2", "x"}).starts_with("hansa submit has no option \"-N\""));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The man page and the shell completions are written by hand; the table of commands says what must be in them.
 #include "broker/cli/commands.hpp"
+#include "policies/rules/vocabulary.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -92,6 +93,21 @@ TEST_CASE("bash and zsh complete every command and option, and no other", "[docu
       CHECK(has_word(text, command.name.substr(0, command.name.find(' '))));
       if (blank != std::string_view::npos) CHECK(has_word(text, command.name.substr(blank + 1)));
     }
+  }
+}
+
+TEST_CASE("labels are offered as the rules' vocabulary has them, all of them", "[documents]") {
+  for (const auto* file : {"man/hansa.1", "completions/hansa.bash", "completions/_hansa", "completions/hansa.fish"}) {
+    CAPTURE(file);
+    auto text = document(file);
+    for (auto at = text.find("\\-"); at != std::string::npos; at = text.find("\\-", at)) text.replace(at, 2, "-");
+    std::string all, sentence;
+    for (const auto label : rules::data_labels()) {
+      all += (all.empty() ? "" : " ") + std::string(label);
+      sentence += (sentence.empty() ? "" : label == rules::data_labels().back() ? " or " : ", ") + std::string(label);
+    }
+    const bool listed = text.contains(all + "\"") || text.contains(all + ")") || text.contains(sentence + ";");
+    CHECK(listed);
   }
 }
 

@@ -26,10 +26,11 @@ Answer ask(Role role, Action action, bool own) {
   return Answer::lacks_right;
 }
 
-constexpr Action kActions[] = {Action::submit_jobs, Action::read_job,     Action::read_output,
-                               Action::change_job,  Action::resolve_job,  Action::read_sites,
-                               Action::change_site, Action::report_usage, Action::manage_tokens};
-static_assert(std::size(kActions) == static_cast<std::size_t>(Action::manage_tokens) + 1);
+constexpr Action kActions[] = {Action::submit_jobs,    Action::read_job,     Action::read_output,      Action::change_job,
+                               Action::resolve_job,    Action::read_sites,   Action::change_site,      Action::report_usage,
+                               Action::manage_tokens,  Action::read_dataset, Action::register_dataset, Action::change_dataset,
+                               Action::approve_change, Action::reject_change};
+static_assert(std::size(kActions) == static_cast<std::size_t>(Action::reject_change) + 1);
 
 }  // namespace
 
@@ -41,11 +42,13 @@ TEST_CASE("the rights of every role, on one's own and on another's") {
   } kMatrix[] = {
       //                       user          operator      auditor
       //                       own    other  own    other  own    other
-      {Action::submit_jobs, yes, gone, yes, gone, lacks, lacks},     {Action::read_job, yes, gone, yes, yes, yes, yes},
-      {Action::read_output, yes, gone, yes, gone, lacks, lacks},     {Action::change_job, yes, gone, yes, yes, lacks, lacks},
-      {Action::resolve_job, lacks, lacks, yes, yes, lacks, lacks},   {Action::read_sites, yes, yes, yes, yes, yes, yes},
-      {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},   {Action::report_usage, yes, gone, yes, yes, yes, yes},
-      {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::submit_jobs, yes, gone, yes, gone, lacks, lacks},      {Action::read_job, yes, gone, yes, yes, yes, yes},
+      {Action::read_output, yes, gone, yes, gone, lacks, lacks},      {Action::change_job, yes, gone, yes, yes, lacks, lacks},
+      {Action::resolve_job, lacks, lacks, yes, yes, lacks, lacks},    {Action::read_sites, yes, yes, yes, yes, yes, yes},
+      {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},    {Action::report_usage, yes, gone, yes, yes, yes, yes},
+      {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},  {Action::read_dataset, yes, gone, yes, yes, yes, yes},
+      {Action::register_dataset, yes, gone, yes, yes, lacks, lacks},  {Action::change_dataset, yes, gone, yes, yes, lacks, lacks},
+      {Action::approve_change, lacks, lacks, yes, yes, lacks, lacks}, {Action::reject_change, yes, gone, yes, yes, lacks, lacks},
   };
   REQUIRE(std::size(kMatrix) == std::size(kActions));
   for (std::size_t i = 0; i < std::size(kMatrix); ++i) {
@@ -80,6 +83,16 @@ TEST_CASE("another's object is told of as if it did not exist, a missing right b
   CHECK_FALSE(authorize(user, Action::read_job, Principal("")));
   CHECK_FALSE(authorize(user, Action::read_job, Principal("local:Alice")));
   CHECK_FALSE(authorize(user, Action::read_job, Principal("other:alice")));
+}
+
+TEST_CASE("what a project has, its members read, and do no more to it than to another's") {
+  const Caller member{.principal = Principal("local:alice"), .role = Role::user, .token_id = ""};
+  const Principal owner("local:bob");
+  for (const auto action : kActions) {
+    const bool read = action == Action::read_dataset || action == Action::read_sites;
+    CHECK(authorize(member, action, owner, true).has_value() == read);
+  }
+  CHECK_FALSE(authorize(member, Action::read_dataset, owner, false));
 }
 
 TEST_CASE("a role that is none reaches nobody") {

@@ -97,6 +97,31 @@ TEST_CASE("events and usage cannot be edited, not even by a replacement") {
   CHECK_THROWS_AS(db.run_script("INSERT INTO broker VALUES(1, 2, 'text')"), SqliteFailure);         // STRICT
 }
 
+TEST_CASE("what was changed about a dataset, and who approved it, cannot be edited, and nobody approves their own") {
+  auto db = memory();
+  REQUIRE(db.apply_settings(Connection::Mode::read_write));
+  REQUIRE(migrate(db, migrations(), UtcTime{}));
+  db.run_script(
+      "INSERT INTO datasets VALUES('d', 'alice', 'p', '[\"open\"]', 1, 1, 'h', 0, 0, 2);"
+      "INSERT INTO dataset_changes VALUES(zeroblob(16), 'd', 1, 'alice', 0, '', 0, 'registered', '{}');"
+      "INSERT INTO dataset_changes VALUES(x'0102030405060708090a0b0c0d0e0f10', 'd', 2, 'alice', 0, '', 1, 'owner_changed', "
+      "'{}');");
+  const std::string ruling = "INSERT INTO dataset_rulings VALUES(x'0102030405060708090a0b0c0d0e0f10', 3, 1, ";
+  CHECK_THROWS_AS(db.run_script(ruling + "'alice', 0, '')"), SqliteFailure);
+  CHECK_THROWS_AS(db.run_script("INSERT INTO dataset_rulings VALUES(zeroblob(16), 3, 1, 'bob', 0, '')"), SqliteFailure);
+  db.run_script(ruling + "'bob', 0, '')");
+  for (const auto* edit :
+       {"UPDATE dataset_changes SET by_whom = 'x'", "DELETE FROM dataset_changes", "UPDATE dataset_rulings SET approved = 0",
+        "DELETE FROM dataset_rulings", "DELETE FROM datasets",
+        "INSERT OR REPLACE INTO dataset_changes VALUES(zeroblob(16), 'd', 1, 'x', 0, '', 0, 'registered', '{}')",
+        "INSERT OR REPLACE INTO dataset_changes VALUES(x'ff02030405060708090a0b0c0d0e0f10', 'd', 1, 'x', 0, '', 0, 'x', '{}')",
+        "INSERT OR REPLACE INTO dataset_rulings VALUES(x'0102030405060708090a0b0c0d0e0f10', 3, 0, 'carol', 0, '')",
+        "INSERT INTO dataset_changes VALUES(x'ff02030405060708090a0b0c0d0e0f10', 'nobody''s', 1, 'x', 0, '', 0, 'x', '{}')"}) {
+    INFO(edit);
+    CHECK_THROWS_AS(db.run_script(edit), SqliteFailure);
+  }
+}
+
 TEST_CASE("what is asked often finds its rows by an index, in order, without sorting") {
   auto db = memory();
   REQUIRE(migrate(db, migrations(), UtcTime{}));
@@ -114,5 +139,7 @@ TEST_CASE("what is asked often finds its rows by an index, in order, without sor
   check("SELECT * FROM decisions WHERE job = 1 ORDER BY sequence DESC LIMIT 1", "decisions_by_job");
   check("SELECT * FROM usage_records WHERE ended_s >= 1 AND ended_s < 2", "usage_by_end");
   check("SELECT * FROM usage_records WHERE job = 1", "usage_by_job");
+  check("SELECT labels FROM datasets WHERE sha256 = 'h'", "datasets_by_content");
+  check("SELECT * FROM replicas WHERE dataset = 'd' ORDER BY site", "PRIMARY KEY");
   check("SELECT * FROM idempotency WHERE key = 'k' AND owner = 'o'", "PRIMARY KEY");
 }

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/answers.hpp"
+#include "broker/wire/dataset_request.hpp"
+#include "broker/wire/dataset_views.hpp"
+#include "policies/rules/vocabulary.hpp"
+
+namespace hansa::api {
+
+using identity::Action;
+
+namespace {
+
+constexpr std::int64_t kMaxPage = 1'000;
+constexpr std::size_t kDepth = 8;
+constexpr std::string_view kStates[] = {"applied", "pending", "approved", "rejected"};
+
+const engine::Catalogue& catalogue(const Exchange& exchange) { return exchange.api.parts().catalogue; }
+UtcTime now(const Exchange& exchange) { return exchange.api.parts().scheduler.now_utc(); }
+
+Result<void> may(const Exchange& exchange, Action action, const domain::Dataset& dataset) {
+  return identity::authorize(exchange.caller, action, dataset.owner,
+                             catalogue(exchange).is_member(exchange.caller.principal, dataset.project));
+}
+
+/// What the caller may see, where that is not everything.
+std::optional<ports::Audience> audience(const Exchange& exchange) {
+  if (identity::reach(exchange.caller.role, Action::read_dataset) == identity::Reach::everybody) return std::nullopt;
+  return catalogue(exchange).audience_of(exchange.caller.principal);
+}
+
+/// The dataset, if the caller may do this to it; as if it did not exist to whom may not even see it.
+async::Task<domain::Dataset> find_dataset(const Exchange& exchange, DatasetId id, Action action) {
+  const auto missing = [&] {
+    return fail(ErrorKind::not_found, "DATASET_NOT_FOUND",
+                "there is no dataset " + id.str().substr(0, 128) + ", or it is not yours; see: hansa data list");
+  };
+  auto dataset = co_await exchange.api.parts().datasets.dataset(id);
+  if (!dataset) {
+    if (dataset.error().kind == ErrorKind::not_found) co_return missing();
+    co_return dataset;
+  }
+  if (!may(exchange, Action::read_dataset, *dataset)) co_return missing();
+  if (auto allowed = may(exchange, action, *dataset); !allowed) {
+    if (allowed.error().kind != ErrorKind::not_found) co_return std::unexpected(allowed.error());
+    co_return fail(ErrorKind::permission_denied, "NOT_THE_OWNER",
+                   "dataset " + dataset->id.str() + " is " + dataset->owner.str() + "'s: only its owner and operators change it");
+  }
+  co_return dataset;
+}
+
+async::Task<domain::Dataset> dataset_of_path(const Exchange& exchange, Action action) {
+  return find_dataset(exchange, DatasetId{exchange.path.at("id")}, action);
+}
+
+http::Response outcome_answer(const Exchange& exchange, int status, const engine::CatalogueOutcome& outcome) {
+  return json_answer(status, wire::outcome_view(outcome.dataset, outcome.changes, now(exchange)));
+}
+
+async::Task<http::Response> rule_on_change(Exchange exchange, bool approve) {
+  const auto& text = exchange.path.at("id");
+  const auto missing = [&] {
+    return fail(ErrorKind::not_found, "CHANGE_NOT_FOUND",
+                "there is no change " + text.substr(0, 40) + ", or it is not yours; see: hansa data changes");
+  };
+  const auto action = approve ? Action::approve_change : Action::reject_change;
+  if (identity::reach(exchange.caller.role, action) == identity::Reach::nobody)
+    co_return std::unexpected(identity::authorize(exchange.caller, action, exchange.caller.principal).error());
+  BodyReader body(exchange.request);
+  auto reason = approve ? body.text("reason") : body.required("reason");
+  if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
+
+  const auto id = Ulid::parse(text);
+  if (!id) co_return missing();
+  auto& parts = exchange.api.parts();
+  auto change = co_await parts.datasets.change(*id);
+  if (!change && change.error().kind != ErrorKind::not_found) co_return std::unexpected(change.error());
+  if (!change) co_return missing();
+  auto dataset = co_await find_dataset(exchange, change->dataset, Action::read_dataset);
+  if (!dataset && dataset.error().kind != ErrorKind::not_found) co_return std::unexpected(dataset.error());
+  if (!dataset) co_return missing();
+  if (!identity::authorize(exchange.caller, action, change->by) && !may(exchange, action, *dataset)) {
+    co_return fail(ErrorKind::permission_denied, "NOT_THE_OWNER",
+                   "only who made change " + id->str() + ", the dataset's owner and operators reject it");
+  }
+  auto done = co_await parts.catalogue.rule({exchange.caller.principal, std::move(reason)}, std::move(*dataset),
+                                            std::move(*change), approve);
+  if (!done) co_return std::unexpected(done.error());
+  co_return outcome_answer(exchange, 200, *done);
+}
+
+}  // namespace
+
+async::Task<http::Response> register_dataset(Exchange exchange) {
+  const auto& caller = exchange.caller;
+  if (auto allowed = identity::authorize(caller, Action::register_dataset, caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
+  auto json = parse_json(exchange.request.body, kDepth);
+  if (!json) co_return std::unexpected(json.error());
+  auto asked = wire::dataset_from_json(*json, rules::data_labels());
+  if (!asked) co_return std::unexpected(asked.error());
+  auto& what = asked->what;
+  if (what.owner.empty()) what.owner = caller.principal;
+  if (!identity::authorize(caller, Action::register_dataset, what.owner)) {
+    auto refused = fail(ErrorKind::permission_denied, "NOT_THE_OWNER", "only operators register what belongs to somebody else");
+    refused.error().faults.push_back({"/owner", refused.error().message});
+    co_return refused;
+  }
+  auto& parts = exchange.api.parts();
+  auto project = parts.engine.intake().project_for(what.owner, what.project);
+  if (!project) co_return std::unexpected(project.error());
+  what.project = std::move(*project);
+  auto done = co_await parts.catalogue.add({caller.principal, std::move(asked->reason)}, std::move(asked->id), std::move(what));
+  if (!done) co_return std::unexpected(done.error());
+  auto answer = outcome_answer(exchange, 201, *done);
+  answer.headers.emplace_back("Location", "/v1/datasets/" + done->dataset.id.str());
+  co_return answer;
+}
+
+async::Task<http::Response> list_datasets(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  ports::DatasetQuery wanted{.audience = audience(exchange)};
+  if (const auto label = query.text("label")) {
+    if (std::ranges::find(rules::data_labels(), *label) == rules::data_labels().end())
+      query.fault("label", no_such("label", *label, rules::data_labels()));
+    wanted.label = domain::Label{*label};
+  }
+  if (const auto project = query.text("project")) wanted.project = ProjectId{*project};
+  if (const auto owner = query.text("owner")) wanted.owner = Principal{*owner};
+  wanted.limit = static_cast<std::size_t>(query.integer("limit", 100, 1, kMaxPage));
+  if (const auto cursor = query.text("cursor")) {
+    wanted.after = DatasetId{*cursor};
+    if (!domain::is_dataset_id(*cursor)) query.fault("cursor", "must be the \"next_cursor\" of an earlier answer");
+  }
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+  const auto limit = wanted.limit;
+  auto datasets = co_await exchange.api.parts().datasets.datasets(std::move(wanted));
+  if (!datasets) co_return std::unexpected(datasets.error());
+  Json list = Json::array();
+  for (const auto& dataset : *datasets) list.push_back(wire::dataset_view(dataset, now(exchange)));
+  const bool more = datasets->size() == limit;
+  co_return json_answer(200, {{"datasets", std::move(list)}, {"next_cursor", more ? Json(datasets->back().id.str()) : Json()}});
+}
+
+async::Task<http::Response> get_dataset(Exchange exchange) {
+  auto dataset = co_await dataset_of_path(exchange, Action::read_dataset);
+  if (!dataset) co_return std::unexpected(dataset.error());
+  co_return json_answer(200, wire::dataset_view(*dataset, now(exchange)));
+}
+
+async::Task<http::Response> amend_dataset(Exchange exchange) {
+  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  if (!dataset) co_return std::unexpected(dataset.error());
+  auto json = parse_json(exchange.request.body, kDepth);
+  if (!json) co_return std::unexpected(json.error());
+  auto asked = wire::amendment_from_json(*json, rules::data_labels());
+  if (!asked) co_return std::unexpected(asked.error());
+  auto done =
+      co_await exchange.api.parts().catalogue.amend({exchange.caller.principal, std::move(asked->reason)}, std::move(*dataset),
+                                                    std::move(asked->labels), std::move(asked->owner));
+  if (!done) co_return std::unexpected(done.error());
+  co_return outcome_answer(exchange, 200, *done);
+}
+
+async::Task<http::Response> add_replica(Exchange exchange) {
+  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  if (!dataset) co_return std::unexpected(dataset.error());
+  auto json = parse_json(exchange.request.body, kDepth);
+  if (!json) co_return std::unexpected(json.error());
+  auto asked = wire::replica_from_json(*json, exchange.api.sites());
+  if (!asked) co_return std::unexpected(asked.error());
+  auto done = co_await exchange.api.parts().catalogue.add_replica({exchange.caller.principal, std::move(asked->reason)},
+                                                                  std::move(*dataset), std::move(asked->what));
+  if (!done) co_return std::unexpected(done.error());
+  co_return outcome_answer(exchange, 201, *done);
+}
+
+async::Task<http::Response> remove_replica(Exchange exchange) {
+  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  if (!dataset) co_return std::unexpected(dataset.error());
+  auto done = co_await exchange.api.parts().catalogue.remove_replica({exchange.caller.principal, ""}, std::move(*dataset),
+                                                                     SiteId{exchange.path.at("site")});
+  if (!done) co_return std::unexpected(done.error());
+  co_return outcome_answer(exchange, 200, *done);
+}
+
+async::Task<http::Response> verify_replica(Exchange exchange) {
+  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  if (!dataset) co_return std::unexpected(dataset.error());
+  auto json = parse_json(exchange.request.body, kDepth);
+  if (!json) co_return std::unexpected(json.error());
+  auto asked = wire::evidence_from_json(*json);
+  if (!asked) co_return std::unexpected(asked.error());
+  engine::Evidence evidence{
+      .site = SiteId{exchange.path.at("site")}, .hash = std::move(asked->hash), .at = asked->at, .expires_at = asked->expires_at};
+  auto done = co_await exchange.api.parts().catalogue.verify_replica({exchange.caller.principal, std::move(asked->reason)},
+                                                                     std::move(*dataset), std::move(evidence));
+  if (!done) co_return std::unexpected(done.error());
+  co_return outcome_answer(exchange, 200, *done);
+}
+
+async::Task<http::Response> list_changes(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  ports::ChangeQuery wanted{.audience = audience(exchange)};
+  if (const auto dataset = query.text("dataset")) wanted.dataset = DatasetId{*dataset};
+  if (const auto state = query.text("state")) {
+    wanted.state = domain::parse_change_state(*state);
+    if (!wanted.state) query.fault("state", no_such("state", *state, kStates));
+  }
+  wanted.limit = static_cast<std::size_t>(query.integer("limit", 100, 1, kMaxPage));
+  if (const auto cursor = query.text("cursor")) {
+    wanted.before = Ulid::parse(*cursor);
+    if (!wanted.before) query.fault("cursor", "must be the \"next_cursor\" of an earlier answer");
+  }
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+  const auto limit = wanted.limit;
+  auto changes = co_await exchange.api.parts().datasets.changes(std::move(wanted));
+  if (!changes) co_return std::unexpected(changes.error());
+  Json list = Json::array();
+  for (const auto& change : *changes) list.push_back(wire::change_view(change));
+  const bool more = changes->size() == limit;
+  co_return json_answer(200, {{"changes", std::move(list)}, {"next_cursor", more ? Json(changes->back().id.str()) : Json()}});
+}
+
+async::Task<http::Response> approve_change(Exchange exchange) { return rule_on_change(std::move(exchange), true); }
+async::Task<http::Response> reject_change(Exchange exchange) { return rule_on_change(std::move(exchange), false); }
+
+}  // namespace hansa::api

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/commands.hpp"
+#include "broker/cli/pages.hpp"
+#include "broker/cli/submission.hpp"
+
+#include <charconv>
+
+namespace hansa::cli {
+namespace {
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string dataset_path(const Invocation& call, std::string_view rest = {}) {
+  return "/v1/datasets/" + percent_encoded(call.operands()[0]) + std::string(rest);
+}
+std::string replica_path(const Invocation& call, std::string_view rest = {}) {
+  return dataset_path(call, "/replicas/") + percent_encoded(call.operands()[1]) + std::string(rest);
+}
+
+/// The broker's faults, their places in the words of the command line.
+Error in_words(Error error) {
+  constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+      {"/id", "DATASET"},      {"/project", "--project"}, {"/labels", "--label"},       {"/size_bytes", "--size"},
+      {"/files", "--files"},   {"/sha256", "--sha256"},   {"/owner", "--owner"},        {"/site", "SITE"},
+      {"/root", "--root"},     {"/path", "--path"},       {"/expires_at", "--expires"}, {"/verified_at", "--at"},
+      {"/reason", "--reason"},
+  };
+  for (auto& [where, message] : error.faults) {
+    for (const auto& [pointer, word] : kWords) {
+      if (where == pointer || where.starts_with(std::string(pointer) + "/")) {
+        where = word;
+        break;
+      }
+    }
+  }
+  if (error.faults.size() == 1 && !error.faults[0].where.empty())
+    error.message = error.faults[0].where + ": " + error.faults[0].message;
+  if (error.faults.size() > 1)
+    error.message = "the broker does not take this; " + std::to_string(error.faults.size()) + " things are wrong:";
+  return error;
+}
+
+Result<Json> whole_number(std::string_view option, std::string_view text) {
+  std::int64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || at != end || number < 0 || number > kMostExact)
+    return fail(ErrorKind::invalid_argument, "USAGE",
+                std::string(option) + " must be a whole number, without a unit, as in 155000000000");
+  return Json(number);
+}
+
+std::string listed(const Json& list) {
+  std::string text;
+  if (!list.is_array()) return text;
+  for (const auto& entry : list) {
+    if (entry.is_string()) text += (text.empty() ? "" : ", ") + printable(entry.get<std::string>());
+  }
+  return text;
+}
+
+std::string bytes_text(const Json& json) {
+  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  const auto bytes = number(json, "size_bytes");
+  if (!bytes) return {};
+  auto value = *bytes;
+  std::size_t unit = 0;
+  while (value >= 10 * 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  return std::to_string(value) + " " + kUnits[unit];
+}
+
+/// What a change does, in a few words.
+std::string what_text(const Json& change) {
+  const auto name = raw_text(change, "change");
+  const auto& details = member(change, "details");
+  if (name == "registered") return "registered: " + listed(member(details, "labels"));
+  if (name == "relabelled") return "labels: " + listed(member(details, "before")) + " -> " + listed(member(details, "after"));
+  if (name == "owner_changed") return "owner: " + shown(details, "before") + " -> " + shown(details, "after");
+  if (name == "replica_added")
+    return "replica added: " + shown(details, "site") + " " + shown(details, "root") + ":" + shown(details, "path");
+  if (name == "replica_removed") return "replica removed: " + shown(details, "site");
+  if (name == "replica_verified")
+    return "replica verified: " + shown(details, "site") + ", until " + shown(details, "expires_at");
+  return printable(name);
+}
+
+Tint change_tint(std::string_view state) { return state == "pending" ? Tint::odd : state == "rejected" ? Tint::bad : Tint::none; }
+
+std::string change_table(const Json& changes, const Look& look) {
+  Table table({{"CHANGE"}, {"DATASET"}, {"STATE"}, {"AT"}, {"BY"}, {"WHAT", false, true}, {"REASON", false, true}, {"RULED BY"}});
+  for (const auto& change : changes) {
+    const auto state = shown(change, "state");
+    table.add({shown(change, "id"), shown(change, "dataset"), Cell(state, change_tint(state)), shown(change, "at"),
+               shown(change, "by"), what_text(change), shown(change, "reason"), shown(member(change, "ruling"), "by")});
+  }
+  return table.text(look);
+}
+
+/// What became of a request: its changes, and who has to do what about them.
+Result<ExitStatus> tell_outcome(Session& session, const Invocation& call, const Answer& answer) {
+  const auto outcome = Session::read(answer);
+  if (!outcome) return std::unexpected(outcome.error());
+  const auto& changes = member(*outcome, "changes");
+  if (!changes.is_array())
+    return fail(ErrorKind::internal, "BAD_ANSWER", "what answers there is no Hansa broker; check the address");
+  if (call.has("--json"))
+    session.print(answer.body);
+  else if (!changes.empty())
+    session.print(change_table(changes, session.look()));
+  if (changes.empty()) session.note("nothing to change: it is so already");
+  for (const auto& change : changes) {
+    if (raw_text(change, "state") == "pending")
+      session.note("waits for a second person, an operator: hansa data approve " + shown(change, "id"));
+  }
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> ask(Session& session, const Invocation& call, std::string_view method, const std::string& target,
+                       const std::string& body = {}) {
+  auto answer = session.send(method, target, body);
+  if (!answer) return std::unexpected(in_words(std::move(answer.error())));
+  return tell_outcome(session, call, *answer);
+}
+
+void put_text(Json& request, const char* field, const std::optional<std::string_view>& value) {
+  if (value) request[field] = *value;
+}
+
+std::string dataset_sheet(const Json& dataset, const Look& look) {
+  Table sheet({{""}, {""}});
+  const auto line = [&](const char* label, const std::string& value) {
+    if (!value.empty()) sheet.add({Cell(label, Tint::strong), Cell(value)});
+  };
+  line("dataset", shown(dataset, "id"));
+  line("labels", listed(member(dataset, "labels")));
+  line("owner", shown(dataset, "owner"));
+  line("project", shown(dataset, "project"));
+  line("size", bytes_text(dataset) + " in " + number_text(dataset, "files") + " files");
+  line("SHA-256", shown(dataset, "sha256"));
+  line("registered", shown(dataset, "created_at"));
+  line("changed", shown(dataset, "changed_at"));
+  auto out = sheet.text({.colours = look.colours}, false);
+  Table replicas({{"SITE"}, {"STATE"}, {"ROOT"}, {"PATH", false, true}, {"ADDED"}, {"VERIFIED"}, {"BY"}, {"EXPIRES"}});
+  const auto& all = member(dataset, "replicas");
+  if (all.is_array()) {
+    for (const auto& replica : all) {
+      const auto state = shown(replica, "state");
+      replicas.add({shown(replica, "site"), Cell(state, state == "verified" ? Tint::good : Tint::odd), shown(replica, "root"),
+                    shown(replica, "path"), shown(replica, "added_at"), shown(replica, "verified_at"),
+                    shown(replica, "verified_by"), shown(replica, "expires_at")});
+    }
+  }
+  if (!replicas.empty()) out += "\n" + replicas.text(look);
+  return out;
+}
+
+}  // namespace
+
+Result<ExitStatus> data_add(Session& session, const Invocation& call) {
+  Json request{{"id", call.operands()[0]}, {"labels", call.values("--label")}};
+  put_text(request, "project", call.value("--project"));
+  put_text(request, "owner", call.value("--owner"));
+  put_text(request, "sha256", call.value("--sha256"));
+  put_text(request, "reason", call.value("--reason"));
+  for (const auto& [option, field] : {std::pair("--size", "size_bytes"), std::pair("--files", "files")}) {
+    const auto text = call.value(option);
+    if (!text) continue;
+    auto number = whole_number(option, *text);
+    if (!number) return std::unexpected(number.error());
+    request[field] = std::move(*number);
+  }
+  return ask(session, call, "POST", "/v1/datasets", dumped(request));
+}
+
+Result<ExitStatus> data_list(Session& session, const Invocation& call) {
+  const auto count = wanted_count(call);
+  if (!count) return std::unexpected(count.error());
+  Target filtered("/v1/datasets");
+  for (const auto& [option, field] :
+       {std::pair("--label", "label"), std::pair("--project", "project"), std::pair("--owner", "owner")}) {
+    if (const auto value = call.value(option)) filtered.add(field, *value);
+  }
+  auto pages = read_pages(session, filtered, "datasets", *count);
+  if (!pages) return std::unexpected(pages.error());
+  if (call.has("--json")) {
+    session.print(pages_document("datasets", std::move(*pages)));
+    return ExitStatus::done;
+  }
+  if (pages->list.empty()) {
+    session.note("no datasets" + std::string(filtered.str().contains('?') ? " like that" : ""));
+    return ExitStatus::done;
+  }
+  Table table({{"DATASET"}, {"LABELS", false, true}, {"OWNER"}, {"PROJECT"}, {"SIZE", true}, {"FILES", true}, {"VERIFIED AT"}});
+  for (const auto& dataset : pages->list) {
+    std::string sites;
+    if (const auto& replicas = member(dataset, "replicas"); replicas.is_array()) {
+      for (const auto& replica : replicas) {
+        if (raw_text(replica, "state") == "verified") sites += (sites.empty() ? "" : ", ") + shown(replica, "site");
+      }
+    }
+    table.add({shown(dataset, "id"), listed(member(dataset, "labels")), shown(dataset, "owner"), shown(dataset, "project"),
+               bytes_text(dataset), number_text(dataset, "files"), sites});
+  }
+  session.print(table.text(session.look()));
+  if (pages->next_cursor.is_string() && !call.has("--limit"))
+    session.note("these are the first " + std::to_string(kUsualCount) + "; see all with: hansa data list --all");
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> data_show(Session& session, const Invocation& call) {
+  const auto answer = session.send("GET", dataset_path(call));
+  if (!answer) return std::unexpected(answer.error());
+  const auto dataset = Session::read(*answer);
+  if (!dataset) return std::unexpected(dataset.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  Target waiting("/v1/changes");
+  waiting.add("dataset", call.operands()[0]).add("state", "pending");
+  auto pages = read_pages(session, waiting, "changes", kUsualCount);
+  if (!pages) return std::unexpected(pages.error());
+  session.print(dataset_sheet(*dataset, session.look()));
+  if (!pages->list.empty()) session.print("\n" + change_table(pages->list, session.look()));
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> data_label(Session& session, const Invocation& call) {
+  const auto& operands = call.operands();
+  Json request{{"labels", std::vector(operands.begin() + 1, operands.end())}};
+  put_text(request, "reason", call.value("--reason"));
+  return ask(session, call, "PATCH", dataset_path(call), dumped(request));
+}
+
+Result<ExitStatus> data_owner(Session& session, const Invocation& call) {
+  Json request{{"owner", call.operands()[1]}};
+  put_text(request, "reason", call.value("--reason"));
+  return ask(session, call, "PATCH", dataset_path(call), dumped(request));
+}
+
+Result<ExitStatus> data_replica_add(Session& session, const Invocation& call) {
+  Json request{{"site", call.operands()[1]}};
+  put_text(request, "root", call.value("--root"));
+  put_text(request, "path", call.value("--path"));
+  put_text(request, "reason", call.value("--reason"));
+  return ask(session, call, "POST", dataset_path(call, "/replicas"), dumped(request));
+}
+
+Result<ExitStatus> data_replica_remove(Session& session, const Invocation& call) {
+  return ask(session, call, "DELETE", replica_path(call));
+}
+
+Result<ExitStatus> data_replica_verify(Session& session, const Invocation& call) {
+  Json request = Json::object();
+  put_text(request, "sha256", call.value("--sha256"));
+  put_text(request, "reason", call.value("--reason"));
+  if (const auto text = call.value("--expires")) {
+    const auto moment = parse_moment("--expires", *text, session.now(), Direction::forward);
+    if (!moment) return std::unexpected(moment.error());
+    request["expires_at"] = format_utc(*moment);
+  }
+  if (const auto text = call.value("--at")) {
+    const auto moment = parse_moment("--at", *text, session.now(), Direction::back);
+    if (!moment) return std::unexpected(moment.error());
+    request["verified_at"] = format_utc(*moment);
+  }
+  return ask(session, call, "POST", replica_path(call, "/verify"), dumped(request));
+}
+
+Result<ExitStatus> data_changes(Session& session, const Invocation& call) {
+  const auto count = wanted_count(call);
+  if (!count) return std::unexpected(count.error());
+  Target filtered("/v1/changes");
+  if (!call.operands().empty()) filtered.add("dataset", call.operands()[0]);
+  if (const auto state = call.value("--state")) filtered.add("state", *state);
+  auto pages = read_pages(session, filtered, "changes", *count);
+  if (!pages) return std::unexpected(pages.error());
+  if (call.has("--json")) {
+    session.print(pages_document("changes", std::move(*pages)));
+    return ExitStatus::done;
+  }
+  if (pages->list.empty()) {
+    session.note("no changes" + std::string(filtered.str().contains('?') ? " like that" : ""));
+    return ExitStatus::done;
+  }
+  session.print(change_table(pages->list, session.look()));
+  if (pages->next_cursor.is_string() && !call.has("--limit"))
+    session.note("these are the newest " + std::to_string(kUsualCount) + "; see all with: hansa data changes --all");
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> data_approve(Session& session, const Invocation& call) {
+  Json request = Json::object();
+  put_text(request, "reason", call.value("--reason"));
+  return ask(session, call, "POST", "/v1/changes/" + percent_encoded(call.operands()[0]) + "/approve", dumped(request));
+}
+
+Result<ExitStatus> data_reject(Session& session, const Invocation& call) {
+  Json request = Json::object();
+  put_text(request, "reason", call.value("--reason"));
+  return ask(session, call, "POST", "/v1/changes/" + percent_encoded(call.operands()[0]) + "/reject", dumped(request));
+}
+
+}  // namespace hansa::cli

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A dataset with its replicas, and the changes that made it so: what each change does, and whether it needs a second person, is
+// decided here. Pure.
+
+#include "broker/core/canonical_json.hpp"
+#include "broker/core/clock.hpp"
+#include "broker/core/error.hpp"
+#include "broker/core/strong.hpp"
+#include "broker/core/ulid.hpp"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace hansa::domain {
+
+using Label = Name<struct LabelTag>;              // a word of the rules' vocabulary (policies/rules)
+using Labels = std::set<Label>;
+using ContentHash = Name<struct ContentHashTag>;  // SHA-256 of the manifest: 64 hex digits, lower case
+using RootName = Name<struct RootNameTag>;        // a site's name for a folder that holds replicas: [a-z0-9_-]{1,32}
+using Bytes = Amount<struct BytesTag>;
+using ChangeId = Ulid;
+
+/// The one label that restricts nothing. Every other label of the vocabulary does.
+inline constexpr std::string_view kOpenLabel = "open";
+
+/// 1 to 128 of [A-Za-z0-9._:@+-], the first a letter or digit: an id of the rules' vocabulary that is one segment of a path.
+bool is_dataset_id(std::string_view text);
+bool is_content_hash(std::string_view text);
+bool is_root_name(std::string_view text);
+/// A path beneath a root: relative, no empty, "." or ".." part, no control characters, at most 1,024 bytes.
+bool is_replica_path(std::string_view text);
+
+/// What the dataset holds. It never changes: other contents are another dataset.
+struct Content {
+  Bytes size{0};
+  std::int64_t files = 0;
+  ContentHash hash;
+  friend bool operator==(const Content&, const Content&) = default;
+};
+
+/// Somebody looked: until `expires_at` the replica holds what the dataset's hash says.
+struct Verification {
+  Principal by;
+  UtcTime at{};
+  UtcTime expires_at{};
+  friend bool operator==(const Verification&, const Verification&) = default;
+};
+
+struct Replica {
+  SiteId site;                            // one a site
+  RootName root;
+  std::string path;
+  ChangeId added;                         // by this change: what is put there later is another replica
+  UtcTime added_at{};
+  std::optional<Verification> verified;
+  friend bool operator==(const Replica&, const Replica&) = default;
+};
+
+enum class ReplicaState { unverified, verified, expired };
+std::string_view to_string(ReplicaState state);
+/// Only a verified one counts: whatever asks where the data are must not see the others.
+ReplicaState state_of(const Replica& replica, UtcTime now);
+
+struct Dataset {
+  DatasetId id;
+  Principal owner;
+  ProjectId project;
+  Labels labels;                          // at least one
+  Content content;
+  UtcTime created_at{};
+  UtcTime changed_at{};                   // by a change that took effect
+  std::int64_t version = 0;               // changes and rulings so far
+  std::vector<Replica> replicas;          // by site
+
+  [[nodiscard]] const Replica* replica_at(const SiteId& site) const;
+  friend bool operator==(const Dataset&, const Dataset&) = default;
+};
+
+// --- changes ---
+
+struct Registered {
+  Principal owner;
+  ProjectId project;
+  Labels labels;
+  Content content;
+  friend bool operator==(const Registered&, const Registered&) = default;
+};
+struct Relabelled {
+  Labels before, after;
+  friend bool operator==(const Relabelled&, const Relabelled&) = default;
+};
+struct OwnerChanged {
+  Principal before, after;
+  friend bool operator==(const OwnerChanged&, const OwnerChanged&) = default;
+};
+struct ReplicaAdded {
+  SiteId site;
+  RootName root;
+  std::string path;
+  friend bool operator==(const ReplicaAdded&, const ReplicaAdded&) = default;
+};
+struct ReplicaRemoved {
+  SiteId site;
+  friend bool operator==(const ReplicaRemoved&, const ReplicaRemoved&) = default;
+};
+struct ReplicaVerified {
+  SiteId site;
+  ChangeId replica;                       // the one that was looked at: Replica::added
+  UtcTime at{};
+  UtcTime expires_at{};
+  friend bool operator==(const ReplicaVerified&, const ReplicaVerified&) = default;
+};
+using DatasetChangeBody = std::variant<Registered, Relabelled, OwnerChanged, ReplicaAdded, ReplicaRemoved, ReplicaVerified>;
+
+std::string_view change_name(const DatasetChangeBody& body);  // "registered", "relabelled", ...
+
+/// A second person's word on a change that needs one.
+struct Ruling {
+  bool approved = false;
+  Principal by;
+  UtcTime at{};
+  std::string reason;
+  std::int64_t version = 0;               // of the dataset, after it
+  friend bool operator==(const Ruling&, const Ruling&) = default;
+};
+
+enum class ChangeState { applied, pending, approved, rejected };
+std::string_view to_string(ChangeState state);
+std::optional<ChangeState> parse_change_state(std::string_view text);
+
+struct DatasetChange {
+  ChangeId id;
+  DatasetId dataset;
+  std::int64_t version = 0;               // of the dataset, after it
+  Principal by;
+  UtcTime at{};
+  std::string reason;
+  DatasetChangeBody body;
+  bool needs_second_person = false;
+  std::optional<Ruling> ruling;
+
+  [[nodiscard]] ChangeState state() const;
+  friend bool operator==(const DatasetChange&, const DatasetChange&) = default;
+};
+
+/// Whether somebody could do more with the data afterwards: a label that restricts is gone, or `open` has come.
+bool is_loosening(const Labels& before, const Labels& after);
+
+/// Removing or lowering a label, another owner, a replica verified by hand.
+bool needs_second_person(const DatasetChangeBody& body);
+
+/// From one set of labels to another, in at most two steps: what restricts comes at once, what loosens (the second) is to wait
+/// for a second person. None if there is nothing to do.
+std::vector<Relabelled> relabelling(const Labels& current, const Labels& wanted);
+
+/// What the change makes of the dataset, at the moment it takes effect; `version` is the recorder's. Conflict: CHANGE_OUTDATED
+/// (the dataset is no longer what the change was made from), REPLICA_EXISTS. not_found: REPLICA_NOT_FOUND.
+Result<void> apply(Dataset& dataset, const DatasetChange& change, UtcTime effective_at);
+
+/// Whether this person may approve it: not their own, and not what would make them the owner. permission_denied, OWN_CHANGE.
+Result<void> may_approve(const Principal& person, const DatasetChange& change);
+
+// JSON, as the store keeps it.
+Json to_json(const DatasetChangeBody& body);
+Result<DatasetChangeBody> change_from_json(std::string_view name, const Json& json);
+
+}  // namespace hansa::domain
