@@ -115,10 +115,10 @@ function(hansa_test_code target)
   hansa_precompile(${target} test)
 endfunction()
 
-# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED]): one Catch2 executable, one CTest test.
-# OPTIMIZED: its own code runs long.
+# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [COSTLY_CASES]): one Catch2 executable, one CTest
+# test. OPTIMIZED: its own code runs long. COSTLY_CASES: each random case of its properties does, and a sanitizer's preset has fewer.
 function(hansa_test name)
-  cmake_parse_arguments(T "OPTIMIZED" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(T "OPTIMIZED;COSTLY_CASES" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hansa_flags ${T_USES} hansa_test_main)
   if(T_OPTIMIZED)
@@ -131,8 +131,10 @@ function(hansa_test name)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT}
-    ENVIRONMENT RC_PARAMS=max_success=${HANSA_PROPERTY_CASES})
+  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
+  if(T_COSTLY_CASES)
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT RC_PARAMS=max_success=${HANSA_COSTLY_CASES})
+  endif()
 endfunction()
 
 # hansa_fuzz(NAME_fuzz SOURCES ... USES ...): a libFuzzer program, built where its instrumentation is (the asan preset), and a CTest test
