@@ -116,7 +116,8 @@ function(hansa_test_code target)
 endfunction()
 
 # hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [COSTLY_CASES]): one Catch2 executable, one CTest
-# test. OPTIMIZED: its own code runs long. COSTLY_CASES: each random case of its properties does, and a sanitizer's preset has fewer.
+# test. OPTIMIZED: its own code runs long. COSTLY_CASES: so does each random case of its properties, or what is tagged [costly]: a
+# sanitizer's preset has fewer of the former and none of the latter.
 function(hansa_test name)
   cmake_parse_arguments(T "OPTIMIZED;COSTLY_CASES" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
@@ -127,7 +128,10 @@ function(hansa_test name)
     hansa_test_code(${name})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name})
+  if(T_COSTLY_CASES AND HANSA_COSTLY_CASES LESS 100)
+    set(left_out "~[costly]")
+  endif()
+  add_test(NAME ${name} COMMAND ${name} ${left_out})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()

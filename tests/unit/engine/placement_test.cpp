@@ -247,7 +247,7 @@ TEST_CASE("a submission rate is used as soon as it allows", "[engine]") {
   w.check_budgets();
 }
 
-TEST_CASE("placing many jobs costs decisions in proportion to the jobs", "[engine]") {
+TEST_CASE("placing many jobs costs decisions in proportion to the jobs", "[engine][costly]") {
 #if __has_feature(address_sanitizer)
   constexpr int kJobs = 2'000;
 #else
