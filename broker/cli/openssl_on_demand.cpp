@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenSSL, loaded when the first connection wants TLS or something is hashed. Its two libraries need more time to be mapped and relocated than all the
-// rest of a call of `hansa` together, and a broker on the same machine speaks plain HTTP. These are the functions that
-// broker/http/client_socket.cpp and broker/core/digest.cpp call, under their own names: the linker takes them from here and leaves
-// the libraries out (--as-needed); one that is missing here is no error, but links the libraries again (the test cli_links_little).
+// OpenSSL, loaded when the first connection wants TLS or something is hashed. Its two libraries need more time to be mapped and
+// relocated than all the rest of a call of `hansa` together, and a broker on the same machine speaks plain HTTP. These are the
+// functions that broker/http/client_socket.cpp and broker/core/digest.cpp call, under their own names: the linker takes them from
+// here and leaves the libraries out (--as-needed); one that is missing here is no error, but links the libraries again (the test
+// cli_links_little).
 
 #include <dlfcn.h>
 #include <openssl/bio.h>
