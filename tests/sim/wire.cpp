@@ -141,6 +141,8 @@ class Wire final : public bottle::ForwardingConnector {
       case What::request_twice: {
         auto first = co_await call();
         auto second = co_await call();
+        // Who has sent once does not say "nothing left here" because the second copy met a closed door.
+        if (std::is_same_v<T, ports::SubmitReceipt> && !second) second = no_answer<T>();
         co_return fault.n % 2 == 0 ? std::move(first) : std::move(second);
       }
       default: break;
