@@ -136,8 +136,9 @@ function(hansa_test name)
     set(T_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
-  if(T_COSTLY_CASES)
-    set_tests_properties(${name} PROPERTIES ENVIRONMENT RC_PARAMS=max_success=${HANSA_COSTLY_CASES})
+  if(T_COSTLY_CASES AND HANSA_COSTLY_CASES LESS 100)
+    math(EXPR seeds "4 * ${HANSA_COSTLY_CASES}")  # of the engine's histories
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "RC_PARAMS=max_success=${HANSA_COSTLY_CASES};HANSA_SEEDS=${seeds}")
   endif()
 endfunction()
 

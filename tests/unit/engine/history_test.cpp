@@ -151,6 +151,6 @@ TEST_CASE("whatever happens, jobs run once and everything is known in the end", 
   for (const auto* what : {"adopted", "attempt_resent", "attempt_sealed", "attempt_unknown", "attempt_seen_again",
                            "cancel_resolved", "held", "rejected"}) {
     INFO(what << " " << seen[what] << " times");
-    CHECK(seen[what] >= 5);
+    CHECK(seen[what] >= static_cast<int>(last / 40));
   }
 }
