@@ -130,16 +130,14 @@ function(hansa_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(T_COSTLY_CASES AND HANSA_COSTLY_CASES LESS 100)
     set(left_out "~[costly]")
+    math(EXPR seeds "4 * ${HANSA_COSTLY_CASES}")  # of the engine's histories
+    set(environment "RC_PARAMS=max_success=${HANSA_COSTLY_CASES};HANSA_SEEDS=${seeds}")
   endif()
-  add_test(NAME ${name} COMMAND ${name} ${left_out})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
-  if(T_COSTLY_CASES AND HANSA_COSTLY_CASES LESS 100)
-    math(EXPR seeds "4 * ${HANSA_COSTLY_CASES}")  # of the engine's histories
-    set_tests_properties(${name} PROPERTIES ENVIRONMENT "RC_PARAMS=max_success=${HANSA_COSTLY_CASES};HANSA_SEEDS=${seeds}")
-  endif()
+  add_test(NAME ${name} COMMAND ${name} ${left_out})
+  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} ENVIRONMENT "${environment}")
 endfunction()
 
 # hansa_fuzz(NAME_fuzz SOURCES ... USES ...): a libFuzzer program, built where its instrumentation is (the asan preset), and a CTest test
