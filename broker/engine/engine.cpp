@@ -77,6 +77,11 @@ class Engine::Loops {
         desk->restore(std::move(state));
       }
     }
+    auto calls = co_await parts_.sites.recent_calls(parts_.scheduler.now_monotonic());
+    if (!calls) co_return std::unexpected(calls.error());
+    for (const auto& call : *calls) {
+      if (auto* desk = context_.desk(call.site)) desk->restore(call);
+    }
     if (auto loaded = co_await load(); !loaded) co_return loaded;
     for (auto& [id, desk] : desks_) {
       for (auto started : {tasks_.spawn("snapshots", watch_.snapshots(*desk)), tasks_.spawn("states", watch_.states(*desk)),

@@ -4,6 +4,7 @@
 
 #include "broker/core/clock.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 
@@ -18,7 +19,12 @@ class RateWindow {
     while (!used_.empty() && now - used_.front() >= kWindow) used_.pop_front();
     return limit_ - static_cast<std::int32_t>(used_.size());
   }
-  void take(MonotonicTime now) { used_.push_back(now); }
+  void take(MonotonicTime at) { used_.insert(std::ranges::upper_bound(used_, at), at); }
+  /// What was taken at `from` was used at `to`.
+  void move(MonotonicTime from, MonotonicTime to) {
+    if (const auto taken = std::ranges::lower_bound(used_, from); taken != used_.end() && *taken == from) used_.erase(taken);
+    take(to);
+  }
   /// When left() will next exceed `reserve`; `now` if it does.
   [[nodiscard]] MonotonicTime free_at(MonotonicTime now, std::int32_t reserve = 0) {
     const auto missing = reserve + 1 - left(now);
@@ -31,7 +37,7 @@ class RateWindow {
  private:
   static constexpr Milliseconds kWindow{60'000};
   std::int32_t limit_;
-  std::deque<MonotonicTime> used_;
+  std::deque<MonotonicTime> used_;  // in order
 };
 
 }  // namespace hansa::engine

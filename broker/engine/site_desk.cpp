@@ -5,6 +5,25 @@
 
 namespace hansa::engine {
 
+namespace {
+
+/// A call whose record took longer is not made on it: time enough for a slow disk, little for the next life to wait.
+constexpr Milliseconds kLeavesWithin{10'000};
+
+/// Nothing: not limited by rate.
+std::optional<ports::CallBudget> budget_of(CallKind kind) {
+  switch (kind) {
+    case CallKind::snapshot:
+    case CallKind::query: return ports::CallBudget::queries;
+    case CallKind::submit: return ports::CallBudget::submits;
+    case CallKind::cancel: return ports::CallBudget::cancels;
+    case CallKind::read: break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& scheduler, const EngineOptions& options,
                    ports::SiteStore& store, ports::Log& log, domain::Site site, std::unique_ptr<ports::SiteConnector> connector)
     : wake_status(strand),
@@ -17,9 +36,8 @@ SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& schedu
       log_(log),
       site_(std::move(site)),
       connector_(std::move(connector)),
-      queries_(site_.budget.queries_per_minute),
-      submits_(site_.budget.submits_per_minute),
-      cancels_(site_.budget.cancels_per_minute),
+      windows_{RateWindow(site_.budget.queries_per_minute), RateWindow(site_.budget.submits_per_minute),
+               RateWindow(site_.budget.cancels_per_minute)},
       call_ended_(strand) {
   state_.id = site_.id;
 }
@@ -29,18 +47,7 @@ void SiteDesk::take_snapshot(domain::SiteSnapshot snapshot) {
   snapshot_at_ = scheduler_.now_monotonic();
 }
 
-RateWindow* SiteDesk::window(CallKind kind) {
-  switch (kind) {
-    case CallKind::snapshot:
-    case CallKind::query: return &queries_;
-    case CallKind::submit: return &submits_;
-    case CallKind::cancel: return &cancels_;
-    case CallKind::read: break;
-  }
-  return nullptr;
-}
-
-async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline) {
+async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, std::optional<CallInFlight>& place) {
   // The event lets one waiter through. However this one leaves, also cancelled or too late, a place that is free is handed on.
   struct HandOn {
     SiteDesk& desk;
@@ -48,20 +55,34 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline) {
       if (desk.calls_in_flight_ < desk.site_.budget.concurrent_calls) desk.call_ended_.set();
     }
   } hand_on{*this};
+  const auto budget = budget_of(kind);
   while (true) {
     const auto now = scheduler_.now_monotonic();
     if (now >= deadline.at) {
       co_return fail(ErrorKind::deadline_exceeded, "SITE_BUDGET",
                      "the load budget of site " + site_.id.str() + " left no room for this call in time; try again later");
     }
-    auto* rate = window(kind);
-    const auto free = rate == nullptr ? now : rate->free_at(now);
+    const auto free = budget ? window(*budget).free_at(now) : now;
     if (free > now) {
       co_await scheduler_.sleep_until(std::min(free, deadline.at));
     } else if (calls_in_flight_ >= site_.budget.concurrent_calls) {
       co_await call_ended_.wait_until(scheduler_, deadline.at);
     } else {
-      if (rate != nullptr) rate->take(now);
+      place.emplace(*this);
+      if (budget) {
+        auto& rate = window(*budget);
+        rate.take(now);
+        const auto leaves_by = std::min(now + kLeavesWithin, deadline.at);
+        auto recorded = co_await store_.record_call(
+            {.site = site_.id, .budget = *budget, .leaves_by = leaves_by, .epoch = options_.epoch});
+        if (!recorded) co_return recorded;
+        const auto then = scheduler_.now_monotonic();
+        rate.move(now, then);
+        if (then >= leaves_by) {
+          place.reset();
+          continue;
+        }
+      }
       ++calls_made_;
       co_return Result<void>{};
     }
@@ -99,8 +120,9 @@ MonotonicTime SiteDesk::spare_query_at() {
   };
   const auto regular =
       1 + per_minute(options_.status_interval) + per_minute(options_.snapshot_interval) + per_minute(options_.usage_interval);
-  const auto reserve = std::min(regular, queries_.limit() / 2);
-  return queries_.free_at(scheduler_.now_monotonic(), reserve);
+  auto& queries = window(ports::CallBudget::queries);
+  const auto reserve = std::min(regular, queries.limit() / 2);
+  return queries.free_at(scheduler_.now_monotonic(), reserve);
 }
 
 async::Task<> SiteDesk::set_drained(bool drained, std::string reason) {
@@ -119,7 +141,8 @@ async::Task<> SiteDesk::set_drained(bool drained, std::string reason) {
 std::int32_t SiteDesk::room() {
   const auto places = site_.budget.waiting_jobs - static_cast<std::int32_t>(waiting_there.size());
   const auto calls = std::max(1, site_.budget.concurrent_calls) - submitting;
-  return std::max(0, std::min({places, calls, submits_.left(scheduler_.now_monotonic()) - unsent}));
+  const auto submits = window(ports::CallBudget::submits).left(scheduler_.now_monotonic()) - unsent;
+  return std::max(0, std::min({places, calls, submits}));
 }
 
 }  // namespace hansa::engine

@@ -14,8 +14,10 @@
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
 
+#include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace hansa::engine {
@@ -36,15 +38,17 @@ class SiteDesk {
   [[nodiscard]] MonotonicTime snapshot_at() const { return snapshot_at_; }
   [[nodiscard]] std::int64_t calls_made() const { return calls_made_; }
   void restore(domain::SiteState state) { state_ = std::move(state); }
+  /// A call of an earlier life, against the budget of this one.
+  void restore(const ports::SiteCall& call) { window(call.budget).take(call.leaves_by); }
   void take_snapshot(domain::SiteSnapshot snapshot);
 
-  /// Calls the connector once the budget allows it.
+  /// Calls the connector once the budget allows it, and the store remembers the call: the budget is kept over restarts.
   /// A site is down from a snapshot that failed to one that came.
   template <class T>
   async::Task<T> call(CallKind kind, async::Deadline deadline,
                       std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what) {
-    if (auto turn = co_await wait_for_turn(kind, deadline); !turn) co_return std::unexpected(turn.error());
-    const CallInFlight in_flight(*this);
+    std::optional<CallInFlight> in_flight;
+    if (auto turn = co_await wait_for_turn(kind, deadline, in_flight); !turn) co_return std::unexpected(turn.error());
     auto answer = co_await async::with_deadline<T>(scheduler_, deadline, what(*connector_, deadline));
     if (kind == CallKind::query && !answer) wake_snapshot.set();  // is it the site?
     if (kind == CallKind::snapshot) {
@@ -68,7 +72,9 @@ class SiteDesk {
   /// How many jobs could be sent there at once.
   [[nodiscard]] std::int32_t room();
   /// When the rate of submissions allows one; in the past or now if it does.
-  [[nodiscard]] MonotonicTime next_submit_at() { return submits_.free_at(scheduler_.now_monotonic()); }
+  [[nodiscard]] MonotonicTime next_submit_at() {
+    return window(ports::CallBudget::submits).free_at(scheduler_.now_monotonic());
+  }
   std::int32_t submitting = 0;      // submissions placed and not yet answered
   std::int32_t unsent = 0;          // of those, without their share of the rate yet
 
@@ -89,9 +95,10 @@ class SiteDesk {
     SiteDesk& desk_;
   };
 
-  async::Task<> wait_for_turn(CallKind kind, async::Deadline deadline);
+  /// Then `place` is held, the call counted and on record.
+  async::Task<> wait_for_turn(CallKind kind, async::Deadline deadline, std::optional<CallInFlight>& place);
   async::Task<> note(const Error* error);
-  RateWindow* window(CallKind kind);   // null: not limited by rate
+  RateWindow& window(ports::CallBudget budget) { return windows_[static_cast<std::size_t>(budget)]; }
 
   async::Scheduler& scheduler_;
   const EngineOptions& options_;
@@ -102,7 +109,7 @@ class SiteDesk {
   domain::SiteState state_;
   std::optional<domain::SiteSnapshot> snapshot_;
   MonotonicTime snapshot_at_{};
-  RateWindow queries_, submits_, cancels_;
+  std::array<RateWindow, 3> windows_;  // by CallBudget
   std::int32_t calls_in_flight_ = 0;
   std::int64_t calls_made_ = 0;
   async::Event call_ended_;

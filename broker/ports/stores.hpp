@@ -115,11 +115,29 @@ class UsageStore {
   virtual async::Task<std::vector<domain::UsageRecord>> usage_of(JobId id) = 0;
 };
 
+/// What a site's load budget counts by the minute.
+enum class CallBudget { queries, submits, cancels };
+
+/// A call to a site that is about to be made.
+struct SiteCall {
+  SiteId site;
+  CallBudget budget = CallBudget::queries;
+  MonotonicTime leaves_by{};        // at this time at the latest, or not at all
+  std::int64_t epoch = 0;           // of the broker process that makes it
+};
+
 class SiteStore {
  public:
   virtual ~SiteStore() = default;
   virtual async::Task<std::vector<domain::SiteState>> site_states() = 0;
   virtual async::Task<> record_site_state(domain::SiteState state) = 0;
+
+  /// Durable before the call is made: a site's budget outlives the process. Refused (conflict, STALE_EPOCH) once a later process
+  /// has begun.
+  virtual async::Task<> record_call(SiteCall call) = 0;
+  /// The recorded calls that may have been made in the minute before `now`, oldest first, each `leaves_by` now at the latest.
+  /// Those from before this machine was booted, whose times say nothing here, are taken as made now.
+  virtual async::Task<std::vector<SiteCall>> recent_calls(MonotonicTime now) = 0;
 };
 
 enum class Role { user, operator_, auditor };

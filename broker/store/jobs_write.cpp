@@ -55,11 +55,6 @@ constexpr char kInsertDecision[] =
     "INSERT INTO decisions(job, version, verdicts) SELECT ?1, ?2, row FROM verdicts WHERE hash = ?3";
 constexpr char kInsertDocument[] = "INSERT INTO documents(hash, body) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
 
-std::unexpected<Error> stale_epoch(std::int64_t writer, std::int64_t stored) {
-  return fail(ErrorKind::conflict, "STALE_EPOCH", "this broker process has been replaced by a later one",
-              "epoch " + std::to_string(writer) + " writes, " + std::to_string(stored) + " is current");
-}
-
 template <typename Enum>
 std::optional<std::string> spelled(const std::optional<Enum>& value) {
   return value ? std::optional(std::string(to_string(*value))) : std::nullopt;

@@ -248,8 +248,21 @@ WHEN NOT EXISTS(SELECT 1 FROM dataset_changes WHERE id = NEW.change AND needs_se
 BEGIN SELECT RAISE(ABORT, 'a second person approves'); END;
 )sql";
 
+// How often sites were called in the last minute or two: `calls` rows of one time. Monotonic times, of one boot of the machine.
+constexpr char kSchema3[] = R"sql(
+CREATE TABLE site_calls(
+  site TEXT NOT NULL,
+  budget TEXT NOT NULL,
+  boot TEXT NOT NULL,
+  leaves_by_ms INTEGER NOT NULL,
+  calls INTEGER NOT NULL,
+  PRIMARY KEY(site, budget, boot, leaves_by_ms)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
-                                    Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2}};
+                                    Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
+                                    Migration{.version = 3, .name = "calls to sites", .sql = kSchema3}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 
@@ -330,5 +343,10 @@ Result<std::int64_t> advance_epoch(Connection& db) {
 }
 
 std::int64_t current_epoch(Connection& db) { return single_integer(db, kSelectEpoch); }
+
+std::unexpected<Error> stale_epoch(std::int64_t writer, std::int64_t current) {
+  return fail(ErrorKind::conflict, "STALE_EPOCH", "this broker process has been replaced by a later one",
+              "epoch " + std::to_string(writer) + " writes, " + std::to_string(current) + " is current");
+}
 
 }  // namespace hansa::store

@@ -31,5 +31,7 @@ Result<std::int64_t> advance_epoch(Connection& db);
 
 /// Of the life that writes now. Inside a transaction.
 std::int64_t current_epoch(Connection& db);
+/// The refusal of a process that was replaced.
+std::unexpected<Error> stale_epoch(std::int64_t writer, std::int64_t current);
 
 }  // namespace hansa::store

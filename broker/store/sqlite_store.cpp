@@ -293,6 +293,16 @@ Task<> SqliteStore::record_site_state(domain::SiteState state) {
       512, [state = std::move(state)](Connection& db) { return store::record_site_state(db, state); });
 }
 
+Task<> SqliteStore::record_call(ports::SiteCall call) {
+  co_return co_await impl_->write<void>(
+      64, [call = std::move(call), boot = impl_->options_.boot](Connection& db) { return store::record_call(db, call, boot); });
+}
+
+Task<std::vector<ports::SiteCall>> SqliteStore::recent_calls(MonotonicTime now) {
+  co_return co_await impl_->write<std::vector<ports::SiteCall>>(
+      4096, [now, boot = impl_->options_.boot](Connection& db) { return store::recent_calls(db, now, boot); });
+}
+
 Task<> SqliteStore::create_token(ports::ApiToken token) {
   co_return co_await impl_->write<void>(512,
                                         [token = std::move(token)](Connection& db) { return store::create_token(db, token); });

@@ -27,6 +27,7 @@ struct Options {
   std::filesystem::path file = "hansa.db";   // relative to state_dir, or absolute; ":memory:" in inline mode only
   std::string broker_id;                     // given to a new database; an old one keeps its own
   UtcTime opened_at{};                       // stands beside the schema steps that this opening takes
+  std::string boot;                          // of this machine: within one, monotonic times of different processes compare
   std::map<SiteId, std::string> countries;   // recorded with every usage record that is booked: where it ran
 
   std::size_t lookup_threads = 1;            // answers about one job or token
@@ -98,6 +99,8 @@ class SqliteStore final : public ports::JobStore,
 
   async::Task<std::vector<domain::SiteState>> site_states() override;
   async::Task<> record_site_state(domain::SiteState state) override;
+  async::Task<> record_call(ports::SiteCall call) override;
+  async::Task<std::vector<ports::SiteCall>> recent_calls(MonotonicTime now) override;
 
   async::Task<> create_token(ports::ApiToken token) override;
   async::Task<ports::ApiToken> token_by_hash(std::string hash) override;

@@ -51,6 +51,8 @@ class ForwardingStore : public Stores {
 
   Task<std::vector<domain::SiteState>> site_states() override { return sites_.site_states(); }
   Task<> record_site_state(domain::SiteState state) override { return sites_.record_site_state(std::move(state)); }
+  Task<> record_call(ports::SiteCall call) override { return sites_.record_call(std::move(call)); }
+  Task<std::vector<ports::SiteCall>> recent_calls(MonotonicTime now) override { return sites_.recent_calls(now); }
 
  private:
   ports::JobStore& jobs_;

@@ -105,6 +105,9 @@ class GatedStore final : public ForwardingStore {
   Task<> record_site_state(domain::SiteState state) override {
     return write<void>("site_state", ForwardingStore::record_site_state(std::move(state)), [] {});
   }
+  Task<> record_call(ports::SiteCall call) override {
+    return write<void>("site_call", ForwardingStore::record_call(std::move(call)), [] {});
+  }
 
  private:
   template <class T, class Durable>

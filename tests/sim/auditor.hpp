@@ -72,13 +72,6 @@ class Auditor {
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 
  private:
-  struct Used {
-    MonotonicTime at{};
-    int process = 0;
-    std::int32_t allowed = 0;      // to that process
-  };
-  using Window = std::deque<Used>;
-
   void check_payloads();
   void check_end(const domain::Job& job, bool refusals_possible);
   void check_site_jobs();
@@ -92,7 +85,7 @@ class Auditor {
   std::map<JobId, domain::Job> jobs_;
   std::map<JobId, std::vector<domain::JobEvent>> events_;
   std::map<std::string, std::vector<JobId>> keys_;    // durable
-  std::map<std::pair<std::string, std::string>, Window> windows_;  // site, kind of budget
+  std::map<std::pair<std::string, std::string>, std::deque<MonotonicTime>> windows_;  // site, kind of budget
   std::int64_t payloads_seen_ = 0;
   std::vector<std::string> violations_;
 };

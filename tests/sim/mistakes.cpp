@@ -163,6 +163,12 @@ class DrainInMemory final : public WrongStore {
   Task<> record_site_state(SiteState) override { co_return Result<void>{}; }
 };
 
+class CallsInMemory final : public WrongStore {
+ public:
+  using WrongStore::WrongStore;
+  Task<> record_call(ports::SiteCall) override { co_return Result<void>{}; }
+};
+
 // ---- of the way to a site
 
 class UnknownIsFailed final : public ForwardingConnector {
@@ -410,6 +416,7 @@ const std::vector<Mistake>& mistakes() {
       {"cancel_not_durable", "a cancel is acknowledged and not written", store<Postponing>(&is<CancelRequested>)},
       {"cancel_is_end", "what was cancelled is over, whatever the site did", connector<CancelIsEnd>()},
       {"drain_in_memory", "a drain is forgotten by a restart", store<DrainInMemory>()},
+      {"calls_in_memory", "a restart begins a new minute of a site's budget", store<CallsInMemory>()},
       {"usage_twice", "usage is recorded twice after a restart", usage_twice},
       {"cursor_first", "the accounting's cursor moves before the records are booked", store<CursorFirst>()},
       {"system_clock", "a time is read from the system's clock", connector<SystemClock>()},

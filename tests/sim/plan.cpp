@@ -60,6 +60,7 @@ constexpr const char* kWrites[] = {
     "accepted",           "waiting",       "held",          "attempt_intended",     "attempt_resent",   "attempt_unknown",
     "attempt_bound",      "attempt_ended", "never_started", "run_started",          "cancel_requested", "cancel_resolved",
     "attempt_seen_again", "usage_booked",  "site_state",    "sighting_quarantined", "run_requeued",     "ended",
+    "site_call",
 };
 
 /// Calls and writes that few histories have: a process that shall die there is given the whole history to come to it.

@@ -206,6 +206,41 @@ TEST_CASE("the state of a site outlives a restart") {
   CHECK(states[0].last_error == state.last_error);
 }
 
+TEST_CASE("what was asked of a site in the last minute is known after a restart, and a replaced process asks no more") {
+  auto store = next_store();
+  const auto epoch = store->begin_epoch();
+  const MonotonicTime start{Seconds{5'000}};
+  const auto call = [&](const std::string& site, ports::CallBudget budget, Milliseconds leaves_by, std::int64_t by) {
+    return store->wait(store->sites().record_call(
+        {.site = SiteId(site), .budget = budget, .leaves_by = start + leaves_by, .epoch = by}));
+  };
+  using enum ports::CallBudget;
+  REQUIRE(call("alpha", queries, Milliseconds{0}, epoch));
+  REQUIRE(call("alpha", queries, Milliseconds{1}, epoch));
+  REQUIRE(call("alpha", queries, Milliseconds{1}, epoch));
+  REQUIRE(call("alpha", submits, Milliseconds{30'000}, epoch));
+  REQUIRE(call("beta", cancels, Milliseconds{70'000}, epoch));
+  store->reopen();
+  const auto later = store->begin_epoch();
+  CHECK(code_of(call("alpha", queries, Milliseconds{60'000}, epoch)) == "STALE_EPOCH");
+
+  const auto recent = store->wait(store->sites().recent_calls(start + Milliseconds{60'000})).value();
+  REQUIRE(recent.size() == 4);  // the first is a minute old
+  for (const std::size_t i : {0U, 1U}) {
+    CHECK(recent[i].site == SiteId("alpha"));
+    CHECK(recent[i].budget == queries);
+    CHECK(recent[i].leaves_by == start + Milliseconds{1});
+  }
+  CHECK(recent[2].budget == submits);
+  CHECK(recent[2].leaves_by == start + Milliseconds{30'000});
+  CHECK(recent[3].site == SiteId("beta"));
+  CHECK(recent[3].budget == cancels);
+  CHECK(recent[3].leaves_by == start + Milliseconds{60'000});  // whoever could have made it later is gone
+
+  REQUIRE(call("alpha", queries, Milliseconds{61'000}, later));
+  CHECK(store->wait(store->sites().recent_calls(start + Milliseconds{120'500})).value().size() == 2);
+}
+
 TEST_CASE("tokens are found by hash, unique, and revoked once") {
   auto store = next_store();
   const ports::ApiToken token{.id = "tok_1",

@@ -232,10 +232,9 @@ void World::check_budgets() const {
   for (const auto& [id, place] : sites_) {
     const auto& budget = place.options.budget;
     const auto check = [&](const char* kind, std::int32_t allowed, const auto& counts) {
-      std::map<int, std::deque<MonotonicTime>> recent;
+      std::deque<MonotonicTime> window;
       for (const auto& call : calls) {
         if (call.site != id || !counts(call.what)) continue;
-        auto& window = recent[call.process];
         while (!window.empty() && call.at - window.front() >= 60s) window.pop_front();
         window.push_back(call.at);
         if (static_cast<std::int32_t>(window.size()) > allowed) {

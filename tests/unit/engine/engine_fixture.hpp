@@ -122,7 +122,7 @@ class World {
   std::vector<Call> calls;
   std::map<std::string, int> most_in_flight;  // per site
   [[nodiscard]] int count(const std::string& site, const std::string& what, MonotonicTime from = {}) const;
-  /// No more of any kind than the budget allows in any 60 s of one process, nor at a time.
+  /// No more of any kind than the budget allows in any 60 s, over restarts, nor at a time.
   void check_budgets() const;
   std::vector<std::string> log;
 

@@ -80,6 +80,21 @@ std::vector<SiteOptions> two_sites() { return {{.id = "alpha", .cores = 2}, {.id
 
 }  // namespace
 
+TEST_CASE("a restart begins no new minute of a site's budget") {
+  World w({{.id = "alpha", .budget = {.queries_per_minute = 4, .submits_per_minute = 3, .cancels_per_minute = 2}}});
+  w.start();
+  std::vector<JobId> jobs;
+  for (int life = 0; life < 12; ++life) {
+    jobs.push_back(w.submit({.behaviour = "run=5s"}));
+    if (life % 2 == 1) (void)w.ask(w.engine().cancel(jobs.back(), kAlice));
+    w.advance(7s);
+    w.restart();
+  }
+  REQUIRE(w.run_to_end(jobs));
+  CHECK(w.count("alpha", "snapshot", MonotonicTime{}) >= 5);
+  w.check_budgets();
+}
+
 TEST_CASE("a crash at any commit loses nothing and runs nothing twice", "[engine]") {
   std::int64_t writes = 0;
   {
