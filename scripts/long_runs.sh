@@ -11,7 +11,7 @@ benchmarks() { # prints their paths
 
 bench() { # [NAME]
   need build test
-  step "build (release)" build release
+  step "build (release)" build release all benchmarks
   make_hansa_user
   local path name found=0 names=()
   while read -r path; do

@@ -58,16 +58,20 @@ build_sanitized() { # PRESET
   build_tests "$1" "${chosen[@]}"
 }
 
-# The tests on Slurm mostly wait: meanwhile the sanitizers' trees are built with what they leave of the processors, in a session of
-# its own with the least weight (sched(7), autogroup). It may fail: the step that needs the tree says so.
+# The tests on Slurm mostly wait: meanwhile what else must build is built with what they leave of the processors, in a session of its
+# own with the least weight (sched(7), autogroup). It may fail: the step that needs it says so.
 behind=""
 build_behind() {
   # shellcheck disable=SC2016 # they expand in there
-  setsid nice -n 19 bash -c 'echo 19 >/proc/self/autogroup; for preset in asan tsan; do "$0" build "$preset"; done' "$root/dev" \
+  setsid nice -n 19 bash -c 'echo 19 >/proc/self/autogroup; for what in asan tsan benchmarks; do "$0" build "$what"; done' "$root/dev" \
     >"$root/build/behind.log" 2>&1 </dev/null &
   behind=$!
 }
 stop_behind() { [[ -z $behind ]] || kill -- "-$behind" 2>/dev/null || true; }
+wait_behind() { # two builds in one tree would be in each other's way
+  wait "$behind" || true
+  behind=""
+}
 
 test_all() {
   local label="" quick=0 started=$SECONDS
@@ -107,6 +111,8 @@ test_all() {
     step "tests (release${label:+, $label})" count_tests release "${choice[@]}" || true
   fi
   if ((all)); then
+    [[ -z $behind ]] || step "build (to the end of what was begun behind the tests)" wait_behind
+    part "build (benchmarks)" build release benchmarks || true
     sanitized asan "address and undefined-behaviour sanitizers; fuzz targets, 10 s each"
     note "$(executions) inputs were tried on the fuzz targets"
     sanitized tsan "thread sanitizer"
@@ -127,14 +133,5 @@ executions() {
 sanitized() { # PRESET WORDS
   local preset=$1 words=$2 chosen
   sanitized_tests "$preset"
-  part "build ($words)" build_rest "$preset" && { step "tests ($words)" count_tests "$preset" "${chosen[@]}" || true; }
-}
-
-# build_rest PRESET: what the build behind the tests has not got to; two in one tree would be in each other's way
-build_rest() {
-  if [[ -n $behind ]]; then
-    wait "$behind" || true
-    behind=""
-  fi
-  build_sanitized "$1"
+  part "build ($words)" build_sanitized "$preset" && { step "tests ($words)" count_tests "$preset" "${chosen[@]}" || true; }
 }
