@@ -12,10 +12,12 @@ attribute() {
 
 # count_tests PRESET CTEST-OPTION...: runs them and adds to the sums
 count_tests() {
-  local preset=$1 report=$root/build/$1.junit.xml status=0 all bad left
+  local preset=$1 report=$root/build/$1.junit.xml status=0 parallel all bad left
   shift
   rm -f "$report"
-  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=ignore --parallel "$(nproc)" --output-junit "$report" \
+  parallel=$(nproc)
+  [[ $preset != release ]] || ((++parallel))  # those on Slurm mostly wait
+  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=ignore --parallel "$parallel" --output-junit "$report" \
     "$@" </dev/null || status=$?
   if [[ ! -s $report ]]; then
     ((status == 0)) || { ((++failed)); failures+=("ctest of $preset did not run"); }
@@ -38,7 +40,10 @@ interrupted() {
   trap - INT
   stop_behind
   note "interrupted; taking down the Slurm clusters of the tests, if they are up"
-  ((EUID != 0)) || [[ -n ${HANSA_TESTBED_KEEP:-} ]] || "$root/tests/testbed/slurm_testbed" down >/dev/null 2>&1 || true
+  local bed
+  for bed in /var/tmp/hansa-testbed-*; do
+    ((EUID != 0)) || [[ -n ${HANSA_TESTBED_KEEP:-} || ! -d $bed ]] || HANSA_TESTBED_DIR=$bed "$root/tests/testbed/slurm_testbed" down >/dev/null 2>&1 || true
+  done
   note "what is built stays built; go on with the same command"
   exit 130
 }
