@@ -73,8 +73,8 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, s
         auto& rate = window(*budget);
         rate.take(now);
         const auto leaves_by = std::min(now + kLeavesWithin, deadline.at);
-        auto recorded = co_await store_.record_call(
-            {.site = site_.id, .budget = *budget, .leaves_by = leaves_by, .epoch = options_.epoch});
+        auto recorded =
+            co_await store_.record_call({.site = site_.id, .budget = *budget, .leaves_by = leaves_by, .epoch = options_.epoch});
         if (!recorded) co_return recorded;
         const auto then = scheduler_.now_monotonic();
         rate.move(now, then);
@@ -114,14 +114,15 @@ async::Task<> SiteDesk::note(const Error* error) {
   co_return Result<void>{};
 }
 
-MonotonicTime SiteDesk::spare_query_at() {
+MonotonicTime SiteDesk::spare_query_at(Spare share) {
   const auto per_minute = [](Milliseconds interval) {
     return std::int32_t(60'000 / std::max<std::int64_t>(1'000, interval.count()));
   };
   const auto regular =
       1 + per_minute(options_.status_interval) + per_minute(options_.snapshot_interval) + per_minute(options_.usage_interval);
   auto& queries = window(ports::CallBudget::queries);
-  const auto reserve = std::min(regular, queries.limit() / 2);
+  auto reserve = std::min(regular, queries.limit() / 2);
+  if (share == Spare::half) reserve += (queries.limit() - reserve) / 2;
   return queries.free_at(scheduler_.now_monotonic(), reserve);
 }
 

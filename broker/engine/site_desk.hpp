@@ -57,8 +57,9 @@ class SiteDesk {
     co_return answer;
   }
 
-  /// When a query beyond the regular cadence may go.
-  [[nodiscard]] MonotonicTime spare_query_at();
+  /// When a query beyond the regular cadence may go. What nobody waits for leaves half of what the cadence does not need.
+  enum class Spare { all, half };
+  [[nodiscard]] MonotonicTime spare_query_at(Spare share = Spare::all);
 
   async::Task<> set_drained(bool drained, std::string reason);
 
@@ -72,9 +73,7 @@ class SiteDesk {
   /// How many jobs could be sent there at once.
   [[nodiscard]] std::int32_t room();
   /// When the rate of submissions allows one; in the past or now if it does.
-  [[nodiscard]] MonotonicTime next_submit_at() {
-    return window(ports::CallBudget::submits).free_at(scheduler_.now_monotonic());
-  }
+  [[nodiscard]] MonotonicTime next_submit_at() { return window(ports::CallBudget::submits).free_at(scheduler_.now_monotonic()); }
   std::int32_t submitting = 0;      // submissions placed and not yet answered
   std::int32_t unsent = 0;          // of those, without their share of the rate yet
 

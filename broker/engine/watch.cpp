@@ -33,7 +33,7 @@ async::Task<> Watch::states(SiteDesk& desk) {
   while (true) {
     if (desk.bound.empty()) {
       co_await desk.wake_status.wait();
-      last_answer = context_.scheduler.now_monotonic();
+      last_look = last_answer = context_.scheduler.now_monotonic();
       pause = context_.options.first_poll_after;
       continue;
     }
@@ -161,18 +161,20 @@ async::Task<> Watch::settle(SiteDesk& desk) {
                          {{"site", desk.site().id.str()}, {"code", more.error().code}, {"error", more.error().message}});
     }
     if (more && *more) {
-      // A new broker's first reading is many pages of the past: they take what the budget leaves, the jobs of now come first.
-      co_await context_.scheduler.sleep_until(desk.spare_query_at());
+      // A new broker's first reading is many pages of the past: the jobs of now come first.
+      co_await context_.scheduler.sleep_until(desk.spare_query_at(SiteDesk::Spare::half));
       continue;
     }
     // Accounting lags the queue: after an end it is read soon, and again at a falling rate. Jobs that end together are booked
     // together.
     pause = std::min(pause * 4, context_.options.usage_interval);
     const auto now = context_.scheduler.now_monotonic();
-    const bool an_end = co_await desk.wake_usage.wait_until(context_.scheduler, std::max(now + pause, desk.spare_query_at()));
+    const bool an_end = co_await desk.wake_usage.wait_until(context_.scheduler,
+                                                            std::max(now + pause, desk.spare_query_at(SiteDesk::Spare::half)));
     if (!an_end) continue;
     pause = kAfterAnEnd;
-    co_await context_.scheduler.sleep_until(std::max(context_.scheduler.now_monotonic() + pause, desk.spare_query_at()));
+    co_await context_.scheduler.sleep_until(
+        std::max(context_.scheduler.now_monotonic() + pause, desk.spare_query_at(SiteDesk::Spare::half)));
   }
 }
 

@@ -147,7 +147,7 @@ TEST_CASE("usage is booked once, over restarts and when accounting lags", "[engi
 }
 
 TEST_CASE("usage that is read before its submission was found is not lost", "[engine]") {
-  World w({{.id = "alpha"}});
+  World w({{.id = "alpha", .budget = {.queries_per_minute = 30}}});
   w.advance(1s);
   w.site("alpha").faults.lose_submit_replies = 1;
   const auto id = w.submit({.behaviour = "run=5s"});
@@ -159,6 +159,16 @@ TEST_CASE("usage that is read before its submission was found is not lost", "[en
   w.advance(10min);
   CHECK(w.usage(id).size() == 1);
   CHECK(w.usage(other).size() == 1);
+}
+
+TEST_CASE("short jobs, one after the other, are each seen to end at once", "[engine]") {
+  World w({{.id = "alpha", .budget = {.queries_per_minute = 10}}});
+  w.advance(2min);  // what a new broker asks is behind
+  for (int i = 0; i < 2; ++i) {
+    const auto id = w.submit({.behaviour = "run=1s"});
+    CHECK(w.until([&] { return w.over(id); }, 5s));
+  }
+  w.check_budgets();
 }
 
 TEST_CASE("looking at a site costs the same for ten jobs and for a thousand", "[engine]") {
