@@ -118,8 +118,9 @@ MonotonicTime SiteDesk::spare_query_at(Spare share) {
   const auto per_minute = [](Milliseconds interval) {
     return std::int32_t(60'000 / std::max<std::int64_t>(1'000, interval.count()));
   };
+  // An early look at the states begins their cadence anew: the one that then comes later makes room for a page of accounting.
   const auto regular =
-      1 + per_minute(options_.status_interval) + per_minute(options_.snapshot_interval) + per_minute(options_.usage_interval);
+      per_minute(options_.status_interval) + per_minute(options_.snapshot_interval) + per_minute(options_.usage_interval);
   auto& queries = window(ports::CallBudget::queries);
   auto reserve = std::min(regular, queries.limit() / 2);
   if (share == Spare::half) reserve += (queries.limit() - reserve) / 2;
