@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/api/answers.hpp"
 
+#include "broker/core/canonical_json.hpp"
 #include "broker/core/suggest.hpp"
 #include "broker/core/time_text.hpp"
 
@@ -25,7 +26,7 @@ std::unexpected<Error> bad_request(std::vector<Fault> faults) {
 http::Response json_answer(int status, const Json& json) {
   return {.status = status,
           .content_type = "application/json",
-          .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
+          .body = canonical_json(json) + "\n"};
 }
 
 http::Response problem_answer(const Error& error, std::string_view request_id) {

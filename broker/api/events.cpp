@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/api/answers.hpp"
 
+#include "broker/core/canonical_json.hpp"
+
 #include <memory>
 #include <unordered_map>
 
@@ -32,7 +34,7 @@ class EventStream {
         auto view = wire::event_view(stored.event, stored.version);
         view["job"] = stored.job.str();
         text += "id: " + std::to_string(stored.sequence) + "\nevent: " + std::string(domain::event_name(stored.event.body)) +
-                "\ndata: " + view.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
+                "\ndata: " + canonical_json(view) + "\n\n";
       }
       if (!text.empty()) co_return text;
       if (events->size() == kPage) continue;

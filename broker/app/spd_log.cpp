@@ -21,7 +21,7 @@ spdlog::level::level_enum level_of(ports::LogLevel level) {
   return spdlog::level::err;
 }
 
-std::string json_text(std::string_view text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string json_text(std::string_view text) { return canonical_json(text); }
 
 bool needs_quotes(std::string_view text) {
   return text.empty() || text.find_first_of(" \"\\=\t\r\n") != std::string_view::npos || std::ranges::any_of(text, [](char c) {

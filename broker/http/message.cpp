@@ -102,9 +102,7 @@ std::string_view reason_phrase(int status) {
 Response problem(int status, std::string_view code, std::string_view detail, std::string_view request_id) {
   Json body{{"type", "about:blank"}, {"title", reason_phrase(status)}, {"status", status}, {"code", code}, {"detail", detail}};
   if (!request_id.empty()) body["request_id"] = request_id;
-  return {.status = status,
-          .content_type = "application/problem+json",
-          .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  return {.status = status, .content_type = "application/problem+json", .body = canonical_json(body)};
 }
 
 }  // namespace hansa::http

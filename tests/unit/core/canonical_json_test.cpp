@@ -2,6 +2,7 @@
 #include "broker/core/canonical_json.hpp"
 
 #include <catch2/catch.hpp>
+#include <rapidcheck/catch.h>
 
 #include <cstdint>
 #include <limits>
@@ -25,6 +26,35 @@ TEST_CASE("canonical JSON: sorted by bytes, no white space, text as it is") {
   CHECK(canonical_json(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
   CHECK(canonical_json(std::numeric_limits<std::uint64_t>::max()) == "18446744073709551615");
   CHECK(canonical_json("a\xFFz") == "\"a\xEF\xBF\xBDz\"");
+}
+
+TEST_CASE("it is what the library writes, byte for byte") {
+  const auto texts = rc::gen::oneOf(rc::gen::string<std::string>(),
+                                    rc::gen::element<std::string>("plain", "", "\xC3\xA5", "\xFF", "\x7F", "\x80"));
+  rc::prop("of any value", [&] {
+    const auto bits = *rc::gen::container<std::vector<unsigned>>(rc::gen::inRange(0U, 9U));
+    Json value = Json::array();
+    std::vector<Json*> open{&value};  // a walk: deeper, another member, back
+    for (const auto bit : bits) {
+      auto& here = *open.back();
+      const auto put = [&](Json member) -> Json& {
+        if (here.is_array()) return here.emplace_back(std::move(member));
+        return here[*texts] = std::move(member);
+      };
+      switch (bit) {
+        case 0: open = {&value}; break;
+        case 1: open.push_back(&put(Json::array())); break;
+        case 2: open.push_back(&put(Json::object())); break;
+        case 3: put(*texts); break;
+        case 4: put(*rc::gen::arbitrary<std::int64_t>()); break;
+        case 5: put(*rc::gen::arbitrary<std::uint64_t>()); break;
+        case 6: put(*rc::gen::arbitrary<bool>()); break;
+        case 7: put(*rc::gen::arbitrary<double>()); break;
+        default: put(nullptr);
+      }
+    }
+    RC_ASSERT(canonical_json(value) == value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  });
 }
 
 TEST_CASE("two spellings of one value are one canonical text") {
