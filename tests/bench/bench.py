@@ -62,7 +62,7 @@ def first_line(*command):
 def preamble(what, budget, with_slurm=True):
     need_root()
     for tool in ("http_load", "bare_intake", "fill_store"):
-        assert (TOOLS / tool).exists(), f"{TOOLS / tool} is not built: ./dev build"
+        assert (TOOLS / tool).exists(), f"{TOOLS / tool} is not built: ./dev build benchmarks"
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     print(f"{what}{'  [QUICK: these figures mean nothing]' if QUICK else ''}")
     print(f"  versions  {first_line(BIN / 'hansad', '--version')}; {first_line(TOOLS / 'bare_intake', '--version')}"
