@@ -5,6 +5,7 @@
 #include "broker/async/run_on.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dispatch.hpp"
+#include "broker/engine/dossier.hpp"
 #include "broker/engine/fence.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/placement.hpp"
@@ -215,6 +216,10 @@ class Engine::Loops {
       co_return fail(ErrorKind::not_found, "SITE_GONE",
                      "site " + attempt->site.str() + " is no longer configured at this broker");
     }
+    const auto dossier = co_await open_dossier(&context_, job.owner, job.spec.datasets);
+    if (!dossier) co_return std::unexpected(dossier.error());
+    if (auto allowed = rulebook_.may_show(job.owner, job.spec, *dossier, parts_.scheduler.now_utc()); !allowed)
+      co_return std::unexpected(allowed.error());
     const auto ours = site_job(job, *attempt);
     co_return co_await desk->call<ports::OutputChunk>(CallKind::read, deadline,
                                                       [&](ports::SiteConnector& connector, async::Deadline until) {

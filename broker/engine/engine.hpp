@@ -101,7 +101,7 @@ class Engine {
   /// who reads the store between two calls misses none. At once for a negative number.
   async::Task<std::int64_t> wait_any(std::int64_t seen, async::Deadline deadline);
 
-  /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site.
+  /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site; permission_denied (RULES_DENY).
   async::Task<ports::OutputChunk> read_output(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               async::Deadline deadline);
 

@@ -110,11 +110,12 @@ Hearing::Hearing(InForce in_force, const Principal& person, const domain::JobSpe
   for (const auto& dataset : datasets_) bound_datasets_.push_back(in_force_->rules->bind(Subject::dataset, dataset, now));
 }
 
-rules::Explanation Hearing::intake() const {
-  Evidence broker;
-  tell(broker, in_force_->broker, now_);
-  const auto place = in_force_->rules->bind(Subject::site, broker, now_);
-  return rules::explain(*in_force_->rules, Action::intake, bound_job_, place, {});
+std::optional<rules::Explanation> Hearing::denied(Action action, const RegisterFacts& place) const {
+  Evidence facts;
+  tell(facts, place, now_);
+  const auto bound = in_force_->rules->bind(Subject::site, facts, now_);
+  if (in_force_->rules->decide(action, bound_job_, bound, bound_datasets_).allowed()) return std::nullopt;
+  return rules::explain(*in_force_->rules, action, bound_job_, bound, bound_datasets_);
 }
 
 const rules::Explanation& Hearing::at(const SiteId& site, const rules::Bound& place) {
@@ -159,9 +160,20 @@ void Rulebook::replace(Regulations regulations) {
 Result<void> Rulebook::may_take(const Principal& person, const domain::JobSpec& spec, UtcTime now) const {
   const auto in_force = this->in_force();
   if (!in_force->rules) return {};
-  const auto why = Hearing(in_force, person, spec, {}, routing::ruling_time(now)).intake();
-  if (why.code == rules::Code::permitted) return {};
-  return denial(why);
+  // The script and its environment come to lie here, the datasets do not.
+  const auto why = Hearing(in_force, person, spec, {}, routing::ruling_time(now)).denied(Action::intake, in_force->broker);
+  if (why) return denial(*why);
+  return {};
+}
+
+Result<void> Rulebook::may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, UtcTime now) const {
+  const auto in_force = this->in_force();
+  if (!in_force->rules) return {};
+  if (dossier.missing) return fail(ErrorKind::permission_denied, dossier.missing->code, dossier.missing->message);
+  static const RegisterFacts kDownload{{Attribute::site_kind, std::string("download"), std::nullopt}};
+  const auto why = Hearing(in_force, person, spec, dossier, routing::ruling_time(now)).denied(Action::log_export, kDownload);
+  if (why) return denial(*why);
+  return {};
 }
 
 Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const SiteId& site,

@@ -52,8 +52,8 @@ class Hearing {
   Hearing(const Hearing&) = delete;
   Hearing& operator=(const Hearing&) = delete;
 
-  /// Where its script and environment come to lie first: its datasets do not.
-  [[nodiscard]] rules::Explanation intake() const;
+  /// Why it may not; none: it may. `place`: what is known of the receiving one.
+  [[nodiscard]] std::optional<rules::Explanation> denied(rules::Action action, const RegisterFacts& place) const;
   /// May it be placed there and sent there? Asked once a site. `place` is the site's evidence, bound for the same second.
   const rules::Explanation& at(const SiteId& site, const rules::Bound& place);
   [[nodiscard]] routing::RuledJob ruled() const;
@@ -99,6 +99,9 @@ class Rulebook {
   /// Whether the broker may hold what this person submits. permission_denied, RULES_DENY: the message has the rules, what they
   /// found and what they would allow; the faults have every fact that they asked for, with its source and age.
   [[nodiscard]] Result<void> may_take(const Principal& person, const domain::JobSpec& spec, UtcTime now) const;
+  /// Whether what the job prints may be read through the broker, by a person at a machine of their own. The same error.
+  [[nodiscard]] Result<void> may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                                      UtcTime now) const;
   /// Whether the job may leave for that site, at this moment. The same error.
   [[nodiscard]] Result<void> may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
                                       const SiteId& site, UtcTime now) const;

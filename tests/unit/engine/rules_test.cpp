@@ -37,6 +37,8 @@ const std::string kPack =
          "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}, " + kInEea) +
     rule("F-PERSONAL", "forbid", "\"place\", \"dispatch\"",
          "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}", kInEea) +
+    rule("P-READ", "permit", "\"log_export\"", "{attr = \"site.kind\", op = \"eq\", value = \"download\"}") +
+    rule("P-READ-OPEN", "permit", "\"log_export\"", "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}") +
     rule("F-SCRIPT", "forbid", "\"intake\"", "{attr = \"request.labels\", op = \"any_of\", value = [\"personal\"]}", kInEea);
 
 engine::RegisterFacts place(const std::string& country, const std::string& status, UtcTime as_of = VirtualScheduler::kStart) {
@@ -319,6 +321,27 @@ TEST_CASE("a label that is added counts for what has been decided already", "[en
   CHECK(w.count("beta", "submit") == 0);
   CHECK(w.state(id) == JobState::held);
   CHECK(says(verdict_at(explained(w, id), "beta").message, "F-PERSONAL"));
+}
+
+TEST_CASE("what a job prints is read only where the rules let it be", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.regulate(good_law());
+  for (const char* label : {"open", "personal"}) {
+    w.add_dataset(label, {domain::Label(label)});
+    w.add_replica(label, "alpha", w.time.now_utc() + 240h);
+  }
+  w.advance(1min);
+  const auto plain = w.submit(), open = w.submit({.datasets = {"open"}}), personal = w.submit({.datasets = {"personal"}});
+  REQUIRE(w.run_to_end({plain, open, personal}, 10min));
+  const auto read = [&](const JobId& id) {
+    return w.ask(w.engine().read_output(w.job(id), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 60s)));
+  };
+  CHECK(read(plain));
+  CHECK(read(open));
+  const auto reads = w.count("alpha", "read_output");
+  REQUIRE_FALSE(read(personal));
+  CHECK(read(personal).error().code == "RULES_DENY");
+  CHECK(w.count("alpha", "read_output") == reads);
 }
 
 TEST_CASE("without rules in force registered data go nowhere", "[engine]") {
