@@ -15,11 +15,12 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 6> kRootTables{"broker", "api", "store", "engine", "site", "project"};
-constexpr std::array<std::string_view, 1> kBrokerTables{"log"};
+constexpr std::array<std::string_view, 8> kRootTables{"broker", "api", "store", "engine", "rules", "site", "project", "person"};
+constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 3> kConnectorTables{"local", "slurm", "model"};  // by Connector's values
-constexpr std::array<std::string_view, 4> kSiteTables{"budget", "local", "slurm", "model"};
+constexpr std::array<std::string_view, 5> kSiteTables{"budget", "facts", "local", "slurm", "model"};
+constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
 
 std::string line_of(Mark at) { return "line " + std::to_string(at.line); }
 
@@ -165,11 +166,20 @@ void check_site_projects(const Table& site, const std::vector<std::string_view>&
   }
 }
 
+/// What somebody said has a day on which it was said.
+void read_place_facts(const Table& place, PlaceFacts& out, Findings& findings) {
+  const auto facts = read_table(place, "facts", {}, out, findings);
+  if (!facts || facts->node->items.empty() || facts->find("as_of") != nullptr) return;
+  findings.add(place.mark_of("facts"), facts->path_of("as_of"),
+               "is missing: facts count from the day on which they were told or confirmed; example: as_of = 2026-11-01");
+}
+
 SiteConfig read_site(const Table& table, const Table& broker, const std::vector<std::string_view>& project_ids,
                      Findings& findings) {
   SiteConfig site;
   read_keys(table, kSiteTables, site, findings);
   if (site.name.empty()) site.name = site.id.str();
+  read_place_facts(table, site.facts, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);
   if (const auto local = read_table(table, "local", {}, site.local, findings)) {
@@ -194,7 +204,10 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   check_unknown_keys(root, kRootTables, findings);
 
   const auto broker = read_table(root, "broker", kBrokerTables, config.broker, findings);
-  if (broker) read_table(*broker, "log", {}, config.broker.log, findings);
+  if (broker) {
+    read_table(*broker, "log", {}, config.broker.log, findings);
+    read_place_facts(*broker, config.broker.facts, findings);
+  }
   if (const auto api = read_table(root, "api", kApiTables, config.api, findings)) {
     check_api(*api, config.api, findings);
     if (const auto limits = read_table(*api, "limits", {}, config.api.limits, findings))
@@ -203,13 +216,21 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   read_table(root, "store", {}, config.store, findings);
   if (const auto engine = read_table(root, "engine", {}, config.engine, findings)) check_engine(*engine, config.engine, findings);
 
+  read_table(root, "rules", {}, config.rules, findings);
+
   const auto projects = blocks_of(root, "project", kProjectId, findings);
   std::vector<std::string_view> project_ids;
   for (const auto& table : projects) {
-    read_keys(table, {}, config.projects.emplace_back(), findings);
+    auto& project = config.projects.emplace_back();
+    read_keys(table, kProjectTables, project, findings);
+    read_table(table, "facts", {}, project.facts, findings);
     if (const Node* id = table.find("id"); id != nullptr && id->kind == Node::Kind::text) project_ids.push_back(id->text);
   }
   check_unique_ids(projects, findings);
+
+  const auto people = blocks_of(root, "person", kPrincipal, findings);
+  for (const auto& table : people) read_keys(table, {}, config.people.emplace_back(), findings);
+  check_unique_ids(people, findings);
 
   const auto sites = blocks_of(root, "site", kSiteId, findings);
   for (const auto& table : sites) config.sites.push_back(read_site(table, broker.value_or(Table{}), project_ids, findings));
@@ -275,10 +296,12 @@ std::string to_toml(const BrokerConfig& config) {
   std::string out;
   write_keys(out, "[broker]", config.broker);
   write_keys(out, "[broker.log]", config.broker.log);
+  write_keys(out, "[broker.facts]", config.broker.facts);
   write_keys(out, "[api]", config.api);
   write_keys(out, "[api.limits]", config.api.limits);
   write_keys(out, "[store]", config.store);
   write_keys(out, "[engine]", config.engine);
+  write_keys(out, "[rules]", config.rules);
   for (const auto& site : config.sites) {
     // Read from accounts_file, the accounts would stand there twice; written in place, even an empty map must be seen.
     out += "\n[[site]]\n";
@@ -286,6 +309,7 @@ std::string to_toml(const BrokerConfig& config) {
       if (key.record.name == "accounts" && site.accounts_file) continue;
       if (const auto value = key.get(site)) out += std::string(key.record.name) + " = " + toml_literal(*value) + "\n";
     }
+    write_keys(out, "[site.facts]", site.facts);
     write_keys(out, "[site.budget]", site.budget);
     switch (site.connector) {
       case Connector::slurm: write_keys(out, "[site.slurm]", site.slurm); break;
@@ -293,7 +317,11 @@ std::string to_toml(const BrokerConfig& config) {
       case Connector::model: write_keys(out, "[site.model]", site.model); break;
     }
   }
-  for (const auto& project : config.projects) write_keys(out, "[[project]]", project);
+  for (const auto& project : config.projects) {
+    write_keys(out, "[[project]]", project);
+    write_keys(out, "[project.facts]", project.facts);
+  }
+  for (const auto& person : config.people) write_keys(out, "[[person]]", person);
   return out;
 }
 
@@ -301,6 +329,15 @@ std::string describe_errors(const Error& error) {
   std::string out = error.message + "\n";
   for (const auto& fault : error.faults) out += "  " + fault.where + " " + fault.message + "\n";
   return out;
+}
+
+std::vector<std::filesystem::path> pack_files(const RulesConfig& config, const std::filesystem::path& shipped) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& pack : config.packs) {
+    const bool by_name = !pack.contains('/');
+    files.push_back(by_name ? config.pack_dir.value_or(shipped) / (pack + ".toml") : std::filesystem::path(pack));
+  }
+  return files;
 }
 
 std::filesystem::path database_path(const BrokerConfig& config) {

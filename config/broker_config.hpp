@@ -32,6 +32,58 @@ struct LogConfig {
   friend bool operator==(const LogConfig&, const LogConfig&) = default;
 };
 
+/// What a place (a site, the broker itself) is, as its operator told it: evidence for rules (policies/rules/vocabulary.hpp). The
+/// names of the keys are those of the vocabulary's attributes; a fact that is not told is missing.
+struct PlaceFacts {
+  std::optional<UtcTime> as_of;         // when the facts, the place's country among them, were told or confirmed
+  std::optional<UtcTime> status_as_of;  // of the membership, if at another time
+  std::optional<std::string> evidence;  // where that is written down; for people
+  std::optional<std::string> status;
+  std::optional<std::string> operator_country;
+  std::optional<std::string> operator_parent_country;
+  std::optional<std::vector<std::string>> labels;  // certificates; [] says that there are none
+  std::optional<bool> secure_processing;
+  std::optional<std::string> tenant_isolation;
+  std::optional<bool> encryption_at_rest;
+  std::optional<std::string> egress;
+  std::optional<bool> eurohpc;
+  friend bool operator==(const PlaceFacts&, const PlaceFacts&) = default;
+};
+
+/// The same of a project: the register of projects is this file.
+struct ProjectFacts {
+  std::optional<UtcTime> as_of;  // for facts copied from another register; none: they are so until the file says otherwise
+  std::optional<std::vector<std::string>> labels;
+  std::optional<std::string> purpose;
+  std::optional<std::string> access_mode;
+  std::optional<std::string> lead_country;
+  std::optional<std::vector<std::string>> member_countries;
+  std::optional<std::vector<std::string>> permits;
+  std::optional<bool> export_licence;
+  std::optional<UtcTime> export_licence_until;
+  std::optional<bool> members_cleared;
+  std::optional<std::string> ai_training;
+  std::optional<std::int64_t> training_petaflop;
+  std::optional<bool> commission_notified;
+  friend bool operator==(const ProjectFacts&, const ProjectFacts&) = default;
+};
+
+/// What the broker, as issuer of its own tokens, knows of a person.
+struct PersonConfig {
+  Principal id;
+  std::optional<std::string> country;
+  std::optional<std::string> assurance;
+  std::optional<std::string> affiliation;
+  friend bool operator==(const PersonConfig&, const PersonConfig&) = default;
+};
+
+/// The rule packs in force, all together.
+struct RulesConfig {
+  std::vector<std::string> packs;  // a shipped pack's name, or a file's path
+  std::optional<std::filesystem::path> pack_dir;
+  friend bool operator==(const RulesConfig&, const RulesConfig&) = default;
+};
+
 struct BrokerSection {
   std::string name;
   std::string country;
@@ -39,6 +91,7 @@ struct BrokerSection {
   std::optional<std::filesystem::path> switch_socket;
   Milliseconds shutdown_grace{10'000};
   LogConfig log;
+  PlaceFacts facts;
   friend bool operator==(const BrokerSection&, const BrokerSection&) = default;
 };
 
@@ -141,8 +194,9 @@ struct SiteConfig {
   std::optional<std::filesystem::path> accounts_file;
   AccountMap accounts;  // as written in place, or as load_broker_config read accounts_file
   std::map<ProjectId, std::string> projects;
+  PlaceFacts facts;
   BudgetConfig budget;
-  SlurmConfig slurm;    // of these three only the connector's own counts
+  SlurmConfig slurm;  // of these three only the connector's own counts
   LocalConfig local;
   ModelConfig model;
   friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
@@ -151,6 +205,7 @@ struct SiteConfig {
 struct ProjectConfig {
   ProjectId id;
   std::vector<Principal> members;
+  ProjectFacts facts;
   friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
 };
 
@@ -159,8 +214,10 @@ struct BrokerConfig {
   ApiConfig api;
   StoreConfig store;
   EngineConfig engine;
+  RulesConfig rules;
   std::vector<SiteConfig> sites;
   std::vector<ProjectConfig> projects;
+  std::vector<PersonConfig> people;
   friend bool operator==(const BrokerConfig&, const BrokerConfig&) = default;
 };
 
@@ -176,6 +233,9 @@ std::string to_toml(const BrokerConfig& config);
 
 /// One fault a line, ready for a terminal.
 std::string describe_errors(const Error& error);
+
+/// The file of each of rules.packs, in their order; a shipped pack's lies in rules.pack_dir, or else in `shipped`.
+std::vector<std::filesystem::path> pack_files(const RulesConfig& config, const std::filesystem::path& shipped);
 
 /// Where store.url = "sqlite:..." lies: relative names are beneath state_dir.
 std::filesystem::path database_path(const BrokerConfig& config);

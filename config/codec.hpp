@@ -2,6 +2,7 @@
 #pragma once
 // How each type of member stands in a file. Private to keys.cpp.
 
+#include "broker/core/time_text.hpp"
 #include "config/keys.hpp"
 
 #include <algorithm>
@@ -65,6 +66,24 @@ struct Codec<std::int64_t> {
   static constexpr Type type = Type::integer;
   static std::optional<Node> encode(std::int64_t member) { return Node::of_integer(member); }
   static std::int64_t decode(const Node& node) { return node.integer; }
+};
+
+template <>
+struct Codec<bool> {
+  static constexpr Type type = Type::boolean;
+  static std::optional<Node> encode(bool member) { return Node::of_boolean(member); }
+  static bool decode(const Node& node) { return node.boolean; }
+};
+
+template <>
+struct Codec<UtcTime> {
+  static constexpr Type type = Type::date;
+  static std::optional<Node> encode(UtcTime member) {
+    Node date = Node::of_text(format_utc(member));
+    date.kind = Node::Kind::date;
+    return date;
+  }
+  static UtcTime decode(const Node& node) { return parse_utc(node.text).value_or(UtcTime{}); }
 };
 
 template <typename Period>

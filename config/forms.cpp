@@ -123,6 +123,43 @@ bool is_broker_url(std::string_view text) {
   return tls || host == "localhost" || (address && address->is_loopback());
 }
 
+/// A pack's own name (policies/rules: kPackId), or the path of one.
+bool is_rule_pack(std::string_view text) {
+  if (text.contains('/')) return is_path(text);
+  const auto plain = [](char c) { return in(c, kLower) || in(c, kDigits) || c == '-'; };
+  return spelt(text, 64, [](char c) { return in(c, kLower); }, plain);
+}
+
+bool is_permit_id(std::string_view text) {
+  const auto plain = [](char c) { return is_word(c) || in(c, "._:@/+-"); };
+  return spelt(text, 128, plain, plain);
+}
+
+template <std::size_t N>
+bool is_one_of(std::string_view text, const std::string_view (&words)[N]) {
+  return std::ranges::find(words, text) != std::end(words);
+}
+
+bool is_data_label(std::string_view text) {
+  return is_one_of(text, {"open", "internal", "personal", "health", "trade-secret", "export-controlled"});
+}
+bool is_purpose(std::string_view text) {
+  return is_one_of(text, {"civilian-research", "civilian-innovation", "public-service", "education", "defence"});
+}
+bool is_access_mode(std::string_view text) {
+  return is_one_of(text, {"benchmark", "development", "regular", "extreme-scale", "ai-innovation", "strategic", "commercial"});
+}
+bool is_ai_training(std::string_view text) { return is_one_of(text, {"none", "specific-purpose", "general-purpose"}); }
+bool is_assurance(std::string_view text) { return is_one_of(text, {"low", "medium", "high"}); }
+bool is_affiliation(std::string_view text) { return is_one_of(text, {"academic", "public-sector", "industry"}); }
+bool is_site_status(std::string_view text) { return is_one_of(text, {"member", "suspended", "leaving"}); }
+bool is_site_label(std::string_view text) {
+  return is_one_of(text, {"iso-27001", "c5", "ens-high", "secnumcloud", "gaia-x-l1", "gaia-x-l2", "gaia-x-l3", "eucs-basic",
+                          "eucs-substantial", "eucs-high"});
+}
+bool is_isolation(std::string_view text) { return is_one_of(text, {"shared-nodes", "exclusive-nodes", "exclusive-cluster"}); }
+bool is_egress(std::string_view text) { return is_one_of(text, {"open", "logged", "airlock"}); }
+
 }  // namespace
 
 const Form kLabel{"1 to 128 characters on one line", is_label};
@@ -142,6 +179,23 @@ const Form kWorkDir{"a path starting with \"/\" or \"~/\", without \"..\", and n
 const Form kListenAddress{"an IP address and a port, as \"127.0.0.1:7717\" or \"[::1]:7717\"", is_listen_address};
 const Form kStoreUrl{"\"sqlite:<file>\", the file relative to state_dir or absolute", is_store_url};
 const Form kBrokerUrl{"\"https://host[:port]\", or \"http://\" with a loopback host", is_broker_url};
+const Form kRulePack{"the name of a shipped pack, as \"open-science\", or a path with a \"/\" in it, as \"./own.toml\"",
+                     is_rule_pack, nullptr, true, true};
+const Form kDataLabel{R"(one of "open", "internal", "personal", "health", "trade-secret", "export-controlled")", is_data_label};
+const Form kPermitId{"an id: 1 to 128 letters, digits and ._:@/+-", is_permit_id};
+const Form kPurpose{R"(one of "civilian-research", "civilian-innovation", "public-service", "education", "defence")", is_purpose};
+const Form kAccessMode{
+    R"(one of "benchmark", "development", "regular", "extreme-scale", "ai-innovation", "strategic", "commercial")",
+    is_access_mode};
+const Form kAiTraining{R"(one of "none", "specific-purpose", "general-purpose")", is_ai_training};
+const Form kAssurance{R"(one of "low", "medium", "high")", is_assurance};
+const Form kAffiliation{R"(one of "academic", "public-sector", "industry")", is_affiliation};
+const Form kSiteStatus{R"(one of "member", "suspended", "leaving")", is_site_status};
+const Form kSiteLabel{
+    R"(one of "iso-27001", "c5", "ens-high", "secnumcloud", "gaia-x-l1", "gaia-x-l2", "gaia-x-l3", "eucs-basic", "eucs-substantial", "eucs-high")",
+    is_site_label};
+const Form kIsolation{R"(one of "shared-nodes", "exclusive-nodes", "exclusive-cluster")", is_isolation};
+const Form kEgress{R"(one of "open", "logged", "airlock")", is_egress};
 
 std::string shown(std::string_view text) {
   constexpr std::size_t kMost = 64;

@@ -13,6 +13,7 @@ struct Form {
   bool (*matches)(std::string_view);
   std::string_view (*correction)(std::string_view) = nullptr;  // what was probably meant, or ""
   bool is_file = false;                                        // relative to the folder of the configuration file
+  bool or_name = false;                                        // only if it has a "/" in it
 };
 
 extern const Form kLabel;             // for people: one line
@@ -30,6 +31,19 @@ extern const Form kWorkDir;
 extern const Form kListenAddress;
 extern const Form kStoreUrl;
 extern const Form kBrokerUrl;
+extern const Form kRulePack;          // a shipped pack's name, or a path with a "/" in it
+// Words of the rules' vocabulary (policies/rules/vocabulary.hpp); a test holds the two together.
+extern const Form kDataLabel;
+extern const Form kPermitId;
+extern const Form kPurpose;
+extern const Form kAccessMode;
+extern const Form kAiTraining;
+extern const Form kAssurance;
+extern const Form kAffiliation;
+extern const Form kSiteStatus;
+extern const Form kSiteLabel;
+extern const Form kIsolation;
+extern const Form kEgress;
 
 /// Control characters escaped, long text cut: fit for a message. In quotes.
 std::string shown(std::string_view text);

@@ -413,6 +413,153 @@ std::span<const Key<ProjectConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<PlaceFacts>> keys_of() {
+  static const Key<PlaceFacts> kKeys[] = {
+      key<&PlaceFacts::as_of>({.name = "as_of",
+                               .doc = "When the place's operator told or confirmed these facts and `country`; needed with any of "
+                                      "them. Most count for 366 days from then, `status` for 30.",
+                               .example = "2026-11-01"}),
+      key<&PlaceFacts::status_as_of>({.name = "status_as_of",
+                                      .doc = "When the membership was confirmed, if not with the other facts.",
+                                      .example = "2026-11-20",
+                                      .otherwise = "`as_of`"}),
+      key<&PlaceFacts::evidence>({.name = "evidence",
+                                  .doc = "Where that is written down, for people: a report, a certificate, a contract.",
+                                  .example = "\"audit report 2026-114\"",
+                                  .form = &kLabel}),
+      key<&PlaceFacts::status>({.name = "status",
+                                .doc = "Membership in the federation; counts for 30 days.",
+                                .example = "\"member\"",
+                                .form = &kSiteStatus}),
+      key<&PlaceFacts::operator_country>(
+          {.name = "operator_country", .doc = "Where the operator is established.", .example = "\"FI\"", .form = &kCountry}),
+      key<&PlaceFacts::operator_parent_country>(
+          {.name = "operator_parent_country",
+           .doc = "The country of whoever controls the operator; the operator's own where nobody else does.",
+           .example = "\"FI\"",
+           .form = &kCountry}),
+      key<&PlaceFacts::labels>({.name = "labels",
+                                .doc = "Certificates that are valid; `[]` says that there are none.",
+                                .example = "[\"iso-27001\"]",
+                                .form = &kSiteLabel}),
+      key<&PlaceFacts::secure_processing>(
+          {.name = "secure_processing",
+           .doc = "Whether it is a secure processing environment in the sense of Regulation (EU) 2025/327.",
+           .example = "true"}),
+      key<&PlaceFacts::tenant_isolation>({.name = "tenant_isolation",
+                                          .doc = "What a job shares with others.",
+                                          .example = "\"exclusive-nodes\"",
+                                          .form = &kIsolation}),
+      key<&PlaceFacts::encryption_at_rest>({.name = "encryption_at_rest",
+                                            .doc = "Whether all file systems that a job can write to are encrypted.",
+                                            .example = "true"}),
+      key<&PlaceFacts::egress>({.name = "egress",
+                                .doc = "Control of outgoing data; with `airlock` nothing leaves without review.",
+                                .example = "\"logged\"",
+                                .form = &kEgress}),
+      key<&PlaceFacts::eurohpc>(
+          {.name = "eurohpc", .doc = "Whether the EuroHPC Joint Undertaking owns it, wholly or in part.", .example = "false"}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<ProjectFacts>> keys_of() {
+  static const Key<ProjectFacts> kKeys[] = {
+      key<&ProjectFacts::as_of>({.name = "as_of",
+                                 .doc = "For facts that are copied from another register: when. They count for one day from "
+                                        "then, so that a copy that nobody renews stops to count.",
+                                 .example = "2026-11-22T06:00:00Z",
+                                 .otherwise = "this file is the register"}),
+      key<&ProjectFacts::labels>({.name = "labels",
+                                  .doc = "What the project works with; `[]` says nothing that restricts.",
+                                  .example = "[\"internal\"]",
+                                  .form = &kDataLabel}),
+      key<&ProjectFacts::purpose>(
+          {.name = "purpose", .doc = "As its grant has it.", .example = "\"civilian-research\"", .form = &kPurpose}),
+      key<&ProjectFacts::access_mode>({.name = "access_mode",
+                                       .doc = "The call under which its time was granted.",
+                                       .example = "\"regular\"",
+                                       .form = &kAccessMode}),
+      key<&ProjectFacts::lead_country>({.name = "lead_country",
+                                        .doc = "Of the principal investigator's organisation.",
+                                        .example = "\"FI\"",
+                                        .form = &kCountry}),
+      key<&ProjectFacts::member_countries>({.name = "member_countries",
+                                            .doc = "Of all members' organisations.",
+                                            .example = "[\"FI\", \"EE\"]",
+                                            .form = &kCountry}),
+      key<&ProjectFacts::permits>({.name = "permits",
+                                   .doc = "Data permits that the project holds; `[]` says that it holds none.",
+                                   .example = "[\"FI-0143\"]",
+                                   .form = &kPermitId}),
+      key<&ProjectFacts::export_licence>({.name = "export_licence",
+                                          .doc =
+                                              "Whether a licence decision under export control covers it: a person's decision, "
+                                              "recorded here.",
+                                          .example = "true"}),
+      key<&ProjectFacts::export_licence_until>(
+          {.name = "export_licence_until", .doc = "When that decision ends.", .example = "2027-06-30"}),
+      key<&ProjectFacts::members_cleared>(
+          {.name = "members_cleared",
+           .doc = "Whether all members are cleared for controlled technology: a person's decision.",
+           .example = "true"}),
+      key<&ProjectFacts::ai_training>({.name = "ai_training",
+                                       .doc = "Whether it trains a model, and of which kind.",
+                                       .example = "\"none\"",
+                                       .form = &kAiTraining}),
+      key<&ProjectFacts::training_petaflop>(
+          {.name = "training_petaflop",
+           .doc = "Training compute of its model so far, at all sites, in 10^15 floating-point operations.",
+           .example = "1000000",
+           .unit = "10^15 operations",
+           .min = 0,
+           .max = 1'000'000'000'000'000}),
+      key<&ProjectFacts::commission_notified>({.name = "commission_notified",
+                                               .doc = "Whether the Commission has been notified of the model (AI Act, Art. 52).",
+                                               .example = "false"}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<PersonConfig>> keys_of() {
+  static const Key<PersonConfig> kKeys[] = {
+      key<&PersonConfig::id>({.name = "id",
+                              .doc = "A person with a token of this broker.",
+                              .example = "\"local:alice\"",
+                              .required = true,
+                              .form = &kPrincipal}),
+      key<&PersonConfig::country>(
+          {.name = "country", .doc = "Of the person's home organisation.", .example = "\"FI\"", .form = &kCountry}),
+      key<&PersonConfig::assurance>({.name = "assurance",
+                                     .doc = "How well the identity was proven (REFEDS Assurance Framework).",
+                                     .example = "\"medium\"",
+                                     .form = &kAssurance}),
+      key<&PersonConfig::affiliation>(
+          {.name = "affiliation", .doc = "Kind of the home organisation.", .example = "\"academic\"", .form = &kAffiliation}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<RulesConfig>> keys_of() {
+  static const Key<RulesConfig> kKeys[] = {
+      key<&RulesConfig::packs>({.name = "packs",
+                                .doc = "The packs in force, all together; read again on SIGHUP. Without any no rule is in force, "
+                                       "and jobs that name datasets go nowhere.",
+                                .example = "[\"open-science\", \"/etc/hansa/packs/own.toml\"]",
+                                .form = &kRulePack}),
+      key<&RulesConfig::pack_dir>({.name = "pack_dir",
+                                   .doc = "The folder of the packs that are called by name.",
+                                   .example = "\"/etc/hansa/packs\"",
+                                   .form = &kAbsolutePath,
+                                   .otherwise = "`../share/hansa/packs` from `hansad`"}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<ClientSettings>> keys_of() {
   static const Key<ClientSettings> kKeys[] = {
       key<&ClientSettings::url>({.name = "url",
@@ -447,6 +594,8 @@ std::string allowed_values(const Record& record) {
     case Type::integer:
       text = "an integer from " + std::to_string(record.min) + " to " + std::to_string(record.max);
       return record.unit.empty() ? text : text + " (" + std::string(record.unit) + ")";
+    case Type::boolean: return "true or false";
+    case Type::date: return "a date, with or without a time";
     case Type::choice:
       for (const auto choice : record.choices) text += (text.empty() ? "one of \"" : ", \"") + std::string(choice) + '"';
       return text;
@@ -461,11 +610,18 @@ std::vector<Section> broker_sections() {
   return {
       section<BrokerSection>("[broker]", "The broker itself."),
       section<LogConfig>("[broker.log]", "What it logs, on standard error."),
+      section<PlaceFacts>("[broker.facts]",
+                          "What rules may ask of the broker itself: it is where a script lies before it has a site."),
       section<ApiConfig>("[api]", "The REST API."),
       section<ApiLimits>("[api.limits]", "What a client may take of it."),
       section<StoreConfig>("[store]", "Where jobs, events and usage are kept."),
       section<EngineConfig>("[engine]", "The loops and the submission protocol. The defaults suit a centre; tests set them low."),
+      section<RulesConfig>("[rules]", "Which rule packs are in force (docs/policies)."),
       section<SiteConfig>("[[site]]", "One block for each site."),
+      section<PlaceFacts>(
+          "[site.facts]",
+          "What rules may ask of the site, as its operator told it. A fact that is not told, or that was told too "
+          "long ago, is missing, and a rule that asks for it denies. Read again on SIGHUP."),
       section<BudgetConfig>("[site.budget]",
                             "What the site lets the broker ask of it, over all users together. Often written in one line: "
                             "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),
@@ -473,6 +629,9 @@ std::vector<Section> broker_sections() {
       section<LocalConfig>("[site.local]", "For `connector = \"local\"` only."),
       section<ModelConfig>("[site.model]", "For `connector = \"model\"` only."),
       section<ProjectConfig>("[[project]]", "One block for each project."),
+      section<ProjectFacts>("[project.facts]", "What rules may ask of the project. Read again on SIGHUP."),
+      section<PersonConfig>("[[person]]",
+                            "One block for each person of whom rules may ask more than the name. Read again on SIGHUP."),
   };
 }
 

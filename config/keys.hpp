@@ -20,7 +20,7 @@ namespace hansa::config {
 using Node = TomlNode;
 using Mark = TomlMark;
 
-enum class Type { text, integer, choice, list, map };
+enum class Type { text, integer, boolean, date, choice, list, map };
 
 struct Record {
   std::string_view name{};               // within its table

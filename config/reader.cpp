@@ -2,6 +2,7 @@
 #include "config/reader.hpp"
 
 #include "broker/core/suggest.hpp"
+#include "broker/core/time_text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -47,7 +48,7 @@ std::optional<Node> check_text(const Form& form, const Node& value, const std::s
     return std::nullopt;
   }
   Node checked = value;
-  if (form.is_file && !value.text.starts_with("~/")) {
+  if (form.is_file && !value.text.starts_with("~/") && (!form.or_name || value.text.contains('/'))) {
     checked.text = (std::filesystem::path(findings.file()).parent_path() / value.text).lexically_normal().string();
   }
   return checked;
@@ -124,6 +125,12 @@ std::optional<Node> check_value(const Record& record, const Node& value, const s
     case Type::text: return check_text(*record.form, value, path, findings);
     case Type::integer:
       if (value.kind == Node::Kind::integer && value.integer >= record.min && value.integer <= record.max) return value;
+      break;
+    case Type::boolean:
+      if (value.kind == Node::Kind::boolean) return value;
+      break;
+    case Type::date:
+      if (value.kind == Node::Kind::date && parse_utc(value.text)) return value;
       break;
     case Type::choice:
       if (value.kind == Node::Kind::text) {

@@ -2,6 +2,7 @@
 #include "broker/api/answers.hpp"
 #include "broker/core/digest.hpp"
 #include "broker/wire/job_request.hpp"
+#include "policies/rules/vocabulary.hpp"
 
 #include <algorithm>
 
@@ -31,6 +32,8 @@ Result<std::optional<ports::Idempotency>> idempotency_of(const http::Request& re
   }
   return ports::Idempotency{.key = std::string(*key), .request_hash = sha256_hex(request.body)};
 }
+
+wire::KnownNames known_names(const Exchange& exchange) { return {.sites = exchange.api.sites(), .labels = rules::data_labels()}; }
 
 Result<bool> dry_run_of(const http::Request& request) {
   QueryReader query(request.query);
@@ -91,7 +94,7 @@ async::Task<http::Response> submit_job(Exchange exchange) {
   if (!idempotency) co_return std::unexpected(idempotency.error());
   auto json = parse_json(exchange.request.body, wire::kMaxDepth);
   if (!json) co_return std::unexpected(json.error());
-  auto submission = wire::job_from_json(*json, exchange.api.sites());
+  auto submission = wire::job_from_json(*json, known_names(exchange));
   if (!submission) co_return std::unexpected(submission.error());
 
   if (*dry_run) {
@@ -118,7 +121,7 @@ async::Task<http::Response> submit_jobs(Exchange exchange) {
   if (!idempotency) co_return std::unexpected(idempotency.error());
   auto json = parse_json(exchange.request.body, wire::kMaxDepth + 2);
   if (!json) co_return std::unexpected(json.error());
-  auto submissions = wire::jobs_from_json(*json, exchange.api.sites());
+  auto submissions = wire::jobs_from_json(*json, known_names(exchange));
   if (!submissions) co_return std::unexpected(submissions.error());
   auto accepted =
       co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));

@@ -29,6 +29,7 @@ const std::string_view kOperations = R"json({
   "getSite": {"answer": "Site"},
   "drainSite": {"body": "DrainRequest", "body_optional": true, "answer": "Site"},
   "resumeSite": {"answer": "Site"},
+  "getRules": {"answer": "RulesInForce"},
   "registerDataset": {"body": "DatasetRequest", "answer": "DatasetOutcome", "status": 201},
   "listDatasets": {"query": [["label", "string", "Only those with this label."], ["project", "string", "Only of this project."], ["owner", "string", "Only this principal's."],
                              ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "DatasetList"},
@@ -79,7 +80,9 @@ const std::string_view kSchemas = R"json({
       "time_limit_s": {"type": "integer", "minimum": 1, "default": 3600},
       "placement": {"type": "object", "additionalProperties": false, "properties": {"sites": {"type": "array", "items": {"type": "string"}}, "countries": {"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{2}$"}}}},
       "requeue": {"type": "boolean", "default": false, "description": "The site may start it again, from its beginning, after a node failed."},
-      "datasets": {"type": "array", "maxItems": 0}, "code": {"type": "string", "maxLength": 0}, "outputs": {"type": "array", "maxItems": 0},
+      "datasets": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"}, "description": "What the job reads, as registered: it goes where a verified copy of each is and where the rules let their labels go."},
+      "labels": {"type": "array", "maxItems": 20, "items": {"$ref": "#/components/schemas/Label"}, "description": "What the submission says of its own script and environment; can only make the broker refuse."},
+      "code": {"type": "string", "maxLength": 0}, "outputs": {"type": "array", "maxItems": 0},
       "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0}, "after": {"type": "array", "maxItems": 0}
     }
   },
@@ -98,7 +101,7 @@ const std::string_view kSchemas = R"json({
   "JobDetails": {
     "allOf": [{"$ref": "#/components/schemas/Job"}, {"type": "object", "properties": {
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
-      "placement": {"type": "object"}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}}}}]
+      "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}}}}]
   },
   "Attempt": {
     "type": "object",
@@ -111,16 +114,29 @@ const std::string_view kSchemas = R"json({
     }
   },
   "JobList": {"type": "object", "required": ["jobs"], "properties": {"jobs": {"type": "array", "items": {"$ref": "#/components/schemas/Job"}}, "next_cursor": {"type": ["string", "null"]}}},
+  "RuleVerdict": {
+    "type": "object", "required": ["code", "rules", "obligations"], "description": "What the rules said of the job at the site; absent where no rule is in force or nothing could be asked.",
+    "properties": {"code": {"enum": ["PERMITTED", "NO_PERMIT", "FORBIDDEN", "EVIDENCE_MISSING"]}, "rules": {"type": "array", "items": {"type": "string"}}, "obligations": {"type": "array", "items": {"type": "string"}}}
+  },
+  "RulesInForce": {
+    "type": "object", "required": ["in_force", "policy_hash", "packs"],
+    "properties": {"in_force": {"type": "boolean"}, "policy_hash": {"type": ["string", "null"]},
+                   "packs": {"type": "array", "items": {"type": "object", "required": ["id", "version", "title", "approved_by", "rules"],
+                             "properties": {"id": {"type": "string"}, "version": {"type": "string"}, "title": {"type": "string"}, "approved_by": {"type": "array", "items": {"type": "string"}},
+                                            "rules": {"type": "array", "items": {"$ref": "#/components/schemas/RuleInForce"}}}}}}
+  },
+  "RuleInForce": {"type": "object", "required": ["id", "effect", "sentence", "legal_basis", "owner"], "properties": {"id": {"type": "string"}, "effect": {"enum": ["permit", "forbid"]}, "sentence": {"type": "string"}, "legal_basis": {"type": "string"}, "owner": {"type": "string"}}},
   "Verdict": {
     "type": "object", "required": ["site", "possible", "obstacle", "code", "message"],
     "properties": {
       "site": {"type": "string"}, "possible": {"type": "boolean"}, "obstacle": {"enum": ["none", "temporary", "permanent"]}, "code": {"type": "string"}, "message": {"type": "string"},
-      "source": {"type": "string"}, "age_s": {"type": "integer"}, "queue": {"type": "string"}, "wait_s": {"type": "integer"}, "method": {"type": "string"}, "snapshot_hash": {"type": "string"}
+      "source": {"type": "string"}, "age_s": {"type": "integer"}, "queue": {"type": "string"}, "wait_s": {"type": "integer"}, "method": {"type": "string"}, "snapshot_hash": {"type": "string"},
+      "rules": {"$ref": "#/components/schemas/RuleVerdict"}
     }
   },
   "Decision": {
     "type": "object", "required": ["at", "verdicts"],
-    "properties": {"at": {"$ref": "#/components/schemas/Time"}, "site": {"type": ["string", "null"]}, "queue": {"type": ["string", "null"]}, "reason": {"$ref": "#/components/schemas/Reason"},
+    "properties": {"at": {"$ref": "#/components/schemas/Time"}, "site": {"type": ["string", "null"]}, "queue": {"type": ["string", "null"]}, "reason": {"$ref": "#/components/schemas/Reason"}, "policy_hash": {"type": ["string", "null"]},
                    "verdicts": {"type": "array", "items": {"$ref": "#/components/schemas/Verdict"}}, "job": {"$ref": "#/components/schemas/Job"}}
   },
   "EventList": {"type": "object", "properties": {"events": {"type": "array", "items": {"type": "object", "properties": {"version": {"type": "integer"}, "at": {"$ref": "#/components/schemas/Time"}, "event": {"type": "string"}, "details": {"type": "object"}}}}}},
@@ -149,10 +165,11 @@ const std::string_view kSchemas = R"json({
       "last_error": {"$ref": "#/components/schemas/Reason"}, "snapshot_at": {"$ref": "#/components/schemas/Time"}, "scheduler": {"type": "string"}, "cluster": {"type": "string"},
       "queues": {"type": "array", "items": {"type": "string"}}, "nodes": {"type": "integer"}, "usable_nodes": {"type": "integer"}, "cores": {"type": "integer"}, "free_cores": {"type": "integer"},
       "gpus": {"type": "integer"}, "free_gpus": {"type": "integer"}, "running_jobs": {"type": "integer"}, "waiting_jobs": {"type": "integer"}, "our_live_jobs": {"type": "integer"},
-      "our_waiting_jobs": {"type": "integer"}, "our_unknown_jobs": {"type": "integer"}, "calls_made": {"type": "integer"}, "budget": {"type": "object", "additionalProperties": {"type": "integer"}}
+      "our_waiting_jobs": {"type": "integer"}, "our_unknown_jobs": {"type": "integer"}, "calls_made": {"type": "integer"}, "budget": {"type": "object", "additionalProperties": {"type": "integer"}},
+      "facts": {"type": "array", "description": "What rules may ask of the site.", "items": {"type": "object", "required": ["attribute", "state", "value"], "properties": {"attribute": {"type": "string"}, "state": {"type": "string"}, "value": {"type": "string"}, "as_of": {"$ref": "#/components/schemas/Time"}}}}
     }
   },
-  "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}}},
+  "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}, "rules_in_force": {"type": "boolean"}}},
   "DrainRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 1000}}},
   "ResolveRequest": {"type": "object", "additionalProperties": false, "required": ["as", "reason"], "properties": {"as": {"const": "lost"}, "reason": {"type": "string", "maxLength": 1000}}},
   "Label": {"type": "string", "description": "A word of the rules' vocabulary; every one but open restricts."},

@@ -25,6 +25,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/sites/{id}", "getSite", "One site", false, get_site},
     {"POST", "/v1/sites/{id}/drain", "drainSite", "Send the site no new jobs", false, drain_site},
     {"POST", "/v1/sites/{id}/resume", "resumeSite", "Send the site jobs again", false, resume_site},
+    {"GET", "/v1/rules", "getRules", "The rules in force, in sentences", false, get_rules},
     {"POST", "/v1/datasets", "registerDataset", "Register a dataset", false, register_dataset},
     {"GET", "/v1/datasets", "listDatasets", "The datasets that the caller may see, by id", false, list_datasets, true},
     {"GET", "/v1/datasets/{id}", "getDataset", "One dataset with its replicas", false, get_dataset},

@@ -10,7 +10,24 @@ using identity::Action;
 
 namespace {
 
-Json site_view(const engine::SiteReport& report) {
+/// What rules may ask of the site, and whether it counts today.
+Json facts_view(const engine::Regulations& in_force, const SiteId& site, UtcTime now) {
+  Json facts = Json::array();
+  const auto told = in_force.sites.find(site);
+  if (told == in_force.sites.end()) return facts;
+  for (const auto& fact : told->second) {
+    const auto& record = rules::record_of(fact.attribute);
+    const auto state = rules::state_of({fact.attribute, fact.value, record.source, fact.as_of.value_or(now)}, now);
+    facts.push_back({{"attribute", record.name},
+                     {"value", rules::text_of(fact.value)},
+                     {"state", to_string(state)},
+                     {"as_of", fact.as_of ? Json(format_utc(*fact.as_of)) : Json()}});
+  }
+  return facts;
+}
+
+Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
+  const auto in_force = exchange.api.parts().engine.rules().in_force();
   const auto& [site, state] = std::tie(report.site, report.state);
   const auto time = [](const std::optional<UtcTime>& t) { return t ? Json(format_utc(*t)) : Json(); };
   return {{"id", site.id.str()},
@@ -46,7 +63,8 @@ Json site_view(const engine::SiteReport& report) {
             {"submits_per_minute", site.budget.submits_per_minute},
             {"cancels_per_minute", site.budget.cancels_per_minute},
             {"concurrent_calls", site.budget.concurrent_calls},
-            {"waiting_jobs", site.budget.waiting_jobs}}}};
+            {"waiting_jobs", site.budget.waiting_jobs}}},
+          {"facts", facts_view(*in_force, site.id, exchange.api.parts().scheduler.now_utc())}};
 }
 
 async::Task<http::Response> one_site(const Exchange& exchange, SiteId id) {
@@ -56,7 +74,7 @@ async::Task<http::Response> one_site(const Exchange& exchange, SiteId id) {
   if (at == reports->end())
     co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND",
                    "there is no site \"" + id.str().substr(0, 40) + "\"; see: hansa sites");
-  co_return json_answer(200, site_view(*at));
+  co_return json_answer(200, site_view(exchange, *at));
 }
 
 }  // namespace
@@ -67,8 +85,9 @@ async::Task<http::Response> list_sites(Exchange exchange) {
   auto reports = co_await on_engine(exchange, exchange.api.parts().engine.sites());
   if (!reports) co_return std::unexpected(reports.error());
   Json list = Json::array();
-  for (const auto& report : *reports) list.push_back(site_view(report));
-  co_return json_answer(200, {{"sites", std::move(list)}});
+  for (const auto& report : *reports) list.push_back(site_view(exchange, report));
+  const bool ruled = exchange.api.parts().engine.rules().in_force()->rules.has_value();
+  co_return json_answer(200, {{"sites", std::move(list)}, {"rules_in_force", ruled}});
 }
 
 async::Task<http::Response> get_site(Exchange exchange) {

@@ -3,6 +3,7 @@
 
 #include "broker/api/api.hpp"
 #include "broker/app/connectors.hpp"
+#include "broker/app/regulations.hpp"
 #include "broker/app/signals.hpp"
 #include "broker/app/spd_log.hpp"
 #include "broker/app/state_folder.hpp"
@@ -194,9 +195,31 @@ void reload_certificate(http::Server& server, ports::Log& log) {
   }
 }
 
+/// What is in force is said whenever it comes into force.
+void regulate(engine::Engine& engine, engine::Regulations regulations, ports::Log& log) {
+  if (regulations.rules)
+    log.write(ports::LogLevel::info, "rules are in force",
+              {{"packs", packs_in(regulations)}, {"policy_hash", regulations.rules->hash()}});
+  else
+    log.write(ports::LogLevel::info,
+              "no rule is in force: jobs go by room and accounts alone, and jobs that name datasets nowhere", {});
+  engine.regulate(std::move(regulations));
+}
+
+/// Of a file with any fault nothing is taken: what was in force stays.
+void reload_regulations(engine::Engine& engine, const Start& start, ports::Log& log) {
+  const auto config = config::load_broker_config(start.file);
+  auto regulations = config ? regulations_of(*config, shipped_packs(start.program_folder))
+                            : Result<engine::Regulations>(std::unexpected(config.error()));
+  if (regulations) return regulate(engine, std::move(*regulations), log);
+  log.write(ports::LogLevel::error, "rules and facts stay as they were",
+            {{"code", regulations.error().code}, {"error", config::describe_errors(regulations.error())}});
+}
+
 }  // namespace
 
-int run(const config::BrokerConfig& config, const std::filesystem::path& program_folder) {
+int run(Start start) {
+  const auto& config = start.config;
   Signals signals;  // first: threads inherit the blocked ones
   SpdLog log(level_of(config.broker.log.level), config.broker.log.format == config::LogFormat::json);
   async::RealScheduler scheduler;
@@ -226,8 +249,11 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
     Strand strand;
     auto accounts = account_directory(config, log);
     identity::TokenAuthority tokens(scheduler, random, **store);
-    ConnectorGround ground{
-        .scheduler = scheduler, .random = random, .strand = strand.executor(), .log = log, .program_folder = program_folder};
+    ConnectorGround ground{.scheduler = scheduler,
+                           .random = random,
+                           .strand = strand.executor(),
+                           .log = log,
+                           .program_folder = start.program_folder};
     const auto close_connectors = [&] {
       for (const auto& close : ground.closers) (void)strand.run(close());
     };
@@ -244,9 +270,11 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                            .usage = **store,
                            .sites = **store,
                            .accounts = accounts,
-                           .log = log},
+                           .log = log,
+                           .datasets = store->get()},
                           engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(sites));
-    engine::Catalogue catalogue(scheduler, ids, **store, accounts, log);
+    regulate(engine, std::move(start.regulations), log);
+    engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
     std::optional<http::Server> server;
     api::Api api({.engine = engine,
                   .jobs = **store,
@@ -283,7 +311,10 @@ int run(const config::BrokerConfig& config, const std::filesystem::path& program
                  {"sites", std::to_string(config.sites.size())},
                  {"epoch", std::to_string(*epoch)}});
       auto signal = signals.wait();
-      for (; signal == SIGHUP; signal = signals.wait()) reload_certificate(*server, log);
+      for (; signal == SIGHUP; signal = signals.wait()) {
+        reload_certificate(*server, log);
+        reload_regulations(engine, start, log);
+      }
       log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
       signals.next_stop_ends_at_once();
       api.set_ready(false);

@@ -6,6 +6,7 @@
 // the store is flushed and closed. What is under way at a site is resolved at the next start. A second signal ends at once.
 
 #include "broker/core/error.hpp"
+#include "broker/engine/rulebook.hpp"
 #include "config/broker_config.hpp"
 
 #include <filesystem>
@@ -24,7 +25,14 @@ enum ExitStatus : int {
   kExitConfiguration = 78,
 };
 
+struct Start {
+  config::BrokerConfig config;
+  engine::Regulations regulations;
+  std::filesystem::path file;            // of the configuration: rules and facts are read from it again on SIGHUP
+  std::filesystem::path program_folder;
+};
+
 /// Serves until SIGTERM or SIGINT. Says on stderr what keeps it from starting, and what to do.
-int run(const config::BrokerConfig& config, const std::filesystem::path& program_folder);
+int run(Start start);
 
 }  // namespace hansa::app

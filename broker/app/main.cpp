@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/application.hpp"
+#include "broker/app/regulations.hpp"
 #include "broker/app/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -29,13 +30,19 @@ int main(int argc, char** argv) {
     return status == 0 ? app::kExitOk : app::kExitUsage;
   }
 
-  const auto config = config::load_broker_config(file);
-  if (!config) {
-    std::fprintf(stderr, "hansad: the configuration cannot be used:\n%s", config::describe_errors(config.error()).c_str());
+  const auto refused = [](const Error& error) {
+    std::fprintf(stderr, "hansad: the configuration cannot be used:\n%s", config::describe_errors(error).c_str());
     return app::kExitConfiguration;
-  }
+  };
+  const auto config = config::load_broker_config(file);
+  if (!config) return refused(config.error());
+  std::error_code ignored;
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  auto regulations = app::regulations_of(*config, app::shipped_packs(folder));
+  if (!regulations) return refused(regulations.error());
   if (check) {
-    std::printf("%s: good, %zu sites, %zu projects\n", file.c_str(), config->sites.size(), config->projects.size());
+    std::printf("%s: good, %zu sites, %zu projects, %s\n", file.c_str(), config->sites.size(), config->projects.size(),
+                regulations->rules ? ("rules in force: " + app::packs_in(*regulations)).c_str() : "no rule in force");
     return app::kExitOk;
   }
   if (::geteuid() == 0) {
@@ -46,7 +53,5 @@ int main(int argc, char** argv) {
   }
   ::umask(077);                // whatever it or what it starts writes is its own
   ::prctl(PR_SET_DUMPABLE, 0);  // no core dump with tokens and scripts in it, no ptrace by the same account
-  std::error_code ignored;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  return app::run(*config, program.parent_path());
+  return app::run({.config = *config, .regulations = std::move(*regulations), .file = file, .program_folder = folder});
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the system asks of hansad. SIGTERM and SIGINT: the first asks for a graceful stop, the second ends the process at once.
-// SIGHUP: read the certificate again.
+// SIGHUP: read the certificate, the rules and what they ask about again.
 
 #include <csignal>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rule packs, without a broker: are they right, do their own tests hold, what do they say.
+// The rule packs, without a broker: are they right, do their own tests hold, what do they say. And what is in force at the
+// broker.
 #include "broker/cli/commands.hpp"
 #include "broker/cli/files.hpp"
 #include "broker/core/time_text.hpp"
@@ -113,6 +114,34 @@ void print_pack(const Session& session, const Pack& pack) {
   for (const auto& rule : pack.rules) print_rule(session, rule);
 }
 
+Result<ExitStatus> show_in_force(Session& session, const Invocation& call) {
+  const auto answer = session.send("GET", "/v1/rules");
+  if (!answer) return std::unexpected(answer.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  const auto rules = Session::read(*answer);
+  if (!rules) return std::unexpected(rules.error());
+  if (member(*rules, "in_force") != true) {
+    session.print(
+        "No rule is in force at this broker: jobs go by room and accounts alone, and jobs that name datasets go nowhere.\n"
+        "An operator sets packs under [rules] in hansad.toml.\n");
+    return ExitStatus::done;
+  }
+  for (const auto& pack : member(*rules, "packs")) {
+    auto text = shown(pack, "id") + " " + shown(pack, "version") + ": " + shown(pack, "title") + "\n";
+    for (const auto& rule : member(pack, "rules")) {
+      text += "\n  " + shown(rule, "id") + "\n    " + shown(rule, "sentence") + "\n    Basis: " + shown(rule, "legal_basis") +
+              "\n    Owner: " + shown(rule, "owner") + "\n";
+    }
+    session.print(text + "\n");
+  }
+  session.print("What no rule permits is denied; a rule that forbids beats every rule that permits.\npolicy hash: " +
+                shown(*rules, "policy_hash") + "\n");
+  return ExitStatus::done;
+}
+
 }  // namespace
 
 Result<ExitStatus> policy_check(Session& session, const Invocation& call) {
@@ -181,6 +210,7 @@ Result<ExitStatus> policy_test(Session& session, const Invocation& call) {
 }
 
 Result<ExitStatus> policy_show(Session& session, const Invocation& call) {
+  if (call.operands().empty()) return show_in_force(session, call);
   const auto packs = read_packs(call);
   if (!packs) return refused(session, call, packs.error());
   if (call.has("--json")) {

@@ -72,6 +72,15 @@ std::string site_sheet(const Json& site, const Look& look) {
                        number_text(budget, "concurrent_calls") + " calls at once; " + number_text(budget, "waiting_jobs") +
                        " waiting jobs");
   }
+  if (const auto& facts = member(site, "facts"); facts.is_array()) {
+    for (const auto& fact : facts) {
+      const auto state = shown(fact, "state");
+      const auto as_of = shown(fact, "as_of");
+      line(shown(fact, "attribute").c_str(),
+           shown(fact, "value") + (as_of.empty() ? "" : ", as of " + as_of) + (state == "known" ? "" : " (" + state + ")"),
+           state == "known" ? Tint::none : Tint::bad);
+    }
+  }
   return sheet.text({.colours = look.colours}, false);
 }
 
@@ -118,6 +127,9 @@ Result<ExitStatus> sites(Session& session, const Invocation& call) {
     session.note("the broker has no sites; an operator adds them to hansad.toml ([[site]])");
   else
     session.print(table.text(session.look()));
+  if (member(*list, "rules_in_force") == false)
+    session.note(
+        "no rule is in force at this broker: jobs go by room and accounts alone, and jobs that name datasets go nowhere");
   return ExitStatus::done;
 }
 

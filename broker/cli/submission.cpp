@@ -43,6 +43,12 @@ class SubmissionReader {
     for (const auto country : call_.values("--country")) {
       if (readable("--country", country)) spec.placement.countries.emplace_back(country);
     }
+    for (const auto dataset : call_.values("--data")) {
+      if (readable("--data", dataset)) spec.datasets.emplace_back(dataset);
+    }
+    for (const auto label : call_.values("--label")) {
+      if (readable("--label", label)) spec.labels.emplace(std::string(label));
+    }
     for (const auto variable : call_.values("--env")) environment(variable);
     spec.requeue = call_.has("--requeue");
     const auto& operands = call_.operands();
@@ -231,6 +237,8 @@ Error in_options(Error error) {
       {"/resources/gpu", "--gpus-per-node"},
       {"/placement/sites", "--site"},
       {"/placement/countries", "--country"},
+      {"/datasets", "--data"},
+      {"/labels", "--label"},
   };
   for (auto& [where, message] : error.faults) {
     for (const auto& [pointer, option] : kOptions) {
@@ -240,6 +248,7 @@ Error in_options(Error error) {
       break;
     }
   }
+  if (error.code == "RULES_DENY") return error;  // a sentence of its own: the rest is what it rests on
   if (error.faults.size() == 1) error.message = error.faults[0].where + ": " + error.faults[0].message;
   if (error.faults.size() > 1)
     error.message = "the broker does not take the job; " + std::to_string(error.faults.size()) + " things are wrong:";

@@ -8,24 +8,19 @@
 #include "broker/core/error.hpp"
 #include "broker/core/strong.hpp"
 #include "broker/core/ulid.hpp"
+#include "broker/domain/label.hpp"
 
 #include <optional>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace hansa::domain {
 
-using Label = Name<struct LabelTag>;              // a word of the rules' vocabulary (policies/rules)
-using Labels = std::set<Label>;
 using ContentHash = Name<struct ContentHashTag>;  // SHA-256 of the manifest: 64 hex digits, lower case
 using RootName = Name<struct RootNameTag>;        // a site's name for a folder that holds replicas: [a-z0-9_-]{1,32}
 using Bytes = Amount<struct BytesTag>;
 using ChangeId = Ulid;
-
-/// The one label that restricts nothing. Every other label of the vocabulary does.
-inline constexpr std::string_view kOpenLabel = "open";
 
 /// 1 to 128 of [A-Za-z0-9._:@+-], the first a letter or digit: an id of the rules' vocabulary that is one segment of a path.
 bool is_dataset_id(std::string_view text);

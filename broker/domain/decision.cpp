@@ -24,10 +24,22 @@ Json to_json(const Verdict& verdict) {
   if (verdict.wait) json["wait_s"] = verdict.wait->count();
   if (!verdict.method.empty()) json["method"] = verdict.method;
   if (!verdict.snapshot_hash.empty()) json["snapshot_hash"] = verdict.snapshot_hash;
+  if (verdict.rules) {
+    json["rules"] = {{"code", verdict.rules->code}, {"rules", verdict.rules->rules}};
+    if (!verdict.rules->obligations.empty()) json["rules"]["obligations"] = verdict.rules->obligations;
+  }
   return json;
 }
 
-Verdict verdict_from_json(FieldReader& field) {
+std::optional<RuleVerdict> rules_from_json(const Json& json, FieldReader& field) {
+  if (!json.contains("rules")) return std::nullopt;
+  FieldReader rules(json["rules"]);
+  RuleVerdict verdict{.code = rules.text("code"), .rules = rules.texts("rules"), .obligations = rules.texts("obligations")};
+  if (!rules.ok()) field.miss("rules");
+  return verdict;
+}
+
+Verdict verdict_from_json(const Json& json, FieldReader& field) {
   Verdict verdict;
   verdict.site = SiteId{field.text("site")};
   const auto obstacle = parse_obstacle(field.text("obstacle"));
@@ -41,6 +53,7 @@ Verdict verdict_from_json(FieldReader& field) {
   verdict.wait = field.optional_seconds("wait_s");
   verdict.method = field.text_or_empty("method");
   verdict.snapshot_hash = field.text_or_empty("snapshot_hash");
+  if (field.ok()) verdict.rules = rules_from_json(json, field);
   return verdict;
 }
 
@@ -61,6 +74,7 @@ Json to_json(const Decision& decision) {
   if (!decision.queue.empty()) json["queue"] = decision.queue.str();
   for (const auto& verdict : decision.verdicts) json["verdicts"].push_back(to_json(verdict));
   put_reason(json, decision.reason);
+  if (!decision.policy_hash.empty()) json["policy_hash"] = decision.policy_hash;
   if (!decision.input_hash.empty()) json["input_hash"] = decision.input_hash;
   return json;
 }
@@ -72,10 +86,11 @@ Result<Decision> decision_from_json(const Json& json) {
   if (const auto chosen = field.name<SiteId>("chosen"); !chosen.empty()) decision.chosen = chosen;
   decision.queue = field.name<QueueName>("queue");
   decision.reason = field.reason();
+  decision.policy_hash = field.text_or_empty("policy_hash");
   decision.input_hash = field.text_or_empty("input_hash");
   for (const auto& entry : field.array("verdicts")) {
     FieldReader verdict(entry);
-    decision.verdicts.push_back(verdict_from_json(verdict));
+    decision.verdicts.push_back(verdict_from_json(entry, verdict));
     if (!verdict.ok()) return verdict.error("decision");
   }
   if (!field.ok()) return field.error("decision");

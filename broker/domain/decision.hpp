@@ -16,17 +16,26 @@ enum class Obstacle {
   permanent,  // too small, no such GPU, wall time over every queue's limit, no account for this person
 };
 
+/// What the rules said of the job at a site: which of them, and what goes with it.
+struct RuleVerdict {
+  std::string code;                     // "PERMITTED", "NO_PERMIT", "FORBIDDEN", "EVIDENCE_MISSING"
+  std::vector<std::string> rules;       // that applied, or that evidence was lacking for
+  std::vector<std::string> obligations;
+  friend bool operator==(const RuleVerdict&, const RuleVerdict&) = default;
+};
+
 struct Verdict {
   SiteId site;
   Obstacle obstacle = Obstacle::none;
   std::string code;                     // "OK", "SITE_DOWN", "TOO_FEW_CORES", ...
   std::string message;                  // what was needed, what was seen
-  std::string source;                   // where the value comes from: "snapshot", "configuration", "site state"
+  std::string source;                   // where the value comes from: "snapshot", "configuration", "rules", "site state"
   std::optional<Seconds> age;           // of that value
   QueueName queue;                      // the queue the estimate is for
   std::optional<Seconds> wait;          // predicted wait from now
   std::string method;                   // "queue played forward (EASY)" | ...
   std::string snapshot_hash;            // SHA-256 of the reduced snapshot that it was computed from
+  std::optional<RuleVerdict> rules;     // none: no rule was in force, or something else was in the way first
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
@@ -39,6 +48,7 @@ struct Decision {
   QueueName queue;
   std::vector<Verdict> verdicts;        // by site id
   Reason reason;                        // why nothing was chosen, or why this one
+  std::string policy_hash;  // of the rule packs that were asked; "": none was in force
   std::string input_hash;  // of the document that it was taken from, with the job's own specification; "": not kept
   friend bool operator==(const Decision&, const Decision&) = default;
 };

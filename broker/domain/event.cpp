@@ -156,7 +156,8 @@ Result<EventBody> read_body(std::string_view name, const Json& json) {
   }
 }
 
-Json names(const std::vector<SiteId>& ids) {
+template <typename Names>
+Json names(const Names& ids) {
   Json list = Json::array();
   for (const auto& id : ids) list.push_back(id.str());
   return list;
@@ -185,6 +186,8 @@ Json to_json(const JobSpec& spec) {
   if (!r.gpu_model.empty()) json["gpu_model"] = r.gpu_model;
   if (!spec.placement.sites.empty()) json["sites"] = names(spec.placement.sites);
   if (!spec.placement.countries.empty()) json["countries"] = spec.placement.countries;
+  if (!spec.datasets.empty()) json["datasets"] = names(spec.datasets);
+  if (!spec.labels.empty()) json["labels"] = names(spec.labels);
   if (spec.requeue) json["requeue"] = true;
   return json;
 }
@@ -199,18 +202,10 @@ Result<JobSpec> spec_from_json(const Json& json) {
   spec.resources.gpus_per_node = f.optional_small("gpus_per_node").value_or(0);
   spec.resources.gpu_model = f.text_or_empty("gpu_model");
   spec.time_limit = Seconds{f.integer("time_limit_s")};
-  for (const auto& site : f.array("sites")) {
-    if (!site.is_string())
-      f.miss("sites");
-    else
-      spec.placement.sites.emplace_back(site.get<std::string>());
-  }
-  for (const auto& country : f.array("countries")) {
-    if (!country.is_string())
-      f.miss("countries");
-    else
-      spec.placement.countries.push_back(country.get<std::string>());
-  }
+  for (auto& site : f.texts("sites")) spec.placement.sites.emplace_back(std::move(site));
+  spec.placement.countries = f.texts("countries");
+  for (auto& dataset : f.texts("datasets")) spec.datasets.emplace_back(std::move(dataset));
+  for (auto& label : f.texts("labels")) spec.labels.emplace(std::move(label));
   spec.requeue = f.flag("requeue");
   if (!f.ok()) return f.error("job specification");
   return spec;

@@ -6,6 +6,7 @@
 #include "broker/core/clock.hpp"
 #include "broker/core/strong.hpp"
 #include "broker/core/ulid.hpp"
+#include "broker/domain/label.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -43,6 +44,8 @@ struct JobSpec {
   Resources resources;
   Seconds time_limit{3600};
   Placement placement;
+  std::vector<DatasetId> datasets;     // what it reads, in the register of datasets; each once
+  Labels labels;                       // what the submission says of its own script; can only narrow
   bool requeue = false;                // the site may start it again after a node failure
   friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };

@@ -70,6 +70,14 @@ class FieldReader {
     if (!field->is_array()) return miss(key), kNone;
     return *field;
   }
+  std::vector<std::string> texts(const char* key) {
+    std::vector<std::string> texts;
+    for (const auto& item : array(key)) {
+      if (!item.is_string()) return miss(key), texts;
+      texts.push_back(item.get<std::string>());
+    }
+    return texts;
+  }
   Reason reason() { return {text_or_empty("reason_code"), text_or_empty("reason")}; }
 
   void miss(const char* key) {

@@ -159,6 +159,7 @@ async::Task<> Catalogue::refuse_repeated(const domain::Dataset& dataset, const s
 }
 
 void Catalogue::tell(const DatasetChange& change) const {
+  if (changed_) changed_();
   const auto& ruling = change.ruling;
   log_.write(ports::LogLevel::info, ruling ? "change of a dataset ruled on" : "change of a dataset",
              {{"change", change.id.str()},

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The registry of datasets: who changed what, what takes effect at once and what waits for a second person. Who may ask at all is
-// the caller's question (identity). Callable from any thread; returns on the caller's executor. Nothing reads it yet to decide
-// where a job goes.
+// the caller's question (identity). Callable from any thread; returns on the caller's executor. What it says of a job's datasets
+// decides where the job may go (rulebook.hpp).
 
 #include "broker/core/ulid.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/log.hpp"
+
+#include <functional>
 
 namespace hansa::engine {
 
@@ -32,8 +34,10 @@ struct Evidence {
 
 class Catalogue {
  public:
-  Catalogue(const Clock& clock, UlidSource& ids, ports::CatalogueStore& store, const ports::Accounts& accounts, ports::Log& log)
-      : clock_(clock), ids_(ids), store_(store), accounts_(accounts), log_(log) {}
+  /// `changed`, if given, is called on any thread after each change that is durable: jobs may wait for it.
+  Catalogue(const Clock& clock, UlidSource& ids, ports::CatalogueStore& store, const ports::Accounts& accounts, ports::Log& log,
+            std::function<void()> changed = {})
+      : clock_(clock), ids_(ids), store_(store), accounts_(accounts), log_(log), changed_(std::move(changed)) {}
 
   /// What this person may see of the registry, if not all of it.
   [[nodiscard]] ports::Audience audience_of(const Principal& person) const;
@@ -64,6 +68,7 @@ class Catalogue {
   ports::CatalogueStore& store_;
   const ports::Accounts& accounts_;
   ports::Log& log_;
+  std::function<void()> changed_;
 };
 
 }  // namespace hansa::engine

@@ -5,8 +5,10 @@
 #include "broker/async/task_group.hpp"
 #include "broker/engine/job_book.hpp"
 #include "broker/engine/options.hpp"
+#include "broker/engine/rulebook.hpp"
 #include "broker/engine/site_desk.hpp"
 #include "broker/ports/accounts.hpp"
+#include "broker/ports/catalogue.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/stores.hpp"
 
@@ -23,7 +25,9 @@ struct Context {
   ports::Log& log;
   ports::JobStore& jobs;
   ports::UsageStore& usage;
+  ports::CatalogueStore* datasets;  // none: no dataset is registered
   const ports::Accounts& accounts;
+  const Rulebook& rules;
   JobBook& book;
   Desks& desks;
   async::TaskGroup& tasks;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/dispatch.hpp"
 
+#include "broker/engine/dossier.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/reconciler.hpp"
 
@@ -83,13 +84,12 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
   }
   request.payload = std::move(*payload);
 
-  ++submissions_;
   const auto deadline = async::Deadline::in(context_.scheduler, context_.options.submit_timeout);
-  auto receipt = co_await desk.call<ports::SubmitReceipt>(CallKind::submit, deadline,
-                                                          [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                            place->leave();
-                                                            return connector.submit(std::move(request), until);
-                                                          });
+  auto receipt = co_await desk.call<ports::SubmitReceipt>(
+      CallKind::submit, deadline, [&](ports::SiteConnector& connector, async::Deadline until) {
+        place->leave();
+        return submit_if_allowed(&connector, desk.site().id, std::move(request), until);
+      });
   if (receipt) co_return co_await bind(id, number, receipt->site_job_id, desk);
 
   const auto& error = receipt.error();
@@ -102,9 +102,24 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
   if (surely_not_sent(error) && first_send) {
     // A site that will not have this person says no for good; one that is away says nothing about the job.
     const bool refused = error.kind == ErrorKind::permission_denied;
-    co_return co_await not_sent(id, number, {refused ? "SITE_REFUSED" : "NOT_SENT", error.message});
+    const bool withheld = is_withheld({error.code, error.message});
+    co_return co_await not_sent(id, number, {withheld ? error.code : refused ? "SITE_REFUSED" : "NOT_SENT", error.message});
   }
   co_return co_await unknown(id, number, desk, deadline, error);
+}
+
+async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnector* connector, SiteId site,
+                                                              ports::SubmitRequest request, async::Deadline until) {
+  const auto dossier = co_await open_dossier(&context_, request.person, request.spec.datasets);
+  if (!dossier) {  // whatever the store's trouble is, nothing has left
+    co_return fail(ErrorKind::unavailable, dossier.error().code,
+                   "the broker could not read what the job's datasets are: " + dossier.error().message);
+  }
+  const auto now = context_.scheduler.now_utc();
+  if (auto allowed = context_.rules.may_send(request.person, request.spec, *dossier, site, now); !allowed)
+    co_return std::unexpected(allowed.error());
+  ++submissions_;
+  co_return co_await connector->submit(std::move(request), until);
 }
 
 async::Task<> Dispatch::unknown(JobId id, std::int32_t attempt, SiteDesk& desk, async::Deadline child_dead, Error error) {
@@ -114,9 +129,10 @@ async::Task<> Dispatch::unknown(JobId id, std::int32_t attempt, SiteDesk& desk, 
   });
   const auto* job = context_.book.find(id);  // it may have been given up as lost
   if (job != nullptr && unbound_attempt(*job, attempt) != nullptr) {
-    reconciler_.look_for(
-        id, desk,
-        {.child_dead_at = child_dead.at, .sent_at = context_.scheduler.now_monotonic(), .refused = error.code == "SITE_REFUSED"});
+    reconciler_.look_for(id, desk,
+                         {.child_dead_at = child_dead.at,
+                          .sent_at = context_.scheduler.now_monotonic(),
+                          .refused = is_refused({error.code, error.message})});
   }
   if (!marked && marked.error().kind != ErrorKind::not_found) co_return std::unexpected(marked.error());
   co_return Result<void>{};

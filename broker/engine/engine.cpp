@@ -5,6 +5,7 @@
 #include "broker/async/run_on.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dispatch.hpp"
+#include "broker/engine/dossier.hpp"
 #include "broker/engine/fence.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/placement.hpp"
@@ -49,7 +50,9 @@ class Engine::Loops {
                  .log = parts_.log,
                  .jobs = parts_.jobs,
                  .usage = parts_.usage,
+                 .datasets = parts_.datasets,
                  .accounts = parts_.accounts,
+                 .rules = rulebook_,
                  .book = book_,
                  .desks = desks_,
                  .tasks = tasks_,
@@ -59,7 +62,7 @@ class Engine::Loops {
         placement_(context_, dispatch_),
         watch_(context_, reconciler_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
         intake_(
-            parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts,
+            parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_,
             [this](Job job) { return async::run_on(parts_.strand, foresee(std::move(job))); },
             [this](Intake::Delivery delivery) { deliver(std::move(delivery)); }),
         tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
@@ -218,6 +221,10 @@ class Engine::Loops {
       co_return fail(ErrorKind::not_found, "SITE_GONE",
                      "site " + attempt->site.str() + " is no longer configured at this broker");
     }
+    const auto dossier = co_await open_dossier(&context_, job.owner, job.spec.datasets);
+    if (!dossier) co_return std::unexpected(dossier.error());
+    if (auto allowed = rulebook_.may_show(job.owner, job.spec, *dossier, parts_.scheduler.now_utc()); !allowed)
+      co_return std::unexpected(allowed.error());
     const auto ours = site_job(job, *attempt);
     co_return co_await desk->call<ports::OutputChunk>(CallKind::read, deadline,
                                                       [&](ports::SiteConnector& connector, async::Deadline until) {
@@ -335,7 +342,7 @@ class Engine::Loops {
                                              : std::clamp<Milliseconds>(parts_.scheduler.now_utc() - attempt->intended_at,
                                                                         Milliseconds{0}, options_.submit_timeout);
     const auto now = parts_.scheduler.now_monotonic();
-    const bool refused = attempt->reason.code == "SITE_REFUSED";
+    const bool refused = is_refused(attempt->reason);
     const auto number = attempt->number;
     if (attempt->state == AttemptState::intended) {
       auto marked = co_await book_.change(id, [number](const Job&) -> Result<Step> {
@@ -375,6 +382,7 @@ class Engine::Loops {
   EngineOptions options_;
   Desks desks_;
   JobBook book_;
+  Rulebook rulebook_;
   async::Event placing_{parts_.strand};
   Context context_;
   Reconciler reconciler_;
@@ -395,17 +403,29 @@ async::Task<> Engine::start() { return loops_->start(); }
 async::Task<> Engine::stop() { return loops_->stop(); }
 boost::asio::any_io_executor Engine::executor() const { return loops_->parts_.strand; }
 Intake& Engine::intake() { return loops_->intake_; }
+const Rulebook& Engine::rules() const { return loops_->rulebook_; }
+
+void Engine::regulate(Regulations regulations) {
+  loops_->rulebook_.replace(std::move(regulations));
+  facts_changed();
+}
+
+void Engine::facts_changed() {
+  boost::asio::post(loops_->parts_.strand, [loops = loops_.get()] { loops->placement_.facts_changed(); });
+}
 
 async::Task<Decision> Engine::consider(Principal person, JobSpec spec) {
   auto project = loops_->intake_.project_for(person, spec.project);
   if (!project) co_return std::unexpected(project.error());
   spec.project = std::move(*project);
-  co_return loops_->placement_.consider(person, spec);
+  if (auto allowed = rules().may_take(person, spec, loops_->parts_.scheduler.now_utc()); !allowed)
+    co_return std::unexpected(allowed.error());
+  co_return co_await loops_->placement_.consider(std::move(person), std::move(spec));
 }
 
 async::Task<Decision> Engine::explain(Job job) {
   const bool in_broker = !is_terminal(job.state) && job.live_attempt() == nullptr;
-  if (in_broker) co_return loops_->placement_.reconsider(job);
+  if (in_broker) co_return co_await loops_->placement_.reconsider(std::move(job));
   co_return co_await loops_->parts_.jobs.decision(job.id);
 }
 

@@ -2,14 +2,16 @@
 #pragma once
 // The use cases and loops of the broker: intake, place, dispatch, watch, reconcile, settle. The only orchestrator.
 //
-// Strand: everything but intake() is called on executor(), which one thread runs at a time; callers from elsewhere use
-// async::run_on. Asks nobody but its parts for time or randomness, so that a virtual clock can drive all of it.
+// Strand: everything but what is called thread-safe here is called on executor(), which one thread runs at a time; callers from
+// elsewhere use async::run_on. Asks nobody but its parts for time or randomness, so that a virtual clock can drive all of it.
 // Life: start() loads what is not over and starts the loops; stop() ends them; then it may be destroyed.
 
 #include "broker/async/scheduler.hpp"
 #include "broker/engine/intake.hpp"
 #include "broker/engine/options.hpp"
+#include "broker/engine/rulebook.hpp"
 #include "broker/ports/accounts.hpp"
+#include "broker/ports/catalogue.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
@@ -59,6 +61,7 @@ class Engine {
     ports::SiteStore& sites;
     const ports::Accounts& accounts;
     ports::Log& log;
+    ports::CatalogueStore* datasets = nullptr;  // none: no dataset is registered
   };
 
   Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites);
@@ -74,7 +77,13 @@ class Engine {
   /// Thread-safe, see Intake.
   [[nodiscard]] Intake& intake();
 
-  /// The verdicts for a job that is not submitted. Errors as Intake::project_for.
+  /// Thread-safe, as the next two: what is in force, from the first moment on; new rules and facts, at once and as a whole, with
+  /// every job that waits looked at again; the latter alone, when datasets have changed.
+  [[nodiscard]] const Rulebook& rules() const;
+  void regulate(Regulations regulations);
+  void facts_changed();
+
+  /// The verdicts for a job that is not submitted. Errors as of Intake::accept before anything is stored.
   async::Task<domain::Decision> consider(Principal person, domain::JobSpec spec);
   /// For a job that is in line or held, what would be decided now; else the stored decision that took it where it is.
   async::Task<domain::Decision> explain(domain::Job job);
@@ -92,7 +101,7 @@ class Engine {
   /// who reads the store between two calls misses none. At once for a negative number.
   async::Task<std::int64_t> wait_any(std::int64_t seen, async::Deadline deadline);
 
-  /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site.
+  /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site; permission_denied (RULES_DENY).
   async::Task<ports::OutputChunk> read_output(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               async::Deadline deadline);
 

@@ -23,12 +23,13 @@ std::unexpected<Error> project_fault(ErrorKind kind, std::string_view code, std:
 }  // namespace
 
 Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
-               const ports::Accounts& accounts, Foresee foresee, Deliver deliver)
+               const ports::Accounts& accounts, const Rulebook& rules, Foresee foresee, Deliver deliver)
     : clock_(clock),
       ids_(ids),
       options_(options),
       store_(store),
       accounts_(accounts),
+      rules_(rules),
       foresee_(std::move(foresee)),
       deliver_(std::move(deliver)) {}
 
@@ -72,6 +73,8 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
     auto project = project_for(owner, submission.spec.project);
     if (!project) co_return std::unexpected(project.error());
     submission.spec.project = std::move(*project);
+    if (auto allowed = rules_.may_take(owner, submission.spec, clock_.now_utc()); !allowed)
+      co_return std::unexpected(allowed.error());
     auto job = domain::new_job(ids_.next(), options_.epoch, clock_.now_utc(),
                                {.owner = owner, .broker_id = options_.broker_id, .spec = std::move(submission.spec)});
     accepted.push_back(job);

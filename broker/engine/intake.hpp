@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Takes jobs: checks who may charge what, makes them durable, hands them to the engine. A submission is acknowledged only after
-// its commit. Callable from any thread; returns on the caller's executor.
+// Takes jobs: checks who may charge what and whether the rules let the broker have it, makes them durable, hands them to the
+// engine. A submission is acknowledged only after its commit. Callable from any thread; returns on the caller's executor.
 
 #include "broker/core/ulid.hpp"
 #include "broker/engine/options.hpp"
+#include "broker/engine/rulebook.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/stores.hpp"
 
@@ -40,14 +41,14 @@ class Intake {
   using Deliver = std::function<void(Delivery)>;
 
   Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
-         const ports::Accounts& accounts, Foresee foresee, Deliver deliver);
+         const ports::Accounts& accounts, const Rulebook& rules, Foresee foresee, Deliver deliver);
 
   /// The person's project if they may charge it, or the one they must mean. Errors: permission_denied (NOT_A_MEMBER, NO_PROJECT),
   /// invalid_argument (WHICH_PROJECT); the faults point at /project.
   [[nodiscard]] Result<ProjectId> project_for(const Principal& person, const ProjectId& asked) const;
 
   /// All or none, in order. A project may be left empty by a member of exactly one. Errors beside the store's: those of
-  /// project_for, unavailable (TOO_MANY_JOBS).
+  /// project_for, permission_denied (RULES_DENY), unavailable (TOO_MANY_JOBS).
   async::Task<Acceptance> accept(Principal owner, std::vector<domain::Submission> submissions,
                                  std::optional<ports::Idempotency> idempotency);
 
@@ -60,6 +61,7 @@ class Intake {
   const EngineOptions& options_;
   ports::JobStore& store_;
   const ports::Accounts& accounts_;
+  const Rulebook& rules_;
   Foresee foresee_;
   Deliver deliver_;
   std::atomic<std::size_t> active_{0};

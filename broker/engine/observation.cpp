@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/observation.hpp"
 
+#include "broker/engine/rulebook.hpp"
+
 #include <algorithm>
 
 namespace hansa::engine {
@@ -105,6 +107,8 @@ std::optional<Reason> why_foreign(const Attempt& attempt, const ports::Sighting&
   }
   return std::nullopt;
 }
+
+bool is_refused(const Reason& reason) { return reason.code == "SITE_REFUSED" || is_withheld(reason); }
 
 Step end_never_started(const Job& job, Reason reason, bool sealed) {
   Step step;

@@ -27,6 +27,9 @@ std::vector<domain::EventBody> observe(const domain::Job& job, const ports::JobS
 std::optional<domain::Reason> why_foreign(const domain::Attempt& attempt, const ports::Sighting& sighting,
                                           const std::string& cluster, Milliseconds clock_skew);
 
+/// The site will not have it, or the broker will not give it: it is not sent again, but sealed, in case an earlier send arrived.
+bool is_refused(const domain::Reason& reason);
+
 /// A live attempt that can never start any more: it ends, and the job with it if its cancel was asked for.
 Step end_never_started(const domain::Job& job, domain::Reason reason, bool sealed);
 

@@ -4,6 +4,7 @@
 #include "broker/async/all_of.hpp"
 #include "broker/core/digest.hpp"
 #include "broker/engine/dispatch.hpp"
+#include "broker/engine/dossier.hpp"
 #include "policies/routing/replay.hpp"
 
 #include <algorithm>
@@ -78,6 +79,8 @@ std::string Placement::shape_of(const Job& job) const {
   key += '\n' + r.gpu_model + '\n' + job.spec.project.str();
   for (const auto& site : job.spec.placement.sites) key += "\ns" + site.str();
   for (const auto& country : job.spec.placement.countries) key += "\nc" + country;
+  for (const auto& dataset : job.spec.datasets) key += "\nd" + dataset.str();
+  for (const auto& label : job.spec.labels) key += "\nl" + label.str();
   if (avoid_.contains(job.id)) key += "\na" + job.id.str();  // its verdicts are its own
   return key;
 }
@@ -115,7 +118,8 @@ void Placement::job_changed(const Job* before, const Job& after) {
   }
   for (const auto& attempt : after.attempts) {  // also those of before a restart
     const bool ended_now = left && attempt.number == was->number;
-    if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
+    const bool not_taken = attempt.outcome == Outcome::never_started && !is_withheld(attempt.reason);  // by the site
+    if ((before == nullptr || ended_now) && not_taken) avoid(after, attempt);
   }
   if (is_terminal(after.state)) avoid_.erase(after.id);
   bool told = true;
@@ -162,6 +166,32 @@ void Placement::site_changed(SiteDesk& desk) {
   context_.placing.set();
 }
 
+void Placement::facts_changed() {
+  sites_changed_ = true;
+  context_.placing.set();
+}
+
+async::Task<Decision> Placement::consider(Principal person, JobSpec spec) {
+  const auto dossier = co_await open_dossier(&context_, person, spec.datasets);
+  if (!dossier) co_return std::unexpected(dossier.error());
+  co_return decide(person, spec, *dossier, nullptr, nullptr);
+}
+
+async::Task<Decision> Placement::reconsider(Job job) {
+  const auto dossier = co_await open_dossier(&context_, job.owner, job.spec.datasets);
+  if (!dossier) co_return std::unexpected(dossier.error());
+  co_return decide(job.owner, job.spec, *dossier, &job.id, nullptr);
+}
+
+async::Task<Dossier> Placement::dossier_of(Principal person, std::vector<DatasetId> datasets) {
+  auto key = person.str();
+  for (const auto& id : datasets) key += '\n' + id.str();
+  if (const auto known = dossiers_.find(key); known != dossiers_.end()) co_return known->second;
+  auto read = co_await open_dossier(&context_, std::move(person), std::move(datasets));
+  if (read) dossiers_.insert_or_assign(std::move(key), *read);
+  co_return read;
+}
+
 std::optional<Reason> Placement::busy(SiteDesk& desk) const {
   if (desk.room() > 0) return std::nullopt;
   return Reason{"SITE_BUSY", "submissions are under way up to the site's budget (" +
@@ -193,8 +223,17 @@ bool Placement::any_room() {
   });
 }
 
-Decision Placement::decide(const Principal& person, const JobSpec& spec, const JobId* id, Documents* documents) {
-  routing::DecisionInput input{.spec = spec, .now = context_.scheduler.now_utc(), .sites = {}};
+Decision Placement::decide(const Principal& person, const JobSpec& spec, const Dossier& dossier, const JobId* id,
+                           Documents* documents) {
+  routing::DecisionInput input{.spec = spec, .now = context_.scheduler.now_utc(), .ruled = std::nullopt, .sites = {}};
+  const auto in_force = context_.rules.in_force();
+  Hearing* hearing = nullptr;
+  if (in_force->rules && !dossier.missing) {  // of what is not registered there is nothing to ask
+    const auto second = routing::ruling_time(input.now);
+    if (!sitting_ || !sitting_->is_of(in_force, second)) sitting_.emplace(in_force, second);
+    hearing = &sitting_->hear(person, spec, dossier);
+    input.ruled = hearing->ruled();
+  }
   const auto avoided = id == nullptr ? avoid_.end() : avoid_.find(*id);
   for (auto& [site, desk] : context_.desks) {
     auto& desktop = desktops_[site];
@@ -206,6 +245,12 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const J
     if (auto account = context_.accounts.account_of(person, site); !account) {
       view.no_account = Reason{account.error().code, account.error().message};
     }
+    if (hearing != nullptr) {
+      const auto& place = sitting_->place(site);
+      view.facts = &place.evidence();
+      view.ruling = &hearing->at(site, place);
+    }
+    view.no_data = no_data(*in_force, spec, dossier, site, input.now);
     view.not_now = busy(*desk);
     if (avoided != avoid_.end()) {
       if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
@@ -235,6 +280,7 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const J
     auto text = routing::input_document(input);
     decision.input_hash = sha256_hex(text);
     documents->emplace(decision.input_hash, std::move(text));
+    if (input.ruled && packs_stored_ != in_force->packs_hash) documents->emplace(in_force->packs_hash, in_force->packs_document);
     for (const auto& [site, desktop] : desktops_) {
       if (desktop.profile) documents->insert(desktop.profile->unstored().begin(), desktop.profile->unstored().end());
     }
@@ -280,9 +326,9 @@ Foresight Placement::foresee(const Job& job) {
     foresight.decision = told->second.decision;
     return foresight;
   }
-  if (in_round_ || foreseen_) return foresight;
+  if (in_round_ || foreseen_ || !job.spec.datasets.empty()) return foresight;
   Considered considered;
-  considered.decision = decide(job.owner, job.spec, &job.id, &considered.documents);
+  considered.decision = decide(job.owner, job.spec, {}, &job.id, &considered.documents);
   switch (routing::placing(considered.decision)) {
     case routing::Placing::rejected: return foresight;
     case routing::Placing::held: foresight.events.push_back(word_of(considered.decision).first); break;
@@ -318,6 +364,7 @@ void Placement::remember(std::string shape, Decision told) {
 async::Task<> Placement::round() {
   if (foreseen_) co_return Result<void>{};
   ++rounds_;
+  dossiers_.clear();
   in_round_ = true;
   struct Leave {
     bool& in_round;
@@ -337,8 +384,21 @@ async::Task<> Placement::round() {
     if (line == lines_.end() || (!news && !any_room() && line->second.all_told())) continue;
     const auto id = line->second.first();
     const auto* job = context_.book.find(id);
+    Dossier dossier;
+    if (!job->spec.datasets.empty()) {
+      auto read = co_await dossier_of(job->owner, job->spec.datasets);
+      if (!read) co_return std::unexpected(read.error());
+      dossier = std::move(*read);
+      line = lines_.find(shape);
+      if (line == lines_.end()) continue;
+      if (line->second.first() != id) {  // it has left its line meanwhile
+        heads.emplace(line->second.first(), shape);
+        continue;
+      }
+      job = context_.book.find(id);
+    }
     Considered considered;
-    considered.decision = decide(job->owner, job->spec, &id, &considered.documents);
+    considered.decision = decide(job->owner, job->spec, dossier, &id, &considered.documents);
     if (routing::placing(considered.decision) != routing::Placing::placed) {
       if (auto told = co_await tell(shape, std::move(considered), marks); !told) co_return told;
       continue;
@@ -411,7 +471,8 @@ async::Task<bool> Placement::place(JobId id, Considered considered) {
   const auto site = *decision.chosen;
   auto* desk = context_.desk(site);
   const auto* job = context_.book.find(id);
-  const auto submitted = std::ranges::count_if(job->attempts, [](const Attempt& a) { return a.reason.code != "NOT_SENT"; });
+  const auto submitted = std::ranges::count_if(
+      job->attempts, [](const Attempt& a) { return a.reason.code != "NOT_SENT" && !is_withheld(a.reason); });
   if (submitted >= context_.options.max_attempts) {
     auto ended = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
       if (now.live_attempt() != nullptr) return Step{};
@@ -465,6 +526,8 @@ void Placement::mark_stored(const Documents& documents) {
   for (auto& [site, desktop] : desktops_) {
     if (desktop.profile) desktop.profile->mark_stored(documents);
   }
+  const auto in_force = context_.rules.in_force();
+  if (documents.contains(in_force->packs_hash)) packs_stored_ = in_force->packs_hash;
 }
 
 }  // namespace hansa::engine

@@ -27,13 +27,12 @@ class Placement {
   async::Task<> run();
 
   /// The verdicts as of now; takes no room.
-  domain::Decision consider(const Principal& person, const domain::JobSpec& spec) {
-    return decide(person, spec, nullptr, nullptr);
-  }
-  domain::Decision reconsider(const domain::Job& job) { return decide(job.owner, job.spec, &job.id, nullptr); }
+  async::Task<domain::Decision> consider(Principal person, domain::JobSpec spec);
+  async::Task<domain::Decision> reconsider(domain::Job job);
 
   /// What a round would say of a job that is about to be stored, if that is certain at once: its line has been told where it
-  /// stands and no site has news, or nobody waits at all. A place that it gets is held until settle().
+  /// stands and no site has news, or nobody waits at all. A place that it gets is held until settle(). Not of a job with
+  /// datasets: the register has to be read first.
   Foresight foresee(const domain::Job& job);
   /// The job is stored as foreseen, and is put into the book next; null: it is not, and holds no place.
   void settle(const JobId& id, const domain::Job* stored, Foresight foresight);
@@ -41,6 +40,7 @@ class Placement {
   // Told by the engine.
   void job_changed(const domain::Job* before, const domain::Job& after);
   void site_changed(SiteDesk& desk);   // new snapshot, health, drain
+  void facts_changed();                // rules, what they ask about, datasets: every line is looked at again
 
   [[nodiscard]] std::int64_t decisions() const { return decisions_; }
 
@@ -92,8 +92,11 @@ class Placement {
   async::Task<bool> note_not_placed(JobId id, Considered considered);
   void avoid(const domain::Job& job, const domain::Attempt& attempt);
   [[nodiscard]] std::string shape_of(const domain::Job& job) const;
+  /// Read once in a round for all lines of a person that name the same datasets.
+  async::Task<Dossier> dossier_of(Principal person, std::vector<DatasetId> datasets);
   /// `documents`, if given, gets what the decision must be stored with.
-  domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const JobId* id, domain::Documents* documents);
+  domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const JobId* id,
+                          domain::Documents* documents);
   std::optional<domain::Reason> busy(SiteDesk& desk) const;
   std::optional<domain::Reason> fed(const SiteDesk& desk, const domain::JobSpec& spec) const;
   [[nodiscard]] bool any_room();
@@ -108,6 +111,9 @@ class Placement {
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
   std::map<std::string, Told> told_;  // by shape: what its line was told, waiting or held
+  std::optional<Sitting> sitting_;  // of the last second in which rules were asked
+  std::map<std::string, Dossier> dossiers_;  // of this round
+  std::string packs_stored_;  // hash of the rule packs that decisions can be replayed from already
   std::int64_t rounds_ = 0;  // begun
   bool in_round_ = false;
   struct Foreseen {  // a place that a job has which is not stored yet; no round meanwhile

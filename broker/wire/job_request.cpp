@@ -2,6 +2,7 @@
 #include "broker/wire/job_request.hpp"
 
 #include "broker/core/suggest.hpp"
+#include "broker/domain/dataset.hpp"
 #include "broker/wire/object_reader.hpp"
 
 #include <algorithm>
@@ -94,7 +95,34 @@ std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& 
   return environment;
 }
 
-Submission read_job(const Json& json, const std::string& at, SiteNames sites, std::vector<Fault>& faults) {
+std::vector<DatasetId> read_datasets(ObjectReader& job) {
+  std::vector<DatasetId> datasets;
+  for (auto& text : job.texts("datasets", kMaxDatasets)) {
+    DatasetId id{std::move(text)};
+    if (!is_dataset_id(id.str()))
+      job.fault("datasets", "\"" + id.str().substr(0, 40) + "\" is no dataset: letters, digits and ._:@+-");
+    else if (std::ranges::find(datasets, id) != datasets.end())
+      job.fault("datasets", "names " + id.str() + " twice");
+    else
+      datasets.push_back(std::move(id));
+  }
+  return datasets;
+}
+
+Labels read_labels(ObjectReader& job, std::span<const std::string_view> known) {
+  constexpr std::size_t kMaxLabels = 20;
+  Labels labels;
+  for (auto& word : job.texts("labels", kMaxLabels)) {
+    const bool good = known.empty() ? is_identifier(word, 64) : std::ranges::find(known, word) != known.end();
+    if (!good)
+      job.fault("labels", "\"" + word.substr(0, 40) + "\" is no label" + did_you_mean(word, known));
+    else
+      labels.emplace(std::move(word));
+  }
+  return labels;
+}
+
+Submission read_job(const Json& json, const std::string& at, const KnownNames& known, std::vector<Fault>& faults) {
   Submission submission;
   auto& [spec, payload] = submission;
   ObjectReader job(json, at, faults);
@@ -121,9 +149,10 @@ Submission read_job(const Json& json, const std::string& at, SiteNames sites, st
     job.fault("arguments", "arguments and environment together are longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
   spec.resources = read_resources(job, faults);
   spec.time_limit = Seconds{job.integer("time_limit_s", 3'600, 1, kMaxTimeLimit)};
-  spec.placement = read_placement(job, sites, faults);
+  spec.placement = read_placement(job, known.sites, faults);
+  spec.datasets = read_datasets(job);
+  spec.labels = read_labels(job, known.labels);
   spec.requeue = job.flag("requeue");
-  job.refuse("datasets", "this broker does not move data yet: stage it at the site yourself and leave the field out");
   job.refuse("code", "this broker does not carry code yet: put it at the site yourself and leave the field out");
   job.refuse("outputs", "this broker does not move data yet: read the output with `hansa logs`");
   job.refuse("secrets", "this broker keeps no secrets of users yet");
@@ -137,14 +166,14 @@ std::unexpected<Error> bad_job(std::vector<Fault> faults) { return refusal("BAD_
 
 }  // namespace
 
-Result<Submission> job_from_json(const Json& json, SiteNames sites) {
+Result<Submission> job_from_json(const Json& json, const KnownNames& known) {
   std::vector<Fault> faults;
-  auto submission = read_job(json, "", sites, faults);
+  auto submission = read_job(json, "", known, faults);
   if (!faults.empty()) return bad_job(std::move(faults));
   return submission;
 }
 
-Result<std::vector<Submission>> jobs_from_json(const Json& json, SiteNames sites) {
+Result<std::vector<Submission>> jobs_from_json(const Json& json, const KnownNames& known) {
   std::vector<Fault> faults;
   std::vector<Submission> submissions;
   ObjectReader request(json, "", faults);
@@ -157,7 +186,7 @@ Result<std::vector<Submission>> jobs_from_json(const Json& json, SiteNames sites
   } else {
     submissions.reserve(jobs->size());
     for (std::size_t i = 0; i < jobs->size() && faults.size() < kMaxFaults; ++i) {
-      submissions.push_back(read_job((*jobs)[i], "/jobs/" + std::to_string(i), sites, faults));
+      submissions.push_back(read_job((*jobs)[i], "/jobs/" + std::to_string(i), known, faults));
     }
   }
   request.no_others();
@@ -184,6 +213,8 @@ Json to_json(const Submission& submission) {
   json["time_limit_s"] = spec.time_limit.count();
   for (const auto& site : spec.placement.sites) json["placement"]["sites"].push_back(site.str());
   if (!spec.placement.countries.empty()) json["placement"]["countries"] = spec.placement.countries;
+  for (const auto& dataset : spec.datasets) json["datasets"].push_back(dataset.str());
+  for (const auto& label : spec.labels) json["labels"].push_back(label.str());
   if (spec.requeue) json["requeue"] = true;
   return json;
 }

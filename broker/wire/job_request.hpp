@@ -19,13 +19,19 @@ inline constexpr std::size_t kMaxScriptBytes = std::size_t{5} << 19;  // 2.5 MiB
 inline constexpr std::size_t kMaxArguments = 4'096;
 inline constexpr std::size_t kMaxArgumentBytes = std::size_t{128} << 10;  // all arguments and the environment together
 inline constexpr std::size_t kMaxNameBytes = 200;
+inline constexpr std::size_t kMaxDatasets = 100;
 
-/// Error: invalid_argument, code BAD_JOB, with all faults. `sites` are those there are: a job for another is a fault. None: any
-/// that has the form of one.
-Result<domain::Submission> job_from_json(const Json& json, std::span<const std::string_view> sites = {});
+/// What there is at this broker; of what is left empty anything that has the form is taken.
+struct KnownNames {
+  std::span<const std::string_view> sites = {};
+  std::span<const std::string_view> labels = {};  // the rules' vocabulary of data
+};
+
+/// Error: invalid_argument, code BAD_JOB, with all faults. Whether a dataset is registered is not a matter of form.
+Result<domain::Submission> job_from_json(const Json& json, const KnownNames& known = {});
 
 /// {"jobs": [...]}: at most kMaxBulkJobs; the faults of all jobs.
-Result<std::vector<domain::Submission>> jobs_from_json(const Json& json, std::span<const std::string_view> sites = {});
+Result<std::vector<domain::Submission>> jobs_from_json(const Json& json, const KnownNames& known = {});
 
 /// What job_from_json reads back to an equal value; defaults are left out.
 Json to_json(const domain::Submission& submission);

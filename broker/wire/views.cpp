@@ -118,6 +118,9 @@ Json job_details_view(const Job& job) {
   json["requeue"] = job.spec.requeue;
   json["placement"] = {{"sites", Json::array()}, {"countries", job.spec.placement.countries}};
   for (const auto& site : job.spec.placement.sites) json["placement"]["sites"].push_back(site.str());
+  for (const auto* key : {"datasets", "labels"}) json[key] = Json::array();
+  for (const auto& dataset : job.spec.datasets) json["datasets"].push_back(dataset.str());
+  for (const auto& label : job.spec.labels) json["labels"].push_back(label.str());
   json["attempts"] = Json::array();
   for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job.id, attempt));
   return json;
@@ -128,6 +131,7 @@ Json decision_view(const Decision& decision) {
             {"site", decision.chosen ? Json(decision.chosen->str()) : Json()},
             {"queue", or_null(decision.queue.str())},
             {"reason", reason_view(decision.reason)},
+            {"policy_hash", or_null(decision.policy_hash)},
             {"verdicts", Json::array()}};
   for (const auto& verdict : decision.verdicts) {
     Json entry{{"site", verdict.site.str()},
@@ -141,6 +145,10 @@ Json decision_view(const Decision& decision) {
     if (verdict.wait) entry["wait_s"] = verdict.wait->count();
     if (!verdict.method.empty()) entry["method"] = verdict.method;
     if (!verdict.snapshot_hash.empty()) entry["snapshot_hash"] = verdict.snapshot_hash;
+    if (verdict.rules) {
+      entry["rules"] = {
+          {"code", verdict.rules->code}, {"rules", verdict.rules->rules}, {"obligations", verdict.rules->obligations}};
+    }
     json["verdicts"].push_back(std::move(entry));
   }
   return json;

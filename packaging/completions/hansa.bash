@@ -14,7 +14,7 @@ _hansa() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | \
+      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
         --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot | --label | --size | --files | --sha256 | --owner | --root | --path) ((i++)) ;;
       -*) ;;
@@ -41,7 +41,7 @@ _hansa() {
     --role) COMPREPLY=($(compgen -W "user operator auditor" -- "$cur")); return ;;
     --as) COMPREPLY=($(compgen -W "lost" -- "$cur")); return ;;
     --by) COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
-    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --name | --env | \
+    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
       --load | --seeds | --sample | --add-capacity | --size | --files | --sha256 | --owner | --root | --path) return ;;
     --label) COMPREPLY=($(compgen -W "$labels" -- "$cur")); return ;;
@@ -57,7 +57,7 @@ _hansa() {
     policy) options="check test show" ;;
     config) options="check reference" ;;
     submit)
-      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env --requeue --idempotency-key --dry-run --wait --json"
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --name --env --requeue --idempotency-key --dry-run --wait --json"
       ;;
     jobs) options="--state --since --project --limit --all --json" ;;
     wait) options="--timeout --json" ;;

@@ -4,7 +4,7 @@
 function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
-    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --name --env \
+    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
         --trace --sites --policy --load --seeds --sample --add-capacity --plot --label --size --files --sha256 --owner --root --path
     for word in (commandline -opc)[2..-1]
@@ -68,6 +68,8 @@ complete -c hansa -n '__hansa_is submit' -l mem -x -d "Memory on each node"
 complete -c hansa -n '__hansa_is submit' -l time -x -d "Time limit"
 complete -c hansa -n '__hansa_is submit' -l site -x -d "Only at this site"
 complete -c hansa -n '__hansa_is submit' -l country -x -d "Only in this country"
+complete -c hansa -n '__hansa_is submit' -l data -x -d "A registered dataset that it reads"
+complete -c hansa -n '__hansa_is submit' -l label -x -d "What script and arguments hold"
 complete -c hansa -n '__hansa_is submit' -l name -x -d "A name for people"
 complete -c hansa -n '__hansa_is submit' -l env -x -d "A variable of the environment"
 complete -c hansa -n '__hansa_is submit' -l requeue -d "The site may start it again after a node failed"

@@ -16,6 +16,8 @@ using domain::Verdict;
 constexpr std::string_view kSnapshot = "snapshot";
 constexpr std::string_view kSiteState = "site state";
 constexpr std::string_view kConfiguration = "configuration";
+constexpr std::string_view kRules = "rules";
+constexpr std::string_view kRegister = "register of datasets";
 
 /// "now" or "in 4m30s".
 std::string when(Seconds wait) { return wait.count() == 0 ? "now" : "in " + format_duration(wait); }
@@ -37,15 +39,22 @@ class SiteCheck {
   SiteCheck(const DecisionInput& input, const SiteView& view) : input_(input), view_(view), spec_(input.spec) {}
 
   Verdict verdict() const {
-    for (const auto check : {&SiteCheck::requested, &SiteCheck::account, &SiteCheck::ever, &SiteCheck::drained,
-                             &SiteCheck::reachable, &SiteCheck::fresh, &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
-      if (auto refusal = (this->*check)()) return *refusal;
-    }
-    return estimate();
+    auto verdict = judged();
+    if (view_.ruling != nullptr) verdict.rules = rule_verdict(*view_.ruling);
+    return verdict;
   }
 
  private:
   using Refusal = std::optional<Verdict>;
+
+  Verdict judged() const {
+    for (const auto check :
+         {&SiteCheck::requested, &SiteCheck::account, &SiteCheck::ever, &SiteCheck::ruled, &SiteCheck::data, &SiteCheck::drained,
+          &SiteCheck::reachable, &SiteCheck::fresh, &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
+      if (auto refusal = (this->*check)()) return *refusal;
+    }
+    return estimate();
+  }
 
   Verdict refuse(Obstacle obstacle, std::string code, std::string message, std::string_view source,
                  std::optional<UtcTime> seen_at = std::nullopt) const {
@@ -87,6 +96,22 @@ class SiteCheck {
   Refusal ever() const {
     if (view_.profile == nullptr) return std::nullopt;
     return nearest_miss(Obstacle::permanent);
+  }
+
+  /// The sentence has the rules, every value with its age, and what would be allowed.
+  Refusal ruled() const {
+    if (view_.ruling == nullptr && input_.ruled)
+      return refuse(Obstacle::temporary, std::string(kRulesDeny), "the rules were not asked about this site", kRules);
+    if (view_.ruling == nullptr || view_.ruling->code == rules::Code::permitted) return std::nullopt;
+    const bool evidence = view_.ruling->code == rules::Code::evidence_missing;
+    auto refusal = refuse(Obstacle::temporary, evidence ? "EVIDENCE_MISSING" : std::string(kRulesDeny), "", kRules);
+    refusal.message = view_.ruling->sentence;
+    return refusal;
+  }
+
+  Refusal data() const {
+    if (!view_.no_data) return std::nullopt;
+    return refuse(Obstacle::temporary, view_.no_data->code, view_.no_data->message, kRegister);
   }
 
   Refusal drained() const {
@@ -193,6 +218,15 @@ class SiteCheck {
 
 domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
   if (verdicts.empty()) return {std::string(kNoSiteNow), "the broker has no sites"};
+  if (std::ranges::all_of(verdicts, [](const Verdict& verdict) { return verdict.source == kRules && verdict.rules; })) {
+    return {std::string(kRulesDeny),
+            "the rules let it go to no site: " + joined(verdicts, [](const Verdict& verdict) {
+              return verdict.site.str() + " " + verdict.rules->code +
+                     (verdict.rules->rules.empty() ? "" : " (" + joined(verdict.rules->rules, [](const std::string& rule) {
+                                                            return rule;
+                                                          }) + ")");
+            })};
+  }
   const auto list = joined(verdicts, [](const Verdict& verdict) { return verdict.site.str() + " " + verdict.code; });
   return can_change ? domain::Reason{std::string(kNoSiteNow), "no site can take it now: " + list}
                     : domain::Reason{std::string(kNoSiteEver), "no site could ever take it: " + list};
@@ -215,6 +249,7 @@ domain::Reason why_this(const Verdict& best, const Verdict* next) {
 domain::Decision decide(const DecisionInput& input) {
   domain::Decision decision;
   decision.at = input.now;
+  if (input.ruled) decision.policy_hash = input.ruled->rules->hash();
   for (const auto& view : input.sites) decision.verdicts.push_back(SiteCheck(input, view).verdict());
   std::ranges::sort(decision.verdicts, {}, &Verdict::site);
 

@@ -7,7 +7,9 @@
 //   permanent  NOT_REQUESTED, NO_ACCOUNT (or the code the account map gives); then, if no queue could ever hold the job
 //              even with all nodes usable: TIME_LIMIT_TOO_LONG, NODE_COUNT_NOT_ALLOWED, NO_SUCH_GPU, TOO_FEW_GPUS,
 //              TOO_FEW_CORES, TOO_LITTLE_MEMORY, TOO_FEW_NODES (of the queue that came nearest)
-//   temporary  SITE_DRAINED, SITE_DOWN, NO_SNAPSHOT, SNAPSHOT_STALE, BUDGET_FULL, the caller's not_now; then, for every queue
+//   temporary  RULES_DENY, EVIDENCE_MISSING (the rules; not for ever: packs, labels and what is known of a site change), the
+//              caller's no_data, SITE_DRAINED, SITE_DOWN, NO_SNAPSHOT, SNAPSHOT_STALE, BUDGET_FULL, the caller's not_now; then,
+//              for every queue
 //   that could hold it:
 //              QUEUE_DOWN, TOO_FEW_NODES (usable ones)
 // Otherwise the verdict is OK with the earliest predicted start over its queues. The smallest wait in seconds wins; ties go
@@ -16,6 +18,7 @@
 #include "broker/domain/decision.hpp"
 #include "broker/domain/site.hpp"
 #include "policies/routing/profile.hpp"
+#include "policies/routing/ruling.hpp"
 
 namespace hansa::routing {
 
@@ -26,6 +29,9 @@ struct SiteView {
   const AvailabilityProfile* profile = nullptr;  // none: no snapshot since the broker started
   std::int32_t our_waiting = 0;                  // jobs of ours in its queue, over all people
   std::optional<domain::Reason> no_account;      // why this person cannot run there; an empty code reads NO_ACCOUNT
+  const rules::Evidence* facts = nullptr;        // of the place, for the rules
+  const rules::Explanation* ruling = nullptr;  // what ruling() says from `facts`; none: no rule is in force, or nothing to ask
+  std::optional<domain::Reason> no_data;  // what the job reads is not there, or not known
   std::optional<domain::Reason> not_now;  // a temporary obstacle that only the caller knows: it refused this job lately, ...
   Seconds freshness{180};  // an older snapshot says nothing about now
 };
@@ -33,6 +39,7 @@ struct SiteView {
 struct DecisionInput {
   domain::JobSpec spec;
   UtcTime now{};
+  std::optional<RuledJob> ruled;  // none: no rule is in force
   std::vector<SiteView> sites;  // every configured site, in any order
 };
 
@@ -46,7 +53,7 @@ enum class Placing {
 };
 Placing placing(const domain::Decision& decision);
 
-/// Codes of Decision::reason.
+/// Codes of Decision::reason, beside kRulesDeny: by the rules, every site.
 inline constexpr std::string_view kEarliestStart = "EARLIEST_START";
 inline constexpr std::string_view kNoSiteNow = "NO_SITE_NOW";
 inline constexpr std::string_view kNoSiteEver = "NO_SITE_EVER";

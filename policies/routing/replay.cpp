@@ -2,6 +2,7 @@
 #include "policies/routing/replay.hpp"
 
 #include "broker/domain/json_fields.hpp"
+#include "policies/rules/evidence_json.hpp"
 
 #include <memory>
 
@@ -13,6 +14,15 @@ struct StoredSite {
   domain::Site site;
   domain::SiteState state;
   std::optional<AvailabilityProfile> profile;
+  rules::Evidence facts;
+  rules::Explanation ruling;
+};
+
+/// What a RuledJob borrows.
+struct StoredJob {
+  rules::RuleSet rules;
+  rules::Evidence job;
+  std::vector<rules::Evidence> datasets;
 };
 
 Json to_json(const SiteView& view) {
@@ -27,6 +37,9 @@ Json to_json(const SiteView& view) {
   domain::put(json, "last_failure_ms", view.state->last_failure);
   if (!view.state->last_error.message.empty()) json["last_error"] = view.state->last_error.message;
   if (view.no_account) json["no_account"] = {{"reason_code", view.no_account->code}, {"reason", view.no_account->message}};
+  if (view.no_data) json["no_data"] = {{"reason_code", view.no_data->code}, {"reason", view.no_data->message}};
+  if (view.facts != nullptr) json["facts"] = rules::to_json(*view.facts);
+  if (view.ruling != nullptr) json["ruled"] = true;
   if (view.not_now) json["not_now"] = {{"reason_code", view.not_now->code}, {"reason", view.not_now->message}};
   if (view.profile != nullptr) {
     json["snapshot"] = view.profile->hash();
@@ -55,16 +68,20 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
   view.state = &stored.state;
   view.our_waiting = field.small("our_waiting");
   view.freshness = Seconds{field.integer("freshness_s")};
-  if (json.is_object() && json.contains("no_account")) {
-    domain::FieldReader reason(json["no_account"]);
-    view.no_account = reason.reason();
+  for (const auto& [key, member] : {std::pair("no_account", &SiteView::no_account), std::pair("no_data", &SiteView::no_data),
+                                    std::pair("not_now", &SiteView::not_now)}) {
+    if (!json.is_object() || !json.contains(key)) continue;
+    domain::FieldReader reason(json[key]);
+    view.*member = reason.reason();
     if (!reason.ok()) return reason.error("decision input");
   }
-  if (json.is_object() && json.contains("not_now")) {
-    domain::FieldReader reason(json["not_now"]);
-    view.not_now = reason.reason();
-    if (!reason.ok()) return reason.error("decision input");
+  if (json.is_object() && json.contains("facts")) {
+    auto facts = rules::evidence_from_json(json["facts"]);
+    if (!facts) return std::unexpected(facts.error());
+    stored.facts = std::move(*facts);
+    view.facts = &stored.facts;
   }
+  if (field.flag("ruled")) view.ruling = &stored.ruling;  // made from the facts, once the rules are known
   const auto hash = field.text_or_empty("snapshot");
   const auto taken_at = field.optional_time("snapshot_taken_at_ms");
   if (!hash.empty() && !taken_at) field.miss("snapshot_taken_at_ms");
@@ -78,10 +95,44 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
   return view;
 }
 
+Json to_json(const RuledJob& ruled) {
+  Json json{{"packs", ruled.packs_hash}, {"job", rules::to_json(*ruled.job)}, {"datasets", Json::array()}};
+  for (const auto* dataset : ruled.datasets) json["datasets"].push_back(rules::to_json(*dataset));
+  return json;
+}
+
+Result<StoredJob> job_from_json(const Json& json, const FetchDocument& fetch) {
+  domain::FieldReader field(json);
+  const auto packs = field.text("packs");
+  if (!field.ok()) return field.error("decision input");
+  auto rules = load_packs(packs, fetch);
+  if (!rules) return std::unexpected(rules.error());
+  auto job = rules::evidence_from_json(json.contains("job") ? json["job"] : Json());
+  if (!job) return std::unexpected(job.error());
+  StoredJob stored{.rules = std::move(*rules), .job = std::move(*job), .datasets = {}};
+  for (const auto& entry : field.array("datasets")) {
+    auto dataset = rules::evidence_from_json(entry);
+    if (!dataset) return std::unexpected(dataset.error());
+    stored.datasets.push_back(std::move(*dataset));
+  }
+  return stored;
+}
+
+/// Asks the rules again about every site that they were asked about.
+void rule_again(const StoredJob& stored, UtcTime now, std::span<const std::unique_ptr<StoredSite>> sites) {
+  const auto at = ruling_time(now);
+  const auto job = stored.rules.bind(rules::Subject::job, stored.job, at);
+  std::vector<rules::Bound> datasets;
+  for (const auto& dataset : stored.datasets) datasets.push_back(stored.rules.bind(rules::Subject::dataset, dataset, at));
+  for (const auto& site : sites)
+    site->ruling = ruling(stored.rules, job, stored.rules.bind(rules::Subject::site, site->facts, at), datasets);
+}
+
 }  // namespace
 
 std::string input_document(const DecisionInput& input) {
   Json json{{"at_ms", to_unix_ms(input.now)}, {"sites", Json::array()}};
+  if (input.ruled) json["rules"] = to_json(*input.ruled);
   for (const auto& view : input.sites) json["sites"].push_back(to_json(view));
   return canonical_json(json);
 }
@@ -90,7 +141,7 @@ Result<domain::Decision> replay(const domain::JobSpec& spec, const std::string& 
   const auto document = read_document(input_hash, fetch);
   if (!document) return std::unexpected(document.error());
   domain::FieldReader field(*document);
-  DecisionInput input{.spec = spec, .now = field.time("at_ms"), .sites = {}};
+  DecisionInput input{.spec = spec, .now = field.time("at_ms"), .ruled = std::nullopt, .sites = {}};
   if (!field.ok()) return field.error("decision input");
   std::vector<std::unique_ptr<StoredSite>> stored;
   for (const auto& entry : field.array("sites")) {
@@ -100,6 +151,14 @@ Result<domain::Decision> replay(const domain::JobSpec& spec, const std::string& 
     input.sites.push_back(std::move(*view));
   }
   if (!field.ok()) return field.error("decision input");
+  std::optional<StoredJob> ruled;
+  if (document->contains("rules")) {
+    auto job = job_from_json((*document)["rules"], fetch);
+    if (!job) return std::unexpected(job.error());
+    ruled = std::move(*job);
+    input.ruled = RuledJob{.rules = &ruled->rules, .packs_hash = {}, .job = nullptr, .datasets = {}};
+    rule_again(*ruled, input.now, stored);
+  }
   auto decision = decide(input);
   decision.input_hash = input_hash;
   return decision;

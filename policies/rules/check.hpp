@@ -26,7 +26,7 @@ struct CheckOptions {
 std::vector<Fault> check(std::span<const Pack> packs, const CheckOptions& options = {});
 
 /// The [[site]] tables of a hansad.toml, or of a file that has only them: `id`, `country`, and in `facts` any other attribute of
-/// a site under its name without "site.". Other keys are not looked at. Code BAD_SITES_FILE.
+/// a site under its name without "site."; when they were told is not looked at, nor are other keys. Code BAD_SITES_FILE.
 Result<std::vector<SiteFacts>> parse_sites(std::string_view text, std::string_view file, UtcTime now);
 
 }  // namespace hansa::rules

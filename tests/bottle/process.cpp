@@ -29,7 +29,8 @@ Process::Process(Parts parts, engine::EngineOptions options, std::vector<engine:
                                                                      .usage = parts_.stores,
                                                                      .sites = parts_.stores,
                                                                      .accounts = parts_.accounts,
-                                                                     .log = parts_.log},
+                                                                     .log = parts_.log,
+                                                                     .datasets = parts_.datasets},
                                                std::move(options), std::move(sites))),
       asks_(std::make_unique<async::TaskGroup>(parts_.time.executor(), kAsks, [](std::string_view, const Error&) {})) {}
 

@@ -26,6 +26,7 @@ class Process {
     const ports::Accounts& accounts;
     ports::Log& log;
     std::shared_ptr<Gate> gate;
+    ports::CatalogueStore* datasets = nullptr;
   };
 
   /// `options.epoch` is this life's own; the sites' connectors are behind the gate.

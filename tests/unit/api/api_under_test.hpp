@@ -68,9 +68,10 @@ class ApiUnderTest {
                                                                      .usage = *store_,
                                                                      .sites = *store_,
                                                                      .accounts = accounts_,
-                                                                     .log = log_},
+                                                                     .log = log_,
+                                                                     .datasets = store_.get()},
                                                engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
-    catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_);
+    catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
     api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
                                             .jobs = *store_,
@@ -139,6 +140,8 @@ class ApiUnderTest {
     REQUIRE(told.status == 201);
     return told.body["id"];
   }
+
+  void regulate(engine::Regulations regulations) { engine_->regulate(std::move(regulations)); }
 
   simulation::VirtualScheduler time;
   std::shared_ptr<connectors::model::ModelSite> site = std::make_shared<connectors::model::ModelSite>(

@@ -263,11 +263,13 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
                                         .queue = QueueName("main"),
                                         .wait = Seconds{0},
                                         .method = "played",
-                                        .snapshot_hash = "abc"}},
+                                        .snapshot_hash = "abc",
+                                        .rules = RuleVerdict{.code = "PERMITTED", .rules = {"P"}, .obligations = {}}}},
                           .reason = {"EARLIEST", "first"}};
   const auto view = wire::decision_view(decision);
   CHECK(breach(view, schemas()["Decision"]).empty());
   CHECK(fields(view["verdicts"][0]) == properties("Verdict"));
+  CHECK(fields(view["verdicts"][0]["rules"]) == properties("RuleVerdict"));
   auto with_job = properties("Decision");
   with_job.erase("job");  // of a dry run and `explain`
   CHECK(fields(view) == with_job);
@@ -351,7 +353,8 @@ TEST_CASE("the documented fields of a job request are those that are read") {
       {"time_limit_s", 60},
       {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
       {"requeue", true},
-      {"datasets", Json::array()},
+      {"datasets", {"imagenet-1k"}},
+      {"labels", {"personal"}},
       {"code", ""},
       {"outputs", Json::array()},
       {"secrets", Json::array()},
@@ -365,6 +368,7 @@ TEST_CASE("the documented fields of a job request are those that are read") {
   const auto& request = schemas()["JobRequest"]["properties"];
   CHECK(request["name"]["maxLength"] == wire::kMaxNameBytes);
   CHECK(request["arguments"]["maxItems"] == wire::kMaxArguments);
+  CHECK(request["datasets"]["maxItems"] == wire::kMaxDatasets);
   CHECK(schemas()["BulkRequest"]["properties"]["jobs"]["maxItems"] == wire::kMaxBulkJobs);
 
   // The checker itself sees what is wrong.

@@ -47,7 +47,8 @@ class TemporaryFolder {
 TEST_CASE("every example loads, and no other file stands beside them") {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(kExamples)) names.insert(entry.path().filename());
-  CHECK(names == std::set<std::string>{"alpha-accounts.toml", "local-demo.toml", "minimal.toml", "three-slurm-sites.toml"});
+  CHECK(names == std::set<std::string>{"alpha-accounts.toml", "local-demo.toml", "minimal.toml", "sovereign.toml",
+                                       "three-slurm-sites.toml"});
 
   const auto minimal = loaded(kExamples / "minimal.toml");
   REQUIRE(minimal.sites.size() == 1);
@@ -55,6 +56,12 @@ TEST_CASE("every example loads, and no other file stands beside them") {
   CHECK(minimal.sites[0].accounts == AccountMap{{Principal("local:alice"), LocalAccount("hansa")}});
   CHECK(minimal.engine == EngineConfig{});
   CHECK(minimal.api == ApiConfig{});
+
+  const auto sovereign = loaded(kExamples / "sovereign.toml");
+  CHECK(sovereign.rules.packs == std::vector<std::string>{"open-science", "gdpr-eea"});
+  CHECK(pack_files(sovereign.rules, "/shipped")[1] == "/shipped/gdpr-eea.toml");
+  CHECK(sovereign.sites.at(1).facts.operator_country == "CH");
+  CHECK(sovereign.people.at(0).assurance == "medium");
 
   const auto demo = loaded(kExamples / "local-demo.toml");
   REQUIRE(demo.sites.size() == 2);

@@ -15,6 +15,18 @@ namespace {
 
 std::string one_of(std::vector<std::string> texts) { return *rc::gen::elementOf(std::move(texts)); }
 
+/// Those that a form names in quotes.
+std::vector<std::string> words_of(const Form& form) {
+  std::vector<std::string> words;
+  std::string_view text = form.allowed;
+  for (auto at = text.find('"'); at != std::string_view::npos; at = text.find('"')) {
+    const auto end = text.find('"', at + 1);
+    words.emplace_back(text.substr(at + 1, end - at - 1));
+    text.remove_prefix(end + 1);
+  }
+  return words;
+}
+
 std::string random_text(const Record& record) {
   const auto letters =
       *rc::gen::container<std::string>(*rc::gen::inRange<std::size_t>(1, 12), rc::gen::elementOf(std::string("abcxyz019")));
@@ -27,6 +39,11 @@ std::string random_text(const Record& record) {
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
+  if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
+  for (const auto* words : {&kDataLabel, &kPurpose, &kAccessMode, &kAiTraining, &kAssurance, &kAffiliation, &kSiteStatus,
+                            &kSiteLabel, &kIsolation, &kEgress}) {
+    if (form == words) return one_of(words_of(*words));
+  }
   return name;  // every other form takes plain names
 }
 
@@ -37,6 +54,11 @@ Node random_value(const Record& record) {
     case Type::integer:
       return Node::of_integer(
           *rc::gen::elementOf(std::vector{record.min, record.max, *rc::gen::inRange(record.min, record.max)}));
+    case Type::boolean: return Node::of_boolean(*rc::gen::arbitrary<bool>());
+    case Type::date:
+      node = Node::of_text(one_of({"2026-11-01T00:00:00Z", "2027-12-31T23:59:59Z"}));
+      node.kind = Node::Kind::date;
+      return node;
     case Type::choice:
       return Node::of_text(std::string(*rc::gen::elementOf(std::vector(record.choices.begin(), record.choices.end()))));
     case Type::list: {
@@ -75,11 +97,19 @@ void settle_gpus(std::int64_t& count, std::optional<std::string>& model) {
   if (count > 0 && !model) model = "a100";
 }
 
+PlaceFacts random_facts() {
+  auto facts = random_section<PlaceFacts>();
+  if (facts != PlaceFacts{} && !facts.as_of) facts.as_of = UtcTime{std::chrono::hours{500'000}};
+  return facts;
+}
+
 /// Random values, then what the rules between keys ask for.
 BrokerConfig random_config() {
   BrokerConfig config;
   config.broker = random_section<BrokerSection>();
   config.broker.log = random_section<LogConfig>();
+  config.broker.facts = random_facts();
+  config.rules = random_section<RulesConfig>();
   config.api = random_section<ApiConfig>();
   if (config.api.tls_certificate.has_value() != config.api.tls_key.has_value())
     config.api.tls_certificate = config.api.tls_key = "/both";
@@ -91,6 +121,7 @@ BrokerConfig random_config() {
   for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
     config.projects.push_back(random_section<ProjectConfig>());
     config.projects.back().id = ProjectId("p" + std::to_string(i));
+    config.projects.back().facts = random_section<ProjectFacts>();
   }
   for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
     auto site = random_section<SiteConfig>();
@@ -100,6 +131,7 @@ BrokerConfig random_config() {
     for (const auto& project : config.projects) site.projects.emplace(project.id, "acct");
     if (site.accounts_file) site.accounts.clear();
     if (site.connector != Connector::slurm || !config.broker.switch_socket) site.run_as = RunAs::self;
+    site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();
     if (site.connector == Connector::local) site.local = random_section<LocalConfig>();
@@ -107,6 +139,10 @@ BrokerConfig random_config() {
     settle_gpus(site.local.gpus, site.local.gpu_model);
     settle_gpus(site.model.gpus_per_node, site.model.gpu_model);
     config.sites.push_back(std::move(site));
+  }
+  for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
+    config.people.push_back(random_section<PersonConfig>());
+    config.people.back().id = Principal("local:p" + std::to_string(i));
   }
   return config;
 }
@@ -179,5 +215,9 @@ TEST_CASE("every record is whole and its example is allowed") {
   check_records<LocalConfig>();
   check_records<ModelConfig>();
   check_records<ProjectConfig>();
+  check_records<PlaceFacts>();
+  check_records<ProjectFacts>();
+  check_records<PersonConfig>();
+  check_records<RulesConfig>();
   check_records<ClientSettings>();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/engine/engine_fixture.hpp"
 
+#include "broker/core/digest.hpp"
 #include "broker/domain/transition.hpp"
 #include "connectors/model/behaviour.hpp"
 
@@ -49,6 +50,24 @@ class World::Notebook final : public ports::Log {
   World& world_;
 };
 
+RegisterFact fact(rules::Attribute attribute, rules::Value value, std::optional<UtcTime> as_of) {
+  return {attribute, std::move(value), as_of};
+}
+
+Regulations Law::regulations() const {
+  Regulations regulations{.broker = broker, .projects = {{ProjectId("lab"), lab}}, .people = {{Principal("local:alice"), alice}}};
+  for (const auto& [site, facts] : sites) regulations.sites.emplace(site, facts);
+  if (packs.empty()) return regulations;
+  auto parsed = rules::parse_packs(packs);
+  if (!parsed) FAIL(parsed.error().message + ": " + parsed.error().faults.front().message);
+  auto compiled = rules::RuleSet::compile(std::move(*parsed));
+  REQUIRE(compiled);
+  regulations.rules = std::move(*compiled);
+  regulations.packs_document = routing::packs_document(packs);
+  regulations.packs_hash = sha256_hex(regulations.packs_document);
+  return regulations;
+}
+
 World::World(std::vector<SiteOptions> sites, EngineOptions engine_options, std::uint64_t seed)
     : options(std::move(engine_options)),
       random(seed),
@@ -84,6 +103,7 @@ void World::start() {
   gate_->retell = [this](const std::string& site, ports::JobStatus& status) {
     if (retell) retell(site, status);
   };
+  if (on_start) on_start();
   std::vector<SiteSetup> setups;
   for (auto& [id, place] : sites_) {
     if (!place.configured) continue;
@@ -92,16 +112,26 @@ void World::start() {
          .connector = bottle::gated(std::make_unique<model::ModelConnector>(time, SiteId(id), place.model), gate_, time, id)});
   }
   stores_ = bottle::gated(*store_, gate_);
-  process_ = std::make_unique<bottle::Process>(
-      bottle::Process::Parts{
-          .time = time, .random = random, .stores = *stores_, .accounts = *people_, .log = *notebook_, .gate = gate_},
-      options, std::move(setups));
+  process_ = std::make_unique<bottle::Process>(bottle::Process::Parts{.time = time,
+                                                                      .random = random,
+                                                                      .stores = *stores_,
+                                                                      .accounts = *people_,
+                                                                      .log = *notebook_,
+                                                                      .gate = gate_,
+                                                                      .datasets = store_.get()},
+                                               options, std::move(setups));
+  process_->engine().regulate(law_.regulations());
   const auto started = process_->start();
   if (!started) INFO(started.error().message);
   REQUIRE((started || dead()));
 }
 
 void World::crash() { process_.reset(); }
+
+void World::regulate(Law law) {
+  law_ = std::move(law);
+  engine().regulate(law_.regulations());
+}
 
 void World::advance(Milliseconds by) { process_ ? process_->advance(by) : time.advance(by); }
 
@@ -116,6 +146,8 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     s.spec.time_limit = wish.limit;
     s.spec.requeue = wish.requeue;
     for (const auto& id : wish.sites) s.spec.placement.sites.emplace_back(id);
+    for (const auto& id : wish.datasets) s.spec.datasets.emplace_back(id);
+    s.spec.labels = wish.labels;
     s.payload.script = "#!/bin/sh\n#model " + wish.behaviour + "\n";
     submissions.push_back(std::move(s));
   }
@@ -154,6 +186,44 @@ T read(simulation::VirtualScheduler& time, Task<T> task) {
 }
 
 }  // namespace
+
+namespace {
+const Principal kAlice{"local:alice"};
+const Principal kRoot{"local:root"};
+}  // namespace
+
+void World::add_dataset(const std::string& id, const domain::Labels& labels) {
+  Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
+  const domain::Content content{.size = domain::Bytes{1}, .files = 1, .hash = domain::ContentHash(sha256_hex(id))};
+  read(time, catalogue.add({.by = kAlice, .reason = ""}, DatasetId(id),
+                           {.owner = kAlice, .project = ProjectId("lab"), .labels = labels, .content = content}));
+}
+
+void World::approve_all(const CatalogueOutcome& outcome) {
+  Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
+  for (const auto& change : outcome.changes) {
+    if (!change.needs_second_person) continue;
+    read(time, catalogue.rule({.by = kRoot, .reason = ""}, dataset(outcome.dataset.id.str()), change, true));
+  }
+}
+
+void World::relabel(const std::string& id, const domain::Labels& labels) {
+  Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
+  approve_all(read(time, catalogue.amend({.by = kAlice, .reason = ""}, dataset(id), labels, std::nullopt)));
+}
+
+void World::add_replica(const std::string& id, const std::string& site, std::optional<UtcTime> until) {
+  Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
+  const Asking asking{.by = kAlice, .reason = ""};
+  read(time, catalogue.add_replica(asking, dataset(id), {.site = SiteId(site), .root = domain::RootName("scratch"), .path = id}));
+  if (!until) return;
+  approve_all(
+      read(time, catalogue.verify_replica(
+                     asking, dataset(id),
+                     {.site = SiteId(site), .hash = dataset(id).content.hash, .at = std::nullopt, .expires_at = *until})));
+}
+
+domain::Dataset World::dataset(const std::string& id) { return read(time, store_->dataset(DatasetId(id))); }
 
 domain::Job World::job(const JobId& id) { return read(time, store_->job(id)); }
 

@@ -2,6 +2,7 @@
 #pragma once
 // The world around a broker in a bottle: people, model sites, the real SQLite store (in memory), for histories that a test tells.
 
+#include "broker/engine/catalogue.hpp"
 #include "connectors/model/model_connector.hpp"
 #include "tests/bottle/process.hpp"
 
@@ -42,7 +43,21 @@ struct Wish {
   std::string person = "local:alice";
   bool requeue = false;
   std::optional<std::string> key = {};  // idempotency key
+  std::vector<std::string> datasets = {};
+  domain::Labels labels = {};
 };
+
+/// What is in force: the texts of the packs, and what is told of whom.
+struct Law {
+  std::vector<rules::PackText> packs = {};
+  RegisterFacts broker = {};
+  std::map<std::string, RegisterFacts> sites = {};
+  RegisterFacts lab = {};  // the one project
+  RegisterFacts alice = {};
+
+  [[nodiscard]] Regulations regulations() const;
+};
+RegisterFact fact(rules::Attribute attribute, rules::Value value, std::optional<UtcTime> as_of = std::nullopt);
 
 using bottle::Call;
 using bottle::Gate;
@@ -64,6 +79,9 @@ class World {
   [[nodiscard]] Engine& engine() { return process_->engine(); }
   [[nodiscard]] Gate& gate() { return *gate_; }
   [[nodiscard]] bool dead() const { return gate_->dead; }
+  /// From now on, restarts included.
+  void regulate(Law law);
+  [[nodiscard]] const Law& law() const { return law_; }
   void drop_site(const std::string& id) { sites_.at(id).configured = false; }
   void add_site(const std::string& id) { sites_.at(id).configured = true; }
 
@@ -87,6 +105,13 @@ class World {
   bottle::Process::Answer<T> start_asking(async::Task<T> task) {
     return process_->start_asking(std::move(task));
   }
+
+  // ---- the register of datasets: alice's, of the project "lab"; root is the second person
+  void add_dataset(const std::string& id, const domain::Labels& labels);
+  void relabel(const std::string& id, const domain::Labels& labels);
+  /// Verified until then; nothing: a copy that nobody has looked at.
+  void add_replica(const std::string& id, const std::string& site, std::optional<UtcTime> until);
+  domain::Dataset dataset(const std::string& id);
 
   // ---- what is stored
   domain::Job job(const JobId& id);
@@ -129,6 +154,7 @@ class World {
   std::map<std::pair<std::string, std::string>, std::string>
       accounts;  // person, site -> account; absent: "alice" of "local:alice"
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
+  std::function<void()> on_start;  // a new process has its gate, and has done nothing yet
   std::set<std::string> strangers;  // persons without an account anywhere
   EngineOptions options;
   simulation::VirtualScheduler time;
@@ -143,6 +169,9 @@ class World {
   class People;
   class Notebook;
 
+  void approve_all(const CatalogueOutcome& outcome);
+
+  Law law_;
   std::map<std::string, Place> sites_;
   std::unique_ptr<store::SqliteStore> store_;
   std::unique_ptr<People> people_;
@@ -151,6 +180,7 @@ class World {
   std::shared_ptr<Gate> gate_;
   std::unique_ptr<bottle::Stores> stores_;
   std::unique_ptr<bottle::Process> process_;
+  UlidSource changes_{time, random};
 };
 
 }  // namespace hansa::engine::test

@@ -36,7 +36,8 @@ std::vector<std::string> unserved(const std::string& sites) {
 TEST_CASE("a hansad.toml is read as far as it concerns rules") {
   const auto sites = good_sites(
       "[broker]\nname = \"x\"\n[[site]]\nid = \"alpha\"\ncountry = \"FI\"\nconnector = \"slurm\"\n"
-      "facts = {operator_country = \"SE\", labels = [\"c5\"], secure_processing = false}\n[[site]]\nid = \"beta\"\n");
+      "facts = {as_of = 2026-11-01, evidence = \"a report\", operator_country = \"SE\", labels = [\"c5\"], secure_processing = "
+      "false}\n[[site]]\nid = \"beta\"\n");
   REQUIRE(sites.size() == 2);
   CHECK(sites[0].id == "alpha");
   CHECK(find_fact(sites[0].facts, Attribute::site_operator_country, day(0)).state == FactState::known);

@@ -149,13 +149,16 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {placement({{"countries", {"FIN"}}}), "/placement/countries", "two capital letters"},
       {placement({{"countries", {false}}}), "/placement/countries/0", "must be a string"},
       // What this broker does not serve.
-      {job_with({{"datasets", {"d1"}}}), "/datasets", "does not move data yet"},
+      {job_with({{"datasets", {"d 1"}}}), "/datasets", "\"d 1\" is no dataset"},
+      {job_with({{"datasets", {"d1", "d1"}}}), "/datasets", "names d1 twice"},
+      {job_with({{"datasets", std::vector<std::string>(101, "d")}}), "/datasets", "has more than 100 entries"},
+      {job_with({{"labels", {"per sonal"}}}), "/labels", "\"per sonal\" is no label"},
       {job_with({{"code", "git:x"}}), "/code", "does not carry code yet"},
       {job_with({{"outputs", {"o"}}}), "/outputs", "hansa logs"},
       {job_with({{"secrets", {"s"}}}), "/secrets", "keeps no secrets"},
       {job_with({{"array", "0-9"}}), "/array", "submit the tasks in bulk"},
       {job_with({{"after", {"01ARYZ6S41TSV4RRFFQ69G5FAV"}}}), "/after", "no dependencies"},
-      {job_with({{"datasets", 0}}), "/datasets", "does not move data yet"},
+      {job_with({{"datasets", 0}}), "/datasets", "must be a list of strings"},
   };
   CHECK(std::size(kTable) >= 60);
   for (const auto& [job, where, message] : kTable) {
@@ -202,13 +205,13 @@ TEST_CASE("pointers begin where the job lies in its document") {
 TEST_CASE("where the sites are known, a job for another is a fault with what may be meant") {
   constexpr std::string_view kSites[] = {"alpha", "beta"};
   const auto job = job_with({{"placement", {{"sites", {"beta", "alhpa", "gamma", "a b"}}}}});
-  const auto read = job_from_json(job, kSites);
+  const auto read = job_from_json(job, {.sites = kSites});
   REQUIRE_FALSE(read);
   const std::vector<Fault> expected{{"/placement/sites", "there is no site \"alhpa\" (did you mean \"alpha\"?)"},
                                     {"/placement/sites", "there is no site \"gamma\""},
                                     {"/placement/sites", "\"a b\" is no site id"}};
   CHECK(read.error().faults == expected);
-  CHECK(job_from_json(job_with({{"placement", {{"sites", {"beta"}}}}}), kSites));
+  CHECK(job_from_json(job_with({{"placement", {{"sites", {"beta"}}}}}), {.sites = kSites}));
 }
 
 TEST_CASE("a request of nothing but faults is answered with so many and no more") {
@@ -367,6 +370,8 @@ TEST_CASE("a submission that is written is read back the same") {
     spec.time_limit = Seconds{*element<std::int64_t>(1, 3'599, 3'600, 31'622'400)};
     for (int i = *inRange(0, 3); i > 0; --i) spec.placement.sites.emplace_back(word().substr(0, 32));
     for (int i = *inRange(0, 3); i > 0; --i) spec.placement.countries.push_back(*element<std::string>("FI", "EE"));
+    if (*rc::gen::arbitrary<bool>()) spec.datasets = {DatasetId("imagenet-1k"), DatasetId("d@2:x")};
+    if (*rc::gen::arbitrary<bool>()) spec.labels = {domain::Label("health"), domain::Label("personal")};
     spec.requeue = *rc::gen::arbitrary<bool>();
     payload.script = "#!" + text() + "\n\t" + text();
     for (int i = *inRange(0, 4); i > 0; --i) payload.arguments.push_back(text() + "\n");

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/api/answers.hpp"
+#include "policies/rules/sentence.hpp"
+
+namespace hansa::api {
+
+/// Everybody whose jobs they decide about may read them.
+async::Task<http::Response> get_rules(Exchange exchange) {
+  if (auto allowed = identity::authorize(exchange.caller, identity::Action::read_sites, exchange.caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
+  const auto in_force = exchange.api.parts().engine.rules().in_force();
+  Json json{{"in_force", in_force->rules.has_value()}, {"policy_hash", Json()}, {"packs", Json::array()}};
+  if (!in_force->rules) co_return json_answer(200, json);
+  json["policy_hash"] = in_force->rules->hash();
+  for (const auto& pack : in_force->rules->packs()) {
+    Json listed = Json::array();
+    for (const auto& rule : pack.rules) {
+      listed.push_back({{"id", rule.id},
+                        {"effect", to_string(rule.effect)},
+                        {"sentence", rules::sentence(rule)},
+                        {"legal_basis", rule.legal_basis},
+                        {"owner", rule.owner}});
+    }
+    json["packs"].push_back({{"id", pack.id},
+                             {"version", pack.version},
+                             {"title", pack.title},
+                             {"approved_by", pack.approved_by},
+                             {"rules", std::move(listed)}});
+  }
+  co_return json_answer(200, json);
+}
+
+}  // namespace hansa::api

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/rulebook.hpp"
+
+#include "broker/core/time_text.hpp"
+
+#include <algorithm>
+
+namespace hansa::engine {
+
+using rules::Action;
+using rules::Attribute;
+using rules::Evidence;
+using rules::Subject;
+
+namespace {
+
+void tell(Evidence& evidence, Attribute attribute, rules::Value value, UtcTime at) {
+  evidence.push_back({attribute, std::move(value), rules::record_of(attribute).source, at});
+}
+
+void tell(Evidence& evidence, const RegisterFacts& facts, UtcTime now) {
+  for (const auto& fact : facts) tell(evidence, fact.attribute, fact.value, fact.as_of.value_or(now));
+}
+
+template <typename Key>
+void tell(Evidence& evidence, const std::map<Key, RegisterFacts>& facts, const Key& key, UtcTime now) {
+  if (const auto at = facts.find(key); at != facts.end()) tell(evidence, at->second, now);
+}
+
+std::vector<std::string> texts(const domain::Labels& labels) {
+  std::vector<std::string> texts;
+  for (const auto& label : labels) texts.push_back(label.str());
+  return texts;
+}
+
+Evidence evidence_of_job(const Regulations& in_force, const Principal& person, const domain::JobSpec& spec, UtcTime now) {
+  Evidence evidence;
+  tell(evidence, Attribute::user_id, person.str(), now);
+  tell(evidence, in_force.people, person, now);
+  tell(evidence, Attribute::project_id, spec.project.str(), now);
+  tell(evidence, in_force.projects, spec.project, now);
+  tell(evidence, Attribute::request_labels, texts(spec.labels), now);
+  return evidence;
+}
+
+Evidence evidence_of_dataset(const domain::Dataset& dataset, UtcTime now) {
+  Evidence evidence;
+  tell(evidence, Attribute::dataset_id, dataset.id.str(), now);
+  tell(evidence, Attribute::dataset_labels, texts(dataset.labels), now);
+  return evidence;
+}
+
+/// The place in a submission that a fact comes from; "" for what the submission does not say.
+std::string_view pointer_of(Attribute attribute) {
+  switch (rules::record_of(attribute).source) {
+    case rules::Source::project_registry: return "/project";
+    case rules::Source::dataset_registry: return "/datasets";
+    case rules::Source::request: return "/labels";
+    default: return "";
+  }
+}
+
+std::unexpected<Error> denial(const rules::Explanation& why) {
+  auto error = fail(ErrorKind::permission_denied, routing::kRulesDeny, why.sentence);
+  for (const auto& fact : why.facts) {
+    const auto& record = rules::record_of(fact.attribute);
+    auto text = std::string(record.name) + " is ";
+    text += fact.state == rules::FactState::known ? fact.value : std::string(to_string(fact.state));
+    if (fact.state != rules::FactState::known && !fact.value.empty()) text += " (" + fact.value + ")";
+    text += ", by the " + std::string(to_string(fact.source));
+    if (fact.age) text += ", " + format_duration(std::max(*fact.age, Seconds{0})) + " old";
+    error.error().faults.push_back({std::string(pointer_of(fact.attribute)), std::move(text)});
+  }
+  return error;
+}
+
+}  // namespace
+
+std::optional<domain::Reason> no_data(const Regulations& in_force, const domain::JobSpec& spec, const Dossier& dossier,
+                                      const SiteId& site, UtcTime now) {
+  if (spec.datasets.empty()) return std::nullopt;
+  if (!in_force.rules) {
+    return domain::Reason{std::string(kNoRules),
+                          "no rule pack is in force at this broker, so that nothing permits registered data to go anywhere; an "
+                          "operator sets packs under [rules] in hansad.toml"};
+  }
+  if (dossier.missing) return dossier.missing;
+  for (const auto& dataset : dossier.datasets) {
+    const auto* replica = dataset.replica_at(site);
+    const auto state = replica == nullptr ? std::nullopt : std::optional(domain::state_of(*replica, now));
+    if (state == domain::ReplicaState::verified) continue;
+    auto why = "dataset " + dataset.id.str() + " has no verified copy at this site (";
+    if (!state)
+      why += "there is none";
+    else if (*state == domain::ReplicaState::unverified)
+      why += "the one that is there waits for its verification";
+    else
+      why += "its verification ended " + format_utc(replica->verified->expires_at);
+    return domain::Reason{std::string(kNoReplica), why + "), and this broker does not move data yet"};
+  }
+  return std::nullopt;
+}
+
+Hearing::Hearing(InForce in_force, const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, UtcTime now)
+    : in_force_(std::move(in_force)),
+      now_(now),
+      job_(evidence_of_job(*in_force_, person, spec, now)),
+      bound_job_(in_force_->rules->bind(Subject::job, job_, now)) {
+  for (const auto& dataset : dossier.datasets) datasets_.push_back(evidence_of_dataset(dataset, now));
+  for (const auto& dataset : datasets_) bound_datasets_.push_back(in_force_->rules->bind(Subject::dataset, dataset, now));
+}
+
+std::optional<rules::Explanation> Hearing::denied(Action action, const RegisterFacts& place) const {
+  Evidence facts;
+  tell(facts, place, now_);
+  const auto bound = in_force_->rules->bind(Subject::site, facts, now_);
+  if (in_force_->rules->decide(action, bound_job_, bound, bound_datasets_).allowed()) return std::nullopt;
+  return rules::explain(*in_force_->rules, action, bound_job_, bound, bound_datasets_);
+}
+
+const rules::Explanation& Hearing::at(const SiteId& site, const rules::Bound& place) {
+  const auto known = rulings_.find(site);
+  if (known != rulings_.end()) return known->second;
+  return rulings_.emplace(site, routing::ruling(*in_force_->rules, bound_job_, place, bound_datasets_)).first->second;
+}
+
+routing::RuledJob Hearing::ruled() const {
+  routing::RuledJob ruled{.rules = &*in_force_->rules, .packs_hash = in_force_->packs_hash, .job = &job_, .datasets = {}};
+  for (const auto& dataset : datasets_) ruled.datasets.push_back(&dataset);
+  return ruled;
+}
+
+Hearing& Sitting::hear(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier) {
+  auto key = person.str() + '\n' + spec.project.str();
+  for (const auto& label : spec.labels) key += "\nl" + label.str();
+  for (const auto& dataset : dossier.datasets) key += "\nd" + dataset.id.str() + '@' + std::to_string(dataset.version);
+  return hearings_.try_emplace(std::move(key), in_force_, person, spec, dossier, now_).first->second;
+}
+
+const rules::Bound& Sitting::place(const SiteId& site) {
+  auto& place = places_[site];
+  if (!place.bound) {
+    tell(place.facts, in_force_->sites, site, now_);
+    place.bound = in_force_->rules->bind(Subject::site, place.facts, now_);
+  }
+  return *place.bound;
+}
+
+InForce Rulebook::in_force() const {
+  const std::lock_guard lock(mutex_);
+  return in_force_;
+}
+
+void Rulebook::replace(Regulations regulations) {
+  auto next = std::make_shared<const Regulations>(std::move(regulations));
+  const std::lock_guard lock(mutex_);
+  in_force_ = std::move(next);
+}
+
+Result<void> Rulebook::may_take(const Principal& person, const domain::JobSpec& spec, UtcTime now) const {
+  const auto in_force = this->in_force();
+  if (!in_force->rules) return {};
+  // The script and its environment come to lie here, the datasets do not.
+  const auto why = Hearing(in_force, person, spec, {}, routing::ruling_time(now)).denied(Action::intake, in_force->broker);
+  if (why) return denial(*why);
+  return {};
+}
+
+Result<void> Rulebook::may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, UtcTime now) const {
+  const auto in_force = this->in_force();
+  if (!in_force->rules) return {};
+  if (dossier.missing) return fail(ErrorKind::permission_denied, dossier.missing->code, dossier.missing->message);
+  static const RegisterFacts kDownload{{Attribute::site_kind, std::string("download"), std::nullopt}};
+  const auto why = Hearing(in_force, person, spec, dossier, routing::ruling_time(now)).denied(Action::log_export, kDownload);
+  if (why) return denial(*why);
+  return {};
+}
+
+Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const SiteId& site,
+                                UtcTime now) const {
+  const auto in_force = this->in_force();
+  if (in_force->rules && !dossier.missing) {
+    Sitting sitting(in_force, routing::ruling_time(now));
+    const auto& why = sitting.hear(person, spec, dossier).at(site, sitting.place(site));
+    if (why.code != rules::Code::permitted) return denial(why);
+  }
+  if (auto reason = no_data(*in_force, spec, dossier, site, now))
+    return fail(ErrorKind::permission_denied, reason->code, std::move(reason->message));
+  return {};
+}
+
+bool is_withheld(const domain::Reason& reason) {
+  return reason.code == routing::kRulesDeny || reason.code == kDatasetUnknown || reason.code == kNoReplica ||
+         reason.code == kNoRules;
+}
+
+}  // namespace hansa::engine

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The rules in force, and what the broker's registers tell of itself, its sites, projects and people: every hop asks here,
+// intake, place and dispatch alike (DESIGN section 6). Rules and facts are replaced together, as a whole; who has begun to ask
+// goes on with what was in force then.
+
+#include "broker/domain/dataset.hpp"
+#include "broker/domain/job.hpp"
+#include "policies/routing/ruling.hpp"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hansa::engine {
+
+struct RegisterFact {
+  rules::Attribute attribute{};
+  rules::Value value;
+  std::optional<UtcTime> as_of;  // when its source said so; none: the register is the source, and says so whenever it is asked
+};
+using RegisterFacts = std::vector<RegisterFact>;
+
+struct Regulations {
+  std::optional<rules::RuleSet> rules;  // none: no rule is in force
+  std::string packs_document;           // routing::packs_document of their texts
+  std::string packs_hash;
+  RegisterFacts broker;
+  std::map<SiteId, RegisterFacts> sites;
+  std::map<ProjectId, RegisterFacts> projects;
+  std::map<Principal, RegisterFacts> people;
+};
+using InForce = std::shared_ptr<const Regulations>;
+
+/// What the register of datasets says of those that a job names.
+struct Dossier {
+  std::vector<domain::Dataset> datasets;
+  std::optional<domain::Reason> missing;  // of one that is not registered, as far as this person can see
+};
+
+/// Why a job finds no data at that site; none: it reads none, or a verified copy of each dataset is there.
+std::optional<domain::Reason> no_data(const Regulations& in_force, const domain::JobSpec& spec, const Dossier& dossier,
+                                      const SiteId& site, UtcTime now);
+
+/// One job, or all of one shape, before the rules in one second. Refers to itself: neither copied nor moved.
+class Hearing {
+ public:
+  Hearing(InForce in_force, const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, UtcTime now);
+  Hearing(const Hearing&) = delete;
+  Hearing& operator=(const Hearing&) = delete;
+
+  /// Why it may not; none: it may. `place`: what is known of the receiving one.
+  [[nodiscard]] std::optional<rules::Explanation> denied(rules::Action action, const RegisterFacts& place) const;
+  /// May it be placed there and sent there? Asked once a site. `place` is the site's evidence, bound for the same second.
+  const rules::Explanation& at(const SiteId& site, const rules::Bound& place);
+  [[nodiscard]] routing::RuledJob ruled() const;
+
+ private:
+  InForce in_force_;
+  UtcTime now_;
+  rules::Evidence job_;
+  std::vector<rules::Evidence> datasets_;
+  rules::Bound bound_job_;
+  std::vector<rules::Bound> bound_datasets_;
+  std::map<SiteId, rules::Explanation> rulings_;
+};
+
+/// One second of questions: each place and each job is looked at once. Strand: its owner's.
+class Sitting {
+ public:
+  /// `now`: of routing::ruling_time.
+  Sitting(InForce in_force, UtcTime now) : in_force_(std::move(in_force)), now_(now) {}
+
+  [[nodiscard]] bool is_of(const InForce& in_force, UtcTime now) const { return in_force_ == in_force && now_ == now; }
+  [[nodiscard]] const Regulations& in_force() const { return *in_force_; }
+  Hearing& hear(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier);
+  const rules::Bound& place(const SiteId& site);
+
+ private:
+  struct Place {
+    rules::Evidence facts;
+    std::optional<rules::Bound> bound;  // refers to `facts`
+  };
+  InForce in_force_;
+  UtcTime now_;
+  std::map<std::string, Hearing> hearings_;
+  std::map<SiteId, Place> places_;
+};
+
+/// Thread-safe.
+class Rulebook {
+ public:
+  [[nodiscard]] InForce in_force() const;
+  void replace(Regulations regulations);
+
+  /// Whether the broker may hold what this person submits. permission_denied, RULES_DENY: the message has the rules, what they
+  /// found and what they would allow; the faults have every fact that they asked for, with its source and age.
+  [[nodiscard]] Result<void> may_take(const Principal& person, const domain::JobSpec& spec, UtcTime now) const;
+  /// Whether what the job prints may be read through the broker, by a person at a machine of their own. The same error.
+  [[nodiscard]] Result<void> may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                                      UtcTime now) const;
+  /// Whether the job may leave for that site, at this moment. The same error.
+  [[nodiscard]] Result<void> may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                                      const SiteId& site, UtcTime now) const;
+
+ private:
+  mutable std::mutex mutex_;
+  InForce in_force_ = std::make_shared<const Regulations>();
+};
+
+/// Codes of a denial that is the broker's own: nothing has left.
+inline constexpr std::string_view kDatasetUnknown = "DATASET_UNKNOWN";
+inline constexpr std::string_view kNoReplica = "NO_REPLICA";
+inline constexpr std::string_view kNoRules = "NO_RULES";
+bool is_withheld(const domain::Reason& reason);
+
+}  // namespace hansa::engine

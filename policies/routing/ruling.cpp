@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/routing/ruling.hpp"
+
+#include "broker/domain/json_fields.hpp"
+
+#include <algorithm>
+
+namespace hansa::routing {
+
+UtcTime ruling_time(UtcTime now) { return std::chrono::floor<Seconds>(now); }
+
+rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& site,
+                          std::span<const rules::Bound> datasets) {
+  const bool placed = rules.decide(rules::Action::place, job, site, datasets).allowed();
+  const bool sent = !placed || rules.decide(rules::Action::dispatch, job, site, datasets).allowed();
+  return rules::explain(rules, sent ? rules::Action::place : rules::Action::dispatch, job, site, datasets);
+}
+
+domain::RuleVerdict rule_verdict(const rules::Explanation& ruling) {
+  domain::RuleVerdict verdict{.code = std::string(to_string(ruling.code)), .rules = {}, .obligations = ruling.obligations};
+  const auto& decisive = ruling.code == rules::Code::evidence_missing ? ruling.undecided : ruling.applied;
+  for (const auto& applied : decisive) {
+    if (std::ranges::find(verdict.rules, applied.rule) == verdict.rules.end()) verdict.rules.push_back(applied.rule);
+  }
+  return verdict;
+}
+
+std::string packs_document(std::span<const rules::PackText> packs) {
+  Json json{{"packs", Json::array()}};
+  for (const auto& pack : packs) json["packs"].push_back({{"file", pack.file}, {"text", pack.text}});
+  return canonical_json(json);
+}
+
+Result<rules::RuleSet> load_packs(const std::string& packs_hash, const FetchDocument& fetch) {
+  const auto document = read_document(packs_hash, fetch);
+  if (!document) return std::unexpected(document.error());
+  domain::FieldReader packs(*document);
+  std::vector<rules::PackText> texts;
+  for (const auto& entry : packs.array("packs")) {
+    domain::FieldReader pack(entry);
+    texts.push_back({.file = pack.text("file"), .text = pack.text("text")});
+    if (!pack.ok()) return pack.error("rule pack");
+  }
+  if (!packs.ok()) return packs.error("set of rule packs");
+  auto parsed = rules::parse_packs(texts);
+  if (!parsed) return std::unexpected(parsed.error());
+  return rules::RuleSet::compile(std::move(*parsed));
+}
+
+}  // namespace hansa::routing

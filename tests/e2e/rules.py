@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules in force at a real broker with two local sites: where labelled data may go, what is refused at the door, what a SIGHUP changes."""
+
+import hashlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import BROKER_USER, ROOT, Broker, need_root, run_tests, say, wait_for
+
+broker = None
+packs = None
+TODAY = time.strftime("%Y-%m-%d", time.gmtime())
+SLEEP = "#!/bin/sh\nexec sleep 300\n"
+
+
+def config(kajaani="member", geneva="member", chosen='"open-science", "gdpr-eea"'):
+    sites = "".join(f"""
+[[site]]
+id = "{id}"
+country = "{country}"
+connector = "local"
+work_dir = "{{state}}-{id}"
+local = {{ cpus = {cpus}, memory_mib = 4096 }}
+budget = {{ queries_per_minute = 6000, waiting_jobs = 1 }}
+accounts = {{ "local:alice" = "{BROKER_USER}", "local:bob" = "{BROKER_USER}" }}
+facts = {{ as_of = {TODAY}, status = "{status}", operator_country = "{country}" }}
+""" for id, country, cpus, status in (("kajaani", "FI", 1, kajaani), ("geneva", "CH", 4, geneva)))
+    return f"""
+[broker]
+name = "rules"
+country = "FI"
+state_dir = "{{state}}"
+facts = {{ as_of = {TODAY}, status = "member", operator_country = "FI" }}
+[api]
+listen = "{{listen}}"
+[engine]
+status_interval_ms = 300
+snapshot_interval_ms = 500
+usage_interval_ms = 1000
+[rules]
+packs = [{chosen}]
+pack_dir = "{packs}"
+{sites}
+[[project]]
+id = "lab"
+members = ["local:alice", "local:bob"]
+facts = {{ labels = ["internal"], purpose = "civilian-research" }}
+[[project]]
+id = "clinic"
+members = ["local:alice"]
+facts = {{ labels = ["health"] }}
+[[person]]
+id = "local:alice"
+assurance = "medium"
+"""
+
+
+def rewrite(text):
+    broker.config.write_text(text.replace("{state}", str(broker.state)).replace("{listen}", f"127.0.0.1:{broker.port}"))
+    before = broker.log.read_text().count("rules are in force") + broker.log.read_text().count("stay as they were")
+    broker.process.send_signal(signal.SIGHUP)
+    wait_for("the rules to be read again", lambda: broker.log.read_text().count("rules are in force") + broker.log.read_text().count("stay as they were") > before, 10)
+
+
+def script(text="#!/bin/sh\necho done\n"):
+    file = broker.folder / "job.sh"
+    file.write_text(text)
+    return str(file)
+
+
+def register(id, label, sites=("kajaani", "geneva")):
+    sha = hashlib.sha256(id.encode()).hexdigest()
+    assert broker.call("POST", "/v1/datasets", {"id": id, "project": "lab", "labels": [label], "size_bytes": 1, "files": 1, "sha256": sha}).status == 201
+    for site in sites:
+        assert broker.call("POST", f"/v1/datasets/{id}/replicas", {"site": site, "root": "scratch", "path": id}).status == 201
+        expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400))
+        asked = broker.call("POST", f"/v1/datasets/{id}/replicas/{site}/verify", {"sha256": sha, "expires_at": expires})
+        assert asked.status == 200, asked.body
+        change = asked.json["changes"][0]["id"]
+        assert broker.call("POST", f"/v1/changes/{change}/approve", user="operator").status == 200
+
+
+def submitted(*options, project="lab", user="alice", text="#!/bin/sh\necho done\n"):
+    return broker.hansa("submit", "--project", project, *options, script(text), user=user, check=0).stdout.decode().strip()
+
+
+def explained(id, user="alice"):
+    text = broker.hansa("explain", id, user=user, check=0).stdout.decode()
+    say(text)
+    return text
+
+
+def the_broker_says_what_is_in_force():
+    shown = broker.hansa("policy", "show", check=0).stdout.decode()
+    assert "gdpr-eea 1.0.0" in shown and "F-PERSONAL-OUTSIDE" in shown, shown
+    sites = broker.get("/v1/sites")
+    assert sites["rules_in_force"] is True
+    facts = {f["attribute"]: f for f in sites["sites"][0]["facts"]}
+    assert facts["site.status"]["state"] == "known", facts
+
+
+def personal_data_stay_in_the_eea():
+    register("cohort", "personal")
+    id = submitted("--data", "cohort")
+    text = explained(id)
+    assert "F-PERSONAL-OUTSIDE" in text and "geneva" in text, text
+    assert broker.wait_over([id])[id]["site"] == "kajaani"
+    decision = broker.get(f"/v1/jobs/{id}/explain")
+    verdicts = {v["site"]: v for v in decision["verdicts"]}
+    assert decision["policy_hash"] and verdicts["kajaani"]["rules"]["rules"] == ["P-PERSONAL-EEA"], decision
+    assert verdicts["geneva"]["code"] == "RULES_DENY" and "(now: CH)" in verdicts["geneva"]["message"], decision
+    for _ in range(3):
+        again = submitted("--data", "cohort")
+        assert broker.wait_over([again])[again]["site"] == "kajaani"
+
+
+def missing_evidence_is_named():
+    done = broker.hansa("submit", "--project", "lab", "--data", "cohort", script(), user="bob", check=0)
+    id = done.stdout.decode().strip()
+    assert broker.wait_state(id, "held", user="bob")["reason"]["code"] in ("RULES_DENY", "NO_SITE_NOW")
+    text = explained(id, user="bob")
+    assert "EVIDENCE_MISSING" in text and "user.assurance (missing)" in text, text
+    unknown = submitted("--data", "nobody-has-registered-this")
+    broker.wait_state(unknown, "held")
+    assert "DATASET_UNKNOWN" in explained(unknown)
+
+
+def the_door_is_shut_before_anything_is_stored():
+    before = broker.get("/v1/jobs")["jobs"]
+    done = broker.hansa("submit", "--project", "clinic", script(), check=4)
+    say(done.stderr.decode())
+    assert b"no rule permits it" in done.stderr and b"project.labels is health" in done.stderr, done.stderr
+    bulk = broker.call("POST", "/v1/jobs/bulk", {"jobs": [{"script": "#!/bin/sh\n", "project": "lab"}, {"script": "#!/bin/sh\n", "project": "clinic"}]})
+    assert bulk.status == 403 and bulk.json["code"] == "RULES_DENY", bulk.body
+    dry = broker.call("POST", "/v1/jobs?dry_run=true", {"script": "#!/bin/sh\n", "project": "clinic"})
+    assert dry.status == 403 and dry.json["code"] == "RULES_DENY", dry.body
+    assert broker.get("/v1/jobs")["jobs"] == before
+
+
+def what_changes_before_the_sending_holds():
+    running = [submitted("--site", "kajaani", text=SLEEP) for _ in range(2)]  # one runs, one waits there
+    broker.wait_state(running[0], "running")
+    waiting = submitted("--site", "kajaani", "--data", "cohort")
+    assert broker.wait_state(waiting, {"waiting", "held"})["site"] is None
+    rewrite(config(kajaani="suspended"))
+    for id in running:
+        broker.call("POST", f"/v1/jobs/{id}/cancel")
+    broker.wait_over(running)
+    time.sleep(2)
+    assert broker.job(waiting)["state"] == "held" and not broker.job(waiting)["attempts"], broker.job(waiting)
+    assert "now: suspended" in explained(waiting)
+    rewrite(config())
+    assert broker.wait_over([waiting])[waiting]["state"] == "succeeded"
+
+
+def a_bad_set_of_rules_changes_nothing():
+    hash = broker.get("/v1/rules")["policy_hash"]
+    rewrite(config(chosen='"open-science", "no-such-pack"'))
+    assert "no-such-pack.toml" in broker.log.read_text()
+    (packs / "broken.toml").write_text("[meta]\nid = 1\n")
+    rewrite(config(chosen='"open-science", "broken"'))
+    assert broker.get("/v1/rules")["policy_hash"] == hash
+    id = submitted()
+    assert broker.wait_over([id])[id]["state"] == "succeeded"
+    rewrite(config())
+
+
+if __name__ == "__main__":
+    need_root()
+    status = 1
+    packs = Path(tempfile.mkdtemp(prefix="hansa-packs-", dir="/tmp"))
+    for file in (ROOT / "policies/packs").glob("*.toml"):  # in effect today, whatever the day
+        (packs / file.name).write_text(file.read_text().replace("effective_from = 2026-12-01T00:00:00Z\n", ""))
+    packs.chmod(0o755)
+    broker = Broker("rules", config())
+    try:
+        broker.start()
+        status = run_tests([the_broker_says_what_is_in_force, personal_data_stay_in_the_eea, missing_evidence_is_named, the_door_is_shut_before_anything_is_stored,
+                            what_changes_before_the_sending_holds, a_bad_set_of_rules_changes_nothing])
+        assert broker.stop() == 0, "hansad did not stop cleanly"
+    finally:
+        if status != 0:
+            print(broker.log.read_text()[-6000:])
+        broker.remove()
+        shutil.rmtree(packs, ignore_errors=True)
+    sys.exit(status)

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the API says of rules: what is in force, why a submission is refused, what each site's verdict rests on.
+#include "broker/core/digest.hpp"
+#include "policies/rules/load.hpp"
+#include "tests/unit/api/api_under_test.hpp"
+
+using namespace hansa;
+using namespace hansa::api::test;
+using rules::Attribute;
+
+namespace {
+
+const std::string kPack =
+    "[meta]\nid = \"own\"\nversion = \"1.2.0\"\ntitle = \"Ours\"\napproved_by = [\"a@example\", \"b@example\"]\ndefault = "
+    "\"deny\"\n"
+    "[[rule]]\nid = \"P-JOB\"\neffect = \"permit\"\nactions = [\"intake\", \"place\", \"dispatch\"]\n"
+    "when = [{attr = \"project.labels\", op = \"within\", value = [\"internal\"]}, {attr = \"site.status\", op = \"eq\", value = "
+    "\"member\"}]\n"
+    "obligations = [\"encrypt_scratch\"]\nlegal_basis = \"terms of use\"\nowner = \"o@example\"\n"
+    "[[rule]]\nid = \"P-OPEN\"\neffect = \"permit\"\nactions = [\"place\", \"dispatch\"]\n"
+    "when = [{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}]\nlegal_basis = \"a licence\"\nowner = "
+    "\"o@example\"\n";
+
+engine::Regulations regulations(const std::string& project_label) {
+  const std::vector<rules::PackText> texts{{.file = "own.toml", .text = kPack}};
+  auto packs = rules::parse_packs(texts);
+  REQUIRE(packs);
+  auto compiled = rules::RuleSet::compile(std::move(*packs));
+  REQUIRE(compiled);
+  const engine::RegisterFacts member{{Attribute::site_status, std::string("member"), simulation::VirtualScheduler::kStart}};
+  engine::Regulations made;
+  made.rules = std::move(*compiled);
+  made.packs_document = routing::packs_document(texts);
+  made.packs_hash = sha256_hex(made.packs_document);
+  made.broker = member;
+  made.sites = {{SiteId("alpha"), member}};
+  made.projects = {{ProjectId("ai-lab"), {{Attribute::project_labels, std::vector{project_label}, std::nullopt}}}};
+  return made;
+}
+
+const Json kJob = {{"script", kHold}};
+
+}  // namespace
+
+TEST_CASE("without packs the API says that no rule is in force") {
+  ApiUnderTest broker;
+  const auto told = broker.call("alice", "GET", "/v1/rules");
+  CHECK(told.status == 200);
+  CHECK(told.body == Json{{"in_force", false}, {"policy_hash", nullptr}, {"packs", Json::array()}});
+  CHECK(broker.call("alice", "GET", "/v1/sites").body["rules_in_force"] == false);
+  CHECK(broker.call("", "GET", "/v1/rules").status == 401);
+}
+
+TEST_CASE("the rules in force are told in sentences, with what is known of each site") {
+  ApiUnderTest broker;
+  broker.regulate(regulations("internal"));
+  const auto told = broker.call("alice", "GET", "/v1/rules").body;
+  CHECK(told["in_force"] == true);
+  CHECK(told["policy_hash"].get<std::string>().size() == 64);
+  CHECK(told["packs"][0]["version"] == "1.2.0");
+  CHECK(told["packs"][0]["rules"][1]["sentence"] == "Permits place and dispatch when the dataset's labels are all among open.");
+  CHECK(broker.call("alice", "GET", "/v1/sites").body["rules_in_force"] == true);
+  const auto facts = broker.call("alice", "GET", "/v1/sites/alpha").body["facts"];
+  REQUIRE(facts.size() == 1);
+  CHECK(facts[0] ==
+        Json{{"attribute", "site.status"}, {"value", "member"}, {"state", "known"}, {"as_of", "2026-01-01T00:00:00Z"}});
+}
+
+TEST_CASE("a submission that the rules deny is a problem that says what would be allowed") {
+  ApiUnderTest broker;
+  broker.regulate(regulations("health"));
+  const Json bulk{{"jobs", {kJob, kJob}}};
+  for (const auto& told :
+       {broker.call("alice", "POST", "/v1/jobs", kJob), broker.call("alice", "POST", "/v1/jobs?dry_run=true", kJob),
+        broker.call("alice", "POST", "/v1/jobs/bulk", bulk)}) {
+    CHECK(told.status == 403);
+    CHECK(told.code() == "RULES_DENY");
+    CHECK_THAT(
+        told.body["detail"].get<std::string>(),
+        Catch::Contains("no rule permits it") && Catch::Contains("the project's labels are all among internal (now: health)"));
+    CHECK(told.fault("/project") == "project.labels is health, by the project registry, 0s old");
+  }
+  CHECK(broker.call("alice", "GET", "/v1/jobs").body["jobs"].empty());
+}
+
+TEST_CASE("an explanation has the rules of each verdict") {
+  ApiUnderTest broker;
+  broker.regulate(regulations("internal"));
+  const auto id = broker.submit("alice");
+  const auto told = broker.call("alice", "GET", "/v1/jobs/" + id + "/explain").body;
+  CHECK(told["policy_hash"].get<std::string>().size() == 64);
+  CHECK(told["verdicts"][0]["rules"] == Json{{"code", "PERMITTED"}, {"rules", {"P-JOB"}}, {"obligations", {"encrypt_scratch"}}});
+}
+
+TEST_CASE("a job with datasets is held until a verified copy is there") {
+  ApiUnderTest broker;
+  broker.regulate(regulations("internal"));
+  const std::string hash(64, 'a');
+  const Json job{{"script", kHold}, {"datasets", {"d1"}}, {"labels", {"internal"}}};
+  CHECK(broker.call("alice", "POST", "/v1/jobs", {{"script", kHold}, {"labels", {"secret"}}}).fault("/labels") != "");
+  const auto id = broker.submit("alice", job);
+  const auto details = broker.call("alice", "GET", "/v1/jobs/" + id).body;
+  CHECK(details["datasets"] == Json{"d1"});
+  CHECK(details["labels"] == Json{"internal"});
+  const auto code = [&] { return broker.call("alice", "GET", "/v1/jobs/" + id + "/explain").body["verdicts"][0]["code"]; };
+  CHECK(code() == "DATASET_UNKNOWN");
+  REQUIRE(broker
+              .call("alice", "POST", "/v1/datasets",
+                    {{"id", "d1"}, {"labels", {"open"}}, {"size_bytes", 1}, {"files", 1}, {"sha256", hash}})
+              .status == 201);
+  CHECK(code() == "NO_REPLICA");
+  REQUIRE(
+      broker.call("alice", "POST", "/v1/datasets/d1/replicas", {{"site", "alpha"}, {"root", "scratch"}, {"path", "d1"}}).status ==
+      201);
+  const auto asked =
+      broker.call("alice", "POST", "/v1/datasets/d1/replicas/alpha/verify", {{"sha256", hash}, {"expires_at", "2026-02-01"}});
+  REQUIRE(asked.status == 200);
+  CHECK(code() == "NO_REPLICA");
+  REQUIRE(
+      broker.call("operator", "POST", "/v1/changes/" + asked.body["changes"][0]["id"].get<std::string>() + "/approve").status ==
+      200);
+  broker.time.advance(Milliseconds{2'000});  // it is looked at again at once
+  CHECK(broker.call("alice", "GET", "/v1/jobs/" + id).body["site"] == "alpha");
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules hold at every hop: when a job is taken, when it is placed, and just before it is sent, whatever changes in between.
+#include "policies/routing/replay.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
+
+#include <algorithm>
+
+using namespace hansa;
+using namespace hansa::engine::test;
+using engine::Regulations;
+using rules::Attribute;
+using simulation::VirtualScheduler;
+
+namespace {
+
+const std::string kMeta =
+    "[meta]\nid = \"test\"\nversion = \"1.0.0\"\napproved_by = [\"a@example\", \"b@example\"]\ndefault = \"deny\"\n"
+    "[[set]]\nid = \"EEA@1\"\nbasis = \"a list\"\ncountries = [\"EE\", \"FI\", \"SE\"]\n";
+
+std::string rule(const std::string& id, const std::string& effect, const std::string& actions, const std::string& clauses,
+                 const std::string& unless = "") {
+  return "[[rule]]\nid = \"" + id + "\"\neffect = \"" + effect + "\"\nactions = [" + actions + "]\nwhen = [" + clauses + "]\n" +
+         (unless.empty() ? "" : "unless = [" + unless + "]\n") + "legal_basis = \"a law\"\nowner = \"o@example\"\n";
+}
+
+const std::string kMember = "{attr = \"site.status\", op = \"eq\", value = \"member\"}";
+const std::string kInEea = "{attr = \"site.country\", op = \"in_set\", value = \"EEA@1\"}";
+
+/// Plain jobs of a project that is not restricted at members; personal data in the EEA, open data at members.
+const std::string kPack =
+    kMeta +
+    rule("P-JOB", "permit", "\"intake\", \"place\", \"dispatch\"",
+         "{attr = \"project.labels\", op = \"within\", value = [\"open\", \"internal\"]}, " + kMember) +
+    rule("P-OPEN", "permit", "\"place\", \"dispatch\"",
+         "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}, " + kMember) +
+    rule("P-PERSONAL", "permit", "\"place\", \"dispatch\"",
+         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}, " + kInEea) +
+    rule("F-PERSONAL", "forbid", "\"place\", \"dispatch\"",
+         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}", kInEea) +
+    rule("P-READ", "permit", "\"log_export\"", "{attr = \"site.kind\", op = \"eq\", value = \"download\"}") +
+    rule("P-READ-OPEN", "permit", "\"log_export\"", "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}") +
+    rule("F-SCRIPT", "forbid", "\"intake\"", "{attr = \"request.labels\", op = \"any_of\", value = [\"personal\"]}", kInEea);
+
+engine::RegisterFacts place(const std::string& country, const std::string& status, UtcTime as_of = VirtualScheduler::kStart) {
+  return {fact(Attribute::site_country, country, as_of), fact(Attribute::site_status, status, as_of)};
+}
+
+Law good_law() {
+  return {.packs = {{.file = "test.toml", .text = kPack}},
+          .broker = place("FI", "member"),
+          .sites = {{"alpha", place("FI", "member")}, {"beta", place("CH", "member")}},
+          .lab = {fact(Attribute::project_labels, std::vector<std::string>{"internal"})},
+          .alice = {}};
+}
+
+std::vector<SiteOptions> two_sites() { return {{.id = "alpha", .cores = 1}, {.id = "beta", .cores = 64}}; }
+
+const domain::Verdict& verdict_at(const domain::Decision& decision, const std::string& site) {
+  const auto at = std::ranges::find(decision.verdicts, SiteId(site), &domain::Verdict::site);
+  REQUIRE(at != decision.verdicts.end());
+  return *at;
+}
+
+domain::Decision explained(World& w, const JobId& id) {
+  auto decision = w.ask(w.engine().explain(w.job(id)));
+  REQUIRE(decision);
+  return std::move(*decision);
+}
+
+void check_replay(World& w, const JobId& id) {
+  const auto stored = w.decision(id);
+  const auto again = routing::replay(w.job(id).spec, stored.input_hash,
+                                     [&](const std::string& hash) -> Result<std::string> { return w.document(hash); });
+  REQUIRE(again);
+  CHECK(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
+}
+
+bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("without packs no rule is in force, and every job goes as it always did", "[engine]") {
+  World w({{.id = "alpha"}});
+  const auto id = w.submit();
+  REQUIRE(w.run_to_end({id}, 10min));
+  CHECK(w.decision(id).policy_hash.empty());
+  CHECK_FALSE(w.decision(id).verdicts.at(0).rules);
+}
+
+TEST_CASE("what the broker may not hold is refused before anything of it is stored", "[engine]") {
+  World w({{.id = "alpha"}});
+  auto law = good_law();
+  law.lab = {fact(Attribute::project_labels, std::vector<std::string>{"health"})};
+  w.regulate(law);
+  w.advance(1min);
+  const auto before = w.gate().writes;
+  const auto log = w.log.size();
+  const auto refused = w.try_submit({{}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "RULES_DENY");
+  CHECK(refused.error().kind == ErrorKind::permission_denied);
+  CHECK(says(refused.error().message, "no rule permits it"));
+  INFO(refused.error().message);
+  CHECK(says(refused.error().message, "It would be allowed if the project's labels are all among internal, open (now: health)"));
+  CHECK(std::ranges::any_of(refused.error().faults, [](const Fault& fault) {
+    return fault.where == "/project" && says(fault.message, "project.labels is health, by the project registry, 0s old");
+  }));
+  CHECK(w.try_submit({{}, {}}).error().code == "RULES_DENY");  // in bulk as well
+  domain::JobSpec spec;
+  CHECK(w.ask(w.engine().consider(Principal("local:alice"), spec)).error().code == "RULES_DENY");
+  CHECK(w.gate().writes == before);
+  CHECK(w.log.size() == log);
+
+  w.regulate(good_law());
+  CHECK(w.try_submit({{}}));
+  CHECK(w.ask(w.engine().consider(Principal("local:alice"), spec)));
+}
+
+TEST_CASE("what a submission says of itself can only make the broker refuse", "[engine]") {
+  World w({{.id = "alpha"}});
+  auto law = good_law();
+  law.broker = place("CH", "member");
+  w.regulate(law);
+  CHECK(w.try_submit({{}}));
+  const auto refused = w.try_submit({{.labels = {domain::Label("personal")}}});
+  REQUIRE_FALSE(refused);
+  CHECK(says(refused.error().message, "forbidden by F-SCRIPT"));
+}
+
+TEST_CASE("a job goes only where the rules let it, however early another site would start it", "[engine]") {
+  World w(two_sites());
+  auto law = good_law();
+  law.sites["beta"] = place("CH", "suspended");
+  w.regulate(law);
+  w.advance(70s);
+  const auto alone = w.submit({.behaviour = "run=300s"});  // decided in the commit that accepts it
+  CHECK(w.job(alone).version >= 2);
+  auto ids = w.submit(3, {.behaviour = "run=300s"});
+  ids.push_back(alone);
+  REQUIRE(w.run_to_end(ids, 2h));
+  CHECK(w.count("beta", "submit") == 0);
+  for (const auto& id : ids) {
+    const auto decision = w.decision(id);
+    CHECK(decision.chosen == SiteId("alpha"));
+    CHECK(decision.policy_hash == w.law().regulations().rules->hash());
+    const auto& at_alpha = verdict_at(decision, "alpha");
+    REQUIRE(at_alpha.rules);
+    CHECK(at_alpha.rules->code == "PERMITTED");
+    CHECK(at_alpha.rules->rules == std::vector<std::string>{"P-JOB"});
+    const auto& at_beta = verdict_at(decision, "beta");
+    CHECK(at_beta.code == "RULES_DENY");
+    CHECK(at_beta.source == "rules");
+    CHECK(says(at_beta.message, "the site's membership is member (now: suspended)"));
+    check_replay(w, id);
+  }
+}
+
+TEST_CASE("evidence that is missing or has grown old denies, and is named", "[engine]") {
+  World w(two_sites());
+  auto law = good_law();
+  law.sites["alpha"] = place("FI", "member", VirtualScheduler::kStart - 29 * 24h);
+  law.sites.erase("beta");
+  w.regulate(law);
+  w.advance(1min);
+  const auto first = w.submit({.behaviour = "run=10s"});
+  REQUIRE(w.run_to_end({first}, 10min));
+  CHECK(verdict_at(w.decision(first), "beta").code == "EVIDENCE_MISSING");
+  CHECK(says(verdict_at(w.decision(first), "beta").message, "evidence is missing: site.status (missing)"));
+
+  w.advance(48h);
+  const auto later = w.submit({.behaviour = "run=10s"});
+  w.advance(1min);
+  CHECK(w.state(later) == JobState::held);
+  CHECK(w.job(later).reason.code == "RULES_DENY");
+  CHECK(says(w.job(later).reason.message, "alpha EVIDENCE_MISSING (P-JOB), beta EVIDENCE_MISSING (P-JOB)"));
+  CHECK(says(verdict_at(explained(w, later), "alpha").message, "site.status (stale)"));
+  check_replay(w, later);
+
+  law.sites["alpha"] = place("FI", "member", w.time.now_utc());  // confirmed again
+  w.regulate(law);
+  CHECK(w.run_to_end({later}, 10min));
+}
+
+TEST_CASE("jobs that no site may take are held until rules or facts change", "[engine]") {
+  World w(two_sites());
+  auto law = good_law();
+  for (auto& [site, facts] : law.sites) facts = place("FI", "leaving");
+  w.regulate(law);
+  w.advance(1min);
+  const auto ids = w.submit(3, {});
+  w.advance(5s);
+  for (const auto& id : ids) CHECK(w.state(id) == JobState::held);
+  w.regulate(good_law());
+  w.advance(1s);  // without waiting for the next full round
+  CHECK(w.count("alpha", "submit") + w.count("beta", "submit") > 0);
+  CHECK(w.run_to_end(ids, 10min));
+}
+
+TEST_CASE("rules that change between the decision and the sending hold", "[engine]") {
+  for (const bool alone : {true, false}) {
+    INFO((alone ? "decided with its acceptance" : "decided in a round"));
+    World w({{.id = "alpha"}});
+    w.regulate(good_law());
+    w.advance(1min);
+    auto stricter = good_law();
+    stricter.sites["alpha"] = place("FI", "suspended");
+    bool changed = false;
+    const auto change = [&] {
+      if (!std::exchange(changed, true)) w.regulate(stricter);
+    };
+    // The intent is durable, and nothing has left yet.
+    w.gate().accepted = [&](const std::vector<ports::NewJob>& jobs, const auto&, const auto&) {
+      if (jobs.front().decided) change();
+    };
+    w.gate().recorded = [&](const ports::JobChange& step) {
+      if (step.job.live_attempt() != nullptr) change();
+    };
+    const auto id = w.submit(alone ? 1 : 2, {}).front();
+    w.advance(1min);
+    CHECK(changed);
+    CHECK(w.count("alpha", "submit") == 0);
+    const auto job = w.job(id);
+    REQUIRE(job.attempts.size() == 1);
+    CHECK(job.attempts[0].outcome == Outcome::never_started);
+    CHECK(job.attempts[0].reason.code == "RULES_DENY");
+    CHECK(says(job.attempts[0].reason.message, "the site's membership is member (now: suspended)"));
+    CHECK(job.state == JobState::held);
+    CHECK(job.reason.code == "RULES_DENY");
+    w.regulate(good_law());
+    REQUIRE(w.run_to_end({id}, 10min));
+    CHECK(w.payload_runs(id) == 1);
+  }
+}
+
+TEST_CASE("what may have arrived is not sent again against the rules, but sealed", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.regulate(good_law());
+  w.advance(1min);
+  w.site("alpha").faults.silent = true;
+  const auto id = w.submit();
+  REQUIRE(
+      w.until([&] { return w.job(id).live_attempt() != nullptr && w.job(id).live_attempt()->unknown_since.has_value(); }, 1h));
+  const auto sent = w.count("alpha", "submit");
+  auto stricter = good_law();
+  stricter.sites["alpha"] = place("FI", "suspended");
+  w.regulate(stricter);
+  w.site("alpha").faults.silent = false;
+  w.advance(1h);
+  CHECK(w.count("alpha", "submit") == sent);
+  CHECK(w.count("alpha", "seal") == 1);
+  CHECK(w.job(id).attempts.at(0).sealed);
+  CHECK(w.job(id).attempts.at(0).reason.code == "RULES_DENY");
+  CHECK(w.state(id) == JobState::held);
+  w.restart();
+  w.advance(10min);
+  CHECK(w.count("alpha", "submit") == sent);
+  CHECK(w.payload_runs(id) == 0);
+}
+
+TEST_CASE("a job goes where a verified copy of its data is, and where their labels let it", "[engine]") {
+  World w(two_sites());
+  w.regulate(good_law());
+  w.add_dataset("survey", {domain::Label("personal")});
+  w.add_dataset("weather", {domain::Label("open")});
+  const auto far = w.time.now_utc() + 30 * 24h;
+  w.add_replica("survey", "alpha", far);
+  w.add_replica("survey", "beta", far);
+  w.add_replica("weather", "beta", far);
+  w.add_replica("weather", "alpha", std::nullopt);
+  w.advance(1min);
+  const auto personal = w.submit({.datasets = {"survey"}});
+  const auto open = w.submit({.datasets = {"weather"}});
+  const auto both = w.submit({.datasets = {"survey", "weather"}});
+  REQUIRE(w.run_to_end({personal, open}, 30min));
+  CHECK(w.decision(personal).chosen == SiteId("alpha"));
+  CHECK(says(verdict_at(w.decision(personal), "beta").message, "forbidden by F-PERSONAL"));
+  CHECK(w.decision(open).chosen == SiteId("beta"));
+  CHECK(verdict_at(w.decision(open), "alpha").code == "NO_REPLICA");
+  CHECK(says(verdict_at(w.decision(open), "alpha").message, "waits for its verification"));
+  CHECK(w.state(both) == JobState::held);
+  CHECK(verdict_at(explained(w, both), "alpha").code == "NO_REPLICA");
+  CHECK(verdict_at(explained(w, both), "beta").code == "RULES_DENY");
+  for (const auto& id : {personal, open, both}) check_replay(w, id);
+}
+
+TEST_CASE("a job with data that nobody registered for it is held", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.regulate(good_law());
+  w.advance(1min);
+  const auto id = w.submit({.datasets = {"weather"}});
+  w.advance(5s);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(verdict_at(explained(w, id), "alpha").code == "DATASET_UNKNOWN");
+  w.add_dataset("weather", {domain::Label("open")});
+  w.engine().facts_changed();
+  w.advance(5s);
+  CHECK(verdict_at(explained(w, id), "alpha").code == "NO_REPLICA");
+  w.add_replica("weather", "alpha", w.time.now_utc() + 1h);
+  REQUIRE(w.run_to_end({id}, 10min));
+  w.advance(1h);
+  const auto late = w.submit({.datasets = {"weather"}});
+  w.advance(5s);
+  CHECK(says(verdict_at(explained(w, late), "alpha").message, "its verification ended"));
+  check_replay(w, late);
+}
+
+TEST_CASE("a label that is added counts for what has been decided already", "[engine]") {
+  World w({{.id = "beta"}});
+  w.regulate(good_law());
+  w.add_dataset("weather", {domain::Label("open")});
+  w.add_replica("weather", "beta", w.time.now_utc() + 240h);
+  w.advance(1min);
+  bool changed = false;
+  w.gate().recorded = [&](const ports::JobChange& step) {
+    if (step.job.live_attempt() != nullptr && !std::exchange(changed, true))
+      w.relabel("weather", {domain::Label("open"), domain::Label("personal")});
+  };
+  const auto id = w.submit({.datasets = {"weather"}});
+  w.advance(1min);
+  CHECK(changed);
+  CHECK(w.count("beta", "submit") == 0);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(says(verdict_at(explained(w, id), "beta").message, "F-PERSONAL"));
+}
+
+TEST_CASE("what a job prints is read only where the rules let it be", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.regulate(good_law());
+  for (const char* label : {"open", "personal"}) {
+    w.add_dataset(label, {domain::Label(label)});
+    w.add_replica(label, "alpha", w.time.now_utc() + 240h);
+  }
+  w.advance(1min);
+  const auto plain = w.submit(), open = w.submit({.datasets = {"open"}}), personal = w.submit({.datasets = {"personal"}});
+  REQUIRE(w.run_to_end({plain, open, personal}, 10min));
+  const auto read = [&](const JobId& id) {
+    return w.ask(w.engine().read_output(w.job(id), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 60s)));
+  };
+  CHECK(read(plain));
+  CHECK(read(open));
+  const auto reads = w.count("alpha", "read_output");
+  REQUIRE_FALSE(read(personal));
+  CHECK(read(personal).error().code == "RULES_DENY");
+  CHECK(w.count("alpha", "read_output") == reads);
+}
+
+TEST_CASE("without rules in force registered data go nowhere", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.add_dataset("weather", {domain::Label("open")});
+  w.add_replica("weather", "alpha", w.time.now_utc() + 240h);
+  w.advance(1min);
+  const auto id = w.submit({.datasets = {"weather"}});
+  w.advance(1min);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(verdict_at(w.decision(id), "alpha").code == "NO_RULES");
+}
