@@ -118,8 +118,7 @@ void Placement::job_changed(const Job* before, const Job& after) {
   }
   for (const auto& attempt : after.attempts) {  // also those of before a restart
     const bool ended_now = left && attempt.number == was->number;
-    const bool not_taken = attempt.outcome == Outcome::never_started && !is_withheld(attempt.reason);  // by the site
-    if ((before == nullptr || ended_now) && not_taken) avoid(after, attempt);
+    if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
   }
   if (is_terminal(after.state)) avoid_.erase(after.id);
   bool told = true;
@@ -167,6 +166,11 @@ void Placement::site_changed(SiteDesk& desk) {
 }
 
 void Placement::facts_changed() {
+  for (auto& [id, avoided] : avoid_) {
+    for (auto& [site, avoidance] : avoided) {
+      if (is_withheld(avoidance.reason)) avoidance.until = {};
+    }
+  }
   sites_changed_ = true;
   context_.placing.set();
 }
@@ -255,8 +259,10 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
     if (avoided != avoid_.end()) {
       if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
         const auto& avoidance = at->second;
-        const Reason not_taken{is_refusal(avoidance.reason) ? "SITE_REFUSED" : "NOT_TAKEN",
-                               "the site did not take this job: " + avoidance.reason.message};
+        const auto not_taken = is_withheld(avoidance.reason)
+                                   ? avoidance.reason
+                                   : Reason{is_refusal(avoidance.reason) ? "SITE_REFUSED" : "NOT_TAKEN",
+                                            "the site did not take this job: " + avoidance.reason.message};
         if (avoidance.refusals >= kRefusalsForGood)
           view.no_account = not_taken;
         else if (context_.scheduler.now_monotonic() < avoidance.until)

@@ -104,6 +104,8 @@ void Auditor::recorded(const ports::JobChange& change) {
         violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which its user left out");
       if (site.drained && site.drained_at < time_.now_monotonic())
         violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which is drained");
+      if (site.suspended && site.suspended_at < time_.now_monotonic())
+        violation("I4", "job " + job.id.str() + " is placed at " + intent->site.str() + ", which the rules forbid");
       const auto waiting = std::ranges::count_if(jobs_, [&](const auto& entry) {
         const auto* live = entry.second.live_attempt();
         if (live == nullptr || live->site != intent->site) return false;
@@ -154,6 +156,9 @@ void Auditor::submitting(const std::string& site, const ports::SubmitRequest& re
     violation("I3",
               "job " + request.job.str() + " is sent as " + request.account.str() + ", intended as " + attempt->account.str());
   if (attempt->sealed) violation("I3", "job " + request.job.str() + " is sent although its fence is sealed");
+  const auto& there = sites_.at(site);
+  if (there.suspended && there.suspended_at < time_.now_monotonic())
+    violation("I4", "job " + request.job.str() + " is sent to " + site + ", which the rules forbid");
 }
 
 void Auditor::cancelling(const std::string& site, const ports::SiteJob& job, ports::CancelWhen when) {

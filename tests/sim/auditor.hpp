@@ -36,6 +36,8 @@ struct PlayedSite {
   std::set<std::int64_t> strangers;                   // serials of jobs that only carry one of our names
   bool drained = false;                               // acknowledged by the broker
   MonotonicTime drained_at{};
+  bool suspended = false;                             // in the register: the rules let nothing go there
+  MonotonicTime suspended_at{};
 };
 
 class Auditor {

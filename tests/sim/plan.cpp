@@ -53,7 +53,8 @@ constexpr std::array<std::string_view, kKinds> kNames{"submit",
                                                       "takeover",
                                                       "account_withdrawn",
                                                       "site_dropped",
-                                                      "budget_changed"};
+                                                      "budget_changed",
+                                                      "site_suspended"};
 
 /// Kinds of writes that a process can die at.
 constexpr const char* kWrites[] = {
@@ -260,7 +261,7 @@ void draw_broker_faults(Draw& draw, Plan& plan) {
   }
   constexpr std::pair<What, int> kOthers[] = {{What::kill, 4},          {What::disk_full, 3},         {What::clock_step, 4},
                                               {What::takeover, 8},      {What::account_withdrawn, 5}, {What::site_dropped, 8},
-                                              {What::budget_changed, 8}};
+                                              {What::budget_changed, 8}, {What::site_suspended, 3}};
   for (const auto& [what, in] : kOthers) {
     if (!draw.one_in(in)) continue;
     plan.items.push_back(

@@ -60,9 +60,10 @@ enum class What : std::uint8_t {
   account_withdrawn,
   site_dropped,         // from the configuration, with a restart
   budget_changed,       // with a restart
+  site_suspended,       // says the register: the rules let nothing go there
 };
 inline constexpr int kFirstFault = static_cast<int>(What::reply_lost);
-inline constexpr int kKinds = static_cast<int>(What::budget_changed) + 1;
+inline constexpr int kKinds = static_cast<int>(What::site_suspended) + 1;
 std::string_view to_string(What what);
 inline bool is_fault(What what) { return static_cast<int>(what) >= kFirstFault; }
 

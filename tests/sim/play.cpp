@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/play.hpp"
 
+#include "broker/core/digest.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "connectors/model/behaviour.hpp"
+#include "policies/rules/load.hpp"
 #include "tests/bottle/process.hpp"
 #include "tests/sim/auditor.hpp"
 #include "tests/sim/trace.hpp"
@@ -27,6 +29,29 @@ namespace {
 constexpr Milliseconds kFirstStart{0}, kDownAfterFailure{10'000}, kRetry{5'000};
 constexpr Milliseconds kToResolve{600'000};        // I12
 constexpr Milliseconds kToEnd = 12h, kToBook = 1h;
+
+/// What is in force in every play: a site that is no member any more gets nothing.
+constexpr const char* kRules = R"(
+[meta]
+id = "play"
+version = "1.0.0"
+approved_by = ["a@example", "b@example"]
+default = "deny"
+[[rule]]
+id = "P-MEMBER"
+effect = "permit"
+actions = ["intake", "place", "dispatch"]
+when = [{attr = "site.status", op = "eq", value = "member"}]
+legal_basis = "the federation's agreement"
+owner = "o@example"
+[[rule]]
+id = "P-OUTPUT"
+effect = "permit"
+actions = ["log_export"]
+when = [{attr = "project.id", op = "eq", value = "lab"}]
+legal_basis = "the federation's agreement"
+owner = "o@example"
+)";
 
 /// A submission until its client has an answer.
 struct Client {
@@ -189,6 +214,10 @@ class Play final : public ports::Accounts, public ports::Log {
         fired(item.what);
         (void)store_->begin_epoch();
         return later(item, [this] { end_process(); });
+      case What::site_suspended:
+        fired(item.what);
+        suspend(site, true);
+        return later(item, [this, &site] { suspend(site, false); });
       case What::account_withdrawn: {
         fired(item.what);
         const std::pair entry{item.person, site.plan.id};
@@ -402,6 +431,27 @@ class Play final : public ports::Accounts, public ports::Log {
                                                                          : engine.resume_site(SiteId(site.plan.id))));
   }
 
+  // ---- the rules
+
+  void suspend(PlayedSite& site, bool suspended) {
+    site.suspended = suspended;
+    site.suspended_at = time_.now_monotonic();
+    if (process_) process_->engine().regulate(regulations());
+  }
+
+  [[nodiscard]] engine::Regulations regulations() const {
+    static const std::vector<rules::PackText> texts{{.file = "play.toml", .text = kRules}};
+    const auto status = [](const char* word) {
+      return engine::RegisterFacts{{rules::Attribute::site_status, std::string(word), std::nullopt}};
+    };
+    engine::Regulations in_force{.rules = rules::RuleSet::compile(rules::parse_packs(texts).value()).value(),
+                                 .packs_document = routing::packs_document(texts),
+                                 .broker = status("member")};
+    in_force.packs_hash = sha256_hex(in_force.packs_document);
+    for (const auto& [id, site] : sites_) in_force.sites.emplace(id, status(site.suspended ? "suspended" : "member"));
+    return in_force;
+  }
+
   // ---- time and the lives of the process
 
   [[nodiscard]] bool failed() const { return !auditor_.violations().empty(); }
@@ -498,6 +548,7 @@ class Play final : public ports::Accounts, public ports::Log {
         bottle::Process::Parts{
             .time = time_, .random = random_, .stores = *stores_, .accounts = *this, .log = *this, .gate = gate_},
         std::move(options), std::move(setups));
+    process_->engine().regulate(regulations());
     trace_.add("* the broker starts, life " + std::to_string(played_.lives));
     const auto started = process_->start();
     if (!started) {
@@ -567,7 +618,10 @@ class Play final : public ports::Accounts, public ports::Log {
     if (process_) {
       for (const auto& [id, site] : sites_) (void)process_->start_asking(process_->engine().resume_site(SiteId(id)));
     }
-    for (auto& [id, site] : sites_) site.drained = false;
+    for (auto& [id, site] : sites_) {
+      site.drained = false;
+      suspend(site, false);
+    }
     if (!process_) start_at_ = time_.now_monotonic();
     go_to(time_.now_monotonic() + 1s);
     drive(

@@ -242,6 +242,24 @@ TEST_CASE("a sighting older than the intent is quarantined; the fence decides", 
   CHECK(w.payload_runs(id) == 1);
 }
 
+TEST_CASE("a run that seemed older than its intent is booked once a twin of it is adopted", "[engine]") {
+  World w({{.id = "alpha", .cores = 2, .skew = -3600s}});
+  w.advance(1s);
+  for (const char* other : {"somebody", "else"}) w.plant("alpha", "carol", Tag(other), "run=1200s");
+  w.advance(5s);
+  w.site("alpha").faults.lose_submit_replies = 1;
+  const auto id = w.submit({.behaviour = "run=30s"});
+  REQUIRE(w.until([&] { return !w.events_of<domain::SightingQuarantined>(id).empty(); }, 10min));
+  CHECK(w.events_of<domain::SightingQuarantined>(id)[0].reason.code == "OLDER_THAN_INTENT");
+  w.cluster("alpha").step_clock(3600s);  // right again
+  const auto twin = w.plant("alpha", "alice", first_tag(id), "run=600s");  // at work when the other ends
+  REQUIRE(w.run_to_end({id}, 2h));
+  w.advance(1h);
+  std::size_t booked = 0;
+  for (const auto& record : w.usage(id)) booked += record.site_job_id != twin && record.started_at ? 1 : 0;
+  CHECK(booked == 1);
+}
+
 TEST_CASE("a duplicate that shows late never runs", "[engine]") {
   World w({{.id = "alpha"}});
   w.advance(1s);
