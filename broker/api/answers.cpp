@@ -24,9 +24,7 @@ std::unexpected<Error> bad_request(std::vector<Fault> faults) {
 }  // namespace
 
 http::Response json_answer(int status, const Json& json) {
-  return {.status = status,
-          .content_type = "application/json",
-          .body = canonical_json(json) + "\n"};
+  return {.status = status, .content_type = "application/json", .body = canonical_json(json) + "\n"};
 }
 
 http::Response problem_answer(const Error& error, std::string_view request_id) {

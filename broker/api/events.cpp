@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/api/answers.hpp"
-
 #include "broker/core/canonical_json.hpp"
 
 #include <memory>

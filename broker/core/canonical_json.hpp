@@ -15,7 +15,8 @@ namespace hansa {
 
 using Json = nlohmann::json;
 
-/// What is hashed or compared must hold no floating-point number, whose text is the library's. Invalid UTF-8 is replaced by U+FFFD.
+/// What is hashed or compared must hold no floating-point number, whose text is the library's. Invalid UTF-8 is replaced by
+/// U+FFFD.
 std::string canonical_json(const Json& value);
 
 /// Parses without exceptions. Refuses more than `max_depth` nested arrays and objects, duplicate keys and invalid UTF-8;

@@ -122,8 +122,8 @@ enum class CallBudget { queries, submits, cancels };
 struct SiteCall {
   SiteId site;
   CallBudget budget = CallBudget::queries;
-  MonotonicTime leaves_by{};        // at this time at the latest, or not at all
-  std::int64_t epoch = 0;           // of the broker process that makes it
+  MonotonicTime leaves_by{};  // at this time at the latest, or not at all
+  std::int64_t epoch = 0;  // of the broker process that makes it
 };
 
 class SiteStore {

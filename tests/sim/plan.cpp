@@ -259,8 +259,8 @@ void draw_broker_faults(Draw& draw, Plan& plan) {
                           .text = draw.of(crash_points()),
                           .count = draw.one_in(2) ? 1 : draw.between(1, 4)});
   }
-  constexpr std::pair<What, int> kOthers[] = {{What::kill, 4},          {What::disk_full, 3},         {What::clock_step, 4},
-                                              {What::takeover, 8},      {What::account_withdrawn, 5}, {What::site_dropped, 8},
+  constexpr std::pair<What, int> kOthers[] = {{What::kill, 4},           {What::disk_full, 3},         {What::clock_step, 4},
+                                              {What::takeover, 8},       {What::account_withdrawn, 5}, {What::site_dropped, 8},
                                               {What::budget_changed, 8}, {What::site_suspended, 3}};
   for (const auto& [what, in] : kOthers) {
     if (!draw.one_in(in)) continue;

@@ -211,8 +211,8 @@ TEST_CASE("what was asked of a site in the last minute is known after a restart,
   const auto epoch = store->begin_epoch();
   const MonotonicTime start{Seconds{5'000}};
   const auto call = [&](const std::string& site, ports::CallBudget budget, Milliseconds leaves_by, std::int64_t by) {
-    return store->wait(store->sites().record_call(
-        {.site = SiteId(site), .budget = budget, .leaves_by = start + leaves_by, .epoch = by}));
+    return store->wait(
+        store->sites().record_call({.site = SiteId(site), .budget = budget, .leaves_by = start + leaves_by, .epoch = by}));
   };
   using enum ports::CallBudget;
   REQUIRE(call("alpha", queries, Milliseconds{0}, epoch));

@@ -27,8 +27,7 @@ struct Calls {
     REQUIRE(advance_epoch(db));
   }
   void call(std::int64_t leaves_by, const std::string& boot, CallBudget budget = CallBudget::queries) {
-    REQUIRE(record_call(
-        db, {.site = SiteId("alpha"), .budget = budget, .leaves_by = second(leaves_by), .epoch = 1}, boot));
+    REQUIRE(record_call(db, {.site = SiteId("alpha"), .budget = budget, .leaves_by = second(leaves_by), .epoch = 1}, boot));
   }
   Connection db{{.path = ":memory:", .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
                 Connection::Mode::read_write};
