@@ -8,8 +8,10 @@ target_include_directories(hansa_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(hansa_flags INTERFACE
   "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>"  # or ccache keeps nothing that was made with precompiled headers
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
+  -ffunction-sections -fdata-sections  # a program is linked with what it calls, whatever else was compiled beside it
   -Wno-missing-designated-field-initializers  # a designated initializer names what differs from the member's own default
   $<$<BOOL:${HANSA_WARNINGS_AS_ERRORS}>:-Werror>)
+target_link_options(hansa_flags INTERFACE LINKER:--gc-sections)
 
 find_package(Threads REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
@@ -29,6 +31,13 @@ target_compile_definitions(hansa_boost INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_libraries(hansa_boost INTERFACE Threads::Threads)
+
+# Files of one target are compiled some at a time, as one: what they all read is read, and what they all instantiate is made, once, which
+# halves a clean build. A name that is hidden in a file must therefore be the only one of its kind in the folder. The dev preset
+# compiles each file by itself, and so does ./dev lint. SEPARATE files or tests keep names of their own, or macros.
+option(HANSA_UNITY "Compile several files of a target as one" ON)
+set(CMAKE_UNITY_BUILD ${HANSA_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 
 # Headers of others that nearly every file reads, compiled once for all that share flags: reading them again was more than half of a
 # build. A file still includes what it uses: ./dev lint builds on nothing precompiled.
@@ -87,11 +96,13 @@ function(hansa_precompile target headers)
 endfunction()
 set_target_properties(hansa_boost PROPERTIES HANSA_ASIO ON)
 
-# hansa_room(NAME SOURCES a.cpp ... [USES other rooms and libraries, public] [PRIVATE libraries])
+# hansa_room(NAME SOURCES a.cpp ... [SEPARATE those of them that are compiled alone] [USES other rooms and libraries, public]
+# [PRIVATE libraries])
 # A folder without sources is an interface library.
 function(hansa_room name)
-  cmake_parse_arguments(R "" "" "SOURCES;USES;PRIVATE" ${ARGN})
+  cmake_parse_arguments(R "" "" "SOURCES;SEPARATE;USES;PRIVATE" ${ARGN})
   if(R_SOURCES)
+    set_source_files_properties(${R_SEPARATE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     add_library(hansa_${name} STATIC ${R_SOURCES})
     target_link_libraries(hansa_${name} PUBLIC hansa_flags ${R_USES} PRIVATE ${R_PRIVATE})
   else()
@@ -115,11 +126,11 @@ function(hansa_test_code target)
   hansa_precompile(${target} test)
 endfunction()
 
-# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [COSTLY_CASES]): one Catch2 executable, one CTest
+# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [SEPARATE] [COSTLY_CASES]): one Catch2 executable, one CTest
 # test. OPTIMIZED: its own code runs long. COSTLY_CASES: so does each random case of its properties, or what is tagged [costly]: a
 # sanitizer's preset has fewer of the former and none of the latter.
 function(hansa_test name)
-  cmake_parse_arguments(T "OPTIMIZED;COSTLY_CASES" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(T "OPTIMIZED;SEPARATE;COSTLY_CASES" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hansa_flags ${T_USES} hansa_test_main)
   if(T_OPTIMIZED)
@@ -128,6 +139,9 @@ function(hansa_test name)
     hansa_test_code(${name})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  if(T_SEPARATE)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
+  endif()
   if(T_COSTLY_CASES AND HANSA_COSTLY_CASES LESS 100)
     set(left_out "~[costly]")
     math(EXPR seeds "4 * ${HANSA_COSTLY_CASES}")  # of the engine's histories

@@ -53,7 +53,7 @@ lint() { # [--all]
 tidy() {
   local file compiled=() wanted log=$root/build/lint.configure.log
   mkdir -p "$root/build"
-  (cd "$root" && cmake --preset release -B build/lint -D HANSA_PRECOMPILE=OFF) >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  (cd "$root" && cmake --preset release -B build/lint -D HANSA_PRECOMPILE=OFF -D HANSA_UNITY=OFF) >"$log" 2>&1 || { cat "$log" >&2; return 1; }
   mapfile -t wanted < <(printf '%s\n' "${@%.?pp}" | sort -u)
   for file in "${wanted[@]}"; do
     if [[ -f $root/$file.cpp ]] && grep -qF "/$file.cpp\"" "$root/build/lint/compile_commands.json"; then compiled+=("$file.cpp"); fi

@@ -10,9 +10,8 @@ using identity::Action;
 
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000;
 constexpr std::size_t kDepth = 8;
-constexpr std::string_view kStates[] = {"applied", "pending", "approved", "rejected"};
+constexpr std::string_view kChangeStates[] = {"applied", "pending", "approved", "rejected"};
 
 const engine::Catalogue& catalogue(const Exchange& exchange) { return exchange.api.parts().catalogue; }
 UtcTime now(const Exchange& exchange) { return exchange.api.parts().scheduler.now_utc(); }
@@ -204,7 +203,7 @@ async::Task<http::Response> list_changes(Exchange exchange) {
   if (const auto dataset = query.text("dataset")) wanted.dataset = DatasetId{*dataset};
   if (const auto state = query.text("state")) {
     wanted.state = domain::parse_change_state(*state);
-    if (!wanted.state) query.fault("state", no_such("state", *state, kStates));
+    if (!wanted.state) query.fault("state", no_such("state", *state, kChangeStates));
   }
   wanted.limit = static_cast<std::size_t>(query.integer("limit", 100, 1, kMaxPage));
   if (const auto cursor = query.text("cursor")) {

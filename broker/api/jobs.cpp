@@ -12,13 +12,12 @@ using identity::Action;
 
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000;
 constexpr std::int64_t kMaxWait = 55;                 // seconds; below the request's own time-out
 constexpr Seconds kMaxDecisionWait{5};                // of a submission; a stop has more patience than that
 constexpr std::int64_t kMaxChunk = std::int64_t{1} << 20;
 constexpr std::size_t kMaxKey = 255;
-constexpr std::string_view kStates[] = {"accepted",  "waiting", "held",      "submitting", "queued", "running", "finishing",
-                                        "succeeded", "failed",  "timed_out", "cancelled",  "lost",   "rejected"};
+constexpr std::string_view kJobStates[] = {"accepted",  "waiting", "held",      "submitting", "queued", "running", "finishing",
+                                           "succeeded", "failed",  "timed_out", "cancelled",  "lost",   "rejected"};
 
 /// The client's key with the hash of what it asks: the same bytes are the same request.
 Result<std::optional<ports::Idempotency>> idempotency_of(const http::Request& request) {
@@ -141,7 +140,7 @@ async::Task<http::Response> list_jobs(Exchange exchange) {
     if (known)
       wanted.states.push_back(*known);
     else
-      query.fault("state", no_such("state", state, kStates));
+      query.fault("state", no_such("state", state, kJobStates));
   }
   if (const auto project = query.text("project")) wanted.project = ProjectId{*project};
   if (const auto owner = query.text("owner")) wanted.owner = Principal{*owner};

@@ -22,11 +22,14 @@ struct ParserAssertion {};
 #undef TOML_UNREACHABLE
 #define TOML_UNREACHABLE \
   throw hansa::ParserAssertion {}
+#include "broker/core/encoding.hpp"
+
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <span>
 
 namespace hansa {
 namespace {
@@ -232,7 +235,6 @@ std::string toml_key(std::string_view key) {
 }
 
 std::string toml_literal(const TomlNode& node) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;
   switch (node.kind) {
     case TomlNode::Kind::boolean: return node.boolean ? "true" : "false";
@@ -245,9 +247,7 @@ std::string toml_literal(const TomlNode& node) {
           out += '\\';
           out += c;
         } else if (byte < 0x20 || byte == 0x7F) {
-          out += "\\u00";
-          out += kHex[byte >> 4U];
-          out += kHex[byte & 15U];
+          out += "\\u00" + to_hex(std::as_bytes(std::span(&byte, 1)));
         } else {
           out += c;
         }

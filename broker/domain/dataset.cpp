@@ -149,7 +149,7 @@ void read(FieldReader& f, ReplicaVerified& e) {
        .expires_at = f.time("expires_at_ms")};
 }
 
-constexpr std::array<std::string_view, std::variant_size_v<DatasetChangeBody>> kNames{
+constexpr std::array<std::string_view, std::variant_size_v<DatasetChangeBody>> kChangeNames{
     "registered", "relabelled", "owner_changed", "replica_added", "replica_removed", "replica_verified"};
 
 template <std::size_t I = 0>
@@ -212,7 +212,7 @@ const Replica* Dataset::replica_at(const SiteId& site) const {
   return found == replicas.end() ? nullptr : &*found;
 }
 
-std::string_view change_name(const DatasetChangeBody& body) { return kNames[body.index()]; }
+std::string_view change_name(const DatasetChangeBody& body) { return kChangeNames[body.index()]; }
 
 std::string_view to_string(ChangeState state) { return kStates[static_cast<std::size_t>(state)]; }
 
@@ -272,7 +272,7 @@ Json to_json(const DatasetChangeBody& body) {
 }
 
 Result<DatasetChangeBody> change_from_json(std::string_view name, const Json& json) {
-  return read_as(static_cast<std::size_t>(std::ranges::find(kNames, name) - kNames.begin()), json);
+  return read_as(static_cast<std::size_t>(std::ranges::find(kChangeNames, name) - kChangeNames.begin()), json);
 }
 
 }  // namespace hansa::domain

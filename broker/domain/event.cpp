@@ -121,33 +121,33 @@ void read(FieldReader& f, const Json&, Ended& e) {
 }
 void read(FieldReader& f, const Json&, ResolvedLost& e) { e = {.by = Principal{f.text("by")}, .reason = f.text("reason")}; }
 
-constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kNames = {"accepted",
-                                                                                 "waiting",
-                                                                                 "held",
-                                                                                 "released",
-                                                                                 "rejected",
-                                                                                 "attempt_intended",
-                                                                                 "attempt_resent",
-                                                                                 "attempt_unknown",
-                                                                                 "attempt_seen_again",
-                                                                                 "attempt_bound",
-                                                                                 "sighting_quarantined",
-                                                                                 "attempt_sealed",
-                                                                                 "run_started",
-                                                                                 "run_requeued",
-                                                                                 "run_finishing",
-                                                                                 "attempt_ended",
-                                                                                 "cancel_requested",
-                                                                                 "cancel_resolved",
-                                                                                 "ended",
-                                                                                 "resolved_lost"};
+constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNames = {"accepted",
+                                                                                      "waiting",
+                                                                                      "held",
+                                                                                      "released",
+                                                                                      "rejected",
+                                                                                      "attempt_intended",
+                                                                                      "attempt_resent",
+                                                                                      "attempt_unknown",
+                                                                                      "attempt_seen_again",
+                                                                                      "attempt_bound",
+                                                                                      "sighting_quarantined",
+                                                                                      "attempt_sealed",
+                                                                                      "run_started",
+                                                                                      "run_requeued",
+                                                                                      "run_finishing",
+                                                                                      "attempt_ended",
+                                                                                      "cancel_requested",
+                                                                                      "cancel_resolved",
+                                                                                      "ended",
+                                                                                      "resolved_lost"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_body(std::string_view name, const Json& json) {
-  if constexpr (I == kNames.size()) {
+  if constexpr (I == kEventNames.size()) {
     return fail(ErrorKind::internal, "BAD_STORED_JSON", "no event is called \"" + std::string(name) + "\"");
   } else {
-    if (name != kNames[I]) return read_body<I + 1>(name, json);
+    if (name != kEventNames[I]) return read_body<I + 1>(name, json);
     FieldReader field(json);
     std::variant_alternative_t<I, EventBody> event;
     read(field, json, event);
@@ -165,7 +165,7 @@ Json names(const Names& ids) {
 
 }  // namespace
 
-std::string_view event_name(const EventBody& body) { return kNames[body.index()]; }
+std::string_view event_name(const EventBody& body) { return kEventNames[body.index()]; }
 
 Json to_json(const EventBody& body) {
   return std::visit([](const auto& event) { return write(event); }, body);

@@ -2,6 +2,7 @@
 #include "broker/store/catalogue.hpp"
 
 #include "broker/core/canonical_json.hpp"
+#include "broker/store/readers.hpp"
 
 #include <algorithm>
 
@@ -58,9 +59,6 @@ const std::string kSelectChanges =
     "AND (?5 IS NULL OR ?5 = CASE WHEN NOT c.needs_second_person THEN 'applied' WHEN r.approved IS NULL THEN 'pending' "
     "WHEN r.approved THEN 'approved' ELSE 'rejected' END) ORDER BY c.id DESC LIMIT ?6";
 
-constexpr std::size_t kMostRows = 10'000;  // in one answer, whatever the caller asks for
-std::int64_t bounded(std::size_t limit) { return static_cast<std::int64_t>(std::min(limit, kMostRows)); }
-
 std::string json_of(const Labels& labels) {
   auto list = Json::array();
   for (const auto& label : labels) list.push_back(label.str());
@@ -76,10 +74,6 @@ std::optional<std::string> json_of(const std::optional<ports::Audience>& audienc
 
 std::optional<Principal> person_of(const std::optional<ports::Audience>& audience) {
   return audience ? std::optional(audience->person) : std::nullopt;
-}
-
-std::unexpected<Error> unreadable(const std::string& what, std::string detail) {
-  return fail(ErrorKind::internal, "STORE_CORRUPT", what + " cannot be read as it is stored", std::move(detail));
 }
 
 Result<Labels> labels_of(std::string_view stored) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/jobs.hpp"
+#include "broker/store/readers.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -10,8 +11,6 @@ namespace {
 using domain::Attempt;
 using domain::Job;
 using domain::Run;
-
-constexpr std::size_t kMostRows = 10'000;  // in one answer, whatever the caller asks for
 
 constexpr char kSelectRow[] = "SELECT row FROM jobs WHERE id = ?1";
 constexpr std::string_view kSelectJobs =
@@ -44,12 +43,6 @@ constexpr char kSelectLastEvent[] = "SELECT max(sequence) FROM events";
 constexpr char kSelectDecision[] =
     "SELECT body FROM verdicts WHERE row = (SELECT verdicts FROM decisions WHERE job = ?1 ORDER BY sequence DESC LIMIT 1)";
 constexpr char kSelectDocument[] = "SELECT body FROM documents WHERE hash = ?1";
-
-std::int64_t bounded(std::size_t limit) { return static_cast<std::int64_t>(std::min(limit, kMostRows)); }
-
-std::unexpected<Error> unreadable(const std::string& what, std::string detail) {
-  return fail(ErrorKind::internal, "STORE_CORRUPT", "what is stored of " + what + " cannot be read", std::move(detail));
-}
 
 /// `decode` of our own writing: neither depth nor duplicate keys are in question.
 template <typename Decode>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/readers.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace hansa::store {
@@ -10,6 +11,15 @@ constexpr char kBegin[] = "BEGIN";
 constexpr char kEnd[] = "COMMIT";
 
 }  // namespace
+
+std::int64_t bounded(std::size_t limit) {
+  constexpr std::size_t kMostRows = 10'000;
+  return static_cast<std::int64_t>(std::min(limit, kMostRows));
+}
+
+std::unexpected<Error> unreadable(const std::string& what, std::string detail) {
+  return fail(ErrorKind::internal, "STORE_CORRUPT", "what is stored of " + what + " cannot be read", std::move(detail));
+}
 
 Result<void> read_consistently(Connection& db, std::move_only_function<Result<void>(Connection&)>& question) {
   try {

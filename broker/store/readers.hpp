@@ -18,6 +18,11 @@ namespace hansa::store {
 /// Runs `question` inside a read transaction; a failure of SQLite becomes its Error.
 Result<void> read_consistently(Connection& db, std::move_only_function<Result<void>(Connection&)>& question);
 
+/// Rows in one answer, whatever the caller asks for.
+std::int64_t bounded(std::size_t limit);
+/// STORE_CORRUPT: what is stored of something is not what is written there.
+std::unexpected<Error> unreadable(const std::string& what, std::string detail);
+
 class Readers {
  public:
   struct Question {

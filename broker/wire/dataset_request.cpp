@@ -8,7 +8,7 @@ namespace hansa::wire {
 namespace {
 
 constexpr std::size_t kMaxReason = 1'000;
-constexpr std::size_t kMaxLabels = 64;
+constexpr std::size_t kMaxDatasetLabels = 64;
 /// The largest integer that JSON carries between programs unchanged (RFC 7493, 2.2).
 constexpr std::int64_t kMost = (std::int64_t{1} << 53) - 1;
 constexpr std::string_view kIssuer = "local:";
@@ -36,7 +36,7 @@ Principal read_person(ObjectReader& fields, std::string_view name) {
 std::optional<domain::Labels> read_labels(ObjectReader& fields, Words known, bool required) {
   const auto* value = fields.field("labels");
   if (value == nullptr && !required) return std::nullopt;
-  const auto words = fields.texts("labels", kMaxLabels);
+  const auto words = fields.texts("labels", kMaxDatasetLabels);
   domain::Labels labels;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (std::ranges::find(known, words[i]) == known.end()) {

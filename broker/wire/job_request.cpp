@@ -17,6 +17,7 @@ using namespace domain;
 
 namespace {
 
+constexpr std::size_t kMaxJobLabels = 20;
 constexpr std::int64_t kMaxTimeLimit = 366LL * 86'400;
 constexpr std::int64_t kMaxMemory = std::int64_t{1} << 40;  // MiB
 bool is_variable_name(std::string_view text) {
@@ -110,9 +111,8 @@ std::vector<DatasetId> read_datasets(ObjectReader& job) {
 }
 
 Labels read_labels(ObjectReader& job, std::span<const std::string_view> known) {
-  constexpr std::size_t kMaxLabels = 20;
   Labels labels;
-  for (auto& word : job.texts("labels", kMaxLabels)) {
+  for (auto& word : job.texts("labels", kMaxJobLabels)) {
     const bool good = known.empty() ? is_identifier(word, 64) : std::ranges::find(known, word) != known.end();
     if (!good)
       job.fault("labels", "\"" + word.substr(0, 40) + "\" is no label" + did_you_mean(word, known));

@@ -70,7 +70,7 @@ bool is_dead(pid_t pid) {
   return stat.empty() || stat.find(") Z ") != std::string::npos;
 }
 
-bool listens(const std::string& path) {
+bool takes_connections(const std::string& path) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -454,7 +454,7 @@ TEST_CASE("stopped, it ends what runs, and says so") {
   send_bytes(fd, framed(arguments(fixture, {"sleep", "600"}).dump(), ""));
   const auto pid = probe_pid(fixture);
   ::kill(fixture.pid(), SIGTERM);  // told to stop, it takes no more and waits for what runs; told again by stop(), it does not
-  CHECK(eventually([&] { return !listens(fixture.socket()); }));
+  CHECK(eventually([&] { return !takes_connections(fixture.socket()); }));
   CHECK_FALSE(is_dead(pid));
   CHECK(time_of([&] { CHECK(fixture.stop() == 0); }) < std::chrono::seconds(9));
   CHECK(is_dead(pid));
@@ -495,7 +495,7 @@ TEST_CASE("a stale socket is replaced, a live one and another file are not") {
   fixture.stop();
   REQUIRE(std::filesystem::exists(fixture.socket()));
   fixture.start();
-  CHECK(eventually([&] { return listens(fixture.socket()); }));
+  CHECK(eventually([&] { return takes_connections(fixture.socket()); }));
   CHECK(fixture.ask(fixture.request()).exit_status() == 0);
   fixture.stop();
 

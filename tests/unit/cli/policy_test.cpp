@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kGood = HANSA_SOURCE_DIR "/policies/packs/gdpr-eea.toml";
 
-struct Call : OutsideUnderTest {
+struct PolicyCall : OutsideUnderTest {
   int run(std::vector<const char*> arguments) {
     auto outside = surroundings();
     return static_cast<int>(cli::run(arguments, outside));
@@ -49,12 +49,12 @@ const std::string kFinland = "when = [{attr = \"site.country\", op = \"eq\", val
 }  // namespace
 
 TEST_CASE("policy check: good packs, with their hash", "[policy]") {
-  Call call;
+  PolicyCall call;
   CHECK(call.run({"policy", "check", kGood}) == 0);
   CHECK(call.out.contains("gdpr-eea.toml: good; gdpr-eea 1.0.0, 3 rules, "));
   CHECK(call.out.contains("policy hash: "));
   CHECK(call.err.empty());
-  Call json;
+  PolicyCall json;
   CHECK(json.run({"policy", "check", "--json", kGood, HANSA_SOURCE_DIR "/policies/packs/ehds-health.toml"}) == 0);
   const auto told = parse_json(json.out);
   REQUIRE(told);
@@ -65,57 +65,57 @@ TEST_CASE("policy check: good packs, with their hash", "[policy]") {
 
 TEST_CASE("policy check: every fault with its place, exit 2, and nothing on standard output", "[policy]") {
   const File bad(pack_text("when = [{attr = \"site.contry\", op = \"eq\", value = \"FI\"}]\nobligations = [\"encrypt\"]"));
-  Call call;
+  PolicyCall call;
   CHECK(call.run({"policy", "check", kGood, bad.path(), "/does/not/exist"}) == 2);
   CHECK(call.out.empty());
   CHECK(call.err.contains(std::string(bad.path()) + ":12: rule[P].when[0].attr: is \"site.contry\""));
   CHECK(call.err.contains("did you mean \"site.country\"?"));
   CHECK(call.err.contains(std::string(bad.path()) + ":13: rule[P].obligations"));
   CHECK(call.err.contains("/does/not/exist: cannot read"));
-  Call json;
+  PolicyCall json;
   CHECK(json.run({"policy", "check", "--json", bad.path()}) == 2);
   CHECK(parse_json(json.out)->at("errors").size() == 2);
 }
 
 TEST_CASE("policy check: what has ended is told by the clock, or by --at", "[policy]") {
   const File dated(pack_text(kFinland + "\nreview_by = 2027-01-01"));
-  CHECK(Call().run({"policy", "check", dated.path()}) == 0);  // it is 2026-11-22
-  Call later;
+  CHECK(PolicyCall().run({"policy", "check", dated.path()}) == 0);  // it is 2026-11-22
+  PolicyCall later;
   CHECK(later.run({"policy", "check", "--at", "2027-01-01", dated.path()}) == 2);
   CHECK(later.err.contains("o must review the rule and set a new date"));
-  Call wrong;
+  PolicyCall wrong;
   CHECK(wrong.run({"policy", "check", "--at", "soon", dated.path()}) == 2);
   CHECK(wrong.err.contains("--at is \"soon\""));
 }
 
 TEST_CASE("policy check: labels that no site of a file can serve", "[policy]") {
   const File swiss("[[site]]\nid = \"alpha\"\ncountry = \"CH\"\nfacts = {status = \"member\", operator_country = \"CH\"}\n");
-  Call call;
+  PolicyCall call;
   CHECK(call.run({"policy", "check", "--sites", swiss.path(), kGood}) == 2);
   CHECK(call.err.contains("can hold data labelled personal (alpha: F-PERSONAL-OUTSIDE forbids it unless"));
   const File finnish("[[site]]\nid = \"alpha\"\ncountry = \"FI\"\nfacts = {status = \"member\", operator_country = \"FI\"}\n");
-  CHECK(Call().run({"policy", "check", "--sites", finnish.path(), kGood}) == 0);
+  CHECK(PolicyCall().run({"policy", "check", "--sites", finnish.path(), kGood}) == 0);
   const File broken("[[site]]\nid = \"alpha\"\ncountry = \"UK\"\n");
-  Call bad;
+  PolicyCall bad;
   CHECK(bad.run({"policy", "check", "--sites", broken.path(), kGood}) == 2);
   CHECK(bad.err.contains("did you mean \"GB\"?"));
 }
 
 TEST_CASE("policy test: the packs' own tests, and rules without one", "[policy]") {
-  Call good;
+  PolicyCall good;
   CHECK(good.run({"policy", "test", kGood}) == 0);
   CHECK(good.out.starts_with("gdpr-eea 1.0.0: "));
   CHECK(good.out.contains("3 rules seen to apply and not to apply"));
   const File untested(pack_text(
       kFinland, "[[test]]\nname = \"yes\"\naction = \"place\"\ngiven = {site.country = \"SE\"}\nexpect = \"permit\"\n"));
-  Call call;
+  PolicyCall call;
   CHECK(call.run({"policy", "test", kGood, untested.path()}) == 2);
   CHECK(call.out.starts_with("gdpr-eea 1.0.0: "));
   CHECK(
       call.err.contains("test[yes]: expected PERMITTED, but place is denied: no rule permits it. It would be allowed if the "
                         "site's country is FI (now: SE)."));
   CHECK(call.err.contains("rule[P]: applies in no test of the pack"));
-  Call json;
+  PolicyCall json;
   CHECK(json.run({"policy", "test", "--json", untested.path()}) == 2);
   const auto told = parse_json(json.out);
   REQUIRE(told);
@@ -124,7 +124,7 @@ TEST_CASE("policy test: the packs' own tests, and rules without one", "[policy]"
 }
 
 TEST_CASE("policy show: sentences, bases, owners, sets", "[policy]") {
-  Call call;
+  PolicyCall call;
   CHECK(call.run({"policy", "show", kGood}) == 0);
   CHECK(
       call.out.contains("F-PERSONAL-OUTSIDE\n    Forbids place, stage_in, dispatch, reroute, stage_out and log_export when the "
@@ -132,7 +132,7 @@ TEST_CASE("policy show: sentences, bases, owners, sets", "[policy]") {
                         "of personal, unless the site's country is in EEA@2026-01"));
   CHECK(call.out.contains("Owner: data-protection@centre-a.example, review by 2027-12-01T00:00:00Z"));
   CHECK(call.out.contains("EEA@2026-01: AT, BE, "));
-  Call json;
+  PolicyCall json;
   CHECK(json.run({"policy", "show", "--json", kGood}) == 0);
   const auto told = parse_json(json.out);
   REQUIRE(told);

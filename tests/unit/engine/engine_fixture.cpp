@@ -188,7 +188,6 @@ T read(simulation::VirtualScheduler& time, Task<T> task) {
 }  // namespace
 
 namespace {
-const Principal kAlice{"local:alice"};
 const Principal kRoot{"local:root"};
 }  // namespace
 

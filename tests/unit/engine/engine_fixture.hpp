@@ -26,6 +26,8 @@ using namespace std::chrono_literals;
 using domain::JobState;
 using domain::Outcome;
 
+inline const Principal kAlice{"local:alice"};
+
 struct SiteOptions {
   std::string id;
   std::int32_t cores = 4;  // on one node, unless `cluster` has node groups of its own

@@ -12,8 +12,6 @@ using domain::CancelOutcome;
 
 namespace {
 
-const Principal kAlice("local:alice");
-
 /// The job's submission reaches the site twice; the receipt is that of the second, and the first has the fence.
 JobId taken_twice(World& w, const std::string& behaviour) {
   w.advance(1s);

@@ -8,8 +8,6 @@ using namespace hansa::engine::test;
 
 namespace {
 
-const Principal kAlice("local:alice");
-
 /// One short day with a bit of everything. The client repeats what was not answered, as `hansa` does, under the same key.
 struct Day {
   explicit Day(World& world) : w(world) {}

@@ -23,23 +23,23 @@ std::string rule(const std::string& id, const std::string& effect, const std::st
          (unless.empty() ? "" : "unless = [" + unless + "]\n") + "legal_basis = \"a law\"\nowner = \"o@example\"\n";
 }
 
-const std::string kMember = "{attr = \"site.status\", op = \"eq\", value = \"member\"}";
-const std::string kInEea = "{attr = \"site.country\", op = \"in_set\", value = \"EEA@1\"}";
+const std::string kIsMember = "{attr = \"site.status\", op = \"eq\", value = \"member\"}";
+const std::string kIsInEea = "{attr = \"site.country\", op = \"in_set\", value = \"EEA@1\"}";
 
 /// Plain jobs of a project that is not restricted at members; personal data in the EEA, open data at members.
 const std::string kPack =
     kMeta +
     rule("P-JOB", "permit", "\"intake\", \"place\", \"dispatch\"",
-         "{attr = \"project.labels\", op = \"within\", value = [\"open\", \"internal\"]}, " + kMember) +
+         "{attr = \"project.labels\", op = \"within\", value = [\"open\", \"internal\"]}, " + kIsMember) +
     rule("P-OPEN", "permit", "\"place\", \"dispatch\"",
-         "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}, " + kMember) +
+         "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}, " + kIsMember) +
     rule("P-PERSONAL", "permit", "\"place\", \"dispatch\"",
-         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}, " + kInEea) +
+         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}, " + kIsInEea) +
     rule("F-PERSONAL", "forbid", "\"place\", \"dispatch\"",
-         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}", kInEea) +
+         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}", kIsInEea) +
     rule("P-READ", "permit", "\"log_export\"", "{attr = \"site.kind\", op = \"eq\", value = \"download\"}") +
     rule("P-READ-OPEN", "permit", "\"log_export\"", "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}") +
-    rule("F-SCRIPT", "forbid", "\"intake\"", "{attr = \"request.labels\", op = \"any_of\", value = [\"personal\"]}", kInEea);
+    rule("F-SCRIPT", "forbid", "\"intake\"", "{attr = \"request.labels\", op = \"any_of\", value = [\"personal\"]}", kIsInEea);
 
 engine::RegisterFacts place(const std::string& country, const std::string& status, UtcTime as_of = VirtualScheduler::kStart) {
   return {fact(Attribute::site_country, country, as_of), fact(Attribute::site_status, status, as_of)};

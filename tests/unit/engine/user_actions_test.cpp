@@ -8,8 +8,6 @@ using domain::CancelOutcome;
 
 namespace {
 
-const Principal kAlice("local:alice");
-
 std::optional<CancelOutcome> cancel_outcome(World& w, const JobId& id) {
   const auto job = w.job(id);
   return job.cancel ? job.cancel->outcome : std::nullopt;
