@@ -294,14 +294,13 @@ int run(Start start) {
     server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });
 
     strand.start();
-    auto started = strand.run(tokens.load());
+    auto started = server->listen();  // first: a broker that nobody can reach does nothing to sites
+    const bool reachable = started.has_value();
+    if (!reachable) started.error().message += listen_remedy(started.error());
+    if (started) started = strand.run(tokens.load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
     if (started) started = strand.run(engine.start());
-    const bool stored = started.has_value();  // up to here it was about what is stored
-    if (started) {
-      started = server->start();
-      if (!started) started.error().message += listen_remedy(started.error());
-    }
+    if (started) started = server->start();
     if (started) {
       api.set_ready(true);
       log.write(ports::LogLevel::info, "serving",
@@ -320,8 +319,8 @@ int run(Start start) {
       api.set_ready(false);
     } else {
       status = complain(started.error(), started.error().kind == ErrorKind::internal ? kExitSoftware
-                                         : stored                                    ? kExitUnavailable
-                                                                                     : kExitStorage);
+                                         : reachable                                 ? kExitStorage
+                                                                                     : kExitUnavailable);
     }
     server->stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
     (void)strand.run(engine.stop());

@@ -157,22 +157,29 @@ Server::Server(ServerOptions options, Handler handler) : impl_(std::make_unique<
 
 Server::~Server() { stop(Milliseconds{0}); }
 
-Result<void> Server::start() {
+Result<void> Server::listen() {
   auto& options = impl_->shared.options;
   if (options.tls) {
     auto context = load_tls(*options.tls);
     if (!context) return std::unexpected(context.error());
     impl_->tls = std::move(*context);
   }
+  for (unsigned i = 0; i < std::max(1U, options.threads); ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared));
+  auto listening = impl_->listen();
+  if (!listening) {
+    impl_->acceptor.reset();
+    impl_->workers.clear();
+  }
+  return listening;
+}
+
+Result<void> Server::start() {
+  if (impl_->workers.empty()) {
+    if (auto listening = listen(); !listening) return listening;
+  }
   std::array<std::byte, 4> random{};
   async::SystemRandom{}.fill(random);
   impl_->shared.id_prefix = to_hex(random) + "-";
-  for (unsigned i = 0; i < std::max(1U, options.threads); ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared));
-  if (auto listening = impl_->listen(); !listening) {
-    impl_->acceptor.reset();
-    impl_->workers.clear();
-    return listening;
-  }
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -206,7 +213,7 @@ Result<void> Server::reload_tls() {
 }
 
 void Server::stop(Milliseconds grace) {
-  if (std::exchange(impl_->stopped, true) || impl_->workers.empty()) return;
+  if (std::exchange(impl_->stopped, true) || impl_->workers.empty() || !impl_->workers.front()->thread.joinable()) return;
   for (auto& worker : impl_->workers) {
     asio::co_spawn(worker->io, impl_->stop(worker.get(), grace), [](const std::exception_ptr& failure) {
       if (failure) std::rethrow_exception(failure);  // a broken invariant: ends the process

@@ -94,9 +94,11 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Listens and serves, on threads of its own. Errors say which address or file and why.
+  /// Reads the certificate and takes the address: from now on clients wait for start(). Errors say which address or file and why.
+  Result<void> listen();
+  /// Serves, on threads of its own; listens first if nobody has told it to.
   Result<void> start();
-  /// After start().
+  /// After listen().
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] ServerLoad load() const;
 

@@ -76,7 +76,7 @@ class SqliteStore::Impl {
   Result<void> close();
 
   Options options_;
-  StateLock lock_;               // let go last
+  std::vector<StateLock> locks_;  // of the state folder, and of the database's if it lies elsewhere; let go last
   std::string broker_id_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Readers> lookups_;
@@ -113,12 +113,15 @@ Result<std::unique_ptr<SqliteStore::Impl>> SqliteStore::Impl::open(Options optio
   }
   const auto path = in_memory ? o.file : o.state_dir / o.file;
   if (!in_memory) {
-    for (const auto& folder : {o.state_dir, path.parent_path()}) {
+    std::vector<std::filesystem::path> folders{o.state_dir};
+    std::error_code ignored;
+    if (!std::filesystem::equivalent(o.state_dir, path.parent_path(), ignored)) folders.push_back(path.parent_path());
+    for (const auto& folder : folders) {
       if (auto usable = check_folder(folder); !usable) return std::unexpected(usable.error());
+      auto lock = StateLock::take(folder);
+      if (!lock) return std::unexpected(lock.error());
+      impl->locks_.push_back(std::move(*lock));
     }
-    auto lock = StateLock::take(o.state_dir);
-    if (!lock) return std::unexpected(lock.error());
-    impl->lock_ = std::move(*lock);
     if (auto made = create_private_file(path); !made) return std::unexpected(made.error());
   }
   try {
@@ -180,7 +183,7 @@ Result<void> SqliteStore::Impl::close() {
   if (lookups_) lookups_->close();
   if (scans_) scans_->close();
   auto outcome = writer_->close();  // last: without readers the log can be emptied
-  lock_ = StateLock{};
+  locks_.clear();
   return outcome;
 }
 

@@ -44,7 +44,7 @@ Result<StateLock> StateLock::take(const std::filesystem::path& folder) {
     if (errno != EWOULDBLOCK) return unusable(path, "cannot be locked", errno);
     return fail(ErrorKind::conflict, "STATE_LOCKED",
                 folder.string() + " is in use by " + read_holder(descriptor) +
-                    ": stop that broker first, or give this one a state_dir of its own");
+                    ": stop that broker first, or give this one a state_dir and a store.url of its own");
   }
   const auto holder = std::to_string(::getpid()) + "\n";
   // The number is for people. A full disk must not keep a broker from starting.

@@ -219,6 +219,17 @@ TEST_CASE("a second broker on the same state is refused with the first one's pro
   CHECK(refusal(options_for(folder.path())).empty());
 }
 
+TEST_CASE("a second broker with a state folder of its own is refused the first one's database") {
+  const TemporaryFolder folder;
+  const TemporaryFolder other;
+  auto store = open(options_for(folder.path()));
+  auto theirs = options_for(other.path());
+  theirs.file = folder.path() / options_for(folder.path()).file;
+  CHECK(refusal(theirs).find("STATE_LOCKED: " + folder.path().string() + " is in use by process ") == 0);
+  REQUIRE(store->close());
+  CHECK(refusal(theirs).empty());
+}
+
 TEST_CASE("a database of a later release is refused untouched") {
   const TemporaryFolder folder;
   const auto file = (folder.path() / "hansa.db").string();

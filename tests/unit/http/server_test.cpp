@@ -683,6 +683,18 @@ TEST_CASE("several threads serve") {
   for (auto& client : clients) CHECK(client.get() == 50);
 }
 
+TEST_CASE("a server has its address before it serves: clients wait") {
+  Server server({}, echo);
+  REQUIRE(server.listen());
+  RawClient client(server.port());
+  client.send(post("/x", "hello"));
+  REQUIRE(server.start());
+  CHECK(status_of(client.response()) == 200);
+  Server unused({}, echo);
+  REQUIRE(unused.listen());
+  unused.stop(Milliseconds{0});
+}
+
 TEST_CASE("a server that cannot start says why") {
   EchoServer first;
   Server taken({.port = first.port()}, echo);
