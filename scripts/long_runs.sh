@@ -2,26 +2,28 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # "./dev" sets root and sources all parts
 # Benchmarks, simulation, fuzzing, chaos and soaking: what takes longer than a test may.
 
-# A benchmark is a program build/release/bench/NAME_bench (one room, no daemon) or an executable script tests/bench/NAME (the whole
+# A benchmark is a program tests/bench/NAME_bench.cpp (one room, no daemon) or an executable script tests/bench/NAME (the whole
 # broker). Both run from the root with HANSA_BIN, the folder of the programs, in their environment.
-benchmarks() { # prints their paths
-  find "$root/build/release/bench" -maxdepth 1 -type f -executable -name '*_bench' 2>/dev/null | sort
-  find "$root/tests/bench" -maxdepth 1 -type f -executable | sort
+benchmarks() { # prints their names
+  find "$root/tests/bench" -maxdepth 1 -type f -name '*_bench.cpp' -printf '%f\n' | sed 's/_bench\.cpp$//' | sort
+  find "$root/tests/bench" -maxdepth 1 -type f -executable -printf '%f\n' | sort
 }
 
-bench() { # [NAME]
+bench() { # [NAME...]
+  local all name path
+  mapfile -t all < <(benchmarks)
+  for name; do
+    [[ " ${all[*]} " == *" $name "* ]] || die "there is no benchmark \"$name\"; there are: ${all[*]}"
+  done
   need build test
   step "build (release)" build release all benchmarks
   make_hansa_user
-  local path name found=0 names=()
-  while read -r path; do
-    name=$(basename "$path" _bench)
-    names+=("$name")
-    (($# == 0)) || [[ $name == "$1" ]] || continue
-    found=1
+  (($#)) || set -- "${all[@]}"
+  for name; do
+    path=$root/build/release/bench/${name}_bench
+    [[ -x $path ]] || path=$root/tests/bench/$name
     step "benchmark $name" env HANSA_BIN="$root/build/release/bin" HANSA_DEV_USER="$hansa_user" "$path" </dev/null
-  done < <(benchmarks)
-  ((found)) || die "there is no benchmark \"${1:-}\"; there are: ${names[*]}"
+  done
 }
 
 # sim [OPTION...]: those of hansa_sim; tests/sim/README.md
