@@ -15,6 +15,30 @@ std::string source_text(const Json& verdict) {
   return text;
 }
 
+/// "starts in 10m (up to 45m)": half of such jobs have by then, nine in ten by the other.
+std::string when_text(const Json& verdict) {
+  const auto wait = number(verdict, "wait_s");
+  if (!wait) return "no estimate";
+  auto text = *wait == 0 ? std::string("starts now") : "starts in " + duration_text(Seconds{*wait});
+  const auto most = number(verdict, "wait_p90_s");
+  return text + (most && *most > *wait ? " (up to " + duration_text(Seconds{*most}) + ")" : "");
+}
+
+/// What was predicted first, and what made the range of it.
+std::string correction_text(const Json& verdict) {
+  const auto& correction = member(verdict, "correction");
+  const auto count = number(correction, "count");
+  if (!count) return {};
+  const auto likeness = raw_text(correction, "likeness");
+  const auto predicted = number(verdict, "predicted_s");
+  std::string text =
+      predicted ? "first predicted " + (*predicted == 0 ? "now" : duration_text(Seconds{*predicted})) + ", corrected by" : "by";
+  text += " the last " + std::to_string(*count) + " starts";
+  if (likeness == "project") text += " of this project and size";
+  if (likeness == "size") text += " of this size";
+  return text;
+}
+
 std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
   const auto site = shown(verdict, "site");
   if (raw_text(verdict, "obstacle") != "none") {
@@ -22,17 +46,12 @@ std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
     return {site, Cell(never ? "no" : "not now", never ? Tint::bad : Tint::odd), shown(verdict, "code"),
             shown(verdict, "message")};
   }
-  const auto wait = number(verdict, "wait_s");
   std::string how;
   for (const auto& part : {shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"),
-                           shown(verdict, "method"), source_text(verdict)}) {
+                           shown(verdict, "method"), correction_text(verdict), source_text(verdict)}) {
     if (!part.empty()) how += (how.empty() ? "" : ", ") + part;
   }
-  return {site, Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none),
-          !wait        ? std::string("no estimate")
-          : *wait == 0 ? "starts now"
-                       : "starts in " + duration_text(Seconds{*wait}),
-          how};
+  return {site, Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none), when_text(verdict), how};
 }
 
 }  // namespace

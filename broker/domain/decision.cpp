@@ -13,6 +13,13 @@ std::optional<Obstacle> parse_obstacle(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<Likeness> parse_likeness(std::string_view text) {
+  for (const auto likeness : {Likeness::project, Likeness::size, Likeness::site}) {
+    if (to_string(likeness) == text) return likeness;
+  }
+  return std::nullopt;
+}
+
 Json to_json(const Verdict& verdict) {
   Json json{{"site", verdict.site.str()},
             {"obstacle", to_string(verdict.obstacle)},
@@ -21,7 +28,11 @@ Json to_json(const Verdict& verdict) {
             {"source", verdict.source}};
   if (verdict.age) json["age_s"] = verdict.age->count();
   if (!verdict.queue.empty()) json["queue"] = verdict.queue.str();
+  if (verdict.basis) json["basis"] = to_string(*verdict.basis);
+  if (verdict.predicted) json["predicted_s"] = verdict.predicted->count();
+  if (verdict.correction) json["correction"] = to_json(*verdict.correction);
   if (verdict.wait) json["wait_s"] = verdict.wait->count();
+  if (verdict.wait_p90) json["wait_p90_s"] = verdict.wait_p90->count();
   if (!verdict.method.empty()) json["method"] = verdict.method;
   if (!verdict.snapshot_hash.empty()) json["snapshot_hash"] = verdict.snapshot_hash;
   if (verdict.rules) {
@@ -51,6 +62,17 @@ Verdict verdict_from_json(const Json& json, FieldReader& field) {
   verdict.age = field.optional_seconds("age_s");
   verdict.queue = field.name<QueueName>("queue");
   verdict.wait = field.optional_seconds("wait_s");
+  verdict.wait_p90 = field.optional_seconds("wait_p90_s");
+  verdict.predicted = field.optional_seconds("predicted_s");
+  if (const auto basis = field.text_or_empty("basis"); !basis.empty()) {
+    verdict.basis = parse_basis(basis);
+    if (!verdict.basis) field.miss("basis");
+  }
+  if (field.ok() && json.contains("correction")) {
+    const auto correction = correction_from_json(json["correction"]);
+    if (!correction) field.miss("correction");
+    verdict.correction = correction ? std::optional(*correction) : std::nullopt;
+  }
   verdict.method = field.text_or_empty("method");
   verdict.snapshot_hash = field.text_or_empty("snapshot_hash");
   if (field.ok()) verdict.rules = rules_from_json(json, field);
@@ -66,6 +88,51 @@ std::string_view to_string(Obstacle obstacle) {
     case Obstacle::permanent: return "permanent";
   }
   return "?";
+}
+
+std::string_view to_string(Basis basis) {
+  switch (basis) {
+    case Basis::queue: return "queue";
+    case Basis::scheduler: return "scheduler";
+    case Basis::history: return "history";
+    case Basis::none: return "none";
+  }
+  return "?";
+}
+
+std::optional<Basis> parse_basis(std::string_view text) {
+  for (const auto basis : {Basis::queue, Basis::scheduler, Basis::history, Basis::none}) {
+    if (to_string(basis) == text) return basis;
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(Likeness likeness) {
+  switch (likeness) {
+    case Likeness::project: return "project";
+    case Likeness::size: return "size";
+    case Likeness::site: return "site";
+  }
+  return "?";
+}
+
+Json to_json(const Correction& correction) {
+  return {{"likeness", to_string(correction.likeness)},
+          {"count", correction.count},
+          {"p50_ppm", correction.p50_ppm},
+          {"p90_ppm", correction.p90_ppm}};
+}
+
+Result<Correction> correction_from_json(const Json& json) {
+  FieldReader field(json);
+  const auto likeness = parse_likeness(field.text("likeness"));
+  if (!likeness) field.miss("likeness");
+  const Correction correction{.likeness = likeness.value_or(Likeness::site),
+                              .count = field.small("count"),
+                              .p50_ppm = field.integer("p50_ppm"),
+                              .p90_ppm = field.integer("p90_ppm")};
+  if (!field.ok()) return field.error("correction");
+  return correction;
 }
 
 Json to_json(const Decision& decision) {

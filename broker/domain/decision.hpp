@@ -24,6 +24,27 @@ struct RuleVerdict {
   friend bool operator==(const RuleVerdict&, const RuleVerdict&) = default;
 };
 
+/// What a predicted wait rests on, the best first.
+enum class Basis {
+  queue,      // the site's whole queue, played forward
+  scheduler,  // the site's scheduler, on jobs of ours that wait there
+  history,    // how long ours have waited there
+  none,       // nothing: no estimate
+};
+
+/// Whose past waits at a site speak for a job: those of its size and project, of its size, of everybody of ours.
+enum class Likeness { project, size, site };
+
+/// How long jobs waited, measured against what had been predicted: quantiles of (actual + 1 min) / (predicted + 1 min), in
+/// millionths. Where nothing is predicted (Basis::history) the prediction counts as 0.
+struct Correction {
+  Likeness likeness = Likeness::site;
+  std::int32_t count = 0;               // of past waits
+  std::int64_t p50_ppm = 0;
+  std::int64_t p90_ppm = 0;
+  friend bool operator==(const Correction&, const Correction&) = default;
+};
+
 struct Verdict {
   SiteId site;
   Obstacle obstacle = Obstacle::none;
@@ -32,11 +53,30 @@ struct Verdict {
   std::string source;                   // where the value comes from: "snapshot", "configuration", "rules", "site state"
   std::optional<Seconds> age;           // of that value
   QueueName queue;                      // the queue the estimate is for
-  std::optional<Seconds> wait;          // predicted wait from now
+  std::optional<Basis> basis;           // of the wait; none where the site cannot take the job
+  std::optional<Seconds> predicted;     // by the queue or the scheduler, before it is corrected
+  std::optional<Correction> correction;
+  std::optional<Seconds> wait;          // from now, half of such jobs have started by then (p50); none: no estimate
+  std::optional<Seconds> wait_p90;      // nine in ten have; none: too few past waits to say
   std::string method;                   // "queue played forward (EASY)" | ...
   std::string snapshot_hash;            // SHA-256 of the reduced snapshot that it was computed from
   std::optional<RuleVerdict> rules;     // none: no rule was in force, or something else was in the way first
   friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+/// What became of an estimate: how long an attempt waited from its decision to its first start.
+struct WaitScore {
+  std::int32_t attempt = 1;
+  SiteId site;
+  ProjectId project;
+  std::string size_class;
+  Basis basis = Basis::none;
+  std::optional<Seconds> predicted;     // as in the verdict
+  std::optional<Seconds> p50;
+  std::optional<Seconds> p90;
+  Seconds actual{0};
+  UtcTime started_at{};                 // by the site's accounting
+  friend bool operator==(const WaitScore&, const WaitScore&) = default;
 };
 
 /// Canonical JSON under its SHA-256 (hex): equal ones are one.
@@ -54,6 +94,11 @@ struct Decision {
 };
 
 std::string_view to_string(Obstacle obstacle);
+std::string_view to_string(Basis basis);
+std::string_view to_string(Likeness likeness);
+std::optional<Basis> parse_basis(std::string_view text);
+Json to_json(const Correction& correction);
+Result<Correction> correction_from_json(const Json& json);
 Json to_json(const Decision& decision);
 Result<Decision> decision_from_json(const Json& json);
 

@@ -142,7 +142,11 @@ Json decision_view(const Decision& decision) {
                {"source", verdict.source}};
     if (verdict.age) entry["age_s"] = verdict.age->count();
     if (!verdict.queue.empty()) entry["queue"] = verdict.queue.str();
+    if (verdict.basis) entry["basis"] = to_string(*verdict.basis);
+    if (verdict.predicted) entry["predicted_s"] = verdict.predicted->count();
+    if (verdict.correction) entry["correction"] = domain::to_json(*verdict.correction);
     if (verdict.wait) entry["wait_s"] = verdict.wait->count();
+    if (verdict.wait_p90) entry["wait_p90_s"] = verdict.wait_p90->count();
     if (!verdict.method.empty()) entry["method"] = verdict.method;
     if (!verdict.snapshot_hash.empty()) entry["snapshot_hash"] = verdict.snapshot_hash;
     if (verdict.rules) {

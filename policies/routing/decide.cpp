@@ -22,6 +22,12 @@ constexpr std::string_view kRegister = "register of datasets";
 /// "now" or "in 4m30s".
 std::string when(Seconds wait) { return wait.count() == 0 ? "now" : "in " + format_duration(wait); }
 
+/// The same with how late it may get: "in 10m (up to 45m)".
+std::string when(const std::optional<Seconds>& p50, const std::optional<Seconds>& p90) {
+  if (!p50) return "nobody can say when";
+  return when(*p50) + (p90 && *p90 > *p50 ? " (up to " + format_duration(*p90) + ")" : "");
+}
+
 Seconds age_of(UtcTime then, UtcTime now) {
   return std::max(std::chrono::floor<Seconds>(now - then), Seconds{0});  // a clock that stepped back is no negative age
 }
@@ -200,15 +206,31 @@ class SiteCheck {
       return refuse(Obstacle::temporary, "NO_START_IN_SIGHT", "no start can be predicted in any of its queues", kSnapshot,
                     profile.taken_at());
     }
-    Verdict verdict = refuse(Obstacle::none, "OK", "predicted to start " + when(wait) + " in queue \"" + best->name.str() + "\"",
+    const auto found = routing::estimate(wait, profile.facts().sees_everyone, view_.outlook);
+    Verdict verdict = refuse(Obstacle::none, "OK",
+                             (found.p50 ? "predicted to start " : "can take it, ") + when(found.p50, found.p90) + " in queue \"" +
+                                 best->name.str() + "\"",
                              kSnapshot, profile.taken_at());
     verdict.queue = best->name;
-    verdict.wait = wait;
-    verdict.method = "queue played forward (EASY)";
-    if (best->backlog_from != kForever) verdict.method += ", its far end as a whole";
-    if (!profile.facts().sees_everyone) verdict.method += ", other people's jobs not visible";
+    verdict.basis = found.basis;
+    verdict.predicted = found.predicted;
+    verdict.correction = found.correction;
+    verdict.wait = found.p50;
+    verdict.wait_p90 = found.p90;
+    verdict.method = method(found.basis, *best);
     verdict.snapshot_hash = profile.hash();
     return verdict;
+  }
+
+  static std::string method(domain::Basis basis, const QueueFacts& queue) {
+    switch (basis) {
+      case domain::Basis::queue:
+        return std::string("queue played forward (EASY)") + (queue.backlog_from != kForever ? ", its far end as a whole" : "");
+      case domain::Basis::scheduler: return "other people's jobs are hidden; the scheduler's word on ours that wait there";
+      case domain::Basis::history: return "other people's jobs are hidden; how long ours have waited there";
+      case domain::Basis::none: break;
+    }
+    return "other people's jobs are hidden, and too few of ours have started there";
   }
 
   const DecisionInput& input_;
@@ -233,13 +255,14 @@ domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
 }
 
 domain::Reason why_this(const Verdict& best, const Verdict* next) {
-  auto text = "earliest predicted start: " + when(*best.wait) + ", at " + best.site.str() + " (queue " + best.queue.str() + "); ";
+  auto text = (best.wait ? "earliest predicted start: " : "no start is predicted: ") + when(best.wait, best.wait_p90) + ", at " +
+              best.site.str() + " (queue " + best.queue.str() + "); ";
   if (next == nullptr) {
     text += "no other site can take it now";
   } else if (next->wait == best.wait) {
-    text += next->site.str() + " as early, site names decide";
+    text += next->site.str() + (best.wait ? " as early, site names decide" : " neither, site names decide");
   } else {
-    text += "next " + next->site.str() + " " + when(*next->wait);
+    text += "next " + next->site.str() + (next->wait ? " " : ", ") + when(next->wait, next->wait_p90);
   }
   return {std::string(kEarliestStart), std::move(text)};
 }
@@ -257,7 +280,9 @@ domain::Decision decide(const DecisionInput& input) {
   for (const auto& verdict : decision.verdicts) {
     if (verdict.obstacle == Obstacle::none) ranked.push_back(&verdict);
   }
-  std::ranges::sort(ranked, {}, [](const Verdict* verdict) { return std::tie(*verdict->wait, verdict->site); });
+  std::ranges::sort(ranked, {}, [](const Verdict* verdict) {
+    return std::tuple<Seconds, const SiteId&>(verdict->wait.value_or(Seconds::max()), verdict->site);
+  });
   if (ranked.empty()) {
     decision.reason = why_none(decision.verdicts, placing(decision) == Placing::held);
     return decision;

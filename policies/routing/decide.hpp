@@ -12,11 +12,13 @@
 //              for every queue
 //   that could hold it:
 //              QUEUE_DOWN, TOO_FEW_NODES (usable ones)
-// Otherwise the verdict is OK with the earliest predicted start over its queues. The smallest wait in seconds wins; ties go
-// by site id, and within a site to the default queue, then by name.
+// Otherwise the verdict is OK, with the queue of the earliest start when all are played forward, and the wait that estimate.hpp
+// makes of it: a range, corrected by how past ones turned out. The smallest p50 in seconds wins, a site without an estimate is
+// last; ties go by site id, and within a site to the default queue, then by name.
 
 #include "broker/domain/decision.hpp"
 #include "broker/domain/site.hpp"
+#include "policies/routing/estimate.hpp"
 #include "policies/routing/profile.hpp"
 #include "policies/routing/ruling.hpp"
 
@@ -33,6 +35,7 @@ struct SiteView {
   const rules::Explanation* ruling = nullptr;  // what ruling() says from `facts`; none: no rule is in force, or nothing to ask
   std::optional<domain::Reason> no_data;  // what the job reads is not there, or not known
   std::optional<domain::Reason> not_now;  // a temporary obstacle that only the caller knows: it refused this job lately, ...
+  Outlook outlook = {};  // how estimates for such a job have turned out there
   Seconds freshness{180};  // an older snapshot says nothing about now
 };
 

@@ -40,6 +40,7 @@ Json to_json(const SiteView& view) {
   if (view.no_data) json["no_data"] = {{"reason_code", view.no_data->code}, {"reason", view.no_data->message}};
   if (view.facts != nullptr) json["facts"] = rules::to_json(*view.facts);
   if (view.ruling != nullptr) json["ruled"] = true;
+  if (auto outlook = to_json(view.outlook); !outlook.empty()) json["outlook"] = std::move(outlook);
   if (view.not_now) json["not_now"] = {{"reason_code", view.not_now->code}, {"reason", view.not_now->message}};
   if (view.profile != nullptr) {
     json["snapshot"] = view.profile->hash();
@@ -80,6 +81,11 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
     if (!facts) return std::unexpected(facts.error());
     stored.facts = std::move(*facts);
     view.facts = &stored.facts;
+  }
+  if (json.is_object() && json.contains("outlook")) {
+    auto outlook = outlook_from_json(json["outlook"]);
+    if (!outlook) return std::unexpected(outlook.error());
+    view.outlook = *outlook;
   }
   if (field.flag("ruled")) view.ruling = &stored.ruling;  // made from the facts, once the rules are known
   const auto hash = field.text_or_empty("snapshot");

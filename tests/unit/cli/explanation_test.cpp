@@ -45,6 +45,34 @@ TEST_CASE("a placed job: the chosen site first, then what else was possible, the
   CHECK_FALSE(is_never(decision));
 }
 
+TEST_CASE("a wait is a range, with what was predicted first and what corrected it", "[explanation]") {
+  auto alpha = open_site("alpha", 600);
+  alpha["wait_p90_s"] = 2700;
+  alpha["predicted_s"] = 1500;
+  alpha["correction"] = {{"likeness", "project"}, {"count", 40}, {"p50_ppm", 423'076}, {"p90_ppm", 1'769'230}};
+  auto beta = open_site("beta", 1200);
+  beta["method"] = "other people's jobs are hidden; how long ours have waited there";
+  beta["correction"] = {{"likeness", "size"}, {"count", 9}, {"p50_ppm", 1}, {"p90_ppm", 2}};
+  auto gamma = open_site("gamma", 0);
+  gamma.erase("wait_s");
+  auto delta = open_site("delta", 1900);
+  delta["predicted_s"] = 0;
+  delta["correction"] = {{"likeness", "site"}, {"count", 64}, {"p50_ppm", 1}, {"p90_ppm", 2}};
+  const Json decision{{"site", "alpha"}, {"verdicts", {alpha, beta, gamma, delta}}};
+  const auto text = explanation(decision, {});
+  CHECK(
+      text.ends_with("alpha  chosen    starts in 10m (up to 45m)  queue main, queue played forward (EASY), first predicted 25m, "
+                     "corrected by the "
+                     "last 40 starts of this project and size, snapshot 12s old\n"
+                     "beta   possible  starts in 20m              queue main, other people's jobs are hidden; how long ours have "
+                     "waited there, by the "
+                     "last 9 starts of this size, snapshot 12s old\n"
+                     "delta  possible  starts in 31m40s           queue main, queue played forward (EASY), first predicted now, "
+                     "corrected by the last "
+                     "64 starts, snapshot 12s old\n"
+                     "gamma  possible  no estimate                queue main, queue played forward (EASY), snapshot 12s old\n"));
+}
+
 TEST_CASE("a dry run that no site could ever take", "[explanation]") {
   const Json decision{{"at", "2026-11-22T10:00:00Z"},
                       {"site", nullptr},

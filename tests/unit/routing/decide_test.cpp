@@ -264,16 +264,83 @@ TEST_CASE("the earliest predicted start wins, and the reason says why") {
   CHECK(decision.reason.message == "earliest predicted start: now, at alpha (queue main); beta as early, site names decide");
 }
 
-TEST_CASE("a site that hides other people's jobs is estimated, and says so") {
+namespace {
+
+domain::Correction past(std::int64_t p50_ppm, std::int64_t p90_ppm) {
+  return {.likeness = domain::Likeness::size, .count = 20, .p50_ppm = p50_ppm, .p90_ppm = p90_ppm};
+}
+
+/// What past waits say, whatever is asked of them.
+Outlook outlook_of(const domain::Correction& correction) {
+  Outlook outlook;
+  outlook.corrections.fill(correction);
+  return outlook;
+}
+
+}  // namespace
+
+TEST_CASE("waits are ranges, corrected by how past ones turned out, and the corrected ones are compared") {
+  Federation federation;
+  federation.add("alpha", SiteMaker().nodes(1, 4).queue("main").running({0}, 4, 1000).get());
+  federation.add("beta", SiteMaker().nodes(1, 4).queue("main").running({0}, 4, 1200).get());
+  CHECK(federation.decide().chosen == SiteId{"alpha"});
+  federation.member(1).view.outlook = outlook_of(past(500'000, 2'000'000));
+  const auto decision = federation.decide();
+  CHECK(decision.chosen == SiteId{"beta"});
+  CHECK(decision.reason.message == "earliest predicted start: in 9m30s (up to 41m), at beta (queue main); next alpha in 16m40s");
+  const auto& verdict = decision.verdicts[1];
+  CHECK(verdict.basis == domain::Basis::queue);
+  CHECK(verdict.predicted == Seconds{1200});
+  CHECK(verdict.wait == Seconds{570});
+  CHECK(verdict.wait_p90 == Seconds{2460});
+  CHECK(verdict.correction == past(500'000, 2'000'000));
+  CHECK(verdict.message == "predicted to start in 9m30s (up to 41m) in queue \"main\" (snapshot, 0s old)");
+}
+
+TEST_CASE("a site that hides other people's jobs is judged by what is known of ours there, and is last while nothing is") {
   auto site = plain();
   site.get().sees_everyone = false;
   Federation federation;
   federation.add("alpha", site.get());
-  CHECK(federation.decide().verdicts[0].method == "queue played forward (EASY), other people's jobs not visible");
+  federation.add("beta", SiteMaker().nodes(1, 4).queue("main").running({0}, 4, 86'400).get());
+  auto decision = federation.decide();
+  CHECK(decision.chosen == SiteId{"beta"});
+  CHECK(decision.reason.message == "earliest predicted start: in 1d, at beta (queue main); next alpha, nobody can say when");
+  CHECK(decision.verdicts[0].obstacle == Obstacle::none);
+  CHECK(decision.verdicts[0].basis == domain::Basis::none);
+  CHECK_FALSE(decision.verdicts[0].wait);
+  CHECK(decision.verdicts[0].method == "other people's jobs are hidden, and too few of ours have started there");
+
+  federation.member(0).view.outlook = outlook_of(past(60'000'000, 90'000'000));
+  decision = federation.decide();
+  CHECK(decision.chosen == SiteId{"alpha"});
+  CHECK(decision.verdicts[0].basis == domain::Basis::history);
+  CHECK(decision.verdicts[0].wait == Seconds{59 * 60});
+  CHECK(decision.verdicts[0].wait_p90 == Seconds{89 * 60});
+  CHECK(decision.verdicts[0].method == "other people's jobs are hidden; how long ours have waited there");
+
+  federation.member(0).view.outlook = {};
+  federation.member(0).view.outlook.scheduler_says = Seconds{7200};
+  decision = federation.decide();
+  CHECK(decision.verdicts[0].basis == domain::Basis::scheduler);
+  CHECK(decision.verdicts[0].wait == Seconds{7200});
+  CHECK(decision.verdicts[0].method == "other people's jobs are hidden; the scheduler's word on ours that wait there");
+
+  federation.member(0).view.outlook = {};
+  federation.member(1).state.drained = true;
+  decision = federation.decide();
+  CHECK(decision.chosen == SiteId{"alpha"});
+  CHECK(decision.reason.message ==
+        "no start is predicted: nobody can say when, at alpha (queue main); no other site can take it now");
+}
+
+TEST_CASE("a queue that is too long to be played to its end says so") {
+  auto site = plain();
+  Federation federation;
+  federation.add("alpha", site.get());
   for (int i = 0; i < 50; ++i) site.waiting(want(2, 16), 10 + i);
   federation.member(0).profile = build_profile(site.get(), at(0), 800);
-  CHECK(federation.decide().verdicts[0].method ==
-        "queue played forward (EASY), its far end as a whole, other people's jobs not visible");
+  CHECK(federation.decide().verdicts[0].method == "queue played forward (EASY), its far end as a whole");
 }
 
 TEST_CASE("300 equal jobs spread over idle sites of 16, 8 and 2 cores as their cores do") {
@@ -301,8 +368,10 @@ namespace {
 void fill(Federation& federation) {
   const auto count = pick(0, 4);
   for (std::int32_t i = 0; i < count; ++i) {
+    auto snapshot = random_site(5);
+    snapshot.sees_everyone = pick(0, 2) > 0;
     auto& member = pick(0, 5) == 0 ? federation.add("site-" + std::to_string(i))
-                                   : federation.add("site-" + std::to_string(i), random_site(5));
+                                   : federation.add("site-" + std::to_string(i), std::move(snapshot));
     if (pick(0, 7) == 0) member.state.drained = true;
     if (pick(0, 7) == 0) {
       member.state.health = domain::SiteHealth::down;
@@ -311,6 +380,10 @@ void fill(Federation& federation) {
     }
     if (pick(0, 7) == 0) member.view.no_account = domain::Reason{"NO_ACCOUNT", "not mapped"};
     member.view.our_waiting = pick(0, 5);
+    for (auto& correction : member.view.outlook.corrections) {
+      if (pick(0, 1) == 0) correction = past(pick(1, 100'000'000), pick(1, 100'000'000));
+    }
+    if (pick(0, 3) == 0) member.view.outlook.scheduler_says = Seconds{pick(0, 100'000)};
     member.site.country = pick(0, 1) == 0 ? "FI" : "SE";
   }
   federation.spec.resources = pick(0, 3) == 0 ? random_request(2) : want(1, pick(1, 2));
