@@ -3,6 +3,7 @@
 // What the engine's loops share. All of it lives as long as the Engine, and is touched on its strand only.
 
 #include "broker/async/task_group.hpp"
+#include "broker/engine/forecasts.hpp"
 #include "broker/engine/job_book.hpp"
 #include "broker/engine/options.hpp"
 #include "broker/engine/rulebook.hpp"
@@ -29,6 +30,7 @@ struct Context {
   const ports::Accounts& accounts;
   const Rulebook& rules;
   JobBook& book;
+  Forecasts& forecasts;
   Desks& desks;
   async::TaskGroup& tasks;
   async::Event& placing;   // set when there may be something to place: somebody new in line, room at a site

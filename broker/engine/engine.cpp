@@ -45,6 +45,7 @@ class Engine::Loops {
         options_(std::move(options)),
         desks_(make_desks(std::move(sites))),
         book_(parts_.strand, parts_.scheduler, parts_.jobs, options_.epoch),
+        forecasts_(book_, parts_.jobs, parts_.estimates),
         context_{.scheduler = parts_.scheduler,
                  .options = options_,
                  .log = parts_.log,
@@ -54,6 +55,7 @@ class Engine::Loops {
                  .accounts = parts_.accounts,
                  .rules = rulebook_,
                  .book = book_,
+                 .forecasts = forecasts_,
                  .desks = desks_,
                  .tasks = tasks_,
                  .placing = placing_},
@@ -84,6 +86,9 @@ class Engine::Loops {
     if (!calls) co_return std::unexpected(calls.error());
     for (const auto& call : *calls) {
       if (auto* desk = context_.desk(call.site)) desk->restore(call);
+    }
+    for (const auto& [id, desk] : desks_) {
+      if (auto resumed = co_await forecasts_.resume(id); !resumed) co_return resumed;
     }
     if (auto loaded = co_await load(); !loaded) co_return loaded;
     for (auto& [id, desk] : desks_) {
@@ -126,6 +131,7 @@ class Engine::Loops {
     if (is_terminal(after.state)) {
       ++counters_.ended;
       reconciler_.forget(after.id);
+      forecasts_.forget(after.id);
       const auto* last = after.last_attempt();
       auto* desk = last == nullptr ? nullptr : context_.desk(last->site);
       if (desk != nullptr && !last->site_job_id.empty()) desk->wake_usage.set();
@@ -382,6 +388,7 @@ class Engine::Loops {
   EngineOptions options_;
   Desks desks_;
   JobBook book_;
+  Forecasts forecasts_;
   Rulebook rulebook_;
   async::Event placing_{parts_.strand};
   Context context_;

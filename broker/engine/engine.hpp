@@ -12,6 +12,7 @@
 #include "broker/engine/rulebook.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/catalogue.hpp"
+#include "broker/ports/estimates.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
@@ -62,6 +63,7 @@ class Engine {
     const ports::Accounts& accounts;
     ports::Log& log;
     ports::CatalogueStore* datasets = nullptr;  // none: no dataset is registered
+    ports::EstimateStore* estimates = nullptr;  // none: estimates are not corrected
   };
 
   Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites);

@@ -81,8 +81,11 @@ async::Task<Job> JobBook::change(JobId id, std::function<Result<Step>(const Job&
   if (!step) co_return std::unexpected(step.error());
   if (step->events.empty()) co_return *current;
 
-  ports::JobChange change{
-      .job = *current, .events = {}, .decision = std::move(step->decision), .documents = std::move(step->documents)};
+  ports::JobChange change{.job = *current,
+                          .events = {},
+                          .decision = std::move(step->decision),
+                          .documents = std::move(step->documents),
+                          .score = std::move(step->score)};
   change.job.epoch = epoch_;
   for (auto& body : step->events) {
     change.events.push_back({.at = scheduler_.now_utc(), .body = std::move(body)});

@@ -24,6 +24,7 @@ struct Step {
   std::vector<domain::EventBody> events;
   std::optional<domain::Decision> decision;
   domain::Documents documents;              // that the decision names and that may not be stored yet
+  std::optional<domain::WaitScore> score;   // of a start among the events
 };
 
 class JobBook {

@@ -245,6 +245,7 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
                            .state = &desk->state(),
                            .profile = desktop.profile ? &*desktop.profile : nullptr,
                            .our_waiting = static_cast<std::int32_t>(desk->waiting_there.size()),
+                           .outlook = context_.forecasts.outlook(*desk, spec, input.now),
                            .freshness = std::chrono::ceil<Seconds>(context_.options.snapshot_freshness)};
     if (auto account = context_.accounts.account_of(person, site); !account) {
       view.no_account = Reason{account.error().code, account.error().message};
@@ -276,7 +277,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
   while (decision.chosen) {
     const auto verdict = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
     const auto view = std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; });
-    if (verdict == decision.verdicts.end() || verdict->wait == Seconds{0}) break;
+    if (verdict == decision.verdicts.end() || verdict->predicted == Seconds{0}) break;
+    if (verdict->basis != Basis::queue) break;  // nobody sees whose queue it is: ours take their place in it
     auto enough = fed(*context_.desks.at(*decision.chosen), spec);
     if (!enough) break;
     view->not_now = std::move(enough);

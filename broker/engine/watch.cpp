@@ -82,6 +82,7 @@ async::Task<> Watch::look_at_states(SiteDesk& desk) {
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto* job = context_.book.find(ids[i]);
+    context_.forecasts.heard(ids[i], (*answers)[i]);
     if (job == nullptr || observing_.contains(ids[i]) || observe(*job, (*answers)[i]).empty()) continue;
     // Side by side, so that they share commits; when the group is full, one by one.
     if (!context_.tasks.spawn("observe", apply(ids[i], (*answers)[i]))) {
@@ -119,14 +120,20 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
       status.outcome = Outcome::failed;  // it has run
     }
   }
+  auto score = co_await context_.forecasts.score(id, status);
+  if (!score) co_return std::unexpected(score.error());
+  bool scored = false;
   auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
     const auto* attempt = now.live_attempt();
     if (attempt == nullptr || attempt->site_job_id != status.id) return Step{};
     Step step{.events = observe(now, status)};
+    scored = *score && Forecasts::starting(&now, status) == attempt && (*score)->attempt == attempt->number;
+    if (scored) step.score = *score;
     const bool started = std::ranges::any_of(attempt->runs, [](const Run& run) { return run.started_at.has_value(); });
     if (sealed && !started && !attempt->sealed) step.events.insert(step.events.begin(), AttemptSealed{attempt->number});
     return step;
   });
+  if (done && scored) context_.forecasts.learn(**score);
   // Over already, or the store is full: the site is asked again, it forgets nothing in the meantime.
   if (!done && done.error().kind != ErrorKind::not_found && !done.error().retryable) co_return std::unexpected(done.error());
   co_return Result<void>{};

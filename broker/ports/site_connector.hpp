@@ -61,6 +61,7 @@ struct JobStatus {
   std::optional<std::int32_t> exit_code;
   std::optional<std::int32_t> signal;
   domain::Reason reason;            // for people, with phase ended: "NODE_FAIL", "DUPLICATE", "SITE_REQUEUED", ...
+  std::optional<UtcTime> expected_start;  // with phase queued: the scheduler's own plan, if it has one
 };
 
 /// A site job that carries one of our tags. Whether it is ours is the engine's question. Phase not_seen: the accounting alone

@@ -28,6 +28,7 @@ struct JobChange {
   std::vector<domain::JobEvent> events;     // their last number is job.version
   std::optional<domain::Decision> decision; // taken in this step, if any
   domain::Documents documents;              // that the decision names: its input, reduced snapshots; those that may be new
+  std::optional<domain::WaitScore> score;   // an attempt has started: what became of its estimate
 };
 
 struct NewJob {

@@ -26,6 +26,7 @@ struct RecordRequest {
   };
   std::optional<Verdicts> decision;
   domain::Documents documents;
+  std::optional<domain::WaitScore> score;
   std::size_t bytes = 0;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/core/digest.hpp"
+#include "broker/store/estimates.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
 
@@ -110,6 +111,7 @@ void put_history(Connection& db, std::int64_t row, const RecordRequest& request)
     db.execute(kInsertDecision, row, job.version, request.decision->hash);
   }
   for (const auto& [hash, body] : request.documents) db.execute(kInsertDocument, hash, body);
+  if (request.score) put_wait(db, row, job.owner, *request.score);
 }
 
 }  // namespace
@@ -214,6 +216,7 @@ Result<RecordRequest> prepare_record(ports::JobChange change) {
     request.decision = {.hash = sha256_hex(body), .body = std::move(body)};
   }
   request.documents = std::move(change.documents);
+  request.score = std::move(change.score);
   request.job = std::move(change.job);
   return request;
 }

@@ -260,9 +260,30 @@ CREATE TABLE site_calls(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What became of predicted waits, a row for an attempt that has started; of each site the newest are kept (estimates.cpp).
+constexpr char kSchema4[] = R"sql(
+CREATE TABLE waits(
+  site TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  job INTEGER NOT NULL REFERENCES jobs,
+  attempt INTEGER NOT NULL,
+  owner TEXT NOT NULL,
+  project TEXT NOT NULL,
+  size_class TEXT NOT NULL,
+  basis TEXT NOT NULL,
+  predicted_s INTEGER,
+  p50_s INTEGER,
+  p90_s INTEGER,
+  actual_s INTEGER NOT NULL,
+  started_s INTEGER NOT NULL,
+  PRIMARY KEY(site, number)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
-                                    Migration{.version = 3, .name = "calls to sites", .sql = kSchema3}};
+                                    Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
+                                    Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

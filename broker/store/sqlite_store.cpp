@@ -2,6 +2,7 @@
 #include "broker/store/sqlite_store.hpp"
 
 #include "broker/store/catalogue.hpp"
+#include "broker/store/estimates.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
 #include "broker/store/readers.hpp"
@@ -284,6 +285,16 @@ Task<std::vector<ports::UsageRow>> SqliteStore::usage_report(ports::UsageQuery q
 Task<std::vector<domain::UsageRecord>> SqliteStore::usage_of(JobId id) {
   co_return co_await impl_->read<std::vector<domain::UsageRecord>>(&Impl::lookups_,
                                                                    [id](Connection& db) { return read_usage_of(db, id); });
+}
+
+Task<std::vector<domain::WaitScore>> SqliteStore::recent_waits(SiteId site, std::size_t limit) {
+  co_return co_await impl_->read<std::vector<domain::WaitScore>>(
+      &Impl::scans_, [site = std::move(site), limit](Connection& db) { return read_recent_waits(db, site, limit); });
+}
+
+Task<std::vector<ports::EstimateRow>> SqliteStore::estimate_report(ports::EstimateQuery query) {
+  co_return co_await impl_->read<std::vector<ports::EstimateRow>>(
+      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_estimate_report(db, query); });
 }
 
 Task<std::vector<domain::SiteState>> SqliteStore::site_states() {

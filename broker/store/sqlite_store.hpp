@@ -6,6 +6,7 @@
 // A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
 
 #include "broker/ports/catalogue.hpp"
+#include "broker/ports/estimates.hpp"
 #include "broker/ports/stores.hpp"
 
 #include <cstddef>
@@ -61,7 +62,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::UsageStore,
                           public ports::SiteStore,
                           public ports::TokenStore,
-                          public ports::CatalogueStore {
+                          public ports::CatalogueStore,
+                          public ports::EstimateStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -106,6 +108,9 @@ class SqliteStore final : public ports::JobStore,
   async::Task<ports::ApiToken> token_by_hash(std::string hash) override;
   async::Task<std::vector<ports::ApiToken>> tokens() override;
   async::Task<ports::ApiToken> revoke_token(std::string id, UtcTime at) override;
+
+  async::Task<std::vector<domain::WaitScore>> recent_waits(SiteId site, std::size_t limit) override;
+  async::Task<std::vector<ports::EstimateRow>> estimate_report(ports::EstimateQuery query) override;
 
   async::Task<> record_step(ports::CatalogueStep step) override;
   async::Task<domain::Dataset> dataset(DatasetId id) override;

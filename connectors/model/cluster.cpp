@@ -677,8 +677,11 @@ void Cluster::describe(domain::SiteSnapshot& snapshot) const {
   for (const auto& reservation : options_.reservations) {
     if (reservation.end > now_) snapshot.reservations.push_back(reservation);
   }
+  snapshot.sees_everyone = !options_.hides_jobs;
+  const auto hidden = [&](const ClusterJob& job) { return options_.hides_jobs && !domain::parse_tag(job.request.name); };
   for (const auto serial : running_) {
     const auto& job = jobs_[index(serial)];
+    if (hidden(job)) continue;
     snapshot.running.push_back({.id = job.id,
                                 .queue = job.request.queue,
                                 .shares = job.shares,
@@ -686,7 +689,7 @@ void Cluster::describe(domain::SiteSnapshot& snapshot) const {
   }
   for (const auto& [tier, serial] : waiting_) {
     const auto& job = jobs_[index(serial)];
-    if (!is_listed(job)) continue;
+    if (!is_listed(job) || hidden(job)) continue;
     snapshot.waiting.push_back({.id = job.id,
                                 .queue = job.request.queue,
                                 .resources = job.request.resources,

@@ -61,6 +61,7 @@ struct ClusterOptions {
   std::vector<BackgroundLoad> background;
   std::vector<LocalAccount> accounts;              // empty: anybody
   std::vector<std::string> scheduler_accounts;     // empty: any
+  bool hides_jobs = false;                         // of anybody but us, as Slurm's PrivateData=jobs
   bool backfill = true;
   std::size_t backfill_depth = 500;                // waiting jobs that one pass looks at
   Milliseconds scheduling_delay{1000};             // from an event to the pass that it causes

@@ -2,6 +2,7 @@
 #pragma once
 // Ports that pass everything on: what stands in between overrides the one thing that it changes.
 
+#include "broker/ports/estimates.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
 
@@ -13,14 +14,14 @@ namespace hansa::bottle {
 using async::Deadline;
 using async::Task;
 
-/// The three store ports of the engine in one.
-class Stores : public ports::JobStore, public ports::UsageStore, public ports::SiteStore {};
+/// The store ports of the engine in one.
+class Stores : public ports::JobStore, public ports::UsageStore, public ports::SiteStore, public ports::EstimateStore {};
 
 /// `inner` outlives it.
 class ForwardingStore : public Stores {
  public:
   template <class Inner>
-  explicit ForwardingStore(Inner& inner) : jobs_(inner), usage_(inner), sites_(inner) {}
+  explicit ForwardingStore(Inner& inner) : jobs_(inner), usage_(inner), sites_(inner), estimates_(inner) {}
 
   Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> key) override {
     return jobs_.accept_jobs(std::move(jobs), std::move(key));
@@ -54,10 +55,18 @@ class ForwardingStore : public Stores {
   Task<> record_call(ports::SiteCall call) override { return sites_.record_call(std::move(call)); }
   Task<std::vector<ports::SiteCall>> recent_calls(MonotonicTime now) override { return sites_.recent_calls(now); }
 
+  Task<std::vector<domain::WaitScore>> recent_waits(SiteId site, std::size_t limit) override {
+    return estimates_.recent_waits(std::move(site), limit);
+  }
+  Task<std::vector<ports::EstimateRow>> estimate_report(ports::EstimateQuery query) override {
+    return estimates_.estimate_report(std::move(query));
+  }
+
  private:
   ports::JobStore& jobs_;
   ports::UsageStore& usage_;
   ports::SiteStore& sites_;
+  ports::EstimateStore& estimates_;
 };
 
 class ForwardingConnector : public ports::SiteConnector {

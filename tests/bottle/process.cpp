@@ -30,7 +30,8 @@ Process::Process(Parts parts, engine::EngineOptions options, std::vector<engine:
                                                                      .sites = parts_.stores,
                                                                      .accounts = parts_.accounts,
                                                                      .log = parts_.log,
-                                                                     .datasets = parts_.datasets},
+                                                                     .datasets = parts_.datasets,
+                                                                     .estimates = &parts_.stores},
                                                std::move(options), std::move(sites))),
       asks_(std::make_unique<async::TaskGroup>(parts_.time.executor(), kAsks, [](std::string_view, const Error&) {})) {}
 

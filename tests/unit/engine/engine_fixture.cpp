@@ -236,6 +236,10 @@ domain::Decision World::decision(const JobId& id) { return read(time, store_->de
 
 std::string World::document(const std::string& hash) { return read(time, store_->document(hash)); }
 
+std::vector<domain::WaitScore> World::waits(const std::string& site) {
+  return read(time, store_->recent_waits(SiteId(site), 1'000));
+}
+
 std::vector<domain::UsageRecord> World::usage(const JobId& id) { return read(time, store_->usage_of(id)); }
 
 bool World::all_over(const std::vector<JobId>& ids) {

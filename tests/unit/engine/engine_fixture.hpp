@@ -131,6 +131,7 @@ class World {
   domain::Decision decision(const JobId& id);
   std::string document(const std::string& hash);
   std::vector<domain::UsageRecord> usage(const JobId& id);
+  std::vector<domain::WaitScore> waits(const std::string& site);
   bool over(const JobId& id) { return domain::is_terminal(state(id)); }
   bool all_over(const std::vector<JobId>& ids);
   bool run_to_end(const std::vector<JobId>& ids, Milliseconds at_most = 24h);

@@ -141,5 +141,7 @@ TEST_CASE("what is asked often finds its rows by an index, in order, without sor
   check("SELECT * FROM usage_records WHERE job = 1", "usage_by_job");
   check("SELECT labels FROM datasets WHERE sha256 = 'h'", "datasets_by_content");
   check("SELECT * FROM replicas WHERE dataset = 'd' ORDER BY site", "PRIMARY KEY");
+  check("SELECT * FROM waits WHERE site = 'a' ORDER BY number DESC LIMIT 9", "PRIMARY KEY");
+  check("SELECT max(number) FROM waits WHERE site = 'a'", "PRIMARY KEY");
   check("SELECT * FROM idempotency WHERE key = 'k' AND owner = 'o'", "PRIMARY KEY");
 }
