@@ -31,6 +31,7 @@ class Api {
     ports::JobStore& jobs;
     ports::UsageStore& usage;
     ports::CatalogueStore& datasets;
+    ports::EstimateStore& estimates;
     engine::Catalogue& catalogue;
     identity::TokenAuthority& tokens;
     async::Scheduler& scheduler;

@@ -43,6 +43,7 @@ const std::string_view kOperations = R"json({
   "approveChange": {"body": "ApprovalRequest", "body_optional": true, "answer": "DatasetOutcome"},
   "rejectChange": {"body": "RejectionRequest", "answer": "DatasetOutcome"},
   "reportUsage": {"query": [["by", "string", "What to sum by, separated by commas: project, owner, site, country, queue, account, day, month, state."], ["from", "string", "Runs that ended at or after."], ["to", "string", "Runs that ended before."]], "answer": "UsageReport"},
+  "reportEstimates": {"query": [["by", "string", "What to group by, separated by commas: site, class, project, basis; site by default."], ["since", "string", "Starts at or after."]], "answer": "EstimateReport"},
   "createToken": {"body": "TokenRequest", "answer": "NewToken", "status": 201},
   "listTokens": {"answer": "TokenList"},
   "revokeToken": {"answer": "Token"},
@@ -130,9 +131,16 @@ const std::string_view kSchemas = R"json({
     "type": "object", "required": ["site", "possible", "obstacle", "code", "message"],
     "properties": {
       "site": {"type": "string"}, "possible": {"type": "boolean"}, "obstacle": {"enum": ["none", "temporary", "permanent"]}, "code": {"type": "string"}, "message": {"type": "string"},
-      "source": {"type": "string"}, "age_s": {"type": "integer"}, "queue": {"type": "string"}, "wait_s": {"type": "integer"}, "method": {"type": "string"}, "snapshot_hash": {"type": "string"},
+      "source": {"type": "string"}, "age_s": {"type": "integer"}, "queue": {"type": "string"}, "method": {"type": "string"}, "snapshot_hash": {"type": "string"},
+      "basis": {"enum": ["queue", "scheduler", "history", "none"], "description": "What the wait was found from; none: no estimate."},
+      "predicted_s": {"type": "integer", "description": "Before the correction."}, "correction": {"$ref": "#/components/schemas/Correction"},
+      "wait_s": {"type": "integer", "description": "Half of such jobs have started by then (p50)."}, "wait_p90_s": {"type": "integer", "description": "Nine in ten have; absent while too few have started there."},
       "rules": {"$ref": "#/components/schemas/RuleVerdict"}
     }
+  },
+  "Correction": {
+    "type": "object", "required": ["likeness", "count", "p50_ppm", "p90_ppm"], "description": "Quantiles of (actual + 60 s) / (predicted + 60 s) of past waits at the site, in millionths.",
+    "properties": {"likeness": {"enum": ["project", "size", "site"], "description": "Whose: jobs of its size and project, of its size, all of the broker's there."}, "count": {"type": "integer"}, "p50_ppm": {"type": "integer"}, "p90_ppm": {"type": "integer"}}
   },
   "Decision": {
     "type": "object", "required": ["at", "verdicts"],
@@ -155,6 +163,15 @@ const std::string_view kSchemas = R"json({
     "properties": {"by": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},
                    "rows": {"type": "array", "items": {"type": "object", "required": ["runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"],
                             "properties": {"runs": {"type": "integer"}, "elapsed_s": {"type": "integer"}, "core_seconds": {"type": "integer"}, "gpu_seconds": {"type": "integer"}, "node_seconds": {"type": "integer"}},
+                            "additionalProperties": {"type": "string"}}}}
+  },
+  "EstimateReport": {
+    "type": "object", "required": ["by", "rows"], "description": "A start up to a minute past a quantile counts as within it.",
+    "properties": {"by": {"type": "array", "items": {"type": "string"}}, "since": {"$ref": "#/components/schemas/Time"},
+                   "rows": {"type": "array", "items": {"type": "object", "required": ["starts", "estimated", "within_p50", "ranged", "within_p90", "actual_s", "predicted_s", "error_s"],
+                            "properties": {"starts": {"type": "integer"}, "estimated": {"type": "integer", "description": "Of those, with an estimate."}, "within_p50": {"type": "integer", "description": "Of those; about half."},
+                                           "ranged": {"type": "integer", "description": "With a p90."}, "within_p90": {"type": "integer", "description": "Of those; about nine in ten."}, "actual_s": {"type": "integer", "description": "Median wait."},
+                                           "predicted_s": {"type": ["integer", "null"], "description": "Median p50."}, "error_s": {"type": ["integer", "null"], "description": "Median of |actual - p50|."}},
                             "additionalProperties": {"type": "string"}}}}
   },
   "Site": {

@@ -41,6 +41,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/changes/{id}/approve", "approveChange", "A second person's yes, an operator's", false, approve_change},
     {"POST", "/v1/changes/{id}/reject", "rejectChange", "A no, or the proposer's withdrawal", false, reject_change},
     {"GET", "/v1/reports/usage", "reportUsage", "Usage, summed by what is asked for", false, report_usage, true},
+    {"GET", "/v1/reports/estimates", "reportEstimates", "Predicted waits against what became of them", false, report_estimates,
+     true},
     {"POST", "/v1/tokens", "createToken", "Make an API token; it is shown this once", false, create_token},
     {"GET", "/v1/tokens", "listTokens", "The API tokens, without their secrets", false, list_tokens},
     {"DELETE", "/v1/tokens/{id}", "revokeToken", "Revoke an API token, from now on", false, revoke_token},

@@ -79,6 +79,7 @@ async::Task<http::Response> approve_change(Exchange exchange);
 async::Task<http::Response> reject_change(Exchange exchange);
 // reports.cpp
 async::Task<http::Response> report_usage(Exchange exchange);
+async::Task<http::Response> report_estimates(Exchange exchange);
 // tokens.cpp
 async::Task<http::Response> create_token(Exchange exchange);
 async::Task<http::Response> list_tokens(Exchange exchange);

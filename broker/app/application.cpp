@@ -271,7 +271,8 @@ int run(Start start) {
                            .sites = **store,
                            .accounts = accounts,
                            .log = log,
-                           .datasets = store->get()},
+                           .datasets = store->get(),
+                           .estimates = store->get()},
                           engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(sites));
     regulate(engine, std::move(start.regulations), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
@@ -280,6 +281,7 @@ int run(Start start) {
                   .jobs = **store,
                   .usage = **store,
                   .datasets = **store,
+                  .estimates = **store,
                   .catalogue = catalogue,
                   .tokens = tokens,
                   .scheduler = scheduler,

@@ -73,6 +73,12 @@ constexpr Option kUsage[] = {
     {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
     kJson,
 };
+constexpr Option kEstimates[] = {
+    {.name = "--by", .value = "WHAT", .help = "Group by site, class, project, basis (site)", .repeated = true},
+    {.name = "--since", .value = "D", .help = "Starts at D or later: 2026-11-01, or 30d for the last 30 days"},
+    {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
+    kJson,
+};
 constexpr Option kTokenCreate[] = {
     {.name = "--user", .value = "U", .help = "Whose token: U is local:U to the broker"},
     {.name = "--role", .value = "R", .help = "user (default), operator or auditor"},
@@ -168,6 +174,8 @@ constexpr Command kCommands[] = {
     {"site resume", "SITE", "Send a site jobs again (operators).", "hansa site resume alpha", kJsonOnly, 1, 1, site_resume},
     {"report usage", "", "Sum up what was used.",
      "hansa report usage --by project,site --from 2026-11-01 --to 2026-12-01 --format csv", kUsage, 0, 0, report_usage},
+    {"report estimates", "", "Compare predicted waits with what became of them.",
+     "hansa report estimates --by site,class --since 30d", kEstimates, 0, 0, report_estimates},
     {"token create", "", "Make an API token (operators). Prints it, this once.",
      "hansa token create --user alice --expires 90d > alice.token", kTokenCreate, 0, 0, token_create},
     {"token list", "", "List the API tokens, without their secrets (operators).", "hansa token list", kJsonOnly, 0, 0,

@@ -25,6 +25,7 @@ Result<ExitStatus> site_show(Session& session, const Invocation& call);
 Result<ExitStatus> site_drain(Session& session, const Invocation& call);
 Result<ExitStatus> site_resume(Session& session, const Invocation& call);
 Result<ExitStatus> report_usage(Session& session, const Invocation& call);
+Result<ExitStatus> report_estimates(Session& session, const Invocation& call);
 Result<ExitStatus> token_create(Session& session, const Invocation& call);
 Result<ExitStatus> token_list(Session& session, const Invocation& call);
 Result<ExitStatus> token_revoke(Session& session, const Invocation& call);

@@ -12,6 +12,8 @@ namespace {
 
 constexpr const char* kFigures[] = {"runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"};
 
+}  // namespace
+
 std::vector<std::string> grouped_by(const Json& report) {
   std::vector<std::string> keys;
   if (const auto& by = member(report, "by"); by.is_array()) {
@@ -22,14 +24,13 @@ std::vector<std::string> grouped_by(const Json& report) {
   return keys;
 }
 
-std::string upper(std::string text) {
+std::string title_of(std::string_view key) {
+  auto text = printable(key);
   for (auto& c : text) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
   return text;
 }
-
-}  // namespace
 
 std::string usage_csv(const Json& report) {
   const auto keys = grouped_by(report);
@@ -51,7 +52,7 @@ std::string usage_csv(const Json& report) {
 std::string usage_table(const Json& report, const Look& look) {
   const auto keys = grouped_by(report);
   std::vector<std::string> titles;
-  for (const auto& key : keys) titles.push_back(upper(printable(key)));
+  for (const auto& key : keys) titles.push_back(title_of(key));
   std::vector<Column> columns;
   for (const auto& title : titles) columns.push_back({title, false, true});
   for (const auto* title : {"RUNS", "ELAPSED", "CORE-SECONDS", "GPU-SECONDS", "NODE-SECONDS"}) columns.push_back({title, true});

@@ -40,7 +40,9 @@ _hansa() {
     --policy) COMPREPLY=($(compgen -W "hansa home random shortest-queue earliest-start redundant merged" -- "$cur")); return ;;
     --role) COMPREPLY=($(compgen -W "user operator auditor" -- "$cur")); return ;;
     --as) COMPREPLY=($(compgen -W "lost" -- "$cur")); return ;;
-    --by) COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
+    --by)
+      [[ $command == "report estimates" ]] && COMPREPLY=($(compgen -W "site class project basis" -- "$cur")) && return
+      COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
       --load | --seeds | --sample | --add-capacity | --size | --files | --sha256 | --owner | --root | --path) return ;;
@@ -50,7 +52,7 @@ _hansa() {
   case $command in
     "") options=$commands ;;
     site) options="show drain resume" ;;
-    report) options="usage" ;;
+    report) options="usage estimates" ;;
     data) options="add list show label owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
     token) options="create list revoke" ;;
@@ -65,6 +67,7 @@ _hansa() {
     resolve) options="--as --reason --json" ;;
     "site drain") options="--reason --json" ;;
     "report usage") options="--by --from --to --format --json" ;;
+    "report estimates") options="--by --since --format --json" ;;
     "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;
     "data list") options="--label --project --owner --limit --all --json" ;;
     "data label" | "data owner" | "data approve" | "data reject") options="--reason --json" ;;

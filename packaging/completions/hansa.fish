@@ -49,14 +49,14 @@ complete -c hansa -n '__hansa_is ""' -a simulate -d "Play a trace of jobs at sim
 complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or explain its keys"
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show drain resume"
-complete -c hansa -n '__hansa_is report' -a usage
+complete -c hansa -n '__hansa_is report' -a "usage estimates"
 complete -c hansa -n '__hansa_is data' -a "add list show label owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "data add" "data list" "data show" "data label" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -90,7 +90,9 @@ complete -c hansa -n '__hansa_is resolve "site drain" "data add" "data label" "d
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
 complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"
-complete -c hansa -n '__hansa_is "report usage"' -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "report usage" "report estimates"' -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "report estimates"' -l by -x -a "site class project basis"
+complete -c hansa -n '__hansa_is "report estimates"' -l since -x -d "Starts at or after"
 complete -c hansa -n '__hansa_is "data add" "data list"' -l label -x -a "open internal personal health trade-secret export-controlled"
 complete -c hansa -n '__hansa_is "data label"' -a "open internal personal health trade-secret export-controlled"
 complete -c hansa -n '__hansa_is "data add"' -l size -x -d "In bytes"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as what a broker, or whoever listens in its place, answers to `hansa`: a response or an error that says what is
 // known, and nothing in the text made of it reaches the terminal but what is printable.
+#include "broker/cli/estimate_report.hpp"
 #include "broker/cli/explanation.hpp"
 #include "broker/cli/job_watch.hpp"
 #include "broker/cli/usage_report.hpp"
@@ -58,6 +59,8 @@ void show(const Json& json, int status) {
   require_printable(cli::state_sentence(json, from_unix_seconds(1'800'000'000)));
   require_printable(cli::usage_table(json, narrow));
   require(cli::usage_csv(json).ends_with("\r\n"));
+  require_printable(cli::estimates_table(json, narrow));
+  require(cli::estimates_csv(json).ends_with("\r\n"));
   require(is_utf8(cli::clipped(cli::shown(json, "detail"), 20)));
 }
 

@@ -69,7 +69,8 @@ class ApiUnderTest {
                                                                      .sites = *store_,
                                                                      .accounts = accounts_,
                                                                      .log = log_,
-                                                                     .datasets = store_.get()},
+                                                                     .datasets = store_.get(),
+                                                                     .estimates = store_.get()},
                                                engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
@@ -77,6 +78,7 @@ class ApiUnderTest {
                                             .jobs = *store_,
                                             .usage = *store_,
                                             .datasets = *store_,
+                                            .estimates = *store_,
                                             .catalogue = *catalogue_,
                                             .tokens = *tokens_,
                                             .scheduler = time,

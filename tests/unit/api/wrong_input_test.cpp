@@ -40,6 +40,10 @@ TEST_CASE("every fault of a query is told, with what is meant or allowed") {
       {"/v1/reports/usage?by=projct", "?by", "\"projct\" is no thing to sum by (did you mean \"project\"?); one of: project"},
       {"/v1/reports/usage?by=site,project,site", "?by", "names site twice"},
       {"/v1/reports/usage?from=2026-02-01&to=2026-01-01", "?to", "must be later than from"},
+      {"/v1/reports/estimates?by=sight", "?by",
+       "\"sight\" is no thing to group by (did you mean \"site\"?); one of: site, class"},
+      {"/v1/reports/estimates?by=class,class", "?by", "names class twice"},
+      {"/v1/reports/estimates?since=soon", "?since", ""},
       {"/v1/events?after=x", "?after", "must be a whole number"},
   };
   for (const auto& [target, place, told] : kTable) {
@@ -131,6 +135,15 @@ TEST_CASE("another's job is none, whatever is asked of it; in lists and reports 
     CHECK(broker.call(reader, "GET", "/v1/jobs?owner=local:bob").body["jobs"].empty());
     CHECK(broker.call(reader, "GET", "/v1/jobs/" + id).status == 200);
   }
+  broker.time.advance(Milliseconds{120'000});  // it has started
+  const auto starts = [&](const char* who) {
+    const auto rows = broker.call(who, "GET", "/v1/reports/estimates?by=site,class,project,basis").body["rows"];
+    return rows.empty() ? Json(0) : rows[0]["starts"];
+  };
+  CHECK(starts("alice") == 1);
+  CHECK(starts("bob") == 0);
+  CHECK(starts("auditor") == 1);
+  CHECK(starts("operator") == 1);
 }
 
 TEST_CASE("without a token only what is open answers, and a role is told what it lacks") {

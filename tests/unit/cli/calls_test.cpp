@@ -197,6 +197,7 @@ TEST_CASE("what answers but is no broker is told from one, by every command", "[
       {"sites"},
       {"site", "show", "a"},
       {"report", "usage"},
+      {"report", "estimates"},
       {"data", "add", "a"},
       {"data", "list"},
       {"data", "show", "a"},
