@@ -121,7 +121,8 @@ ports::JobStatus to_status(const QueueRow& row) {
   const bool had_nodes = !row.nodes.empty();
   switch (status.phase) {
     case ports::Phase::queued:
-      status.pending_reason = row.reason;  // a start time here is only the scheduler's plan
+      status.pending_reason = row.reason;
+      status.expected_start = row.starts_at;  // only the scheduler's plan: what squeue --start shows
       break;
     case ports::Phase::running:
     case ports::Phase::finishing: status.started_at = row.starts_at; break;

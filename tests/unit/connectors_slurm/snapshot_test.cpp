@@ -122,6 +122,32 @@ TEST_CASE("snapshot: running work on its nodes, waiting work in order") {
   CHECK(snapshot.reservations[0].nodes == std::vector<std::uint32_t>{1});
 }
 
+TEST_CASE("snapshot: where jobs are private, what is allocated tells whether we see those of others") {
+  auto inventory = parse_inventory(capture("22.05", "asked.scontrol.out"));
+  inventory.configuration.hides_jobs = true;
+  auto jobs = parse_squeue(capture("22.05", "asked.squeue.out"), test::kSeparator);
+  const auto sees_everyone = [&] {
+    return build_snapshot(inventory, inventory.configuration, jobs, from_unix_seconds(1795348240)).sees_everyone;
+  };
+  CHECK(sees_everyone());  // an operator's account
+  std::erase_if(jobs.rows, [](const QueueRow& row) { return row.id == "48"; });
+  CHECK_FALSE(sees_everyone());
+  for (auto& node : inventory.nodes) node.allocated = 0;
+  CHECK(sees_everyone());  // there is nobody
+}
+
+TEST_CASE("a start that squeue plans is told as a plan") {
+  QueueRow row;
+  row.id = "7";
+  row.state = "PENDING";
+  row.starts_at = from_unix_seconds(1'000);
+  CHECK(to_status(row).expected_start == from_unix_seconds(1'000));
+  CHECK_FALSE(to_status(row).started_at);
+  row.state = "RUNNING";
+  CHECK_FALSE(to_status(row).expected_start);
+  CHECK(to_status(row).started_at == from_unix_seconds(1'000));
+}
+
 TEST_CASE("snapshot: a hidden reservation takes its nodes, a visible one says until when") {
   const std::string node = "NodeName=n CPUTot=1 RealMemory=1 State=IDLE+RESERVED\n";
   const auto usable = [](const std::string& text) {
