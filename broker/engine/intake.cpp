@@ -52,12 +52,40 @@ Result<ProjectId> Intake::project_for(const Principal& person, const ProjectId& 
   return asked;
 }
 
+Result<void> Intake::admit(const Principal& owner, std::vector<domain::Submission>& submissions) const {
+  if (active_.load(std::memory_order_relaxed) + submissions.size() > options_.active_jobs) {
+    return fail(ErrorKind::rate_limited, "TOO_MANY_JOBS",
+                "the broker holds " + std::to_string(options_.active_jobs) +
+                    " jobs that are not over; submit again when some have ended");
+  }
+  for (auto& [spec, payload] : submissions) {
+    auto project = project_for(owner, spec.project);
+    if (!project) return std::unexpected(project.error());
+    spec.project = std::move(*project);
+    if (auto allowed = rules_.may_take(owner, spec, clock_.now_utc()); !allowed) return allowed;
+  }
+  return {};
+}
+
+async::Task<Acceptance> Intake::as_they_are(std::vector<JobId> jobs) const {
+  Acceptance known{.repeated = true};
+  for (const auto& id : jobs) {
+    auto job = co_await store_.job(id);
+    if (!job) co_return std::unexpected(job.error());
+    known.jobs.push_back(std::move(*job));
+  }
+  co_return known;
+}
+
 async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Submission> submissions,
                                        std::optional<ports::Idempotency> idempotency) {
-  if (active_.load(std::memory_order_relaxed) + submissions.size() > options_.active_jobs) {
-    co_return fail(ErrorKind::rate_limited, "TOO_MANY_JOBS",
-                   "the broker holds " + std::to_string(options_.active_jobs) +
-                       " jobs that are not over; submit again when some have ended");
+  if (auto admitted = admit(owner, submissions); !admitted) {
+    if (idempotency) {
+      auto known = co_await store_.accepted_under(std::move(owner), std::move(*idempotency));
+      if (!known) co_return std::unexpected(known.error());
+      if (*known) co_return co_await as_they_are(std::move((*known)->ids));
+    }
+    co_return std::unexpected(admitted.error());
   }
   std::vector<ports::NewJob> jobs;
   std::vector<domain::Job> accepted;
@@ -70,11 +98,6 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
     ~Courier() { deliver(std::move(delivery)); }
   } courier{deliver_, {}};
   for (auto& submission : submissions) {
-    auto project = project_for(owner, submission.spec.project);
-    if (!project) co_return std::unexpected(project.error());
-    submission.spec.project = std::move(*project);
-    if (auto allowed = rules_.may_take(owner, submission.spec, clock_.now_utc()); !allowed)
-      co_return std::unexpected(allowed.error());
     auto job = domain::new_job(ids_.next(), options_.epoch, clock_.now_utc(),
                                {.owner = owner, .broker_id = options_.broker_id, .spec = std::move(submission.spec)});
     accepted.push_back(job);
@@ -100,13 +123,7 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
     courier.delivery.jobs = accepted;
     co_return Acceptance{.jobs = std::move(accepted)};
   }
-  Acceptance known{.repeated = true};
-  for (const auto& id : answer->ids) {
-    auto job = co_await store_.job(id);
-    if (!job) co_return std::unexpected(job.error());
-    known.jobs.push_back(std::move(*job));
-  }
-  co_return known;
+  co_return co_await as_they_are(std::move(answer->ids));
 }
 
 }  // namespace hansa::engine

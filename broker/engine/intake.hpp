@@ -48,7 +48,8 @@ class Intake {
   [[nodiscard]] Result<ProjectId> project_for(const Principal& person, const ProjectId& asked) const;
 
   /// All or none, in order. A project may be left empty by a member of exactly one. Errors beside the store's: those of
-  /// project_for, permission_denied (RULES_DENY), unavailable (TOO_MANY_JOBS).
+  /// project_for, permission_denied (RULES_DENY), rate_limited (TOO_MANY_JOBS). A repeated request, whose first answer may have
+  /// been lost, gets none of these: what was taken is taken, whatever the rules and the limits say now.
   async::Task<Acceptance> accept(Principal owner, std::vector<domain::Submission> submissions,
                                  std::optional<ports::Idempotency> idempotency);
 
@@ -56,6 +57,10 @@ class Intake {
   void active_jobs(std::size_t count) { active_.store(count, std::memory_order_relaxed); }
 
  private:
+  /// Whether all of them may be taken now; each gets its project.
+  Result<void> admit(const Principal& owner, std::vector<domain::Submission>& submissions) const;
+  async::Task<Acceptance> as_they_are(std::vector<JobId> jobs) const;
+
   const Clock& clock_;
   UlidSource& ids_;
   const EngineOptions& options_;

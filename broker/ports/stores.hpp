@@ -66,6 +66,9 @@ class JobStore {
   /// code IDEMPOTENCY_KEY_REUSED.
   virtual async::Task<AcceptedJobs> accept_jobs(std::vector<NewJob> jobs, std::optional<Idempotency> idempotency) = 0;
 
+  /// What accept_jobs would answer to a known key; none: it is not known. As that, it sees what was asked before it.
+  virtual async::Task<std::optional<AcceptedJobs>> accepted_under(Principal owner, Idempotency idempotency) = 0;
+
   /// Refused (conflict) if the stored job is not at the version before the events (STALE_VERSION) or was written by a later
   /// epoch (STALE_EPOCH).
   virtual async::Task<> record(JobChange change) = 0;

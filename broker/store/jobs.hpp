@@ -51,6 +51,8 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
 Result<RecordRequest> prepare_record(ports::JobChange change);
 
 Result<ports::AcceptedJobs> accept_jobs(Connection& db, const AcceptRequest& request);
+Result<std::optional<ports::AcceptedJobs>> accepted_under(Connection& db, const Principal& owner,
+                                                          const ports::Idempotency& idempotency);
 Result<void> record(Connection& db, const RecordRequest& request);
 
 Result<domain::Job> read_job(Connection& db, JobId id);

@@ -68,17 +68,6 @@ std::optional<ports::AcceptedJobs> earlier_answer(Connection& db, std::int64_t f
   return earlier;
 }
 
-Result<std::optional<ports::AcceptedJobs>> look_up_key(Connection& db, const ports::Idempotency& idempotency,
-                                                       const Principal& owner) {
-  auto row = db.query(kSelectKey, idempotency.key, owner);
-  if (!row.next()) return std::nullopt;
-  if (row.text(0) != idempotency.request_hash) {
-    return fail(ErrorKind::conflict, "IDEMPOTENCY_KEY_REUSED",
-                "this Idempotency-Key was used for another request: repeat that request unchanged, or use a new key");
-  }
-  return earlier_answer(db, row.integer(1), row.integer(2));
-}
-
 void put_attempt(Connection& db, std::int64_t row, const Attempt& attempt) {
   db.execute(kPutAttempt, row, attempt.number, attempt.site, attempt.queue, attempt.account, attempt.scheduler_account,
              to_string(attempt.state), attempt.intended_at, attempt.site_job_id, attempt.sends, attempt.sealed,
@@ -221,11 +210,22 @@ Result<RecordRequest> prepare_record(ports::JobChange change) {
   return request;
 }
 
+Result<std::optional<ports::AcceptedJobs>> accepted_under(Connection& db, const Principal& owner,
+                                                          const ports::Idempotency& idempotency) {
+  auto row = db.query(kSelectKey, idempotency.key, owner);
+  if (!row.next()) return std::nullopt;
+  if (row.text(0) != idempotency.request_hash) {
+    return fail(ErrorKind::conflict, "IDEMPOTENCY_KEY_REUSED",
+                "this Idempotency-Key was used for another request: repeat that request unchanged, or use a new key");
+  }
+  return earlier_answer(db, row.integer(1), row.integer(2));
+}
+
 Result<ports::AcceptedJobs> accept_jobs(Connection& db, const AcceptRequest& request) {
   const auto& idempotency = request.idempotency;
   const auto& owner = request.entries.front().job.owner;
   if (idempotency) {
-    auto known = look_up_key(db, *idempotency, owner);
+    auto known = accepted_under(db, owner, *idempotency);
     if (!known) return std::unexpected(known.error());
     if (*known) return std::move(**known);
   }

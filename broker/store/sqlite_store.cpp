@@ -211,6 +211,13 @@ Task<ports::AcceptedJobs> SqliteStore::accept_jobs(std::vector<ports::NewJob> jo
       bytes, [request = std::move(*request)](Connection& db) { return store::accept_jobs(db, request); });
 }
 
+Task<std::optional<ports::AcceptedJobs>> SqliteStore::accepted_under(Principal owner, ports::Idempotency idempotency) {
+  co_return co_await impl_->write<std::optional<ports::AcceptedJobs>>(
+      idempotency.key.size(), [owner = std::move(owner), idempotency = std::move(idempotency)](Connection& db) {
+        return store::accepted_under(db, owner, idempotency);
+      });
+}
+
 Task<> SqliteStore::record(ports::JobChange change) {
   auto request = prepare_record(std::move(change));
   if (!request) co_return std::unexpected(std::move(request.error()));

@@ -83,6 +83,7 @@ class SqliteStore final : public ports::JobStore,
 
   async::Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs,
                                                std::optional<ports::Idempotency> idempotency) override;
+  async::Task<std::optional<ports::AcceptedJobs>> accepted_under(Principal owner, ports::Idempotency idempotency) override;
   async::Task<> record(ports::JobChange change) override;
   async::Task<domain::Job> job(JobId id) override;
   async::Task<domain::JobPayload> payload(JobId id) override;

@@ -26,6 +26,9 @@ class ForwardingStore : public Stores {
   Task<ports::AcceptedJobs> accept_jobs(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> key) override {
     return jobs_.accept_jobs(std::move(jobs), std::move(key));
   }
+  Task<std::optional<ports::AcceptedJobs>> accepted_under(Principal owner, ports::Idempotency key) override {
+    return jobs_.accepted_under(std::move(owner), std::move(key));
+  }
   Task<> record(ports::JobChange change) override { return jobs_.record(std::move(change)); }
   Task<domain::Job> job(JobId id) override { return jobs_.job(id); }
   Task<domain::JobPayload> payload(JobId id) override { return jobs_.payload(id); }

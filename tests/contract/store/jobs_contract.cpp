@@ -135,6 +135,14 @@ TEST_CASE("an idempotency key stands for one request of one person, also after a
     REQUIRE(again);
     CHECK(again->repeated);
     CHECK(again->ids == accepted_first->ids);
+    const auto known = store->wait(store->jobs().accepted_under(Principal("local:alice"), ports::Idempotency{"key-1", kHash}));
+    REQUIRE((known && *known));
+    CHECK((*known)->repeated);
+    CHECK((*known)->ids == accepted_first->ids);
+    CHECK(store->wait(store->jobs().accepted_under(Principal("local:bob"), ports::Idempotency{"key-1", kHash})).value() ==
+          std::nullopt);
+    CHECK(code_of(store->wait(store->jobs().accepted_under(Principal("local:alice"), ports::Idempotency{"key-1", kOtherHash}))) ==
+          "IDEMPOTENCY_KEY_REUSED");
     const auto other = store->wait(store->jobs().accept_jobs({new_job()}, ports::Idempotency{"key-1", kOtherHash}));
     REQUIRE_FALSE(other);
     CHECK(other.error().kind == ErrorKind::conflict);

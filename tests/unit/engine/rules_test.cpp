@@ -116,6 +116,23 @@ TEST_CASE("what the broker may not hold is refused before anything of it is stor
   CHECK(w.ask(w.engine().consider(Principal("local:alice"), spec)));
 }
 
+TEST_CASE("what was taken is taken: its repetition gets its jobs, whatever is denied by now", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.regulate(good_law());
+  const auto taken = w.try_submit({{.key = "k"}, {.key = "k"}});
+  REQUIRE(taken);
+  auto law = good_law();
+  law.lab = {fact(Attribute::project_labels, std::vector<std::string>{"health"})};
+  w.regulate(law);
+  w.restart();  // the answer was lost
+  const auto again = w.try_submit({{.key = "k"}, {.key = "k"}});
+  REQUIRE(again);
+  CHECK(again->repeated);
+  REQUIRE(again->jobs.size() == 2);
+  CHECK(again->jobs[1].id == taken->jobs[1].id);
+  CHECK(w.try_submit({{.key = "another"}}).error().code == "RULES_DENY");
+}
+
 TEST_CASE("what a submission says of itself can only make the broker refuse", "[engine]") {
   World w({{.id = "alpha"}});
   auto law = good_law();
