@@ -20,7 +20,7 @@ domain::Labels labels(std::initializer_list<const char*> words) {
   return set;
 }
 
-DatasetChange change(const Dataset& dataset, DatasetChangeBody body, const char* by = "local:alice") {
+DatasetChange dataset_change(const Dataset& dataset, DatasetChangeBody body, const char* by = "local:alice") {
   DatasetChange made{.id = next_id(),
                      .dataset = dataset.id,
                      .version = dataset.version + 1,
@@ -54,7 +54,7 @@ struct Traits {
 };
 
 DatasetChange registration(const Traits& traits) {
-  return change(
+  return dataset_change(
       {.id = DatasetId(traits.id)},
       domain::Registered{
           .owner = Principal(traits.owner),
@@ -121,10 +121,12 @@ TEST_CASE("a dataset with its replicas is there as it was recorded, also after a
   auto store = next_store();
   auto dataset = registered(*store);
   CHECK(stored(*store) == dataset);
-  REQUIRE(record(*store, dataset, change(dataset, domain::ReplicaAdded{SiteId("beta"), domain::RootName("r"), "p/\xC3\xA5"}))
+  REQUIRE(
+      record(*store, dataset, dataset_change(dataset, domain::ReplicaAdded{SiteId("beta"), domain::RootName("r"), "p/\xC3\xA5"}))
+          .empty());
+  REQUIRE(record(*store, dataset, dataset_change(dataset, domain::ReplicaAdded{SiteId("alpha"), domain::RootName("s"), "q"}))
               .empty());
-  REQUIRE(record(*store, dataset, change(dataset, domain::ReplicaAdded{SiteId("alpha"), domain::RootName("s"), "q"})).empty());
-  const auto verified = change(
+  const auto verified = dataset_change(
       dataset, domain::ReplicaVerified{SiteId("beta"), dataset.replica_at(SiteId("beta"))->added, at(400), at(900)}, "local:bob");
   REQUIRE(record(*store, dataset, verified).empty());
   CHECK_FALSE(stored(*store).replica_at(SiteId("beta"))->verified);  // it waits
@@ -134,22 +136,24 @@ TEST_CASE("a dataset with its replicas is there as it was recorded, also after a
         domain::Verification{.by = Principal("local:bob"), .at = at(400), .expires_at = at(900)});
   store->reopen();
   CHECK(stored(*store) == dataset);
-  REQUIRE(record(*store, dataset, change(dataset, domain::ReplicaRemoved{SiteId("beta")})).empty());
+  REQUIRE(record(*store, dataset, dataset_change(dataset, domain::ReplicaRemoved{SiteId("beta")})).empty());
   CHECK(stored(*store).replicas.size() == 1);
 }
 
 TEST_CASE("the log alone gives the dataset again") {
   auto store = next_store();
   auto dataset = registered(*store);
-  REQUIRE(record(*store, dataset, change(dataset, domain::ReplicaAdded{SiteId("alpha"), domain::RootName("r"), "p"})).empty());
-  const auto open = change(dataset, domain::Relabelled{labels({"personal"}), labels({"open"})});
+  REQUIRE(record(*store, dataset, dataset_change(dataset, domain::ReplicaAdded{SiteId("alpha"), domain::RootName("r"), "p"}))
+              .empty());
+  const auto open = dataset_change(dataset, domain::Relabelled{labels({"personal"}), labels({"open"})});
   REQUIRE(record(*store, dataset, open).empty());
-  const auto given = change(dataset, domain::OwnerChanged{Principal("local:alice"), Principal("local:bob")});
+  const auto given = dataset_change(dataset, domain::OwnerChanged{Principal("local:alice"), Principal("local:bob")});
   REQUIRE(record(*store, dataset, given).empty());
   REQUIRE(rule(*store, dataset, given, true).empty());
   REQUIRE(rule(*store, dataset, open, false).empty());
   REQUIRE(
-      record(*store, dataset, change(dataset, domain::Relabelled{labels({"personal"}), labels({"health", "personal"})})).empty());
+      record(*store, dataset, dataset_change(dataset, domain::Relabelled{labels({"personal"}), labels({"health", "personal"})}))
+          .empty());
   store->reopen();
 
   // In the order of their versions: changes where they took effect at once, else their rulings.
@@ -181,7 +185,7 @@ TEST_CASE("the log alone gives the dataset again") {
 TEST_CASE("changes and rulings are kept whole, newest first") {
   auto store = next_store();
   auto dataset = registered(*store);
-  auto waits = change(dataset, domain::Relabelled{labels({"personal"}), labels({"open"})});
+  auto waits = dataset_change(dataset, domain::Relabelled{labels({"personal"}), labels({"open"})});
   REQUIRE(record(*store, dataset, waits).empty());
   store->reopen();
   const auto log = changes(*store);
@@ -202,7 +206,7 @@ TEST_CASE("a change is ruled on once, never by whoever made it, and only if it w
   auto store = next_store();
   auto dataset = registered(*store);
   const auto first = changes(*store).front();
-  const auto waits = change(dataset, domain::Relabelled{labels({"personal"}), labels({"open"})}, "local:op");
+  const auto waits = dataset_change(dataset, domain::Relabelled{labels({"personal"}), labels({"open"})}, "local:op");
   REQUIRE(record(*store, dataset, waits).empty());
   const auto before = dataset;
   CHECK(rule(*store, dataset, waits, true, "local:op") == "STORE_CONFLICT");
@@ -219,13 +223,14 @@ TEST_CASE("a step is recorded only on top of the version it was made from, whole
   auto store = next_store();
   auto dataset = registered(*store);
   auto stale = dataset;
-  REQUIRE(record(*store, dataset, change(dataset, domain::ReplicaAdded{SiteId("alpha"), domain::RootName("r"), "p"})).empty());
-  CHECK(record(*store, stale, change(stale, domain::Relabelled{labels({"personal"}), labels({"health", "personal"})})) ==
+  REQUIRE(record(*store, dataset, dataset_change(dataset, domain::ReplicaAdded{SiteId("alpha"), domain::RootName("r"), "p"}))
+              .empty());
+  CHECK(record(*store, stale, dataset_change(stale, domain::Relabelled{labels({"personal"}), labels({"health", "personal"})})) ==
         "STALE_VERSION");
   CHECK(stored(*store) == dataset);
   CHECK(changes(*store).size() == 2);
   Dataset unknown{.id = DatasetId("d9"), .version = 3};
-  CHECK(record(*store, unknown, change(unknown, domain::OwnerChanged{Principal(""), Principal("x")})) == "STALE_VERSION");
+  CHECK(record(*store, unknown, dataset_change(unknown, domain::OwnerChanged{Principal(""), Principal("x")})) == "STALE_VERSION");
 }
 
 TEST_CASE("an id is taken once; the same contents are not registered again with less than their labels") {
@@ -269,9 +274,9 @@ TEST_CASE("changes are listed by dataset, state and page, and to whom the datase
   auto store = next_store();
   auto mine = registered(*store, {.id = "mine", .hash = '1'});
   auto theirs = registered(*store, {.id = "theirs", .owner = "local:bob", .project = "climate", .hash = '2'});
-  const auto waits = change(mine, domain::Relabelled{labels({"personal"}), labels({"open"})});
+  const auto waits = dataset_change(mine, domain::Relabelled{labels({"personal"}), labels({"open"})});
   REQUIRE(record(*store, mine, waits).empty());
-  const auto given = change(theirs, domain::OwnerChanged{Principal("local:bob"), Principal("local:alice")}, "local:bob");
+  const auto given = dataset_change(theirs, domain::OwnerChanged{Principal("local:bob"), Principal("local:alice")}, "local:bob");
   REQUIRE(record(*store, theirs, given).empty());
   CHECK(changes(*store).size() == 4);
   CHECK(changes(*store, {.dataset = DatasetId("mine")}).size() == 2);

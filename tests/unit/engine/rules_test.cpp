@@ -53,7 +53,7 @@ Law good_law() {
           .alice = {}};
 }
 
-std::vector<SiteOptions> two_sites() { return {{.id = "alpha", .cores = 1}, {.id = "beta", .cores = 64}}; }
+std::vector<SiteOptions> unequal_sites() { return {{.id = "alpha", .cores = 1}, {.id = "beta", .cores = 64}}; }
 
 const domain::Verdict& verdict_at(const domain::Decision& decision, const std::string& site) {
   const auto at = std::ranges::find(decision.verdicts, SiteId(site), &domain::Verdict::site);
@@ -145,7 +145,7 @@ TEST_CASE("what a submission says of itself can only make the broker refuse", "[
 }
 
 TEST_CASE("a job goes only where the rules let it, however early another site would start it", "[engine]") {
-  World w(two_sites());
+  World w(unequal_sites());
   auto law = good_law();
   law.sites["beta"] = place("CH", "suspended");
   w.regulate(law);
@@ -173,7 +173,7 @@ TEST_CASE("a job goes only where the rules let it, however early another site wo
 }
 
 TEST_CASE("evidence that is missing or has grown old denies, and is named", "[engine]") {
-  World w(two_sites());
+  World w(unequal_sites());
   auto law = good_law();
   law.sites["alpha"] = place("FI", "member", VirtualScheduler::kStart - 29 * 24h);
   law.sites.erase("beta");
@@ -199,7 +199,7 @@ TEST_CASE("evidence that is missing or has grown old denies, and is named", "[en
 }
 
 TEST_CASE("jobs that no site may take are held until rules or facts change", "[engine]") {
-  World w(two_sites());
+  World w(unequal_sites());
   auto law = good_law();
   for (auto& [site, facts] : law.sites) facts = place("FI", "leaving");
   w.regulate(law);
@@ -275,7 +275,7 @@ TEST_CASE("what may have arrived is not sent again against the rules, but sealed
 }
 
 TEST_CASE("a job goes where a verified copy of its data is, and where their labels let it", "[engine]") {
-  World w(two_sites());
+  World w(unequal_sites());
   w.regulate(good_law());
   w.add_dataset("survey", {domain::Label("personal")});
   w.add_dataset("weather", {domain::Label("open")});
