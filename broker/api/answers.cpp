@@ -61,6 +61,21 @@ std::vector<std::string> QueryReader::list(std::string_view name) {
   return items;
 }
 
+std::vector<std::size_t> QueryReader::places_in(std::span<const std::string_view> names) {
+  std::vector<std::size_t> places;
+  for (const auto& name : list("by")) {
+    const auto known = std::ranges::find(names, name);
+    const auto place = static_cast<std::size_t>(known - names.begin());
+    if (known == names.end())
+      fault("by", no_such("thing to group by", name, names));
+    else if (std::ranges::find(places, place) != places.end())
+      fault("by", "names " + name + " twice");
+    else
+      places.push_back(place);
+  }
+  return places;
+}
+
 std::int64_t QueryReader::integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most) {
   const auto value = text(name);
   if (!value) return fallback;

@@ -25,10 +25,21 @@ class QueryReader {
   std::int64_t integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most);
   std::optional<UtcTime> time(std::string_view name);
   bool flag(std::string_view name);
+  /// A report's "by", in the order asked; `names` are those of Group's values, `otherwise` is for a request without.
+  template <typename Group>
+  std::vector<Group> groups(std::span<const std::string_view> names, std::vector<Group> otherwise) {
+    const auto places = places_in(names);
+    if (places.empty()) return otherwise;
+    std::vector<Group> by;
+    for (const auto place : places) by.push_back(static_cast<Group>(place));
+    return by;
+  }
   void fault(std::string_view name, std::string message);
   Result<void> finish();
 
  private:
+  std::vector<std::size_t> places_in(std::span<const std::string_view> names);
+
   const http::Query& query_;
   std::vector<std::string_view> known_;
   std::vector<Fault> faults_;

@@ -1,61 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
+// The reports. Whose jobs they count: everybody's for operators and auditors, else the caller's own.
 #include "broker/api/answers.hpp"
 #include "broker/core/time_text.hpp"
-
-#include <algorithm>
 
 namespace hansa::api {
 
 using identity::Action;
+using ports::EstimateGroup;
 using ports::UsageGroup;
 
 namespace {
 
-// By UsageGroup's values.
-constexpr std::string_view kGroupNames[] = {"project", "owner", "site", "country", "queue", "account", "day", "month", "state"};
-static_assert(std::size(kGroupNames) == static_cast<std::size_t>(UsageGroup::state) + 1);
+// By the values of their enums.
+constexpr std::string_view kUsageGroups[] = {"project", "owner", "site", "country", "queue", "account", "day", "month", "state"};
+static_assert(std::size(kUsageGroups) == static_cast<std::size_t>(UsageGroup::state) + 1);
+constexpr std::string_view kEstimateGroups[] = {"site", "class", "project", "basis"};
+static_assert(std::size(kEstimateGroups) == static_cast<std::size_t>(EstimateGroup::basis) + 1);
+
+std::optional<Principal> whose(const Exchange& exchange) {
+  if (identity::reach(exchange.caller.role, Action::report_usage) == identity::Reach::everybody) return std::nullopt;
+  return exchange.caller.principal;
+}
+
+Json time_or_null(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
+
+template <typename Group>
+Json names_of(const std::vector<Group>& by, std::span<const std::string_view> names) {
+  auto list = Json::array();
+  for (const auto group : by) list.push_back(names[static_cast<std::size_t>(group)]);
+  return list;
+}
+
+/// The row's groups beside its figures.
+Json with_keys(Json figures, const Json& by, const std::vector<std::string>& keys) {
+  for (std::size_t i = 0; i < keys.size(); ++i) figures[by.at(i).get<std::string>()] = keys[i];
+  return figures;
+}
 
 }  // namespace
 
 async::Task<http::Response> report_usage(Exchange exchange) {
   QueryReader query(exchange.request.query);
-  ports::UsageQuery wanted{.from = query.time("from"), .to = query.time("to"), .owner = std::nullopt, .by = {}};
-  Json by = Json::array();
-  for (const auto& name : query.list("by")) {
-    const auto known = std::ranges::find(kGroupNames, name);
-    const auto group = static_cast<UsageGroup>(known - std::ranges::begin(kGroupNames));
-    if (known == std::ranges::end(kGroupNames))
-      query.fault("by", no_such("thing to sum by", name, kGroupNames));
-    else if (std::ranges::find(wanted.by, group) != wanted.by.end())
-      query.fault("by", "names " + name + " twice");
-    else
-      wanted.by.push_back(group);
-    by.push_back(name);
-  }
-  if (wanted.by.empty()) {
-    wanted.by = {UsageGroup::project, UsageGroup::site};
-    by = {"project", "site"};
-  }
+  ports::UsageQuery wanted{.from = query.time("from"), .to = query.time("to"), .owner = whose(exchange), .by = {}};
+  wanted.by = query.groups<UsageGroup>(kUsageGroups, {UsageGroup::project, UsageGroup::site});
   if (wanted.from && wanted.to && *wanted.to <= *wanted.from) query.fault("to", "must be later than from");
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  if (identity::reach(exchange.caller.role, Action::report_usage) != identity::Reach::everybody)
-    wanted.owner = exchange.caller.principal;
 
-  const auto time = [](const std::optional<UtcTime>& t) { return t ? Json(format_utc(*t)) : Json(); };
-  const auto from = wanted.from, to = wanted.to;
+  Json report{{"by", names_of(wanted.by, kUsageGroups)}, {"from", time_or_null(wanted.from)}, {"to", time_or_null(wanted.to)}};
   auto rows = co_await exchange.api.parts().usage.usage_report(std::move(wanted));
   if (!rows) co_return std::unexpected(rows.error());
-  Json list = Json::array();
+  auto& list = report["rows"] = Json::array();
   for (const auto& row : *rows) {
-    Json entry{{"runs", row.runs},
-               {"elapsed_s", row.elapsed.count()},
-               {"core_seconds", row.core_seconds.value},
-               {"gpu_seconds", row.gpu_seconds.value},
-               {"node_seconds", row.node_seconds.value}};
-    for (std::size_t i = 0; i < row.keys.size() && i < by.size(); ++i) entry[by[i].get<std::string>()] = row.keys[i];
-    list.push_back(std::move(entry));
+    list.push_back(with_keys({{"runs", row.runs},
+                              {"elapsed_s", row.elapsed.count()},
+                              {"core_seconds", row.core_seconds.value},
+                              {"gpu_seconds", row.gpu_seconds.value},
+                              {"node_seconds", row.node_seconds.value}},
+                             report["by"], row.keys));
   }
-  co_return json_answer(200, {{"by", by}, {"from", time(from)}, {"to", time(to)}, {"rows", std::move(list)}});
+  co_return json_answer(200, report);
+}
+
+async::Task<http::Response> report_estimates(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  ports::EstimateQuery wanted{.since = query.time("since"), .owner = whose(exchange), .by = {}};
+  wanted.by = query.groups<EstimateGroup>(kEstimateGroups, {EstimateGroup::site});
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+
+  Json report{{"by", names_of(wanted.by, kEstimateGroups)}, {"since", time_or_null(wanted.since)}};
+  auto rows = co_await exchange.api.parts().estimates.estimate_report(std::move(wanted));
+  if (!rows) co_return std::unexpected(rows.error());
+  const auto seconds = [](const std::optional<Seconds>& s) { return s ? Json(s->count()) : Json(); };
+  auto& list = report["rows"] = Json::array();
+  for (const auto& row : *rows) {
+    list.push_back(with_keys({{"starts", row.starts},
+                              {"estimated", row.estimated},
+                              {"within_p50", row.within_p50},
+                              {"ranged", row.ranged},
+                              {"within_p90", row.within_p90},
+                              {"actual_s", row.actual.count()},
+                              {"predicted_s", seconds(row.predicted)},
+                              {"error_s", seconds(row.error)}},
+                             report["by"], row.keys));
+  }
+  co_return json_answer(200, report);
 }
 
 }  // namespace hansa::api

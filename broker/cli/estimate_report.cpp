@@ -2,8 +2,7 @@
 #include "broker/cli/estimate_report.hpp"
 
 #include "broker/cli/commands.hpp"
-#include "broker/cli/submission.hpp"
-#include "broker/cli/usage_report.hpp"
+#include "broker/cli/report.hpp"
 
 #include <algorithm>
 
@@ -29,25 +28,7 @@ std::string share(const Json& row, const char* part, const char* whole) {
 
 }  // namespace
 
-std::string estimates_csv(const Json& report) {
-  const auto keys = grouped_by(report);
-  std::string out;
-  const auto field = [&](std::string_view text, bool first) { out += (first ? "" : ",") + csv_field(text); };
-  for (const auto& key : keys) field(key, &key == keys.data());
-  for (const auto* figure : kEstimateFigures) field(figure, out.empty());
-  out += "\r\n";
-  const auto& rows = member(report, "rows");
-  if (!rows.is_array()) return out;
-  for (const auto& row : rows) {
-    for (const auto& key : keys) field(raw_text(row, key.c_str()), &key == keys.data());
-    for (const auto* figure : kEstimateFigures) {
-      out += figure == kEstimateFigures[0] && keys.empty() ? "" : ",";
-      if (number(row, figure)) out += number_text(row, figure);  // "" where there is none to tell
-    }
-    out += "\r\n";
-  }
-  return out;
-}
+std::string estimates_csv(const Json& report) { return report_csv(report, kEstimateFigures); }
 
 std::string estimates_table(const Json& report, const Look& look) {
   const auto keys = grouped_by(report);
@@ -75,33 +56,12 @@ std::string estimates_table(const Json& report, const Look& look) {
 }
 
 Result<ExitStatus> report_estimates(Session& session, const Invocation& call) {
-  const auto format = call.has("--json") ? std::string_view("json") : call.value("--format").value_or("table");
-  if (format != "table" && format != "csv" && format != "json") {
-    return fail(ErrorKind::invalid_argument, "USAGE", "--format must be table, csv or json");
-  }
-  Target target("/v1/reports/estimates");
-  std::string by;
-  for (const auto key : call.values("--by")) by += (by.empty() ? "" : ",") + std::string(key);
-  if (!by.empty()) target.add("by", by);
-  if (const auto since = call.value("--since")) {
-    const auto moment = parse_moment("--since", *since, session.now(), Direction::back);
-    if (!moment) return std::unexpected(moment.error());
-    target.add("since", format_utc(*moment));
-  }
-  const auto answer = session.send("GET", target.str());
-  if (!answer) return std::unexpected(answer.error());
-  if (format == "json") {
-    session.print(answer->body);
-    return ExitStatus::done;
-  }
-  const auto report = Session::read(*answer);
-  if (!report) return std::unexpected(report.error());
-  const auto text = format == "csv" ? estimates_csv(*report) : estimates_table(*report, session.look());
-  if (text.empty())
-    session.note("no job has started in that time");
-  else
-    session.print(text);
-  return ExitStatus::done;
+  return print_report(session, call,
+                      {.path = "/v1/reports/estimates",
+                       .moments = {"--since"},
+                       .csv = estimates_csv,
+                       .table = estimates_table,
+                       .nothing = "no job has started in that time"});
 }
 
 }  // namespace hansa::cli

@@ -2,7 +2,7 @@
 #include "broker/cli/usage_report.hpp"
 
 #include "broker/cli/commands.hpp"
-#include "broker/cli/submission.hpp"
+#include "broker/cli/report.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,40 +14,7 @@ constexpr const char* kFigures[] = {"runs", "elapsed_s", "core_seconds", "gpu_se
 
 }  // namespace
 
-std::vector<std::string> grouped_by(const Json& report) {
-  std::vector<std::string> keys;
-  if (const auto& by = member(report, "by"); by.is_array()) {
-    for (const auto& key : by) {
-      if (key.is_string()) keys.push_back(key.get<std::string>());
-    }
-  }
-  return keys;
-}
-
-std::string title_of(std::string_view key) {
-  auto text = printable(key);
-  for (auto& c : text) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return text;
-}
-
-std::string usage_csv(const Json& report) {
-  const auto keys = grouped_by(report);
-  std::string out;
-  const auto field = [&](std::string_view text, bool first) { out += (first ? "" : ",") + csv_field(text); };
-  for (const auto& key : keys) field(key, &key == keys.data());
-  for (const auto* figure : kFigures) field(figure, out.empty());
-  out += "\r\n";
-  const auto& rows = member(report, "rows");
-  if (!rows.is_array()) return out;
-  for (const auto& row : rows) {
-    for (const auto& key : keys) field(raw_text(row, key.c_str()), &key == keys.data());
-    for (const auto* figure : kFigures) out += (figure == kFigures[0] && keys.empty() ? "" : ",") + number_text(row, figure);
-    out += "\r\n";
-  }
-  return out;
-}
+std::string usage_csv(const Json& report) { return report_csv(report, kFigures); }
 
 std::string usage_table(const Json& report, const Look& look) {
   const auto keys = grouped_by(report);
@@ -85,35 +52,12 @@ std::string usage_table(const Json& report, const Look& look) {
 }
 
 Result<ExitStatus> report_usage(Session& session, const Invocation& call) {
-  const auto format = call.has("--json") ? std::string_view("json") : call.value("--format").value_or("table");
-  if (format != "table" && format != "csv" && format != "json") {
-    return fail(ErrorKind::invalid_argument, "USAGE", "--format must be table, csv or json");
-  }
-  Target target("/v1/reports/usage");
-  std::string by;
-  for (const auto key : call.values("--by")) by += (by.empty() ? "" : ",") + std::string(key);
-  if (!by.empty()) target.add("by", by);
-  for (const auto& [option, parameter] : {std::pair("--from", "from"), std::pair("--to", "to")}) {
-    const auto text = call.value(option);
-    if (!text) continue;
-    const auto moment = parse_moment(option, *text, session.now(), Direction::back);
-    if (!moment) return std::unexpected(moment.error());
-    target.add(parameter, format_utc(*moment));
-  }
-  const auto answer = session.send("GET", target.str());
-  if (!answer) return std::unexpected(answer.error());
-  if (format == "json") {
-    session.print(answer->body);
-    return ExitStatus::done;
-  }
-  const auto report = Session::read(*answer);
-  if (!report) return std::unexpected(report.error());
-  const auto text = format == "csv" ? usage_csv(*report) : usage_table(*report, session.look());
-  if (text.empty())
-    session.note("no usage in that time; it is recorded once a job's site has accounted for it");
-  else
-    session.print(text);
-  return ExitStatus::done;
+  return print_report(session, call,
+                      {.path = "/v1/reports/usage",
+                       .moments = {"--from", "--to"},
+                       .csv = usage_csv,
+                       .table = usage_table,
+                       .nothing = "no usage in that time; it is recorded once a job's site has accounted for it"});
 }
 
 }  // namespace hansa::cli

@@ -6,14 +6,8 @@
 #include "broker/core/canonical_json.hpp"
 
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace hansa::cli {
-
-/// What a report is grouped by, and the title of such a column.
-std::vector<std::string> grouped_by(const Json& report);
-std::string title_of(std::string_view key);
 
 /// RFC 4180, header first.
 std::string usage_csv(const Json& report);
