@@ -35,6 +35,7 @@ MAY_USE = {
     "broker/cli": ["broker/wire", "broker/http", "config", "policies/rules", "broker/ledger", "simulation"],
     "simulation": ["broker/engine", "connectors/model"],
     "connectors/transport": ["broker/async"],
+    "connectors/mover": ["broker/ports", "connectors/transport"],
     "connectors/switch": ["broker/core"],
     "connectors/agent": ["connectors/local", "connectors/slurm", "connectors/slurmrest", "connectors/pbs", "broker/http"],
     "config": ["broker/core"],

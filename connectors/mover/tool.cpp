@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/mover/tool.hpp"
+
+#include "broker/core/encoding.hpp"
+
+#include <algorithm>
+
+namespace hansa::connectors::mover {
+namespace {
+
+constexpr const char* kHost = "replica";
+
+std::string open_folder(int descriptor) { return "/proc/self/fd/" + std::to_string(descriptor); }
+
+/// rclone's remotes come from the environment: RCLONE_CONFIG_<NAME>_<KEY>. No shell is used at the other side, no key is learnt,
+/// and no link is followed.
+std::string rclone_end(const Root& root, const std::string& path, const std::string& name, int descriptor, ToolCall& call) {
+  const auto* sftp = std::get_if<SftpRoot>(&root);
+  if (sftp == nullptr) return open_folder(descriptor);
+  const std::pair<const char*, std::string> settings[] = {
+      {"TYPE", "sftp"},       {"HOST", sftp->host},          {"PORT", std::to_string(sftp->port)},
+      {"USER", sftp->user},   {"KEY_FILE", sftp->key_file},  {"KNOWN_HOSTS_FILE", sftp->known_hosts},
+      {"SHELL_TYPE", "none"}, {"DISABLE_HASHCHECK", "true"}, {"SKIP_LINKS", "true"},
+  };
+  for (const auto& [key, value] : settings) call.environment.emplace_back("RCLONE_CONFIG_" + name + "_" + key, value);
+  return name + ":" + sftp->folder + "/" + path;
+}
+
+ToolCall rclone_call(const Order& order, const std::string& staging) {
+  ToolCall call{.argv = {order.program,
+                         "copy",
+                         "--config",
+                         "",                    // nobody's: the environment has it all
+                         "--create-empty-src-dirs",
+                         "--ignore-checksum",               // every byte is read back and hashed afterwards
+                         "--multi-thread-streams",
+                         "0",     // or a file that was cut has its full size already
+                         "--no-unicode-normalization",
+                         "--retries",
+                         "1",
+                         "--low-level-retries",
+                         "3",
+                         "--contimeout",
+                         "15s",
+                         "--timeout",
+                         "60s",
+                         "--use-json-log",
+                         "--stats",
+                         "500ms",
+                         "--stats-log-level",
+                         "NOTICE"},
+                .environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/nonexistent"}, {"LC_ALL", "C"}}};
+  if (order.most_per_second.value > 0) {
+    call.argv.insert(call.argv.end(), {"--bwlimit", std::to_string(order.most_per_second.value) + "B"});
+  }
+  call.argv.emplace_back("--");
+  call.argv.push_back(rclone_end(order.from, order.transfer.from.path, "FROM", kSourceDescriptor, call));
+  call.argv.push_back(rclone_end(order.to, staging, "TO", kDestinationDescriptor, call));
+  return call;
+}
+
+std::string rsync_end(const Root& root, const std::string& path, int descriptor) {
+  const auto* sftp = std::get_if<SftpRoot>(&root);
+  return (sftp == nullptr ? open_folder(descriptor) : std::string(kHost) + ":" + sftp->folder + "/" + path) + "/";
+}
+
+ToolCall rsync_call(const Order& order, const std::string& staging, const std::string& ssh_config) {
+  ToolCall call{
+      .argv = {order.program, "--recursive", "--times", "--omit-dir-times",
+               "--chmod=D777,F666",               // and the umask: owners' modes are no content
+               "--inplace", "--no-whole-file",  // a file that was cut is gone on with; --partial-dir has nothing after kill -9
+               "--protect-args", "--timeout=60", "--outbuf=L", "--info=progress2", "--stats", "--no-human-readable",
+               "--rsh=/usr/bin/ssh -F " + ssh_config},
+      .environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/nonexistent"}, {"LC_ALL", "C"}}};
+  if (order.most_per_second.value > 0) {
+    call.argv.push_back("--bwlimit=" + std::to_string(std::max<std::int64_t>(1, order.most_per_second.value / 1024)));
+  }
+  call.argv.emplace_back("--");
+  call.argv.push_back(rsync_end(order.from, order.transfer.from.path, kSourceDescriptor));
+  call.argv.push_back(rsync_end(order.to, staging, kDestinationDescriptor));
+  return call;
+}
+
+}  // namespace
+
+ToolCall call_of(const Order& order, const std::string& staging, const std::string& ssh_config) {
+  return order.tool == Tool::rclone ? rclone_call(order, staging) : rsync_call(order, staging, ssh_config);
+}
+
+bool keeps_name(Tool tool, std::string_view path) {
+  if (tool == Tool::rsync) return true;
+  const bool controlled = std::ranges::any_of(path, [](unsigned char c) { return c < ' ' || c == 0x7f; });
+  return !controlled && is_utf8(path) && !path.contains("\xe2\x90") && !path.contains("\xe2\x80\x9b");
+}
+
+std::string ssh_config_of(const SftpRoot& root) {
+  return std::string("Host ") + kHost + "\n  HostName " + root.host + "\n  Port " + std::to_string(root.port) + "\n  User " +
+         root.user + "\n  IdentityFile " + root.key_file + "\n  IdentitiesOnly yes\n  UserKnownHostsFile " + root.known_hosts +
+         "\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  BatchMode yes\n  ClearAllForwardings yes\n"
+         "  ConnectTimeout 15\n  ServerAliveInterval 15\n  ServerAliveCountMax 4\n";
+}
+
+}  // namespace hansa::connectors::mover
