@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/contract/mover/mover_bench.hpp"
+
+#include "broker/core/digest.hpp"
+#include "broker/domain/manifest.hpp"
+
+#include <catch2/catch.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace hansa::contract {
+
+using connectors::mover::FolderRoot;
+using connectors::mover::Root;
+using connectors::mover::Tool;
+using domain::TransferPhase;
+using domain::TransferStatus;
+
+namespace {
+
+constexpr Seconds kPatience{300};  // for a machine that has much else to do
+
+}  // namespace
+
+std::string random_bytes(std::size_t size) {
+  std::string bytes(size, '\0');
+  async::SystemRandom().fill(std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
+
+MoverBench::MoverBench(Ends ends, const fs::path& beneath) {
+  std::string pattern = beneath / "hansa-mover-XXXXXX";
+  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+  folder_ = pattern;
+  fs::create_directory(from());
+  fs::create_directory(to());
+  if (ends != Ends::folders) server_ = std::make_unique<SshServer>(folder_ / "sshd");
+  const auto root = [&](bool remote, const fs::path& folder) -> Root {
+    return remote ? Root(server_->root(folder)) : Root(FolderRoot{.folder = folder});
+  };
+  const auto tool = tool_under_test();
+  options_ = {.program = HANSA_MOVE_RUN,
+              .spool = folder_ / "spool",
+              .tool = tool,
+              .tool_program = tool == Tool::rclone ? "/usr/bin/rclone" : "/usr/bin/rsync",
+              .roots = {{{SiteId("alpha"), domain::RootName("data")}, root(ends == Ends::from_ssh, from())},
+                        {{SiteId("beta"), domain::RootName("data")}, root(ends == Ends::to_ssh, to())}},
+              .person = Principal("broker:test")};
+}
+
+namespace {
+
+/// The processes that have this text among their arguments, save ourselves.
+std::vector<pid_t> processes_with(const std::string& argument) {
+  std::vector<pid_t> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const auto name = entry.path().filename().string();
+    if (!std::ranges::all_of(name, [](unsigned char c) { return c >= '0' && c <= '9'; })) continue;
+    std::ostringstream line;
+    line << std::ifstream(entry.path() / "cmdline").rdbuf();
+    if (line.str().contains(argument) && std::stoi(name) != ::getpid()) found.push_back(std::stoi(name));
+  }
+  return found;
+}
+
+}  // namespace
+
+MoverBench::~MoverBench() {
+  for (const auto pid : processes_with(folder_ / "spool")) ::kill(pid, SIGKILL);
+  for (int wait = 0; wait < 200 && !processes_with(folder_ / "spool").empty(); ++wait) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  server_.reset();
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
+ports::Mover& MoverBench::mover() {
+  movers_.push_back(std::make_unique<connectors::mover::CommandMover>(transport_, options_));
+  return *movers_.back();
+}
+
+ports::Mover& MoverBench::another_mover() {
+  auto other = options_;
+  other.spool += "-2";
+  movers_.push_back(std::make_unique<connectors::mover::CommandMover>(transport_, other));
+  return *movers_.back();
+}
+
+domain::Content MoverBench::make(const std::string& path, const Files& files) {
+  std::vector<domain::ManifestFile> manifest;
+  for (const auto& [name, bytes] : files) {
+    const auto at = from() / path / name;
+    fs::create_directories(at.parent_path());
+    std::ofstream file(at, std::ios::binary);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    REQUIRE(file.flush().good());
+    manifest.push_back({.path = name, .size = {static_cast<std::int64_t>(bytes.size())}, .sha256 = sha256_hex(bytes)});
+  }
+  return domain::content_of(std::move(manifest));
+}
+
+domain::Transfer MoverBench::transfer(const std::string& path, const domain::Content& content) {
+  return {.id = ids_.next(),
+          .dataset = DatasetId("set"),
+          .content = content,
+          .from = {.site = SiteId("alpha"), .root = domain::RootName("data"), .path = path},
+          .to = {.site = SiteId("beta"), .root = domain::RootName("data"), .path = path},
+          .room = {}};
+}
+
+TransferStatus MoverBench::start(const domain::Transfer& transfer) {
+  const auto started = ask(mover().start(transfer, soon()));
+  INFO((started ? "" : started.error().code + ": " + started.error().message + " / " + started.error().detail));
+  REQUIRE(started.has_value());
+  return *started;
+}
+
+TransferStatus MoverBench::status(const domain::TransferId& id) {
+  const auto told = ask(mover().status({id}, soon()));
+  INFO((told ? "" : told.error().code + ": " + told.error().message + " / " + told.error().detail));
+  REQUIRE(told.has_value());
+  REQUIRE(told->size() == 1);
+  return told->front();
+}
+
+TransferStatus MoverBench::follow(const domain::TransferId& id, const std::function<bool(const TransferStatus&)>& enough) {
+  const auto until = scheduler_.now_monotonic() + kPatience;
+  auto before = status(id);
+  for (;;) {
+    auto now = status(id);
+    const auto progress = [](const TransferStatus& s) {
+      return std::to_string(s.progress.bytes.value) + " bytes, " + std::to_string(s.progress.files) + " files";
+    };
+    INFO("from " << progress(before) << " to " << progress(now));
+    REQUIRE(now.progress.bytes >= before.progress.bytes);
+    REQUIRE(now.progress.files >= before.progress.files);
+    REQUIRE(now.phase != TransferPhase::interrupted);
+    if (now.phase == TransferPhase::ended || (enough && enough(now))) {
+      if (now.outcome) UNSCOPED_INFO(to_string(now.outcome->end) << ": " << now.outcome->message << " / " << now.outcome->detail);
+      return now;
+    }
+    REQUIRE(scheduler_.now_monotonic() < until);
+    before = std::move(now);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+void MoverBench::kill_supervisor(const domain::TransferId& id) {
+  const auto all = processes_with(folder_ / "spool");
+  for (const auto pid : all) {
+    std::error_code ignored;
+    if (fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename() == "hansa-move-run") ::kill(pid, SIGKILL);
+  }
+  const auto until = scheduler_.now_monotonic() + kPatience;
+  while (status(id).phase != TransferPhase::interrupted) {
+    REQUIRE(scheduler_.now_monotonic() < until);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+fs::path MoverBench::staged(const domain::Transfer& transfer) const {
+  const auto key = sha256_hex(transfer.to.path).substr(0, 32);
+  return to() / ".hansa" / (key + ".copy") / transfer.content.hash.str().substr(0, 16);
+}
+
+bool MoverBench::has_nothing_but(const std::vector<std::string>& names) const {
+  std::vector<std::string> there;
+  for (const auto& entry : fs::directory_iterator(to())) {
+    if (entry.path().filename() != ".hansa") {
+      there.push_back(entry.path().filename());
+    } else if (!fs::is_empty(entry.path())) {
+      UNSCOPED_INFO("left in .hansa: " << fs::directory_iterator(entry.path())->path());
+      return false;
+    }
+  }
+  std::ranges::sort(there);
+  for (const auto& name : there) UNSCOPED_INFO("there: " << name);
+  return there == names;
+}
+
+}  // namespace hansa::contract

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What every mover must do, whatever copies and whatever lies in between: one suite (mover_contract.cpp, mover_failures.cpp),
+// linked with one description of a way for each kind.
+
+#include "broker/async/real_scheduler.hpp"
+#include "connectors/mover/command_mover.hpp"
+#include "connectors/transport/direct_transport.hpp"
+#include "tests/contract/mover/ssh_server.hpp"
+#include "tests/unit/async/manual_scheduler.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hansa::contract {
+
+namespace fs = std::filesystem;
+
+enum class Ends { folders, to_ssh, from_ssh };
+
+/// Defined by each kind: the ways it is put under the suite.
+std::vector<Ends> ends_under_test();
+connectors::mover::Tool tool_under_test();
+
+/// Name beneath the dataset's folder, and contents.
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+std::string random_bytes(std::size_t size);
+
+/// Two roots, a mover between them, and its spool; all of it gone at the end.
+class MoverBench {
+ public:
+  explicit MoverBench(Ends ends, const fs::path& beneath = fs::temp_directory_path());
+  ~MoverBench();
+  MoverBench(const MoverBench&) = delete;
+  MoverBench& operator=(const MoverBench&) = delete;
+
+  /// The roots as this test sees them.
+  [[nodiscard]] fs::path from() const { return folder_ / "from"; }
+  [[nodiscard]] fs::path to() const { return folder_ / "to"; }
+  [[nodiscard]] SshServer* server() { return server_.get(); }
+  connectors::mover::MoverOptions& options() { return options_; }  // in force from the next mover() on
+
+  ports::Mover& mover();
+  /// A mover with a spool of its own, on the same two roots.
+  ports::Mover& another_mover();
+
+  /// Makes the files at the source, and says what the register would: computed here, not by the mover.
+  domain::Content make(const std::string& path, const Files& files);
+  domain::Transfer transfer(const std::string& path, const domain::Content& content);
+
+  template <class T>
+  Result<T> ask(async::Task<T> question) {
+    return async::run(io_, std::move(question));
+  }
+  domain::TransferStatus start(const domain::Transfer& transfer);
+  domain::TransferStatus status(const domain::TransferId& id);
+  /// To its end, or until `enough`; progress must never fall on the way.
+  domain::TransferStatus follow(const domain::TransferId& id,
+                                const std::function<bool(const domain::TransferStatus&)>& enough = nullptr);
+  domain::TransferStatus move(const domain::Transfer& transfer) { return start(transfer), follow(transfer.id); }
+
+  /// kill -9 of the processes that serve this bench's spool, and no other; returns once the transfer is interrupted.
+  void kill_supervisor(const domain::TransferId& id);
+  /// The copy as it grows.
+  [[nodiscard]] fs::path staged(const domain::Transfer& transfer) const;
+  /// Nothing beneath the destination's root but what is named here.
+  [[nodiscard]] bool has_nothing_but(const std::vector<std::string>& names) const;
+  async::Deadline soon() { return async::Deadline::in(scheduler_, Seconds{60}); }
+
+ private:
+  fs::path folder_;
+  std::unique_ptr<SshServer> server_;
+  boost::asio::io_context io_;
+  async::RealScheduler scheduler_;
+  async::SystemRandom random_;
+  UlidSource ids_{scheduler_, random_};
+  connectors::transport::DirectTransport transport_{scheduler_};
+  connectors::mover::MoverOptions options_;
+  std::vector<std::unique_ptr<connectors::mover::CommandMover>> movers_;
+};
+
+}  // namespace hansa::contract

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes well, also on the second attempt.
+#include "tests/contract/mover/mover_bench.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace hansa::contract {
+namespace {
+
+using connectors::mover::Tool;
+using domain::Bytes;
+using domain::TransferEnd;
+using domain::TransferPhase;
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+std::string bytes_of(const fs::path& path) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+void require_arrived(const fs::path& folder, const Files& files) {
+  for (const auto& [name, bytes] : files) {
+    INFO(name);
+    REQUIRE(fs::is_regular_file(folder / name));
+    REQUIRE(bytes_of(folder / name) == bytes);
+  }
+}
+
+Files several_files(std::size_t count, std::size_t size) {
+  Files files;
+  for (std::size_t i = 0; i < count; ++i) files.emplace_back("part-" + std::to_string(i), random_bytes(size));
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("a dataset of any names arrives whole and becomes visible at once") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  Files files = {{"plain.txt", "hello"},
+                 {"empty", ""},
+                 {"a/b/c/deep", "deep"},
+                 {"-rf", "a leading dash"},
+                 {"--delete", "two of them"},
+                 {" leading and trailing ", "spaces"},
+                 {"quote\"s and 'quotes'", "quotes"},
+                 {"back\\slash", "backslash"},
+                 {"$(touch pwned) `touch pwned`; #", "shell"},
+                 {"*?[a-z]{x}", "glob"},
+                 {"sm\xc3\xb8rrebr\xc3\xb8"
+                  "d \xe2\x98\x83",
+                  "UTF-8"},
+                 {"e\xcc\x81 and \xc3\xa9", "two spellings"},
+                 {".hidden", "hidden"},
+                 {"host:path", "colon"},
+                 {std::string(255, 'n'), "as long as a name may be"}};
+  if (tool_under_test() == Tool::rsync) {
+    for (const auto* name : {"not UTF-8 \xff\xfe", "tab\there", "new\nline", "carriage\rreturn", "con\x01trol", "\xe2\x90\x8a",
+                             "\xe2\x80\x9b\xe2\x90\x8a"}) {
+      files.emplace_back(name, "what rclone would give another name");
+    }
+  }
+  const auto content = bench.make("lab/set [1]", files);
+  fs::create_directories(bench.from() / "lab/set [1]/an empty folder");
+  const auto transfer = bench.transfer("lab/set [1]", content);
+
+  const auto end = bench.move(transfer);
+  REQUIRE(end.outcome->end == TransferEnd::moved);
+  CHECK(end.outcome->at > from_unix_ms(0));
+  CHECK(end.progress.bytes == content.size);
+  CHECK(end.progress.files == content.files);
+  CHECK(end.progress.sent == content.size);
+  CHECK(end.progress.verified == content.size);
+  require_arrived(bench.to() / "lab/set [1]", files);
+  CHECK(fs::is_directory(bench.to() / "lab/set [1]/an empty folder"));
+  CHECK(bench.has_nothing_but({"lab"}));
+
+  SECTION("asked again, it is the same transfer, and nothing more is done") {
+    CHECK(bench.start(transfer) == end);
+    CHECK(bench.status(transfer.id) == end);
+  }
+  SECTION("another transfer finds the dataset there and sends nothing") {
+    const auto again = bench.move(bench.transfer("lab/set [1]", content));
+    REQUIRE(again.outcome->end == TransferEnd::moved);
+    CHECK(again.progress.sent == Bytes{0});
+    CHECK(again.progress.verified == content.size);
+    CHECK(bench.has_nothing_but({"lab"}));
+  }
+  SECTION("once forgotten it is not seen; what it moved stays") {
+    REQUIRE(bench.ask(bench.mover().forget({transfer.id}, bench.soon())));
+    CHECK(bench.status(transfer.id).phase == TransferPhase::not_seen);
+    CHECK(fs::exists(bench.to() / "lab/set [1]/plain.txt"));
+  }
+}
+
+TEST_CASE("an empty dataset is one") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  const auto content = bench.make("set", {});
+  fs::create_directory(bench.from() / "set");
+  REQUIRE(bench.move(bench.transfer("set", content)).outcome->end == TransferEnd::moved);
+  CHECK(fs::is_directory(bench.to() / "set"));
+}
+
+TEST_CASE("one large file arrives") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  const auto content = bench.make("set", {{"large", random_bytes(256 * kMiB)}});
+  const auto transfer = bench.transfer("set", content);
+  bench.start(transfer);
+  const auto end = bench.follow(transfer.id, [&](const auto& status) {
+    REQUIRE((status.phase == TransferPhase::verifying || !fs::exists(bench.to() / "set")));
+    return false;
+  });
+  REQUIRE(end.outcome->end == TransferEnd::moved);
+  CHECK(fs::file_size(bench.to() / "set/large") == 256 * kMiB);
+}
+
+TEST_CASE("five thousand small files arrive") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())), "/dev/shm");  // a disk takes longer to remove them than all the rest
+  Files files;
+  for (int i = 0; i < 5000; ++i) files.emplace_back("d" + std::to_string(i % 50) + "/f" + std::to_string(i), std::to_string(i));
+  const auto content = bench.make("set", files);
+  const auto end = bench.move(bench.transfer("set", content));
+  REQUIRE(end.outcome->end == TransferEnd::moved);
+  CHECK(end.progress.files == 5000);
+  require_arrived(bench.to() / "set", {files.front(), files[2500], files.back()});
+}
+
+TEST_CASE("killed half-way it is found interrupted, and goes on with less to send") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  // rclone goes on with the next file, rsync within one as well.
+  const auto files = tool_under_test() == Tool::rsync ? several_files(1, 24 * kMiB) : several_files(24, kMiB);
+  const auto content = bench.make("set", files);
+  const auto transfer = bench.transfer("set", content);
+  bench.options().most_per_second = {6 * kMiB};
+  bench.start(transfer);
+  const auto half = [&](const auto& status) { return status.progress.bytes.value > content.size.value / 2; };
+  REQUIRE(bench.follow(transfer.id, half).phase == TransferPhase::copying);
+
+  bench.kill_supervisor(transfer.id);
+  CHECK(!fs::exists(bench.to() / "set"));
+  bench.options().most_per_second = {0};
+  bench.start(transfer);
+  const auto end = bench.follow(transfer.id);
+  REQUIRE(end.outcome->end == TransferEnd::moved);
+  CHECK(end.progress.sent > Bytes{0});
+  CHECK(end.progress.sent.value < content.size.value * 3 / 4);
+  require_arrived(bench.to() / "set", files);
+  CHECK(bench.has_nothing_but({"set"}));
+}
+
+TEST_CASE("a mover that was killed between its last two steps finds its work done") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  const auto content = bench.make("set", {{"a", "1"}});
+  const auto transfer = bench.transfer("set", content);
+  REQUIRE(bench.move(transfer).outcome->end == TransferEnd::moved);
+  // As it is after the rename: the mark is there and no result.
+  const auto id = bytes_of(bench.options().spool + "/mover");
+  fs::create_symlink(id, bench.staged(transfer).parent_path().replace_extension(".mover"));
+  fs::remove(bench.options().spool + "/transfers/" + transfer.id.str() + "/result.json");
+  REQUIRE(bench.status(transfer.id).phase == TransferPhase::interrupted);
+  const auto end = bench.move(transfer);
+  REQUIRE(end.outcome->end == TransferEnd::moved);
+  CHECK(end.progress.sent == Bytes{0});
+  CHECK(bench.has_nothing_but({"set"}));
+}
+
+TEST_CASE("two transfers of one dataset to one destination move its bytes once") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  const auto content = bench.make("set", several_files(8, kMiB));
+  bench.options().most_per_second = {4 * kMiB};
+  const auto first = bench.transfer("set", content);
+  const auto second = bench.transfer("set", content);
+  bench.start(first);
+  bench.start(first);
+  CHECK(bench.start(second).moved_by == first.id);
+
+  SECTION("and both have moved it") {
+    const auto end = bench.follow(second.id);
+    REQUIRE(end.outcome->end == TransferEnd::moved);
+    CHECK(end.moved_by == first.id);
+    CHECK(end.progress.sent == content.size);
+    CHECK(bench.status(first.id).outcome == end.outcome);
+    CHECK(bench.has_nothing_but({"set"}));
+  }
+  SECTION("one that only shares is cancelled without harm to the other") {
+    REQUIRE(bench.ask(bench.mover().cancel(second.id, bench.soon())));
+    CHECK(bench.status(second.id).outcome->end == TransferEnd::cancelled);
+    CHECK(bench.follow(first.id).outcome->end == TransferEnd::moved);
+  }
+  SECTION("the second goes on alone when the first was interrupted") {
+    bench.kill_supervisor(first.id);
+    CHECK(bench.status(second.id).phase == TransferPhase::interrupted);
+    CHECK(bench.start(second).moved_by == second.id);
+    CHECK(bench.follow(second.id).outcome->end == TransferEnd::moved);
+  }
+}
+
+TEST_CASE("what a transfer that could not reach the other end has left, the next one goes on with") {
+  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  const auto files = several_files(24, kMiB / 4);
+  const auto content = bench.make("set", files);
+  // A transfer that ended UNREACHABLE leaves its mark and its copy; so does one that is never started again.
+  bench.options().most_per_second = {3 * kMiB};
+  const auto first = bench.transfer("set", content);
+  bench.start(first);
+  bench.follow(first.id, [&](const auto& status) { return status.progress.bytes.value > content.size.value / 2; });
+  bench.kill_supervisor(first.id);
+  bench.options().most_per_second = {0};
+  const auto end = bench.move(bench.transfer("set", content));
+  REQUIRE(end.outcome->end == TransferEnd::moved);
+  CHECK(end.progress.sent < content.size);
+  CHECK(bench.has_nothing_but({"set"}));
+}
+
+}  // namespace hansa::contract
