@@ -10,8 +10,12 @@
 #include <catch2/catch.hpp>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cstdio>
 #include <fstream>
+#include <memory>
+#include <sstream>
 #include <thread>
 
 using namespace hansa;
@@ -61,6 +65,29 @@ TEST_CASE("a dataset is measured as its manifest says") {
   CHECK(measure(*bench.place, "set", kAll).value() == expected);
   CHECK(bench.place->list("set").value().folders == 2);
   CHECK(code_of(measure(*bench.place, "set", [](domain::Bytes) { return false; })) == "CANCELLED");
+}
+
+TEST_CASE("the recipe for people makes the same hash") {
+  const Bench bench;
+  bench.write("root/set/b", "hello");
+  bench.write("root/set/a-b", "1");
+  bench.write("root/set/a/b c", "22");
+  bench.write("root/set/a/sm\xc3\xb8r", "333");
+  bench.write("root/set/A", "");
+  bench.write("root/set/-n", "4444");
+
+  std::ostringstream page;
+  page << std::ifstream(HANSA_SOURCE_DIR "/docs/moving-data.md").rdbuf();
+  const auto text = page.str();
+  const auto begin = text.find("cd DATASET");
+  REQUIRE(begin != std::string::npos);
+  auto recipe = text.substr(begin, text.find("```", begin) - begin);
+  recipe.replace(0, 10, "cd '" + (bench.folder / "root/set") + "'");
+  std::ofstream(bench.folder / "recipe") << recipe;
+  const std::unique_ptr<FILE, int (*)(FILE*)> answer(::popen(("bash " + (bench.folder / "recipe")).c_str(), "r"), &::pclose);
+  std::array<char, 65> hash{};
+  REQUIRE(std::fgets(hash.data(), hash.size(), answer.get()) != nullptr);
+  CHECK(measure(*bench.place, "set", kAll).value().hash.str() == hash.data());
 }
 
 TEST_CASE("a digest in pieces is the digest of the whole") {
