@@ -247,7 +247,10 @@ class Move {
     if (auto source = open_place(order_.from); !source) return std::unexpected(std::move(source.error()));
     const auto space = destination_->free_space();
     if (!space) return std::unexpected(space.error());
-    const auto missing = content_.size - progress_.bytes;
+    auto missing = content_.size;  // of what is there; a tool counts what it read, and has lost it again
+    if (const auto there = destination_->list(copy_)) {
+      for (const auto& file : there->files) missing = missing - file.size;
+    }
     if (detail.contains("No space left on device") || detail.contains("no space left on device") ||
         detail.contains("uota exceeded") || missing > space->bytes || (space->files && *space->files == 0)) {
       return stop(TransferEnd::no_space, "the destination is full, or its file system's quota is", std::move(detail));

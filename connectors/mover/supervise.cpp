@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <exception>
@@ -67,10 +68,21 @@ int supervise(const Taken& taken, const std::string& mover, const Clock& clock) 
 }
 
 Result<void> supervise_in_background(const Taken& taken, const std::string& mover, const Clock& clock) {
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return system_error(errno, "cannot start the supervisor of a transfer");
+  const Descriptor read_end(pipe[0]);
+  Descriptor write_end(pipe[1]);
   const pid_t pid = ::fork();
   if (pid < 0) return system_error(errno, "cannot start the supervisor of a transfer");
-  if (pid > 0) return {};
+  if (pid > 0) {
+    // Whoever called us ends our process group once we are gone: the supervisor must have left it before.
+    write_end = Descriptor();
+    char byte = 0;
+    while (::read(read_end.get(), &byte, 1) < 0 && errno == EINTR) {}
+    return {};
+  }
   ::setsid();  // out of reach of signals to the caller's session and process group
+  write_end = Descriptor();
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nowhere, standard);
   [[maybe_unused]] const int moved = ::chdir("/");

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -33,24 +34,70 @@ std::string random_bytes(std::size_t size) {
   return bytes;
 }
 
-MoverBench::MoverBench(Ends ends, const fs::path& beneath) {
+std::size_t everyday_or_soak(std::size_t everyday, std::size_t soak) {
+  return std::getenv("HANSA_SOAK") == nullptr ? everyday : soak;
+}
+
+std::vector<Ends> one_way_everyday() {
+  auto ways = ends_under_test();
+  ways.resize(everyday_or_soak(1, ways.size()));
+  return ways;
+}
+
+std::vector<Ends> both_ways_with_rclone() {
+  return tool_under_test() == connectors::mover::Tool::rclone ? ends_under_test() : one_way_everyday();
+}
+
+namespace {
+
+/// Started once: most of what a case costs otherwise.
+SshServer& shared_server() {
+  struct Folder {
+    Folder() : path(fs::temp_directory_path() / ("hansa-mover-sshd-" + std::to_string(::getpid()))) {}
+    ~Folder() {
+      std::error_code ignored;
+      fs::remove_all(path, ignored);
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    fs::path path;
+  };
+  static const Folder folder;
+  static SshServer server(folder.path);
+  return server;
+}
+
+}  // namespace
+
+MoverBench::MoverBench(Ends ends, const fs::path& beneath) : ends_(ends) {
   std::string pattern = beneath / "hansa-mover-XXXXXX";
   REQUIRE(::mkdtemp(pattern.data()) != nullptr);
   folder_ = pattern;
   fs::create_directory(from());
   fs::create_directory(to());
-  if (ends != Ends::folders) server_ = std::make_unique<SshServer>(folder_ / "sshd");
-  const auto root = [&](bool remote, const fs::path& folder) -> Root {
-    return remote ? Root(server_->root(folder)) : Root(FolderRoot{.folder = folder});
-  };
+  if (ends != Ends::folders) server_ = &shared_server();
   const auto tool = tool_under_test();
   options_ = {.program = HANSA_MOVE_RUN,
               .spool = folder_ / "spool",
               .tool = tool,
               .tool_program = tool == Tool::rclone ? "/usr/bin/rclone" : "/usr/bin/rsync",
-              .roots = {{{SiteId("alpha"), domain::RootName("data")}, root(ends == Ends::from_ssh, from())},
-                        {{SiteId("beta"), domain::RootName("data")}, root(ends == Ends::to_ssh, to())}},
+              .roots = roots(),
               .person = Principal("broker:test")};
+}
+
+std::map<std::pair<SiteId, domain::RootName>, Root> MoverBench::roots() const {
+  const auto root = [&](Ends remote, const fs::path& folder) {
+    return ends_ == remote ? Root(server_->root(folder)) : Root(FolderRoot{.folder = folder});
+  };
+  return {{{SiteId("alpha"), domain::RootName("data")}, root(Ends::from_ssh, from())},
+          {{SiteId("beta"), domain::RootName("data")}, root(Ends::to_ssh, to())}};
+}
+
+SshServer& MoverBench::server_of_its_own() {
+  own_server_ = std::make_unique<SshServer>(folder_ / "sshd");
+  server_ = own_server_.get();
+  options_.roots = roots();
+  return *server_;
 }
 
 namespace {
@@ -75,10 +122,20 @@ MoverBench::~MoverBench() {
   for (int wait = 0; wait < 200 && !processes_with(folder_ / "spool").empty(); ++wait) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  server_.reset();
+  own_server_.reset();
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
 }
+
+void MoverBench::shut_gate() {
+  const auto program = folder_ / "gate.sh";
+  std::ofstream(program) << "#!/bin/sh\nwhile [ ! -e '" << (folder_ / "gate").string() << "' ]; do sleep 0.05; done\nexec "
+                         << options_.tool_program << " \"$@\"\n";
+  fs::permissions(program, fs::perms::owner_all);
+  options_.tool_program = program;
+}
+
+void MoverBench::open_gate() { std::ofstream(folder_ / "gate") << ""; }
 
 ports::Mover& MoverBench::mover() {
   movers_.push_back(std::make_unique<connectors::mover::CommandMover>(transport_, options_));
@@ -153,12 +210,22 @@ TransferStatus MoverBench::follow(const domain::TransferId& id, const std::funct
 
 void MoverBench::kill_supervisor(const domain::TransferId& id) {
   const auto all = processes_with(folder_ / "spool");
-  for (const auto pid : all) {
-    std::error_code ignored;
-    if (fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename() == "hansa-move-run") ::kill(pid, SIGKILL);
-  }
+  const auto kill_all = [&](std::string_view program) {
+    for (const auto pid : all) {
+      std::error_code ignored;
+      if (fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", ignored).filename() == program) ::kill(pid, SIGKILL);
+    }
+  };
+  kill_all("hansa-move-run");
+  // A killed rsync's ssh stays for as long as the other end does: half a minute. It goes as well, as if the host had died.
+  if (everyday_or_soak(1, 0) == 1) kill_all("ssh");
   const auto until = scheduler_.now_monotonic() + kPatience;
-  while (status(id).phase != TransferPhase::interrupted) {
+  for (;;) {
+    const auto now = status(id);
+    if (now.phase == TransferPhase::interrupted) return;
+    if (now.phase == TransferPhase::ended) {
+      FAIL("the transfer ended before it was killed (" << to_string(now.outcome->end) << "): this test must make it slower");
+    }
     REQUIRE(scheduler_.now_monotonic() < until);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }

@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,10 +35,25 @@ using Files = std::vector<std::pair<std::string, std::string>>;
 
 std::string random_bytes(std::size_t size);
 
+/// Larger in `./dev soak`, which sets HANSA_SOAK.
+std::size_t everyday_or_soak(std::size_t everyday, std::size_t soak);
+
+/// Of what does not depend on which end is the remote one, and of what does but lies before both tools. All ways in a soak.
+std::vector<Ends> one_way_everyday();
+std::vector<Ends> both_ways_with_rclone();
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+/// For a transfer that is killed on its way: a dataset of kSlowSize takes more than a minute, so that it has not ended before the
+/// test comes to it, however busy the machine is.
+constexpr domain::Bytes kSlowly{kMiB / 4};
+constexpr std::size_t kSlowSize = 16 * kMiB;
+
 /// Two roots, a mover between them, and its spool; all of it gone at the end.
 class MoverBench {
  public:
-  explicit MoverBench(Ends ends, const fs::path& beneath = fs::temp_directory_path());
+  /// In memory: what is put to the test flushes what it has written, and a disk that is busy takes seconds for each.
+  explicit MoverBench(Ends ends, const fs::path& beneath = "/dev/shm");
   ~MoverBench();
   MoverBench(const MoverBench&) = delete;
   MoverBench& operator=(const MoverBench&) = delete;
@@ -45,8 +61,15 @@ class MoverBench {
   /// The roots as this test sees them.
   [[nodiscard]] fs::path from() const { return folder_ / "from"; }
   [[nodiscard]] fs::path to() const { return folder_ / "to"; }
-  [[nodiscard]] SshServer* server() { return server_.get(); }
+  [[nodiscard]] SshServer* server() { return server_; }
+  /// One that nobody else uses, and that may be stopped.
+  SshServer& server_of_its_own();
   connectors::mover::MoverOptions& options() { return options_; }  // in force from the next mover() on
+
+  /// From the next mover() on, tools wait before they begin until open_gate(). What their transfers had found out before, they
+  /// have: a test can change things behind it, and is in no race.
+  void shut_gate();
+  void open_gate();
 
   ports::Mover& mover();
   /// A mover with a spool of its own, on the same two roots.
@@ -67,7 +90,8 @@ class MoverBench {
                                 const std::function<bool(const domain::TransferStatus&)>& enough = nullptr);
   domain::TransferStatus move(const domain::Transfer& transfer) { return start(transfer), follow(transfer.id); }
 
-  /// kill -9 of the processes that serve this bench's spool, and no other; returns once the transfer is interrupted.
+  /// kill -9 of the supervisors that serve this bench's spool, and no other; returns once the transfer is interrupted. The test
+  /// fails at once if it had ended before.
   void kill_supervisor(const domain::TransferId& id);
   /// The copy as it grows.
   [[nodiscard]] fs::path staged(const domain::Transfer& transfer) const;
@@ -76,8 +100,12 @@ class MoverBench {
   async::Deadline soon() { return async::Deadline::in(scheduler_, Seconds{60}); }
 
  private:
+  [[nodiscard]] std::map<std::pair<SiteId, domain::RootName>, connectors::mover::Root> roots() const;
+
   fs::path folder_;
-  std::unique_ptr<SshServer> server_;
+  Ends ends_;
+  SshServer* server_ = nullptr;  // everybody's, or own_server_
+  std::unique_ptr<SshServer> own_server_;
   boost::asio::io_context io_;
   async::RealScheduler scheduler_;
   async::SystemRandom random_;

@@ -16,8 +16,6 @@ using domain::Bytes;
 using domain::TransferEnd;
 using domain::TransferPhase;
 
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-
 std::string bytes_of(const fs::path& path) {
   std::ostringstream bytes;
   bytes << std::ifstream(path, std::ios::binary).rdbuf();
@@ -32,9 +30,11 @@ void require_arrived(const fs::path& folder, const Files& files) {
   }
 }
 
-Files several_files(std::size_t count, std::size_t size) {
+/// Parts that soon are whole, and then one that is long on its way: kSlowSize together.
+Files parts_and_rest() {
   Files files;
-  for (std::size_t i = 0; i < count; ++i) files.emplace_back("part-" + std::to_string(i), random_bytes(size));
+  for (std::size_t i = 0; i < 8; ++i) files.emplace_back("part-" + std::to_string(i), random_bytes(kMiB / 32));
+  files.emplace_back("rest", random_bytes(kSlowSize - 8 * kMiB / 32));
   return files;
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("a dataset of any names arrives whole and becomes visible at once") {
 }
 
 TEST_CASE("an empty dataset is one") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(one_way_everyday())));
   const auto content = bench.make("set", {});
   fs::create_directory(bench.from() / "set");
   REQUIRE(bench.move(bench.transfer("set", content)).outcome->end == TransferEnd::moved);
@@ -107,39 +107,46 @@ TEST_CASE("an empty dataset is one") {
 }
 
 TEST_CASE("one large file arrives") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
-  const auto content = bench.make("set", {{"large", random_bytes(256 * kMiB)}});
+  const auto size = everyday_or_soak(32, 256) * kMiB;
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
+  const auto content = bench.make("set", {{"large", random_bytes(size)}});
   const auto transfer = bench.transfer("set", content);
   bench.start(transfer);
+  bool visible = false;  // before it was asked
   const auto end = bench.follow(transfer.id, [&](const auto& status) {
-    REQUIRE((status.phase == TransferPhase::verifying || !fs::exists(bench.to() / "set")));
+    REQUIRE((status.phase == TransferPhase::verifying || !visible));
+    visible = fs::exists(bench.to() / "set");
     return false;
   });
   REQUIRE(end.outcome->end == TransferEnd::moved);
-  CHECK(fs::file_size(bench.to() / "set/large") == 256 * kMiB);
+  CHECK(fs::file_size(bench.to() / "set/large") == size);
 }
 
-TEST_CASE("five thousand small files arrive") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())), "/dev/shm");  // a disk takes longer to remove them than all the rest
+TEST_CASE("many small files arrive") {
+  const auto count = everyday_or_soak(500, 5000);
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
   Files files;
-  for (int i = 0; i < 5000; ++i) files.emplace_back("d" + std::to_string(i % 50) + "/f" + std::to_string(i), std::to_string(i));
+  for (std::size_t i = 0; i < count; ++i)
+    files.emplace_back("d" + std::to_string(i % 50) + "/f" + std::to_string(i), std::to_string(i));
   const auto content = bench.make("set", files);
   const auto end = bench.move(bench.transfer("set", content));
   REQUIRE(end.outcome->end == TransferEnd::moved);
-  CHECK(end.progress.files == 5000);
-  require_arrived(bench.to() / "set", {files.front(), files[2500], files.back()});
+  CHECK(end.progress.files == static_cast<std::int64_t>(count));
+  require_arrived(bench.to() / "set", {files.front(), files[count / 2], files.back()});
 }
 
 TEST_CASE("killed half-way it is found interrupted, and goes on with less to send") {
   MoverBench bench(GENERATE(from_range(ends_under_test())));
   // rclone goes on with the next file, rsync within one as well.
-  const auto files = tool_under_test() == Tool::rsync ? several_files(1, 24 * kMiB) : several_files(24, kMiB);
+  const auto files = tool_under_test() == Tool::rsync ? Files{{"rest", random_bytes(kSlowSize)}} : parts_and_rest();
   const auto content = bench.make("set", files);
   const auto transfer = bench.transfer("set", content);
-  bench.options().most_per_second = {6 * kMiB};
+  bench.options().most_per_second = kSlowly;
   bench.start(transfer);
-  const auto half = [&](const auto& status) { return status.progress.bytes.value > content.size.value / 2; };
-  REQUIRE(bench.follow(transfer.id, half).phase == TransferPhase::copying);
+  const auto half_way = [](const auto& status) {
+    return tool_under_test() == Tool::rsync ? status.progress.bytes > kSlowly : status.progress.files >= 4;
+  };
+  REQUIRE(bench.follow(transfer.id, half_way).phase == TransferPhase::copying);
 
   bench.kill_supervisor(transfer.id);
   CHECK(!fs::exists(bench.to() / "set"));
@@ -148,13 +155,13 @@ TEST_CASE("killed half-way it is found interrupted, and goes on with less to sen
   const auto end = bench.follow(transfer.id);
   REQUIRE(end.outcome->end == TransferEnd::moved);
   CHECK(end.progress.sent > Bytes{0});
-  CHECK(end.progress.sent.value < content.size.value * 3 / 4);
+  CHECK(end.progress.sent <= content.size - Bytes{kMiB / 16});
   require_arrived(bench.to() / "set", files);
   CHECK(bench.has_nothing_but({"set"}));
 }
 
 TEST_CASE("a mover that was killed between its last two steps finds its work done") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(one_way_everyday())));
   const auto content = bench.make("set", {{"a", "1"}});
   const auto transfer = bench.transfer("set", content);
   REQUIRE(bench.move(transfer).outcome->end == TransferEnd::moved);
@@ -170,9 +177,9 @@ TEST_CASE("a mover that was killed between its last two steps finds its work don
 }
 
 TEST_CASE("two transfers of one dataset to one destination move its bytes once") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
-  const auto content = bench.make("set", several_files(8, kMiB));
-  bench.options().most_per_second = {4 * kMiB};
+  MoverBench bench(GENERATE(from_range(one_way_everyday())));
+  const auto content = bench.make("set", {{"a", random_bytes(kMiB)}, {"b", random_bytes(kMiB)}});
+  bench.shut_gate();
   const auto first = bench.transfer("set", content);
   const auto second = bench.transfer("set", content);
   bench.start(first);
@@ -180,6 +187,7 @@ TEST_CASE("two transfers of one dataset to one destination move its bytes once")
   CHECK(bench.start(second).moved_by == first.id);
 
   SECTION("and both have moved it") {
+    bench.open_gate();
     const auto end = bench.follow(second.id);
     REQUIRE(end.outcome->end == TransferEnd::moved);
     CHECK(end.moved_by == first.id);
@@ -190,25 +198,26 @@ TEST_CASE("two transfers of one dataset to one destination move its bytes once")
   SECTION("one that only shares is cancelled without harm to the other") {
     REQUIRE(bench.ask(bench.mover().cancel(second.id, bench.soon())));
     CHECK(bench.status(second.id).outcome->end == TransferEnd::cancelled);
+    bench.open_gate();
     CHECK(bench.follow(first.id).outcome->end == TransferEnd::moved);
   }
   SECTION("the second goes on alone when the first was interrupted") {
     bench.kill_supervisor(first.id);
     CHECK(bench.status(second.id).phase == TransferPhase::interrupted);
+    bench.open_gate();
     CHECK(bench.start(second).moved_by == second.id);
     CHECK(bench.follow(second.id).outcome->end == TransferEnd::moved);
   }
 }
 
 TEST_CASE("what a transfer that could not reach the other end has left, the next one goes on with") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
-  const auto files = several_files(24, kMiB / 4);
-  const auto content = bench.make("set", files);
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
+  const auto content = bench.make("set", parts_and_rest());
   // A transfer that ended UNREACHABLE leaves its mark and its copy; so does one that is never started again.
-  bench.options().most_per_second = {3 * kMiB};
+  bench.options().most_per_second = kSlowly;
   const auto first = bench.transfer("set", content);
   bench.start(first);
-  bench.follow(first.id, [&](const auto& status) { return status.progress.bytes.value > content.size.value / 2; });
+  bench.follow(first.id, [](const auto& status) { return status.progress.files >= 4; });
   bench.kill_supervisor(first.id);
   bench.options().most_per_second = {0};
   const auto end = bench.move(bench.transfer("set", content));

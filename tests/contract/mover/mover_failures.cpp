@@ -16,11 +16,17 @@ using domain::Bytes;
 using domain::TransferEnd;
 using domain::TransferPhase;
 
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-
 Files four_files() {
   Files files;
   for (int i = 0; i < 4; ++i) files.emplace_back("part-" + std::to_string(i), random_bytes(kMiB));
+  return files;
+}
+
+/// The first is soon whole, and the last long on its way.
+Files small_and_large() {
+  Files files;
+  for (int i = 0; i < 4; ++i) files.emplace_back("part-" + std::to_string(i), random_bytes(kMiB / 32));
+  files.emplace_back("rest", random_bytes(kSlowSize));
   return files;
 }
 
@@ -49,20 +55,19 @@ void flip_a_byte(const fs::path& path) {
 }  // namespace
 
 TEST_CASE("a byte that is wrong at the destination is found, though size and time are right") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
-  const auto content = bench.make("set", four_files());
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
+  const auto content = bench.make("set", small_and_large());
   const auto transfer = bench.transfer("set", content);
-  bench.options().most_per_second = {2 * kMiB};
+  bench.options().most_per_second = kSlowly;
   bench.start(transfer);
-  bench.follow(transfer.id,
-               [&](const auto& status) { return status.progress.files >= 1 && status.progress.bytes < content.size; });
+  bench.follow(transfer.id, [](const auto& status) { return status.progress.files >= 1; });
   bench.kill_supervisor(transfer.id);
   bool flipped = false;
   for (const auto& entry : fs::directory_iterator(bench.staged(transfer))) {
     const auto source = bench.from() / "set" / entry.path().filename();
     // rclone keeps time to what the other end can: to the second.
     const auto apart = fs::last_write_time(entry.path()) - fs::last_write_time(source);
-    if (flipped || entry.file_size() != kMiB || std::chrono::abs(apart) > std::chrono::seconds(1)) continue;
+    if (flipped || entry.file_size() != fs::file_size(source) || std::chrono::abs(apart) > std::chrono::seconds(1)) continue;
     flip_a_byte(entry.path());
     flipped = true;
   }
@@ -77,7 +82,7 @@ TEST_CASE("a byte that is wrong at the destination is found, though size and tim
 }
 
 TEST_CASE("a source that is not the dataset") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
   auto content = bench.make("set", {{"a", "1"}, {"b", "22"}});
   auto expected = TransferEnd::source_differs;
   SECTION("is not there") {
@@ -131,20 +136,21 @@ TEST_CASE("a source that is not the dataset") {
 }
 
 TEST_CASE("a file that grows while it is copied never becomes part of a replica") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
   const auto content = bench.make("set", four_files());
   const auto transfer = bench.transfer("set", content);
-  bench.options().most_per_second = {2 * kMiB};
+  bench.shut_gate();
   bench.start(transfer);
   bench.follow(transfer.id, [](const auto& status) { return status.phase == TransferPhase::copying; });
   for (int i = 0; i < 4; ++i) std::ofstream(bench.from() / ("set/part-" + std::to_string(i)), std::ios::app) << "more";
+  bench.open_gate();
   const auto end = bench.follow(transfer.id);
   CHECK((end.outcome->end == TransferEnd::checksum_mismatch || end.outcome->end == TransferEnd::tool_failed));
   CHECK(!fs::exists(bench.to() / "set"));
 }
 
 TEST_CASE("a destination that is taken is not touched") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
   const auto content = bench.make("lab/set", {{"a", "1"}});
   const auto outside = bench.to().parent_path() / "outside";
   fs::create_directory(outside);
@@ -168,7 +174,7 @@ TEST_CASE("a destination that is taken is not touched") {
 }
 
 TEST_CASE("a quota is kept before anything is sent") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(one_way_everyday())));
   auto transfer = bench.transfer("set", bench.make("set", {{"a", "1"}, {"sub/b", "22"}}));
   auto expected = TransferEnd::moved;
   SECTION("of bytes") {
@@ -186,10 +192,10 @@ TEST_CASE("a quota is kept before anything is sent") {
 }
 
 TEST_CASE("a cancelled transfer leaves nothing behind") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
-  const auto content = bench.make("set", four_files());
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
+  const auto content = bench.make("set", small_and_large());
   const auto transfer = bench.transfer("set", content);
-  bench.options().most_per_second = {kMiB};
+  bench.options().most_per_second = kSlowly;
   bench.start(transfer);
   bench.follow(transfer.id, [](const auto& status) { return status.progress.bytes > Bytes{0}; });
   SECTION("that runs") {}
@@ -201,10 +207,10 @@ TEST_CASE("a cancelled transfer leaves nothing behind") {
 }
 
 TEST_CASE("what another mover is at is left to it") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(one_way_everyday())));
   const auto content = bench.make("set", four_files());
   const auto first = bench.transfer("set", content);
-  bench.options().most_per_second = {2 * kMiB};
+  bench.shut_gate();
   bench.start(first);
   bench.follow(first.id, [](const auto& status) { return status.phase == TransferPhase::copying; });
   const auto second = bench.transfer("set", content);
@@ -220,12 +226,13 @@ TEST_CASE("what another mover is at is left to it") {
     CHECK(told->front().outcome->end == TransferEnd::moved_elsewhere);
     break;
   }
+  bench.open_gate();
   CHECK(bench.follow(first.id).outcome->end == TransferEnd::moved);
   CHECK(bench.has_nothing_but({"set"}));
 }
 
 TEST_CASE("what is asked wrongly is refused at once") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(one_way_everyday())));
   const auto content = bench.make("set", {{"a", "1"}});
   auto transfer = bench.transfer("set", content);
   const auto refusal = [&] {
@@ -263,7 +270,7 @@ TEST_CASE("a full destination gets its space back") {
     WARN("skipped: a small file system of its own needs root to mount it");
     return;
   }
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
   const SmallFileSystem full(bench.to());
   SECTION("of bytes, seen beforehand") {
     const auto end = bench.move(bench.transfer("set", bench.make("set", four_files())));
@@ -278,11 +285,12 @@ TEST_CASE("a full destination gets its space back") {
     Files files;  // more than rclone copies at a time: those it reserves space for
     for (int i = 0; i < 10; ++i) files.emplace_back("part-" + std::to_string(i), random_bytes(kMiB / 5));
     const auto content = bench.make("set", files);
-    bench.options().most_per_second = {kMiB / 2};
+    bench.shut_gate();
     const auto transfer = bench.transfer("set", content);
     bench.start(transfer);
     bench.follow(transfer.id, [](const auto& status) { return status.phase == TransferPhase::copying; });
     std::ofstream(bench.to() / "theirs") << random_bytes(3 * kMiB);  // as much as fits
+    bench.open_gate();
     const auto end = bench.follow(transfer.id);
     CHECK(to_string(end.outcome->end) == "NO_SPACE");
     fs::remove(bench.to() / "theirs");
@@ -292,8 +300,9 @@ TEST_CASE("a full destination gets its space back") {
 }
 
 TEST_CASE("nothing is sent to a host that is not the one that was pinned") {
-  MoverBench bench(GENERATE(from_range(ends_under_test())));
+  MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
   if (bench.server() == nullptr) return;  // folders only
+  const auto other_key = bench.server_of_its_own().other_key();
   const auto content = bench.make("set", {{"a", "1"}});
   const auto with = [&](auto change) {
     for (auto& [place, root] : bench.options().roots) {
@@ -309,7 +318,6 @@ TEST_CASE("nothing is sent to a host that is not the one that was pinned") {
     CHECK(with([](auto root) { return root.known_hosts = "/dev/null", root; }) == TransferEnd::access_refused);
   }
   SECTION("a key that is not allowed in") {
-    const auto other_key = bench.to().parent_path() / "sshd/other_key";
     CHECK(with([&](auto root) { return root.key_file = other_key, root; }) == TransferEnd::access_refused);
   }
   SECTION("a server that is down") {

@@ -24,6 +24,8 @@ class SshServer {
   [[nodiscard]] connectors::mover::SftpRoot root(const std::string& folder) const;
   /// The same, but with another host key pinned.
   [[nodiscard]] connectors::mover::SftpRoot root_with_wrong_key(const std::string& folder) const;
+  /// A private key that it lets nobody in with.
+  [[nodiscard]] std::filesystem::path other_key() const { return folder_ / "other_key"; }
   void stop();
 
  private:
