@@ -37,8 +37,6 @@ std::unexpected<Error> trouble(int error, const std::string& what, const std::st
   }
 }
 
-std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
-
 Result<void> remove_entry(int parent, const std::string& name, const std::string& where) {
   if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM) return trouble(errno, "cannot remove a file of a copy", where);

@@ -32,6 +32,8 @@ std::unexpected<Error> stop(TransferEnd end, std::string message, std::string de
   return fail(kind_of(end), to_string(end), std::move(message), std::move(detail));
 }
 
+std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
+
 Result<std::unique_ptr<Place>> open_place(const Root& root) {
   if (const auto* folder = std::get_if<FolderRoot>(&root)) return open_folder_place(*folder);
   return open_sftp_place(std::get<SftpRoot>(root));

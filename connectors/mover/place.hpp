@@ -70,6 +70,9 @@ class Place {
   virtual Result<void> flush() = 0;
 };
 
+/// A path below `folder`, "" being the root itself.
+std::string joined(const std::string& folder, const std::string& name);
+
 Result<std::unique_ptr<Place>> open_place(const Root& root);
 
 /// The dataset as it lies there, every byte read anew. `read` is told how much, piece by piece; false ends it (CANCELLED).

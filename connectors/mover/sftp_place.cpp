@@ -43,8 +43,6 @@ using File = std::unique_ptr<std::remove_pointer_t<sftp_file>, Free<sftp_close>>
 using Volume = std::unique_ptr<std::remove_pointer_t<sftp_statvfs_t>, Free<sftp_statvfs_free>>;
 using Text = std::unique_ptr<char, Free<ssh_string_free_char>>;
 
-std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
-
 class SftpPlace final : public Place {
  public:
   SftpPlace(Session session, Sftp sftp, std::string folder)
