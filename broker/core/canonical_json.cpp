@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/core/canonical_json.hpp"
 
-#include <algorithm>
+#include "broker/core/json_text.hpp"
+
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -63,17 +64,6 @@ class StrictReader : public nlohmann::detail::json_sax_dom_parser<Json> {
 // took to accept a job. Whatever is not plain is left to it.
 std::string by_library(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-void write_text(const std::string& text, std::string& out) {
-  const auto plain = [](unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; };
-  if (!std::ranges::all_of(text, plain)) {
-    out += by_library(text);
-    return;
-  }
-  out += '"';
-  out += text;
-  out += '"';
-}
-
 template <typename Number>
 void write_number(Number number, std::string& out) {
   std::array<char, 24> digits;
@@ -86,7 +76,7 @@ void write(const Json& value, std::string& out) {
       char before = '{';
       for (const auto& [name, member] : value.get_ref<const Json::object_t&>()) {
         out += std::exchange(before, ',');
-        write_text(name, out);
+        append_json_string(out, name);
         out += ':';
         write(member, out);
       }
@@ -104,7 +94,7 @@ void write(const Json& value, std::string& out) {
       out += ']';
       return;
     }
-    case Json::value_t::string: return write_text(value.get_ref<const std::string&>(), out);
+    case Json::value_t::string: return append_json_string(out, value.get_ref<const std::string&>());
     case Json::value_t::number_integer: return write_number(value.get<std::int64_t>(), out);
     case Json::value_t::number_unsigned: return write_number(value.get<std::uint64_t>(), out);
     case Json::value_t::boolean: out += value.get<bool>() ? "true" : "false"; return;
@@ -112,7 +102,27 @@ void write(const Json& value, std::string& out) {
   }
 }
 
+/// Whether a string is written as it is. The whole of it is looked at, eight bytes and more at a time.
+bool is_plain(std::string_view text) {
+  bool plain = true;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    plain &= (byte >= 0x20) & (byte < 0x80) & (byte != '"') & (byte != '\\');
+  }
+  return plain;
+}
+
 }  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  if (!is_plain(text)) {
+    out += by_library(Json(text));
+    return;
+  }
+  out += '"';
+  out += text;
+  out += '"';
+}
 
 std::string canonical_json(const Json& value) {
   std::string text;

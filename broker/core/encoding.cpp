@@ -20,12 +20,12 @@ constexpr std::array<std::int8_t, 256> kBase64Values = [] {
 }  // namespace
 
 std::string to_hex(std::span<const std::byte> bytes) {
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::string text(bytes.size() * 2, '0');
+  auto* at = text.data();
   for (const auto byte : bytes) {
     const auto value = std::to_integer<unsigned>(byte);
-    text += kHex[value >> 4U];
-    text += kHex[value & 15U];
+    *at++ = kHex[value >> 4U];
+    *at++ = kHex[value & 15U];
   }
   return text;
 }

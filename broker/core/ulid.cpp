@@ -13,14 +13,12 @@ constexpr std::size_t kLength = 26;  // 130 bits: the first two are zero
 
 std::string Ulid::str() const {
   std::string text(kLength, '0');
-  for (std::size_t i = 0; i < kLength; ++i) {
-    unsigned value = 0;
-    for (std::size_t b = 0; b < 5; ++b) {
-      const std::size_t bit = i * 5 + b;
-      const unsigned set = bit < 2 ? 0U : (bytes_[(bit - 2) / 8] >> (7 - (bit - 2) % 8)) & 1U;
-      value = (value << 1U) | set;
-    }
-    text[i] = kAlphabet[value];
+  unsigned bits = 0;  // not written yet: `count` of them, and two zeros before the first byte
+  unsigned count = 2;
+  auto* at = text.data();
+  for (const unsigned byte : bytes_) {
+    bits = (bits << 8U) | byte;
+    for (count += 8; count >= 5; count -= 5) *at++ = kAlphabet[(bits >> (count - 5)) & 31U];
   }
   return text;
 }

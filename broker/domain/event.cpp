@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/domain/event.hpp"
 
+#include "broker/domain/canonical_text.hpp"
 #include "broker/domain/json_fields.hpp"
 
 #include <array>
@@ -156,13 +157,6 @@ Result<EventBody> read_body(std::string_view name, const Json& json) {
   }
 }
 
-template <typename Names>
-Json names(const Names& ids) {
-  Json list = Json::array();
-  for (const auto& id : ids) list.push_back(id.str());
-  return list;
-}
-
 }  // namespace
 
 std::string_view event_name(const EventBody& body) { return kEventNames[body.index()]; }
@@ -173,24 +167,7 @@ Json to_json(const EventBody& body) {
 
 Result<EventBody> event_from_json(std::string_view name, const Json& json) { return read_body(name, json); }
 
-Json to_json(const JobSpec& spec) {
-  const auto& r = spec.resources;
-  Json json{{"project", spec.project.str()},
-            {"nodes", r.nodes},
-            {"tasks", r.tasks},
-            {"cpus_per_task", r.cpus_per_task},
-            {"time_limit_s", spec.time_limit.count()}};
-  if (!spec.name.empty()) json["name"] = spec.name;
-  if (r.memory_per_node.value > 0) json["memory_per_node_mib"] = r.memory_per_node.value;
-  if (r.gpus_per_node > 0) json["gpus_per_node"] = r.gpus_per_node;
-  if (!r.gpu_model.empty()) json["gpu_model"] = r.gpu_model;
-  if (!spec.placement.sites.empty()) json["sites"] = names(spec.placement.sites);
-  if (!spec.placement.countries.empty()) json["countries"] = spec.placement.countries;
-  if (!spec.datasets.empty()) json["datasets"] = names(spec.datasets);
-  if (!spec.labels.empty()) json["labels"] = names(spec.labels);
-  if (spec.requeue) json["requeue"] = true;
-  return json;
-}
+Json to_json(const JobSpec& spec) { return Json::parse(canonical_text(spec)); }
 
 Result<JobSpec> spec_from_json(const Json& json) {
   FieldReader f(json);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is stored is read back the same; what cannot have been written is refused with the field that is wrong.
-#include "broker/domain/event.hpp"
+#include "broker/domain/canonical_text.hpp"
 #include "tests/unit/domain/random_values.hpp"
 
 #include <catch2/catch.hpp>
@@ -67,6 +67,7 @@ TEST_CASE("every event, whatever it holds, is read back the same") {
       RC_ASSERT(read.has_value());
       RC_ASSERT(*read == event);
       RC_ASSERT(canonical_json(to_json(*read)) == text);
+      RC_ASSERT(canonical_text(event) == text);
     });
   }
 }
@@ -77,7 +78,27 @@ TEST_CASE("every specification is read back the same") {
     const auto read = spec_from_json(*parse_json(canonical_json(to_json(spec))));
     RC_ASSERT(read.has_value());
     RC_ASSERT(*read == spec);
+    RC_ASSERT(canonical_text(spec) == canonical_json(to_json(spec)));
   });
+}
+
+TEST_CASE("the stored text of a specification is what it was") {
+  CHECK(canonical_text(JobSpec{}) == R"({"cpus_per_task":1,"nodes":1,"project":"","tasks":1,"time_limit_s":3600})");
+  const JobSpec full{
+      .name = "a \"b\"",
+      .project = ProjectId("p"),
+      .resources = {.nodes = 2, .tasks = 3, .cpus_per_task = 4, .memory_per_node = {5}, .gpus_per_node = 6, .gpu_model = "a100"},
+      .time_limit = Seconds{7},
+      .placement = {{SiteId("x"), SiteId("a")}, {"FI", "EE"}},
+      .datasets = {DatasetId("d2"), DatasetId("d1")},
+      .labels = {Label("personal"), Label("health")},
+      .requeue = true};
+  const std::string text =
+      R"({"countries":["FI","EE"],"cpus_per_task":4,"datasets":["d2","d1"],"gpu_model":"a100","gpus_per_node":6,)"
+      R"("labels":["health","personal"],"memory_per_node_mib":5,"name":"a \"b\"","nodes":2,"project":"p","requeue":true,)"
+      R"("sites":["x","a"],"tasks":3,"time_limit_s":7})";
+  CHECK(canonical_text(full) == text);
+  CHECK(accepted_text(Principal("local:alice"), "b", text) == R"({"broker_id":"b","owner":"local:alice","spec":)" + text + "}");
 }
 
 TEST_CASE("every decision is read back the same") {
