@@ -2,6 +2,7 @@
 #include "broker/api/answers.hpp"
 #include "broker/core/digest.hpp"
 #include "broker/wire/job_request.hpp"
+#include "broker/wire/job_text.hpp"
 #include "policies/rules/vocabulary.hpp"
 
 #include <algorithm>
@@ -18,6 +19,11 @@ constexpr std::int64_t kMaxChunk = std::int64_t{1} << 20;
 constexpr std::size_t kMaxKey = 255;
 constexpr std::string_view kJobStates[] = {"accepted",  "waiting", "held",      "submitting", "queued", "running", "finishing",
                                            "succeeded", "failed",  "timed_out", "cancelled",  "lost",   "rejected"};
+
+/// Of what is canonical JSON already.
+http::Response text_answer(int status, std::string json) {
+  return {.status = status, .content_type = "application/json", .body = std::move(json += '\n')};
+}
 
 /// The client's key with the hash of what it asks: the same bytes are the same request.
 Result<std::optional<ports::Idempotency>> idempotency_of(const http::Request& request) {
@@ -59,10 +65,10 @@ boost::asio::awaitable<std::vector<domain::Job>> decided(const Exchange& exchang
 
 /// Whoever prefers it gets the answer after the decision.
 boost::asio::awaitable<http::Response> acceptance_answer(const Exchange& exchange, engine::Acceptance accepted,
-                                                         Json (*view)(const std::vector<domain::Job>& jobs)) {
+                                                         std::string (*view)(const std::vector<domain::Job>& jobs)) {
   const auto wait = preferred_wait(exchange.request.headers, kMaxDecisionWait);
   if (wait) accepted.jobs = co_await decided(exchange, std::move(accepted.jobs), *wait);
-  auto answer = json_answer(accepted.repeated ? 200 : 201, view(accepted.jobs));
+  auto answer = text_answer(accepted.repeated ? 200 : 201, view(accepted.jobs));
   if (wait) answer.headers.emplace_back("Preference-Applied", "wait=" + std::to_string(wait->count()));
   co_return answer;
 }
@@ -91,9 +97,7 @@ async::Task<http::Response> submit_job(Exchange exchange) {
     co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
-  auto json = parse_json(exchange.request.body, wire::kMaxDepth);
-  if (!json) co_return std::unexpected(json.error());
-  auto submission = wire::job_from_json(*json, known_names(exchange));
+  auto submission = wire::job_from_text(exchange.request.body, known_names(exchange));
   if (!submission) co_return std::unexpected(submission.error());
 
   if (*dry_run) {
@@ -107,7 +111,7 @@ async::Task<http::Response> submit_job(Exchange exchange) {
   if (!accepted) co_return std::unexpected(accepted.error());
   const auto location = "/v1/jobs/" + accepted->jobs.front().id.str();
   auto answer =
-      co_await acceptance_answer(exchange, std::move(*accepted), [](const auto& jobs) { return wire::job_view(jobs.front()); });
+      co_await acceptance_answer(exchange, std::move(*accepted), [](const auto& jobs) { return wire::job_text(jobs.front()); });
   answer.headers.emplace_back("Location", location);
   co_return answer;
 }
@@ -118,18 +122,13 @@ async::Task<http::Response> submit_jobs(Exchange exchange) {
     co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
-  auto json = parse_json(exchange.request.body, wire::kMaxDepth + 2);
-  if (!json) co_return std::unexpected(json.error());
-  auto submissions = wire::jobs_from_json(*json, known_names(exchange));
+  auto submissions = wire::jobs_from_text(exchange.request.body, known_names(exchange));
   if (!submissions) co_return std::unexpected(submissions.error());
   auto accepted =
       co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));
   if (!accepted) co_return std::unexpected(accepted.error());
-  co_return co_await acceptance_answer(exchange, std::move(*accepted), [](const auto& jobs) {
-    Json list = Json::array();
-    for (const auto& job : jobs) list.push_back(wire::job_view(job));
-    return Json{{"jobs", std::move(list)}};
-  });
+  co_return co_await acceptance_answer(exchange, std::move(*accepted),
+                                       [](const auto& jobs) { return R"({"jobs":)" + wire::job_texts(jobs) + "}"; });
 }
 
 async::Task<http::Response> list_jobs(Exchange exchange) {
@@ -161,10 +160,9 @@ async::Task<http::Response> list_jobs(Exchange exchange) {
   }
   auto jobs = co_await exchange.api.parts().jobs.jobs(wanted);
   if (!jobs) co_return std::unexpected(jobs.error());
-  Json list = Json::array();
-  for (const auto& job : *jobs) list.push_back(wire::job_view(job));
   const bool more = jobs->size() == wanted.limit;
-  co_return json_answer(200, {{"jobs", std::move(list)}, {"next_cursor", more ? Json(jobs->back().id.str()) : Json()}});
+  co_return text_answer(200, R"({"jobs":)" + wire::job_texts(*jobs) + R"(,"next_cursor":)" +
+                                 (more ? '"' + jobs->back().id.str() + '"' : "null") + "}");
 }
 
 async::Task<http::Response> get_job(Exchange exchange) {

@@ -79,19 +79,23 @@ std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& 
     job.fault("environment", "must be an object of strings");
     return environment;
   }
-  for (const auto& [name, text] : value->items()) {
+  environment.reserve(value->count);
+  for (const auto& variable : value->members()) {
     if (faults.size() >= kMaxFaults) break;
-    const auto where = job.at("environment") + "/" + escaped(name.substr(0, 64));
+    const auto& name = variable.name;
+    const auto fault = [&](const char* message) {
+      faults.push_back({job.at("environment") + "/" + escaped(name.substr(0, 64)), message});
+    };
     if (!is_variable_name(name))
-      faults.push_back({where, "the name of a variable is letters, digits and '_', and does not begin with a digit"});
+      fault("the name of a variable is letters, digits and '_', and does not begin with a digit");
     else if (name.starts_with("HANSA_"))
-      faults.push_back({where, "names that begin with HANSA_ are set by Hansa"});
-    else if (!text.is_string())
-      faults.push_back({where, "must be a string"});
-    else if (text.get_ref<const std::string&>().find('\0') != std::string::npos)
-      faults.push_back({where, "must not hold a NUL character"});
+      fault("names that begin with HANSA_ are set by Hansa");
+    else if (!variable.is_string())
+      fault("must be a string");
+    else if (variable.text.find('\0') != std::string_view::npos)
+      fault("must not hold a NUL character");
     else
-      environment.emplace_back(name, text.get<std::string>());
+      environment.emplace_back(name, variable.text);
   }
   return environment;
 }
@@ -122,7 +126,7 @@ Labels read_labels(ObjectReader& job, std::span<const std::string_view> known) {
   return labels;
 }
 
-Submission read_job(const Json& json, const std::string& at, const KnownNames& known, std::vector<Fault>& faults) {
+Submission read_job(const JsonNode& json, const std::string& at, const KnownNames& known, std::vector<Fault>& faults) {
   Submission submission;
   auto& [spec, payload] = submission;
   ObjectReader job(json, at, faults);
@@ -133,11 +137,12 @@ Submission read_job(const Json& json, const std::string& at, const KnownNames& k
   spec.project = ProjectId{job.text("project", 64)};
   if (!spec.project.empty() && !is_identifier(spec.project.str(), 64))
     job.fault("project", "must be letters, digits, '.', '_' and '-'");
-  if (job.field("script") == nullptr) job.fault("script", "is required: the text of the script, beginning with \"#!\"");
+  const auto* script = job.field("script");
+  if (script == nullptr) job.fault("script", "is required: the text of the script, beginning with \"#!\"");
   payload.script = job.text("script", kMaxScriptBytes);
   if (!payload.script.empty() && !payload.script.starts_with("#!")) {
     job.fault("script", "must begin with \"#!\" and the interpreter, as in \"#!/bin/bash\"");
-  } else if (payload.script.empty() && json.contains("script") && json["script"].is_string()) {
+  } else if (payload.script.empty() && script != nullptr && script->is_string()) {
     job.fault("script", "must not be empty");
   }
   payload.arguments = job.texts("arguments", kMaxArguments);
@@ -166,32 +171,41 @@ std::unexpected<Error> bad_job(std::vector<Fault> faults) { return refusal("BAD_
 
 }  // namespace
 
-Result<Submission> job_from_json(const Json& json, const KnownNames& known) {
+Result<Submission> job_from_text(std::string_view text, const KnownNames& known) {
+  const JsonTree json(text, kMaxDepth);
+  if (!json.root()) return std::unexpected(json.root().error());
   std::vector<Fault> faults;
-  auto submission = read_job(json, "", known, faults);
+  auto submission = read_job(*json.root(), "", known, faults);
   if (!faults.empty()) return bad_job(std::move(faults));
   return submission;
 }
 
-Result<std::vector<Submission>> jobs_from_json(const Json& json, const KnownNames& known) {
+Result<std::vector<Submission>> jobs_from_text(std::string_view text, const KnownNames& known) {
+  const JsonTree json(text, kMaxDepth + 2);
+  if (!json.root()) return std::unexpected(json.root().error());
   std::vector<Fault> faults;
   std::vector<Submission> submissions;
-  ObjectReader request(json, "", faults);
+  ObjectReader request(*json.root(), "", faults);
   const auto* jobs = request.field("jobs");
-  if (jobs == nullptr || !jobs->is_array() || jobs->empty()) {
+  if (jobs == nullptr || !jobs->is_array() || jobs->count == 0) {
     request.fault("jobs", "is required: a list of 1 to " + std::to_string(kMaxBulkJobs) + " jobs");
-  } else if (jobs->size() > kMaxBulkJobs) {
+  } else if (jobs->count > kMaxBulkJobs) {
     request.fault("jobs",
-                  "has " + std::to_string(jobs->size()) + " jobs; at most " + std::to_string(kMaxBulkJobs) + " in one request");
+                  "has " + std::to_string(jobs->count) + " jobs; at most " + std::to_string(kMaxBulkJobs) + " in one request");
   } else {
-    submissions.reserve(jobs->size());
-    for (std::size_t i = 0; i < jobs->size() && faults.size() < kMaxFaults; ++i) {
-      submissions.push_back(read_job((*jobs)[i], "/jobs/" + std::to_string(i), known, faults));
+    submissions.reserve(jobs->count);
+    for (std::size_t i = 0; i < jobs->count && faults.size() < kMaxFaults; ++i) {
+      submissions.push_back(read_job(jobs->members()[i], "/jobs/" + std::to_string(i), known, faults));
     }
   }
   request.no_others();
   if (!faults.empty()) return bad_job(std::move(faults));
   return submissions;
+}
+
+Result<Submission> job_from_json(const Json& json, const KnownNames& known) { return job_from_text(canonical_json(json), known); }
+Result<std::vector<Submission>> jobs_from_json(const Json& json, const KnownNames& known) {
+  return jobs_from_text(canonical_json(json), known);
 }
 
 Json to_json(const Submission& submission) {

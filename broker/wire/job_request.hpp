@@ -27,13 +27,18 @@ struct KnownNames {
   std::span<const std::string_view> labels = {};  // the rules' vocabulary of data
 };
 
-/// Error: invalid_argument, code BAD_JOB, with all faults. Whether a dataset is registered is not a matter of form.
-Result<domain::Submission> job_from_json(const Json& json, const KnownNames& known = {});
+/// Error: invalid_argument, code BAD_JSON (parse_json's) or BAD_JOB, with all faults. Whether a dataset is registered is not a
+/// matter of form.
+Result<domain::Submission> job_from_text(std::string_view text, const KnownNames& known = {});
 
 /// {"jobs": [...]}: at most kMaxBulkJobs; the faults of all jobs.
+Result<std::vector<domain::Submission>> jobs_from_text(std::string_view text, const KnownNames& known = {});
+
+/// The same for a value.
+Result<domain::Submission> job_from_json(const Json& json, const KnownNames& known = {});
 Result<std::vector<domain::Submission>> jobs_from_json(const Json& json, const KnownNames& known = {});
 
-/// What job_from_json reads back to an equal value; defaults are left out.
+/// What job_from_text reads back to an equal value; defaults are left out.
 Json to_json(const domain::Submission& submission);
 
 }  // namespace hansa::wire

@@ -4,9 +4,11 @@
 
 #include "broker/core/canonical_json.hpp"
 #include "broker/core/suggest.hpp"
+#include "broker/wire/json_tree.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,15 +36,19 @@ inline std::string escaped(std::string_view token) {
 /// One object of the request: reads its fields, remembers what is wrong, and which fields exist.
 class ObjectReader {
  public:
-  ObjectReader(const Json& json, std::string at, std::vector<Fault>& faults) : json_(json), at_(std::move(at)), faults_(faults) {
+  ObjectReader(const JsonNode& json, std::string at, std::vector<Fault>& faults)
+      : json_(json), at_(std::move(at)), faults_(faults) {
     if (!json.is_object()) fault("", "must be an object");
   }
+  /// Of a request that comes seldom, from its value.
+  ObjectReader(const Json& json, std::string at, std::vector<Fault>& faults)
+      : ObjectReader(std::make_shared<const Own>(canonical_json(json)), std::move(at), faults) {}
 
-  const Json* field(std::string_view name) {
+  /// Null: it is not there, or is null.
+  const JsonNode* field(std::string_view name) {
     known_.push_back(name);
-    if (!json_.is_object()) return nullptr;
-    const auto found = json_.find(name);
-    return found == json_.end() || found->is_null() ? nullptr : &*found;
+    const auto* found = json_.find(name);
+    return found == nullptr || found->kind == JsonNode::Kind::null ? nullptr : found;
   }
 
   void fault(std::string_view name, std::string message) {
@@ -52,13 +58,11 @@ class ObjectReader {
   std::int64_t integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most) {
     const auto* value = field(name);
     if (value == nullptr) return fallback;
-    const bool fits =
-        value->is_number_integer() && !(value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t(most));
-    if (!fits || value->get<std::int64_t>() < least || value->get<std::int64_t>() > most) {
+    if (value->kind != JsonNode::Kind::integer || value->integer < least || value->integer > most) {
       fault(name, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
       return fallback;
     }
-    return value->get<std::int64_t>();
+    return value->integer;
   }
   std::int32_t count(std::string_view name, std::int32_t fallback, std::int32_t least) {
     return static_cast<std::int32_t>(integer(name, fallback, least, kMaxCount));
@@ -71,17 +75,16 @@ class ObjectReader {
       fault(name, "must be a string");
       return {};
     }
-    auto text = value->get<std::string>();
-    if (text.size() > most) fault(name, "is longer than " + std::to_string(most) + " bytes");
-    if (text.find('\0') != std::string::npos) fault(name, "must not hold a NUL character");
-    return text;
+    if (value->text.size() > most) fault(name, "is longer than " + std::to_string(most) + " bytes");
+    if (value->text.find('\0') != std::string_view::npos) fault(name, "must not hold a NUL character");
+    return std::string(value->text);
   }
 
   bool flag(std::string_view name) {
     const auto* value = field(name);
     if (value == nullptr) return false;
-    if (!value->is_boolean()) fault(name, "must be true or false");
-    return value->is_boolean() && value->get<bool>();
+    if (value->kind != JsonNode::Kind::boolean) fault(name, "must be true or false");
+    return value->truth;
   }
 
   std::vector<std::string> texts(std::string_view name, std::size_t most) {
@@ -92,19 +95,21 @@ class ObjectReader {
       fault(name, "must be a list of strings");
       return list;
     }
-    if (value->size() > most) {
+    if (value->count > most) {
       fault(name, "has more than " + std::to_string(most) + " entries");
       return list;
     }
-    for (std::size_t i = 0; i < value->size(); ++i) {
-      const auto& entry = (*value)[i];
-      const auto where = std::string(name) + "/" + std::to_string(i);
+    list.reserve(value->count);
+    for (const auto& entry : value->members()) {
+      const auto fault_here = [&](const char* message) {
+        faults_.push_back({at_ + "/" + std::string(name) + "/" + std::to_string(&entry - value->first), message});
+      };
       if (!entry.is_string())
-        faults_.push_back({at_ + "/" + where, "must be a string"});
-      else if (entry.get_ref<const std::string&>().find('\0') != std::string::npos)
-        faults_.push_back({at_ + "/" + where, "must not hold a NUL character"});
+        fault_here("must be a string");
+      else if (entry.text.find('\0') != std::string_view::npos)
+        fault_here("must not hold a NUL character");
       else
-        list.push_back(entry.get<std::string>());
+        list.emplace_back(entry.text);
     }
     return list;
   }
@@ -112,16 +117,18 @@ class ObjectReader {
   /// A field of the format that this broker cannot serve: empty is as good as absent, anything else is refused.
   void refuse(std::string_view name, std::string_view why) {
     const auto* value = field(name);
-    if (value != nullptr && !value->empty() && *value != "") fault(name, std::string(why));
+    if (value == nullptr) return;
+    const bool can_be_empty = value->is_string() || value->is_array() || value->is_object();
+    if (!can_be_empty || !value->empty()) fault(name, std::string(why));
   }
 
   /// To be called last: whatever was not asked for is unknown.
   void no_others() {
-    if (!json_.is_object()) return;
-    for (const auto& [name, value] : json_.items()) {
+    for (const auto& member : json_.is_object() ? json_.members() : std::span<const JsonNode>()) {
       if (faults_.size() >= kMaxFaults) return;
-      if (std::ranges::find(known_, name) == known_.end()) {
-        faults_.push_back({at_ + "/" + escaped(name.substr(0, 64)), "no such field" + did_you_mean(name, known_)});
+      if (std::ranges::find(known_, member.name) == known_.end()) {
+        const auto name = member.name.substr(0, 64);
+        faults_.push_back({at_ + "/" + escaped(name), "no such field" + did_you_mean(member.name, known_)});
       }
     }
   }
@@ -129,7 +136,19 @@ class ObjectReader {
   [[nodiscard]] std::string at(std::string_view name) const { return at_ + "/" + std::string(name); }
 
  private:
-  const Json& json_;
+  struct Own {
+    explicit Own(std::string json) : text(std::move(json)) {}
+    const std::string text;
+    const JsonTree tree{text, 64};
+    const JsonNode root = tree.root().value_or(JsonNode{});
+  };
+  ObjectReader(std::shared_ptr<const Own> own, std::string at, std::vector<Fault>& faults)
+      : ObjectReader(own->root, std::move(at), faults) {
+    own_ = std::move(own);
+  }
+
+  std::shared_ptr<const Own> own_;  // what json_ is part of, if nobody else keeps it
+  const JsonNode& json_;
   std::string at_;
   std::vector<Fault>& faults_;
   std::vector<std::string_view> known_;

@@ -2,6 +2,7 @@
 #include "broker/wire/views.hpp"
 
 #include "broker/core/time_text.hpp"
+#include "broker/wire/job_text.hpp"
 
 namespace hansa::wire {
 
@@ -81,34 +82,7 @@ int http_status(ErrorKind kind) {
   return 500;
 }
 
-Json job_view(const Job& job) {
-  const auto* attempt = job.last_attempt();
-  const bool at_site = attempt != nullptr && attempt->outcome != Outcome::never_started;
-  Json json{{"id", job.id.str()},
-            {"name", or_null(job.spec.name)},
-            {"state", to_string(job.state)},
-            {"owner", job.owner.str()},
-            {"project", job.spec.project.str()},
-            {"site", at_site ? Json(attempt->site.str()) : Json()},
-            {"queue", at_site ? or_null(attempt->queue.str()) : Json()},
-            {"site_job_id", at_site ? or_null(attempt->site_job_id.str()) : Json()},
-            {"account", at_site ? or_null(attempt->account.str()) : Json()},
-            {"exit_code", or_null(job.exit_code)},
-            {"signal", or_null(job.signal)},
-            {"reason", reason_view(job.reason)},
-            {"unknown_since", at_site ? or_null(attempt->unknown_since) : Json()},
-            {"accepted_at", format_utc(job.accepted_at)},
-            {"started_at", or_null(job.started_at)},
-            {"ended_at", or_null(job.ended_at)},
-            {"version", job.version},
-            {"cancel", Json()}};
-  if (job.cancel) {
-    json["cancel"] = {{"by", job.cancel->by.str()},
-                      {"at", format_utc(job.cancel->at)},
-                      {"outcome", job.cancel->outcome ? Json(to_string(*job.cancel->outcome)) : Json()}};
-  }
-  return json;
-}
+Json job_view(const Job& job) { return Json::parse(job_text(job)); }
 
 Json job_details_view(const Job& job) {
   auto json = job_view(job);

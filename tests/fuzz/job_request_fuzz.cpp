@@ -31,15 +31,18 @@ void require_same_again(const domain::Submission& submission) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const auto text = as_text(bytes, size);
   const auto json = parse_json(text, kMaxDepth);
+  const auto job = job_from_text(text);
   if (!json) {
     require(json.error().code == "BAD_JSON" && !json.error().message.empty());
+    require(!job && job.error().code == "BAD_JSON" && job.error().message == json.error().message);
     return 0;
   }
   require(is_utf8(text));
-  const auto job = job_from_json(*json);
   require_told(job);
+  const auto of_value = job_from_json(*json);  // in another order, with other escapes
+  require(job ? of_value && *job == *of_value : !of_value && job.error().message == of_value.error().message);
   if (job) require_same_again(*job);
-  const auto jobs = jobs_from_json(*json);
+  const auto jobs = jobs_from_text(text);
   require_told(jobs);
   if (jobs) {
     for (const auto& each : *jobs) require_same_again(each);

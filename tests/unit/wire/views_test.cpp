@@ -2,6 +2,7 @@
 #include "broker/wire/views.hpp"
 
 #include "broker/domain/transition.hpp"
+#include "broker/wire/job_text.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -78,6 +79,25 @@ TEST_CASE("a job's view has every field, null where there is no value") {
                                      {"ended_at", nullptr},
                                      {"version", 7},
                                      {"cancel", {{"by", "local:bob"}, {"at", "2026-11-22T10:00:04Z"}, {"outcome", "stopped"}}}});
+}
+
+TEST_CASE("a job's text is canonical, alone and in a list") {
+  auto odd = bare_job();
+  odd.spec.name = "a \"b\"\n";
+  odd.reason = {"HELD", "\xC3\xA4"};
+  odd.cancel = CancelIntent{Principal("local:bob"), at(1), std::nullopt};
+  odd.exit_code = -1;
+  const std::vector<Job> jobs{bare_job(), full_job(), odd};
+  Json list = Json::array();
+  for (const auto& job : jobs) {
+    CHECK(job_text(job) == canonical_json(job_view(job)));
+    list.push_back(job_view(job));
+  }
+  CHECK(list[2]["cancel"] == Json{{"by", "local:bob"}, {"at", "2026-11-22T10:00:01Z"}, {"outcome", nullptr}});
+  CHECK(list[2]["name"] == odd.spec.name);
+  CHECK(list[2]["exit_code"] == -1);
+  CHECK(job_texts(jobs) == canonical_json(list));
+  CHECK(job_texts({}) == "[]");
 }
 
 TEST_CASE("a job that came back from a site is at none; its attempt is still told") {
