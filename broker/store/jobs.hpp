@@ -6,9 +6,33 @@
 #include "broker/ports/stores.hpp"
 #include "broker/store/connection.hpp"
 
+#include <memory>
+#include <mutex>
 #include <set>
+#include <unordered_map>
 
 namespace hansa::store {
+
+/// A decision as it is stored.
+struct VerdictText {
+  std::string hash;
+  std::string body;
+};
+
+/// Writes decisions. A line of jobs is told the same, thousands of times: to write and hash that again for each was a tenth of
+/// what it took to accept a job, so the last text is kept for each input that was decided on. Thread-safe.
+class VerdictWriter {
+ public:
+  std::shared_ptr<const VerdictText> text_of(const domain::Decision& decision);
+
+ private:
+  struct Written {
+    domain::Decision decision;
+    std::shared_ptr<const VerdictText> text;
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::string, Written> written_;  // by input_hash
+};
 
 struct RecordRequest {
   struct Event {
@@ -20,11 +44,7 @@ struct RecordRequest {
   domain::Job job;
   std::vector<Event> events;
   std::set<std::int32_t> attempts;      // that the events speak of
-  struct Verdicts {
-    std::string hash;
-    std::string body;
-  };
-  std::optional<Verdicts> decision;
+  std::shared_ptr<const VerdictText> decision;  // null: none was taken
   domain::Documents documents;
   std::optional<domain::WaitScore> score;
   std::size_t bytes = 0;
@@ -46,9 +66,10 @@ struct AcceptRequest {
 };
 
 /// invalid_argument: NO_JOBS, NOT_A_NEW_JOB, MIXED_OWNERS (a key belongs to one owner); those of prepare_record.
-Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency);
+Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency,
+                                     VerdictWriter& verdicts);
 /// invalid_argument: NO_CHANGE, DOCUMENT_HASH_MISMATCH.
-Result<RecordRequest> prepare_record(ports::JobChange change);
+Result<RecordRequest> prepare_record(ports::JobChange change, VerdictWriter& verdicts);
 
 Result<ports::AcceptedJobs> accept_jobs(Connection& db, const AcceptRequest& request);
 Result<std::optional<ports::AcceptedJobs>> accepted_under(Connection& db, const Principal& owner,

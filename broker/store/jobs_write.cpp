@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/core/digest.hpp"
+#include "broker/domain/canonical_text.hpp"
 #include "broker/store/estimates.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
@@ -51,10 +52,12 @@ constexpr char kPutRun[] =
     "WHERE (started_at_ms, ended_at_ms, exit_code, signal, outcome) IS NOT "
     "(excluded.started_at_ms, excluded.ended_at_ms, excluded.exit_code, excluded.signal, excluded.outcome)";
 // One verdict is often the same for thousands of jobs in line.
-constexpr char kInsertVerdicts[] = "INSERT INTO verdicts(hash, body) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
-constexpr char kInsertDecision[] =
-    "INSERT INTO decisions(job, version, verdicts) SELECT ?1, ?2, row FROM verdicts WHERE hash = ?3";
+constexpr char kSelectVerdicts[] = "SELECT row FROM verdicts WHERE hash = ?1";
+constexpr char kInsertVerdicts[] = "INSERT INTO verdicts(hash, body) VALUES(?1, ?2)";
+constexpr char kInsertDecision[] = "INSERT INTO decisions(job, version, verdicts) VALUES(?1, ?2, ?3)";
 constexpr char kInsertDocument[] = "INSERT INTO documents(hash, body) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
+
+constexpr std::size_t kDecisionsKept = 1'000;  // a few kilobytes each
 
 template <typename Enum>
 std::optional<std::string> spelled(const std::optional<Enum>& value) {
@@ -87,6 +90,15 @@ void put_job(Connection& db, std::int64_t row, const Job& job) {
   if (is_terminal(job.state)) db.execute(kRetireJob, row);
 }
 
+std::int64_t row_of(Connection& db, const VerdictText& verdicts) {
+  {
+    auto known = db.query(kSelectVerdicts, verdicts.hash);
+    if (known.next()) return known.integer(0);
+  }
+  db.execute(kInsertVerdicts, verdicts.hash, verdicts.body);
+  return db.last_row();
+}
+
 /// What a change leaves beside the job's own row.
 void put_history(Connection& db, std::int64_t row, const RecordRequest& request) {
   const auto& job = request.job;
@@ -95,10 +107,7 @@ void put_history(Connection& db, std::int64_t row, const RecordRequest& request)
     // Events without a number (Ended, ResolvedLost) speak of the last attempt.
     if (&attempt == &job.attempts.back() || request.attempts.contains(attempt.number)) put_attempt(db, row, attempt);
   }
-  if (request.decision) {
-    db.execute(kInsertVerdicts, request.decision->hash, request.decision->body);
-    db.execute(kInsertDecision, row, job.version, request.decision->hash);
-  }
+  if (request.decision) db.execute(kInsertDecision, row, job.version, row_of(db, *request.decision));
   for (const auto& [hash, body] : request.documents) db.execute(kInsertDocument, hash, body);
   if (request.score) put_wait(db, row, job.owner, *request.score);
 }
@@ -128,7 +137,23 @@ std::optional<std::vector<std::string>> unpack(std::string_view packed) {
   return parts;
 }
 
-Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency) {
+std::shared_ptr<const VerdictText> VerdictWriter::text_of(const domain::Decision& decision) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = written_.find(decision.input_hash);
+    if (known != written_.end() && known->second.decision == decision) return known->second.text;
+  }
+  auto body = canonical_json(to_json(decision));
+  auto hash = sha256_hex(body);
+  auto text = std::make_shared<const VerdictText>(std::move(hash), std::move(body));
+  const std::lock_guard lock(mutex_);
+  if (written_.size() >= kDecisionsKept) written_.clear();
+  written_.insert_or_assign(decision.input_hash, Written{.decision = decision, .text = text});
+  return text;
+}
+
+Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optional<ports::Idempotency> idempotency,
+                                     VerdictWriter& verdicts) {
   if (jobs.empty()) return fail(ErrorKind::invalid_argument, "NO_JOBS", "there is no job in this request");
   AcceptRequest request{.entries = {}, .idempotency = std::move(idempotency), .bytes = 0};
   request.entries.reserve(jobs.size());
@@ -148,14 +173,13 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
       environment.push_back(std::move(value));
     }
     AcceptRequest::Entry entry;
-    entry.spec = canonical_json(to_json(job.spec));
-    entry.event = canonical_json(
-        to_json(domain::EventBody(domain::Accepted{.owner = job.owner, .broker_id = job.broker_id, .spec = job.spec})));
+    entry.spec = canonical_text(job.spec);
+    entry.event = domain::accepted_text(job.owner, job.broker_id, entry.spec);
     entry.script = std::move(payload.script);
     entry.arguments = pack(payload.arguments);
     entry.environment = pack(environment);
     if (decided) {
-      auto change = prepare_record(std::move(*decided));
+      auto change = prepare_record(std::move(*decided), verdicts);
       if (!change) return std::unexpected(change.error());
       const auto& now = change->job;
       if (now.id != job.id || change->events.empty() || change->events.front().version != 2 || is_terminal(now.state) ||
@@ -174,7 +198,7 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
   return request;
 }
 
-Result<RecordRequest> prepare_record(ports::JobChange change) {
+Result<RecordRequest> prepare_record(ports::JobChange change, VerdictWriter& verdicts) {
   if (change.events.empty() && !change.decision)
     return fail(ErrorKind::invalid_argument, "NO_CHANGE", "a change has an event or a decision");
   RecordRequest request;
@@ -184,7 +208,7 @@ Result<RecordRequest> prepare_record(ports::JobChange change) {
     request.events.push_back({.version = ++version,
                               .at = event.at,
                               .name = std::string(event_name(event.body)),
-                              .body = canonical_json(to_json(event.body))});
+                              .body = domain::canonical_text(event.body)});
     request.bytes += request.events.back().body.size();
     std::visit(
         [&](const auto& body) {
@@ -200,9 +224,8 @@ Result<RecordRequest> prepare_record(ports::JobChange change) {
     request.bytes += body.size();
   }
   if (change.decision) {
-    auto body = canonical_json(to_json(*change.decision));
-    request.bytes += body.size();
-    request.decision = {.hash = sha256_hex(body), .body = std::move(body)};
+    request.decision = verdicts.text_of(*change.decision);
+    request.bytes += request.decision->body.size();
   }
   request.documents = std::move(change.documents);
   request.score = std::move(change.score);

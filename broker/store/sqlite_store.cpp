@@ -79,6 +79,7 @@ class SqliteStore::Impl {
   Options options_;
   std::vector<StateLock> locks_;  // of the state folder, and of the database's if it lies elsewhere; let go last
   std::string broker_id_;
+  VerdictWriter verdicts_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Readers> lookups_;
   std::unique_ptr<Readers> scans_;
@@ -204,7 +205,7 @@ Result<void> SqliteStore::close() { return impl_->close(); }
 
 Task<ports::AcceptedJobs> SqliteStore::accept_jobs(std::vector<ports::NewJob> jobs,
                                                    std::optional<ports::Idempotency> idempotency) {
-  auto request = prepare_accept(std::move(jobs), std::move(idempotency));
+  auto request = prepare_accept(std::move(jobs), std::move(idempotency), impl_->verdicts_);
   if (!request) co_return std::unexpected(std::move(request.error()));
   const auto bytes = request->bytes;
   co_return co_await impl_->write<ports::AcceptedJobs>(
@@ -219,7 +220,7 @@ Task<std::optional<ports::AcceptedJobs>> SqliteStore::accepted_under(Principal o
 }
 
 Task<> SqliteStore::record(ports::JobChange change) {
-  auto request = prepare_record(std::move(change));
+  auto request = prepare_record(std::move(change), impl_->verdicts_);
   if (!request) co_return std::unexpected(std::move(request.error()));
   const auto bytes = request->bytes;
   co_return co_await impl_->write<void>(bytes,

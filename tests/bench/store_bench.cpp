@@ -187,6 +187,7 @@ double bare_sqlite(const std::filesystem::path& dir, Jobs& jobs, std::size_t gro
   };
   const std::string hash(64, 'a');
 
+  store::VerdictWriter verdicts;
   double rows = 0;
   double spent = 0;
   while (spent < seconds) {
@@ -196,7 +197,7 @@ double bare_sqlite(const std::filesystem::path& dir, Jobs& jobs, std::size_t gro
       made.push_back(jobs.next(jobs.next_owner()));
       keys.push_back(jobs.key());
     }
-    const auto request = store::prepare_accept(std::move(made), std::nullopt);
+    const auto request = store::prepare_accept(std::move(made), std::nullopt, verdicts);
     const auto start = Clock::now();
     const auto cpu_before = cpu_seconds(RUSAGE_THREAD);
     for (std::size_t i = 0; i < request->entries.size();) {
