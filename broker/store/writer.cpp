@@ -12,6 +12,7 @@ namespace {
 
 constexpr char kBegin[] = "BEGIN IMMEDIATE";
 constexpr char kCommit[] = "COMMIT";
+constexpr char kRollBack[] = "ROLLBACK";
 constexpr char kSavepoint[] = "SAVEPOINT operation";
 constexpr char kRollBackTo[] = "ROLLBACK TO operation";
 constexpr char kRelease[] = "RELEASE operation";
@@ -95,7 +96,6 @@ void Writer::serve() {
 
 void Writer::commit_group(std::vector<Operation>& group) {
   std::vector<Result<void>> outcomes;
-  outcomes.reserve(group.size());
   std::optional<Error> lost;  // what became of the whole group, if it was not committed
   bool committing = false;
   {
@@ -105,7 +105,7 @@ void Writer::commit_group(std::vector<Operation>& group) {
   if (!lost) {
     try {
       db_->execute(kBegin);
-      for (auto& operation : group) outcomes.push_back(run_one(operation));
+      outcomes = run_all(group);
       committing = true;
       db_->execute(kCommit);
       ++commits_;
@@ -130,20 +130,40 @@ void Writer::commit_group(std::vector<Operation>& group) {
   if (!lost) checkpoint_if_due();
 }
 
-Result<void> Writer::run_one(Operation& operation) {
-  Result<void> outcome;
-  db_->execute(kSavepoint);
-  try {
-    outcome = operation.run(*db_);
-  } catch (const SqliteFailure& failure) {
-    if (!failure.is_local() || !db_->in_transaction()) throw;
-    outcome = std::unexpected(failure.error());
-  } catch (const std::exception& other) {
-    outcome = fail(ErrorKind::internal, "STORE_FAILED", "the broker could not store this", other.what());
+std::vector<Result<void>> Writer::run_all(std::vector<Operation>& group) {
+  std::vector<Result<void>> outcomes;
+  outcomes.reserve(group.size());
+  for (auto& operation : group) {
+    const auto before = sqlite3_total_changes64(db_->handle());
+    outcomes.push_back(run_one(operation));
+    if (!outcomes.back() && sqlite3_total_changes64(db_->handle()) != before) {  // it wrote and failed
+      db_->execute(kRollBack);
+      db_->execute(kBegin);
+      outcomes.clear();
+      for (auto& again : group) outcomes.push_back(run_in_savepoint(again));
+      break;
+    }
   }
+  return outcomes;
+}
+
+Result<void> Writer::run_in_savepoint(Operation& operation) {
+  db_->execute(kSavepoint);
+  auto outcome = run_one(operation);
   if (!outcome) db_->execute(kRollBackTo);
   db_->execute(kRelease);
   return outcome;
+}
+
+Result<void> Writer::run_one(Operation& operation) {
+  try {
+    return operation.run(*db_);
+  } catch (const SqliteFailure& failure) {
+    if (!failure.is_local() || !db_->in_transaction()) throw;
+    return std::unexpected(failure.error());
+  } catch (const std::exception& other) {
+    return fail(ErrorKind::internal, "STORE_FAILED", "the broker could not store this", other.what());
+  }
 }
 
 // Between two commits, so that the log is copied whole and the next commit starts it again. SQLite's own automatic
