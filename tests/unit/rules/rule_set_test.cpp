@@ -129,6 +129,31 @@ TEST_CASE("two facts compared") {
   CHECK(ask(rules, {.job = {}, .datasets = {dataset}}).code == Code::evidence_missing);
 }
 
+TEST_CASE("comparisons that differ in one fact or in the operator alone are each their own") {
+  const auto open = clause("dataset.labels", "any_of", R"(["open"])") + ", ";
+  const auto rules = compiled(
+      rule("NOW-LT-PERMIT", "permit", open + compared("now", "lt", "dataset.permit_until"), "", "", "\"place\"") +
+      rule("NOW-GE-PERMIT", "permit", open + compared("now", "ge", "dataset.permit_until"), "", "", "\"dispatch\"") +
+      rule("NOW-LT-LICENCE", "permit", open + compared("now", "lt", "project.export_licence_until"), "", "", "\"stage_in\"") +
+      rule("LICENCE-LT-PERMIT", "permit", open + compared("project.export_licence_until", "lt", "dataset.permit_until"), "", "",
+           "\"stage_out\""));
+  for (const int permit : {-1, 0, 1}) {
+    for (const int licence : {-1, 0, 1}) {
+      const Evidence job{fact(Attribute::project_export_licence_until, day(licence))};
+      auto dataset = labelled({"open"});
+      dataset.push_back(fact(Attribute::dataset_permit_until, day(permit)));
+      const auto permitted = [&](Action action) {
+        return ask(rules, {.job = job, .datasets = {dataset}, .action = action}).code == Code::permitted;
+      };
+      CAPTURE(permit, licence);
+      CHECK(permitted(Action::place) == (0 < permit));
+      CHECK(permitted(Action::dispatch) == (0 >= permit));
+      CHECK(permitted(Action::stage_in) == (0 < licence));
+      CHECK(permitted(Action::stage_out) == (licence < permit));
+    }
+  }
+}
+
 TEST_CASE("dates: a rule counts from its first day to before its last, a permit ends with its legal basis, a forbid does not") {
   const auto dated = [](const std::string& effect, const std::string& dates) {
     return compiled(rule("P-ANY", "permit", clause("site.country", "eq", "\"FI\"")) +
