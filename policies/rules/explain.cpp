@@ -144,19 +144,31 @@ class Question {
     return conditions;
   }
 
+  /// How many of the clauses that do not hold speak of what the data are. A permit for another kind of data is no advice: whoever
+  /// follows it calls the data something else.
+  [[nodiscard]] std::size_t other_kinds(const Rule& permit) const {
+    return static_cast<std::size_t>(std::ranges::count_if(permit.when, [&](const Clause& clause) {
+      return (clause.attribute == Attribute::dataset_labels || clause.attribute == Attribute::project_labels) &&
+             truth_of(clause, facts_, sets()) == Truth::no;
+    }));
+  }
+
   void add_conditions(Explanation& out) const {
     std::vector<Condition> needed;
     bool permitted = false;
     const Rule* nearest = nullptr;
     std::vector<Condition> nearest_lacks;
+    std::pair<std::size_t, std::size_t> nearest_far;
     for (const auto i : indices()) {
       const auto stand = stands_.of_rule[i];
       if (stand == Stand::not_asked) continue;
       if (rule(i).effect == Effect::permit) {
         permitted = permitted || stand == Stand::applies;
         auto lacks = missing_for(rule(i));
-        if (nearest == nullptr || lacks.size() < nearest_lacks.size()) {
+        const std::pair far(other_kinds(rule(i)), lacks.size());
+        if (nearest == nullptr || far < nearest_far) {
           nearest = &rule(i);
+          nearest_far = far;
           nearest_lacks = std::move(lacks);
         }
       } else if (stand == Stand::applies || stand == Stand::undecided) {

@@ -121,3 +121,27 @@ TEST_CASE("as JSON") {
   CHECK(json["facts"][0]["age_s"] == 0);
   CHECK(json["allowed_if"].size() == 2);
 }
+
+TEST_CASE("the remedy is the permit that is nearest in meaning: data are not to be called something else") {
+  const auto open = rule("P-OPEN", "permit", clause("dataset.labels", "within", R"(["open"])"));
+  const auto health = rule("P-HEALTH", "permit", clause("dataset.labels", "any_of", R"(["health"])"));
+  auto compiled = RuleSet::compile({good_pack(kRules + open + health)});
+  REQUIRE(compiled);
+  const Evidence job, site{fact(Attribute::site_country, "CH"), fact(Attribute::site_status, "suspended"),
+                           fact(Attribute::site_operator_country, "CH")};
+  const auto told = [&](const RuleSet& rules, const std::vector<std::string>& labels) {
+    const Evidence dataset{fact(Attribute::dataset_labels, labels)};
+    const std::vector datasets{rules.bind(Subject::dataset, dataset, day(0))};
+    return explain(rules, Action::place, rules.bind(Subject::job, job, day(0)), rules.bind(Subject::site, site, day(0)),
+                   datasets);
+  };
+  // P-OPEN lacks one thing and P-PERSONAL two; but that one thing is that the data were not personal.
+  const auto personal = told(*compiled, {"personal"});
+  REQUIRE_FALSE(personal.allowed_if.empty());
+  CHECK(personal.allowed_if[0] == Condition{"P-PERSONAL", "the site's country is in EU@1", "CH"});
+  for (const auto& condition : personal.allowed_if) CHECK_FALSE(condition.wanted.contains("labels"));
+  // Where every permit is for another kind of data, the fewest labels change.
+  const auto internal = told(*compiled, {"internal"});
+  REQUIRE(internal.allowed_if.size() == 1);
+  CHECK(internal.allowed_if[0].wanted.contains("labels"));
+}
