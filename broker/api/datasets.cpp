@@ -151,11 +151,16 @@ async::Task<http::Response> amend_dataset(Exchange exchange) {
   if (!dataset) co_return std::unexpected(dataset.error());
   auto json = parse_json(exchange.request.body, kDepth);
   if (!json) co_return std::unexpected(json.error());
-  auto asked = wire::amendment_from_json(*json, rules::data_labels());
+  auto asked =
+      wire::amendment_from_json(*json, rules::data_labels(), rules::record_of(rules::Attribute::dataset_transfer_basis).words);
   if (!asked) co_return std::unexpected(asked.error());
-  auto done =
-      co_await exchange.api.parts().catalogue.amend({exchange.caller.principal, std::move(asked->reason)}, std::move(*dataset),
-                                                    std::move(asked->labels), std::move(asked->owner));
+  engine::Amendment amendment{.labels = std::move(asked->labels),
+                              .owner = std::move(asked->owner),
+                              .permit = std::move(asked->permit),
+                              .transfer_basis = std::move(asked->transfer_basis),
+                              .reviewed = asked->reviewed};
+  auto done = co_await exchange.api.parts().catalogue.amend({exchange.caller.principal, std::move(asked->reason)},
+                                                            std::move(*dataset), std::move(amendment));
   if (!done) co_return std::unexpected(done.error());
   co_return outcome_answer(exchange, 200, *done);
 }

@@ -202,7 +202,17 @@ const std::string_view kSchemas = R"json({
   },
   "DatasetAmendment": {
     "type": "object", "additionalProperties": false,
-    "properties": {"labels": {"$ref": "#/components/schemas/Labels"}, "owner": {"type": "string"}, "reason": {"type": "string", "maxLength": 1000}}
+    "properties": {"labels": {"$ref": "#/components/schemas/Labels"}, "owner": {"type": "string"}, "permit": {"$ref": "#/components/schemas/DataPermit"},
+                   "transfer_basis": {"$ref": "#/components/schemas/TransferBasis"}, "reviewed": {"type": "boolean"}, "reason": {"type": "string", "maxLength": 1000}}
+  },
+  "DataPermit": {
+    "type": ["object", "null"], "additionalProperties": false, "required": ["id", "until"], "description": "The permit under which the data may be used; null: there is none.",
+    "properties": {"id": {"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9._:@/+-]+$"}, "until": {"type": "string"}}
+  },
+  "TransferBasis": {"type": ["string", "null"], "enum": ["none", "adequacy", "standard-clauses", "binding-rules", "derogation", null], "description": "Of transfers to third countries, as the controller recorded it."},
+  "DatasetTerms": {
+    "type": "object", "required": ["permit", "transfer_basis", "reviewed"], "description": "What was decided about the data elsewhere; what is null is no evidence.",
+    "properties": {"permit": {"$ref": "#/components/schemas/DataPermit"}, "transfer_basis": {"$ref": "#/components/schemas/TransferBasis"}, "reviewed": {"type": ["boolean", "null"]}}
   },
   "ReplicaRequest": {
     "type": "object", "additionalProperties": false, "required": ["site", "root", "path"],
@@ -224,7 +234,7 @@ const std::string_view kSchemas = R"json({
   "Dataset": {
     "type": "object", "required": ["id", "owner", "project", "labels", "sha256", "replicas"],
     "properties": {
-      "id": {"type": "string"}, "owner": {"type": "string"}, "project": {"type": "string"}, "labels": {"$ref": "#/components/schemas/Labels"}, "size_bytes": {"type": "integer"}, "files": {"type": "integer"},
+      "id": {"type": "string"}, "owner": {"type": "string"}, "project": {"type": "string"}, "labels": {"$ref": "#/components/schemas/Labels"}, "terms": {"$ref": "#/components/schemas/DatasetTerms"}, "size_bytes": {"type": "integer"}, "files": {"type": "integer"},
       "sha256": {"$ref": "#/components/schemas/Sha256"}, "created_at": {"$ref": "#/components/schemas/Time"}, "changed_at": {"$ref": "#/components/schemas/Time"}, "version": {"type": "integer"},
       "replicas": {"type": "array", "items": {"$ref": "#/components/schemas/Replica"}}
     }
@@ -236,7 +246,7 @@ const std::string_view kSchemas = R"json({
   "DatasetChange": {
     "type": "object", "required": ["id", "dataset", "change", "state", "by", "at"],
     "properties": {
-      "id": {"type": "string"}, "dataset": {"type": "string"}, "change": {"enum": ["registered", "relabelled", "owner_changed", "replica_added", "replica_removed", "replica_verified"]},
+      "id": {"type": "string"}, "dataset": {"type": "string"}, "change": {"enum": ["registered", "relabelled", "owner_changed", "replica_added", "replica_removed", "replica_verified", "terms_changed"]},
       "state": {"enum": ["applied", "pending", "approved", "rejected"], "description": "pending: waits for a second person."}, "by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"},
       "reason": {"type": "string"}, "details": {"type": "object"}, "ruling": {"$ref": "#/components/schemas/Ruling"}
     }

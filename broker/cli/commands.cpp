@@ -107,6 +107,17 @@ constexpr Option kDataList[] = {
     kJson,
 };
 constexpr Option kWithReason[] = {kWhy, kJson};
+constexpr Option kDataTerms[] = {
+    {.name = "--permit", .value = "ID", .help = "The data permit under which it may be used, with --until"},
+    {.name = "--until", .value = "D", .help = "When that permit ends: 2028-03-31, or 90d from now"},
+    {.name = "--no-permit", .help = "It has no permit any more"},
+    {.name = "--transfer-basis",
+     .value = "B",
+     .help = "Of transfers to third countries: none, adequacy, standard-clauses, binding-rules or derogation"},
+    {.name = "--reviewed", .value = "true|false", .help = "Whether a reviewer found that it is no longer personal"},
+    kWhy,
+    kJson,
+};
 constexpr Option kReplicaAdd[] = {
     {.name = "--root", .value = "ROOT", .help = "The site's name for the folder that holds replicas"},
     {.name = "--path", .value = "PATH", .help = "Where it is beneath that folder"},
@@ -204,6 +215,10 @@ constexpr Command kCommands[] = {
     {"data reject", "CHANGE", "Reject a change that waits, or withdraw your own.",
      "hansa data reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"wrong dataset\"", kWithReason, 1, 1, data_reject},
     {"policy check", "PACK...", "Check rule packs, each and all together; needs no broker.",
+    {"data terms", "DATASET",
+     "Record what was decided about a dataset: permit, transfers, review; what loosens waits for a second person.",
+     "hansa data terms cohort-7 --permit FI-0143 --until 2028-03-31 --reason \"decision of 2026-11-20\"", kDataTerms, 1, 1,
+     data_terms},
      "hansa policy check --sites /etc/hansa/hansad.toml gdpr-eea.toml", kPolicyCheck, 1, kMany, policy_check},
     {"policy test", "PACK...", "Run the tests that rule packs carry, and tell rules without one.",
      "hansa policy test gdpr-eea.toml", kJsonAnswer, 1, kMany, policy_test},

@@ -34,6 +34,7 @@ Result<ExitStatus> data_list(Session& session, const Invocation& call);
 Result<ExitStatus> data_show(Session& session, const Invocation& call);
 Result<ExitStatus> data_label(Session& session, const Invocation& call);
 Result<ExitStatus> data_owner(Session& session, const Invocation& call);
+Result<ExitStatus> data_terms(Session& session, const Invocation& call);
 Result<ExitStatus> data_replica_add(Session& session, const Invocation& call);
 Result<ExitStatus> data_replica_remove(Session& session, const Invocation& call);
 Result<ExitStatus> data_replica_verify(Session& session, const Invocation& call);

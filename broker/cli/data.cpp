@@ -20,10 +20,15 @@ std::string replica_path(const Invocation& call, std::string_view rest = {}) {
 /// The broker's faults, their places in the words of the command line.
 Error in_words(Error error) {
   constexpr std::pair<std::string_view, std::string_view> kWords[] = {
-      {"/id", "DATASET"},      {"/project", "--project"}, {"/labels", "--label"},       {"/size_bytes", "--size"},
-      {"/files", "--files"},   {"/sha256", "--sha256"},   {"/owner", "--owner"},        {"/site", "SITE"},
-      {"/root", "--root"},     {"/path", "--path"},       {"/expires_at", "--expires"}, {"/verified_at", "--at"},
-      {"/reason", "--reason"},
+      {"/id", "DATASET"},           {"/project", "--project"},
+      {"/labels", "--label"},       {"/size_bytes", "--size"},
+      {"/files", "--files"},        {"/sha256", "--sha256"},
+      {"/owner", "--owner"},        {"/site", "SITE"},
+      {"/root", "--root"},          {"/path", "--path"},
+      {"/expires_at", "--expires"}, {"/verified_at", "--at"},
+      {"/reason", "--reason"},      {"/permit/until", "--until"},
+      {"/permit", "--permit"},      {"/transfer_basis", "--transfer-basis"},
+      {"/reviewed", "--reviewed"},
   };
   for (auto& [where, message] : error.faults) {
     for (const auto& [pointer, word] : kWords) {
@@ -72,6 +77,17 @@ std::string bytes_text(const Json& json) {
   return std::to_string(value) + " " + kUnits[unit];
 }
 
+std::string terms_text(const Json& terms) {
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (const auto& permit = member(terms, "permit"); permit.is_object())
+    add("permit " + shown(permit, "id") + " until " + shown(permit, "until"));
+  if (const auto basis = shown(terms, "transfer_basis"); !basis.empty()) add("basis of transfers: " + basis);
+  if (const auto& reviewed = member(terms, "reviewed"); reviewed.is_boolean())
+    add(reviewed == true ? "reviewed: no longer personal" : "reviewed: still personal");
+  return text;
+}
+
 /// What a change does, in a few words.
 std::string what_text(const Json& change) {
   const auto name = raw_text(change, "change");
@@ -79,6 +95,10 @@ std::string what_text(const Json& change) {
   if (name == "registered") return "registered: " + listed(member(details, "labels"));
   if (name == "relabelled") return "labels: " + listed(member(details, "before")) + " -> " + listed(member(details, "after"));
   if (name == "owner_changed") return "owner: " + shown(details, "before") + " -> " + shown(details, "after");
+  if (name == "terms_changed") {
+    const auto before = terms_text(member(details, "before")), after = terms_text(member(details, "after"));
+    return "terms: " + (before.empty() ? "none" : before) + " -> " + (after.empty() ? "none" : after);
+  }
   if (name == "replica_added")
     return "replica added: " + shown(details, "site") + " " + shown(details, "root") + ":" + shown(details, "path");
   if (name == "replica_removed") return "replica removed: " + shown(details, "site");
@@ -136,6 +156,7 @@ std::string dataset_sheet(const Json& dataset, const Look& look) {
   };
   line("dataset", shown(dataset, "id"));
   line("labels", listed(member(dataset, "labels")));
+  line("terms", terms_text(member(dataset, "terms")));
   line("owner", shown(dataset, "owner"));
   line("project", shown(dataset, "project"));
   line("size", bytes_text(dataset) + " in " + number_text(dataset, "files") + " files");
@@ -237,6 +258,34 @@ Result<ExitStatus> data_label(Session& session, const Invocation& call) {
 
 Result<ExitStatus> data_owner(Session& session, const Invocation& call) {
   Json request{{"owner", call.operands()[1]}};
+  put_text(request, "reason", call.value("--reason"));
+  return ask(session, call, "PATCH", dataset_path(call), dumped(request));
+}
+
+Result<ExitStatus> data_terms(Session& session, const Invocation& call) {
+  Json request = Json::object();
+  const auto permit = call.value("--permit"), until = call.value("--until");
+  const bool none = call.has("--no-permit");
+  if (permit.has_value() != until.has_value() || (none && permit)) {
+    return fail(ErrorKind::invalid_argument, "USAGE",
+                "give --permit together with --until, the day on which it ends, or --no-permit alone");
+  }
+  if (none) request["permit"] = Json();
+  if (permit) {
+    const auto moment = parse_moment("--until", *until, session.now(), Direction::forward);
+    if (!moment) return std::unexpected(moment.error());
+    request["permit"] = {{"id", *permit}, {"until", format_utc(*moment)}};
+  }
+  put_text(request, "transfer_basis", call.value("--transfer-basis"));
+  if (const auto reviewed = call.value("--reviewed")) {
+    if (reviewed != "true" && reviewed != "false")
+      return fail(ErrorKind::invalid_argument, "USAGE", "--reviewed must be true or false");
+    request["reviewed"] = reviewed == "true";
+  }
+  if (request.empty()) {
+    return fail(ErrorKind::invalid_argument, "USAGE",
+                "hansa data terms needs what is to change: --permit with --until, --no-permit, --transfer-basis or --reviewed");
+  }
   put_text(request, "reason", call.value("--reason"));
   return ask(session, call, "PATCH", dataset_path(call), dumped(request));
 }

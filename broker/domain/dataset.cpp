@@ -64,6 +64,11 @@ struct Effect {
     dataset.owner = e.after;
     return {};
   }
+  Result<void> operator()(const TermsChanged& e) const {
+    if (dataset.terms != e.before) return outdated(dataset, "the terms");
+    dataset.terms = e.after;
+    return {};
+  }
   Result<void> operator()(const ReplicaAdded& e) const {
     const auto place = std::ranges::lower_bound(dataset.replicas, e.site, {}, &Replica::site);
     if (place != dataset.replicas.end() && place->site == e.site) {
@@ -112,6 +117,12 @@ Labels read_labels(FieldReader& f, const char* key) {
   return labels;
 }
 
+Terms read_terms(const Json& json, FieldReader& f, const char* key) {
+  auto terms = terms_from_json(json.contains(key) ? json[key] : Json());
+  if (!terms) f.miss(key);
+  return terms.value_or(Terms{});
+}
+
 Json write(const Registered& e) {
   return {{"owner", e.owner.str()},          {"project", e.project.str()},
           {"labels", labels_json(e.labels)}, {"size_bytes", e.content.size.value},
@@ -119,6 +130,7 @@ Json write(const Registered& e) {
 }
 Json write(const Relabelled& e) { return {{"before", labels_json(e.before)}, {"after", labels_json(e.after)}}; }
 Json write(const OwnerChanged& e) { return {{"before", e.before.str()}, {"after", e.after.str()}}; }
+Json write(const TermsChanged& e) { return {{"before", to_json(e.before)}, {"after", to_json(e.after)}}; }
 Json write(const ReplicaAdded& e) { return {{"site", e.site.str()}, {"root", e.root.str()}, {"path", e.path}}; }
 Json write(const ReplicaRemoved& e) { return {{"site", e.site.str()}}; }
 Json write(const ReplicaVerified& e) {
@@ -150,7 +162,7 @@ void read(FieldReader& f, ReplicaVerified& e) {
 }
 
 constexpr std::array<std::string_view, std::variant_size_v<DatasetChangeBody>> kChangeNames{
-    "registered", "relabelled", "owner_changed", "replica_added", "replica_removed", "replica_verified"};
+    "registered", "relabelled", "owner_changed", "replica_added", "replica_removed", "replica_verified", "terms_changed"};
 
 template <std::size_t I = 0>
 Result<DatasetChangeBody> read_as(std::size_t index, const Json& json) {
@@ -158,12 +170,25 @@ Result<DatasetChangeBody> read_as(std::size_t index, const Json& json) {
     if (I != index) return read_as<I + 1>(index, json);
     FieldReader fields(json);
     std::variant_alternative_t<I, DatasetChangeBody> body;
-    read(fields, body);
+    if constexpr (std::is_same_v<decltype(body), TermsChanged>)
+      body = {.before = read_terms(json, fields, "before"), .after = read_terms(json, fields, "after")};
+    else
+      read(fields, body);
     if (!fields.ok()) return fields.error("change of a dataset");
     return body;
   } else {
     return fail(ErrorKind::internal, "BAD_STORED_JSON", "a stored change of a dataset has a name that is none");
   }
+}
+
+bool loosens(const std::optional<DataPermit>& before, const std::optional<DataPermit>& after) {
+  return after && (!before || after->id != before->id || after->until > before->until);
+}
+bool basis_loosens(const std::string& before, const std::string& after) {
+  return !after.empty() && after != kNoTransferBasis && after != before;
+}
+bool review_loosens(const std::optional<bool>& before, const std::optional<bool>& after) {
+  return after == true && before != true;
 }
 
 constexpr std::array<std::string_view, 4> kStates{"applied", "pending", "approved", "rejected"};
@@ -233,8 +258,14 @@ bool is_loosening(const Labels& before, const Labels& after) {
   return std::ranges::any_of(before, [&](const Label& label) { return label != open_label() && !after.contains(label); });
 }
 
+bool is_loosening(const Terms& before, const Terms& after) {
+  return loosens(before.permit, after.permit) || basis_loosens(before.transfer_basis, after.transfer_basis) ||
+         review_loosens(before.reviewed, after.reviewed);
+}
+
 bool needs_second_person(const DatasetChangeBody& body) {
   if (const auto* relabelled = std::get_if<Relabelled>(&body)) return is_loosening(relabelled->before, relabelled->after);
+  if (const auto* terms = std::get_if<TermsChanged>(&body)) return is_loosening(terms->before, terms->after);
   return std::holds_alternative<OwnerChanged>(body) || std::holds_alternative<ReplicaVerified>(body);
 }
 
@@ -243,6 +274,17 @@ std::vector<Relabelled> relabelling(const Labels& current, const Labels& wanted)
   strict.insert(wanted.begin(), wanted.end());
   if (!current.contains(open_label()) || !wanted.contains(open_label())) strict.erase(open_label());
   std::vector<Relabelled> steps;
+  if (strict != current) steps.push_back({.before = current, .after = strict});
+  if (wanted != strict) steps.push_back({.before = strict, .after = wanted});
+  return steps;
+}
+
+std::vector<TermsChanged> terms_steps(const Terms& current, const Terms& wanted) {
+  auto strict = current;
+  if (!loosens(current.permit, wanted.permit)) strict.permit = wanted.permit;
+  if (!basis_loosens(current.transfer_basis, wanted.transfer_basis)) strict.transfer_basis = wanted.transfer_basis;
+  if (!review_loosens(current.reviewed, wanted.reviewed)) strict.reviewed = wanted.reviewed;
+  std::vector<TermsChanged> steps;
   if (strict != current) steps.push_back({.before = current, .after = strict});
   if (wanted != strict) steps.push_back({.before = strict, .after = wanted});
   return steps;
@@ -265,6 +307,27 @@ Result<void> may_approve(const Principal& person, const DatasetChange& change) {
                 "change " + change.id.str() + " would make you the owner: somebody else must approve it, an operator");
   }
   return {};
+}
+
+Json to_json(const Terms& terms) {
+  Json json = Json::object();
+  if (terms.permit) json["permit"] = {{"id", terms.permit->id}, {"until_ms", to_unix_ms(terms.permit->until)}};
+  if (!terms.transfer_basis.empty()) json["transfer_basis"] = terms.transfer_basis;
+  put(json, "reviewed", terms.reviewed);
+  return json;
+}
+
+Result<Terms> terms_from_json(const Json& json) {
+  FieldReader fields(json);
+  Terms terms{.permit = std::nullopt, .transfer_basis = fields.text_or_empty("transfer_basis"), .reviewed = std::nullopt};
+  if (json.is_object() && json.contains("reviewed")) terms.reviewed = fields.flag("reviewed");
+  if (json.is_object() && json.contains("permit")) {
+    FieldReader permit(json["permit"]);
+    terms.permit = DataPermit{.id = permit.text("id"), .until = permit.time("until_ms")};
+    if (!permit.ok()) fields.miss("permit");
+  }
+  if (!fields.ok()) return fields.error("terms of a dataset");
+  return terms;
 }
 
 Json to_json(const DatasetChangeBody& body) {

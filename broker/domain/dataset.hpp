@@ -60,11 +60,28 @@ std::string_view to_string(ReplicaState state);
 /// Only a verified one counts: whatever asks where the data are must not see the others.
 ReplicaState state_of(const Replica& replica, UtcTime now);
 
+/// The permit under which the data may be used.
+struct DataPermit {
+  std::string id;                         // of the rules' vocabulary
+  UtcTime until{};
+  friend bool operator==(const DataPermit&, const DataPermit&) = default;
+};
+
+/// What was decided about the data elsewhere, as recorded here. What is not said is no evidence: rules that ask for it deny.
+struct Terms {
+  std::optional<DataPermit> permit;
+  std::string transfer_basis;             // of transfers to third countries, a word of the vocabulary; "": not said
+  std::optional<bool> reviewed;           // a reviewer found that the data are no longer personal
+  friend bool operator==(const Terms&, const Terms&) = default;
+};
+inline constexpr std::string_view kNoTransferBasis = "none";
+
 struct Dataset {
   DatasetId id;
   Principal owner;
   ProjectId project;
   Labels labels;                          // at least one
+  Terms terms;
   Content content;
   UtcTime created_at{};
   UtcTime changed_at{};                   // by a change that took effect
@@ -92,6 +109,10 @@ struct OwnerChanged {
   Principal before, after;
   friend bool operator==(const OwnerChanged&, const OwnerChanged&) = default;
 };
+struct TermsChanged {
+  Terms before, after;
+  friend bool operator==(const TermsChanged&, const TermsChanged&) = default;
+};
 struct ReplicaAdded {
   SiteId site;
   RootName root;
@@ -109,7 +130,8 @@ struct ReplicaVerified {
   UtcTime expires_at{};
   friend bool operator==(const ReplicaVerified&, const ReplicaVerified&) = default;
 };
-using DatasetChangeBody = std::variant<Registered, Relabelled, OwnerChanged, ReplicaAdded, ReplicaRemoved, ReplicaVerified>;
+using DatasetChangeBody =
+    std::variant<Registered, Relabelled, OwnerChanged, ReplicaAdded, ReplicaRemoved, ReplicaVerified, TermsChanged>;
 
 std::string_view change_name(const DatasetChangeBody& body);  // "registered", "relabelled", ...
 
@@ -144,13 +166,18 @@ struct DatasetChange {
 
 /// Whether somebody could do more with the data afterwards: a label that restricts is gone, or `open` has come.
 bool is_loosening(const Labels& before, const Labels& after);
+/// The same of terms: another permit or a longer one, a basis for transfers, a review that sets the data free. What is taken back
+/// or cut short, and a "no", loosens nothing.
+bool is_loosening(const Terms& before, const Terms& after);
 
-/// Removing or lowering a label, another owner, a replica verified by hand.
+/// Removing or lowering a label, another owner, terms that loosen, a replica verified by hand.
 bool needs_second_person(const DatasetChangeBody& body);
 
 /// From one set of labels to another, in at most two steps: what restricts comes at once, what loosens (the second) is to wait
 /// for a second person. None if there is nothing to do.
 std::vector<Relabelled> relabelling(const Labels& current, const Labels& wanted);
+/// The same of terms.
+std::vector<TermsChanged> terms_steps(const Terms& current, const Terms& wanted);
 
 /// What the change makes of the dataset, at the moment it takes effect; `version` is the recorder's. Conflict: CHANGE_OUTDATED
 /// (the dataset is no longer what the change was made from), REPLICA_EXISTS. not_found: REPLICA_NOT_FOUND.
@@ -160,6 +187,8 @@ Result<void> apply(Dataset& dataset, const DatasetChange& change, UtcTime effect
 Result<void> may_approve(const Principal& person, const DatasetChange& change);
 
 // JSON, as the store keeps it.
+Json to_json(const Terms& terms);
+Result<Terms> terms_from_json(const Json& json);
 Json to_json(const DatasetChangeBody& body);
 Result<DatasetChangeBody> change_from_json(std::string_view name, const Json& json);
 

@@ -43,8 +43,8 @@ async::Task<CatalogueOutcome> Catalogue::add(Asking asking, DatasetId id, domain
   co_return co_await record(std::move(asking), std::move(none), std::move(bodies));
 }
 
-async::Task<CatalogueOutcome> Catalogue::amend(Asking asking, domain::Dataset dataset, std::optional<domain::Labels> labels,
-                                               std::optional<Principal> owner) {
+async::Task<CatalogueOutcome> Catalogue::amend(Asking asking, domain::Dataset dataset, Amendment amendment) {
+  auto& [labels, owner, permit, transfer_basis, reviewed] = amendment;
   std::vector<DatasetChangeBody> bodies;
   if (labels) {
     for (auto& step : domain::relabelling(dataset.labels, *labels)) bodies.emplace_back(std::move(step));
@@ -53,6 +53,11 @@ async::Task<CatalogueOutcome> Catalogue::amend(Asking asking, domain::Dataset da
     if (!is_member(*owner, dataset.project)) co_return no_member(*owner, dataset.project, "/owner");
     bodies.emplace_back(domain::OwnerChanged{.before = dataset.owner, .after = std::move(*owner)});
   }
+  auto terms = dataset.terms;
+  if (permit) terms.permit = std::move(*permit);
+  if (transfer_basis) terms.transfer_basis = std::move(*transfer_basis);
+  if (reviewed) terms.reviewed = reviewed;
+  for (auto& step : domain::terms_steps(dataset.terms, terms)) bodies.emplace_back(std::move(step));
   co_return co_await record(std::move(asking), std::move(dataset), std::move(bodies));
 }
 

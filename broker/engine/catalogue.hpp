@@ -32,6 +32,15 @@ struct Evidence {
   UtcTime expires_at{};
 };
 
+/// What is to be otherwise; the rest stays.
+struct Amendment {
+  std::optional<domain::Labels> labels;
+  std::optional<Principal> owner;
+  std::optional<std::optional<domain::DataPermit>> permit;  // {none}: it has none any more
+  std::optional<std::string> transfer_basis;
+  std::optional<bool> reviewed;
+};
+
 class Catalogue {
  public:
   /// `changed`, if given, is called on any thread after each change that is durable: jobs may wait for it.
@@ -48,8 +57,7 @@ class Catalogue {
 
   // The dataset as it was read: if it has changed since, STALE_VERSION and nothing is done. Repeating what is so already, or what
   // waits already, adds nothing (ALREADY_PENDING names the change that waits).
-  async::Task<CatalogueOutcome> amend(Asking asking, domain::Dataset dataset, std::optional<domain::Labels> labels,
-                                      std::optional<Principal> owner);
+  async::Task<CatalogueOutcome> amend(Asking asking, domain::Dataset dataset, Amendment amendment);
   async::Task<CatalogueOutcome> add_replica(Asking asking, domain::Dataset dataset, domain::ReplicaAdded what);
   async::Task<CatalogueOutcome> remove_replica(Asking asking, domain::Dataset dataset, SiteId site);
   /// Waits for a second person. invalid_argument (BAD_EVIDENCE): another hash than the dataset's, times that cannot be.

@@ -47,6 +47,13 @@ Evidence evidence_of_dataset(const domain::Dataset& dataset, UtcTime now) {
   Evidence evidence;
   tell(evidence, Attribute::dataset_id, dataset.id.str(), now);
   tell(evidence, Attribute::dataset_labels, texts(dataset.labels), now);
+  const auto& terms = dataset.terms;
+  if (terms.permit) {
+    tell(evidence, Attribute::dataset_permit, terms.permit->id, now);
+    tell(evidence, Attribute::dataset_permit_until, terms.permit->until, now);
+  }
+  if (!terms.transfer_basis.empty()) tell(evidence, Attribute::dataset_transfer_basis, terms.transfer_basis, now);
+  if (terms.reviewed) tell(evidence, Attribute::dataset_reviewed, *terms.reviewed, now);
   return evidence;
 }
 

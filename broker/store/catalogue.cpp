@@ -19,7 +19,7 @@ constexpr char kInsertDataset[] =
     "INSERT INTO datasets(id, owner, project, labels, size_bytes, files, sha256, created_at_ms, changed_at_ms, version) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
 constexpr char kUpdateDataset[] =
-    "UPDATE datasets SET owner = ?2, labels = ?3, changed_at_ms = ?4, version = ?5 WHERE id = ?1 AND version = ?6";
+    "UPDATE datasets SET owner = ?2, labels = ?3, changed_at_ms = ?4, version = ?5, terms = ?7 WHERE id = ?1 AND version = ?6";
 constexpr char kLabelsOfContent[] = "SELECT labels FROM datasets WHERE sha256 = ?1";
 constexpr char kDeleteReplicas[] = "DELETE FROM replicas WHERE dataset = ?1";
 constexpr char kInsertReplica[] =
@@ -33,7 +33,7 @@ constexpr char kInsertRuling[] =
 constexpr char kSelectRuled[] = "SELECT 1 FROM dataset_rulings WHERE change = ?1";
 
 const std::string kDatasets =
-    "SELECT id, owner, project, labels, size_bytes, files, sha256, created_at_ms, changed_at_ms, version FROM datasets ";
+    "SELECT id, owner, project, labels, size_bytes, files, sha256, created_at_ms, changed_at_ms, version, terms FROM datasets ";
 const std::string kSelectDataset = kDatasets + "WHERE id = ?1";
 // A condition that is not asked for is NULL. The projects of an audience are a JSON array.
 const std::string kSelectDatasets =
@@ -90,10 +90,14 @@ Result<Labels> labels_of(std::string_view stored) {
 Result<Dataset> dataset_of(Connection& db, const Statement& row) {
   auto labels = labels_of(row.text(3));
   if (!labels) return std::unexpected(labels.error());
+  const auto stored = parse_json(row.text(10));
+  auto terms = domain::terms_from_json(stored ? *stored : Json());
+  if (!terms) return unreadable("the terms of a dataset", row.string(10));
   Dataset dataset{.id = DatasetId(row.text(0)),
                   .owner = Principal(row.text(1)),
                   .project = ProjectId(row.text(2)),
                   .labels = std::move(*labels),
+                  .terms = std::move(*terms),
                   .content = {.size = {row.integer(4)}, .files = row.integer(5), .hash = domain::ContentHash(row.text(6))},
                   .created_at = row.time_ms(7),
                   .changed_at = row.time_ms(8),
@@ -164,7 +168,7 @@ Result<void> record_step(Connection& db, const ports::CatalogueStep& step) {
   if (before == 0) {
     if (auto added = add_dataset(db, dataset); !added) return added;
   } else if (db.execute(kUpdateDataset, dataset.id, dataset.owner, json_of(dataset.labels), dataset.changed_at, dataset.version,
-                        before) == 0) {
+                        before, canonical_json(domain::to_json(dataset.terms))) == 0) {
     return fail(ErrorKind::conflict, "STALE_VERSION",
                 "dataset " + dataset.id.str() + " was changed at the same moment: look at it, and try again");
   }

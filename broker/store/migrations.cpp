@@ -280,10 +280,16 @@ CREATE TABLE waits(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What was decided about a dataset elsewhere: its permit, the basis of transfers, a review.
+constexpr char kSchema5[] = R"sql(
+ALTER TABLE datasets ADD COLUMN terms TEXT NOT NULL DEFAULT '{}';
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
-                                    Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4}};
+                                    Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4},
+                                    Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

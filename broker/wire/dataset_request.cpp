@@ -68,6 +68,38 @@ std::optional<UtcTime> read_time(ObjectReader& fields, std::string_view name) {
   return std::nullopt;
 }
 
+/// {"id", "until"}; null: there is to be none.
+std::optional<std::optional<domain::DataPermit>> read_permit(const Json& json, ObjectReader& fields, std::vector<Fault>& faults) {
+  const auto* value = fields.field("permit");
+  if (value == nullptr) {
+    if (!json.contains("permit")) return std::nullopt;
+    return std::optional<domain::DataPermit>{};
+  }
+  ObjectReader permit(*value, fields.at("permit"), faults);
+  if (!value->is_object()) return std::nullopt;
+  domain::DataPermit read{.id = permit.text("id", 128)};
+  const bool good = !read.id.empty() && std::ranges::all_of(read.id, [](char c) {
+    return is_identifier(std::string_view(&c, 1), 1) || std::string_view(":@/+").contains(c);
+  });
+  if (!good) permit.fault("id", "is required: 1 to 128 letters, digits and ._:@/+-, as the rules have it");
+  const auto before = faults.size();
+  const auto until = read_time(permit, "until");
+  if (!until && faults.size() == before) permit.fault("until", "is required: when the permit ends");
+  read.until = until.value_or(UtcTime{});
+  permit.no_others();
+  return read;
+}
+
+std::optional<std::string> read_basis(ObjectReader& fields, Words known) {
+  if (fields.field("transfer_basis") == nullptr) return std::nullopt;
+  auto word = fields.text("transfer_basis", 64);
+  if (std::ranges::find(known, word) != known.end()) return word;
+  std::string all;
+  for (const auto basis : known) all += (all.empty() ? "" : ", ") + std::string(basis);
+  fields.fault("transfer_basis", "\"" + word.substr(0, 40) + "\" is no basis" + did_you_mean(word, known) + "; one of: " + all);
+  return std::nullopt;
+}
+
 template <typename Request>
 Result<Request> finished(ObjectReader& fields, std::vector<Fault>& faults, Request request) {
   fields.no_others();
@@ -101,15 +133,20 @@ Result<DatasetRequest> dataset_from_json(const Json& json, Words labels) {
   return finished(fields, faults, std::move(request));
 }
 
-Result<AmendmentRequest> amendment_from_json(const Json& json, Words labels) {
+Result<AmendmentRequest> amendment_from_json(const Json& json, Words labels, Words bases) {
   std::vector<Fault> faults;
   ObjectReader fields(json, "", faults);
   if (!json.is_object()) return refusal("BAD_REQUEST", std::move(faults));
   AmendmentRequest request;
   request.labels = read_labels(fields, labels, false);
   if (auto owner = read_person(fields, "owner"); !owner.empty()) request.owner = std::move(owner);
+  request.permit = read_permit(json, fields, faults);
+  request.transfer_basis = read_basis(fields, bases);
+  if (const auto* reviewed = fields.field("reviewed"); reviewed != nullptr) request.reviewed = fields.flag("reviewed");
   request.reason = read_reason(fields);
-  if (!request.labels && !request.owner && faults.empty()) fields.fault("", "must name labels or owner: what is to change");
+  const bool nothing = !request.labels && !request.owner && !request.permit && !request.transfer_basis && !request.reviewed;
+  if (nothing && faults.empty())
+    fields.fault("", "must name labels, owner, permit, transfer_basis or reviewed: what is to change");
   return finished(fields, faults, std::move(request));
 }
 

@@ -25,10 +25,14 @@ Result<DatasetRequest> dataset_from_json(const Json& json, Words labels);
 struct AmendmentRequest {
   std::optional<domain::Labels> labels;  // all that it is to have
   std::optional<Principal> owner;
+  std::optional<std::optional<domain::DataPermit>> permit;  // {none}: null, it is to have none
+  std::optional<std::string> transfer_basis;
+  std::optional<bool> reviewed;
   std::string reason;
 };
-/// {"labels", "owner", "reason"}; one of the first two at least.
-Result<AmendmentRequest> amendment_from_json(const Json& json, Words labels);
+/// {"labels", "owner", "permit": {"id", "until"} | null, "transfer_basis", "reviewed", "reason"}; one at least beside the reason.
+/// `bases` are the vocabulary's.
+Result<AmendmentRequest> amendment_from_json(const Json& json, Words labels, Words bases = {});
 
 struct ReplicaRequest {
   domain::ReplicaAdded what;

@@ -27,6 +27,12 @@ Json replica_view(const Replica& replica, UtcTime now) {
           {"expires_at", seen ? Json(format_utc(seen->expires_at)) : Json()}};
 }
 
+Json terms_view(const Terms& terms) {
+  return {{"permit", terms.permit ? Json{{"id", terms.permit->id}, {"until", format_utc(terms.permit->until)}} : Json()},
+          {"transfer_basis", terms.transfer_basis.empty() ? Json() : Json(terms.transfer_basis)},
+          {"reviewed", terms.reviewed ? Json(*terms.reviewed) : Json()}};
+}
+
 struct Details {
   Json operator()(const Registered& e) const {
     return {{"owner", e.owner.str()},      {"project", e.project.str()},
@@ -35,6 +41,7 @@ struct Details {
   }
   Json operator()(const Relabelled& e) const { return {{"before", list_of(e.before)}, {"after", list_of(e.after)}}; }
   Json operator()(const OwnerChanged& e) const { return {{"before", e.before.str()}, {"after", e.after.str()}}; }
+  Json operator()(const TermsChanged& e) const { return {{"before", terms_view(e.before)}, {"after", terms_view(e.after)}}; }
   Json operator()(const ReplicaAdded& e) const { return {{"site", e.site.str()}, {"root", e.root.str()}, {"path", e.path}}; }
   Json operator()(const ReplicaRemoved& e) const { return {{"site", e.site.str()}}; }
   Json operator()(const ReplicaVerified& e) const {
@@ -49,6 +56,7 @@ Json dataset_view(const Dataset& dataset, UtcTime now) {
             {"owner", dataset.owner.str()},
             {"project", dataset.project.str()},
             {"labels", list_of(dataset.labels)},
+            {"terms", terms_view(dataset.terms)},
             {"size_bytes", dataset.content.size.value},
             {"files", dataset.content.files},
             {"sha256", dataset.content.hash.str()},

@@ -16,7 +16,7 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot | --label | --size | --files | --sha256 | --owner | --root | --path) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules) ((i++)) ;;
       -*) ;;
       *)
         case $command in
@@ -45,7 +45,9 @@ _hansa() {
       COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
-      --load | --seeds | --sample | --add-capacity | --size | --files | --sha256 | --owner | --root | --path) return ;;
+      --load | --seeds | --sample | --add-capacity | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last) return ;;
+    --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
+    --reviewed) COMPREPLY=($(compgen -W "true false" -- "$cur")); return ;;
     --label) COMPREPLY=($(compgen -W "$labels" -- "$cur")); return ;;
   esac
 
@@ -53,7 +55,7 @@ _hansa() {
     "") options=$commands ;;
     site) options="show drain resume" ;;
     report) options="usage estimates" ;;
-    data) options="add list show label owner replica changes approve reject" ;;
+    data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
     token) options="create list revoke" ;;
     policy) options="check test show" ;;
@@ -75,6 +77,8 @@ _hansa() {
     "data replica verify") options="--sha256 --expires --at --reason --json" ;;
     "data changes") options="--state --limit --all --json" ;;
     "token create") options="--user --role --note --expires --json" ;;
+    "data terms") options="--permit --until --no-permit --transfer-basis --reviewed --reason --json" ;;
+    "policy diff") options="--last --json" ;;
     "policy check") options="--sites --at --json" ;;
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --plot --json" ;;
     "config reference") options="--man" ;;

@@ -6,7 +6,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
-        --trace --sites --policy --load --seeds --sample --add-capacity --plot --label --size --files --sha256 --owner --root --path
+        --trace --sites --policy --load --seeds --sample --add-capacity --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -50,14 +50,14 @@ complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or expla
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show drain resume"
 complete -c hansa -n '__hansa_is report' -a "usage estimates"
-complete -c hansa -n '__hansa_is data' -a "add list show label owner replica changes approve reject"
+complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
-complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy show" "config check"' -F
+complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
 complete -c hansa -n '__hansa_is submit' -l nodes -x -d Nodes
@@ -86,7 +86,7 @@ complete -c hansa -n '__hansa_is wait' -l timeout -x -d "Give up after"
 complete -c hansa -n '__hansa_is logs' -s f -l follow -d "Go on until the job is over"
 complete -c hansa -n '__hansa_is logs' -l stderr -d "What it wrote to standard error"
 complete -c hansa -n '__hansa_is resolve' -l as -x -a lost
-complete -c hansa -n '__hansa_is resolve "site drain" "data add" "data label" "data owner" "data replica add" "data replica verify" "data approve" "data reject"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is resolve "site drain" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
 complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"
@@ -95,6 +95,12 @@ complete -c hansa -n '__hansa_is "report estimates"' -l by -x -a "site class pro
 complete -c hansa -n '__hansa_is "report estimates"' -l since -x -d "Starts at or after"
 complete -c hansa -n '__hansa_is "data add" "data list"' -l label -x -a "open internal personal health trade-secret export-controlled"
 complete -c hansa -n '__hansa_is "data label"' -a "open internal personal health trade-secret export-controlled"
+complete -c hansa -n '__hansa_is "data terms"' -l permit -x -d "The data permit"
+complete -c hansa -n '__hansa_is "data terms"' -l until -x -d "When it ends"
+complete -c hansa -n '__hansa_is "data terms"' -l no-permit -d "It has no permit any more"
+complete -c hansa -n '__hansa_is "data terms"' -l transfer-basis -x -a "none adequacy standard-clauses binding-rules derogation"
+complete -c hansa -n '__hansa_is "data terms"' -l reviewed -x -a "true false"
+complete -c hansa -n '__hansa_is "policy diff"' -l last -x -d "Decisions since then"
 complete -c hansa -n '__hansa_is "data add"' -l size -x -d "In bytes"
 complete -c hansa -n '__hansa_is "data add"' -l files -x -d "How many files"
 complete -c hansa -n '__hansa_is "data add" "data replica verify"' -l sha256 -x -d "SHA-256 of the manifest"

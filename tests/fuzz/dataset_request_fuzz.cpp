@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const auto amendment = amendment_from_json(*json, kLabels);
   require_told(amendment);
   if (amendment) {
-    require(amendment->labels || amendment->owner);
+    require(amendment->labels || amendment->owner || amendment->permit || amendment->reviewed);
     if (amendment->labels) require_known(*amendment->labels);
   }
   const auto replica = replica_from_json(*json, kSites);

@@ -224,6 +224,31 @@ TEST_CASE("one request may both restrict and loosen: the first at once, the seco
   CHECK(broker.labels() == R"(["health"])");
 }
 
+TEST_CASE("terms: what loosens waits for a second person, what is taken back is so at once") {
+  Registry broker;
+  const Json none{{"permit", nullptr}, {"transfer_basis", nullptr}, {"reviewed", nullptr}};
+  CHECK(broker.dataset()["terms"] == none);
+  const Json permit{{"id", "FI-0143"}, {"until", "2028-03-31T00:00:00Z"}};
+  const auto told = broker.call("alice", "PATCH", "/v1/datasets/d1", {{"permit", permit}, {"reviewed", false}});
+  REQUIRE(told.body["changes"].size() == 2);
+  CHECK(told.body["changes"][0]["state"] == "applied");
+  CHECK(told.body["changes"][0]["change"] == "terms_changed");
+  CHECK(told.body["changes"][1]["state"] == "pending");
+  CHECK(broker.dataset()["terms"] == Json{{"permit", nullptr}, {"transfer_basis", nullptr}, {"reviewed", false}});
+  CHECK(broker.call("alice", "POST", "/v1/changes/" + told.body["changes"][1]["id"].get<std::string>() + "/approve").status ==
+        403);
+  CHECK(broker.approve("operator", told.body["changes"][1]["id"]).status == 200);
+  CHECK(broker.dataset()["terms"] == Json{{"permit", permit}, {"transfer_basis", nullptr}, {"reviewed", false}});
+  const auto gone = broker.call("alice", "PATCH", "/v1/datasets/d1", {{"permit", nullptr}});
+  CHECK(gone.body["changes"][0]["state"] == "applied");
+  CHECK(broker.dataset()["terms"]["permit"] == nullptr);
+  const auto basis = broker.pending("operator", "PATCH", "/v1/datasets/d1", {{"transfer_basis", "adequacy"}});
+  CHECK(broker.approve("operator", basis).code() == "OWN_CHANGE");
+  CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1", {{"transfer_basis", "none"}}).body["changes"][0]["state"] == "applied");
+  CHECK(broker.approve("operator-2", basis).code() == "CHANGE_OUTDATED");
+  CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1", {{"transfer_basis", "trust"}}).fault("/transfer_basis") != "");
+}
+
 TEST_CASE("an operator's own change needs another operator") {
   Registry broker;
   const auto id = broker.pending("operator", "PATCH", "/v1/datasets/d1", {{"labels", {"open"}}});

@@ -321,8 +321,15 @@ TEST_CASE("the documented fields of what the registry is asked are those that ar
   REQUIRE(wire::dataset_from_json(dataset, rules::data_labels()));
   CHECK(fields(dataset) == properties("DatasetRequest"));
   CHECK(breach(dataset, schemas()["DatasetRequest"]).empty());
-  const Json amendment{{"labels", {"open"}}, {"owner", "bob"}, {"reason", "r"}};
-  REQUIRE(wire::amendment_from_json(amendment, rules::data_labels()));
+  const auto bases = rules::record_of(rules::Attribute::dataset_transfer_basis).words;
+  const Json amendment{
+      {"labels", {"open"}},           {"owner", "bob"},   {"permit", {{"id", "FI-0143"}, {"until", "2028-03-31"}}},
+      {"transfer_basis", "adequacy"}, {"reviewed", true}, {"reason", "r"}};
+  REQUIRE(wire::amendment_from_json(amendment, rules::data_labels(), bases));
+  CHECK(fields(amendment["permit"]) == properties("DataPermit"));
+  auto words = Json(std::vector<std::string_view>(bases.begin(), bases.end()));
+  words.push_back(nullptr);
+  CHECK(schemas()["TransferBasis"]["enum"] == words);
   CHECK(fields(amendment) == properties("DatasetAmendment"));
   const Json replica{{"site", "alpha"}, {"root", "r"}, {"path", "p"}, {"reason", "r"}};
   REQUIRE(wire::replica_from_json(replica, kSites));

@@ -89,6 +89,12 @@ TEST_CASE("replicas, owner and rulings: each its request", "[data]") {
     Json body;
   } kTable[] = {
       {{"data", "owner", "d1", "bob"}, "PATCH /v1/datasets/d1 HTTP/1.1", {{"owner", "bob"}}},
+      {{"data", "terms", "d1", "--permit", "FI-0143", "--until", "2028-03-31", "--reviewed", "false"},
+       "PATCH /v1/datasets/d1 HTTP/1.1",
+       {{"permit", {{"id", "FI-0143"}, {"until", "2028-03-31T00:00:00Z"}}}, {"reviewed", false}}},
+      {{"data", "terms", "d1", "--no-permit", "--transfer-basis", "none"},
+       "PATCH /v1/datasets/d1 HTTP/1.1",
+       {{"permit", nullptr}, {"transfer_basis", "none"}}},
       {{"data", "replica", "add", "d1", "alpha", "--root", "r", "--path", "p/q"},
        "POST /v1/datasets/d1/replicas HTTP/1.1",
        {{"site", "alpha"}, {"root", "r"}, {"path", "p/q"}}},
@@ -110,6 +116,12 @@ TEST_CASE("replicas, owner and rulings: each its request", "[data]") {
     REQUIRE(requests.size() == 1);
     CHECK(line_of(requests[0]) == line);
     CHECK(sent(requests[0]) == body);
+  }
+  for (const auto& arguments : {std::vector<const char*>{"data", "terms", "d1"},
+                                {"data", "terms", "d1", "--permit", "FI-0143"},
+                                {"data", "terms", "d1", "--no-permit", "--permit", "FI-0143", "--until", "90d"},
+                                {"data", "terms", "d1", "--reviewed", "yes"}}) {
+    CHECK(Call().run(arguments) == 2);
   }
   Call wrong;
   CHECK(wrong.run({"data", "replica", "verify", "d1", "alpha", "--expires", "soon"}) == 2);

@@ -60,6 +60,19 @@ Labels any_labels() {
   return set;
 }
 
+Terms terms(const std::string& permit, std::int64_t until, const std::string& basis, std::optional<bool> reviewed) {
+  Terms made{.permit = std::nullopt, .transfer_basis = basis, .reviewed = reviewed};
+  if (!permit.empty()) made.permit = DataPermit{.id = permit, .until = at(until)};
+  return made;
+}
+
+Terms any_terms() {
+  const auto reviewed = *rc::gen::inRange(0, 3);
+  return terms(*rc::gen::element<std::string>("", "A", "B"), *rc::gen::inRange(0, 3),
+               *rc::gen::element<std::string>("", "none", "adequacy", "derogation"),
+               reviewed == 0 ? std::nullopt : std::optional(reviewed == 1));
+}
+
 template <typename T>
 std::string code(const Result<T>& result) {
   return result ? "" : result.error().code;
@@ -139,6 +152,40 @@ TEST_CASE("relabelling: what restricts comes at once, what loosens is the last s
   }));
 }
 
+TEST_CASE("terms that loosen, by example") {
+  const Terms nothing;
+  const auto all = terms("A", 10, "adequacy", true);
+  CHECK(is_loosening(nothing, terms("A", 10, "", std::nullopt)));
+  CHECK(is_loosening(nothing, terms("", 0, "adequacy", std::nullopt)));
+  CHECK(is_loosening(nothing, terms("", 0, "", true)));
+  CHECK_FALSE(is_loosening(nothing, terms("", 0, "none", false)));
+  CHECK_FALSE(is_loosening(all, nothing));
+  CHECK_FALSE(is_loosening(all, terms("A", 9, "none", false)));
+  CHECK_FALSE(is_loosening(all, all));
+  CHECK(is_loosening(all, terms("A", 11, "adequacy", true)));
+  CHECK(is_loosening(all, terms("B", 9, "adequacy", true)));
+  CHECK(is_loosening(all, terms("A", 10, "derogation", true)));
+  CHECK(is_loosening(terms("A", 10, "adequacy", false), all));
+}
+
+TEST_CASE("new terms: what is taken back is so at once, what loosens is the last step, and the end is what was asked") {
+  const bool held = rc::check("steps of terms", [] {
+    const auto current = any_terms(), wanted = any_terms();
+    const auto steps = terms_steps(current, wanted);
+    RC_ASSERT(steps.size() <= 2U);
+    auto now = current;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      RC_ASSERT(steps[i].before == now);
+      RC_ASSERT(steps[i].after != now);
+      if (i + 1 < steps.size()) RC_ASSERT_FALSE(needs_second_person(steps[i]));
+      now = steps[i].after;
+    }
+    RC_ASSERT(now == wanted);
+    RC_ASSERT(is_loosening(current, wanted) == (!steps.empty() && needs_second_person(steps.back())));
+  });
+  CHECK(held);
+}
+
 TEST_CASE("a second person is needed to loosen, to give away and to vouch") {
   CHECK_FALSE(needs_second_person(registered()));
   CHECK_FALSE(needs_second_person(Relabelled{labels({"open"}), labels({"health"})}));
@@ -179,6 +226,10 @@ TEST_CASE("labels and owner change from what they are, or not at all") {
   CHECK(d == dataset());
   CHECK(apply(d, change(3, Relabelled{labels({"personal"}), labels({"health"})}), at(3)));
   CHECK(apply(d, change(4, OwnerChanged{Principal("local:alice"), Principal("local:bob")}), at(4)));
+  const auto recorded = terms("FI-0143", 9, "", std::nullopt);
+  CHECK(apply(d, change(4, TermsChanged{Terms{}, recorded}), at(4)));
+  CHECK(code(apply(d, change(4, TermsChanged{Terms{}, recorded}), at(4))) == "CHANGE_OUTDATED");
+  CHECK(d.terms == recorded);
   CHECK(d.labels == labels({"health"}));
   CHECK(d.owner == Principal("local:bob"));
   CHECK(d.changed_at == at(4));
@@ -241,7 +292,8 @@ TEST_CASE("what is stored of a change is read back, and nothing else is") {
                                        OwnerChanged{Principal("local:a"), Principal("local:b")},
                                        ReplicaAdded{SiteId("alpha"), RootName("r"), "p/\xC3\xA5"},
                                        ReplicaRemoved{SiteId("alpha")},
-                                       ReplicaVerified{SiteId("alpha"), id_of(7), at(1), at(2)}};
+                                       ReplicaVerified{SiteId("alpha"), id_of(7), at(1), at(2)},
+                                       TermsChanged{Terms{}, terms("FI-0143", 9, "adequacy", true)}};
   static_assert(std::size(kBodies) == std::variant_size_v<DatasetChangeBody>);
   for (const auto& body : kBodies) {
     const auto name = change_name(body);

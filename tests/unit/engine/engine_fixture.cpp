@@ -208,7 +208,14 @@ void World::approve_all(const CatalogueOutcome& outcome) {
 
 void World::relabel(const std::string& id, const domain::Labels& labels) {
   Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
-  approve_all(read(time, catalogue.amend({.by = kAlice, .reason = ""}, dataset(id), labels, std::nullopt)));
+  approve_all(read(time, catalogue.amend({.by = kAlice, .reason = ""}, dataset(id), {.labels = labels})));
+}
+
+void World::set_terms(const std::string& id, const domain::Terms& terms) {
+  Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
+  Amendment amendment{.permit = terms.permit, .reviewed = terms.reviewed};
+  if (!terms.transfer_basis.empty()) amendment.transfer_basis = terms.transfer_basis;
+  approve_all(read(time, catalogue.amend({.by = kAlice, .reason = ""}, dataset(id), std::move(amendment))));
 }
 
 void World::add_replica(const std::string& id, const std::string& site, std::optional<UtcTime> until) {

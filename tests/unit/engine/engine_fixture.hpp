@@ -111,6 +111,7 @@ class World {
   // ---- the register of datasets: alice's, of the project "lab"; root is the second person
   void add_dataset(const std::string& id, const domain::Labels& labels);
   void relabel(const std::string& id, const domain::Labels& labels);
+  void set_terms(const std::string& id, const domain::Terms& terms);
   /// Verified until then; nothing: a copy that nobody has looked at.
   void add_replica(const std::string& id, const std::string& site, std::optional<UtcTime> until);
   domain::Dataset dataset(const std::string& id);

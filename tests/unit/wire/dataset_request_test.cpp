@@ -132,6 +132,27 @@ TEST_CASE("an amendment names labels, owner or both") {
   CHECK(places(amendment_from_json(Json::array(), kLabels)) == "-");
 }
 
+TEST_CASE("an amendment names terms: a permit with its end or null, a basis of the vocabulary, a review") {
+  const std::string_view kBases[] = {"none", "adequacy"};
+  const auto read = [&](const Json& json) { return amendment_from_json(json, kLabels, kBases); };
+  const auto all =
+      read({{"permit", {{"id", "ehds/fi:0143"}, {"until", "2028-03-31"}}}, {"transfer_basis", "adequacy"}, {"reviewed", false}});
+  REQUIRE(all);
+  CHECK((*all->permit)->id == "ehds/fi:0143");
+  CHECK((*all->permit)->until == from_unix_seconds(1'838'073'600));
+  CHECK(all->transfer_basis == "adequacy");
+  CHECK(all->reviewed == false);
+  const auto gone = read({{"permit", nullptr}});
+  REQUIRE(gone);
+  REQUIRE(gone->permit);
+  CHECK_FALSE(*gone->permit);
+  CHECK_FALSE(read({{"reviewed", true}})->permit);
+  CHECK(places(read({{"permit", {{"id", "a b"}}}})) == "/permit/id /permit/until");
+  CHECK(places(read({{"permit", {{"id", "a"}, {"until", "soon"}, {"from", "x"}}}})) == "/permit/until /permit/from");
+  CHECK(places(read({{"permit", "FI-0143"}})) == "/permit");
+  CHECK(places(read({{"transfer_basis", "adequate"}, {"reviewed", "yes"}})) == "/transfer_basis /reviewed");
+}
+
 TEST_CASE("a replica lies at a site that there is, beneath a root") {
   const auto read = replica_from_json(kReplica, kSites);
   REQUIRE(read);
