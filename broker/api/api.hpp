@@ -7,6 +7,7 @@
 #include "broker/engine/engine.hpp"
 #include "broker/http/message.hpp"
 #include "broker/identity/authorization.hpp"
+#include "broker/ports/decisions.hpp"
 
 #include <atomic>
 #include <functional>
@@ -32,6 +33,7 @@ class Api {
     ports::UsageStore& usage;
     ports::CatalogueStore& datasets;
     ports::EstimateStore& estimates;
+    ports::DecisionStore& decisions;
     engine::Catalogue& catalogue;
     identity::TokenAuthority& tokens;
     async::Scheduler& scheduler;

@@ -29,7 +29,9 @@ const std::string_view kOperations = R"json({
   "getSite": {"answer": "Site"},
   "drainSite": {"body": "DrainRequest", "body_optional": true, "answer": "Site"},
   "resumeSite": {"answer": "Site"},
-  "getRules": {"answer": "RulesInForce"},
+  "getRules": {"query": [["texts", "boolean", "Also the texts of the packs, as they are written."]], "answer": "RulesInForce"},
+  "listDecisions": {"query": [["from", "string", "Taken at or after."], ["to", "string", "Taken before; now by default."], ["limit", "integer", "1 to 1000; 200 by default."], ["cursor", "string", "next_cursor of the page before."]],
+                    "answer": "DecisionList"},
   "registerDataset": {"body": "DatasetRequest", "answer": "DatasetOutcome", "status": 201},
   "listDatasets": {"query": [["label", "string", "Only those with this label."], ["project", "string", "Only of this project."], ["owner", "string", "Only this principal's."],
                              ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "DatasetList"},
@@ -124,7 +126,24 @@ const std::string_view kSchemas = R"json({
     "properties": {"in_force": {"type": "boolean"}, "policy_hash": {"type": ["string", "null"]},
                    "packs": {"type": "array", "items": {"type": "object", "required": ["id", "version", "title", "approved_by", "rules"],
                              "properties": {"id": {"type": "string"}, "version": {"type": "string"}, "title": {"type": "string"}, "approved_by": {"type": "array", "items": {"type": "string"}},
-                                            "rules": {"type": "array", "items": {"$ref": "#/components/schemas/RuleInForce"}}}}}}
+                                            "rules": {"type": "array", "items": {"$ref": "#/components/schemas/RuleInForce"}}}}},
+                   "texts": {"type": "array", "description": "Only if asked for: each pack as it is written.", "items": {"type": "string"}}}
+  },
+  "PastDecision": {
+    "type": "object", "required": ["job", "at", "site", "policy_hash", "input"],
+    "properties": {"job": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "site": {"type": ["string", "null"]}, "policy_hash": {"type": ["string", "null"]},
+                   "input": {"type": ["string", "null"], "description": "Name of an entry of evidence; null if no rule was asked. Without its entry: it is no longer kept."}}
+  },
+  "DecisionList": {
+    "type": "object", "required": ["decisions", "evidence", "next_cursor"], "description": "In the order in which they were taken. A page may be empty although more follow.",
+    "properties": {"decisions": {"type": "array", "items": {"$ref": "#/components/schemas/PastDecision"}},
+                   "evidence": {"type": "object", "description": "What rules were asked about, once for all decisions that share it.", "additionalProperties": {"$ref": "#/components/schemas/DecisionEvidence"}},
+                   "next_cursor": {"type": ["string", "null"]}}
+  },
+  "DecisionEvidence": {
+    "type": "object", "required": ["job", "datasets", "sites"],
+    "properties": {"job": {"type": "array", "items": {"type": "object"}}, "datasets": {"type": "array", "items": {"type": "array", "items": {"type": "object"}}},
+                   "sites": {"type": "array", "items": {"type": "object", "required": ["id", "facts"], "properties": {"id": {"type": "string"}, "facts": {"type": "array", "items": {"type": "object"}}}}}}
   },
   "RuleInForce": {"type": "object", "required": ["id", "effect", "sentence", "legal_basis", "owner"], "properties": {"id": {"type": "string"}, "effect": {"enum": ["permit", "forbid"]}, "sentence": {"type": "string"}, "legal_basis": {"type": "string"}, "owner": {"type": "string"}}},
   "Verdict": {
@@ -232,7 +251,7 @@ const std::string_view kSchemas = R"json({
     }
   },
   "Dataset": {
-    "type": "object", "required": ["id", "owner", "project", "labels", "sha256", "replicas"],
+    "type": "object", "required": ["id", "owner", "project", "labels", "terms", "sha256", "replicas"],
     "properties": {
       "id": {"type": "string"}, "owner": {"type": "string"}, "project": {"type": "string"}, "labels": {"$ref": "#/components/schemas/Labels"}, "terms": {"$ref": "#/components/schemas/DatasetTerms"}, "size_bytes": {"type": "integer"}, "files": {"type": "integer"},
       "sha256": {"$ref": "#/components/schemas/Sha256"}, "created_at": {"$ref": "#/components/schemas/Time"}, "changed_at": {"$ref": "#/components/schemas/Time"}, "version": {"type": "integer"},

@@ -66,6 +66,8 @@ async::Task<http::Response> drain_site(Exchange exchange);
 async::Task<http::Response> resume_site(Exchange exchange);
 // rules.cpp
 async::Task<http::Response> get_rules(Exchange exchange);
+// decisions.cpp
+async::Task<http::Response> list_decisions(Exchange exchange);
 // datasets.cpp
 async::Task<http::Response> register_dataset(Exchange exchange);
 async::Task<http::Response> list_datasets(Exchange exchange);

@@ -6,6 +6,9 @@ namespace hansa::api {
 
 /// Everybody whose jobs they decide about may read them.
 async::Task<http::Response> get_rules(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  const bool texts = query.flag("texts");
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
   if (auto allowed = identity::authorize(exchange.caller, identity::Action::read_sites, exchange.caller.principal); !allowed)
     co_return std::unexpected(allowed.error());
   const auto in_force = exchange.api.parts().engine.rules().in_force();
@@ -26,6 +29,12 @@ async::Task<http::Response> get_rules(Exchange exchange) {
                              {"title", pack.title},
                              {"approved_by", pack.approved_by},
                              {"rules", std::move(listed)}});
+  }
+  if (texts) {
+    const auto document = parse_json(in_force->packs_document);
+    if (!document) co_return std::unexpected(document.error());
+    json["texts"] = Json::array();
+    for (const auto& pack : document->value("packs", Json::array())) json["texts"].push_back(pack.value("text", ""));
   }
   co_return json_answer(200, json);
 }

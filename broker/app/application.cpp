@@ -282,6 +282,7 @@ int run(Start start) {
                   .usage = **store,
                   .datasets = **store,
                   .estimates = **store,
+                  .decisions = **store,
                   .catalogue = catalogue,
                   .tokens = tokens,
                   .scheduler = scheduler,

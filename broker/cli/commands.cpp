@@ -143,6 +143,10 @@ constexpr Option kPolicyCheck[] = {
     {.name = "--at", .value = "D", .help = "Tell what has ended by D, as 2027-01-31 (now)"},
     {.name = "--json", .help = "Print one JSON document"},
 };
+constexpr Option kPolicyDiff[] = {
+    {.name = "--last", .value = "T", .help = "Decisions of the last 30d (default), or since 2026-11-01"},
+    {.name = "--json", .help = "Print one JSON document"},
+};
 constexpr Option kSimulate[] = {
     {.name = "--trace", .value = "FILE", .help = "The jobs: a trace in the Standard Workload Format, plain or .gz"},
     {.name = "--sites", .value = "FILE", .help = "The sites: TOML, [[site]] with id, processors, country, local_share"},
@@ -214,11 +218,7 @@ constexpr Command kCommands[] = {
      "hansa data approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWithReason, 1, 1, data_approve},
     {"data reject", "CHANGE", "Reject a change that waits, or withdraw your own.",
      "hansa data reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"wrong dataset\"", kWithReason, 1, 1, data_reject},
-    {"policy check", "PACK...", "Check rule packs, each and all together; needs no broker.",
-    {"data terms", "DATASET",
-     "Record what was decided about a dataset: permit, transfers, review; what loosens waits for a second person.",
-     "hansa data terms cohort-7 --permit FI-0143 --until 2028-03-31 --reason \"decision of 2026-11-20\"", kDataTerms, 1, 1,
-     data_terms},
+    {"policy check", "PACK...", "Check rule packs, each and all together; PACK is a file, or a folder of them. Needs no broker.",
      "hansa policy check --sites /etc/hansa/hansad.toml gdpr-eea.toml", kPolicyCheck, 1, kMany, policy_check},
     {"policy test", "PACK...", "Run the tests that rule packs carry, and tell rules without one.",
      "hansa policy test gdpr-eea.toml", kJsonAnswer, 1, kMany, policy_test},
@@ -237,6 +237,8 @@ constexpr Command kCommands[] = {
 constexpr CommandTable kTable{.commands = kCommands, .globals = kGlobals};
 
 }  // namespace
+    {"policy diff", "[OLD] NEW", "Tell which past decisions a change of rules would change (operators, auditors); exit 1 if any.",
+     "hansa policy diff --last 30d gdpr-eea.toml gdpr-eea-next.toml", kPolicyDiff, 1, 2, policy_diff},
 
 const CommandTable& commands() { return kTable; }
 

@@ -43,6 +43,7 @@ Result<ExitStatus> data_approve(Session& session, const Invocation& call);
 Result<ExitStatus> data_reject(Session& session, const Invocation& call);
 Result<ExitStatus> policy_check(Session& session, const Invocation& call);
 Result<ExitStatus> policy_test(Session& session, const Invocation& call);
+Result<ExitStatus> policy_diff(Session& session, const Invocation& call);
 Result<ExitStatus> policy_show(Session& session, const Invocation& call);
 Result<ExitStatus> simulate(Session& session, const Invocation& call);
 Result<ExitStatus> config_check(Session& session, const Invocation& call);

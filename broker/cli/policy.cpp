@@ -3,11 +3,10 @@
 // broker.
 #include "broker/cli/commands.hpp"
 #include "broker/cli/files.hpp"
+#include "broker/cli/policy_packs.hpp"
 #include "broker/core/time_text.hpp"
 #include "policies/rules/canonical.hpp"
 #include "policies/rules/check.hpp"
-#include "policies/rules/load.hpp"
-#include "policies/rules/parse_pack.hpp"
 #include "policies/rules/run_tests.hpp"
 #include "policies/rules/sentence.hpp"
 
@@ -15,24 +14,6 @@ namespace hansa::cli {
 namespace {
 
 using namespace hansa::rules;
-
-Result<std::vector<Pack>> read_packs(const Invocation& call) {
-  std::vector<PackText> texts;
-  std::vector<Fault> faults;
-  for (const auto& file : call.operands()) {
-    if (auto read = read_file(file, kMostPackBytes))
-      texts.push_back({file, std::move(read->text)});
-    else
-      faults.push_back({file, read.error().message});
-  }
-  auto packs = parse_packs(texts);
-  if (!packs) faults.insert(faults.end(), packs.error().faults.begin(), packs.error().faults.end());
-  if (faults.empty()) return packs;
-  return std::unexpected(Error{.kind = ErrorKind::invalid_argument,
-                               .code = "BAD_RULE_PACK",
-                               .message = "no rule pack is taken; " + std::to_string(faults.size()) + " faults:",
-                               .faults = std::move(faults)});
-}
 
 Result<UtcTime> instant_of(const Session& session, const Invocation& call) {
   const auto at = call.value("--at");
@@ -147,7 +128,7 @@ Result<ExitStatus> show_in_force(Session& session, const Invocation& call) {
 Result<ExitStatus> policy_check(Session& session, const Invocation& call) {
   const auto now = instant_of(session, call);
   if (!now) return std::unexpected(now.error());
-  const auto packs = read_packs(call);
+  const auto packs = read_packs(call.operands());
   if (!packs) return refused(session, call, packs.error());
   const auto sites = sites_of(call, *now);
   if (!sites) return refused(session, call, sites.error());
@@ -180,7 +161,7 @@ Result<ExitStatus> policy_check(Session& session, const Invocation& call) {
 }
 
 Result<ExitStatus> policy_test(Session& session, const Invocation& call) {
-  const auto packs = read_packs(call);
+  const auto packs = read_packs(call.operands());
   if (!packs) return refused(session, call, packs.error());
   std::vector<Fault> faults;
   std::string passed;
@@ -211,7 +192,7 @@ Result<ExitStatus> policy_test(Session& session, const Invocation& call) {
 
 Result<ExitStatus> policy_show(Session& session, const Invocation& call) {
   if (call.operands().empty()) return show_in_force(session, call);
-  const auto packs = read_packs(call);
+  const auto packs = read_packs(call.operands());
   if (!packs) return refused(session, call, packs.error());
   if (call.has("--json")) {
     Json told{{"policy_hash", policy_hash(*packs)}, {"packs", Json::array()}};

@@ -21,6 +21,7 @@ constexpr Right kRights[] = {
     {Action::read_output, "read output", Reach::own, Reach::own, Reach::nobody},
     {Action::change_job, "change jobs", Reach::own, Reach::everybody, Reach::nobody},
     {Action::resolve_job, "resolve jobs", Reach::nobody, Reach::everybody, Reach::nobody},
+    {Action::read_decisions, "read everybody's decisions", Reach::nobody, Reach::everybody, Reach::everybody},
     {Action::read_sites, "read sites", Reach::everybody, Reach::everybody, Reach::everybody},
     {Action::change_site, "change sites", Reach::nobody, Reach::everybody, Reach::nobody},
     {Action::report_usage, "report usage", Reach::own, Reach::everybody, Reach::everybody},

@@ -12,6 +12,7 @@ enum class Action {
   read_output,      // what the job wrote: its owner's alone
   change_job,       // hold, release, cancel
   resolve_job,      // an operator's word that it is lost
+  read_decisions,   // of everybody, with the evidence that they rest on
   read_sites,
   change_site,      // drain, resume
   report_usage,     // of everybody; one's own needs no more than being somebody

@@ -3,6 +3,7 @@
 
 #include "broker/store/catalogue.hpp"
 #include "broker/store/estimates.hpp"
+#include "broker/store/decisions.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
 #include "broker/store/readers.hpp"
@@ -266,6 +267,11 @@ Task<domain::Decision> SqliteStore::decision(JobId id) {
 Task<std::string> SqliteStore::document(std::string hash) {
   co_return co_await impl_->read<std::string>(&Impl::lookups_,
                                               [hash = std::move(hash)](Connection& db) { return read_document(db, hash); });
+}
+
+Task<ports::DecisionPage> SqliteStore::decisions(ports::DecisionQuery query) {
+  co_return co_await impl_->read<ports::DecisionPage>(&Impl::scans_,
+                                                      [query](Connection& db) { return read_decisions(db, query); });
 }
 
 Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) {

@@ -7,6 +7,7 @@
 
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/estimates.hpp"
+#include "broker/ports/decisions.hpp"
 #include "broker/ports/stores.hpp"
 
 #include <cstddef>
@@ -63,7 +64,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::SiteStore,
                           public ports::TokenStore,
                           public ports::CatalogueStore,
-                          public ports::EstimateStore {
+                          public ports::EstimateStore,
+                          public ports::DecisionStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -94,6 +96,7 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::int64_t> last_event() override;
   async::Task<domain::Decision> decision(JobId id) override;
   async::Task<std::string> document(std::string hash) override;
+  async::Task<ports::DecisionPage> decisions(ports::DecisionQuery query) override;
 
   async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override;
   async::Task<ports::UsageCursor> usage_cursor(SiteId site) override;

@@ -58,7 +58,7 @@ _hansa() {
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
     token) options="create list revoke" ;;
-    policy) options="check test show" ;;
+    policy) options="check test diff show" ;;
     config) options="check reference" ;;
     submit)
       options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --name --env --requeue --idempotency-key --dry-run --wait --json"

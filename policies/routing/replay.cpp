@@ -170,4 +170,16 @@ Result<domain::Decision> replay(const domain::JobSpec& spec, const std::string& 
   return decision;
 }
 
+Json evidence_in(const Json& input) {
+  if (!input.is_object() || !input.contains("rules") || !input["rules"].is_object()) return {};
+  const auto& rules = input["rules"];
+  Json evidence{
+      {"job", rules.value("job", Json::array())}, {"datasets", rules.value("datasets", Json::array())}, {"sites", Json::array()}};
+  for (const auto& site : input.value("sites", Json::array())) {
+    if (site.is_object() && site.contains("ruled") && site.contains("facts"))
+      evidence["sites"].push_back({{"id", site.value("id", "")}, {"facts", site["facts"]}});
+  }
+  return evidence;
+}
+
 }  // namespace hansa::routing

@@ -14,4 +14,8 @@ std::string input_document(const DecisionInput& input);
 /// Decides again about `spec`, from the input of that hash. Errors: what `fetch` returns, BAD_DOCUMENT, BAD_STORED_JSON.
 Result<domain::Decision> replay(const domain::JobSpec& spec, const std::string& input_hash, const FetchDocument& fetch);
 
+/// What the rules were asked about, from an input document: {"job": [...], "datasets": [[...]], "sites": [{"id", "facts"}]}, the
+/// facts as evidence_json.hpp has them. Null if no rule was asked.
+Json evidence_in(const Json& input);
+
 }  // namespace hansa::routing

@@ -2,6 +2,7 @@
 """Rules in force at a real broker with two local sites: where labelled data may go, what is refused at the door, what a SIGHUP changes."""
 
 import hashlib
+import json
 import shutil
 import signal
 import sys
@@ -157,6 +158,37 @@ def what_changes_before_the_sending_holds():
     assert broker.wait_over([waiting])[waiting]["state"] == "succeeded"
 
 
+def a_change_of_rules_is_tried_on_the_past():
+    same = broker.hansa("policy", "diff", "--last", "1d", str(packs / "open-science.toml"), str(packs / "open-science.toml"), user="operator")
+    assert b"0 of 0 jobs would change" in same.stdout, same.stdout
+    draft = broker.folder / "draft"
+    draft.mkdir()
+    for name in ("open-science", "gdpr-eea"):
+        (draft / f"{name}.toml").write_text((packs / f"{name}.toml").read_text())
+    (draft / "closed.toml").write_text("""
+[meta]
+id = "closed"
+version = "1.0.0"
+approved_by = ["a", "b"]
+default = "deny"
+[[rule]]
+id = "F-KAJAANI"
+effect = "forbid"
+actions = ["place"]
+when = [{attr = "site.id", op = "eq", value = "kajaani"}, {attr = "dataset.labels", op = "any_of", value = ["personal"]}]
+legal_basis = "l"
+owner = "o"
+""")
+    done = broker.hansa("policy", "diff", "--json", str(draft), user="operator", check=1)
+    told = json.loads(done.stdout)
+    assert told["changes"] and told["summary"]["denied_to_permitted"] == 0, told["summary"]
+    for change in told["changes"]:
+        assert change["site"] == "kajaani" and change["action"] == "place" and change["new"]["rules"] == ["F-KAJAANI"], change
+        assert "cohort" in broker.get(f"/v1/jobs/{change['job']}", user="operator")["datasets"], change
+    say(broker.hansa("policy", "diff", str(draft), user="operator", check=1).stdout.decode()[-1500:])
+    broker.hansa("policy", "diff", str(draft), user="alice", check=4)
+
+
 def a_bad_set_of_rules_changes_nothing():
     hash = broker.get("/v1/rules")["policy_hash"]
     rewrite(config(chosen='"open-science", "no-such-pack"'))
@@ -180,7 +212,7 @@ if __name__ == "__main__":
     try:
         broker.start()
         status = run_tests([the_broker_says_what_is_in_force, personal_data_stay_in_the_eea, missing_evidence_is_named, the_door_is_shut_before_anything_is_stored,
-                            what_changes_before_the_sending_holds, a_bad_set_of_rules_changes_nothing])
+                            what_changes_before_the_sending_holds, a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing])
         assert broker.stop() == 0, "hansad did not stop cleanly"
     finally:
         if status != 0:

@@ -210,6 +210,44 @@ TEST_CASE("events of all jobs stand in commit order, without gaps for the reader
   CHECK(store->wait(store->jobs().last_event()).value() == after);
 }
 
+TEST_CASE("decisions are read in the order in which they were taken, by period, page by page, each with its job") {
+  auto store = next_store();
+  auto one = accepted(*store), two = accepted(*store);
+  const auto decided = [&](domain::Job& job, std::int64_t second) {
+    domain::Decision decision{.at = at(second), .chosen = {}, .queue = {}, .verdicts = {}, .reason = {}, .policy_hash = "p"};
+    REQUIRE(store->wait(store->jobs().record({.job = job, .events = {}, .decision = decision, .documents = {}})));
+    return decision;
+  };
+  std::vector<std::pair<JobId, domain::Decision>> all;
+  for (const std::int64_t second : {0, 10, 20, 15, 30, 40}) {  // the clock was set back once
+    auto& job = second % 20 == 0 ? one : two;
+    all.emplace_back(job.id, decided(job, second));
+  }
+  all.emplace_back(one.id, decided(one, 10));  // the same as another job's
+  const auto read = [&](std::int64_t from, std::int64_t to, std::size_t limit) {
+    std::vector<std::pair<JobId, domain::Decision>> found;
+    ports::DecisionQuery query{.from = at(from), .to = at(to), .after = 0, .limit = limit};
+    for (int pages = 0; pages < 20; ++pages) {
+      const auto page = store->wait(store->decisions().decisions(query)).value();
+      CHECK(page.decisions.size() <= limit);
+      for (const auto& stored : page.decisions) found.emplace_back(stored.job, stored.decision);
+      if (!page.next) return found;
+      CHECK(*page.next > query.after);
+      query.after = *page.next;
+    }
+    FAIL("pages without end");
+    return found;
+  };
+  for (const std::size_t limit : {1U, 2U, 3U, 100U}) {
+    CAPTURE(limit);
+    CHECK(read(0, 41, limit) == all);
+    CHECK(read(10, 20, limit) == std::vector{all[1], all[3], all[6]});  // from is of the period, to is not
+    CHECK(read(41, 99, limit).empty());
+  }
+  store->reopen();
+  CHECK(read(0, 41, 4) == all);
+}
+
 TEST_CASE("the last decision is kept with the documents that it names") {
   auto store = next_store();
   auto job = accepted(*store);

@@ -6,6 +6,7 @@
 #include "broker/domain/transition.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/estimates.hpp"
+#include "broker/ports/decisions.hpp"
 #include "broker/ports/stores.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -31,6 +32,7 @@ class StoreUnderTest {
   virtual ports::TokenStore& tokens() = 0;
   virtual ports::CatalogueStore& catalogue() = 0;
   virtual ports::EstimateStore& estimates() = 0;
+  virtual ports::DecisionStore& decisions() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

@@ -79,6 +79,7 @@ class ApiUnderTest {
                                             .usage = *store_,
                                             .datasets = *store_,
                                             .estimates = *store_,
+                                            .decisions = *store_,
                                             .catalogue = *catalogue_,
                                             .tokens = *tokens_,
                                             .scheduler = time,

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the API says of rules: what is in force, why a submission is refused, what each site's verdict rests on.
 #include "broker/core/digest.hpp"
+#include "broker/core/time_text.hpp"
+#include "policies/rules/diff.hpp"
+#include "policies/rules/evidence_json.hpp"
 #include "policies/rules/load.hpp"
 #include "tests/unit/api/api_under_test.hpp"
+
+#include <array>
+#include <set>
 
 using namespace hansa;
 using namespace hansa::api::test;
@@ -121,4 +127,90 @@ TEST_CASE("a job with datasets is held until a verified copy is there") {
       200);
   broker.time.advance(Milliseconds{2'000});  // it is looked at again at once
   CHECK(broker.call("alice", "GET", "/v1/jobs/" + id).body["site"] == "alpha");
+}
+
+TEST_CASE("the packs in force are told as they are written to whoever asks for that") {
+  ApiUnderTest broker;
+  broker.regulate(regulations("internal"));
+  CHECK(broker.call("alice", "GET", "/v1/rules?texts=true").body["texts"] == Json{kPack});
+  CHECK_FALSE(broker.call("alice", "GET", "/v1/rules").body.contains("texts"));
+}
+
+namespace {
+
+rules::RuleSet compiled(const std::string& text) {
+  auto packs = rules::parse_packs(std::vector<rules::PackText>{{.file = "p.toml", .text = text}});
+  REQUIRE(packs);
+  auto compiled = rules::RuleSet::compile(std::move(*packs));
+  REQUIRE(compiled);
+  return std::move(*compiled);
+}
+
+/// "job site action" of all that would be answered otherwise, from what the API tells.
+std::vector<std::string> changes(const Json& page, const rules::RuleSet& before, const rules::RuleSet& after) {
+  std::vector<std::string> found;
+  for (const auto& decision : page["decisions"]) {
+    if (!decision["input"].is_string()) continue;
+    const auto& told = page["evidence"][decision["input"].get<std::string>()];
+    const auto job = rules::evidence_from_json(told["job"]);
+    REQUIRE(job);
+    std::vector<rules::Evidence> datasets;
+    for (const auto& dataset : told["datasets"]) datasets.push_back(rules::evidence_from_json(dataset).value());
+    const rules::Retrial retrial(before, after, parse_utc(decision["at"].get<std::string>()).value(), *job, datasets);
+    for (const auto& site : told["sites"]) {
+      const auto facts = rules::evidence_from_json(site["facts"]);
+      REQUIRE(facts);
+      for (const auto& change : retrial.at(*facts, std::array{rules::Action::place, rules::Action::dispatch}))
+        found.push_back(decision["job"].get<std::string>() + " " + site["id"].get<std::string>() + " " +
+                        std::string(to_string(change.action)) + " " + std::string(to_string(change.after.code)));
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "past decisions are told with their evidence, to operators and auditors, so that an edit's effects can be told exactly") {
+  ApiUnderTest broker;
+  const auto before_rules = broker.submit("alice");  // taken without rules
+  broker.regulate(regulations("internal"));
+  std::vector<std::string> bobs, alices;
+  for (int i = 0; i < 3; ++i) {
+    alices.push_back(broker.submit("alice"));
+    bobs.push_back(broker.submit("bob", {{"script", kHold}, {"project", "ai-lab"}}));
+    broker.time.advance(Milliseconds{2'000});
+  }
+  for (const auto* person : {"alice", "bob"}) CHECK(broker.call(person, "GET", "/v1/decisions").status == 403);
+  CHECK(broker.call("operator", "GET", "/v1/decisions").status == 200);
+  const auto page = broker.call("auditor", "GET", "/v1/decisions").body;
+  CHECK(page["next_cursor"] == nullptr);
+  CHECK(page["decisions"][0]["job"] == before_rules);
+  CHECK(page["decisions"][0]["input"] == nullptr);
+
+  const auto old = compiled(kPack);
+  CHECK(changes(page, old, old).empty());
+  // The edit: bob's jobs are not sent there any more.
+  const auto edited = compiled(kPack +
+                               "[[rule]]\nid = \"F-BOB\"\neffect = \"forbid\"\nactions = [\"dispatch\"]\nwhen = [{attr = "
+                               "\"user.id\", op = \"eq\", value = \"local:bob\"}]\nlegal_basis = \"l\"\nowner = \"o\"\n");
+  std::set<std::string> expected;
+  for (const auto& id : bobs) expected.insert(id + " alpha dispatch FORBIDDEN");
+  const auto told = changes(page, old, edited);
+  CHECK(std::set(told.begin(), told.end()) == expected);
+
+  // Page by page it is the same.
+  Json pieces = Json::array(), cursor;
+  do {
+    const auto piece = broker.call("operator", "GET",
+                                   "/v1/decisions?limit=2" + (cursor.is_null() ? "" : "&cursor=" + cursor.get<std::string>()));
+    for (const auto& decision : piece.body["decisions"]) pieces.push_back(decision);
+    for (const auto& [hash, evidence] : piece.body["evidence"].items()) CHECK(page["evidence"][hash] == evidence);
+    cursor = piece.body["next_cursor"];
+  } while (!cursor.is_null());
+  CHECK(pieces == page["decisions"]);
+  CHECK(broker.call("operator", "GET", "/v1/decisions?to=2026-01-01").body["decisions"].empty());
+  CHECK(broker.call("operator", "GET", "/v1/decisions?from=2027-01-01").body["decisions"].empty());
+  CHECK(broker.call("operator", "GET", "/v1/decisions?cursor=-1").fault("?cursor") != "");
+  CHECK(broker.call("operator", "GET", "/v1/decisions?from=2026-01-02&to=2026-01-01").fault("?to") != "");
 }

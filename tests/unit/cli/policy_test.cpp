@@ -2,7 +2,7 @@
 // hansa policy check, test and show, on the shipped packs and on packs that are wrong.
 #include "broker/cli/run.hpp"
 #include "broker/core/canonical_json.hpp"
-#include "tests/unit/cli/outside_under_test.hpp"
+#include "tests/unit/cli/call_under_test.hpp"
 
 #include <catch2/catch.hpp>
 #include <unistd.h>
@@ -138,6 +138,120 @@ TEST_CASE("policy show: sentences, bases, owners, sets", "[policy]") {
   REQUIRE(told);
   CHECK((*told)["packs"][0]["rules"].size() == 3);
   CHECK((*told)["packs"][0]["rules"][0]["sentence"].get<std::string>().starts_with("Forbids"));
+}
+
+namespace {
+
+std::string place_rule(const std::string& id, const std::string& effect, const std::string& clauses) {
+  return "[[rule]]\nid = \"" + id + "\"\neffect = \"" + effect +
+         "\"\nactions = [\"place\"]\nlegal_basis = \"l\"\nowner = \"o\"\nwhen = [" + clauses + "]\n";
+}
+const std::string kInFinland = "{attr = \"site.country\", op = \"eq\", value = \"FI\"}";
+const std::string kInSweden = "{attr = \"site.country\", op = \"eq\", value = \"SE\"}";
+const std::string kDiffMeta = "[meta]\nid = \"t\"\nversion = \"1.0.0\"\napproved_by = [\"a\", \"b\"]\ndefault = \"deny\"\n";
+
+/// Two sites, in Finland and Sweden; three decisions that share their evidence, one that no rule was asked about, one whose
+/// evidence is gone.
+std::string decisions(const std::string& cursor) {
+  const auto country = [](const std::string& code) {
+    return Json::array({{{"attribute", "site.country"}, {"value", code}, {"observed_at_ms", 1'763'000'000'000}}});
+  };
+  const Json evidence{
+      {"job", Json::array()},
+      {"datasets", Json::array()},
+      {"sites", Json::array({{{"id", "kajaani"}, {"facts", country("FI")}}, {{"id", "umea"}, {"facts", country("SE")}}})}};
+  Json page{
+      {"decisions", Json::array()}, {"evidence", {{"e1", evidence}}}, {"next_cursor", cursor.empty() ? Json() : Json(cursor)}};
+  const auto add = [&](const std::string& job, const Json& input) {
+    page["decisions"].push_back(
+        {{"job", job}, {"at", "2025-11-20T10:00:00Z"}, {"site", "kajaani"}, {"policy_hash", "p"}, {"input", input}});
+  };
+  if (cursor.empty()) {
+    add("J4", "e1");
+    return page.dump();
+  }
+  add("J1", "e1");
+  add("J2", nullptr);
+  add("J3", "gone");
+  return page.dump();
+}
+
+}  // namespace
+
+TEST_CASE("policy diff: exactly what would change, with both rules, over all pages; exit 1", "[policy]") {
+  const File old(kDiffMeta + place_rule("P-FI", "permit", kInFinland));
+  const File next(kDiffMeta + place_rule("P-SE", "permit", kInSweden));
+  Call call;
+  ScriptedServer server({reply(200, decisions("7")), reply(200, decisions(""))});
+  CHECK(call.run(server, {"policy", "diff", "--last", "30d", old.path(), next.path()}) == 1);
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 2);
+  CHECK(line_of(requests[0]) == "GET /v1/decisions?from=2026-10-23T10%3A00%3A00Z HTTP/1.1");
+  CHECK(line_of(requests[1]).contains("&cursor=7 "));
+  CHECK(call.out ==
+        "2025-11-20T10:00:00Z  job J1  kajaani  place  (it went there)\n"
+        "    old: PERMITTED (P-FI): place is permitted by P-FI.\n"
+        "    new: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is SE (now: FI).\n"
+        "2025-11-20T10:00:00Z  job J1  umea  place\n"
+        "    old: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE).\n"
+        "    new: PERMITTED (P-SE): place is permitted by P-SE.\n"
+        "2025-11-20T10:00:00Z  job J4  kajaani  place  (it went there)\n"
+        "    old: PERMITTED (P-FI): place is permitted by P-FI.\n"
+        "    new: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is SE (now: FI).\n"
+        "2025-11-20T10:00:00Z  job J4  umea  place\n"
+        "    old: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE).\n"
+        "    new: PERMITTED (P-SE): place is permitted by P-SE.\n"
+        "2 of 4 decisions asked again: 2 of 2 jobs would change\n"
+        "  answers for a site: 2 permitted -> denied, 2 denied -> permitted, 0 otherwise\n"
+        "  1 were taken without asking rules\n"
+        "  1 cannot be asked again: their evidence is no longer kept\n");
+}
+
+TEST_CASE("policy diff: against what is in force, as one document; nothing changes, exit 0", "[policy]") {
+  const auto text = kDiffMeta + place_rule("P-FI", "permit", kInFinland);
+  const File next(text);
+  const auto in_force = reply(200, Json{{"in_force", true}, {"texts", {text}}}.dump());
+  Call call;
+  ScriptedServer server({in_force, reply(200, decisions(""))});
+  CHECK(call.run(server, {"policy", "diff", "--json", next.path()}) == 0);
+  CHECK(line_of(server.requests()[0]) == "GET /v1/rules?texts=true HTTP/1.1");
+  const auto told = parse_json(call.out);
+  REQUIRE(told);
+  CHECK((*told)["changes"].empty());
+  CHECK((*told)["policy_hash"]["old"] == (*told)["policy_hash"]["new"]);
+  CHECK((*told)["summary"]["asked"] == 1);
+
+  const File closed(kDiffMeta + place_rule("F-FI", "forbid", kInFinland));
+  Call json;
+  ScriptedServer again({in_force, reply(200, decisions(""))});
+  CHECK(json.run(again, {"policy", "diff", "--json", closed.path()}) == 1);
+  const auto changed = parse_json(json.out);
+  REQUIRE(changed);
+  REQUIRE((*changed)["changes"].size() == 1);
+  CHECK((*changed)["changes"][0]["old"]["rules"] == Json{"P-FI"});
+  CHECK((*changed)["changes"][0]["new"]["code"] == "FORBIDDEN");
+  CHECK((*changed)["changes"][0]["new"]["rules"] == Json{"F-FI"});
+  CHECK((*changed)["summary"]["permitted_to_denied"] == 1);
+}
+
+TEST_CASE("policy diff: what stands in its way is told", "[policy]") {
+  const File good(kDiffMeta + place_rule("P-FI", "permit", kInFinland));
+  const File bad("[meta]\nid = 1\n");
+  CHECK(Call().run({"policy", "diff", good.path(), bad.path()}) == 2);
+  CHECK(Call().run({"policy", "diff", "--last", "soon", good.path(), good.path()}) == 2);
+  Call none;
+  ScriptedServer without({reply(200, R"({"in_force":false})")});
+  CHECK(none.run(without, {"policy", "diff", good.path()}) == 2);
+  CHECK(none.err.contains("name both packs"));
+  Call denied;
+  ScriptedServer refusing({problem(403, "ROLE_LACKS_RIGHT")});
+  CHECK(denied.run(refusing, {"policy", "diff", good.path(), good.path()}) == 4);
+  for (const auto* nonsense :
+       {"{}", R"({"decisions":[{}],"evidence":{}})", R"({"decisions":[],"evidence":{},"next_cursor":"7"})"}) {
+    Call confused;
+    ScriptedServer other({reply(200, nonsense), reply(200, nonsense)});
+    CHECK(confused.run(other, {"policy", "diff", good.path(), good.path()}) == 5);
+  }
 }
 
 }  // namespace hansa::cli

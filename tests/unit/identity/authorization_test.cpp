@@ -26,10 +26,10 @@ Answer ask(Role role, Action action, bool own) {
   return Answer::lacks_right;
 }
 
-constexpr Action kActions[] = {Action::submit_jobs,    Action::read_job,     Action::read_output,      Action::change_job,
-                               Action::resolve_job,    Action::read_sites,   Action::change_site,      Action::report_usage,
-                               Action::manage_tokens,  Action::read_dataset, Action::register_dataset, Action::change_dataset,
-                               Action::approve_change, Action::reject_change};
+constexpr Action kActions[] = {Action::submit_jobs,    Action::read_job,       Action::read_output,  Action::change_job,
+                               Action::resolve_job,    Action::read_decisions, Action::read_sites,   Action::change_site,
+                               Action::report_usage,   Action::manage_tokens,  Action::read_dataset, Action::register_dataset,
+                               Action::change_dataset, Action::approve_change, Action::reject_change};
 static_assert(std::size(kActions) == static_cast<std::size_t>(Action::reject_change) + 1);
 
 }  // namespace
@@ -42,13 +42,14 @@ TEST_CASE("the rights of every role, on one's own and on another's") {
   } kMatrix[] = {
       //                       user          operator      auditor
       //                       own    other  own    other  own    other
-      {Action::submit_jobs, yes, gone, yes, gone, lacks, lacks},      {Action::read_job, yes, gone, yes, yes, yes, yes},
-      {Action::read_output, yes, gone, yes, gone, lacks, lacks},      {Action::change_job, yes, gone, yes, yes, lacks, lacks},
-      {Action::resolve_job, lacks, lacks, yes, yes, lacks, lacks},    {Action::read_sites, yes, yes, yes, yes, yes, yes},
-      {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},    {Action::report_usage, yes, gone, yes, yes, yes, yes},
-      {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},  {Action::read_dataset, yes, gone, yes, yes, yes, yes},
-      {Action::register_dataset, yes, gone, yes, yes, lacks, lacks},  {Action::change_dataset, yes, gone, yes, yes, lacks, lacks},
-      {Action::approve_change, lacks, lacks, yes, yes, lacks, lacks}, {Action::reject_change, yes, gone, yes, yes, lacks, lacks},
+      {Action::submit_jobs, yes, gone, yes, gone, lacks, lacks},   {Action::read_job, yes, gone, yes, yes, yes, yes},
+      {Action::read_output, yes, gone, yes, gone, lacks, lacks},   {Action::change_job, yes, gone, yes, yes, lacks, lacks},
+      {Action::resolve_job, lacks, lacks, yes, yes, lacks, lacks}, {Action::read_decisions, lacks, lacks, yes, yes, yes, yes},
+      {Action::read_sites, yes, yes, yes, yes, yes, yes},          {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::report_usage, yes, gone, yes, yes, yes, yes},       {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::read_dataset, yes, gone, yes, yes, yes, yes},       {Action::register_dataset, yes, gone, yes, yes, lacks, lacks},
+      {Action::change_dataset, yes, gone, yes, yes, lacks, lacks}, {Action::approve_change, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::reject_change, yes, gone, yes, yes, lacks, lacks},
   };
   REQUIRE(std::size(kMatrix) == std::size(kActions));
   for (std::size_t i = 0; i < std::size(kMatrix); ++i) {

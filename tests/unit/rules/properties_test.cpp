@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must hold of any rules and any evidence, on random federations: 200 rule sets of each kind, 150 questions to each.
-#include "policies/rules/explain.hpp"
+#include "policies/rules/diff.hpp"
 #include "tests/unit/rules/random_rules.hpp"
 
 #include <catch2/catch.hpp>
@@ -166,4 +166,37 @@ TEST_CASE("less evidence never permits, and worse evidence is as none") {
         RC_ASSERT(ask(rules, worse) == verdict);
     }
   });
+}
+
+TEST_CASE("a rule set and itself differ in nothing; two differ in exactly the answers that their definitions give differently") {
+  constexpr Action kAll[] = {Action::intake,  Action::place,     Action::stage_in,  Action::dispatch,
+                             Action::reroute, Action::stage_out, Action::log_export};
+  std::size_t changed = 0;
+  for_all_packs("differences", [&](RandomRules& random, const Pack& pack) {
+    auto edited = pack;
+    auto& rule = edited.rules[random.below(edited.rules.size())];
+    const auto id = rule.id;
+    rule = random.rule(0);
+    rule.id = id;
+    const auto before = compiled(pack), same = compiled(pack), after = compiled(edited);
+    for (int i = 0; i < kQuestions / 15; ++i) {  // explanations are slow
+      auto question = random_question(random);
+      RC_ASSERT(Retrial(before, same, question.now, question.job, question.datasets).at(question.site, kAll).empty());
+      const auto answers = Retrial(before, after, question.now, question.job, question.datasets).at(question.site, kAll);
+      std::size_t told = 0;
+      for (const auto action : kAll) {
+        question.action = action;
+        const auto was = plain_verdict(pack, question).code, is = plain_verdict(edited, question).code;
+        if (was == is && (is != Code::permitted || why(before, question).obligations == why(after, question).obligations)) continue;
+        RC_ASSERT(told < answers.size());
+        RC_ASSERT(answers[told].action == action);
+        RC_ASSERT(answers[told].before.code == was);
+        RC_ASSERT(answers[told].after.code == is);
+        ++told;
+      }
+      RC_ASSERT(told == answers.size());
+      changed += told;
+    }
+  });
+  CHECK(changed > 50);
 }
