@@ -216,6 +216,16 @@ class Engine::Loops {
     }
   }
 
+  /// What the job was let run at that site with.
+  async::Task<std::vector<std::string>> obligations_of(JobId job, SiteId site) const {
+    const auto decision = co_await context_.jobs.decision(job);
+    if (!decision && decision.error().kind == ErrorKind::not_found) co_return std::vector<std::string>{};
+    if (!decision) co_return std::unexpected(decision.error());
+    const auto verdict = std::ranges::find(decision->verdicts, site, &Verdict::site);
+    if (verdict == decision->verdicts.end() || !verdict->rules) co_return std::vector<std::string>{};
+    co_return verdict->rules->obligations;
+  }
+
   async::Task<ports::OutputChunk> read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               async::Deadline deadline) {
     const auto* attempt = job.last_attempt();
@@ -229,7 +239,10 @@ class Engine::Loops {
     }
     const auto dossier = co_await open_dossier(&context_, job.owner, job.spec.datasets);
     if (!dossier) co_return std::unexpected(dossier.error());
-    if (auto allowed = rulebook_.may_show(job.owner, job.spec, *dossier, parts_.scheduler.now_utc()); !allowed)
+    const auto obligations = co_await obligations_of(job.id, attempt->site);
+    if (!obligations) co_return std::unexpected(obligations.error());
+    const auto now = parts_.scheduler.now_utc();
+    if (auto allowed = rulebook_.may_show(job.owner, job.spec, *dossier, attempt->site, *obligations, now); !allowed)
       co_return std::unexpected(allowed.error());
     const auto ours = site_job(job, *attempt);
     co_return co_await desk->call<ports::OutputChunk>(CallKind::read, deadline,

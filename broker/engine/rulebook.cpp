@@ -173,14 +173,21 @@ Result<void> Rulebook::may_take(const Principal& person, const domain::JobSpec& 
   return {};
 }
 
-Result<void> Rulebook::may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, UtcTime now) const {
+Result<void> Rulebook::may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const SiteId& site,
+                                const std::vector<std::string>& obligations, UtcTime now) const {
   const auto in_force = this->in_force();
-  if (!in_force->rules) return {};
+  const auto kept = [&](const std::vector<std::string>& by) -> Result<void> {
+    auto reason = kept_there(Action::log_export, by, dossier);
+    if (!reason) return {};
+    return fail(ErrorKind::permission_denied, reason->code, std::move(reason->message));
+  };
+  if (auto shown = kept(obligations); !shown || !in_force->rules) return shown;
   if (dossier.missing) return fail(ErrorKind::permission_denied, dossier.missing->code, dossier.missing->message);
   static const RegisterFacts kDownload{{Attribute::site_kind, std::string("download"), std::nullopt}};
-  const auto why = Hearing(in_force, person, spec, dossier, routing::ruling_time(now)).denied(Action::log_export, kDownload);
-  if (why) return denial(*why);
-  return {};
+  Sitting sitting(in_force, routing::ruling_time(now));
+  auto& hearing = sitting.hear(person, spec, dossier);
+  if (const auto why = hearing.denied(Action::log_export, kDownload)) return denial(*why);
+  return kept(hearing.at(site, sitting.place(site)).obligations);
 }
 
 Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const SiteId& site,
@@ -194,6 +201,28 @@ Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& 
   if (auto reason = no_data(*in_force, spec, dossier, site, now))
     return fail(ErrorKind::permission_denied, reason->code, std::move(reason->message));
   return {};
+}
+
+std::optional<domain::Reason> kept_there(Action leaving, const std::vector<std::string>& obligations, const Dossier& dossier) {
+  const bool log = leaving == Action::log_export;
+  const bool reviewed = !dossier.datasets.empty() && !dossier.missing &&
+                        std::ranges::all_of(dossier.datasets, [](const auto& dataset) { return dataset.terms.reviewed == true; });
+  const auto binds = [&](std::string_view name) {
+    return std::ranges::any_of(obligations, [&](const auto& text) { return rules::parts_of(text).name == name; });
+  };
+  const std::string what = log ? "what the job prints" : "what the job leaves";
+  if (binds(log ? "no_log_export" : "no_stage_out")) {
+    return domain::Reason{std::string(kObligation),
+                          what + " stays at the site: the rules let the job run there with the obligation " +
+                              (log ? "no_log_export" : "no_stage_out") + "; look at it there"};
+  }
+  if (binds("airlock_output") && !reviewed) {
+    return domain::Reason{std::string(kObligation),
+                          what +
+                              " may leave the site only after a review (obligation airlock_output): look at it there, or have "
+                              "its datasets reviewed and that recorded with hansa data terms DATASET --reviewed true"};
+  }
+  return std::nullopt;
 }
 
 bool is_withheld(const domain::Reason& reason) {

@@ -99,9 +99,10 @@ class Rulebook {
   /// Whether the broker may hold what this person submits. permission_denied, RULES_DENY: the message has the rules, what they
   /// found and what they would allow; the faults have every fact that they asked for, with its source and age.
   [[nodiscard]] Result<void> may_take(const Principal& person, const domain::JobSpec& spec, UtcTime now) const;
-  /// Whether what the job prints may be read through the broker, by a person at a machine of their own. The same error.
+  /// Whether what the job prints at `site` may be read through the broker, by a person at a machine of their own. The same error;
+  /// or OBLIGATION, by what the job was let run there with, and by what goes with that now.
   [[nodiscard]] Result<void> may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
-                                      UtcTime now) const;
+                                      const SiteId& site, const std::vector<std::string>& obligations, UtcTime now) const;
   /// Whether the job may leave for that site, at this moment. The same error.
   [[nodiscard]] Result<void> may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
                                       const SiteId& site, UtcTime now) const;
@@ -110,6 +111,12 @@ class Rulebook {
   mutable std::mutex mutex_;
   InForce in_force_ = std::make_shared<const Regulations>();
 };
+
+/// Why an obligation keeps something at its site, which is about to leave through the broker (`stage_out`, `log_export`); none:
+/// none does.
+std::optional<domain::Reason> kept_there(rules::Action leaving, const std::vector<std::string>& obligations,
+                                         const Dossier& dossier);
+inline constexpr std::string_view kObligation = "OBLIGATION";
 
 /// Codes of a denial that is the broker's own: nothing has left.
 inline constexpr std::string_view kDatasetUnknown = "DATASET_UNKNOWN";

@@ -13,7 +13,16 @@ rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, 
                           std::span<const rules::Bound> datasets) {
   const bool placed = rules.decide(rules::Action::place, job, site, datasets).allowed();
   const bool sent = !placed || rules.decide(rules::Action::dispatch, job, site, datasets).allowed();
-  return rules::explain(rules, sent ? rules::Action::place : rules::Action::dispatch, job, site, datasets);
+  auto why = rules::explain(rules, sent ? rules::Action::place : rules::Action::dispatch, job, site, datasets);
+  const bool any = std::ranges::any_of(rules.rules(), [](const rules::Rule& rule) { return !rule.obligations.empty(); });
+  if (placed && sent && any) {  // what goes with the sending binds as well
+    const auto sending = rules::explain(rules, rules::Action::dispatch, job, site, datasets);
+    why.obligations.insert(why.obligations.end(), sending.obligations.begin(), sending.obligations.end());
+    std::ranges::sort(why.obligations);
+    const auto twice = std::ranges::unique(why.obligations);
+    why.obligations.erase(twice.begin(), twice.end());
+  }
+  return why;
 }
 
 domain::RuleVerdict rule_verdict(const rules::Explanation& ruling) {

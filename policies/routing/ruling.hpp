@@ -26,7 +26,8 @@ struct RuledJob {
 /// Evidence grows old by the second: all questions of one second are asked at its beginning, and share what they look at.
 UtcTime ruling_time(UtcTime now);
 
-/// Whether the job may be placed there and, once placed, be sent: the first that is denied, or else the permit to place it.
+/// Whether the job may be placed there and, once placed, be sent: the first that is denied, or else the permit to place it,
+/// with the obligations of both.
 rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& site,
                           std::span<const rules::Bound> datasets);
 

@@ -133,6 +133,21 @@ void check_pair(const Placed& mine, const Placed& other, Findings& findings) {
   }
 }
 
+/// An obligation that nobody keeps would be worse than none: whoever reads the rule would rely on it.
+void check_obligations(const Rule& rule, Findings& findings) {
+  for (const auto& obligation : rule.obligations) {
+    const auto [name, number, by_site] = parts_of(obligation);
+    const auto record = std::ranges::find(obligations(), name, &ObligationRecord::name);
+    if (record == obligations().end() || by_site == (record->keeper == Keeper::site)) continue;
+    findings.add(rule.line, path_of(rule, "obligations"),
+                 by_site ? "has \"" + obligation + "\", but the broker keeps that itself; write it without \"by site\""
+                         : "has \"" + obligation +
+                               "\", which this broker cannot see to: have the sites that the rule speaks of "
+                               "agree to it, and write \"" +
+                               obligation + " by site\"");
+  }
+}
+
 void check_dates(const Pack& pack, UtcTime now, Findings& findings) {
   if (pack.effective_until && *pack.effective_until <= now) {
     findings.add(1U, "meta.effective_until",
@@ -192,6 +207,7 @@ std::vector<Fault> check(std::span<const Pack> packs, const CheckOptions& option
     for (const auto& mine : all) {
       if (mine.pack != &pack) continue;
       RuleCheck(domains, mine, findings).run();
+      check_obligations(*mine.rule, findings);
       for (const auto& other : all) {
         if (other.rule != mine.rule) check_pair(mine, other, findings);
       }

@@ -175,23 +175,21 @@ std::vector<std::string> parse_obligations(Fields& fields) {
   for (const auto& record : obligations()) names.push_back(record.name);
   const auto* node = fields.find("obligations");
   for (const auto& text : written) {
-    const auto colon = text.find(':');
-    const auto name = std::string_view(text).substr(0, colon);
+    const auto [name, number, by_site] = parts_of(text);
     const auto* record = std::ranges::find(obligations(), name, &ObligationRecord::name).operator->();
     if (std::ranges::find(names, name) == names.end()) {
       fields.fault(*node, "obligations", "has " + in_quotes(text) + "; allowed: " + joined(names) + did_you_mean(name, names));
       continue;
     }
-    const auto number = colon == std::string::npos ? std::string_view{} : std::string_view(text).substr(colon + 1);
     std::int64_t count = 0;
     const auto read = std::from_chars(number.data(), number.data() + number.size(), count);
     const bool counted = !number.empty() && read.ec == std::errc{} && read.ptr == number.data() + number.size() && count >= 1 &&
                          count <= record->most && number[0] != '0';
-    if (record->counted ? !counted : colon != std::string::npos) {
+    if (record->counted ? !counted : text.contains(':')) {
       fields.fault(*node, "obligations",
                    "has " + in_quotes(text) + "; allowed: " +
                        (record->counted ? std::string(name) + ":N, N from 1 to " + std::to_string(record->most)
-                                        : std::string(name) + ", without anything behind it"));
+                                        : std::string(name) + ", without a number behind it"));
       continue;
     }
     good.push_back(text);

@@ -60,14 +60,12 @@ std::string sentence(const Rule& rule) {
 }
 
 std::string sentence_of_obligation(const std::string& obligation) {
-  const auto colon = obligation.find(':');
-  const auto record = std::ranges::find(obligations(), std::string_view(obligation).substr(0, colon), &ObligationRecord::name);
+  const auto [name, number, by_site] = parts_of(obligation);
+  const auto record = std::ranges::find(obligations(), name, &ObligationRecord::name);
   if (record == obligations().end()) return obligation;
   std::string text(record->sentence);
-  if (const auto at = text.find("{}"); at != std::string::npos && colon != std::string::npos) {
-    text.replace(at, 2, obligation.substr(colon + 1));
-  }
-  return text;
+  if (const auto at = text.find("{}"); at != std::string::npos && !number.empty()) text.replace(at, 2, number);
+  return text + (by_site ? "; the site sees to it" : "");
 }
 
 }  // namespace hansa::rules

@@ -164,14 +164,14 @@ constexpr OpRecord kOperators[] = {
 };
 
 constexpr ObligationRecord kObligations[] = {
-    {"encrypt_scratch", false, 0, "scratch space must be encrypted"},
-    {"exclusive_nodes", false, 0, "the job must have its nodes for itself"},
-    {"no_log_export", false, 0, "what the job prints must stay at the site"},
-    {"no_stage_out", false, 0, "outputs must stay at the site"},
-    {"airlock_output", false, 0, "outputs may leave only after a review"},
-    {"wipe_within_hours", true, 8760, "all copies at the site must be wiped within {} h of the job's end"},
-    {"keep_log_days", true, 36500, "the record of access must be kept for {} days"},
-    {"notify_owner", false, 0, "the rule's owner must be told"},
+    {"encrypt_scratch", false, 0, Keeper::site, "scratch space must be encrypted"},
+    {"exclusive_nodes", false, 0, Keeper::site, "the job must have its nodes for itself"},
+    {"no_log_export", false, 0, Keeper::broker, "what the job prints must stay at the site"},
+    {"no_stage_out", false, 0, Keeper::broker, "outputs must stay at the site"},
+    {"airlock_output", false, 0, Keeper::broker, "outputs may leave only after a review"},
+    {"wipe_within_hours", true, 8760, Keeper::site, "all copies at the site must be wiped within {} h of the job's end"},
+    {"keep_log_days", true, 36500, Keeper::broker, "the record of access must be kept for {} days"},
+    {"notify_owner", false, 0, Keeper::site, "the rule's owner must be told"},
 };
 
 }  // namespace
@@ -266,5 +266,16 @@ bool compares(Op op, Type type, Type other) {
 }
 
 std::span<const ObligationRecord> obligations() { return kObligations; }
+
+ObligationText parts_of(std::string_view obligation) {
+  constexpr std::string_view kBySite = " by site";
+  ObligationText parts;
+  parts.by_site = obligation.ends_with(kBySite);
+  if (parts.by_site) obligation.remove_suffix(kBySite.size());
+  const auto colon = obligation.find(':');
+  parts.name = obligation.substr(0, colon);
+  if (colon != std::string_view::npos) parts.number = obligation.substr(colon + 1);
+  return parts;
+}
 
 }  // namespace hansa::rules

@@ -153,13 +153,25 @@ bool takes(Op op, Type type);
 /// Whether the operand may be another attribute, of type `other`.
 bool compares(Op op, Type type, Type other);
 
-/// What whoever receives must do. Text as in a pack: "encrypt_scratch", "wipe_within_hours:24".
+/// Who sees to an obligation. The broker can refuse what would pass through it; what happens at a site it neither does nor sees.
+enum class Keeper : std::uint8_t { broker, site };
+
+/// What goes with a permission. Text as in a pack: "no_log_export"; "wipe_within_hours:24 by site" for what the sites see to.
 struct ObligationRecord {
   std::string_view name;
   bool counted = false;  // with ":N", N from 1 to `most`
   std::int64_t most = 0;
+  Keeper keeper = Keeper::site;
   std::string_view sentence;  // "{}" is N
 };
 std::span<const ObligationRecord> obligations();
+
+/// An obligation's text in its parts.
+struct ObligationText {
+  std::string_view name;
+  std::string_view number;  // "": none
+  bool by_site = false;
+};
+ObligationText parts_of(std::string_view obligation);
 
 }  // namespace hansa::rules

@@ -4,6 +4,8 @@
 #include "tests/unit/engine/engine_fixture.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <set>
 
 using namespace hansa;
 using namespace hansa::engine::test;
@@ -359,6 +361,164 @@ TEST_CASE("what a job prints is read only where the rules let it be", "[engine]"
   REQUIRE_FALSE(read(personal));
   CHECK(read(personal).error().code == "RULES_DENY");
   CHECK(w.count("alpha", "read_output") == reads);
+}
+
+TEST_CASE("what an obligation keeps at the site does not leave through the broker", "[engine]") {
+  const auto law_with = [](const std::string& place, const std::string& dispatch) {
+    auto law = good_law();
+    const auto about = "{attr = \"dataset.labels\", op = \"any_of\", value = [\"internal\"]}";
+    const auto with = [](const std::string& obligation) {
+      return obligation.empty() ? "" : "obligations = [\"" + obligation + "\"]\n";
+    };
+    law.packs[0].text += rule("P-PLACE", "permit", "\"place\"", about) + with(place) +
+                         rule("P-SEND", "permit", "\"dispatch\"", about) + with(dispatch) +
+                         rule("P-LOG", "permit", "\"log_export\"", about);
+    return law;
+  };
+  struct Case {
+    std::string place, dispatch;
+    bool read, read_when_reviewed;
+  };
+  for (const auto& [place, dispatch, read, read_when_reviewed] :
+       {Case{"", "", true, true}, Case{"encrypt_scratch by site", "keep_log_days:30", true, true},
+        Case{"no_log_export", "", false, false}, Case{"", "no_log_export", false, false}, Case{"airlock_output", "", false, true},
+        Case{"no_stage_out", "", true, true}}) {
+    CAPTURE(place, dispatch);
+    World w({{.id = "alpha"}});
+    w.regulate(law_with(place, dispatch));
+    w.add_dataset("d", {domain::Label("internal")});
+    w.add_replica("d", "alpha", w.time.now_utc() + 240h);
+    w.advance(1min);
+    const auto id = w.submit({.datasets = {"d"}});
+    REQUIRE(w.run_to_end({id}, 10min));
+    check_replay(w, id);
+    const auto output = [&] {
+      return w.ask(w.engine().read_output(w.job(id), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 60s)));
+    };
+    const auto reads = w.count("alpha", "read_output");
+    CHECK(output().has_value() == read);
+    if (!read) {
+      CHECK(output().error().code == "OBLIGATION");
+      CHECK(output().error().kind == ErrorKind::permission_denied);
+      CHECK(w.count("alpha", "read_output") == reads);
+    }
+    // It binds whatever the rules say later, or without any.
+    w.regulate(law_with("", ""));
+    CHECK(output().has_value() == read);
+    w.set_terms("d", {.reviewed = true});
+    CHECK(output().has_value() == read_when_reviewed);
+    // And an obligation that came later binds, too.
+    w.regulate(law_with("", "no_log_export"));
+    CHECK(output().error().code == "OBLIGATION");
+  }
+}
+
+TEST_CASE("kept_there: each way out has its obligations", "[engine]") {
+  using rules::Action;
+  const engine::Dossier none;
+  engine::Dossier reviewed, half;
+  reviewed.datasets = {{.id = DatasetId("a")}};
+  reviewed.datasets[0].terms.reviewed = true;
+  half.datasets = {reviewed.datasets[0], {.id = DatasetId("b")}};
+  const auto code = [](Action action, const std::string& obligation, const engine::Dossier& dossier) {
+    const auto reason = engine::kept_there(action, {"keep_log_days:9", obligation}, dossier);
+    return reason ? reason->code : "";
+  };
+  CHECK(code(Action::log_export, "no_log_export", reviewed) == "OBLIGATION");
+  CHECK(code(Action::stage_out, "no_log_export", none) == "");
+  CHECK(code(Action::stage_out, "no_stage_out", reviewed) == "OBLIGATION");
+  CHECK(code(Action::log_export, "no_stage_out", none) == "");
+  for (const auto action : {Action::log_export, Action::stage_out}) {
+    CHECK(code(action, "airlock_output", none) == "OBLIGATION");
+    CHECK(code(action, "airlock_output", half) == "OBLIGATION");
+    CHECK(code(action, "airlock_output", reviewed) == "");
+    CHECK(code(action, "encrypt_scratch by site", none) == "");
+  }
+}
+
+TEST_CASE("a thousand decisions under rules are taken again after a restart, to the same bytes", "[engine]") {
+  World w(two_sites());
+  auto law = good_law();
+  law.packs[0].text += "obligations = [\"keep_log_days:30\"]\n";
+  w.regulate(law);
+  w.add_dataset("survey", {domain::Label("personal")});
+  w.add_dataset("weather", {domain::Label("open")});
+  for (const auto* site : {"alpha", "beta"}) {
+    w.add_replica("survey", site, w.time.now_utc() + 2400h);
+    w.add_replica("weather", site, w.time.now_utc() + 2400h);
+  }
+  w.advance(1min);
+  std::vector<JobId> ids;
+  for (int round = 0; round < 50; ++round) {
+    // Other limits each time: shapes of their own, with decisions of their own.
+    const Seconds limit{600 + round};
+    const auto add = [&](int count, const std::vector<std::string>& datasets) {
+      for (const auto& id : w.submit(count, {.behaviour = "run=30s", .limit = limit, .datasets = datasets})) ids.push_back(id);
+    };
+    add(8, {});
+    add(6, {"weather"});
+    add(4, {"survey"});
+    add(2, {"survey", "weather"});
+    law.sites["beta"] = place(round % 3 == 0 ? "SE" : "CH", round % 5 == 0 ? "suspended" : "member");
+    w.regulate(law);
+    w.advance(20s);
+  }
+  w.restart();
+  w.regulate(law);
+  std::set<std::string> inputs, codes;
+  std::size_t replayed = 0;
+  for (const auto& id : ids) {
+    const auto stored = w.decision(id);
+    const auto again = routing::replay(w.job(id).spec, stored.input_hash,
+                                       [&](const std::string& hash) -> Result<std::string> { return w.document(hash); });
+    REQUIRE(again);
+    REQUIRE(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
+    CHECK_FALSE(stored.policy_hash.empty());
+    inputs.insert(stored.input_hash);
+    for (const auto& verdict : stored.verdicts) codes.insert(verdict.rules ? verdict.rules->code : "none");
+    ++replayed;
+  }
+  std::printf("%zu decisions from %zu inputs taken again, all to the same bytes\n", replayed, inputs.size());
+  CHECK(replayed == 1'000);
+  CHECK(inputs.size() > 50);
+  CHECK(codes.contains("PERMITTED"));
+  CHECK(codes.contains("FORBIDDEN"));
+}
+
+TEST_CASE("health data go to a secure environment under the permit that project and dataset share, and no longer", "[engine]") {
+  World w({{.id = "alpha"}});
+  auto law = good_law();
+  law.packs.push_back(
+      {.file = "health.toml",
+       .text =
+           "[meta]\nid = \"health\"\nversion = \"1.0.0\"\napproved_by = [\"a@example\", \"b@example\"]\ndefault = \"deny\"\n" +
+           rule("P-HEALTH", "permit", "\"place\", \"dispatch\"",
+                "{attr = \"dataset.labels\", op = \"any_of\", value = [\"health\"]}, "
+                "{attr = \"site.secure_processing\", op = \"eq\", value = true}, "
+                "{attr = \"project.permits\", op = \"any_of\", other = \"dataset.permit\"}, "
+                "{attr = \"now\", op = \"lt\", other = \"dataset.permit_until\"}")});
+  law.sites["alpha"].push_back(fact(Attribute::site_secure_processing, true, VirtualScheduler::kStart));
+  law.lab.push_back(fact(Attribute::project_permits, std::vector<std::string>{"FI-0143"}));
+  w.regulate(law);
+  w.add_dataset("cohort", {domain::Label("health")});
+  w.add_replica("cohort", "alpha", w.time.now_utc() + 240h);
+  w.advance(1min);
+  const auto id = w.submit({.datasets = {"cohort"}});
+  w.advance(5s);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(says(verdict_at(explained(w, id), "alpha").message, "evidence is missing: dataset.permit (missing)"));
+  w.set_terms("cohort", {.permit = domain::DataPermit{.id = "FI-0144", .until = w.time.now_utc() + 1h}});
+  w.engine().facts_changed();
+  w.advance(5s);
+  CHECK(says(verdict_at(explained(w, id), "alpha").message, "no rule permits it"));
+  w.set_terms("cohort", {.permit = domain::DataPermit{.id = "FI-0143", .until = w.time.now_utc() + 1h}});
+  w.engine().facts_changed();
+  REQUIRE(w.run_to_end({id}, 10min));
+  check_replay(w, id);
+  w.advance(1h);
+  const auto late = w.submit({.datasets = {"cohort"}});
+  w.advance(5s);
+  CHECK(w.state(late) == JobState::held);
 }
 
 TEST_CASE("without rules in force registered data go nowhere", "[engine]") {

@@ -127,9 +127,26 @@ TEST_CASE("rules that say the same, or less than another") {
       one_fault(rule("A", "permit", kFinland) + rule("B", "permit", kFinland + ", " + clause("site.status", "eq", "\"member\""))),
       Contains("rule[B]: adds nothing: wherever it applies, A permits too"));
   CHECK(faults_of(rule("A", "permit", kFinland) + rule("B", "permit", kFinland + ", " + clause("site.status", "eq", "\"member\""),
-                                                       "", "obligations = [\"notify_owner\"]\n"))
+                                                       "", "obligations = [\"keep_log_days:30\"]\n"))
             .empty());
   CHECK(faults_of(rule("A", "permit", kFinland) + rule("B", "permit", kFinland + ", " + kPersonal)).empty());  // another question
+}
+
+TEST_CASE("an obligation that nobody would keep is refused, with what to write") {
+  using Catch::Contains;
+  const auto with = [](const std::string& obligation) {
+    return rule("P", "permit", kFinland, "", "obligations = [\"" + obligation + "\"]\n");
+  };
+  for (const std::string theirs : {"encrypt_scratch", "exclusive_nodes", "wipe_within_hours:24", "notify_owner"}) {
+    CHECK_THAT(one_fault(with(theirs)),
+               Contains("rule[P].obligations: has \"" + theirs + "\", which this broker cannot see to") &&
+                   Contains("write \"" + theirs + " by site\""));
+    CHECK(faults_of(with(theirs + " by site")).empty());
+  }
+  for (const std::string ours : {"no_log_export", "no_stage_out", "airlock_output", "keep_log_days:30"}) {
+    CHECK(faults_of(with(ours)).empty());
+    CHECK_THAT(one_fault(with(ours + " by site")), Contains("the broker keeps that itself"));
+  }
 }
 
 TEST_CASE("faults of several packs together have each its own file") {

@@ -134,7 +134,7 @@ TEST_CASE("packs: rules") {
       {permit(kFinland, "", "obligations = [\"wipe_within_hours:0\"]\n"), "13: rule[P].obligations", "N from 1 to 8760"},
       {permit(kFinland, "", "obligations = [\"wipe_within_hours:9999\"]\n"), "13: rule[P].obligations", "N from 1 to 8760"},
       {permit(kFinland, "", "obligations = [\"wipe_within_hours:1h\"]\n"), "13: rule[P].obligations", "N from 1 to 8760"},
-      {permit(kFinland, "", "obligations = [\"encrypt_scratch:1\"]\n"), "13: rule[P].obligations", "without anything behind it"},
+      {permit(kFinland, "", "obligations = [\"encrypt_scratch:1\"]\n"), "13: rule[P].obligations", "without a number behind it"},
   });
 }
 

@@ -44,5 +44,7 @@ TEST_CASE("every clause has a sentence of its own") {
 
 TEST_CASE("obligations in words") {
   CHECK(sentence_of_obligation("wipe_within_hours:24") == "all copies at the site must be wiped within 24 h of the job's end");
+  CHECK(sentence_of_obligation("wipe_within_hours:24 by site") ==
+        "all copies at the site must be wiped within 24 h of the job's end; the site sees to it");
   CHECK(sentence_of_obligation("no_stage_out") == "outputs must stay at the site");
 }
