@@ -6,7 +6,9 @@
 #include <catch2/catch.hpp>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 
 namespace hansa::cli {
 
@@ -250,6 +252,24 @@ TEST_CASE("what needs no broker answers in JSON as well", "[calls]") {
   CHECK(good.run({"config", "check", "--json", HANSA_SOURCE_DIR "/config/examples/minimal.toml"}) == 0);
   CHECK(parse_json(good.out)->at("valid") == true);
   CHECK(parse_json(good.out)->at("sites") == 1);
+  CHECK(parse_json(good.out)->at("rules") == 0);
+  const auto with_packs = [](const std::string& packs) {
+    static const std::string kFile = "/tmp/hansa-cli-config." + std::to_string(::getpid()) + ".toml";
+    std::ifstream minimal(HANSA_SOURCE_DIR "/config/examples/minimal.toml");
+    std::ofstream(kFile) << std::string(std::istreambuf_iterator<char>(minimal), {})
+                         << "\n[rules]\npack_dir = \"" HANSA_SOURCE_DIR "/policies/packs\"\npacks = [" << packs << "]\n";
+    return kFile.c_str();
+  };
+  Call packs;
+  CHECK(packs.run({"config", "check", with_packs("\"gdpr-eea\", \"open-science\"")}) == 0);
+  CHECK_FALSE(packs.out.contains("rules: 0"));
+  Call absent;
+  CHECK(absent.run({"config", "check", with_packs("\"gdpr-eea\", \"no-such\"")}) == 2);
+  CHECK(absent.err.contains("no-such.toml"));
+  Call wrong;
+  CHECK(wrong.run({"config", "check", "--json", with_packs("\"" HANSA_SOURCE_DIR "/config/examples/minimal.toml\"")}) == 2);
+  CHECK_FALSE(parse_json(wrong.out)->at("errors").empty());
+  std::filesystem::remove(with_packs(""));
   Call missing;
   CHECK(missing.run({"config", "check", "--json", "/does/not/exist"}) == 2);
   CHECK(parse_json(missing.out)->at("valid") == false);
