@@ -17,9 +17,13 @@ Result<Comparison> compare(const Trace& trace, const std::vector<SimulatedSite>&
       return fail(ErrorKind::invalid_argument, "TRACE_EMPTY",
                   "no job is left of the trace with seed " + std::to_string(seed) + "; take more of it (--sample)");
     }
+    if (options.rules != nullptr) options.rules->apply(workload, grown, seed);
+    if (workload.jobs.empty())
+      return fail(ErrorKind::invalid_argument, "TRACE_EMPTY", "the rules let no job of the trace go to any site");
     for (auto& run : comparison.runs) {
       auto outcome = play(workload, grown, run.policy, seed);
       run.by_seed.push_back(figures_of(workload, outcome, played_cores(grown, run.policy)));
+      if (options.rules != nullptr) run.by_seed.back().violations = options.rules->violations(workload, outcome);
       if (first) run.fates = std::move(outcome.fates);
     }
     if (first) comparison.workload = std::move(workload);

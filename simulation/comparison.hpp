@@ -4,6 +4,7 @@
 
 #include "simulation/figures.hpp"
 #include "simulation/routers.hpp"
+#include "simulation/rules_of_play.hpp"
 
 #include <functional>
 #include <span>
@@ -27,6 +28,7 @@ struct ComparisonOptions {
   std::optional<std::int64_t> load;
   std::int64_t seeds = 0;              // 0: the trace as it is; else the shaken ones 1 to this
   std::int64_t one_in = 1;
+  const RulesOfPlay* rules = nullptr;  // none: every job may go everywhere; not for `home` and `merged`
 };
 
 /// Workloads are made for `sites` and played at `grown`: the same sites in the same order, none smaller, so that more capacity

@@ -41,6 +41,8 @@ Figures figures_of(const Workload& workload, const Outcome& outcome, const std::
   figures.broker = waits_of(workload, outcome, [](const ReplayJob& job) { return !job.local; });
   figures.local = waits_of(workload, outcome, [](const ReplayJob& job) { return job.local; });
   figures.wide = waits_of(workload, outcome, [&](const ReplayJob& job) { return job.cores * 4 > workload.widest_site; });
+  for (std::uint32_t kind = 0; kind < workload.kinds.size(); ++kind)
+    figures.kinds.push_back(waits_of(workload, outcome, [&](const ReplayJob& job) { return !job.local && job.kind == kind; }));
   const auto last_submit = workload.jobs.empty() ? 0 : workload.jobs.back().submit;
   std::vector<std::int64_t> used(cores.size(), 0);
   for (std::size_t i = 0; i < workload.jobs.size(); ++i) {

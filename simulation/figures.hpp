@@ -26,6 +26,8 @@ struct Figures {
   WaitFigures broker;                  // jobs that came through the broker
   WaitFigures local;                   // jobs that did not
   WaitFigures wide;                    // more cores than a quarter of the widest site
+  std::vector<WaitFigures> kinds;      // of Workload::kinds
+  std::int64_t violations = 0;         // jobs of the broker that ran where the rules, asked once more, do not let them
   std::int64_t makespan_s = 0;         // from the first submit to the last end
   std::vector<double> utilisation;     // per site: core-seconds used over what it had between the first submit and the last
   double messages_per_job = 0;         // submits and cancels, per job of the broker

@@ -63,6 +63,10 @@ class Replay {
   [[nodiscard]] const std::vector<ReplayJob>& jobs() const { return workload_.jobs; }
   [[nodiscard]] const std::vector<EasySite>& sites() const { return sites_; }
   [[nodiscard]] const std::vector<bool>& ours() const { return ours_; }
+  /// Where the rules let it go; empty: everywhere.
+  [[nodiscard]] std::span<const SiteIndex> allowed(JobIndex job) const {
+    return workload_.kinds.empty() ? std::span<const SiteIndex>{} : workload_.kinds[workload_.jobs[job].kind].allowed;
+  }
   /// The site puts the job at the end of its line. Precondition: it fits.
   void submit(JobIndex job, SiteIndex site);
   /// Cancels it there if it still waits. False: it does not.

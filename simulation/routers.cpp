@@ -19,7 +19,12 @@ constexpr std::array<std::pair<Policy, std::string_view>, 7> kNames{{{Policy::ha
                                                                      {Policy::redundant, "redundant"},
                                                                      {Policy::merged, "merged"}}};
 
-bool fits(const Replay& replay, JobIndex job, SiteIndex site) { return replay.jobs()[job].cores <= replay.sites()[site].cores(); }
+/// Wide enough, and allowed.
+bool fits(const Replay& replay, JobIndex job, SiteIndex site) {
+  const auto allowed = replay.allowed(job);
+  return replay.jobs()[job].cores <= replay.sites()[site].cores() &&
+         (allowed.empty() || std::ranges::binary_search(allowed, site));
+}
 
 class HomeRouter final : public Router {
  public:
@@ -86,11 +91,12 @@ class BindingRouter final : public Router {
 
   void arrived(Replay& replay, JobIndex job) override {
     const auto& what = replay.jobs()[job];
+    const auto allowed = replay.allowed(job);
     binder_.accept({.id = routing::BoundId{job} + 1,
                     .demand = {.cores = what.cores, .limit = what.limit},
                     .expected_run = history_.expected(what.user, what.limit),
                     .submitted_at = what.submit,
-                    .allowed = {}});
+                    .allowed = {allowed.begin(), allowed.end()}});
     plan_ = true;
   }
 

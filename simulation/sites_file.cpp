@@ -13,7 +13,7 @@
 namespace hansa::simulation {
 namespace {
 
-constexpr std::array<std::string_view, 4> kKeys{"id", "processors", "country", "local_share"};
+constexpr std::array<std::string_view, 5> kKeys{"id", "processors", "country", "local_share", "facts"};
 
 /// Reads one file and collects what is wrong with it.
 class Reader {
@@ -46,7 +46,7 @@ class Reader {
   [[nodiscard]] std::vector<Fault>& faults() { return faults_; }
 
  private:
-  static constexpr std::string_view kAllowed = "id, processors, country, local_share";
+  static constexpr std::string_view kAllowed = "id, processors, country, local_share, facts";
 
   static std::string toml_shown(const TomlNode& node) {
     if (node.kind == TomlNode::Kind::table) return "a table";
@@ -99,7 +99,8 @@ Result<std::vector<SimulatedSite>> parse_sites(std::string_view text, const std:
   Reader reader(file);
   std::vector<SimulatedSite> sites;
   for (const auto& member : document->items) {
-    if (member.key != "site") reader.fault(member.key_at, member.key, "is unknown; allowed: [[site]]");
+    if (member.key != "site" && member.key != "given")
+      reader.fault(member.key_at, member.key, "is unknown; allowed: [[site]], and [given] for rules");
   }
   const auto* list = document->find("site");
   if (list == nullptr || list->kind != TomlNode::Kind::list || list->items.empty()) {

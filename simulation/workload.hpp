@@ -32,6 +32,14 @@ struct ReplayJob {
   SiteIndex home = 0;  // where its owner would go without a broker: by user and day, in proportion to the cores
   bool local = false;  // goes there whatever the policy
   std::int64_t user = -1;  // -1: not known
+  std::uint32_t kind = 0;  // into Workload::kinds, of jobs that come through the broker
+};
+
+/// Jobs whose data have one label, and what the rules let them.
+struct JobKind {
+  std::string label;                   // "": they read no registered data
+  std::vector<SiteIndex> allowed;      // rising; not empty while such a job is there
+  std::int64_t kept_out = 0;           // jobs that no site may take, or none that is wide enough: not played
 };
 
 struct Workload {
@@ -39,6 +47,7 @@ struct Workload {
   std::int64_t widest_site = 0;  // cores
   std::int64_t clipped = 0;  // jobs wider than the widest site, made as wide as that
   std::int64_t offered_load = 0;  // millionths of what the sites can do between the first submit and the last
+  std::vector<JobKind> kinds;  // empty: no rules, every job may go everywhere
 };
 
 enum class Shaking : std::uint8_t {

@@ -161,6 +161,15 @@ constexpr Option kSimulate[] = {
      .value = "SITE:CORES",
      .help = "What if this site had so many cores more, with the same jobs",
      .repeated = true},
+    {.name = "--rules",
+     .value = "PACK",
+     .help = "Only where this rule pack lets each job go (a file, or a folder of them)",
+     .repeated = true},
+    {.name = "--label",
+     .value = "NAME=SHARE",
+     .help = "So many of the broker's jobs read data with this label, as personal=0.2",
+     .repeated = true},
+    {.name = "--at", .value = "D", .help = "Ask the rules as on this day (now)"},
     {.name = "--plot", .value = "DIR", .help = "Write waits.svg, queue.svg and sites.svg into this folder"},
     {.name = "--json", .help = "Print one JSON document"},
 };
@@ -206,6 +215,10 @@ constexpr Command kCommands[] = {
      "hansa data label cohort-7 personal health --reason \"diagnoses in column 4\"", kWithReason, 2, kMany, data_label},
     {"data owner", "DATASET USER", "Give a dataset another owner; waits for a second person.", "hansa data owner cohort-7 bob",
      kWithReason, 2, 2, data_owner},
+    {"data terms", "DATASET",
+     "Record what was decided about a dataset: permit, transfers, review; what loosens waits for a second person.",
+     "hansa data terms cohort-7 --permit FI-0143 --until 2028-03-31 --reason \"decision of 2026-11-20\"", kDataTerms, 1, 1,
+     data_terms},
     {"data replica add", "DATASET SITE", "Say that a copy is at a site; it counts once it is verified.",
      "hansa data replica add imagenet-1k alpha --root projects --path ai-lab/imagenet", kReplicaAdd, 2, 2, data_replica_add},
     {"data replica remove", "DATASET SITE", "Forget the copy at a site; nothing is deleted there.",
@@ -224,6 +237,8 @@ constexpr Command kCommands[] = {
      "hansa policy test gdpr-eea.toml", kJsonAnswer, 1, kMany, policy_test},
     {"policy show", "[PACK...]", "Print what rule packs say, in sentences; without one, the rules in force at the broker.",
      "hansa policy show gdpr-eea.toml", kJsonAnswer, 0, kMany, policy_show},
+    {"policy diff", "[OLD] NEW", "Tell which past decisions a change of rules would change (operators, auditors); exit 1 if any.",
+     "hansa policy diff --last 30d gdpr-eea.toml gdpr-eea-next.toml", kPolicyDiff, 1, 2, policy_diff},
     {"simulate", "", "Play a trace of jobs at simulated sites; needs no broker.",
      "hansa simulate --trace kth.swf.gz --sites sites.toml --policy hansa,redundant --load 0.85 --seeds 20", kSimulate, 0, 0,
      simulate},
@@ -237,8 +252,6 @@ constexpr Command kCommands[] = {
 constexpr CommandTable kTable{.commands = kCommands, .globals = kGlobals};
 
 }  // namespace
-    {"policy diff", "[OLD] NEW", "Tell which past decisions a change of rules would change (operators, auditors); exit 1 if any.",
-     "hansa policy diff --last 30d gdpr-eea.toml gdpr-eea-next.toml", kPolicyDiff, 1, 2, policy_diff},
 
 const CommandTable& commands() { return kTable; }
 

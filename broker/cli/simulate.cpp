@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/cli/commands.hpp"
 #include "broker/cli/files.hpp"
+#include "broker/cli/policy_packs.hpp"
 #include "broker/cli/simulation_report.hpp"
 #include "simulation/plots.hpp"
 #include "simulation/sites_file.hpp"
@@ -83,6 +84,66 @@ Result<void> grow(std::vector<simulation::SimulatedSite>& sites, const Invocatio
   return {};
 }
 
+/// "personal=0.2", of the vocabulary's labels, together at most 1.
+Result<std::vector<simulation::LabelShare>> labels_of(const Invocation& call) {
+  std::vector<simulation::LabelShare> labels;
+  std::int64_t all = 0;
+  for (const auto text : call.values("--label")) {
+    const auto equals = std::min(text.find('='), text.size());
+    const std::string name(text.substr(0, equals));
+    double share = -1;
+    if (equals < text.size()) {
+      const auto number = text.substr(equals + 1);
+      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), share);
+      if (error != std::errc{} || end != number.data() + number.size()) share = -1;
+    }
+    const auto known = rules::data_labels();
+    if (std::ranges::find(known, name) == known.end() || !(share >= 0 && share <= 1)) {
+      return usage("--label: \"" + printable(text.substr(0, 60)) +
+                   "\" is no NAME=SHARE with a label of the rules (open, internal, personal, health, trade-secret, "
+                   "export-controlled) and a share from 0 to 1");
+    }
+    if (std::ranges::find(labels, name, &simulation::LabelShare::label) != labels.end())
+      return usage("--label: " + name + " is there twice");
+    labels.push_back({.label = name, .share = std::llround(share * 1e6)});
+    all += labels.back().share;
+  }
+  if (all > 1'000'000) return usage("--label: the shares are more than 1 together");
+  return labels;
+}
+
+/// What --rules and --label say; none without --rules.
+Result<std::optional<simulation::RulesOfPlay>> rules_of(const Session& session, const Invocation& call,
+                                                        std::span<const simulation::Policy> policies,
+                                                        const std::string& sites_text, const std::string& sites_file,
+                                                        std::optional<rules::RuleSet>& rules) {
+  std::vector<std::string> packs;
+  for (const auto pack : call.values("--rules")) packs.emplace_back(pack);
+  if (packs.empty()) {
+    if (call.has("--label") || call.has("--at")) return usage("--label and --at say nothing without --rules");
+    return std::nullopt;
+  }
+  for (const auto policy : policies) {
+    if (policy == simulation::Policy::home || policy == simulation::Policy::merged)
+      return usage("--policy " + std::string(to_string(policy)) + " asks no rules; name others with --rules");
+  }
+  auto at = Result<UtcTime>(session.now());
+  if (const auto text = call.value("--at")) at = parse_utc(*text);
+  if (!at) return usage("--at must be a day, as 2027-01-31");
+  auto labels = labels_of(call);
+  if (!labels) return std::unexpected(labels.error());
+  auto read = read_packs(packs);
+  if (!read) return std::unexpected(read.error());
+  auto compiled = rules::RuleSet::compile(std::move(*read));
+  if (!compiled) return std::unexpected(compiled.error());
+  rules.emplace(std::move(*compiled));
+  auto facts = rules::parse_sites(sites_text, sites_file, *at);
+  if (!facts) return std::unexpected(facts.error());
+  auto given = rules::parse_given_facts(sites_text, sites_file, *at);
+  if (!given) return std::unexpected(given.error());
+  return simulation::RulesOfPlay(*rules, *at, std::move(*facts), std::move(*given), std::move(*labels));
+}
+
 Result<void> write_file(const std::string& path, std::string_view bytes) {
   const auto failed = [&] {
     return fail(ErrorKind::invalid_argument, "UNWRITABLE_FILE",
@@ -145,6 +206,10 @@ Result<ExitStatus> simulate(Session& session, const Invocation& call) {
   if (!sites) return std::unexpected(sites.error());
   auto grown = *sites;
   if (const auto good = grow(grown, call); !good) return std::unexpected(good.error());
+  std::optional<rules::RuleSet> rules;
+  const auto play = rules_of(session, call, *policies, text->text, std::string(*sites_file), rules);
+  if (!play) return std::unexpected(play.error());
+  if (*play) options.rules = &**play;
   const auto trace = simulation::read_swf(std::string(*trace_file));
   if (!trace) return std::unexpected(trace.error());
 

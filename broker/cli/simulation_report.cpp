@@ -40,6 +40,24 @@ simulation::WaitFigures middle(const PolicyRun& run, simulation::WaitFigures Fig
           .mean_bounded_slowdown = take(&simulation::WaitFigures::mean_bounded_slowdown)};
 }
 
+simulation::WaitFigures middle_of_kind(const PolicyRun& run, std::size_t kind) {
+  const auto take = [&](double simulation::WaitFigures::* figure) {
+    return median_of(run, [&](const Figures& f) { return f.kinds[kind].*figure; });
+  };
+  return {.jobs = run.by_seed.front().kinds[kind].jobs,
+          .mean_wait_s = take(&simulation::WaitFigures::mean_wait_s),
+          .median_wait_s = take(&simulation::WaitFigures::median_wait_s),
+          .p99_wait_s = take(&simulation::WaitFigures::p99_wait_s),
+          .mean_bounded_slowdown = take(&simulation::WaitFigures::mean_bounded_slowdown)};
+}
+
+/// Of all seeds.
+std::int64_t violations_of(const PolicyRun& run) {
+  std::int64_t all = 0;
+  for (const auto& figures : run.by_seed) all += figures.violations;
+  return all;
+}
+
 void append(std::vector<Cell>& row, std::vector<Cell> more) {
   for (auto& cell : more) row.push_back(std::move(cell));
 }
@@ -116,6 +134,32 @@ std::string sites_table(const SimulationReport& report, const Look& look) {
   return "Utilisation\n" + table.text(look) + "\n";
 }
 
+/// What became of each kind of job under the rules.
+std::string rules_table(const SimulationReport& report, const Look& look) {
+  const auto& comparison = report.comparison;
+  const auto& kinds = comparison.workload.kinds;
+  if (kinds.empty()) return "";
+  Table sites({{"LABEL"}, {"SITES THAT MAY TAKE IT", false, true}, {"KEPT OUT", true}});
+  Table waits({{"LABEL"}, {"POLICY"}, {"JOBS", true}, {"MEAN WAIT", true}, {"MEDIAN", true}, {"P99", true}, {"SLOWDOWN", true}});
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    const auto label = kinds[i].label.empty() ? std::string("(no data)") : kinds[i].label;
+    std::string names;
+    for (const auto site : kinds[i].allowed) names += (names.empty() ? "" : ", ") + report.sites[site].id;
+    sites.add({label, names.empty() ? std::string("none") : names, std::to_string(kinds[i].kept_out)});
+    for (const auto& run : comparison.runs) {
+      const auto figures = middle_of_kind(run, i);
+      if (figures.jobs == 0) continue;
+      std::vector<Cell> row{label, name_of(run), std::to_string(figures.jobs)};
+      append(row, figure_cells(figures));
+      waits.add(std::move(row));
+    }
+  }
+  auto text = "Under the rules\n" + sites.text(look) + "\n" + waits.text(look);
+  for (const auto& run : comparison.runs)
+    text += "violations, " + name_of(run) + ": " + std::to_string(violations_of(run)) + "\n";
+  return text + "\n";
+}
+
 std::string ratios_table(const simulation::Comparison& comparison, const Look& look) {
   if (comparison.runs.size() < 2) return "";
   const auto& ours = comparison.runs.front();
@@ -171,6 +215,12 @@ Json run_json(const SimulationReport& report, const PolicyRun& run) {
     told["utilisation"][report.sites[site].id] =
         median_of(run, [&](const Figures& f) { return f.utilisation[std::min(site, f.utilisation.size() - 1)]; });
   }
+  const auto& kinds = report.comparison.workload.kinds;
+  if (!kinds.empty()) {
+    told["violations"] = violations_of(run);
+    told["labels"] = Json::object();
+    for (std::size_t i = 0; i < kinds.size(); ++i) told["labels"][kinds[i].label] = wait_json(middle_of_kind(run, i));
+  }
   told["ratios"] = Json::object();
   for (const auto& other : report.comparison.runs) {
     if (other.policy == run.policy) continue;
@@ -199,7 +249,7 @@ Json run_json(const SimulationReport& report, const PolicyRun& run) {
 std::string simulation_text(const SimulationReport& report, const Look& look) {
   const auto& comparison = report.comparison;
   return headline(report) + "Waits and makespan in seconds\n" + policies_table(comparison, look) + kinds_table(comparison, look) +
-         sites_table(report, look) + ratios_table(comparison, look) + seeds_table(comparison, look);
+         rules_table(report, look) + sites_table(report, look) + ratios_table(comparison, look) + seeds_table(comparison, look);
 }
 
 std::string simulation_json(const SimulationReport& report) {
@@ -216,6 +266,14 @@ std::string simulation_json(const SimulationReport& report) {
                              {"processors", site.cores},
                              {"country", site.country.empty() ? Json(nullptr) : Json(site.country)},
                              {"local_share", static_cast<double>(site.local_share) / 1e6}});
+  }
+  if (!workload.kinds.empty()) {
+    told["labels"] = Json::array();
+    for (const auto& kind : workload.kinds) {
+      Json sites = Json::array();
+      for (const auto site : kind.allowed) sites.push_back(report.sites[site].id);
+      told["labels"].push_back({{"label", kind.label}, {"sites", std::move(sites)}, {"kept_out", kind.kept_out}});
+    }
   }
   for (const auto& run : report.comparison.runs) told["policies"].push_back(run_json(report, run));
   return told.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

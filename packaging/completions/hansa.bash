@@ -32,7 +32,7 @@ _hansa() {
   fi
 
   case $prev in
-    --token-file | --ca-file | --trace | --sites | --plot) compopt -o default; return ;;
+    --token-file | --ca-file | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
       [[ $command == "data changes" ]] && states="applied pending approved rejected"
       COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
@@ -80,7 +80,7 @@ _hansa() {
     "data terms") options="--permit --until --no-permit --transfer-basis --reviewed --reason --json" ;;
     "policy diff") options="--last --json" ;;
     "policy check") options="--sites --at --json" ;;
-    simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --plot --json" ;;
+    simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --rules --label --at --plot --json" ;;
     "config reference") options="--man" ;;
     show | explain | hold | release | cancel | sites | "site show" | "site resume" | "data show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac

@@ -29,4 +29,8 @@ std::vector<Fault> check(std::span<const Pack> packs, const CheckOptions& option
 /// a site under its name without "site."; when they were told is not looked at, nor are other keys. Code BAD_SITES_FILE.
 Result<std::vector<SiteFacts>> parse_sites(std::string_view text, std::string_view file, UtcTime now);
 
+/// What the [given] table of such a file says of jobs and datasets, as in a pack's tests; facts about sites are refused: they
+/// stand with the sites. Told by the right source, at `now`. None without a table. Code BAD_SITES_FILE.
+Result<Evidence> parse_given_facts(std::string_view text, std::string_view file, UtcTime now);
+
 }  // namespace hansa::rules

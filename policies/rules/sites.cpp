@@ -97,4 +97,27 @@ Result<std::vector<SiteFacts>> parse_sites(std::string_view text, std::string_vi
   return std::unexpected(std::move(error));
 }
 
+Result<Evidence> parse_given_facts(std::string_view text, std::string_view file, UtcTime now) {
+  const auto document = parse_toml(text, file);
+  if (!document) return std::unexpected(document.error());
+  Findings findings{std::string(file)};
+  Evidence evidence;
+  if (const auto* table = document->find("given")) {
+    for (auto& given : parse_given(*table, "given", findings)) {
+      const auto& record = record_of(given.attribute);
+      if (record.subject == Subject::site || given.attribute == Attribute::now) {
+        findings.add(
+            table->at, "given",
+            "has " + std::string(record.name) + "; allowed: facts about the person, the project, the request and datasets");
+      } else {
+        evidence.push_back({given.attribute, std::move(given.value), record.source, now});
+      }
+    }
+  }
+  if (findings.empty()) return evidence;
+  auto error = pack_error(file, findings.faults());
+  error.code = "BAD_SITES_FILE";
+  return std::unexpected(std::move(error));
+}
+
 }  // namespace hansa::rules

@@ -138,7 +138,7 @@ TEST_CASE("the packs in force are told as they are written to whoever asks for t
 
 namespace {
 
-rules::RuleSet compiled(const std::string& text) {
+rules::RuleSet compiled_rules(const std::string& text) {
   auto packs = rules::parse_packs(std::vector<rules::PackText>{{.file = "p.toml", .text = text}});
   REQUIRE(packs);
   auto compiled = rules::RuleSet::compile(std::move(*packs));
@@ -147,7 +147,7 @@ rules::RuleSet compiled(const std::string& text) {
 }
 
 /// "job site action" of all that would be answered otherwise, from what the API tells.
-std::vector<std::string> changes(const Json& page, const rules::RuleSet& before, const rules::RuleSet& after) {
+std::vector<std::string> otherwise(const Json& page, const rules::RuleSet& before, const rules::RuleSet& after) {
   std::vector<std::string> found;
   for (const auto& decision : page["decisions"]) {
     if (!decision["input"].is_string()) continue;
@@ -188,15 +188,15 @@ TEST_CASE(
   CHECK(page["decisions"][0]["job"] == before_rules);
   CHECK(page["decisions"][0]["input"] == nullptr);
 
-  const auto old = compiled(kPack);
-  CHECK(changes(page, old, old).empty());
+  const auto old = compiled_rules(kPack);
+  CHECK(otherwise(page, old, old).empty());
   // The edit: bob's jobs are not sent there any more.
-  const auto edited = compiled(kPack +
+  const auto edited = compiled_rules(kPack +
                                "[[rule]]\nid = \"F-BOB\"\neffect = \"forbid\"\nactions = [\"dispatch\"]\nwhen = [{attr = "
                                "\"user.id\", op = \"eq\", value = \"local:bob\"}]\nlegal_basis = \"l\"\nowner = \"o\"\n");
   std::set<std::string> expected;
   for (const auto& id : bobs) expected.insert(id + " alpha dispatch FORBIDDEN");
-  const auto told = changes(page, old, edited);
+  const auto told = otherwise(page, old, edited);
   CHECK(std::set(told.begin(), told.end()) == expected);
 
   // Page by page it is the same.

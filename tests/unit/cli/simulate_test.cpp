@@ -2,6 +2,8 @@
 // Whole calls of `hansa simulate`: what people and programs get, and what is refused.
 #include "broker/cli/run.hpp"
 #include "broker/core/canonical_json.hpp"
+#include "policies/rules/load.hpp"
+#include "simulation/rules_of_play.hpp"
 #include "tests/unit/cli/outside_under_test.hpp"
 
 #include <catch2/catch.hpp>
@@ -135,6 +137,97 @@ TEST_CASE("simulate: what is wrong is said, with exit status 2") {
   CHECK(simulate(folder, {}, folder.file("missing.swf")).status == 2);
   folder.write("sites.toml", "[[site]]\nid = \"a\"\n");
   CHECK_THAT(simulate(folder, {}).err, Catch::Contains("sites.toml:1: processors"));
+}
+
+namespace {
+
+const std::string kRuled =
+    "[[site]]\nid = \"alpha\"\nprocessors = 64\ncountry = \"FI\"\nlocal_share = 0.3\nfacts = {status = \"member\"}\n"
+    "[[site]]\nid = \"beta\"\nprocessors = 32\ncountry = \"CH\"\nfacts = {status = \"member\"}\n"
+    "[given]\nuser.assurance = \"medium\"\n";
+
+std::string place_and_send(const std::string& id, const std::string& when) {
+  return "[[rule]]\nid = \"" + id + "\"\neffect = \"permit\"\nactions = [\"place\", \"dispatch\"]\nwhen = [" + when +
+         "]\nlegal_basis = \"l\"\nowner = \"o\"\n";
+}
+const std::string kRuledPack =
+    "[meta]\nid = \"t\"\nversion = \"1.0.0\"\napproved_by = [\"a\", \"b\"]\ndefault = \"deny\"\n" +
+    place_and_send("P-JOB", "{attr = \"site.status\", op = \"eq\", value = \"member\"}") +
+    place_and_send("P-PERSONAL",
+         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}, {attr = \"site.country\", op = \"eq\", value = "
+         "\"FI\"}, {attr = \"user.assurance\", op = \"at_least\", value = \"medium\"}");
+
+}  // namespace
+
+TEST_CASE("simulate: under rules every label has its sites, its waits and its jobs that no site may take") {
+  const Folder folder;
+  folder.write("sites.toml", kRuled);
+  folder.write("pack.toml", kRuledPack);
+  const std::vector<std::string> words{"--policy", "hansa,random,shortest-queue,earliest-start,redundant",
+                                       "--seeds",  "2",
+                                       "--rules",  folder.file("pack.toml"),
+                                       "--label",  "personal=0.5",
+                                       "--label",  "health=0.1",
+                                       "--json"};
+  const auto answer = simulate(folder, words);
+  CAPTURE(answer.err);
+  REQUIRE(answer.status == 0);
+  CHECK(simulate(folder, words).out == answer.out);
+  const auto told = Json::parse(answer.out);
+  CHECK(told["labels"][0] == Json{{"label", ""}, {"sites", {"alpha", "beta"}}, {"kept_out", 0}});
+  CHECK(told["labels"][1] == Json{{"label", "personal"}, {"sites", {"alpha"}}, {"kept_out", 0}});
+  CHECK(told["labels"][2]["sites"].empty());
+  CHECK(told["labels"][2]["kept_out"] > 20);
+  CHECK(told["policies"].size() == 5);
+  for (const auto& run : told["policies"]) {
+    CAPTURE(run["policy"]);
+    CHECK(run["violations"] == 0);
+    CHECK(run["labels"]["personal"]["jobs"] > 100);
+    CHECK(run["labels"]["health"]["jobs"] == 0);
+  }
+  const auto text = simulate(folder, {"--rules", folder.file("pack.toml"), "--label", "personal=0.5"}).out;
+  CHECK_THAT(text, Catch::Contains("Under the rules") && Catch::Contains("violations, hansa: 0"));
+}
+
+TEST_CASE("simulate: what is wrong with rules and labels is told") {
+  const Folder folder;
+  folder.write("sites.toml", kRuled);
+  folder.write("pack.toml", kRuledPack);
+  const auto pack = folder.file("pack.toml");
+  CHECK_THAT(simulate(folder, {"--label", "personal=0.5"}).err, Catch::Contains("say nothing without --rules"));
+  CHECK_THAT(simulate(folder, {"--rules", pack, "--policy", "merged"}).err, Catch::Contains("asks no rules"));
+  for (const auto* label : {"personal", "personal=", "personal=2", "personal=-1", "persnal=0.1", "=0.1", "personal=nan"})
+    CHECK_THAT(simulate(folder, {"--rules", pack, "--label", label}).err, Catch::Contains("is no NAME=SHARE"));
+  CHECK_THAT(simulate(folder, {"--rules", pack, "--label", "personal=0.6", "--label", "open=0.5"}).err,
+             Catch::Contains("more than 1 together"));
+  folder.write("sites.toml", kRuled + "site.country = \"FI\"\n");
+  CHECK_THAT(simulate(folder, {"--rules", pack}).err, Catch::Contains("given") && Catch::Contains("site.country"));
+}
+
+TEST_CASE("a job that ran where the rules do not let it is a violation") {
+  const Folder folder;
+  folder.write("pack.toml", kRuledPack);
+  const std::vector<rules::PackText> texts{{.file = "p.toml", .text = kRuledPack}};
+  const auto rules = rules::RuleSet::compile(rules::parse_packs(texts).value());
+  REQUIRE(rules);
+  const auto at = from_unix_seconds(1'800'000'000);
+  const simulation::RulesOfPlay play(*rules, at, rules::parse_sites(kRuled, "sites.toml", at).value(),
+                                     rules::parse_given_facts(kRuled, "sites.toml", at).value(),
+                                     {{.label = "personal", .share = 500'000}});
+  simulation::Workload workload;
+  for (int i = 0; i < 200; ++i) workload.jobs.push_back({.submit = i});
+  play.apply(workload, {{.id = "alpha", .cores = 4}, {.id = "beta", .cores = 4}}, 1);
+  simulation::Outcome outcome;
+  std::int64_t personal = 0;
+  for (const auto& job : workload.jobs) {
+    personal += job.kind == 1 ? 1 : 0;
+    outcome.fates.push_back({.started = job.submit, .site = 0});
+  }
+  CHECK(personal > 70);
+  CHECK(personal < 130);
+  CHECK(play.violations(workload, outcome) == 0);
+  for (auto& fate : outcome.fates) fate.site = 1;
+  CHECK(play.violations(workload, outcome) == personal);
 }
 
 }  // namespace hansa::cli
