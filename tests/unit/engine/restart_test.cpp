@@ -74,7 +74,7 @@ void check_day(World& w, const Day& day) {
   }
 }
 
-std::vector<SiteOptions> two_sites() { return {{.id = "alpha", .cores = 2}, {.id = "beta", .cores = 2}}; }
+std::vector<SiteOptions> two_of_two_cores() { return {{.id = "alpha", .cores = 2}, {.id = "beta", .cores = 2}}; }
 
 }  // namespace
 
@@ -96,7 +96,7 @@ TEST_CASE("a restart begins no new minute of a site's budget") {
 TEST_CASE("a crash at any commit loses nothing and runs nothing twice", "[engine]") {
   std::int64_t writes = 0;
   {
-    World w(two_sites());
+    World w(two_of_two_cores());
     w.advance(1s);
     Day day(w);
     day.run();
@@ -107,7 +107,7 @@ TEST_CASE("a crash at any commit loses nothing and runs nothing twice", "[engine
   for (const bool before : {false, true}) {
     for (std::int64_t k = 1; k <= writes; ++k) {
       INFO("crash " << (before ? "before" : "after") << " write " << k << " of " << writes);
-      World w(two_sites());
+      World w(two_of_two_cores());
       w.gate().die_at_write = k;
       w.gate().die_before = before;
       w.advance(1s);
@@ -120,7 +120,7 @@ TEST_CASE("a crash at any commit loses nothing and runs nothing twice", "[engine
 }
 
 TEST_CASE("a broker that dies again and again still gets its jobs done", "[engine]") {
-  World w(two_sites());
+  World w(two_of_two_cores());
   w.advance(1s);
   const auto ids = w.submit(20, {.behaviour = "run=40s", .limit = 60s});
   for (int i = 0; i < 40; ++i) {
