@@ -57,6 +57,13 @@ Json write(const CancelRequested& e) { return {{"by", e.by.str()}}; }
 Json write(const CancelResolved& e) { return {{"outcome", to_string(e.outcome)}}; }
 Json write(const Ended& e) { return with_reason({{"state", to_string(e.state)}}, e.reason); }
 Json write(const ResolvedLost& e) { return {{"by", e.by.str()}, {"reason", e.reason}}; }
+Json write(const MoveIntended& e) {
+  auto json = to_json(e.move);
+  json["attempt"] = e.attempt;
+  return json;
+}
+
+Move move_of(FieldReader& f) { return {.to = SiteId{f.text("to")}, .from = SiteJobId{f.text("from")}, .why = f.text("why")}; }
 
 void read(FieldReader& f, const Json& json, Accepted& e) {
   e.owner = Principal{f.text("owner")};
@@ -121,6 +128,7 @@ void read(FieldReader& f, const Json&, Ended& e) {
   e = {.state = state.value_or(JobState::failed), .reason = f.reason()};
 }
 void read(FieldReader& f, const Json&, ResolvedLost& e) { e = {.by = Principal{f.text("by")}, .reason = f.text("reason")}; }
+void read(FieldReader& f, const Json&, MoveIntended& e) { e = {.attempt = f.small("attempt"), .move = move_of(f)}; }
 
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNames = {"accepted",
                                                                                       "waiting",
@@ -141,7 +149,8 @@ constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNam
                                                                                       "cancel_requested",
                                                                                       "cancel_resolved",
                                                                                       "ended",
-                                                                                      "resolved_lost"};
+                                                                                      "resolved_lost",
+                                                                                      "move_intended"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_body(std::string_view name, const Json& json) {
@@ -166,6 +175,15 @@ Json to_json(const EventBody& body) {
 }
 
 Result<EventBody> event_from_json(std::string_view name, const Json& json) { return read_body(name, json); }
+
+Json to_json(const Move& move) { return {{"to", move.to.str()}, {"from", move.from.str()}, {"why", move.why}}; }
+
+Result<Move> move_from_json(const Json& json) {
+  FieldReader field(json);
+  auto move = move_of(field);
+  if (!field.ok()) return field.error("move");
+  return move;
+}
 
 Json to_json(const JobSpec& spec) { return Json::parse(canonical_text(spec)); }
 

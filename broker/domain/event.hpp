@@ -124,6 +124,12 @@ struct Ended {
   Reason reason;
   bool operator==(const Ended&) const = default;
 };
+/// Committed before the site hears of it: what waits there is to go to another site, if it can still be kept from starting.
+struct MoveIntended {
+  std::int32_t attempt = 1;
+  Move move;
+  bool operator==(const MoveIntended&) const = default;
+};
 /// An operator's word: the site is gone for good.
 struct ResolvedLost {
   Principal by;
@@ -133,7 +139,7 @@ struct ResolvedLost {
 
 using EventBody = std::variant<Accepted, Waiting, Held, Released, Rejected, AttemptIntended, AttemptResent, AttemptUnknown,
                                AttemptSeenAgain, AttemptBound, SightingQuarantined, AttemptSealed, RunStarted, RunRequeued,
-                               RunFinishing, AttemptEnded, CancelRequested, CancelResolved, Ended, ResolvedLost>;
+                               RunFinishing, AttemptEnded, CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended>;
 
 struct JobEvent {
   UtcTime at{};                        // the broker's clock
@@ -146,6 +152,9 @@ std::string_view event_name(const EventBody& body);
 
 Json to_json(const EventBody& body);
 Result<EventBody> event_from_json(std::string_view name, const Json& json);
+
+Json to_json(const Move& move);
+Result<Move> move_from_json(const Json& json);
 
 Json to_json(const JobSpec& spec);
 Result<JobSpec> spec_from_json(const Json& json);

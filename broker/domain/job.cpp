@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/domain/job.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <span>
 
@@ -77,6 +78,10 @@ std::optional<CancelOutcome> parse_cancel_outcome(std::string_view text) { retur
 
 const Attempt* Job::live_attempt() const {
   return attempts.empty() || attempts.back().state == AttemptState::ended ? nullptr : &attempts.back();
+}
+
+bool Job::move_begun() const {
+  return std::ranges::any_of(attempts, [](const Attempt& attempt) { return attempt.move.has_value(); });
 }
 
 Tag make_tag(const JobId& job, std::int32_t attempt) {

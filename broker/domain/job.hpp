@@ -116,6 +116,14 @@ struct Run {
   friend bool operator==(const Run&, const Run&) = default;
 };
 
+/// The broker has set out to take the job to another site: its site job is sealed, and cancelled if it is still pending.
+struct Move {
+  SiteId to;
+  SiteJobId from;                      // the site job that it was about: of a duplicate's that took its place it says nothing
+  std::string why;                     // with the numbers, for people
+  friend bool operator==(const Move&, const Move&) = default;
+};
+
 struct Attempt {
   std::int32_t number = 1;             // 1, 2, ... within the job
   SiteId site;
@@ -130,6 +138,7 @@ struct Attempt {
   std::optional<UtcTime> unknown_since;
   std::optional<Outcome> outcome;
   Reason reason;
+  std::optional<Move> move;            // begun; made only if the attempt never started. One in a job's life
   std::vector<Run> runs;
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };
@@ -161,6 +170,8 @@ struct Job {
 
   /// The attempt that is not over, if any. At most one is.
   [[nodiscard]] const Attempt* live_attempt() const;
+  /// Its one move was begun, however that ended.
+  [[nodiscard]] bool move_begun() const;
   [[nodiscard]] const Attempt* last_attempt() const { return attempts.empty() ? nullptr : &attempts.back(); }
   friend bool operator==(const Job&, const Job&) = default;
 };

@@ -155,6 +155,17 @@ class Step {
     });
   }
 
+  Result<void> operator()(const MoveIntended& e) {
+    return bound(e.attempt, [&](Attempt& attempt) -> Result<void> {
+      if (job_.move_begun()) return refuse("it moves once");
+      if (job_.state != JobState::queued || job_.cancel) return refuse("it does not wait at a site");
+      if (e.move.to.empty() || e.move.to == attempt.site || e.move.from != attempt.site_job_id)
+        return refuse("a move is from its site job to another site");
+      attempt.move = e.move;
+      return {};
+    });
+  }
+
   Result<void> operator()(const CancelRequested& e) {
     if (is_terminal(job_.state)) return refuse("it is over");
     if (job_.cancel) return refuse("its cancel was asked for already");

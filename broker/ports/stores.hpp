@@ -58,6 +58,12 @@ struct JobQuery {
   std::size_t limit = 100;
 };
 
+/// Of all jobs that there have been.
+struct Tally {
+  std::int64_t accepted = 0;
+  std::int64_t moves = 0;  // begun, whether they were made or came too late
+};
+
 class JobStore {
  public:
   virtual ~JobStore() = default;
@@ -81,6 +87,7 @@ class JobStore {
   virtual async::Task<std::vector<StoredEvent>> events(JobId id) = 0;
   /// Events of all jobs in commit order, above `after`.
   virtual async::Task<std::vector<StoredEvent>> events_after(std::int64_t after, std::size_t limit) = 0;
+  virtual async::Task<Tally> tally() = 0;
   /// Sequence of the newest event of all jobs; 0 if there is none.
   virtual async::Task<std::int64_t> last_event() = 0;
   /// The last decision about the job; not_found if there is none yet.

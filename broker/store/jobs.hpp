@@ -82,6 +82,7 @@ Result<std::vector<domain::Job>> read_jobs(Connection& db, const ports::JobQuery
 Result<std::vector<domain::Job>> read_active_jobs(Connection& db, std::optional<JobId> after, std::size_t limit);
 Result<std::vector<ports::StoredEvent>> read_events(Connection& db, JobId id);
 Result<std::vector<ports::StoredEvent>> read_events_after(Connection& db, std::int64_t after, std::size_t limit);
+Result<ports::Tally> read_tally(Connection& db);
 Result<std::int64_t> read_last_event(Connection& db);
 Result<domain::Decision> read_decision(Connection& db, JobId id);
 Result<std::string> read_document(Connection& db, const std::string& hash);

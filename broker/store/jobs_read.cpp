@@ -21,7 +21,7 @@ constexpr std::string_view kActiveAfter = "INDEXED BY jobs_active WHERE active =
 
 const std::string kSelectAttempts =
     "SELECT job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, sealed, "
-    "unknown_since_ms, outcome, reason_code, reason_message FROM attempts ";
+    "unknown_since_ms, outcome, reason_code, reason_message, move FROM attempts ";
 const std::string kSelectRuns =
     "SELECT job, attempt, task_index, number, position, started_at_ms, ended_at_ms, exit_code, signal, outcome FROM runs ";
 // The rows of a page of jobs come as a JSON array. One job, which is what most ask for, is found in half the time without it.
@@ -39,6 +39,7 @@ constexpr char kSelectEvents[] = "SELECT sequence, ?2, version, at_ms, name, bod
 constexpr char kSelectEventsAfter[] =
     "SELECT e.sequence, j.id, e.version, e.at_ms, e.name, e.body FROM events e CROSS JOIN jobs j ON j.row = e.job "
     "WHERE e.sequence > ?1 ORDER BY e.sequence LIMIT ?2";
+constexpr char kSelectTally[] = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM attempts WHERE move IS NOT NULL)";
 constexpr char kSelectLastEvent[] = "SELECT max(sequence) FROM events";
 constexpr char kSelectDecision[] =
     "SELECT body FROM verdicts WHERE row = (SELECT verdicts FROM decisions WHERE job = ?1 ORDER BY sequence DESC LIMIT 1)";
@@ -94,6 +95,12 @@ Result<Job> job_of(const Statement& row) {
 Result<Attempt> attempt_of(const Statement& row) {
   const auto state = domain::parse_attempt_state(row.text(6));
   if (!state) return unreadable("an attempt", "state " + row.string(6));
+  std::optional<domain::Move> move;
+  if (!row.is_null(15)) {
+    auto read = from_stored_json(row.text(15), [](const Json& json) { return domain::move_from_json(json); });
+    if (!read) return unreadable("a move", read.error().message);
+    move = std::move(*read);
+  }
   return Attempt{.number = row.integer32(1),
                  .site = SiteId(row.text(2)),
                  .queue = QueueName(row.text(3)),
@@ -107,6 +114,7 @@ Result<Attempt> attempt_of(const Statement& row) {
                  .unknown_since = row.optional_time_ms(11),
                  .outcome = optional_word<domain::Outcome>(row, 12, domain::parse_outcome),
                  .reason = {row.string(13), row.string(14)},
+                 .move = std::move(move),
                  .runs = {}};
 }
 
@@ -244,6 +252,12 @@ Result<std::vector<ports::StoredEvent>> read_events(Connection& db, JobId id) {
 
 Result<std::vector<ports::StoredEvent>> read_events_after(Connection& db, std::int64_t after, std::size_t limit) {
   return events_of(db.query(kSelectEventsAfter, after, bounded(limit)));
+}
+
+Result<ports::Tally> read_tally(Connection& db) {
+  auto row = db.query(kSelectTally);
+  row.next();
+  return ports::Tally{.accepted = row.integer(0), .moves = row.integer(1)};
 }
 
 Result<std::int64_t> read_last_event(Connection& db) {

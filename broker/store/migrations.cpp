@@ -285,11 +285,18 @@ constexpr char kSchema5[] = R"sql(
 ALTER TABLE datasets ADD COLUMN terms TEXT NOT NULL DEFAULT '{}';
 )sql";
 
+// Moves that were begun are counted over all time.
+constexpr char kSchema6[] = R"sql(
+ALTER TABLE attempts ADD COLUMN move TEXT;
+CREATE INDEX attempts_moved ON attempts(job) WHERE move IS NOT NULL;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
                                     Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4},
-                                    Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5}};
+                                    Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5},
+                                    Migration{.version = 6, .name = "moves", .sql = kSchema6}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

@@ -256,6 +256,10 @@ Task<std::vector<ports::StoredEvent>> SqliteStore::events_after(std::int64_t aft
       &Impl::scans_, [after, limit](Connection& db) { return read_events_after(db, after, limit); });
 }
 
+Task<ports::Tally> SqliteStore::tally() {
+  co_return co_await impl_->read<ports::Tally>(&Impl::lookups_, [](Connection& db) { return read_tally(db); });
+}
+
 Task<std::int64_t> SqliteStore::last_event() {
   co_return co_await impl_->read<std::int64_t>(&Impl::lookups_, [](Connection& db) { return read_last_event(db); });
 }

@@ -93,6 +93,7 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<domain::Job>> active_jobs(std::optional<JobId> after, std::size_t limit) override;
   async::Task<std::vector<ports::StoredEvent>> events(JobId id) override;
   async::Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override;
+  async::Task<ports::Tally> tally() override;
   async::Task<std::int64_t> last_event() override;
   async::Task<domain::Decision> decision(JobId id) override;
   async::Task<std::string> document(std::string hash) override;

@@ -40,6 +40,7 @@ class ForwardingStore : public Stores {
   Task<std::vector<ports::StoredEvent>> events_after(std::int64_t after, std::size_t limit) override {
     return jobs_.events_after(after, limit);
   }
+  Task<ports::Tally> tally() override { return jobs_.tally(); }
   Task<std::int64_t> last_event() override { return jobs_.last_event(); }
   Task<domain::Decision> decision(JobId id) override { return jobs_.decision(id); }
   Task<std::string> document(std::string hash) override { return jobs_.document(std::move(hash)); }

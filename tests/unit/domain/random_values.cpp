@@ -94,8 +94,10 @@ EventBody make(std::int32_t attempt) {
     return CancelResolved{random_cancel_outcome()};
   else if constexpr (is_same_v<Event, Ended>)
     return Ended{random_state(), random_reason()};
-  else
+  else if constexpr (is_same_v<Event, ResolvedLost>)
     return ResolvedLost{random_name<Principal>(), random_text()};
+  else
+    return MoveIntended{attempt, {random_name<SiteId>(), random_name<SiteJobId>(), random_text()}};
 }
 
 using Maker = EventBody (*)(std::int32_t);
@@ -172,12 +174,14 @@ EventBody random_event_for(const Job& job) {
   // Weighted so that many histories get as far as a run, a requeue, a second attempt; ends are rare. In EventBody's order.
   const auto index = *rc::gen::weightedElement<std::size_t>({{1, 0},  {6, 1},   {2, 2},  {4, 3},  {1, 4},  {60, 5},  {6, 6},
                                                              {8, 7},  {8, 8},   {60, 9}, {4, 10}, {3, 11}, {60, 12}, {12, 13},
-                                                             {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19}});
+                                                             {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19},  {8, 20}});
   const auto last = static_cast<std::int32_t>(job.attempts.size());
   if (kMakers[index] == make<5>) return make<5>(*element(last + 1, last + 1, last + 1, last + 1, last, last + 2));
   auto event = kMakers.at(index)(*element(last, last, last, last, last, last, last, last, 0, 1, -1, last + 1));
   if (auto* end = std::get_if<AttemptEnded>(&event); end != nullptr && *element(true, true, true, true, true, false))
     end->outcome = Outcome::never_started;
+  if (auto* move = std::get_if<MoveIntended>(&event); move != nullptr && last > 0)
+    move->move.from = job.attempts.back().site_job_id;
   return event;
 }
 

@@ -51,7 +51,8 @@ TEST_CASE("the stored names of the events are what they were") {
                           "cancel_requested",
                           "cancel_resolved",
                           "ended",
-                          "resolved_lost"};
+                          "resolved_lost",
+                          "move_intended"};
   const auto events = defaults(std::make_index_sequence<kEvents>{});
   REQUIRE(std::size(kNames) == kEvents);
   for (std::size_t i = 0; i < kEvents; ++i) CHECK(event_name(events[i]) == kNames[i]);

@@ -104,7 +104,8 @@ std::vector<EventBody> every_event(const Job& job) {
           kCancel,
           CancelResolved{CancelOutcome::stopped},
           Ended{JobState::cancelled, {}},
-          ResolvedLost{Principal("local:op"), "burnt down"}};
+          ResolvedLost{Principal("local:op"), "burnt down"},
+          MoveIntended{last, {SiteId("elsewhere"), SiteJobId("4711"), "it starts there now"}}};
 }
 
 struct Row {
@@ -118,42 +119,42 @@ struct Row {
 TEST_CASE("every event in every situation: refused, or to which state") {
   const std::vector<EventBody> none;
   const Row kTable[] = {
-      //                                                              A W H R R I R U S B Q S R R R E E C C E L
-      //                                                              c a e e e n e n e n u e s r f n n a r n o
-      //                                                              c i l l j t s k n d a a t q i d n n s d s
-      {"accepted", none, ".wh.Rs...........a.CL"},
-      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL"},
-      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL"},
-      {"held by its user", {Held{{}, true}}, "..hwR............h.CL"},
-      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL"},
-      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL"},
-      {"intended", {intended()}, "......ss.qss....ws..L"},
-      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L"},
-      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L"},
-      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L"},
-      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L"},
-      {"queued", kQueued, ".......q..qqr.fSwq..L"},
-      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..L"},
-      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..L"},
-      {"running", kRunning, ".......r..r..qfSwr..L"},
-      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L"},
-      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L"},
-      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L"},
-      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L"},
-      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL"},
-      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL"},
-      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S.........."},
-      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F.........."},
-      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T.........."},
-      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C.."},
+      //                                                              A W H R R I R U S B Q S R R R E E C C E L M
+      //                                                              c a e e e n e n e n u e s r f n n a r n o o
+      //                                                              c i l l j t s k n d a a t q i d n n s d s v
+      {"accepted", none, ".wh.Rs...........a.CL."},
+      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL."},
+      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL."},
+      {"held by its user", {Held{{}, true}}, "..hwR............h.CL."},
+      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL."},
+      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL."},
+      {"intended", {intended()}, "......ss.qss....ws..L."},
+      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L."},
+      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L."},
+      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L."},
+      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L."},
+      {"queued", kQueued, ".......q..qqr.fSwq..Lq"},
+      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..Lq"},
+      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..Lq"},
+      {"running", kRunning, ".......r..r..qfSwr..L."},
+      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L."},
+      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L."},
+      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L."},
+      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L."},
+      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL."},
+      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL."},
+      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S..........."},
+      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F..........."},
+      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T..........."},
+      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C..."},
       {"cancelled, and told so",
        kRunning + std::vector<EventBody>{kCancel, CancelResolved{CancelOutcome::stopped}, ended(Outcome::cancelled)},
        "..........C.........."},
-      {"cancelled by the broker", {kCancel, Ended{}}, "..................C.."},
-      {"given up by the broker", {Ended{JobState::failed, {}}}, "....................."},
-      {"lost", {intended(), ResolvedLost{}}, "..........LL........."},
-      {"lost without a site", {ResolvedLost{}}, "....................."},
-      {"rejected", {Rejected{}}, "....................."},
+      {"cancelled by the broker", {kCancel, Ended{}}, "..................C..."},
+      {"given up by the broker", {Ended{JobState::failed, {}}}, "......................"},
+      {"lost", {intended(), ResolvedLost{}}, "..........LL.........."},
+      {"lost without a site", {ResolvedLost{}}, "......................"},
+      {"rejected", {Rejected{}}, "......................"},
   };
   for (const auto& [situation, history, expected] : kTable) {
     const auto job = after(history);
@@ -334,6 +335,22 @@ TEST_CASE("a cancel is asked for once; its outcome may come late and is final un
   CHECK(job.cancel->outcome == CancelOutcome::already_ended);
   CHECK(job.state == JobState::succeeded);
   CHECK_FALSE(apply(job, {at(9), CancelResolved{CancelOutcome::stopped}}));
+}
+
+TEST_CASE("a job moves once, from the site job that it is bound to, to another site") {
+  const Move move{SiteId("elsewhere"), SiteJobId("4711"), "it starts there now"};
+  auto job = after(kQueued);
+  CHECK_FALSE(job.move_begun());
+  CHECK_FALSE(apply(job, {.body = MoveIntended{1, {job.attempts[0].site, SiteJobId("4711"), ""}}}));
+  CHECK_FALSE(apply(job, {.body = MoveIntended{1, {SiteId("elsewhere"), SiteJobId("1"), ""}}}));
+  REQUIRE(apply(job, {.body = MoveIntended{1, move}}));
+  CHECK(job.attempts[0].move == move);
+  CHECK(job.state == JobState::queued);
+  CHECK_FALSE(apply(job, {.body = MoveIntended{1, move}}));
+  for (const auto& event : {EventBody(ended(Outcome::never_started)), EventBody(intended(2)), EventBody(bound("4711", 2))})
+    REQUIRE(apply(job, {.body = event}));
+  CHECK(job.move_begun());
+  CHECK_FALSE(apply(job, {.body = MoveIntended{2, move}}));
 }
 
 TEST_CASE("a user's hold outlives the broker's own and keeps the job from every site") {
