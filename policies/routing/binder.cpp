@@ -22,8 +22,7 @@ bool Binder::may(const Held& held, PoolIndex pool) const {
 
 void Binder::accept(BindingJob job) {
   ++accepted_;
-  const auto expected = job.expected_run > 0 ? std::min(job.expected_run, job.demand.limit) : job.demand.limit;
-  const auto length = std::max<std::int64_t>((job.demand.limit + 3 * expected) / 4, 1);
+  const auto length = counted_length(job.demand.limit, job.expected_run);
   const Held held{job.id, job.demand, length, job.submitted_at, job.allowed.empty()};
   jobs_.insert_or_assign(
       job.id, Job{.demand = job.demand, .length = length, .submitted_at = job.submitted_at, .allowed = std::move(job.allowed)});
@@ -223,7 +222,7 @@ void Binder::place_all(Instant now, std::vector<BindingStep>& steps) {
 
   turns_.clear();
   for (std::size_t k = 0; k < held_.size(); ++k)
-    turns_.push_back({(now - held_[k].submitted_at + options_.head_start) * 1024 / held_[k].length, k});
+    turns_.push_back({urgency(now - held_[k].submitted_at, options_.head_start, held_[k].length), k});
   std::ranges::sort(turns_,
                     [](const Turn& a, const Turn& b) { return std::tie(b.urgency, a.place) < std::tie(a.urgency, b.place); });
   std::vector<bool> gone(held_.size(), false);

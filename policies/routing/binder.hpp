@@ -17,6 +17,7 @@
 // sent from here: plan() says what to send, and the caller says what became of it. Not thread-safe; one owner.
 
 #include "policies/routing/pool_view.hpp"
+#include "policies/routing/urgency.hpp"
 
 #include <cstdint>
 #include <unordered_map>
@@ -32,7 +33,7 @@ struct BindingOptions {
   /// Blocked jobs that are looked at for a reservation or a place in line; the less urgent ones only fill holes.
   std::int32_t blocked_most = 64;
   /// Seconds that every job is counted to have waited already: more favours short jobs, less favours fairness.
-  std::int64_t head_start = 3600;
+  std::int64_t head_start = kHeadStart;
   /// A job that asks for so much of the pool (percent) takes its place among other people at once.
   std::int64_t place_percent = 15;
   /// Every job does, after so many seconds.

@@ -26,6 +26,9 @@ AvailabilityProfile build_profile(const domain::SiteSnapshot& snapshot, UtcTime 
       held.back().nodes.push_back(share.node);
     }
   }
+  for (std::size_t i = 0; i < snapshot.waiting.size(); ++i) {
+    if (played.starts[i]) profile.waiting_.emplace(snapshot.waiting[i].id.str(), played.starts[i]->at);
+  }
   profile.keep(profile.base_document());
   return profile;
 }
@@ -66,6 +69,11 @@ void AvailabilityProfile::release(const Tag& tag, UtcTime at) {
 
 void AvailabilityProfile::release(const SiteJobId& id, UtcTime at) {
   if (const auto held = running_.extract(id.str())) give_back(held.mapped(), to_unix_seconds(at));
+}
+
+std::optional<UtcTime> AvailabilityProfile::start_of(const SiteJobId& id) const {
+  const auto at = waiting_.find(id.str());
+  return at == waiting_.end() ? std::nullopt : std::optional(from_unix_seconds(at->second));
 }
 
 void AvailabilityProfile::give_back(const std::vector<Held>& held, Instant at) {

@@ -53,6 +53,10 @@ class AvailabilityProfile {
   void release(const Tag& tag, UtcTime at);
   void release(const SiteJobId& id, UtcTime at);
 
+  /// When the played schedule starts what waits in the snapshot under that id. None: it is not there, or nobody can tell. Not
+  /// part of the documents.
+  [[nodiscard]] std::optional<UtcTime> start_of(const SiteJobId& id) const;
+
   [[nodiscard]] UtcTime taken_at() const { return taken_at_; }
   [[nodiscard]] const SiteFacts& facts() const { return facts_; }
   [[nodiscard]] const Fleet& fleet() const { return fleet_; }
@@ -87,6 +91,7 @@ class AvailabilityProfile {
   Fleet fleet_;
   std::map<std::string, std::vector<Held>> placed_;  // ours since the snapshot, by tag
   std::map<std::string, std::vector<Held>> running_;  // in the snapshot, by the site's id
+  std::map<std::string, Instant> waiting_;  // the same: when it starts
   std::string hash_;
   domain::Documents documents_;
 };
