@@ -7,6 +7,7 @@
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/dossier.hpp"
 #include "broker/engine/fence.hpp"
+#include "broker/engine/moves.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/placement.hpp"
 #include "broker/engine/reconciler.hpp"
@@ -62,7 +63,12 @@ class Engine::Loops {
         reconciler_(context_),
         dispatch_(context_, reconciler_),
         placement_(context_, dispatch_),
-        watch_(context_, reconciler_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
+        moves_(context_, parts_.strand, placement_, reconciler_),
+        watch_(context_, reconciler_,
+               [this](SiteDesk& desk) {
+                 moves_.news();  // before those that wait here: it has waited longer
+                 placement_.site_changed(desk);
+               }),
         intake_(
             parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_,
             [this](Job job) { return async::run_on(parts_.strand, foresee(std::move(job))); },
@@ -90,7 +96,11 @@ class Engine::Loops {
     for (const auto& [id, desk] : desks_) {
       if (auto resumed = co_await forecasts_.resume(id); !resumed) co_return resumed;
     }
+    auto tally = co_await parts_.jobs.tally();
+    if (!tally) co_return std::unexpected(tally.error());
+    moves_.begin(*tally);
     if (auto loaded = co_await load(); !loaded) co_return loaded;
+    if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
     for (auto& [id, desk] : desks_) {
       for (auto started : {tasks_.spawn("snapshots", watch_.snapshots(*desk)), tasks_.spawn("states", watch_.states(*desk)),
                            tasks_.spawn("settle", watch_.settle(*desk)), tasks_.spawn("reconcile", reconciler_.run(*desk))}) {
@@ -108,6 +118,7 @@ class Engine::Loops {
     const auto* is = after.live_attempt();
     if (was != nullptr && (is == nullptr || is->site != was->site)) {
       if (auto* desk = context_.desk(was->site)) {
+        if (before->started_at) desk->place_came_free();
         for (auto* set : {&desk->live, &desk->bound, &desk->unresolved, &desk->unseen, &desk->waiting_there})
           set->erase(after.id);
       }
@@ -298,6 +309,8 @@ class Engine::Loops {
     }
     counters.decisions = placement_.decisions();
     counters.submissions = dispatch_.submissions();
+    counters.moves = moves_.begun();
+    for (const auto& [id, desk] : desks_) counters.messages += desk->messages();
     return counters;
   }
 
@@ -353,6 +366,7 @@ class Engine::Loops {
     if (attempt->state == AttemptState::bound) {
       desk->wake_status.set();
       if (job->cancel) dispatch_.carry_cancel(id);
+      if (move_under_way(*job) != nullptr) moves_.carry(id);
       co_return Result<void>{};
     }
     // An intent without a receipt may have been sent. Whoever sent it limits itself, so it is dead by now or soon.
@@ -384,6 +398,7 @@ class Engine::Loops {
       if (delivery.asked) placement_.settle(*delivery.asked, first, std::move(delivery.foresight));
       for (auto& job : delivery.jobs) {
         ++counters_.accepted;
+        moves_.accepted();
         const auto id = job.id;
         book_.insert(std::move(job));
         const auto* attempt = book_.find(id)->live_attempt();
@@ -408,6 +423,7 @@ class Engine::Loops {
   Reconciler reconciler_;
   Dispatch dispatch_;
   Placement placement_;
+  Moves moves_;
   Watch watch_;
   Intake intake_;
   Counters counters_;

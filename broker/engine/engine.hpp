@@ -49,6 +49,8 @@ struct SiteReport {
 struct Counters {
   std::map<std::string, std::int64_t> jobs_by_state;  // of those that are not over
   std::int64_t accepted = 0, ended = 0, decisions = 0, submissions = 0;
+  std::int64_t messages = 0;  // submissions and cancels that went to sites
+  std::int64_t moves = 0;     // begun; of all jobs that there have been
 };
 
 class Engine {

@@ -24,6 +24,24 @@ bool asks_for_the_fence(const ports::JobStatus& status) {
          (status.outcome == Outcome::never_started || status.outcome == Outcome::cancelled || status.reason.code == "DUPLICATE");
 }
 
+const Move* move_under_way(const Job& job) {
+  const auto* attempt = job.live_attempt();
+  if (attempt == nullptr || job.state != JobState::queued || job.cancel || !attempt->move) return nullptr;
+  return attempt->move->from == attempt->site_job_id ? &*attempt->move : nullptr;
+}
+
+Reason moved(const Attempt& attempt) {
+  return {std::string(kMoved), "taken from " + attempt.site.str() + " before it started, to go to " + attempt.move->to.str() +
+                                   ": " + attempt.move->why};
+}
+
+void read_as_moved(const Job& job, ports::JobStatus& status) {
+  const auto* attempt = job.live_attempt();
+  if (attempt == nullptr || !attempt->move || attempt->move->from != status.id) return;
+  status.outcome = Outcome::never_started;
+  status.reason = moved(*attempt);
+}
+
 std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
   std::vector<EventBody> events;
   const auto* attempt = job.live_attempt();

@@ -15,6 +15,16 @@ namespace hansa::engine {
 inline constexpr std::string_view kNotSeen = "NOT_SEEN";       // it is looked for
 inline constexpr std::string_view kRanUnseen = "RAN_UNSEEN";  // it has started, and nothing shows it: only a person can end it
 
+/// Code of an attempt that ended because the broker took the job elsewhere.
+inline constexpr std::string_view kMoved = "MOVED";
+
+/// The move that the job's live attempt is in the middle of, as far as is known; none: it has none, or it is too late for it.
+const domain::Move* move_under_way(const domain::Job& job);
+/// Why an attempt ended that was begun to be moved, whose fence is sealed, and whose site job is out of the line.
+domain::Reason moved(const domain::Attempt& attempt);
+/// The fence of the job's live attempt is sealed. If that site job was to be moved, it never started, and that is why.
+void read_as_moved(const domain::Job& job, ports::JobStatus& status);
+
 /// What the site says of its job need not be so for the attempt: another job may have the fence.
 bool asks_for_the_fence(const ports::JobStatus& status);
 

@@ -25,6 +25,11 @@ struct EngineOptions {
   Milliseconds first_poll_after{500};          // first status poll after a submission; doubles up to status_interval
   std::int32_t max_sends = 3;                  // of one attempt, under its one tag
   std::int32_t max_attempts = 20;              // of one job
+  // Late binding and moves (ADR 0010, 0017); the measured values.
+  std::int32_t place_percent = 15;             // of a site's cores: so wide a job takes its place among other people at once
+  Seconds place_after{7200};                   // every job does
+  Seconds move_gain{3600};                     // a move must win so much
+  std::int32_t moves_per_thousand = 95;        // jobs accepted; 0: none
   std::size_t active_jobs = 1'000'000;         // more are refused at intake
 };
 

@@ -5,6 +5,7 @@
 #include "broker/core/digest.hpp"
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/dossier.hpp"
+#include "broker/engine/observation.hpp"
 #include "policies/routing/replay.hpp"
 
 #include <algorithm>
@@ -33,7 +34,8 @@ bool is_in_line(const Job& job) { return index_of(job.state) < 3 && !job.held_by
 bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
 
 bool is_busy(const Verdict& verdict) {
-  return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED";
+  return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED" ||
+         verdict.code == "PLACE_LATER" || verdict.code == "KEPT_FREE";
 }
 
 /// What a job is told that no site takes now, and the state that this puts it into.
@@ -43,8 +45,6 @@ std::pair<EventBody, JobState> word_of(const Decision& decision) {
   return {Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}},
           JobState::waiting};
 }
-
-std::int64_t cores_of(const JobSpec& spec) { return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes; }
 
 }  // namespace
 
@@ -120,7 +120,8 @@ void Placement::job_changed(const Job* before, const Job& after) {
     const bool ended_now = left && attempt.number == was->number;
     if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
   }
-  if (is_terminal(after.state)) avoid_.erase(after.id);
+  if (is_terminal(after.state)) avoid_.erase(after.id), learn(after);
+  promise_stands(after);
   bool told = true;
   if (is_in_line(after)) {
     auto& line = lines_[shape_of(after)];
@@ -160,6 +161,7 @@ void Placement::site_changed(SiteDesk& desk) {
       desktop.profile->occupy(make_tag(id, attempt->number), attempt->queue, job->spec.resources, job->spec.time_limit,
                               context_.scheduler.now_utc());
     }
+    occupy_promised(desk.site().id, nullptr);
   }
   sites_changed_ = true;
   context_.placing.set();
@@ -203,23 +205,6 @@ std::optional<Reason> Placement::busy(SiteDesk& desk) const {
                                  std::to_string(desk.site().budget.concurrent_calls) + " at a time)"};
 }
 
-/// Bind late: where the queue is mostly ours, no more of ours wait in it than would fill half of the site at once (one job at
-/// least), which keeps it fed between two looks. The rest waits here, where it can still go to whichever site is free first.
-/// Where other people's jobs wait, ours take their place in line behind them.
-std::optional<Reason> Placement::fed(const SiteDesk& desk, const JobSpec& spec) const {
-  const auto at = desktops_.find(desk.site().id);
-  if (at == desktops_.end() || !at->second.profile || desk.waiting_there.empty()) return std::nullopt;
-  std::int64_t waiting = cores_of(spec);
-  for (const auto& id : desk.waiting_there) {
-    if (const auto* job = context_.book.find(id)) waiting += cores_of(job->spec);
-  }
-  const auto& desktop = at->second;
-  if (desktop.others_waiting > static_cast<std::int64_t>(desk.waiting_there.size()) || waiting * 2 <= desktop.cores)
-    return std::nullopt;
-  return Reason{"QUEUE_FED", "enough of our jobs wait there already (" + std::to_string(waiting - cores_of(spec)) + " of its " +
-                                 std::to_string(desktop.cores) + " cores); more wait here, where they can still go elsewhere"};
-}
-
 bool Placement::any_room() {
   return std::ranges::any_of(context_.desks, [](const auto& entry) {
     const auto& desk = *entry.second;
@@ -260,7 +245,7 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
     if (avoided != avoid_.end()) {
       if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
         const auto& avoidance = at->second;
-        const auto not_taken = is_withheld(avoidance.reason)
+        const auto not_taken = is_withheld(avoidance.reason) || avoidance.reason.code == kMoved
                                    ? avoidance.reason
                                    : Reason{is_refusal(avoidance.reason) ? "SITE_REFUSED" : "NOT_TAKEN",
                                             "the site did not take this job: " + avoidance.reason.message};
@@ -270,16 +255,17 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
           view.not_now = not_taken;
       }
     }
+    mind_moves(id, hearing, *in_force, view);
     input.sites.push_back(std::move(view));
   }
   ++decisions_;
+  wish_.reset();
   auto decision = routing::decide(input);
   while (decision.chosen) {
     const auto verdict = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
     const auto view = std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; });
-    if (verdict == decision.verdicts.end() || verdict->predicted == Seconds{0}) break;
-    if (verdict->basis != Basis::queue) break;  // nobody sees whose queue it is: ours take their place in it
-    auto enough = fed(*context_.desks.at(*decision.chosen), spec);
+    if (verdict == decision.verdicts.end()) break;
+    auto enough = not_there(*context_.desks.at(*decision.chosen), spec, id, *verdict);
     if (!enough) break;
     view->not_now = std::move(enough);
     decision = routing::decide(input);
@@ -381,9 +367,10 @@ async::Task<> Placement::round() {
   const auto now = context_.scheduler.now_monotonic();
   const bool news = std::exchange(sites_changed_, false) || now >= next_full_round_;
   if (news) next_full_round_ = now + kIdle;
-  std::map<JobId, std::string> heads;  // the first of each line that there may be something to do for
+  kept_.clear();
+  std::map<Turn, std::string> heads;  // the first of each line that there may be something to do for
   for (const auto& [shape, line] : lines_) {
-    if (news || line.verdict != JobState::held || !line.all_told()) heads.emplace(line.first(), shape);
+    if (news || line.verdict != JobState::held || !line.all_told()) heads.emplace(turn_of(line.first()), shape);
   }
   std::size_t marks = kMarksPerRound;
   while (!heads.empty()) {
@@ -400,14 +387,16 @@ async::Task<> Placement::round() {
       line = lines_.find(shape);
       if (line == lines_.end()) continue;
       if (line->second.first() != id) {  // it has left its line meanwhile
-        heads.emplace(line->second.first(), shape);
+        heads.emplace(turn_of(line->second.first()), shape);
         continue;
       }
       job = context_.book.find(id);
     }
     Considered considered;
+    withdraw(id);  // it takes the place that was kept for it, or another
     considered.decision = decide(job->owner, job->spec, dossier, &id, &considered.documents);
     if (routing::placing(considered.decision) != routing::Placing::placed) {
+      keep_free(id);
       if (auto told = co_await tell(shape, std::move(considered), marks); !told) co_return told;
       continue;
     }
@@ -419,7 +408,7 @@ async::Task<> Placement::round() {
       continue;
     }
     line = lines_.find(shape);
-    if (*placed && line != lines_.end()) heads.emplace(line->second.first(), shape);
+    if (*placed && line != lines_.end()) heads.emplace(turn_of(line->second.first()), shape);
   }
   co_return Result<void>{};
 }

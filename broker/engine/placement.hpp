@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Puts waiting jobs on sites: in order of submission, each to the earliest predicted start, as long as some site has room for
-// more of ours. Jobs bind late: what no site has room for stays here.
+// Puts waiting jobs on sites: the most urgent first, each to the earliest predicted start, as long as some site has room for
+// more of ours. Jobs bind late: what no site has room for stays here (late_binding.cpp).
 //
 // Jobs of one shape (what it needs, who runs it) get the same verdicts and stand in one line. A round asks the router about the
 // first of each line and goes on with that line only if it was placed, so that its cost follows the kinds of waiting jobs and
@@ -10,6 +10,7 @@
 #include "broker/engine/context.hpp"
 #include "broker/engine/intake.hpp"
 #include "policies/routing/decide.hpp"
+#include "policies/routing/run_history.hpp"
 
 #include <array>
 #include <set>
@@ -41,6 +42,14 @@ class Placement {
   void job_changed(const domain::Job* before, const domain::Job& after);
   void site_changed(SiteDesk& desk);   // new snapshot, health, drain
   void facts_changed();                // rules, what they ask about, datasets: every line is looked at again
+
+  // For Moves.
+  /// When the site's snapshot lets its job start, as predicted; none: nobody can tell.
+  [[nodiscard]] std::optional<UtcTime> start_of(const SiteId& site, const SiteJobId& id) const;
+  /// Where a job that waits at a site would start now, if anywhere else. Its place there is kept: until withdraw(), until the
+  /// job is placed, or until it neither moves nor is in line any more.
+  std::optional<domain::Decision> elsewhere(const domain::Job& job, const Dossier& dossier);
+  void withdraw(const JobId& id);
 
   [[nodiscard]] std::int64_t decisions() const { return decisions_; }
 
@@ -79,6 +88,22 @@ class Placement {
     [[nodiscard]] bool all_told() const { return untold(1).empty(); }
   };
 
+  /// The most urgent first.
+  using Turn = std::pair<std::int64_t, JobId>;
+  /// What a job that stays here could have begun at a site: less urgent ones may not make that later.
+  struct Kept {
+    JobId job;
+    SiteId site;
+    QueueName queue;
+    UtcTime at{};
+  };
+  /// A place at another site, for a job that is being moved there.
+  struct Promise {
+    SiteId site;
+    QueueName queue;
+    Tag tag;
+  };
+
   async::Task<> round();
   /// True: the job has left its line.
   async::Task<bool> place(JobId id, Considered considered);
@@ -98,7 +123,22 @@ class Placement {
   domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const JobId* id,
                           domain::Documents* documents);
   std::optional<domain::Reason> busy(SiteDesk& desk) const;
-  std::optional<domain::Reason> fed(const SiteDesk& desk, const domain::JobSpec& spec) const;
+  [[nodiscard]] Turn turn_of(const JobId& first) const;
+  void learn(const domain::Job& over);
+  /// Why the job is not to go where the verdict would have it: it binds late, or would delay a more urgent one.
+  std::optional<domain::Reason> not_there(const SiteDesk& desk, const domain::JobSpec& spec, const JobId* id,
+                                          const domain::Verdict& verdict);
+  std::optional<domain::Reason> place_later(const Desktop& desktop, const domain::JobSpec& spec, const JobId* id) const;
+  std::optional<domain::Reason> fed(const SiteDesk& desk, const Desktop& desktop, const domain::JobSpec& spec,
+                                    const Kept* kept) const;
+  void keep_free(const JobId& id);
+  [[nodiscard]] const Kept* kept_at(const SiteId& site, const JobId* but_for) const;
+  std::optional<domain::Reason> delays(const routing::AvailabilityProfile& profile, const Kept& kept, const QueueName& queue,
+                                       const domain::JobSpec& spec) const;
+  void occupy_promised(const SiteId& site, const JobId* only);
+  void promise_stands(const domain::Job& job);
+  /// Places kept for others count as ours; who waits at a site, or has just left it to go elsewhere, is asked about as such.
+  void mind_moves(const JobId* id, const Hearing* hearing, const Regulations& in_force, routing::SiteView& view) const;
   [[nodiscard]] bool any_room();
   [[nodiscard]] MonotonicTime next_round();
   void mark_stored(const domain::Documents& documents);
@@ -111,6 +151,10 @@ class Placement {
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
   std::map<std::string, Told> told_;  // by shape: what its line was told, waiting or held
+  routing::RunHistory<Principal> runs_;  // since the start: how long a person's jobs run
+  std::map<SiteId, Kept> kept_;  // of the last round
+  std::optional<Kept> wish_;  // of the last decision: where the job was first told to stay
+  std::map<JobId, Promise> promises_;
   std::optional<Sitting> sitting_;  // of the last second in which rules were asked
   std::map<std::string, Dossier> dossiers_;  // of this round
   std::string packs_stored_;  // hash of the rule packs that decisions can be replayed from already

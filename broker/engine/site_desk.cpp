@@ -84,6 +84,7 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, s
         }
       }
       ++calls_made_;
+      if (kind == CallKind::submit || kind == CallKind::cancel) ++messages_;
       co_return Result<void>{};
     }
   }

@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace hansa::engine {
 
@@ -37,6 +38,8 @@ class SiteDesk {
   [[nodiscard]] const std::optional<domain::SiteSnapshot>& snapshot() const { return snapshot_; }
   [[nodiscard]] MonotonicTime snapshot_at() const { return snapshot_at_; }
   [[nodiscard]] std::int64_t calls_made() const { return calls_made_; }
+  /// Submissions and cancels: what the site's people feel of us.
+  [[nodiscard]] std::int64_t messages() const { return messages_; }
   void restore(domain::SiteState state) { state_ = std::move(state); }
   /// A call of an earlier life, against the budget of this one.
   void restore(const ports::SiteCall& call) { window(call.budget).take(call.leaves_by); }
@@ -60,6 +63,13 @@ class SiteDesk {
   /// When a query beyond the regular cadence may go. What nobody waits for leaves half of what the cadence does not need.
   enum class Spare { all, half };
   [[nodiscard]] MonotonicTime spare_query_at(Spare share = Spare::all);
+
+  /// One of ours has ended there: a snapshot soon, out of what the budget can spare.
+  void place_came_free() {
+    free_place_ = true;
+    wake_snapshot.set();
+  }
+  [[nodiscard]] Spare share_of_early_snapshot() { return std::exchange(free_place_, false) ? Spare::half : Spare::all; }
 
   async::Task<> set_drained(bool drained, std::string reason);
 
@@ -111,6 +121,8 @@ class SiteDesk {
   std::array<RateWindow, 3> windows_;  // by CallBudget
   std::int32_t calls_in_flight_ = 0;
   std::int64_t calls_made_ = 0;
+  std::int64_t messages_ = 0;
+  bool free_place_ = false;
   async::Event call_ended_;
 };
 

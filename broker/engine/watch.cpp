@@ -21,7 +21,8 @@ async::Task<> Watch::snapshots(SiteDesk& desk) {
     on_snapshot_(desk);  // also after a failure: a site that went down changes where jobs can go
     const auto now = context_.scheduler.now_monotonic();
     if (co_await desk.wake_snapshot.wait_until(context_.scheduler, now + context_.options.snapshot_interval)) {
-      co_await context_.scheduler.sleep_until(desk.spare_query_at());
+      const auto spare = desk.spare_query_at(desk.share_of_early_snapshot());
+      co_await context_.scheduler.sleep_until(std::min(spare, now + context_.options.snapshot_interval));
     }
   }
 }
@@ -116,6 +117,7 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
     if (sealed) {
       if (status.outcome != Outcome::cancelled) status.outcome = Outcome::never_started;
       status.started_at.reset();  // its wrapper may have, the payload has not
+      if (const auto* now = context_.book.find(id)) read_as_moved(*now, status);
     } else if (status.outcome == Outcome::never_started) {
       status.outcome = Outcome::failed;  // it has run
     }

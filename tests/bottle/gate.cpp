@@ -137,6 +137,7 @@ class GatedStore final : public ForwardingStore {
 std::string_view write_name(const ports::JobChange& change) {
   for (const auto& event : change.events) {
     if (const auto* ended = std::get_if<domain::AttemptEnded>(&event.body)) {
+      if (ended->reason.code == "MOVED") return "moved";
       return ended->outcome == domain::Outcome::never_started ? "never_started" : domain::event_name(event.body);
     }
   }

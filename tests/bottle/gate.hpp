@@ -31,7 +31,8 @@ struct Point {
   [[nodiscard]] std::string name() const { return std::string(what) + (after ? ".after" : ".before"); }
 };
 
-/// What a change of a job is called as a point: the name of its weightiest event, "never_started" for an attempt that ends so.
+/// What a change of a job is called as a point: the name of its weightiest event, "never_started" for an attempt that ends so,
+/// "moved" if the broker took it elsewhere.
 std::string_view write_name(const ports::JobChange& change);
 
 /// Outlives its process: the last handlers still ask it.
