@@ -148,6 +148,15 @@ struct EngineConfig {
   friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };
 
+struct PlacementConfig {
+  std::int64_t place_percent = 15;
+  Seconds place_after{7200};
+  bool moves = true;
+  Seconds move_gain{3600};
+  std::int64_t moves_per_thousand = 95;
+  friend bool operator==(const PlacementConfig&, const PlacementConfig&) = default;
+};
+
 /// What a site lets Hansa ask of it, over all its users together.
 struct BudgetConfig {
   std::int64_t queries_per_minute = 10;
@@ -214,6 +223,7 @@ struct BrokerConfig {
   ApiConfig api;
   StoreConfig store;
   EngineConfig engine;
+  PlacementConfig placement;
   RulesConfig rules;
   std::vector<SiteConfig> sites;
   std::vector<ProjectConfig> projects;

@@ -237,6 +237,46 @@ std::span<const Key<EngineConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<PlacementConfig>> keys_of() {
+  static const Key<PlacementConfig> kKeys[] = {
+      key<&PlacementConfig::place_percent>(
+          {.name = "place_percent",
+           .doc = "Where other people's jobs wait, a job that asks for so much of the site's cores takes its place among them at "
+                  "once; others wait with the broker for the first site that would start them.",
+           .example = "15",
+           .unit = "percent",
+           .min = 0,
+           .max = 100}),
+      key<&PlacementConfig::place_after>({.name = "place_after_s",
+                                          .doc = "After so long every job takes its place there.",
+                                          .example = "7200",
+                                          .unit = "seconds",
+                                          .min = 0,
+                                          .max = 2'592'000}),
+      key<&PlacementConfig::moves>(
+          {.name = "moves",
+           .doc =
+               "Whether a job that waits at a site is taken to another one that would start it now: once, never after its start.",
+           .example = "true"}),
+      key<&PlacementConfig::move_gain>({.name = "move_gain_s",
+                                        .doc = "How much earlier than predicted where it waits a move must let a job start.",
+                                        .example = "3600",
+                                        .unit = "seconds",
+                                        .min = 60,
+                                        .max = 2'592'000}),
+      key<&PlacementConfig::moves_per_thousand>(
+          {.name = "moves_per_thousand",
+           .doc = "Of a thousand jobs ever accepted, so many moves are begun at most; each costs a site a cancel and another a "
+                  "submission.",
+           .example = "95",
+           .unit = "moves",
+           .min = 0,
+           .max = 1000}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<SiteConfig>> keys_of() {
   static const Key<SiteConfig> kKeys[] = {
       key<&SiteConfig::id>({.name = "id",
@@ -616,6 +656,10 @@ std::vector<Section> broker_sections() {
       section<ApiLimits>("[api.limits]", "What a client may take of it."),
       section<StoreConfig>("[store]", "Where jobs, events and usage are kept."),
       section<EngineConfig>("[engine]", "The loops and the submission protocol. The defaults suit a centre; tests set them low."),
+      section<PlacementConfig>(
+          "[placement]",
+          "When a job is bound to a site, and when it is moved to another. The defaults are the measured ones "
+          "(docs/adr/0010 and 0017)."),
       section<RulesConfig>("[rules]", "Which rule packs are in force (docs/policies)."),
       section<SiteConfig>("[[site]]", "One block for each site."),
       section<PlaceFacts>(

@@ -113,6 +113,7 @@ const std::string_view kSchemas = R"json({
       "account": {"type": ["string", "null"]}, "scheduler_account": {"type": ["string", "null"]}, "site_job_id": {"type": ["string", "null"]}, "intended_at": {"$ref": "#/components/schemas/Time"},
       "sends": {"type": "integer"}, "sealed": {"type": "boolean"}, "unknown_since": {"$ref": "#/components/schemas/Time"},
       "outcome": {"enum": ["succeeded", "failed", "timed_out", "cancelled", "never_started", null]}, "reason": {"$ref": "#/components/schemas/Reason"},
+      "move": {"type": ["object", "null"], "description": "Begun: the site was asked to let it go to another before it starts. Made if the reason is MOVED.", "properties": {"to": {"type": "string"}, "why": {"type": "string"}}},
       "runs": {"type": "array", "items": {"type": "object"}}
     }
   },

@@ -61,6 +61,11 @@ async::Task<http::Response> metrics(Exchange exchange) {
   out.sample(counters->decisions);
   out.family("hansa_submissions_total", "counter", "Submissions sent to sites since start.");
   out.sample(counters->submissions);
+  out.family("hansa_messages_total", "counter",
+             "Submissions and cancels that went to sites since start; by jobs accepted: what each costs them.");
+  out.sample(counters->messages);
+  out.family("hansa_moves_total", "counter", "Moves of waiting jobs to other sites that were begun, over all time.");
+  out.sample(counters->moves);
   const auto per_site = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
     out.family(name, type, help);
     for (const auto& report : *sites) out.sample(value(report), "site=\"" + label(report.site.id.str()) + "\"");

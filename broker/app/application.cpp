@@ -94,7 +94,8 @@ class Strand {
   std::thread thread_;
 };
 
-engine::EngineOptions engine_options(const config::EngineConfig& config, std::string broker_id, std::int64_t epoch) {
+engine::EngineOptions engine_options(const config::EngineConfig& config, const config::PlacementConfig& placement,
+                                     std::string broker_id, std::int64_t epoch) {
   return {.broker_id = std::move(broker_id),
           .epoch = epoch,
           .status_interval = config.status_interval,
@@ -109,6 +110,10 @@ engine::EngineOptions engine_options(const config::EngineConfig& config, std::st
           .first_poll_after = config.first_poll_after,
           .max_sends = static_cast<std::int32_t>(config.max_sends),
           .max_attempts = static_cast<std::int32_t>(config.max_attempts),
+          .place_percent = static_cast<std::int32_t>(placement.place_percent),
+          .place_after = placement.place_after,
+          .move_gain = placement.move_gain,
+          .moves_per_thousand = placement.moves ? static_cast<std::int32_t>(placement.moves_per_thousand) : 0,
           .active_jobs = static_cast<std::size_t>(config.active_jobs)};
 }
 
@@ -273,7 +278,7 @@ int run(Start start) {
                            .log = log,
                            .datasets = store->get(),
                            .estimates = store->get()},
-                          engine_options(config.engine, (*store)->broker_id(), *epoch), std::move(sites));
+                          engine_options(config.engine, config.placement, (*store)->broker_id(), *epoch), std::move(sites));
     regulate(engine, std::move(start.regulations), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
     std::optional<http::Server> server;

@@ -91,6 +91,9 @@ std::string attempt_lines(const Json& attempt, const Look& look) {
   if (number(attempt, "sends").value_or(0) > 1) sheet.line("  sent", number_text(attempt, "sends") + " times, under one tag");
   if (member(attempt, "sealed") == true) sheet.line("  sealed", "it can never start");
   sheet.line("  reason", reason_text(attempt));
+  // A move that was made is the reason; one that came too late is told here.
+  if (const auto& move = member(attempt, "move"); move.is_object() && raw_text(member(attempt, "reason"), "code") != "MOVED")
+    sheet.line("  move begun", "to " + shown(move, "to") + ": " + shown(move, "why"));
   const auto& runs = member(attempt, "runs");
   if (runs.is_array()) {
     for (const auto& run : runs) {

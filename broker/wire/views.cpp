@@ -39,6 +39,7 @@ Json attempt_view(const JobId& job, const Attempt& attempt) {
             {"unknown_since", or_null(attempt.unknown_since)},
             {"outcome", attempt.outcome ? Json(to_string(*attempt.outcome)) : Json()},
             {"reason", reason_view(attempt.reason)},
+            {"move", attempt.move ? Json{{"to", attempt.move->to.str()}, {"why", attempt.move->why}} : Json()},
             {"runs", Json::array()}};
   for (const auto& run : attempt.runs) {
     json["runs"].push_back({{"task_index", run.task_index},

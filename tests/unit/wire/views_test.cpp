@@ -168,6 +168,7 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                                               {"unknown_since", "2026-11-22T10:00:06Z"},
                                               {"outcome", nullptr},
                                               {"reason", {{"code", "SILENT"}, {"message", "no word"}}},
+                                              {"move", nullptr},
                                               {"runs", Json::array({{{"task_index", 0},
                                                                      {"number", 0},
                                                                      {"started_at", "2026-11-22T10:01:00Z"},
