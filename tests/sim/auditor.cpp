@@ -119,12 +119,33 @@ void Auditor::recorded(const ports::JobChange& change) {
         violation("I10",
                   "site " + intent->site.str() + " has " + std::to_string(waiting) + " of ours waiting, and gets one more");
     }
+    check_move(job, event.body);
     job.epoch = change.job.epoch;
     if (auto done = apply(job, event); !done) violation("I5", done.error().message + " (" + done.error().detail + ")");
     events_[job.id].push_back(event);
   }
   if (was_over && job.state != state) violation("I5", "job " + job.id.str() + " was over and has changed");
   if (!(job == change.job)) violation("I8", "the stored row of job " + job.id.str() + " is not what its events say");
+}
+
+void Auditor::check_move(const Job& job, const EventBody& body) {
+  if (std::holds_alternative<MoveIntended>(body)) {
+    if (job.move_begun()) violation("I15", "job " + job.id.str() + " is moved a second time");
+    if (++moves_begun_ * 1'000 > std::ssize(jobs_) * moves_per_thousand_) {
+      violation("I16", std::to_string(moves_begun_) + " moves of " + std::to_string(jobs_.size()) +
+                           " jobs are begun, of a thousand " + std::to_string(moves_per_thousand_) + " may");
+    }
+  }
+  const auto* ended = std::get_if<AttemptEnded>(&body);
+  const auto* attempt = job.live_attempt();
+  if (ended == nullptr || ended->reason.code != engine::kMoved || attempt == nullptr) return;
+  ++moves_made_;
+  if (!attempt->move) violation("I15", "job " + job.id.str() + " is moved without an intent");
+  const auto* there =
+      sites_.at(attempt->site.str()).model->cluster().job(attempt->site_job_id, domain::make_tag(job.id, attempt->number).str());
+  if (there == nullptr || there->forgotten) return;
+  if (there->state == ClusterState::pending || there->state == ClusterState::running || there->payload_starts > 0)
+    violation("I15", "job " + job.id.str() + " is moved while site job " + there->id.str() + " is " + there->site_state);
 }
 
 void Auditor::calling(const bottle::Call& call, int in_flight) {
@@ -167,6 +188,8 @@ void Auditor::cancelling(const std::string& site, const ports::SiteJob& job, por
   if (at == jobs_.end()) return violation("I3", "a cancel of " + job.id.str() + " at " + site + ", which is not ours");
   const auto* attempt = at->second.live_attempt();
   const bool bound = attempt != nullptr && attempt->number == tag->attempt && attempt->site_job_id == job.id;
+  if (bound && when == ports::CancelWhen::only_while_pending && !attempt->move)
+    violation("I3", "job " + tag->job.str() + " is cancelled at " + site + " while it waits, and no move is intended");
   if (bound && when == ports::CancelWhen::always && !at->second.cancel)
     violation("I3", "job " + tag->job.str() + " is cancelled at " + site + " and nobody asked for it");
 }

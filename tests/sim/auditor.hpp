@@ -12,6 +12,8 @@
 //   I10 no more of ours wait at a site than its budget allows  I11 nothing of a script reaches the log
 //   I12 ten minutes after everything has healed nothing is     I13 no site gets more calls than its budget
 //       unknown                                                I14 one seed, one trace (checked by who plays twice)
+//   I15 a job moves once, after its site job is out of the     I16 no more moves are begun than the cap allows
+//       line, without its payload having started
 
 #include "connectors/model/model_connector.hpp"
 #include "simulation/virtual_scheduler.hpp"
@@ -45,6 +47,8 @@ class Auditor {
   Auditor(const simulation::VirtualScheduler& time, std::map<std::string, PlayedSite>& sites) : time_(time), sites_(sites) {}
 
   // ---- what the world tells it
+  /// Begun of a thousand jobs that are durable.
+  void allow_moves(std::int32_t per_thousand) { moves_per_thousand_ = per_thousand; }
   void accepted(const std::vector<ports::NewJob>& jobs, const std::optional<ports::Idempotency>& key,
                 const ports::AcceptedJobs& answer);
   void acknowledged(const std::string& key, const std::vector<JobId>& ids);
@@ -66,6 +70,8 @@ class Auditor {
   [[nodiscard]] std::vector<domain::UsageRecord> not_booked(const std::vector<domain::UsageRecord>& ledger);
 
   [[nodiscard]] const std::map<JobId, domain::Job>& jobs() const { return jobs_; }
+  [[nodiscard]] std::int64_t moves_begun() const { return moves_begun_; }
+  [[nodiscard]] std::int64_t moves_made() const { return moves_made_; }
   [[nodiscard]] bool all_over() const;
   /// It has run, and the site has no record of it any more: only a person can end it.
   [[nodiscard]] bool only_a_person_knows(const domain::Job& job);
@@ -74,6 +80,7 @@ class Auditor {
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 
  private:
+  void check_move(const domain::Job& job, const domain::EventBody& body);
   void check_payloads();
   void check_end(const domain::Job& job, bool refusals_possible);
   void check_site_jobs();
@@ -89,6 +96,8 @@ class Auditor {
   std::map<std::string, std::vector<JobId>> keys_;    // durable
   std::map<std::pair<std::string, std::string>, std::deque<MonotonicTime>> windows_;  // site, kind of budget
   std::int64_t payloads_seen_ = 0;
+  std::int32_t moves_per_thousand_ = 0;
+  std::int64_t moves_begun_ = 0, moves_made_ = 0;
   std::vector<std::string> violations_;
 };
 

@@ -169,7 +169,28 @@ class CallsInMemory final : public WrongStore {
   Task<> record_call(ports::SiteCall) override { co_return Result<void>{}; }
 };
 
+/// How many moves there have been is counted anew by each life.
+class MovesInMemory final : public WrongStore {
+ public:
+  using WrongStore::WrongStore;
+  Task<ports::Tally> tally() override {
+    auto tally = co_await WrongStore::tally();
+    if (tally) tally->moves = 0;
+    co_return tally;
+  }
+};
+
 // ---- of the way to a site
+
+/// What is to be moved is gone from its site: nobody waits for the site's word.
+class MovesAtOnce final : public ForwardingConnector {
+ public:
+  using ForwardingConnector::ForwardingConnector;
+  Task<CancelOutcome> cancel(ports::SiteJob job, ports::CancelWhen when, Deadline d) override {
+    if (when == ports::CancelWhen::only_while_pending) co_return CancelOutcome::never_started;
+    co_return co_await inner().cancel(std::move(job), when, d);
+  }
+};
 
 class UnknownIsFailed final : public ForwardingConnector {
  public:
@@ -428,6 +449,8 @@ const std::vector<Mistake>& mistakes() {
       {"fence_requeue_is_duplicate", "a requeue is taken for a duplicate", wrapper(requeue_is_duplicate)},
       {"fence_shared", "attempts share one fence", wrapper(shared)},
       {"move_without_seal", "a job moves without a seal", connector<NoSeal>()},
+      {"move_at_once", "a job moves without waiting for the outcome of its cancel", connector<MovesAtOnce>()},
+      {"moves_in_memory", "moves are counted anew after a restart", store<MovesInMemory>()},
   };
   return all;
 }

@@ -274,6 +274,22 @@ void draw_broker_faults(Draw& draw, Plan& plan) {
   }
 }
 
+/// Of its own numbers, so that what else a seed stands for does not hang on it.
+void draw_moves(Plan& plan) {
+  Draw draw(~plan.seed);
+  constexpr Seconds kGains[] = {20s, 60s, 150s};
+  constexpr int kCaps[] = {1'000, 1'000, 500, 200};
+  constexpr Seconds kPlaces[] = {0s, 60s, 7'200s};
+  plan.options.move_gain = draw.of(kGains);
+  plan.options.moves_per_thousand = draw.of(kCaps);
+  plan.options.place_after = draw.of(kPlaces);
+  if (draw.one_in(3)) return;
+  constexpr const char* kPoints[] = {"move_intended", "moved", "cancel", "seal"};
+  plan.items.push_back({.what = What::crash,
+                        .lasts = draw.time(1s, 30s),
+                        .text = std::string(draw.of(kPoints)) + (draw.one_in(2) ? ".before" : ".after")});
+}
+
 }  // namespace
 
 std::string_view to_string(What what) { return kNames[static_cast<std::size_t>(what)]; }
@@ -322,6 +338,7 @@ Plan make_plan(std::uint64_t seed) {
   draw_call_faults(draw, plan);
   draw_site_faults(draw, plan, hours);
   draw_broker_faults(draw, plan);
+  draw_moves(plan);
   std::ranges::sort(plan.items, {}, [](const Item& i) { return std::tuple(i.at, i.what, i.site, i.n, i.count, i.lasts); });
   return plan;
 }

@@ -40,7 +40,7 @@ default = "deny"
 [[rule]]
 id = "P-MEMBER"
 effect = "permit"
-actions = ["intake", "place", "dispatch"]
+actions = ["intake", "place", "dispatch", "reroute"]
 when = [{attr = "site.status", op = "eq", value = "member"}]
 legal_basis = "the federation's agreement"
 owner = "o@example"
@@ -79,6 +79,7 @@ class Play final : public ports::Accounts, public ports::Log {
       wires_[site.id];
       if (wrongs_.wrapper) sites_.at(site.id).model->cluster().set_wrapper(wrongs_.wrapper);
     }
+    auditor_.allow_moves(plan.options.moves_per_thousand);
     for (const auto& item : plan.items) schedule(item);
   }
   ~Play() override { end_process(); }
@@ -93,6 +94,8 @@ class Play final : public ports::Accounts, public ports::Log {
     played_.violations = auditor_.violations();
     played_.trace = trace_.hash();
     played_.virtual_time = time_.now_monotonic().since_origin;
+    played_.moves_begun = auditor_.moves_begun();
+    played_.moves_made = auditor_.moves_made();
     played_.jobs = static_cast<std::int64_t>(auditor_.jobs().size());
     for (auto& [id, site] : sites_) {
       for (const auto& job : site.model->cluster().jobs()) played_.payloads += job.request.fenced ? job.payload_starts : 0;

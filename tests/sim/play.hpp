@@ -37,6 +37,7 @@ struct Played {
   std::map<std::string, std::int64_t> deaths;  // by crash point
   Milliseconds virtual_time{0};
   std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
+  std::int64_t moves_begun = 0, moves_made = 0;
 };
 
 /// `log`: everything that happens, for people; null for none. `mistake`: null for the right broker.
