@@ -284,10 +284,10 @@ void draw_moves(Plan& plan) {
   plan.options.moves_per_thousand = draw.of(kCaps);
   plan.options.place_after = draw.of(kPlaces);
   if (draw.one_in(3)) return;
-  constexpr const char* kPoints[] = {"move_intended", "moved", "cancel", "seal"};
+  constexpr const char* kOnTheWay[] = {"move_intended", "moved", "cancel", "seal"};
   plan.items.push_back({.what = What::crash,
                         .lasts = draw.time(1s, 30s),
-                        .text = std::string(draw.of(kPoints)) + (draw.one_in(2) ? ".before" : ".after")});
+                        .text = std::string(draw.of(kOnTheWay)) + (draw.one_in(2) ? ".before" : ".after")});
 }
 
 }  // namespace

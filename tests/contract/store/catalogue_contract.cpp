@@ -141,7 +141,7 @@ TEST_CASE("a dataset with its replicas is there as it was recorded, also after a
   CHECK(stored(*store).terms == domain::Terms{});
   const domain::Terms terms{
       .permit = domain::DataPermit{.id = "FI-0143", .until = at(900)}, .transfer_basis = "adequacy", .reviewed = false};
-  const auto recorded = change(dataset, domain::TermsChanged{domain::Terms{}, terms});
+  const auto recorded = dataset_change(dataset, domain::TermsChanged{domain::Terms{}, terms});
   REQUIRE(record(*store, dataset, recorded).empty());
   CHECK(stored(*store).terms == domain::Terms{});  // it waits
   REQUIRE(rule(*store, dataset, recorded, true).empty());

@@ -14,7 +14,9 @@
 
 namespace hansa::cli {
 
-inline const auto reply = &ScriptedServer::reply;
+inline std::string reply(int status, const std::string& body, const std::string& fields = "") {
+  return ScriptedServer::reply(status, body, fields);
+}
 inline constexpr const char* kId = "01JDA0XJ2GQ4M8T6V9ZK3N5R7W";
 
 inline std::string job(const std::string& state, int version = 2, const std::string& more = "") {
