@@ -9,7 +9,7 @@ namespace hansa::sim {
 
 namespace {
 
-constexpr std::int64_t kEachFault = 100, kEachPoint = 25, kFaults = 100'000, kMoves = 100;
+constexpr std::int64_t kEachFault = 100, kEachPoint = 25, kFaults = 100'000, kMoves = 20;
 constexpr std::size_t kPoints = 40;
 
 struct Sums {

@@ -283,7 +283,24 @@ void draw_moves(Plan& plan) {
   plan.options.move_gain = draw.of(kGains);
   plan.options.moves_per_thousand = draw.of(kCaps);
   plan.options.place_after = draw.of(kPlaces);
-  if (draw.one_in(3)) return;
+  if (plan.sites.size() < 2 || draw.one_in(3)) return;
+  // Somebody fills the smallest site while the others are drained: what waits there is moved when they are back.
+  const auto cores = [](const SitePlan& site) {
+    return site.cluster.node_groups.front().count * site.cluster.node_groups.front().cores;
+  };
+  const auto small = std::ranges::min_element(plan.sites, {}, cores) - plan.sites.begin();
+  const auto back = draw.time(40s, 150s);
+  for (int site = 0; site < static_cast<int>(plan.sites.size()); ++site) {
+    if (site == small) continue;
+    plan.items.push_back({.what = What::drain, .at = 1s, .site = site});
+    plan.items.push_back({.what = What::resume, .at = back, .site = site});
+  }
+  plan.items.push_back({.what = What::submit,
+                        .at = draw.time(5s, 15s),
+                        .n = 1'000,
+                        .text = "run=200s",
+                        .count = cores(plan.sites[static_cast<std::size_t>(small)]) + draw.between(1, 3),
+                        .person = "local:alice"});
   constexpr const char* kOnTheWay[] = {"move_intended", "moved", "cancel", "seal"};
   plan.items.push_back({.what = What::crash,
                         .lasts = draw.time(1s, 30s),

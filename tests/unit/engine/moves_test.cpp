@@ -10,10 +10,10 @@
 
 using namespace hansa;
 using namespace hansa::engine::test;
-using engine::EngineOptions;
-using engine::kMoved;
 using connectors::model::ClusterState;
 using domain::MoveIntended;
+using engine::EngineOptions;
+using engine::kMoved;
 
 namespace {
 
