@@ -290,6 +290,8 @@ void draw_moves(Plan& plan) {
   };
   const auto small = std::ranges::min_element(plan.sites, {}, cores) - plan.sites.begin();
   const auto back = draw.time(40s, 150s);
+  for (auto& site : plan.sites)
+    site.cluster.last_job_id = std::max<std::int64_t>(site.cluster.last_job_id, 64);  // none twice at once
   for (int site = 0; site < static_cast<int>(plan.sites.size()); ++site) {
     if (site == small) continue;
     plan.items.push_back({.what = What::drain, .at = 1s, .site = site});
