@@ -8,7 +8,7 @@
 #include <dlfcn.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -74,6 +74,13 @@ struct Signature<R(A...)> {
     HANSA_FOUND(name);                                                                                 \
     return found(a, b, c, d);                                                                          \
   }
+#define HANSA_ON_DEMAND_6(name)                                                                        \
+  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b,   \
+                                 HANSA_TYPES(name)::Argument<2> c, HANSA_TYPES(name)::Argument<3> d,   \
+                                 HANSA_TYPES(name)::Argument<4> e, HANSA_TYPES(name)::Argument<5> f) { \
+    HANSA_FOUND(name);                                                                                 \
+    return found(a, b, c, d, e, f);                                                                    \
+  }
 // NOLINTEND(cppcoreguidelines-macro-usage)
 
 extern "C" {
@@ -98,7 +105,8 @@ HANSA_ON_DEMAND_2(BIO_set_flags)
 HANSA_ON_DEMAND_0(ERR_clear_error)
 HANSA_ON_DEMAND_3(ERR_error_string_n)
 HANSA_ON_DEMAND_0(ERR_get_error)
-HANSA_ON_DEMAND_3(SHA256)
+HANSA_ON_DEMAND_6(EVP_Digest)
+HANSA_ON_DEMAND_3(EVP_MD_fetch)
 HANSA_ON_DEMAND_4(SSL_CTX_ctrl)
 HANSA_ON_DEMAND_1(SSL_CTX_free)
 HANSA_ON_DEMAND_2(SSL_CTX_load_verify_file)

@@ -161,6 +161,7 @@ class Step {
       if (job_.state != JobState::queued || job_.cancel) return refuse("it does not wait at a site");
       if (e.move.to.empty() || e.move.to == attempt.site || e.move.from != attempt.site_job_id)
         return refuse("a move is from its site job to another site");
+      if (!attempt.runs.empty()) return refuse("it has started there");
       attempt.move = e.move;
       return {};
     });

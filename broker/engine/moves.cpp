@@ -40,6 +40,7 @@ std::vector<Moves::Candidate> Moves::candidates() const {
   for (const auto& [site, desk] : context_.desks) {
     const bool fresh = context_.scheduler.now_monotonic() - desk->snapshot_at() <= context_.options.snapshot_freshness;
     if (desk->state().health != SiteHealth::up || !desk->snapshot() || !fresh) continue;
+    if (!desk->snapshot()->sees_everyone) continue;  // its line is not known
     for (const auto& id : desk->waiting_there) {
       const auto* job = context_.book.find(id);
       const auto* attempt = job == nullptr ? nullptr : job->live_attempt();

@@ -2,9 +2,8 @@
 #pragma once
 // What waits at a site and would start now at another is taken there (DESIGN 5.5, ADR 0017).
 //
-//   look     after a snapshot: a job of ours is seen in a site's line, starts there only beyond the gain, and elsewhere now,
-//   where
-//            the rules let it be taken (place, dispatch and reroute); its place there is kept meanwhile
+//   look     after a snapshot: a job of ours is seen in a site's line, starts there only beyond the gain, and now at another
+//            site where the rules let it be taken (place, dispatch and reroute); its place there is kept meanwhile
 //   intent   MoveIntended is durable
 //   seal     the attempt's fence is taken: its payload can never start. Somebody has it: too late, and nothing has happened
 //   cancel   at the site, only while pending, again and again until there is a word

@@ -112,7 +112,7 @@ TEST_CASE("every fault of a dataset is told with its pointer, and nothing is sto
   CHECK(amended.fault("/labels").starts_with("is required"));
   CHECK(amended.fault("/lables") == "no such field (did you mean \"labels\"?)");
   CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1").status == 400);
-  CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1", Json::object()).fault("").starts_with("must name labels or owner"));
+  CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1", Json::object()).fault("").starts_with("must name labels, owner, permit"));
 
   const auto replica =
       broker.call("alice", "POST", "/v1/datasets/d1/replicas", {{"site", "alhpa"}, {"root", "A"}, {"path", "../x"}});

@@ -40,7 +40,7 @@ struct Case {
 const Case kCases[] = {
     // The root
     {After::site, "[brokr]\n", 9, "brokr",
-     "is no key here (did you mean \"broker\"?); allowed: api, broker, engine, person, project, rules, site, store"},
+     "is no key here (did you mean \"broker\"?); allowed: api, broker, engine, person, placement, project, rules, site, store"},
     {After::site, "[[sites]]\nid = \"b\"\n", 9, "sites", "(did you mean \"site\"?)"},
     {After::site, "[\"\"]\n", 9, "\"\"", "is no key here"},
     {After::site, "[\"a\\u0000b\"]\n", 9, "\"a\\x00b\"", "is no key here"},

@@ -149,7 +149,7 @@ TEST_CASE("every event in every situation: refused, or to which state") {
       {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C..."},
       {"cancelled, and told so",
        kRunning + std::vector<EventBody>{kCancel, CancelResolved{CancelOutcome::stopped}, ended(Outcome::cancelled)},
-       "..........C.........."},
+       "..........C..........."},
       {"cancelled by the broker", {kCancel, Ended{}}, "..................C..."},
       {"given up by the broker", {Ended{JobState::failed, {}}}, "......................"},
       {"lost", {intended(), ResolvedLost{}}, "..........LL.........."},

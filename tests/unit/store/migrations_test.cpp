@@ -102,7 +102,7 @@ TEST_CASE("what was changed about a dataset, and who approved it, cannot be edit
   REQUIRE(db.apply_settings(Connection::Mode::read_write));
   REQUIRE(migrate(db, migrations(), UtcTime{}));
   db.run_script(
-      "INSERT INTO datasets VALUES('d', 'alice', 'p', '[\"open\"]', 1, 1, 'h', 0, 0, 2);"
+      "INSERT INTO datasets VALUES('d', 'alice', 'p', '[\"open\"]', 1, 1, 'h', 0, 0, 2, '{}');"
       "INSERT INTO dataset_changes VALUES(zeroblob(16), 'd', 1, 'alice', 0, '', 0, 'registered', '{}');"
       "INSERT INTO dataset_changes VALUES(x'0102030405060708090a0b0c0d0e0f10', 'd', 2, 'alice', 0, '', 1, 'owner_changed', "
       "'{}');");
