@@ -181,6 +181,9 @@ Result<std::optional<Taken>> Spool::share(const Order& order) {
   const auto theirs = order_of(**holder);
   if (!theirs) return std::unexpected(theirs.error());
   if (!*theirs || !is_same_work((*theirs)->transfer, order.transfer)) return busy();
+  const auto over = status_in(folder_of(**holder), kResult);
+  if (!over) return std::unexpected(over.error());
+  if (*over) return busy();  // it ends: how it did is its own affair
   const auto folder = open_existing(folder_of(order.transfer.id));
   if (!folder) return std::unexpected(folder.error());
   if (auto written = write_file(folder->get(), kOrder, canonical_json(to_json(order)), Keep::for_ever); !written) {

@@ -144,32 +144,44 @@ class Question {
     return conditions;
   }
 
-  /// How many of the clauses that do not hold speak of what the data are. A permit for another kind of data is no advice: whoever
-  /// follows it calls the data something else.
-  [[nodiscard]] std::size_t other_kinds(const Rule& permit) const {
-    return static_cast<std::size_t>(std::ranges::count_if(permit.when, [&](const Clause& clause) {
-      return (clause.attribute == Attribute::dataset_labels || clause.attribute == Attribute::project_labels) &&
-             truth_of(clause, facts_, sets()) == Truth::no;
-    }));
+  struct Distance {
+    /// Of the clauses that do not hold, those that speak of what the data are. A permit for another kind of data is no advice:
+    /// whoever follows it calls the data something else.
+    std::size_t other_kinds = 0;
+    std::size_t conditions = 0;  // all that missing_for() has
+    friend auto operator<=>(const Distance&, const Distance&) = default;
+  };
+  [[nodiscard]] Distance distance_to(const Rule& permit) const {
+    Distance distance;
+    for (const auto& clause : permit.when) {
+      const auto truth = truth_of(clause, facts_, sets());
+      if (truth == Truth::yes) continue;
+      ++distance.conditions;
+      const bool of_data = clause.attribute == Attribute::dataset_labels || clause.attribute == Attribute::project_labels;
+      if (of_data && truth == Truth::no) ++distance.other_kinds;
+    }
+    const bool lifted = !permit.unless.empty() && std::ranges::all_of(permit.unless, [&](const Clause& clause) {
+      return truth_of(clause, facts_, sets()) == Truth::yes;
+    });
+    if (lifted) ++distance.conditions;
+    return distance;
   }
 
   void add_conditions(Explanation& out) const {
     std::vector<Condition> needed;
     bool permitted = false;
     const Rule* nearest = nullptr;
-    std::vector<Condition> nearest_lacks;
-    std::pair<std::size_t, std::size_t> nearest_far;
+    Distance nearest_distance;
     for (const auto i : indices()) {
       const auto stand = stands_.of_rule[i];
       if (stand == Stand::not_asked) continue;
       if (rule(i).effect == Effect::permit) {
         permitted = permitted || stand == Stand::applies;
-        auto lacks = missing_for(rule(i));
-        const std::pair far(other_kinds(rule(i)), lacks.size());
-        if (nearest == nullptr || far < nearest_far) {
+        if (permitted) continue;  // another permit is not what it lacks
+        const auto distance = distance_to(rule(i));
+        if (nearest == nullptr || distance < nearest_distance) {
           nearest = &rule(i);
-          nearest_far = far;
-          nearest_lacks = std::move(lacks);
+          nearest_distance = distance;
         }
       } else if (stand == Stand::applies || stand == Stand::undecided) {
         auto lifts = failing(rule(i), rule(i).unless);
@@ -180,7 +192,8 @@ class Question {
     }
     if (!permitted) {
       if (nearest == nullptr) return;
-      needed.insert(needed.begin(), nearest_lacks.begin(), nearest_lacks.end());
+      auto lacks = missing_for(*nearest);
+      needed.insert(needed.begin(), std::make_move_iterator(lacks.begin()), std::make_move_iterator(lacks.end()));
     }
     out.allowed_if = std::move(needed);
   }

@@ -172,7 +172,11 @@ domain::Transfer MoverBench::transfer(const std::string& path, const domain::Con
 }
 
 TransferStatus MoverBench::start(const domain::Transfer& transfer) {
-  const auto started = ask(mover().start(transfer, soon()));
+  auto started = ask(mover().start(transfer, soon()));
+  for (const auto until = scheduler_.now_monotonic() + kPatience;  // while one that has ended lets go of the destination
+       !started && started.error().code == "DESTINATION_BUSY" && scheduler_.now_monotonic() < until;) {
+    started = ask(mover().start(transfer, soon()));
+  }
   INFO((started ? "" : started.error().code + ": " + started.error().message + " / " + started.error().detail));
   REQUIRE(started.has_value());
   return *started;

@@ -98,6 +98,17 @@ TEST_CASE("the same work is done once; other work at the same place waits") {
   CHECK(bench.status(kSecond).phase == TransferPhase::interrupted);  // its start finds the dataset there
 }
 
+TEST_CASE("what has ended is nobody else's work, even while it still has its destination") {
+  Bench bench;
+  auto taken = std::optional(bench.take(kFirst));
+  REQUIRE(Spool::record(*taken, {}, kMoved));
+  const auto busy = bench.spool.start(Bench::order(kSecond));
+  REQUIRE(!busy);
+  CHECK(busy.error().code == "DESTINATION_BUSY");
+  taken.reset();
+  CHECK(bench.spool.start(Bench::order(kSecond)).value());
+}
+
 TEST_CASE("an id is one transfer's for ever") {
   Bench bench;
   (void)bench.take(kFirst);
