@@ -120,7 +120,10 @@ void Placement::job_changed(const Job* before, const Job& after) {
     const bool ended_now = left && attempt.number == was->number;
     if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
   }
-  if (is_terminal(after.state)) avoid_.erase(after.id), learn(after);
+  if (is_terminal(after.state)) {
+    avoid_.erase(after.id);
+    learn(after);
+  }
   promise_stands(after);
   bool told = true;
   if (is_in_line(after)) {
