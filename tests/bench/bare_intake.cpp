@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The least that a durable intake can be, to measure hansad's against: Beast, one JSON parse, the rows that an accepted job
-// leaves in the store (job, payload, event, idempotency key; hansad's own schema, indexes and SQLite settings), committed in
-// groups by one writer, each answered after its commit. No tokens, no checks of the job, no routing, no limits, no time-outs, no
-// engine, no log.
+// leaves in the store (job, payload, two events, decision, idempotency key; hansad's own schema, indexes and SQLite settings),
+// committed in groups by one writer, each answered after its commit. No tokens, no checks of the job, no routing, no limits, no
+// time-outs, no engine, no log.
 //
 //   bare_intake --dir DIR [--port PORT] [--threads 2]     two HTTP threads, as hansad's api.threads by default
 //   bare_intake --version
@@ -39,6 +39,9 @@ namespace http = beast::http;
 using Tcp = asio::ip::tcp;
 
 constexpr std::int64_t kCheckpointPages = 4000;   // as store::Options
+constexpr const char* kWhy = "no site can take it now: model BUDGET_FULL, 32 of our jobs wait there, and its limit is 32";
+constexpr const char* kHeld =
+    R"({"by_user":false,"reason":"no site can take it now: model BUDGET_FULL, 32 of our jobs wait there, and its limit is 32","reason_code":"NO_SITE_NOW"})";
 
 struct SystemClock final : Clock {
   UtcTime now_utc() const override { return std::chrono::floor<Milliseconds>(std::chrono::system_clock::now()); }
@@ -77,6 +80,8 @@ class Writer {
             store::Connection::Mode::read_write) {
     if (!db_.apply_settings(store::Connection::Mode::read_write) || !store::migrate(db_, store::migrations(), UtcTime{}))
       die("cannot make the database");
+    db_.execute("INSERT INTO verdicts(hash, body) VALUES(?1, ?2)", std::string(64, 'a'), std::string(600, 'x'));
+    verdicts_ = db_.last_row();
     sqlite3_wal_autocheckpoint(db_.handle(), kCheckpointPages);
     thread_ = std::thread([this] { serve(); });
   }
@@ -108,19 +113,23 @@ class Writer {
     db_.execute(
         "INSERT INTO jobs(id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
         "held_by_user, "
-        "accepted_at_ms, spec) VALUES(?1, 'local:alice', ?2, 'bench', 1, 1, 1, 'accepted', '', '', 0, ?3, ?4)",
-        rows.id, rows.project, rows.at_ms, rows.spec);
+        "accepted_at_ms, spec) VALUES(?1, 'local:alice', ?2, 'bench', 1, 2, 1, 'held', 'NO_SITE_NOW', ?5, 0, ?3, ?4)",
+        rows.id, rows.project, rows.at_ms, rows.spec, kWhy);
     const auto row = db_.last_row();
     db_.execute("INSERT INTO payloads(job, script, arguments, environment) VALUES(?1, ?2, ?3, ?4)", row, store::Blob{rows.script},
                 store::Blob{rows.arguments}, store::Blob{rows.environment});
     db_.execute("INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, 1, ?2, 'accepted', ?3)", row, rows.at_ms,
                 rows.event);
+    // That the one site is full, as hansad tells every job of that line in the commit that accepts it.
+    db_.execute("INSERT INTO events(job, version, at_ms, name, body) VALUES(?1, 2, ?2, 'held', ?3)", row, rows.at_ms, kHeld);
+    db_.execute("INSERT INTO decisions(job, version, verdicts) VALUES(?1, 2, ?2)", row, verdicts_);
     db_.execute(
         "INSERT INTO idempotency(key, owner, request_hash, first_job, jobs, at_ms) VALUES(?1, 'local:alice', ?2, ?3, 1, ?4)",
         rows.key, rows.request_hash, row, rows.at_ms);
   }
 
   store::Connection db_;
+  std::int64_t verdicts_ = 0;  // the row of the one decision
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Rows> queue_;

@@ -16,7 +16,7 @@ using namespace hansa::connectors::local;
 
 namespace {
 
-const UtcTime kNow = from_unix_seconds(5000);
+const UtcTime kSettledAt = from_unix_seconds(5000);
 
 struct Folder {
   Folder() {
@@ -86,12 +86,12 @@ TEST_CASE("a withdrawn job has ended and cannot be withdrawn after its start") {
   auto spool = folder.open();
   REQUIRE(spool->add(a_job(), ""));
   REQUIRE(spool->add(a_job(), ""));
-  const auto end = spool->withdraw(1, kNow, "CANCELLED", domain::Outcome::cancelled, {"CANCELLED", ""});
+  const auto end = spool->withdraw(1, kSettledAt, "CANCELLED", domain::Outcome::cancelled, {"CANCELLED", ""});
   REQUIRE(end);
   CHECK(end->sequence == 1);
   CHECK(spool->look(1)->presence == Presence::ended);
   folder.put(2, kStartedFile, to_json(dead_supervisor()));
-  const auto refused = spool->withdraw(2, kNow, "CANCELLED", domain::Outcome::cancelled, {});
+  const auto refused = spool->withdraw(2, kSettledAt, "CANCELLED", domain::Outcome::cancelled, {});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().kind == ErrorKind::conflict);
 }
@@ -107,8 +107,8 @@ TEST_CASE("a held lock is a living supervisor, whatever else is there") {
     folder.put(1, kStartedFile, to_json(dead_supervisor()));
     CHECK(spool->look(1)->presence == Presence::alive);
     CHECK(spool->look(1)->start == dead_supervisor());
-    CHECK_FALSE(spool->withdraw(1, kNow, "CANCELLED", domain::Outcome::cancelled, {}));
-    CHECK_FALSE(spool->settle(1, kNow));
+    CHECK_FALSE(spool->withdraw(1, kSettledAt, "CANCELLED", domain::Outcome::cancelled, {}));
+    CHECK_FALSE(spool->settle(1, kSettledAt));
   }
   CHECK(spool->look(1)->presence == Presence::over);
 }
@@ -122,12 +122,12 @@ TEST_CASE("a supervisor that left no result is lost; a recycled process number i
   REQUIRE_FALSE(process);
   CHECK(process.error().code == "PROCESS_GONE");
   CHECK(spool->ask_to_end(1, dead_supervisor()));  // and we are not terminated by it
-  const auto end = spool->settle(1, kNow);
+  const auto end = spool->settle(1, kSettledAt);
   REQUIRE(end);
   CHECK(end->reason.code == "SUPERVISOR_LOST");
   CHECK(end->outcome == domain::Outcome::failed);
-  CHECK(end->ended_at == kNow);
-  CHECK(spool->settle(1, kNow + Seconds{9}) == *end);  // judged once
+  CHECK(end->ended_at == kSettledAt);
+  CHECK(spool->settle(1, kSettledAt + Seconds{9}) == *end);  // judged once
 }
 
 TEST_CASE("a restart of the machine is said as such") {
@@ -137,7 +137,7 @@ TEST_CASE("a restart of the machine is said as such") {
   auto start = dead_supervisor();
   start.boot_id = "another";
   folder.put(1, kStartedFile, to_json(start));
-  const auto end = spool->settle(1, kNow);
+  const auto end = spool->settle(1, kSettledAt);
   REQUIRE(end);
   CHECK(end->reason.message.find("machine restarted") != std::string::npos);
 }
@@ -151,7 +151,7 @@ TEST_CASE("results are judged") {
     ++id;
     folder.put(id, kStartedFile, to_json(dead_supervisor()));
     folder.put(id, kResultFile, to_json(result));
-    const auto end = spool->settle(id, kNow);
+    const auto end = spool->settle(id, kSettledAt);
     REQUIRE(end);
     CHECK(end->sequence == id);
     return *end;
@@ -192,7 +192,7 @@ TEST_CASE("a refused start says why") {
   std::filesystem::create_symlink("DUPLICATE:job:9:0", folder.path + "/work/refused/" + a_job().tag.str() + ".0.1.0");
   folder.put(1, kStartedFile, to_json(dead_supervisor()));
   folder.put(1, kResultFile, to_json(ResultRecord{.exit_code = 113, .signal = {}, .launch_error = {}}));
-  const auto end = spool->settle(1, kNow);
+  const auto end = spool->settle(1, kSettledAt);
   REQUIRE(end);
   CHECK(end->reason.code == "DUPLICATE");
   CHECK_FALSE(end->exit_code.has_value());  // 113 was no payload's

@@ -24,11 +24,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Bench {
+struct FolderBench {
   tests::TemporaryFolder folder;
   std::unique_ptr<Place> place;
 
-  Bench() {
+  FolderBench() {
     fs::create_directory(folder / "root");
     fs::create_directory(folder / "outside");
     write("outside/secret", "secret");
@@ -56,7 +56,7 @@ std::string code_of(const Result<T>& result) {
 }  // namespace
 
 TEST_CASE("a dataset is measured as its manifest says") {
-  const Bench bench;
+  const FolderBench bench;
   bench.write("root/set/a", "hello");
   bench.write("root/set/sub/b\nc", "");
   fs::create_directory(bench.folder / "root/set/empty");
@@ -68,7 +68,7 @@ TEST_CASE("a dataset is measured as its manifest says") {
 }
 
 TEST_CASE("the recipe for people makes the same hash") {
-  const Bench bench;
+  const FolderBench bench;
   bench.write("root/set/b", "hello");
   bench.write("root/set/a-b", "1");
   bench.write("root/set/a/b c", "22");
@@ -99,7 +99,7 @@ TEST_CASE("a digest in pieces is the digest of the whole") {
 }
 
 TEST_CASE("nothing is read through a link, or above the root") {
-  const Bench bench;
+  const FolderBench bench;
   fs::create_symlink("../outside/secret", bench.folder / "root/link");
   fs::create_directory_symlink("../outside", bench.folder / "root/way");
   fs::create_directory_symlink("/", bench.folder / "root/everything");
@@ -117,7 +117,7 @@ TEST_CASE("nothing is read through a link, or above the root") {
 }
 
 TEST_CASE("nothing is written or removed through a link") {
-  const Bench bench;
+  const FolderBench bench;
   fs::create_directory_symlink("../outside", bench.folder / "root/way");
   CHECK(!bench.place->make_folder("way/in"));
   CHECK(!bench.place->claim("way/mark", "me"));
@@ -133,7 +133,7 @@ TEST_CASE("nothing is written or removed through a link") {
 }
 
 TEST_CASE("a folder that is a link now and none then leads nowhere else") {
-  const Bench bench;
+  const FolderBench bench;
   bench.write("root/real/secret", "inside");
   std::atomic<bool> done = false;
   std::thread swapper([&] {
@@ -158,7 +158,7 @@ TEST_CASE("a folder that is a link now and none then leads nowhere else") {
 }
 
 TEST_CASE("the first to claim a destination holds it") {
-  const Bench bench;
+  const FolderBench bench;
   CHECK(bench.place->claim("mark", "me").value() == "me");
   CHECK(bench.place->claim("mark", "me").value() == "me");
   CHECK(bench.place->claim("mark", "you").value() == "me");
@@ -169,7 +169,7 @@ TEST_CASE("the first to claim a destination holds it") {
 }
 
 TEST_CASE("a rename replaces nothing") {
-  const Bench bench;
+  const FolderBench bench;
   bench.write("root/set/a", "1");
   fs::create_directory(bench.folder / "root/empty");
   bench.write("root/file", "");
@@ -180,14 +180,14 @@ TEST_CASE("a rename replaces nothing") {
 }
 
 TEST_CASE("what is copied is hidden from everybody else") {
-  const Bench bench;
+  const FolderBench bench;
   REQUIRE(bench.place->make_folder(".hansa/k.copy/h"));
   CHECK((fs::status(bench.folder / "root/.hansa").permissions() & fs::perms::all) == fs::perms::owner_all);
   REQUIRE(bench.place->make_folder(".hansa/k.copy/h"));
 }
 
 TEST_CASE("a root that is not there is an end that cannot be reached") {
-  const Bench bench;
+  const FolderBench bench;
   CHECK(code_of(open_place(FolderRoot{.folder = bench.folder / "unmounted"})) == "UNREACHABLE");
   CHECK(code_of(open_place(FolderRoot{.folder = bench.folder / "outside/secret"})) == "UNREACHABLE");
 }

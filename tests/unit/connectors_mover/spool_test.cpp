@@ -21,7 +21,7 @@ const domain::TransferId kFirst = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAA");
 const domain::TransferId kSecond = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAB");
 const domain::TransferOutcome kMoved{.end = TransferEnd::moved, .message = {}, .detail = {}, .at = from_unix_ms(5)};
 
-struct Bench {
+struct SpoolBench {
   tests::TemporaryFolder folder;
   async::SystemRandom random;
   Spool spool = Spool::open(folder / "spool", random).value();
@@ -43,7 +43,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("a mover keeps its name") {
-  Bench bench;
+  SpoolBench bench;
   CHECK(bench.spool.mover().size() == 32);
   CHECK(Spool::open(bench.folder / "spool", bench.random).value().mover() == bench.spool.mover());
   CHECK(Spool::open(bench.folder / "other", bench.random).value().mover() != bench.spool.mover());
@@ -52,14 +52,14 @@ TEST_CASE("a mover keeps its name") {
 }
 
 TEST_CASE("a transfer is started once, and found again") {
-  Bench bench;
+  SpoolBench bench;
   CHECK(bench.status(kFirst).phase == TransferPhase::not_seen);
   {
     const auto taken = bench.take(kFirst);
     CHECK(bench.status(kFirst).phase == TransferPhase::preparing);
     REQUIRE(Spool::record(taken, TransferPhase::copying, {.bytes = {7}}));
     CHECK(bench.status(kFirst).progress.bytes == domain::Bytes{7});
-    CHECK(!bench.spool.start(Bench::order(kFirst)).value());  // somebody is at it
+    CHECK(!bench.spool.start(SpoolBench::order(kFirst)).value());  // somebody is at it
   }
   // Whoever was at it is gone.
   CHECK(bench.status(kFirst).phase == TransferPhase::interrupted);
@@ -70,19 +70,19 @@ TEST_CASE("a transfer is started once, and found again") {
     CHECK(bench.status(kFirst).phase == TransferPhase::ended);
   }
   CHECK(bench.status(kFirst).outcome == kMoved);
-  CHECK(!bench.spool.start(Bench::order(kFirst)).value());  // it has ended
+  CHECK(!bench.spool.start(SpoolBench::order(kFirst)).value());  // it has ended
 
   REQUIRE(bench.spool.forget(kFirst));
   CHECK(bench.status(kFirst).phase == TransferPhase::not_seen);
 }
 
 TEST_CASE("the same work is done once; other work at the same place waits") {
-  Bench bench;
+  SpoolBench bench;
   auto taken = std::optional(bench.take(kFirst));
-  CHECK(!bench.spool.start(Bench::order(kSecond)).value());
+  CHECK(!bench.spool.start(SpoolBench::order(kSecond)).value());
   CHECK(bench.status(kSecond).moved_by == kFirst);
 
-  auto other = Bench::order(*Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAC"));
+  auto other = SpoolBench::order(*Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAC"));
   other.transfer.content.hash = domain::ContentHash(std::string(64, 'b'));
   const auto busy = bench.spool.start(other);
   REQUIRE(!busy);
@@ -99,26 +99,26 @@ TEST_CASE("the same work is done once; other work at the same place waits") {
 }
 
 TEST_CASE("what has ended is nobody else's work, even while it still has its destination") {
-  Bench bench;
+  SpoolBench bench;
   auto taken = std::optional(bench.take(kFirst));
   REQUIRE(Spool::record(*taken, {}, kMoved));
-  const auto busy = bench.spool.start(Bench::order(kSecond));
+  const auto busy = bench.spool.start(SpoolBench::order(kSecond));
   REQUIRE(!busy);
   CHECK(busy.error().code == "DESTINATION_BUSY");
   taken.reset();
-  CHECK(bench.spool.start(Bench::order(kSecond)).value());
+  CHECK(bench.spool.start(SpoolBench::order(kSecond)).value());
 }
 
 TEST_CASE("an id is one transfer's for ever") {
-  Bench bench;
+  SpoolBench bench;
   (void)bench.take(kFirst);
-  auto other = Bench::order(kFirst);
+  auto other = SpoolBench::order(kFirst);
   other.transfer.to.path = "elsewhere";
   CHECK(bench.spool.start(other).error().code == "TRANSFER_ID_REUSED");
 }
 
 TEST_CASE("what is cancelled while nobody is at it is brought to its end by whoever cancels") {
-  Bench bench;
+  SpoolBench bench;
   CHECK(bench.spool.cancel(kFirst, {}).error().code == "TRANSFER_NOT_FOUND");
   { const auto taken = bench.take(kFirst); }
   const auto taken = bench.spool.cancel(kFirst, {});
@@ -127,11 +127,11 @@ TEST_CASE("what is cancelled while nobody is at it is brought to its end by whoe
 }
 
 TEST_CASE("what is torn or forged is an error, and no transfer") {
-  Bench bench;
+  SpoolBench bench;
   { const auto taken = bench.take(kFirst); }
   const auto* name = GENERATE("order.json", "result.json");
   const auto* text = GENERATE("", "{", "[]", "{\"id\":1}", "null");
   std::ofstream(bench.folder / ("spool/transfers/" + kFirst.str() + "/" + name)) << text;
   CHECK(!bench.spool.status(kFirst));
-  CHECK(!bench.spool.start(Bench::order(kFirst)));
+  CHECK(!bench.spool.start(SpoolBench::order(kFirst)));
 }

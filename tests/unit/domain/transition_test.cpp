@@ -14,18 +14,18 @@ using namespace hansa::domain;
 namespace {
 
 const JobId kId = *JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV");
-constexpr UtcTime at(std::int64_t s) { return from_unix_seconds(1'767'225'600 + s); }
+constexpr UtcTime second(std::int64_t s) { return from_unix_seconds(1'767'225'600 + s); }
 
 Job accepted_job() {
   return new_job(
-      kId, 7, at(0),
+      kId, 7, second(0),
       Accepted{.owner = Principal("local:alice"), .broker_id = "b1", .spec = {.name = "n", .project = ProjectId("p")}});
 }
 
 /// Applies events one second apart; each must be legal.
 Job after(std::vector<EventBody> events, Job job = accepted_job()) {
   for (auto& event : events) {
-    const auto done = apply(job, {at(job.version), std::move(event)});
+    const auto done = apply(job, {second(job.version), std::move(event)});
     if (!done) throw std::logic_error(done.error().message);
   }
   return job;
@@ -46,13 +46,13 @@ AttemptBound bound(const char* id = "4711", std::int32_t attempt = 1) {
   return {.attempt = attempt, .site_job_id = SiteJobId(id)};
 }
 RunStarted started(std::int32_t run = 0, std::int64_t when = 100) {
-  return {.attempt = 1, .task_index = 0, .run = run, .started_at = at(when)};
+  return {.attempt = 1, .task_index = 0, .run = run, .started_at = second(when)};
 }
 AttemptEnded ended(Outcome outcome, std::int32_t attempt = 1) {
   AttemptEnded e{.attempt = attempt, .outcome = outcome, .reason = {"WORD", "the site's word"}};
   if (outcome == Outcome::never_started) return e;
-  e.started_at = at(100);
-  e.ended_at = at(200);
+  e.started_at = second(100);
+  e.ended_at = second(200);
   e.exit_code = 3;
   return e;
 }
@@ -161,7 +161,7 @@ TEST_CASE("every event in every situation: refused, or to which state") {
     std::string found;
     for (const auto& event : every_event(job)) {
       auto next = job;
-      const auto done = apply(next, {at(1000), event});
+      const auto done = apply(next, {second(1000), event});
       found += done ? letter(next.state) : '.';
       if (done) {
         CHECK(next.version == job.version + 1);
@@ -184,7 +184,7 @@ TEST_CASE("acceptance makes the whole job") {
   CHECK(job.epoch == 7);
   CHECK(job.version == 1);
   CHECK(job.state == JobState::accepted);
-  CHECK(job.accepted_at == at(0));
+  CHECK(job.accepted_at == second(0));
   CHECK(job.spec.project.str() == "p");
   CHECK(job.live_attempt() == nullptr);
   CHECK(job.last_attempt() == nullptr);
@@ -199,54 +199,54 @@ TEST_CASE("an intent holds where the job goes and counts as the first send") {
   CHECK(attempt.queue.str() == "main");
   CHECK(attempt.account.str() == "alice");
   CHECK(attempt.scheduler_account == "acc");
-  CHECK(attempt.intended_at == at(1));
+  CHECK(attempt.intended_at == second(1));
   CHECK(attempt.state == AttemptState::intended);
   CHECK(attempt.sends == 3);
 }
 
 TEST_CASE("attempts are numbered one by one, and an event of another attempt is refused") {
   auto job = after({intended(), ended(Outcome::never_started)});
-  for (const auto wrong : {-1, 0, 1, 3}) CHECK_FALSE(apply(job, {at(9), intended(wrong)}));
+  for (const auto wrong : {-1, 0, 1, 3}) CHECK_FALSE(apply(job, {second(9), intended(wrong)}));
   job = after({intended(2)}, std::move(job));
   CHECK(job.live_attempt()->number == 2);
   for (const auto wrong : {-1, 0, 1, 3}) {
-    CHECK_FALSE(apply(job, {at(9), bound("1", wrong)}));
-    CHECK_FALSE(apply(job, {at(9), AttemptUnknown{wrong, {}}}));
-    CHECK_FALSE(apply(job, {at(9), ended(Outcome::never_started, wrong)}));
+    CHECK_FALSE(apply(job, {second(9), bound("1", wrong)}));
+    CHECK_FALSE(apply(job, {second(9), AttemptUnknown{wrong, {}}}));
+    CHECK_FALSE(apply(job, {second(9), ended(Outcome::never_started, wrong)}));
   }
-  CHECK(apply(job, {at(9), SightingQuarantined{1, SiteJobId("9"), {}}}));  // of an attempt that is over: recorded
-  CHECK(apply(job, {at(9), AttemptSealed{1}}));
-  CHECK_FALSE(apply(job, {at(9), SightingQuarantined{3, SiteJobId("9"), {}}}));
+  CHECK(apply(job, {second(9), SightingQuarantined{1, SiteJobId("9"), {}}}));  // of an attempt that is over: recorded
+  CHECK(apply(job, {second(9), AttemptSealed{1}}));
+  CHECK_FALSE(apply(job, {second(9), SightingQuarantined{3, SiteJobId("9"), {}}}));
 }
 
 TEST_CASE("only a site's job id binds, once, whether returned or found") {
   auto job = after({intended(), AttemptUnknown{1, {"SILENT", "no word"}}});
-  CHECK_FALSE(apply(job, {at(9), bound("")}));
+  CHECK_FALSE(apply(job, {second(9), bound("")}));
   job = after({AttemptBound{1, SiteJobId("12_3"), true}}, std::move(job));
   CHECK(job.live_attempt()->site_job_id.str() == "12_3");
   CHECK_FALSE(job.live_attempt()->unknown_since);
   CHECK(job.live_attempt()->reason == Reason{});
-  CHECK_FALSE(apply(job, {at(9), bound("13")}));
+  CHECK_FALSE(apply(job, {second(9), bound("13")}));
 }
 
 TEST_CASE("the holder of the fence takes the place of a duplicate, and begins anew") {
   auto job = after(kRunning);
-  CHECK_FALSE(apply(job, {at(9), AttemptBound{1, job.live_attempt()->site_job_id, true}}));
+  CHECK_FALSE(apply(job, {second(9), AttemptBound{1, job.live_attempt()->site_job_id, true}}));
   job = after({AttemptBound{1, SiteJobId("12"), true}}, std::move(job));
   CHECK(job.state == JobState::queued);
   CHECK(job.live_attempt()->site_job_id.str() == "12");
   CHECK_FALSE(job.started_at);
   CHECK_FALSE(job.live_attempt()->runs.at(0).started_at);
-  job = after({RunStarted{.attempt = 1, .started_at = at(7)}}, std::move(job));
+  job = after({RunStarted{.attempt = 1, .started_at = second(7)}}, std::move(job));
   CHECK(job.state == JobState::running);
-  CHECK(job.started_at == at(7));
+  CHECK(job.started_at == second(7));
 }
 
 TEST_CASE("unknown is a mark with the time of its first word, taken off when the site is seen again") {
   auto job = after(kRunning);
   job = after({AttemptUnknown{1, {"DOWN", "first"}}, AttemptUnknown{1, {"DOWN", "second"}}}, std::move(job));
   CHECK(job.state == JobState::running);
-  CHECK(job.live_attempt()->unknown_since == at(4));
+  CHECK(job.live_attempt()->unknown_since == second(4));
   CHECK(job.live_attempt()->reason.message == "second");
   CHECK(job.live_attempt()->state == AttemptState::bound);
   job = after({AttemptSeenAgain{1}}, std::move(job));
@@ -265,8 +265,8 @@ TEST_CASE("a run's end becomes the job's: times, exit code, signal, reason") {
     e.signal = 9;
     const auto job = after(kRunning + std::vector<EventBody>{AttemptUnknown{}, e});
     CHECK(job.state == state);
-    CHECK(job.started_at == at(100));
-    CHECK(job.ended_at == at(200));
+    CHECK(job.started_at == second(100));
+    CHECK(job.ended_at == second(200));
     CHECK(job.exit_code == 3);
     CHECK(job.signal == 9);
     CHECK(job.reason.code == "WORD");
@@ -275,7 +275,7 @@ TEST_CASE("a run's end becomes the job's: times, exit code, signal, reason") {
     CHECK(job.attempts[0].outcome == outcome);
     CHECK_FALSE(job.attempts[0].unknown_since);
     CHECK(job.attempts[0].runs ==
-          std::vector{Run{.started_at = at(100), .ended_at = at(200), .exit_code = 3, .signal = 9, .outcome = outcome}});
+          std::vector{Run{.started_at = second(100), .ended_at = second(200), .exit_code = 3, .signal = 9, .outcome = outcome}});
     CHECK(job.live_attempt() == nullptr);
     CHECK(job.last_attempt() == &job.attempts[0]);
   }
@@ -284,16 +284,16 @@ TEST_CASE("a run's end becomes the job's: times, exit code, signal, reason") {
 TEST_CASE("a job that ends without the site's time has the broker's") {
   auto e = ended(Outcome::failed);
   e.ended_at.reset();
-  CHECK(after(kRunning + std::vector<EventBody>{e}).ended_at == at(4));
-  CHECK(after({Rejected{}}).ended_at == at(1));
-  CHECK(after({Ended{}}).ended_at == at(1));
-  CHECK(after({ResolvedLost{}}).ended_at == at(1));
+  CHECK(after(kRunning + std::vector<EventBody>{e}).ended_at == second(4));
+  CHECK(after({Rejected{}}).ended_at == second(1));
+  CHECK(after({Ended{}}).ended_at == second(1));
+  CHECK(after({ResolvedLost{}}).ended_at == second(1));
 }
 
 TEST_CASE("what never was bound cannot have run; what never started goes back, to its user's hold if there is one") {
   for (const auto outcome : {Outcome::succeeded, Outcome::failed, Outcome::timed_out, Outcome::cancelled}) {
     auto job = after({intended()});
-    CHECK_FALSE(apply(job, {at(9), ended(outcome)}));
+    CHECK_FALSE(apply(job, {second(9), ended(outcome)}));
   }
   const auto back = after(kRunning + std::vector<EventBody>{ended(Outcome::never_started)});
   CHECK(back.state == JobState::waiting);
@@ -307,21 +307,21 @@ TEST_CASE("a requeue at the site is a new run of the same attempt") {
   auto job = after(kRunning + std::vector<EventBody>{RunFinishing{}, RunRequeued{1, 0, 0}});
   CHECK(job.state == JobState::queued);
   CHECK(job.reason.code == "SITE_REQUEUED");
-  CHECK(job.attempts[0].runs == std::vector{Run{.number = 0, .started_at = at(100), .ended_at = at(5)}});
-  CHECK_FALSE(apply(job, {at(9), started(0)}));
+  CHECK(job.attempts[0].runs == std::vector{Run{.number = 0, .started_at = second(100), .ended_at = second(5)}});
+  CHECK_FALSE(apply(job, {second(9), started(0)}));
   job = after({started(1, 300)}, std::move(job));
   CHECK(job.state == JobState::running);
-  CHECK(job.started_at == at(300));
+  CHECK(job.started_at == second(300));
   CHECK(job.attempts[0].runs.size() == 2);
   CHECK(job.attempts[0].site_job_id.str() == "4711");
 }
 
 TEST_CASE("a seal cannot have won against a payload that has started") {
   auto job = after(kRunning);
-  CHECK_FALSE(apply(job, {at(9), AttemptSealed{1}}));
+  CHECK_FALSE(apply(job, {second(9), AttemptSealed{1}}));
   job = after({intended(), AttemptSealed{1}, ended(Outcome::never_started)});
   CHECK(job.attempts[0].sealed);
-  CHECK_FALSE(apply(job, {at(9), AttemptSealed{1}}));
+  CHECK_FALSE(apply(job, {second(9), AttemptSealed{1}}));
 }
 
 TEST_CASE("a cancel is asked for once; its outcome may come late and is final unless unknown") {
@@ -329,12 +329,12 @@ TEST_CASE("a cancel is asked for once; its outcome may come late and is final un
       after({intended(), bound(), kCancel, CancelResolved{CancelOutcome::unknown}, CancelResolved{CancelOutcome::unknown}});
   REQUIRE(job.cancel);
   CHECK(job.cancel->by.str() == "local:alice");
-  CHECK(job.cancel->at == at(3));
+  CHECK(job.cancel->at == second(3));
   CHECK(job.state == JobState::queued);
   job = after({ended(Outcome::succeeded), CancelResolved{CancelOutcome::already_ended}}, std::move(job));
   CHECK(job.cancel->outcome == CancelOutcome::already_ended);
   CHECK(job.state == JobState::succeeded);
-  CHECK_FALSE(apply(job, {at(9), CancelResolved{CancelOutcome::stopped}}));
+  CHECK_FALSE(apply(job, {second(9), CancelResolved{CancelOutcome::stopped}}));
 }
 
 TEST_CASE("a job moves once, from the site job that it is bound to, to another site") {
@@ -357,19 +357,19 @@ TEST_CASE("a user's hold outlives the broker's own and keeps the job from every 
   auto job = after({Held{{"BY_USER", "held"}, true}, Held{{"NO_SITE", "none"}, false}});
   CHECK(job.held_by_user);
   CHECK(job.reason.code == "NO_SITE");
-  CHECK_FALSE(apply(job, {at(9), intended()}));
-  CHECK_FALSE(apply(job, {at(9), Waiting{}}));
+  CHECK_FALSE(apply(job, {second(9), intended()}));
+  CHECK_FALSE(apply(job, {second(9), Waiting{}}));
   job = after({Released{}}, std::move(job));
   CHECK_FALSE(job.held_by_user);
   CHECK(job.reason.code == "RELEASED");
-  CHECK(apply(job, {at(9), intended()}));
+  CHECK(apply(job, {second(9), intended()}));
 }
 
 TEST_CASE("the broker's own word for an end is cancelled or failed, nothing else") {
   for (int i = 0; i <= static_cast<int>(JobState::rejected); ++i) {
     const auto state = static_cast<JobState>(i);
     auto job = accepted_job();
-    CHECK(apply(job, {at(9), Ended{state, {"X", "y"}}}).has_value() ==
+    CHECK(apply(job, {second(9), Ended{state, {"X", "y"}}}).has_value() ==
           (state == JobState::cancelled || state == JobState::failed));
   }
 }
@@ -384,9 +384,9 @@ TEST_CASE("lost is an operator's word, with the reason on the job and its attemp
 }
 
 TEST_CASE("events that do not begin with the acceptance, or that are illegal, rebuild nothing") {
-  const JobEvent accepted{at(0), Accepted{}};
-  const JobEvent waiting{at(1), Waiting{}};
-  const JobEvent bound_early{at(1), bound()};
+  const JobEvent accepted{second(0), Accepted{}};
+  const JobEvent waiting{second(1), Waiting{}};
+  const JobEvent bound_early{second(1), bound()};
   CHECK(replay(kId, 1, {}).error().code == "BAD_EVENTS");
   CHECK(replay(kId, 1, std::vector{waiting, accepted}).error().code == "BAD_EVENTS");
   CHECK(replay(kId, 1, std::vector{accepted, accepted}).error().code == "ILLEGAL_TRANSITION");

@@ -20,7 +20,6 @@ std::string one_fault(const std::string& text, const CheckOptions& options = {})
   return faults[0].where + ": " + faults[0].message;
 }
 
-const std::string kFinland = clause("site.country", "eq", "\"FI\"");
 const std::string kPersonal = clause("dataset.labels", "any_of", R"(["personal"])");
 
 }  // namespace

@@ -16,8 +16,6 @@ struct Case {
   std::string message;  // a part of it
 };
 
-const std::string kFinland = clause("site.country", "eq", "\"FI\"");
-
 std::string permit(const std::string& when, const std::string& unless = "", const std::string& more = "") {
   return rule("P", "permit", when, unless, more);
 }

@@ -26,6 +26,8 @@ inline std::string rule(const std::string& id, const std::string& effect, const 
 inline std::string clause(const std::string& attribute, const std::string& op, const std::string& value) {
   return "{attr = \"" + attribute + "\", op = \"" + op + "\", value = " + value + "}";
 }
+inline const std::string kFinland = clause("site.country", "eq", "\"FI\"");
+
 inline std::string compared(const std::string& attribute, const std::string& op, const std::string& other) {
   return "{attr = \"" + attribute + "\", op = \"" + op + "\", other = \"" + other + "\"}";
 }

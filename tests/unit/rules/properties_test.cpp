@@ -14,7 +14,7 @@ using namespace hansa::rules::test;
 
 namespace {
 
-constexpr int kSets = 200;
+constexpr int kPlainSets = 200;
 constexpr int kQuestions = 150;
 
 RuleSet compiled(Pack pack) {
@@ -27,7 +27,7 @@ RuleSet compiled(Pack pack) {
 template <typename Each>
 void for_all_packs(const char* what, Each each) {
   const bool held = rc::check(what, [&] {
-    for (int i = 0; i < kSets / 100; ++i) {
+    for (int i = 0; i < kPlainSets / 100; ++i) {
       const auto seed = *rc::gen::arbitrary<std::uint64_t>();
       RC_LOG() << "seed " << seed << "\n";
       RandomRules random(seed);
@@ -187,7 +187,8 @@ TEST_CASE("a rule set and itself differ in nothing; two differ in exactly the an
       for (const auto action : kAll) {
         question.action = action;
         const auto was = plain_verdict(pack, question).code, is = plain_verdict(edited, question).code;
-        if (was == is && (is != Code::permitted || why(before, question).obligations == why(after, question).obligations)) continue;
+        if (was == is && (is != Code::permitted || why(before, question).obligations == why(after, question).obligations))
+          continue;
         RC_ASSERT(told < answers.size());
         RC_ASSERT(answers[told].action == action);
         RC_ASSERT(answers[told].before.code == was);

@@ -18,7 +18,7 @@ RuleSet compiled(const std::string& text) {
   return std::move(*rules);
 }
 
-struct Asked {
+struct Asking {
   Evidence job;
   Evidence site;
   std::vector<Evidence> datasets;
@@ -26,7 +26,7 @@ struct Asked {
   UtcTime now = day(0);
 };
 
-Verdict ask(const RuleSet& rules, const Asked& asked) {
+Verdict verdict_on(const RuleSet& rules, const Asking& asked) {
   const auto job = rules.bind(Subject::job, asked.job, asked.now);
   const auto site = rules.bind(Subject::site, asked.site, asked.now);
   std::vector<Bound> datasets;
@@ -34,7 +34,7 @@ Verdict ask(const RuleSet& rules, const Asked& asked) {
   return rules.decide(asked.action, job, site, datasets);
 }
 
-const Evidence kFinland{fact(Attribute::site_country, "FI")};
+const Evidence kAtFinland{fact(Attribute::site_country, "FI")};
 const Evidence kAmerica{fact(Attribute::site_country, "US")};
 Evidence labelled(Texts labels) { return {fact(Attribute::dataset_labels, std::move(labels))}; }
 
@@ -42,44 +42,44 @@ Evidence labelled(Texts labels) { return {fact(Attribute::dataset_labels, std::m
 
 TEST_CASE("what no rule permits is denied") {
   const auto rules = compiled(rule("P", "permit", clause("site.country", "eq", "\"FI\"")));
-  CHECK(ask(rules, {.site = kFinland}).code == Code::permitted);
-  CHECK(ask(rules, {.site = kAmerica}).code == Code::no_permit);
-  CHECK(ask(rules, {.site = kFinland, .action = Action::dispatch}).code == Code::no_permit);
+  CHECK(verdict_on(rules, {.site = kAtFinland}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = kAmerica}).code == Code::no_permit);
+  CHECK(verdict_on(rules, {.site = kAtFinland, .action = Action::dispatch}).code == Code::no_permit);
 }
 
 TEST_CASE("forbid beats permit") {
   const auto rules = compiled(rule("P", "permit", clause("site.country", "eq", "\"FI\"")) +
                               rule("F", "forbid", clause("site.status", "ne", "\"member\"")));
-  auto site = kFinland;
+  auto site = kAtFinland;
   site.push_back(fact(Attribute::site_status, "member"));
-  CHECK(ask(rules, {.site = site}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = site}).code == Code::permitted);
   site.back().value = "leaving";
-  CHECK(ask(rules, {.site = site}).code == Code::forbidden);
+  CHECK(verdict_on(rules, {.site = site}).code == Code::forbidden);
   site.pop_back();
-  CHECK(ask(rules, {.site = site}).code == Code::evidence_missing);
+  CHECK(verdict_on(rules, {.site = site}).code == Code::evidence_missing);
 }
 
 TEST_CASE("unless: all of it must hold to lift, and a clause that fails is enough not to") {
   const auto rules = compiled(rule("P", "permit", clause("site.country", "in", R"(["FI", "US"])")) +
                               rule("F", "forbid", clause("site.country", "in", R"(["FI", "US"])"),
                                    clause("site.country", "eq", "\"FI\"") + ", " + clause("site.status", "eq", "\"member\"")));
-  auto site = kFinland;
-  CHECK(ask(rules, {.site = site}).code == Code::evidence_missing);
+  auto site = kAtFinland;
+  CHECK(verdict_on(rules, {.site = site}).code == Code::evidence_missing);
   site.push_back(fact(Attribute::site_status, "member"));
-  CHECK(ask(rules, {.site = site}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = site}).code == Code::permitted);
   site.back().value = "leaving";
-  CHECK(ask(rules, {.site = site}).code == Code::forbidden);
-  CHECK(ask(rules, {.site = kAmerica}).code == Code::forbidden);  // whatever its status is
+  CHECK(verdict_on(rules, {.site = site}).code == Code::forbidden);
+  CHECK(verdict_on(rules, {.site = kAmerica}).code == Code::forbidden);  // whatever its status is
 }
 
 TEST_CASE("evidence that is missing is neither true nor false") {
   for (const auto* op : {"eq", "ne"}) {
     const auto rules = compiled(rule("P", "permit", clause("site.country", op, "\"FI\"")));
-    CHECK(ask(rules, {}).code == Code::evidence_missing);
-    CHECK(ask(rules, {.site = {fact(Attribute::site_country, "FI", day(-400))}}).code == Code::evidence_missing);
-    CHECK(ask(rules, {.site = {fact(Attribute::site_country, "FI", day(1))}}).code == Code::evidence_missing);
-    CHECK(ask(rules, {.site = {fact(Attribute::site_country, true)}}).code == Code::evidence_missing);
-    CHECK(ask(rules, {.site = {{Attribute::site_country, std::string("FI"), Source::request, day(0)}}}).code ==
+    CHECK(verdict_on(rules, {}).code == Code::evidence_missing);
+    CHECK(verdict_on(rules, {.site = {fact(Attribute::site_country, "FI", day(-400))}}).code == Code::evidence_missing);
+    CHECK(verdict_on(rules, {.site = {fact(Attribute::site_country, "FI", day(1))}}).code == Code::evidence_missing);
+    CHECK(verdict_on(rules, {.site = {fact(Attribute::site_country, true)}}).code == Code::evidence_missing);
+    CHECK(verdict_on(rules, {.site = {{Attribute::site_country, std::string("FI"), Source::request, day(0)}}}).code ==
           Code::evidence_missing);
   }
 }
@@ -87,20 +87,20 @@ TEST_CASE("evidence that is missing is neither true nor false") {
 TEST_CASE("a permit that is sure is not held up by one that is not") {
   const auto rules = compiled(rule("P", "permit", clause("site.country", "eq", "\"FI\"")) +
                               rule("Q", "permit", clause("site.status", "eq", "\"member\"")));
-  CHECK(ask(rules, {.site = kFinland}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = kAtFinland}).code == Code::permitted);
 }
 
 TEST_CASE("each dataset must be allowed, and only by a permit that asks about it") {
   const auto rules = compiled(rule("P-JOB", "permit", clause("site.country", "eq", "\"FI\"")) +
                               rule("P-OPEN", "permit", clause("dataset.labels", "within", R"(["open"])")));
-  CHECK(ask(rules, {.site = kFinland}).code == Code::permitted);
-  CHECK(ask(rules, {.site = kFinland, .datasets = {labelled({"open"})}}).code == Code::permitted);
-  CHECK(ask(rules, {.site = kFinland, .datasets = {labelled({"personal"})}}).code == Code::no_permit);
-  const auto verdict = ask(rules, {.site = kFinland, .datasets = {labelled({"open"}), labelled({"open", "health"})}});
+  CHECK(verdict_on(rules, {.site = kAtFinland}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = kAtFinland, .datasets = {labelled({"open"})}}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = kAtFinland, .datasets = {labelled({"personal"})}}).code == Code::no_permit);
+  const auto verdict = verdict_on(rules, {.site = kAtFinland, .datasets = {labelled({"open"}), labelled({"open", "health"})}});
   CHECK(verdict.code == Code::no_permit);
   CHECK(verdict.dataset == 1);
-  CHECK(ask(rules, {.site = kAmerica, .datasets = {labelled({"open"})}}).code == Code::permitted);
-  CHECK(ask(rules, {.site = kAmerica}).code == Code::no_permit);
+  CHECK(verdict_on(rules, {.site = kAmerica, .datasets = {labelled({"open"})}}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = kAmerica}).code == Code::no_permit);
 }
 
 TEST_CASE("a forbid that asks nothing about datasets forbids them all; one that does leaves other jobs alone") {
@@ -108,9 +108,9 @@ TEST_CASE("a forbid that asks nothing about datasets forbids them all; one that 
                               rule("P-OPEN", "permit", clause("dataset.labels", "within", R"(["open"])")) +
                               rule("F-US", "forbid", clause("site.country", "eq", "\"US\"")) +
                               rule("F-HEALTH", "forbid", clause("dataset.labels", "any_of", R"(["health"])")));
-  CHECK(ask(rules, {.site = kAmerica, .datasets = {labelled({"open"})}}).code == Code::forbidden);
-  CHECK(ask(rules, {.site = kFinland}).code == Code::permitted);
-  CHECK(ask(rules, {.site = kFinland, .datasets = {labelled({"open"}), {}}}).code == Code::evidence_missing);
+  CHECK(verdict_on(rules, {.site = kAmerica, .datasets = {labelled({"open"})}}).code == Code::forbidden);
+  CHECK(verdict_on(rules, {.site = kAtFinland}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = kAtFinland, .datasets = {labelled({"open"}), {}}}).code == Code::evidence_missing);
 }
 
 TEST_CASE("two facts compared") {
@@ -119,14 +119,15 @@ TEST_CASE("two facts compared") {
            compared("project.permits", "any_of", "dataset.permit") + ", " + compared("now", "lt", "dataset.permit_until")));
   const Evidence job{fact(Attribute::project_permits, Texts{"A", "B"})};
   Evidence dataset{fact(Attribute::dataset_permit, "B"), fact(Attribute::dataset_permit_until, day(1))};
-  CHECK(ask(rules, {.job = job, .datasets = {dataset}}).code == Code::permitted);
-  CHECK(ask(rules, {.job = job, .datasets = {dataset}, .now = day(1)}).code == Code::no_permit);  // ends in this very second
+  CHECK(verdict_on(rules, {.job = job, .datasets = {dataset}}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.job = job, .datasets = {dataset}, .now = day(1)}).code ==
+        Code::no_permit);  // ends in this very second
   dataset[1].value = day(0);
-  CHECK(ask(rules, {.job = job, .datasets = {dataset}}).code == Code::no_permit);
+  CHECK(verdict_on(rules, {.job = job, .datasets = {dataset}}).code == Code::no_permit);
   dataset[1].value = day(1);
   dataset[0].value = "C";
-  CHECK(ask(rules, {.job = job, .datasets = {dataset}}).code == Code::no_permit);
-  CHECK(ask(rules, {.job = {}, .datasets = {dataset}}).code == Code::evidence_missing);
+  CHECK(verdict_on(rules, {.job = job, .datasets = {dataset}}).code == Code::no_permit);
+  CHECK(verdict_on(rules, {.job = {}, .datasets = {dataset}}).code == Code::evidence_missing);
 }
 
 TEST_CASE("comparisons that differ in one fact or in the operator alone are each their own") {
@@ -143,7 +144,7 @@ TEST_CASE("comparisons that differ in one fact or in the operator alone are each
       auto dataset = labelled({"open"});
       dataset.push_back(fact(Attribute::dataset_permit_until, day(permit)));
       const auto permitted = [&](Action action) {
-        return ask(rules, {.job = job, .datasets = {dataset}, .action = action}).code == Code::permitted;
+        return verdict_on(rules, {.job = job, .datasets = {dataset}, .action = action}).code == Code::permitted;
       };
       CAPTURE(permit, licence);
       CHECK(permitted(Action::place) == (0 < permit));
@@ -160,7 +161,7 @@ TEST_CASE("dates: a rule counts from its first day to before its last, a permit 
                     rule("R", effect, clause("site.country", "in", R"(["FI", "US"])"), "", dates));
   };
   const auto at = [](const RuleSet& rules, const Evidence& site, UtcTime now) {
-    return ask(rules, {.site = site, .now = now}).code;
+    return verdict_on(rules, {.site = site, .now = now}).code;
   };
   const auto permit = dated("permit", "effective_from = 2027-01-02\neffective_until = 2027-01-03\n");
   CHECK(at(permit, kAmerica, day(0)) == Code::no_permit);
@@ -170,8 +171,8 @@ TEST_CASE("dates: a rule counts from its first day to before its last, a permit 
   CHECK(at(based, kAmerica, day(0)) == Code::permitted);
   CHECK(at(based, kAmerica, day(1)) == Code::no_permit);
   const auto forbid = dated("forbid", "basis_until = 2027-01-02\n");
-  CHECK(at(forbid, kFinland, day(0)) == Code::forbidden);
-  CHECK(at(forbid, kFinland, day(1)) == Code::forbidden);
+  CHECK(at(forbid, kAtFinland, day(0)) == Code::forbidden);
+  CHECK(at(forbid, kAtFinland, day(1)) == Code::forbidden);
 }
 
 TEST_CASE("many rules: each bit of every word is its own rule") {
@@ -180,8 +181,8 @@ TEST_CASE("many rules: each bit of every word is its own rule") {
     text += rule("P-" + std::to_string(i), "permit", clause("site.id", "eq", "\"s" + std::to_string(i) + "\""));
   const auto rules = compiled(text);
   for (int i = 0; i < 200; ++i)
-    CHECK(ask(rules, {.site = {fact(Attribute::site_id, "s" + std::to_string(i))}}).code == Code::permitted);
-  CHECK(ask(rules, {.site = {fact(Attribute::site_id, "s200")}}).code == Code::no_permit);
+    CHECK(verdict_on(rules, {.site = {fact(Attribute::site_id, "s" + std::to_string(i))}}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.site = {fact(Attribute::site_id, "s200")}}).code == Code::no_permit);
 }
 
 TEST_CASE("the policy hash is of what is decided, not of how it is written") {

@@ -9,7 +9,7 @@ using namespace hansa::rules::test;
 
 namespace {
 
-const std::string kRules =
+const std::string kTestedRules =
     rule("P", "permit", clause("site.country", "eq", "\"FI\""), "", "obligations = [\"encrypt_scratch\"]\n") +
     rule("F", "forbid", clause("site.status", "eq", "\"leaving\"")) +
     "[given]\nsite.country = \"FI\"\nsite.status = \"member\"\n";
@@ -22,7 +22,7 @@ const std::string kNo =
     case_of("no", "given = {site.country = \"SE\", site.status = \"leaving\"}\nexpect = \"deny\"\ncode = \"FORBIDDEN\"\n");
 
 std::vector<std::string> faults_of(const std::string& tests) {
-  const auto pack = good_pack(kRules + tests);
+  const auto pack = good_pack(kTestedRules + tests);
   const auto report = run_tests(pack);
   REQUIRE(report);
   std::vector<std::string> messages;

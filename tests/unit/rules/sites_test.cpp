@@ -14,7 +14,7 @@ std::vector<SiteFacts> good_sites(const std::string& text) {
   return std::move(*sites);
 }
 
-const std::string kRules =
+const std::string kSiteRules =
     kSets +
     rule("P", "permit",
          clause("dataset.labels", "any_of", R"(["personal"])") + ", " + clause("site.country", "in_set", "\"EU@1\"") + ", " +
@@ -26,7 +26,7 @@ const std::string kRules =
 std::vector<std::string> unserved(const std::string& sites) {
   const auto known = good_sites(sites);
   std::vector<std::string> messages;
-  for (const auto& fault : check(std::vector{good_pack(kRules)}, {.now = {}, .sites = known, .sites_file = "s.toml"}))
+  for (const auto& fault : check(std::vector{good_pack(kSiteRules)}, {.now = {}, .sites = known, .sites_file = "s.toml"}))
     messages.push_back(fault.message);
   return messages;
 }

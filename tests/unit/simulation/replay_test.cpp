@@ -16,7 +16,7 @@ namespace {
 constexpr Policy kAll[] = {Policy::hansa,          Policy::home,      Policy::random, Policy::shortest_queue,
                            Policy::earliest_start, Policy::redundant, Policy::merged};
 
-const std::vector<SimulatedSite>& sites() {
+const std::vector<SimulatedSite>& three_sites() {
   static const std::vector<SimulatedSite> three{{"a", 16, "FI", 0}, {"b", 8, "SE", 0}, {"c", 8, "DE", 0}};
   return three;
 }
@@ -68,7 +68,7 @@ TEST_CASE("a replay: every job starts once, not before its submit, and no site i
     const auto workload = chance(seed, seed % 2 == 0);
     for (const auto policy : kAll) {
       CAPTURE(seed, to_string(policy));
-      check_laws(workload, play(workload, sites(), policy, seed), played_cores(sites(), policy));
+      check_laws(workload, play(workload, three_sites(), policy, seed), played_cores(three_sites(), policy));
     }
   }
 }
@@ -77,15 +77,15 @@ TEST_CASE("a replay: the same seed gives the same history, bit for bit", "[prope
   const auto workload = chance(5, true);
   for (const auto policy : kAll) {
     CAPTURE(to_string(policy));
-    const auto once = play(workload, sites(), policy, 5);
-    const auto twice = play(workload, sites(), policy, 5);
+    const auto once = play(workload, three_sites(), policy, 5);
+    const auto twice = play(workload, three_sites(), policy, 5);
     CHECK(once.submits == twice.submits);
     CHECK(once.cancels == twice.cancels);
     CHECK(std::ranges::equal(once.fates, twice.fates,
                              [](const Fate& a, const Fate& b) { return a.started == b.started && a.site == b.site; }));
   }
-  const auto other = play(workload, sites(), Policy::random, 6);
-  const auto one = play(workload, sites(), Policy::random, 5);
+  const auto other = play(workload, three_sites(), Policy::random, 6);
+  const auto one = play(workload, three_sites(), Policy::random, 5);
   CHECK_FALSE(std::ranges::equal(one.fates, other.fates, [](const Fate& a, const Fate& b) { return a.site == b.site; }));
 }
 
@@ -97,8 +97,8 @@ TEST_CASE("a replay: work is conserved", "[property]") {
     CAPTURE(to_string(policy));
     auto longer = workload;  // nobody is still at work when the last one comes: all of it is counted
     longer.jobs.push_back({.submit = 10'000'000, .run = 1, .limit = 1, .cores = 1, .home = 0, .local = false});
-    const auto cores = played_cores(sites(), policy);
-    const auto figures = figures_of(longer, play(longer, sites(), policy, 7), cores);
+    const auto cores = played_cores(three_sites(), policy);
+    const auto figures = figures_of(longer, play(longer, three_sites(), policy, 7), cores);
     double used = 0;
     for (std::size_t site = 0; site < cores.size(); ++site)
       used += figures.utilisation[site] * static_cast<double>(cores[site]) * 10'000'000;
@@ -130,7 +130,7 @@ TEST_CASE("redundant: everywhere at once, and cancelled where it did not start")
   workload.jobs.push_back({.submit = 0, .run = 50, .limit = 50, .cores = 8, .home = 0, .local = false});
   workload.jobs.push_back({.submit = 0, .run = 50, .limit = 50, .cores = 8, .home = 0, .local = false});
   workload.jobs.push_back({.submit = 1, .run = 50, .limit = 50, .cores = 8, .home = 0, .local = false});
-  const auto outcome = play(workload, sites(), Policy::redundant, 1);
+  const auto outcome = play(workload, three_sites(), Policy::redundant, 1);
   CHECK(outcome.fates[1].started == 0);
   CHECK(outcome.fates[2].started == 0);
   CHECK(outcome.fates[1].site != outcome.fates[2].site);
@@ -143,11 +143,11 @@ TEST_CASE("hansa: one message a job where nobody else submits; with others never
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     CAPTURE(seed);
     const auto alone = chance(seed, false);
-    const auto quiet = play(alone, sites(), Policy::hansa, seed);
+    const auto quiet = play(alone, three_sites(), Policy::hansa, seed);
     CHECK(quiet.submits == 400);
     CHECK(quiet.cancels == 0);
     const auto shared = chance(seed, true);
-    const auto outcome = play(shared, sites(), Policy::hansa, seed);
+    const auto outcome = play(shared, three_sites(), Policy::hansa, seed);
     const auto broker = std::ranges::count(shared.jobs, false, &ReplayJob::local);
     CHECK(static_cast<double>(outcome.submits + outcome.cancels) <= 1.19 * static_cast<double>(broker));
   }

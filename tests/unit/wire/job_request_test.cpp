@@ -203,15 +203,15 @@ TEST_CASE("pointers begin where the job lies in its document") {
 }
 
 TEST_CASE("where the sites are known, a job for another is a fault with what may be meant") {
-  constexpr std::string_view kSites[] = {"alpha", "beta"};
+  constexpr std::string_view kTwoSites[] = {"alpha", "beta"};
   const auto job = job_with({{"placement", {{"sites", {"beta", "alhpa", "gamma", "a b"}}}}});
-  const auto read = job_from_json(job, {.sites = kSites});
+  const auto read = job_from_json(job, {.sites = kTwoSites});
   REQUIRE_FALSE(read);
   const std::vector<Fault> expected{{"/placement/sites", "there is no site \"alhpa\" (did you mean \"alpha\"?)"},
                                     {"/placement/sites", "there is no site \"gamma\""},
                                     {"/placement/sites", "\"a b\" is no site id"}};
   CHECK(read.error().faults == expected);
-  CHECK(job_from_json(job_with({{"placement", {{"sites", {"beta"}}}}}), {.sites = kSites}));
+  CHECK(job_from_json(job_with({{"placement", {{"sites", {"beta"}}}}}), {.sites = kTwoSites}));
 }
 
 TEST_CASE("a request of nothing but faults is answered with so many and no more") {
