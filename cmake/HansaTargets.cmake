@@ -147,12 +147,13 @@ function(hansa_test name)
     set(left_out "~[costly]")
     math(EXPR seeds "4 * ${HANSA_COSTLY_CASES}")  # of the engine's histories
     set(environment "RC_PARAMS=max_success=${HANSA_COSTLY_CASES};HANSA_SEEDS=${seeds}")
+    set(cost COST 100)  # begun first, so that nothing waits for the longest at the end
   endif()
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
   add_test(NAME ${name} COMMAND ${name} ${left_out})
-  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} ENVIRONMENT "${environment}")
+  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} ENVIRONMENT "${environment}" ${cost})
 endfunction()
 
 # hansa_fuzz(NAME_fuzz SOURCES ... USES ...): a libFuzzer program, built where its instrumentation is (the asan preset), and a CTest test
