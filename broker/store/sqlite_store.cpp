@@ -2,8 +2,8 @@
 #include "broker/store/sqlite_store.hpp"
 
 #include "broker/store/catalogue.hpp"
-#include "broker/store/estimates.hpp"
 #include "broker/store/decisions.hpp"
+#include "broker/store/estimates.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
 #include "broker/store/readers.hpp"

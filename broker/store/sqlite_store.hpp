@@ -6,8 +6,8 @@
 // A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
 
 #include "broker/ports/catalogue.hpp"
-#include "broker/ports/estimates.hpp"
 #include "broker/ports/decisions.hpp"
+#include "broker/ports/estimates.hpp"
 #include "broker/ports/stores.hpp"
 
 #include <cstddef>
