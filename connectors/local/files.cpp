@@ -18,10 +18,6 @@
 
 namespace hansa::connectors::local {
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 std::unexpected<Error> system_error(int error, const std::string& what) {
   auto kind = ErrorKind::internal;
   if (error == ENOSPC || error == EDQUOT) kind = ErrorKind::storage_full;

@@ -3,6 +3,7 @@
 // Small files that are either there and whole, or not there. Blocking; shared by the connector and the supervisor.
 
 #include "broker/core/error.hpp"
+#include "connectors/transport/descriptor.hpp"
 
 #include <sys/types.h>
 
@@ -10,29 +11,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace hansa::connectors::local {
 
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using transport::Descriptor;
 
 /// unavailable, storage_full (no space, quota), permission_denied or internal, with `what` and errno's words.
 std::unexpected<Error> system_error(int error, const std::string& what);

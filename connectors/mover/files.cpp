@@ -13,10 +13,6 @@
 
 namespace hansa::connectors::mover {
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 std::unexpected<Error> system_error(int error, const std::string& what) {
   auto kind = ErrorKind::internal;
   if (error == ENOSPC || error == EDQUOT) kind = ErrorKind::storage_full;

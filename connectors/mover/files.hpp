@@ -3,35 +3,18 @@
 // Descriptors, and the small files of the spool, which are there and whole or not there. Blocking.
 
 #include "broker/core/error.hpp"
+#include "connectors/transport/descriptor.hpp"
 
 #include <sys/types.h>
 
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace hansa::connectors::mover {
 
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using transport::Descriptor;
 
 /// storage_full, permission_denied, not_found, unavailable or internal, with `what` and errno's words. Code MOVER_FILES.
 std::unexpected<Error> system_error(int error, const std::string& what);

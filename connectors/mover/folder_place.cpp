@@ -87,10 +87,10 @@ Result<Descriptor> FolderPlace::open_folder(const std::string& path) {
 
 Result<FoundTree> FolderPlace::list(const std::string& path) {
   FoundTree tree;
-  std::vector<std::string> todo{""};
-  while (!todo.empty()) {
-    const auto at = std::move(todo.back());
-    todo.pop_back();
+  std::vector<std::string> ahead{""};
+  while (!ahead.empty()) {
+    const auto at = std::move(ahead.back());
+    ahead.pop_back();
     const auto where = at.empty() ? path : path + "/" + at;
     auto folder = open_folder(where);
     if (!folder) return std::unexpected(std::move(folder.error()));
@@ -105,7 +105,7 @@ Result<FoundTree> FolderPlace::list(const std::string& path) {
       }
       if (S_ISDIR(status.st_mode)) {
         ++tree.folders;
-        todo.push_back(joined(at, name));
+        ahead.push_back(joined(at, name));
       } else if (S_ISREG(status.st_mode)) {
         tree.files.push_back({.path = joined(at, name), .size = {status.st_size}});
       } else {

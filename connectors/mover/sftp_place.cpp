@@ -60,15 +60,15 @@ class SftpPlace final : public Place {
   Result<FoundTree> list(const std::string& path) override {
     if (auto known = expect_folder(path); !known) return std::unexpected(std::move(known.error()));
     FoundTree tree;
-    std::vector<std::string> todo{""};
-    while (!todo.empty()) {
-      const auto at = std::move(todo.back());
-      todo.pop_back();
+    std::vector<std::string> ahead{""};
+    while (!ahead.empty()) {
+      const auto at = std::move(ahead.back());
+      ahead.pop_back();
       const auto where = at.empty() ? path : path + "/" + at;
       const auto each = [&](const std::string& name, const sftp_attributes_struct& found) -> Result<void> {
         if (found.type == SSH_FILEXFER_TYPE_DIRECTORY) {
           ++tree.folders;
-          todo.push_back(joined(at, name));
+          ahead.push_back(joined(at, name));
         } else if (found.type == SSH_FILEXFER_TYPE_REGULAR) {
           tree.files.push_back({.path = joined(at, name), .size = {static_cast<std::int64_t>(found.size)}});
         } else {
