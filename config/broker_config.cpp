@@ -15,12 +15,12 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 9> kRootTables{"broker", "api",  "store",   "engine", "placement",
-                                                      "rules",  "site", "project", "person"};
+constexpr std::array<std::string_view, 11> kRootTables{"broker", "api",    "store", "engine",  "placement", "rules",
+                                                       "site",   "person", "link",  "project", "mover"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 3> kConnectorTables{"local", "slurm", "model"};  // by Connector's values
-constexpr std::array<std::string_view, 5> kSiteTables{"budget", "facts", "local", "slurm", "model"};
+constexpr std::array<std::string_view, 6> kSiteTables{"budget", "facts", "local", "slurm", "model", "root"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
 
 std::string line_of(Mark at) { return "line " + std::to_string(at.line); }
@@ -35,20 +35,23 @@ std::optional<Table> read_table(const Table& parent, std::string_view name, Name
 }
 
 /// The elements of [[name]], each under "name[id]" or, without a proper id, "name[#2]".
-std::vector<Table> blocks_of(const Table& root, std::string_view name, const Form& id_form, Findings& findings) {
-  const Node* node = root.find(name);
+std::vector<Table> blocks_of(const Table& parent, std::string_view name, const Form& id_form, Findings& findings) {
+  const Node* node = parent.find(name);
   if (node == nullptr) return {};
   std::vector<Table> blocks;
-  const auto allowed = "allowed: blocks that start with [[" + std::string(name) + "]]";
+  const auto heading =
+      parent.path.empty() ? std::string(name) : parent.path.substr(0, parent.path.find('[')) + "." + std::string(name);
+  const auto allowed = "allowed: blocks that start with [[" + heading + "]]";
   if (node->kind != Node::Kind::list) {
-    findings.add(node->key_at, name, allowed + (node->kind == Node::Kind::table ? ", with two brackets on each side" : ""));
+    findings.add(node->key_at, parent.path_of(name),
+                 allowed + (node->kind == Node::Kind::table ? ", with two brackets on each side" : ""));
     return {};
   }
   for (std::size_t i = 0; i < node->items.size(); ++i) {
     const auto& item = node->items[i];
     const Node* id = item.kind == Node::Kind::table ? item.find("id") : nullptr;
     const bool named = id != nullptr && id->kind == Node::Kind::text && id_form.matches(id->text);
-    auto path = std::string(name) + "[" + (named ? id->text : "#" + std::to_string(i + 1)) + "]";
+    auto path = parent.path_of(name) + "[" + (named ? id->text : "#" + std::to_string(i + 1)) + "]";
     if (item.kind != Node::Kind::table) {
       findings.add(item.at, path, allowed);
     } else {
@@ -175,6 +178,79 @@ void read_place_facts(const Table& place, PlaceFacts& out, Findings& findings) {
                "is missing: facts count from the day on which they were told or confirmed; example: as_of = 2026-11-01");
 }
 
+/// How a root's keys hang together.
+void check_root(const Table& table, const RootConfig& root, Findings& findings) {
+  constexpr std::array<std::string_view, 3> kOfHost{"user", "key_file", "known_hosts"};
+  for (const auto name : kOfHost) {
+    const bool there = table.find(name) != nullptr;
+    if (root.host && !there)
+      findings.add(table.mark_of("host"), table.path_of("host"), "needs " + table.path_of(name) + " as well");
+    else if (!root.host && there && table.find("host") == nullptr)
+      findings.add(table.mark_of(name), table.path_of(name), "counts only with host: what is mounted is reached without it");
+  }
+  constexpr std::array<std::string_view, 3> kOfStaging{"lifetime_s", "quota_mib", "quota_inodes"};
+  for (const auto name : kOfStaging) {
+    const bool is_default = name == kOfStaging[0] && root.lifetime == RootConfig{}.lifetime;  // as to_toml writes it
+    if (!root.staging && table.find(name) != nullptr && !is_default)
+      findings.add(table.mark_of(name), table.path_of(name), "counts only with staging = true");
+  }
+}
+
+void read_roots(const Table& site, std::vector<RootConfig>& out, Findings& findings) {
+  const auto tables = blocks_of(site, "root", kRootName, findings);
+  const Table* staging = nullptr;
+  for (const auto& table : tables) {
+    auto& root = out.emplace_back();
+    read_keys(table, {}, root, findings);
+    check_root(table, root, findings);
+    if (!root.staging) continue;
+    if (staging != nullptr) {
+      findings.add(table.mark_of("staging"), table.path_of("staging"),
+                   "is true of another root of this site already, at " + line_of(staging->mark_of("staging")));
+    }
+    staging = &table;
+  }
+  check_unique_ids(tables, findings);
+}
+
+/// A link's ends are sites, and something can be taken from one and put at the other.
+void check_link(const Table& table, const LinkConfig& link, const std::vector<SiteConfig>& sites, Findings& findings) {
+  std::vector<std::string_view> ids;
+  for (const auto& site : sites) ids.push_back(site.id.str());
+  const auto end = [&](std::string_view key, const SiteId& id) -> const SiteConfig* {
+    if (id.empty()) return nullptr;
+    const auto site = std::ranges::find(sites, id, &SiteConfig::id);
+    if (site != sites.end()) return &*site;
+    findings.add(table.mark_of(key), table.path_of(key), "there is no [[site]] with this id" + did_you_mean(id.str(), ids));
+    return nullptr;
+  };
+  const auto* from = end("from", link.from);
+  const auto* to = end("to", link.to);
+  if (from != nullptr && from == to) findings.add(table.mark_of("to"), table.path_of("to"), "is where it comes from");
+  if (from != nullptr && from->roots.empty())
+    findings.add(table.mark_of("from"), table.path_of("from"), "has no [[site.root]] that something could be taken from");
+  if (to == nullptr) return;
+  const auto staging = std::ranges::find(to->roots, true, &RootConfig::staging);
+  if (staging == to->roots.end()) {
+    findings.add(table.mark_of("to"), table.path_of("to"), "has no [[site.root]] with staging = true");
+  } else if (from != nullptr && link.tool == MoveTool::rsync && staging->host &&
+             std::ranges::any_of(from->roots, [](const RootConfig& root) { return root.host.has_value(); })) {
+    findings.add(table.mark_of("tool"), table.path_of("tool"),
+                 "is \"rsync\", which cannot copy between two ends behind SSH; allowed here: \"rclone\"");
+  }
+}
+
+void read_links(const Table& root, BrokerConfig& config, Findings& findings) {
+  std::map<std::pair<SiteId, SiteId>, Mark> first;
+  for (const auto& table : blocks_of(root, "link", kSiteId, findings)) {
+    auto& link = config.links.emplace_back();
+    read_keys(table, {}, link, findings);
+    check_link(table, link, config.sites, findings);
+    const auto [at, is_new] = first.emplace(std::pair(link.from, link.to), table.mark_of(""));
+    if (!is_new) findings.add(table.mark_of(""), table.path, "this link stands already at " + line_of(at->second));
+  }
+}
+
 SiteConfig read_site(const Table& table, const Table& broker, const std::vector<std::string_view>& project_ids,
                      Findings& findings) {
   SiteConfig site;
@@ -183,6 +259,7 @@ SiteConfig read_site(const Table& table, const Table& broker, const std::vector<
   read_place_facts(table, site.facts, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);
+  read_roots(table, site.roots, findings);
   if (const auto local = read_table(table, "local", {}, site.local, findings)) {
     check_gpus(*local, "gpus", site.local.gpus, site.local.gpu_model, findings);
   }
@@ -237,6 +314,8 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   const auto sites = blocks_of(root, "site", kSiteId, findings);
   for (const auto& table : sites) config.sites.push_back(read_site(table, broker.value_or(Table{}), project_ids, findings));
   check_unique_ids(sites, findings);
+  read_table(root, "mover", {}, config.mover, findings);
+  read_links(root, config, findings);
   return config;
 }
 
@@ -319,12 +398,15 @@ std::string to_toml(const BrokerConfig& config) {
       case Connector::local: write_keys(out, "[site.local]", site.local); break;
       case Connector::model: write_keys(out, "[site.model]", site.model); break;
     }
+    for (const auto& root : site.roots) write_keys(out, "[[site.root]]", root);
   }
   for (const auto& project : config.projects) {
     write_keys(out, "[[project]]", project);
     write_keys(out, "[project.facts]", project.facts);
   }
   for (const auto& person : config.people) write_keys(out, "[[person]]", person);
+  write_keys(out, "[mover]", config.mover);
+  for (const auto& link : config.links) write_keys(out, "[[link]]", link);
   return out;
 }
 

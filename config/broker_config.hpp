@@ -24,6 +24,8 @@ enum class RunAs {
   self,             // everything runs as the broker's own account
   by_switch,        // "switch": each person's jobs run as the person's account, through hansa-switch
 };
+enum class MoveTool { rclone, rsync };
+enum class Readers { account, group, everyone };
 enum class AllocationRule { ignore };  // "required" comes with the broker's own allocations
 
 struct LogConfig {
@@ -145,6 +147,8 @@ struct EngineConfig {
   std::int64_t max_sends = 3;
   std::int64_t max_attempts = 20;
   std::int64_t active_jobs = 1'000'000;
+  Milliseconds transfer_interval{10'000};
+  Milliseconds transfer_linger{600'000};
   friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };
 
@@ -190,6 +194,42 @@ struct ModelConfig {
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 
+/// A folder at a site that holds replicas, and how the movers' host reaches it: mounted, or by SSH if there is a host.
+struct RootConfig {
+  std::string id;
+  std::filesystem::path folder;  // as jobs see it
+  std::optional<std::filesystem::path> mover_folder;  // as the movers do; none: the same
+  std::optional<std::string> host;
+  std::int64_t port = 22;
+  std::optional<LocalAccount> user;
+  std::optional<std::filesystem::path> key_file;
+  std::optional<std::filesystem::path> known_hosts;
+  Readers readers = Readers::group;
+  bool staging = false;  // the one that copies are brought to
+  Seconds lifetime{30 * 86'400};
+  std::optional<std::int64_t> quota_mib;
+  std::optional<std::int64_t> quota_files;
+
+  [[nodiscard]] const std::filesystem::path& reached() const { return mover_folder ? *mover_folder : folder; }
+  friend bool operator==(const RootConfig&, const RootConfig&) = default;
+};
+
+/// Datasets may be brought from one site to another, by this program.
+struct LinkConfig {
+  SiteId from;
+  SiteId to;
+  MoveTool tool = MoveTool::rclone;
+  std::int64_t expected_kib = 102'400;
+  std::int64_t most_kib = 0;
+  friend bool operator==(const LinkConfig&, const LinkConfig&) = default;
+};
+
+struct MoverConfig {
+  std::filesystem::path rclone = "/usr/bin/rclone";
+  std::filesystem::path rsync = "/usr/bin/rsync";
+  friend bool operator==(const MoverConfig&, const MoverConfig&) = default;
+};
+
 using AccountMap = std::map<Principal, LocalAccount>;
 
 struct SiteConfig {
@@ -208,6 +248,7 @@ struct SiteConfig {
   SlurmConfig slurm;  // of these three only the connector's own counts
   LocalConfig local;
   ModelConfig model;
+  std::vector<RootConfig> roots;
   friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
 };
 
@@ -228,6 +269,8 @@ struct BrokerConfig {
   std::vector<SiteConfig> sites;
   std::vector<ProjectConfig> projects;
   std::vector<PersonConfig> people;
+  MoverConfig mover;
+  std::vector<LinkConfig> links;
   friend bool operator==(const BrokerConfig&, const BrokerConfig&) = default;
 };
 

@@ -27,6 +27,10 @@ inline constexpr std::array<std::string_view, 3> kNames<Connector>{"local", "slu
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<RunAs>{"self", "switch"};
 template <>
+inline constexpr std::array<std::string_view, 2> kNames<MoveTool>{"rclone", "rsync"};
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<Readers>{"account", "group", "everyone"};
+template <>
 inline constexpr std::array<std::string_view, 1> kNames<AllocationRule>{"ignore"};
 
 template <typename M>

@@ -37,6 +37,15 @@ bool is_site_id(std::string_view text) {
   return spelt(text, 32, plain, [&](char c) { return plain(c) || c == '-'; });
 }
 
+bool is_root_name(std::string_view text) {
+  const auto plain = [](char c) { return in(c, kLower) || in(c, kDigits) || in(c, "_-"); };
+  return spelt(text, 32, plain, plain);
+}
+
+bool is_host_name(std::string_view text) {
+  return spelt(text, 253, is_word, [](char c) { return is_word(c) || in(c, ".-:"); });
+}
+
 bool is_project_id(std::string_view text) {
   return spelt(text, 64, is_word, [](char c) { return is_word(c) || in(c, "_.-"); });
 }
@@ -171,6 +180,8 @@ const Form kLocalAccount{
     "a Unix account's name: 1 to 32 letters, digits, \"_\", \".\" and \"-\", starting with a letter or \"_\"", is_local_account};
 const Form kSchedulerName{"1 to 64 letters, digits, \"_\", \".\" and \"-\"", is_scheduler_name};
 const Form kAbsolutePath{"an absolute path without \"..\"", is_absolute_path};
+const Form kRootName{"1 to 32 of a-z, 0-9, \"_\" and \"-\"", is_root_name};
+const Form kHostName{"a host's name or address", is_host_name};
 const Form kSocketPath{"an absolute path of at most 107 bytes without \"..\"", is_socket_path};
 const Form kFile{"a path to a file, absolute or relative to this file's folder (\"~\" is not expanded)", is_file, nullptr, true};
 const Form kHomeFile{"a path to a file, absolute, relative to this file's folder, or starting with \"~/\"", is_home_file, nullptr,

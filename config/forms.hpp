@@ -24,6 +24,8 @@ extern const Form kPrincipal;
 extern const Form kLocalAccount;
 extern const Form kSchedulerName;     // a Slurm account, cluster or GPU model
 extern const Form kAbsolutePath;
+extern const Form kRootName;          // a folder of replicas
+extern const Form kHostName;
 extern const Form kSocketPath;        // sockaddr_un holds 107 bytes
 extern const Form kFile;
 extern const Form kHomeFile;          // as kFile, "~/" being the person's home: the client's files only

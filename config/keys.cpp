@@ -232,6 +232,20 @@ std::span<const Key<EngineConfig>> keys_of() {
                                        .unit = "jobs",
                                        .min = 1,
                                        .max = 100'000'000}),
+      key<&EngineConfig::transfer_interval>(
+          {.name = "transfer_interval_ms",
+           .doc = "How often a mover is asked how far a dataset has come; sooner at the beginning.",
+           .example = "10000",
+           .unit = kMs,
+           .min = 10,
+           .max = 3'600'000}),
+      key<&EngineConfig::transfer_linger>(
+          {.name = "transfer_linger_ms",
+           .doc = "How long a dataset goes on to a site that cannot take the jobs just now that wait for it.",
+           .example = "600000",
+           .unit = kMs,
+           .min = 10,
+           .max = 7 * kDayMs}),
   };
   return kKeys;
 }
@@ -583,6 +597,114 @@ std::span<const Key<PersonConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<RootConfig>> keys_of() {
+  static const Key<RootConfig> kKeys[] = {
+      key<&RootConfig::id>({.name = "id",
+                            .doc = "The folder's name in the register of datasets (`hansa data replica add --root`).",
+                            .example = "\"scratch\"",
+                            .required = true,
+                            .form = &kRootName}),
+      key<&RootConfig::folder>({.name = "folder",
+                                .doc = "Where it is, as the site's jobs see it: `HANSA_DATA_1` begins with it.",
+                                .example = "\"/scratch/hansa\"",
+                                .required = true,
+                                .form = &kAbsolutePath}),
+      key<&RootConfig::mover_folder>({.name = "mover_folder",
+                                      .doc = "The same as the broker's host sees it or, with `host`, as that host does.",
+                                      .example = "\"/mnt/alpha/scratch\"",
+                                      .form = &kAbsolutePath,
+                                      .otherwise = "`folder`"}),
+      key<&RootConfig::host>({.name = "host",
+                              .doc = "An SSH server that it lies behind; needs `user`, `key_file` and `known_hosts`.",
+                              .example = "\"data.alpha.example.org\"",
+                              .form = &kHostName,
+                              .otherwise = "mounted on the broker's host"}),
+      key<&RootConfig::port>({.name = "port", .doc = "Of that server.", .example = "22", .min = 1, .max = 65'535}),
+      key<&RootConfig::user>({.name = "user",
+                              .doc = "The account there, which nobody else writes as or beneath (docs/moving-data.md).",
+                              .example = "\"hansa-data\"",
+                              .form = &kLocalAccount}),
+      key<&RootConfig::key_file>({.name = "key_file",
+                                  .doc = "Its private key, without a passphrase, readable by the broker's account only.",
+                                  .example = "\"/etc/hansa/alpha-data-key\"",
+                                  .form = &kFile}),
+      key<&RootConfig::known_hosts>({.name = "known_hosts",
+                                     .doc = "The server's host keys, all types: no other is taken, and none is learnt.",
+                                     .example = "\"/etc/hansa/alpha-known-hosts\"",
+                                     .form = &kFile}),
+      key<&RootConfig::readers>({.name = "readers",
+                                 .doc = "Who may read what is put there: the account, its group, or everyone. Behind SSH the "
+                                        "server's umask says so.",
+                                 .example = "\"group\""}),
+      key<&RootConfig::staging>(
+          {.name = "staging", .doc = "Whether it is the one folder of the site that copies are brought to.", .example = "true"}),
+      key<&RootConfig::lifetime>({.name = "lifetime_s",
+                                  .doc = "How long a copy that was brought there counts: less than the site takes to purge it.",
+                                  .example = "2592000",
+                                  .unit = "seconds",
+                                  .min = 1,
+                                  .max = 366 * 86'400}),
+      key<&RootConfig::quota_mib>({.name = "quota_mib",
+                                   .doc = "What may lie there of the register's copies.",
+                                   .example = "10485760",
+                                   .unit = "MiB",
+                                   .min = 1,
+                                   .max = std::int64_t{1} << 40}),
+      key<&RootConfig::quota_files>({.name = "quota_inodes",
+                                     .doc = "The same in files; the mover counts folders as well.",
+                                     .example = "1000000",
+                                     .unit = "inodes",
+                                     .min = 1,
+                                     .max = std::int64_t{1} << 40}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<LinkConfig>> keys_of() {
+  static const Key<LinkConfig> kKeys[] = {
+      key<&LinkConfig::from>({.name = "from",
+                              .doc = "A site that datasets may be taken from.",
+                              .example = "\"alpha\"",
+                              .required = true,
+                              .form = &kSiteId}),
+      key<&LinkConfig::to>({.name = "to",
+                            .doc = "A site that they may be brought to: it needs a root with `staging = true`.",
+                            .example = "\"beta\"",
+                            .required = true,
+                            .form = &kSiteId}),
+      key<&LinkConfig::tool>({.name = "tool",
+                              .doc = "What copies: rclone goes on with the next file after a cut, rsync within one, but not "
+                                     "between two ends behind SSH.",
+                              .example = "\"rsync\""}),
+      key<&LinkConfig::expected_kib>({.name = "expected_kib_per_second",
+                                      .doc = "How fast it is believed to be until it has been measured.",
+                                      .example = "102400",
+                                      .unit = "KiB",
+                                      .min = 1,
+                                      .max = std::int64_t{1} << 30}),
+      key<&LinkConfig::most_kib>({.name = "most_kib_per_second",
+                                  .doc = "How fast one transfer may be; 0: as fast as it goes.",
+                                  .example = "0",
+                                  .unit = "KiB",
+                                  .min = 0,
+                                  .max = std::int64_t{1} << 30}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<MoverConfig>> keys_of() {
+  static const Key<MoverConfig> kKeys[] = {
+      key<&MoverConfig::rclone>(
+          {.name = "rclone", .doc = "The program, 1.60 or later.", .example = "\"/usr/bin/rclone\"", .form = &kAbsolutePath}),
+      key<&MoverConfig::rsync>(
+          {.name = "rsync", .doc = "The program, 3.2 or later.", .example = "\"/usr/bin/rsync\"", .form = &kAbsolutePath}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<RulesConfig>> keys_of() {
   static const Key<RulesConfig> kKeys[] = {
       key<&RulesConfig::packs>({.name = "packs",
@@ -672,6 +794,13 @@ std::vector<Section> broker_sections() {
       section<SlurmConfig>("[site.slurm]", "For `connector = \"slurm\"` only. Often written with dots: `slurm.conf = \"...\"`."),
       section<LocalConfig>("[site.local]", "For `connector = \"local\"` only."),
       section<ModelConfig>("[site.model]", "For `connector = \"model\"` only."),
+      section<RootConfig>("[[site.root]]",
+                          "One block for each folder of the site that holds datasets (docs/moving-data.md). Jobs find those "
+                          "they name in `HANSA_DATA_1`, `HANSA_DATA_2`, ..., in the order in which they name them."),
+      section<LinkConfig>("[[link]]",
+                          "One block for each direction between two sites in which datasets may be brought to where jobs wait "
+                          "for them."),
+      section<MoverConfig>("[mover]", "The programs that copy, on the broker's host."),
       section<ProjectConfig>("[[project]]", "One block for each project."),
       section<ProjectFacts>("[project.facts]", "What rules may ask of the project. Read again on SIGHUP."),
       section<PersonConfig>("[[person]]",

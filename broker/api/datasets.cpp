@@ -89,6 +89,16 @@ async::Task<http::Response> rule_on_change(Exchange exchange, bool approve) {
 
 }  // namespace
 
+async::Task<Json> transfers_of(const Exchange& exchange, std::vector<DatasetId> datasets) {
+  Json list = Json::array();
+  for (auto& id : datasets) {
+    auto transfers = co_await on_engine(exchange, exchange.api.parts().engine.transfers(std::move(id)));
+    if (!transfers) co_return std::unexpected(transfers.error());
+    for (const auto& t : *transfers) list.push_back(wire::transfer_view(t.transfer, t.begun_at, t.status));
+  }
+  co_return list;
+}
+
 async::Task<http::Response> register_dataset(Exchange exchange) {
   const auto& caller = exchange.caller;
   if (auto allowed = identity::authorize(caller, Action::register_dataset, caller.principal); !allowed)
@@ -144,6 +154,14 @@ async::Task<http::Response> get_dataset(Exchange exchange) {
   auto dataset = co_await dataset_of_path(exchange, Action::read_dataset);
   if (!dataset) co_return std::unexpected(dataset.error());
   co_return json_answer(200, wire::dataset_view(*dataset, now(exchange)));
+}
+
+async::Task<http::Response> list_transfers(Exchange exchange) {
+  auto dataset = co_await dataset_of_path(exchange, Action::read_dataset);
+  if (!dataset) co_return std::unexpected(dataset.error());
+  auto transfers = co_await transfers_of(exchange, {dataset->id});
+  if (!transfers) co_return std::unexpected(transfers.error());
+  co_return json_answer(200, {{"transfers", std::move(*transfers)}});
 }
 
 async::Task<http::Response> amend_dataset(Exchange exchange) {

@@ -17,8 +17,8 @@ constexpr std::int64_t kMaxWait = 55;                 // seconds; below the requ
 constexpr Seconds kMaxDecisionWait{5};                // of a submission; a stop has more patience than that
 constexpr std::int64_t kMaxChunk = std::int64_t{1} << 20;
 constexpr std::size_t kMaxKey = 255;
-constexpr std::string_view kJobStates[] = {"accepted",  "waiting", "held",      "submitting", "queued", "running", "finishing",
-                                           "succeeded", "failed",  "timed_out", "cancelled",  "lost",   "rejected"};
+constexpr std::string_view kJobStates[] = {"accepted",  "waiting",   "held",   "staging",   "submitting", "queued", "running",
+                                           "finishing", "succeeded", "failed", "timed_out", "cancelled",  "lost",   "rejected"};
 
 /// Of what is canonical JSON already.
 http::Response text_answer(int status, std::string json) {
@@ -180,7 +180,13 @@ async::Task<http::Response> get_job(Exchange exchange) {
     if (!changed && changed.error().kind != ErrorKind::deadline_exceeded) co_return std::unexpected(changed.error());
     if (changed) job = std::move(changed);
   }
-  co_return json_answer(200, wire::job_details_view(*job));
+  auto view = wire::job_details_view(*job);
+  if (job->state == domain::JobState::staging) {
+    auto transfers = co_await transfers_of(exchange, job->spec.datasets);
+    if (!transfers) co_return std::unexpected(transfers.error());
+    view["transfers"] = std::move(*transfers);
+  }
+  co_return json_answer(200, view);
 }
 
 async::Task<http::Response> explain_job(Exchange exchange) {

@@ -36,6 +36,7 @@ const std::string_view kOperations = R"json({
   "listDatasets": {"query": [["label", "string", "Only those with this label."], ["project", "string", "Only of this project."], ["owner", "string", "Only this principal's."],
                              ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "DatasetList"},
   "getDataset": {"answer": "Dataset"},
+  "listTransfers": {"answer": "TransferList"},
   "amendDataset": {"body": "DatasetAmendment", "answer": "DatasetOutcome"},
   "addReplica": {"body": "ReplicaRequest", "answer": "DatasetOutcome", "status": 201},
   "removeReplica": {"answer": "DatasetOutcome"},
@@ -83,7 +84,7 @@ const std::string_view kSchemas = R"json({
       "time_limit_s": {"type": "integer", "minimum": 1, "default": 3600},
       "placement": {"type": "object", "additionalProperties": false, "properties": {"sites": {"type": "array", "items": {"type": "string"}}, "countries": {"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{2}$"}}}},
       "requeue": {"type": "boolean", "default": false, "description": "The site may start it again, from its beginning, after a node failed."},
-      "datasets": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"}, "description": "What the job reads, as registered: it goes where a verified copy of each is and where the rules let their labels go."},
+      "datasets": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"}, "description": "What the job reads, as registered: it goes where the rules let their labels go, and a copy of each is or can be brought. The job finds them in HANSA_DATA_1, HANSA_DATA_2, ..."},
       "labels": {"type": "array", "maxItems": 20, "items": {"$ref": "#/components/schemas/Label"}, "description": "What the submission says of its own script and environment; can only make the broker refuse."},
       "code": {"type": "string", "maxLength": 0}, "outputs": {"type": "array", "maxItems": 0},
       "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0}, "after": {"type": "array", "maxItems": 0}
@@ -104,7 +105,8 @@ const std::string_view kSchemas = R"json({
   "JobDetails": {
     "allOf": [{"$ref": "#/components/schemas/Job"}, {"type": "object", "properties": {
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
-      "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}}}}]
+      "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+      "transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}, "description": "While its state is staging: its datasets that are under way."}}}]
   },
   "Attempt": {
     "type": "object",
@@ -155,6 +157,8 @@ const std::string_view kSchemas = R"json({
       "basis": {"enum": ["queue", "scheduler", "history", "none"], "description": "What the wait was found from; none: no estimate."},
       "predicted_s": {"type": "integer", "description": "Before the correction."}, "correction": {"$ref": "#/components/schemas/Correction"},
       "wait_s": {"type": "integer", "description": "Half of such jobs have started by then (p50)."}, "wait_p90_s": {"type": "integer", "description": "Nine in ten have; absent while too few have started there."},
+      "stage_in": {"type": "object", "description": "What the job reads and would have to be brought: it starts when this time and wait_s have passed.", "properties": {"time_s": {"type": "integer"}, "bytes": {"type": "integer"}, "under_way": {"type": "boolean"},
+                   "from": {"type": "array", "items": {"type": "object", "properties": {"dataset": {"type": "string"}, "site": {"type": "string"}}}}}},
       "rules": {"$ref": "#/components/schemas/RuleVerdict"}
     }
   },
@@ -259,6 +263,14 @@ const std::string_view kSchemas = R"json({
       "replicas": {"type": "array", "items": {"$ref": "#/components/schemas/Replica"}}
     }
   },
+  "Transfer": {
+    "type": "object", "required": ["id", "dataset", "from", "to", "phase", "bytes", "size_bytes"],
+    "properties": {
+      "id": {"type": "string"}, "dataset": {"type": "string"}, "from": {"type": "string"}, "to": {"type": "string"}, "root": {"type": "string"}, "path": {"type": "string"}, "begun_at": {"$ref": "#/components/schemas/Time"},
+      "phase": {"type": "string"}, "bytes": {"type": "integer"}, "size_bytes": {"type": "integer"}, "files_done": {"type": "integer"}, "files": {"type": "integer"}, "verified_bytes": {"type": "integer"}, "bytes_per_second": {"type": "integer"}
+    }
+  },
+  "TransferList": {"type": "object", "required": ["transfers"], "properties": {"transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}}}},
   "DatasetList": {"type": "object", "required": ["datasets"], "properties": {"datasets": {"type": "array", "items": {"$ref": "#/components/schemas/Dataset"}}, "next_cursor": {"type": ["string", "null"]}}},
   "Ruling": {
     "type": ["object", "null"], "properties": {"approved": {"type": "boolean"}, "by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "reason": {"type": "string"}}

@@ -31,6 +31,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/datasets", "registerDataset", "Register a dataset", false, register_dataset},
     {"GET", "/v1/datasets", "listDatasets", "The datasets that the caller may see, by id", false, list_datasets, true},
     {"GET", "/v1/datasets/{id}", "getDataset", "One dataset with its replicas", false, get_dataset},
+    {"GET", "/v1/datasets/{id}/transfers", "listTransfers", "Where the dataset is on its way to, and how far it has come", false,
+     list_transfers},
     {"PATCH", "/v1/datasets/{id}", "amendDataset", "Change labels or owner; what loosens waits for a second person", false,
      amend_dataset},
     {"POST", "/v1/datasets/{id}/replicas", "addReplica", "Say that a copy is at a site; it counts once it is verified", false,

@@ -72,6 +72,7 @@ async::Task<http::Response> list_decisions(Exchange exchange);
 async::Task<http::Response> register_dataset(Exchange exchange);
 async::Task<http::Response> list_datasets(Exchange exchange);
 async::Task<http::Response> get_dataset(Exchange exchange);
+async::Task<http::Response> list_transfers(Exchange exchange);
 async::Task<http::Response> amend_dataset(Exchange exchange);
 async::Task<http::Response> add_replica(Exchange exchange);
 async::Task<http::Response> remove_replica(Exchange exchange);
@@ -79,6 +80,8 @@ async::Task<http::Response> verify_replica(Exchange exchange);
 async::Task<http::Response> list_changes(Exchange exchange);
 async::Task<http::Response> approve_change(Exchange exchange);
 async::Task<http::Response> reject_change(Exchange exchange);
+/// Those of these datasets that are under way.
+async::Task<Json> transfers_of(const Exchange& exchange, std::vector<DatasetId> datasets);
 // reports.cpp
 async::Task<http::Response> report_usage(Exchange exchange);
 async::Task<http::Response> report_estimates(Exchange exchange);

@@ -3,6 +3,7 @@
 
 #include "broker/api/api.hpp"
 #include "broker/app/connectors.hpp"
+#include "broker/app/data_ways.hpp"
 #include "broker/app/regulations.hpp"
 #include "broker/app/signals.hpp"
 #include "broker/app/spd_log.hpp"
@@ -108,6 +109,8 @@ engine::EngineOptions engine_options(const config::EngineConfig& config, const c
           .second_look_after = config.second_look_after,
           .clock_skew = config.clock_skew,
           .first_poll_after = config.first_poll_after,
+          .transfer_interval = config.transfer_interval,
+          .transfer_linger = config.transfer_linger,
           .max_sends = static_cast<std::int32_t>(config.max_sends),
           .max_attempts = static_cast<std::int32_t>(config.max_attempts),
           .place_percent = static_cast<std::int32_t>(placement.place_percent),
@@ -268,6 +271,7 @@ int run(Start start) {
       close_connectors();
       return complain(built.error(), exit_status(built.error()));
     }
+    DataWays ways(config, scheduler, start.program_folder);
     engine::Engine engine({.strand = strand.executor(),
                            .scheduler = scheduler,
                            .ids = ids,
@@ -277,7 +281,9 @@ int run(Start start) {
                            .accounts = accounts,
                            .log = log,
                            .datasets = store->get(),
-                           .estimates = store->get()},
+                           .estimates = store->get(),
+                           .transfers = store->get(),
+                           .data = ways.setup()},
                           engine_options(config.engine, config.placement, (*store)->broker_id(), *epoch), std::move(sites));
     regulate(engine, std::move(start.regulations), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });

@@ -244,7 +244,13 @@ Result<ExitStatus> data_show(Session& session, const Invocation& call) {
   waiting.add("dataset", call.operands()[0]).add("state", "pending");
   auto pages = read_pages(session, waiting, "changes", kUsualCount);
   if (!pages) return std::unexpected(pages.error());
+  const auto moving = session.send("GET", dataset_path(call, "/transfers"));
+  if (!moving) return std::unexpected(moving.error());
+  const auto transfers = Session::read(*moving);
+  if (!transfers) return std::unexpected(transfers.error());
   session.print(dataset_sheet(*dataset, session.look()));
+  if (auto table = transfer_table(member(*transfers, "transfers")); !table.empty())
+    session.print("\n" + table.text(session.look()));
   if (!pages->list.empty()) session.print("\n" + change_table(pages->list, session.look()));
   return ExitStatus::done;
 }

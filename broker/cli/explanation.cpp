@@ -15,9 +15,32 @@ std::string source_text(const Json& verdict) {
   return text;
 }
 
+/// The queue's time or the data's, whichever is longer.
+std::optional<std::int64_t> start_of(const Json& verdict) {
+  const auto wait = number(verdict, "wait_s");
+  const auto stage = number(member(verdict, "stage_in"), "time_s");
+  return wait && stage ? std::max(*wait, *stage) : wait;
+}
+
+/// "data 20m from alpha (1.2 TB), queue 5m"
+std::string stage_text(const Json& verdict) {
+  const auto& stage = member(verdict, "stage_in");
+  const auto time = number(stage, "time_s");
+  if (!time) return {};
+  std::string from;
+  if (const auto& sources = member(stage, "from"); sources.is_array()) {
+    for (const auto& source : sources)
+      from += (from.empty() ? "" : ", ") + shown(source, "dataset") + " from " + shown(source, "site");
+  }
+  auto text = "data in " + duration_text(Seconds{*time}) + " (" + number_text(stage, "bytes") + " bytes: " + from +
+              (member(stage, "under_way") == true ? ", on their way)" : ")");
+  if (const auto wait = number(verdict, "wait_s"); wait) text += ", queue in " + duration_text(Seconds{*wait});
+  return text;
+}
+
 /// "starts in 10m (up to 45m)": half of such jobs have by then, nine in ten by the other.
 std::string when_text(const Json& verdict) {
-  const auto wait = number(verdict, "wait_s");
+  const auto wait = start_of(verdict);
   if (!wait) return "no estimate";
   auto text = *wait == 0 ? std::string("starts now") : "starts in " + duration_text(Seconds{*wait});
   const auto most = number(verdict, "wait_p90_s");
@@ -47,8 +70,9 @@ std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
             shown(verdict, "message")};
   }
   std::string how;
-  for (const auto& part : {shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"),
-                           shown(verdict, "method"), correction_text(verdict), source_text(verdict)}) {
+  for (const auto& part :
+       {stage_text(verdict), shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"),
+        shown(verdict, "method"), correction_text(verdict), source_text(verdict)}) {
     if (!part.empty()) how += (how.empty() ? "" : ", ") + part;
   }
   return {site, Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none), when_text(verdict), how};
@@ -86,7 +110,7 @@ std::string explanation(const Json& decision, const Look& look) {
                       : obstacle == "none"                                    ? 1
                       : obstacle == "temporary"                               ? 2
                                                                               : 3;
-    return std::tuple(group, group == 1 ? number(*verdict, "wait_s").value_or(INT64_MAX) : 0,
+    return std::tuple(group, group == 1 ? start_of(*verdict).value_or(INT64_MAX) : 0,
                       verdict);  // elements of one array: in its order
   });
   for (const auto* verdict : order) table.add(verdict_row(*verdict, !chosen.empty() && raw_text(*verdict, "site") == chosen));

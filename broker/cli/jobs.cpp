@@ -137,6 +137,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   sheet.line("ended", shown(job, "ended_at"));
   sheet.line("ran", ran(job, now));
   auto out = sheet.text(look);
+  if (const auto table = transfer_table(member(job, "transfers")); !table.empty()) out += "\n" + table.text(look);
   const auto& attempts = member(job, "attempts");
   if (attempts.is_array()) {
     for (const auto& attempt : attempts) out += "\n" + attempt_lines(attempt, look);

@@ -49,6 +49,26 @@ Result<Pages> read_pages(Session& session, const Target& filtered, const char* n
   return pages;
 }
 
+Table transfer_table(const Json& transfers) {
+  Table table({{"ON ITS WAY", false, true},
+               {"FROM"},
+               {"TO"},
+               {"PHASE"},
+               {"BYTES", true},
+               {"OF", true},
+               {"FILES", true},
+               {"A SECOND", true},
+               {"SINCE"}});
+  if (!transfers.is_array()) return table;
+  for (const auto& transfer : transfers) {
+    table.add({shown(transfer, "dataset"), shown(transfer, "from"), shown(transfer, "to"), shown(transfer, "phase"),
+               number_text(transfer, "bytes"), number_text(transfer, "size_bytes"),
+               number_text(transfer, "files_done") + "/" + number_text(transfer, "files"),
+               number_text(transfer, "bytes_per_second"), shown(transfer, "begun_at")});
+  }
+  return table;
+}
+
 std::string pages_document(const char* name, Pages pages) {
   return Json{{name, std::move(pages.list)}, {"next_cursor", std::move(pages.next_cursor)}}.dump(-1, ' ', false,
                                                                                                  Json::error_handler_t::replace) +

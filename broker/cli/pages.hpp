@@ -19,6 +19,9 @@ struct Pages {
 /// The first `count` entries of what `filtered` lists under `name`.
 Result<Pages> read_pages(Session& session, const Target& filtered, const char* name, std::int64_t count);
 
+/// What of these is under way and how far it has come.
+Table transfer_table(const Json& transfers);
+
 /// One document, whatever the number of pages: {"jobs": [...], "next_cursor": ...}.
 std::string pages_document(const char* name, Pages pages);
 

@@ -13,6 +13,29 @@ std::optional<Obstacle> parse_obstacle(std::string_view text) {
   return std::nullopt;
 }
 
+Json to_json(const StageIn& stage) {
+  Json json{{"time_s", stage.time.count()}, {"bytes", stage.bytes.value}, {"from", Json::array()}};
+  if (stage.under_way) json["under_way"] = true;
+  for (const auto& source : stage.from) json["from"].push_back({{"dataset", source.dataset.str()}, {"site", source.site.str()}});
+  return json;
+}
+
+std::optional<StageIn> stage_in_from_json(const Json& json, FieldReader& outer) {
+  if (!json.contains("stage_in")) return std::nullopt;
+  FieldReader field(json["stage_in"]);
+  StageIn stage{.time = Seconds{field.integer("time_s")},
+                .bytes = {field.integer("bytes")},
+                .under_way = field.flag("under_way"),
+                .from = {}};
+  for (const auto& entry : field.array("from")) {
+    FieldReader source(entry);
+    stage.from.push_back({.dataset = DatasetId{source.text("dataset")}, .site = SiteId{source.text("site")}});
+    if (!source.ok()) field.miss("from");
+  }
+  if (!field.ok()) outer.miss("stage_in");
+  return stage;
+}
+
 std::optional<Likeness> parse_likeness(std::string_view text) {
   for (const auto likeness : {Likeness::project, Likeness::size, Likeness::site}) {
     if (to_string(likeness) == text) return likeness;
@@ -33,6 +56,7 @@ Json to_json(const Verdict& verdict) {
   if (verdict.correction) json["correction"] = to_json(*verdict.correction);
   if (verdict.wait) json["wait_s"] = verdict.wait->count();
   if (verdict.wait_p90) json["wait_p90_s"] = verdict.wait_p90->count();
+  if (verdict.stage_in) json["stage_in"] = to_json(*verdict.stage_in);
   if (!verdict.method.empty()) json["method"] = verdict.method;
   if (!verdict.snapshot_hash.empty()) json["snapshot_hash"] = verdict.snapshot_hash;
   if (verdict.rules) {
@@ -75,6 +99,7 @@ Verdict verdict_from_json(const Json& json, FieldReader& field) {
   }
   verdict.method = field.text_or_empty("method");
   verdict.snapshot_hash = field.text_or_empty("snapshot_hash");
+  if (field.ok()) verdict.stage_in = stage_in_from_json(json, field);
   if (field.ok()) verdict.rules = rules_from_json(json, field);
   return verdict;
 }

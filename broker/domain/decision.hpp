@@ -3,6 +3,7 @@
 // Where a job goes and why: one verdict for every site, stored with the job and shown by `hansa explain`.
 
 #include "broker/core/canonical_json.hpp"
+#include "broker/domain/dataset.hpp"
 #include "broker/domain/job.hpp"
 
 #include <map>
@@ -22,6 +23,21 @@ struct RuleVerdict {
   std::vector<std::string> rules;       // that applied, or that evidence was lacking for
   std::vector<std::string> obligations;
   friend bool operator==(const RuleVerdict&, const RuleVerdict&) = default;
+};
+
+struct StageSource {
+  DatasetId dataset;
+  SiteId site;
+  friend bool operator==(const StageSource&, const StageSource&) = default;
+};
+
+/// What a job reads and is not at a site yet.
+struct StageIn {
+  Seconds time{0};                      // until it can be there
+  Bytes bytes{0};                       // still to come
+  bool under_way = false;               // all of it
+  std::vector<StageSource> from;        // one for each dataset that is missing
+  friend bool operator==(const StageIn&, const StageIn&) = default;
 };
 
 /// What a predicted wait rests on, the best first.
@@ -58,6 +74,7 @@ struct Verdict {
   std::optional<Correction> correction;
   std::optional<Seconds> wait;          // from now, half of such jobs have started by then (p50); none: no estimate
   std::optional<Seconds> wait_p90;      // nine in ten have; none: too few past waits to say
+  std::optional<StageIn> stage_in;      // none: the job would find its data there. It starts when both times have passed
   std::string method;                   // "queue played forward (EASY)" | ...
   std::string snapshot_hash;            // SHA-256 of the reduced snapshot that it was computed from
   std::optional<RuleVerdict> rules;     // none: no rule was in force, or something else was in the way first

@@ -64,6 +64,7 @@ Json write(const MoveIntended& e) {
 }
 
 Move move_of(FieldReader& f) { return {.to = SiteId{f.text("to")}, .from = SiteJobId{f.text("from")}, .why = f.text("why")}; }
+Json write(const Staging& e) { return with_reason(Json::object(), e.reason); }
 
 void read(FieldReader& f, const Json& json, Accepted& e) {
   e.owner = Principal{f.text("owner")};
@@ -129,6 +130,7 @@ void read(FieldReader& f, const Json&, Ended& e) {
 }
 void read(FieldReader& f, const Json&, ResolvedLost& e) { e = {.by = Principal{f.text("by")}, .reason = f.text("reason")}; }
 void read(FieldReader& f, const Json&, MoveIntended& e) { e = {.attempt = f.small("attempt"), .move = move_of(f)}; }
+void read(FieldReader& f, const Json&, Staging& e) { e.reason = f.reason(); }
 
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNames = {"accepted",
                                                                                       "waiting",
@@ -150,7 +152,8 @@ constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNam
                                                                                       "cancel_resolved",
                                                                                       "ended",
                                                                                       "resolved_lost",
-                                                                                      "move_intended"};
+                                                                                      "move_intended",
+                                                                                      "staging"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_body(std::string_view name, const Json& json) {

@@ -30,6 +30,11 @@ struct Held {
 struct Released {
   bool operator==(const Released&) const = default;
 };
+/// Its data are on their way to the site that was chosen for it.
+struct Staging {
+  Reason reason;
+  bool operator==(const Staging&) const = default;
+};
 /// No site ever could.
 struct Rejected {
   Reason reason;
@@ -137,9 +142,10 @@ struct ResolvedLost {
   bool operator==(const ResolvedLost&) const = default;
 };
 
-using EventBody = std::variant<Accepted, Waiting, Held, Released, Rejected, AttemptIntended, AttemptResent, AttemptUnknown,
-                               AttemptSeenAgain, AttemptBound, SightingQuarantined, AttemptSealed, RunStarted, RunRequeued,
-                               RunFinishing, AttemptEnded, CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended>;
+using EventBody =
+    std::variant<Accepted, Waiting, Held, Released, Rejected, AttemptIntended, AttemptResent, AttemptUnknown, AttemptSeenAgain,
+                 AttemptBound, SightingQuarantined, AttemptSealed, RunStarted, RunRequeued, RunFinishing, AttemptEnded,
+                 CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended, Staging>;
 
 struct JobEvent {
   UtcTime at{};                        // the broker's clock

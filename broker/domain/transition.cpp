@@ -18,6 +18,11 @@ class Step {
     return in_broker() ? enter(JobState::waiting, e.reason) : refuse("it is not in the broker's hands");
   }
 
+  Result<void> operator()(const Staging& e) {
+    if (job_.held_by_user) return refuse("its user holds it");
+    return in_broker() ? enter(JobState::staging, e.reason) : refuse("it is not in the broker's hands");
+  }
+
   Result<void> operator()(const Held& e) {
     if (!in_broker()) return refuse("it is not in the broker's hands");
     job_.held_by_user = job_.held_by_user || e.by_user;

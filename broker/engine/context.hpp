@@ -3,6 +3,7 @@
 // What the engine's loops share. All of it lives as long as the Engine, and is touched on its strand only.
 
 #include "broker/async/task_group.hpp"
+#include "broker/engine/data_setup.hpp"
 #include "broker/engine/forecasts.hpp"
 #include "broker/engine/job_book.hpp"
 #include "broker/engine/options.hpp"
@@ -21,6 +22,7 @@ namespace hansa::engine {
 using Desks = std::map<SiteId, std::unique_ptr<SiteDesk>>;
 
 struct Context {
+  boost::asio::any_io_executor strand;
   async::Scheduler& scheduler;
   const EngineOptions& options;
   ports::Log& log;
@@ -29,6 +31,7 @@ struct Context {
   ports::CatalogueStore* datasets;  // none: no dataset is registered
   const ports::Accounts& accounts;
   const Rulebook& rules;
+  const DataSetup& data;
   JobBook& book;
   Forecasts& forecasts;
   Desks& desks;

@@ -4,6 +4,7 @@
 #include "broker/engine/dossier.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/reconciler.hpp"
+#include "broker/engine/stager.hpp"
 
 #include <algorithm>
 
@@ -118,6 +119,8 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
   const auto now = context_.scheduler.now_utc();
   if (auto allowed = context_.rules.may_send(request.person, request.spec, *dossier, site, now); !allowed)
     co_return std::unexpected(allowed.error());
+  for (auto& variable : data_environment(context_.data, *dossier, site))
+    request.payload.environment.push_back(std::move(variable));
   ++submissions_;
   co_return co_await connector->submit(std::move(request), until);
 }

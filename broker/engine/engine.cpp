@@ -11,6 +11,7 @@
 #include "broker/engine/observation.hpp"
 #include "broker/engine/placement.hpp"
 #include "broker/engine/reconciler.hpp"
+#include "broker/engine/stager.hpp"
 #include "broker/engine/watch.hpp"
 
 #include <boost/asio/post.hpp>
@@ -47,7 +48,8 @@ class Engine::Loops {
         desks_(make_desks(std::move(sites))),
         book_(parts_.strand, parts_.scheduler, parts_.jobs, options_.epoch),
         forecasts_(book_, parts_.jobs, parts_.estimates),
-        context_{.scheduler = parts_.scheduler,
+        context_{.strand = parts_.strand,
+                 .scheduler = parts_.scheduler,
                  .options = options_,
                  .log = parts_.log,
                  .jobs = parts_.jobs,
@@ -55,6 +57,7 @@ class Engine::Loops {
                  .datasets = parts_.datasets,
                  .accounts = parts_.accounts,
                  .rules = rulebook_,
+                 .data = parts_.data,
                  .book = book_,
                  .forecasts = forecasts_,
                  .desks = desks_,
@@ -62,7 +65,8 @@ class Engine::Loops {
                  .placing = placing_},
         reconciler_(context_),
         dispatch_(context_, reconciler_),
-        placement_(context_, dispatch_),
+        stager_(context_, parts_.transfers, parts_.ids, [this] { placement_.facts_changed(); }),
+        placement_(context_, dispatch_, stager_),
         moves_(context_, parts_.strand, placement_, reconciler_),
         watch_(context_, reconciler_,
                [this](SiteDesk& desk) {
@@ -101,6 +105,7 @@ class Engine::Loops {
     moves_.begin(*tally);
     if (auto loaded = co_await load(); !loaded) co_return loaded;
     if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
+    if (auto resumed = co_await stager_.start(); !resumed) co_return resumed;
     for (auto& [id, desk] : desks_) {
       for (auto started : {tasks_.spawn("snapshots", watch_.snapshots(*desk)), tasks_.spawn("states", watch_.states(*desk)),
                            tasks_.spawn("settle", watch_.settle(*desk)), tasks_.spawn("reconcile", reconciler_.run(*desk))}) {
@@ -422,6 +427,7 @@ class Engine::Loops {
   Context context_;
   Reconciler reconciler_;
   Dispatch dispatch_;
+  Stager stager_;
   Placement placement_;
   Moves moves_;
   Watch watch_;
@@ -481,6 +487,8 @@ async::Task<ports::OutputChunk> Engine::read_output(Job job, ports::Stream strea
                                                     async::Deadline deadline) {
   return loops_->read_output(std::move(job), stream, offset, limit, deadline);
 }
+
+async::Task<std::vector<TransferReport>> Engine::transfers(DatasetId dataset) { co_return loops_->stager_.under_way(dataset); }
 
 async::Task<std::vector<SiteReport>> Engine::sites() {
   std::vector<SiteReport> reports;

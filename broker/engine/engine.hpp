@@ -7,6 +7,7 @@
 // Life: start() loads what is not over and starts the loops; stop() ends them; then it may be destroyed.
 
 #include "broker/async/scheduler.hpp"
+#include "broker/engine/data_setup.hpp"
 #include "broker/engine/intake.hpp"
 #include "broker/engine/options.hpp"
 #include "broker/engine/rulebook.hpp"
@@ -16,6 +17,7 @@
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
+#include "broker/ports/transfers.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -46,6 +48,13 @@ struct SiteReport {
   std::int64_t calls_made = 0;         // since the broker started
 };
 
+/// A dataset on its way.
+struct TransferReport {
+  domain::Transfer transfer;
+  UtcTime begun_at{};
+  domain::TransferStatus status;       // what was heard last
+};
+
 struct Counters {
   std::map<std::string, std::int64_t> jobs_by_state;  // of those that are not over
   std::int64_t accepted = 0, ended = 0, decisions = 0, submissions = 0;
@@ -66,6 +75,8 @@ class Engine {
     ports::Log& log;
     ports::CatalogueStore* datasets = nullptr;  // none: no dataset is registered
     ports::EstimateStore* estimates = nullptr;  // none: estimates are not corrected
+    ports::TransferStore* transfers = nullptr;  // none: no dataset is moved
+    DataSetup data = {};
   };
 
   Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites);
@@ -108,6 +119,8 @@ class Engine {
   /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site; permission_denied (RULES_DENY).
   async::Task<ports::OutputChunk> read_output(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               async::Deadline deadline);
+
+  async::Task<std::vector<TransferReport>> transfers(DatasetId dataset);
 
   async::Task<std::vector<SiteReport>> sites();
   async::Task<> drain_site(SiteId site, std::string reason);

@@ -114,7 +114,7 @@ std::optional<Decision> Placement::elsewhere(const Job& job, const Dossier& doss
   auto decision = decide(job.owner, job.spec, dossier, &job.id, nullptr);
   if (!decision.chosen) return std::nullopt;
   const auto verdict = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
-  if (verdict->basis != Basis::queue || verdict->predicted != Seconds{0}) return std::nullopt;
+  if (verdict->basis != Basis::queue || verdict->predicted != Seconds{0} || verdict->stage_in) return std::nullopt;
   promises_.insert_or_assign(job.id, Promise{.site = *decision.chosen,
                                              .queue = decision.queue,
                                              .tag = make_tag(job.id, static_cast<std::int32_t>(job.attempts.size()) + 1)});

@@ -23,6 +23,8 @@ struct EngineOptions {
   Milliseconds second_look_after{30'000};      // between the two negative looks that absence needs
   Milliseconds clock_skew{120'000};            // tolerated between a site's clock and ours
   Milliseconds first_poll_after{500};          // first status poll after a submission; doubles up to status_interval
+  Milliseconds transfer_interval{10'000};      // between two questions to a mover; sooner at first
+  Milliseconds transfer_linger{600'000};       // a transfer whose site takes no jobs just now goes on for so long
   std::int32_t max_sends = 3;                  // of one attempt, under its one tag
   std::int32_t max_attempts = 20;              // of one job
   // Late binding and moves (ADR 0010, 0017); the measured values.

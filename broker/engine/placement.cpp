@@ -26,9 +26,10 @@ constexpr std::size_t kLinesTold = 1'000;       // remembered, a few kilobytes e
 constexpr std::size_t kMarksPerRound = 256;    // "waiting" is written for so many at a time: submissions go first
 
 constexpr std::size_t index_of(JobState state) { return static_cast<std::size_t>(state); }  // into Line::jobs
-static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) == 1 && index_of(JobState::held) == 2);
+static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) == 1 && index_of(JobState::held) == 2 &&
+              index_of(JobState::staging) == 3);
 
-bool is_in_line(const Job& job) { return index_of(job.state) < 3 && !job.held_by_user && job.live_attempt() == nullptr; }
+bool is_in_line(const Job& job) { return index_of(job.state) < 4 && !job.held_by_user && job.live_attempt() == nullptr; }
 
 /// The site's own no, about this job. Anything else (it was down, its budget was used up) passes.
 bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
@@ -41,6 +42,7 @@ bool is_busy(const Verdict& verdict) {
 /// What a job is told that no site takes now, and the state that this puts it into.
 std::pair<EventBody, JobState> word_of(const Decision& decision) {
   if (routing::placing(decision) == routing::Placing::rejected) return {Rejected{decision.reason}, JobState::rejected};
+  if (routing::placing(decision) == routing::Placing::staging) return {Staging{decision.reason}, JobState::staging};
   if (std::ranges::none_of(decision.verdicts, is_busy)) return {Held{.reason = decision.reason}, JobState::held};
   return {Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}},
           JobState::waiting};
@@ -101,6 +103,7 @@ void Placement::job_changed(const Job* before, const Job& after) {
     line->second.jobs[index_of(before->state)].erase(after.id);
     if (line->second.empty() && !is_in_line(after)) {
       told_.erase(line->first);
+      stager_.dissolved(line->first);
       lines_.erase(line);
     }
   }
@@ -196,6 +199,9 @@ async::Task<Dossier> Placement::dossier_of(Principal person, std::vector<Dataset
   auto key = person.str();
   for (const auto& id : datasets) key += '\n' + id.str();
   if (const auto known = dossiers_.find(key); known != dossiers_.end()) co_return known->second;
+  if (dossiers_.empty()) {
+    if (auto measured = co_await stager_.measure_room(); !measured) co_return std::unexpected(measured.error());
+  }
   auto read = co_await open_dossier(&context_, std::move(person), std::move(datasets));
   if (read) dossiers_.insert_or_assign(std::move(key), *read);
   co_return read;
@@ -244,6 +250,10 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
       view.ruling = &hearing->at(site, place);
     }
     view.no_data = no_data(*in_force, spec, dossier, site, input.now);
+    if (view.no_data && view.no_data->code == kNoReplica) {
+      view.no_data.reset();
+      view.missing = stager_.missing_at(site, dossier, *hearing, *sitting_, input.now);
+    }
     view.not_now = busy(*desk);
     if (avoided != avoid_.end()) {
       if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
@@ -267,7 +277,7 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
   while (decision.chosen) {
     const auto verdict = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
     const auto view = std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; });
-    if (verdict == decision.verdicts.end()) break;
+    if (verdict == decision.verdicts.end() || verdict->stage_in) break;
     auto enough = not_there(*context_.desks.at(*decision.chosen), spec, id, *verdict);
     if (!enough) break;
     view->not_now = std::move(enough);
@@ -328,6 +338,7 @@ Foresight Placement::foresee(const Job& job) {
   considered.decision = decide(job.owner, job.spec, {}, &job.id, &considered.documents);
   switch (routing::placing(considered.decision)) {
     case routing::Placing::rejected: return foresight;
+    case routing::Placing::staging:  // only a job with datasets
     case routing::Placing::held: foresight.events.push_back(word_of(considered.decision).first); break;
     case routing::Placing::placed: {
       auto intent = intend(job, considered.decision);
@@ -398,6 +409,7 @@ async::Task<> Placement::round() {
     Considered considered;
     withdraw(id);  // it takes the place that was kept for it, or another
     considered.decision = decide(job->owner, job->spec, dossier, &id, &considered.documents);
+    if (!job->spec.datasets.empty()) stager_.decided(shape, considered.decision, dossier);
     if (routing::placing(considered.decision) != routing::Placing::placed) {
       keep_free(id);
       if (auto told = co_await tell(shape, std::move(considered), marks); !told) co_return told;

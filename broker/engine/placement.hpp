@@ -9,6 +9,7 @@
 
 #include "broker/engine/context.hpp"
 #include "broker/engine/intake.hpp"
+#include "broker/engine/stager.hpp"
 #include "policies/routing/decide.hpp"
 #include "policies/routing/run_history.hpp"
 
@@ -22,7 +23,7 @@ class Dispatch;
 
 class Placement {
  public:
-  Placement(Context& context, Dispatch& dispatch) : context_(context), dispatch_(dispatch) {}
+  Placement(Context& context, Dispatch& dispatch, Stager& stager) : context_(context), dispatch_(dispatch), stager_(stager) {}
 
   /// The loop; ends by cancellation.
   async::Task<> run();
@@ -76,9 +77,10 @@ class Placement {
     domain::Decision decision;         // stored
     MonotonicTime at{};
   };
-  /// Jobs of one shape that have no site, by their state: accepted, waiting, held by no site. Each set in order of submission.
+  /// Jobs of one shape that have no site, by their state: accepted, waiting, held by no site, staging. Each set in order of
+  /// submission.
   struct Line {
-    std::array<std::set<JobId>, 3> jobs;
+    std::array<std::set<JobId>, 4> jobs;
     std::optional<domain::JobState> verdict;  // of the last round that asked; held: only news of a site can help
 
     [[nodiscard]] const JobId& first() const;
@@ -145,6 +147,7 @@ class Placement {
 
   Context& context_;
   Dispatch& dispatch_;
+  Stager& stager_;
   bool sites_changed_ = true;  // every line is looked at again
   MonotonicTime next_full_round_{};  // also without news of a site: clocks move, avoidances end
   std::map<std::string, Line> lines_;  // by shape

@@ -83,6 +83,20 @@ std::unexpected<Error> denial(const rules::Explanation& why) {
 
 }  // namespace
 
+std::optional<std::string> no_copy(const domain::Dataset& dataset, const SiteId& site, UtcTime now) {
+  const auto* replica = dataset.replica_at(site);
+  const auto state = replica == nullptr ? std::nullopt : std::optional(domain::state_of(*replica, now));
+  if (state == domain::ReplicaState::verified) return std::nullopt;
+  auto why = "dataset " + dataset.id.str() + " has no verified copy at this site (";
+  if (!state)
+    why += "there is none";
+  else if (*state == domain::ReplicaState::unverified)
+    why += "the one that is there waits for its verification";
+  else
+    why += "its verification ended " + format_utc(replica->verified->expires_at);
+  return why + ")";
+}
+
 std::optional<domain::Reason> no_data(const Regulations& in_force, const domain::JobSpec& spec, const Dossier& dossier,
                                       const SiteId& site, UtcTime now) {
   if (spec.datasets.empty()) return std::nullopt;
@@ -93,17 +107,7 @@ std::optional<domain::Reason> no_data(const Regulations& in_force, const domain:
   }
   if (dossier.missing) return dossier.missing;
   for (const auto& dataset : dossier.datasets) {
-    const auto* replica = dataset.replica_at(site);
-    const auto state = replica == nullptr ? std::nullopt : std::optional(domain::state_of(*replica, now));
-    if (state == domain::ReplicaState::verified) continue;
-    auto why = "dataset " + dataset.id.str() + " has no verified copy at this site (";
-    if (!state)
-      why += "there is none";
-    else if (*state == domain::ReplicaState::unverified)
-      why += "the one that is there waits for its verification";
-    else
-      why += "its verification ended " + format_utc(replica->verified->expires_at);
-    return domain::Reason{std::string(kNoReplica), why + "), and this broker does not move data yet"};
+    if (auto why = no_copy(dataset, site, now)) return domain::Reason{std::string(kNoReplica), std::move(*why)};
   }
   return std::nullopt;
 }
@@ -129,6 +133,14 @@ const rules::Explanation& Hearing::at(const SiteId& site, const rules::Bound& pl
   const auto known = rulings_.find(site);
   if (known != rulings_.end()) return known->second;
   return rulings_.emplace(site, routing::ruling(*in_force_->rules, bound_job_, place, bound_datasets_)).first->second;
+}
+
+const rules::Explanation& Hearing::stage_in(std::size_t number, const SiteId& site, const rules::Bound& place) {
+  const std::pair key{number, site};
+  const auto known = stagings_.find(key);
+  if (known != stagings_.end()) return known->second;
+  return stagings_.emplace(key, routing::stage_ruling(*in_force_->rules, bound_job_, place, bound_datasets_.at(number)))
+      .first->second;
 }
 
 routing::RuledJob Hearing::ruled() const {
@@ -204,23 +216,24 @@ Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& 
 }
 
 std::optional<domain::Reason> kept_there(Action leaving, const std::vector<std::string>& obligations, const Dossier& dossier) {
-  const bool log = leaving == Action::log_export;
+  const bool log = leaving == Action::log_export, copy = leaving == Action::stage_in;
   const bool reviewed = !dossier.datasets.empty() && !dossier.missing &&
                         std::ranges::all_of(dossier.datasets, [](const auto& dataset) { return dataset.terms.reviewed == true; });
   const auto binds = [&](std::string_view name) {
     return std::ranges::any_of(obligations, [&](const auto& text) { return rules::parts_of(text).name == name; });
   };
-  const std::string what = log ? "what the job prints" : "what the job leaves";
+  const std::string what = log ? "what the job prints" : copy ? "a dataset that lies there" : "what the job leaves";
   if (binds(log ? "no_log_export" : "no_stage_out")) {
-    return domain::Reason{std::string(kObligation),
-                          what + " stays at the site: the rules let the job run there with the obligation " +
-                              (log ? "no_log_export" : "no_stage_out") + "; look at it there"};
+    return domain::Reason{std::string(kObligation), what + " stays at the site: the rules let the job " +
+                                                        (copy ? "read it" : "run") + " there with the obligation " +
+                                                        (log ? "no_log_export" : "no_stage_out") +
+                                                        (copy ? "" : "; look at it there")};
   }
   if (binds("airlock_output") && !reviewed) {
     return domain::Reason{std::string(kObligation),
-                          what +
-                              " may leave the site only after a review (obligation airlock_output): look at it there, or have "
-                              "its datasets reviewed and that recorded with hansa data terms DATASET --reviewed true"};
+                          what + " may leave the site only after a review (obligation airlock_output): " +
+                              (copy ? "have it" : "look at it there, or have its datasets") +
+                              " reviewed and that recorded with hansa data terms DATASET --reviewed true"};
   }
   return std::nullopt;
 }

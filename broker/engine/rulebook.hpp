@@ -41,6 +41,9 @@ struct Dossier {
   std::optional<domain::Reason> missing;  // of one that is not registered, as far as this person can see
 };
 
+/// "dataset d1 has no verified copy at this site (there is none)"; none: one is there, and counts at that moment.
+std::optional<std::string> no_copy(const domain::Dataset& dataset, const SiteId& site, UtcTime now);
+
 /// Why a job finds no data at that site; none: it reads none, or a verified copy of each dataset is there.
 std::optional<domain::Reason> no_data(const Regulations& in_force, const domain::JobSpec& spec, const Dossier& dossier,
                                       const SiteId& site, UtcTime now);
@@ -56,6 +59,8 @@ class Hearing {
   [[nodiscard]] std::optional<rules::Explanation> denied(rules::Action action, const RegisterFacts& place) const;
   /// May it be placed there and sent there? Asked once a site. `place` is the site's evidence, bound for the same second.
   const rules::Explanation& at(const SiteId& site, const rules::Bound& place);
+  /// May the job's dataset of that number be brought there, or be taken from there?
+  const rules::Explanation& stage_in(std::size_t number, const SiteId& site, const rules::Bound& place);
   [[nodiscard]] routing::RuledJob ruled() const;
 
  private:
@@ -66,6 +71,7 @@ class Hearing {
   rules::Bound bound_job_;
   std::vector<rules::Bound> bound_datasets_;
   std::map<SiteId, rules::Explanation> rulings_;
+  std::map<std::pair<std::size_t, SiteId>, rules::Explanation> stagings_;
 };
 
 /// One second of questions: each place and each job is looked at once. Strand: its owner's.
@@ -112,8 +118,8 @@ class Rulebook {
   InForce in_force_ = std::make_shared<const Regulations>();
 };
 
-/// Why an obligation keeps something at its site, which is about to leave through the broker (`stage_out`, `log_export`); none:
-/// none does.
+/// Why an obligation keeps something at its site, which is about to leave through the broker (`stage_out`, `log_export`; a copy
+/// of a dataset, for the `stage_in` at another); none: none does.
 std::optional<domain::Reason> kept_there(rules::Action leaving, const std::vector<std::string>& obligations,
                                          const Dossier& dossier);
 inline constexpr std::string_view kObligation = "OBLIGATION";

@@ -291,12 +291,38 @@ ALTER TABLE attempts ADD COLUMN move TEXT;
 CREATE INDEX attempts_moved ON attempts(job) WHERE move IS NOT NULL;
 )sql";
 
+// A dataset is on its way to a site once at a time, whatever the broker thinks.
+constexpr char kSchema7[] = R"sql(
+CREATE TABLE transfers(
+  id BLOB NOT NULL PRIMARY KEY,
+  dataset TEXT NOT NULL REFERENCES datasets,
+  from_site TEXT NOT NULL,
+  to_site TEXT NOT NULL,
+  body TEXT NOT NULL,
+  begun_at_ms INTEGER NOT NULL,
+  ended_at_ms INTEGER,
+  end_code TEXT,
+  message TEXT
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX transfers_under_way ON transfers(dataset, to_site) WHERE ended_at_ms IS NULL;
+CREATE INDEX replicas_by_place ON replicas(site, root);
+
+CREATE TABLE link_speeds(
+  from_site TEXT NOT NULL,
+  to_site TEXT NOT NULL,
+  bytes_per_second INTEGER NOT NULL,
+  measured_at_ms INTEGER NOT NULL,
+  PRIMARY KEY(from_site, to_site)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
                                     Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4},
                                     Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5},
-                                    Migration{.version = 6, .name = "moves", .sql = kSchema6}};
+                                    Migration{.version = 6, .name = "moves", .sql = kSchema6},
+                                    Migration{.version = 7, .name = "transfers, speeds of links", .sql = kSchema7}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

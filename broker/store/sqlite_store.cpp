@@ -11,6 +11,7 @@
 #include "broker/store/sites.hpp"
 #include "broker/store/state_folder.hpp"
 #include "broker/store/tokens.hpp"
+#include "broker/store/transfers.hpp"
 #include "broker/store/usage.hpp"
 #include "broker/store/writer.hpp"
 
@@ -376,6 +377,34 @@ Task<domain::DatasetChange> SqliteStore::change(domain::ChangeId id) {
 Task<std::vector<domain::DatasetChange>> SqliteStore::changes(ports::ChangeQuery query) {
   co_return co_await impl_->read<std::vector<domain::DatasetChange>>(
       &Impl::scans_, [query = std::move(query)](Connection& db) { return read_changes(db, query); });
+}
+
+Task<> SqliteStore::begin_transfer(ports::BegunTransfer begun) {
+  co_return co_await impl_->write<void>(1024,
+                                        [begun = std::move(begun)](Connection& db) { return store::begin_transfer(db, begun); });
+}
+
+Task<> SqliteStore::end_transfer(domain::TransferId id, domain::TransferOutcome outcome,
+                                 std::optional<ports::LinkSpeed> measured) {
+  EndRequest request{.id = id, .outcome = std::move(outcome), .measured = std::move(measured)};
+  co_return co_await impl_->write<void>(
+      1024, [request = std::move(request)](Connection& db) { return store::end_transfer(db, request); });
+}
+
+Task<std::vector<ports::BegunTransfer>> SqliteStore::transfers_under_way() {
+  co_return co_await impl_->read<std::vector<ports::BegunTransfer>>(&Impl::lookups_,
+                                                                    [](Connection& db) { return read_transfers_under_way(db); });
+}
+
+Task<std::vector<ports::LinkSpeed>> SqliteStore::link_speeds() {
+  co_return co_await impl_->read<std::vector<ports::LinkSpeed>>(&Impl::lookups_,
+                                                                [](Connection& db) { return read_link_speeds(db); });
+}
+
+Task<ports::Occupied> SqliteStore::occupied(SiteId site, domain::RootName root, UtcTime now) {
+  co_return co_await impl_->read<ports::Occupied>(
+      &Impl::lookups_,
+      [site = std::move(site), root = std::move(root), now](Connection& db) { return read_occupied(db, site, root, now); });
 }
 
 }  // namespace hansa::store

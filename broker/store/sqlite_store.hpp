@@ -9,6 +9,7 @@
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/stores.hpp"
+#include "broker/ports/transfers.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +66,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::TokenStore,
                           public ports::CatalogueStore,
                           public ports::EstimateStore,
-                          public ports::DecisionStore {
+                          public ports::DecisionStore,
+                          public ports::TransferStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -122,6 +124,13 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<domain::Dataset>> datasets(ports::DatasetQuery query) override;
   async::Task<domain::DatasetChange> change(domain::ChangeId id) override;
   async::Task<std::vector<domain::DatasetChange>> changes(ports::ChangeQuery query) override;
+
+  async::Task<> begin_transfer(ports::BegunTransfer begun) override;
+  async::Task<> end_transfer(domain::TransferId id, domain::TransferOutcome outcome,
+                             std::optional<ports::LinkSpeed> measured) override;
+  async::Task<std::vector<ports::BegunTransfer>> transfers_under_way() override;
+  async::Task<std::vector<ports::LinkSpeed>> link_speeds() override;
+  async::Task<ports::Occupied> occupied(SiteId site, domain::RootName root, UtcTime now) override;
 
  private:
   class Impl;

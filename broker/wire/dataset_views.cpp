@@ -51,6 +51,23 @@ struct Details {
 
 }  // namespace
 
+Json transfer_view(const Transfer& transfer, UtcTime begun_at, const TransferStatus& status) {
+  return {{"id", transfer.id.str()},
+          {"dataset", transfer.dataset.str()},
+          {"from", transfer.from.site.str()},
+          {"to", transfer.to.site.str()},
+          {"root", transfer.to.root.str()},
+          {"path", transfer.to.path},
+          {"begun_at", format_utc(begun_at)},
+          {"phase", to_string(status.phase)},
+          {"bytes", status.progress.bytes.value},
+          {"size_bytes", transfer.content.size.value},
+          {"files_done", status.progress.files},
+          {"files", transfer.content.files},
+          {"verified_bytes", status.progress.verified.value},
+          {"bytes_per_second", status.progress.per_second.value}};
+}
+
 Json dataset_view(const Dataset& dataset, UtcTime now) {
   Json json{{"id", dataset.id.str()},
             {"owner", dataset.owner.str()},

@@ -159,7 +159,7 @@ Submission read_job(const JsonNode& json, const std::string& at, const KnownName
   spec.labels = read_labels(job, known.labels);
   spec.requeue = job.flag("requeue");
   job.refuse("code", "this broker does not carry code yet: put it at the site yourself and leave the field out");
-  job.refuse("outputs", "this broker does not move data yet: read the output with `hansa logs`");
+  job.refuse("outputs", "this broker brings no outputs back yet: read the output with `hansa logs`");
   job.refuse("secrets", "this broker keeps no secrets of users yet");
   job.refuse("array", "this broker runs no job arrays yet: submit the tasks in bulk");
   job.refuse("after", "this broker knows no dependencies between jobs yet");

@@ -93,7 +93,7 @@ Json job_details_view(const Job& job) {
   json["requeue"] = job.spec.requeue;
   json["placement"] = {{"sites", Json::array()}, {"countries", job.spec.placement.countries}};
   for (const auto& site : job.spec.placement.sites) json["placement"]["sites"].push_back(site.str());
-  for (const auto* key : {"datasets", "labels"}) json[key] = Json::array();
+  for (const auto* key : {"datasets", "labels", "transfers"}) json[key] = Json::array();  // transfers: the engine's to tell
   for (const auto& dataset : job.spec.datasets) json["datasets"].push_back(dataset.str());
   for (const auto& label : job.spec.labels) json["labels"].push_back(label.str());
   json["attempts"] = Json::array();
@@ -122,6 +122,13 @@ Json decision_view(const Decision& decision) {
     if (verdict.correction) entry["correction"] = domain::to_json(*verdict.correction);
     if (verdict.wait) entry["wait_s"] = verdict.wait->count();
     if (verdict.wait_p90) entry["wait_p90_s"] = verdict.wait_p90->count();
+    if (verdict.stage_in) {
+      const auto& stage = *verdict.stage_in;
+      entry["stage_in"] = {
+          {"time_s", stage.time.count()}, {"bytes", stage.bytes.value}, {"under_way", stage.under_way}, {"from", Json::array()}};
+      for (const auto& source : stage.from)
+        entry["stage_in"]["from"].push_back({{"dataset", source.dataset.str()}, {"site", source.site.str()}});
+    }
     if (!verdict.method.empty()) entry["method"] = verdict.method;
     if (!verdict.snapshot_hash.empty()) entry["snapshot_hash"] = verdict.snapshot_hash;
     if (verdict.rules) {

@@ -5,6 +5,7 @@
 #include "policies/routing/queue_fit.hpp"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 namespace hansa::routing {
@@ -18,6 +19,7 @@ constexpr std::string_view kSiteState = "site state";
 constexpr std::string_view kConfiguration = "configuration";
 constexpr std::string_view kRules = "rules";
 constexpr std::string_view kRegister = "register of datasets";
+constexpr std::string_view kMovers = "movers";
 
 /// "now" or "in 4m30s".
 std::string when(Seconds wait) { return wait.count() == 0 ? "now" : "in " + format_duration(wait); }
@@ -46,7 +48,7 @@ class SiteCheck {
 
   Verdict verdict() const {
     auto verdict = judged();
-    if (view_.ruling != nullptr) verdict.rules = rule_verdict(*view_.ruling);
+    if (view_.ruling != nullptr && !verdict.rules) verdict.rules = rule_verdict(*view_.ruling);
     return verdict;
   }
 
@@ -109,15 +111,69 @@ class SiteCheck {
     if (view_.ruling == nullptr && input_.ruled)
       return refuse(Obstacle::temporary, std::string(kRulesDeny), "the rules were not asked about this site", kRules);
     if (view_.ruling == nullptr || view_.ruling->code == rules::Code::permitted) return std::nullopt;
-    const bool evidence = view_.ruling->code == rules::Code::evidence_missing;
+    return denied(*view_.ruling);
+  }
+
+  Verdict denied(const rules::Explanation& ruling) const {
+    const bool evidence = ruling.code == rules::Code::evidence_missing;
     auto refusal = refuse(Obstacle::temporary, evidence ? "EVIDENCE_MISSING" : std::string(kRulesDeny), "", kRules);
-    refusal.message = view_.ruling->sentence;
+    refusal.message = ruling.sentence;
     return refusal;
   }
 
   Refusal data() const {
-    if (!view_.no_data) return std::nullopt;
-    return refuse(Obstacle::temporary, view_.no_data->code, view_.no_data->message, kRegister);
+    for (const auto& reason : {view_.no_data, view_.missing.no_way}) {
+      if (reason) return refuse(Obstacle::temporary, reason->code, reason->message, kRegister);
+    }
+    for (const auto& dataset : view_.missing.datasets) {
+      if (may_not(dataset.ruling)) return not_to_be_staged(*dataset.ruling);
+      if (best_way(dataset) != nullptr) continue;
+      const auto& way = dataset.ways.front();
+      if (may_not(way.ruling)) return not_to_be_staged(*way.ruling);
+      const auto& reason = way.kept ? *way.kept : *way.not_now;
+      return refuse(Obstacle::temporary, reason.code, reason.message, way.kept ? kRules : kMovers);
+    }
+    return std::nullopt;
+  }
+
+  static bool may_not(const rules::Explanation* ruling) { return ruling != nullptr && ruling->code != rules::Code::permitted; }
+
+  Verdict not_to_be_staged(const rules::Explanation& ruling) const {
+    auto refusal = denied(ruling);
+    refusal.rules = rule_verdict(ruling);
+    return refusal;
+  }
+
+  static Seconds time_of(domain::Bytes bytes, domain::Bytes per_second) {
+    const auto speed = std::max<std::int64_t>(per_second.value, 1);
+    return Seconds{bytes.value / speed + (bytes.value % speed == 0 ? 0 : 1)};
+  }
+
+  /// The fastest that nothing speaks against.
+  static const Way* best_way(const MissingDataset& dataset) {
+    const Way* best = nullptr;
+    for (const auto& way : dataset.ways) {
+      if (may_not(way.ruling) || way.kept || way.not_now) continue;
+      const auto rank = [](const Way& w) { return std::tuple(-w.per_second.value, w.from); };
+      if (best == nullptr || rank(way) < rank(*best)) best = &way;
+    }
+    return best;
+  }
+
+  /// After data() has found nothing in its way.
+  std::optional<domain::StageIn> stage_in() const {
+    if (view_.missing.datasets.empty()) return std::nullopt;
+    domain::StageIn plan{.time = Seconds{0}, .bytes = {0}, .under_way = true, .from = {}};
+    std::map<SiteId, Seconds> by_source;
+    for (const auto& dataset : view_.missing.datasets) {
+      const auto& way = *best_way(dataset);
+      plan.bytes += dataset.bytes;
+      plan.under_way = plan.under_way && dataset.under_way;
+      plan.from.push_back(
+          {.dataset = dataset.number < spec_.datasets.size() ? spec_.datasets[dataset.number] : DatasetId{}, .site = way.from});
+      plan.time = std::max(plan.time, by_source[way.from] += time_of(dataset.bytes, way.per_second));
+    }
+    return plan;
   }
 
   Refusal drained() const {
@@ -219,6 +275,13 @@ class SiteCheck {
     verdict.wait_p90 = found.p90;
     verdict.method = method(found.basis, *best);
     verdict.snapshot_hash = profile.hash();
+    verdict.stage_in = stage_in();
+    if (verdict.stage_in) {
+      verdict.message +=
+          "; its data can be there " + when(verdict.stage_in->time) + " (" +
+          joined(verdict.stage_in->from, [](const domain::StageSource& s) { return s.dataset.str() + " from " + s.site.str(); }) +
+          (verdict.stage_in->under_way ? ", on their way)" : ")");
+    }
     return verdict;
   }
 
@@ -238,9 +301,22 @@ class SiteCheck {
   const domain::JobSpec& spec_;
 };
 
+/// When the queue has let it through and its data are there, whichever is later; a site without an estimate is last.
+Seconds time_to_start(const Verdict& verdict) {
+  if (!verdict.wait) return Seconds::max();
+  return verdict.stage_in ? std::max(*verdict.wait, verdict.stage_in->time) : *verdict.wait;
+}
+
+std::string when_it_starts(const Verdict& verdict) {
+  return verdict.wait && verdict.stage_in ? when(time_to_start(verdict), verdict.wait_p90) : when(verdict.wait, verdict.wait_p90);
+}
+
 domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
   if (verdicts.empty()) return {std::string(kNoSiteNow), "the broker has no sites"};
-  if (std::ranges::all_of(verdicts, [](const Verdict& verdict) { return verdict.source == kRules && verdict.rules; })) {
+  const auto denied = [](const Verdict& verdict) {
+    return verdict.source == kRules && verdict.rules && verdict.rules->code != to_string(rules::Code::permitted);
+  };
+  if (std::ranges::all_of(verdicts, denied)) {
     return {std::string(kRulesDeny),
             "the rules let it go to no site: " + joined(verdicts, [](const Verdict& verdict) {
               return verdict.site.str() + " " + verdict.rules->code +
@@ -255,14 +331,14 @@ domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
 }
 
 domain::Reason why_this(const Verdict& best, const Verdict* next) {
-  auto text = (best.wait ? "earliest predicted start: " : "no start is predicted: ") + when(best.wait, best.wait_p90) + ", at " +
-              best.site.str() + " (queue " + best.queue.str() + "); ";
+  auto text = (best.wait ? "earliest predicted start: " : "no start is predicted: ") + when_it_starts(best) + ", at " +
+              best.site.str() + " (queue " + best.queue.str() + (best.stage_in ? ", once its data are there" : "") + "); ";
   if (next == nullptr) {
     text += "no other site can take it now";
-  } else if (next->wait == best.wait) {
+  } else if (time_to_start(*next) == time_to_start(best)) {
     text += next->site.str() + (best.wait ? " as early, site names decide" : " neither, site names decide");
   } else {
-    text += "next " + next->site.str() + (next->wait ? " " : ", ") + when(next->wait, next->wait_p90);
+    text += "next " + next->site.str() + (next->wait ? " " : ", ") + when_it_starts(*next);
   }
   return {std::string(kEarliestStart), std::move(text)};
 }
@@ -280,9 +356,12 @@ domain::Decision decide(const DecisionInput& input) {
   for (const auto& verdict : decision.verdicts) {
     if (verdict.obstacle == Obstacle::none) ranked.push_back(&verdict);
   }
-  std::ranges::sort(ranked, {}, [](const Verdict* verdict) {
-    return std::tuple<Seconds, const SiteId&>(verdict->wait.value_or(Seconds::max()), verdict->site);
-  });
+  // What has been begun is finished: otherwise every other estimate would turn data round half-way.
+  const auto on_its_way = [](const Verdict* verdict) { return verdict->stage_in && verdict->stage_in->under_way; };
+  if (std::ranges::any_of(ranked, on_its_way)) {
+    std::erase_if(ranked, [&](const Verdict* verdict) { return verdict->stage_in && !on_its_way(verdict); });
+  }
+  std::ranges::sort(ranked, {}, [](const Verdict* verdict) { return std::tuple(time_to_start(*verdict), verdict->site); });
   if (ranked.empty()) {
     decision.reason = why_none(decision.verdicts, placing(decision) == Placing::held);
     return decision;
@@ -294,7 +373,10 @@ domain::Decision decide(const DecisionInput& input) {
 }
 
 Placing placing(const domain::Decision& decision) {
-  if (decision.chosen) return Placing::placed;
+  if (decision.chosen) {
+    const auto at = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
+    return at != decision.verdicts.end() && at->stage_in ? Placing::staging : Placing::placed;
+  }
   const bool never = !decision.verdicts.empty() && std::ranges::all_of(decision.verdicts, [](const Verdict& verdict) {
     return verdict.obstacle == Obstacle::permanent;
   });

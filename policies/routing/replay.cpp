@@ -4,10 +4,19 @@
 #include "broker/domain/json_fields.hpp"
 #include "policies/rules/evidence_json.hpp"
 
+#include <algorithm>
+#include <deque>
 #include <memory>
 
 namespace hansa::routing {
 namespace {
+
+/// May one of the job's datasets be brought to, or taken from, that place.
+struct StoredStaging {
+  std::size_t dataset = 0;
+  SiteId place;
+  rules::Explanation ruling;
+};
 
 /// What a SiteView borrows.
 struct StoredSite {
@@ -16,6 +25,7 @@ struct StoredSite {
   std::optional<AvailabilityProfile> profile;
   rules::Evidence facts;
   rules::Explanation ruling;
+  std::deque<StoredStaging> stagings;
 };
 
 /// What a RuledJob borrows.
@@ -24,6 +34,72 @@ struct StoredJob {
   rules::Evidence job;
   std::vector<rules::Evidence> datasets;
 };
+
+Json reason_json(const domain::Reason& reason) { return {{"reason_code", reason.code}, {"reason", reason.message}}; }
+
+Json to_json(const MissingData& missing) {
+  Json json = Json::object();
+  if (missing.no_way) json["no_way"] = reason_json(*missing.no_way);
+  for (const auto& dataset : missing.datasets) {
+    Json ways = Json::array();
+    for (const auto& way : dataset.ways) {
+      Json one{{"from", way.from.str()}, {"per_second", way.per_second.value}};
+      if (way.ruling != nullptr) one["ruled"] = true;
+      if (way.kept) one["kept"] = reason_json(*way.kept);
+      if (way.not_now) one["not_now"] = reason_json(*way.not_now);
+      ways.push_back(std::move(one));
+    }
+    Json one{{"number", dataset.number}, {"bytes", dataset.bytes.value}, {"ways", std::move(ways)}};
+    if (dataset.under_way) one["under_way"] = true;
+    if (dataset.ruling != nullptr) one["ruled"] = true;
+    json["datasets"].push_back(std::move(one));
+  }
+  return json;
+}
+
+std::optional<domain::Reason> reason_in(const Json& json, const char* key, domain::FieldReader& field) {
+  if (!json.is_object() || !json.contains(key)) return std::nullopt;
+  domain::FieldReader reader(json[key]);
+  auto reason = reader.reason();
+  if (!reader.ok()) field.miss(key);
+  return reason;
+}
+
+MissingData missing_from_json(const Json& json, StoredSite& stored, domain::FieldReader& outer) {
+  MissingData missing;
+  missing.no_way = reason_in(json, "no_way", outer);
+  domain::FieldReader list(json);
+  if (!json.is_object() || !json.contains("datasets")) return missing;
+  const auto remembered = [&](std::size_t dataset, const SiteId& place) {
+    stored.stagings.push_back({.dataset = dataset, .place = place, .ruling = {.code = rules::Code::no_permit}});
+    return &stored.stagings.back().ruling;
+  };
+  for (const auto& entry : list.array("datasets")) {
+    domain::FieldReader field(entry);
+    MissingDataset dataset{.number = static_cast<std::size_t>(field.integer("number")),
+                           .bytes = {field.integer("bytes")},
+                           .under_way = field.flag("under_way"),
+                           .ruling = nullptr,
+                           .ways = {}};
+    if (field.flag("ruled")) dataset.ruling = remembered(dataset.number, stored.site.id);
+    for (const auto& one : field.array("ways")) {
+      domain::FieldReader reader(one);
+      Way way{.from = SiteId{reader.text("from")},
+              .per_second = {reader.integer("per_second")},
+              .ruling = nullptr,
+              .kept = reason_in(one, "kept", reader),
+              .not_now = reason_in(one, "not_now", reader)};
+      if (reader.flag("ruled")) way.ruling = remembered(dataset.number, way.from);
+      if (!reader.ok()) field.miss("ways");
+      dataset.ways.push_back(std::move(way));
+    }
+    if (dataset.ways.empty()) field.miss("ways");
+    if (!field.ok()) outer.miss("missing");
+    missing.datasets.push_back(std::move(dataset));
+  }
+  if (!list.ok()) outer.miss("missing");
+  return missing;
+}
 
 Json to_json(const SiteView& view) {
   Json json{{"id", view.site->id.str()},
@@ -38,6 +114,7 @@ Json to_json(const SiteView& view) {
   if (!view.state->last_error.message.empty()) json["last_error"] = view.state->last_error.message;
   if (view.no_account) json["no_account"] = {{"reason_code", view.no_account->code}, {"reason", view.no_account->message}};
   if (view.no_data) json["no_data"] = {{"reason_code", view.no_data->code}, {"reason", view.no_data->message}};
+  if (auto missing = to_json(view.missing); !missing.empty()) json["missing"] = std::move(missing);
   if (view.facts != nullptr) json["facts"] = rules::to_json(*view.facts);
   if (view.ruling != nullptr) json["ruled"] = true;
   if (auto outlook = to_json(view.outlook); !outlook.empty()) json["outlook"] = std::move(outlook);
@@ -87,6 +164,7 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
     if (!outlook) return std::unexpected(outlook.error());
     view.outlook = *outlook;
   }
+  if (json.is_object() && json.contains("missing")) view.missing = missing_from_json(json["missing"], stored, field);
   if (field.flag("ruled")) view.ruling = &stored.ruling;  // made from the facts, once the rules are known
   const auto hash = field.text_or_empty("snapshot");
   const auto taken_at = field.optional_time("snapshot_taken_at_ms");
@@ -130,8 +208,16 @@ void rule_again(const StoredJob& stored, UtcTime now, std::span<const std::uniqu
   const auto job = stored.rules.bind(rules::Subject::job, stored.job, at);
   std::vector<rules::Bound> datasets;
   for (const auto& dataset : stored.datasets) datasets.push_back(stored.rules.bind(rules::Subject::dataset, dataset, at));
-  for (const auto& site : sites)
-    site->ruling = ruling(stored.rules, job, stored.rules.bind(rules::Subject::site, site->facts, at), datasets);
+  std::map<SiteId, rules::Bound> places;
+  for (const auto& site : sites) places.emplace(site->site.id, stored.rules.bind(rules::Subject::site, site->facts, at));
+  for (const auto& site : sites) {
+    site->ruling = ruling(stored.rules, job, places.at(site->site.id), datasets);
+    for (auto& staging : site->stagings) {
+      const auto place = places.find(staging.place);
+      if (place == places.end() || staging.dataset >= datasets.size()) continue;  // a ruling that permits nothing
+      staging.ruling = stage_ruling(stored.rules, job, place->second, datasets[staging.dataset]);
+    }
+  }
 }
 
 }  // namespace

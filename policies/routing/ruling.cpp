@@ -25,6 +25,11 @@ rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, 
   return why;
 }
 
+rules::Explanation stage_ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& place,
+                                const rules::Bound& dataset) {
+  return rules::explain(rules, rules::Action::stage_in, job, place, std::span(&dataset, 1));
+}
+
 domain::RuleVerdict rule_verdict(const rules::Explanation& ruling) {
   domain::RuleVerdict verdict{.code = std::string(to_string(ruling.code)), .rules = {}, .obligations = ruling.obligations};
   const auto& decisive = ruling.code == rules::Code::evidence_missing ? ruling.undecided : ruling.applied;

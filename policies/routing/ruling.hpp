@@ -31,6 +31,10 @@ UtcTime ruling_time(UtcTime now);
 rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& site,
                           std::span<const rules::Bound> datasets);
 
+/// Whether one dataset may be brought there for this job; asked of the place that it is taken from as well.
+rules::Explanation stage_ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& place,
+                                const rules::Bound& dataset);
+
 /// As a verdict keeps it.
 domain::RuleVerdict rule_verdict(const rules::Explanation& ruling);
 

@@ -74,6 +74,48 @@ class GatedConnector final : public ForwardingConnector {
   int in_flight_ = 0;
 };
 
+/// A write that may be the process's last: before it is durable, or before the process hears that it is.
+template <class T, class Durable>
+Task<T> write_through(std::shared_ptr<Gate> gate, std::string_view name, Task<T> work, Durable durable) {
+  if (gate->dead) co_return gone();
+  if (gate->full) co_return fail(ErrorKind::storage_full, "STORAGE_FULL", "no space left");
+  const auto number = ++gate->writes;
+  const bool last = gate->die_at_write && number >= *gate->die_at_write;
+  if (last && gate->die_before) gate->dead = true;
+  if (!gate->pass({.write = true, .what = name})) co_return gone();
+  auto outcome = co_await std::move(work);
+  if constexpr (std::is_void_v<T>) {
+    if (outcome) durable();
+  } else {
+    if (outcome) durable(*outcome);
+  }
+  if (last) gate->dead = true;
+  if (!gate->pass({.write = true, .what = name, .after = true})) co_return gone();
+  co_return outcome;
+}
+
+/// Between the engine and its store of transfers.
+class GatedTransfers final : public ports::TransferStore {
+ public:
+  GatedTransfers(ports::TransferStore& inner, std::shared_ptr<Gate> gate) : inner_(inner), gate_(std::move(gate)) {}
+
+  Task<> begin_transfer(ports::BegunTransfer begun) override {
+    return write_through<void>(gate_, "transfer_begun", inner_.begin_transfer(std::move(begun)), [] {});
+  }
+  Task<> end_transfer(domain::TransferId id, domain::TransferOutcome outcome, std::optional<ports::LinkSpeed> measured) override {
+    return write_through<void>(gate_, "transfer_ended", inner_.end_transfer(id, std::move(outcome), std::move(measured)), [] {});
+  }
+  Task<std::vector<ports::BegunTransfer>> transfers_under_way() override { return inner_.transfers_under_way(); }
+  Task<std::vector<ports::LinkSpeed>> link_speeds() override { return inner_.link_speeds(); }
+  Task<ports::Occupied> occupied(SiteId site, domain::RootName root, UtcTime now) override {
+    return inner_.occupied(std::move(site), std::move(root), now);
+  }
+
+ private:
+  ports::TransferStore& inner_;
+  std::shared_ptr<Gate> gate_;
+};
+
 /// Between the engine and its store.
 class GatedStore final : public ForwardingStore {
  public:
@@ -112,21 +154,7 @@ class GatedStore final : public ForwardingStore {
  private:
   template <class T, class Durable>
   Task<T> write(std::string_view name, Task<T> work, Durable durable) {
-    if (gate_->dead) co_return gone();
-    if (gate_->full) co_return fail(ErrorKind::storage_full, "STORAGE_FULL", "no space left");
-    const auto number = ++gate_->writes;
-    const bool last = gate_->die_at_write && number >= *gate_->die_at_write;
-    if (last && gate_->die_before) gate_->dead = true;
-    if (!gate_->pass({.write = true, .what = name})) co_return gone();
-    auto outcome = co_await std::move(work);
-    if constexpr (std::is_void_v<T>) {
-      if (outcome) durable();
-    } else {
-      if (outcome) durable(*outcome);
-    }
-    if (last) gate_->dead = true;
-    if (!gate_->pass({.write = true, .what = name, .after = true})) co_return gone();
-    co_return outcome;
+    return write_through<T>(gate_, name, std::move(work), std::move(durable));
   }
 
   std::shared_ptr<Gate> gate_;
@@ -146,6 +174,10 @@ std::string_view write_name(const ports::JobChange& change) {
 
 std::unique_ptr<Stores> gated(store::SqliteStore& inner, std::shared_ptr<Gate> gate) {
   return std::make_unique<GatedStore>(inner, std::move(gate));
+}
+
+std::unique_ptr<ports::TransferStore> gated_transfers(store::SqliteStore& inner, std::shared_ptr<Gate> gate) {
+  return std::make_unique<GatedTransfers>(inner, std::move(gate));
 }
 
 std::unique_ptr<ports::SiteConnector> gated(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate,

@@ -60,6 +60,7 @@ struct Gate {
 };
 
 std::unique_ptr<Stores> gated(store::SqliteStore& inner, std::shared_ptr<Gate> gate);
+std::unique_ptr<ports::TransferStore> gated_transfers(store::SqliteStore& inner, std::shared_ptr<Gate> gate);
 std::unique_ptr<ports::SiteConnector> gated(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate,
                                             const Clock& clock, std::string site);
 

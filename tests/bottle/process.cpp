@@ -31,7 +31,9 @@ Process::Process(Parts parts, engine::EngineOptions options, std::vector<engine:
                                                                      .accounts = parts_.accounts,
                                                                      .log = parts_.log,
                                                                      .datasets = parts_.datasets,
-                                                                     .estimates = &parts_.stores},
+                                                                     .estimates = &parts_.stores,
+                                                                     .transfers = parts_.transfers,
+                                                                     .data = parts_.data},
                                                std::move(options), std::move(sites))),
       asks_(std::make_unique<async::TaskGroup>(parts_.time.executor(), kAsks, [](std::string_view, const Error&) {})) {}
 

@@ -27,6 +27,8 @@ class Process {
     ports::Log& log;
     std::shared_ptr<Gate> gate;
     ports::CatalogueStore* datasets = nullptr;
+    ports::TransferStore* transfers = nullptr;
+    engine::DataSetup data = {};
   };
 
   /// `options.epoch` is this life's own; the sites' connectors are behind the gate.

@@ -3,6 +3,7 @@
 
 import calendar
 import collections
+import hashlib
 import json
 import os
 import pwd
@@ -54,6 +55,34 @@ def wait_for(what, condition, seconds=60, pause=0.1):
             return value
         time.sleep(pause)
     raise AssertionError(f"gave up after {seconds} s waiting for {what}")
+
+
+def packs_in_effect():
+    """The shipped packs in a folder of their own, in effect today, whatever the day."""
+    packs = Path(tempfile.mkdtemp(prefix="hansa-packs-", dir="/tmp"))
+    for file in (ROOT / "policies/packs").glob("*.toml"):
+        (packs / file.name).write_text(file.read_text().replace("effective_from = 2026-12-01T00:00:00Z\n", ""))
+    packs.chmod(0o755)
+    return packs
+
+
+def register_dataset(broker, id, project, site, root, folder):
+    """Makes an open dataset of the files in `folder`, which is `id` beneath that root; its copy is verified by two people."""
+    lines, size = [], 0
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()} {path.stat().st_size} {path.name}\n")
+        size += path.stat().st_size
+    sha = hashlib.sha256(("hansa-manifest-1\n" + "".join(lines)).encode()).hexdigest()
+    made = broker.call("POST", "/v1/datasets", {"id": id, "project": project, "labels": ["open"], "size_bytes": size, "files": len(lines), "sha256": sha})
+    assert made.status == 201, made.body
+    added = broker.call("POST", f"/v1/datasets/{id}/replicas", {"site": site, "root": root, "path": id})
+    assert added.status == 201, added.body
+    expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400))
+    asked = broker.call("POST", f"/v1/datasets/{id}/replicas/{site}/verify", {"sha256": sha, "expires_at": expires})
+    assert asked.status == 200, asked.body
+    approved = broker.call("POST", f"/v1/changes/{asked.json['changes'][0]['id']}/approve", user="operator")
+    assert approved.status == 200, approved.body
 
 
 class Answer:
@@ -111,7 +140,7 @@ class Broker:
         self.config.write_text(config.replace("{state}", str(self.state)).replace("{listen}", f"127.0.0.1:{self.port}"))
         self.bin = self.folder / "bin"
         self.bin.mkdir()
-        for program in ("hansad", "hansa", "hansa-local-run"):
+        for program in ("hansad", "hansa", "hansa-local-run", "hansa-move-run"):
             if (BIN / program).exists():
                 shutil.copy2(BIN / program, self.bin / program)
         os.chown(self.folder, account.pw_uid, account.pw_gid)

@@ -6,11 +6,9 @@ import json
 import shutil
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 
-from harness import BROKER_USER, ROOT, Broker, need_root, run_tests, say, wait_for
+from harness import BROKER_USER, Broker, need_root, packs_in_effect, run_tests, say, wait_for
 
 broker = None
 packs = None
@@ -204,10 +202,7 @@ def a_bad_set_of_rules_changes_nothing():
 if __name__ == "__main__":
     need_root()
     status = 1
-    packs = Path(tempfile.mkdtemp(prefix="hansa-packs-", dir="/tmp"))
-    for file in (ROOT / "policies/packs").glob("*.toml"):  # in effect today, whatever the day
-        (packs / file.name).write_text(file.read_text().replace("effective_from = 2026-12-01T00:00:00Z\n", ""))
-    packs.chmod(0o755)
+    packs = packs_in_effect()
     broker = Broker("rules", config())
     try:
         broker.start()

@@ -32,25 +32,9 @@ domain::EventBody any_event(const domain::Job& job) {
   const auto task = *element(0, 0, 1, 7);
   const auto run = *element(0, 0, 1, 2);
   const auto when = at(*rc::gen::inRange(0, 100000)) + Milliseconds{*rc::gen::inRange(0, 999)};
-  switch (*rc::gen::weightedElement<int>({{20, 0},
-                                          {10, 1},
-                                          {10, 2},
-                                          {1, 3},
-                                          {60, 4},
-                                          {20, 5},
-                                          {20, 6},
-                                          {20, 7},
-                                          {60, 8},
-                                          {10, 9},
-                                          {10, 10},
-                                          {60, 11},
-                                          {60, 12},
-                                          {20, 13},
-                                          {20, 14},
-                                          {3, 15},
-                                          {10, 16},
-                                          {1, 17},
-                                          {1, 18}})) {
+  switch (*rc::gen::weightedElement<int>({{20, 0},  {10, 1}, {10, 2},  {1, 3},   {60, 4},  {20, 5},  {20, 6},
+                                          {20, 7},  {60, 8}, {10, 9},  {10, 10}, {60, 11}, {60, 12}, {20, 13},
+                                          {20, 14}, {3, 15}, {10, 16}, {1, 17},  {1, 18},  {20, 19}})) {
     case 0: return Waiting{.reason = reason()};
     case 1: return Held{.reason = reason(), .by_user = *rc::gen::arbitrary<bool>()};
     case 2: return Released{};
@@ -92,6 +76,7 @@ domain::EventBody any_event(const domain::Job& job) {
       return CancelResolved{.outcome = *element(CancelOutcome::never_started, CancelOutcome::stopped,
                                                 CancelOutcome::already_ended, CancelOutcome::unknown)};
     case 17: return Ended{.state = *element(JobState::cancelled, JobState::failed), .reason = reason()};
+    case 19: return Staging{.reason = reason()};
     default: return ResolvedLost{.by = Principal("local:root"), .reason = text()};
   }
 }

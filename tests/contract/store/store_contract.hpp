@@ -5,9 +5,10 @@
 
 #include "broker/domain/transition.hpp"
 #include "broker/ports/catalogue.hpp"
-#include "broker/ports/estimates.hpp"
 #include "broker/ports/decisions.hpp"
+#include "broker/ports/estimates.hpp"
 #include "broker/ports/stores.hpp"
+#include "broker/ports/transfers.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -33,6 +34,7 @@ class StoreUnderTest {
   virtual ports::CatalogueStore& catalogue() = 0;
   virtual ports::EstimateStore& estimates() = 0;
   virtual ports::DecisionStore& decisions() = 0;
+  virtual ports::TransferStore& transfers() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

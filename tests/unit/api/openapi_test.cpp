@@ -266,6 +266,10 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
                                         .correction = Correction{.count = 9, .p50_ppm = 1'000'000, .p90_ppm = 2'000'000},
                                         .wait = Seconds{0},
                                         .wait_p90 = Seconds{60},
+                                        .stage_in = StageIn{.time = Seconds{60},
+                                                            .bytes = {1 << 20},
+                                                            .under_way = true,
+                                                            .from = {{.dataset = DatasetId("d"), .site = SiteId("beta")}}},
                                         .method = "played",
                                         .snapshot_hash = "abc",
                                         .rules = RuleVerdict{.code = "PERMITTED", .rules = {"P"}, .obligations = {}}}},
@@ -274,6 +278,7 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
   CHECK(breach(view, schemas()["Decision"]).empty());
   CHECK(fields(view["verdicts"][0]) == properties("Verdict"));
   CHECK(fields(view["verdicts"][0]["rules"]) == properties("RuleVerdict"));
+  CHECK(fields(view["verdicts"][0]["stage_in"]) == fields(schemas()["Verdict"]["properties"]["stage_in"]["properties"]));
   auto with_job = properties("Decision");
   with_job.erase("job");  // of a dry run and `explain`
   CHECK(fields(view) == with_job);
@@ -293,8 +298,11 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
   CHECK(breach(problem, schemas()["Problem"]).empty());
 }
 
-TEST_CASE("datasets and their changes have exactly the documented fields, of the documented types") {
+TEST_CASE("datasets, their transfers and their changes have exactly the documented fields, of the documented types") {
   using namespace domain;
+  const auto transfer = wire::transfer_view({}, at(0), {});
+  CHECK(fields(transfer) == properties("Transfer"));
+  CHECK(breach(transfer, schemas()["Transfer"]).empty());
   Dataset dataset{.id = DatasetId("d"), .labels = {Label("open")}};
   dataset.replicas = {{.site = SiteId("alpha")},
                       {.site = SiteId("beta"), .verified = Verification{.by = Principal("a"), .at = at(0), .expires_at = at(9)}}};

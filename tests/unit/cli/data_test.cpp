@@ -177,13 +177,23 @@ TEST_CASE("a dataset is shown with its replicas and what waits", "[data]") {
       kHash + R"(","replicas":[{"site":"alpha","state":"unverified","root":"r","path":"p"}]})";
   const auto pending = outcome("pending");
   const auto list = R"({"changes":)" + parse_json(pending)->at("changes").dump() + R"(,"next_cursor":null})";
-  ScriptedServer server({reply(200, dataset, ""), reply(200, list, "")});
+  const std::string moving =
+      R"({"transfers":[{"id":"t","dataset":"d1","from":"alpha","to":"beta","root":"stage","path":"d1","phase":"copying",)"
+      R"("bytes":1024,"size_bytes":4096,"files_done":1,"files":2,"verified_bytes":0,"bytes_per_second":77,)"
+      R"("begun_at":"2026-11-22T10:00:00Z"}]})";
+  ScriptedServer server({reply(200, dataset, ""), reply(200, list, ""), reply(200, moving, "")});
   CHECK(call.run(server, {"data", "show", "d1"}) == 0);
-  for (const auto* shown : {"personal", "local:alice", "4096 bytes in 2 files", "alpha", "unverified", kId, "pending"}) {
+  for (const auto* shown : {"personal", "local:alice", "4096 bytes in 2 files", "alpha", "unverified", kId, "pending",
+                            "ON ITS WAY", "beta", "copying", "1024", "1/2", "77"}) {
     CAPTURE(shown);
     CHECK(call.out.contains(shown));
   }
   CHECK(line_of(server.requests()[1]) == "GET /v1/changes?dataset=d1&state=pending&limit=100 HTTP/1.1");
+  CHECK(line_of(server.requests()[2]) == "GET /v1/datasets/d1/transfers HTTP/1.1");
+  Call at_rest;
+  CHECK(at_rest.run(ScriptedServer({reply(200, dataset, ""), reply(200, list, ""), reply(200, R"({"transfers":[]})", "")}),
+                    {"data", "show", "d1"}) == 0);
+  CHECK_FALSE(at_rest.out.contains("ON ITS WAY"));
   Call json;
   CHECK(json.run(ScriptedServer({reply(200, dataset, "")}), {"data", "show", "d1", "--json"}) == 0);
   CHECK(json.out == dataset);

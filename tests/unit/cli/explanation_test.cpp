@@ -73,6 +73,29 @@ TEST_CASE("a wait is a range, with what was predicted first and what corrected i
                      "gamma  possible  no estimate                queue main, queue played forward (EASY), snapshot 12s old\n"));
 }
 
+TEST_CASE("a site that lacks data starts the job when they are there, if its queue is not longer", "[explanation]") {
+  auto alpha = open_site("alpha", 300);
+  alpha["stage_in"] = {{"time_s", 1200},
+                       {"bytes", 4096},
+                       {"under_way", true},
+                       {"from", {{{"dataset", "d1"}, {"site", "beta"}}, {{"dataset", "d2"}, {"site", "gamma"}}}}};
+  auto beta = open_site("beta", 1800);
+  beta["stage_in"] = {
+      {"time_s", 60}, {"bytes", 7}, {"under_way", false}, {"from", Json::array({{{"dataset", "d1"}, {"site", "gamma"}}})}};
+  const auto gamma = open_site("gamma", 1500);
+  const Json decision{{"at", "2026-11-22T10:00:00Z"},
+                      {"site", "alpha"},
+                      {"reason", {{"code", "EARLIEST_START"}, {"message", "why"}}},
+                      {"verdicts", {beta, gamma, alpha}}};
+  const auto text = explanation(decision, {.width = 400});
+  CHECK(
+      text.contains("alpha  chosen    starts in 20m  data in 20m (4096 bytes: d1 from beta, d2 from gamma, on their way), "
+                    "queue in 5m, queue main"));
+  CHECK(text.contains("beta   possible  starts in 30m  data in 1m (7 bytes: d1 from gamma), queue in 30m, queue main"));
+  CHECK(text.find("alpha ") < text.find("gamma "));
+  CHECK(text.find("gamma ") < text.find("beta "));
+}
+
 TEST_CASE("a dry run that no site could ever take", "[explanation]") {
   const Json decision{{"at", "2026-11-22T10:00:00Z"},
                       {"site", nullptr},

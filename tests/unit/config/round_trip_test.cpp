@@ -103,6 +103,25 @@ PlaceFacts random_facts() {
   return facts;
 }
 
+/// Only the first of a site may be its staging one.
+RootConfig random_root(int number) {
+  auto root = random_section<RootConfig>();
+  root.id = "r" + std::to_string(number);
+  root.staging = root.staging && number == 1;
+  if (!root.staging) {
+    root.lifetime = RootConfig{}.lifetime;
+    root.quota_mib = root.quota_files = std::nullopt;
+  }
+  if (root.host) {
+    root.user = LocalAccount("hansa-data");
+    root.key_file = root.known_hosts = "/etc/hansa/file";
+  } else {
+    root.user.reset();
+    root.key_file = root.known_hosts = std::nullopt;
+  }
+  return root;
+}
+
 /// Random values, then what the rules between keys ask for.
 BrokerConfig random_config() {
   BrokerConfig config;
@@ -138,7 +157,20 @@ BrokerConfig random_config() {
     if (site.connector == Connector::model) site.model = random_section<ModelConfig>();
     settle_gpus(site.local.gpus, site.local.gpu_model);
     settle_gpus(site.model.gpus_per_node, site.model.gpu_model);
+    for (int r = *rc::gen::inRange(0, 3); r > 0; --r) site.roots.push_back(random_root(r));
     config.sites.push_back(std::move(site));
+  }
+  config.mover = random_section<MoverConfig>();
+  for (const auto& to : config.sites) {
+    if (std::ranges::none_of(to.roots, &RootConfig::staging)) continue;
+    for (const auto& from : config.sites) {
+      if (from.id == to.id || from.roots.empty()) continue;
+      auto link = random_section<LinkConfig>();
+      link.from = from.id;
+      link.to = to.id;
+      link.tool = MoveTool::rclone;  // what rsync cannot do is in malformed_test.cpp
+      config.links.push_back(std::move(link));
+    }
   }
   for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
     config.people.push_back(random_section<PersonConfig>());
@@ -213,6 +245,9 @@ TEST_CASE("every record is whole and its example is allowed") {
   check_records<BudgetConfig>();
   check_records<SlurmConfig>();
   check_records<LocalConfig>();
+  check_records<RootConfig>();
+  check_records<LinkConfig>();
+  check_records<MoverConfig>();
   check_records<ModelConfig>();
   check_records<ProjectConfig>();
   check_records<PlaceFacts>();

@@ -94,6 +94,8 @@ EventBody make(std::int32_t attempt) {
     return CancelResolved{random_cancel_outcome()};
   else if constexpr (is_same_v<Event, Ended>)
     return Ended{random_state(), random_reason()};
+  else if constexpr (is_same_v<Event, Staging>)
+    return Staging{random_reason()};
   else if constexpr (is_same_v<Event, ResolvedLost>)
     return ResolvedLost{random_name<Principal>(), random_text()};
   else
@@ -162,6 +164,10 @@ Decision random_decision() {
                                  .age = perhaps(Seconds{*arbitrary<std::int64_t>()}),
                                  .queue = random_name<QueueName>(),
                                  .wait = perhaps(Seconds{*arbitrary<std::int32_t>()}),
+                                 .stage_in = perhaps(StageIn{.time = Seconds{*arbitrary<std::int32_t>()},
+                                                             .bytes = {*arbitrary<std::int64_t>()},
+                                                             .under_way = *arbitrary<bool>(),
+                                                             .from = {{DatasetId{random_text()}, random_name<SiteId>()}}}),
                                  .method = random_text(),
                                  .snapshot_hash = random_text()});
   }
@@ -172,9 +178,9 @@ EventBody random_event(std::size_t index) { return kMakers.at(index)(random_smal
 
 EventBody random_event_for(const Job& job) {
   // Weighted so that many histories get as far as a run, a requeue, a second attempt; ends are rare. In EventBody's order.
-  const auto index = *rc::gen::weightedElement<std::size_t>({{1, 0},  {6, 1},   {2, 2},  {4, 3},  {1, 4},  {60, 5},  {6, 6},
-                                                             {8, 7},  {8, 8},   {60, 9}, {4, 10}, {3, 11}, {60, 12}, {12, 13},
-                                                             {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19},  {8, 20}});
+  const auto index = *rc::gen::weightedElement<std::size_t>(
+      {{1, 0},  {6, 1},   {2, 2},   {4, 3},  {1, 4},   {60, 5}, {6, 6},  {8, 7},  {8, 8},  {60, 9}, {4, 10},
+       {3, 11}, {60, 12}, {12, 13}, {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19}, {8, 20}, {4, 21}});
   const auto last = static_cast<std::int32_t>(job.attempts.size());
   if (kMakers[index] == make<5>) return make<5>(*element(last + 1, last + 1, last + 1, last + 1, last, last + 2));
   auto event = kMakers.at(index)(*element(last, last, last, last, last, last, last, last, 0, 1, -1, last + 1));

@@ -52,7 +52,8 @@ TEST_CASE("the stored names of the events are what they were") {
                           "cancel_resolved",
                           "ended",
                           "resolved_lost",
-                          "move_intended"};
+                          "move_intended",
+                          "staging"};
   const auto events = defaults(std::make_index_sequence<kEvents>{});
   REQUIRE(std::size(kNames) == kEvents);
   for (std::size_t i = 0; i < kEvents; ++i) CHECK(event_name(events[i]) == kNames[i]);

@@ -105,7 +105,8 @@ std::vector<EventBody> every_event(const Job& job) {
           CancelResolved{CancelOutcome::stopped},
           Ended{JobState::cancelled, {}},
           ResolvedLost{Principal("local:op"), "burnt down"},
-          MoveIntended{last, {SiteId("elsewhere"), SiteJobId("4711"), "it starts there now"}}};
+          MoveIntended{last, {SiteId("elsewhere"), SiteJobId("4711"), "it starts there now"}},
+          Staging{{"EARLIEST_START", "data first"}}};
 }
 
 struct Row {
@@ -119,42 +120,43 @@ struct Row {
 TEST_CASE("every event in every situation: refused, or to which state") {
   const std::vector<EventBody> none;
   const Row kTable[] = {
-      //                                                              A W H R R I R U S B Q S R R R E E C C E L M
-      //                                                              c a e e e n e n e n u e s r f n n a r n o o
-      //                                                              c i l l j t s k n d a a t q i d n n s d s v
-      {"accepted", none, ".wh.Rs...........a.CL."},
-      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL."},
-      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL."},
-      {"held by its user", {Held{{}, true}}, "..hwR............h.CL."},
-      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL."},
-      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL."},
-      {"intended", {intended()}, "......ss.qss....ws..L."},
-      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L."},
-      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L."},
-      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L."},
-      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L."},
-      {"queued", kQueued, ".......q..qqr.fSwq..Lq"},
-      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..Lq"},
-      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..Lq"},
-      {"running", kRunning, ".......r..r..qfSwr..L."},
-      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L."},
-      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L."},
-      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L."},
-      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L."},
-      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL."},
-      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL."},
-      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S..........."},
-      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F..........."},
-      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T..........."},
-      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C..."},
+      //                                                              A W H R R I R U S B Q S R R R E E C C E L M S
+      //                                                              c a e e e n e n e n u e s r f n n a r n o o t
+      //                                                              c i l l j t s k n d a a t q i d n n s d s v g
+      {"accepted", none, ".wh.Rs...........a.CL.g"},
+      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL.g"},
+      {"staging", {Staging{}}, ".wh.Rs...........g.CL.g"},
+      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL.g"},
+      {"held by its user", {Held{{}, true}}, "..hwR............h.CL.."},
+      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL.g"},
+      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL.g"},
+      {"intended", {intended()}, "......ss.qss....ws..L.."},
+      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L.."},
+      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L.."},
+      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L.."},
+      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L.."},
+      {"queued", kQueued, ".......q..qqr.fSwq..Lq."},
+      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..Lq."},
+      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..Lq."},
+      {"running", kRunning, ".......r..r..qfSwr..L.."},
+      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L.."},
+      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L.."},
+      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L.."},
+      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L.."},
+      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL.g"},
+      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL.g"},
+      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S............"},
+      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F............"},
+      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T............"},
+      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C...."},
       {"cancelled, and told so",
        kRunning + std::vector<EventBody>{kCancel, CancelResolved{CancelOutcome::stopped}, ended(Outcome::cancelled)},
-       "..........C..........."},
-      {"cancelled by the broker", {kCancel, Ended{}}, "..................C..."},
-      {"given up by the broker", {Ended{JobState::failed, {}}}, "......................"},
-      {"lost", {intended(), ResolvedLost{}}, "..........LL.........."},
-      {"lost without a site", {ResolvedLost{}}, "......................"},
-      {"rejected", {Rejected{}}, "......................"},
+       "..........C............"},
+      {"cancelled by the broker", {kCancel, Ended{}}, "..................C...."},
+      {"given up by the broker", {Ended{JobState::failed, {}}}, "......................."},
+      {"lost", {intended(), ResolvedLost{}}, "..........LL..........."},
+      {"lost without a site", {ResolvedLost{}}, "......................."},
+      {"rejected", {Rejected{}}, "......................."},
   };
   for (const auto& [situation, history, expected] : kTable) {
     const auto job = after(history);

@@ -112,13 +112,16 @@ void World::start() {
          .connector = bottle::gated(std::make_unique<model::ModelConnector>(time, SiteId(id), place.model), gate_, time, id)});
   }
   stores_ = bottle::gated(*store_, gate_);
+  transfers_ = bottle::gated_transfers(*store_, gate_);
   process_ = std::make_unique<bottle::Process>(bottle::Process::Parts{.time = time,
                                                                       .random = random,
                                                                       .stores = *stores_,
                                                                       .accounts = *people_,
                                                                       .log = *notebook_,
                                                                       .gate = gate_,
-                                                                      .datasets = store_.get()},
+                                                                      .datasets = store_.get(),
+                                                                      .transfers = transfers_.get(),
+                                                                      .data = data},
                                                options, std::move(setups));
   process_->engine().regulate(law_.regulations());
   const auto started = process_->start();
@@ -191,9 +194,9 @@ namespace {
 const Principal kRoot{"local:root"};
 }  // namespace
 
-void World::add_dataset(const std::string& id, const domain::Labels& labels) {
+void World::add_dataset(const std::string& id, const domain::Labels& labels, std::int64_t bytes) {
   Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
-  const domain::Content content{.size = domain::Bytes{1}, .files = 1, .hash = domain::ContentHash(sha256_hex(id))};
+  const domain::Content content{.size = domain::Bytes{bytes}, .files = 1, .hash = domain::ContentHash(sha256_hex(id))};
   read(time, catalogue.add({.by = kAlice, .reason = ""}, DatasetId(id),
                            {.owner = kAlice, .project = ProjectId("lab"), .labels = labels, .content = content}));
 }

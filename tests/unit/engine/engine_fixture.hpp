@@ -109,7 +109,7 @@ class World {
   }
 
   // ---- the register of datasets: alice's, of the project "lab"; root is the second person
-  void add_dataset(const std::string& id, const domain::Labels& labels);
+  void add_dataset(const std::string& id, const domain::Labels& labels, std::int64_t bytes = 1);
   void relabel(const std::string& id, const domain::Labels& labels);
   void set_terms(const std::string& id, const domain::Terms& terms);
   /// Verified until then; nothing: a copy that nobody has looked at.
@@ -161,6 +161,7 @@ class World {
   std::function<void()> on_start;  // a new process has its gate, and has done nothing yet
   std::set<std::string> strangers;  // persons without an account anywhere
   EngineOptions options;
+  DataSetup data;  // of the next process
   simulation::VirtualScheduler time;
   simulation::SeededRandom random;
 
@@ -183,6 +184,7 @@ class World {
   int processes_ = 0;
   std::shared_ptr<Gate> gate_;
   std::unique_ptr<bottle::Stores> stores_;
+  std::unique_ptr<ports::TransferStore> transfers_;
   std::unique_ptr<bottle::Process> process_;
   UlidSource changes_{time, random};
 };

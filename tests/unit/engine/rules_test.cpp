@@ -428,6 +428,10 @@ TEST_CASE("kept_there: each way out has its obligations", "[engine]") {
   CHECK(code(Action::stage_out, "no_log_export", none) == "");
   CHECK(code(Action::stage_out, "no_stage_out", reviewed) == "OBLIGATION");
   CHECK(code(Action::log_export, "no_stage_out", none) == "");
+  CHECK(code(Action::stage_in, "no_stage_out", reviewed) == "OBLIGATION");
+  CHECK(code(Action::stage_in, "no_log_export", none) == "");
+  CHECK(code(Action::stage_in, "airlock_output", half) == "OBLIGATION");
+  CHECK(code(Action::stage_in, "airlock_output", reviewed) == "");
   for (const auto action : {Action::log_export, Action::stage_out}) {
     CHECK(code(action, "airlock_output", none) == "OBLIGATION");
     CHECK(code(action, "airlock_output", half) == "OBLIGATION");

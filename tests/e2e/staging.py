@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data are brought to where a job waits for them, between two local sites with real folders, by a real rclone: kept over kill -9 of everything."""
+
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import BROKER_USER, Broker, need_root, packs_in_effect, register_dataset, run_tests, say, wait_for
+
+broker = None
+packs = None
+data = None
+TODAY = time.strftime("%Y-%m-%d", time.gmtime())
+LIFETIME = 20  # seconds that a staged copy counts
+READ = '#!/bin/sh\nset -e\ncd "$HANSA_DATA_1"\nsha256sum * | sha256sum | cut -d" " -f1\n'
+
+
+def config():
+    def site(id, country, extra):
+        return f"""
+[[site]]
+id = "{id}"
+country = "{country}"
+connector = "local"
+work_dir = "{{state}}-{id}"
+local = {{ cpus = 2, memory_mib = 4096 }}
+budget = {{ queries_per_minute = 6000, waiting_jobs = 4 }}
+accounts = {{ "local:alice" = "{BROKER_USER}" }}
+facts = {{ as_of = {TODAY}, status = "member", operator_country = "{country}" }}
+{extra}
+"""
+    return f"""
+[broker]
+name = "staging"
+country = "FI"
+state_dir = "{{state}}"
+facts = {{ as_of = {TODAY}, status = "member", operator_country = "FI" }}
+[api]
+listen = "{{listen}}"
+[engine]
+status_interval_ms = 300
+snapshot_interval_ms = 500
+usage_interval_ms = 1000
+transfer_interval_ms = 200
+[rules]
+packs = ["open-science"]
+pack_dir = "{packs}"
+""" + site("kajaani", "FI", f'[[site.root]]\nid = "projects"\nfolder = "{data}/kajaani"\n') \
+        + site("tallinn", "EE", f'[[site.root]]\nid = "scratch"\nfolder = "{data}/tallinn"\nstaging = true\nlifetime_s = {LIFETIME}\n') + f"""
+[[link]]
+from = "kajaani"
+to = "tallinn"
+tool = "rclone"
+expected_kib_per_second = 256
+most_kib_per_second = 256
+[[project]]
+id = "lab"
+members = ["local:alice"]
+facts = {{ labels = ["internal"], purpose = "civilian-research" }}
+[[person]]
+id = "local:alice"
+assurance = "medium"
+"""
+
+
+def register(id, files):
+    """Makes the files at kajaani and a dataset of them; what the job that reads them prints."""
+    folder = data / "kajaani" / id
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    register_dataset(broker, id, project="lab", site="kajaani", root="projects", folder=folder)
+    lines = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def submitted(dataset):
+    script = broker.folder / "job.sh"
+    script.write_text(READ)
+    return broker.hansa("submit", "--site", "tallinn", "--data", dataset, str(script), check=0).stdout.decode().strip()
+
+
+def replica(dataset):
+    found = [r for r in broker.get(f"/v1/datasets/{dataset}")["replicas"] if r["site"] == "tallinn"]
+    return found[0] if found else None
+
+
+def movers():
+    """The processes of this broker's mover."""
+    spool = str(broker.state / "mover").encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if spool in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def data_come_first_and_the_job_reads_them():
+    """Two jobs, one transfer; the broker and the mover are killed half-way; what both read is what was registered."""
+    files = {f"part-{i}": os.urandom(32 * 1024) for i in range(8)}
+    files["rest"] = os.urandom(6 * 1024 * 1024)  # 24 s at the link's limit: it cannot end before it is killed
+    expected = register("cohort", files)
+    jobs = [submitted("cohort"), submitted("cohort")]
+    for id in jobs:
+        broker.wait_state(id, "staging")
+    def half_way():
+        transfers = broker.get("/v1/datasets/cohort/transfers")["transfers"]
+        assert len(transfers) <= 1, transfers
+        return transfers and transfers[0]["files_done"] >= 4 and transfers
+    transfer = wait_for("some of it to be there", half_way, 60)[0]
+    shown = broker.hansa("show", jobs[0], check=0).stdout.decode()
+    say(shown)
+    assert "ON ITS WAY" in shown and "kajaani" in shown, shown
+    shown = broker.hansa("data", "show", "cohort", check=0).stdout.decode()
+    assert "ON ITS WAY" in shown, shown
+    shown = broker.hansa("explain", jobs[0], check=0).stdout.decode()
+    say(shown)
+    assert "cohort from kajaani" in shown, shown
+
+    broker.kill()
+    for pid in movers():
+        os.kill(pid, signal.SIGKILL)
+    wait_for("the mover to be gone", lambda: not movers(), 20)
+    assert not (data / "tallinn" / "cohort").exists()
+    broker.start()
+    done = broker.wait_over(jobs, 120)
+    for id in jobs:
+        assert done[id]["state"] == "succeeded" and done[id]["site"] == "tallinn", done[id]
+        assert broker.output(id).decode().strip() == expected
+    log = broker.log.read_text()
+    assert log.count("a dataset sets out") == 1 and log.count(transfer["id"]) >= 2, "one transfer for both, the same after the kill"
+    assert broker.get("/v1/datasets/cohort/transfers")["transfers"] == []
+    assert replica("cohort")["verified_by"] == "broker:mover"
+
+
+def a_staged_copy_expires():
+    """What the site may have purged does not count, and is looked at anew; nothing is sent, as it is still there."""
+    register("small", {"a": b"1"})
+    first = submitted("small")
+    assert broker.wait_over([first])[first]["state"] == "succeeded"
+    verified = replica("small")["verified_at"]
+    wait_for("its end", lambda: replica("small")["state"] == "expired", LIFETIME + 10, 0.5)
+    again = submitted("small")
+    assert broker.wait_over([again])[again]["state"] == "succeeded"
+    assert replica("small")["verified_at"] > verified
+
+
+def what_is_not_the_dataset_holds_the_job():
+    """Other bytes than the register's: nothing becomes visible, and the reason is told."""
+    register("rotten", {"a": b"1" * 100})
+    (data / "kajaani/rotten/a").write_bytes(b"2" * 100)
+    id = submitted("rotten")
+    wait_for("the reason", lambda: "CHECKSUM_MISMATCH" in (broker.job(id)["reason"] or {}).get("message", ""), 60)
+    assert broker.job(id)["state"] == "held"
+    assert not (data / "tallinn/rotten").exists()
+    assert broker.call("POST", f"/v1/jobs/{id}/cancel").status == 200
+
+
+if __name__ == "__main__":
+    need_root()
+    status = 1
+    packs = packs_in_effect()
+    data = Path(tempfile.mkdtemp(prefix="hansa-data-", dir="/tmp"))
+    data.chmod(0o755)
+    for site in ("kajaani", "tallinn"):
+        (data / site).mkdir()
+        shutil.chown(data / site, BROKER_USER)
+    broker = Broker("staging", config())
+    try:
+        broker.start()
+        status = run_tests([data_come_first_and_the_job_reads_them, a_staged_copy_expires, what_is_not_the_dataset_holds_the_job])
+        assert broker.stop() == 0, "hansad did not stop cleanly"
+    finally:
+        if status != 0:
+            print(broker.log.read_text()[-6000:])
+        broker.remove()
+        shutil.rmtree(packs, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
+    sys.exit(status)

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data come to where jobs wait for them: once, whatever dies meanwhile, and only where the rules let them.
+#include "policies/routing/replay.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
+#include "tests/unit/engine/fake_mover.hpp"
+
+#include <algorithm>
+
+using namespace hansa;
+using namespace hansa::engine::test;
+using domain::TransferEnd;
+using rules::Attribute;
+using simulation::VirtualScheduler;
+
+namespace {
+
+std::string staging_permit(const std::string& id, const std::string& actions, const std::string& clause) {
+  return "[[rule]]\nid = \"" + id + "\"\neffect = \"permit\"\nactions = [" + actions + "]\nwhen = [" + clause +
+         "]\nlegal_basis = \"a law\"\nowner = \"o@example\"\n";
+}
+
+/// Jobs and open data anywhere; personal data in Finland.
+const std::string kStagingPack =
+    "[meta]\nid = \"test\"\nversion = \"1.0.0\"\napproved_by = [\"a@example\", \"b@example\"]\ndefault = \"deny\"\n" +
+    staging_permit("P-JOB", "\"intake\", \"place\", \"dispatch\"",
+                   "{attr = \"project.labels\", op = \"within\", value = [\"internal\"]}") +
+    staging_permit("P-OPEN", "\"place\", \"stage_in\", \"dispatch\"",
+                   "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}") +
+    staging_permit("P-PERSONAL-HERE", "\"stage_in\"",
+                   "{attr = \"site.country\", op = \"eq\", value = \"FI\"}, "
+                   "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}") +
+    staging_permit("P-PERSONAL", "\"place\", \"dispatch\"",
+                   "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}") +
+    staging_permit("P-CLOSED", "\"place\", \"stage_in\", \"dispatch\"",
+                   "{attr = \"dataset.labels\", op = \"any_of\", value = [\"trade-secret\"]}") +
+    "obligations = [\"airlock_output\"]\n";
+
+engine::RegisterFacts facts_of(const std::string& country) {
+  return {fact(Attribute::site_country, country, VirtualScheduler::kStart)};
+}
+
+constexpr auto kLifetime = Seconds{7 * 86'400};
+
+/// The dataset "d", 1,000 bytes, lies at alpha; jobs are for beta. A link of ten bytes a second leads there.
+struct Federation {
+  explicit Federation(std::uint64_t seed = 1)
+      : w({{.id = "alpha", .cores = 1}, {.id = "beta", .cores = 1}, {.id = "gamma", .cores = 1}}, {.transfer_interval = 5s},
+          seed),
+        mover(w.time) {
+    w.data.sites[SiteId("alpha")] = {.roots = {{domain::RootName("scratch"), "/alpha"}}};
+    w.data.sites[SiteId("beta")] = {
+        .roots = {{domain::RootName("stage"), "/beta/stage"}}, .staging = domain::RootName("stage"), .lifetime = kLifetime};
+    w.data.links[{SiteId("alpha"), SiteId("beta")}] = {.mover = &mover, .per_second = {10}};
+    w.restart();
+    w.regulate({.packs = {{.file = "test.toml", .text = kStagingPack}},
+                .broker = facts_of("FI"),
+                .sites = {{"alpha", facts_of("FI")}, {"beta", facts_of("SE")}, {"gamma", facts_of("FI")}},
+                .lab = {fact(Attribute::project_labels, std::vector<std::string>{"internal"})},
+                .alice = {}});
+    w.add_dataset("d", domain::Labels{domain::Label("open")}, 1000);
+    w.add_replica("d", "alpha", w.time.now_utc() + Seconds{30 * 86'400});
+    w.engine().facts_changed();
+    w.advance(1min);
+  }
+  ~Federation() { w.crash(); }  // before the mover goes
+  Federation(const Federation&) = delete;
+  Federation& operator=(const Federation&) = delete;
+
+  Wish wish() { return {.sites = {"beta"}, .datasets = {"d"}}; }
+
+  World w;
+  FakeMover mover;
+};
+
+const domain::Replica* staged(World& w) {
+  static domain::Dataset dataset;
+  dataset = w.dataset("d");
+  return dataset.replica_at(SiteId("beta"));
+}
+
+}  // namespace
+
+TEST_CASE("data that are missing come first, once for all who need them, and count for as long as they are kept", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  const auto ids = w.submit(3, f.wish());
+  w.advance(30s);
+  for (const auto& id : ids) CHECK(w.state(id) == JobState::staging);
+  const auto on_way = w.ask(w.engine().transfers(DatasetId("d")));
+  REQUIRE(on_way);
+  REQUIRE(on_way->size() == 1);
+  CHECK(on_way->front().status.progress.bytes.value > 100);
+  CHECK(on_way->front().transfer.from.path == "d");
+  CHECK(staged(w) == nullptr);
+  const auto before = w.time.now_utc();
+  REQUIRE(w.run_to_end(ids, 1h));
+  for (const auto& id : ids) CHECK(w.state(id) == JobState::succeeded);
+  CHECK(f.mover.started.size() == 1);
+  CHECK(f.mover.moved_bytes == 1000);
+  REQUIRE(staged(w) != nullptr);
+  REQUIRE(staged(w)->verified);
+  CHECK(staged(w)->root.str() == "stage");
+  CHECK(staged(w)->verified->at > before);
+  CHECK(staged(w)->verified->expires_at == staged(w)->verified->at + kLifetime);
+  CHECK(w.ask(w.engine().transfers(DatasetId("d")))->empty());
+  CHECK(f.mover.known() == 0);  // forgotten, after it was recorded
+
+  SECTION("who comes later finds them there") {
+    REQUIRE(w.run_to_end({w.submit(f.wish())}, 10min));
+    CHECK(f.mover.started.size() == 1);
+  }
+  SECTION("what has expired does not count, and comes again") {
+    w.advance(kLifetime + 1h);
+    REQUIRE(w.run_to_end({w.submit(f.wish())}, 1h));
+    CHECK(f.mover.started.size() == 2);
+    CHECK(staged(w)->verified->expires_at > w.time.now_utc());
+  }
+}
+
+TEST_CASE("a decision with data on their way says so, and repeats to the last byte", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  const auto id = w.submit(f.wish());
+  w.advance(10s);
+  const auto stored = w.decision(id);
+  REQUIRE(stored.chosen == SiteId("beta"));
+  const auto at = std::ranges::find(stored.verdicts, SiteId("beta"), &domain::Verdict::site);
+  REQUIRE(at->stage_in);
+  CHECK(at->stage_in->time == Seconds{100});
+  CHECK(at->stage_in->from.at(0).site == SiteId("alpha"));
+  const auto again = routing::replay(w.job(id).spec, stored.input_hash,
+                                     [&](const std::string& hash) -> Result<std::string> { return w.document(hash); });
+  REQUIRE(again);
+  CHECK(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
+}
+
+TEST_CASE("a broker that dies finds its transfer again, at whichever write it died", "[engine]") {
+  bool reached_the_end = false;
+  for (std::int64_t write = 1; write < 40 && !reached_the_end; ++write) {
+    for (const bool before : {true, false}) {
+      Federation f(static_cast<std::uint64_t>(write));
+      auto& w = f.w;
+      const auto id = w.submit(f.wish());
+      w.gate().die_before = before;
+      w.gate().die_at_write = w.gate().writes + write;
+      w.run_to_end({id}, 1h);
+      reached_the_end = !w.dead();
+      w.restart();
+      INFO("write " << write << (before ? " lost" : " kept"));
+      REQUIRE(w.run_to_end({id}, 2h));
+      CHECK(w.state(id) == JobState::succeeded);
+      CHECK(f.mover.started.size() == 1);
+      CHECK(f.mover.most_at_once == 1);
+      CHECK(f.mover.moved_bytes == 1000);
+      REQUIRE(staged(w) != nullptr);
+      CHECK(staged(w)->verified);
+    }
+  }
+  CHECK(reached_the_end);
+}
+
+TEST_CASE("a transfer that was cut half-way goes on where it was", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  const auto id = w.submit(f.wish());
+  w.advance(50s);
+  SECTION("while the broker lives") { f.mover.interrupt(); }
+  SECTION("with the broker") {
+    w.crash();
+    f.mover.interrupt();
+    w.start();
+  }
+  SECTION("and the mover is away for a while") {
+    f.mover.interrupt();
+    f.mover.silent = true;
+    w.advance(10min);
+    CHECK(w.state(id) == JobState::held);
+    CHECK(w.job(id).reason.message.find("MOVER_SILENT") != std::string::npos);
+    f.mover.silent = false;
+  }
+  REQUIRE(w.run_to_end({id}, 1h));
+  CHECK(w.state(id) == JobState::succeeded);
+  CHECK(f.mover.started.size() == 1);
+  CHECK(f.mover.moved_bytes == 1000);
+}
+
+TEST_CASE("a dataset that does not arrive whole holds the job with that reason, and is tried again later", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  auto how = TransferEnd::checksum_mismatch;
+  f.mover.ends = [&](const auto&) { return how; };
+  const auto id = w.submit(f.wish());
+  w.advance(3min);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(w.job(id).reason.message.find("beta CHECKSUM_MISMATCH") != std::string::npos);
+  CHECK(f.mover.started.size() == 1);
+  CHECK(staged(w) == nullptr);
+  how = TransferEnd::moved;
+  REQUIRE(w.run_to_end({id}, 2h));
+  CHECK(f.mover.started.size() == 2);
+}
+
+TEST_CASE("what nobody needs any more is stopped", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  const auto ids = w.submit(2, f.wish());
+  w.advance(20s);
+  REQUIRE(f.mover.started.size() == 1);
+  REQUIRE(w.ask(w.engine().cancel(ids[0], Principal("local:alice"))));
+  w.advance(10s);
+  CHECK(f.mover.cancelled.empty());
+  REQUIRE(w.ask(w.engine().cancel(ids[1], Principal("local:alice"))));
+  w.advance(10s);
+  CHECK(f.mover.cancelled == f.mover.started);
+  CHECK(w.ask(w.engine().transfers(DatasetId("d")))->empty());
+  CHECK(staged(w) == nullptr);
+  REQUIRE(w.run_to_end({w.submit(f.wish())}, 1h));  // and may be needed again
+  CHECK(f.mover.started.size() == 2);
+}
+
+TEST_CASE("a label that comes while data are on their way turns them round", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  const auto id = w.submit(f.wish());
+  w.advance(20s);
+  w.relabel("d", domain::Labels{domain::Label("personal")});
+  w.engine().facts_changed();
+  w.advance(20s);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(w.job(id).reason.message.find("beta RULES_DENY") != std::string::npos);
+  CHECK(f.mover.cancelled == f.mover.started);
+  CHECK(staged(w) == nullptr);
+}
+
+TEST_CASE("data go by quota, by link and by folder, or the job is told what is missing", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  std::string code = "NO_REPLICA";
+  SECTION("too large for the quota") {
+    w.data.sites.at(SiteId("beta")).quota_bytes = domain::Bytes{999};
+    code = "QUOTA_BYTES";
+  }
+  SECTION("too many files for it") {
+    w.data.sites.at(SiteId("beta")).quota_files = 0;
+    code = "QUOTA_INODES";
+  }
+  SECTION("no link") { w.data.links.clear(); }
+  SECTION("no folder") { w.data.sites.at(SiteId("beta")).staging.reset(); }
+  w.restart();
+  w.advance(1min);
+  const auto id = w.submit(f.wish());
+  w.advance(1min);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(w.job(id).reason.message.find("beta " + code) != std::string::npos);
+  CHECK(f.mover.started.empty());
+}
+
+TEST_CASE("an obligation keeps a dataset where it lies, until it is reviewed", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  w.relabel("d", domain::Labels{domain::Label("trade-secret")});
+  w.engine().facts_changed();
+  const auto id = w.submit(f.wish());
+  w.advance(1min);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(w.job(id).reason.message.find("beta OBLIGATION") != std::string::npos);
+  CHECK(f.mover.started.empty());
+  w.set_terms("d", {.reviewed = true});
+  w.engine().facts_changed();
+  REQUIRE(w.run_to_end({id}, 1h));
+  CHECK(f.mover.started.size() == 1);
+}
+
+TEST_CASE("a transfer whose link was taken away is in nobody's way but its own, and goes on with the link", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  const auto id = w.submit(f.wish());
+  w.advance(50s);
+  REQUIRE(f.mover.started.size() == 1);
+  const auto link = w.data.links.extract({SiteId("alpha"), SiteId("beta")});
+  FakeMover other(w.time);
+  w.data.links[{SiteId("gamma"), SiteId("beta")}] = {.mover = &other, .per_second = {10}};
+  w.add_replica("d", "gamma", w.time.now_utc() + Seconds{30 * 86'400});
+  w.restart();
+  w.advance(30min);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(w.job(id).reason.message.find("beta TRANSFER_UNDER_WAY") != std::string::npos);
+  CHECK(other.started.empty());
+  CHECK(w.ask(w.engine().transfers(DatasetId("d")))->empty());
+  w.data.links.emplace(link.key(), link.mapped());
+  w.restart();
+  REQUIRE(w.run_to_end({id}, 1h));
+  CHECK(f.mover.started.size() == 1);
+  CHECK(f.mover.moved_bytes == 1000);
+  CHECK(other.started.empty());
+}
