@@ -100,10 +100,17 @@ class GatedTransfers final : public ports::TransferStore {
   GatedTransfers(ports::TransferStore& inner, std::shared_ptr<Gate> gate) : inner_(inner), gate_(std::move(gate)) {}
 
   Task<> begin_transfer(ports::BegunTransfer begun) override {
-    return write_through<void>(gate_, "transfer_begun", inner_.begin_transfer(std::move(begun)), [] {});
+    const auto kept = begun;
+    co_return co_await write_through<void>(gate_, "transfer_begun", inner_.begin_transfer(std::move(begun)), [&] {
+      if (gate_->transfer_begun) gate_->transfer_begun(kept);
+    });
   }
   Task<> end_transfer(domain::TransferId id, domain::TransferOutcome outcome, std::optional<ports::LinkSpeed> measured) override {
-    return write_through<void>(gate_, "transfer_ended", inner_.end_transfer(id, std::move(outcome), std::move(measured)), [] {});
+    const auto end = outcome.end;
+    co_return co_await write_through<void>(gate_, "transfer_ended",
+                                           inner_.end_transfer(id, std::move(outcome), std::move(measured)), [&] {
+                                             if (gate_->transfer_ended) gate_->transfer_ended(id, end);
+                                           });
   }
   Task<std::vector<ports::BegunTransfer>> transfers_under_way() override { return inner_.transfers_under_way(); }
   Task<std::vector<ports::LinkSpeed>> link_speeds() override { return inner_.link_speeds(); }
@@ -113,6 +120,57 @@ class GatedTransfers final : public ports::TransferStore {
 
  private:
   ports::TransferStore& inner_;
+  std::shared_ptr<Gate> gate_;
+};
+
+/// Between the engine and the register of datasets.
+class GatedCatalogue final : public ports::CatalogueStore {
+ public:
+  GatedCatalogue(ports::CatalogueStore& inner, std::shared_ptr<Gate> gate) : inner_(inner), gate_(std::move(gate)) {}
+
+  Task<> record_step(ports::CatalogueStep step) override {
+    const auto kept = step.dataset;
+    co_return co_await write_through<void>(gate_, "dataset", inner_.record_step(std::move(step)), [&] {
+      if (gate_->registered) gate_->registered(kept);
+    });
+  }
+  Task<domain::Dataset> dataset(DatasetId id) override { return inner_.dataset(std::move(id)); }
+  Task<std::vector<domain::Dataset>> datasets(ports::DatasetQuery query) override { return inner_.datasets(std::move(query)); }
+  Task<domain::DatasetChange> change(domain::ChangeId id) override { return inner_.change(id); }
+  Task<std::vector<domain::DatasetChange>> changes(ports::ChangeQuery query) override { return inner_.changes(std::move(query)); }
+
+ private:
+  ports::CatalogueStore& inner_;
+  std::shared_ptr<Gate> gate_;
+};
+
+/// Between the engine and a mover. Only what begins something is a point: the other calls may be repeated at will.
+class GatedMover final : public ports::Mover {
+ public:
+  GatedMover(ports::Mover& inner, std::shared_ptr<Gate> gate) : inner_(inner), gate_(std::move(gate)) {}
+
+  Task<domain::TransferStatus> start(domain::Transfer transfer, Deadline deadline) override {
+    if (!gate_->pass({.what = "move"})) co_return gone();
+    if (gate_->moving) gate_->moving(transfer);
+    auto answer = co_await inner_.start(std::move(transfer), deadline);
+    if (!gate_->pass({.what = "move", .after = true})) co_return gone();
+    co_return answer;
+  }
+  Task<std::vector<domain::TransferStatus>> status(std::vector<domain::TransferId> ids, Deadline deadline) override {
+    if (gate_->dead) co_return gone();
+    co_return co_await inner_.status(std::move(ids), deadline);
+  }
+  Task<> cancel(domain::TransferId id, Deadline deadline) override {
+    if (gate_->dead) co_return gone();
+    co_return co_await inner_.cancel(id, deadline);
+  }
+  Task<> forget(std::vector<domain::TransferId> ids, Deadline deadline) override {
+    if (gate_->dead) co_return gone();
+    co_return co_await inner_.forget(std::move(ids), deadline);
+  }
+
+ private:
+  ports::Mover& inner_;
   std::shared_ptr<Gate> gate_;
 };
 
@@ -178,6 +236,14 @@ std::unique_ptr<Stores> gated(store::SqliteStore& inner, std::shared_ptr<Gate> g
 
 std::unique_ptr<ports::TransferStore> gated_transfers(store::SqliteStore& inner, std::shared_ptr<Gate> gate) {
   return std::make_unique<GatedTransfers>(inner, std::move(gate));
+}
+
+std::unique_ptr<ports::CatalogueStore> gated_catalogue(store::SqliteStore& inner, std::shared_ptr<Gate> gate) {
+  return std::make_unique<GatedCatalogue>(inner, std::move(gate));
+}
+
+std::unique_ptr<ports::Mover> gated(ports::Mover& inner, std::shared_ptr<Gate> gate) {
+  return std::make_unique<GatedMover>(inner, std::move(gate));
 }
 
 std::unique_ptr<ports::SiteConnector> gated(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate,

@@ -2,6 +2,7 @@
 #pragma once
 // The way out of one broker process: to its store and to its sites. Counts, fails and kills.
 
+#include "broker/ports/mover.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "tests/bottle/forwarding.hpp"
 
@@ -50,6 +51,10 @@ struct Gate {
   std::function<void(const std::vector<ports::NewJob>&, const std::optional<ports::Idempotency>&, const ports::AcceptedJobs&)>
       accepted;                                                  // is durable
   std::function<void(const ports::JobChange&)> recorded;         // is durable
+  std::function<void(const domain::Dataset&)> registered;        // is durable: a dataset as it is now
+  std::function<void(const ports::BegunTransfer&)> transfer_begun;  // is durable
+  std::function<void(const domain::TransferId&, domain::TransferEnd)> transfer_ended;  // is durable
+  std::function<void(const domain::Transfer&)> moving;           // a mover is told to
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
 
   /// False: the process dies here.
@@ -61,6 +66,9 @@ struct Gate {
 
 std::unique_ptr<Stores> gated(store::SqliteStore& inner, std::shared_ptr<Gate> gate);
 std::unique_ptr<ports::TransferStore> gated_transfers(store::SqliteStore& inner, std::shared_ptr<Gate> gate);
+std::unique_ptr<ports::CatalogueStore> gated_catalogue(store::SqliteStore& inner, std::shared_ptr<Gate> gate);
+/// `inner` outlives it, and the process.
+std::unique_ptr<ports::Mover> gated(ports::Mover& inner, std::shared_ptr<Gate> gate);
 std::unique_ptr<ports::SiteConnector> gated(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate,
                                             const Clock& clock, std::string site);
 

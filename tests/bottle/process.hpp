@@ -9,13 +9,26 @@
 #include "simulation/virtual_scheduler.hpp"
 #include "tests/bottle/gate.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace hansa::bottle {
+
+/// What a store answers at once, in no virtual time. Throws what it refuses.
+template <class T>
+T read(simulation::VirtualScheduler& time, async::Task<T> task) {
+  std::optional<Result<T>> answer;
+  boost::asio::co_spawn(time.executor(), std::move(task), [&](const std::exception_ptr&, Result<T> r) { answer = std::move(r); });
+  time.run_ready();
+  if (!answer || !*answer) throw std::runtime_error("the store does not answer: " + (answer ? answer->error().message : ""));
+  return std::move(**answer);
+}
 
 class Process {
  public:

@@ -180,6 +180,10 @@ void Auditor::submitting(const std::string& site, const ports::SubmitRequest& re
   const auto& there = sites_.at(site);
   if (there.suspended && there.suspended_at < time_.now_monotonic())
     violation("I4", "job " + request.job.str() + " is sent to " + site + ", which the rules forbid");
+  for (const auto& dataset : at->second.spec.datasets) {
+    if (!there.whole.contains(dataset))
+      violation("I17", "job " + request.job.str() + " is sent to " + site + ", where dataset " + dataset.str() + " does not lie");
+  }
 }
 
 void Auditor::cancelling(const std::string& site, const ports::SiteJob& job, ports::CancelWhen when) {

@@ -14,6 +14,8 @@
 //       unknown                                                I14 one seed, one trace (checked by who plays twice)
 //   I15 a job moves once, after its site job is out of the     I16 no more moves are begun than the cap allows
 //       line, without its payload having started
+//   I17 a job is sent only where all that it reads lies        I18 one transfer for a dataset and a site, on record before
+//       whole                                                      it moves, and until its copy is registered (depot.hpp)
 
 #include "connectors/model/model_connector.hpp"
 #include "simulation/virtual_scheduler.hpp"
@@ -35,6 +37,7 @@ struct PlayedSite {
   SitePlan plan;
   domain::LoadBudget budget;                          // in force
   std::shared_ptr<connectors::model::ModelSite> model;
+  std::set<DatasetId> whole;                          // that lie there, every byte
   std::set<std::int64_t> strangers;                   // serials of jobs that only carry one of our names
   bool drained = false;                               // acknowledged by the broker
   MonotonicTime drained_at{};

@@ -388,6 +388,63 @@ std::optional<Reason> shared(Fences& fences, const ClusterJob& job) {
   return connectors::model::take_fence(fences, of_job);
 }
 
+// ---- of the data
+
+class WrongTransfers : public ports::TransferStore {
+ public:
+  explicit WrongTransfers(std::unique_ptr<ports::TransferStore> inner) : inner_(std::move(inner)) {}
+  Task<> begin_transfer(ports::BegunTransfer begun) override { return inner_->begin_transfer(std::move(begun)); }
+  Task<> end_transfer(TransferId id, TransferOutcome outcome, std::optional<ports::LinkSpeed> measured) override {
+    return inner_->end_transfer(id, std::move(outcome), std::move(measured));
+  }
+  Task<std::vector<ports::BegunTransfer>> transfers_under_way() override { return inner_->transfers_under_way(); }
+  Task<std::vector<ports::LinkSpeed>> link_speeds() override { return inner_->link_speeds(); }
+  Task<ports::Occupied> occupied(SiteId site, RootName root, UtcTime now) override {
+    return inner_->occupied(std::move(site), std::move(root), now);
+  }
+
+ private:
+  std::unique_ptr<ports::TransferStore> inner_;
+};
+
+class TransfersInMemory final : public WrongTransfers {
+ public:
+  using WrongTransfers::WrongTransfers;
+  Task<std::vector<ports::BegunTransfer>> transfers_under_way() override { co_return std::vector<ports::BegunTransfer>{}; }
+};
+
+class NotOnRecord final : public WrongTransfers {
+ public:
+  using WrongTransfers::WrongTransfers;
+  Task<> begin_transfer(ports::BegunTransfer) override { co_return Result<void>{}; }
+};
+
+/// A copy is believed that nobody has verified.
+class BelievesCopies final : public ports::CatalogueStore {
+ public:
+  explicit BelievesCopies(std::unique_ptr<ports::CatalogueStore> inner) : inner_(std::move(inner)) {}
+  Task<> record_step(ports::CatalogueStep step) override { return inner_->record_step(std::move(step)); }
+  Task<Dataset> dataset(DatasetId id) override {
+    auto dataset = co_await inner_->dataset(std::move(id));
+    if (!dataset) co_return dataset;
+    const auto seen = dataset->replicas.front().verified;
+    for (const auto* site : {"alpha", "beta", "gamma"}) {
+      if (dataset->replica_at(SiteId(site)) != nullptr) continue;
+      auto copy = dataset->replicas.front();
+      copy.site = SiteId(site);
+      copy.verified = seen;
+      dataset->replicas.push_back(std::move(copy));
+    }
+    co_return dataset;
+  }
+  Task<std::vector<Dataset>> datasets(ports::DatasetQuery query) override { return inner_->datasets(std::move(query)); }
+  Task<DatasetChange> change(ChangeId id) override { return inner_->change(id); }
+  Task<std::vector<DatasetChange>> changes(ports::ChangeQuery query) override { return inner_->changes(std::move(query)); }
+
+ private:
+  std::unique_ptr<ports::CatalogueStore> inner_;
+};
+
 // ---- all of them
 
 template <class Store, class... Arguments>
@@ -406,6 +463,21 @@ std::function<Wrongs()> connector() {
       return std::make_unique<Connector>(std::move(inner));
     }};
   };
+}
+
+template <class Transfers>
+std::function<Wrongs()> transfers() {
+  return [] {
+    return Wrongs{.transfers = [](std::unique_ptr<ports::TransferStore> inner) -> std::unique_ptr<ports::TransferStore> {
+      return std::make_unique<Transfers>(std::move(inner));
+    }};
+  };
+}
+
+Wrongs believes_copies() {
+  return {.datasets = [](std::unique_ptr<ports::CatalogueStore> inner) -> std::unique_ptr<ports::CatalogueStore> {
+    return std::make_unique<BelievesCopies>(std::move(inner));
+  }};
 }
 
 std::function<Wrongs()> wrapper(connectors::model::Wrapper wrong) {
@@ -451,6 +523,9 @@ const std::vector<Mistake>& mistakes() {
       {"move_without_seal", "a job moves without a seal", connector<NoSeal>()},
       {"move_at_once", "a job moves without waiting for the outcome of its cancel", connector<MovesAtOnce>()},
       {"moves_in_memory", "moves are counted anew after a restart", store<MovesInMemory>()},
+      {"transfers_in_memory", "a restart forgets what is being moved", transfers<TransfersInMemory>()},
+      {"transfer_not_on_record", "a transfer begins before it is on record", transfers<NotOnRecord>()},
+      {"believes_copies", "a copy counts that nobody has verified", believes_copies},
   };
   return all;
 }

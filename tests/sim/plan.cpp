@@ -54,7 +54,10 @@ constexpr std::array<std::string_view, kKinds> kNames{"submit",
                                                       "account_withdrawn",
                                                       "site_dropped",
                                                       "budget_changed",
-                                                      "site_suspended"};
+                                                      "site_suspended",
+                                                      "mover_silent",
+                                                      "mover_killed",
+                                                      "transfer_fails"};
 
 /// Kinds of writes that a process can die at.
 constexpr const char* kWrites[] = {
@@ -309,6 +312,62 @@ void draw_moves(Plan& plan) {
                         .text = std::string(draw.of(kOnTheWay)) + (draw.one_in(2) ? ".before" : ".after")});
 }
 
+/// Jobs that read what lies at one site only, and where they may not go, or not at once. Of its own numbers, too.
+void draw_data(Plan& plan) {
+  const auto sites = static_cast<int>(plan.sites.size());
+  Draw draw(plan.seed ^ 0xDA7A'0000'0000);
+  if (sites < 2 || !draw.one_in(3)) return;
+  constexpr int kBytes[] = {0, 1'000, 20'000, 200'000};
+  constexpr Seconds kLasts[] = {300s, 3'600s, 30 * 86'400s};
+  constexpr Seconds kLingers[] = {30s, 600s};
+  plan.link_speed = 1'000;
+  plan.copies_last = draw.of(kLasts);
+  plan.options.transfer_interval = draw.one_in(2) ? 5s : 30s;
+  plan.options.transfer_linger = draw.of(kLingers);
+  const int datasets = draw.between(1, 2);
+  for (int i = 0; i < datasets; ++i)
+    plan.datasets.push_back({.id = i == 0 ? "genomes" : "weather", .bytes = draw.of(kBytes), .site = draw.below(sites)});
+  const int submissions = draw.between(2, 5);
+  for (int i = 0; i < submissions; ++i) {
+    Item item{.what = What::submit,
+              .at = draw.time(0s, plan.length / 2),
+              .site = draw.below(sites),
+              .n = 2'000 + i,
+              .text = draw_behaviour(draw),
+              .count = draw.one_in(3) ? 2 : 1,
+              .person = "local:alice",
+              .datasets = {},
+              .pinned = draw.one_in(2)};
+    for (const auto& dataset : plan.datasets) {
+      if (item.datasets.empty() || draw.one_in(2)) item.datasets.push_back(dataset.id);
+    }
+    plan.items.push_back(item);
+  }
+  const auto sometimes = [&](What what, int in) {
+    if (!draw.one_in(in)) return;
+    plan.items.push_back({.what = what,
+                          .at = draw.time(5s, plan.length),
+                          .lasts = draw.time(10s, plan.length / 2),
+                          .site = plan.datasets.front().site,
+                          .n = draw.below(8)});
+  };
+  sometimes(What::drain, 2);
+  sometimes(What::resume, 2);
+  sometimes(What::site_suspended, 4);
+  sometimes(What::mover_silent, 2);
+  sometimes(What::mover_killed, 2);
+  sometimes(What::mover_killed, 2);
+  sometimes(What::transfer_fails, 1);
+  constexpr const char* kOnTheWay[] = {"transfer_begun", "transfer_ended", "dataset", "move"};
+  const int crashes = draw.between(1, 2);
+  for (int i = 0; i < crashes; ++i) {
+    plan.items.push_back({.what = What::crash,
+                          .lasts = draw.time(1s, 60s),
+                          .text = std::string(draw.of(kOnTheWay)) + (draw.one_in(2) ? ".before" : ".after"),
+                          .count = draw.one_in(3) ? 2 : 1});
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(What what) { return kNames[static_cast<std::size_t>(what)]; }
@@ -326,7 +385,8 @@ std::string Item::describe() const {
   if (lasts.count() > 0) line += " for " + seconds(lasts);
   if (!text.empty()) line += " \"" + text + "\"";
   return line + " site " + std::to_string(site) + " n " + std::to_string(n) + " count " + std::to_string(count) +
-         (person.empty() ? "" : " by " + person) + (pinned ? " pinned" : "") + (requeue ? " requeue" : "");
+         (datasets.empty() ? "" : " reads " + std::to_string(datasets.size())) + (person.empty() ? "" : " by " + person) +
+         (pinned ? " pinned" : "") + (requeue ? " requeue" : "");
 }
 
 const std::vector<std::string>& crash_points() {
@@ -358,6 +418,7 @@ Plan make_plan(std::uint64_t seed) {
   draw_site_faults(draw, plan, hours);
   draw_broker_faults(draw, plan);
   draw_moves(plan);
+  draw_data(plan);
   std::ranges::sort(plan.items, {}, [](const Item& i) { return std::tuple(i.at, i.what, i.site, i.n, i.count, i.lasts); });
   return plan;
 }

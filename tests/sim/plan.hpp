@@ -61,9 +61,13 @@ enum class What : std::uint8_t {
   site_dropped,         // from the configuration, with a restart
   budget_changed,       // with a restart
   site_suspended,       // says the register: the rules let nothing go there
+  // faults of the host that moves data
+  mover_silent,         // for a time
+  mover_killed,         // at once: what has arrived stays
+  transfer_fails,       // the next one that would have ended well
 };
 inline constexpr int kFirstFault = static_cast<int>(What::reply_lost);
-inline constexpr int kKinds = static_cast<int>(What::site_suspended) + 1;
+inline constexpr int kKinds = static_cast<int>(What::transfer_fails) + 1;
 std::string_view to_string(What what);
 inline bool is_fault(What what) { return static_cast<int>(what) >= kFirstFault; }
 
@@ -79,6 +83,7 @@ struct Item {
   std::string text;          // kind of call, point of a crash, behaviour of a job
   int count = 1;             // jobs of a submission; times that a point is passed before the crash
   std::string person;
+  std::vector<std::string> datasets = {};  // that the jobs read
   bool pinned = false;       // the submission names its site
   bool requeue = false;
 
@@ -93,9 +98,18 @@ struct SitePlan {
   Milliseconds skew{0};
 };
 
+struct DatasetPlan {
+  std::string id;
+  std::int64_t bytes = 0;
+  int site = 0;              // where it lies at first
+};
+
 struct Plan {
   std::uint64_t seed = 0;
   std::vector<SitePlan> sites;
+  std::vector<DatasetPlan> datasets;
+  std::int64_t link_speed = 1;  // bytes a second, between any two sites
+  Seconds copies_last{0};    // what is brought to a site
   engine::EngineOptions options;
   Milliseconds length{0};    // then everything heals
   std::vector<Item> items;   // by time

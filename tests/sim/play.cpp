@@ -7,10 +7,9 @@
 #include "policies/rules/load.hpp"
 #include "tests/bottle/process.hpp"
 #include "tests/sim/auditor.hpp"
+#include "tests/sim/depot.hpp"
 #include "tests/sim/trace.hpp"
 #include "tests/sim/wire.hpp"
-
-#include <boost/asio/co_spawn.hpp>
 
 #include <algorithm>
 #include <list>
@@ -42,6 +41,13 @@ id = "P-MEMBER"
 effect = "permit"
 actions = ["intake", "place", "dispatch", "reroute"]
 when = [{attr = "site.status", op = "eq", value = "member"}]
+legal_basis = "the federation's agreement"
+owner = "o@example"
+[[rule]]
+id = "P-DATA"
+effect = "permit"
+actions = ["place", "stage_in", "dispatch", "reroute"]
+when = [{attr = "site.status", op = "eq", value = "member"}, {attr = "dataset.labels", op = "within", value = ["open"]}]
 legal_basis = "the federation's agreement"
 owner = "o@example"
 [[rule]]
@@ -80,6 +86,13 @@ class Play final : public ports::Accounts, public ports::Log {
       if (wrongs_.wrapper) sites_.at(site.id).model->cluster().set_wrapper(wrongs_.wrapper);
     }
     auditor_.allow_moves(plan.options.moves_per_thousand);
+    depot_.emplace(plan, Depot::Parts{.time = time_,
+                                      .random = random_,
+                                      .store = *store_,
+                                      .accounts = *this,
+                                      .log = *this,
+                                      .sites = sites_,
+                                      .auditor = auditor_});
     for (const auto& item : plan.items) schedule(item);
   }
   ~Play() override { end_process(); }
@@ -96,6 +109,8 @@ class Play final : public ports::Accounts, public ports::Log {
     played_.virtual_time = time_.now_monotonic().since_origin;
     played_.moves_begun = auditor_.moves_begun();
     played_.moves_made = auditor_.moves_made();
+    played_.transfers_made = depot_->moved();
+    played_.fired[static_cast<std::size_t>(What::transfer_fails)] = depot_->failed();
     played_.jobs = static_cast<std::int64_t>(auditor_.jobs().size());
     for (auto& [id, site] : sites_) {
       for (const auto& job : site.model->cluster().jobs()) played_.payloads += job.request.fenced ? job.payload_starts : 0;
@@ -244,6 +259,12 @@ class Play final : public ports::Accounts, public ports::Log {
           site.budget = site.plan.budget;
           end_process();
         });
+      case What::mover_silent:
+        fired(item.what);
+        depot_->silence(true);
+        return later(item, [this] { depot_->silence(false); });
+      case What::mover_killed: fired(item.what); return depot_->kill_movers();
+      case What::transfer_fails: return depot_->fail_next(item.n);
       case What::reply_lost:
       case What::reply_delayed:
       case What::reply_truncated:
@@ -348,6 +369,7 @@ class Play final : public ports::Accounts, public ports::Log {
       s.spec.time_limit = 300s;
       s.spec.requeue = wish.requeue;
       if (wish.pinned) s.spec.placement.sites.emplace_back(site_of(wish));
+      for (const auto& dataset : wish.datasets) s.spec.datasets.emplace_back(dataset);
       s.payload.script = "#!/bin/sh\n#model " + wish.text + "\n#model-out done\n";
       submissions.push_back(std::move(s));
     }
@@ -547,10 +569,10 @@ class Play final : public ports::Accounts, public ports::Log {
     stores_ = bottle::gated(*store_, gate_);
     if (wrongs_.stores) stores_ = wrongs_.stores(std::move(stores_));
     down_for_ = kDownAfterFailure;
-    process_ = std::make_unique<bottle::Process>(
-        bottle::Process::Parts{
-            .time = time_, .random = random_, .stores = *stores_, .accounts = *this, .log = *this, .gate = gate_},
-        std::move(options), std::move(setups));
+    bottle::Process::Parts parts{
+        .time = time_, .random = random_, .stores = *stores_, .accounts = *this, .log = *this, .gate = gate_};
+    depot_->open(parts, gate_, wrongs_);
+    process_ = std::make_unique<bottle::Process>(std::move(parts), std::move(options), std::move(setups));
     process_->engine().regulate(regulations());
     trace_.add("* the broker starts, life " + std::to_string(played_.lives));
     const auto started = process_->start();
@@ -567,6 +589,7 @@ class Play final : public ports::Accounts, public ports::Log {
     if (!process_) return;
     trace_.add("* the broker is dead");
     process_.reset();
+    depot_->close();
     stores_.reset();
     for (auto& client : clients_) client.answer.reset();
     cancels_.clear();
@@ -600,12 +623,7 @@ class Play final : public ports::Accounts, public ports::Log {
 
   template <class T>
   T read(async::Task<T> task) {
-    std::optional<Result<T>> answer;
-    boost::asio::co_spawn(time_.executor(), std::move(task),
-                          [&](const std::exception_ptr&, Result<T> r) { answer = std::move(r); });
-    time_.run_ready();
-    if (!answer || !*answer) throw std::runtime_error("the store does not answer: " + (answer ? answer->error().message : ""));
-    return std::move(**answer);
+    return bottle::read(time_, std::move(task));
   }
 
   void compare_store() { auditor_.compare(read(store_->events_after(0, 100'000)), read(store_->jobs({.limit = 10'000}))); }
@@ -617,6 +635,7 @@ class Play final : public ports::Accounts, public ports::Log {
     trace_.add("* everything heals");
     armed_.clear();
     after_submit_.clear();
+    depot_->heal();
     for (auto& [id, wire] : wires_) wire.faults.clear();
     if (process_) {
       for (const auto& [id, site] : sites_) (void)process_->start_asking(process_->engine().resume_site(SiteId(id)));
@@ -665,6 +684,8 @@ class Play final : public ports::Accounts, public ports::Log {
         },
         kToEnd, 30s);
     if (failed()) return;
+    if (!drive([this] { return depot_->at_rest(); }, kToBook, 60s) && !failed())
+      auditor_.violation("I18", "a transfer has no end");
     std::vector<UsageRecord> ledger;
     drive(
         [&] {
@@ -702,6 +723,7 @@ class Play final : public ports::Accounts, public ports::Log {
   Auditor auditor_;
   std::map<std::string, WireState> wires_;
   std::unique_ptr<store::SqliteStore> store_;
+  std::optional<Depot> depot_;
 
   std::map<std::pair<MonotonicTime, std::int64_t>, std::function<void()>> agenda_;
   std::int64_t planned_ = 0;

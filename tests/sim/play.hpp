@@ -2,6 +2,8 @@
 #pragma once
 // Plays a plan: the real engine, routing and store on a virtual clock, with model sites, until everything has healed and is over.
 
+#include "broker/ports/catalogue.hpp"
+#include "broker/ports/transfers.hpp"
 #include "tests/bottle/forwarding.hpp"
 #include "tests/sim/plan.hpp"
 
@@ -20,6 +22,8 @@ namespace hansa::sim {
 struct Wrongs {
   std::function<std::unique_ptr<bottle::Stores>(std::unique_ptr<bottle::Stores>)> stores;
   std::function<std::unique_ptr<ports::SiteConnector>(std::unique_ptr<ports::SiteConnector>)> connector;
+  std::function<std::unique_ptr<ports::TransferStore>(std::unique_ptr<ports::TransferStore>)> transfers;
+  std::function<std::unique_ptr<ports::CatalogueStore>(std::unique_ptr<ports::CatalogueStore>)> datasets;
   connectors::model::Wrapper wrapper;
 };
 
@@ -37,7 +41,7 @@ struct Played {
   std::map<std::string, std::int64_t> deaths;  // by crash point
   Milliseconds virtual_time{0};
   std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
-  std::int64_t moves_begun = 0, moves_made = 0;
+  std::int64_t moves_begun = 0, moves_made = 0, transfers_made = 0;
 };
 
 /// `log`: everything that happens, for people; null for none. `mistake`: null for the right broker.

@@ -113,13 +113,14 @@ void World::start() {
   }
   stores_ = bottle::gated(*store_, gate_);
   transfers_ = bottle::gated_transfers(*store_, gate_);
+  datasets_ = bottle::gated_catalogue(*store_, gate_);
   process_ = std::make_unique<bottle::Process>(bottle::Process::Parts{.time = time,
                                                                       .random = random,
                                                                       .stores = *stores_,
                                                                       .accounts = *people_,
                                                                       .log = *notebook_,
                                                                       .gate = gate_,
-                                                                      .datasets = store_.get(),
+                                                                      .datasets = datasets_.get(),
                                                                       .transfers = transfers_.get(),
                                                                       .data = data},
                                                options, std::move(setups));
@@ -175,20 +176,7 @@ std::vector<JobId> World::submit(int count, const Wish& wish) {
   return ids;
 }
 
-namespace {
-
-/// The inline store answers within one turn: no time passes, and no process is needed.
-template <class T>
-T read(simulation::VirtualScheduler& time, Task<T> task) {
-  std::optional<Result<T>> answer;
-  boost::asio::co_spawn(time.executor(), std::move(task), [&](const std::exception_ptr&, Result<T> r) { answer = std::move(r); });
-  time.run_ready();
-  REQUIRE(answer);
-  if (!*answer) FAIL(answer->error().message);
-  return std::move(**answer);
-}
-
-}  // namespace
+using bottle::read;
 
 namespace {
 const Principal kRoot{"local:root"};

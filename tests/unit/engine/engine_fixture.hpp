@@ -185,6 +185,7 @@ class World {
   std::shared_ptr<Gate> gate_;
   std::unique_ptr<bottle::Stores> stores_;
   std::unique_ptr<ports::TransferStore> transfers_;
+  std::unique_ptr<ports::CatalogueStore> datasets_;
   std::unique_ptr<bottle::Process> process_;
   UlidSource changes_{time, random};
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Data come to where jobs wait for them: once, whatever dies meanwhile, and only where the rules let them.
 #include "policies/routing/replay.hpp"
+#include "tests/bottle/fake_mover.hpp"
 #include "tests/unit/engine/engine_fixture.hpp"
-#include "tests/unit/engine/fake_mover.hpp"
 
 #include <algorithm>
 
@@ -69,7 +69,7 @@ struct Federation {
   Wish wish() { return {.sites = {"beta"}, .datasets = {"d"}}; }
 
   World w;
-  FakeMover mover;
+  bottle::FakeMover mover;
 };
 
 const domain::Replica* staged(World& w) {
@@ -278,7 +278,7 @@ TEST_CASE("a transfer whose link was taken away is in nobody's way but its own, 
   w.advance(50s);
   REQUIRE(f.mover.started.size() == 1);
   const auto link = w.data.links.extract({SiteId("alpha"), SiteId("beta")});
-  FakeMover other(w.time);
+  bottle::FakeMover other(w.time);
   w.data.links[{SiteId("gamma"), SiteId("beta")}] = {.mover = &other, .per_second = {10}};
   w.add_replica("d", "gamma", w.time.now_utc() + Seconds{30 * 86'400});
   w.restart();

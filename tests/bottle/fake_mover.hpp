@@ -11,7 +11,7 @@
 #include <map>
 #include <set>
 
-namespace hansa::engine::test {
+namespace hansa::bottle {
 
 class FakeMover final : public ports::Mover {
  public:
@@ -119,4 +119,4 @@ class FakeMover final : public ports::Mover {
   std::map<domain::TransferId, Work> works_;
 };
 
-}  // namespace hansa::engine::test
+}  // namespace hansa::bottle
