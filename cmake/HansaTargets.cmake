@@ -127,11 +127,12 @@ function(hansa_test_code target)
   hansa_precompile(${target} test)
 endfunction()
 
-# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [SEPARATE] [COSTLY_CASES]): one Catch2 executable, one CTest
-# test. OPTIMIZED: its own code runs long. COSTLY_CASES: so does each random case of its properties, or what is tagged [costly]: a
-# sanitizer's preset has fewer of the former and none of the latter.
+# hansa_test(NAME LABELS unit SOURCES ... USES ... [TIMEOUT seconds] [OPTIMIZED] [SEPARATE] [COSTLY_CASES] [APART tag]): one Catch2
+# executable, one CTest test. OPTIMIZED: its own code runs long. COSTLY_CASES: so does each random case of its properties, or what is tagged
+# [costly]: a sanitizer's preset has fewer of the former and none of the latter. APART: what has this tag is a CTest test of its own,
+# NAME_<tag>, beside the others.
 function(hansa_test name)
-  cmake_parse_arguments(T "OPTIMIZED;SEPARATE;COSTLY_CASES" "TIMEOUT" "LABELS;SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(T "OPTIMIZED;SEPARATE;COSTLY_CASES" "TIMEOUT;APART" "LABELS;SOURCES;USES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE hansa_flags ${T_USES} hansa_test_main)
   if(T_OPTIMIZED)
@@ -152,8 +153,15 @@ function(hansa_test name)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
-  add_test(NAME ${name} COMMAND ${name} ${left_out})
-  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} ENVIRONMENT "${environment}" ${cost})
+  set(tests ${name})
+  if(T_APART)
+    list(APPEND tests ${name}_${T_APART})
+    add_test(NAME ${name} COMMAND ${name} "~[${T_APART}]${left_out}")
+    add_test(NAME ${name}_${T_APART} COMMAND ${name} "[${T_APART}]${left_out}")
+  else()
+    add_test(NAME ${name} COMMAND ${name} ${left_out})
+  endif()
+  set_tests_properties(${tests} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT} ENVIRONMENT "${environment}" ${cost})
 endfunction()
 
 # hansa_fuzz(NAME_fuzz SOURCES ... USES ...): a libFuzzer program, built where its instrumentation is (the asan preset), and a CTest test

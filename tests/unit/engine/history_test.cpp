@@ -152,8 +152,8 @@ TEST_CASE("whatever happens, jobs run once and everything is known in the end", 
     history.check();
     for (const auto& [what, times] : history.seen) seen[what] += times;
   }
-  if (chosen != nullptr) return;
-  // A history in which nothing goes wrong proves nothing.
+  if (chosen != nullptr || last < 100) return;
+  // Many histories in which nothing goes wrong prove nothing.
   for (const auto* what : {"adopted", "attempt_resent", "attempt_sealed", "attempt_unknown", "attempt_seen_again",
                            "cancel_resolved", "held", "rejected"}) {
     INFO(what << " " << seen[what] << " times");

@@ -93,7 +93,7 @@ TEST_CASE("a restart begins no new minute of a site's budget") {
   w.check_budgets();
 }
 
-TEST_CASE("a crash at any commit loses nothing and runs nothing twice", "[engine]") {
+TEST_CASE("a crash at any commit loses nothing and runs nothing twice", "[engine][histories]") {
   std::int64_t writes = 0;
   {
     World w(two_of_two_cores());

@@ -271,7 +271,7 @@ struct Play {
 
 }  // namespace
 
-TEST_CASE("nothing is taken, placed or sent that the rules deny at that moment", "[engine][rules]") {
+TEST_CASE("nothing is taken, placed or sent that the rules deny at that moment", "[engine][rules][histories]") {
   const auto* chosen = std::getenv("HANSA_SEED");
   const std::uint64_t first = chosen == nullptr ? 1 : std::strtoull(chosen, nullptr, 10);
   const auto* many = std::getenv("HANSA_SEEDS");

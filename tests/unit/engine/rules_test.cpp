@@ -440,7 +440,7 @@ TEST_CASE("kept_there: each way out has its obligations", "[engine]") {
   }
 }
 
-TEST_CASE("a thousand decisions under rules are taken again after a restart, to the same bytes", "[engine]") {
+TEST_CASE("a thousand decisions under rules are taken again after a restart, to the same bytes", "[engine][costly]") {
   World w(unequal_sites());
   auto law = good_law();
   law.packs[0].text += "obligations = [\"keep_log_days:30\"]\n";

@@ -39,7 +39,7 @@ engine::RegisterFacts facts_of(const std::string& country) {
   return {fact(Attribute::site_country, country, VirtualScheduler::kStart)};
 }
 
-constexpr auto kLifetime = Seconds{7 * 86'400};
+constexpr auto kLifetime = Seconds{6 * 3'600};
 
 /// The dataset "d", 1,000 bytes, lies at alpha; jobs are for beta. A link of ten bytes a second leads there.
 struct Federation {
@@ -72,10 +72,10 @@ struct Federation {
   bottle::FakeMover mover;
 };
 
-const domain::Replica* staged(World& w) {
-  static domain::Dataset dataset;
-  dataset = w.dataset("d");
-  return dataset.replica_at(SiteId("beta"));
+std::optional<domain::Replica> staged(World& w) {
+  const auto dataset = w.dataset("d");
+  const auto* copy = dataset.replica_at(SiteId("beta"));
+  return copy == nullptr ? std::nullopt : std::optional(*copy);
 }
 
 }  // namespace
@@ -91,13 +91,13 @@ TEST_CASE("data that are missing come first, once for all who need them, and cou
   REQUIRE(on_way->size() == 1);
   CHECK(on_way->front().status.progress.bytes.value > 100);
   CHECK(on_way->front().transfer.from.path == "d");
-  CHECK(staged(w) == nullptr);
+  CHECK(!staged(w));
   const auto before = w.time.now_utc();
   REQUIRE(w.run_to_end(ids, 1h));
   for (const auto& id : ids) CHECK(w.state(id) == JobState::succeeded);
   CHECK(f.mover.started.size() == 1);
   CHECK(f.mover.moved_bytes == 1000);
-  REQUIRE(staged(w) != nullptr);
+  REQUIRE(staged(w));
   REQUIRE(staged(w)->verified);
   CHECK(staged(w)->root.str() == "stage");
   CHECK(staged(w)->verified->at > before);
@@ -152,7 +152,7 @@ TEST_CASE("a broker that dies finds its transfer again, at whichever write it di
       CHECK(f.mover.started.size() == 1);
       CHECK(f.mover.most_at_once == 1);
       CHECK(f.mover.moved_bytes == 1000);
-      REQUIRE(staged(w) != nullptr);
+      REQUIRE(staged(w));
       CHECK(staged(w)->verified);
     }
   }
@@ -194,7 +194,7 @@ TEST_CASE("a dataset that does not arrive whole holds the job with that reason, 
   CHECK(w.state(id) == JobState::held);
   CHECK(w.job(id).reason.message.find("beta CHECKSUM_MISMATCH") != std::string::npos);
   CHECK(f.mover.started.size() == 1);
-  CHECK(staged(w) == nullptr);
+  CHECK(!staged(w));
   how = TransferEnd::moved;
   REQUIRE(w.run_to_end({id}, 2h));
   CHECK(f.mover.started.size() == 2);
@@ -213,7 +213,7 @@ TEST_CASE("what nobody needs any more is stopped", "[engine]") {
   w.advance(10s);
   CHECK(f.mover.cancelled == f.mover.started);
   CHECK(w.ask(w.engine().transfers(DatasetId("d")))->empty());
-  CHECK(staged(w) == nullptr);
+  CHECK(!staged(w));
   REQUIRE(w.run_to_end({w.submit(f.wish())}, 1h));  // and may be needed again
   CHECK(f.mover.started.size() == 2);
 }
@@ -229,7 +229,7 @@ TEST_CASE("a label that comes while data are on their way turns them round", "[e
   CHECK(w.state(id) == JobState::held);
   CHECK(w.job(id).reason.message.find("beta RULES_DENY") != std::string::npos);
   CHECK(f.mover.cancelled == f.mover.started);
-  CHECK(staged(w) == nullptr);
+  CHECK(!staged(w));
 }
 
 TEST_CASE("data go by quota, by link and by folder, or the job is told what is missing", "[engine]") {
