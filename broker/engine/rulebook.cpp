@@ -143,6 +143,10 @@ const rules::Explanation& Hearing::stage_in(std::size_t number, const SiteId& si
       .first->second;
 }
 
+rules::Explanation Hearing::explained(const rules::Bound& place) const {
+  return routing::ruling(*in_force_->rules, bound_job_, place, bound_datasets_, rules::Told::all);
+}
+
 routing::RuledJob Hearing::ruled() const {
   routing::RuledJob ruled{.rules = &*in_force_->rules, .packs_hash = in_force_->packs_hash, .job = &job_, .datasets = {}};
   for (const auto& dataset : datasets_) ruled.datasets.push_back(&dataset);
@@ -207,8 +211,9 @@ Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& 
   const auto in_force = this->in_force();
   if (in_force->rules && !dossier.missing) {
     Sitting sitting(in_force, routing::ruling_time(now));
-    const auto& why = sitting.hear(person, spec, dossier).at(site, sitting.place(site));
-    if (why.code != rules::Code::permitted) return denial(why);
+    const auto& place = sitting.place(site);
+    auto& hearing = sitting.hear(person, spec, dossier);
+    if (hearing.at(site, place).code != rules::Code::permitted) return denial(hearing.explained(place));
   }
   if (auto reason = no_data(*in_force, spec, dossier, site, now))
     return fail(ErrorKind::permission_denied, reason->code, std::move(reason->message));

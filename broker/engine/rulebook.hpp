@@ -57,8 +57,11 @@ class Hearing {
 
   /// Why it may not; none: it may. `place`: what is known of the receiving one.
   [[nodiscard]] std::optional<rules::Explanation> denied(rules::Action action, const RegisterFacts& place) const;
-  /// May it be placed there and sent there? Asked once a site. `place` is the site's evidence, bound for the same second.
+  /// May it be placed there and sent there? Asked once a site: what a verdict needs to know. `place` is the site's evidence,
+  /// bound for the same second.
   const rules::Explanation& at(const SiteId& site, const rules::Bound& place);
+  /// The same with every fact.
+  [[nodiscard]] rules::Explanation explained(const rules::Bound& place) const;
   /// May the job's dataset of that number be brought there, or be taken from there?
   const rules::Explanation& stage_in(std::size_t number, const SiteId& site, const rules::Bound& place);
   [[nodiscard]] routing::RuledJob ruled() const;

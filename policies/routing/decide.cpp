@@ -59,7 +59,7 @@ class SiteCheck {
     for (const auto check :
          {&SiteCheck::requested, &SiteCheck::account, &SiteCheck::ever, &SiteCheck::ruled, &SiteCheck::data, &SiteCheck::drained,
           &SiteCheck::reachable, &SiteCheck::fresh, &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
-      if (auto refusal = (this->*check)()) return *refusal;
+      if (auto refusal = (this->*check)()) return std::move(*refusal);
     }
     return estimate();
   }
@@ -220,15 +220,13 @@ class SiteCheck {
 
   /// None as soon as one queue has a lesser obstacle than `bar`; otherwise what the queue nearest to taking it lacks.
   Refusal nearest_miss(Obstacle bar) const {
-    const auto& facts = view_.profile->facts();
     std::optional<QueueFit> nearest;
     std::size_t others = 0;
-    for (const auto* queue : queues_by_preference()) {
-      auto fit = fit_queue(facts, *queue, spec_);
+    for (const auto& [queue, fit] : fits()) {
       if (fit.obstacle < bar) return std::nullopt;
       if (fit.obstacle != bar) continue;
       if (nearest) ++others;
-      if (!nearest || fit.passed > nearest->passed) nearest = std::move(fit);
+      if (!nearest || fit.passed > nearest->passed) nearest = fit;
     }
     const auto taken = view_.profile->taken_at();
     if (!nearest && bar == Obstacle::permanent) return std::nullopt;
@@ -240,23 +238,26 @@ class SiteCheck {
     return refuse(bar, nearest->code, nearest->message, kSnapshot, taken);
   }
 
-  std::vector<const QueueFacts*> queues_by_preference() const {
-    std::vector<const QueueFacts*> queues;
-    for (const auto& queue : view_.profile->facts().queues) queues.push_back(&queue);
-    std::ranges::sort(queues, {}, [](const QueueFacts* queue) { return std::pair(!queue->is_default, queue->name); });
-    return queues;
+  /// Of its queues, the preferred one first.
+  const std::vector<std::pair<const QueueFacts*, QueueFit>>& fits() const {
+    if (fits_) return *fits_;
+    auto& fits = fits_.emplace();
+    const auto& facts = view_.profile->facts();
+    for (const auto& queue : facts.queues) fits.emplace_back(&queue, fit_queue(facts, queue, spec_));
+    std::ranges::sort(fits, {}, [](const auto& fit) { return std::tuple(!fit.first->is_default, std::cref(fit.first->name)); });
+    return fits;
   }
 
   Verdict estimate() const {
     const auto& profile = *view_.profile;
     const QueueFacts* best = nullptr;
     Seconds wait{0};
-    for (const auto* queue : queues_by_preference()) {
-      if (fit_queue(profile.facts(), *queue, spec_).obstacle != Obstacle::none) continue;
-      const auto start = profile.earliest_start(queue->name, spec_.resources, spec_.time_limit, input_.now);
+    for (const auto& [queue, fit] : fits()) {
+      if (fit.obstacle != Obstacle::none) continue;
+      const auto start = profile.earliest_time(*queue, spec_.resources, spec_.time_limit, input_.now);
       if (!start) continue;
-      const auto here = Seconds{std::max<std::int64_t>(to_unix_seconds(start->at) - to_unix_seconds(input_.now), 0)};
-      if (best == nullptr || here < wait) std::tie(best, wait) = std::tuple(queue, here);
+      const auto here = Seconds{std::max<std::int64_t>(to_unix_seconds(*start) - to_unix_seconds(input_.now), 0)};
+      if (best == nullptr || here < wait) std::tie(best, wait) = std::pair(queue, here);
     }
     if (best == nullptr) {  // only if taken room outlasts every prediction: a site that over-commits its nodes for ever
       return refuse(Obstacle::temporary, "NO_START_IN_SIGHT", "no start can be predicted in any of its queues", kSnapshot,
@@ -299,6 +300,7 @@ class SiteCheck {
   const DecisionInput& input_;
   const SiteView& view_;
   const domain::JobSpec& spec_;
+  mutable std::optional<std::vector<std::pair<const QueueFacts*, QueueFit>>> fits_;  // looked at by several checks
 };
 
 /// When the queue has let it through and its data are there, whichever is later; a site without an estimate is last.
@@ -349,6 +351,7 @@ domain::Decision decide(const DecisionInput& input) {
   domain::Decision decision;
   decision.at = input.now;
   if (input.ruled) decision.policy_hash = input.ruled->rules->hash();
+  decision.verdicts.reserve(input.sites.size());
   for (const auto& view : input.sites) decision.verdicts.push_back(SiteCheck(input, view).verdict());
   std::ranges::sort(decision.verdicts, {}, &Verdict::site);
 

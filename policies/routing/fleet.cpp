@@ -2,6 +2,7 @@
 #include "policies/routing/fleet.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace hansa::routing {
 namespace {
@@ -105,13 +106,20 @@ std::optional<Instant> Fleet::earliest(std::span<const std::uint32_t> candidates
     std::ranges::nth_element(opens, nth);
     return *nth;
   }
-  // Windows of one node never overlap, so the number of open windows is the number of nodes.
-  std::ranges::sort(opens);
-  std::ranges::sort(closes);
-  std::size_t open = 0;
-  auto close = closes.begin();
-  for (const auto at : opens) {
-    for (; close != closes.end() && *close < at; ++close) --open;
+  // Windows of one node never overlap, so the number of open windows is the number of nodes. Few of them are passed before enough
+  // are open: heaps give these in order, and leave the others as they are.
+  constexpr std::ranges::greater kLater;
+  std::ranges::make_heap(opens, kLater);
+  std::ranges::make_heap(closes, kLater);
+  const auto next = [&](std::vector<Instant>& instants) {
+    std::ranges::pop_heap(instants, kLater);
+    const auto at = instants.back();
+    instants.pop_back();
+    return at;
+  };
+  for (std::size_t open = 0; !opens.empty();) {
+    const auto at = next(opens);
+    for (; !closes.empty() && closes.front() < at; next(closes)) --open;
     if (++open == wanted) return at;
   }
   return std::nullopt;

@@ -39,6 +39,13 @@ std::optional<Instant> AvailabilityProfile::earliest(const QueueFacts& queue, co
   return fleet_.earliest(queue.nodes, demand, queue.backlog_until);
 }
 
+std::optional<UtcTime> AvailabilityProfile::earliest_time(const QueueFacts& queue, const domain::Resources& resources,
+                                                          Seconds time_limit, UtcTime not_before) const {
+  const auto demand = demand_at(facts_, resources, time_limit);
+  const auto at = demand ? earliest(queue, *demand, to_unix_seconds(not_before)) : std::nullopt;
+  return at ? std::optional(from_unix_seconds(*at)) : std::nullopt;
+}
+
 std::optional<Start> AvailabilityProfile::earliest_start(const QueueName& name, const domain::Resources& resources,
                                                          Seconds time_limit, UtcTime not_before) const {
   const auto* queue = facts_.find(name);

@@ -42,6 +42,9 @@ class AvailabilityProfile {
   /// schedule leaves free. None: the queue is unknown, or its usable nodes never hold the job.
   [[nodiscard]] std::optional<Start> earliest_start(const QueueName& queue, const domain::Resources& resources,
                                                     Seconds time_limit, UtcTime not_before) const;
+  /// The same without the nodes. `queue`: of facts().
+  [[nodiscard]] std::optional<UtcTime> earliest_time(const QueueFacts& queue, const domain::Resources& resources,
+                                                     Seconds time_limit, UtcTime not_before) const;
 
   /// Takes the room of that earliest start for the job, from then to its limit. `tag` names it for release().
   std::optional<Start> occupy(const Tag& tag, const QueueName& queue, const domain::Resources& resources, Seconds time_limit,

@@ -77,7 +77,7 @@ QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain
   const auto demand = demand_of(spec.resources, spec.time_limit);
   const auto& need = demand.per_node;
   const auto& model = spec.resources.gpu_model;
-  const auto name = "queue \"" + queue.name.str() + "\"";
+  const auto name = [&] { return "queue \"" + queue.name.str() + "\""; };
   int passed = 0;
   const auto never = [&](std::string code, std::string message) {
     return QueueFit{Obstacle::permanent, std::move(code), std::move(message), passed};
@@ -88,15 +88,15 @@ QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain
 
   if (queue.max_time && spec.time_limit > *queue.max_time) {
     return never("TIME_LIMIT_TOO_LONG",
-                 "needs " + format_duration(spec.time_limit) + "; " + name + " allows " + format_duration(*queue.max_time));
+                 "needs " + format_duration(spec.time_limit) + "; " + name() + " allows " + format_duration(*queue.max_time));
   }
   ++passed;
   if (queue.max_nodes && demand.nodes > *queue.max_nodes) {
-    return never("NODE_COUNT_NOT_ALLOWED", "needs " + count_of(demand.nodes, "node") + "; " + name + " allows at most " +
+    return never("NODE_COUNT_NOT_ALLOWED", "needs " + count_of(demand.nodes, "node") + "; " + name() + " allows at most " +
                                                std::to_string(*queue.max_nodes) + " a job");
   }
   if (demand.nodes < queue.min_nodes) {
-    return never("NODE_COUNT_NOT_ALLOWED", "needs " + count_of(demand.nodes, "node") + "; " + name +
+    return never("NODE_COUNT_NOT_ALLOWED", "needs " + count_of(demand.nodes, "node") + "; " + name() +
                                                " takes only jobs of at least " + std::to_string(queue.min_nodes));
   }
   ++passed;
@@ -108,27 +108,27 @@ QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain
       return entry.kind->room.gpus == 0 || (!model.empty() && entry.kind->gpu_model != model);
     });
     if (suitable.empty()) {
-      return never("NO_SUCH_GPU", "needs " + (model.empty() ? std::string("GPUs") : "GPUs of model " + model) + "; " + name +
+      return never("NO_SUCH_GPU", "needs " + (model.empty() ? std::string("GPUs") : "GPUs of model " + model) + "; " + name() +
                                       ": " + models_text(stock, model));
     }
     stock = std::move(suitable);
     ++passed;
     if (most(stock, &Room::gpus) < need.gpus) {
       return never("TOO_FEW_GPUS", "needs " + count_of(need.gpus, model.empty() ? "GPU" : model + " GPU") +
-                                       " on one node; no node of " + name + " has more than " +
+                                       " on one node; no node of " + name() + " has more than " +
                                        std::to_string(most(stock, &Room::gpus)));
     }
   }
   ++passed;
   if (most(stock, &Room::cores) < need.cores) {
     return never("TOO_FEW_CORES", "needs " + count_of(need.cores, "core") + " on one node; no " +
-                                      (need.gpus > 0 ? "suitable " : "") + "node of " + name + " has more than " +
+                                      (need.gpus > 0 ? "suitable " : "") + "node of " + name() + " has more than " +
                                       std::to_string(most(stock, &Room::cores)));
   }
   ++passed;
   if (most(stock, &Room::memory_mib) < need.memory_mib) {
     return never("TOO_LITTLE_MEMORY", "needs " + memory_text(need.memory_mib) + " on one node; no " +
-                                          (need.gpus > 0 ? "suitable " : "") + "node of " + name + " has more than " +
+                                          (need.gpus > 0 ? "suitable " : "") + "node of " + name() + " has more than " +
                                           memory_text(most(stock, &Room::memory_mib)));
   }
   ++passed;
@@ -139,16 +139,16 @@ QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain
     fitting += entry.count;
     if (entry.kind->usable) usable += entry.count;
   }
-  const auto wanted = "needs " + count_of(demand.nodes, "node") + " " + each_text(demand, model) + "; ";
+  const auto wanted = [&] { return "needs " + count_of(demand.nodes, "node") + " " + each_text(demand, model) + "; "; };
   if (fitting < demand.nodes) {
     return never("TOO_FEW_NODES",
-                 wanted + name + " has " + std::to_string(fitting) + " such, of " + count_of(total, "node") + " in all");
+                 wanted() + name() + " has " + std::to_string(fitting) + " such, of " + count_of(total, "node") + " in all");
   }
   ++passed;
-  if (!queue.up) return not_now("QUEUE_DOWN", name + " is closed and starts nothing now");
+  if (!queue.up) return not_now("QUEUE_DOWN", name() + " is closed and starts nothing now");
   ++passed;
   if (usable < demand.nodes) {
-    return not_now("TOO_FEW_NODES", wanted + "of the " + std::to_string(fitting) + " such nodes of " + name + " only " +
+    return not_now("TOO_FEW_NODES", wanted() + "of the " + std::to_string(fitting) + " such nodes of " + name() + " only " +
                                         std::to_string(usable) + (usable == 1 ? " is" : " are") + " in service now");
   }
   return {};

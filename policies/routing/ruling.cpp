@@ -10,13 +10,13 @@ namespace hansa::routing {
 UtcTime ruling_time(UtcTime now) { return std::chrono::floor<Seconds>(now); }
 
 rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& site,
-                          std::span<const rules::Bound> datasets) {
-  const bool placed = rules.decide(rules::Action::place, job, site, datasets).allowed();
-  const bool sent = !placed || rules.decide(rules::Action::dispatch, job, site, datasets).allowed();
-  auto why = rules::explain(rules, sent ? rules::Action::place : rules::Action::dispatch, job, site, datasets);
-  const bool any = std::ranges::any_of(rules.rules(), [](const rules::Rule& rule) { return !rule.obligations.empty(); });
-  if (placed && sent && any) {  // what goes with the sending binds as well
-    const auto sending = rules::explain(rules, rules::Action::dispatch, job, site, datasets);
+                          std::span<const rules::Bound> datasets, rules::Told told) {
+  auto why = rules::explain(rules, rules::Action::place, job, site, datasets, told);
+  if (why.code != rules::Code::permitted) return why;
+  if (!rules.decide(rules::Action::dispatch, job, site, datasets).allowed())
+    return rules::explain(rules, rules::Action::dispatch, job, site, datasets, told);
+  if (rules.any_obligations()) {  // what goes with the sending binds as well
+    const auto sending = rules::explain(rules, rules::Action::dispatch, job, site, datasets, told);
     why.obligations.insert(why.obligations.end(), sending.obligations.begin(), sending.obligations.end());
     std::ranges::sort(why.obligations);
     const auto twice = std::ranges::unique(why.obligations);
@@ -27,7 +27,7 @@ rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, 
 
 rules::Explanation stage_ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& place,
                                 const rules::Bound& dataset) {
-  return rules::explain(rules, rules::Action::stage_in, job, place, std::span(&dataset, 1));
+  return rules::explain(rules, rules::Action::stage_in, job, place, std::span(&dataset, 1), rules::Told::verdict);
 }
 
 domain::RuleVerdict rule_verdict(const rules::Explanation& ruling) {

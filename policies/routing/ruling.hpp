@@ -27,9 +27,9 @@ struct RuledJob {
 UtcTime ruling_time(UtcTime now);
 
 /// Whether the job may be placed there and, once placed, be sent: the first that is denied, or else the permit to place it,
-/// with the obligations of both.
+/// with the obligations of both. By default what a verdict needs of it.
 rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& site,
-                          std::span<const rules::Bound> datasets);
+                          std::span<const rules::Bound> datasets, rules::Told told = rules::Told::verdict);
 
 /// Whether one dataset may be brought there for this job; asked of the place that it is taken from as well.
 rules::Explanation stage_ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& place,

@@ -4,81 +4,54 @@
 #include "broker/core/time_text.hpp"
 #include "policies/rules/sentence.hpp"
 
+#include <iterator>
 #include <set>
 
 namespace hansa::rules {
 namespace {
 
-using Stand = RuleSet::Stand;
+/// `told`: of a verdict, name and effect.
+void add_rules(std::vector<AppliedRule>& to, const RuleSet& rules, const RuleBits& which, Told told) {
+  rules.each_rule(which, [&](std::size_t i) {
+    const auto& rule = rules.rules()[i];
+    to.push_back({.rule = rule.id, .effect = rule.effect, .pack = {}, .sentence = {}, .legal_basis = {}, .owner = {}});
+    if (told == Told::verdict) return;
+    auto& applied = to.back();
+    applied.pack = rules.written(i).pack;
+    applied.sentence = rules.written(i).sentence;
+    applied.legal_basis = rule.legal_basis;
+    applied.owner = rule.owner;
+  });
+}
 
 /// One question, about one dataset or none.
 class Question {
  public:
   Question(const RuleSet& rules, Action action, const Bound& job, const Bound& site, const Bound* dataset)
       : rules_(rules),
+        job_(job),
+        site_(site),
+        dataset_(dataset),
         facts_(job.evidence(), site.evidence(), dataset == nullptr ? nullptr : &dataset->evidence(), job.now()),
         stands_(rules.stands(action, job, site, dataset)) {}
 
-  void add_to(Explanation& out) const {
-    for (std::size_t i = 0; i < rules_.rules().size(); ++i) {
-      if (stands_.of_rule[i] == Stand::applies) add(out.applied, i);
-      if (matters_undecided(i)) add(out.undecided, i);
-      const bool binds = stands_.of_rule[i] == Stand::lifted && rule(i).effect == Effect::forbid;
-      if (binds || (stands_.of_rule[i] == Stand::applies && rule(i).effect == Effect::permit)) {
-        for (const auto& obligation : rule(i).obligations) {
-          if (std::ranges::find(out.obligations, obligation) == out.obligations.end()) out.obligations.push_back(obligation);
-        }
-      }
-    }
-    std::ranges::sort(out.obligations);
-    std::ranges::sort(out.applied, {}, &AppliedRule::rule);
-    add_facts(out);
-    if (stands_.code == Code::permitted) return;
-    add_lacking(out);
+  [[nodiscard]] const RuleBits& applied() const { return stands_.applies; }
+  /// Permits that apply and forbids that were lifted: their obligations bind.
+  [[nodiscard]] std::uint64_t binding(std::size_t word) const {
+    return (stands_.permits[word] & stands_.applies[word]) | (stands_.forbids[word] & stands_.lifted[word]);
+  }
+
+  void add_denial(Explanation& out, Told told) const {
+    const auto undecided = mattering_undecided();
+    add_rules(out.undecided, rules_, undecided, told);
+    add_lacking(out, undecided);
     add_conditions(out);
-  }
-
- private:
-  [[nodiscard]] const Rule& rule(std::size_t i) const { return rules_.rules()[i]; }
-  [[nodiscard]] const ValueSet& set(const std::string& id) const { return rules_.find_set(id); }
-  [[nodiscard]] FindSet sets() const {
-    return [this](const std::string& id) -> const ValueSet& { return set(id); };
-  }
-
-  /// A permit that is undecided counts only where no forbid already decides.
-  [[nodiscard]] bool matters_undecided(std::size_t i) const {
-    if (stands_.of_rule[i] != Stand::undecided || stands_.code != Code::evidence_missing) return false;
-    const bool any_forbid = std::ranges::any_of(
-        indices(), [&](std::size_t k) { return rule(k).effect == Effect::forbid && stands_.of_rule[k] == Stand::undecided; });
-    return !any_forbid || rule(i).effect == Effect::forbid;
-  }
-
-  [[nodiscard]] std::vector<std::size_t> indices() const {
-    std::vector<std::size_t> all(rules_.rules().size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-    return all;
-  }
-
-  void add(std::vector<AppliedRule>& to, std::size_t i) const {
-    const auto& pack = rules_.pack_of(i);
-    AppliedRule applied{rule(i).id,        rule(i).effect,      pack.id + " " + pack.version,
-                        sentence(rule(i)), rule(i).legal_basis, rule(i).owner};
-    if (std::ranges::find(to, applied) == to.end()) to.push_back(std::move(applied));
-  }
-
-  template <typename Each>
-  static void each_attribute(const Clause& clause, Each each) {
-    each(clause.attribute);
-    if (clause.other) each(*clause.other);
   }
 
   void add_facts(Explanation& out) const {
     std::set<Attribute> asked;
-    for (const auto i : indices()) {
-      if (stands_.of_rule[i] == Stand::not_asked) continue;
-      for (const auto* clauses : {&rule(i).when, &rule(i).unless}) {
-        for (const auto& clause : *clauses) each_attribute(clause, [&](Attribute a) { asked.insert(a); });
-      }
+    for (std::size_t i = 0; i < rules_.rules().size(); ++i) {
+      if (stands_.of_rule(i) != RuleSet::Stand::not_asked) each_attribute(i, [&](Attribute a) { asked.insert(a); });
     }
     for (const auto attribute : asked) {
       const auto found = facts_.find(attribute);
@@ -93,18 +66,51 @@ class Question {
     }
   }
 
-  void add_lacking(Explanation& out) const {
-    std::set<Attribute> lacking;
-    for (const auto i : indices()) {
-      if (!matters_undecided(i)) continue;
-      for (const auto* clauses : {&rule(i).when, &rule(i).unless}) {
-        for (const auto& clause : *clauses) {
-          each_attribute(clause, [&](Attribute a) {
-            if (facts_.find(a).state != FactState::known) lacking.insert(a);
-          });
-        }
-      }
+  [[nodiscard]] std::string lacking_text(const std::vector<Attribute>& lacking) const {
+    std::vector<std::string> parts;
+    for (const auto attribute : lacking)
+      parts.push_back(std::string(record_of(attribute).name) + " (" + std::string(to_string(facts_.find(attribute).state)) + ")");
+    return conjunction(parts);
+  }
+
+ private:
+  using Numbers = std::span<const std::uint32_t>;  // of clauses
+
+  [[nodiscard]] const Rule& rule(std::size_t i) const { return rules_.rules()[i]; }
+  [[nodiscard]] Truth truth_of(std::uint32_t clause) const { return rules_.truth_of(clause, job_, site_, dataset_); }
+
+  /// A permit that is undecided counts only where no forbid already decides.
+  [[nodiscard]] RuleBits mattering_undecided() const {
+    RuleBits matters{};
+    if (stands_.code != Code::evidence_missing) return matters;
+    bool any_forbid = false;
+    for (std::size_t word = 0; word < rules_.words(); ++word) {
+      matters[word] = stands_.undecided[word] & stands_.forbids[word];
+      any_forbid = any_forbid || matters[word] != 0;
     }
+    return any_forbid ? matters : stands_.undecided;
+  }
+
+  template <typename Each>
+  static void each_attribute(const Clause& clause, Each each) {
+    each(clause.attribute);
+    if (clause.other) each(*clause.other);
+  }
+
+  template <typename Each>
+  void each_attribute(std::size_t i, Each each) const {
+    for (const auto* clauses : {&rule(i).when, &rule(i).unless}) {
+      for (const auto& clause : *clauses) each_attribute(clause, each);
+    }
+  }
+
+  void add_lacking(Explanation& out, const RuleBits& undecided) const {
+    std::set<Attribute> lacking;
+    rules_.each_rule(undecided, [&](std::size_t i) {
+      each_attribute(i, [&](Attribute a) {
+        if (facts_.find(a).state != FactState::known) lacking.insert(a);
+      });
+    });
     out.lacking.assign(lacking.begin(), lacking.end());
   }
 
@@ -125,21 +131,31 @@ class Question {
   }
 
   /// The clauses of `clauses` that do not hold.
-  [[nodiscard]] std::vector<Condition> failing(const Rule& of, const std::vector<Clause>& clauses) const {
+  [[nodiscard]] std::vector<Condition> failing(std::size_t of, Numbers clauses) const {
     std::vector<Condition> conditions;
-    for (const auto& clause : clauses) {
-      if (truth_of(clause, facts_, sets()) != Truth::yes) conditions.push_back({of.id, sentence(clause), found_text(clause)});
+    for (const auto clause : clauses) {
+      if (truth_of(clause) != Truth::yes)
+        conditions.push_back({rule(of).id, rules_.sentence_of(clause), found_text(rules_.clause(clause))});
     }
     return conditions;
   }
 
+  [[nodiscard]] bool all_hold(Numbers clauses) const {
+    return std::ranges::all_of(clauses, [this](std::uint32_t clause) { return truth_of(clause) == Truth::yes; });
+  }
+  /// All of its `unless` hold.
+  [[nodiscard]] bool is_lifted(std::size_t i) const {
+    const auto& unless = rules_.written(i).unless;
+    return !unless.empty() && all_hold(unless);
+  }
+
   /// What would make `permit` apply.
-  [[nodiscard]] std::vector<Condition> missing_for(const Rule& permit) const {
-    auto conditions = failing(permit, permit.when);
-    if (!permit.unless.empty() && failing(permit, permit.unless).empty()) {
+  [[nodiscard]] std::vector<Condition> missing_for(std::size_t permit) const {
+    auto conditions = failing(permit, rules_.written(permit).when);
+    if (is_lifted(permit)) {
       std::vector<std::string> parts;
-      for (const auto& clause : permit.unless) parts.push_back(sentence(clause));
-      conditions.push_back({permit.id, "it is not so that " + conjunction(parts), "it is so"});
+      for (const auto clause : rules_.written(permit).unless) parts.push_back(rules_.sentence_of(clause));
+      conditions.push_back({rule(permit).id, "it is not so that " + conjunction(parts), "it is so"});
     }
     return conditions;
   }
@@ -151,64 +167,73 @@ class Question {
     std::size_t conditions = 0;  // all that missing_for() has
     friend auto operator<=>(const Distance&, const Distance&) = default;
   };
-  [[nodiscard]] Distance distance_to(const Rule& permit) const {
+  /// Of `permit`, if it is nearer than `nearest`: most are not, which shows early.
+  [[nodiscard]] std::optional<Distance> nearer(std::size_t permit, const Distance& nearest) const {
     Distance distance;
-    for (const auto& clause : permit.when) {
-      const auto truth = truth_of(clause, facts_, sets());
+    for (const auto number : rules_.written(permit).when) {
+      const auto truth = truth_of(number);
       if (truth == Truth::yes) continue;
+      const auto asked = rules_.clause(number).attribute;
+      const bool of_data = asked == Attribute::dataset_labels || asked == Attribute::project_labels;
       ++distance.conditions;
-      const bool of_data = clause.attribute == Attribute::dataset_labels || clause.attribute == Attribute::project_labels;
       if (of_data && truth == Truth::no) ++distance.other_kinds;
+      if (distance >= nearest) return std::nullopt;
     }
-    const bool lifted = !permit.unless.empty() && std::ranges::all_of(permit.unless, [&](const Clause& clause) {
-      return truth_of(clause, facts_, sets()) == Truth::yes;
-    });
-    if (lifted) ++distance.conditions;
-    return distance;
+    if (is_lifted(permit)) ++distance.conditions;
+    return distance < nearest ? std::optional(distance) : std::nullopt;
+  }
+
+  [[nodiscard]] bool permitted() const {
+    for (std::size_t word = 0; word < rules_.words(); ++word) {
+      if ((stands_.permits[word] & stands_.applies[word]) != 0) return true;
+    }
+    return false;
   }
 
   void add_conditions(Explanation& out) const {
-    std::vector<Condition> needed;
-    bool permitted = false;
-    const Rule* nearest = nullptr;
-    Distance nearest_distance;
-    for (const auto i : indices()) {
-      const auto stand = stands_.of_rule[i];
-      if (stand == Stand::not_asked) continue;
-      if (rule(i).effect == Effect::permit) {
-        permitted = permitted || stand == Stand::applies;
-        if (permitted) continue;  // another permit is not what it lacks
-        const auto distance = distance_to(rule(i));
-        if (nearest == nullptr || distance < nearest_distance) {
-          nearest = &rule(i);
-          nearest_distance = distance;
-        }
-      } else if (stand == Stand::applies || stand == Stand::undecided) {
-        auto lifts = failing(rule(i), rule(i).unless);
-        if (stand == Stand::undecided && rule(i).unless.empty()) lifts = unknown_parts(rule(i));
-        if (lifts.empty()) return;  // nothing lifts this one
-        needed.insert(needed.end(), lifts.begin(), lifts.end());
-      }
+    std::vector<Condition> lifts;
+    bool can_be_lifted = true;
+    auto held = stands_.applies;
+    for (std::size_t word = 0; word < rules_.words(); ++word)
+      held[word] = stands_.forbids[word] & (stands_.applies[word] | stands_.undecided[word]);
+    rules_.each_rule(held, [&](std::size_t i) {
+      if (!can_be_lifted) return;
+      const bool undecided = stands_.of_rule(i) == RuleSet::Stand::undecided;
+      auto lift = undecided && rule(i).unless.empty() ? unknown_parts(i) : failing(i, rules_.written(i).unless);
+      can_be_lifted = !lift.empty();
+      std::ranges::move(lift, std::back_inserter(lifts));
+    });
+    if (!can_be_lifted) return;
+    if (!permitted()) {  // else another permit is not what it lacks
+      std::optional<std::size_t> nearest;
+      Distance distance{.other_kinds = SIZE_MAX, .conditions = SIZE_MAX};
+      rules_.each_rule(stands_.permits, [&](std::size_t i) {
+        const auto found = nearer(i, distance);
+        if (!found) return;
+        nearest = i;
+        distance = *found;
+      });
+      if (!nearest) return;
+      out.allowed_if = missing_for(*nearest);
     }
-    if (!permitted) {
-      if (nearest == nullptr) return;
-      auto lacks = missing_for(*nearest);
-      needed.insert(needed.begin(), std::make_move_iterator(lacks.begin()), std::make_move_iterator(lacks.end()));
-    }
-    out.allowed_if = std::move(needed);
+    std::ranges::move(lifts, std::back_inserter(out.allowed_if));
   }
 
   /// Of a forbid without `unless`: what would have to be known, and otherwise.
-  [[nodiscard]] std::vector<Condition> unknown_parts(const Rule& forbid) const {
+  [[nodiscard]] std::vector<Condition> unknown_parts(std::size_t forbid) const {
     std::vector<Condition> conditions;
-    for (const auto& clause : forbid.when) {
-      if (truth_of(clause, facts_, sets()) == Truth::unknown)
-        conditions.push_back({forbid.id, "it is not so that " + sentence(clause), found_text(clause)});
+    for (const auto clause : rules_.written(forbid).when) {
+      if (truth_of(clause) == Truth::unknown)
+        conditions.push_back(
+            {rule(forbid).id, "it is not so that " + rules_.sentence_of(clause), found_text(rules_.clause(clause))});
     }
     return conditions;
   }
 
   const RuleSet& rules_;
+  const Bound& job_;
+  const Bound& site_;
+  const Bound* dataset_;
   FactView facts_;
   RuleSet::Stands stands_;
 };
@@ -230,27 +255,24 @@ std::string conditions_text(const std::vector<Condition>& conditions) {
   return conjunction(parts);
 }
 
-std::string sentence_for(const Explanation& why, Action action) {
-  const auto what = std::string(to_string(action)) + (why.dataset.empty() ? "" : " of dataset " + why.dataset);
-  std::string text;
+std::string subject_of(const Explanation& why, Action action) {
+  return std::string(to_string(action)) + (why.dataset.empty() ? "" : " of dataset " + why.dataset);
+}
+
+std::string sentence_of_denial(const Explanation& why, Action action, const RuleSet& rules, const Question& question) {
+  auto text = subject_of(why, action);
   switch (why.code) {
-    case Code::permitted: return what + " is permitted by " + names_of(why.applied, Effect::permit) + ".";
-    case Code::no_permit: text = what + " is denied: no rule permits it."; break;
+    case Code::permitted: break;
+    case Code::no_permit: text += " is denied: no rule permits it."; break;
     case Code::forbidden:
-      text = what + " is forbidden by " + names_of(why.applied, Effect::forbid) + ":";
-      for (const auto& rule : why.applied) {
-        if (rule.effect == Effect::forbid) text += " " + rule.sentence;
-      }
+      text += " is forbidden by " + names_of(why.applied, Effect::forbid) + ":";
+      rules.each_rule(question.applied(), [&](std::size_t i) {
+        if (rules.rules()[i].effect == Effect::forbid) text += " " + rules.written(i).sentence;
+      });
       break;
-    case Code::evidence_missing: {
-      std::vector<std::string> lacking;
-      for (const auto& fact : why.facts) {
-        if (std::ranges::find(why.lacking, fact.attribute) != why.lacking.end())
-          lacking.push_back(std::string(record_of(fact.attribute).name) + " (" + std::string(to_string(fact.state)) + ")");
-      }
-      text = what + " is denied because evidence is missing: " + conjunction(lacking) + ".";
+    case Code::evidence_missing:
+      text += " is denied because evidence is missing: " + question.lacking_text(why.lacking) + ".";
       break;
-    }
   }
   if (!why.allowed_if.empty()) return text + " It would be allowed if " + conditions_text(why.allowed_if) + ".";
   return text + (why.code == Code::forbidden ? " Nothing would lift that here." : "");
@@ -271,22 +293,50 @@ Json to_json(const std::vector<AppliedRule>& rules) {
 
 }  // namespace
 
-Explanation explain(const RuleSet& rules, Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets) {
+Explanation explain(const RuleSet& rules, Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets,
+                    Told told) {
   Explanation why;
   const auto verdict = rules.decide(action, job, site, datasets);
   why.code = verdict.code;
-  why.policy_hash = rules.hash();
+  if (told == Told::all) why.policy_hash = rules.hash();
+
+  // Of a denial the dataset that it is about; else all of them.
+  std::vector<const Bound*> asked;
   if (datasets.empty()) {
-    Question(rules, action, job, site, nullptr).add_to(why);
+    asked.push_back(nullptr);
   } else if (verdict.dataset == kNoDataset) {
-    for (const auto& dataset : datasets) Question(rules, action, job, site, &dataset).add_to(why);
+    for (const auto& dataset : datasets) asked.push_back(&dataset);
   } else {
     const auto& dataset = datasets[verdict.dataset];
     const auto id = find_fact(dataset.evidence(), Attribute::dataset_id, dataset.now());
     why.dataset = id.state == FactState::known ? text_of(id.fact->value) : "number " + std::to_string(verdict.dataset + 1);
-    Question(rules, action, job, site, &dataset).add_to(why);
+    asked.push_back(&dataset);
   }
-  why.sentence = sentence_for(why, action);
+  RuleBits applied{}, binding{};
+  for (const auto* dataset : asked) {
+    const Question question(rules, action, job, site, dataset);
+    for (std::size_t word = 0; word < rules.words(); ++word) {
+      applied[word] |= question.applied()[word];
+      binding[word] |= question.binding(word);
+    }
+    if (told == Told::all) question.add_facts(why);
+    if (verdict.allowed()) continue;
+    add_rules(why.applied, rules, applied, told);
+    question.add_denial(why, told);
+    why.sentence = sentence_of_denial(why, action, rules, question);
+  }
+  if (rules.any_obligations()) {
+    std::set<std::string> obligations;
+    rules.each_rule(binding, [&](std::size_t i) {
+      const auto& with = rules.rules()[i].obligations;
+      obligations.insert(with.begin(), with.end());
+    });
+    why.obligations.assign(obligations.begin(), obligations.end());
+  }
+  if (!verdict.allowed()) return why;
+  add_rules(why.applied, rules, applied, told);
+  if (told == Told::all)
+    why.sentence = subject_of(why, action) + " is permitted by " + names_of(why.applied, Effect::permit) + ".";
   return why;
 }
 

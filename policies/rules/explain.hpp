@@ -49,8 +49,13 @@ struct Explanation {
   friend bool operator==(const Explanation&, const Explanation&) = default;
 };
 
+/// How much of it. `verdict`, for every site of every decision: the code, the dataset, which rules (AppliedRule: name and
+/// effect), what evidence lacks, obligations, and of a denial the sentence.
+enum class Told : std::uint8_t { all, verdict };
+
 /// Of RuleSet::decide with the same arguments.
-Explanation explain(const RuleSet& rules, Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets);
+Explanation explain(const RuleSet& rules, Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets,
+                    Told told = Told::all);
 
 Json to_json(const Explanation& explanation);
 

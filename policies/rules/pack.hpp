@@ -4,6 +4,7 @@
 
 #include "policies/rules/facts.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,9 @@
 #include <vector>
 
 namespace hansa::rules {
+
+/// Of one pack, and of all packs of a broker together.
+inline constexpr std::size_t kMostRules = 4096;
 
 /// "site.country in_set EEA@2026-01". Exactly one of `values`, `set` and `other` is given.
 struct Clause {

@@ -11,8 +11,6 @@ namespace hansa::rules {
 
 /// A pack may be so long; a longer file is something else.
 inline constexpr std::size_t kMostPackBytes = std::size_t{4} << 20;
-/// Of one pack, and of all packs of a broker together.
-inline constexpr std::size_t kMostRules = 4096;
 
 /// Errors: TOML_SYNTAX, BAD_RULE_PACK; faults with where = "file:line: key". Whether the rules make sense is for check.hpp.
 Result<Pack> parse_pack(std::string_view text, std::string_view file);

@@ -2,9 +2,10 @@
 #include "policies/rules/rule_set.hpp"
 
 #include "policies/rules/canonical.hpp"
-#include "policies/rules/parse_pack.hpp"
+#include "policies/rules/sentence.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace hansa::rules {
 namespace {
@@ -12,13 +13,18 @@ namespace {
 // The sections of Bound::words_.
 enum Section : std::size_t { when_false, when_unknown, unless_false, unless_unknown, in_effect };
 constexpr std::size_t kSections = 4;
-constexpr std::size_t kMostWords = kMostRules / 64;
 
 void set_bit(std::uint64_t* words, std::size_t i) { words[i / 64] |= std::uint64_t{1} << (i % 64); }
 bool bit(const std::uint64_t* words, std::size_t i) { return (words[i / 64] >> (i % 64) & 1U) != 0; }
 
 void unite(std::uint64_t* into, const std::uint64_t* from, std::size_t words) {
   for (std::size_t i = 0; i < words; ++i) into[i] |= from[i];
+}
+
+/// Clauses that say the same are neither before nor after one another, whatever their lines (same()).
+bool is_before(const Clause* a, const Clause* b) {
+  const auto key = [](const Clause& c) { return std::tie(c.attribute, c.op, c.values, c.set, c.other); };
+  return key(*a) < key(*b);
 }
 
 bool is_in_effect(const Rule& rule, const Pack& pack, UtcTime now) {
@@ -37,42 +43,74 @@ struct RuleSet::Judged {
   std::uint64_t applies = 0, undecided = 0, lifted = 0;
 };
 
+void RuleSet::compile_clauses() {
+  std::map<const Clause*, std::uint32_t, decltype(&is_before)> known(&is_before);
+  const auto number_of = [&](const Clause& clause) {
+    const auto [there, added] = known.emplace(&clause, static_cast<std::uint32_t>(clauses_.size()));
+    if (added) {
+      clauses_.push_back({.clause = &clause,
+                          .sentence = sentence(clause),
+                          .subject = record_of(clause.attribute).subject,
+                          .cross = kNoCross,
+                          .rules = std::vector<std::uint64_t>(2 * width_)});
+    }
+    return there->second;
+  };
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const auto& rule = rules_[i];
+    Written written{.sentence = sentence(rule), .pack = pack_of(i).id + " " + pack_of(i).version, .when = {}, .unless = {}};
+    for (const auto& clause : rule.when) {
+      written.when.push_back(number_of(clause));
+      set_bit(clauses_[written.when.back()].rules.data(), i);
+    }
+    for (const auto& clause : rule.unless) {
+      written.unless.push_back(number_of(clause));
+      set_bit(clauses_[written.unless.back()].rules.data() + width_, i);
+    }
+    any_obligations_ = any_obligations_ || !rule.obligations.empty();
+    written_.push_back(std::move(written));
+  }
+  for (std::uint32_t i = 0; i < clauses_.size(); ++i) {
+    const auto& clause = *clauses_[i].clause;
+    if (!clause.other) continue;
+    clauses_[i].cross = cross_.size();
+    cross_.push_back({.clause = i, .seen_place = place_of(clause.attribute), .with_place = place_of(*clause.other)});
+  }
+}
+
+std::size_t RuleSet::place_of(Attribute compared) {
+  const auto there = std::ranges::find(compared_, compared);
+  if (there != compared_.end()) return static_cast<std::size_t>(there - compared_.begin());
+  compared_.push_back(compared);
+  return compared_.size() - 1;
+}
+
 void RuleSet::compile_tables() {
   const auto sets = [this](const std::string& id) -> const ValueSet& { return find_set(id); };
-  std::vector<const Clause*> clauses;
-  for (const auto& rule : rules_) {
-    for (const auto& clause : rule.when) clauses.push_back(&clause);
-    for (const auto& clause : rule.unless) clauses.push_back(&clause);
-  }
   for (const auto& record : vocabulary()) {
-    const auto asks = [&](const Clause& clause) { return clause.attribute == record.attribute && !clause.other; };
-    if (std::ranges::none_of(clauses, [&](const Clause* clause) { return asks(*clause); })) continue;
+    std::vector<std::uint32_t> numbers;
+    std::vector<const Clause*> clauses;
+    for (std::uint32_t i = 0; i < clauses_.size(); ++i) {
+      const auto& clause = *clauses_[i].clause;
+      if (clause.attribute != record.attribute || clause.other) continue;
+      numbers.push_back(i);
+      clauses.push_back(&clause);
+    }
+    if (numbers.empty()) continue;
     Table table{.attribute = record.attribute,
                 .domain = Domain(record.attribute, clauses, sets),
                 .cells = {},
-                .several = {},
+                .clauses = {},
                 .asking = std::vector<std::uint64_t>(2 * width_)};
     if (!is_several(record.type)) table.cells.resize(table.domain.cells() * 2 * width_);
-    const auto add = [&](const Clause& clause, std::size_t rule, bool in_unless) {
-      if (!asks(clause)) return;
-      const auto section = in_unless ? width_ : 0;
-      set_bit(table.asking.data() + section, rule);
-      auto named = table.domain.named_by(clause, sets);
-      if (is_several(record.type)) {
-        auto there =
-            std::ranges::find_if(table.several, [&](const auto& other) { return other.op == clause.op && other.named == named; });
-        if (there == table.several.end())
-          there = table.several.insert(there, {clause.op, std::move(named), std::vector<std::uint64_t>(2 * width_)});
-        set_bit(there->rules.data() + section, rule);
-        return;
+    for (const auto number : numbers) {
+      const auto& rules = clauses_[number].rules;
+      auto named = table.domain.named_by(*clauses_[number].clause, sets);
+      unite(table.asking.data(), rules.data(), 2 * width_);
+      for (std::size_t cell = 0; !table.cells.empty() && cell < named.size(); ++cell) {
+        if (!named.test(cell)) unite(table.cells.data() + cell * 2 * width_, rules.data(), 2 * width_);
       }
-      for (std::size_t cell = 0; cell < named.size(); ++cell) {
-        if (!named.test(cell)) set_bit(table.cells.data() + cell * 2 * width_ + section, rule);
-      }
-    };
-    for (std::size_t i = 0; i < rules_.size(); ++i) {
-      for (const auto& clause : rules_[i].when) add(clause, i, false);
-      for (const auto& clause : rules_[i].unless) add(clause, i, true);
+      table.clauses.push_back({.clause = number, .named = std::move(named)});
     }
     tables_.push_back(std::move(table));
   }
@@ -95,31 +133,7 @@ void RuleSet::compile_masks() {
       // What asks nothing about a dataset permits none, but may well forbid.
       if (about_datasets || rule.effect == Effect::forbid) set_bit(masks[1].data(), i);
     }
-    for (const auto& clause : rule.when) add_compared(clause, i, false);
-    for (const auto& clause : rule.unless) add_compared(clause, i, true);
   }
-}
-
-void RuleSet::add_compared(const Clause& clause, std::size_t rule, bool in_unless) {
-  if (!clause.other) return;
-  const auto place = [this](Attribute attribute) {
-    const auto there = std::ranges::find(compared_, attribute);
-    if (there != compared_.end()) return static_cast<std::size_t>(there - compared_.begin());
-    compared_.push_back(attribute);
-    return compared_.size() - 1;
-  };
-  auto there = std::ranges::find_if(cross_, [&](const CrossClause& other) {
-    return other.seen == clause.attribute && other.with == *clause.other && other.op == clause.op;
-  });
-  if (there == cross_.end()) {
-    there = cross_.insert(there, {.seen = clause.attribute,
-                                  .with = *clause.other,
-                                  .op = clause.op,
-                                  .seen_place = place(clause.attribute),
-                                  .with_place = place(*clause.other),
-                                  .rules = std::vector<std::uint64_t>(2 * width_)});
-  }
-  set_bit(there->rules.data() + (in_unless ? width_ : 0), rule);
 }
 
 Result<RuleSet> RuleSet::compile(std::vector<Pack> packs) {
@@ -164,6 +178,7 @@ Result<RuleSet> RuleSet::compile(std::vector<Pack> packs) {
   }
   set.hash_ = policy_hash(set.packs_);
   set.width_ = (set.rules_.size() + 63) / 64;
+  set.compile_clauses();
   set.compile_tables();
   set.compile_masks();
   return set;
@@ -173,6 +188,7 @@ Bound RuleSet::bind(Subject subject, const Evidence& evidence, UtcTime now) cons
   Bound bound;
   bound.evidence_ = &evidence;
   bound.now_ = now;
+  bound.truths_.resize(clauses_.size(), Truth::unknown);
   bound.words_.resize((kSections + (subject == Subject::job ? 1 : 0)) * width_);
   auto* words = bound.words_.data();
   const Fact clock{Attribute::now, now, Source::clock, now};
@@ -188,14 +204,18 @@ Bound RuleSet::bind(Subject subject, const Evidence& evidence, UtcTime now) cons
     if (const auto* several = std::get_if<std::vector<std::string>>(&found.fact->value)) {
       Bits values(table.domain.cells());
       for (const auto& value : *several) values.set(table.domain.cell_of_text(value));
-      for (const auto& clause : table.several) {
-        if (holds(clause.op, values, clause.named)) continue;
-        unite(words + when_false * width_, clause.rules.data(), width_);
-        unite(words + unless_false * width_, clause.rules.data() + width_, width_);
+      for (const auto& [number, named] : table.clauses) {
+        const auto& known = clauses_[number];
+        const bool so = holds(known.clause->op, values, named);
+        bound.truths_[number] = so ? Truth::yes : Truth::no;
+        if (so) continue;
+        unite(words + when_false * width_, known.rules.data(), width_);
+        unite(words + unless_false * width_, known.rules.data() + width_, width_);
       }
       continue;
     }
     const auto cell = table.domain.cell_of(found.fact->value);
+    for (const auto& [number, named] : table.clauses) bound.truths_[number] = named.test(cell) ? Truth::yes : Truth::no;
     const auto* falsified = table.cells.data() + cell * 2 * width_;
     unite(words + when_false * width_, falsified, width_);
     unite(words + unless_false * width_, falsified + width_, width_);
@@ -214,8 +234,7 @@ Bound RuleSet::bind(Subject subject, const Evidence& evidence, UtcTime now) cons
   return bound;
 }
 
-void RuleSet::add_cross(std::uint64_t* words, const Bound& job, const Bound& site, const Bound* dataset) const {
-  if (cross_.empty()) return;
+Truth RuleSet::truth_of(const CrossClause& cross, const Bound& job, const Bound& site, const Bound* dataset) const {
   const Value now = job.now_;
   const auto value_of = [&](Attribute attribute, std::size_t place) -> const Value* {
     if (attribute == Attribute::now) return &now;
@@ -226,13 +245,21 @@ void RuleSet::add_cross(std::uint64_t* words, const Bound& job, const Bound& sit
     }
     return nullptr;
   };
-  for (const auto& clause : cross_) {
-    const auto* seen = value_of(clause.seen, clause.seen_place);
-    const auto* with = value_of(clause.with, clause.with_place);
-    const bool known = seen != nullptr && with != nullptr;
-    if (known && compare(clause.op, *seen, *with)) continue;
-    unite(words + (known ? when_false : when_unknown) * width_, clause.rules.data(), width_);
-    unite(words + (known ? unless_false : unless_unknown) * width_, clause.rules.data() + width_, width_);
+  const auto& clause = *clauses_[cross.clause].clause;
+  const auto* seen = value_of(clause.attribute, cross.seen_place);
+  const auto* with = value_of(*clause.other, cross.with_place);
+  if (seen == nullptr || with == nullptr) return Truth::unknown;
+  return compare(clause.op, *seen, *with) ? Truth::yes : Truth::no;
+}
+
+void RuleSet::add_cross(std::uint64_t* words, const Bound& job, const Bound& site, const Bound* dataset) const {
+  for (const auto& cross : cross_) {
+    const auto truth = truth_of(cross, job, site, dataset);
+    if (truth == Truth::yes) continue;
+    const auto& rules = clauses_[cross.clause].rules;
+    const bool known = truth == Truth::no;
+    unite(words + (known ? when_false : when_unknown) * width_, rules.data(), width_);
+    unite(words + (known ? unless_false : unless_unknown) * width_, rules.data() + width_, width_);
   }
 }
 
@@ -268,8 +295,8 @@ Code RuleSet::code_of(Action action, bool about_dataset, const std::uint64_t* wo
 }
 
 Verdict RuleSet::decide(Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets) const {
-  std::array<std::uint64_t, kSections * kMostWords> of_job_and_site;
-  std::array<std::uint64_t, kSections * kMostWords> all;
+  std::array<std::uint64_t, kSections * kMostRules / 64> of_job_and_site;
+  std::array<std::uint64_t, kSections * kMostRules / 64> all;
   const auto count = kSections * width_;
   const auto* effective = job.words_.data() + in_effect * width_;
   for (std::size_t i = 0; i < count; ++i) of_job_and_site[i] = job.words_[i] | site.words_[i];
@@ -287,23 +314,31 @@ Verdict RuleSet::decide(Action action, const Bound& job, const Bound& site, std:
 }
 
 RuleSet::Stands RuleSet::stands(Action action, const Bound& job, const Bound& site, const Bound* dataset) const {
-  std::vector<std::uint64_t> words(job.words_.begin(), job.words_.begin() + static_cast<std::ptrdiff_t>(kSections * width_));
-  unite(words.data(), site.words_.data(), words.size());
-  if (dataset != nullptr) unite(words.data(), dataset->words_.data(), words.size());
+  std::array<std::uint64_t, kSections * kMostRules / 64> words;
+  for (std::size_t i = 0; i < kSections * width_; ++i) {
+    words[i] = job.words_[i] | site.words_[i] | (dataset == nullptr ? 0 : dataset->words_[i]);
+  }
   add_cross(words.data(), job, site, dataset);
   const auto* effective = job.words_.data() + in_effect * width_;
-  Stands stands{.code = code_of(action, dataset != nullptr, words.data(), effective),
-                .of_rule = std::vector<Stand>(rules_.size(), Stand::not_asked)};
-  for (std::size_t i = 0; i < rules_.size(); ++i) {
-    const auto judged = judge(action, dataset != nullptr, words.data(), effective, i / 64);
+  Stands stands;
+  stands.code = code_of(action, dataset != nullptr, words.data(), effective);
+  for (std::size_t word = 0; word < width_; ++word) {
+    const auto judged = judge(action, dataset != nullptr, words.data(), effective, word);
     const auto asked = judged.permits | judged.forbids;
-    if (!bit(&asked, i % 64)) continue;
-    stands.of_rule[i] = bit(&judged.applies, i % 64)     ? Stand::applies
-                        : bit(&judged.undecided, i % 64) ? Stand::undecided
-                        : bit(&judged.lifted, i % 64)    ? Stand::lifted
-                                                         : Stand::does_not_apply;
+    stands.permits[word] = judged.permits;
+    stands.forbids[word] = judged.forbids;
+    stands.applies[word] = judged.applies & asked;
+    stands.undecided[word] = judged.undecided & asked;
+    stands.lifted[word] = judged.lifted & asked;
   }
   return stands;
+}
+
+RuleSet::Stand RuleSet::Stands::of_rule(std::size_t rule) const {
+  if (!bit(permits.data(), rule) && !bit(forbids.data(), rule)) return Stand::not_asked;
+  if (bit(applies.data(), rule)) return Stand::applies;
+  if (bit(undecided.data(), rule)) return Stand::undecided;
+  return bit(lifted.data(), rule) ? Stand::lifted : Stand::does_not_apply;
 }
 
 }  // namespace hansa::rules

@@ -11,6 +11,7 @@
 #include "policies/rules/truth.hpp"
 
 #include <array>
+#include <bit>
 #include <map>
 #include <span>
 
@@ -37,9 +38,13 @@ class Bound {
   const Evidence* evidence_ = nullptr;
   UtcTime now_{};
   std::vector<const Value*> compared_;  // known facts that rules compare with others, each in its place
+  std::vector<Truth> truths_;           // by clause; unknown of those that ask somebody else
   /// Rules whose `when` is false, unknown, whose `unless` is false, unknown; of a job: that are in effect.
   std::vector<std::uint64_t> words_;
 };
+
+/// A bit a rule, by the rules' order. As many words as a rule set has count, the others hold nothing.
+using RuleBits = std::array<std::uint64_t, kMostRules / 64>;
 
 class RuleSet {
  public:
@@ -57,45 +62,80 @@ class RuleSet {
   [[nodiscard]] std::span<const Pack> packs() const { return packs_; }
   [[nodiscard]] const ValueSet& find_set(const std::string& id) const { return sets_.at(id); }
 
+  // What is written in them. Rules often say the same: a clause has one number, in whichever rules it stands.
+  struct Written {
+    std::string sentence;
+    std::string pack;                        // "gdpr-eea 1.0.0"
+    std::vector<std::uint32_t> when, unless;  // numbers of clauses
+  };
+  [[nodiscard]] const Written& written(std::size_t rule) const { return written_[rule]; }
+  [[nodiscard]] const Clause& clause(std::uint32_t number) const { return *clauses_[number].clause; }
+  [[nodiscard]] const std::string& sentence_of(std::uint32_t number) const { return clauses_[number].sentence; }
+  [[nodiscard]] bool any_obligations() const { return any_obligations_; }
+
   [[nodiscard]] Bound bind(Subject subject, const Evidence& evidence, UtcTime now) const;
 
   /// All Bounds of the same instant. No allocation, no text but where rules compare ids of two facts.
   [[nodiscard]] Verdict decide(Action action, const Bound& job, const Bound& site, std::span<const Bound> datasets) const;
 
-  /// How each rule stands to one question. Of a job without datasets: dataset = null.
+  /// How the rules stand to one question. Of a job without datasets: dataset = null.
   enum class Stand : std::uint8_t { not_asked, does_not_apply, applies, undecided, lifted };
   struct Stands {
     Code code = Code::no_permit;
-    std::vector<Stand> of_rule;  // by the rules' order; lifted: `when` holds, and all of `unless` does
+    RuleBits permits, forbids;            // that are asked; of these:
+    RuleBits applies, undecided, lifted;  // lifted: `when` holds, and all of `unless` does
+    [[nodiscard]] Stand of_rule(std::size_t rule) const;
   };
   [[nodiscard]] Stands stands(Action action, const Bound& job, const Bound& site, const Bound* dataset) const;
+  [[nodiscard]] Truth truth_of(std::uint32_t clause, const Bound& job, const Bound& site, const Bound* dataset) const {
+    const auto& known = clauses_[clause];
+    if (known.cross != kNoCross) return truth_of(cross_[known.cross], job, site, dataset);
+    const auto* asked = known.subject == Subject::job ? &job : known.subject == Subject::site ? &site : dataset;
+    return asked == nullptr ? Truth::unknown : asked->truths_[clause];
+  }
+
+  [[nodiscard]] std::size_t words() const { return width_; }  // of RuleBits that count
+  template <typename Each>
+  void each_rule(const RuleBits& rules, Each each) const {
+    for (std::size_t word = 0; word < width_; ++word) {
+      for (auto left = rules[word]; left != 0; left &= left - 1)
+        each(word * 64 + static_cast<std::size_t>(std::countr_zero(left)));
+    }
+  }
 
  private:
-  // Rules often say the same: each clause is evaluated once, for all rules that have it in `when`, and in `unless`.
-  struct SeveralClause {
-    Op op{};
-    Bits named;
-    std::vector<std::uint64_t> rules;
+  static constexpr std::size_t kNoCross = SIZE_MAX;
+  struct KnownClause {
+    const Clause* clause = nullptr;  // in rules_
+    std::string sentence;
+    Subject subject{};
+    std::size_t cross = kNoCross;      // in cross_, if it compares two facts
+    std::vector<std::uint64_t> rules;  // that have it in `when`, that have it in `unless`
   };
+  struct NamedCells {
+    std::uint32_t clause = 0;
+    Bits named;
+  };
+  /// The clauses on one attribute: each is evaluated once, for all rules that have it.
   struct Table {
     Attribute attribute{};
     Domain domain;
     std::vector<std::uint64_t> cells;  // of a single value: for each cell, rules whose `when`, whose `unless` is false there
-    std::vector<SeveralClause> several;
+    std::vector<NamedCells> clauses;
     std::vector<std::uint64_t> asking;  // rules that ask about it in `when`, in `unless`
   };
   struct CrossClause {
-    Attribute seen{}, with{};
-    Op op{};
+    std::uint32_t clause = 0;
     std::size_t seen_place = 0, with_place = 0;  // in Bound::compared_
-    std::vector<std::uint64_t> rules;
   };
   struct Judged;
 
   RuleSet() = default;
+  void compile_clauses();
   void compile_tables();
   void compile_masks();
-  void add_compared(const Clause& clause, std::size_t rule, bool in_unless);
+  std::size_t place_of(Attribute compared);
+  [[nodiscard]] Truth truth_of(const CrossClause& clause, const Bound& job, const Bound& site, const Bound* dataset) const;
   void add_cross(std::uint64_t* words, const Bound& job, const Bound& site, const Bound* dataset) const;
   [[nodiscard]] Judged judge(Action action, bool about_dataset, const std::uint64_t* words, const std::uint64_t* in_effect,
                              std::size_t word) const;
@@ -107,6 +147,9 @@ class RuleSet {
   std::vector<std::size_t> pack_of_rule_;
   std::map<std::string, ValueSet> sets_;
   std::size_t width_ = 0;  // words for one bit a rule
+  std::vector<Written> written_;  // by the rules' order
+  std::vector<KnownClause> clauses_;
+  bool any_obligations_ = false;
   std::vector<Table> tables_;
   std::vector<CrossClause> cross_;
   std::vector<Attribute> compared_;  // by their place

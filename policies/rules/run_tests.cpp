@@ -63,10 +63,10 @@ class Case {
     for (const auto& dataset : bound_datasets_) subjects.push_back(&dataset);
     if (subjects.empty()) subjects.push_back(nullptr);
     for (const auto* dataset : subjects) {
-      const auto stands = rules_.stands(test_.action, bound_job_, bound_site_, dataset).of_rule;
+      const auto stands = rules_.stands(test_.action, bound_job_, bound_site_, dataset);
       for (auto& rule : coverage) {
         const auto at = std::ranges::find(rules_.rules(), rule.rule, &Rule::id) - rules_.rules().begin();
-        const auto stand = stands[static_cast<std::size_t>(at)];
+        const auto stand = stands.of_rule(static_cast<std::size_t>(at));
         rule.applies = rule.applies || stand == RuleSet::Stand::applies;
         rule.holds_back = rule.holds_back || stand == RuleSet::Stand::does_not_apply || stand == RuleSet::Stand::lifted;
       }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One decision at the size of a federation: rules, accounts of the queues, estimate, choice, over all sites. Each site is a
 // machine of 200 nodes, full, with 200 jobs waiting. `first`: the first job of its kind in this second, so that the rules are
-// asked and explained for each site. `next`: the others of that second.
+// asked about each site. `next`: the others of that second. `again`: what 100,000 waiting jobs of 500 people cost when a site
+// has news; jobs of one shape are one line, which is looked at once, so the worst is that no two are alike.
 
 #include "policies/routing/decide.hpp"
 #include "tests/bench/federation.hpp"
@@ -108,6 +109,26 @@ void next(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(routing::decide(asked.input));
 }
 
+void again(benchmark::State& state) {
+  constexpr std::int64_t kPeople = 500;
+  auto asked = question(state);
+  const auto lines_of_each = state.range(3) / kPeople;
+  for (auto _ : state) {
+    for (std::int64_t person = 0; person < kPeople; ++person) {
+      asked.ask();  // about this person
+      for (std::int64_t line = 0; line < lines_of_each; ++line) {
+        asked.input.spec.time_limit = Seconds{600 + 60 * line};
+        benchmark::DoNotOptimize(routing::decide(asked.input));
+      }
+    }
+  }
+}
+
+BENCHMARK(again)
+    ->ArgNames({"sites", "rules", "datasets", "lines"})
+    ->Args({20, 50, 1, 10'000})
+    ->Args({20, 50, 1, 100'000})
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK(first)
     ->ArgNames({"sites", "rules", "datasets"})
     ->Args({20, 50, 10})

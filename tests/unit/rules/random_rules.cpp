@@ -71,9 +71,9 @@ Rule RandomRules::rule(std::size_t number, bool cross) {
   for (auto i = 1 + below(3); i > 0; --i) rule.when.push_back(clause(rule.effect == Effect::forbid, cross));
   for (auto i = chance(40) ? 1 + below(2) : 0; i > 0; --i) rule.unless.push_back(clause(false, cross));
   if (chance(30)) rule.obligations = {"encrypt_scratch"};
-  if (chance(10)) rule.effective_from = now_ + Seconds{chance(50) ? 10 : -10};
-  if (chance(10)) rule.effective_until = now_ + Seconds{chance(50) ? 10 : -10};
-  if (chance(10)) rule.basis_until = now_ + Seconds{chance(50) ? 10 : -10};
+  if (chance(10)) rule.effective_from = now_ + Seconds{10 * static_cast<std::int64_t>(below(3)) - 10};
+  if (chance(10)) rule.effective_until = now_ + Seconds{10 * static_cast<std::int64_t>(below(3)) - 10};
+  if (chance(10)) rule.basis_until = now_ + Seconds{10 * static_cast<std::int64_t>(below(3)) - 10};
   return rule;
 }
 

@@ -155,6 +155,34 @@ TEST_CASE("comparisons that differ in one fact or in the operator alone are each
   }
 }
 
+TEST_CASE("clauses that differ in the operator alone are each their own") {
+  const auto labels = [](const char* id, const char* op, const char* action) {
+    return rule(id, "permit", clause("dataset.labels", op, R"(["open"])"), "", "", "\"" + std::string(action) + "\"");
+  };
+  const auto rules = compiled(labels("ANY", "any_of", "place") + labels("NONE", "none_of", "dispatch") +
+                              labels("WITHIN", "within", "stage_in") + labels("ALL", "all_of", "stage_out"));
+  const auto permitted = [&](Action action, Texts told) {
+    return verdict_on(rules, {.datasets = {labelled(std::move(told))}, .action = action}).code == Code::permitted;
+  };
+  const Texts open{"open"}, both{"open", "health"}, health{"health"};
+  CHECK((permitted(Action::place, open) && permitted(Action::place, both) && !permitted(Action::place, health)));
+  CHECK((!permitted(Action::dispatch, open) && !permitted(Action::dispatch, both) && permitted(Action::dispatch, health)));
+  CHECK((permitted(Action::stage_in, open) && !permitted(Action::stage_in, both) && !permitted(Action::stage_in, health)));
+  CHECK((permitted(Action::stage_out, open) && permitted(Action::stage_out, both) && !permitted(Action::stage_out, health)));
+}
+
+TEST_CASE("dates: a pack's hold for all of its rules") {
+  auto pack = good_pack(rule("P", "permit", clause("site.country", "eq", "\"FI\"")));
+  pack.effective_from = day(1);
+  pack.effective_until = day(2);
+  const auto rules = RuleSet::compile({pack});
+  REQUIRE(rules);
+  for (const auto& [when, code] : {std::pair(0, Code::no_permit), {1, Code::permitted}, {2, Code::no_permit}}) {
+    CAPTURE(when);
+    CHECK(verdict_on(*rules, {.site = kAtFinland, .now = day(when)}).code == code);
+  }
+}
+
 TEST_CASE("dates: a rule counts from its first day to before its last, a permit ends with its legal basis, a forbid does not") {
   const auto dated = [](const std::string& effect, const std::string& dates) {
     return compiled(rule("P-ANY", "permit", clause("site.country", "eq", "\"FI\"")) +
@@ -183,6 +211,25 @@ TEST_CASE("many rules: each bit of every word is its own rule") {
   for (int i = 0; i < 200; ++i)
     CHECK(verdict_on(rules, {.site = {fact(Attribute::site_id, "s" + std::to_string(i))}}).code == Code::permitted);
   CHECK(verdict_on(rules, {.site = {fact(Attribute::site_id, "s200")}}).code == Code::no_permit);
+}
+
+TEST_CASE("all packs together have a limit") {
+  auto a = good_pack(rule("A", "permit", clause("site.country", "eq", "\"FI\""))), b = a;
+  b.id = "other";
+  b.rules.clear();
+  for (std::size_t i = 0; i + 1 < kMostRules; ++i) {
+    b.rules.push_back(a.rules[0]);
+    b.rules.back().id = "B-" + std::to_string(i);
+  }
+  const auto rules = RuleSet::compile({a, b});
+  REQUIRE(rules);
+  CHECK(verdict_on(*rules, {.site = kAtFinland}).code == Code::permitted);
+  b.rules.push_back(b.rules.back());
+  b.rules.back().id = "C";
+  const auto more = RuleSet::compile({a, b});
+  REQUIRE_FALSE(more);
+  REQUIRE(more.error().faults.size() == 1);
+  CHECK(more.error().faults[0].message == "are 4097 in all packs; at most 4096");
 }
 
 TEST_CASE("the policy hash is of what is decided, not of how it is written") {
