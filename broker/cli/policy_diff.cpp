@@ -16,8 +16,9 @@ namespace {
 
 using namespace hansa::rules;
 
-/// What a stored decision was asked: whether the job may be placed there, and whether it may be sent.
-constexpr Action kAsked[] = {Action::place, Action::dispatch};
+/// Of each site: whether the job may be placed there, whether it may be sent, and whether the data that it names may be brought
+/// there. Not `stage_out`: it asks about the place where the output goes, which no decision knows.
+constexpr Action kAsked[] = {Action::place, Action::dispatch, Action::stage_in};
 
 Error no_broker() {
   return {.kind = ErrorKind::internal,
@@ -74,7 +75,8 @@ Result<std::vector<SiteChange>> ask_again(const RuleSet& before, const RuleSet& 
   for (const auto& site : sites) {
     const auto facts = evidence_from_json(member(site, "facts"));
     if (!facts) return std::unexpected(facts.error());
-    for (auto& answer : retrial.at(*facts, kAsked)) changes.push_back({raw_text(site, "id"), std::move(answer)});
+    const auto asked = std::span(kAsked).first(datasets.empty() ? 2 : 3);
+    for (auto& answer : retrial.at(*facts, asked)) changes.push_back({raw_text(site, "id"), std::move(answer)});
   }
   return changes;
 }

@@ -234,6 +234,35 @@ TEST_CASE("policy diff: against what is in force, as one document; nothing chang
   CHECK((*changed)["summary"]["permitted_to_denied"] == 1);
 }
 
+TEST_CASE("policy diff: whether data may be brought there is asked where the job names some", "[policy]") {
+  const auto staging = [](const std::string& country) {
+    return kDiffMeta + place_rule("P-FI", "permit", kInFinland) +
+           "[[rule]]\nid = \"P-IN\"\neffect = \"permit\"\nactions = [\"stage_in\"]\nlegal_basis = \"l\"\nowner = \"o\"\nwhen = "
+           "[" +
+           "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}, " + country + "]\n";
+  };
+  const File old(staging(kInFinland));
+  const File next(staging(kInSweden));
+  Call none;
+  ScriptedServer without({reply(200, decisions(""))});
+  CHECK(none.run(without, {"policy", "diff", old.path(), next.path()}) == 0);
+
+  auto page = parse_json(decisions(""));
+  REQUIRE(page);
+  (*page)["evidence"]["e1"]["datasets"] =
+      Json::array({Json::array({{{"attribute", "dataset.labels"}, {"value", {"open"}}, {"observed_at_ms", 1'763'632'800'000}}})});
+  Call call;
+  ScriptedServer server({reply(200, page->dump())});
+  CHECK(call.run(server, {"policy", "diff", "--json", old.path(), next.path()}) == 1);
+  const auto told = parse_json(call.out);
+  REQUIRE(told);
+  REQUIRE((*told)["changes"].size() == 2);
+  for (const auto& change : (*told)["changes"]) CHECK(change["action"] == "stage_in");
+  CHECK((*told)["changes"][0]["old"]["rules"] == Json{"P-IN"});
+  CHECK((*told)["changes"][0]["new"]["code"] == "NO_PERMIT");
+  CHECK((*told)["changes"][1]["new"]["code"] == "PERMITTED");
+}
+
 TEST_CASE("policy diff: what stands in its way is told", "[policy]") {
   const File good(kDiffMeta + place_rule("P-FI", "permit", kInFinland));
   const File bad("[meta]\nid = 1\n");
