@@ -78,8 +78,29 @@ chaos() { # [--jobs N] [--kills N] [--seed S]
   return $status
 }
 
+# soak rules [N]: the engine's promise about the rules, over N random federations, some on each processor
+soak_rules() {
+  local many=${1:-100000} processors i each workers=() status=0
+  [[ $many =~ ^[1-9][0-9]*$ ]] || die "\"$many\" is no number of federations"
+  step "build (engine_test)" build release engine_test
+  processors=$(nproc)
+  each=$(((many + processors - 1) / processors))
+  for ((i = 0; i < processors; i++)); do
+    HANSA_FIRST_SEED=$((i * each + 1)) HANSA_SEEDS=$each nice -n 19 "$root/build/release/tests/engine_test" \
+      "nothing is taken*" &
+    workers+=($!)
+  done
+  for i in "${workers[@]}"; do wait "$i" || status=1; done
+  return $status
+}
+
 # soak [SECONDS, 3600]: half of the time for the fuzz targets, half for repeating the tests until one fails
 soak() {
+  if [[ ${1:-} == rules ]]; then
+    shift
+    step "rules at every hop" soak_rules "$@"
+    return
+  fi
   local seconds=${1:-3600} target targets until
   [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "\"$seconds\" is no number of seconds"
   step "build (fuzz targets)" build_fuzz_targets
