@@ -3,21 +3,23 @@
 // again as soon as it has its answer. Open loop (--rate): requests fall due at a fixed rate whatever the server does, and a
 // latency counts from when its request was due, so that a server that stalls cannot hide the requests it kept waiting.
 //
-// Plain sockets and epoll, nothing of Hansa's own HTTP: the load is the same program for whatever is measured.
-// On standard output, one JSON object. Exit status 1: an answer was not as expected (the first such one is on standard error).
+// Plain sockets and epoll, nothing of Hansa's own HTTP: the load is the same program for whatever is measured. It shares the
+// machine with that, so it does little: a request is built once for each connection and gets a new key in its place, of an answer
+// only the status, the length and the id are read. On standard output, one JSON object. Exit status 1: an answer was not as
+// expected (the first such one is on standard error).
 
 #include <arpa/inet.h>
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -37,33 +39,35 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Moment = Clock::time_point;
 
-constexpr std::chrono::seconds kDrain{10};        // for the answers that are still out at the end
+constexpr std::chrono::seconds kDrain{10};  // for the answers that are still out at the end
 constexpr std::size_t kReadSize = 65'536;
+constexpr std::size_t kKeyDigits = 10;
 
 struct Options {
   std::uint16_t port = 0;
   std::string method = "POST";
   std::string target;
-  std::string targets_file;                       // one target a line, chosen at random
+  std::string targets_file;  // one target a line, chosen at random
   std::string body_file;
   std::vector<std::string> headers;
-  std::string key_header;                         // with a new value in each request
-  std::string id_field = "id";                    // of the JSON answer: present, not empty, not 0
+  std::string key_header;  // with a new value in each request
+  std::string id_field = "id";  // of the JSON answer: present, not empty, not 0
   std::set<int> statuses{200, 201};
   std::size_t connections = 1;
   double seconds = 1;
-  double warmup = 0.3;                            // seconds before that, not counted
-  double rate = 0;                                // requests a second; 0: closed loop
-  std::string ids_file;                           // where the ids of all answers go, warm-up too
-  int cpu = -1;                                   // the only core to run on
+  double warmup = 0.3;  // seconds before that, not counted
+  double rate = 0;  // requests a second; 0: closed loop
+  std::string ids_file;  // where the ids of all answers go, warm-up too
+  int cpu = -1;  // the only core to run on
 };
 
 struct Connection {
   int fd = -1;
   std::string in;
   std::string out;
+  std::size_t key_at = 0;  // where the digits of its key stand in it
   std::size_t sent = 0;
-  std::string expected;                           // id that the answer must carry; "" for any
+  std::string expected;  // id that the answer must carry; "" for any
   bool busy = false;
   Moment due;
 };
@@ -85,31 +89,32 @@ struct Answer {
   bool closes = false;
 };
 
-std::string lowered(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
+/// The value of a header field; "" if there is none. `name` begins with the end of the line before: "\r\ncontent-length:".
+std::string_view header_of(std::string_view head, std::string_view name) {
+  for (auto at = head.find("\r\n"); at != std::string_view::npos && at + name.size() <= head.size();
+       at = head.find("\r\n", at + 2)) {
+    if (::strncasecmp(head.data() + at, name.data(), name.size()) != 0) continue;
+    const auto from = std::min(head.find_first_not_of(' ', at + name.size()), head.size());
+    return head.substr(from, head.find("\r\n", from) - from);
+  }
+  return {};
 }
 
 /// Nothing while it is incomplete. An answer without a Content-Length (chunked) is more than this client needs to know.
 bool take_answer(std::string_view in, Answer& answer) {
   const auto head_end = in.find("\r\n\r\n");
   if (head_end == std::string_view::npos) return false;
-  const auto head = lowered(in.substr(0, head_end));
-  const auto number_after = [&](std::string_view text, std::size_t at, auto& number) {
-    while (at < text.size() && text[at] == ' ') ++at;
-    return std::from_chars(text.data() + at, text.data() + text.size(), number).ec == std::errc{};
+  const auto head = in.substr(0, head_end);
+  const auto number = [](std::string_view text, auto& value) {
+    return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc{};
   };
-  constexpr std::string_view kLength = "\r\ncontent-length:";
   std::size_t length = 0;
-  const auto at = head.find(kLength);
-  if (head.size() < 12 || !number_after(head, 9, answer.status) || at == std::string::npos ||
-      !number_after(head, at + kLength.size(), length)) {
+  if (head.size() < 12 || !number(head.substr(9), answer.status) || !number(header_of(head, "\r\ncontent-length:"), length))
     die("the answer is not understood: " + std::string(in.substr(0, 300)));
-  }
   if (in.size() < head_end + 4 + length) return false;
   answer.body = in.substr(head_end + 4, length);
-  answer.closes = head.find("\r\nconnection: close") != std::string::npos;
+  const auto connection = header_of(head, "\r\nconnection:");
+  answer.closes = connection.size() == 5 && ::strncasecmp(connection.data(), "close", 5) == 0;
   return true;
 }
 
@@ -224,29 +229,33 @@ class Load {
 
   void send(std::size_t index, Moment due) {
     auto& connection = connections_[index];
-    std::string_view target = options_.target;
-    connection.expected.clear();
     if (!targets_.empty()) {
-      target = targets_[random_() % targets_.size()];
+      const std::string_view target = targets_[random_() % targets_.size()];
       connection.expected = target.substr(target.rfind('/') + 1);
+      build(connection, target);
+    } else if (connection.out.empty()) {
+      build(connection, options_.target);
     }
-    connection.out = options_.method;
-    connection.out.append(" ").append(target).append(" HTTP/1.1\r\nHost: 127.0.0.1\r\n").append(head_);
-    if (!options_.key_header.empty()) {
-      connection.out.append(options_.key_header)
-          .append(": ")
-          .append(std::to_string(::getpid()))
-          .append("-")
-          .append(std::to_string(++keys_))
-          .append("-")
-          .append(std::to_string(salt_))
-          .append("\r\n");
+    if (connection.key_at > 0) {
+      auto number = ++keys_;
+      for (auto at = connection.key_at + kKeyDigits; at-- > connection.key_at; number /= 10)
+        connection.out[at] = static_cast<char>('0' + number % 10);
     }
-    connection.out.append("\r\n").append(body_);
     connection.sent = 0;
     connection.due = due;
     connection.busy = true;
     flush(connection, index);
+  }
+
+  void build(Connection& connection, std::string_view target) const {
+    connection.out = options_.method;
+    connection.out.append(" ").append(target).append(" HTTP/1.1\r\nHost: 127.0.0.1\r\n").append(head_);
+    if (!options_.key_header.empty()) {
+      connection.out.append(options_.key_header).append(": ").append(std::to_string(::getpid())).append("-");
+      connection.key_at = connection.out.size();
+      connection.out.append(kKeyDigits, '0').append("-").append(std::to_string(salt_)).append("\r\n");
+    }
+    connection.out.append("\r\n").append(body_);
   }
 
   void flush(Connection& connection, std::size_t index) {
@@ -258,7 +267,7 @@ class Load {
       connection.sent += static_cast<std::size_t>(wrote);
     }
     const bool more = connection.sent < connection.out.size();
-    if (more || writing_.contains(index)) {
+    if (more || (!writing_.empty() && writing_.contains(index))) {
       epoll_event event{.events = more ? EPOLLIN | EPOLLOUT : EPOLLIN, .data = {.u64 = index}};
       ::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &event);
       more ? void(writing_.insert(index)) : void(writing_.erase(index));
@@ -273,9 +282,13 @@ class Load {
       if (connection.busy) die("the server closed the connection without an answer");
       return connect(index);
     }
-    connection.in.append(buffer, static_cast<std::size_t>(got));
+    std::string_view in(buffer, static_cast<std::size_t>(got));
+    if (!connection.in.empty()) in = connection.in.append(in);
     Answer answer;
-    if (!take_answer(connection.in, answer)) return;
+    if (!take_answer(in, answer)) {
+      if (connection.in.empty()) connection.in = in;
+      return;
+    }
     count(connection, answer);
     connection.in.clear();
     connection.busy = false;
@@ -300,7 +313,7 @@ class Load {
       std::fprintf(stderr, "http_load: unexpected answer %d: %.*s\n", answer.status,
                    static_cast<int>(std::min<std::size_t>(answer.body.size(), 600)), answer.body.data());
     }
-    if (good && !options_.ids_file.empty()) ids_.emplace_back(id);
+    if (good && !options_.ids_file.empty()) ids_.append(id).push_back('\n');
     if (!good || connection.due < counted_from_) return;
     latencies_.push_back(seconds_between(connection.due, now) * 1e3);
     if (now <= end_) ++answered_in_time_;
@@ -315,7 +328,7 @@ class Load {
     };
     if (!options_.ids_file.empty()) {
       std::ofstream out(options_.ids_file);
-      for (const auto& id : ids_) out << id << '\n';
+      out << ids_;
       out.close();
       if (!out) die("cannot write " + options_.ids_file);
     }
@@ -338,9 +351,9 @@ class Load {
   std::string head_;
   int epoll_ = -1;
   std::vector<Connection> connections_;
-  std::deque<std::size_t> free_;                  // connections without a request
-  std::deque<Moment> waiting_;                    // open loop: requests that fell due while all were busy
-  std::set<std::size_t> writing_;                 // connections whose socket took only a part
+  std::deque<std::size_t> free_;  // connections without a request
+  std::deque<Moment> waiting_;  // open loop: requests that fell due while all were busy
+  std::set<std::size_t> writing_;  // connections whose socket took only a part
   std::mt19937_64 random_{7};
   const std::uint64_t salt_ = std::random_device{}();
 
@@ -353,7 +366,7 @@ class Load {
   std::size_t answered_in_time_ = 0;
   std::vector<double> latencies_;
   std::map<int, std::size_t> statuses_;
-  std::vector<std::string> ids_;
+  std::string ids_;  // a line each
 };
 
 }  // namespace
