@@ -32,6 +32,8 @@
 namespace hansa::app {
 namespace {
 
+constexpr int kCheckpointPages = 12'000;  // of the log, 47 MiB: commits wait while it is copied, so that is done seldom
+
 ports::LogLevel level_of(config::LogLevel level) {
   switch (level) {
     case config::LogLevel::debug: return ports::LogLevel::debug;
@@ -239,6 +241,7 @@ int run(Start start) {
                                .broker_id = config.broker.name,
                                .opened_at = scheduler.now_utc(),
                                .boot = boot_of_this_machine(ids),
+                               .checkpoint_pages = kCheckpointPages,
                                .on_fatal = [&log](const Error& error) {
                                  log.write(ports::LogLevel::error,
                                            "the disk failed under the database; ending before anything wrong is said",

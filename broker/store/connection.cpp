@@ -12,6 +12,8 @@
 namespace hansa::store {
 namespace {
 
+constexpr std::size_t kLogPart = std::size_t{64} << 10;  // SQLite's file layer takes no more than 128 KiB at a time
+
 /// The write-ahead log as SQLite has opened it, or null.
 sqlite3_file* log_of(sqlite3* db) {
   sqlite3_file* log = nullptr;
@@ -204,7 +206,8 @@ Result<void> Connection::apply_settings(Mode mode) {
   return {};
 }
 
-void Connection::rewrite_log() {
+template <typename Write>
+void Connection::write_log(Write write) {
   if (in_memory_) return;
   run_script("BEGIN IMMEDIATE");  // no other program appends to it meanwhile
   try {
@@ -214,18 +217,35 @@ void Connection::rewrite_log() {
     };
     sqlite3_int64 size = 0;
     if (log != nullptr) check_file(log->pMethods->xFileSize(log, &size));
-    std::vector<char> part(std::size_t{64} << 10);  // SQLite's file layer takes no more than 128 KiB at a time
-    for (sqlite3_int64 done = 0; done < size; done += std::ssize(part)) {
-      const auto length = static_cast<int>(std::min<sqlite3_int64>(std::ssize(part), size - done));
-      check_file(log->pMethods->xRead(log, part.data(), length, done));
-      check_file(log->pMethods->xWrite(log, part.data(), length, done));
-    }
-    if (size > 0) check_file(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
+    if (log != nullptr && write(log, size, check_file)) check_file(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
   } catch (...) {
     roll_back();
     throw;
   }
   roll_back();
+}
+
+void Connection::rewrite_log() {
+  write_log([](sqlite3_file* log, sqlite3_int64 size, const auto& check_file) {
+    std::vector<char> part(kLogPart);
+    for (sqlite3_int64 done = 0; done < size; done += std::ssize(part)) {
+      const auto length = static_cast<int>(std::min<sqlite3_int64>(std::ssize(part), size - done));
+      check_file(log->pMethods->xRead(log, part.data(), length, done));
+      check_file(log->pMethods->xWrite(log, part.data(), length, done));
+    }
+    return size > 0;
+  });
+}
+
+void Connection::lengthen_log(std::int64_t bytes) {
+  write_log([bytes](sqlite3_file* log, sqlite3_int64 size, const auto& check_file) {
+    const std::vector<char> zeros(kLogPart, '\0');
+    for (auto done = size; done < bytes; done += std::ssize(zeros)) {
+      const auto length = static_cast<int>(std::min<sqlite3_int64>(std::ssize(zeros), bytes - done));
+      check_file(log->pMethods->xWrite(log, zeros.data(), length, done));
+    }
+    return size < bytes;
+  });
 }
 
 void Connection::copy_log() {

@@ -139,6 +139,9 @@ class Connection {
   /// Writes the log's bytes once more, in place, and syncs them; for the start. Linux takes the pages of a failed fsync for
   /// clean: this process reads from memory what the last one left there, commits behind it, and no fsync would ever write it.
   void rewrite_log();
+  /// Makes the log's file that long, with zeros, which no reader of it takes for frames. An fsync that has to make a file longer
+  /// takes twice as long as one that does not; SQLite keeps the length from then on.
+  void lengthen_log(std::int64_t bytes);
   /// Into the database, as far as readers allow it; syncs both.
   void copy_log();
 
@@ -174,6 +177,9 @@ class Connection {
   [[nodiscard]] sqlite3* handle() const { return db_.get(); }
 
  private:
+  /// With nobody else appending to the log meanwhile; it is synced if `write` has written to it.
+  template <typename Write>
+  void write_log(Write write);
   sqlite3_stmt* prepared(const char* sql);
   sqlite3_stmt* prepared_composed(const std::string& sql);
   sqlite3_stmt* prepare(std::string_view sql);

@@ -29,6 +29,9 @@ using async::Task;
 
 constexpr int kWriterCacheKib = 32 * 1024;
 constexpr int kReaderCacheKib = 8 * 1024;
+constexpr int kLongLog = 10'000;  // pages; a log that may become so long has that length from the start
+constexpr std::int64_t kLogPageBytes = 4096 + 24;  // with its header
+constexpr std::uintmax_t kLogShareOfDisk = 20;
 constexpr char kQuickCheck[] = "PRAGMA quick_check(1)";
 constexpr char kFirstRead[] = "SELECT count(*) FROM sqlite_schema";
 
@@ -89,6 +92,7 @@ class SqliteStore::Impl {
  private:
   explicit Impl(Options options) : options_(std::move(options)) {}
   Result<void> open_file(const std::string& path);
+  void lengthen_log(Connection& db, const std::string& path) const;
   Result<std::unique_ptr<Readers>> open_readers(const Connection::Settings& settings, std::size_t threads) const;
 
   /// What a thread of the store runs: the work, its outcome kept for the coroutine that waits.
@@ -147,6 +151,7 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   auto broker_id = establish_broker_id(*db, options_.broker_id);
   if (!broker_id) return std::unexpected(broker_id.error());
   broker_id_ = std::move(*broker_id);
+  if (options_.checkpoint_pages >= kLongLog) lengthen_log(*db, path);
 
   if (!options_.inline_mode) {
     auto lookups = open_readers(settings, options_.lookup_threads);
@@ -158,6 +163,19 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   }
   writer_ = std::make_unique<Writer>(std::move(db), options_);
   return {};
+}
+
+/// For speed alone: not on a disk on which it would take much of what is left.
+void SqliteStore::Impl::lengthen_log(Connection& db, const std::string& path) const {
+  const auto bytes = kLogPageBytes * options_.checkpoint_pages;
+  std::error_code error;
+  const auto room = std::filesystem::space(std::filesystem::path(path).parent_path(), error).available;
+  if (error || room / kLogShareOfDisk < static_cast<std::uintmax_t>(bytes)) return;
+  try {
+    db.lengthen_log(bytes);
+  } catch (const SqliteFailure& failure) {
+    if (!failure.is_full()) throw;  // the owner's quota may be smaller
+  }
 }
 
 Result<std::unique_ptr<Readers>> SqliteStore::Impl::open_readers(const Connection::Settings& settings,

@@ -38,7 +38,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using Tcp = asio::ip::tcp;
 
-constexpr std::int64_t kCheckpointPages = 4000;   // as store::Options
+constexpr std::int64_t kCheckpointPages = 12'000;  // as store::Options, with its long log
 constexpr const char* kWhy = "no site can take it now: model BUDGET_FULL, 32 of our jobs wait there, and its limit is 32";
 constexpr const char* kHeld =
     R"({"by_user":false,"reason":"no site can take it now: model BUDGET_FULL, 32 of our jobs wait there, and its limit is 32","reason_code":"NO_SITE_NOW"})";
@@ -83,6 +83,7 @@ class Writer {
     db_.execute("INSERT INTO verdicts(hash, body) VALUES(?1, ?2)", std::string(64, 'a'), std::string(600, 'x'));
     verdicts_ = db_.last_row();
     sqlite3_wal_autocheckpoint(db_.handle(), kCheckpointPages);
+    db_.lengthen_log(kCheckpointPages * 4120);
     thread_ = std::thread([this] { serve(); });
   }
 

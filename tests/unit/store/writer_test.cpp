@@ -171,6 +171,56 @@ TEST_CASE("the log is copied into the file between commits and starts again") {
   REQUIRE(writer.close());
 }
 
+TEST_CASE("a log that was made long is filled from its beginning, and keeps its length") {
+  constexpr std::int64_t kLength = 1'000'000;
+  const TemporaryFolder folder;
+  const auto log = folder.path() / "w.db-wal";
+  {
+    auto db = open(folder);
+    db->execute("INSERT INTO numbers VALUES(1)");
+    db->lengthen_log(kLength);
+    CHECK(std::filesystem::file_size(log) == kLength);
+    db->execute("INSERT INTO numbers VALUES(2)");
+    db->copy_log();
+    db->execute("INSERT INTO numbers VALUES(3)");  // at the beginning of the log again
+    db->lengthen_log(kLength / 2);
+    CHECK(std::filesystem::file_size(log) == kLength);
+    CHECK(count(*db) == 3);
+
+    // As a crash leaves it: behind the last frame, zeros.
+    std::filesystem::create_directory(folder.path() / "after");
+    for (const auto* name : {"w.db", "w.db-wal"})
+      std::filesystem::copy_file(folder.path() / name, folder.path() / "after" / name);
+  }
+  auto after = std::make_unique<Connection>(
+      Connection::Settings{
+          .path = (folder.path() / "after/w.db").string(), .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
+      Connection::Mode::read_write);
+  REQUIRE(after->apply_settings(Connection::Mode::read_write));
+  after->rewrite_log();
+  CHECK(count(*after) == 3);
+}
+
+TEST_CASE("an empty log that was made long holds nothing") {
+  const TemporaryFolder folder;
+  {
+    auto db = open(folder);
+    db->copy_log();
+    db->run_script("PRAGMA wal_checkpoint(TRUNCATE)");
+    db->lengthen_log(300'000);
+    std::filesystem::create_directory(folder.path() / "after");
+    for (const auto* name : {"w.db", "w.db-wal"})
+      std::filesystem::copy_file(folder.path() / name, folder.path() / "after" / name);
+  }
+  Connection after(
+      {.path = (folder.path() / "after/w.db").string(), .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
+      Connection::Mode::read_write);
+  REQUIRE(after.apply_settings(Connection::Mode::read_write));
+  CHECK(count(after) == 0);
+  after.execute("INSERT INTO numbers VALUES(1)");
+  CHECK(count(after) == 1);
+}
+
 TEST_CASE("inline, an operation is settled before submit returns") {
   const TemporaryFolder folder;
   Options options;
