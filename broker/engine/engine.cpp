@@ -17,6 +17,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <mutex>
 
 namespace hansa::engine {
 
@@ -75,7 +76,7 @@ class Engine::Loops {
                }),
         intake_(
             parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_,
-            [this](Job job) { return async::run_on(parts_.strand, foresee(std::move(job))); },
+            [this](Job job) { return foresee(std::move(job)); },
             [this](Intake::Delivery delivery) { deliver(std::move(delivery)); }),
         tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
                [this](std::string_view name, const Error& error) { task_failed(name, error); }) {
@@ -394,11 +395,30 @@ class Engine::Loops {
     co_return Result<void>{};
   }
 
-  async::Task<Foresight> foresee(Job job) { co_return placement_.foresee(job); }
-
   /// On any thread.
+  async::Task<Foresight> foresee(Job job) {
+    if (auto told = placement_.notices().foresee(job, parts_.scheduler.now_monotonic())) co_return std::move(*told);
+    co_return co_await async::run_on(parts_.strand, ask_placement(std::move(job)));
+  }
+  async::Task<Foresight> ask_placement(Job job) { co_return placement_.foresee(job); }
+
+  /// On any thread. What comes while the strand is on its way goes along.
   void deliver(Intake::Delivery delivery) {
-    boost::asio::post(parts_.strand, [this, delivery = std::move(delivery)]() mutable {
+    {
+      const std::lock_guard lock(delivered_mutex_);
+      delivered_.push_back(std::move(delivery));
+      if (delivered_.size() > 1) return;
+    }
+    boost::asio::post(parts_.strand, [this] { take_in(); });
+  }
+
+  void take_in() {
+    std::vector<Intake::Delivery> delivered;
+    {
+      const std::lock_guard lock(delivered_mutex_);
+      delivered.swap(delivered_);
+    }
+    for (auto& delivery : delivered) {
       const auto* first = delivery.jobs.empty() ? nullptr : &delivery.jobs.front();
       if (delivery.asked) placement_.settle(*delivery.asked, first, std::move(delivery.foresight));
       for (auto& job : delivery.jobs) {
@@ -409,7 +429,7 @@ class Engine::Loops {
         const auto* attempt = book_.find(id)->live_attempt();
         if (attempt != nullptr) dispatch_.send(id, *context_.desk(attempt->site));
       }
-    });
+    }
   }
 
   void task_failed(std::string_view name, const Error& error) {
@@ -434,6 +454,8 @@ class Engine::Loops {
   Intake intake_;
   Counters counters_;
   std::array<std::int64_t, 14> by_state_{};
+  std::mutex delivered_mutex_;  // guards the next
+  std::vector<Intake::Delivery> delivered_;
   async::TaskGroup tasks_;
 };
 

@@ -108,8 +108,8 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
     if (auto foresight = co_await foresee_(accepted.front()); foresight && !foresight->events.empty()) {
       ports::JobChange first{
           .job = accepted.front(), .events = {}, .decision = foresight->decision, .documents = foresight->documents};
-      for (const auto& body : foresight->events) {
-        first.events.push_back({.at = clock_.now_utc(), .body = body});
+      for (auto& body : foresight->events) {
+        first.events.push_back({.at = clock_.now_utc(), .body = std::move(body)});
         if (auto done = domain::apply(first.job, first.events.back()); !done) co_return std::unexpected(done.error());
       }
       accepted.front() = first.job;

@@ -71,18 +71,8 @@ std::vector<JobId> Placement::Line::untold(std::size_t most) const {
   return found;
 }
 
-std::string Placement::shape_of(const Job& job) const {
-  const auto& r = job.spec.resources;
-  std::string key = job.owner.str();
-  for (const std::int64_t part : {std::int64_t{r.nodes}, std::int64_t{r.tasks}, std::int64_t{r.cpus_per_task},
-                                  r.memory_per_node.value, std::int64_t{r.gpus_per_node}, job.spec.time_limit.count()}) {
-    key += '\n' + std::to_string(part);
-  }
-  key += '\n' + r.gpu_model + '\n' + job.spec.project.str();
-  for (const auto& site : job.spec.placement.sites) key += "\ns" + site.str();
-  for (const auto& country : job.spec.placement.countries) key += "\nc" + country;
-  for (const auto& dataset : job.spec.datasets) key += "\nd" + dataset.str();
-  for (const auto& label : job.spec.labels) key += "\nl" + label.str();
+std::string Placement::line_of(const Job& job) const {
+  auto key = shape_of(job);
   if (avoid_.contains(job.id)) key += "\na" + job.id.str();  // its verdicts are its own
   return key;
 }
@@ -98,13 +88,16 @@ void Placement::avoid(const Job& job, const Attempt& attempt) {
 
 void Placement::job_changed(const Job* before, const Job& after) {
   const bool was_in_line = before != nullptr && is_in_line(*before);
+  const bool anybody_waited = !lines_.empty();
   if (was_in_line) {  // before avoid_ changes: its shape is still what it was
-    const auto line = lines_.find(shape_of(*before));
+    const auto line = lines_.find(line_of(*before));
     line->second.jobs[index_of(before->state)].erase(after.id);
     if (line->second.empty() && !is_in_line(after)) {
-      told_.erase(line->first);
-      stager_.dissolved(line->first);
+      const auto shape = line->first;
+      told_.erase(shape);
+      stager_.dissolved(shape);
       lines_.erase(line);
+      post(shape);
     }
   }
 
@@ -130,10 +123,11 @@ void Placement::job_changed(const Job* before, const Job& after) {
   promise_stands(after);
   bool told = true;
   if (is_in_line(after)) {
-    auto& line = lines_[shape_of(after)];
+    auto& line = lines_[line_of(after)];
     line.jobs[index_of(after.state)].insert(after.id);
     told = was_in_line || line.verdict == after.state;
   }
+  if (anybody_waited == lines_.empty()) post_outlook();
 
   // Somebody in line who has not been told yet, or a place that came free.
   const bool freed = left || (before != nullptr && before->state != after.state && was != nullptr);
@@ -170,6 +164,7 @@ void Placement::site_changed(SiteDesk& desk) {
     occupy_promised(desk.site().id, nullptr);
   }
   sites_changed_ = true;
+  post_outlook();
   context_.placing.set();
 }
 
@@ -180,6 +175,7 @@ void Placement::facts_changed() {
     }
   }
   sites_changed_ = true;
+  post_outlook();
   context_.placing.set();
 }
 
@@ -313,6 +309,7 @@ async::Task<> Placement::run() {
                          {{"code", done.error().code}, {"error", done.error().message}});
       co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + kAfterFailure);
       sites_changed_ = true;
+      post_outlook();
       context_.placing.set();
     }
     co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + kBreath);
@@ -320,19 +317,9 @@ async::Task<> Placement::run() {
 }
 
 Foresight Placement::foresee(const Job& job) {
+  // Whoever came before goes before.
+  if (auto told = board_.foresee(job, context_.scheduler.now_monotonic())) return std::move(*told);
   Foresight foresight{.round = rounds_};
-  if (sites_changed_) return foresight;
-  if (!lines_.empty()) {  // whoever came before goes before
-    const auto line = lines_.find(shape_of(job));
-    const auto told = line == lines_.end() ? told_.end() : told_.find(line->first);
-    if (told == told_.end()) return foresight;
-    auto [word, state] = word_of(told->second.decision);
-    const bool recent = context_.scheduler.now_monotonic() - told->second.at < kIdle;
-    if (line->second.verdict != state || !recent) return foresight;
-    foresight.events.push_back(std::move(word));
-    foresight.decision = told->second.decision;
-    return foresight;
-  }
   if (in_round_ || foreseen_ || !job.spec.datasets.empty()) return foresight;
   Considered considered;
   considered.decision = decide(job.owner, job.spec, {}, &job.id, &considered.documents);
@@ -360,13 +347,26 @@ void Placement::settle(const JobId& id, const Job* stored, Foresight foresight) 
   }
   if (stored == nullptr) return;
   mark_stored(foresight.documents);
-  if (!foresight.documents.empty() && is_in_line(*stored)) remember(shape_of(*stored), std::move(*foresight.decision));
+  if (!foresight.documents.empty() && is_in_line(*stored)) remember(line_of(*stored), std::move(*foresight.decision));
   if (foresight.round != rounds_) context_.placing.set();  // a round has missed it
 }
 
-void Placement::remember(std::string shape, Decision told) {
-  if (told_.size() >= kLinesTold) told_.clear();  // it only spares a second look
-  told_.insert_or_assign(std::move(shape), Told{.decision = std::move(told), .at = context_.scheduler.now_monotonic()});
+void Placement::remember(const std::string& shape, Decision told) {
+  if (told_.size() >= kLinesTold) {  // it only spares a second look
+    told_.clear();
+    board_.take_all_down();
+  }
+  auto [word, state] = word_of(told);
+  told_.insert_or_assign(
+      shape, std::make_shared<const Notice>(std::move(word), state, std::move(told), context_.scheduler.now_monotonic() + kIdle));
+  post(shape);
+}
+
+void Placement::post(const std::string& shape) {
+  const auto line = lines_.find(shape);
+  const auto told = told_.find(shape);
+  const bool counts = line != lines_.end() && told != told_.end() && line->second.verdict == told->second->state;
+  board_.put_up(shape, counts ? told->second : nullptr);
 }
 
 async::Task<> Placement::round() {
@@ -380,6 +380,7 @@ async::Task<> Placement::round() {
   } leave{in_round_};
   const auto now = context_.scheduler.now_monotonic();
   const bool news = std::exchange(sites_changed_, false) || now >= next_full_round_;
+  post_outlook();
   if (news) next_full_round_ = now + kIdle;
   kept_.clear();
   std::map<Turn, std::string> heads;  // the first of each line that there may be something to do for
@@ -434,6 +435,7 @@ async::Task<> Placement::tell(std::string shape, Considered considered, std::siz
   auto& line = lines_.at(shape);
   if (line.verdict && line.verdict != verdict) told_.erase(shape);
   line.verdict = verdict;
+  post(shape);
   const auto ids = line.untold(budget);
   budget -= ids.size();
   if (budget == 0) context_.placing.set();  // the rest in the next round: submissions go first
@@ -454,7 +456,7 @@ async::Task<> Placement::tell(std::string shape, Considered considered, std::siz
   for (const auto& noted : co_await async::all_of(std::move(others))) {
     if (!noted) co_return std::unexpected(noted.error());
   }
-  if (told && verdict != JobState::rejected && lines_.contains(shape)) remember(std::move(shape), std::move(considered.decision));
+  if (told && verdict != JobState::rejected && lines_.contains(shape)) remember(shape, std::move(considered.decision));
   co_return Result<void>{};
 }
 

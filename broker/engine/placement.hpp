@@ -8,7 +8,7 @@
 // the places free, not the number of jobs.
 
 #include "broker/engine/context.hpp"
-#include "broker/engine/intake.hpp"
+#include "broker/engine/notice_board.hpp"
 #include "broker/engine/stager.hpp"
 #include "policies/routing/decide.hpp"
 #include "policies/routing/run_history.hpp"
@@ -38,6 +38,8 @@ class Placement {
   Foresight foresee(const domain::Job& job);
   /// The job is stored as foreseen, and is put into the book next; null: it is not, and holds no place.
   void settle(const JobId& id, const domain::Job* stored, Foresight foresight);
+  /// What lines have been told, for other threads.
+  [[nodiscard]] const NoticeBoard& notices() const { return board_; }
 
   // Told by the engine.
   void job_changed(const domain::Job* before, const domain::Job& after);
@@ -72,10 +74,6 @@ class Placement {
   struct Considered {
     domain::Decision decision;
     domain::Documents documents;
-  };
-  struct Told {
-    domain::Decision decision;         // stored
-    MonotonicTime at{};
   };
   /// Jobs of one shape that have no site, by their state: accepted, waiting, held by no site, staging. Each set in order of
   /// submission.
@@ -112,13 +110,16 @@ class Placement {
   /// The attempt that the decision makes of the job, its place at the site taken. None: the person has no account there any more.
   std::optional<domain::AttemptIntended> intend(const domain::Job& job, const domain::Decision& decision);
   void release(const SiteId& site, const Tag& tag);
-  void remember(std::string shape, domain::Decision told);
+  void remember(const std::string& shape, domain::Decision told);
+  /// Puts on the board what the line of that shape was told, if it still is told that, and how things stand.
+  void post(const std::string& shape);
+  void post_outlook() { board_.outlook(rounds_, sites_changed_, !lines_.empty()); }
   /// Writes the verdict for those of the line who do not have it, `budget` of them at most.
   async::Task<> tell(std::string shape, Considered considered, std::size_t& budget);
   /// True: it is stored.
   async::Task<bool> note_not_placed(JobId id, Considered considered);
   void avoid(const domain::Job& job, const domain::Attempt& attempt);
-  [[nodiscard]] std::string shape_of(const domain::Job& job) const;
+  [[nodiscard]] std::string line_of(const domain::Job& job) const;
   /// Read once in a round for all lines of a person that name the same datasets.
   async::Task<Dossier> dossier_of(Principal person, std::vector<DatasetId> datasets);
   /// `documents`, if given, gets what the decision must be stored with.
@@ -153,7 +154,8 @@ class Placement {
   std::map<std::string, Line> lines_;  // by shape
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
-  std::map<std::string, Told> told_;  // by shape: what its line was told, waiting or held
+  std::map<std::string, std::shared_ptr<const Notice>> told_;  // by shape: what its line was told, waiting or held
+  NoticeBoard board_;
   routing::RunHistory<Principal> runs_;  // since the start: how long a person's jobs run
   std::map<SiteId, Kept> kept_;  // of the last round
   std::optional<Kept> wish_;  // of the last decision: where the job was first told to stay
