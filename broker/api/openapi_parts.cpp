@@ -20,6 +20,9 @@ const std::string_view kOperations = R"json({
   "listJobEvents": {"answer": "EventList"},
   "getJobUsage": {"answer": "UsageRecords"},
   "readJobOutput": {"query": [["stream", "string", "out or err; out by default."], ["offset", "integer", "First byte; 0 by default."], ["limit", "integer", "At most so many bytes; 1 MiB by default and at most."]], "content": "application/octet-stream"},
+  "listJobOutputs": {"answer": "OutputList"},
+  "fetchJobOutput": {"headers": [["Range", "One range of bytes (\"bytes=N-\" or \"bytes=N-M\"): answered with 206, or 416 past the end (RFC 9110). Others are not heeded."], ["If-Match", "412 unless the file is still of this version (ETag)."], ["If-Range", "The range counts only while the file is of this version."]],
+                     "content": "application/octet-stream"},
   "holdJob": {"answer": "Job"},
   "releaseJob": {"answer": "Job"},
   "cancelJob": {"answer": "Job"},
@@ -86,11 +89,19 @@ const std::string_view kSchemas = R"json({
       "requeue": {"type": "boolean", "default": false, "description": "The site may start it again, from its beginning, after a node failed."},
       "datasets": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"}, "description": "What the job reads, as registered: it goes where the rules let their labels go, and a copy of each is or can be brought. The job finds them in HANSA_DATA_1, HANSA_DATA_2, ..."},
       "labels": {"type": "array", "maxItems": 20, "items": {"$ref": "#/components/schemas/Label"}, "description": "What the submission says of its own script and environment; can only make the broker refuse."},
-      "code": {"type": "string", "maxLength": 0}, "outputs": {"type": "array", "maxItems": 0},
+      "outputs": {"type": "object", "maxProperties": 32, "propertyNames": {"maxLength": 128, "pattern": "^[^/]+$"}, "additionalProperties": {"type": "string", "maxLength": 512}, "description": "Files that the job leaves, to be fetched by name: name -> path beneath its working folder."},
+      "code": {"type": "string", "maxLength": 0},
       "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0}, "after": {"type": "array", "maxItems": 0}
     }
   },
   "BulkRequest": {"type": "object", "additionalProperties": false, "required": ["jobs"], "properties": {"jobs": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": "#/components/schemas/JobRequest"}}}},
+  "Output": {
+    "type": "object", "required": ["name", "path", "state"],
+    "properties": {"name": {"type": "string"}, "path": {"type": "string", "description": "Beneath the job's working folder."},
+                   "state": {"enum": ["missing", "file", "folder", "link", "special", "unreadable"], "description": "Only a file can be fetched; a symbolic link is not followed."},
+                   "size_bytes": {"type": "integer", "description": "Of a file."}, "version": {"type": "string", "description": "Of a file: another one once it was written to; its ETag, without the quotes."}}
+  },
+  "OutputList": {"type": "object", "required": ["job_state", "outputs"], "properties": {"job_state": {"$ref": "#/components/schemas/State"}, "outputs": {"type": "array", "items": {"$ref": "#/components/schemas/Output"}}}},
   "Cancel": {"type": ["object", "null"], "properties": {"by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "outcome": {"enum": ["never_started", "stopped", "already_ended", "unknown", null]}}},
   "Job": {
     "type": "object", "required": ["id", "state", "owner", "project", "version"],
@@ -105,7 +116,7 @@ const std::string_view kSchemas = R"json({
   "JobDetails": {
     "allOf": [{"$ref": "#/components/schemas/Job"}, {"type": "object", "properties": {
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
-      "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+      "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
       "transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}, "description": "While its state is staging: its datasets that are under way."}}}]
   },
   "Attempt": {

@@ -57,6 +57,9 @@ async::Task<http::Response> hold_job(Exchange exchange);
 async::Task<http::Response> release_job(Exchange exchange);
 async::Task<http::Response> cancel_job(Exchange exchange);
 async::Task<http::Response> resolve_job(Exchange exchange);
+// outputs.cpp
+async::Task<http::Response> list_job_outputs(Exchange exchange);
+async::Task<http::Response> fetch_job_output(Exchange exchange);
 // events.cpp
 async::Task<http::Response> stream_events(Exchange exchange);
 // sites.cpp

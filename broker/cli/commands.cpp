@@ -32,6 +32,10 @@ constexpr Option kSubmit[] = {
      .value = "L",
      .help = "What script and arguments hold, as personal: the rules may refuse it",
      .repeated = true},
+    {.name = "--output",
+     .value = "NAME[=PATH]",
+     .help = "A file that it leaves in its working folder, for hansa fetch (PATH: NAME)",
+     .repeated = true},
     {.name = "--name", .value = "N", .help = "A name for people (the script's file name)"},
     {.name = "--env", .value = "K=V", .help = "A variable of the job's environment", .repeated = true},
     {.name = "--requeue", .help = "The site may start the job again after a node failed"},
@@ -55,6 +59,12 @@ constexpr Option kWait[] = {{.name = "--timeout", .value = "T", .help = "Give up
 constexpr Option kLogs[] = {
     {.name = "--follow", .help = "Go on until the job is over and all of it is read", .letter = 'f'},
     {.name = "--stderr", .help = "What the job wrote to standard error"},
+};
+constexpr Option kFetch[] = {
+    {.name = "--output-dir", .value = "DIR", .help = "Into this folder, made if need be (the current one)", .letter = 'o'},
+    {.name = "--list", .help = "Only say what is there, and how large"},
+    {.name = "--force", .help = "Replace files that are there already"},
+    {.name = "--json", .help = "Print one JSON document"},
 };
 constexpr Option kResolve[] = {
     {.name = "--as", .value = "lost", .help = "What the job is to count as"},
@@ -185,6 +195,8 @@ constexpr Command kCommands[] = {
     {"wait", "ID...", "Wait until jobs are over; exit 0 if all succeeded, else 1.",
      "hansa wait --timeout 2h 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWait, 1, kMany, wait},
     {"logs", "ID", "Print what a job wrote, byte for byte.", "hansa logs -f 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kLogs, 1, 1, logs},
+    {"fetch", "ID [NAME...]", "Bring the outputs that a job names, all or some. Run again, it goes on where it was interrupted.",
+     "hansa fetch 01JDA0XJ2GQ4M8T6V9ZK3N5R7W model.pt -o results", kFetch, 1, kMany, fetch},
     {"hold", "ID...", "Keep waiting jobs from going to a site.", "hansa hold 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany,
      hold},
     {"release", "ID...", "Let held jobs go on.", "hansa release 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany, release},

@@ -16,6 +16,7 @@ Result<ExitStatus> show(Session& session, const Invocation& call);
 Result<ExitStatus> explain(Session& session, const Invocation& call);
 Result<ExitStatus> wait(Session& session, const Invocation& call);
 Result<ExitStatus> logs(Session& session, const Invocation& call);
+Result<ExitStatus> fetch(Session& session, const Invocation& call);
 Result<ExitStatus> hold(Session& session, const Invocation& call);
 Result<ExitStatus> release(Session& session, const Invocation& call);
 Result<ExitStatus> cancel(Session& session, const Invocation& call);

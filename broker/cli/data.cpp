@@ -65,16 +65,8 @@ std::string listed(const Json& list) {
 }
 
 std::string bytes_text(const Json& json) {
-  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
   const auto bytes = number(json, "size_bytes");
-  if (!bytes) return {};
-  auto value = *bytes;
-  std::size_t unit = 0;
-  while (value >= 10 * 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  return std::to_string(value) + " " + kUnits[unit];
+  return bytes ? size_text(*bytes) : std::string();
 }
 
 std::string terms_text(const Json& terms) {

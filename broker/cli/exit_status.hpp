@@ -19,7 +19,7 @@ enum class ExitStatus : int {
   rejected = 6,      // no site could ever hold the job
   timed_out = 7,     // wait --timeout
   conflict = 8,      // it collides with what is stored, or a limit of the rate is reached
-  output = 74,       // standard output cannot be written (EX_IOERR of sysexits)
+  output = 74,       // standard output, or what is fetched, cannot be written (EX_IOERR of sysexits)
   interrupted = 130, // SIGINT, as shells have it
 };
 

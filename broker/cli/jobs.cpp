@@ -76,6 +76,17 @@ std::string listed(const Json& array) {
   return text;
 }
 
+/// "metrics.json, model.pt (out/model.pt)"
+std::string outputs_text(const Json& outputs) {
+  std::string text;
+  for (const auto& [name, path] : outputs.items()) {
+    if (!path.is_string()) continue;
+    text += (text.empty() ? "" : ", ") + printable(name);
+    if (path != name) text += " (" + printable(path.get<std::string>()) + ")";
+  }
+  return text;
+}
+
 std::string attempt_lines(const Json& attempt, const Look& look) {
   Sheet sheet;
   auto what = shown(attempt, "state");
@@ -132,6 +143,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
   sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
   sheet.line("only in", listed(member(member(job, "placement"), "countries")));
+  if (const auto& outputs = member(job, "outputs"); outputs.is_object()) sheet.line("outputs", outputs_text(outputs));
   sheet.line("accepted", shown(job, "accepted_at"));
   sheet.line("started", shown(job, "started_at"));
   sheet.line("ended", shown(job, "ended_at"));

@@ -2,6 +2,7 @@
 #include "broker/cli/session.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace hansa::cli {
 
@@ -100,6 +101,13 @@ Tint tint_of(std::string_view state) {
 
 std::string duration_text(Milliseconds duration) {
   return format_duration(std::max(std::chrono::floor<Seconds>(duration), Seconds{0}));
+}
+
+std::string size_text(std::int64_t bytes) {
+  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  std::size_t unit = 0;
+  for (; bytes >= 10 * 1024 && unit + 1 < std::size(kUnits); ++unit) bytes /= 1024;
+  return std::to_string(bytes) + " " + kUnits[unit];
 }
 
 std::string age_text(const std::optional<UtcTime>& then, UtcTime now) {

@@ -61,6 +61,8 @@ std::string reason_text(const Json& json, const char* key = "reason");
 // --- words for people ---
 Tint tint_of(std::string_view state);
 std::string duration_text(Milliseconds duration);
+/// "4096 bytes", "12 GiB".
+std::string size_text(std::int64_t bytes);
 std::string age_text(const std::optional<UtcTime>& then, UtcTime now);
 
 }  // namespace hansa::cli

@@ -5,6 +5,7 @@
 #include "broker/core/encoding.hpp"
 #include "broker/core/time_text.hpp"
 #include "broker/wire/job_request.hpp"
+#include "broker/wire/output_name.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -49,6 +50,7 @@ class SubmissionReader {
     for (const auto label : call_.values("--label")) {
       if (readable("--label", label)) spec.labels.emplace(std::string(label));
     }
+    for (const auto output : call_.values("--output")) named_output(output);
     for (const auto variable : call_.values("--env")) environment(variable);
     spec.requeue = call_.has("--requeue");
     const auto& operands = call_.operands();
@@ -118,6 +120,25 @@ class SubmissionReader {
     } else if (readable("--env", variable)) {
       all.emplace_back(name, variable.substr(equals + 1));
     }
+  }
+
+  void named_output(std::string_view text) {
+    const auto equals = text.find('=');
+    const auto name = text.substr(0, equals);
+    const auto path = equals == std::string_view::npos ? name : text.substr(equals + 1);
+    if (!readable("--output", text)) return;
+    if (equals == std::string_view::npos && name.contains('/')) {
+      const auto base = name.substr(name.rfind('/') + 1);
+      faults_.push_back({"--output", printable(name) + " is a path: give it a name to be fetched by, as in --output " +
+                                         printable(base.empty() ? "NAME" : base) + "=" + printable(name)});
+      return;
+    }
+    auto message = wire::output_name_fault(name);
+    if (message.empty()) message = wire::output_path_fault(path);
+    if (!message.empty())
+      faults_.push_back({"--output " + printable(name), std::move(message)});
+    else if (!submission_.spec.outputs.emplace(name, path).second)
+      faults_.push_back({"--output", printable(name) + " is given twice"});
   }
 
   void script(const std::string& file) {
@@ -239,12 +260,14 @@ Error in_options(Error error) {
       {"/placement/countries", "--country"},
       {"/datasets", "--data"},
       {"/labels", "--label"},
+      {"/outputs", "--output"},
   };
   for (auto& [where, message] : error.faults) {
     for (const auto& [pointer, option] : kOptions) {
       if (!where.starts_with(pointer)) continue;
       const auto rest = where.substr(pointer.size());
-      where = std::string(option) + (pointer == "/environment" && rest.size() > 1 ? " " + rest.substr(1) : "");
+      where = std::string(option) +
+              ((pointer == "/environment" || pointer == "/outputs") && rest.size() > 1 ? " " + rest.substr(1) : "");
       break;
     }
   }

@@ -44,6 +44,19 @@ std::string text_of(const AttemptIntended& e) {
   return text;
 }
 
+std::string text_of(const std::map<std::string, std::string>& outputs) {
+  std::string text;
+  char before = '{';
+  for (const auto& [name, path] : outputs) {
+    text += before;
+    before = ',';
+    append_json_string(text, name);
+    text += ':';
+    append_json_string(text, path);
+  }
+  return text += before == '{' ? "{}" : "}";
+}
+
 std::string text_of(const auto& e) { return canonical_json(to_json(EventBody(e))); }
 
 }  // namespace
@@ -62,6 +75,7 @@ std::string canonical_text(const JobSpec& spec) {
   if (r.memory_per_node.value > 0) out.number("memory_per_node_mib", r.memory_per_node.value);
   if (!spec.name.empty()) out.text("name", spec.name);
   out.number("nodes", r.nodes);
+  if (!spec.outputs.empty()) out.json("outputs", text_of(spec.outputs));
   out.text("project", spec.project.str());
   if (spec.requeue) out.flag("requeue", true);
   if (!spec.placement.sites.empty()) out.texts("sites", spec.placement.sites);

@@ -204,6 +204,14 @@ Result<JobSpec> spec_from_json(const Json& json) {
   spec.placement.countries = f.texts("countries");
   for (auto& dataset : f.texts("datasets")) spec.datasets.emplace_back(std::move(dataset));
   for (auto& label : f.texts("labels")) spec.labels.emplace(std::move(label));
+  if (const auto outputs = json.find("outputs"); outputs != json.end()) {
+    for (const auto& [name, path] : outputs->items()) {
+      if (path.is_string())
+        spec.outputs.emplace(name, path.get<std::string>());
+      else
+        f.miss("outputs");
+    }
+  }
   spec.requeue = f.flag("requeue");
   if (!f.ok()) return f.error("job specification");
   return spec;

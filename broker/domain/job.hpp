@@ -9,6 +9,7 @@
 #include "broker/domain/label.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,7 @@ struct JobSpec {
   Placement placement;
   std::vector<DatasetId> datasets;     // what it reads, in the register of datasets; each once
   Labels labels;                       // what the submission says of its own script; can only narrow
+  std::map<std::string, std::string> outputs;  // files that it leaves, to be fetched: name -> path beneath its working folder
   bool requeue = false;                // the site may start it again after a node failure
   friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };

@@ -5,10 +5,10 @@
 #include "broker/async/run_on.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dispatch.hpp"
-#include "broker/engine/dossier.hpp"
 #include "broker/engine/fence.hpp"
 #include "broker/engine/moves.hpp"
 #include "broker/engine/observation.hpp"
+#include "broker/engine/outputs.hpp"
 #include "broker/engine/placement.hpp"
 #include "broker/engine/reconciler.hpp"
 #include "broker/engine/stager.hpp"
@@ -68,6 +68,7 @@ class Engine::Loops {
         dispatch_(context_, reconciler_),
         stager_(context_, parts_.transfers, parts_.ids, [this] { placement_.facts_changed(); }),
         placement_(context_, dispatch_, stager_),
+        outputs_(context_),
         moves_(context_, parts_.strand, placement_, reconciler_),
         watch_(context_, reconciler_,
                [this](SiteDesk& desk) {
@@ -231,41 +232,6 @@ class Engine::Loops {
       if (outcome) co_return Result<void>{};
       co_await parts_.scheduler.sleep_until(parts_.scheduler.now_monotonic() + pause);
     }
-  }
-
-  /// What the job was let run at that site with.
-  async::Task<std::vector<std::string>> obligations_of(JobId job, SiteId site) const {
-    const auto decision = co_await context_.jobs.decision(job);
-    if (!decision && decision.error().kind == ErrorKind::not_found) co_return std::vector<std::string>{};
-    if (!decision) co_return std::unexpected(decision.error());
-    const auto verdict = std::ranges::find(decision->verdicts, site, &Verdict::site);
-    if (verdict == decision->verdicts.end() || !verdict->rules) co_return std::vector<std::string>{};
-    co_return verdict->rules->obligations;
-  }
-
-  async::Task<ports::OutputChunk> read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
-                                              async::Deadline deadline) {
-    const auto* attempt = job.last_attempt();
-    if (attempt == nullptr || attempt->site_job_id.empty()) {
-      co_return fail(ErrorKind::not_found, "NO_OUTPUT", "job " + job.id.str() + " has not been at a site, it has no output");
-    }
-    auto* desk = context_.desk(attempt->site);
-    if (desk == nullptr) {
-      co_return fail(ErrorKind::not_found, "SITE_GONE",
-                     "site " + attempt->site.str() + " is no longer configured at this broker");
-    }
-    const auto dossier = co_await open_dossier(&context_, job.owner, job.spec.datasets);
-    if (!dossier) co_return std::unexpected(dossier.error());
-    const auto obligations = co_await obligations_of(job.id, attempt->site);
-    if (!obligations) co_return std::unexpected(obligations.error());
-    const auto now = parts_.scheduler.now_utc();
-    if (auto allowed = rulebook_.may_show(job.owner, job.spec, *dossier, attempt->site, *obligations, now); !allowed)
-      co_return std::unexpected(allowed.error());
-    const auto ours = site_job(job, *attempt);
-    co_return co_await desk->call<ports::OutputChunk>(CallKind::read, deadline,
-                                                      [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                        return connector.read_output(ours, stream, offset, limit, until);
-                                                      });
   }
 
   [[nodiscard]] SiteReport report(const SiteDesk& desk) const {
@@ -449,6 +415,7 @@ class Engine::Loops {
   Dispatch dispatch_;
   Stager stager_;
   Placement placement_;
+  Outputs outputs_;
   Moves moves_;
   Watch watch_;
   Intake intake_;
@@ -507,7 +474,14 @@ async::Task<std::int64_t> Engine::wait_any(std::int64_t seen, async::Deadline de
 }
 async::Task<ports::OutputChunk> Engine::read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                                     async::Deadline deadline) {
-  return loops_->read_output(std::move(job), stream, offset, limit, deadline);
+  return loops_->outputs_.read_stream(std::move(job), stream, offset, limit, deadline);
+}
+async::Task<std::vector<ports::FileFacts>> Engine::look_at_outputs(Job job, async::Deadline deadline) {
+  return loops_->outputs_.look(std::move(job), deadline);
+}
+async::Task<ports::FileChunk> Engine::read_named_output(Job job, std::string name, std::uint64_t offset, std::size_t limit,
+                                                        async::Deadline deadline) {
+  return loops_->outputs_.read(std::move(job), std::move(name), offset, limit, deadline);
 }
 
 async::Task<std::vector<TransferReport>> Engine::transfers(DatasetId dataset) { co_return loops_->stager_.under_way(dataset); }

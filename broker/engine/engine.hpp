@@ -119,6 +119,10 @@ class Engine {
   /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site; permission_denied (RULES_DENY).
   async::Task<ports::OutputChunk> read_output(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               async::Deadline deadline);
+  /// What the job leaves under the names that it gave, see Outputs.
+  async::Task<std::vector<ports::FileFacts>> look_at_outputs(domain::Job job, async::Deadline deadline);
+  async::Task<ports::FileChunk> read_named_output(domain::Job job, std::string name, std::uint64_t offset, std::size_t limit,
+                                                  async::Deadline deadline);
 
   async::Task<std::vector<TransferReport>> transfers(DatasetId dataset);
 

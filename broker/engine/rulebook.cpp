@@ -189,11 +189,11 @@ Result<void> Rulebook::may_take(const Principal& person, const domain::JobSpec& 
   return {};
 }
 
-Result<void> Rulebook::may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const SiteId& site,
-                                const std::vector<std::string>& obligations, UtcTime now) const {
+Result<void> Rulebook::may_leave(Action leaving, const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                                 const SiteId& site, const std::vector<std::string>& obligations, UtcTime now) const {
   const auto in_force = this->in_force();
   const auto kept = [&](const std::vector<std::string>& by) -> Result<void> {
-    auto reason = kept_there(Action::log_export, by, dossier);
+    auto reason = kept_there(leaving, by, dossier);
     if (!reason) return {};
     return fail(ErrorKind::permission_denied, reason->code, std::move(reason->message));
   };
@@ -202,7 +202,7 @@ Result<void> Rulebook::may_show(const Principal& person, const domain::JobSpec& 
   static const RegisterFacts kDownload{{Attribute::site_kind, std::string("download"), std::nullopt}};
   Sitting sitting(in_force, routing::ruling_time(now));
   auto& hearing = sitting.hear(person, spec, dossier);
-  if (const auto why = hearing.denied(Action::log_export, kDownload)) return denial(*why);
+  if (const auto why = hearing.denied(leaving, kDownload)) return denial(*why);
   return kept(hearing.at(site, sitting.place(site)).obligations);
 }
 

@@ -108,10 +108,12 @@ class Rulebook {
   /// Whether the broker may hold what this person submits. permission_denied, RULES_DENY: the message has the rules, what they
   /// found and what they would allow; the faults have every fact that they asked for, with its source and age.
   [[nodiscard]] Result<void> may_take(const Principal& person, const domain::JobSpec& spec, UtcTime now) const;
-  /// Whether what the job prints at `site` may be read through the broker, by a person at a machine of their own. The same error;
-  /// or OBLIGATION, by what the job was let run there with, and by what goes with that now.
-  [[nodiscard]] Result<void> may_show(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
-                                      const SiteId& site, const std::vector<std::string>& obligations, UtcTime now) const;
+  /// Whether what the job prints (`log_export`) or leaves (`stage_out`) at `site` may be read through the broker, by a person at
+  /// a machine of their own. The same error; or OBLIGATION, by what the job was let run there with, and by what goes with that
+  /// now.
+  [[nodiscard]] Result<void> may_leave(rules::Action leaving, const Principal& person, const domain::JobSpec& spec,
+                                       const Dossier& dossier, const SiteId& site, const std::vector<std::string>& obligations,
+                                       UtcTime now) const;
   /// Whether the job may leave for that site, at this moment. The same error.
   [[nodiscard]] Result<void> may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
                                       const SiteId& site, UtcTime now) const;

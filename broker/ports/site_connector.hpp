@@ -113,6 +113,28 @@ struct OutputChunk {
   bool exists = true;               // false: the job has written nothing yet
 };
 
+/// What lies at a path in the job's own working folder.
+enum class FileState {
+  missing,
+  file,
+  folder,
+  link,        // a symbolic link, or something beyond one: none is followed
+  special,     // a pipe, a socket, a device
+  unreadable,  // the account itself may not read it
+};
+
+struct FileFacts {
+  FileState state = FileState::missing;
+  std::uint64_t size = 0;           // of a file, in bytes
+  std::string version;              // of a file: another one once it was written to; letters, digits, '-' and '.'
+  friend bool operator==(const FileFacts&, const FileFacts&) = default;
+};
+
+struct FileChunk {
+  std::string bytes;                // none unless it is a file
+  FileFacts facts;                  // seen after the bytes were read
+};
+
 class SiteConnector {
  public:
   virtual ~SiteConnector() = default;
@@ -140,6 +162,14 @@ class SiteConnector {
   /// As the job's account, beneath its work_dir only; at most `limit` bytes.
   virtual Task<OutputChunk> read_output(SiteJob job, Stream stream, std::uint64_t offset, std::size_t limit,
                                         Deadline deadline) = 0;
+
+  /// What the job leaves at these paths beneath its working folder, in their order: one site call for any number of them. As
+  /// the job's account; nothing is followed out of that folder.
+  virtual Task<std::vector<FileFacts>> look_at(SiteJob job, std::vector<std::string> paths, Deadline deadline) = 0;
+
+  /// The same for one of them, with at most `limit` bytes of it.
+  virtual Task<FileChunk> read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                    Deadline deadline) = 0;
 };
 
 }  // namespace hansa::ports

@@ -4,6 +4,7 @@
 #include "broker/core/suggest.hpp"
 #include "broker/domain/dataset.hpp"
 #include "broker/wire/object_reader.hpp"
+#include "broker/wire/output_name.hpp"
 
 #include <algorithm>
 #include <array>
@@ -126,6 +127,31 @@ Labels read_labels(ObjectReader& job, std::span<const std::string_view> known) {
   return labels;
 }
 
+std::map<std::string, std::string> read_outputs(ObjectReader& job, std::vector<Fault>& faults) {
+  std::map<std::string, std::string> outputs;
+  const auto* value = job.field("outputs");
+  if (value == nullptr) return outputs;
+  if (!value->is_object()) {
+    job.fault("outputs", "must be an object of paths, as in {\"model.pt\": \"results/model.pt\"}");
+    return outputs;
+  }
+  if (value->count > kMaxOutputs) {
+    job.fault("outputs", "has more than " + std::to_string(kMaxOutputs) + " entries; have the job pack them into one archive");
+    return outputs;
+  }
+  for (const auto& output : value->members()) {
+    if (faults.size() >= kMaxFaults) break;
+    const auto& name = output.name;
+    auto message = output_name_fault(name);
+    if (message.empty()) message = output.is_string() ? output_path_fault(output.text) : "must be a string";
+    if (message.empty())
+      outputs.emplace(name, output.text);
+    else
+      faults.push_back({job.at("outputs") + "/" + escaped(name.substr(0, 64)), std::move(message)});
+  }
+  return outputs;
+}
+
 Submission read_job(const JsonNode& json, const std::string& at, const KnownNames& known, std::vector<Fault>& faults) {
   Submission submission;
   auto& [spec, payload] = submission;
@@ -157,9 +183,9 @@ Submission read_job(const JsonNode& json, const std::string& at, const KnownName
   spec.placement = read_placement(job, known.sites, faults);
   spec.datasets = read_datasets(job);
   spec.labels = read_labels(job, known.labels);
+  spec.outputs = read_outputs(job, faults);
   spec.requeue = job.flag("requeue");
   job.refuse("code", "this broker does not carry code yet: put it at the site yourself and leave the field out");
-  job.refuse("outputs", "this broker brings no outputs back yet: read the output with `hansa logs`");
   job.refuse("secrets", "this broker keeps no secrets of users yet");
   job.refuse("array", "this broker runs no job arrays yet: submit the tasks in bulk");
   job.refuse("after", "this broker knows no dependencies between jobs yet");
@@ -229,6 +255,7 @@ Json to_json(const Submission& submission) {
   if (!spec.placement.countries.empty()) json["placement"]["countries"] = spec.placement.countries;
   for (const auto& dataset : spec.datasets) json["datasets"].push_back(dataset.str());
   for (const auto& label : spec.labels) json["labels"].push_back(label.str());
+  for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
   if (spec.requeue) json["requeue"] = true;
   return json;
 }

@@ -96,6 +96,8 @@ Json job_details_view(const Job& job) {
   for (const auto* key : {"datasets", "labels", "transfers"}) json[key] = Json::array();  // transfers: the engine's to tell
   for (const auto& dataset : job.spec.datasets) json["datasets"].push_back(dataset.str());
   for (const auto& label : job.spec.labels) json["labels"].push_back(label.str());
+  json["outputs"] = Json::object();
+  for (const auto& [name, path] : job.spec.outputs) json["outputs"][name] = path;
   json["attempts"] = Json::array();
   for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job.id, attempt));
   return json;

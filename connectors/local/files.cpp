@@ -23,7 +23,9 @@ std::unexpected<Error> system_error(int error, const std::string& what) {
   if (error == ENOSPC || error == EDQUOT) kind = ErrorKind::storage_full;
   if (error == EACCES || error == EPERM || error == EROFS) kind = ErrorKind::permission_denied;
   if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN || error == EIO) kind = ErrorKind::unavailable;
-  if (error == ENOENT) kind = ErrorKind::not_found;
+  if (error == ENXIO) kind = ErrorKind::permission_denied;  // a socket: nobody may open one
+  if (error == ENOENT || error == ENOTDIR) kind = ErrorKind::not_found;
+  if (error == ELOOP) kind = ErrorKind::conflict;
   return fail(kind, "LOCAL_FILES", what + ": " + std::generic_category().message(error));
 }
 

@@ -17,7 +17,8 @@ namespace hansa::connectors::local {
 
 using transport::Descriptor;
 
-/// unavailable, storage_full (no space, quota), permission_denied or internal, with `what` and errno's words.
+/// not_found, conflict (a symbolic link is in the way), unavailable, storage_full (no space, quota), permission_denied or
+/// internal, with `what` and errno's words.
 std::unexpected<Error> system_error(int error, const std::string& what);
 
 Result<Descriptor> open_directory(const std::string& path);

@@ -356,4 +356,30 @@ Task<ports::OutputChunk> LocalConnector::read_output(ports::SiteJob asked, ports
   });
 }
 
+Task<std::vector<ports::FileFacts>> LocalConnector::look_at(ports::SiteJob asked, std::vector<std::string> paths,
+                                                            Deadline deadline) {
+  if (deadline.passed(scheduler_)) co_return too_late();
+  const auto* job = known(asked);
+  if (job == nullptr) co_return std::vector<ports::FileFacts>(paths.size());
+  co_return co_await runner_.on_files([tag = job->record.tag, paths](Spool& spool) -> Result<std::vector<ports::FileFacts>> {
+    std::vector<ports::FileFacts> facts;
+    for (const auto& path : paths) {
+      auto chunk = spool.work_folder().read_file(tag, path, 0, 0);
+      if (!chunk) return std::unexpected(std::move(chunk.error()));
+      facts.push_back(std::move(chunk->facts));
+    }
+    return facts;
+  });
+}
+
+Task<ports::FileChunk> LocalConnector::read_file(ports::SiteJob asked, std::string path, std::uint64_t offset, std::size_t limit,
+                                                 Deadline deadline) {
+  if (deadline.passed(scheduler_)) co_return too_late();
+  const auto* job = known(asked);
+  if (job == nullptr) co_return ports::FileChunk{};
+  co_return co_await runner_.on_files([tag = job->record.tag, path, offset, limit](Spool& spool) {
+    return spool.work_folder().read_file(tag, path, offset, limit);
+  });
+}
+
 }  // namespace hansa::connectors::local

@@ -53,6 +53,10 @@ class LocalConnector final : public ports::SiteConnector {
   async::Task<ports::UsagePage> usage(ports::UsageCursor from, async::Deadline deadline) override;
   async::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               async::Deadline deadline) override;
+  async::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths,
+                                                     async::Deadline deadline) override;
+  async::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                          async::Deadline deadline) override;
 
  private:
   LocalConnector(async::Scheduler& scheduler, boost::asio::any_io_executor executor, LocalOptions options, ports::Log& log,

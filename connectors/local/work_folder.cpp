@@ -32,6 +32,27 @@ Split split(const std::string& path) {
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
+Result<std::string> read_piece(const Descriptor& file, std::uint64_t offset, std::size_t count) {
+  std::string bytes(count, '\0');
+  ssize_t got = 0;
+  do { got = ::pread(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)); } while (got < 0 && errno == EINTR);
+  if (got < 0) return system_error(errno, "cannot read the output");
+  bytes.resize(static_cast<std::size_t>(got));
+  return bytes;
+}
+
+Result<ports::FileFacts> facts_of(const Descriptor& file) {
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) return system_error(errno, "cannot look at the output");
+  if (S_ISDIR(status.st_mode)) return ports::FileFacts{.state = ports::FileState::folder, .size = 0, .version = {}};
+  if (!S_ISREG(status.st_mode)) return ports::FileFacts{.state = ports::FileState::special, .size = 0, .version = {}};
+  const auto& changed = status.st_ctim;  // which nobody can set
+  return ports::FileFacts{.state = ports::FileState::file,
+                          .size = static_cast<std::uint64_t>(status.st_size),
+                          .version = std::to_string(status.st_ino) + '-' + std::to_string(changed.tv_sec) + '.' +
+                                     std::to_string(changed.tv_nsec) + '-' + std::to_string(status.st_size)};
+}
+
 }  // namespace
 
 Result<WorkFolder> WorkFolder::open(const std::string& path) {
@@ -88,14 +109,36 @@ Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream
   chunk.exists = true;
   const auto size = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
   if (offset >= size) return chunk;
-  chunk.bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(size - offset, limit)));
-  ssize_t got = 0;
-  do {
-    got = ::pread(file->get(), chunk.bytes.data(), chunk.bytes.size(), static_cast<off_t>(offset));
-  } while (got < 0 && errno == EINTR);
-  if (got < 0) return system_error(errno, "cannot read the output");
-  chunk.bytes.resize(static_cast<std::size_t>(got));
+  auto bytes = read_piece(*file, offset, static_cast<std::size_t>(std::min<std::uint64_t>(size - offset, limit)));
+  if (!bytes) return std::unexpected(std::move(bytes.error()));
+  chunk.bytes = std::move(*bytes);
   chunk.next_offset = offset + chunk.bytes.size();
+  return chunk;
+}
+
+Result<ports::FileChunk> WorkFolder::read_file(const Tag& tag, const std::string& path, std::uint64_t offset,
+                                               std::size_t limit) const {
+  ports::FileChunk chunk;
+  const auto file = open_beneath(root_.get(), transport::job_folder(tag) + '/' + path, O_RDONLY);
+  if (!file) {
+    switch (file.error().kind) {
+      case ErrorKind::not_found: break;
+      case ErrorKind::conflict: chunk.facts.state = ports::FileState::link; break;
+      case ErrorKind::permission_denied: chunk.facts.state = ports::FileState::unreadable; break;
+      default: return std::unexpected(file.error());
+    }
+    return chunk;
+  }
+  auto before = facts_of(*file);
+  if (!before) return std::unexpected(std::move(before.error()));
+  if (before->state == ports::FileState::file && limit > 0 && offset < before->size) {
+    auto bytes = read_piece(*file, offset, static_cast<std::size_t>(std::min<std::uint64_t>(before->size - offset, limit)));
+    if (!bytes) return std::unexpected(std::move(bytes.error()));
+    chunk.bytes = std::move(*bytes);
+  }
+  auto after = facts_of(*file);
+  if (!after) return std::unexpected(std::move(after.error()));
+  chunk.facts = std::move(*after);
   return chunk;
 }
 

@@ -24,6 +24,9 @@ class WorkFolder {
 
   Result<ports::OutputChunk> read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset, std::size_t limit) const;
 
+  /// Of the job's own working folder. At most `limit` bytes; with 0 it is only looked at.
+  Result<ports::FileChunk> read_file(const Tag& tag, const std::string& path, std::uint64_t offset, std::size_t limit) const;
+
  private:
   explicit WorkFolder(Descriptor root) : root_(std::move(root)) {}
   Descriptor root_;

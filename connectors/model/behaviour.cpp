@@ -13,6 +13,9 @@ namespace {
 constexpr std::string_view kDirective = "#model ";
 constexpr std::string_view kOut = "#model-out ";
 constexpr std::string_view kErr = "#model-err ";
+constexpr std::string_view kFile = "#model-file ";
+constexpr std::string_view kFolder = "#model-folder ";
+constexpr std::string_view kLink = "#model-link ";
 
 std::optional<std::int32_t> number_up_to(std::string_view text, std::int32_t most) {
   std::int32_t value = 0;
@@ -64,6 +67,15 @@ Result<Behaviour> parse_behaviour(std::string_view script) {
       behaviour.out.append(line.substr(kOut.size())).push_back('\n');
     } else if (line.starts_with(kErr)) {
       behaviour.err.append(line.substr(kErr.size())).push_back('\n');
+    } else if (line.starts_with(kFile)) {
+      const auto equals = line.find('=');
+      if (equals == std::string_view::npos) return refuse(line, "a file is written path=text");
+      auto& text = behaviour.leaves[std::string(line.substr(kFile.size(), equals - kFile.size()))].text;
+      if (equals + 1 < line.size()) text.append(line.substr(equals + 1)).push_back('\n');
+    } else if (line.starts_with(kFolder)) {
+      behaviour.leaves[std::string(line.substr(kFolder.size()))].kind = Behaviour::Left::Kind::folder;
+    } else if (line.starts_with(kLink)) {
+      behaviour.leaves[std::string(line.substr(kLink.size()))].kind = Behaviour::Left::Kind::link;
     } else if (line.starts_with(kDirective)) {
       auto words = line.substr(kDirective.size());
       while (!words.empty()) {

@@ -8,6 +8,9 @@
 //   #model fence=error             its fence cannot be taken (a full quota, a missing folder)
 //   #model-out any text            a line of its standard output; there from the start of the payload on
 //   #model-err any text            a line of its standard error
+//   #model-file path=any text      a line of a file in its working folder, there from the start on; "path=" makes it empty
+//   #model-folder path             a folder there
+//   #model-link path               a symbolic link there
 //
 // Several lines add up; of two values for one key the later one counts.
 
@@ -15,6 +18,7 @@
 #include "broker/core/error.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +33,11 @@ struct Behaviour {
   bool fence_error = false;
   std::string out;
   std::string err;
+  struct Left {
+    enum class Kind { file, folder, link } kind = Kind::file;
+    std::string text;
+  };
+  std::map<std::string, Left> leaves;  // by path
 };
 
 /// invalid_argument, code MODEL_DIRECTIVE, for a `#model` line that says something else.

@@ -41,6 +41,31 @@ const ClusterJob* ours(const Cluster& cluster, const ports::SiteJob& asked) {
   return job != nullptr && job->request.account == asked.account ? job : nullptr;
 }
 
+/// What lies at a path of its working folder, whole.
+ports::FileChunk file_at(const ClusterJob* job, const std::string& path) {
+  using enum ports::FileState;
+  ports::FileChunk chunk;
+  if (job == nullptr || job->payload_starts == 0) return chunk;
+  const auto& leaves = job->request.behaviour.leaves;
+  for (auto end = path.find('/');; end = path.find('/', end + 1)) {
+    const auto at = leaves.find(path.substr(0, end));
+    if (at != leaves.end() && at->second.kind == Behaviour::Left::Kind::link)
+      return {.bytes = {}, .facts = {.state = link, .version = {}}};
+    if (end == std::string::npos) break;
+    if (at != leaves.end() && at->second.kind == Behaviour::Left::Kind::file) return chunk;
+  }
+  const auto at = leaves.find(path);
+  const auto beneath = leaves.lower_bound(path + '/');
+  const bool holds = beneath != leaves.end() && beneath->first.starts_with(path + '/');
+  if (at == leaves.end() ? holds : at->second.kind == Behaviour::Left::Kind::folder) {
+    chunk.facts.state = folder;
+  } else if (at != leaves.end()) {
+    chunk.bytes = at->second.text;
+    chunk.facts = {.state = file, .size = chunk.bytes.size(), .version = std::to_string(job->payload_starts)};
+  }
+  return chunk;
+}
+
 /// Sites tell times in whole seconds.
 UtcTime whole(UtcTime t) { return UtcTime{std::chrono::floor<Seconds>(t)}; }
 
@@ -350,6 +375,26 @@ Task<ports::OutputChunk> ModelConnector::read_output(ports::SiteJob asked, ports
     if (offset < text.size()) chunk.bytes = text.substr(static_cast<std::size_t>(offset), limit);
     chunk.next_offset = offset + chunk.bytes.size();
   }
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return chunk;
+}
+
+Task<std::vector<ports::FileFacts>> ModelConnector::look_at(ports::SiteJob asked, std::vector<std::string> paths,
+                                                            Deadline deadline) {
+  ++model_->calls.look_at;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  std::vector<ports::FileFacts> facts;
+  for (const auto& path : paths) facts.push_back(file_at(ours(model_->cluster(), asked), path).facts);
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return facts;
+}
+
+Task<ports::FileChunk> ModelConnector::read_file(ports::SiteJob asked, std::string path, std::uint64_t offset, std::size_t limit,
+                                                 Deadline deadline) {
+  ++model_->calls.read_file;
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  auto chunk = file_at(ours(model_->cluster(), asked), path);
+  chunk.bytes = offset < chunk.bytes.size() ? chunk.bytes.substr(static_cast<std::size_t>(offset), limit) : std::string();
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
   co_return chunk;
 }

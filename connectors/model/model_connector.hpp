@@ -41,8 +41,12 @@ struct Calls {
   std::uint64_t seal = 0;
   std::uint64_t usage = 0;
   std::uint64_t read_output = 0;
+  std::uint64_t look_at = 0;
+  std::uint64_t read_file = 0;
 
-  [[nodiscard]] std::uint64_t total() const { return snapshot + submit + find + status + cancel + seal + usage + read_output; }
+  [[nodiscard]] std::uint64_t total() const {
+    return snapshot + submit + find + status + cancel + seal + usage + read_output + look_at + read_file;
+  }
 };
 
 /// The site itself. Its clock follows the monotonic one from its start on: when the broker's wall clock steps, the site's
@@ -80,6 +84,10 @@ class ModelConnector final : public ports::SiteConnector {
   async::Task<ports::UsagePage> usage(ports::UsageCursor from, async::Deadline deadline) override;
   async::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               async::Deadline deadline) override;
+  async::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths,
+                                                     async::Deadline deadline) override;
+  async::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                          async::Deadline deadline) override;
 
  private:
   /// Sleeps, but not past the deadline. False: the time was not reached, by the deadline or by a cancellation.

@@ -398,4 +398,13 @@ Task<ports::OutputChunk> SlurmConnector::read_output(SiteJob job, ports::Stream 
   return work_dirs_.read_output(std::move(job), stream, offset, limit, deadline);
 }
 
+Task<std::vector<ports::FileFacts>> SlurmConnector::look_at(SiteJob job, std::vector<std::string> paths, Deadline deadline) {
+  return work_dirs_.look_at(std::move(job), std::move(paths), deadline);
+}
+
+Task<ports::FileChunk> SlurmConnector::read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                                 Deadline deadline) {
+  return work_dirs_.read_file(std::move(job), std::move(path), offset, limit, deadline);
+}
+
 }  // namespace hansa::connectors::slurm

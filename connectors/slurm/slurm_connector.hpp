@@ -57,6 +57,10 @@ class SlurmConnector final : public ports::SiteConnector {
   ports::Task<ports::UsagePage> usage(ports::UsageCursor from, ports::Deadline deadline) override;
   ports::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               ports::Deadline deadline) override;
+  ports::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths,
+                                                     ports::Deadline deadline) override;
+  ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                          ports::Deadline deadline) override;
 
  private:
   SlurmConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,

@@ -8,7 +8,29 @@
 namespace hansa::connectors::slurm {
 
 using ports::Deadline;
+using ports::SiteJob;
 using ports::Task;
+
+namespace {
+
+using transport::Seen;
+
+/// Of what is at `whole`, beneath `root`, by what was seen there and at each folder on the way.
+ports::FileFacts facts_of(const std::map<std::string, Seen>& seen, const std::string& root, const std::string& whole) {
+  using enum ports::FileState;
+  for (auto end = root.size();; end = std::min(whole.find('/', end + 1), whole.size())) {
+    const auto at = seen.find(whole.substr(0, end));
+    if (at == seen.end()) return {.state = missing, .size = 0, .version = {}};
+    const auto& [kind, size, version] = at->second;
+    if (kind == Seen::Kind::link) return {.state = link, .size = 0, .version = {}};
+    const bool last = end == whole.size();
+    if (last && kind == Seen::Kind::file) return {.state = file, .size = size, .version = version};
+    if (last) return {.state = kind == Seen::Kind::folder ? folder : special, .size = 0, .version = {}};
+    if (kind != Seen::Kind::folder) return {.state = missing, .size = 0, .version = {}};
+  }
+}
+
+}  // namespace
 
 std::string WorkDirs::path_of(const LocalAccount& account) const {
   auto path = pattern_;
@@ -102,6 +124,48 @@ Task<ports::OutputChunk> WorkDirs::read_output(ports::SiteJob job, ports::Stream
   if (limit == 0) (*bytes)->clear();
   ports::OutputChunk chunk{.bytes = std::move(**bytes), .next_offset = offset, .exists = true};
   chunk.next_offset += chunk.bytes.size();
+  co_return chunk;
+}
+
+Task<std::vector<ports::FileFacts>> WorkDirs::look_at(SiteJob job, std::vector<std::string> paths, Deadline deadline) {
+  const transport::FilesAt files(transport_, job.account, job.person, job.tag.str());
+  const auto folder = path_of(job.account) + '/' + transport::job_folder(job.tag);
+  std::set<std::string> wanted{folder};  // each folder once, whatever the number of files in it
+  for (const auto& path : paths) {
+    const auto whole = folder + '/' + path;
+    for (auto end = folder.size() + 1; end < whole.size(); ++end) {
+      end = std::min(whole.find('/', end), whole.size());
+      wanted.insert(whole.substr(0, end));
+    }
+  }
+  const auto seen = co_await files.look({wanted.begin(), wanted.end()}, deadline);
+  if (!seen) co_return std::unexpected(seen.error());
+  std::vector<ports::FileFacts> facts;
+  for (const auto& path : paths) facts.push_back(facts_of(*seen, folder, folder + '/' + path));
+  co_return facts;
+}
+
+Task<ports::FileChunk> WorkDirs::read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                           Deadline deadline) {
+  const transport::FilesAt files(transport_, job.account, job.person, job.tag.str());
+  const auto whole = path_of(job.account) + '/' + transport::job_folder(job.tag) + '/' + path;
+  auto bytes = co_await files.read_range(whole, offset, std::max<std::size_t>(1, limit), deadline);
+  const bool refused = !bytes && bytes.error().code.starts_with("FILE_") && bytes.error().kind != ErrorKind::internal;
+  if (!bytes && !refused) co_return std::unexpected(bytes.error());
+  // Looked at afterwards: what was read counts only if no link led there, and is that of the version that is told.
+  auto facts = co_await look_at(std::move(job), {std::move(path)}, deadline);
+  if (!facts) co_return std::unexpected(facts.error());
+  ports::FileChunk chunk{.bytes = {}, .facts = std::move(facts->front())};
+  if (chunk.facts.state != ports::FileState::file) co_return chunk;
+  if (!bytes) {
+    chunk.facts = {.state = ports::FileState::unreadable, .size = 0, .version = {}};
+  } else if (!*bytes) {
+    auto error = fail(ErrorKind::unavailable, "FILE_CHANGED", "the file appeared while it was looked at; try again");
+    error.error().retryable = true;
+    co_return error;
+  } else if (limit > 0) {
+    chunk.bytes = std::move(**bytes);
+  }
   co_return chunk;
 }
 

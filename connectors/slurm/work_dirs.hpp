@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace hansa::connectors::slurm {
 
@@ -37,6 +38,12 @@ class WorkDirs {
 
   ports::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                               ports::Deadline deadline);
+
+  /// Beneath the job's own folder, which the account can write to while we look: every folder on the way is looked at as well.
+  ports::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths,
+                                                     ports::Deadline deadline);
+  ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                          ports::Deadline deadline);
 
  private:
   std::string pattern_;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/transport/file_access.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <string_view>
 
@@ -11,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMessageBytes = std::size_t{16} * 1024;  // of stdout and stderr where no content is read
 constexpr std::size_t kMaxRange = std::size_t{64} << 20;
+constexpr std::size_t kPathsBytes = std::size_t{20} * 1024;  // of one command: a request to hansa-switch has 64 KiB for all of it
+constexpr std::string_view kStatFormat = "--printf=%f %s %i %.9Z %n\\0";  // mode, size, inode, last change; for seen_from
 
 std::unexpected<Error> refuse_path() { return fail(ErrorKind::invalid_argument, "PATH", "a path must not be empty"); }
 
@@ -62,6 +67,42 @@ std::optional<Error> change_cut(const CommandResult& result, const std::string& 
       .error();
 }
 
+/// One entry of stat's answer: "81a4 4096 131 1764383639.123456789 <path>", in the words of kStatFormat.
+std::optional<std::pair<std::string, Seen>> seen_from(std::string_view entry) {
+  std::array<std::string_view, 4> words;
+  for (auto& word : words) {
+    const auto blank = entry.find(' ');
+    if (blank == 0 || blank == std::string_view::npos) return std::nullopt;
+    word = entry.substr(0, blank);
+    entry.remove_prefix(blank + 1);
+  }
+  const auto& [mode_text, size_text, inode, changed] = words;
+  const auto number = [](std::string_view text, auto& value, int base) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    return error == std::errc{} && end == text.data() + text.size();
+  };
+  mode_t mode = 0;
+  Seen seen;
+  if (!number(mode_text, mode, 16) || !number(size_text, seen.size, 10)) return std::nullopt;
+  for (const auto text : {inode, changed}) {
+    if (text.find_first_not_of("0123456789.-") != std::string_view::npos) return std::nullopt;
+  }
+  using enum Seen::Kind;
+  seen.kind = S_ISREG(mode) ? file : S_ISDIR(mode) ? folder : S_ISLNK(mode) ? link : special;
+  seen.version.append(inode).append("-").append(changed).append("-").append(size_text);
+  return std::pair(std::string(entry), std::move(seen));
+}
+
+/// The first line of the program's words that tells something else than that a path is not there.
+std::optional<std::string_view> trouble_in(std::string_view words) {
+  while (!words.empty()) {
+    const auto line = words.substr(0, words.find('\n'));
+    words.remove_prefix(std::min(words.size(), line.size() + 1));
+    if (!line.ends_with(": No such file or directory") && !line.ends_with(": Not a directory")) return line;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 FilesAt::FilesAt(Transport& transport, LocalAccount account, Principal person, std::string tag)
@@ -75,6 +116,13 @@ Command FilesAt::command(std::string program, std::vector<std::string> arguments
           .account = account_,
           .person = person_,
           .tag = tag_};
+}
+
+async::Task<CommandResult> FilesAt::ask(Command question, async::Deadline deadline) const {
+  auto result = co_await transport_.run(std::move(question), deadline);
+  if (!result) co_return result;
+  if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
+  co_return result;
 }
 
 async::Task<void> FilesAt::make_directories(std::vector<std::string> paths, async::Deadline deadline) const {
@@ -109,9 +157,8 @@ async::Task<LinkOutcome> FilesAt::make_link(std::string target, std::string path
 
 async::Task<std::optional<std::string>> FilesAt::read_link(std::string path, async::Deadline deadline) const {
   if (path.empty()) co_return refuse_path();
-  auto result = co_await transport_.run(command("/usr/bin/readlink", {"-n", "-v", "--", path}), deadline);
+  auto result = co_await ask(command("/usr/bin/readlink", {"-n", "-v", "--", path}), deadline);
   if (!result) co_return std::unexpected(result.error());
-  if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
   if (result->succeeded()) co_return std::move(result->out);
   if (says_missing(*result)) co_return std::nullopt;
   if (says(*result, "Invalid argument")) {
@@ -130,15 +177,45 @@ async::Task<std::optional<std::string>> FilesAt::read_range(std::string path, st
   auto read = command("/usr/bin/dd", {"if=" + path, "iflag=skip_bytes,count_bytes,fullblock,nofollow,nonblock", "bs=65536",
                                       "skip=" + std::to_string(offset), "count=" + std::to_string(count), "status=none"});
   read.output_limit = std::max(count, kMessageBytes);
-  auto result = co_await transport_.run(std::move(read), deadline);
+  auto result = co_await ask(std::move(read), deadline);
   if (!result) co_return std::unexpected(result.error());
-  if (auto cut = question_cut(*result)) co_return std::unexpected(*cut);
   if (result->succeeded()) {
     result->out.resize(std::min(result->out.size(), count));  // whatever the site sends
     co_return std::move(result->out);
   }
   if (says_missing(*result)) co_return std::nullopt;
   co_return std::unexpected(file_error("read", path, *result));
+}
+
+async::Task<std::map<std::string, Seen>> FilesAt::look(std::vector<std::string> paths, async::Deadline deadline) const {
+  std::map<std::string, Seen> found;
+  for (auto next = paths.begin(); next != paths.end();) {
+    std::vector<std::string> arguments{std::string(kStatFormat), "--"};
+    const auto first = *next;
+    std::size_t bytes = 0;
+    for (; next != paths.end() && (bytes == 0 || bytes + next->size() <= kPathsBytes); ++next) {
+      if (next->empty()) co_return refuse_path();
+      bytes += next->size() + 1;
+      arguments.push_back(std::move(*next));
+    }
+    auto look = command("/usr/bin/stat", std::move(arguments));
+    look.output_limit = std::size_t{1} << 20;  // far more than it can say of so many paths
+    const auto result = co_await ask(std::move(look), deadline);
+    if (!result) co_return std::unexpected(result.error());
+    if (!result->succeeded() && (result->err.empty() || trouble_in(result->err))) {
+      auto told = *result;
+      told.err = std::string(trouble_in(result->err).value_or("")) + '\n';
+      co_return std::unexpected(file_error("look at", first, told));
+    }
+    for (std::string_view rest = result->out; !rest.empty();) {
+      const auto entry = rest.substr(0, rest.find('\0'));
+      auto seen = entry.size() < rest.size() ? seen_from(entry) : std::nullopt;
+      if (!seen) co_return fail(ErrorKind::internal, "FILE_ERROR", "cannot look at " + first, std::string(entry.substr(0, 1024)));
+      found.insert(std::move(*seen));
+      rest.remove_prefix(entry.size() + 1);
+    }
+  }
+  co_return found;
 }
 
 }  // namespace hansa::connectors::transport

@@ -11,6 +11,7 @@
 #include "connectors/transport/transport.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,13 @@ namespace hansa::connectors::transport {
 struct LinkOutcome {
   bool created = false;
   std::string target;  // where the link leads: as asked, or as somebody made it before
+};
+
+/// What is at a path itself: a symbolic link is told, not followed.
+struct Seen {
+  enum class Kind { file, folder, link, special } kind = Kind::file;
+  std::uint64_t size = 0;
+  std::string version;  // another one after every change of the file
 };
 
 class FilesAt {
@@ -42,7 +50,11 @@ class FilesAt {
   async::Task<std::optional<std::string>> read_range(std::string path, std::uint64_t offset, std::size_t count,
                                                      async::Deadline deadline) const;
 
+  /// What is at each of these paths, none for what is not there. One command for some hundred paths.
+  async::Task<std::map<std::string, Seen>> look(std::vector<std::string> paths, async::Deadline deadline) const;
+
  private:
+  async::Task<CommandResult> ask(Command question, async::Deadline deadline) const;
   [[nodiscard]] Command command(std::string program, std::vector<std::string> arguments) const;
 
   Transport& transport_;

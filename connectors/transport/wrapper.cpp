@@ -186,6 +186,8 @@ std::string output_path(const Tag& tag, bool standard_error) {
   return "output/" + tag.str() + (standard_error ? ".err" : ".out");
 }
 
+std::string job_folder(const Tag& tag) { return "jobs/" + tag.str(); }
+
 const std::vector<std::string>& work_folders() {
   static const std::vector<std::string> folders{"fence", "refused", "jobs", "output"};
   return folders;

@@ -70,6 +70,8 @@ bool is_safe_work_dir(std::string_view path);
 std::string fence_path(const Tag& tag, std::int32_t task);
 std::string refusal_path(const Tag& tag, std::int32_t task, const SiteJobId& id, std::int32_t run);
 std::string output_path(const Tag& tag, bool standard_error);
+/// The job's own working folder.
+std::string job_folder(const Tag& tag);
 /// Folders to make (0700) before the first submission.
 const std::vector<std::string>& work_folders();
 

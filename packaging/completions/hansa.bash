@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs hold release cancel resolve sites site report data token policy simulate config version"
+  local commands="submit jobs show explain wait logs fetch hold release cancel resolve sites site report data token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local labels="open internal personal health trade-secret export-controlled"
@@ -14,7 +14,7 @@ _hansa() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | \
+      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --output | --output-dir | -o | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
         --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules) ((i++)) ;;
       -*) ;;
@@ -32,6 +32,7 @@ _hansa() {
   fi
 
   case $prev in
+    -o | --output-dir) compopt -o dirnames; return ;;
     --token-file | --ca-file | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
       [[ $command == "data changes" ]] && states="applied pending approved rejected"
@@ -43,7 +44,7 @@ _hansa() {
     --by)
       [[ $command == "report estimates" ]] && COMPREPLY=($(compgen -W "site class project basis" -- "$cur")) && return
       COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
-    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --name | --env | \
+    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --output | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
       --load | --seeds | --sample | --add-capacity | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last) return ;;
     --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
@@ -61,11 +62,12 @@ _hansa() {
     policy) options="check test diff show" ;;
     config) options="check reference" ;;
     submit)
-      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --name --env --requeue --idempotency-key --dry-run --wait --json"
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --output --name --env --requeue --idempotency-key --dry-run --wait --json"
       ;;
     jobs) options="--state --since --project --limit --all --json" ;;
     wait) options="--timeout --json" ;;
     logs) options="--follow --stderr" ;;
+    fetch) options="--output-dir --list --force --json" ;;
     resolve) options="--as --reason --json" ;;
     "site drain") options="--reason --json" ;;
     "report usage") options="--by --from --to --format --json" ;;

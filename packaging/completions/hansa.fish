@@ -4,7 +4,7 @@
 function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
-    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --name --env \
+    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --output --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
         --trace --sites --policy --load --seeds --sample --add-capacity --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules
     for word in (commandline -opc)[2..-1]
@@ -35,6 +35,7 @@ complete -c hansa -n '__hansa_is ""' -a show -d "Show everything about a job"
 complete -c hansa -n '__hansa_is ""' -a explain -d "Say where a job goes and why"
 complete -c hansa -n '__hansa_is ""' -a wait -d "Wait until jobs are over"
 complete -c hansa -n '__hansa_is ""' -a logs -d "Print what a job wrote"
+complete -c hansa -n '__hansa_is ""' -a fetch -d "Bring the outputs that a job names"
 complete -c hansa -n '__hansa_is ""' -a hold -d "Keep waiting jobs from going to a site"
 complete -c hansa -n '__hansa_is ""' -a release -d "Let held jobs go on"
 complete -c hansa -n '__hansa_is ""' -a cancel -d "Cancel jobs"
@@ -56,7 +57,7 @@ complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -70,6 +71,7 @@ complete -c hansa -n '__hansa_is submit' -l site -x -d "Only at this site"
 complete -c hansa -n '__hansa_is submit' -l country -x -d "Only in this country"
 complete -c hansa -n '__hansa_is submit' -l data -x -d "A registered dataset that it reads"
 complete -c hansa -n '__hansa_is submit' -l label -x -d "What script and arguments hold"
+complete -c hansa -n '__hansa_is submit' -l output -x -d "A file that it leaves, for hansa fetch"
 complete -c hansa -n '__hansa_is submit' -l name -x -d "A name for people"
 complete -c hansa -n '__hansa_is submit' -l env -x -d "A variable of the environment"
 complete -c hansa -n '__hansa_is submit' -l requeue -d "The site may start it again after a node failed"
@@ -85,6 +87,9 @@ complete -c hansa -n '__hansa_is jobs "data list" "data changes"' -l all -d "All
 complete -c hansa -n '__hansa_is wait' -l timeout -x -d "Give up after"
 complete -c hansa -n '__hansa_is logs' -s f -l follow -d "Go on until the job is over"
 complete -c hansa -n '__hansa_is logs' -l stderr -d "What it wrote to standard error"
+complete -c hansa -n '__hansa_is fetch' -s o -l output-dir -x -a "(__fish_complete_directories)" -d "Into this folder"
+complete -c hansa -n '__hansa_is fetch' -l list -d "Only say what is there"
+complete -c hansa -n '__hansa_is fetch' -l force -d "Replace files that are there already"
 complete -c hansa -n '__hansa_is resolve' -l as -x -a lost
 complete -c hansa -n '__hansa_is resolve "site drain" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"

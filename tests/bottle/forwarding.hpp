@@ -100,6 +100,13 @@ class ForwardingConnector : public ports::SiteConnector {
                                        Deadline deadline) override {
     return inner_->read_output(std::move(job), stream, offset, limit, deadline);
   }
+  Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths, Deadline deadline) override {
+    return inner_->look_at(std::move(job), std::move(paths), deadline);
+  }
+  Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                   Deadline deadline) override {
+    return inner_->read_file(std::move(job), std::move(path), offset, limit, deadline);
+  }
 
  protected:
   [[nodiscard]] ports::SiteConnector& inner() { return *inner_; }

@@ -44,6 +44,13 @@ class GatedConnector final : public ForwardingConnector {
                                        Deadline d) override {
     return pass<ports::OutputChunk>("read_output", 1, [=, this] { return inner().read_output(job, stream, offset, limit, d); });
   }
+  Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths, Deadline d) override {
+    return pass<std::vector<ports::FileFacts>>("look_at", 1, [=, this] { return inner().look_at(job, paths, d); });
+  }
+  Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                   Deadline d) override {
+    return pass<ports::FileChunk>("read_file", 1, [=, this] { return inner().read_file(job, path, offset, limit, d); });
+  }
 
  private:
   template <class T>

@@ -3,6 +3,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -131,6 +132,45 @@ def states_end_as_they_should():
     assert broker.call("POST", f"/v1/jobs/{held}/release", {}).status == 200
     assert broker.wait_over([held])[held]["state"] == "succeeded"
     problem(broker.call("POST", f"/v1/jobs/{held}/cancel", {}), 409, "JOB_OVER")
+
+
+def fetches_that_are_cut_go_on():
+    """Outputs of a local site by name: whole, after a fetch that dies at its third MiB, past a killed broker; never over what is there."""
+    script = b"#!/bin/sh\nmkdir out\nseq 1 900000 >out/big\nprintf 'text\\n' >'a \xc3\xb6'\n: >empty\nln -s /etc/passwd link\n"
+    named = ["--output", "big=out/big", "--output", "a \u00f6", "--output", "empty", "--output", "link", "--output", "folder=out", "--output", "none"]
+    job = broker.hansa("submit", "--site", "big", *named, "-", stdin=script, check=0).stdout.decode().strip()
+    broker.wait_over([job])
+    want = "".join(f"{i}\n" for i in range(1, 900_001)).encode()
+    listed = {o["name"]: o for o in broker.get(f"/v1/jobs/{job}/outputs")["outputs"]}
+    assert {n: o["state"] for n, o in listed.items()} == {"big": "file", "a \u00f6": "file", "empty": "file", "link": "link", "folder": "folder", "none": "missing"}, listed
+    assert listed["big"]["size_bytes"] == len(want)
+    target = broker.folder / "fetched"
+    environment = {"HANSA_URL": broker.url, "HANSA_TOKEN_FILE": str(broker.folder / "alice.token"), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+
+    def die_at_three_mib():
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, 3 << 20))
+
+    cut = subprocess.run([broker.bin / "hansa", "fetch", job, "big", "-o", target], env=environment, capture_output=True, preexec_fn=die_at_three_mib)
+    assert cut.returncode == -signal.SIGXFSZ, cut
+    parts = list(target.iterdir())
+    assert len(parts) == 1 and parts[0].stat().st_size == 3 << 20 and parts[0].name.endswith(".part"), parts
+    broker.kill()
+    broker.start()
+    on = broker.hansa("fetch", job, "big", "-o", str(target), check=0)
+    assert b"going on after 3145728 of" in on.stderr, on.stderr
+    assert (target / "big").read_bytes() == want and [p.name for p in target.iterdir()] == ["big"]
+    rest = broker.hansa("fetch", job, "-o", str(target), check=4)  # a link, a folder, nothing, one that is there: each told
+    for words in (b"is there already", b"symbolic link", b"is a folder", b"is not there"):
+        assert words in rest.stderr, rest.stderr
+    assert (target / "a \u00f6").read_bytes() == b"text\n" and (target / "empty").read_bytes() == b""
+    part = broker.call("GET", f"/v1/jobs/{job}/outputs/big", headers={"Range": "bytes=1000000-1000009"})
+    assert (part.status, part.body) == (206, want[1_000_000:1_000_010]) and part.headers["Content-Range"] == f"bytes 1000000-1000009/{len(want)}"
+    whole = broker.call("GET", f"/v1/jobs/{job}/outputs/big")
+    assert whole.status == 200 and whole.body == want and whole.headers["ETag"] == part.headers["ETag"]
+    problem(broker.call("GET", f"/v1/jobs/{job}/outputs/link"), 403, "OUTPUT_IS_LINK")
+    problem(broker.call("GET", f"/v1/jobs/{job}/outputs/big", headers={"If-Match": '"1-1-1"'}), 412, "OUTPUT_CHANGED")
+    problem(broker.call("GET", f"/v1/jobs/{job}/outputs/big", user="bob"), 404, "JOB_NOT_FOUND")
 
 
 def metrics_are_what_prometheus_reads():
@@ -416,7 +456,7 @@ if __name__ == "__main__":
     try:
         broker.start()
         wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
-        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should, metrics_are_what_prometheus_reads, datasets_need_two_people,
+        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should, fetches_that_are_cut_go_on, metrics_are_what_prometheus_reads, datasets_need_two_people,
                             jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
                             what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing])
         assert broker.stop() == 0, "hansad did not stop cleanly"

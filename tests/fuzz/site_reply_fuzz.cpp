@@ -70,6 +70,10 @@ void check_files(const transport::CommandResult& result) {
   if (made) require(result.succeeded() == made->created);
   const auto read = wait(files.read_range("p", 0, 10, {}));
   if (read && *read) require(result.succeeded() && (*read)->size() <= 10);
+  const auto seen = wait(files.look({"p"}, {}));
+  for (const auto& [path, what] : seen.value_or(std::map<std::string, transport::Seen>{}))
+    require(!what.version.empty() && what.version.find_first_not_of("0123456789.-") == std::string::npos);
+  if (!seen) require(!seen.error().message.empty());
   for (const auto* error : {target ? nullptr : &target.error(), made ? nullptr : &made.error(), read ? nullptr : &read.error()}) {
     require(error == nullptr || !error->message.empty());
   }

@@ -163,7 +163,7 @@ void Auditor::calling(const bottle::Call& call, int in_flight) {
     check("submits", site.budget.submits_per_minute);
   else if (call.what == "cancel")
     check("cancels", site.budget.cancels_per_minute);
-  else if (call.what != "seal" && call.what != "read_output")
+  else if (call.what != "seal" && call.what != "read_output" && call.what != "look_at" && call.what != "read_file")
     check("queries", site.budget.queries_per_minute);
 }
 

@@ -35,6 +35,9 @@ std::string brief(const ports::SealOutcome& outcome) { return outcome.sealed ? "
 std::string brief(const ports::UsagePage& page) { return std::to_string(page.records.size()) + " records to " + page.next.text; }
 std::string brief(const ports::OutputChunk& chunk) { return std::to_string(chunk.bytes.size()) + " bytes"; }
 
+std::string brief(const std::vector<ports::FileFacts>& facts) { return std::to_string(facts.size()) + " files"; }
+std::string brief(const ports::FileChunk& chunk) { return std::to_string(chunk.bytes.size()) + " bytes"; }
+
 template <class T>
 std::unexpected<Error> no_answer() {
   if constexpr (std::is_same_v<T, ports::SubmitReceipt>)
@@ -103,6 +106,14 @@ class Wire final : public bottle::ForwardingConnector {
     return pass<ports::OutputChunk>("read_output", job.id.str(), d,
                                     [=, this] { return inner().read_output(job, stream, offset, limit, d); });
   }
+  Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths, Deadline d) override {
+    return pass<std::vector<ports::FileFacts>>("look_at", job.id.str(), d, [=, this] { return inner().look_at(job, paths, d); });
+  }
+  Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                   Deadline d) override {
+    return pass<ports::FileChunk>("read_file", job.id.str(), d,
+                                  [=, this] { return inner().read_file(job, path, offset, limit, d); });
+  }
 
  private:
   template <class T>
@@ -151,13 +162,15 @@ class Wire final : public bottle::ForwardingConnector {
     co_return not_understood<T>();
   }
 
+  static bool reads_files(std::string_view what) { return what == "read_output" || what == "look_at" || what == "read_file"; }
+
   void count_windows(std::string_view what) {
     const bool submit = what == "submit";
     const bool history = what == "find" || what == "status" || what == "usage";
     for (const auto window : state_.windows) {
       const bool concerned =
           window == What::site_down || window == What::site_silent || window == What::site_mute || window == What::site_slow ||
-          (window == What::queue_off && what != "usage" && what != "seal" && what != "read_output") ||
+          (window == What::queue_off && what != "usage" && what != "seal" && !reads_files(what)) ||
           (submit && (window == What::accepts_late || window == What::max_jobs || window == What::site_refuses)) ||
           (history && (window == What::history_off || window == What::history_lags || window == What::history_empty));
       if (concerned) ++parts_.fired[static_cast<std::size_t>(window)];

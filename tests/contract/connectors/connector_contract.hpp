@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hansa::contract {
 
@@ -21,6 +22,13 @@ struct Behaviour {
   Seconds runs{0};              // then
   int exit_code = 0;
   std::optional<int> signal = {};  // ends itself by this instead
+  /// In its working folder, at once, the folders above it too. No path and no text has an apostrophe; text is whole lines.
+  struct Left {
+    enum class Kind { file, folder, link } kind = Kind::file;
+    std::string path;
+    std::string text = {};        // a link's is its target
+  };
+  std::vector<Left> leaves = {};
 };
 
 /// One site and the way to it, with room for at least two jobs of one core at a time. Fresh, or at least idle, for each test

@@ -44,6 +44,13 @@ class ModelUnderTest final : public ConnectorUnderTest {
         "#!/bin/sh\n#model run=" + std::to_string(behaviour.runs.count()) + "s exit=" + std::to_string(behaviour.exit_code);
     if (behaviour.signal) script += " signal=" + std::to_string(*behaviour.signal);
     if (!behaviour.prints.empty()) script += "\n#model-out " + behaviour.prints;
+    for (const auto& [kind, path, text] : behaviour.leaves) {
+      using enum Behaviour::Left::Kind;
+      if (kind != file) script += (kind == folder ? "\n#model-folder " : "\n#model-link ") + path;
+      if (kind == file && text.empty()) script += "\n#model-file " + path + "=";
+      for (std::size_t at = 0; kind == file && at < text.size(); at = text.find('\n', at) + 1)
+        script += "\n#model-file " + path + "=" + text.substr(at, text.find('\n', at) - at);
+    }
     return {.script = script + "\n", .arguments = {}, .environment = {}};
   }
   [[nodiscard]] bool executes() const override { return false; }

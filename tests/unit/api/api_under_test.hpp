@@ -30,6 +30,8 @@ inline constexpr const char* kHold = "#!/bin/sh\n#model run=1000s\n";  // a job 
 struct Told {
   int status = 0;
   Json body;
+  std::string text = {};  // the body as it came, all pieces of it
+  bool cut = false;       // it ended before its end
   std::vector<std::pair<std::string, std::string>> headers;
 
   [[nodiscard]] std::string header(std::string_view name) const {
@@ -129,7 +131,15 @@ class ApiUnderTest {
                           });
     time.run_until([&] { return answer.has_value(); }, std::chrono::hours{1});
     REQUIRE(answer);
-    return {.status = answer->status, .body = Json::parse(answer->body, nullptr, false), .headers = std::move(answer->headers)};
+    Told told{.status = answer->status, .body = Json::parse(answer->body, nullptr, false), .text = answer->body};
+    told.headers = std::move(answer->headers);
+    while (answer->next && answer->content_type == "application/octet-stream") {
+      auto piece = ask(answer->next());
+      told.cut = !piece;
+      if (!piece || !*piece) break;
+      told.text += **piece;
+    }
+    return told;
   }
   /// The status that keeps a long body from being read; 0: it is read.
   int refuse_body(const std::string& person, std::string_view method, std::string_view path) {

@@ -7,6 +7,7 @@
 #include "broker/wire/dataset_request.hpp"
 #include "broker/wire/dataset_views.hpp"
 #include "broker/wire/job_request.hpp"
+#include "broker/wire/output_name.hpp"
 #include "broker/wire/views.hpp"
 #include "policies/rules/vocabulary.hpp"
 
@@ -375,7 +376,7 @@ TEST_CASE("the documented fields of a job request are those that are read") {
       {"datasets", {"imagenet-1k"}},
       {"labels", {"personal"}},
       {"code", ""},
-      {"outputs", Json::array()},
+      {"outputs", {{"model.pt", "results/model.pt"}}},
       {"secrets", Json::array()},
       {"array", ""},
       {"after", Json::array()}};
@@ -388,6 +389,9 @@ TEST_CASE("the documented fields of a job request are those that are read") {
   CHECK(request["name"]["maxLength"] == wire::kMaxNameBytes);
   CHECK(request["arguments"]["maxItems"] == wire::kMaxArguments);
   CHECK(request["datasets"]["maxItems"] == wire::kMaxDatasets);
+  CHECK(request["outputs"]["maxProperties"] == wire::kMaxOutputs);
+  CHECK(request["outputs"]["propertyNames"]["maxLength"] == wire::kMaxOutputNameBytes);
+  CHECK(request["outputs"]["additionalProperties"]["maxLength"] == wire::kMaxOutputPathBytes);
   CHECK(schemas()["BulkRequest"]["properties"]["jobs"]["maxItems"] == wire::kMaxBulkJobs);
 
   // The checker itself sees what is wrong.

@@ -44,6 +44,8 @@ TEST_CASE("every path and method: the operation, or what is allowed instead") {
       {"GET", "/v1/jobs/x/events", "listJobEvents"},
       {"GET", "/v1/jobs/x/usage", "getJobUsage"},
       {"GET", "/v1/jobs/x/output", "readJobOutput"},
+      {"GET", "/v1/jobs/x/outputs", "listJobOutputs"},
+      {"GET", "/v1/jobs/x/outputs/model.pt", "fetchJobOutput"},
       {"POST", "/v1/jobs/x/hold", "holdJob"},
       {"POST", "/v1/jobs/x/release", "releaseJob"},
       {"POST", "/v1/jobs/x/cancel", "cancelJob"},

@@ -105,6 +105,17 @@ TEST_CASE("options become the API's request", "[submission]") {
              {"time_limit_s", 7200},
              {"placement", {{"sites", {"a", "b"}}, {"countries", {"FI"}}}},
              {"requeue", true}});
+  CHECK(request({"--output", "m ö.pt=out/m.pt", "--output", "log", "--output", "a=b=c", "-"}).at("outputs") ==
+        Json{{"m ö.pt", "out/m.pt"}, {"log", "log"}, {"a", "b=c"}});
+  CHECK(faults({"--output", "results/m.pt", "--output", "a", "--output", "a=b", "--output", "x=/etc/passwd", "--output", "y=../z",
+                "--output", "=x", "-"}) ==
+        std::vector<std::string>{
+            "--output: results/m.pt is a path: give it a name to be fetched by, as in --output m.pt=results/m.pt",
+            "--output: a is given twice",
+            "--output x: must be a path beneath the job's working folder, as in \"results/model.pt\"; have the job write or copy "
+            "the file there",
+            "--output y: must not hold \"..\": only what is beneath the job's working folder is fetched",
+            "--output : the name of an output must be that of a file, as in \"model.pt\""});
   CHECK(request({"--nodes", "3", "-"}).at("resources") == Json{{"nodes", 3}});  // a task a node
 }
 

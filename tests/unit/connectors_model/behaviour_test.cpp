@@ -28,6 +28,19 @@ TEST_CASE("directives add up") {
   CHECK(b->err == "oops\n");
 }
 
+TEST_CASE("what a job leaves stands in its script, too") {
+  const auto b = parse_behaviour("#model-file a b/c=x=1\n#model-file a b/c=2\n#model-file e=\n#model-folder d\n#model-link l\n");
+  REQUIRE(b);
+  using enum hansa::connectors::model::Behaviour::Left::Kind;
+  REQUIRE(b->leaves.size() == 4);
+  CHECK(b->leaves.at("a b/c").text == "x=1\n2\n");
+  CHECK(b->leaves.at("e").text.empty());
+  CHECK(b->leaves.at("e").kind == file);
+  CHECK(b->leaves.at("d").kind == folder);
+  CHECK(b->leaves.at("l").kind == link);
+  CHECK_FALSE(parse_behaviour("#model-file x"));
+}
+
 TEST_CASE("what is not understood is refused by name") {
   for (const char* line :
        {"#model runn=3s", "#model run=", "#model run=abc", "#model exit=256", "#model exit=-1", "#model exit=3x",

@@ -144,6 +144,7 @@ JobSpec random_spec() {
   spec.time_limit = Seconds{*inRange<std::int64_t>(1, 1'000'000'000)};
   for (int i = *inRange(0, 3); i > 0; --i) spec.placement.sites.push_back(random_name<SiteId>());
   for (int i = *inRange(0, 3); i > 0; --i) spec.placement.countries.push_back(random_text());
+  for (int i = *inRange(0, 3); i > 0; --i) spec.outputs.emplace(random_text(), random_text());
   spec.requeue = *arbitrary<bool>();
   return spec;
 }

@@ -94,10 +94,11 @@ TEST_CASE("the stored text of a specification is what it was") {
       .placement = {{SiteId("x"), SiteId("a")}, {"FI", "EE"}},
       .datasets = {DatasetId("d2"), DatasetId("d1")},
       .labels = {Label("personal"), Label("health")},
+      .outputs = {{"m \"x\"", "out/m"}, {"a", "a"}},
       .requeue = true};
   const std::string text =
       R"({"countries":["FI","EE"],"cpus_per_task":4,"datasets":["d2","d1"],"gpu_model":"a100","gpus_per_node":6,)"
-      R"("labels":["health","personal"],"memory_per_node_mib":5,"name":"a \"b\"","nodes":2,"project":"p","requeue":true,)"
+      R"("labels":["health","personal"],"memory_per_node_mib":5,"name":"a \"b\"","nodes":2,"outputs":{"a":"a","m \"x\"":"out/m"},"project":"p","requeue":true,)"
       R"("sites":["x","a"],"tasks":3,"time_limit_s":7})";
   CHECK(canonical_text(full) == text);
   CHECK(accepted_text(Principal("local:alice"), "b", text) == R"({"broker_id":"b","owner":"local:alice","spec":)" + text + "}");

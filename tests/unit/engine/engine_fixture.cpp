@@ -152,6 +152,7 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     for (const auto& id : wish.sites) s.spec.placement.sites.emplace_back(id);
     for (const auto& id : wish.datasets) s.spec.datasets.emplace_back(id);
     s.spec.labels = wish.labels;
+    s.spec.outputs = wish.outputs;
     s.payload.script = "#!/bin/sh\n#model " + wish.behaviour + "\n";
     submissions.push_back(std::move(s));
   }

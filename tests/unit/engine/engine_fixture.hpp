@@ -47,6 +47,7 @@ struct Wish {
   std::optional<std::string> key = {};  // idempotency key
   std::vector<std::string> datasets = {};
   domain::Labels labels = {};
+  std::map<std::string, std::string> outputs = {};
 };
 
 /// What is in force: the texts of the packs, and what is told of whom.

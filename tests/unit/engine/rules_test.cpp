@@ -363,6 +363,41 @@ TEST_CASE("what a job prints is read only where the rules let it be", "[engine]"
   CHECK(w.count("alpha", "read_output") == reads);
 }
 
+TEST_CASE("what a job leaves is taken away only where the rules let it be, whatever may be read", "[engine]") {
+  World w({{.id = "alpha"}});
+  auto law = good_law();
+  law.packs[0].text += rule("P-TAKE-OPEN", "permit", "\"stage_out\"",
+                            "{attr = \"dataset.labels\", op = \"within\", value = [\"open\"]}, "
+                            "{attr = \"site.kind\", op = \"eq\", value = \"download\"}");
+  w.regulate(law);
+  w.add_dataset("open", {domain::Label("open")});
+  w.add_replica("open", "alpha", w.time.now_utc() + 240h);
+  w.advance(1min);
+  const auto leaving = [](std::vector<std::string> datasets) {
+    return Wish{.behaviour = "run=1s\n#model-file m=text", .datasets = std::move(datasets), .outputs = {{"model", "m"}}};
+  };
+  const auto plain = w.submit(leaving({})), open = w.submit(leaving({"open"}));
+  REQUIRE(w.run_to_end({plain, open}, 10min));
+  const auto soon = [&] { return async::Deadline::in(w.time, 60s); };
+  const auto look = [&](const JobId& id) { return w.ask(w.engine().look_at_outputs(w.job(id), soon())); };
+  const auto read = [&](const JobId& id) { return w.ask(w.engine().read_named_output(w.job(id), "model", 0, 100, soon())); };
+  CHECK(look(open)->at(0).size == 5);
+  CHECK(read(open)->bytes == "text\n");
+  const auto looks = w.count("alpha", "look_at"), reads = w.count("alpha", "read_file");
+  for (const auto& error : {look(plain).error(), read(plain).error()}) {
+    CHECK(error.code == "RULES_DENY");
+    CHECK(error.kind == ErrorKind::permission_denied);
+    CHECK(says(error.message, "stage_out"));
+    CHECK(says(error.message, "no rule permits it"));
+  }
+  CHECK(w.ask(w.engine().read_output(w.job(plain), ports::Stream::out, 0, 100, soon())));
+  CHECK(w.count("alpha", "look_at") == looks);
+  CHECK(w.count("alpha", "read_file") == reads);
+  law.packs[0].text += rule("F-TAKE", "forbid", "\"stage_out\"", "{attr = \"site.kind\", op = \"eq\", value = \"download\"}");
+  w.regulate(law);  // asked anew for every piece
+  CHECK(says(read(open).error().message, "F-TAKE"));
+}
+
 TEST_CASE("what an obligation keeps at the site does not leave through the broker", "[engine]") {
   const auto law_with = [](const std::string& place, const std::string& dispatch) {
     auto law = good_law();
@@ -372,31 +407,36 @@ TEST_CASE("what an obligation keeps at the site does not leave through the broke
     };
     law.packs[0].text += rule("P-PLACE", "permit", "\"place\"", about) + with(place) +
                          rule("P-SEND", "permit", "\"dispatch\"", about) + with(dispatch) +
-                         rule("P-LOG", "permit", "\"log_export\"", about);
+                         rule("P-LOG", "permit", "\"log_export\", \"stage_out\"", about);
     return law;
   };
   struct Case {
     std::string place, dispatch;
-    bool read, read_when_reviewed;
+    bool read, read_when_reviewed, taken, taken_when_reviewed;
   };
-  for (const auto& [place, dispatch, read, read_when_reviewed] :
-       {Case{"", "", true, true}, Case{"encrypt_scratch by site", "keep_log_days:30", true, true},
-        Case{"no_log_export", "", false, false}, Case{"", "no_log_export", false, false}, Case{"airlock_output", "", false, true},
-        Case{"no_stage_out", "", true, true}}) {
+  for (const auto& [place, dispatch, read, read_when_reviewed, taken, taken_when_reviewed] :
+       {Case{"", "", true, true, true, true}, Case{"encrypt_scratch by site", "keep_log_days:30", true, true, true, true},
+        Case{"no_log_export", "", false, false, true, true}, Case{"", "no_log_export", false, false, true, true},
+        Case{"airlock_output", "", false, true, false, true}, Case{"no_stage_out", "", true, true, false, false}}) {
     CAPTURE(place, dispatch);
     World w({{.id = "alpha"}});
     w.regulate(law_with(place, dispatch));
     w.add_dataset("d", {domain::Label("internal")});
     w.add_replica("d", "alpha", w.time.now_utc() + 240h);
     w.advance(1min);
-    const auto id = w.submit({.datasets = {"d"}});
+    const auto id = w.submit({.behaviour = "run=1s\n#model-file m=text", .datasets = {"d"}, .outputs = {{"model", "m"}}});
     REQUIRE(w.run_to_end({id}, 10min));
     check_replay(w, id);
+    const auto file = [&] {
+      return w.ask(w.engine().read_named_output(w.job(id), "model", 0, 100, async::Deadline::in(w.time, 60s)));
+    };
     const auto output = [&] {
       return w.ask(w.engine().read_output(w.job(id), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 60s)));
     };
     const auto reads = w.count("alpha", "read_output");
     CHECK(output().has_value() == read);
+    CHECK(file().has_value() == taken);
+    if (!taken) CHECK(file().error().code == "OBLIGATION");
     if (!read) {
       CHECK(output().error().code == "OBLIGATION");
       CHECK(output().error().kind == ErrorKind::permission_denied);
@@ -407,6 +447,7 @@ TEST_CASE("what an obligation keeps at the site does not leave through the broke
     CHECK(output().has_value() == read);
     w.set_terms("d", {.reviewed = true});
     CHECK(output().has_value() == read_when_reviewed);
+    CHECK(file().has_value() == taken_when_reviewed);
     // And an obligation that came later binds, too.
     w.regulate(law_with("", "no_log_export"));
     CHECK(output().error().code == "OBLIGATION");

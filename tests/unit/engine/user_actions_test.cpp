@@ -329,3 +329,35 @@ TEST_CASE("output is read while the job runs and after it has ended", "[engine]"
   CHECK(w.ask(w.engine().read_output(w.job(early), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 30s))).error().code ==
         "NO_OUTPUT");
 }
+
+TEST_CASE("the outputs that a job names are looked at and read, each as it is", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.advance(1s);
+  const auto id = w.submit({.behaviour = "run=60s\n#model-file out/m=text\n#model-folder out/d\n#model-link l",
+                            .outputs = {{"model", "out/m"}, {"folder", "out/d"}, {"link", "l"}, {"later", "x"}}});
+  const auto early = w.submit({.sites = {"nowhere"}, .outputs = {{"model", "m"}}});
+  const auto soon = [&] { return async::Deadline::in(w.time, 30s); };
+  const auto read = [&](const JobId& job, const std::string& name) {
+    return w.ask(w.engine().read_named_output(w.job(job), name, 1, 2, soon()));
+  };
+  w.advance(10s);
+  const auto seen = w.ask(w.engine().look_at_outputs(w.job(id), soon()));
+  REQUIRE(seen);
+  using ports::FileState;
+  const FileState states[] = {FileState::folder, FileState::missing, FileState::link, FileState::file};  // as their names come
+  REQUIRE(seen->size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(seen->at(i).state == states[i]);
+  CHECK(w.count("alpha", "look_at") == 1);
+  CHECK(read(id, "model")->bytes == "ex");
+  CHECK(read(id, "folder").error().code == "OUTPUT_NOT_A_FILE");
+  CHECK(read(id, "link").error().code == "OUTPUT_IS_LINK");
+  CHECK(read(id, "later").error().code == "OUTPUT_MISSING");
+  CHECK(read(id, "later").error().message.contains("not there yet"));
+  CHECK(read(id, "modle").error().code == "NO_SUCH_OUTPUT");
+  CHECK(read(id, "modle").error().message.contains("did you mean \"model\"?"));
+  CHECK(read(early, "model").error().code == "NO_OUTPUT");
+  CHECK(w.ask(w.engine().look_at_outputs(w.job(early), soon()))->at(0) == ports::FileFacts{});
+  REQUIRE(w.run_to_end({id}));
+  CHECK(read(id, "model")->bytes == "ex");
+  CHECK(read(id, "later").error().message.contains("did not write it"));
+}

@@ -35,6 +35,7 @@ struct Bench {
   auto read(const std::string& path, std::uint64_t offset, std::size_t count) {
     return async::run(io, files.read_range(path, offset, count, soon()));
   }
+  auto look(std::vector<std::string> paths) { return async::run(io, files.look(std::move(paths), soon())); }
 };
 
 class ScriptedTransport final : public Transport {
@@ -177,6 +178,63 @@ TEST_CASE("links, folders and pipes in a file's place are refused, at once") {
   CHECK(bench.read(bench.folder / "link", 0, 10).error().code == "FILE_IS_LINK");
   CHECK(bench.read(bench.folder / "dir", 0, 10).error().kind == ErrorKind::conflict);
   CHECK(bench.read(bench.folder / "pipe", 0, 10).value() == "");  // without a writer it is at its end
+}
+
+TEST_CASE("what is at many paths is seen at once, and nothing is followed") {
+  Bench bench;
+  std::ofstream(bench.folder / "file") << "12345";
+  std::ofstream(bench.folder / "odd 'n\nl\" 81a4 0 1 1.0 x") << "";
+  std::ofstream(bench.folder / "-L") << "x";
+  fs::create_directory(bench.folder / "dir");
+  fs::create_symlink(bench.folder / "file", bench.folder / "link");
+  fs::create_symlink("nowhere", bench.folder / "dangling");
+  REQUIRE(::mkfifo((bench.folder / "pipe").c_str(), 0600) == 0);
+  std::vector<std::string> paths{bench.folder / "none", bench.folder / "file/below"};
+  for (const auto* name : {"file", "odd 'n\nl\" 81a4 0 1 1.0 x", "-L", "dir", "link", "dangling", "pipe"})
+    paths.push_back(bench.folder / name);
+  for (int i = 0; i < 1'000; ++i) paths.push_back(bench.folder / ("none" + std::to_string(i)));  // more than one command takes
+  const auto seen = bench.look(paths).value();
+  using enum Seen::Kind;
+  const std::map<std::string, Seen::Kind> expected{
+      {bench.folder / "file", file},   {bench.folder / "odd 'n\nl\" 81a4 0 1 1.0 x", file},
+      {bench.folder / "-L", file},     {bench.folder / "dir", folder},
+      {bench.folder / "link", link},   {bench.folder / "dangling", link},
+      {bench.folder / "pipe", special}};
+  REQUIRE(seen.size() == expected.size());
+  for (const auto& [path, kind] : expected) {
+    CAPTURE(path);
+    REQUIRE(seen.contains(path));
+    CHECK(seen.at(path).kind == kind);
+  }
+  CHECK(seen.at(bench.folder / "file").size == 5);
+  const auto version = [&] { return bench.look({bench.folder / "file"})->at(bench.folder / "file").version; };
+  const auto before = version();
+  CHECK(version() == before);
+  std::ofstream(bench.folder / "file", std::ios::app) << "6";
+  CHECK(version() != before);
+  CHECK(bench.look({})->empty());
+  CHECK(bench.look({""}).error().kind == ErrorKind::invalid_argument);
+}
+
+TEST_CASE("a look that failed is told from paths that are not there, and what is no answer is not believed") {
+  const auto look = [](const FilesAt& files) { return files.look({"a", "b"}, kNever); };
+  const auto missing = "stat: cannot statx 'a': No such file or directory\n";
+  CHECK(told(failed(missing), look)->empty());
+  CHECK(told(failed(std::string(missing) + "stat: cannot statx 'b': Permission denied\n"), look).error().code == "FILE_DENIED");
+  CHECK(told(failed(std::string(missing) + "stat: cannot statx 'b': Input/output error\n"), look).error().kind ==
+        ErrorKind::internal);
+  CHECK(told(failed(""), look).error().kind == ErrorKind::internal);
+  const auto answer = [](std::string out) {
+    CommandResult result;
+    result.exit_status = 0;
+    result.out = std::move(out);
+    return result;
+  };
+  using namespace std::string_literals;
+  CHECK(told(answer("81a4 5 7 1.5 a\0"s), look)->at("a").version == "7-1.5-5");
+  for (const auto& odd :
+       {"81a4 5 7 1.5 a"s, "zz 5 7 1.5 a\0"s, "81a4 -5 7 1.5 a\0"s, "81a4 5 7/x 1.5 a\0"s, "81a4 5 7\0"s, "\0"s, "hello\n"s})
+    CHECK(told(answer(odd), look).error().kind == ErrorKind::internal);
 }
 
 TEST_CASE("what the site's file system says has a meaning") {

@@ -24,6 +24,12 @@ Json job_with(const Json& fields = Json::object()) {
 }
 Json resources(Json fields) { return job_with({{"resources", std::move(fields)}}); }
 Json placement(Json fields) { return job_with({{"placement", std::move(fields)}}); }
+Json outputs(Json fields) { return job_with({{"outputs", std::move(fields)}}); }
+Json many_outputs(int count) {
+  Json fields = Json::object();
+  for (int i = 0; i < count; ++i) fields["o" + std::to_string(i)] = "x";
+  return fields;
+}
 Json environment(Json fields) { return job_with({{"environment", std::move(fields)}}); }
 
 std::vector<Fault> faults_of(const Json& json) {
@@ -154,7 +160,29 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {job_with({{"datasets", std::vector<std::string>(101, "d")}}), "/datasets", "has more than 100 entries"},
       {job_with({{"labels", {"per sonal"}}}), "/labels", "\"per sonal\" is no label"},
       {job_with({{"code", "git:x"}}), "/code", "does not carry code yet"},
-      {job_with({{"outputs", {"o"}}}), "/outputs", "hansa logs"},
+      // outputs
+      {job_with({{"outputs", {"o"}}}), "/outputs", "must be an object of paths"},
+      {outputs({{"", "x"}}), "/outputs/", "must be that of a file"},
+      {outputs({{"..", "x"}}), "/outputs/..", "must be that of a file"},
+      {outputs({{"a/b", "x"}}), "/outputs/a~1b", "must not hold '/'; give the path beside it"},
+      {outputs({{"a\nb", "x"}}), "/outputs/a\nb", "must not hold control characters"},
+      {outputs({{text_of(129), "x"}}), "/outputs/" + text_of(64), "is longer than 128 bytes"},
+      {outputs({{"o", 1}}), "/outputs/o", "must be a string"},
+      {outputs({{"o", nullptr}}), "/outputs/o", "must be a string"},
+      {outputs({{"o", ""}}), "/outputs/o", "must be the path of a file"},
+      {outputs({{"o", "results/"}}), "/outputs/o", "have the job make an archive"},
+      {outputs({{"o", "a//b"}}), "/outputs/o", "must be the path of a file"},
+      {outputs({{"o", "./a"}}), "/outputs/o", "must be the path of a file"},
+      {outputs({{"o", "/etc/passwd"}}), "/outputs/o", "must be a path beneath the job's working folder"},
+      {outputs({{"o", "~/x"}}), "/outputs/o", "must be a path beneath the job's working folder"},
+      {outputs({{"o", "../x"}}), "/outputs/o", "must not hold \"..\""},
+      {outputs({{"o", "a/../../x"}}), "/outputs/o", "must not hold \"..\""},
+      {outputs({{"o", "a/.."}}), "/outputs/o", "must not hold \"..\""},
+      {outputs({{"o", nul}}), "/outputs/o", "must not hold control characters"},
+      {outputs({{"o", text_of(256)}}), "/outputs/o", "holds a name that is longer than 255 bytes"},
+      {outputs({{"o", text_of(256, 'a') + "/" + text_of(256)}}), "/outputs/o", "is longer than 512 bytes"},
+      {outputs({{"o", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}}), "/outputs/o", "has more than 16 steps"},
+      {outputs(many_outputs(33)), "/outputs", "has more than 32 entries; have the job pack them"},
       {job_with({{"secrets", {"s"}}}), "/secrets", "keeps no secrets"},
       {job_with({{"array", "0-9"}}), "/array", "submit the tasks in bulk"},
       {job_with({{"after", {"01ARYZ6S41TSV4RRFFQ69G5FAV"}}}), "/after", "no dependencies"},
@@ -237,7 +265,7 @@ TEST_CASE("a job with nothing but a script has the defaults") {
                                      {"datasets", nullptr}}),
                            job_with({{"datasets", Json::array()},
                                      {"code", ""},
-                                     {"outputs", Json::array()},
+                                     {"outputs", Json::object()},
                                      {"secrets", Json::array()},
                                      {"array", ""},
                                      {"after", Json::array()}}),
@@ -265,6 +293,7 @@ TEST_CASE("every field of a job arrives") {
                                      {"gpu_model", "a100"}}},
                                    {"time_limit_s", 60},
                                    {"placement", {{"sites", {"alpha", "beta"}}, {"countries", {"FI"}}}},
+                                   {"outputs", {{"m\xC3\xB6 del=1", "a b/..c/\xC3\xB6"}, {"log", "log"}}},
                                    {"requeue", true}});
   REQUIRE(read);
   const auto& [spec, payload] = *read;
@@ -275,6 +304,7 @@ TEST_CASE("every field of a job arrives") {
             .nodes = 2, .tasks = 5, .cpus_per_task = 3, .memory_per_node = {4096}, .gpus_per_node = 4, .gpu_model = "a100"});
   CHECK(spec.time_limit == Seconds{60});
   CHECK(spec.placement == domain::Placement{{SiteId("alpha"), SiteId("beta")}, {"FI"}});
+  CHECK(spec.outputs == std::map<std::string, std::string>{{"m\xC3\xB6 del=1", "a b/..c/\xC3\xB6"}, {"log", "log"}});
   CHECK(spec.requeue);
   CHECK(payload.script == "#!/usr/bin/python3\nprint(1)");
   CHECK(payload.arguments == std::vector<std::string>{"-n", "two words", "", "\xE2\x82\xAC\n"});
@@ -301,6 +331,9 @@ TEST_CASE("at its limit a job is taken") {
       placement({{"sites", std::vector<std::string>(100, text_of(32))}}),
       placement({{"countries", std::vector<std::string>(100, "FI")}}),
       job_with({{"script", "#!"}}),
+      outputs(many_outputs(32)),
+      outputs({{text_of(128), text_of(255, 'a') + "/" + text_of(254, 'b') + "/c"},
+               {"...", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/..."}}),
   };
   for (const auto& job : kAllowed) {
     CAPTURE(job.dump().substr(0, 200));

@@ -154,6 +154,8 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                    {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
                    {"datasets", Json::array()},
                    {"labels", Json::array()},
+                   {"outputs", Json::object()},
+                   {"transfers", Json::array()},
                    {"attempts", Json::array({{{"number", 1},
                                               {"site", "alpha"},
                                               {"queue", "main"},
