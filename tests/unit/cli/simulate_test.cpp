@@ -35,13 +35,13 @@ class Folder {
   std::string path_ = "/tmp/hansa-simulate-test.XXXXXX";
 };
 
-struct Answer {
+struct Played {
   int status;
   std::string out;
   std::string err;
 };
 
-Answer simulate(const Folder& folder, std::vector<std::string> more, std::string trace = kTrace) {
+Played simulate(const Folder& folder, std::vector<std::string> more, std::string trace = kTrace) {
   std::vector<std::string> words{"simulate", "--trace", std::move(trace), "--sites", folder.file("sites.toml")};
   for (auto& word : more) words.push_back(std::move(word));
   std::vector<const char*> arguments;
