@@ -4,13 +4,15 @@
 #include "broker/http/client_socket.hpp"
 
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <string.h>  // explicit_bzero
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
+#include <string>
 
 namespace hansa::http {
 
@@ -19,7 +21,30 @@ namespace beast = boost::beast;
 
 namespace {
 
-using Parser = beast::http::response_parser<beast::http::string_body>;
+/// A body that grows with what has come. Beast's string_body takes the memory that the other side announces, at once.
+struct GrowingBody {
+  using value_type = std::string;
+  class reader {
+   public:
+    template <bool request, class Headers>
+    reader(beast::http::header<request, Headers>& /*header*/, value_type& text) : text_(text) {}
+    void init(const boost::optional<std::uint64_t>& /*announced*/, boost::system::error_code& error) { error = {}; }
+    template <class Buffers>
+    std::size_t put(const Buffers& buffers, boost::system::error_code& error) {
+      error = {};
+      const auto before = text_.size();
+      for (const auto buffer : beast::buffers_range_ref(buffers))
+        text_.append(static_cast<const char*>(buffer.data()), buffer.size());
+      return text_.size() - before;
+    }
+    void finish(boost::system::error_code& error) { error = {}; }
+
+   private:
+    value_type& text_;
+  };
+};
+
+using Parser = beast::http::response_parser<GrowingBody>;
 using End = ClientSocket::End;
 using Time = ClientSocket::Time;
 

@@ -314,6 +314,23 @@ TEST_CASE("a stream is given piece by piece, and may be left") {
   CHECK(client.request("GET", "/none").value().status == 404);
 }
 
+TEST_CASE("what an answer announces takes no memory before it comes") {
+  ScriptedServer server([](int, int fd) {
+    ScriptedServer::read(fd);
+    ScriptedServer::write(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\npiece");
+  });
+  auto client = client_of(server.port());
+  const auto whole = client.request("GET", "/", {}, "");
+  REQUIRE_FALSE(whole);
+  CHECK(whole.error().code == "ANSWER_LOST");
+  std::string heard;
+  CHECK_FALSE(client.stream("/", {}, [&](std::string_view piece) {
+    heard += piece;
+    return true;
+  }));
+  CHECK(heard == "piece");
+}
+
 TEST_CASE("a stream that falls silent ends with an error") {
   const ScriptedServer server([](int, int fd) {
     ScriptedServer::read(fd);
