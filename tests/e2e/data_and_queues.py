@@ -4,13 +4,10 @@
 import hashlib
 import os
 import shutil
-import sys
-import tempfile
 import time
-from pathlib import Path
 
-from harness import (BROKER_USER, Broker, SLURM, COREUTILS, Switch, packs_in_effect, need_root, register_dataset, run_tests, say, slurm,
-                     slurm_conf, slurm_site, wait_for)
+from harness import (COREUTILS, SLURM, Broker, Switch, need_root, packs_in_effect, register_dataset, run_with_broker, say, site_folders, slurm,
+                     slurm_site, wait_for)
 
 broker = switch = packs = data = None
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
@@ -124,37 +121,25 @@ def takes_its_data_along():
     slurm("alpha", "scancel", local)
 
 
+def make_a_gigabyte():
+    folder = data / "alpha/genomes"
+    folder.mkdir()
+    block, whole = os.urandom(1_000_000), hashlib.sha256()
+    with (folder / "reads").open("wb") as file:
+        for number in range(GIGABYTE // len(block)):
+            part = number.to_bytes(8, "big") + block[8:]  # no two alike
+            whole.update(part)
+            file.write(part)
+    waits_beside_its_data.content = takes_its_data_along.content = whole.hexdigest()
+    register_dataset(broker, "genomes", project="ai-lab", site="alpha", root="projects", folder=folder)
+
+
 if __name__ == "__main__":
     need_root()
-    status = 1
     packs = packs_in_effect()
-    data = Path(tempfile.mkdtemp(prefix="hansa-data-", dir="/var/tmp"))
-    data.chmod(0o755)
-    for site in ("alpha", "beta"):
-        (data / site).mkdir()
-        shutil.chown(data / site, BROKER_USER)
+    data = site_folders("alpha", "beta")
     switch = Switch([f"/usr/bin/{program}" for program in COREUTILS + SLURM])
+    switch.start()
     broker = Broker("data", config())
-    try:
-        switch.start()
-        broker.start()
-        folder = data / "alpha/genomes"
-        folder.mkdir()
-        block, whole = os.urandom(1_000_000), hashlib.sha256()
-        with (folder / "reads").open("wb") as file:
-            for number in range(GIGABYTE // len(block)):
-                part = number.to_bytes(8, "big") + block[8:]  # no two alike
-                whole.update(part)
-                file.write(part)
-        waits_beside_its_data.content = takes_its_data_along.content = whole.hexdigest()
-        register_dataset(broker, "genomes", project="ai-lab", site="alpha", root="projects", folder=folder)
-        status = run_tests([waits_beside_its_data, takes_its_data_along])
-        assert broker.stop() == 0, "hansad did not stop cleanly"
-    finally:
-        if status != 0:
-            print(broker.log.read_text()[-6000:])
-        broker.remove()
-        switch.stop()
-        shutil.rmtree(packs, ignore_errors=True)
-        shutil.rmtree(data, ignore_errors=True)
-    sys.exit(status)
+    run_with_broker(broker, [waits_beside_its_data, takes_its_data_along], prepare=make_a_gigabyte,
+                    clean=[switch.stop, lambda: shutil.rmtree(packs), lambda: shutil.rmtree(data)])

@@ -57,6 +57,20 @@ def wait_for(what, condition, seconds=60, pause=0.1):
     raise AssertionError(f"gave up after {seconds} s waiting for {what}")
 
 
+def site_folders(*sites):
+    """A folder with one for each site, which is the broker's."""
+    data = Path(tempfile.mkdtemp(prefix="hansa-data-", dir="/var/tmp"))
+    data.chmod(0o755)
+    for site in sites:
+        (data / site).mkdir()
+        shutil.chown(data / site, BROKER_USER)
+    return data
+
+
+def sites_answer(broker):
+    wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
+
+
 def packs_in_effect():
     """The shipped packs in a folder of their own, in effect today, whatever the day."""
     packs = Path(tempfile.mkdtemp(prefix="hansa-packs-", dir="/tmp"))
@@ -306,6 +320,21 @@ projects = {{ "ai-lab" = "proj1", "climate" = "proj2" }}
 {extra}"""
 
 
+def local_site(id, country, cpus, waiting_jobs, people=("alice",), extra=""):
+    """A site of processes of this machine, which all run as the broker's own account."""
+    accounts = ", ".join(f'"local:{person}" = "{BROKER_USER}"' for person in people)
+    return f"""
+[[site]]
+id = "{id}"
+country = "{country}"
+connector = "local"
+work_dir = "{{state}}-{id}"
+local = {{ cpus = {cpus}, memory_mib = 4096 }}
+budget = {{ queries_per_minute = 6000, waiting_jobs = {waiting_jobs} }}
+accounts = {{ {accounts} }}
+{extra}"""
+
+
 def broker_config(switch, sites, engine=""):
     return f"""
 [broker]
@@ -406,3 +435,20 @@ def run_tests(tests):
             traceback.print_exc()
             say(f"{test.__name__}: FAILED: {error}")
     return 1 if failed else 0
+
+
+def run_with_broker(broker, tests, prepare=lambda: None, clean=()):
+    """Starts it, runs the tests, stops it, and ends this program; whatever happens, what was made is removed."""
+    status = 1
+    try:
+        broker.start()
+        prepare()
+        status = run_tests(tests)
+        assert broker.stop() == 0, "hansad did not stop cleanly"
+    finally:
+        if status != 0:
+            print(broker.log.read_text()[-6000:])
+        broker.remove()
+        for remove in clean:
+            remove()
+    sys.exit(status)

@@ -8,10 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-from harness import BROKER_USER, Broker, need_root, run_tests, say, wait_for
+from harness import BROKER_USER, Broker, need_root, run_with_broker, say, sites_answer, wait_for
 
 broker = None
 
@@ -452,16 +451,8 @@ def bulk_is_all_or_none():
 if __name__ == "__main__":
     need_root()
     broker = Broker("operations", local_config())
-    status = 1
-    try:
-        broker.start()
-        wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
-        status = run_tests([every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should, fetches_that_are_cut_go_on, metrics_are_what_prometheus_reads, datasets_need_two_people,
-                            jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
-                            what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing])
-        assert broker.stop() == 0, "hansad did not stop cleanly"
-    finally:
-        if status != 0:
-            print(broker.log.read_text()[-6000:])
-        broker.remove()
-    sys.exit(status)
+    run_with_broker(broker, [every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should,
+                             fetches_that_are_cut_go_on, metrics_are_what_prometheus_reads, datasets_need_two_people,
+                             jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
+                             what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing],
+                    prepare=lambda: sites_answer(broker))

@@ -5,10 +5,9 @@ import hashlib
 import json
 import shutil
 import signal
-import sys
 import time
 
-from harness import BROKER_USER, Broker, need_root, packs_in_effect, run_tests, say, wait_for
+from harness import Broker, local_site, need_root, packs_in_effect, run_with_broker, say, wait_for
 
 broker = None
 packs = None
@@ -17,17 +16,9 @@ SLEEP = "#!/bin/sh\nexec sleep 300\n"
 
 
 def config(kajaani="member", geneva="member", chosen='"open-science", "gdpr-eea"'):
-    sites = "".join(f"""
-[[site]]
-id = "{id}"
-country = "{country}"
-connector = "local"
-work_dir = "{{state}}-{id}"
-local = {{ cpus = {cpus}, memory_mib = 4096 }}
-budget = {{ queries_per_minute = 6000, waiting_jobs = 1 }}
-accounts = {{ "local:alice" = "{BROKER_USER}", "local:bob" = "{BROKER_USER}" }}
-facts = {{ as_of = {TODAY}, status = "{status}", operator_country = "{country}" }}
-""" for id, country, cpus, status in (("kajaani", "FI", 1, kajaani), ("geneva", "CH", 4, geneva)))
+    def site(id, country, cpus, status):
+        return local_site(id, country, cpus, waiting_jobs=1, people=("alice", "bob"),
+                          extra=f'facts = {{ as_of = {TODAY}, status = "{status}", operator_country = "{country}" }}\n')
     return f"""
 [broker]
 name = "rules"
@@ -43,7 +34,7 @@ usage_interval_ms = 1000
 [rules]
 packs = [{chosen}]
 pack_dir = "{packs}"
-{sites}
+{site("kajaani", "FI", 1, kajaani)}{site("geneva", "CH", 4, geneva)}
 [[project]]
 id = "lab"
 members = ["local:alice", "local:bob"]
@@ -201,17 +192,9 @@ def a_bad_set_of_rules_changes_nothing():
 
 if __name__ == "__main__":
     need_root()
-    status = 1
     packs = packs_in_effect()
     broker = Broker("rules", config())
-    try:
-        broker.start()
-        status = run_tests([the_broker_says_what_is_in_force, personal_data_stay_in_the_eea, missing_evidence_is_named, the_door_is_shut_before_anything_is_stored,
-                            what_changes_before_the_sending_holds, a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing])
-        assert broker.stop() == 0, "hansad did not stop cleanly"
-    finally:
-        if status != 0:
-            print(broker.log.read_text()[-6000:])
-        broker.remove()
-        shutil.rmtree(packs, ignore_errors=True)
-    sys.exit(status)
+    run_with_broker(broker, [the_broker_says_what_is_in_force, personal_data_stay_in_the_eea, missing_evidence_is_named,
+                             the_door_is_shut_before_anything_is_stored, what_changes_before_the_sending_holds,
+                             a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing],
+                    clean=[lambda: shutil.rmtree(packs)])

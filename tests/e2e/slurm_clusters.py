@@ -6,12 +6,11 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, bed, broker_config, need_root, run_tests, sacct_rows, say, slurm,
-                     slurm_conf, slurm_site, usage_differences, wait_for)
+from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, bed, broker_config, need_root, run_with_broker, sacct_rows, say,
+                     sites_answer, slurm, slurm_conf, slurm_site, usage_differences, wait_for)
 
 CLUSTERS = {"alpha": 16, "beta": 8, "gamma": 2}
 COUNTRIES = {"alpha": "FI", "beta": "ES", "gamma": "SE"}
@@ -270,17 +269,6 @@ if __name__ == "__main__":
     switch.start()
     broker = Broker("slurm", broker_config(switch, [slurm_site(c, COUNTRIES[c]) for c in CLUSTERS],
                                            engine="visibility_window_ms = 20000\nsecond_look_after_ms = 5000\n"))
-    status = 1
-    try:
-        broker.start()
-        wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
-        status = run_tests([mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, explain_placed_and_held,
-                            dead_controller_leaves_the_others_alone, given_up_site_returns, controller_that_forgot_a_start])
-        assert broker.stop() == 0, "hansad did not stop cleanly"
-    finally:
-        if status != 0:
-            print(broker.log.read_text()[-6000:])
-        broker.remove()
-        switch.stop()
-        payloads.remove()
-    sys.exit(status)
+    run_with_broker(broker, [mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, explain_placed_and_held,
+                             dead_controller_leaves_the_others_alone, given_up_site_returns, controller_that_forgot_a_start],
+                    prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])

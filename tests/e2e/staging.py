@@ -5,12 +5,10 @@ import hashlib
 import os
 import shutil
 import signal
-import sys
-import tempfile
 import time
 from pathlib import Path
 
-from harness import BROKER_USER, Broker, need_root, packs_in_effect, register_dataset, run_tests, say, wait_for
+from harness import Broker, local_site, need_root, packs_in_effect, register_dataset, run_with_broker, say, site_folders, wait_for
 
 broker = None
 packs = None
@@ -21,19 +19,9 @@ READ = '#!/bin/sh\nset -e\ncd "$HANSA_DATA_1"\nsha256sum * | sha256sum | cut -d"
 
 
 def config():
-    def site(id, country, extra):
-        return f"""
-[[site]]
-id = "{id}"
-country = "{country}"
-connector = "local"
-work_dir = "{{state}}-{id}"
-local = {{ cpus = 2, memory_mib = 4096 }}
-budget = {{ queries_per_minute = 6000, waiting_jobs = 4 }}
-accounts = {{ "local:alice" = "{BROKER_USER}" }}
-facts = {{ as_of = {TODAY}, status = "member", operator_country = "{country}" }}
-{extra}
-"""
+    def site(id, country, root):
+        facts = f'facts = {{ as_of = {TODAY}, status = "member", operator_country = "{country}" }}\n'
+        return local_site(id, country, cpus=2, waiting_jobs=4, extra=facts + "[[site.root]]\n" + root)
     return f"""
 [broker]
 name = "staging"
@@ -50,8 +38,8 @@ transfer_interval_ms = 200
 [rules]
 packs = ["open-science"]
 pack_dir = "{packs}"
-""" + site("kajaani", "FI", f'[[site.root]]\nid = "projects"\nfolder = "{data}/kajaani"\n') \
-        + site("tallinn", "EE", f'[[site.root]]\nid = "scratch"\nfolder = "{data}/tallinn"\nstaging = true\nlifetime_s = {LIFETIME}\n') + f"""
+""" + site("kajaani", "FI", f'id = "projects"\nfolder = "{data}/kajaani"\n') \
+        + site("tallinn", "EE", f'id = "scratch"\nfolder = "{data}/tallinn"\nstaging = true\nlifetime_s = {LIFETIME}\n') + f"""
 [[link]]
 from = "kajaani"
 to = "tallinn"
@@ -168,22 +156,8 @@ def what_is_not_the_dataset_holds_the_job():
 
 if __name__ == "__main__":
     need_root()
-    status = 1
     packs = packs_in_effect()
-    data = Path(tempfile.mkdtemp(prefix="hansa-data-", dir="/tmp"))
-    data.chmod(0o755)
-    for site in ("kajaani", "tallinn"):
-        (data / site).mkdir()
-        shutil.chown(data / site, BROKER_USER)
+    data = site_folders("kajaani", "tallinn")
     broker = Broker("staging", config())
-    try:
-        broker.start()
-        status = run_tests([data_come_first_and_the_job_reads_them, a_staged_copy_expires, what_is_not_the_dataset_holds_the_job])
-        assert broker.stop() == 0, "hansad did not stop cleanly"
-    finally:
-        if status != 0:
-            print(broker.log.read_text()[-6000:])
-        broker.remove()
-        shutil.rmtree(packs, ignore_errors=True)
-        shutil.rmtree(data, ignore_errors=True)
-    sys.exit(status)
+    run_with_broker(broker, [data_come_first_and_the_job_reads_them, a_staged_copy_expires, what_is_not_the_dataset_holds_the_job],
+                    clean=[lambda: shutil.rmtree(packs), lambda: shutil.rmtree(data)])
