@@ -22,7 +22,7 @@ std::optional<std::int64_t> start_of(const Json& verdict) {
   return wait && stage ? std::max(*wait, *stage) : wait;
 }
 
-/// "data 20m from alpha (1.2 TB), queue 5m"
+/// "data in 20m (4096 bytes: d1 from alpha), queue in 5m"
 std::string stage_text(const Json& verdict) {
   const auto& stage = member(verdict, "stage_in");
   const auto time = number(stage, "time_s");

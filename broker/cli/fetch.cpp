@@ -68,13 +68,26 @@ Result<Listing> list_outputs(Session& session, const std::string& id) {
   return listing;
 }
 
-Result<std::vector<Named>> wanted_of(const Listing& listing, const Invocation& call) {
+/// All that may be brought unasked: what is called like a file of settings is not, whoever named it so.
+std::vector<Named> all_of(Session& session, const std::string& id, const Listing& listing) {
+  std::vector<Named> plain;
+  for (const auto& output : listing.outputs) {
+    if (!output.name.starts_with('.'))
+      plain.push_back(output);
+    else
+      session.note(output.name + " is left out: a name that begins with '.' is brought when it is asked for; hansa fetch " + id +
+                   " " + output.name);
+  }
+  return plain;
+}
+
+Result<std::vector<Named>> wanted_of(Session& session, const Listing& listing, const Invocation& call) {
   const auto& id = call.operands().front();
   if (listing.outputs.empty()) {
     return fail(ErrorKind::not_found, "NO_OUTPUTS",
                 "job " + id + " names no outputs; they are named when it is submitted: hansa submit --output NAME[=PATH] ...");
   }
-  if (call.operands().size() == 1) return listing.outputs;
+  if (call.operands().size() == 1) return all_of(session, id, listing);
   std::vector<std::string_view> names;
   for (const auto& output : listing.outputs) names.push_back(output.name);
   std::vector<Named> wanted;
@@ -201,7 +214,7 @@ Result<ExitStatus> fetch(Session& session, const Invocation& call) {
     session.print(json ? listing->body : listing_text(*listing, session.look()));
     return ExitStatus::done;
   }
-  const auto wanted = wanted_of(*listing, call);
+  const auto wanted = wanted_of(session, *listing, call);
   if (!wanted) return std::unexpected(wanted.error());
   if (const auto folder = call.value("--output-dir")) {
     if (auto made = make_folder(std::string(*folder)); !made) return std::unexpected(made.error());

@@ -195,6 +195,20 @@ TEST_CASE("what cannot be fetched is told one by one, with what to do", "[fetch]
   }
 }
 
+TEST_CASE("a name that begins with a dot becomes a file only when it is asked for", "[fetch]") {
+  Place place;
+  const auto both = listing(file(".bashrc", 1) + "," + file("a", 1));
+  Call all;
+  ScriptedServer unasked({both, piece("x")});
+  CHECK(all.run(unasked, {"fetch", kId, "-o", place.at("").c_str()}) == 0);
+  CHECK(all.err.contains(".bashrc is left out"));
+  CHECK(place.names() == std::vector<std::string>{"a"});
+  Call one;
+  ScriptedServer asked({both, piece("y")});
+  CHECK(one.run(asked, {"fetch", kId, ".bashrc", "-o", place.at("").c_str()}) == 0);
+  CHECK(place.text(".bashrc") == "y");
+}
+
 TEST_CASE("names that a broker makes up do not become files", "[fetch]") {
   Place place;
   for (const auto* name : {"../a", "/tmp/a", "..", "", "a/b", "a\\u0000b"}) {
