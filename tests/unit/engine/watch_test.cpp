@@ -171,7 +171,7 @@ TEST_CASE("short jobs, one after the other, are each seen to end at once", "[eng
   w.check_budgets();
 }
 
-TEST_CASE("looking at a site costs the same for ten jobs and for a thousand", "[engine]") {
+TEST_CASE("looking at a site costs the same for ten jobs and for a thousand", "[engine][costly]") {
   std::map<int, int> queries;
   for (const int jobs : {10, 1000}) {
     World w({{.id = "alpha", .cores = 1200, .budget = {.queries_per_minute = 10, .waiting_jobs = 2000}}});
