@@ -105,6 +105,20 @@ def mixed_run_with_kills():
     mixed_run_with_kills.done = done
 
 
+def shares_follow_the_capacity():
+    """Equal jobs, many more than there is room for: each cluster gets its part of the cores, to a quarter."""
+    rounds, cores = 6, sum(CLUSTERS.values())
+    jobs = [{"name": f"share {i}", "script": script("sleep 4"), "project": "ai-lab", "time_limit_s": 60} for i in range(rounds * cores)]
+    answer = broker.call("POST", "/v1/jobs/bulk", {"jobs": jobs})
+    assert answer.status == 201, answer.body
+    began = time.monotonic()
+    done = broker.wait_over([job["id"] for job in answer.json["jobs"]], 300)
+    shares = collections.Counter(job["site"] for job in done.values())
+    say(f"  {len(jobs)} jobs of 4 s in {time.monotonic() - began:.0f} s: {dict(shares)}; by cores {({site: rounds * n for site, n in CLUSTERS.items()})}")
+    for site, n in CLUSTERS.items():
+        assert abs(shares[site] - rounds * n) <= rounds * n / 4, shares
+
+
 def odd_arguments_arrive_whole():
     """Arguments and environment arrive byte for byte, and nothing of them was run by a shell."""
     checked = 0
@@ -269,6 +283,6 @@ if __name__ == "__main__":
     switch.start()
     broker = Broker("slurm", broker_config(switch, [slurm_site(c, COUNTRIES[c]) for c in CLUSTERS],
                                            engine="visibility_window_ms = 20000\nsecond_look_after_ms = 5000\n"))
-    run_with_broker(broker, [mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, explain_placed_and_held,
+    run_with_broker(broker, [mixed_run_with_kills, shares_follow_the_capacity, odd_arguments_arrive_whole, usage_equals_sacct, explain_placed_and_held,
                              dead_controller_leaves_the_others_alone, given_up_site_returns, controller_that_forgot_a_start],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])

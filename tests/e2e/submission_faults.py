@@ -4,9 +4,10 @@
 import shlex
 import sys
 import time
+from pathlib import Path
 
-from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, broker_config, need_root, run_tests, sacct_rows, say, shim_slurm, slurm,
-                     slurm_site, wait_for)
+from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, bed, broker_config, need_root, run_tests, sacct_rows, say, shim_slurm, slurm,
+                     slurm_conf, slurm_site, wait_for)
 
 began_at = int(time.time()) - 1
 broker = switch = payloads = None
@@ -126,6 +127,56 @@ def broker_killed_while_submitting():
     assert len(runs(id)) == 1 and broker.job(id)["attempts"][0]["sends"] == 1
 
 
+def full_controller_lets_nothing_in():
+    """slurmctld is full (MaxJobCount), sbatch sleeps and retries: killed at its limit; the other site and the API go on, and with room it runs once."""
+    conf = Path(slurm_conf("gamma"))
+    before = conf.read_text()
+    with_limit(conf, before, MaxJobCount=6, MinJobAge=3600)  # what has finished keeps its place, too
+    fillers = []
+    try:
+        while filler := patient_sbatch("gamma"):
+            fillers.append(filler)
+        id = broker.submit({"script": payloads.script("sleep 1"), "project": "ai-lab", "placement": {"sites": ["gamma"]}})
+        wait_for("unknown_since", lambda: broker.job(id)["unknown_since"], 60, 0.2)
+        other = job_on_alpha("meanwhile")
+        slowest = 0.0
+        def over():
+            nonlocal slowest
+            began = time.monotonic()
+            state = broker.job(other)["state"]
+            slowest = max(slowest, time.monotonic() - began)
+            return state == "succeeded"
+        wait_for("the job at the other site", over, 60, 0.02)
+        assert not runs(id), runs(id)
+        events = [e["event"] for e in broker.get(f"/v1/jobs/{id}/events")["events"]]
+        assert "attempt_unknown" in events, events
+    finally:
+        with_limit(conf, before)
+        for filler in fillers:
+            slurm("gamma", "scancel", filler)
+    done = broker.wait_over([id], 180)[id]
+    assert done["state"] == "succeeded" and len(runs(id)) == 1, (done, runs(id))
+    say(f"  full with {len(fillers)} of ours and what had finished; meanwhile alpha went on and the API took {slowest * 1000:.0f} ms at most; "
+        f"then sent {sum(a['sends'] for a in broker.job(id)['attempts'])} times in all and run once")
+
+
+def with_limit(conf, before, **settings):
+    """Restarts gamma's controller with these settings in place of the bed's."""
+    bed("stop", "gamma", "slurmctld")
+    kept = [line for line in before.splitlines() if line.split("=")[0] not in settings]
+    conf.write_text("\n".join(kept + [f"{key}={value}" for key, value in settings.items()]) + "\n")
+    bed("start", "gamma", "slurmctld")
+
+
+def patient_sbatch(cluster):
+    """The id of a held job, or nothing if sbatch waits for room."""
+    try:
+        return slurm(cluster, "timeout", "4", "sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true", user="alice").strip()
+    except AssertionError as refused:
+        assert "sleeping and retrying" in str(refused), refused
+        return ""
+
+
 def queue(cluster):
     return [{"JobName": name} for name in slurm(cluster, "squeue", "-h", "-o", "%j").split()]
 
@@ -147,7 +198,8 @@ if __name__ == "__main__":
         broker.start()
         wait_for("the sites", lambda: all(s["cores"] > 0 for s in broker.get("/v1/sites", user="operator")["sites"]), 30)
         status = run_tests([accepted_and_failed_is_adopted, accepted_and_hung_is_adopted, accepted_with_garbage_is_adopted,
-                            foreign_tag_is_quarantined, late_submission_does_not_run, broker_killed_while_submitting])
+                            foreign_tag_is_quarantined, late_submission_does_not_run, broker_killed_while_submitting,
+                            full_controller_lets_nothing_in])
     finally:
         if status != 0:
             print(broker.log.read_text()[-6000:])
