@@ -26,7 +26,7 @@ enum class RunAs {
 };
 enum class MoveTool { rclone, rsync };
 enum class Readers { account, group, everyone };
-enum class AllocationRule { ignore };  // "required" comes with the broker's own allocations
+enum class AllocationRule { ignore, required };
 
 struct LogConfig {
   LogLevel level = LogLevel::info;

@@ -31,7 +31,7 @@ inline constexpr std::array<std::string_view, 2> kNames<MoveTool>{"rclone", "rsy
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<Readers>{"account", "group", "everyone"};
 template <>
-inline constexpr std::array<std::string_view, 1> kNames<AllocationRule>{"ignore"};
+inline constexpr std::array<std::string_view, 2> kNames<AllocationRule>{"ignore", "required"};
 
 template <typename M>
 struct Codec;

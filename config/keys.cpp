@@ -322,9 +322,11 @@ std::span<const Key<SiteConfig>> keys_of() {
            .doc = "Where scripts, output and fences lie (0700): `~` is the account's home, `{account}` its name.",
            .example = "\"/scratch/{account}/.hansa\"",
            .form = &kWorkDir}),
-      key<&SiteConfig::allocation>({.name = "allocation",
-                                    .doc = "Whether a project needs a granted allocation to use the site.",
-                                    .example = "\"ignore\""}),
+      key<&SiteConfig::allocation>(
+          {.name = "allocation",
+           .doc = "Whether a project needs an allocation at the site: `required` takes only those in `projects`; "
+                  "`ignore` charges others to the person's default account there.",
+           .example = "\"required\""}),
       key<&SiteConfig::accounts_file>({.name = "accounts_file",
                                        .doc = "A TOML file of lines `\"local:alice\" = \"alice\"`: who runs as which account; "
                                               "reloaded on change, and without an entry there is no job.",

@@ -36,7 +36,8 @@ domain::Site site_of(const config::SiteConfig& site) {
                      .cancels_per_minute = small(site.budget.cancels_per_minute),
                      .concurrent_calls = small(site.budget.concurrent_calls),
                      .waiting_jobs = small(site.budget.waiting_jobs)},
-          .scheduler_accounts = site.projects};
+          .scheduler_accounts = site.projects,
+          .allocation_required = site.allocation == config::AllocationRule::required};
 }
 
 using MadeConnector = Result<std::unique_ptr<ports::SiteConnector>>;

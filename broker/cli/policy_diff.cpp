@@ -139,8 +139,8 @@ struct Counts {
   }
   [[nodiscard]] std::string text() const {
     const auto count = [](std::int64_t n) { return std::to_string(n); };
-    auto out = count(asked) + " of " + count(decisions) + " decisions asked again: " + count(decisions_changed) + " of " +
-               count(std::ssize(jobs)) + " jobs would change\n";
+    auto out = count(asked) + " of " + count(decisions) + " decisions asked again: " + count(decisions_changed) +
+               " would change, of jobs: " + count(std::ssize(jobs)) + "\n";
     if (decisions_changed > 0) {
       out += "  answers for a site: " + count(denied_now) + " permitted -> denied, " + count(permitted_now) +
              " denied -> permitted, " + count(otherwise) + " otherwise\n";

@@ -44,10 +44,11 @@ Result<std::vector<rules::Pack>> read_packs(std::span<const std::string> operand
   auto packs = rules::parse_packs(texts);
   if (!packs) faults.insert(faults.end(), packs.error().faults.begin(), packs.error().faults.end());
   if (faults.empty()) return packs;
-  return std::unexpected(Error{.kind = ErrorKind::invalid_argument,
-                               .code = "BAD_RULE_PACK",
-                               .message = "no rule pack is taken; " + std::to_string(faults.size()) + " faults:",
-                               .faults = std::move(faults)});
+  return std::unexpected(
+      Error{.kind = ErrorKind::invalid_argument,
+            .code = "BAD_RULE_PACK",
+            .message = "no rule pack is taken; " + std::to_string(faults.size()) + (faults.size() == 1 ? " fault:" : " faults:"),
+            .faults = std::move(faults)});
 }
 
 }  // namespace hansa::cli

@@ -24,6 +24,7 @@ struct Site {
   std::string connector;               // "slurm", "local", ...
   LoadBudget budget;
   std::map<ProjectId, std::string> scheduler_accounts;  // project -> the scheduler's account
+  bool allocation_required = false;    // it takes only these projects
 };
 
 enum class SiteHealth { unseen, up, down };

@@ -23,6 +23,7 @@ constexpr Milliseconds kBreath{5};             // between rounds: what comes mea
 constexpr Milliseconds kFirstAvoidance{60'000}, kLongestAvoidance{3'600'000};
 constexpr std::int32_t kRefusalsForGood = 3;
 constexpr std::size_t kLinesTold = 1'000;       // remembered, a few kilobytes each
+constexpr std::size_t kLooksAtATime = 32;       // then whoever asks the engine goes first
 constexpr std::size_t kMarksPerRound = 256;    // "waiting" is written for so many at a time: submissions go first
 
 constexpr std::size_t index_of(JobState state) { return static_cast<std::size_t>(state); }  // into Line::jobs
@@ -37,6 +38,12 @@ bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
 bool is_busy(const Verdict& verdict) {
   return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED" ||
          verdict.code == "PLACE_LATER" || verdict.code == "KEPT_FREE";
+}
+
+std::string no_allocation(const ProjectId& project, const Site& site) {
+  return (project.str().empty() ? "a job without a project" : "project " + project.str()) + " has no allocation at " +
+         site.id.str() + ": ask its operator for an entry " +
+         (project.str().empty() ? "of a project of yours" : "\"" + project.str() + "\"") + " in the site's projects";
 }
 
 /// What a job is told that no site takes now, and the state that this puts it into.
@@ -239,6 +246,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
                            .freshness = std::chrono::ceil<Seconds>(context_.options.snapshot_freshness)};
     if (auto account = context_.accounts.account_of(person, site); !account) {
       view.no_account = Reason{account.error().code, account.error().message};
+    } else if (desk->site().allocation_required && !desk->site().scheduler_accounts.contains(spec.project)) {
+      view.no_account = Reason{std::string(routing::kNoAllocation), no_allocation(spec.project, desk->site())};
     }
     if (hearing != nullptr) {
       const auto& place = sitting_->place(site);
@@ -388,7 +397,8 @@ async::Task<> Placement::round() {
     if (news || line.verdict != JobState::held || !line.all_told()) heads.emplace(turn_of(line.first()), shape);
   }
   std::size_t marks = kMarksPerRound;
-  while (!heads.empty()) {
+  for (std::size_t looks = 1; !heads.empty(); ++looks) {
+    if (looks % kLooksAtATime == 0) co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic());
     const auto shape = heads.extract(heads.begin()).mapped();
     auto line = lines_.find(shape);
     if (line == lines_.end() || (!news && !any_room() && line->second.all_told())) continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/wire/job_request.hpp"
 
+#include "broker/core/countries.hpp"
 #include "broker/core/suggest.hpp"
 #include "broker/domain/dataset.hpp"
 #include "broker/wire/object_reader.hpp"
@@ -63,10 +64,10 @@ Placement read_placement(ObjectReader& job, SiteNames known, std::vector<Fault>&
   }
   placement.countries = fields.texts("countries", 100);
   for (const auto& country : placement.countries) {
-    if (country.size() != 2 || !std::ranges::all_of(country, [](char c) { return c >= 'A' && c <= 'Z'; })) {
-      fields.fault("countries",
-                   "\"" + country.substr(0, 40) + "\" is no country: two capital letters of ISO 3166-1, as in \"FI\"");
-    }
+    if (is_country(country)) continue;
+    const auto meant = country_meant_by(country);
+    fields.fault("countries", "\"" + country.substr(0, 40) + "\" is no country of ISO 3166-1 alpha-2" +
+                                  (meant.empty() ? ", as \"FI\"" : " (did you mean \"" + std::string(meant) + "\"?)"));
   }
   fields.no_others();
   return placement;

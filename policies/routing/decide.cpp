@@ -56,9 +56,9 @@ class SiteCheck {
   using Refusal = std::optional<Verdict>;
 
   Verdict judged() const {
-    for (const auto check :
-         {&SiteCheck::requested, &SiteCheck::account, &SiteCheck::ever, &SiteCheck::ruled, &SiteCheck::data, &SiteCheck::drained,
-          &SiteCheck::reachable, &SiteCheck::fresh, &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
+    for (const auto check : {&SiteCheck::requested, &SiteCheck::account, &SiteCheck::ever, &SiteCheck::allocation,
+                             &SiteCheck::ruled, &SiteCheck::data, &SiteCheck::drained, &SiteCheck::reachable, &SiteCheck::fresh,
+                             &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
       if (auto refusal = (this->*check)()) return std::move(*refusal);
     }
     return estimate();
@@ -94,7 +94,7 @@ class SiteCheck {
   }
 
   Refusal account() const {
-    if (!view_.no_account) return std::nullopt;
+    if (!view_.no_account || view_.no_account->code == kNoAllocation) return std::nullopt;
     const auto& reason = *view_.no_account;
     return refuse(Obstacle::permanent, reason.code.empty() ? "NO_ACCOUNT" : reason.code,
                   reason.message.empty() ? "no account of this person at this site" : reason.message, kConfiguration);
@@ -104,6 +104,12 @@ class SiteCheck {
   Refusal ever() const {
     if (view_.profile == nullptr) return std::nullopt;
     return nearest_miss(Obstacle::permanent);
+  }
+
+  /// Not for ever: it can be granted.
+  Refusal allocation() const {
+    if (!view_.no_account || view_.no_account->code != kNoAllocation) return std::nullopt;
+    return refuse(Obstacle::temporary, std::string(kNoAllocation), view_.no_account->message, kConfiguration);
   }
 
   /// The sentence has the rules, every value with its age, and what would be allowed.
@@ -303,6 +309,18 @@ class SiteCheck {
   mutable std::optional<std::vector<std::pair<const QueueFacts*, QueueFit>>> fits_;  // looked at by several checks
 };
 
+/// It was there when the job came: a job that asks for another is refused then.
+Verdict unknown_site(const SiteId& site) {
+  Verdict verdict;
+  verdict.site = site;
+  verdict.obstacle = Obstacle::temporary;
+  verdict.code = "SITE_UNKNOWN";
+  verdict.source = kConfiguration;
+  verdict.message =
+      "the broker no longer has a site of this name; until it has, the job waits or is cancelled (" + verdict.source + ")";
+  return verdict;
+}
+
 /// When the queue has let it through and its data are there, whichever is later; a site without an estimate is last.
 Seconds time_to_start(const Verdict& verdict) {
   if (!verdict.wait) return Seconds::max();
@@ -353,6 +371,10 @@ domain::Decision decide(const DecisionInput& input) {
   if (input.ruled) decision.policy_hash = input.ruled->rules->hash();
   decision.verdicts.reserve(input.sites.size());
   for (const auto& view : input.sites) decision.verdicts.push_back(SiteCheck(input, view).verdict());
+  for (const auto& site : input.spec.placement.sites) {
+    if (std::ranges::find(decision.verdicts, site, &Verdict::site) == decision.verdicts.end())
+      decision.verdicts.push_back(unknown_site(site));
+  }
   std::ranges::sort(decision.verdicts, {}, &Verdict::site);
 
   std::vector<const Verdict*> ranked;

@@ -7,12 +7,14 @@
 //   permanent  NOT_REQUESTED, NO_ACCOUNT (or the code the account map gives); then, if no queue could ever hold the job
 //              even with all nodes usable: TIME_LIMIT_TOO_LONG, NODE_COUNT_NOT_ALLOWED, NO_SUCH_GPU, TOO_FEW_GPUS,
 //              TOO_FEW_CORES, TOO_LITTLE_MEMORY, TOO_FEW_NODES (of the queue that came nearest)
-//   temporary  RULES_DENY, EVIDENCE_MISSING (the rules; not for ever: packs, labels and what is known of a site change), the
+//   temporary  NO_ALLOCATION (of the project, at a site that wants one), RULES_DENY, EVIDENCE_MISSING (the rules; not for ever:
+//   packs, labels and what is known of a site change), the
 //              caller's no_data or no_way, RULES_DENY or EVIDENCE_MISSING (of bringing a dataset there, or of taking it from
 //              every site that has it), OBLIGATION (keeps it there), what failed lately on every way, SITE_DRAINED, SITE_DOWN,
 //              NO_SNAPSHOT, SNAPSHOT_STALE, BUDGET_FULL, the caller's not_now; then, for every queue
 //   that could hold it:
 //              QUEUE_DOWN, TOO_FEW_NODES (usable ones)
+// A site that the job asks for and the broker does not have (any more) is told as SITE_UNKNOWN, temporary.
 // Otherwise the verdict is OK, with the queue of the earliest start when all are played forward, and the wait that estimate.hpp
 // makes of it: a range, corrected by how past ones turned out. The smallest p50 in seconds wins, a site without an estimate is
 // last; ties go by site id, and within a site to the default queue, then by name. Where data are missing, it is the time until
@@ -83,6 +85,9 @@ enum class Placing {
   rejected  // every obstacle is permanent
 };
 Placing placing(const domain::Decision& decision);
+
+/// A code of SiteView::no_account that does not hold for ever: its project has none at a site that wants one.
+inline constexpr std::string_view kNoAllocation = "NO_ALLOCATION";
 
 /// Codes of Decision::reason, beside kRulesDeny: by the rules, every site.
 inline constexpr std::string_view kEarliestStart = "EARLIEST_START";

@@ -151,7 +151,7 @@ class Broker:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = self.folder / "hansad.toml"
-        self.config.write_text(config.replace("{state}", str(self.state)).replace("{listen}", f"127.0.0.1:{self.port}"))
+        self.configure(config)
         self.bin = self.folder / "bin"
         self.bin.mkdir()
         for program in ("hansad", "hansa", "hansa-local-run", "hansa-move-run"):
@@ -161,6 +161,9 @@ class Broker:
         self.log = self.folder / "hansad.log"
         self.process = None
         self.tokens = {}
+
+    def configure(self, config):
+        self.config.write_text(config.replace("{state}", str(self.state)).replace("{listen}", f"127.0.0.1:{self.port}"))
 
     # life
 

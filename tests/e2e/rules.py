@@ -15,10 +15,12 @@ TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 SLEEP = "#!/bin/sh\nexec sleep 300\n"
 
 
-def config(kajaani="member", geneva="member", chosen='"open-science", "gdpr-eea"'):
-    def site(id, country, cpus, status):
+def config(kajaani="member", geneva="member", chosen='"open-science", "gdpr-eea"', at_geneva=("lab", "clinic"), has_geneva=True):
+    def site(id, country, cpus, status, more=""):
         return local_site(id, country, cpus, waiting_jobs=1, people=("alice", "bob"),
-                          extra=f'facts = {{ as_of = {TODAY}, status = "{status}", operator_country = "{country}" }}\n')
+                          extra=f'facts = {{ as_of = {TODAY}, status = "{status}", operator_country = "{country}" }}\n{more}')
+    allocations = ", ".join(f'{project} = "{project}"' for project in at_geneva)
+    allocated = f'allocation = "required"\nprojects = {{ {allocations} }}\n'
     return f"""
 [broker]
 name = "rules"
@@ -34,7 +36,7 @@ usage_interval_ms = 1000
 [rules]
 packs = [{chosen}]
 pack_dir = "{packs}"
-{site("kajaani", "FI", 1, kajaani)}{site("geneva", "CH", 4, geneva)}
+{site("kajaani", "FI", 1, kajaani)}{site("geneva", "CH", 4, geneva, allocated) if has_geneva else ""}
 [[project]]
 id = "lab"
 members = ["local:alice", "local:bob"]
@@ -43,6 +45,10 @@ facts = {{ labels = ["internal"], purpose = "civilian-research" }}
 id = "clinic"
 members = ["local:alice"]
 facts = {{ labels = ["health"] }}
+[[project]]
+id = "newcomer"
+members = ["local:alice"]
+facts = {{ labels = ["internal"], purpose = "civilian-research" }}
 [[person]]
 id = "local:alice"
 assurance = "medium"
@@ -50,7 +56,7 @@ assurance = "medium"
 
 
 def rewrite(text):
-    broker.config.write_text(text.replace("{state}", str(broker.state)).replace("{listen}", f"127.0.0.1:{broker.port}"))
+    broker.configure(text)
     before = broker.log.read_text().count("rules are in force") + broker.log.read_text().count("stay as they were")
     broker.process.send_signal(signal.SIGHUP)
     wait_for("the rules to be read again", lambda: broker.log.read_text().count("rules are in force") + broker.log.read_text().count("stay as they were") > before, 10)
@@ -149,7 +155,7 @@ def what_changes_before_the_sending_holds():
 
 def a_change_of_rules_is_tried_on_the_past():
     same = broker.hansa("policy", "diff", "--last", "1d", str(packs / "open-science.toml"), str(packs / "open-science.toml"), user="operator")
-    assert b"0 of 0 jobs would change" in same.stdout, same.stdout
+    assert b"0 would change, of jobs: 0" in same.stdout, same.stdout
     draft = broker.folder / "draft"
     draft.mkdir()
     for name in ("open-science", "gdpr-eea"):
@@ -190,11 +196,35 @@ def a_bad_set_of_rules_changes_nothing():
     rewrite(config())
 
 
+def what_is_not_there_yet_or_any_more_holds():
+    """A project without an allocation at the site that it asks for, and a site that has left the federation: held, and each says why."""
+    newcomer = submitted("--site", "geneva", project="newcomer")
+    broker.wait_state(newcomer, "held")
+    text = explained(newcomer)
+    assert "NO_ALLOCATION" in text and "newcomer has no allocation at geneva" in text, text
+    broker.hansa("site", "drain", "geneva", user="operator", check=0)
+    left = submitted("--site", "geneva")
+    broker.wait_state(left, "held")
+    restarted(config(has_geneva=False))
+    wait_for("the word on geneva", lambda: "SITE_UNKNOWN" in json.dumps(broker.get(f"/v1/jobs/{left}/explain")), 20)
+    assert "SITE_UNKNOWN" in explained(left) and broker.job(left)["state"] == "held"
+    restarted(config(at_geneva=("lab", "clinic", "newcomer")))
+    broker.hansa("site", "resume", "geneva", user="operator", check=0)
+    done = broker.wait_over([newcomer, left])
+    assert all(job["state"] == "succeeded" and job["site"] == "geneva" for job in done.values()), done
+
+
+def restarted(text):
+    broker.stop()
+    broker.configure(text)
+    broker.start()
+
+
 if __name__ == "__main__":
     need_root()
     packs = packs_in_effect()
     broker = Broker("rules", config())
     run_with_broker(broker, [the_broker_says_what_is_in_force, personal_data_stay_in_the_eea, missing_evidence_is_named,
                              the_door_is_shut_before_anything_is_stored, what_changes_before_the_sending_holds,
-                             a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing],
+                             a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing, what_is_not_there_yet_or_any_more_holds],
                     clean=[lambda: shutil.rmtree(packs)])

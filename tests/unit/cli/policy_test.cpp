@@ -201,7 +201,7 @@ TEST_CASE("policy diff: exactly what would change, with both rules, over all pag
         "2025-11-20T10:00:00Z  job J4  umea  place\n"
         "    old: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE).\n"
         "    new: PERMITTED (P-SE): place is permitted by P-SE.\n"
-        "2 of 4 decisions asked again: 2 of 2 jobs would change\n"
+        "2 of 4 decisions asked again: 2 would change, of jobs: 2\n"
         "  answers for a site: 2 permitted -> denied, 2 denied -> permitted, 0 otherwise\n"
         "  1 were taken without asking rules\n"
         "  1 cannot be asked again: their evidence is no longer kept\n");

@@ -94,7 +94,7 @@ TEST_CASE("a job goes where it is predicted to start first", "[engine]") {
   CHECK(w.state(id) == JobState::succeeded);
 }
 
-TEST_CASE("shares follow the sites' capacity", "[engine]") {
+TEST_CASE("shares follow the sites' capacity", "[engine][costly]") {
   World w({{.id = "big", .cores = 16}, {.id = "mid", .cores = 8}, {.id = "small", .cores = 2}});
   const auto ids = w.submit(300, {.behaviour = "run=60s", .limit = 120s});
   REQUIRE(w.run_to_end(ids, 4h));
@@ -235,6 +235,35 @@ TEST_CASE("a job that waits for a drained site alone is held, one that waits its
   REQUIRE(why);
   CHECK_FALSE(why->chosen);
   CHECK(why->verdicts.at(0).code == "BUDGET_FULL");
+}
+
+namespace {
+/// Asks the engine again and again, in no time, and tells how many decisions it took at most between two answers.
+async::Task<std::int64_t> most_decisions_between(World& w, int questions) {
+  std::int64_t most = 0, seen = 0;
+  for (int i = 0; i < questions; ++i) {
+    const auto counters = co_await w.engine().counters();
+    if (!counters) co_return std::unexpected(counters.error());
+    if (i > 0) most = std::max(most, counters->decisions - seen);
+    seen = counters->decisions;
+    co_await w.time.sleep_until(w.time.now_monotonic());
+  }
+  co_return most;
+}
+}  // namespace
+
+TEST_CASE("whoever asks the engine goes between, when many wait and each is looked at again", "[engine]") {
+  World w({{.id = "alpha", .cores = 1, .budget = {.waiting_jobs = 1}}});
+  w.advance(1s);
+  for (int i = 0; i < 200; ++i) w.submit({.behaviour = "run=3000s", .limit = 3600s + Seconds{i}});  // no two are alike
+  w.advance(2min);
+  const auto before = w.counters().decisions;
+  const auto drained = w.start_asking(w.engine().drain_site(SiteId("alpha"), "maintenance"));
+  const auto most = w.start_asking(most_decisions_between(w, 3'000));
+  REQUIRE(w.until([&] { return most->has_value() && w.counters().decisions >= before + 200; }, 1min));
+  REQUIRE(**most);
+  CHECK(***most > 0);
+  CHECK(***most <= 32);
 }
 
 TEST_CASE("a submission rate is used as soon as it allows", "[engine]") {

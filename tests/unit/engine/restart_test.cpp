@@ -286,6 +286,28 @@ TEST_CASE("jobs at a site that is no longer configured are unknown, not lost, an
   CHECK(w.job(other).cancel->outcome == domain::CancelOutcome::already_ended);
 }
 
+TEST_CASE("a job that asks for a site that is no longer configured is held until it is back", "[engine]") {
+  World w({{.id = "alpha"}, {.id = "beta"}});
+  w.advance(1s);
+  REQUIRE(w.ask(w.engine().drain_site(SiteId("alpha"), "maintenance")));
+  const auto id = w.submit({.sites = {"alpha"}});
+  w.drop_site("alpha");
+  w.restart();
+  w.advance(2min);
+  CHECK(w.state(id) == JobState::held);
+  const auto why = w.ask(w.engine().explain(w.job(id)));
+  REQUIRE(why);
+  REQUIRE(why->verdicts.size() == 2);
+  CHECK(why->verdicts[0].site == SiteId("alpha"));
+  CHECK(why->verdicts[0].code == "SITE_UNKNOWN");
+  CHECK(why->verdicts[1].code == "NOT_REQUESTED");
+  w.add_site("alpha");
+  w.restart();
+  REQUIRE(w.ask(w.engine().resume_site(SiteId("alpha"))));
+  REQUIRE(w.run_to_end({id}, 10min));
+  CHECK(w.state(id) == JobState::succeeded);
+}
+
 TEST_CASE("the same key gives the same jobs, also after a restart", "[engine]") {
   World w({{.id = "alpha"}});
   const auto first = w.try_submit({{.key = "k"}, {.key = "k"}});

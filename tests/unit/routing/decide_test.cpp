@@ -88,14 +88,16 @@ TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and 
   const auto ask = [](domain::Resources resources) { return [=](Federation& f) { f.spec.resources = resources; }; };
 
   const std::vector<Case> cases{
-      {"NOT_REQUESTED", Obstacle::permanent, "the job asks for beta, gamma (job)",
-       [](Federation& f) { f.spec.placement.sites = {SiteId{"beta"}, SiteId{"gamma"}}; }},
       {"NOT_REQUESTED", Obstacle::permanent, "the job asks for country SE; this site is in FI (job)",
        [](Federation& f) { f.spec.placement.countries = {"SE"}; }},
       {"NO_ACCOUNT", Obstacle::permanent, "no account of this person at this site (configuration)",
        [](Federation& f) { f.member(0).view.no_account = domain::Reason{}; }},
       {"PROJECT_UNKNOWN", Obstacle::permanent, "alpha knows no project x (configuration)",
        [](Federation& f) { f.member(0).view.no_account = domain::Reason{"PROJECT_UNKNOWN", "alpha knows no project x"}; }},
+      {"NO_ALLOCATION", Obstacle::temporary, "project x has none at alpha (configuration)",
+       [](Federation& f) {
+         f.member(0).view.no_account = domain::Reason{std::string(kNoAllocation), "project x has none at alpha"};
+       }},
       {"TIME_LIMIT_TOO_LONG", Obstacle::permanent,
        "needs 10m; queue \"main\" allows 1m; nor can its other queue hold it (snapshot, 20s old)", none, small_queues.get()},
       {"NODE_COUNT_NOT_ALLOWED", Obstacle::permanent, "needs 2 nodes; queue \"main\" allows at most 1 a job (snapshot, 20s old)",
@@ -170,6 +172,25 @@ TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and 
     unbent.add("alpha", plain().get());
     CHECK(unbent.decide(20).verdicts[0].code == "OK");
   }
+}
+
+TEST_CASE("a site that the job asks for and the broker has not holds the job, and is told beside the others") {
+  Federation federation;
+  federation.add("alpha", plain().get());
+  federation.add("gamma", plain().get());
+  federation.spec.placement.sites = {SiteId{"gone"}, SiteId{"beta"}};
+  const auto decision = federation.decide(20);
+  std::vector<std::string> told;
+  for (const auto& verdict : decision.verdicts) told.push_back(verdict.site.str() + " " + verdict.code + " " + verdict.message);
+  CHECK(told == std::vector<std::string>{"alpha NOT_REQUESTED the job asks for gone, beta (job)",
+                                         "beta SITE_UNKNOWN the broker no longer has a site of this name; until it has, the job "
+                                         "waits or is cancelled (configuration)",
+                                         "gamma NOT_REQUESTED the job asks for gone, beta (job)",
+                                         "gone SITE_UNKNOWN the broker no longer has a site of this name; until it has, the job "
+                                         "waits or is cancelled (configuration)"});
+  CHECK(placing(decision) == Placing::held);
+  federation.spec.placement.sites.emplace_back("alpha");
+  CHECK(federation.decide(20).chosen == SiteId{"alpha"});
 }
 
 TEST_CASE("just enough is enough: each limit passes at its value") {

@@ -151,8 +151,10 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {placement({{"sites", {""}}}), "/placement/sites", "\"\" is no site id"},
       {placement({{"sites", {text_of(33)}}}), "/placement/sites", "is no site id"},
       {placement({{"sites", std::vector<std::string>(101, "a")}}), "/placement/sites", "has more than 100 entries"},
-      {placement({{"countries", {"fi"}}}), "/placement/countries", "\"fi\" is no country"},
-      {placement({{"countries", {"FIN"}}}), "/placement/countries", "two capital letters"},
+      {placement({{"countries", {"fi"}}}), "/placement/countries",
+       "\"fi\" is no country of ISO 3166-1 alpha-2 (did you mean \"FI\"?)"},
+      {placement({{"countries", {"UK"}}}), "/placement/countries", "did you mean \"GB\"?"},
+      {placement({{"countries", {"FIN"}}}), "/placement/countries", "alpha-2, as \"FI\""},
       {placement({{"countries", {false}}}), "/placement/countries/0", "must be a string"},
       // What this broker does not serve.
       {job_with({{"datasets", {"d 1"}}}), "/datasets", "\"d 1\" is no dataset"},
@@ -228,6 +230,17 @@ TEST_CASE("pointers begin where the job lies in its document") {
   REQUIRE(read.error().faults.size() == 5);
   for (std::size_t i = 0; i < 4; ++i) CHECK_THAT(read.error().faults[i].where, Catch::StartsWith("/jobs/1/"));
   CHECK(read.error().faults[4].where == "/jobs/2");
+}
+
+TEST_CASE("a request nested deeper than sixteen levels is refused whole, and one of many jobs two levels further in") {
+  const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
+  const auto job = [&](std::size_t levels) { return R"({"script":"#!/bin/sh\n","x":)" + nested(levels - 1) + "}"; };
+  const auto code = [](const auto& read) { return read.error().code; };
+  CHECK(code(job_from_text(job(kMaxDepth), {})) == "BAD_JOB");  // read, and "x" is told as unknown
+  CHECK(code(job_from_text(job(kMaxDepth + 1), {})) == "BAD_JSON");
+  const auto bulk = [&](std::size_t levels) { return R"({"jobs":[)" + job(levels) + "]}"; };
+  CHECK(code(jobs_from_text(bulk(kMaxDepth), {})) == "BAD_JOB");
+  CHECK(code(jobs_from_text(bulk(kMaxDepth + 1), {})) == "BAD_JSON");
 }
 
 TEST_CASE("where the sites are known, a job for another is a fault with what may be meant") {
