@@ -22,29 +22,39 @@ std::optional<std::int64_t> start_of(const Json& verdict) {
   return wait && stage ? std::max(*wait, *stage) : wait;
 }
 
-/// "data in 20m (4096 bytes: d1 from alpha), queue in 5m"
-std::string stage_text(const Json& verdict) {
+/// "20m", where data have to come.
+std::string data_text(const Json& verdict) {
+  const auto time = number(member(verdict, "stage_in"), "time_s");
+  return time ? duration_text(Seconds{*time}) : "";
+}
+
+/// "4.1 GB to come: d1 from alpha"
+std::string sources_text(const Json& verdict) {
   const auto& stage = member(verdict, "stage_in");
-  const auto time = number(stage, "time_s");
-  if (!time) return {};
+  const auto bytes = number(stage, "bytes");
+  if (!bytes) return {};
   std::string from;
   if (const auto& sources = member(stage, "from"); sources.is_array()) {
     for (const auto& source : sources)
       from += (from.empty() ? "" : ", ") + shown(source, "dataset") + " from " + shown(source, "site");
   }
-  auto text = "data in " + duration_text(Seconds{*time}) + " (" + number_text(stage, "bytes") + " bytes: " + from +
-              (member(stage, "under_way") == true ? ", on their way)" : ")");
-  if (const auto wait = number(verdict, "wait_s"); wait) text += ", queue in " + duration_text(Seconds{*wait});
-  return text;
+  return size_text(*bytes) + (member(stage, "under_way") == true ? " on their way: " : " to come: ") + from;
 }
 
-/// "starts in 10m (up to 45m)": half of such jobs have by then, nine in ten by the other.
-std::string when_text(const Json& verdict) {
-  const auto wait = start_of(verdict);
-  if (!wait) return "no estimate";
-  auto text = *wait == 0 ? std::string("starts now") : "starts in " + duration_text(Seconds{*wait});
+/// "in 10m"
+std::string in_text(std::int64_t seconds) { return seconds == 0 ? "now" : "in " + duration_text(Seconds{seconds}); }
+
+std::string wait_text(const Json& verdict) {
+  const auto wait = number(verdict, "wait_s");
+  return !wait ? "no estimate" : *wait == 0 ? "none" : duration_text(Seconds{*wait});
+}
+
+/// "in 10m (up to 45m)": half of such jobs have started by then, nine in ten by the other.
+std::string start_text(const Json& verdict) {
+  const auto start = start_of(verdict);
+  if (!start) return "no estimate";
   const auto most = number(verdict, "wait_p90_s");
-  return text + (most && *most > *wait ? " (up to " + duration_text(Seconds{*most}) + ")" : "");
+  return in_text(*start) + (most && *most > *start ? " (up to " + duration_text(Seconds{*most}) + ")" : "");
 }
 
 /// What was predicted first, and what made the range of it.
@@ -66,16 +76,21 @@ std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
   const auto site = shown(verdict, "site");
   if (raw_text(verdict, "obstacle") != "none") {
     const bool never = raw_text(verdict, "obstacle") == "permanent";
-    return {site, Cell(never ? "no" : "not now", never ? Tint::bad : Tint::odd), shown(verdict, "code"),
-            shown(verdict, "message")};
+    return {site, Cell(never ? "no" : "not now", never ? Tint::bad : Tint::odd), "", "",
+            "",   shown(verdict, "code") + ": " + shown(verdict, "message")};
   }
   std::string how;
   for (const auto& part :
-       {stage_text(verdict), shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"),
+       {sources_text(verdict), shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"),
         shown(verdict, "method"), correction_text(verdict), source_text(verdict)}) {
     if (!part.empty()) how += (how.empty() ? "" : ", ") + part;
   }
-  return {site, Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none), when_text(verdict), how};
+  return {site,
+          Cell(chosen ? "chosen" : "possible", chosen ? Tint::good : Tint::none),
+          wait_text(verdict),
+          data_text(verdict),
+          start_text(verdict),
+          how};
 }
 
 }  // namespace
@@ -96,7 +111,7 @@ std::string explanation(const Json& decision, const Look& look) {
   if (const auto at = shown(decision, "at"); !at.empty()) out += "decided " + at + "\n";
   out += "\n";
 
-  Table table({{"SITE"}, {"VERDICT"}, {"WHEN"}, {"WHY", false, true}});
+  Table table({{"SITE"}, {"VERDICT"}, {"WAIT"}, {"DATA"}, {"START"}, {"WHY", false, true}});
   const auto& verdicts = member(decision, "verdicts");
   // The chosen one first, then by their wait, then those that cannot take it; equal ones in the order of the sites.
   std::vector<const Json*> order;
@@ -116,7 +131,7 @@ std::string explanation(const Json& decision, const Look& look) {
   for (const auto* verdict : order) table.add(verdict_row(*verdict, !chosen.empty() && raw_text(*verdict, "site") == chosen));
   Look uncut = look;
   uncut.width = 0;  // the reasons are what is asked for
-  return out + (table.empty() ? "the broker has no sites\n" : table.text(uncut, false));
+  return out + (table.empty() ? "the broker has no sites\n" : table.text(uncut));
 }
 
 bool is_never(const Json& decision) {

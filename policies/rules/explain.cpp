@@ -10,6 +10,13 @@
 namespace hansa::rules {
 namespace {
 
+/// "75d": what a fact's age is counted in grows with it.
+std::string age_text(Milliseconds age) {
+  using namespace std::chrono;
+  if (age >= days{2}) return format_duration(floor<days>(age));
+  return format_duration(age >= hours{2} ? Seconds{floor<hours>(age)} : floor<Seconds>(age));
+}
+
 /// `told`: of a verdict, name and effect.
 void add_rules(std::vector<AppliedRule>& to, const RuleSet& rules, const RuleBits& which, Told told) {
   rules.each_rule(which, [&](std::size_t i) {
@@ -117,15 +124,16 @@ class Question {
   [[nodiscard]] std::string found_text(const Clause& clause) const {
     std::string text;
     each_attribute(clause, [&](Attribute attribute) {
+      const auto& record = record_of(attribute);
       const auto found = facts_.find(attribute);
-      if (!text.empty()) text += "; " + std::string(record_of(attribute).name) + ": ";
-      if (found.state == FactState::known) {
-        text += text_of(found.fact->value);
+      if (!text.empty()) text += "; " + std::string(record.name) + ": ";
+      text += found.state == FactState::known ? text_of(found.fact->value) : std::string(to_string(found.state));
+      if (found.fact == nullptr) {
+        text += " from the " + std::string(to_string(record.source));
         return;
       }
-      text += to_string(found.state);
-      if (found.state == FactState::stale)
-        text += ", " + format_duration(std::chrono::floor<Seconds>(facts_.now() - found.fact->observed_at)) + " old";
+      text += ", from the " + std::string(to_string(found.fact->source));
+      if (record.max_age > Seconds{0}) text += ", " + age_text(facts_.now() - found.fact->observed_at) + " old";
     });
     return text;
   }

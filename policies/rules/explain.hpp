@@ -31,7 +31,7 @@ struct SeenFact {
 struct Condition {
   std::string rule;
   std::string wanted;
-  std::string found;                   // "CH", "missing", "stale, 400 d old"
+  std::string found;                   // "CH, from the site descriptor, 75d old", "missing from the token"
   friend bool operator==(const Condition&, const Condition&) = default;
 };
 

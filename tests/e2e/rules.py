@@ -108,7 +108,7 @@ def personal_data_stay_in_the_eea():
     decision = broker.get(f"/v1/jobs/{id}/explain")
     verdicts = {v["site"]: v for v in decision["verdicts"]}
     assert decision["policy_hash"] and verdicts["kajaani"]["rules"]["rules"] == ["P-PERSONAL-EEA"], decision
-    assert verdicts["geneva"]["code"] == "RULES_DENY" and "(now: CH)" in verdicts["geneva"]["message"], decision
+    assert verdicts["geneva"]["code"] == "RULES_DENY" and "(now: CH, from the site descriptor" in verdicts["geneva"]["message"], decision
     for _ in range(3):
         again = submitted("--data", "cohort")
         assert broker.wait_over([again])[again]["site"] == "kajaani"

@@ -81,9 +81,9 @@ TEST_CASE("a submission that the rules deny is a problem that says what would be
         broker.call("alice", "POST", "/v1/jobs/bulk", bulk)}) {
     CHECK(told.status == 403);
     CHECK(told.code() == "RULES_DENY");
-    CHECK_THAT(
-        told.body["detail"].get<std::string>(),
-        Catch::Contains("no rule permits it") && Catch::Contains("the project's labels are all among internal (now: health)"));
+    CHECK_THAT(told.body["detail"].get<std::string>(),
+               Catch::Contains("no rule permits it") &&
+                   Catch::Contains("the project's labels are all among internal (now: health, from the project registry"));
     CHECK(told.fault("/project") == "project.labels is health, by the project registry, 0s old");
   }
   CHECK(broker.call("alice", "GET", "/v1/jobs").body["jobs"].empty());
@@ -192,8 +192,8 @@ TEST_CASE(
   CHECK(otherwise(page, old, old).empty());
   // The edit: bob's jobs are not sent there any more.
   const auto edited = compiled_rules(kPack +
-                               "[[rule]]\nid = \"F-BOB\"\neffect = \"forbid\"\nactions = [\"dispatch\"]\nwhen = [{attr = "
-                               "\"user.id\", op = \"eq\", value = \"local:bob\"}]\nlegal_basis = \"l\"\nowner = \"o\"\n");
+                                     "[[rule]]\nid = \"F-BOB\"\neffect = \"forbid\"\nactions = [\"dispatch\"]\nwhen = [{attr = "
+                                     "\"user.id\", op = \"eq\", value = \"local:bob\"}]\nlegal_basis = \"l\"\nowner = \"o\"\n");
   std::set<std::string> expected;
   for (const auto& id : bobs) expected.insert(id + " alpha dispatch FORBIDDEN");
   const auto told = otherwise(page, old, edited);

@@ -38,10 +38,11 @@ TEST_CASE("a placed job: the chosen site first, then what else was possible, the
         "job 01J (train), running; decided for delta: earliest predicted start: now\n"
         "decided 2026-11-22T10:00:00Z\n"
         "\n"
-        "delta  chosen    starts now      queue main, queue played forward (EASY), snapshot 12s old\n"
-        "gamma  possible  starts in 1m5s  queue main, queue played forward (EASY), snapshot 12s old\n"
-        "beta   not now   SITE_DOWN       gone\\x1b[2J\n"
-        "alpha  no        TOO_FEW_CORES   needs 16 cores\n");
+        "SITE   VERDICT   WAIT  START    WHY\n"
+        "delta  chosen    none  now      queue main, queue played forward (EASY), snapshot 12s old\n"
+        "gamma  possible  1m5s  in 1m5s  queue main, queue played forward (EASY), snapshot 12s old\n"
+        "beta   not now                  SITE_DOWN: gone\\x1b[2J\n"
+        "alpha  no                       TOO_FEW_CORES: needs 16 cores\n");
   CHECK_FALSE(is_never(decision));
 }
 
@@ -60,17 +61,17 @@ TEST_CASE("a wait is a range, with what was predicted first and what corrected i
   delta["correction"] = {{"likeness", "site"}, {"count", 64}, {"p50_ppm", 1}, {"p90_ppm", 2}};
   const Json decision{{"site", "alpha"}, {"verdicts", {alpha, beta, gamma, delta}}};
   const auto text = explanation(decision, {});
-  CHECK(
-      text.ends_with("alpha  chosen    starts in 10m (up to 45m)  queue main, queue played forward (EASY), first predicted 25m, "
-                     "corrected by the "
-                     "last 40 starts of this project and size, snapshot 12s old\n"
-                     "beta   possible  starts in 20m              queue main, other people's jobs are hidden; how long ours have "
-                     "waited there, by the "
-                     "last 9 starts of this size, snapshot 12s old\n"
-                     "delta  possible  starts in 31m40s           queue main, queue played forward (EASY), first predicted now, "
-                     "corrected by the last "
-                     "64 starts, snapshot 12s old\n"
-                     "gamma  possible  no estimate                queue main, queue played forward (EASY), snapshot 12s old\n"));
+  CHECK(text.ends_with(
+      "alpha  chosen    10m          in 10m (up to 45m)  queue main, queue played forward (EASY), first predicted 25m, "
+      "corrected by the "
+      "last 40 starts of this project and size, snapshot 12s old\n"
+      "beta   possible  20m          in 20m              queue main, other people's jobs are hidden; how long ours have "
+      "waited there, by the "
+      "last 9 starts of this size, snapshot 12s old\n"
+      "delta  possible  31m40s       in 31m40s           queue main, queue played forward (EASY), first predicted now, "
+      "corrected by the last "
+      "64 starts, snapshot 12s old\n"
+      "gamma  possible  no estimate  no estimate         queue main, queue played forward (EASY), snapshot 12s old\n"));
 }
 
 TEST_CASE("a site that lacks data starts the job when they are there, if its queue is not longer", "[explanation]") {
@@ -89,9 +90,14 @@ TEST_CASE("a site that lacks data starts the job when they are there, if its que
                       {"verdicts", {beta, gamma, alpha}}};
   const auto text = explanation(decision, {.width = 400});
   CHECK(
-      text.contains("alpha  chosen    starts in 20m  data in 20m (4096 bytes: d1 from beta, d2 from gamma, on their way), "
-                    "queue in 5m, queue main"));
-  CHECK(text.contains("beta   possible  starts in 30m  data in 1m (7 bytes: d1 from gamma), queue in 30m, queue main"));
+      text.ends_with("SITE   VERDICT   WAIT  DATA  START   WHY\n"
+                     "alpha  chosen    5m    20m   in 20m  4096 bytes on their way: d1 from beta, d2 from gamma, queue main, "
+                     "queue played forward "
+                     "(EASY), snapshot 12s old\n"
+                     "gamma  possible  25m         in 25m  queue main, queue played forward (EASY), snapshot 12s old\n"
+                     "beta   possible  30m   1m    in 30m  7 bytes to come: d1 from gamma, queue main, queue played forward "
+                     "(EASY), snapshot 12s "
+                     "old\n"));
   CHECK(text.find("alpha ") < text.find("gamma "));
   CHECK(text.find("gamma ") < text.find("beta "));
 }

@@ -113,7 +113,7 @@ TEST_CASE("policy test: the packs' own tests, and rules without one", "[policy]"
   CHECK(call.out.starts_with("gdpr-eea 1.0.0: "));
   CHECK(
       call.err.contains("test[yes]: expected PERMITTED, but place is denied: no rule permits it. It would be allowed if the "
-                        "site's country is FI (now: SE)."));
+                        "site's country is FI (now: SE, from the site descriptor"));
   CHECK(call.err.contains("rule[P]: applies in no test of the pack"));
   PolicyCall json;
   CHECK(json.run({"policy", "test", "--json", untested.path()}) == 2);
@@ -191,15 +191,19 @@ TEST_CASE("policy diff: exactly what would change, with both rules, over all pag
   CHECK(call.out ==
         "2025-11-20T10:00:00Z  job J1  kajaani  place  (it went there)\n"
         "    old: PERMITTED (P-FI): place is permitted by P-FI.\n"
-        "    new: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is SE (now: FI).\n"
+        "    new: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is SE (now: FI, from "
+        "the site descriptor, 7d old).\n"
         "2025-11-20T10:00:00Z  job J1  umea  place\n"
-        "    old: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE).\n"
+        "    old: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE, from "
+        "the site descriptor, 7d old).\n"
         "    new: PERMITTED (P-SE): place is permitted by P-SE.\n"
         "2025-11-20T10:00:00Z  job J4  kajaani  place  (it went there)\n"
         "    old: PERMITTED (P-FI): place is permitted by P-FI.\n"
-        "    new: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is SE (now: FI).\n"
+        "    new: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is SE (now: FI, from "
+        "the site descriptor, 7d old).\n"
         "2025-11-20T10:00:00Z  job J4  umea  place\n"
-        "    old: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE).\n"
+        "    old: NO_PERMIT: place is denied: no rule permits it. It would be allowed if the site's country is FI (now: SE, from "
+        "the site descriptor, 7d old).\n"
         "    new: PERMITTED (P-SE): place is permitted by P-SE.\n"
         "2 of 4 decisions asked again: 2 would change, of jobs: 2\n"
         "  answers for a site: 2 permitted -> denied, 2 denied -> permitted, 0 otherwise\n"

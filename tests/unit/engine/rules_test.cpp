@@ -103,7 +103,8 @@ TEST_CASE("what the broker may not hold is refused before anything of it is stor
   CHECK(refused.error().kind == ErrorKind::permission_denied);
   CHECK(says(refused.error().message, "no rule permits it"));
   INFO(refused.error().message);
-  CHECK(says(refused.error().message, "It would be allowed if the project's labels are all among internal, open (now: health)"));
+  CHECK(says(refused.error().message,
+             "It would be allowed if the project's labels are all among internal, open (now: health, from the project registry"));
   CHECK(std::ranges::any_of(refused.error().faults, [](const Fault& fault) {
     return fault.where == "/project" && says(fault.message, "project.labels is health, by the project registry, 0s old");
   }));
@@ -169,7 +170,7 @@ TEST_CASE("a job goes only where the rules let it, however early another site wo
     const auto& at_beta = verdict_at(decision, "beta");
     CHECK(at_beta.code == "RULES_DENY");
     CHECK(at_beta.source == "rules");
-    CHECK(says(at_beta.message, "the site's membership is member (now: suspended)"));
+    CHECK(says(at_beta.message, "the site's membership is member (now: suspended, from the site descriptor"));
     check_replay(w, id);
   }
 }
@@ -242,7 +243,7 @@ TEST_CASE("rules that change between the decision and the sending hold", "[engin
     REQUIRE(job.attempts.size() == 1);
     CHECK(job.attempts[0].outcome == Outcome::never_started);
     CHECK(job.attempts[0].reason.code == "RULES_DENY");
-    CHECK(says(job.attempts[0].reason.message, "the site's membership is member (now: suspended)"));
+    CHECK(says(job.attempts[0].reason.message, "the site's membership is member (now: suspended, from the site descriptor"));
     CHECK(job.state == JobState::held);
     CHECK(job.reason.code == "RULES_DENY");
     w.regulate(good_law());

@@ -64,16 +64,19 @@ TEST_CASE("why no: the forbid, and what would lift it together with what a permi
   CHECK(no.dataset == "d-1");
   REQUIRE(no.applied.size() == 1);
   CHECK(no.applied[0].rule == "F-PERSONAL");
-  CHECK(no.allowed_if == std::vector<Condition>{{"P-PERSONAL", "the site's country is in EU@1", "CH"},
-                                                {"F-PERSONAL", "the site's country is in EU@1", "CH"},
-                                                {"F-PERSONAL", "the country of the site's operator is in EU@1", "US"}});
+  CHECK(no.allowed_if ==
+        std::vector<Condition>{
+            {"P-PERSONAL", "the site's country is in EU@1", "CH, from the site descriptor, 0s old"},
+            {"F-PERSONAL", "the site's country is in EU@1", "CH, from the site descriptor, 0s old"},
+            {"F-PERSONAL", "the country of the site's operator is in EU@1", "US, from the site descriptor, 0s old"}});
   CHECK(no.obligations.empty());
   CHECK(no.sentence ==
         "place of dataset d-1 is forbidden by F-PERSONAL: Forbids place when the dataset's labels include any of personal, "
         "unless the "
         "site's country is in EU@1 and the country of the site's operator is in EU@1. It would be allowed if the site's country "
         "is in EU@1 "
-        "(now: CH) and the country of the site's operator is in EU@1 (now: US).");
+        "(now: CH, from the site descriptor, 0s old) and the country of the site's operator is in EU@1 (now: US, from the site "
+        "descriptor, 0s old).");
 }
 
 TEST_CASE("what nothing lifts is said so") {
@@ -87,17 +90,19 @@ TEST_CASE("no rule permits: the nearest permit and the clause that failed") {
   const auto no = why({.status = "suspended"});
   CHECK(no.code == Code::no_permit);
   CHECK(no.applied.empty());
-  CHECK(no.allowed_if == std::vector<Condition>{{"P-PERSONAL", "the site's membership is member", "suspended"}});
+  CHECK(no.allowed_if ==
+        std::vector<Condition>{{"P-PERSONAL", "the site's membership is member", "suspended, from the site descriptor, 0s old"}});
 }
 
 TEST_CASE("evidence that lacks is named with what is wrong with it") {
   const auto none = why({.operator_country = ""});
   CHECK(none.code == Code::evidence_missing);
   CHECK(none.lacking == std::vector{Attribute::site_operator_country});
-  CHECK(none.allowed_if == std::vector<Condition>{{"F-PERSONAL", "the country of the site's operator is in EU@1", "missing"}});
+  CHECK(none.allowed_if == std::vector<Condition>{{"F-PERSONAL", "the country of the site's operator is in EU@1",
+                                                   "missing from the site descriptor"}});
   const auto old = why({.operator_told = day(-400)});
   CHECK(old.code == Code::evidence_missing);
-  CHECK(old.allowed_if[0].found == "stale, 400d old");
+  CHECK(old.allowed_if[0].found == "stale, from the site descriptor, 400d old");
   CHECK(old.sentence.contains("evidence is missing: site.operator_country (stale)"));
 }
 
@@ -138,7 +143,8 @@ TEST_CASE("the remedy is the permit that is nearest in meaning: data are not to 
   // P-OPEN lacks one thing and P-PERSONAL two; but that one thing is that the data were not personal.
   const auto personal = told(*compiled, {"personal"});
   REQUIRE_FALSE(personal.allowed_if.empty());
-  CHECK(personal.allowed_if[0] == Condition{"P-PERSONAL", "the site's country is in EU@1", "CH"});
+  CHECK(personal.allowed_if[0] ==
+        Condition{"P-PERSONAL", "the site's country is in EU@1", "CH, from the site descriptor, 0s old"});
   for (const auto& condition : personal.allowed_if) CHECK_FALSE(condition.wanted.contains("labels"));
   // Where every permit is for another kind of data, the fewest labels change.
   const auto internal = told(*compiled, {"internal"});
