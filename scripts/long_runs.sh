@@ -94,11 +94,21 @@ soak_rules() {
   return $status
 }
 
+# soak simulate: the aims of routing on whole traces (HANSA_KTH_TRACE, HANSA_LCG_TRACE: tests/bench/simulate)
+soak_simulate() {
+  step "build (hansa)" build release hansa
+  HANSA_BIN=$root/build/release/bin "$root/tests/bench/simulate" --aims
+}
+
 # soak [SECONDS, 3600]: half of the time for the fuzz targets, half for repeating the tests until one fails
 soak() {
   if [[ ${1:-} == rules ]]; then
     shift
     step "rules at every hop" soak_rules "$@"
+    return
+  fi
+  if [[ ${1:-} == simulate ]]; then
+    step "routing against its aims" soak_simulate
     return
   fi
   local seconds=${1:-3600} target targets until
