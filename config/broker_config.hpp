@@ -259,6 +259,12 @@ struct ProjectConfig {
   friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
 };
 
+struct AcceleratorConfig {
+  std::string id;
+  std::int64_t teraflops = 1;
+  friend bool operator==(const AcceleratorConfig&, const AcceleratorConfig&) = default;
+};
+
 struct BrokerConfig {
   BrokerSection broker;
   ApiConfig api;
@@ -271,6 +277,7 @@ struct BrokerConfig {
   std::vector<PersonConfig> people;
   MoverConfig mover;
   std::vector<LinkConfig> links;
+  std::vector<AcceleratorConfig> accelerators;
   friend bool operator==(const BrokerConfig&, const BrokerConfig&) = default;
 };
 

@@ -696,6 +696,25 @@ std::span<const Key<LinkConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<AcceleratorConfig>> keys_of() {
+  static const Key<AcceleratorConfig> kKeys[] = {
+      key<&AcceleratorConfig::id>({.name = "id",
+                                   .doc = "A model of GPU, as sites call it and jobs ask for it (`gpu_model`).",
+                                   .example = "\"a100\"",
+                                   .required = true,
+                                   .form = &kSchedulerName}),
+      key<&AcceleratorConfig::teraflops>({.name = "teraflops",
+                                          .doc = "Its peak rate in the precision that models are trained in, in 10^12 "
+                                                 "floating-point operations a second.",
+                                          .example = "312",
+                                          .required = true,
+                                          .min = 1,
+                                          .max = 1'000'000}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<MoverConfig>> keys_of() {
   static const Key<MoverConfig> kKeys[] = {
       key<&MoverConfig::rclone>(
@@ -803,6 +822,11 @@ std::vector<Section> broker_sections() {
                           "One block for each direction between two sites in which datasets may be brought to where jobs wait "
                           "for them."),
       section<MoverConfig>("[mover]", "The programs that copy, on the broker's host."),
+      section<AcceleratorConfig>("[[accelerator]]",
+                                 "One block for each model of GPU. Where there is any, `project.training_petaflop` is what the "
+                                 "project's facts say of elsewhere, and what its jobs have used and may use through this broker "
+                                 "(docs/policies/ai-act-compute.md). A job that names no model, or another, counts by the "
+                                 "fastest."),
       section<ProjectConfig>("[[project]]", "One block for each project."),
       section<ProjectFacts>("[project.facts]", "What rules may ask of the project. Read again on SIGHUP."),
       section<PersonConfig>("[[person]]",

@@ -97,8 +97,11 @@ class Strand {
   std::thread thread_;
 };
 
-engine::EngineOptions engine_options(const config::EngineConfig& config, const config::PlacementConfig& placement,
-                                     std::string broker_id, std::int64_t epoch) {
+engine::EngineOptions engine_options(const config::BrokerConfig& broker, std::string broker_id, std::int64_t epoch) {
+  const auto& config = broker.engine;
+  const auto& placement = broker.placement;
+  std::map<std::string, std::int64_t> teraflops;
+  for (const auto& accelerator : broker.accelerators) teraflops.emplace(accelerator.id, accelerator.teraflops);
   return {.broker_id = std::move(broker_id),
           .epoch = epoch,
           .status_interval = config.status_interval,
@@ -119,7 +122,8 @@ engine::EngineOptions engine_options(const config::EngineConfig& config, const c
           .place_after = placement.place_after,
           .move_gain = placement.move_gain,
           .moves_per_thousand = placement.moves ? static_cast<std::int32_t>(placement.moves_per_thousand) : 0,
-          .active_jobs = static_cast<std::size_t>(config.active_jobs)};
+          .active_jobs = static_cast<std::size_t>(config.active_jobs),
+          .teraflops = std::move(teraflops)};
 }
 
 identity::AccountDirectory account_directory(const config::BrokerConfig& config, ports::Log& log) {
@@ -287,7 +291,7 @@ int run(Start start) {
                            .estimates = store->get(),
                            .transfers = store->get(),
                            .data = ways.setup()},
-                          engine_options(config.engine, config.placement, (*store)->broker_id(), *epoch), std::move(sites));
+                          engine_options(config, (*store)->broker_id(), *epoch), std::move(sites));
     regulate(engine, std::move(start.regulations), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
     std::optional<http::Server> server;

@@ -9,6 +9,7 @@
 #include "broker/engine/options.hpp"
 #include "broker/engine/rulebook.hpp"
 #include "broker/engine/site_desk.hpp"
+#include "broker/engine/training_compute.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/log.hpp"
@@ -34,6 +35,7 @@ struct Context {
   const DataSetup& data;
   JobBook& book;
   Forecasts& forecasts;
+  TrainingCompute& training;
   Desks& desks;
   async::TaskGroup& tasks;
   async::Event& placing;   // set when there may be something to place: somebody new in line, room at a site

@@ -117,7 +117,9 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
                    "the broker could not read what the job's datasets are: " + dossier.error().message);
   }
   const auto now = context_.scheduler.now_utc();
-  if (auto allowed = context_.rules.may_send(request.person, request.spec, *dossier, site, now); !allowed)
+  const auto tag = parse_tag(request.tag.str());
+  const auto training = context_.training.with(request.spec, tag ? std::optional(tag->job) : std::nullopt);
+  if (auto allowed = context_.rules.may_send(request.person, request.spec, *dossier, training, site, now); !allowed)
     co_return std::unexpected(allowed.error());
   for (auto& variable : data_environment(context_.data, *dossier, site))
     request.payload.environment.push_back(std::move(variable));

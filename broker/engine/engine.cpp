@@ -49,6 +49,7 @@ class Engine::Loops {
         desks_(make_desks(std::move(sites))),
         book_(parts_.strand, parts_.scheduler, parts_.jobs, options_.epoch),
         forecasts_(book_, parts_.jobs, parts_.estimates),
+        training_(parts_.usage, options_.teraflops),
         context_{.strand = parts_.strand,
                  .scheduler = parts_.scheduler,
                  .options = options_,
@@ -61,6 +62,7 @@ class Engine::Loops {
                  .data = parts_.data,
                  .book = book_,
                  .forecasts = forecasts_,
+                 .training = training_,
                  .desks = desks_,
                  .tasks = tasks_,
                  .placing = placing_},
@@ -105,6 +107,7 @@ class Engine::Loops {
     auto tally = co_await parts_.jobs.tally();
     if (!tally) co_return std::unexpected(tally.error());
     moves_.begin(*tally);
+    if (auto counted = co_await training_.start(); !counted) co_return counted;
     if (auto loaded = co_await load(); !loaded) co_return loaded;
     if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
     if (auto resumed = co_await stager_.start(); !resumed) co_return resumed;
@@ -156,6 +159,7 @@ class Engine::Loops {
     }
     if (before != nullptr) --by_state_[static_cast<std::size_t>(before->state)];
     if (!is_terminal(after.state)) ++by_state_[static_cast<std::size_t>(after.state)];
+    training_.job_changed(before, after);
     placement_.job_changed(before, after);
     intake_.active_jobs(book_.size());
   }
@@ -408,6 +412,7 @@ class Engine::Loops {
   Desks desks_;
   JobBook book_;
   Forecasts forecasts_;
+  TrainingCompute training_;
   Rulebook rulebook_;
   async::Event placing_{parts_.strand};
   Context context_;

@@ -6,6 +6,7 @@
 #include "broker/core/clock.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace hansa::engine {
@@ -33,6 +34,7 @@ struct EngineOptions {
   Seconds move_gain{3600};                     // a move must win so much
   std::int32_t moves_per_thousand = 95;        // jobs accepted; 0: none
   std::size_t active_jobs = 1'000'000;         // more are refused at intake
+  std::map<std::string, std::int64_t> teraflops = {};  // of each model of GPU; none: training compute is not counted
 };
 
 }  // namespace hansa::engine

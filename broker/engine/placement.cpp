@@ -232,7 +232,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
   if (in_force->rules && !dossier.missing) {  // of what is not registered there is nothing to ask
     const auto second = routing::ruling_time(input.now);
     if (!sitting_ || !sitting_->is_of(in_force, second)) sitting_.emplace(in_force, second);
-    hearing = &sitting_->hear(person, spec, dossier);
+    hearing =
+        &sitting_->hear(person, spec, dossier, context_.training.with(spec, id == nullptr ? std::nullopt : std::optional(*id)));
     input.ruled = hearing->ruled();
   }
   const auto avoided = id == nullptr ? avoid_.end() : avoid_.find(*id);

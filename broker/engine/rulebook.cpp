@@ -4,6 +4,8 @@
 #include "broker/core/time_text.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <variant>
 
 namespace hansa::engine {
 
@@ -33,12 +35,22 @@ std::vector<std::string> texts(const domain::Labels& labels) {
   return texts;
 }
 
-Evidence evidence_of_job(const Regulations& in_force, const Principal& person, const domain::JobSpec& spec, UtcTime now) {
+/// In place of what the project's facts say of elsewhere: that and what was counted here, as old as what they say.
+void add_training(Evidence& evidence, std::int64_t counted, UtcTime now) {
+  const auto told = std::ranges::find(evidence, Attribute::project_training_petaflop, &rules::Fact::attribute);
+  if (told == evidence.end()) return tell(evidence, Attribute::project_training_petaflop, counted, now);
+  auto& elsewhere = std::get<std::int64_t>(told->value);
+  elsewhere += std::min(counted, std::numeric_limits<std::int64_t>::max() - elsewhere);
+}
+
+Evidence evidence_of_job(const Regulations& in_force, const Principal& person, const domain::JobSpec& spec, TrainingSum training,
+                         UtcTime now) {
   Evidence evidence;
   tell(evidence, Attribute::user_id, person.str(), now);
   tell(evidence, in_force.people, person, now);
   tell(evidence, Attribute::project_id, spec.project.str(), now);
   tell(evidence, in_force.projects, spec.project, now);
+  if (training) add_training(evidence, *training, now);
   tell(evidence, Attribute::request_labels, texts(spec.labels), now);
   return evidence;
 }
@@ -112,10 +124,11 @@ std::optional<domain::Reason> no_data(const Regulations& in_force, const domain:
   return std::nullopt;
 }
 
-Hearing::Hearing(InForce in_force, const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, UtcTime now)
+Hearing::Hearing(InForce in_force, const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                 TrainingSum training, UtcTime now)
     : in_force_(std::move(in_force)),
       now_(now),
-      job_(evidence_of_job(*in_force_, person, spec, now)),
+      job_(evidence_of_job(*in_force_, person, spec, training, now)),
       bound_job_(in_force_->rules->bind(Subject::job, job_, now)) {
   for (const auto& dataset : dossier.datasets) datasets_.push_back(evidence_of_dataset(dataset, now));
   for (const auto& dataset : datasets_) bound_datasets_.push_back(in_force_->rules->bind(Subject::dataset, dataset, now));
@@ -153,11 +166,12 @@ routing::RuledJob Hearing::ruled() const {
   return ruled;
 }
 
-Hearing& Sitting::hear(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier) {
+Hearing& Sitting::hear(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, TrainingSum training) {
   auto key = person.str() + '\n' + spec.project.str();
   for (const auto& label : spec.labels) key += "\nl" + label.str();
   for (const auto& dataset : dossier.datasets) key += "\nd" + dataset.id.str() + '@' + std::to_string(dataset.version);
-  return hearings_.try_emplace(std::move(key), in_force_, person, spec, dossier, now_).first->second;
+  if (training) key += "\nt" + std::to_string(*training);
+  return hearings_.try_emplace(std::move(key), in_force_, person, spec, dossier, training, now_).first->second;
 }
 
 const rules::Bound& Sitting::place(const SiteId& site) {
@@ -184,7 +198,7 @@ Result<void> Rulebook::may_take(const Principal& person, const domain::JobSpec& 
   const auto in_force = this->in_force();
   if (!in_force->rules) return {};
   // The script and its environment come to lie here, the datasets do not.
-  const auto why = Hearing(in_force, person, spec, {}, routing::ruling_time(now)).denied(Action::intake, in_force->broker);
+  const auto why = Hearing(in_force, person, spec, {}, {}, routing::ruling_time(now)).denied(Action::intake, in_force->broker);
   if (why) return denial(*why);
   return {};
 }
@@ -201,18 +215,18 @@ Result<void> Rulebook::may_leave(Action leaving, const Principal& person, const 
   if (dossier.missing) return fail(ErrorKind::permission_denied, dossier.missing->code, dossier.missing->message);
   static const RegisterFacts kDownload{{Attribute::site_kind, std::string("download"), std::nullopt}};
   Sitting sitting(in_force, routing::ruling_time(now));
-  auto& hearing = sitting.hear(person, spec, dossier);
+  auto& hearing = sitting.hear(person, spec, dossier, {});
   if (const auto why = hearing.denied(leaving, kDownload)) return denial(*why);
   return kept(hearing.at(site, sitting.place(site)).obligations);
 }
 
-Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const SiteId& site,
-                                UtcTime now) const {
+Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                                TrainingSum training, const SiteId& site, UtcTime now) const {
   const auto in_force = this->in_force();
   if (in_force->rules && !dossier.missing) {
     Sitting sitting(in_force, routing::ruling_time(now));
     const auto& place = sitting.place(site);
-    auto& hearing = sitting.hear(person, spec, dossier);
+    auto& hearing = sitting.hear(person, spec, dossier, training);
     if (hearing.at(site, place).code != rules::Code::permitted) return denial(hearing.explained(place));
   }
   if (auto reason = no_data(*in_force, spec, dossier, site, now))

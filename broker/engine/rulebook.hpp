@@ -48,10 +48,14 @@ std::optional<std::string> no_copy(const domain::Dataset& dataset, const SiteId&
 std::optional<domain::Reason> no_data(const Regulations& in_force, const domain::JobSpec& spec, const Dossier& dossier,
                                       const SiteId& site, UtcTime now);
 
+/// What TrainingCompute counts of the job's project, the job included; it is added to what the project's facts say of elsewhere.
+using TrainingSum = std::optional<std::int64_t>;
+
 /// One job, or all of one shape, before the rules in one second. Refers to itself: neither copied nor moved.
 class Hearing {
  public:
-  Hearing(InForce in_force, const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, UtcTime now);
+  Hearing(InForce in_force, const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, TrainingSum training,
+          UtcTime now);
   Hearing(const Hearing&) = delete;
   Hearing& operator=(const Hearing&) = delete;
 
@@ -85,7 +89,7 @@ class Sitting {
 
   [[nodiscard]] bool is_of(const InForce& in_force, UtcTime now) const { return in_force_ == in_force && now_ == now; }
   [[nodiscard]] const Regulations& in_force() const { return *in_force_; }
-  Hearing& hear(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier);
+  Hearing& hear(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, TrainingSum training);
   const rules::Bound& place(const SiteId& site);
 
  private:
@@ -116,7 +120,7 @@ class Rulebook {
                                        UtcTime now) const;
   /// Whether the job may leave for that site, at this moment. The same error.
   [[nodiscard]] Result<void> may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
-                                      const SiteId& site, UtcTime now) const;
+                                      TrainingSum training, const SiteId& site, UtcTime now) const;
 
  private:
   mutable std::mutex mutex_;

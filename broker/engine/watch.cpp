@@ -224,8 +224,15 @@ async::Task<bool> Watch::book_page(SiteDesk& desk) {
   // What belongs to an attempt that is still looked for can be booked only once it is bound: the page is read again then.
   const bool early = std::ranges::any_of(page->records, [&](const UsageRecord& record) { return awaits_binding(desk, record); });
   if (auto noted = co_await note_twins(desk, page->records); !noted) co_return std::unexpected(noted.error());
+  std::vector<JobId> jobs;
+  for (const auto& record : page->records) {
+    if (const auto tag = parse_tag(record.tag.str()); tag && record.gpus > 0) jobs.push_back(tag->job);
+  }
   auto booked = co_await context_.usage.book_usage(site, std::move(page->records), early ? *cursor : page->next);
   if (!booked) co_return std::unexpected(booked.error());
+  if (!jobs.empty()) {
+    if (auto counted = co_await context_.training.booked(std::move(jobs)); !counted) co_return std::unexpected(counted.error());
+  }
   co_return !page->complete && !early;
 }
 

@@ -114,6 +114,17 @@ struct UsageRow {
   NodeSeconds node_seconds{0};
 };
 
+/// What the jobs of a project that asked for a model of GPU have used of it; "" is any model.
+struct GpuUse {
+  ProjectId project;
+  std::string gpu_model;
+  GpuSeconds gpu_seconds{0};
+};
+struct GpuUsePage {
+  std::vector<GpuUse> uses;
+  std::int64_t last = 0;  // of the records that are in it or in an earlier one
+};
+
 class UsageStore {
  public:
   virtual ~UsageStore() = default;
@@ -124,6 +135,8 @@ class UsageStore {
   virtual async::Task<UsageCursor> usage_cursor(SiteId site) = 0;
   virtual async::Task<std::vector<UsageRow>> usage_report(UsageQuery query) = 0;
   virtual async::Task<std::vector<domain::UsageRecord>> usage_of(JobId id) = 0;
+  /// Of the records booked after the one that an earlier page ended with; 0: of all.
+  virtual async::Task<GpuUsePage> gpu_use_after(std::int64_t last) = 0;
 };
 
 /// What a site's load budget counts by the minute.

@@ -324,6 +324,11 @@ Task<std::vector<domain::UsageRecord>> SqliteStore::usage_of(JobId id) {
                                                                    [id](Connection& db) { return read_usage_of(db, id); });
 }
 
+Task<ports::GpuUsePage> SqliteStore::gpu_use_after(std::int64_t last) {
+  co_return co_await impl_->read<ports::GpuUsePage>(&Impl::scans_,
+                                                    [last](Connection& db) { return read_gpu_use_after(db, last); });
+}
+
 Task<std::vector<domain::WaitScore>> SqliteStore::recent_waits(SiteId site, std::size_t limit) {
   co_return co_await impl_->read<std::vector<domain::WaitScore>>(
       &Impl::scans_, [site = std::move(site), limit](Connection& db) { return read_recent_waits(db, site, limit); });

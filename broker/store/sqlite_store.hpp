@@ -105,6 +105,7 @@ class SqliteStore final : public ports::JobStore,
   async::Task<ports::UsageCursor> usage_cursor(SiteId site) override;
   async::Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override;
   async::Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override;
+  async::Task<ports::GpuUsePage> gpu_use_after(std::int64_t last) override;
 
   async::Task<std::vector<domain::SiteState>> site_states() override;
   async::Task<> record_site_state(domain::SiteState state) override;

@@ -39,6 +39,10 @@ constexpr char kSelectOfJob[] =
     "u.site_state, u.exit_code, u.elapsed_s, u.nodes, u.cores, u.gpus, u.core_seconds, u.gpu_seconds, u.node_seconds, "
     "u.source_line "
     "FROM jobs j JOIN usage_records u ON u.job = j.row WHERE j.id = ?1 ORDER BY u.sequence";
+constexpr char kSelectGpuUse[] =
+    "SELECT u.project, j.spec ->> '$.gpu_model', sum(u.gpu_seconds), max(u.sequence) FROM usage_records u JOIN jobs j ON j.row = "
+    "u.job "
+    "WHERE u.sequence > ?1 AND u.gpu_seconds > 0 GROUP BY 1, 2 ORDER BY 1, 2";
 constexpr std::string_view kSums =
     "count(*), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
     "coalesce(sum(node_seconds), 0)";
@@ -144,6 +148,16 @@ Result<std::vector<ports::UsageRow>> read_usage_report(Connection& db, const por
     report.push_back(std::move(row));
   }
   return report;
+}
+
+Result<ports::GpuUsePage> read_gpu_use_after(Connection& db, std::int64_t last) {
+  ports::GpuUsePage page{.uses = {}, .last = last};
+  auto rows = db.query(kSelectGpuUse, last);
+  while (rows.next()) {
+    page.uses.push_back({.project = ProjectId(rows.text(0)), .gpu_model = rows.string(1), .gpu_seconds = {rows.integer(2)}});
+    page.last = std::max(page.last, rows.integer(3));
+  }
+  return page;
 }
 
 Result<std::vector<UsageRecord>> read_usage_of(Connection& db, JobId id) {

@@ -20,5 +20,6 @@ Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site)
 /// Rows in the order of their keys. Without groups: one row, the total.
 Result<std::vector<ports::UsageRow>> read_usage_report(Connection& db, const ports::UsageQuery& query);
 Result<std::vector<domain::UsageRecord>> read_usage_of(Connection& db, JobId id);
+Result<ports::GpuUsePage> read_gpu_use_after(Connection& db, std::int64_t last);
 
 }  // namespace hansa::store

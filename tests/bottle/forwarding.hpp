@@ -53,6 +53,7 @@ class ForwardingStore : public Stores {
     return usage_.usage_report(std::move(query));
   }
   Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override { return usage_.usage_of(id); }
+  Task<ports::GpuUsePage> gpu_use_after(std::int64_t last) override { return usage_.gpu_use_after(last); }
 
   Task<std::vector<domain::SiteState>> site_states() override { return sites_.site_states(); }
   Task<> record_site_state(domain::SiteState state) override { return sites_.record_site_state(std::move(state)); }

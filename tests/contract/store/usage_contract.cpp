@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <limits>
+#include <tuple>
 
 using namespace hansa;
 using namespace hansa::contract;
@@ -36,6 +37,33 @@ domain::UsageRecord record_of(const domain::Job& job, std::int64_t ended, std::i
 }
 
 }  // namespace
+
+TEST_CASE("the use of GPUs is summed by project and model, from where an earlier sum ended") {
+  auto store = next_store();
+  const auto job = bound(*store, "alpha", "41", {});
+  const SiteId alpha("alpha");
+  const auto sums = [&](std::int64_t last) {
+    auto page = store->wait(store->usage().gpu_use_after(last)).value();
+    std::vector<std::tuple<std::string, std::string, std::int64_t>> uses;
+    for (const auto& use : page.uses) uses.emplace_back(use.project.str(), use.gpu_model, use.gpu_seconds.value);
+    return std::pair(uses, page.last);
+  };
+  using Uses = decltype(sums(0).first);
+  CHECK(sums(0) == std::pair(Uses{}, std::int64_t{0}));
+  const auto record = record_of(job, 200);
+  auto requeued = record, without = record;
+  requeued.started_at = at(300);
+  without.started_at = at(400);
+  without.gpu_seconds = {0};
+  REQUIRE(store->wait(store->usage().book_usage(alpha, {record, requeued, without}, {"page-1"})).value() == 3);
+  const auto [uses, last] = sums(0);
+  CHECK(uses == Uses{{job.spec.project.str(), job.spec.resources.gpu_model, 200}});
+  CHECK(sums(last) == std::pair(Uses{}, last));
+  auto third = record;
+  third.started_at = at(500);
+  REQUIRE(store->wait(store->usage().book_usage(alpha, {third}, {"page-2"})).value() == 1);
+  CHECK(sums(last).first == Uses{{job.spec.project.str(), job.spec.resources.gpu_model, 100}});
+}
 
 TEST_CASE("usage is booked once, and its cursor moves with it") {
   auto store = next_store();

@@ -173,6 +173,10 @@ BrokerConfig random_config() {
     }
   }
   for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
+    config.accelerators.push_back(random_section<AcceleratorConfig>());
+    config.accelerators.back().id = "gpu" + std::to_string(i);
+  }
+  for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
     config.people.push_back(random_section<PersonConfig>());
     config.people.back().id = Principal("local:p" + std::to_string(i));
   }
@@ -247,6 +251,7 @@ TEST_CASE("every record is whole and its example is allowed") {
   check_records<LocalConfig>();
   check_records<RootConfig>();
   check_records<LinkConfig>();
+  check_records<AcceleratorConfig>();
   check_records<MoverConfig>();
   check_records<ModelConfig>();
   check_records<ProjectConfig>();

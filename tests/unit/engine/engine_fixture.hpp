@@ -48,6 +48,7 @@ struct Wish {
   std::vector<std::string> datasets = {};
   domain::Labels labels = {};
   std::map<std::string, std::string> outputs = {};
+  std::int32_t gpus = 0;  // of model a100
 };
 
 /// What is in force: the texts of the packs, and what is told of whom.

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/engine/training_compute.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace hansa::engine {
+namespace {
+
+__extension__ using Wide = __int128;  // 10^15 GPU-seconds, the most that a site may book, times 10^6 teraflops
+
+}  // namespace
+
+std::int64_t TrainingCompute::petaflop(std::int64_t gpu_seconds, std::string_view model) const {
+  auto rate = teraflops_.find(std::string(model));
+  if (rate == teraflops_.end()) rate = std::ranges::max_element(teraflops_, {}, [](const auto& known) { return known.second; });
+  const auto exact = (Wide{gpu_seconds} * rate->second + 999) / 1000;
+  return static_cast<std::int64_t>(std::min(exact, Wide{std::numeric_limits<std::int64_t>::max() / 4}));
+}
+
+std::int64_t TrainingCompute::at_most(const domain::JobSpec& spec) const {
+  const auto& wanted = spec.resources;
+  return petaflop(std::int64_t{wanted.nodes} * wanted.gpus_per_node * spec.time_limit.count(), wanted.gpu_model);
+}
+
+void TrainingCompute::close(std::map<JobId, Open>::iterator at) {
+  open_by_project_[at->second.project] -= at->second.petaflop;
+  open_.erase(at);
+}
+
+void TrainingCompute::job_changed(const domain::Job* before, const domain::Job& after) {
+  if (teraflops_.empty() || after.spec.resources.gpus_per_node == 0) return;
+  auto at = open_.find(after.id);
+  if (at == open_.end()) {
+    if (is_terminal(after.state) || after.live_attempt() == nullptr) return;
+    at = open_.emplace(after.id, Open{.project = after.spec.project, .petaflop = at_most(after.spec)}).first;
+    open_by_project_[after.spec.project] += at->second.petaflop;
+  }
+  auto& open = at->second;
+  if (before != nullptr && before->started_at != after.started_at) open.booked = false;  // it runs, or runs again
+  open.over = is_terminal(after.state);
+  if (open.over ? open.booked || !after.started_at : after.live_attempt() == nullptr) close(at);
+}
+
+async::Task<> TrainingCompute::booked(std::vector<JobId> jobs) {
+  if (teraflops_.empty()) co_return Result<void>{};
+  if (auto read = co_await read_on(); !read) co_return read;
+  for (const auto& id : jobs) {
+    const auto at = open_.find(id);
+    if (at == open_.end()) continue;
+    at->second.booked = true;
+    if (at->second.over) close(at);
+  }
+  co_return Result<void>{};
+}
+
+async::Task<> TrainingCompute::read_on() {
+  if (teraflops_.empty()) co_return Result<void>{};
+  Result<ports::GpuUsePage> page;
+  for (auto from = last_;; from = last_) {
+    page = co_await usage_.gpu_use_after(from);
+    if (!page) co_return std::unexpected(page.error());
+    if (last_ == from) break;  // else another read went between, and has some of it
+  }
+  last_ = page->last;
+  for (const auto& use : page->uses) booked_[use.project] += petaflop(use.gpu_seconds.value, use.gpu_model);
+  co_return Result<void>{};
+}
+
+std::optional<std::int64_t> TrainingCompute::with(const domain::JobSpec& spec, const std::optional<JobId>& id) const {
+  if (teraflops_.empty()) return std::nullopt;
+  const auto of = [&](const std::map<ProjectId, std::int64_t>& sums) {
+    const auto at = sums.find(spec.project);
+    return at == sums.end() ? 0 : at->second;
+  };
+  const bool counted = id && open_.contains(*id);
+  return of(booked_) + of(open_by_project_) + (counted || spec.resources.gpus_per_node == 0 ? 0 : at_most(spec));
+}
+
+}  // namespace hansa::engine
