@@ -168,6 +168,15 @@ def usage_equals_sacct():
     print(broker.hansa("report", "usage", "--by", "project,site", user="operator", check=0).stdout.decode())
 
 
+def estimates_are_published():
+    """What was predicted for each start, against what became of it: every job that ran is in it, at the site where it ran."""
+    rows = {row["site"]: row for row in broker.get("/v1/reports/estimates?by=site", user="operator")["rows"]}
+    ran = collections.Counter(job["site"] for job in mixed_run_with_kills.done.values() if job["started_at"])
+    print(broker.hansa("report", "estimates", "--by", "site", user="operator", check=0).stdout.decode())
+    for site in CLUSTERS:
+        assert rows[site]["starts"] >= ran[site] > 0, (site, rows[site], ran)
+
+
 def site_ids(site):
     if not hasattr(site_ids, "known"):
         site_ids.known = collections.defaultdict(set)
@@ -283,6 +292,7 @@ if __name__ == "__main__":
     switch.start()
     broker = Broker("slurm", broker_config(switch, [slurm_site(c, COUNTRIES[c]) for c in CLUSTERS],
                                            engine="visibility_window_ms = 20000\nsecond_look_after_ms = 5000\n"))
-    run_with_broker(broker, [mixed_run_with_kills, shares_follow_the_capacity, odd_arguments_arrive_whole, usage_equals_sacct, explain_placed_and_held,
+    run_with_broker(broker, [mixed_run_with_kills, shares_follow_the_capacity, odd_arguments_arrive_whole, usage_equals_sacct, estimates_are_published,
+                             explain_placed_and_held,
                              dead_controller_leaves_the_others_alone, given_up_site_returns, controller_that_forgot_a_start],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])
