@@ -15,6 +15,7 @@
 #include "broker/identity/account_directory.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "config/accounts.hpp"
+#include "policies/rules/check.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -210,22 +211,25 @@ void reload_certificate(http::Server& server, ports::Log& log) {
 }
 
 /// What is in force is said whenever it comes into force.
-void regulate(engine::Engine& engine, engine::Regulations regulations, ports::Log& log) {
-  if (regulations.rules)
+void regulate(engine::Engine& engine, engine::Regulations regulations, UtcTime now, ports::Log& log) {
+  if (regulations.rules) {
     log.write(ports::LogLevel::info, "rules are in force",
               {{"packs", packs_in(regulations)}, {"policy_hash", regulations.rules->hash()}});
-  else
+    for (const auto& [place, what] : rules::ended(regulations.rules->packs(), now))
+      log.write(ports::LogLevel::warning, "a rule in force needs its owner", {{"place", place}, {"detail", what}});
+  } else {
     log.write(ports::LogLevel::info,
               "no rule is in force: jobs go by room and accounts alone, and jobs that name datasets nowhere", {});
+  }
   engine.regulate(std::move(regulations));
 }
 
 /// Of a file with any fault nothing is taken: what was in force stays.
-void reload_regulations(engine::Engine& engine, const Start& start, ports::Log& log) {
+void reload_regulations(engine::Engine& engine, const Start& start, UtcTime now, ports::Log& log) {
   const auto config = config::load_broker_config(start.file);
   auto regulations = config ? regulations_of(*config, shipped_packs(start.program_folder))
                             : Result<engine::Regulations>(std::unexpected(config.error()));
-  if (regulations) return regulate(engine, std::move(*regulations), log);
+  if (regulations) return regulate(engine, std::move(*regulations), now, log);
   log.write(ports::LogLevel::error, "rules and facts stay as they were",
             {{"code", regulations.error().code}, {"error", config::describe_errors(regulations.error())}});
 }
@@ -292,7 +296,7 @@ int run(Start start) {
                            .transfers = store->get(),
                            .data = ways.setup()},
                           engine_options(config, (*store)->broker_id(), *epoch), std::move(sites));
-    regulate(engine, std::move(start.regulations), log);
+    regulate(engine, std::move(start.regulations), scheduler.now_utc(), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
     std::optional<http::Server> server;
     api::Api api({.engine = engine,
@@ -333,7 +337,7 @@ int run(Start start) {
       auto signal = signals.wait();
       for (; signal == SIGHUP; signal = signals.wait()) {
         reload_certificate(*server, log);
-        reload_regulations(engine, start, log);
+        reload_regulations(engine, start, scheduler.now_utc(), log);
       }
       log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
       signals.next_stop_ends_at_once();

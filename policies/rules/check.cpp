@@ -185,6 +185,16 @@ void check_sets(const Pack& pack, Findings& findings) {
 
 }  // namespace
 
+std::vector<Fault> ended(std::span<const Pack> packs, UtcTime now) {
+  std::vector<Fault> faults;
+  for (const auto& pack : packs) {
+    Findings findings(pack.file);
+    check_dates(pack, now, findings);
+    append(faults, findings.faults());
+  }
+  return faults;
+}
+
 std::vector<Fault> check(std::span<const Pack> packs, const CheckOptions& options) {
   std::vector<const Rule*> rules;
   for (const auto& pack : packs) {
@@ -214,13 +224,9 @@ std::vector<Fault> check(std::span<const Pack> packs, const CheckOptions& option
     }
     check_sets(pack, findings);
     if (options.now) check_dates(pack, *options.now, findings);
-    const auto found = findings.faults();
-    faults.insert(faults.end(), found.begin(), found.end());
+    append(faults, findings.faults());
   }
-  if (!options.sites.empty()) {
-    const auto unserved = unserved_labels(packs, options.sites, options.sites_file);
-    faults.insert(faults.end(), unserved.begin(), unserved.end());
-  }
+  if (!options.sites.empty()) { append(faults, unserved_labels(packs, options.sites, options.sites_file)); }
   return faults;
 }
 

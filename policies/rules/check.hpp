@@ -25,6 +25,9 @@ struct CheckOptions {
 /// Every fault of each pack alone and of all of them together; where = "file:line: key". What is in it has been parsed.
 std::vector<Fault> check(std::span<const Pack> packs, const CheckOptions& options = {});
 
+/// What of packs that are in force has ended by its date, or must be reviewed: no fault of theirs, somebody has to renew it.
+std::vector<Fault> ended(std::span<const Pack> packs, UtcTime now);
+
 /// The [[site]] tables of a hansad.toml, or of a file that has only them: `id`, `country`, and in `facts` any other attribute of
 /// a site under its name without "site."; when they were told is not looked at, nor are other keys. Code BAD_SITES_FILE.
 Result<std::vector<SiteFacts>> parse_sites(std::string_view text, std::string_view file, UtcTime now);

@@ -82,6 +82,8 @@ Error pack_error(std::string_view file, std::vector<Fault> faults) {
   return error;
 }
 
+void append(std::vector<Fault>& to, const std::vector<Fault>& more) { to.insert(to.end(), more.begin(), more.end()); }
+
 std::string in_quotes(std::string_view text) { return toml_literal(TomlNode::of_text(std::string(text.substr(0, 80)))); }
 
 std::string seen(const TomlNode& node) {

@@ -19,6 +19,8 @@ using Findings = TomlFindings;
 /// Code BAD_RULE_PACK; the faults in their order.
 Error pack_error(std::string_view file, std::vector<Fault> faults);
 
+void append(std::vector<Fault>& to, const std::vector<Fault>& more);
+
 /// A text, in quotes and cut, as a message shows it.
 std::string in_quotes(std::string_view text);
 /// A value as a message shows it.

@@ -9,8 +9,6 @@
 namespace hansa::rules {
 namespace {
 
-void append(std::vector<Fault>& to, const std::vector<Fault>& more) { to.insert(to.end(), more.begin(), more.end()); }
-
 std::string name_of(std::span<const PackText> packs) {
   return packs.size() == 1 ? packs[0].file : "the set of " + std::to_string(packs.size()) + " rule packs";
 }

@@ -174,6 +174,8 @@ TEST_CASE("what has ended is told from its day on") {
   const auto all = faults_of(text, {.now = day(90)});
   CHECK(all.size() == 3);
   CHECK(all[0].message.contains("o@example must"));
+  CHECK(ended(std::vector{good_pack(text)}, day(30)).empty());
+  CHECK(ended(std::vector{good_pack(text)}, day(90)) == all);  // of packs in force: nothing else is looked at
 }
 
 TEST_CASE("a set that no rule uses") {
