@@ -82,12 +82,11 @@ chaos() { # [--jobs N] [--kills N] [--seed S]
 soak_rules() {
   local many=${1:-100000} processors i each workers=() status=0
   [[ $many =~ ^[1-9][0-9]*$ ]] || die "\"$many\" is no number of federations"
-  step "build (engine_test)" build release engine_test
+  step "build (rules_soak)" build release rules_soak
   processors=$(nproc)
   each=$(((many + processors - 1) / processors))
   for ((i = 0; i < processors; i++)); do
-    HANSA_FIRST_SEED=$((i * each + 1)) HANSA_SEEDS=$each nice -n 19 "$root/build/release/tests/engine_test" \
-      "nothing is taken*" &
+    HANSA_FIRST_SEED=$((i * each + 1)) HANSA_SEEDS=$each nice -n 19 "$root/build/release/tests/rules_soak" &
     workers+=($!)
   done
   for i in "${workers[@]}"; do wait "$i" || status=1; done

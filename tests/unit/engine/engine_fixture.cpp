@@ -54,13 +54,22 @@ RegisterFact fact(rules::Attribute attribute, rules::Value value, std::optional<
   return {attribute, std::move(value), as_of};
 }
 
+const std::vector<rules::Pack>& parsed(const std::vector<rules::PackText>& packs) {
+  static std::map<std::string, std::vector<rules::Pack>> known;
+  std::string key;
+  for (const auto& [file, text] : packs) key += file + '\0' + text + '\0';
+  const auto at = known.find(key);
+  if (at != known.end()) return at->second;
+  auto read = rules::parse_packs(packs);
+  if (!read) FAIL(read.error().message + ": " + read.error().faults.front().message);
+  return known.emplace(std::move(key), std::move(*read)).first->second;
+}
+
 Regulations Law::regulations() const {
   Regulations regulations{.broker = broker, .projects = {{ProjectId("lab"), lab}}, .people = {{Principal("local:alice"), alice}}};
   for (const auto& [site, facts] : sites) regulations.sites.emplace(site, facts);
   if (packs.empty()) return regulations;
-  auto parsed = rules::parse_packs(packs);
-  if (!parsed) FAIL(parsed.error().message + ": " + parsed.error().faults.front().message);
-  auto compiled = rules::RuleSet::compile(std::move(*parsed));
+  auto compiled = rules::RuleSet::compile(parsed(packs));
   REQUIRE(compiled);
   regulations.rules = std::move(*compiled);
   regulations.packs_document = routing::packs_document(packs);

@@ -61,6 +61,9 @@ struct Law {
 
   [[nodiscard]] Regulations regulations() const;
 };
+/// Parsed once, whoever asks for the same texts again: a history enacts the same few over and over. Fails the test if they are
+/// none.
+const std::vector<rules::Pack>& parsed(const std::vector<rules::PackText>& packs);
 RegisterFact fact(rules::Attribute attribute, rules::Value value, std::optional<UtcTime> as_of = std::nullopt);
 
 using bottle::Call;
