@@ -370,12 +370,16 @@ domain::Decision decide(const DecisionInput& input) {
   decision.at = input.now;
   if (input.ruled) decision.policy_hash = input.ruled->rules->hash();
   decision.verdicts.reserve(input.sites.size());
-  for (const auto& view : input.sites) decision.verdicts.push_back(SiteCheck(input, view).verdict());
+  std::vector<const SiteView*> views;
+  views.reserve(input.sites.size());
+  for (const auto& view : input.sites) views.push_back(&view);
+  std::ranges::sort(views, {}, [](const SiteView* view) -> const SiteId& { return view->site->id; });
+  for (const auto* view : views) decision.verdicts.push_back(SiteCheck(input, *view).verdict());
   for (const auto& site : input.spec.placement.sites) {
     if (std::ranges::find(decision.verdicts, site, &Verdict::site) == decision.verdicts.end())
       decision.verdicts.push_back(unknown_site(site));
   }
-  std::ranges::sort(decision.verdicts, {}, &Verdict::site);
+  if (decision.verdicts.size() > views.size()) std::ranges::sort(decision.verdicts, {}, &Verdict::site);
 
   std::vector<const Verdict*> ranked;
   for (const auto& verdict : decision.verdicts) {

@@ -84,6 +84,38 @@ Demand demand_of(const domain::Resources& resources, Seconds time_limit) {
           .duration = std::clamp<std::int64_t>(time_limit.count(), 1, kHorizon)};
 }
 
+Openings::Openings(const Fleet& fleet, std::span<const std::uint32_t> candidates, const Demand& demand) {
+  openings_.reserve(candidates.size());
+  for (const auto node : candidates) {
+    if (!fleet.suits(node, demand)) continue;
+    const auto& steps = fleet[node].steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (!steps[i].free.holds(demand.per_node)) continue;
+      const auto from = steps[i].from;
+      while (i < steps.size() && steps[i].free.holds(demand.per_node)) ++i;
+      openings_.push_back({.from = from, .until = i == steps.size() ? kForever : steps[i].from});
+    }
+  }
+  std::ranges::sort(openings_, {}, &Opening::from);
+}
+
+std::optional<Instant> Openings::earliest(std::int32_t nodes, std::int64_t duration, Instant not_before) const {
+  constexpr std::ranges::greater kLater;
+  std::vector<Instant> closes;  // a heap, the soonest first: the last start of each that is open, unless it is for ever
+  std::int32_t open = 0;
+  for (const auto& opening : openings_) {
+    const auto at = std::max(opening.from, not_before);
+    const auto last = opening.until == kForever ? kForever : opening.until - duration;
+    if (last < at) continue;
+    for (; !closes.empty() && closes.front() < at; closes.pop_back(), --open) std::ranges::pop_heap(closes, kLater);
+    if (++open == nodes) return at;
+    if (last == kForever) continue;
+    closes.push_back(last);
+    std::ranges::push_heap(closes, kLater);
+  }
+  return std::nullopt;
+}
+
 std::optional<Instant> Fleet::earliest(std::span<const std::uint32_t> candidates, const Demand& demand,
                                        Instant not_before) const {
   const auto wanted = static_cast<std::size_t>(demand.nodes);

@@ -126,4 +126,21 @@ class Fleet {
   std::vector<std::uint32_t> models_;
 };
 
+/// When each of some nodes has the room of one demand, whatever the number of nodes and the duration: for many questions to a
+/// fleet that does not change in between.
+class Openings {
+ public:
+  Openings(const Fleet& fleet, std::span<const std::uint32_t> candidates, const Demand& demand);
+
+  /// What Fleet::earliest says of the same nodes.
+  [[nodiscard]] std::optional<Instant> earliest(std::int32_t nodes, std::int64_t duration, Instant not_before) const;
+
+ private:
+  struct Opening {
+    Instant from = 0;
+    Instant until = 0;  // it is over then
+  };
+  std::vector<Opening> openings_;  // of all nodes, by `from`; those of one node do not touch
+};
+
 }  // namespace hansa::routing

@@ -7,6 +7,10 @@
 
 namespace hansa::routing {
 
+namespace {
+constexpr std::size_t kMostAsked = 8;  // of a site of 1,000 nodes, 16 KB and more each
+}  // namespace
+
 AvailabilityProfile build_profile(const domain::SiteSnapshot& snapshot, UtcTime now, std::int64_t effort) {
   auto played = play_forward(snapshot, now, effort);
   const auto start = to_unix_seconds(now);
@@ -34,9 +38,24 @@ AvailabilityProfile build_profile(const domain::SiteSnapshot& snapshot, UtcTime 
 }
 
 std::optional<Instant> AvailabilityProfile::earliest(const QueueFacts& queue, const Demand& demand, Instant not_before) const {
-  const auto at = fleet_.earliest(queue.nodes, demand, not_before);
+  const auto at = earliest_room(queue, demand, not_before);
   if (!at || *at <= queue.backlog_from || *at >= queue.backlog_until) return at;
-  return fleet_.earliest(queue.nodes, demand, queue.backlog_until);
+  return earliest_room(queue, demand, queue.backlog_until);
+}
+
+std::optional<Instant> AvailabilityProfile::earliest_room(const QueueFacts& queue, const Demand& demand,
+                                                          Instant not_before) const {
+  const Asked asked{static_cast<std::size_t>(&queue - facts_.queues.data()), demand.per_node, demand.gpu_model};
+  if (openings_.size() == kMostAsked && !openings_.contains(asked)) openings_.clear();
+  const auto [known, first_time] = openings_.try_emplace(asked);
+  if (first_time) return fleet_.earliest(queue.nodes, demand, not_before);  // there may be no second
+  if (!known->second) known->second.emplace(fleet_, queue.nodes, demand);
+  return known->second->earliest(demand.nodes, demand.duration, not_before);
+}
+
+void AvailabilityProfile::change_room(std::span<const std::uint32_t> nodes, Instant from, Instant until, const Room& room) {
+  fleet_.add(nodes, from, until, room);
+  openings_.clear();
 }
 
 std::optional<UtcTime> AvailabilityProfile::earliest_time(const QueueFacts& queue, const domain::Resources& resources,

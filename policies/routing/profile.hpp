@@ -15,7 +15,9 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <tuple>
 
 namespace hansa::routing {
 
@@ -83,7 +85,9 @@ class AvailabilityProfile {
   AvailabilityProfile() = default;
   std::optional<Instant> earliest(const QueueFacts& queue, const Demand& demand, Instant not_before) const;
   void give_back(const std::vector<Held>& held, Instant at);
+  std::optional<Instant> earliest_room(const QueueFacts& queue, const Demand& demand, Instant not_before) const;
   void change(const std::vector<Held>& deltas);
+  void change_room(std::span<const std::uint32_t> nodes, Instant from, Instant until, const Room& room);
   Result<void> apply_change(const Json& document);
   void keep(const Json& document);
   [[nodiscard]] Json base_document() const;
@@ -92,6 +96,10 @@ class AvailabilityProfile {
   UtcTime taken_at_{};
   SiteFacts facts_;
   Fleet fleet_;
+  /// By queue and what a node must spare: jobs that wait together ask for few kinds of node, for many times. Made when the same
+  /// is asked again, forgotten when room changes.
+  using Asked = std::tuple<std::size_t, Room, std::uint32_t>;
+  mutable std::map<Asked, std::optional<Openings>> openings_;
   std::map<std::string, std::vector<Held>> placed_;  // ours since the snapshot, by tag
   std::map<std::string, std::vector<Held>> running_;  // in the snapshot, by the site's id
   std::map<std::string, Instant> waiting_;  // the same: when it starts

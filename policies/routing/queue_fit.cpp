@@ -30,10 +30,10 @@ struct Stock {
 };
 
 std::vector<Stock> stock_of(const SiteFacts& facts, const QueueFacts& queue) {
-  std::vector<Stock> stock(facts.kinds.size());
-  for (std::size_t i = 0; i < stock.size(); ++i) stock[i].kind = &facts.kinds[i];
-  for (const auto node : queue.nodes) ++stock[facts.kind_of[node]].count;
-  std::erase_if(stock, [](const Stock& entry) { return entry.count == 0; });
+  std::vector<Stock> stock;
+  for (std::size_t i = 0; i < queue.of_kind.size(); ++i) {
+    if (queue.of_kind[i] > 0) stock.push_back({.kind = &facts.kinds[i], .count = queue.of_kind[i]});
+  }
   return stock;
 }
 

@@ -190,7 +190,7 @@ Result<AvailabilityProfile> AvailabilityProfile::from_base(const Json& document)
   }
   if (!std::ranges::is_sorted(profile.facts_.queues, {}, &QueueFacts::name)) return bad("its queues are not in order");
   if (!field.ok()) return field.error("reduced snapshot");
-  number_models(profile.facts_);
+  number_kinds(profile.facts_);
   profile.fleet_ = Fleet(std::move(timelines), profile.facts_.models_of_nodes());
   return profile;
 }
@@ -198,7 +198,7 @@ Result<AvailabilityProfile> AvailabilityProfile::from_base(const Json& document)
 void AvailabilityProfile::change(const std::vector<Held>& deltas) {
   Json document{{"format", kChangeFormat}, {"after", hash_}, {"adds", Json::array()}};
   for (const auto& delta : deltas) {
-    fleet_.add(delta.nodes, delta.from, delta.until, delta.room);
+    change_room(delta.nodes, delta.from, delta.until, delta.room);
     document["adds"].push_back({{"nodes", ranges_of(delta.nodes)},
                                 {"from_s", delta.from},
                                 {"until_s", delta.until},
@@ -219,7 +219,7 @@ Result<void> AvailabilityProfile::apply_change(const Json& document) {
     const auto from = add.integer("from_s");
     const auto until = add.integer("until_s");
     if (!add.ok()) return add.error("reduced snapshot");
-    fleet_.add(*nodes, from, until, room);
+    change_room(*nodes, from, until, room);
   }
   if (!field.ok()) return field.error("reduced snapshot");
   return {};

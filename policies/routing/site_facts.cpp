@@ -38,10 +38,14 @@ std::vector<std::uint32_t> SiteFacts::models_of_nodes() const {
   return result;
 }
 
-void number_models(SiteFacts& facts) {
+void number_kinds(SiteFacts& facts) {
   facts.models = {""};
   for (const auto& kind : facts.kinds) {
     if (std::ranges::find(facts.models, kind.gpu_model) == facts.models.end()) facts.models.push_back(kind.gpu_model);
+  }
+  for (auto& queue : facts.queues) {
+    queue.of_kind.assign(facts.kinds.size(), 0);
+    for (const auto node : queue.nodes) ++queue.of_kind[facts.kind_of[node]];
   }
 }
 
@@ -71,7 +75,7 @@ SiteFacts facts_of(const domain::SiteSnapshot& snapshot) {
                             .nodes = valid_nodes(queue.nodes, snapshot.nodes.size())});
   }
   std::ranges::sort(facts.queues, {}, &QueueFacts::name);
-  number_models(facts);
+  number_kinds(facts);
   return facts;
 }
 

@@ -28,6 +28,7 @@ struct QueueFacts {
   std::optional<std::int32_t> max_nodes;
   std::int32_t min_nodes = 1;
   std::vector<std::uint32_t> nodes;    // rising
+  std::vector<std::uint32_t> of_kind;  // how many of them are of each of the site's kinds
   /// In (from, until) the site is busy with waiting work that was not played job by job: a further job does not start then.
   Instant backlog_from = kForever;
   Instant backlog_until = kForever;
@@ -50,8 +51,8 @@ struct SiteFacts {
 
 SiteFacts facts_of(const domain::SiteSnapshot& snapshot);
 
-/// Sets `models` from the kinds.
-void number_models(SiteFacts& facts);
+/// Sets what follows from kinds and nodes: `models`, and each queue's `of_kind`.
+void number_kinds(SiteFacts& facts);
 
 /// What the job asks of this site; none if it wants a GPU model that no node has.
 std::optional<Demand> demand_at(const SiteFacts& facts, const domain::Resources& resources, Seconds time_limit);

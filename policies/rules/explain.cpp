@@ -4,6 +4,7 @@
 #include "broker/core/time_text.hpp"
 #include "policies/rules/sentence.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <set>
 
@@ -19,6 +20,9 @@ std::string age_text(Milliseconds age) {
 
 /// `told`: of a verdict, name and effect.
 void add_rules(std::vector<AppliedRule>& to, const RuleSet& rules, const RuleBits& which, Told told) {
+  std::size_t count = 0;
+  rules.each_rule(which, [&](std::size_t) { ++count; });
+  to.reserve(to.size() + count);
   rules.each_rule(which, [&](std::size_t i) {
     const auto& rule = rules.rules()[i];
     to.push_back({.rule = rule.id, .effect = rule.effect, .pack = {}, .sentence = {}, .legal_basis = {}, .owner = {}});
@@ -181,14 +185,25 @@ class Question {
     for (const auto number : rules_.written(permit).when) {
       const auto truth = truth_of(number);
       if (truth == Truth::yes) continue;
-      const auto asked = rules_.clause(number).attribute;
-      const bool of_data = asked == Attribute::dataset_labels || asked == Attribute::project_labels;
       ++distance.conditions;
-      if (of_data && truth == Truth::no) ++distance.other_kinds;
+      if (truth == Truth::no && std::ranges::binary_search(rules_.clauses_on_kind(), number)) ++distance.other_kinds;
       if (distance >= nearest) return std::nullopt;
     }
     if (is_lifted(permit)) ++distance.conditions;
     return distance < nearest ? std::optional(distance) : std::nullopt;
+  }
+
+  /// Permits that are asked, without those for another kind of data; with them, if there are no others. The nearest is one of
+  /// these, and of a thousand permits they are few.
+  [[nodiscard]] RuleBits permits_to_advise() const {
+    auto of_this_kind = stands_.permits;
+    for (const auto clause : rules_.clauses_on_kind()) {
+      if (truth_of(clause) != Truth::no) continue;
+      const auto having = rules_.rules_when(clause);
+      for (std::size_t word = 0; word < rules_.words(); ++word) of_this_kind[word] &= ~having[word];
+    }
+    const auto any = std::ranges::any_of(std::span(of_this_kind).first(rules_.words()), [](auto word) { return word != 0; });
+    return any ? of_this_kind : stands_.permits;
   }
 
   [[nodiscard]] bool permitted() const {
@@ -215,7 +230,7 @@ class Question {
     if (!permitted()) {  // else another permit is not what it lacks
       std::optional<std::size_t> nearest;
       Distance distance{.other_kinds = SIZE_MAX, .conditions = SIZE_MAX};
-      rules_.each_rule(stands_.permits, [&](std::size_t i) {
+      rules_.each_rule(permits_to_advise(), [&](std::size_t i) {
         const auto found = nearer(i, distance);
         if (!found) return;
         nearest = i;

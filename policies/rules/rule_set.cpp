@@ -72,6 +72,7 @@ void RuleSet::compile_clauses() {
   }
   for (std::uint32_t i = 0; i < clauses_.size(); ++i) {
     const auto& clause = *clauses_[i].clause;
+    if (clause.attribute == Attribute::dataset_labels || clause.attribute == Attribute::project_labels) on_kind_.push_back(i);
     if (!clause.other) continue;
     clauses_[i].cross = cross_.size();
     cross_.push_back({.clause = i, .seen_place = place_of(clause.attribute), .with_place = place_of(*clause.other)});

@@ -72,6 +72,12 @@ class RuleSet {
   [[nodiscard]] const Clause& clause(std::uint32_t number) const { return *clauses_[number].clause; }
   [[nodiscard]] const std::string& sentence_of(std::uint32_t number) const { return clauses_[number].sentence; }
   [[nodiscard]] bool any_obligations() const { return any_obligations_; }
+  /// Numbers of the clauses that say what the data or the project are, by their labels; rising.
+  [[nodiscard]] std::span<const std::uint32_t> clauses_on_kind() const { return on_kind_; }
+  /// Rules that have it in `when`: words() of them.
+  [[nodiscard]] std::span<const std::uint64_t> rules_when(std::uint32_t clause) const {
+    return std::span(clauses_[clause].rules).first(width_);
+  }
 
   [[nodiscard]] Bound bind(Subject subject, const Evidence& evidence, UtcTime now) const;
 
@@ -149,6 +155,7 @@ class RuleSet {
   std::size_t width_ = 0;  // words for one bit a rule
   std::vector<Written> written_;  // by the rules' order
   std::vector<KnownClause> clauses_;
+  std::vector<std::uint32_t> on_kind_;  // numbers of clauses
   bool any_obligations_ = false;
   std::vector<Table> tables_;
   std::vector<CrossClause> cross_;

@@ -71,6 +71,7 @@ TEST_CASE("the earliest common start is the first second at which a search by ha
       if (able >= demand.nodes) expected = t;
     }
     RC_ASSERT(fleet.earliest(candidates, demand, from) == expected);
+    RC_ASSERT(Openings(fleet, candidates, demand).earliest(demand.nodes, demand.duration, from) == expected);
     if (!expected) return;
     const auto nodes = fleet.pick(candidates, demand, *expected);
     RC_ASSERT(nodes.size() == static_cast<std::size_t>(demand.nodes));

@@ -105,6 +105,23 @@ TEST_CASE("occupy takes the room that it names, release gives it back") {
   CHECK_FALSE(profile.occupy(Tag{"d"}, kMain, want(3, 1), Seconds{1}, at(6)));
 }
 
+TEST_CASE("asked again and again, a profile says what its room is at that time") {
+  auto profile = build_profile(SiteMaker().nodes(1, 20).queue("main").get(), at(0));
+  const auto all_say = [&](std::int64_t from, std::int64_t expected) {
+    for (int again = 0; again < 3; ++again) {
+      for (int number = 0; number <= 20; ++number) {  // more kinds of node than it remembers; the last one is asked first
+        const auto cores = number == 0 ? 20 : number;
+        for (int once_more = 0; once_more < 3; ++once_more) CHECK(start_in(profile, want(1, cores), 10, from) == expected);
+      }
+    }
+  };
+  all_say(0, 0);
+  REQUIRE(profile.occupy(Tag{"a"}, kMain, want(1, 20), Seconds{60}, at(0)));
+  all_say(0, 60);
+  profile.release(Tag{"a"}, at(5));
+  all_say(5, 5);
+}
+
 TEST_CASE("work that ran in the snapshot is given back by the site's id") {
   auto site = SiteMaker().nodes(3, 4, 100).queue("main").running({0, 1}, 4, 500, 10).running({2}, 2, -9);
   site.get().running[0].shares[1] = {1, 2, {50}, 0};

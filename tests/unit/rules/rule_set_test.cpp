@@ -252,8 +252,15 @@ TEST_CASE("packs that do not go together are not compiled: every reason is told"
   REQUIRE_FALSE(together);
   REQUIRE(together.error().faults.size() == 3);
   CHECK(together.error().faults[0].where == "q.toml:1: meta.id");
+  REQUIRE(b.sets[0].line > 1);
+  CHECK(together.error().faults[1].where == "q.toml:" + std::to_string(b.sets[0].line) + ": set[EU@1]");
   CHECK(together.error().faults[1].message.contains("needs a new version"));
+  CHECK(together.error().faults[2].where == "q.toml:" + std::to_string(b.rules[0].line) + ": rule[A]");
   CHECK(together.error().faults[2].message.contains("is also in p.toml"));
+  b.rules[0].line = 0;  // of a pack that was not read from a file
+  const auto unread = RuleSet::compile({a, b});
+  REQUIRE_FALSE(unread);
+  CHECK(unread.error().faults.back().where == "q.toml:1: rule[A]");
   b.id = "other";
   b.sets = a.sets;
   b.rules[0].id = "B";
