@@ -15,8 +15,8 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 12> kRootTables{"broker", "api",    "store", "engine",  "placement", "rules",
-                                                       "site",   "person", "link",  "project", "mover",     "accelerator"};
+constexpr std::array<std::string_view, 13> kRootTables{"broker", "api",    "store", "engine",  "placement",   "rules", "site",
+                                                       "person", "link",  "project", "mover", "accelerator", "code"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 3> kConnectorTables{"local", "slurm", "model"};  // by Connector's values
@@ -315,6 +315,7 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   for (const auto& table : sites) config.sites.push_back(read_site(table, broker.value_or(Table{}), project_ids, findings));
   check_unique_ids(sites, findings);
   read_table(root, "mover", {}, config.mover, findings);
+  read_table(root, "code", {}, config.code, findings);
   read_links(root, config, findings);
   const auto accelerators = blocks_of(root, "accelerator", kSchedulerName, findings);
   for (const auto& table : accelerators) read_keys(table, {}, config.accelerators.emplace_back(), findings);
@@ -409,6 +410,7 @@ std::string to_toml(const BrokerConfig& config) {
   }
   for (const auto& person : config.people) write_keys(out, "[[person]]", person);
   write_keys(out, "[mover]", config.mover);
+  write_keys(out, "[code]", config.code);
   for (const auto& link : config.links) write_keys(out, "[[link]]", link);
   for (const auto& accelerator : config.accelerators) write_keys(out, "[[accelerator]]", accelerator);
   return out;

@@ -224,6 +224,14 @@ struct LinkConfig {
   friend bool operator==(const LinkConfig&, const LinkConfig&) = default;
 };
 
+/// What is kept of the code that people bring for their jobs.
+struct CodeConfig {
+  std::int64_t most_mib = 64;      // of one archive
+  std::int64_t quota_mib = 1024;   // of one person's
+  Seconds keep{30 * 86'400};       // that no job needs
+  friend bool operator==(const CodeConfig&, const CodeConfig&) = default;
+};
+
 struct MoverConfig {
   std::filesystem::path rclone = "/usr/bin/rclone";
   std::filesystem::path rsync = "/usr/bin/rsync";
@@ -276,6 +284,7 @@ struct BrokerConfig {
   std::vector<ProjectConfig> projects;
   std::vector<PersonConfig> people;
   MoverConfig mover;
+  CodeConfig code;
   std::vector<LinkConfig> links;
   std::vector<AcceleratorConfig> accelerators;
   friend bool operator==(const BrokerConfig&, const BrokerConfig&) = default;

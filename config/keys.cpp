@@ -726,6 +726,28 @@ std::span<const Key<MoverConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<CodeConfig>> keys_of() {
+  static const Key<CodeConfig> kKeys[] = {
+      key<&CodeConfig::most_mib>(
+          {.name = "most_mib", .doc = "How long one archive may be.", .example = "64", .unit = "MiB", .min = 1, .max = 1024}),
+      key<&CodeConfig::quota_mib>(
+          {.name = "quota_mib",
+           .doc = "What is kept of one person's. To make room, what no job needs goes, the longest unused first.",
+           .example = "1024",
+           .unit = "MiB",
+           .min = 1,
+           .max = std::int64_t{1} << 30}),
+      key<&CodeConfig::keep>({.name = "keep_s",
+                              .doc = "How long what no job needs is kept after its last use: until then nobody sends it again.",
+                              .example = "2592000",
+                              .unit = "seconds",
+                              .min = 3'600,
+                              .max = 366 * 86'400}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<RulesConfig>> keys_of() {
   static const Key<RulesConfig> kKeys[] = {
       key<&RulesConfig::packs>({.name = "packs",
@@ -821,6 +843,7 @@ std::vector<Section> broker_sections() {
       section<LinkConfig>("[[link]]",
                           "One block for each direction between two sites in which datasets may be brought to where jobs wait "
                           "for them."),
+      section<CodeConfig>("[code]", "The code that people bring for their jobs (`hansa submit --code`), in `state_dir/code`."),
       section<MoverConfig>("[mover]", "The programs that copy, on the broker's host."),
       section<AcceleratorConfig>("[[accelerator]]",
                                  "One block for each model of GPU. Where there is any, `project.training_petaflop` is what the "

@@ -7,6 +7,7 @@
 namespace hansa::api {
 
 std::size_t Api::body_limit(std::string_view method, std::string_view path) {
+  if (method == "PUT" && path.starts_with("/v1/code/")) return kMaxCodePiece;
   if (method != "POST") return std::size_t{64} << 10;
   if (path == "/v1/jobs/bulk") return wire::kMaxBulkBytes;
   if (path == "/v1/jobs") return wire::kMaxRequestBytes;

@@ -18,6 +18,8 @@
 
 namespace hansa::api {
 
+inline constexpr std::size_t kMaxCodePiece = std::size_t{4} << 20;
+
 struct BrokerFacts {
   std::string name;
   std::string country;

@@ -37,6 +37,11 @@ Json describe(const Route& route, const Json& operation) {
     described["requestBody"] = {{"required", !operation.value("body_optional", false)},
                                 {"content", content("application/json", schema_ref(operation["body"]))}};
   }
+  if (operation.contains("content_in")) {
+    described["requestBody"] = {
+        {"required", true},
+        {"content", content(operation["content_in"].get_ref<const std::string&>().c_str(), {{"type", "string"}})}};
+  }
   const auto status = std::to_string(operation.value("status", 200));
   auto& answer = described["responses"][status];
   answer["description"] = "As asked.";

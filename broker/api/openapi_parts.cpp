@@ -23,6 +23,10 @@ const std::string_view kOperations = R"json({
   "listJobOutputs": {"answer": "OutputList"},
   "fetchJobOutput": {"headers": [["Range", "One range of bytes (\"bytes=N-\" or \"bytes=N-M\"): answered with 206, or 416 past the end (RFC 9110). Others are not heeded."], ["If-Match", "412 unless the file is still of this version (ETag)."], ["If-Range", "The range counts only while the file is of this version."]],
                      "content": "application/octet-stream"},
+  "getCode": {"answer": "Code"},
+  "putCode": {"query": [["size", "integer", "Bytes of the whole archive; by default it ends with this piece."], ["offset", "integer", "Where this piece of at most 4 MiB begins; 0 by default. A gap is 409, what is here already may be sent again."],
+                        ["project", "string", "The project of the job that will name it: the rules are asked (intake)."], ["label", "string", "What it holds, as in a job's labels; separated by commas."]],
+              "content_in": "application/octet-stream", "answer": "Code"},
   "holdJob": {"answer": "Job"},
   "releaseJob": {"answer": "Job"},
   "cancelJob": {"answer": "Job"},
@@ -90,9 +94,14 @@ const std::string_view kSchemas = R"json({
       "datasets": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"}, "description": "What the job reads, as registered: it goes where the rules let their labels go, and a copy of each is or can be brought. The job finds them in HANSA_DATA_1, HANSA_DATA_2, ..."},
       "labels": {"type": "array", "maxItems": 20, "items": {"$ref": "#/components/schemas/Label"}, "description": "What the submission says of its own script and environment; can only make the broker refuse."},
       "outputs": {"type": "object", "maxProperties": 32, "propertyNames": {"maxLength": 128, "pattern": "^[^/]+$"}, "additionalProperties": {"type": "string", "maxLength": 512}, "description": "Files that the job leaves, to be fetched by name: name -> path beneath its working folder."},
-      "code": {"type": "string", "maxLength": 0},
+      "code": {"$ref": "#/components/schemas/CodeId"},
       "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0}, "after": {"type": "array", "maxItems": 0}
     }
+  },
+  "CodeId": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "The SHA-256 of an archive of code (docs/using-hansa.md), unpacked into the job's working folder before it starts."},
+  "Code": {
+    "type": "object", "required": ["id", "received_bytes", "complete"],
+    "properties": {"id": {"$ref": "#/components/schemas/CodeId"}, "received_bytes": {"type": "integer", "description": "Of the caller's archive, from its beginning on; the next piece begins there."}, "complete": {"type": "boolean", "description": "All of it is here and is what its id says: jobs may name it."}}
   },
   "BulkRequest": {"type": "object", "additionalProperties": false, "required": ["jobs"], "properties": {"jobs": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": "#/components/schemas/JobRequest"}}}},
   "Output": {
@@ -116,7 +125,8 @@ const std::string_view kSchemas = R"json({
   "JobDetails": {
     "allOf": [{"$ref": "#/components/schemas/Job"}, {"type": "object", "properties": {
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
-      "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+      "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
+      "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
       "transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}, "description": "While its state is staging: its datasets that are under way."}}}]
   },
   "Attempt": {

@@ -18,6 +18,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/jobs/{id}/outputs", "listJobOutputs", "The outputs that the job names, and what is there of each", false,
      list_job_outputs},
     {"GET", "/v1/jobs/{id}/outputs/{name}", "fetchJobOutput", "An output, whole or a range of it", false, fetch_job_output},
+    {"GET", "/v1/code/{digest}", "getCode", "How much of the caller's code is here", false, get_code},
+    {"PUT", "/v1/code/{digest}", "putCode", "Bring code for jobs, whole or in pieces", false, put_code, true},
     {"POST", "/v1/jobs/{id}/hold", "holdJob", "Keep a waiting job from going to a site", false, hold_job},
     {"POST", "/v1/jobs/{id}/release", "releaseJob", "Let a held job go on", false, release_job},
     {"POST", "/v1/jobs/{id}/cancel", "cancelJob", "Cancel a job; the outcome is told by the job", false, cancel_job},

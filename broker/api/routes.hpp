@@ -60,6 +60,9 @@ async::Task<http::Response> resolve_job(Exchange exchange);
 // outputs.cpp
 async::Task<http::Response> list_job_outputs(Exchange exchange);
 async::Task<http::Response> fetch_job_output(Exchange exchange);
+// code.cpp
+async::Task<http::Response> get_code(Exchange exchange);
+async::Task<http::Response> put_code(Exchange exchange);
 // events.cpp
 async::Task<http::Response> stream_events(Exchange exchange);
 // sites.cpp

@@ -13,6 +13,7 @@
 #include "broker/async/task.hpp"
 #include "broker/http/server.hpp"
 #include "broker/identity/account_directory.hpp"
+#include "broker/store/code_folder.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "config/accounts.hpp"
 #include "policies/rules/check.hpp"
@@ -169,6 +170,7 @@ http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& 
   if (config.tls_certificate && config.tls_key)
     options.tls = http::TlsFiles{config.tls_certificate->string(), config.tls_key->string()};
   options.body_limit = [limits = config.limits](std::string_view method, std::string_view path) {
+    if (method == "PUT") return api::Api::body_limit(method, path);  // [code] has what bounds code
     const auto configured = static_cast<std::size_t>(path == "/v1/jobs/bulk" ? limits.bulk_kib : limits.job_kib) << 10;
     return std::min(configured, api::Api::body_limit(method, path));
   };
@@ -282,6 +284,11 @@ int run(Start start) {
       close_connectors();
       return complain(built.error(), exit_status(built.error()));
     }
+    store::CodeFolder code({.folder = config.broker.state_dir / "code",
+                            .most_bytes = static_cast<std::uint64_t>(config.code.most_mib) << 20,
+                            .quota_bytes = static_cast<std::uint64_t>(config.code.quota_mib) << 20,
+                            .keep = config.code.keep},
+                           scheduler);
     DataWays ways(config, scheduler, start.program_folder);
     engine::Engine engine({.strand = strand.executor(),
                            .scheduler = scheduler,
@@ -294,7 +301,8 @@ int run(Start start) {
                            .datasets = store->get(),
                            .estimates = store->get(),
                            .transfers = store->get(),
-                           .data = ways.setup()},
+                           .data = ways.setup(),
+                           .code = &code},
                           engine_options(config, (*store)->broker_id(), *epoch), std::move(sites));
     regulate(engine, std::move(start.regulations), scheduler.now_utc(), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });

@@ -5,6 +5,7 @@
 #include "broker/http/client.hpp"
 #include "broker/wire/views.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace hansa::cli {
@@ -70,7 +71,8 @@ const std::string& BrokerLink::exposed_token_file() const { return impl_->expose
 
 Result<Answer> BrokerLink::send(std::string_view method, std::string_view target, std::string_view body, const Fields& fields) {
   auto sent = fields;
-  if (!body.empty()) sent.emplace_back("Content-Type", "application/json");
+  const bool typed = std::ranges::any_of(fields, [](const auto& field) { return field.first == "Content-Type"; });
+  if (!body.empty() && !typed) sent.emplace_back("Content-Type", "application/json");
   auto response = impl_->client.request(method, target, sent, body);
   if (!response) return std::unexpected(with_remedy(std::move(response.error()), impl_->config));
   if (response->status >= 200 && response->status < 300) {

@@ -32,6 +32,7 @@ constexpr Option kSubmit[] = {
      .value = "L",
      .help = "What script and arguments hold, as personal: the rules may refuse it",
      .repeated = true},
+    {.name = "--code", .value = "DIR", .help = "What git tracks in DIR, as it is now, in the job's working folder"},
     {.name = "--output",
      .value = "NAME[=PATH]",
      .help = "A file that it leaves in its working folder, for hansa fetch (PATH: NAME)",

@@ -143,6 +143,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
   sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
   sheet.line("only in", listed(member(member(job, "placement"), "countries")));
+  sheet.line("code", shown(job, "code"));
   if (const auto& outputs = member(job, "outputs"); outputs.is_object()) sheet.line("outputs", outputs_text(outputs));
   sheet.line("accepted", shown(job, "accepted_at"));
   sheet.line("started", shown(job, "started_at"));

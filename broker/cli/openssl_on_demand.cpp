@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenSSL, loaded when the first connection wants TLS or something is hashed. Its two libraries need more time to be mapped and
 // relocated than all the rest of a call of `hansa` together, and a broker on the same machine speaks plain HTTP. These are the
-// functions that broker/http/client_socket.cpp and broker/core/digest.cpp call, under their own names: the linker takes them from
-// here and leaves the libraries out (--as-needed); one that is missing here is no error, but links the libraries again (the test
-// cli_links_little).
+// functions that broker/http/client_socket.cpp, broker/core/digest.cpp and sha256_stream.cpp call, under their own names: the
+// linker takes them from here and leaves the libraries out (--as-needed); one that is missing here is no error, but links the
+// libraries again (the test cli_links_little).
 
 #include <dlfcn.h>
 #include <openssl/bio.h>
@@ -106,7 +106,13 @@ HANSA_ON_DEMAND_0(ERR_clear_error)
 HANSA_ON_DEMAND_3(ERR_error_string_n)
 HANSA_ON_DEMAND_0(ERR_get_error)
 HANSA_ON_DEMAND_6(EVP_Digest)
+HANSA_ON_DEMAND_3(EVP_DigestFinal_ex)
+HANSA_ON_DEMAND_3(EVP_DigestInit_ex)
+HANSA_ON_DEMAND_3(EVP_DigestUpdate)
+HANSA_ON_DEMAND_1(EVP_MD_CTX_free)
+HANSA_ON_DEMAND_0(EVP_MD_CTX_new)
 HANSA_ON_DEMAND_3(EVP_MD_fetch)
+HANSA_ON_DEMAND_0(EVP_sha256)
 HANSA_ON_DEMAND_4(SSL_CTX_ctrl)
 HANSA_ON_DEMAND_1(SSL_CTX_free)
 HANSA_ON_DEMAND_2(SSL_CTX_load_verify_file)

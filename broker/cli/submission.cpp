@@ -261,6 +261,7 @@ Error in_options(Error error) {
       {"/datasets", "--data"},
       {"/labels", "--label"},
       {"/outputs", "--output"},
+      {"/code", "--code"},
   };
   for (auto& [where, message] : error.faults) {
     for (const auto& [pointer, option] : kOptions) {

@@ -3,6 +3,7 @@
 // key, and the broker answers with the job that it made the first time. It is never doubled. The broker is asked to answer once
 // it has decided about the job, so that exit status and words are the same whoever looks on.
 
+#include "broker/cli/code_pack.hpp"
 #include "broker/cli/commands.hpp"
 #include "broker/cli/explanation.hpp"
 #include "broker/cli/job_watch.hpp"
@@ -88,6 +89,13 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
   const auto settings = session.settings();
   if (!settings) return std::unexpected(settings.error());
   if ((*settings)->project) submission->spec.project = *(*settings)->project;
+  std::optional<CodePack> code;
+  if (const auto folder = call.value("--code")) {
+    auto packed = CodePack::of(std::string(*folder), session.outside().environment);
+    if (!packed) return std::unexpected(packed.error());
+    submission->spec.code = packed->id();
+    code.emplace(std::move(*packed));
+  }
   const auto body = wire::to_json(*submission).dump(-1, ' ', false, Json::error_handler_t::replace);  // all of it is UTF-8
   if (body.size() > wire::kMaxRequestBytes) {
     return fail(ErrorKind::too_large, "REQUEST_TOO_LARGE",
@@ -96,6 +104,10 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
   }
   if (call.has("--dry-run")) return dry_run(session, body, json);
 
+  if (code) {
+    if (auto brought = bring_code(session, *code, submission->spec); !brought)
+      return std::unexpected(in_options(brought.error()));
+  }
   const auto given = call.value("--idempotency-key");
   const auto key = given ? std::string(*given) : random_key(session.outside().random);
   auto answer = send_submission(session, body, key);

@@ -57,6 +57,7 @@ using LocalAccount = Name<struct LocalAccountTag>; // a Unix account at a site
 using SiteJobId = Name<struct SiteJobIdTag>;       // the scheduler's own job id, always text
 using Tag = Name<struct TagTag>;                   // "hansa-<job id>-<attempt>"
 using DatasetId = Name<struct DatasetIdTag>;
+using CodeId = Name<struct CodeIdTag>;             // "sha256:<64 hex>", of an archive (broker/domain/code_archive.hpp)
 
 using Mebibytes = Amount<struct MebibytesTag>;
 using CoreSeconds = Amount<struct CoreSecondsTag>;

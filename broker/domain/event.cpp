@@ -212,6 +212,7 @@ Result<JobSpec> spec_from_json(const Json& json) {
         f.miss("outputs");
     }
   }
+  spec.code = f.name<CodeId>("code");
   spec.requeue = f.flag("requeue");
   if (!f.ok()) return f.error("job specification");
   return spec;

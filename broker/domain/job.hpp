@@ -48,6 +48,7 @@ struct JobSpec {
   std::vector<DatasetId> datasets;     // what it reads, in the register of datasets; each once
   Labels labels;                       // what the submission says of its own script; can only narrow
   std::map<std::string, std::string> outputs;  // files that it leaves, to be fetched: name -> path beneath its working folder
+  CodeId code;                         // unpacked into its working folder before it starts; empty: none
   bool requeue = false;                // the site may start it again after a node failure
   friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };

@@ -12,6 +12,7 @@
 #include "broker/engine/training_compute.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/catalogue.hpp"
+#include "broker/ports/code_store.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/stores.hpp"
 
@@ -30,6 +31,7 @@ struct Context {
   ports::JobStore& jobs;
   ports::UsageStore& usage;
   ports::CatalogueStore* datasets;  // none: no dataset is registered
+  ports::CodeStore* code;           // none: no code is carried
   const ports::Accounts& accounts;
   const Rulebook& rules;
   const DataSetup& data;

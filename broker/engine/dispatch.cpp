@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/dispatch.hpp"
 
+#include "broker/engine/code_keeper.hpp"
 #include "broker/engine/dossier.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/reconciler.hpp"
@@ -123,6 +124,11 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
     co_return std::unexpected(allowed.error());
   for (auto& variable : data_environment(context_.data, *dossier, site))
     request.payload.environment.push_back(std::move(variable));
+  if (!request.spec.code.empty()) {
+    auto code = co_await open_code(context_.code, request.person, request.spec.code);
+    if (!code) co_return fail(ErrorKind::unavailable, code.error().code, code.error().message, code.error().detail);
+    request.code = std::move(*code);
+  }
   ++submissions_;
   co_return co_await connector->submit(std::move(request), until);
 }

@@ -3,6 +3,7 @@
 
 #include "broker/async/all_of.hpp"
 #include "broker/async/run_on.hpp"
+#include "broker/engine/code_keeper.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/fence.hpp"
@@ -57,6 +58,7 @@ class Engine::Loops {
                  .jobs = parts_.jobs,
                  .usage = parts_.usage,
                  .datasets = parts_.datasets,
+                 .code = parts_.code,
                  .accounts = parts_.accounts,
                  .rules = rulebook_,
                  .data = parts_.data,
@@ -71,6 +73,7 @@ class Engine::Loops {
         stager_(context_, parts_.transfers, parts_.ids, [this] { placement_.facts_changed(); }),
         placement_(context_, dispatch_, stager_),
         outputs_(context_),
+        code_(context_, parts_.code),
         moves_(context_, parts_.strand, placement_, reconciler_),
         watch_(context_, reconciler_,
                [this](SiteDesk& desk) {
@@ -78,7 +81,7 @@ class Engine::Loops {
                  placement_.site_changed(desk);
                }),
         intake_(
-            parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_,
+            parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_, parts_.code,
             [this](Job job) { return foresee(std::move(job)); },
             [this](Intake::Delivery delivery) { deliver(std::move(delivery)); }),
         tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
@@ -110,6 +113,9 @@ class Engine::Loops {
     if (auto counted = co_await training_.start(); !counted) co_return counted;
     if (auto loaded = co_await load(); !loaded) co_return loaded;
     if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
+    if (parts_.code != nullptr) {
+      if (auto started = tasks_.spawn("code", code_.run()); !started) co_return started;
+    }
     if (auto resumed = co_await stager_.start(); !resumed) co_return resumed;
     for (auto& [id, desk] : desks_) {
       for (auto started : {tasks_.spawn("snapshots", watch_.snapshots(*desk)), tasks_.spawn("states", watch_.states(*desk)),
@@ -161,6 +167,7 @@ class Engine::Loops {
     if (!is_terminal(after.state)) ++by_state_[static_cast<std::size_t>(after.state)];
     training_.job_changed(before, after);
     placement_.job_changed(before, after);
+    code_.job_changed(before, after);
     intake_.active_jobs(book_.size());
   }
 
@@ -421,6 +428,7 @@ class Engine::Loops {
   Stager stager_;
   Placement placement_;
   Outputs outputs_;
+  CodeKeeper code_;
   Moves moves_;
   Watch watch_;
   Intake intake_;
@@ -487,6 +495,16 @@ async::Task<std::vector<ports::FileFacts>> Engine::look_at_outputs(Job job, asyn
 async::Task<ports::FileChunk> Engine::read_named_output(Job job, std::string name, std::uint64_t offset, std::size_t limit,
                                                         async::Deadline deadline) {
   return loops_->outputs_.read(std::move(job), std::move(name), offset, limit, deadline);
+}
+
+async::Task<std::optional<ports::CodeState>> Engine::look_at_code(Principal owner, CodeId id) {
+  return loops_->code_.look(std::move(owner), std::move(id));
+}
+async::Task<ports::CodeState> Engine::take_code(Principal owner, JobSpec spec, ports::CodePiece piece) {
+  auto project = loops_->intake_.project_for(owner, spec.project);
+  if (!project) co_return std::unexpected(project.error());
+  spec.project = std::move(*project);
+  co_return co_await loops_->code_.take({.owner = std::move(owner), .spec = std::move(spec), .piece = std::move(piece)});
 }
 
 async::Task<std::vector<TransferReport>> Engine::transfers(DatasetId dataset) { co_return loops_->stager_.under_way(dataset); }

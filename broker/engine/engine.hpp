@@ -13,6 +13,7 @@
 #include "broker/engine/rulebook.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/catalogue.hpp"
+#include "broker/ports/code_store.hpp"
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
@@ -77,6 +78,7 @@ class Engine {
     ports::EstimateStore* estimates = nullptr;  // none: estimates are not corrected
     ports::TransferStore* transfers = nullptr;  // none: no dataset is moved
     DataSetup data = {};
+    ports::CodeStore* code = nullptr;           // none: no code is carried
   };
 
   Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites);
@@ -123,6 +125,11 @@ class Engine {
   async::Task<std::vector<ports::FileFacts>> look_at_outputs(domain::Job job, async::Deadline deadline);
   async::Task<ports::FileChunk> read_named_output(domain::Job job, std::string name, std::uint64_t offset, std::size_t limit,
                                                   async::Deadline deadline);
+
+  /// What is here of a person's code, and a piece of it, see CodeKeeper. The spec has project and labels; others' code is as not
+  /// here.
+  async::Task<std::optional<ports::CodeState>> look_at_code(Principal owner, CodeId id);
+  async::Task<ports::CodeState> take_code(Principal owner, domain::JobSpec spec, ports::CodePiece piece);
 
   async::Task<std::vector<TransferReport>> transfers(DatasetId dataset);
 

@@ -2,6 +2,7 @@
 #include "broker/engine/intake.hpp"
 
 #include "broker/domain/transition.hpp"
+#include "broker/engine/code_keeper.hpp"
 
 #include <algorithm>
 
@@ -23,13 +24,14 @@ std::unexpected<Error> project_fault(ErrorKind kind, std::string_view code, std:
 }  // namespace
 
 Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
-               const ports::Accounts& accounts, const Rulebook& rules, Foresee foresee, Deliver deliver)
+               const ports::Accounts& accounts, const Rulebook& rules, ports::CodeStore* code, Foresee foresee, Deliver deliver)
     : clock_(clock),
       ids_(ids),
       options_(options),
       store_(store),
       accounts_(accounts),
       rules_(rules),
+      code_(code),
       foresee_(std::move(foresee)),
       deliver_(std::move(deliver)) {}
 
@@ -79,7 +81,13 @@ async::Task<Acceptance> Intake::as_they_are(std::vector<JobId> jobs) const {
 
 async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Submission> submissions,
                                        std::optional<ports::Idempotency> idempotency) {
-  if (auto admitted = admit(owner, submissions); !admitted) {
+  auto admitted = admit(owner, submissions);
+  std::set<CodeId> code;
+  for (const auto& submission : submissions) {
+    if (!submission.spec.code.empty()) code.insert(submission.spec.code);
+  }
+  if (admitted && !code.empty()) admitted = co_await all_code_here(code_, owner, std::move(code));
+  if (!admitted) {
     if (idempotency) {
       auto known = co_await store_.accepted_under(std::move(owner), std::move(*idempotency));
       if (!known) co_return std::unexpected(known.error());

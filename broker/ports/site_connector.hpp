@@ -13,6 +13,7 @@
 #include "broker/domain/usage.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,14 @@ namespace hansa::ports {
 
 using async::Deadline;
 using async::Task;
+
+/// A job's code, which its site may have already (broker/domain/code_archive.hpp). Empty id: there is none.
+struct Code {
+  CodeId id;
+  std::uint64_t size = 0;
+  /// At most `limit` bytes of the archive from `offset` on, on the engine's strand.
+  std::function<Task<std::string>(std::uint64_t offset, std::size_t limit)> read;
+};
 
 struct SubmitRequest {
   JobId job;
@@ -31,6 +40,7 @@ struct SubmitRequest {
   QueueName queue;
   domain::JobSpec spec;
   domain::JobPayload payload;
+  Code code;
 };
 
 struct SubmitReceipt {
@@ -143,7 +153,8 @@ class SiteConnector {
 
   /// Only a parsed job id is a receipt. unknown_outcome: the site may have taken it (code SITE_REFUSED if it said it did not,
   /// with its words in the message). Any other kind: certain that nothing left for the site.
-  /// Nothing that this call started is alive past `deadline`.
+  /// Nothing that this call started is alive past `deadline`. The request's code is put into the account's work_dir first, once
+  /// for all jobs of the account that name it.
   virtual Task<SubmitReceipt> submit(SubmitRequest request, Deadline deadline) = 0;
 
   /// Every site job whose name is one of the tags: queue and history.

@@ -3,6 +3,7 @@
 
 #include "broker/core/countries.hpp"
 #include "broker/core/suggest.hpp"
+#include "broker/domain/code_archive.hpp"
 #include "broker/domain/dataset.hpp"
 #include "broker/wire/object_reader.hpp"
 #include "broker/wire/output_name.hpp"
@@ -186,7 +187,9 @@ Submission read_job(const JsonNode& json, const std::string& at, const KnownName
   spec.labels = read_labels(job, known.labels);
   spec.outputs = read_outputs(job, faults);
   spec.requeue = job.flag("requeue");
-  job.refuse("code", "this broker does not carry code yet: put it at the site yourself and leave the field out");
+  spec.code = CodeId{job.text("code", 71)};
+  if (!spec.code.empty() && !is_code_id(spec.code.str()))
+    job.fault("code", "must be \"sha256:\" and 64 hex digits, of an archive that was brought before: PUT /v1/code/{id}");
   job.refuse("secrets", "this broker keeps no secrets of users yet");
   job.refuse("array", "this broker runs no job arrays yet: submit the tasks in bulk");
   job.refuse("after", "this broker knows no dependencies between jobs yet");
@@ -257,6 +260,7 @@ Json to_json(const Submission& submission) {
   for (const auto& dataset : spec.datasets) json["datasets"].push_back(dataset.str());
   for (const auto& label : spec.labels) json["labels"].push_back(label.str());
   for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
+  if (!spec.code.empty()) json["code"] = spec.code.str();
   if (spec.requeue) json["requeue"] = true;
   return json;
 }

@@ -98,6 +98,7 @@ Json job_details_view(const Job& job) {
   for (const auto& label : job.spec.labels) json["labels"].push_back(label.str());
   json["outputs"] = Json::object();
   for (const auto& [name, path] : job.spec.outputs) json["outputs"][name] = path;
+  json["code"] = or_null(job.spec.code.str());
   json["attempts"] = Json::array();
   for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job.id, attempt));
   return json;

@@ -59,17 +59,22 @@ Result<std::string> read_file(int directory, const std::string& name, std::size_
   return content;
 }
 
+Result<void> append(const Descriptor& file, std::string_view content) {
+  while (!content.empty()) {
+    const auto put = ::write(file.get(), content.data(), content.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return system_error(errno, "cannot write");
+    content.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
 Result<void> write_file(int directory, const std::string& name, std::string_view content, mode_t mode) {
   const auto fresh = name + ".new";
   ::unlinkat(directory, fresh.c_str(), 0);
   const Descriptor file(::openat(directory, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!file) return system_error(errno, "cannot create " + fresh);
-  while (!content.empty()) {
-    const auto put = ::write(file.get(), content.data(), content.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return system_error(errno, "cannot write " + fresh);
-    content.remove_prefix(static_cast<std::size_t>(put));
-  }
+  if (auto written = append(file, content); !written) return written;
   if (::fsync(file.get()) != 0 || ::renameat(directory, fresh.c_str(), directory, name.c_str()) != 0 || ::fsync(directory) != 0) {
     return system_error(errno, "cannot keep " + name);
   }

@@ -31,6 +31,9 @@ Result<std::string> read_file(int directory, const std::string& name, std::size_
 /// Written beside it, synced, renamed over it, and the folder synced: after a crash the file is the old one or the new one.
 Result<void> write_file(int directory, const std::string& name, std::string_view content, mode_t mode = 0600);
 
+/// At the end of an open file.
+Result<void> append(const Descriptor& file, std::string_view content);
+
 bool exists(int directory, const std::string& name);
 
 /// Names in it but "." and "..".

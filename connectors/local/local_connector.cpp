@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/local/local_connector.hpp"
 
+#include "broker/domain/code_archive.hpp"
 #include "connectors/transport/own_account.hpp"
 #include "connectors/transport/wrapper.hpp"
 
@@ -25,6 +26,7 @@ namespace {
 
 constexpr std::size_t kUsagePageRecords = 1000;
 constexpr const char* kRunVariable = "HANSA_LOCAL_RUN";
+constexpr std::size_t kCodePiece = std::size_t{1} << 20;
 constexpr const char* kTaskVariable = "HANSA_LOCAL_TASK";
 
 std::unexpected<Error> too_late() {
@@ -132,9 +134,44 @@ Result<std::string> LocalConnector::wrapped_script(const ports::SubmitRequest& r
                                   .task_variable = kTaskVariable,
                                   .unset = {kIdVariable, kRunVariable, kTaskVariable},
                                   .exported = {{"HANSA_JOB_ID", request.job.str()}, {"HANSA_SITE", options_.site.str()}},
+                                  .code = request.code.id.empty() ? "" : std::string(domain::digest_of(request.code.id)),
                                   .script = request.payload.script,
                                   .arguments = request.payload.arguments,
                                   .environment = request.payload.environment});
+}
+
+Task<> LocalConnector::stage_code(Tag tag, ports::Code code) {
+  const auto digest = std::string(domain::digest_of(code.id));
+  const auto there = co_await runner_.on_files(
+      [digest, size = code.size](Spool& spool) -> Result<bool> { return spool.work_folder().has_code(digest, size); });
+  if (!there) co_return std::unexpected(there.error());
+  if (*there) co_return Result<void>{};
+  const auto begun = co_await runner_.on_files([tag](Spool& spool) -> Result<std::shared_ptr<Descriptor>> {
+    auto file = spool.work_folder().begin_code(tag);
+    if (!file) return std::unexpected(file.error());
+    return std::make_shared<Descriptor>(std::move(*file));
+  });
+  if (!begun) co_return std::unexpected(begun.error());
+  Result<void> done;
+  for (std::uint64_t at = 0; at < code.size && done;) {
+    auto bytes = co_await code.read(at, kCodePiece);
+    if (bytes && bytes->empty())
+      bytes = fail(ErrorKind::unavailable, "CODE_FILES", "the broker's copy of the code ends before its end");
+    if (!bytes) {
+      done = std::unexpected(bytes.error());
+      break;
+    }
+    at += bytes->size();
+    done = co_await runner_.on_files([file = *begun, piece = std::move(*bytes)](Spool&) { return append(*file, piece); });
+  }
+  if (done) done = co_await runner_.on_files([tag, digest](Spool& spool) { return spool.work_folder().keep_code(tag, digest); });
+  if (!done) {
+    (void)co_await runner_.on_files([tag](Spool& spool) -> Result<void> {
+      spool.work_folder().drop_code(tag);
+      return {};
+    });
+  }
+  co_return done;
 }
 
 Task<ports::SubmitReceipt> LocalConnector::submit(ports::SubmitRequest request, Deadline deadline) {
@@ -142,6 +179,13 @@ Task<ports::SubmitReceipt> LocalConnector::submit(ports::SubmitRequest request, 
   if (auto admitted = admissible(request); !admitted) co_return std::unexpected(std::move(admitted.error()));
   auto script = wrapped_script(request);
   if (!script) co_return std::unexpected(std::move(script.error()));
+  if (!request.code.id.empty()) {
+    if (auto staged = co_await stage_code(request.tag, request.code); !staged) {
+      auto error = std::move(staged.error());  // nothing of the job has left yet
+      if (error.kind != ErrorKind::cancelled && error.kind != ErrorKind::storage_full) error.kind = ErrorKind::unavailable;
+      co_return std::unexpected(std::move(error));
+    }
+  }
 
   const auto account = own_account();
   JobRecord record{.tag = request.tag,

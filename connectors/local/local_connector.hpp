@@ -64,6 +64,8 @@ class LocalConnector final : public ports::SiteConnector {
 
   [[nodiscard]] const LocalJob* known(const ports::SiteJob& asked) const;
   [[nodiscard]] Result<void> admissible(const ports::SubmitRequest& request) const;
+  /// Puts the job's code into the work folder, unless it is there.
+  async::Task<> stage_code(Tag tag, ports::Code code);
   [[nodiscard]] Result<std::string> wrapped_script(const ports::SubmitRequest& request) const;
   [[nodiscard]] ports::JobStatus status_of(const LocalJob& job) const;
   [[nodiscard]] domain::UsageRecord usage_of(const LocalJob& job) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/local/work_folder.hpp"
 
+#include "broker/core/sha256_stream.hpp"
 #include "connectors/transport/wrapper.hpp"
 
 #include <fcntl.h>
@@ -31,6 +32,10 @@ Split split(const std::string& path) {
   const auto slash = path.rfind('/');
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
+
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+
+std::string code_part(const Tag& tag) { return "code/" + tag.str() + ".part"; }
 
 Result<std::string> read_piece(const Descriptor& file, std::uint64_t offset, std::size_t count) {
   std::string bytes(count, '\0');
@@ -92,6 +97,47 @@ std::optional<domain::Reason> WorkFolder::refusal(const Tag& tag, std::int64_t i
   if (!word) return std::nullopt;
   auto refusal = transport::read_refusal(*word);
   return domain::Reason{std::move(refusal.code), std::move(refusal.message)};
+}
+
+bool WorkFolder::has_code(std::string_view digest, std::uint64_t size) const {
+  const auto file = open_beneath(root_.get(), transport::code_path(digest), O_RDONLY);
+  const auto facts = file ? facts_of(*file) : std::unexpected(file.error());
+  return facts && facts->state == ports::FileState::file && facts->size == size;
+}
+
+Result<Descriptor> WorkFolder::begin_code(const Tag& tag) const {
+  drop_code(tag);
+  return open_beneath(root_.get(), code_part(tag), O_WRONLY | O_CREAT | O_EXCL);
+}
+
+Result<void> WorkFolder::keep_code(const Tag& tag, std::string_view digest) const {
+  const auto file = open_beneath(root_.get(), code_part(tag), O_RDONLY);
+  if (!file) return std::unexpected(file.error());
+  Sha256Stream stream;
+  for (std::uint64_t at = 0;;) {
+    auto bytes = read_piece(*file, at, kPiece);
+    if (!bytes) return std::unexpected(std::move(bytes.error()));
+    if (bytes->empty()) break;
+    stream.add(*bytes);
+    at += bytes->size();
+  }
+  if (stream.finish() != digest)
+    return fail(ErrorKind::unavailable, "CODE_MISMATCH", "what was written to the disk is not the job's code");
+  const auto folder = split(transport::code_path(digest));
+  const auto directory = open_beneath(root_.get(), folder.folder, O_DIRECTORY | O_RDONLY);
+  if (!directory) return std::unexpected(directory.error());
+  if (::fsync(file->get()) != 0 ||
+      ::renameat(directory->get(), split(code_part(tag)).name.c_str(), directory->get(), folder.name.c_str()) != 0 ||
+      ::fsync(directory->get()) != 0) {
+    return system_error(errno, "cannot keep the job's code");
+  }
+  return {};
+}
+
+void WorkFolder::drop_code(const Tag& tag) const {
+  const auto part = split(code_part(tag));
+  if (const auto folder = open_beneath(root_.get(), part.folder, O_DIRECTORY | O_RDONLY))
+    ::unlinkat(folder->get(), part.name.c_str(), 0);
 }
 
 Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset,

@@ -22,6 +22,13 @@ class WorkFolder {
   /// Why a start of the wrapper ran nothing; none if it ran its payload.
   [[nodiscard]] std::optional<domain::Reason> refusal(const Tag& tag, std::int64_t id) const;
 
+  /// Whether code of that size is there.
+  [[nodiscard]] bool has_code(std::string_view digest, std::uint64_t size) const;
+  /// A file that it can be written to, and its coming to light once its digest is right: unavailable (CODE_MISMATCH).
+  Result<Descriptor> begin_code(const Tag& tag) const;
+  Result<void> keep_code(const Tag& tag, std::string_view digest) const;
+  void drop_code(const Tag& tag) const;
+
   Result<ports::OutputChunk> read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset, std::size_t limit) const;
 
   /// Of the job's own working folder. At most `limit` bytes; with 0 it is only looked at.

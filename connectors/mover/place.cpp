@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/mover/place.hpp"
 
+#include "broker/core/sha256_stream.hpp"
 #include "broker/domain/manifest.hpp"
 #include "connectors/mover/folder_place.hpp"
 #include "connectors/mover/sftp_place.hpp"
-#include "connectors/mover/sha256_stream.hpp"
 
 namespace hansa::connectors::mover {
 namespace {

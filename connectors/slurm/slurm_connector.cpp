@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/slurm_connector.hpp"
 
+#include "broker/domain/code_archive.hpp"
 #include "connectors/slurm/job_state.hpp"
 #include "connectors/slurm/snapshot.hpp"
 #include "connectors/slurm/submission.hpp"
@@ -70,7 +71,7 @@ SlurmConnector::SlurmConnector(Options options, std::string own_account, transpo
       transport_(transport),
       scheduler_(scheduler),
       commands_(options_.bin_dir, options_.slurm_conf, transport, random),
-      work_dirs_(options_.work_dir, own_account_, transport) {}
+      work_dirs_(options_.site, options_.work_dir, own_account_, transport, scheduler) {}
 
 /// Of a job that has this id. Ids are used again, a tag is not; the submit time says nothing more, and a site's clock may be
 /// wrong.
@@ -276,6 +277,7 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
                                             {"HANSA_ATTEMPT", std::to_string(request.attempt)},
                                             {"HANSA_SITE", options_.site.str()},
                                             {"HANSA_PROJECT", request.spec.project.str()}},
+                               .code = request.code.id.empty() ? "" : std::string(domain::digest_of(request.code.id)),
                                .script = std::move(request.payload.script),
                                .arguments = std::move(request.payload.arguments),
                                .environment = std::move(request.payload.environment)});
@@ -285,6 +287,12 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
     auto error = prepared.error();  // nothing of the job has left yet
     if (error.kind == ErrorKind::unknown_outcome) error.kind = ErrorKind::unavailable;
     co_return std::unexpected(std::move(error));
+  }
+  if (!request.code.id.empty()) {  // half of the time is sbatch's
+    const auto until = deadline.shortened_to(scheduler_, deadline.remaining(scheduler_) / 2);
+    auto staged =
+        co_await work_dirs_.stage_code(request.account, request.person, request.tag.str(), std::move(request.code), until);
+    if (!staged) co_return std::unexpected(staged.error());
   }
   // sbatch ends itself a moment before the deadline: also when the broker dies meanwhile, no submission is under way past it.
   const auto lifetime = std::chrono::floor<Seconds>(deadline.remaining(scheduler_)) - Seconds{1};

@@ -10,7 +10,9 @@
 //   status     squeue, and sacct for those that the controller has forgotten
 //   find       squeue, sacct
 //   usage      sacct, one window of time
-//   submit     sbatch                      (an account's first one also: mkdir)
+//   submit     sbatch                      (an account's first one also: mkdir; of a job with code also: stat, and where the code
+//   is
+//                                           not yet: dd for each 4 MiB, sha256sum, mv)
 //   cancel     squeue, scontrol, scancel, then squeue until its end is known
 //
 // status and find also read a link in the account's work_dir for each end that may be the wrapper's own (exit codes 113 to 116).
@@ -32,11 +34,11 @@ namespace hansa::connectors::slurm {
 
 struct Options {
   SiteId site;
-  std::string slurm_conf = {};               // SLURM_CONF; "": the commands' own default
+  std::string slurm_conf = {};  // SLURM_CONF; "": the commands' own default
   std::string bin_dir = "/usr/bin";
-  std::string work_dir = "~/.hansa";         // beneath the account's home; or absolute, with "{account}" in it
-  bool own_account_only = false;             // run_as = "self": every job runs as the broker's own account, named by ""
-  Seconds usage_history{31 * 86400};         // how far back usage() begins
+  std::string work_dir = "~/.hansa";  // beneath the account's home; or absolute, with "{account}" in it
+  bool own_account_only = false;  // run_as = "self": every job runs as the broker's own account, named by ""
+  Seconds usage_history{31 * 86400};  // how far back usage() begins
 };
 
 class SlurmConnector final : public ports::SiteConnector {

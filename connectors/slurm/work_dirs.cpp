@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/work_dirs.hpp"
 
+#include "broker/domain/code_archive.hpp"
 #include "connectors/transport/wrapper.hpp"
+
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 
@@ -14,6 +17,19 @@ using ports::Task;
 namespace {
 
 using transport::Seen;
+
+constexpr std::uint64_t kCodePiece = std::uint64_t{4} << 20;  // of one command: hansa-switch takes 8 MiB
+
+/// As what certainly sent nothing of a job.
+Error not_staged(Error error) {
+  if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::permission_denied || error.kind == ErrorKind::storage_full)
+    return error;
+  return {.kind = ErrorKind::unavailable,
+          .code = "CODE_NOT_STAGED",
+          .message = "the job's code is not at the site yet: " + error.message,
+          .detail = error.code + ": " + error.detail,
+          .retryable = true};
+}
 
 /// Of what is at `whole`, beneath `root`, by what was seen there and at each folder on the way.
 ports::FileFacts facts_of(const std::map<std::string, Seen>& seen, const std::string& root, const std::string& whole) {
@@ -48,6 +64,62 @@ Task<> WorkDirs::prepare(LocalAccount account, Principal person, std::string tag
   if (auto made = co_await files.make_directories(std::move(folders), deadline); !made) co_return std::unexpected(made.error());
   prepared_.insert(account);
   co_return Result<void>{};
+}
+
+Task<> WorkDirs::stage_code(LocalAccount account, Principal person, std::string tag, ports::Code code, Deadline deadline) {
+  const transport::FilesAt files(transport_, account, std::move(person), std::move(tag));
+  std::erase_if(turns_, [](const auto& turn) { return turn.second.expired(); });
+  auto& known = turns_[{account, code.id}];
+  auto turn = known.lock();
+  if (!turn) known = turn = std::make_shared<Turn>(co_await boost::asio::this_coro::executor);
+  while (turn->taken) {
+    if (co_await turn->free.wait_until(scheduler_, deadline.at)) continue;
+    if (!deadline.passed(scheduler_)) co_return std::unexpected(transport::caller_cancelled());
+    co_return std::unexpected(not_staged(transport::deadline_passed()));
+  }
+  turn->taken = true;
+  struct Leave {
+    Turn& turn;
+    ~Leave() {
+      turn.taken = false;
+      turn.free.set();
+    }
+  } leave{*turn};
+  const auto digest = std::string(domain::digest_of(code.id));
+  auto brought = co_await bring_code(&files, path_of(account) + '/' + transport::code_path(digest), &code, deadline);
+  if (brought) co_return brought;
+  if (brought.error().kind == ErrorKind::not_found) forget(account);  // the folder is gone
+  co_return std::unexpected(not_staged(brought.error()));
+}
+
+Task<> WorkDirs::bring_code(const transport::FilesAt* files, std::string whole, const ports::Code* code, Deadline deadline) {
+  const auto part = whole + '.' + site_.str() + ".part";  // of sites with one file system each has its own
+  const auto seen = co_await files->look({whole, part}, deadline);
+  if (!seen) co_return std::unexpected(seen.error());
+  const auto size_of = [&](const std::string& path) {
+    const auto at = seen->find(path);
+    return at == seen->end() || at->second.kind != Seen::Kind::file ? std::uint64_t{0} : at->second.size;
+  };
+  if (size_of(whole) == code->size) co_return Result<void>{};
+  // What came last before a cut may be torn: the digest tells, and then all of it comes anew.
+  for (auto offset = std::min(size_of(part), code->size - 1) / kCodePiece * kCodePiece;; offset = 0) {
+    const bool from_the_beginning = offset == 0;
+    for (auto at = offset; at < code->size;) {
+      auto bytes = co_await code->read(at, static_cast<std::size_t>(std::min(kCodePiece, code->size - at)));
+      if (!bytes) co_return std::unexpected(bytes.error());
+      if (bytes->empty()) co_return fail(ErrorKind::internal, "CODE_FILES", "the broker's copy of the code ends before its end");
+      const auto next = at + bytes->size();
+      auto written = co_await files->write_at(part, at, std::move(*bytes), next >= code->size, deadline);
+      if (!written) co_return std::unexpected(written.error());
+      at = next;
+    }
+    const auto digest = co_await files->sha256(part, deadline);
+    if (!digest) co_return std::unexpected(digest.error());
+    if (*digest == domain::digest_of(code->id)) break;
+    if (from_the_beginning)
+      co_return fail(ErrorKind::unavailable, "CODE_MISMATCH", "what arrived at the site is not " + code->id.str(), *digest);
+  }
+  co_return co_await files->rename(part, whole, deadline);
 }
 
 Task<ports::SealOutcome> WorkDirs::seal(ports::Fence fence, Deadline deadline) {

@@ -5,11 +5,15 @@
 //
 // Strand: the engine's. Nothing here is locked.
 
+#include "broker/async/event.hpp"
+#include "broker/async/scheduler.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "connectors/transport/file_access.hpp"
 #include "connectors/transport/transport.hpp"
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -20,9 +24,14 @@ namespace hansa::connectors::slurm {
 class WorkDirs {
  public:
   /// `pattern` is relative to the account's home, or absolute, with "{account}" in it; `own_account` is the name of the broker's
-  /// own. `transport` outlives it.
-  WorkDirs(std::string pattern, std::string own_account, transport::Transport& transport)
-      : pattern_(std::move(pattern)), own_account_(std::move(own_account)), transport_(transport) {}
+  /// own. `transport` and `scheduler` outlive it.
+  WorkDirs(SiteId site, std::string pattern, std::string own_account, transport::Transport& transport,
+           async::Scheduler& scheduler)
+      : site_(std::move(site)),
+        pattern_(std::move(pattern)),
+        own_account_(std::move(own_account)),
+        transport_(transport),
+        scheduler_(scheduler) {}
 
   [[nodiscard]] std::string path_of(const LocalAccount& account) const;
 
@@ -30,6 +39,11 @@ class WorkDirs {
   ports::Task<> prepare(LocalAccount account, Principal person, std::string tag, ports::Deadline deadline);
   /// Something went wrong there: looked after again before the next use.
   void forget(const LocalAccount& account) { prepared_.erase(account); }
+
+  /// Puts the code into the account's work_dir, unless it is there: by one job at a time for all that name it. What was begun is
+  /// gone on with. Nothing of the job itself leaves for the site by it: every error but `cancelled` says so (unavailable,
+  /// storage_full, permission_denied).
+  ports::Task<> stage_code(LocalAccount account, Principal person, std::string tag, ports::Code code, ports::Deadline deadline);
 
   ports::Task<ports::SealOutcome> seal(ports::Fence fence, ports::Deadline deadline);
 
@@ -46,9 +60,20 @@ class WorkDirs {
                                           ports::Deadline deadline);
 
  private:
+  SiteId site_;
   std::string pattern_;
   std::string own_account_;
+  struct Turn {
+    explicit Turn(const boost::asio::any_io_executor& executor) : free(executor) {}
+    bool taken = false;
+    async::Event free;
+  };
+  /// Of whoever has the turn.
+  ports::Task<> bring_code(const transport::FilesAt* files, std::string whole, const ports::Code* code, ports::Deadline deadline);
+
   transport::Transport& transport_;
+  async::Scheduler& scheduler_;
+  std::map<std::pair<LocalAccount, CodeId>, std::weak_ptr<Turn>> turns_;  // to bring that code
   std::set<LocalAccount> prepared_;
 };
 

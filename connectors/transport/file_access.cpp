@@ -125,16 +125,50 @@ async::Task<CommandResult> FilesAt::ask(Command question, async::Deadline deadli
   co_return result;
 }
 
+async::Task<void> FilesAt::change(Command change, std::string what, std::string path, async::Deadline deadline) const {
+  const auto result = co_await transport_.run(std::move(change), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  if (auto cut = change_cut(*result, what, path)) co_return std::unexpected(*cut);
+  if (!result->succeeded()) co_return std::unexpected(file_error(what, path, *result));
+  co_return Result<void>();
+}
+
 async::Task<void> FilesAt::make_directories(std::vector<std::string> paths, async::Deadline deadline) const {
   if (paths.empty() || std::ranges::any_of(paths, &std::string::empty)) co_return refuse_path();
-  const auto first = paths.front();
+  auto first = paths.front();
   std::vector<std::string> arguments{"-p", "-m", "700", "--"};
   std::ranges::move(paths, std::back_inserter(arguments));
-  auto result = co_await transport_.run(command("/usr/bin/mkdir", std::move(arguments)), deadline);
+  co_return co_await change(command("/usr/bin/mkdir", std::move(arguments)), "make the folder", std::move(first), deadline);
+}
+
+async::Task<void> FilesAt::write_at(std::string path, std::uint64_t offset, std::string bytes, bool last,
+                                    async::Deadline deadline) const {
+  if (path.empty()) co_return refuse_path();
+  std::vector<std::string> arguments{"of=" + path, "oflag=seek_bytes,nofollow",      "iflag=fullblock",
+                                     "bs=65536",   "seek=" + std::to_string(offset), "status=none"};
+  // Without notrunc dd cuts the file, at `seek` or (9.1: within its first block) at 0.
+  if (offset > 0) arguments.emplace_back("conv=notrunc");
+  if (last) arguments.emplace_back("conv=fsync");
+  auto write = command("/usr/bin/dd", std::move(arguments));
+  write.input = std::move(bytes);
+  co_return co_await change(std::move(write), "write", std::move(path), deadline);
+}
+
+async::Task<std::string> FilesAt::sha256(std::string path, async::Deadline deadline) const {
+  if (path.empty()) co_return refuse_path();
+  const auto result = co_await ask(command("/usr/bin/sha256sum", {"--zero", "--", path}), deadline);
   if (!result) co_return std::unexpected(result.error());
-  if (auto cut = change_cut(*result, "make the folder", first)) co_return std::unexpected(*cut);
-  if (!result->succeeded()) co_return std::unexpected(file_error("make the folder", first, *result));
-  co_return Result<void>();
+  if (!result->succeeded()) co_return std::unexpected(file_error("read", path, *result));
+  auto digest = result->out.substr(0, 64);
+  if (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos)
+    co_return fail(ErrorKind::internal, "FILE_ERROR", "cannot read the digest of " + path, result->out.substr(0, 1024));
+  co_return digest;
+}
+
+async::Task<void> FilesAt::rename(std::string from, std::string to, async::Deadline deadline) const {
+  if (from.empty() || to.empty()) co_return refuse_path();
+  auto rename = command("/usr/bin/mv", {"-f", "-T", "--", from, to});
+  co_return co_await change(std::move(rename), "rename", std::move(from), deadline);
 }
 
 async::Task<LinkOutcome> FilesAt::make_link(std::string target, std::string path, async::Deadline deadline) const {

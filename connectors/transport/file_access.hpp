@@ -50,11 +50,23 @@ class FilesAt {
   async::Task<std::optional<std::string>> read_range(std::string path, std::uint64_t offset, std::size_t count,
                                                      async::Deadline deadline) const;
 
+  /// These bytes from `offset` on, in a file that is made if need be (by the umask). At 0 what it held before is gone. With
+  /// `last` all of it is on the disk.
+  async::Task<void> write_at(std::string path, std::uint64_t offset, std::string bytes, bool last,
+                             async::Deadline deadline) const;
+
+  /// The SHA-256 of a file, hex.
+  async::Task<std::string> sha256(std::string path, async::Deadline deadline) const;
+
+  /// Over whatever file is at `to`.
+  async::Task<void> rename(std::string from, std::string to, async::Deadline deadline) const;
+
   /// What is at each of these paths, none for what is not there. One command for some hundred paths.
   async::Task<std::map<std::string, Seen>> look(std::vector<std::string> paths, async::Deadline deadline) const;
 
  private:
   async::Task<CommandResult> ask(Command question, async::Deadline deadline) const;
+  async::Task<void> change(Command change, std::string what, std::string path, async::Deadline deadline) const;
   [[nodiscard]] Command command(std::string program, std::vector<std::string> arguments) const;
 
   Transport& transport_;

@@ -47,20 +47,30 @@ if ! hansa_error=$(LC_ALL=C command -p ln -snT "$hansa_holder" "$hansa_fence" 2>
   esac
 fi
 hansa_jobs=$hansa_work_dir/jobs/$hansa_tag
+hansa_name=script
 hansa_undelivered() {
-  command -p rm -f "$hansa_jobs/script.$$"
+  command -p rm -f "$hansa_jobs/$hansa_name.$$"
   hansa_refuse 116 DELIVERY_FAILED "$1, nothing was run"
 }
 command -p mkdir -p "$hansa_jobs" && cd "$hansa_jobs" || hansa_undelivered "cannot enter $hansa_jobs"
-{ hansa_script | command -p base64 -d >"script.$$" && [[ ${PIPESTATUS[0]} == 0 ]] &&
-  [[ $(command -p wc -c <"script.$$") == "$hansa_script_bytes" ]] &&
-  command -p chmod 700 "script.$$" && command -p mv -fT "script.$$" script; } || hansa_undelivered "cannot write the script in $hansa_jobs"
+if [[ -n $hansa_code ]]; then
+  hansa_name=.hansa-script
+  if [[ ! -e $hansa_name ]]; then  # it comes last: a start that finds it has what an earlier one has made of the code
+    hansa_archive=$hansa_work_dir/code/$hansa_code.tar
+    hansa_sum=$(command -p sha256sum <"$hansa_archive") && [[ ${hansa_sum%% *} == "$hansa_code" ]] ||
+      hansa_undelivered "its code is not, or not whole, in $hansa_archive"
+    (umask "$hansa_umask" && LC_ALL=C command -p tar -x -m -o -f "$hansa_archive") || hansa_undelivered "cannot unpack its code in $hansa_jobs"
+  fi
+fi
+{ hansa_script | command -p base64 -d >"$hansa_name.$$" && [[ ${PIPESTATUS[0]} == 0 ]] &&
+  [[ $(command -p wc -c <"$hansa_name.$$") == "$hansa_script_bytes" ]] &&
+  command -p chmod 700 "$hansa_name.$$" && command -p mv -fT "$hansa_name.$$" "$hansa_name"; } || hansa_undelivered "cannot write the script in $hansa_jobs"
 mapfile -d '' -t hansa_argument_list < <(hansa_arguments | command -p base64 -d)
 mapfile -d '' -t hansa_environment_list < <(hansa_environment | command -p base64 -d)
 [[ ${#hansa_argument_list[@]} == "$hansa_argument_count" && ${#hansa_environment_list[@]} == "$hansa_environment_count" ]] ||
   hansa_undelivered "cannot read the arguments"
-hansa_program=$PWD/script
-[[ $hansa_program != *=* ]] || hansa_program=./script  # env(1) would take it for a variable
+hansa_program=$PWD/$hansa_name
+[[ $hansa_program != *=* ]] || hansa_program=./$hansa_name  # env(1) would take it for a variable
 umask "$hansa_umask"
 exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_environment_list[@]}" HANSA_SITE_JOB_ID="$hansa_job" HANSA_RUN="$hansa_run" \
   "$hansa_program" "${hansa_argument_list[@]}"
@@ -86,6 +96,8 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
   std::vector<Fault> faults;
   if (!is_name(spec.tag.str())) faults.push_back({"tag", "letters, digits, '-' and '_' only"});
   if (!is_safe_work_dir(spec.work_dir)) faults.push_back({"work_dir", "letters, digits and ._/@+,- only, without \"..\""});
+  if (!spec.code.empty() && (spec.code.size() != 64 || spec.code.find_first_not_of("0123456789abcdef") != std::string::npos))
+    faults.push_back({"code", "64 hex digits only"});
   const auto check_variable = [&](const std::string& name) {
     if (!is_variable(name)) faults.push_back({name, "is not the name of a variable"});
   };
@@ -151,6 +163,7 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   };
   assign("hansa_tag", spec.tag.str());
   assign("hansa_work_dir", spec.work_dir);
+  assign("hansa_code", spec.code);
   assign("hansa_may_requeue", spec.may_requeue ? "yes" : "no");
   assign("hansa_job_variable", spec.job_id_variable);
   assign("hansa_run_variable", spec.run_variable);
@@ -186,10 +199,12 @@ std::string output_path(const Tag& tag, bool standard_error) {
   return "output/" + tag.str() + (standard_error ? ".err" : ".out");
 }
 
+std::string code_path(std::string_view digest) { return "code/" + std::string(digest) + ".tar"; }
+
 std::string job_folder(const Tag& tag) { return "jobs/" + tag.str(); }
 
 const std::vector<std::string>& work_folders() {
-  static const std::vector<std::string> folders{"fence", "refused", "jobs", "output"};
+  static const std::vector<std::string> folders{"fence", "refused", "jobs", "output", "code"};
   return folders;
 }
 
@@ -206,7 +221,8 @@ Refusal read_refusal(std::string_view note) {
   if (code == "SITE_REQUEUED")
     return {"SITE_REQUEUED", "the site started it again, which the job did not ask for: the second start ran nothing"};
   if (code == "DELIVERY_FAILED")
-    return {"DELIVERY_FAILED", "its payload did not run: its script could not be written in the account's work_dir"};
+    return {"DELIVERY_FAILED",
+            "its payload did not run: its script, or its code, could not be written in the account's work_dir"};
   return {"FENCE_FAILED", "its payload did not run: the fence could not be taken in the account's work_dir"};
 }
 

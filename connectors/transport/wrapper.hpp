@@ -9,7 +9,10 @@
 //                                               its holder; <start> is a word that no other start has
 //   refused/<tag>.<task>.<job id>.<run>      -> a start that ran nothing: DUPLICATE:<holder> | SITE_REQUEUED:<holder> |
 //                                               FENCE_FAILED | DELIVERY_FAILED
-//   jobs/<tag>/script                           the payload, byte for byte; the folder is its working directory
+//   jobs/<tag>/script                           the payload, byte for byte; the folder is its working directory (.hansa-script
+//                                               if the job has code: that is unpacked beside it first, once)
+//   code/<digest>.tar                           code (broker/domain/code_archive.hpp), put there before the submission; looked at
+//                                               again before it is unpacked
 //   output/<tag>.out, .err                      written by the scheduler
 //
 // A start that runs nothing ends with one of the exit codes below. A payload may end with the same: only `refused/` tells.
@@ -29,7 +32,7 @@ namespace hansa::connectors::transport {
 inline constexpr int kExitDuplicate = 113;  // the fence is held by another job, or sealed
 inline constexpr int kExitSiteRequeued = 114;  // held by an earlier start of this job, which did not ask for requeues
 inline constexpr int kExitFenceFailed = 115;  // the work_dir is missing, full or broken: nothing ran
-inline constexpr int kExitDeliveryFailed = 116;  // the fence is ours, but the payload could not be written
+inline constexpr int kExitDeliveryFailed = 116;  // the fence is ours, but the payload or its code could not be written
 
 /// Largest script that fits a job with its arguments and environment (which count too): Slurm takes 4 MiB
 /// (SchedulerParameters=max_script_size), and base 64 makes 4 bytes of 3.
@@ -52,6 +55,8 @@ struct WrapperSpec {
   std::vector<std::string> unset;
   /// Hansa's own, HANSA_...; they win over the user's.
   std::vector<std::pair<std::string, std::string>> exported;
+  /// SHA-256 of the job's code, 64 hex digits; "": it has none.
+  std::string code;
   /// The payload, opaque.
   std::string script;
   std::vector<std::string> arguments;
@@ -70,6 +75,7 @@ bool is_safe_work_dir(std::string_view path);
 std::string fence_path(const Tag& tag, std::int32_t task);
 std::string refusal_path(const Tag& tag, std::int32_t task, const SiteJobId& id, std::int32_t run);
 std::string output_path(const Tag& tag, bool standard_error);
+std::string code_path(std::string_view digest);
 /// The job's own working folder.
 std::string job_folder(const Tag& tag);
 /// Folders to make (0700) before the first submission.

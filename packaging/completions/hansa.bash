@@ -14,7 +14,7 @@ _hansa() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --output | --output-dir | -o | \
+      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --code | --output | --output-dir | -o | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
         --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules) ((i++)) ;;
       -*) ;;
@@ -32,7 +32,7 @@ _hansa() {
   fi
 
   case $prev in
-    -o | --output-dir) compopt -o dirnames; return ;;
+    -o | --output-dir | --code) compopt -o dirnames; return ;;
     --token-file | --ca-file | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
       [[ $command == "data changes" ]] && states="applied pending approved rejected"
@@ -62,7 +62,7 @@ _hansa() {
     policy) options="check test diff show" ;;
     config) options="check reference" ;;
     submit)
-      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --output --name --env --requeue --idempotency-key --dry-run --wait --json"
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --name --env --requeue --idempotency-key --dry-run --wait --json"
       ;;
     jobs) options="--state --since --project --limit --all --json" ;;
     wait) options="--timeout --json" ;;

@@ -23,7 +23,7 @@ BIN = Path(os.environ.get("HANSA_BIN", ROOT / "build/release/bin"))
 BROKER_USER = os.environ.get("HANSA_DEV_USER", "hansa-dev")
 TESTBED = ROOT / "tests/testbed/slurm_testbed"
 TERMINAL = {"succeeded", "failed", "timed_out", "cancelled", "lost", "rejected"}
-COREUTILS = ["mkdir", "ln", "readlink", "dd", "stat"]
+COREUTILS = ["mkdir", "ln", "readlink", "dd", "stat", "sha256sum", "mv"]
 SLURM = ["sbatch", "scancel", "scontrol", "squeue", "sacct"]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input and bad days on local sites: what hansad refuses, how it starts and stops, a disk that fills up, a client that dawdles."""
 
+import hashlib
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 from harness import BROKER_USER, Broker, need_root, run_with_broker, say, sites_answer, wait_for
 
@@ -170,6 +172,50 @@ def fetches_that_are_cut_go_on():
     problem(broker.call("GET", f"/v1/jobs/{job}/outputs/link"), 403, "OUTPUT_IS_LINK")
     problem(broker.call("GET", f"/v1/jobs/{job}/outputs/big", headers={"If-Match": '"1-1-1"'}), 412, "OUTPUT_CHANGED")
     problem(broker.call("GET", f"/v1/jobs/{job}/outputs/big", user="bob"), 404, "JOB_NOT_FOUND")
+
+
+def code_goes_along():
+    """hansa submit --code at a local site: working tree, symbolic links, past kill -9 of the broker between upload and submission; a stranger's is not there."""
+    tree = broker.folder / "tree"
+    (tree / "src").mkdir(parents=True)
+    (tree / "src/main.sh").write_text("#!/bin/sh\necho committed\n")
+    (tree / "src/main.sh").chmod(0o755)
+    (tree / "run").symlink_to("src/main.sh")
+    (tree / "data").write_bytes(os.urandom(3 << 20))
+    (tree / "script").write_text("a file of ours\n")
+    (tree / "ignored").write_text("not tracked\n")
+    for words in ("init -q", "add src run data script", "-c user.name=x -c user.email=x@y commit -q -m x"):
+        subprocess.run(["git", "-C", tree, *words.split()], check=True)
+    (tree / "src/main.sh").write_text("#!/bin/sh\necho changed since\n")
+    job_script = b"#!/bin/sh\n./run; cat script; sha256sum <data | cut -c 1-64; ls ignored 2>/dev/null; echo mine >>script\n"
+    want = f"changed since\na file of ours\n{hashlib.sha256((tree / 'data').read_bytes()).hexdigest()}\n".encode()
+
+    small = broker.hansa("submit", "--code", str(tree), "--site", "small", "-", stdin=job_script, check=0).stdout.decode().strip()
+    digest = broker.job(small)["code"]
+    archive = next((broker.state / "code").glob("*/*.tar"))
+    assert digest == "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest() == f"sha256:{archive.stem}", (digest, archive)
+    brought = archive.stat().st_ino
+    broker.kill()
+    broker.start()
+    jobs = [small] + [broker.hansa("submit", "--code", str(tree), "--site", site, "-", stdin=job_script, check=0).stdout.decode().strip() for site in ("big", "big", "small")]
+    over = broker.wait_over(jobs)
+    for job in jobs:
+        assert over[job]["state"] == "succeeded" and broker.output(job) == want, (over[job], broker.output(job), broker.output(job, "err"))
+    assert archive.stat().st_ino == brought and len(list((broker.state / "code").glob("*/*"))) == 1, "it came once"
+    for site in ("big", "small"):
+        assert len(list(Path(f"{broker.state}-{site}/code").iterdir())) == 1, site
+    assert digest.encode() in broker.hansa("show", jobs[0], check=0).stdout
+    problem(broker.call("GET", f"/v1/code/{digest}", user="bob"), 404, "CODE_NOT_HERE")
+    problem(broker.call("POST", "/v1/jobs", {"script": "#!/bin/sh\n", "code": digest}, user="bob"), 400, "CODE_NOT_HERE")
+    key = ["--idempotency-key", "code-1", "--code", str(tree), "-"]
+    again = {broker.hansa("submit", *key, stdin=job_script, check=0).stdout for _ in range(2)}
+    assert len(again) == 1
+    (tree / "src/main.sh").write_text("#!/bin/sh\necho other\n")
+    broker.hansa("submit", *key, stdin=job_script, check=8)
+    (tree / "out").symlink_to("/etc/passwd")
+    subprocess.run(["git", "-C", tree, "add", "out"], check=True)
+    refused = broker.hansa("submit", "--code", str(tree), "-", stdin=job_script, check=2)
+    assert b"absolute path" in refused.stderr, refused.stderr
 
 
 def metrics_are_what_prometheus_reads():
@@ -452,7 +498,7 @@ if __name__ == "__main__":
     need_root()
     broker = Broker("operations", local_config())
     run_with_broker(broker, [every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should,
-                             fetches_that_are_cut_go_on, metrics_are_what_prometheus_reads, datasets_need_two_people,
+                             fetches_that_are_cut_go_on, code_goes_along, metrics_are_what_prometheus_reads, datasets_need_two_people,
                              jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
                              what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing],
                     prepare=lambda: sites_answer(broker))

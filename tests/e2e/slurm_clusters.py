@@ -3,6 +3,7 @@
 
 import collections
 import os
+import pwd
 import random
 import shutil
 import subprocess
@@ -130,6 +131,37 @@ def odd_arguments_arrive_whole():
         checked += 1
     assert checked == 40, checked
     assert not os.path.exists("/tmp/hansa-canary")
+
+
+def code_goes_through_the_switch():
+    """Code of two people, 20 jobs at two clusters: as their accounts, once for each account and cluster, also past a broker that is killed between."""
+    tree = broker.folder / "tree"
+    (tree / "src").mkdir(parents=True)
+    (tree / "src/tool").write_text("#!/bin/bash\nwc -c <../payload\n")
+    (tree / "src/tool").chmod(0o755)
+    (tree / "payload").write_bytes(os.urandom(9 << 20))  # three pieces
+    for words in ("init -q", "add ."):
+        subprocess.run(["git", "-C", tree, *words.split()], check=True)
+    job_script = script("cd src && ./tool && id -un").encode()
+    ids = {}
+    for i in range(20):
+        user = "alice" if i % 2 else "bob"
+        done = broker.hansa("submit", "--project", "ai-lab", "--site", ("alpha", "beta")[i // 2 % 2], "--code", str(tree), "-", user=user, stdin=job_script, check=0)
+        ids[done.stdout.decode().strip()] = user
+        if i == 9:
+            broker.kill()
+            broker.start()
+    done = broker.wait_over(ids)
+    for id, user in ids.items():
+        assert done[id]["state"] == "succeeded", done[id]
+        assert broker.output(id, user=user) == f"{9 << 20}\n{user}\n".encode(), broker.output(id, user=user)
+    digest = broker.job(next(iter(ids)), user=next(iter(ids.values())))["code"].removeprefix("sha256:")
+    staged = sum("started" in line and "/usr/bin/sha256sum" in line for line in switch.log.read_text().splitlines())
+    assert 2 <= staged <= 6, staged  # two accounts; clusters that share their homes may bring it at the same time, and a kill may cut one
+    for user in ("alice", "bob"):
+        files = list((Path(pwd.getpwnam(user).pw_dir) / ".hansa/code").glob(f"{digest}*"))
+        assert [f.name for f in files] == [f"{digest}.tar"] and files[0].owner() == user and files[0].stat().st_mode & 0o77 == 0, files
+    say(f"  20 jobs, brought {staged} times")
 
 
 def usage_equals_sacct():
@@ -292,7 +324,7 @@ if __name__ == "__main__":
     switch.start()
     broker = Broker("slurm", broker_config(switch, [slurm_site(c, COUNTRIES[c]) for c in CLUSTERS],
                                            engine="visibility_window_ms = 20000\nsecond_look_after_ms = 5000\n"))
-    run_with_broker(broker, [mixed_run_with_kills, shares_follow_the_capacity, odd_arguments_arrive_whole, usage_equals_sacct, estimates_are_published,
+    run_with_broker(broker, [mixed_run_with_kills, shares_follow_the_capacity, odd_arguments_arrive_whole, code_goes_through_the_switch, usage_equals_sacct, estimates_are_published,
                              explain_placed_and_held,
                              dead_controller_leaves_the_others_alone, given_up_site_returns, controller_that_forgot_a_start],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])

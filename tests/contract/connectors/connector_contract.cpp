@@ -2,7 +2,9 @@
 #include "tests/contract/connectors/connector_contract.hpp"
 
 #include "broker/async/real_scheduler.hpp"
+#include "broker/core/digest.hpp"
 #include "broker/core/encoding.hpp"
+#include "broker/domain/code_archive.hpp"
 
 #include <catch2/catch.hpp>
 #include <unistd.h>
@@ -635,6 +637,43 @@ TEST_CASE("connector: script, arguments and environment arrive byte for byte", "
   for (const auto& argument : request.payload.arguments) expected += to_base64(argument) + '\n';
   expected += to_base64(request.payload.environment[0].second) + "\n\n1\n";
   CHECK(bench.output(job) == expected);
+}
+
+TEST_CASE("connector: code is in the working folder before the script starts, and is brought once", "[contract]") {
+  Bench bench;
+  if (!bench.site().executes()) return;
+  const std::string text = "#!/bin/sh\nwc -c <data/large | tr -d ' '\n";
+  std::string large(5'000'000, '\0');
+  for (std::size_t i = 0; i < large.size(); i += 4'093) large[i] = static_cast<char>(i % 251);
+  const auto archive =
+      domain::code_header({.path = "count", .kind = domain::CodeEntry::Kind::program, .size = text.size()}) + text +
+      domain::code_padding(text.size()) + domain::code_header({.path = "data/large", .size = large.size()}) + large +
+      domain::code_padding(large.size()) +
+      domain::code_header({.path = "data/up", .kind = domain::CodeEntry::Kind::link, .size = 0, .target = "../count"}) +
+      domain::code_end();
+  std::size_t read = 0;
+  const auto submit = [&](std::string script) {
+    auto request = bench.request(Behaviour{});
+    request.payload.script = std::move(script);
+    request.code = {.id = domain::code_id_of(sha256_hex(archive)),
+                    .size = archive.size(),
+                    .read = [&](std::uint64_t offset, std::size_t limit) -> Task<std::string> {
+                      read += 1;
+                      co_return archive.substr(offset, limit);
+                    }};
+    return bench.submit(request);
+  };
+  const auto first = submit("#!/bin/sh\n./data/up\nsha256sum <data/large | cut -c 1-64\n");
+  const auto ended = bench.wait_for_phase(first, Phase::ended);
+  INFO(bench.output(first, ports::Stream::err));
+  CHECK(ended.outcome == Outcome::succeeded);
+  CHECK(bench.output(first) == "5000000\n" + sha256_hex(large) + "\n");
+  CHECK(read > 1);
+  const auto pieces = read;
+  const auto second = submit("#!/bin/sh\n./count\n");
+  CHECK(bench.wait_for_phase(second, Phase::ended).outcome == Outcome::succeeded);
+  CHECK(bench.output(second) == "5000000\n");
+  CHECK(read == pieces);
 }
 
 TEST_CASE("connector: a script of 2.5 MiB arrives", "[contract]") {

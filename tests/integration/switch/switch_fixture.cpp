@@ -103,7 +103,7 @@ void SwitchFixture::configure(const std::string& more_lines, const std::vector<s
   write_file("switch.toml",
              "callers = " + Json(callers).dump() + "\nprograms = [\"" + path("probe") +
                  "\", \"/usr/bin/true\", \"/usr/bin/grep\", \"/usr/bin/mkdir\", \"/usr/bin/ln\", \"/usr/bin/readlink\", "
-                 "\"/usr/bin/dd\", \"/usr/bin/stat\"]\n" +
+                 "\"/usr/bin/dd\", \"/usr/bin/stat\", \"/usr/bin/sha256sum\", \"/usr/bin/mv\"]\n" +
                  more_lines,
              0644);
 }

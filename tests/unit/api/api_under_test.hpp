@@ -7,10 +7,12 @@
 #include "broker/api/api.hpp"
 #include "broker/engine/engine.hpp"
 #include "broker/identity/account_directory.hpp"
+#include "broker/store/code_folder.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "connectors/model/model_connector.hpp"
 #include "simulation/seeded_random.hpp"
 #include "simulation/virtual_scheduler.hpp"
+#include "tests/unit/transport/temporary_folder.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <catch2/catch.hpp>
@@ -72,7 +74,8 @@ class ApiUnderTest {
                                                                      .accounts = accounts_,
                                                                      .log = log_,
                                                                      .datasets = store_.get(),
-                                                                     .estimates = store_.get()},
+                                                                     .estimates = store_.get(),
+                                                                     .code = &code_},
                                                engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
@@ -154,6 +157,8 @@ class ApiUnderTest {
     return told.body["id"];
   }
 
+  [[nodiscard]] std::filesystem::path code_files() const { return folder_.path / "code"; }
+
   void regulate(engine::Regulations regulations) { engine_->regulate(std::move(regulations)); }
 
   simulation::VirtualScheduler time;
@@ -176,6 +181,9 @@ class ApiUnderTest {
       [](const std::filesystem::path&) { return identity::AccountMap{}; },
       [](const SiteId&, const Error&) {}};
   std::unique_ptr<store::SqliteStore> store_;
+  tests::TemporaryFolder folder_;
+  store::CodeFolder code_{{.folder = folder_.path / "code", .most_bytes = 10'000, .quota_bytes = 30'000, .inline_mode = true},
+                          time};
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::Catalogue> catalogue_;
   std::unique_ptr<identity::TokenAuthority> tokens_;

@@ -375,7 +375,7 @@ TEST_CASE("the documented fields of a job request are those that are read") {
       {"requeue", true},
       {"datasets", {"imagenet-1k"}},
       {"labels", {"personal"}},
-      {"code", ""},
+      {"code", "sha256:" + std::string(64, 'a')},
       {"outputs", {{"model.pt", "results/model.pt"}}},
       {"secrets", Json::array()},
       {"array", ""},

@@ -89,6 +89,18 @@ TEST_CASE("a submission that the rules deny is a problem that says what would be
   CHECK(broker.call("alice", "GET", "/v1/jobs").body["jobs"].empty());
 }
 
+TEST_CASE("code that the rules deny is not kept") {
+  ApiUnderTest broker;
+  broker.regulate(regulations("health"));
+  const auto path = "/v1/code/sha256:" + std::string(64, 'a');
+  const auto told = broker.call("alice", "PUT", path + "?size=9000", "the first piece");
+  CHECK(told.status == 403);
+  CHECK(told.code() == "RULES_DENY");
+  CHECK_FALSE(std::filesystem::exists(broker.code_files()));
+  broker.regulate(regulations("internal"));
+  CHECK(broker.call("alice", "PUT", path + "?size=9000", "the first piece").body["received_bytes"] == 15);
+}
+
 TEST_CASE("an explanation has the rules of each verdict") {
   ApiUnderTest broker;
   broker.regulate(regulations("internal"));

@@ -40,7 +40,7 @@ struct Case {
 const Case kCases[] = {
     // The root
     {After::site, "[brokr]\n", 9, "brokr",
-     "is no key here (did you mean \"broker\"?); allowed: accelerator, api, broker, engine, link, mover, person, placement, project, rules, "
+     "is no key here (did you mean \"broker\"?); allowed: accelerator, api, broker, code, engine, link, mover, person, placement, project, rules, "
      "site, store"},
     {After::site, "[[sites]]\nid = \"b\"\n", 9, "sites", "(did you mean \"site\"?)"},
     {After::site, "[\"\"]\n", 9, "\"\"", "is no key here"},

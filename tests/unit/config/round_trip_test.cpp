@@ -161,6 +161,7 @@ BrokerConfig random_config() {
     config.sites.push_back(std::move(site));
   }
   config.mover = random_section<MoverConfig>();
+  config.code = random_section<CodeConfig>();
   for (const auto& to : config.sites) {
     if (std::ranges::none_of(to.roots, &RootConfig::staging)) continue;
     for (const auto& from : config.sites) {
@@ -253,6 +254,7 @@ TEST_CASE("every record is whole and its example is allowed") {
   check_records<LinkConfig>();
   check_records<AcceleratorConfig>();
   check_records<MoverConfig>();
+  check_records<CodeConfig>();
   check_records<ModelConfig>();
   check_records<ProjectConfig>();
   check_records<PlaceFacts>();

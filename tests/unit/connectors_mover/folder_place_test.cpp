@@ -3,8 +3,8 @@
 #include "connectors/mover/folder_place.hpp"
 
 #include "broker/core/digest.hpp"
+#include "broker/core/sha256_stream.hpp"
 #include "broker/domain/manifest.hpp"
-#include "connectors/mover/sha256_stream.hpp"
 #include "tests/unit/transport/temporary_folder.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connector against a site that is played: every command is seen, every answer chosen.
 #include "broker/async/real_scheduler.hpp"
+#include "broker/core/digest.hpp"
 #include "connectors/slurm/slurm_connector.hpp"
 #include "connectors/transport/wrapper.hpp"
 #include "tests/unit/connectors_slurm/captures.hpp"
@@ -162,7 +163,8 @@ TEST_CASE("submit: the work_dir is made once, sbatch runs as the account and end
   REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon()))->site_job_id.str() == "12");
   CHECK(bench.site.count("mkdir") == 1);
   CHECK(bench.site.last("mkdir").arguments == std::vector<std::string>{"-p", "-m", "700", "--", ".hansa", ".hansa/fence",
-                                                                       ".hansa/refused", ".hansa/jobs", ".hansa/output"});
+                                                                       ".hansa/refused", ".hansa/jobs", ".hansa/output",
+                                                                       ".hansa/code"});
   REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).has_value());
   CHECK(bench.site.count("mkdir") == 1);
   CHECK(bench.site.count("sbatch") == 2);
@@ -202,6 +204,95 @@ TEST_CASE("submit: only what surely did not leave is anything but unknown") {
             .error()
             .kind != ErrorKind::unknown_outcome);
   CHECK(bench.site.count("sbatch") == sent);
+}
+
+TEST_CASE("submit: code is brought once, checked before it has its name, and gone on with after a cut") {
+  Bench bench;
+  std::string content(9'500'000, 'c');
+  for (std::size_t i = 0; i < content.size(); i += 1'000) content[i] = static_cast<char>('a' + i / 1'000 % 26);
+  const auto digest = sha256_hex(content);
+  const auto whole = ".hansa/code/" + digest + ".tar", part = whole + ".s.part";
+  std::map<std::string, std::string> files;
+  std::size_t cut_after = 99, read = 0;
+  bench.site.players["sbatch"] = [](const Command&) { return answer("12\n"); };
+  bench.site.players["stat"] = [&](const Command&) {
+    std::string out;
+    for (const auto& [path, bytes] : files)
+      out += "81a4 " + std::to_string(bytes.size()) + " 7 1.5 " + path + std::string(1, '\0');
+    return files.size() == 2 ? answer(out) : answer(out, 1, "/usr/bin/stat: cannot statx 'x': No such file or directory\n");
+  };
+  bench.site.players["dd"] = [&](const Command& command) -> Result<CommandResult> {
+    if (cut_after-- == 0) return fail(ErrorKind::unknown_outcome, "X", "broke");
+    CHECK(has_argument(command, "of=" + part));
+    CHECK(command.account.str() == "alice");
+    CHECK(command.input.size() <= (std::size_t{4} << 20));
+    for (const auto& argument : command.arguments) {
+      if (!argument.starts_with("seek=")) continue;
+      const auto seek = std::stoul(argument.substr(5));
+      CHECK(has_argument(command, "conv=notrunc") == (seek > 0));
+      if (seek == 0) files[part].clear();
+      files[part].resize(std::max(files[part].size(), seek));
+      files[part].replace(seek, command.input.size(), command.input);
+    }
+    return answer("");
+  };
+  bench.site.players["sha256sum"] = [&](const Command& command) {
+    CHECK(command.arguments.back() == part);
+    return answer(sha256_hex(files[part]) + "  " + part + std::string(1, '\0'));
+  };
+  bench.site.players["mv"] = [&](const Command& command) {
+    CHECK(command.arguments == std::vector<std::string>{"-f", "-T", "--", part, whole});
+    files[whole] = std::move(files[part]);
+    files.erase(part);
+    return answer("");
+  };
+  const auto submit = [&] {
+    auto request = Bench::request();
+    request.code = {.id = CodeId("sha256:" + digest),
+                    .size = content.size(),
+                    .read = [&](std::uint64_t offset, std::size_t limit) -> ports::Task<std::string> {
+                      ++read;
+                      co_return content.substr(offset, limit);
+                    }};
+    return bench.ask(bench.connector->submit(std::move(request), bench.soon()));
+  };
+  SECTION("whole, and then it is there") {
+    REQUIRE(submit());
+    CHECK(files == std::map<std::string, std::string>{{whole, content}});
+    CHECK(bench.site.count("dd") == 3);
+    CHECK(has_argument(bench.site.last("dd"), "conv=fsync"));
+    CHECK(bench.site.last("sbatch").input.contains("hansa_code='" + digest + "'"));
+    REQUIRE(submit());
+    CHECK(bench.site.count("dd") == 3);
+    CHECK(read == 3);
+  }
+  SECTION("a cut: nothing of the job has left, and the next one goes on") {
+    cut_after = 2;
+    const auto cut = submit();
+    CHECK(cut.error().kind == ErrorKind::unavailable);
+    CHECK(cut.error().code == "CODE_NOT_STAGED");
+    CHECK(bench.site.count("sbatch") == 0);
+    cut_after = 99;
+    REQUIRE(submit());
+    CHECK(files[whole] == content);
+    CHECK(read == 3 + 2);  // the third piece twice; what came last before the cut may be torn
+  }
+  SECTION("what is begun and wrong begins anew, once") {
+    files[part] = std::string(content.size(), 'x');
+    REQUIRE(submit());
+    CHECK(files[whole] == content);
+    files.clear();
+    bench.site.players["sha256sum"] = [&](const Command&) { return answer(std::string(64, '0') + "  x" + std::string(1, '\0')); };
+    CHECK(submit().error().code == "CODE_NOT_STAGED");
+    CHECK(bench.site.count("mv") == 1);
+  }
+  SECTION("a full disk says so") {
+    bench.site.players["dd"] = [&](const Command&) {
+      return answer("", 1, "/usr/bin/dd: error writing 'x': Disk quota exceeded\n");
+    };
+    CHECK(submit().error().kind == ErrorKind::storage_full);
+    CHECK(bench.site.count("sbatch") == 0);
+  }
 }
 
 TEST_CASE("status: the queue first, the history only for what it has forgotten") {

@@ -2,6 +2,9 @@
 // The wrapper is executed by a real bash, under a pretended Slurm.
 #include "connectors/transport/wrapper.hpp"
 
+#include "broker/core/digest.hpp"
+#include "broker/domain/code_archive.hpp"
+
 #include <catch2/catch.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -183,6 +186,51 @@ TEST_CASE("wrapper: a payload that cannot be written says so, and has not run") 
   CHECK(home.run("7") == kExitDeliveryFailed);
   CHECK(home.out().empty());
   CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)) == "DELIVERY_FAILED");
+}
+
+TEST_CASE("wrapper: code is unpacked beside the script before it starts, once") {
+  Home home;
+  const std::string text = "#!/bin/sh\necho tool\n", long_name(120, 'n');
+  const auto archive =
+      domain::code_header({.path = "bin/tool", .kind = domain::CodeEntry::Kind::program, .size = text.size()}) + text +
+      domain::code_padding(text.size()) +
+      domain::code_header({.path = "link", .kind = domain::CodeEntry::Kind::link, .size = 0, .target = "bin/tool"}) +
+      domain::code_header({.path = long_name, .size = 2}) + "x\n" + domain::code_padding(2) +
+      domain::code_header({.path = "script", .size = 5}) + "mine\n" + domain::code_padding(5) + domain::code_end();
+  auto spec = spec_of("#!/bin/sh\nPATH=/usr/bin:/bin\n./link; cat script; cat nnn*; echo changed >script; basename \"$0\"\n");
+  spec.code = sha256_hex(archive);
+  spec.may_requeue = true;
+  home.write(spec);
+  const auto file = home.below("code") / (spec.code + ".tar");
+
+  SECTION("whole") {
+    std::ofstream(file, std::ios::binary) << archive;
+    CHECK(home.run("7", "0") == 0);
+    CHECK(home.out() == "tool\nmine\nx\n.hansa-script\n");
+    CHECK(home.err() == "");
+    const auto folder = home.below("jobs/hansa-T-1");
+    CHECK((fs::status(folder / "bin/tool").permissions() & fs::perms::owner_exec) != fs::perms::none);
+    CHECK(fs::last_write_time(folder / long_name) > fs::file_time_type::clock::now() - std::chrono::hours(1));
+    fs::remove(file);  // a requeue needs it no more, and finds what the first run left
+    CHECK(home.run("7", "1") == 0);
+    CHECK(home.out().ends_with("tool\nchanged\nx\n.hansa-script\n"));
+  }
+  SECTION("missing, cut or changed: nothing runs") {
+    const int how = GENERATE(0, 1, 2, 3);
+    auto bytes = archive;
+    if (how == 1) bytes.resize(bytes.size() - 512);
+    if (how == 2) bytes[520] = '!';
+    if (how == 3) bytes.clear();
+    if (how > 0) std::ofstream(file, std::ios::binary) << bytes;
+    CHECK(home.run("7") == kExitDeliveryFailed);
+    CHECK(home.out().empty());
+    CHECK_THAT(home.err(), Catch::Contains("its code is not, or not whole, in "));
+    CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)) == "DELIVERY_FAILED");
+  }
+  for (const auto& code : {std::string("x"), std::string(63, 'a'), std::string(63, 'a') + "'", "../" + std::string(61, 'a')}) {
+    spec.code = code;
+    CHECK(make_wrapper(spec).error().code == "PAYLOAD_NOT_DELIVERABLE");
+  }
 }
 
 TEST_CASE("wrapper: what a note says is told without the note's own words") {

@@ -145,6 +145,7 @@ JobSpec random_spec() {
   for (int i = *inRange(0, 3); i > 0; --i) spec.placement.sites.push_back(random_name<SiteId>());
   for (int i = *inRange(0, 3); i > 0; --i) spec.placement.countries.push_back(random_text());
   for (int i = *inRange(0, 3); i > 0; --i) spec.outputs.emplace(random_text(), random_text());
+  if (*arbitrary<bool>()) spec.code = CodeId(random_text());
   spec.requeue = *arbitrary<bool>();
   return spec;
 }

@@ -95,9 +95,10 @@ TEST_CASE("the stored text of a specification is what it was") {
       .datasets = {DatasetId("d2"), DatasetId("d1")},
       .labels = {Label("personal"), Label("health")},
       .outputs = {{"m \"x\"", "out/m"}, {"a", "a"}},
+      .code = CodeId("sha256:ab"),
       .requeue = true};
   const std::string text =
-      R"({"countries":["FI","EE"],"cpus_per_task":4,"datasets":["d2","d1"],"gpu_model":"a100","gpus_per_node":6,)"
+      R"({"code":"sha256:ab","countries":["FI","EE"],"cpus_per_task":4,"datasets":["d2","d1"],"gpu_model":"a100","gpus_per_node":6,)"
       R"("labels":["health","personal"],"memory_per_node_mib":5,"name":"a \"b\"","nodes":2,"outputs":{"a":"a","m \"x\"":"out/m"},"project":"p","requeue":true,)"
       R"("sites":["x","a"],"tasks":3,"time_limit_s":7})";
   CHECK(canonical_text(full) == text);

@@ -4,6 +4,7 @@
 #include "connectors/transport/file_access.hpp"
 
 #include "broker/async/real_scheduler.hpp"
+#include "broker/core/digest.hpp"
 #include "connectors/transport/direct_transport.hpp"
 #include "tests/unit/async/manual_scheduler.hpp"
 #include "tests/unit/transport/temporary_folder.hpp"
@@ -166,6 +167,26 @@ TEST_CASE("a range of a file is read byte for byte") {
   CHECK(bench.read(path, 0, 0).error().kind == ErrorKind::invalid_argument);
   std::ofstream(bench.folder / "empty") << "";
   CHECK(bench.read(bench.folder / "empty", 0, 10).value() == "");
+}
+
+TEST_CASE("a file is written piece by piece, has its digest read, and gets its name") {
+  Bench bench;
+  const auto ask = [&](auto task) { return async::run(bench.io, std::move(task)); };
+  const auto file = bench.folder / "a file";
+  REQUIRE(ask(bench.files.write_at(file, 0, "0123456789", false, kNever)));
+  REQUIRE(ask(bench.files.write_at(file, 4, std::string("x\0\xffy", 4), true, kNever)));
+  CHECK(ask(bench.files.read_range(file, 0, 100, kNever)).value() == std::string("0123x\0\xffy89", 10));
+  CHECK(ask(bench.files.sha256(file, kNever)) == sha256_hex(std::string("0123x\0\xffy89", 10)));
+  REQUIRE(ask(bench.files.write_at(file, 0, "", true, kNever)));
+  CHECK(ask(bench.files.sha256(file, kNever)) == sha256_hex(""));
+  fs::create_symlink("/etc/passwd", bench.folder / "link");
+  CHECK(ask(bench.files.write_at(bench.folder / "link", 0, "x", true, kNever)).error().kind == ErrorKind::permission_denied);
+  CHECK(ask(bench.files.write_at(bench.folder / "none/f", 0, "x", true, kNever)).error().kind == ErrorKind::not_found);
+  CHECK(ask(bench.files.sha256(bench.folder / "none", kNever)).error().kind == ErrorKind::not_found);
+  fs::create_directory(bench.folder / "folder");
+  REQUIRE(ask(bench.files.rename(file, bench.folder / "-n", kNever)));
+  CHECK_FALSE(ask(bench.files.rename(bench.folder / "-n", bench.folder / "folder", kNever)));  // not into it
+  CHECK(ask(bench.files.rename(file, bench.folder / "-n", kNever)).error().kind == ErrorKind::not_found);
 }
 
 TEST_CASE("links, folders and pipes in a file's place are refused, at once") {

@@ -161,7 +161,7 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {job_with({{"datasets", {"d1", "d1"}}}), "/datasets", "names d1 twice"},
       {job_with({{"datasets", std::vector<std::string>(101, "d")}}), "/datasets", "has more than 100 entries"},
       {job_with({{"labels", {"per sonal"}}}), "/labels", "\"per sonal\" is no label"},
-      {job_with({{"code", "git:x"}}), "/code", "does not carry code yet"},
+      {job_with({{"code", "git:x"}}), "/code", "64 hex digits"},
       // outputs
       {job_with({{"outputs", {"o"}}}), "/outputs", "must be an object of paths"},
       {outputs({{"", "x"}}), "/outputs/", "must be that of a file"},
@@ -307,10 +307,13 @@ TEST_CASE("every field of a job arrives") {
                                    {"time_limit_s", 60},
                                    {"placement", {{"sites", {"alpha", "beta"}}, {"countries", {"FI"}}}},
                                    {"outputs", {{"m\xC3\xB6 del=1", "a b/..c/\xC3\xB6"}, {"log", "log"}}},
+                                   {"code", "sha256:" + std::string(64, 'e')},
                                    {"requeue", true}});
   REQUIRE(read);
   const auto& [spec, payload] = *read;
   CHECK(spec.name == "\xC3\x84tna run");
+  CHECK(spec.code == CodeId("sha256:" + std::string(64, 'e')));
+  CHECK(to_json(*read)["code"] == spec.code.str());
   CHECK(spec.project.str() == "p-1");
   CHECK(spec.resources ==
         domain::Resources{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "connectors/mover/sha256_stream.hpp"
+#include "broker/core/sha256_stream.hpp"
 
 #include "broker/core/digest.hpp"
 #include "broker/core/encoding.hpp"
@@ -9,7 +9,7 @@
 #include <span>
 #include <stdexcept>
 
-namespace hansa::connectors::mover {
+namespace hansa {
 namespace {
 
 /// Out of memory, or an OpenSSL without SHA-256: nothing that a transfer could go on with.
@@ -37,4 +37,4 @@ std::string Sha256Stream::finish() {
   return to_hex(std::as_bytes(std::span(digest)));
 }
 
-}  // namespace hansa::connectors::mover
+}  // namespace hansa

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace hansa::connectors::mover {
+namespace hansa {
 
 class Sha256Stream {
  public:
@@ -22,4 +22,4 @@ class Sha256Stream {
   std::unique_ptr<void, Free> context_;  // EVP_MD_CTX
 };
 
-}  // namespace hansa::connectors::mover
+}  // namespace hansa
