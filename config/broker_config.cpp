@@ -188,6 +188,12 @@ void check_root(const Table& table, const RootConfig& root, Findings& findings) 
     else if (!root.host && there && table.find("host") == nullptr)
       findings.add(table.mark_of(name), table.path_of(name), "counts only with host: what is mounted is reached without it");
   }
+  if (root.remote && root.host)
+    findings.add(table.mark_of("remote"), table.path_of("remote"), "is another way than host: give one of the two");
+  if (root.remote && root.staging)
+    findings.add(
+        table.mark_of("staging"), table.path_of("staging"),
+        "is true of a root behind a remote, where nothing can be brought in one step: mount it, or give it an SSH server");
   constexpr std::array<std::string_view, 3> kOfStaging{"lifetime_s", "quota_mib", "quota_inodes"};
   for (const auto name : kOfStaging) {
     const bool is_default = name == kOfStaging[0] && root.lifetime == RootConfig{}.lifetime;  // as to_toml writes it
@@ -229,6 +235,16 @@ void check_link(const Table& table, const LinkConfig& link, const std::vector<Si
   if (from != nullptr && from == to) findings.add(table.mark_of("to"), table.path_of("to"), "is where it comes from");
   if (from != nullptr && from->roots.empty())
     findings.add(table.mark_of("from"), table.path_of("from"), "has no [[site.root]] that something could be taken from");
+  if (link.tool == MoveTool::plugin && !link.program)
+    findings.add(table.mark_of("tool"), table.path_of("tool"),
+                 "is \"plugin\", which needs " + table.path_of("program") + " as well");
+  if (link.tool != MoveTool::plugin && link.program)
+    findings.add(table.mark_of("program"), table.path_of("program"), "counts only with tool = \"plugin\"");
+  if (from != nullptr && link.tool != MoveTool::rclone &&
+      std::ranges::any_of(from->roots, [](const RootConfig& root) { return root.remote.has_value(); })) {
+    findings.add(table.mark_of("tool"), table.path_of("tool"),
+                 "cannot take from a root behind a remote; allowed here: \"rclone\"");
+  }
   if (to == nullptr) return;
   const auto staging = std::ranges::find(to->roots, true, &RootConfig::staging);
   if (staging == to->roots.end()) {
@@ -237,6 +253,19 @@ void check_link(const Table& table, const LinkConfig& link, const std::vector<Si
              std::ranges::any_of(from->roots, [](const RootConfig& root) { return root.host.has_value(); })) {
     findings.add(table.mark_of("tool"), table.path_of("tool"),
                  "is \"rsync\", which cannot copy between two ends behind SSH; allowed here: \"rclone\"");
+  }
+}
+
+/// What stands in [mover], which is read after the roots that need it.
+void check_remotes(const Table& root, const BrokerConfig& config, Findings& findings) {
+  Findings told_already(findings.file());
+  const auto sites = blocks_of(root, "site", kSiteId, told_already);
+  for (std::size_t s = 0; s < config.sites.size() && !config.mover.rclone_config; ++s) {
+    const auto roots = blocks_of(sites[s], "root", kRootName, told_already);
+    for (std::size_t r = 0; r < config.sites[s].roots.size(); ++r) {
+      if (config.sites[s].roots[r].remote)
+        findings.add(roots[r].mark_of("remote"), roots[r].path_of("remote"), "needs mover.rclone_config, which says what it is");
+    }
   }
 }
 
@@ -316,6 +345,7 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   check_unique_ids(sites, findings);
   read_table(root, "mover", {}, config.mover, findings);
   read_table(root, "code", {}, config.code, findings);
+  check_remotes(root, config, findings);
   read_links(root, config, findings);
   const auto accelerators = blocks_of(root, "accelerator", kSchedulerName, findings);
   for (const auto& table : accelerators) read_keys(table, {}, config.accelerators.emplace_back(), findings);

@@ -24,7 +24,7 @@ enum class RunAs {
   self,             // everything runs as the broker's own account
   by_switch,        // "switch": each person's jobs run as the person's account, through hansa-switch
 };
-enum class MoveTool { rclone, rsync };
+enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
 enum class AllocationRule { ignore, required };
 
@@ -194,7 +194,8 @@ struct ModelConfig {
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 
-/// A folder at a site that holds replicas, and how the movers' host reaches it: mounted, or by SSH if there is a host.
+/// A folder at a site that holds replicas, and how the movers' host reaches it: mounted, by SSH if there is a host, or by a
+/// remote of rclone's.
 struct RootConfig {
   std::string id;
   std::filesystem::path folder;  // as jobs see it
@@ -204,6 +205,7 @@ struct RootConfig {
   std::optional<LocalAccount> user;
   std::optional<std::filesystem::path> key_file;
   std::optional<std::filesystem::path> known_hosts;
+  std::optional<std::string> remote;
   Readers readers = Readers::group;
   bool staging = false;  // the one that copies are brought to
   Seconds lifetime{30 * 86'400};
@@ -219,6 +221,7 @@ struct LinkConfig {
   SiteId from;
   SiteId to;
   MoveTool tool = MoveTool::rclone;
+  std::optional<std::filesystem::path> program;  // of a plug-in
   std::int64_t expected_kib = 102'400;
   std::int64_t most_kib = 0;
   friend bool operator==(const LinkConfig&, const LinkConfig&) = default;
@@ -234,6 +237,7 @@ struct CodeConfig {
 
 struct MoverConfig {
   std::filesystem::path rclone = "/usr/bin/rclone";
+  std::optional<std::filesystem::path> rclone_config;
   std::filesystem::path rsync = "/usr/bin/rsync";
   friend bool operator==(const MoverConfig&, const MoverConfig&) = default;
 };

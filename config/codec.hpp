@@ -27,7 +27,7 @@ inline constexpr std::array<std::string_view, 3> kNames<Connector>{"local", "slu
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<RunAs>{"self", "switch"};
 template <>
-inline constexpr std::array<std::string_view, 2> kNames<MoveTool>{"rclone", "rsync"};
+inline constexpr std::array<std::string_view, 3> kNames<MoveTool>{"rclone", "rsync", "plugin"};
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<Readers>{"account", "group", "everyone"};
 template <>

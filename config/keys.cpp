@@ -634,6 +634,12 @@ std::span<const Key<RootConfig>> keys_of() {
                                      .doc = "The server's host keys, all types: no other is taken, and none is learnt.",
                                      .example = "\"/etc/hansa/alpha-known-hosts\"",
                                      .form = &kFile}),
+      key<&RootConfig::remote>(
+          {.name = "remote",
+           .doc = "A remote of rclone's (WebDAV, S3, ...) in `mover.rclone_config` that it lies behind, `mover_folder` being the "
+                  "path there: rclone takes datasets from it, and brings none.",
+           .example = "\"dcache\"",
+           .form = &kRootName}),
       key<&RootConfig::readers>({.name = "readers",
                                  .doc = "Who may read what is put there: the account, its group, or everyone. Behind SSH the "
                                         "server's umask says so.",
@@ -677,8 +683,12 @@ std::span<const Key<LinkConfig>> keys_of() {
                             .form = &kSiteId}),
       key<&LinkConfig::tool>({.name = "tool",
                               .doc = "What copies: rclone goes on with the next file after a cut, rsync within one, but not "
-                                     "between two ends behind SSH.",
+                                     "between two ends behind SSH; or a program of your own (docs/moving-data.md).",
                               .example = "\"rsync\""}),
+      key<&LinkConfig::program>({.name = "program",
+                                 .doc = "Of your own, with `tool = \"plugin\"`.",
+                                 .example = "\"/usr/local/lib/hansa/move-by-fts\"",
+                                 .form = &kAbsolutePath}),
       key<&LinkConfig::expected_kib>({.name = "expected_kib_per_second",
                                       .doc = "How fast it is believed to be until it has been measured.",
                                       .example = "102400",
@@ -719,6 +729,13 @@ std::span<const Key<MoverConfig>> keys_of() {
   static const Key<MoverConfig> kKeys[] = {
       key<&MoverConfig::rclone>(
           {.name = "rclone", .doc = "The program, 1.60 or later.", .example = "\"/usr/bin/rclone\"", .form = &kAbsolutePath}),
+      key<&MoverConfig::rclone_config>(
+          {.name = "rclone_config",
+           .doc = "Its configuration, with the remotes that roots name and what opens them: for the broker's "
+                  "account alone (0600).",
+           .example = "\"/etc/hansa/rclone.conf\"",
+           .form = &kAbsolutePath,
+           .otherwise = "none"}),
       key<&MoverConfig::rsync>(
           {.name = "rsync", .doc = "The program, 3.2 or later.", .example = "\"/usr/bin/rsync\"", .form = &kAbsolutePath}),
   };

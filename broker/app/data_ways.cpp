@@ -9,6 +9,7 @@ namespace {
 
 using connectors::mover::FolderRoot;
 using connectors::mover::MoverOptions;
+using connectors::mover::RemoteRoot;
 using connectors::mover::SftpRoot;
 using connectors::mover::Tool;
 
@@ -24,7 +25,10 @@ connectors::mover::Readers readers_of(config::Readers readers) {
   return connectors::mover::Readers::account;
 }
 
-connectors::mover::Root root_of(const config::RootConfig& root) {
+connectors::mover::Root root_of(const config::RootConfig& root, const config::MoverConfig& mover) {
+  if (root.remote)
+    return RemoteRoot{
+        .remote = *root.remote, .configuration = mover.rclone_config.value_or("").string(), .folder = root.reached().string()};
   if (!root.host) return FolderRoot{.folder = root.reached().string(), .readers = readers_of(root.readers)};
   return SftpRoot{.host = *root.host,
                   .port = static_cast<std::uint16_t>(root.port),
@@ -61,12 +65,24 @@ DataWays::DataWays(const config::BrokerConfig& config, async::Scheduler& schedul
   for (const auto& site : config.sites) {
     if (site.roots.empty()) continue;
     setup_.sites.emplace(site.id, site_data(site));
-    for (const auto& root : site.roots) options.roots.emplace(std::pair(site.id, domain::RootName(root.id)), root_of(root));
+    for (const auto& root : site.roots)
+      options.roots.emplace(std::pair(site.id, domain::RootName(root.id)), root_of(root, config.mover));
   }
   for (const auto& link : config.links) {
-    const bool rsync = link.tool == config::MoveTool::rsync;
-    options.tool = rsync ? Tool::rsync : Tool::rclone;
-    options.tool_program = (rsync ? config.mover.rsync : config.mover.rclone).string();
+    switch (link.tool) {
+      case config::MoveTool::rclone:
+        options.tool = Tool::rclone;
+        options.tool_program = config.mover.rclone.string();
+        break;
+      case config::MoveTool::rsync:
+        options.tool = Tool::rsync;
+        options.tool_program = config.mover.rsync.string();
+        break;
+      case config::MoveTool::plugin:
+        options.tool = Tool::plugin;
+        options.tool_program = link.program.value_or("").string();
+        break;
+    }
     options.most_per_second = {link.most_kib * kKib};
     movers_.push_back(std::make_unique<connectors::mover::CommandMover>(*transport_, options));
     setup_.links.emplace(std::pair(link.from, link.to),

@@ -71,7 +71,7 @@ class Move {
   Result<void> open_ends() {
     tell(TransferPhase::preparing);
     if (auto opened = open_destination(); !opened) return opened;
-    auto source = open_place(order_.from);
+    auto source = open_place(order_.from, order_.program);
     if (!source) return std::unexpected(std::move(source.error()));
     source_ = std::move(*source);
     return {};
@@ -80,7 +80,7 @@ class Move {
   /// Anew after each long step: a connection that nothing goes over is not kept by everybody.
   Result<void> open_destination() {
     destination_.reset();
-    auto destination = open_place(order_.to);
+    auto destination = open_place(order_.to, order_.program);
     if (!destination) return std::unexpected(std::move(destination.error()));
     destination_ = std::move(*destination);
     return {};
@@ -244,7 +244,7 @@ class Move {
         end.exit_status ? "exit status " + std::to_string(*end.exit_status) : "signal " + std::to_string(end.signal.value_or(0));
     auto detail = how + ": " + output.complaints();
     if (auto opened = open_destination(); !opened) return opened;
-    if (auto source = open_place(order_.from); !source) return std::unexpected(std::move(source.error()));
+    if (auto source = open_place(order_.from, order_.program); !source) return std::unexpected(std::move(source.error()));
     const auto space = destination_->free_space();
     if (!space) return std::unexpected(space.error());
     auto missing = content_.size;  // of what is there; a tool counts what it read, and has lost it again

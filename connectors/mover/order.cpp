@@ -4,9 +4,12 @@
 #include "broker/domain/json_fields.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace hansa::connectors::mover {
 namespace {
+
+constexpr std::array<std::string_view, 3> kTools{"rclone", "rsync", "plugin"};  // in Tool's order
 
 /// Goes into ssh_config, rclone's environment and rsync's "-e" word by word: no white space, quotes, '%', '$', '~' or control
 /// characters.
@@ -14,6 +17,10 @@ bool is_plain(std::string_view text) {
   return !text.empty() && text.front() != '-' && std::ranges::all_of(text, [](unsigned char c) {
     return c > ' ' && c < 0x7f && !std::string_view("\"'\\%$~#=,;*?!").contains(static_cast<char>(c));
   });
+}
+
+bool is_remote_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
 bool is_absolute(std::string_view text) { return text.starts_with('/') && !text.contains('\0') && !text.contains('\n'); }
@@ -24,6 +31,13 @@ void check_root(const Root& root, const std::string& where, std::vector<Fault>& 
   };
   if (const auto* folder = std::get_if<FolderRoot>(&root))
     return expect(is_absolute(folder->folder), "folder", "is not absolute");
+  if (const auto* remote = std::get_if<RemoteRoot>(&root)) {
+    expect(is_absolute(remote->folder), "folder", "is not absolute");
+    expect(is_absolute(remote->configuration), "configuration", "is not absolute");
+    expect(!remote->remote.empty() && std::ranges::all_of(remote->remote, is_remote_character), "remote",
+           "is no name of a remote: letters, digits, '_' and '-'");
+    return;
+  }
   const auto& sftp = std::get<SftpRoot>(root);
   expect(is_absolute(sftp.folder), "folder", "is not absolute");
   expect(is_plain(sftp.host), "host", "is no plain host name");
@@ -47,6 +61,8 @@ Json to_json(const Root& root) {
   if (const auto* folder = std::get_if<FolderRoot>(&root)) {
     return {{"folder", folder->folder}, {"readers", to_string(folder->readers)}};
   }
+  if (const auto* remote = std::get_if<RemoteRoot>(&root))
+    return {{"remote", remote->remote}, {"configuration", remote->configuration}, {"folder", remote->folder}};
   const auto& sftp = std::get<SftpRoot>(root);
   return {{"host", sftp.host},
           {"port", sftp.port},
@@ -71,6 +87,9 @@ Root root_from_json(const Json& json, domain::FieldReader& whole, const char* ke
                     .key_file = fields.text("key_file"),
                     .known_hosts = fields.text("known_hosts"),
                     .folder = fields.text("folder")};
+  } else if (at->contains("remote")) {
+    root = RemoteRoot{
+        .remote = fields.text("remote"), .configuration = fields.text("configuration"), .folder = fields.text("folder")};
   } else {
     const auto word = fields.text("readers");
     auto readers = Readers::account;
@@ -99,6 +118,10 @@ Result<void> check(const Order& order) {
   if (order.tool == Tool::rsync && both_remote) {
     faults.push_back({"tool", "rsync cannot move between two hosts that are both remote: mount one end, or use rclone"});
   }
+  if (std::holds_alternative<RemoteRoot>(order.to))
+    faults.push_back({"to/remote", "is behind a remote of rclone's, where nothing can be brought in one step"});
+  if (std::holds_alternative<RemoteRoot>(order.from) && order.tool != Tool::rclone)
+    faults.push_back({"from/remote", "is behind a remote of rclone's: let rclone take from it"});
   if (faults.empty()) return {};
   std::string message = "this transfer cannot be made";
   for (const auto& fault : faults) message += (&fault == &faults.front() ? ": " : "; ") + fault.where + " " + fault.message;
@@ -111,7 +134,7 @@ Json to_json(const Order& order) {
   return {{"transfer", domain::to_json(order.transfer)},
           {"from", to_json(order.from)},
           {"to", to_json(order.to)},
-          {"tool", order.tool == Tool::rclone ? "rclone" : "rsync"},
+          {"tool", kTools[static_cast<std::size_t>(order.tool)]},
           {"program", order.program},
           {"most_per_second", order.most_per_second.value}};
 }
@@ -123,12 +146,12 @@ Result<Order> order_from_json(std::string_view text) {
   if (!fields.ok() || !json->contains("transfer")) return fields.error("order");
   auto transfer = domain::transfer_from_json((*json)["transfer"]);
   if (!transfer) return std::unexpected(std::move(transfer.error()));
-  const auto tool = fields.text("tool");
-  if (tool != "rclone" && tool != "rsync") fields.miss("tool");
+  const auto tool = std::ranges::find(kTools, fields.text("tool"));
+  if (tool == kTools.end()) fields.miss("tool");
   Order order{.transfer = std::move(*transfer),
               .from = root_from_json(*json, fields, "from"),
               .to = root_from_json(*json, fields, "to"),
-              .tool = tool == "rsync" ? Tool::rsync : Tool::rclone,
+              .tool = static_cast<Tool>(tool - kTools.begin()),
               .program = fields.text("program"),
               .most_per_second = {fields.integer("most_per_second")}};
   if (order.most_per_second.value < 0) fields.miss("most_per_second");

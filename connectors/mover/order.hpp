@@ -10,7 +10,7 @@
 
 namespace hansa::connectors::mover {
 
-enum class Tool { rclone, rsync };
+enum class Tool { rclone, rsync, plugin };
 
 /// Who may read what is put beneath a root: the umask 077, 027 or 022 of the copy.
 enum class Readers { account, group, everyone };
@@ -34,20 +34,28 @@ struct SftpRoot {
   friend bool operator==(const SftpRoot&, const SftpRoot&) = default;
 };
 
-using Root = std::variant<FolderRoot, SftpRoot>;
+/// Behind a remote of rclone's (WebDAV, S3, whatever it knows): to take from, since nothing there becomes visible in one step.
+struct RemoteRoot {
+  std::string remote;                  // its name in `configuration`
+  std::string configuration;           // rclone's file, with what opens it: absolute, the account's own
+  std::string folder;                  // absolute: the path there
+  friend bool operator==(const RemoteRoot&, const RemoteRoot&) = default;
+};
+
+using Root = std::variant<FolderRoot, SftpRoot, RemoteRoot>;
 
 struct Order {
   domain::Transfer transfer;
   Root from;
   Root to;
   Tool tool = Tool::rclone;
-  std::string program;                 // absolute: rclone's or rsync's
+  std::string program;                 // absolute: rclone's, rsync's, or a plug-in
   domain::Bytes most_per_second{0};    // 0: as fast as it goes
   friend bool operator==(const Order&, const Order&) = default;
 };
 
 /// invalid_argument, all faults at once: a relative path, a name that ssh or a configuration would read otherwise than as a name,
-/// two remote ends for rsync, a destination in the mover's own folder.
+/// two remote ends for rsync, a remote for anything but rclone's source, a destination in the mover's own folder.
 Result<void> check(const Order& order);
 
 Json to_json(const Order& order);

@@ -4,6 +4,7 @@
 #include "broker/core/sha256_stream.hpp"
 #include "broker/domain/manifest.hpp"
 #include "connectors/mover/folder_place.hpp"
+#include "connectors/mover/remote_place.hpp"
 #include "connectors/mover/sftp_place.hpp"
 
 namespace hansa::connectors::mover {
@@ -34,8 +35,9 @@ std::unexpected<Error> stop(TransferEnd end, std::string message, std::string de
 
 std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
 
-Result<std::unique_ptr<Place>> open_place(const Root& root) {
+Result<std::unique_ptr<Place>> open_place(const Root& root, const std::string& rclone) {
   if (const auto* folder = std::get_if<FolderRoot>(&root)) return open_folder_place(*folder);
+  if (const auto* remote = std::get_if<RemoteRoot>(&root)) return open_remote_place(*remote, rclone);
   return open_sftp_place(std::get<SftpRoot>(root));
 }
 

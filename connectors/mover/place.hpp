@@ -73,7 +73,8 @@ class Place {
 /// A path below `folder`, "" being the root itself.
 std::string joined(const std::string& folder, const std::string& name);
 
-Result<std::unique_ptr<Place>> open_place(const Root& root);
+/// `rclone`: the program that looks at what lies behind a remote.
+Result<std::unique_ptr<Place>> open_place(const Root& root, const std::string& rclone = {});
 
 /// The dataset as it lies there, every byte read anew. `read` is told how much, piece by piece; false ends it (CANCELLED).
 Result<domain::Content> measure(Place& place, const std::string& path, const std::function<bool(domain::Bytes)>& read);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,14 +32,23 @@ Result<Pipe> make_pipe() {
   return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
+/// A file in memory, from its beginning.
+Result<Descriptor> input_of(const ToolCall& call) {
+  Descriptor file(::memfd_create("hansa-tool-input", MFD_CLOEXEC));
+  if (!file || ::write(file.get(), call.input.data(), call.input.size()) != static_cast<ssize_t>(call.input.size()) ||
+      ::lseek(file.get(), 0, SEEK_SET) != 0) {
+    return system_error(errno, "cannot start the tool");
+  }
+  return file;
+}
+
 /// In the child, which has one thread: anything may be called. Every descriptor is first lifted above those it must not
 /// overwrite.
-[[noreturn]] void become(const ToolCall& call, OpenEnds ends, int out, int err, pid_t parent) {
+[[noreturn]] void become(const ToolCall& call, OpenEnds ends, int in, int out, int err, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(kNotExecuted);
   ::setpgid(0, 0);
   ::signal(SIGPIPE, SIG_DFL);
-  const int in = ::open("/dev/null", O_RDONLY);
   const std::array wanted = {std::pair{in, 0},
                              std::pair{out, 1},
                              std::pair{err, 2},
@@ -87,9 +97,11 @@ Result<ToolEnd> run_tool(const ToolCall& call, OpenEnds ends, ToolOutput& output
   if (!out) return std::unexpected(std::move(out.error()));
   auto err = make_pipe();
   if (!err) return std::unexpected(std::move(err.error()));
+  const auto in = input_of(call);
+  if (!in) return std::unexpected(in.error());
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become(call, ends, out->write.get(), err->write.get(), parent);
+  if (pid == 0) become(call, ends, in->get(), out->write.get(), err->write.get(), parent);
   if (pid < 0) return system_error(errno, "cannot start the tool");
   ::setpgid(pid, pid);  // whoever of the two is first
   out->write = Descriptor();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/mover/tool.hpp"
 
+#include "broker/core/canonical_json.hpp"
 #include "broker/core/encoding.hpp"
+#include "connectors/mover/place.hpp"
 
 #include <algorithm>
 
@@ -15,6 +17,7 @@ std::string open_folder(int descriptor) { return "/proc/self/fd/" + std::to_stri
 /// rclone's remotes come from the environment: RCLONE_CONFIG_<NAME>_<KEY>. No shell is used at the other side, no key is learnt,
 /// and no link is followed.
 std::string rclone_end(const Root& root, const std::string& path, const std::string& name, int descriptor, ToolCall& call) {
+  if (const auto* remote = std::get_if<RemoteRoot>(&root)) return remote_path(*remote, path);
   const auto* sftp = std::get_if<SftpRoot>(&root);
   if (sftp == nullptr) return open_folder(descriptor);
   const std::pair<const char*, std::string> settings[] = {
@@ -27,10 +30,11 @@ std::string rclone_end(const Root& root, const std::string& path, const std::str
 }
 
 ToolCall rclone_call(const Order& order, const std::string& staging) {
+  const auto* remote = std::get_if<RemoteRoot>(&order.from);
   ToolCall call{.argv = {order.program,
                          "copy",
                          "--config",
-                         "",                    // nobody's: the environment has it all
+                         remote == nullptr ? "" : remote->configuration,  // nobody's: the environment has it all
                          "--create-empty-src-dirs",
                          "--ignore-checksum",               // every byte is read back and hashed afterwards
                          "--multi-thread-streams",
@@ -81,14 +85,46 @@ ToolCall rsync_call(const Order& order, const std::string& staging, const std::s
   return call;
 }
 
+Json plugin_end(const Root& root, const std::string& path, int descriptor) {
+  const auto* sftp = std::get_if<SftpRoot>(&root);
+  if (sftp == nullptr) return {{"folder", open_folder(descriptor)}};
+  return {{"folder", sftp->folder + "/" + path},
+          {"host", sftp->host},
+          {"port", sftp->port},
+          {"user", sftp->user},
+          {"key_file", sftp->key_file},
+          {"known_hosts", sftp->known_hosts}};
+}
+
+ToolCall plugin_call(const Order& order, const std::string& staging) {
+  const Json told{{"version", 1},
+                  {"from", plugin_end(order.from, order.transfer.from.path, kSourceDescriptor)},
+                  {"to", plugin_end(order.to, staging, kDestinationDescriptor)},
+                  {"files", order.transfer.content.files},
+                  {"bytes", order.transfer.content.size.value},
+                  {"most_bytes_per_second", order.most_per_second.value}};
+  return {.argv = {order.program},
+          .environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/nonexistent"}, {"LC_ALL", "C"}},
+          .input = canonical_json(told) + "\n"};
+}
+
 }  // namespace
 
 ToolCall call_of(const Order& order, const std::string& staging, const std::string& ssh_config) {
-  return order.tool == Tool::rclone ? rclone_call(order, staging) : rsync_call(order, staging, ssh_config);
+  switch (order.tool) {
+    case Tool::rclone: return rclone_call(order, staging);
+    case Tool::rsync: return rsync_call(order, staging, ssh_config);
+    case Tool::plugin: break;
+  }
+  return plugin_call(order, staging);
+}
+
+std::string remote_path(const RemoteRoot& root, const std::string& path) {
+  return root.remote + ":" + joined(root.folder.substr(std::min(root.folder.find_first_not_of('/'), root.folder.size())), path);
 }
 
 bool keeps_name(Tool tool, std::string_view path) {
-  if (tool == Tool::rsync) return true;
+  if (tool != Tool::rclone) return true;
   const bool controlled = std::ranges::any_of(path, [](unsigned char c) { return c < ' ' || c == 0x7f; });
   return !controlled && is_utf8(path) && !path.contains("\xe2\x90") && !path.contains("\xe2\x80\x9b");
 }

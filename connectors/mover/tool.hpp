@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// How rclone and rsync are called: argument vectors, an environment of exactly what is written here, no shell on this host.
+// How rclone, rsync and plug-ins are called: argument vectors, an environment of exactly what is written here, no shell on this
+// host. What a plug-in is told and tells is in docs/moving-data.md.
 
 #include "broker/core/clock.hpp"
 #include "connectors/mover/order.hpp"
@@ -23,6 +24,7 @@ inline constexpr int kLockDescriptor = 5;  // while any process of the tool live
 struct ToolCall {
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> environment;
+  std::string input = {};  // on its standard input
   friend bool operator==(const ToolCall&, const ToolCall&) = default;
 };
 
@@ -33,6 +35,9 @@ ToolCall call_of(const Order& order, const std::string& staging, const std::stri
 /// Whether a file of this name arrives under it. rsync moves bytes. rclone 1.60 thinks in UTF-8 and writes control characters as
 /// their pictures (U+2400 on), with U+201B before what is such a picture already, and what SFTP gets is that.
 bool keeps_name(Tool tool, std::string_view path);
+
+/// As rclone calls it.
+std::string remote_path(const RemoteRoot& root, const std::string& path);
 
 /// For rsync: the one host "replica".
 std::string ssh_config_of(const SftpRoot& root);

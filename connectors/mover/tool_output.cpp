@@ -58,8 +58,10 @@ void ToolOutput::take(Line& line, std::string_view bytes, bool is_error) {
         take_rclone(line.text);
       } else if (is_error) {
         complain(line.text);
-      } else {
+      } else if (tool_ == Tool::rsync) {
         take_rsync(line.text);
+      } else {
+        take_plugin(line.text);
       }
     }
     line = {};
@@ -103,6 +105,13 @@ void ToolOutput::take_rsync(std::string_view line) {
     files = number(count.substr(0, count.find(','))).value_or(0);
   }
   rise(*bytes, files);
+}
+
+/// {"bytes":1234,"files":5}: what it has copied so far. Anything else on its standard output is not heeded.
+void ToolOutput::take_plugin(std::string_view line) {
+  const auto json = Json::parse(line, nullptr, false);
+  if (!json.is_object()) return;
+  rise(integer(json, "bytes").value_or(0), integer(json, "files").value_or(0));
 }
 
 void ToolOutput::rise(std::int64_t bytes, std::int64_t files) {

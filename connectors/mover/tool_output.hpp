@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What rclone and rsync say while they copy, as it comes: their words count for the progress that is shown, never for what has
-// arrived. Any bytes may come. Pure.
+// What rclone, rsync and plug-ins say while they copy, as it comes: their words count for the progress that is shown, never for
+// what has arrived. Any bytes may come. Pure.
 
 #include "connectors/mover/order.hpp"
 
@@ -35,6 +35,7 @@ class ToolOutput {
   void take(Line& line, std::string_view bytes, bool is_error);
   void take_rclone(std::string_view line);
   void take_rsync(std::string_view line);
+  void take_plugin(std::string_view line);
   void rise(std::int64_t bytes, std::int64_t files);
   void complain(std::string_view line);
 

@@ -75,18 +75,22 @@ MoverBench::MoverBench(Ends ends, const fs::path& beneath) : ends_(ends) {
   folder_ = pattern;
   fs::create_directory(from());
   fs::create_directory(to());
-  if (ends != Ends::folders) server_ = &shared_server();
+  if (ends == Ends::to_ssh || ends == Ends::from_ssh) server_ = &shared_server();
+  if (ends == Ends::from_webdav) webdav_ = std::make_unique<WebdavServer>(folder_);
   const auto tool = tool_under_test();
   options_ = {.program = HANSA_MOVE_RUN,
               .spool = folder_ / "spool",
               .tool = tool,
-              .tool_program = tool == Tool::rclone ? "/usr/bin/rclone" : "/usr/bin/rsync",
+              .tool_program = tool == Tool::rclone  ? "/usr/bin/rclone"
+                              : tool == Tool::rsync ? "/usr/bin/rsync"
+                                                    : HANSA_SOURCE_DIR "/tests/contract/mover/copying_plugin.py",
               .roots = roots(),
               .person = Principal("broker:test")};
 }
 
 std::map<std::pair<SiteId, domain::RootName>, Root> MoverBench::roots() const {
   const auto root = [&](Ends remote, const fs::path& folder) {
+    if (ends_ == Ends::from_webdav && remote == Ends::from_ssh) return Root(webdav_->root("from"));
     return ends_ == remote ? Root(server_->root(folder)) : Root(FolderRoot{.folder = folder});
   };
   return {{{SiteId("alpha"), domain::RootName("data")}, root(Ends::from_ssh, from())},

@@ -7,6 +7,7 @@
 #include "connectors/mover/command_mover.hpp"
 #include "connectors/transport/direct_transport.hpp"
 #include "tests/contract/mover/ssh_server.hpp"
+#include "tests/contract/mover/webdav_server.hpp"
 #include "tests/unit/async/manual_scheduler.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -24,7 +25,7 @@ namespace hansa::contract {
 
 namespace fs = std::filesystem;
 
-enum class Ends { folders, to_ssh, from_ssh };
+enum class Ends { folders, to_ssh, from_ssh, from_webdav };
 
 /// Defined by each kind: the ways it is put under the suite.
 std::vector<Ends> ends_under_test();
@@ -62,6 +63,7 @@ class MoverBench {
   [[nodiscard]] fs::path from() const { return folder_ / "from"; }
   [[nodiscard]] fs::path to() const { return folder_ / "to"; }
   [[nodiscard]] SshServer* server() { return server_; }
+  WebdavServer* webdav() { return webdav_.get(); }
   /// One that nobody else uses, and that may be stopped.
   SshServer& server_of_its_own();
   connectors::mover::MoverOptions& options() { return options_; }  // in force from the next mover() on
@@ -106,6 +108,7 @@ class MoverBench {
   Ends ends_;
   SshServer* server_ = nullptr;  // everybody's, or own_server_
   std::unique_ptr<SshServer> own_server_;
+  std::unique_ptr<WebdavServer> webdav_;
   boost::asio::io_context io_;
   async::RealScheduler scheduler_;
   async::SystemRandom random_;

@@ -226,4 +226,66 @@ TEST_CASE("what a transfer that could not reach the other end has left, the next
   CHECK(bench.has_nothing_but({"set"}));
 }
 
+TEST_CASE("what lies behind WebDAV is taken from there by rclone, and read back here") {
+  if (tool_under_test() != Tool::rclone || ends_under_test().front() != Ends::folders) return;  // once
+  MoverBench bench(Ends::from_webdav);
+  const Files files = {{"plain.txt", "hello"},
+                       {"empty", ""},
+                       {"a/b/c/deep", random_bytes(kMiB)},
+                       {"-rf", "a leading dash"},
+                       {"$(touch pwned) `touch pwned`; [1]*?#%", "shell, globs and what a URL would read"},
+                       {"back\\slash \"quoted\" sm\xc3\xb8rrebr\xc3\xb8"
+                        "d",
+                        "odd"}};
+  const auto content = bench.make("lab/set [1]", files);
+  auto expected = TransferEnd::moved;
+  SECTION("whole") {}
+  SECTION("it is not there") {
+    fs::remove_all(bench.from() / "lab");
+    expected = TransferEnd::source_missing;
+  }
+  SECTION("a file is in its place") {
+    fs::remove_all(bench.from() / "lab/set [1]");
+    std::ofstream(bench.from() / "lab/set [1]") << "file";
+    expected = TransferEnd::source_missing;
+  }
+  SECTION("a file less") {
+    fs::remove(bench.from() / "lab/set [1]/empty");
+    expected = TransferEnd::source_differs;
+  }
+  SECTION("other bytes of the same size") {
+    std::ofstream(bench.from() / "lab/set [1]/plain.txt") << "HELLO";
+    expected = TransferEnd::checksum_mismatch;
+  }
+  SECTION("a password that is wrong") {
+    bench.webdav()->forget_password();
+    expected = TransferEnd::unreachable;
+  }
+  SECTION("a server that is down") {
+    bench.webdav()->stop();
+    expected = TransferEnd::unreachable;
+  }
+  const auto end = bench.move(bench.transfer("lab/set [1]", content));
+  INFO(end.outcome->message << ": " << end.outcome->detail);
+  CHECK(to_string(end.outcome->end) == to_string(expected));
+  if (expected == TransferEnd::moved) {
+    CHECK(bench.has_nothing_but({"lab"}));
+    CHECK(fs::file_size(bench.to() / "lab/set [1]/a/b/c/deep") == kMiB);
+  } else {
+    CHECK_FALSE(fs::exists(bench.to() / "lab"));
+  }
+}
+
+TEST_CASE("nothing is brought to what lies behind WebDAV") {
+  if (tool_under_test() != Tool::rclone || ends_under_test().front() != Ends::folders) return;
+  MoverBench bench(Ends::from_webdav);
+  auto& roots = bench.options().roots;
+  const auto remote = roots.begin()->second;
+  for (auto& [place, root] : roots) root = remote;
+  const auto content = bench.make("set", {{"a", "1"}});
+  const auto refused = bench.ask(bench.mover().start(bench.transfer("set", content), bench.soon()));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "BAD_TRANSFER");
+}
+
 }  // namespace hansa::contract

@@ -218,6 +218,11 @@ const Case kCases[] = {
     {After::site, "[[link]]\nto = \"a\"\n[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nstaging = true\n", 9, "link[#1].from",
      "is missing"},
     {After::site, "[mover]\nrclone = \"rclone\"\n", 10, "mover.rclone", "an absolute path"},
+    {After::site, "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nremote = \"store\"\n", 12, "site[#1].root[#1].remote",
+     "needs mover.rclone_config"},
+    {After::site,
+     "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nremote = \"store\"\nstaging = true\n[mover]\nrclone_config = \"/c\"\n", 13,
+     "site[#1].root[#1].staging", "nothing can be brought in one step"},
     // [[project]]
     {After::site, "[project]\nid = \"p\"\n", 9, "project", "blocks that start with [[project]], with two brackets on each side"},
     {After::site, "[[project]]\nid = \"p\"\n", 9, "project[p].members", "is missing; allowed: a list"},

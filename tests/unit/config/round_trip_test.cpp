@@ -119,6 +119,7 @@ RootConfig random_root(int number) {
     root.user.reset();
     root.key_file = root.known_hosts = std::nullopt;
   }
+  if (root.host || root.staging) root.remote.reset();
   return root;
 }
 
@@ -162,6 +163,11 @@ BrokerConfig random_config() {
   }
   config.mover = random_section<MoverConfig>();
   config.code = random_section<CodeConfig>();
+  for (auto& site : config.sites) {
+    for (auto& root : site.roots) {
+      if (!config.mover.rclone_config) root.remote.reset();
+    }
+  }
   for (const auto& to : config.sites) {
     if (std::ranges::none_of(to.roots, &RootConfig::staging)) continue;
     for (const auto& from : config.sites) {
@@ -169,7 +175,8 @@ BrokerConfig random_config() {
       auto link = random_section<LinkConfig>();
       link.from = from.id;
       link.to = to.id;
-      link.tool = MoveTool::rclone;  // what rsync cannot do is in malformed_test.cpp
+      link.tool = MoveTool::rclone;  // what others cannot do is in malformed_test.cpp
+      link.program.reset();
       config.links.push_back(std::move(link));
     }
   }

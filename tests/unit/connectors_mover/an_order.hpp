@@ -16,6 +16,10 @@ inline Root a_server() {
                   .folder = "/scratch/hansa"};
 }
 
+inline Root a_store() {
+  return RemoteRoot{.remote = "store", .configuration = "/etc/hansa/rclone.conf", .folder = "/bucket/projects"};
+}
+
 inline Order an_order(Tool tool, Root from, Root to) {
   return {.transfer = {.id = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
                        .dataset = DatasetId("set"),

@@ -7,7 +7,8 @@ using namespace hansa;
 using namespace hansa::connectors::mover;
 
 TEST_CASE("an order comes back as it was written") {
-  for (const auto& order : {an_order(Tool::rclone, a_folder(), a_server()), an_order(Tool::rsync, a_server(), a_folder())}) {
+  for (const auto& order : {an_order(Tool::rclone, a_folder(), a_server()), an_order(Tool::rsync, a_server(), a_folder()),
+                            an_order(Tool::plugin, a_server(), a_server()), an_order(Tool::rclone, a_store(), a_server())}) {
     const auto again = order_from_json(canonical_json(to_json(order)));
     REQUIRE(again);
     CHECK(*again == order);
@@ -37,6 +38,11 @@ TEST_CASE("what could be read as more than a name is no name") {
       {"to/path", [](Order& o) { o.transfer.to.path = ".hansa"; }},
       {"to/path", [](Order& o) { o.transfer.to.path = ".hansa/x"; }},
       {"tool", [](Order& o) { o.tool = Tool::rsync, o.from = a_server(); }},
+      {"to/remote", [](Order& o) { o.to = a_store(); }},
+      {"from/remote", [](Order& o) { o.tool = Tool::plugin, o.from = a_store(); }},
+      {"from/remote", [](Order& o) { o.from = RemoteRoot{.remote = "a:b", .configuration = "/c", .folder = "/"}; }},
+      {"from/configuration", [](Order& o) { o.from = RemoteRoot{.remote = "a", .configuration = "c", .folder = "/"}; }},
+      {"from/folder", [](Order& o) { o.from = RemoteRoot{.remote = "a", .configuration = "/c", .folder = "b"}; }},
   }));
   auto order = an_order(Tool::rclone, a_folder(), a_server());
   REQUIRE(check(order));

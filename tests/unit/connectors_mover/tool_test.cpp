@@ -61,6 +61,44 @@ TEST_CASE("rclone gets local ends as descriptors, remote ones from its environme
   CHECK(operands(both) == Arguments{"FROM:/scratch/hansa/lab/set", "TO:/scratch/hansa/copy"});
 }
 
+TEST_CASE("rclone gets what opens a remote of its own from its own file, whatever it is") {
+  const RemoteRoot store{.remote = "store", .configuration = "/etc/hansa/rclone.conf", .folder = "/bucket/projects"};
+  const auto call = call_of(an_order(Tool::rclone, store, a_server()), "copy", "/dev/null");
+  CHECK(operands(call) == Arguments{"store:bucket/projects/lab/set", "TO:/scratch/hansa/copy"});
+  CHECK(std::ranges::search(call.argv, Arguments{"--config", "/etc/hansa/rclone.conf"}).size() == 2);
+  CHECK(setting(call, "RCLONE_CONFIG_TO_HOST") == "mover.example.org");
+  CHECK(setting(call, "RCLONE_CONFIG_FROM_TYPE") == "(none)");
+  CHECK(remote_path({.remote = "dav", .configuration = "", .folder = "/"}, "set") == "dav:set");
+}
+
+TEST_CASE("a plug-in is told of both ends in one line of JSON, and of nothing by its arguments") {
+  const auto call = call_of(an_order(Tool::plugin, a_folder(), a_server()), ".hansa/k.copy/h", "/dev/null");
+  CHECK(call.argv == Arguments{"/usr/bin/rsync"});
+  REQUIRE(call.input.ends_with('\n'));
+  CHECK(Json::parse(call.input) == Json{{"version", 1},
+                                        {"from", {{"folder", "/proc/self/fd/3"}}},
+                                        {"to",
+                                         {{"folder", "/scratch/hansa/.hansa/k.copy/h"},
+                                          {"host", "mover.example.org"},
+                                          {"port", 2222},
+                                          {"user", "hansa"},
+                                          {"key_file", "/etc/hansa/mover_key"},
+                                          {"known_hosts", "/etc/hansa/known_hosts"}}},
+                                        {"files", 1},
+                                        {"bytes", 3},
+                                        {"most_bytes_per_second", 2048}});
+  ToolOutput output(Tool::plugin);
+  output.take_out("starts\n{\"bytes\":10,\"files\":1}\n{\"bytes\":5}\n{\"bytes\":-1,\"files\":\"9\"}\n[1]\n{\"bytes\":20");
+  CHECK(output.bytes() == 10);
+  CHECK(output.files() == 1);
+  output.take_out(",\"files\":2}\n");
+  output.take_err("it is odd\n");
+  CHECK(output.bytes() == 20);
+  CHECK(output.files() == 2);
+  CHECK(output.complaints() == "it is odd");
+  CHECK(keeps_name(Tool::plugin, "\xff\n"));
+}
+
 TEST_CASE("rsync gets local ends as descriptors, remote ones by its private ssh_config") {
   const auto push = call_of(an_order(Tool::rsync, a_folder(), a_server()), ".hansa/k.copy/h", "/spool/ssh_config");
   CHECK(operands(push) == Arguments{"/proc/self/fd/3/", "replica:/scratch/hansa/.hansa/k.copy/h/"});
