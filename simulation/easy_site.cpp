@@ -61,8 +61,31 @@ void EasySite::describe(const std::vector<bool>& ours, Instant now, routing::Poo
   snapshot.taken_at = now;
   snapshot.running.clear();
   snapshot.waiting.clear();
+  snapshot.sees_everyone = true;
+  snapshot.hidden_cores = 0;
   for (const auto& job : running_) snapshot.running.push_back({id(job.job), job.cores, job.ends});
-  for (const auto& job : waiting_) snapshot.waiting.push_back({id(job.job), {job.cores, job.limit}});
+  for (const auto& job : waiting_) snapshot.waiting.push_back({.id = id(job.job), .demand = {job.cores, job.limit}});
+}
+
+void EasySite::describe_private(const std::vector<bool>& ours, Instant now, routing::PoolSnapshot& snapshot) const {
+  describe(ours, now, snapshot);
+  if (std::ranges::any_of(waiting_, [&](const Waiting& job) { return ours[job.job]; })) {
+    routing::PoolView plan(cores_);
+    plan.observe(snapshot);
+    for (std::size_t place = 0; place < waiting_.size(); ++place)
+      snapshot.waiting[place].planned = plan.predicted_start_in_line(place, now);
+  }
+  std::erase_if(snapshot.running, [](const routing::PoolRunning& job) { return job.id == routing::kNotOurs; });
+  std::erase_if(snapshot.waiting, [](const routing::PoolWaiting& job) { return job.id == routing::kNotOurs; });
+  std::int64_t seen = 0;
+  for (const auto& job : snapshot.running) seen += job.cores;
+  const auto allocated = cores_ - free_;
+  snapshot.hidden_cores = allocated - seen;
+  snapshot.sees_everyone = seen >= allocated - allocated / 10;
+}
+
+std::size_t EasySite::waiting_of(const std::vector<bool>& ours) const {
+  return static_cast<std::size_t>(std::ranges::count_if(waiting_, [&](const Waiting& job) { return ours[job.job]; }));
 }
 
 }  // namespace hansa::simulation

@@ -33,9 +33,15 @@ class EasySite {
   [[nodiscard]] std::int64_t cores() const { return cores_; }
   [[nodiscard]] std::int64_t free() const { return free_; }
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  /// Those that came through the broker.
+  [[nodiscard]] std::size_t waiting_of(const std::vector<bool>& ours) const;
 
   /// What it says of itself. `ours[job]`: the job came through the broker, whose number of it is its index + 1.
   void describe(const std::vector<bool>& ours, Instant now, routing::PoolSnapshot& snapshot) const;
+  /// The same to whom it hides other people's jobs (Slurm's PrivateData=jobs): the jobs that came through the broker, with the
+  /// starts that the scheduler plans for those that wait, and how many cores are allocated. Where nine tenths of these are the
+  /// broker's it takes itself to see everybody, as the Slurm connector does.
+  void describe_private(const std::vector<bool>& ours, Instant now, routing::PoolSnapshot& snapshot) const;
 
  private:
   struct Waiting {

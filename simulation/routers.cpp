@@ -26,6 +26,12 @@ bool fits(const Replay& replay, JobIndex job, SiteIndex site) {
          (allowed.empty() || std::ranges::binary_search(allowed, site));
 }
 
+std::vector<bool> hidden_of(const std::vector<SimulatedSite>& sites) {
+  std::vector<bool> hidden;
+  for (const auto& site : sites) hidden.push_back(site.hidden);
+  return hidden;
+}
+
 class HomeRouter final : public Router {
  public:
   void arrived(Replay& replay, JobIndex job) override { replay.submit(job, replay.jobs()[job].home); }
@@ -53,20 +59,28 @@ class RandomRouter final : public Router {
 
 class ShortestQueueRouter final : public Router {
  public:
+  explicit ShortestQueueRouter(std::vector<bool> hidden) : hidden_(std::move(hidden)) {}
+
   void arrived(Replay& replay, JobIndex job) override {
     std::optional<SiteIndex> best;
     const auto& sites = replay.sites();
     // Fewer waiting for the cores; where that is the same, more free cores.
-    const auto better = [&](const EasySite& a, const EasySite& b) {
-      const auto left = static_cast<std::int64_t>(a.waiting()) * b.cores();
-      const auto right = static_cast<std::int64_t>(b.waiting()) * a.cores();
-      return left != right ? left < right : a.free() > b.free();
+    const auto seen = [&](SiteIndex site) {
+      return static_cast<std::int64_t>(hidden_[site] ? sites[site].waiting_of(replay.ours()) : sites[site].waiting());
+    };
+    const auto better = [&](SiteIndex a, SiteIndex b) {
+      const auto left = seen(a) * sites[b].cores();
+      const auto right = seen(b) * sites[a].cores();
+      return left != right ? left < right : sites[a].free() > sites[b].free();
     };
     for (SiteIndex site = 0; site < sites.size(); ++site) {
-      if (fits(replay, job, site) && (!best || better(sites[site], sites[*best]))) best = site;
+      if (fits(replay, job, site) && (!best || better(site, *best))) best = site;
     }
     replay.submit(job, *best);
   }
+
+ private:
+  std::vector<bool> hidden_;           // by site
 };
 
 class RedundantRouter final : public Router {
@@ -87,7 +101,7 @@ class RedundantRouter final : public Router {
 class BindingRouter final : public Router {
  public:
   BindingRouter(const std::vector<SimulatedSite>& sites, const routing::BindingOptions& options)
-      : binder_(played_cores(sites, Policy::hansa), options), look_(sites.size(), Look::unchanged) {}
+      : binder_(played_cores(sites, Policy::hansa), options), hidden_(hidden_of(sites)), look_(sites.size(), Look::unchanged) {}
 
   void arrived(Replay& replay, JobIndex job) override {
     const auto& what = replay.jobs()[job];
@@ -122,7 +136,11 @@ class BindingRouter final : public Router {
     for (SiteIndex site = 0; site < look_.size(); ++site) {
       if (look_[site] == Look::unchanged || (look_[site] == Look::at_round && !round)) continue;
       look_[site] = Look::unchanged;
-      replay.sites()[site].describe(replay.ours(), replay.now(), snapshot_);
+      const auto& easy = replay.sites()[site];
+      if (hidden_[site])
+        easy.describe_private(replay.ours(), replay.now(), snapshot_);
+      else
+        easy.describe(replay.ours(), replay.now(), snapshot_);
       binder_.observe(site, snapshot_);
     }
     plan_ = false;
@@ -151,6 +169,7 @@ class BindingRouter final : public Router {
 
   routing::Binder binder_;
   routing::RunHistory<std::int64_t> history_;  // of the broker's own jobs
+  std::vector<bool> hidden_;           // by site
   std::vector<Look> look_;
   routing::PoolSnapshot snapshot_;
   Instant round_at_ = routing::kForever;
@@ -176,7 +195,7 @@ std::unique_ptr<Router> make_router(Policy policy, const std::vector<SimulatedSi
     case Policy::earliest_start:
       return std::make_unique<BindingRouter>(sites, routing::BindingOptions{.hold = false, .moves_per_thousand = 0});
     case Policy::random: return std::make_unique<RandomRouter>(seed);
-    case Policy::shortest_queue: return std::make_unique<ShortestQueueRouter>();
+    case Policy::shortest_queue: return std::make_unique<ShortestQueueRouter>(hidden_of(sites));
     case Policy::redundant: return std::make_unique<RedundantRouter>();
     case Policy::home:
     case Policy::merged: break;

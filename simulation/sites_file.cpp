@@ -13,7 +13,7 @@
 namespace hansa::simulation {
 namespace {
 
-constexpr std::array<std::string_view, 5> kKeys{"id", "processors", "country", "local_share", "facts"};
+constexpr std::array<std::string_view, 6> kKeys{"id", "processors", "country", "local_share", "hidden", "facts"};
 
 /// Reads one file and collects what is wrong with it.
 class Reader {
@@ -36,6 +36,12 @@ class Reader {
         fault(country->at, "country", "is " + toml_shown(*country) + "; allowed: ISO 3166-1 alpha-2, as \"FI\"");
     }
     if (const auto* share = table.find("local_share")) site.local_share = share_of(*share);
+    if (const auto* hidden = table.find("hidden")) {
+      if (hidden->kind == TomlNode::Kind::boolean)
+        site.hidden = hidden->boolean;
+      else
+        fault(hidden->at, "hidden", "is " + toml_shown(*hidden) + "; allowed: true or false");
+    }
     return site;
   }
 
@@ -46,7 +52,7 @@ class Reader {
   [[nodiscard]] std::vector<Fault>& faults() { return faults_; }
 
  private:
-  static constexpr std::string_view kAllowed = "id, processors, country, local_share, facts";
+  static constexpr std::string_view kAllowed = "id, processors, country, local_share, hidden, facts";
 
   static std::string toml_shown(const TomlNode& node) {
     if (node.kind == TomlNode::Kind::table) return "a table";

@@ -7,6 +7,7 @@
 //   processors = 128      # 1 to 10,000,000; required
 //   country = "FI"        # ISO 3166-1 alpha-2
 //   local_share = 0.3     # 0 to 1: of the jobs of people whose home is this site, those that do not come through the broker
+//   hidden = true         # shows a broker no jobs but its own, as Slurm's PrivateData=jobs; false
 //   facts = {status = "member"}  # what rules ask of it, as in hansad.toml
 //   [given]               # what they ask of every job, and of the data that jobs read
 //   user.assurance = "medium"

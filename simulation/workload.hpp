@@ -22,6 +22,7 @@ struct SimulatedSite {
   std::int64_t cores = 1;              // at most kMostSiteCores
   std::string country;                 // ISO 3166-1 alpha-2
   std::int64_t local_share = 0;        // millionths of the jobs of the site's people that do not come through the broker
+  bool hidden = false;                 // shows the broker no jobs but its own
 };
 
 struct ReplayJob {

@@ -160,7 +160,7 @@ constexpr Option kPolicyDiff[] = {
 };
 constexpr Option kSimulate[] = {
     {.name = "--trace", .value = "FILE", .help = "The jobs: a trace in the Standard Workload Format, plain or .gz"},
-    {.name = "--sites", .value = "FILE", .help = "The sites: TOML, [[site]] with id, processors, country, local_share"},
+    {.name = "--sites", .value = "FILE", .help = "The sites: TOML, [[site]] with id, processors, country, local_share, hidden"},
     {.name = "--policy",
      .value = "NAME,...",
      .help = "hansa (default), home, random, shortest-queue, earliest-start, redundant, merged",
@@ -171,6 +171,10 @@ constexpr Option kSimulate[] = {
     {.name = "--add-capacity",
      .value = "SITE:CORES",
      .help = "What if this site had so many cores more, with the same jobs",
+     .repeated = true},
+    {.name = "--hidden",
+     .value = "all|SITE,...",
+     .help = "What if these sites showed Hansa no jobs but its own (PrivateData=jobs)",
      .repeated = true},
     {.name = "--rules",
      .value = "PACK",

@@ -84,6 +84,27 @@ Result<void> grow(std::vector<simulation::SimulatedSite>& sites, const Invocatio
   return {};
 }
 
+/// The sites that --hidden names: "all", or ids.
+Result<void> hide(std::vector<simulation::SimulatedSite>& sites, const Invocation& call) {
+  for (auto names : call.values("--hidden")) {
+    while (true) {
+      const auto comma = std::min(names.find(','), names.size());
+      const auto name = names.substr(0, comma);
+      const auto site = std::ranges::find(sites, name, &simulation::SimulatedSite::id);
+      if (name == "all") {
+        for (auto& each : sites) each.hidden = true;
+      } else if (site == sites.end()) {
+        return usage("--hidden: there is no site \"" + printable(name.substr(0, 40)) + "\" in the sites file; name some, or all");
+      } else {
+        site->hidden = true;
+      }
+      if (comma == names.size()) break;
+      names.remove_prefix(comma + 1);
+    }
+  }
+  return {};
+}
+
 /// "personal=0.2", of the vocabulary's labels, together at most 1.
 Result<std::vector<simulation::LabelShare>> labels_of(const Invocation& call) {
   std::vector<simulation::LabelShare> labels;
@@ -206,6 +227,7 @@ Result<ExitStatus> simulate(Session& session, const Invocation& call) {
   if (!sites) return std::unexpected(sites.error());
   auto grown = *sites;
   if (const auto good = grow(grown, call); !good) return std::unexpected(good.error());
+  if (const auto good = hide(grown, call); !good) return std::unexpected(good.error());
   std::optional<rules::RuleSet> rules;
   const auto play = rules_of(session, call, *policies, text->text, std::string(*sites_file), rules);
   if (!play) return std::unexpected(play.error());

@@ -16,7 +16,7 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --code | --output | --output-dir | -o | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules) ((i++)) ;;
       -*) ;;
       *)
         case $command in
@@ -46,7 +46,7 @@ _hansa() {
       COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --output | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
-      --load | --seeds | --sample | --add-capacity | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last) return ;;
+      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last) return ;;
     --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
     --reviewed) COMPREPLY=($(compgen -W "true false" -- "$cur")); return ;;
     --label) COMPREPLY=($(compgen -W "$labels" -- "$cur")); return ;;
@@ -82,7 +82,7 @@ _hansa() {
     "data terms") options="--permit --until --no-permit --transfer-basis --reviewed --reason --json" ;;
     "policy diff") options="--last --json" ;;
     "policy check") options="--sites --at --json" ;;
-    simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --rules --label --at --plot --json" ;;
+    simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --hidden --rules --label --at --plot --json" ;;
     "config reference") options="--man" ;;
     show | explain | hold | release | cancel | sites | "site show" | "site resume" | "data show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac

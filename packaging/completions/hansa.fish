@@ -6,7 +6,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
-        --trace --sites --policy --load --seeds --sample --add-capacity --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules
+        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -129,5 +129,6 @@ complete -c hansa -n '__hansa_is simulate' -l load -x -d "The offered load, as 0
 complete -c hansa -n '__hansa_is simulate' -l seeds -x -d "So many shaken traces"
 complete -c hansa -n '__hansa_is simulate' -l sample -x -d "Take one job in so many"
 complete -c hansa -n '__hansa_is simulate' -l add-capacity -x -d "Give a site more cores, as alpha:64"
+complete -c hansa -n '__hansa_is simulate' -l hidden -x -d "Sites that show no jobs but ours, or all"
 complete -c hansa -n '__hansa_is simulate' -l plot -r -F -d "Write pictures into this folder"
 complete -c hansa -n '__hansa_is "config reference"' -l man -d "As a man page"

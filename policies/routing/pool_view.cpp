@@ -9,6 +9,9 @@
 namespace hansa::routing {
 namespace {
 
+/// Hidden work is counted to last so long, unless the scheduler's plans for ours need its cores before.
+constexpr std::int64_t kHiddenLasts = 86400;
+
 /// Work whose limit has passed is about to be killed: nobody knows when, so it is counted as play_forward counts it.
 Instant believed_end(const PoolRunning& running, Instant now) {
   return running.ends > now ? running.ends : now + kPastDueGrace.count();
@@ -30,6 +33,9 @@ void PoolView::observe(const PoolSnapshot& snapshot) {
   free_ = cores_;
   for (const auto& running : running_) free_ -= running.cores;
   others_waiting_ = std::ranges::count(waiting_, kNotOurs, &PoolWaiting::id);
+  hidden_cores_ = snapshot.hidden_cores;
+  free_ -= hidden_cores_;
+  hides_ = hides_ || !snapshot.sees_everyone;
   changed();
 }
 
@@ -48,7 +54,7 @@ void PoolView::send(BoundId id, const PoolDemand& demand, Instant now) {
     if (start != kForever) profile_.take(start, start + demand.limit, demand.cores);
   }
   if (waiting_.empty()) shadow_known_ = false;
-  waiting_.push_back({id, demand});
+  waiting_.push_back({.id = id, .demand = demand});
 }
 
 bool PoolView::withdraw(BoundId id) {
@@ -83,6 +89,10 @@ const PoolView::Shadow& PoolView::shadow(Instant now) {
 bool PoolView::starts_now(const PoolDemand& demand, Instant now) {
   if (demand.cores > free_) return false;
   if (waiting_.empty()) return true;
+  if (hides_) {
+    const auto waits = [&](const PoolWaiting& waiting) { return asks_no_more(waiting.demand, demand); };
+    return std::ranges::none_of(waiting_, waits) && profile(now).earliest(demand.cores, demand.limit, now) <= now;
+  }
   const auto& head = shadow(now);
   return now + demand.limit <= head.at || demand.cores <= head.spare;
 }
@@ -91,20 +101,50 @@ const PoolProfile& PoolView::profile(Instant now) {
   if (profile_known_) return profile_;
   profile_.reset(now, free_);
   for (const auto& running : running_) profile_.take(believed_end(running, now), kForever, -running.cores);
-  starts_.clear();
-  for (const auto& waiting : waiting_) {
-    const auto start = profile_.earliest(waiting.demand.cores, waiting.demand.limit, now);
-    starts_.push_back(start);
-    if (start != kForever) profile_.take(start, start + waiting.demand.limit, waiting.demand.cores);
+  starts_.assign(waiting_.size(), kForever);
+  take_planned(now);
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    const auto& demand = waiting_[i].demand;
+    if (waiting_[i].planned != kForever) continue;
+    starts_[i] = profile_.earliest(demand.cores, demand.limit, now);
+    if (starts_[i] != kForever) profile_.take(starts_[i], starts_[i] + demand.limit, demand.cores);
   }
   profile_known_ = true;
   return profile_;
 }
 
+/// What has a planned start takes its room first. The scheduler saw room for it: where nothing that we know makes any, hidden
+/// work will have ended.
+void PoolView::take_planned(Instant now) {
+  std::vector<std::size_t> planned;
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    if (waiting_[i].planned != kForever) planned.push_back(i);
+  }
+  std::ranges::stable_sort(planned, {}, [&](std::size_t i) { return waiting_[i].planned; });
+  auto hidden = hidden_cores_;
+  for (const auto i : planned) {
+    const auto& demand = waiting_[i].demand;
+    const auto start = starts_[i] = std::max(waiting_[i].planned, now);
+    auto free = profile_.free_at(start);
+    for (const auto& step : profile_.steps()) {
+      if (step.from > start && step.from < start + demand.limit) free = std::min(free, step.free);
+    }
+    const auto ended = std::clamp<std::int64_t>(demand.cores - free, 0, hidden);
+    profile_.take(start, kForever, -ended);
+    hidden -= ended;
+    profile_.take(start, start + demand.limit, demand.cores);
+  }
+  if (hidden > 0) profile_.take(now + kHiddenLasts, kForever, -hidden);
+}
+
 Instant PoolView::predicted_start(const PoolDemand& demand, Instant now) {
   if (demand.cores > cores_) return kForever;
   if (starts_now(demand, now)) return now;
-  return profile(now).earliest(demand.cores, demand.limit, now);
+  auto start = profile(now).earliest(demand.cores, demand.limit, now);
+  for (std::size_t i = 0; hides_ && i < waiting_.size(); ++i) {
+    if (asks_no_more(waiting_[i].demand, demand) && starts_[i] != kForever) start = std::max(start, starts_[i]);
+  }
+  return start;
 }
 
 Instant PoolView::predicted_start_in_line(std::size_t place, Instant now) {

@@ -104,6 +104,16 @@ TEST_CASE("simulate: more capacity, less waiting; pictures where they are asked 
     CHECK(std::filesystem::file_size(folder.file("plots/") + name) > 500);
 }
 
+TEST_CASE("simulate: sites may hide other people's jobs") {
+  const Folder folder;
+  const auto seen = simulate(folder, {"--load", "0.93"});
+  const auto hidden = simulate(folder, {"--load", "0.93", "--hidden", "all"});
+  const auto named = simulate(folder, {"--load", "0.93", "--hidden", "alpha,beta"});
+  REQUIRE(hidden.status == 0);
+  CHECK(hidden.out != seen.out);
+  CHECK((named.status == 0 && named.out.size() > 100));
+}
+
 TEST_CASE("simulate: what is wrong is said, with exit status 2") {
   const Folder folder;
   struct Case {
@@ -121,6 +131,8 @@ TEST_CASE("simulate: what is wrong is said, with exit status 2") {
       {{"--add-capacity", "alpha"}, "is no SITE:CORES"},
       {{"--add-capacity", "gamma:5"}, "there is no site \"gamma\""},
       {{"--add-capacity", "alpha:10000000"}, "at most 10000000 cores"},
+      {{"--hidden", "gamma"}, "there is no site \"gamma\""},
+      {{"--hidden", "alpha,"}, "there is no site \"\""},
       {{"--plot", "/dev/null/x"}, "cannot make the folder"},
   };
   for (const auto& [more, told] : cases) {
@@ -153,9 +165,10 @@ std::string place_and_send(const std::string& id, const std::string& when) {
 const std::string kRuledPack =
     "[meta]\nid = \"t\"\nversion = \"1.0.0\"\napproved_by = [\"a\", \"b\"]\ndefault = \"deny\"\n" +
     place_and_send("P-JOB", "{attr = \"site.status\", op = \"eq\", value = \"member\"}") +
-    place_and_send("P-PERSONAL",
-         "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}, {attr = \"site.country\", op = \"eq\", value = "
-         "\"FI\"}, {attr = \"user.assurance\", op = \"at_least\", value = \"medium\"}");
+    place_and_send(
+        "P-PERSONAL",
+        "{attr = \"dataset.labels\", op = \"any_of\", value = [\"personal\"]}, {attr = \"site.country\", op = \"eq\", value = "
+        "\"FI\"}, {attr = \"user.assurance\", op = \"at_least\", value = \"medium\"}");
 
 }  // namespace
 

@@ -215,4 +215,43 @@ TEST_CASE("binding: a refused send comes back to the broker, in its old place") 
   CHECK(binder.plan(2) == Steps{{.id = 1, .from = {}, .to = 0}});
 }
 
+TEST_CASE("binding: where other people's jobs are hidden, a job goes where room is seen, and stands in line as where they wait") {
+  Binder binder({10, 10});
+  binder.observe(0, {.taken_at = 0, .running = {}, .waiting = {}, .sees_everyone = false, .hidden_cores = 8});
+  binder.observe(1, full(0, 10, 50'000));
+  binder.accept(job(1, 2, 100));
+  CHECK(binder.plan(0) == Steps{{.id = 1, .from = {}, .to = 0}});
+  // It did not start: somebody was there first, whom nobody sees. Whoever asks for no less does not start there either.
+  PoolSnapshot waits{.taken_at = 60,
+                     .running = {},
+                     .waiting = {{.id = 1, .demand = {2, 100}, .planned = 9000}},
+                     .sees_everyone = false,
+                     .hidden_cores = 8};
+  binder.observe(0, waits);
+  SECTION("a narrow one stays until it has waited long enough") {
+    binder.accept(job(2, 1, 20'000, 60));
+    CHECK(binder.plan(60).empty());
+    CHECK(binder.next_plan(60) == 7260);
+  }
+  SECTION("a wide one takes its place, and not before the one that asks for no more") {
+    binder.observe(1, full(60, 10, 9001));
+    binder.accept(job(2, 3, 100, 60));
+    CHECK(binder.plan(60) == Steps{{.id = 2, .from = {}, .to = 0}});
+  }
+  SECTION("a shorter one is tried") {
+    binder.accept(job(2, 2, 99, 60));
+    CHECK(binder.plan(60) == Steps{{.id = 2, .from = {}, .to = 0}});
+  }
+  SECTION("by the scheduler's own plan it moves, if moves are allowed") {
+    Binder mover({10, 10}, {.moves_per_thousand = 1000});
+    mover.observe(0, {.taken_at = 0, .running = {}, .waiting = {}, .sees_everyone = false, .hidden_cores = 8});
+    mover.observe(1, full(0, 10, 50'000));
+    mover.accept(job(1, 2, 100));
+    REQUIRE(mover.plan(0).size() == 1);
+    mover.observe(0, waits);
+    mover.observe(1, {.taken_at = 60, .running = {}, .waiting = {}});
+    CHECK(mover.plan(60) == Steps{{.id = 1, .from = 0, .to = 1}});
+  }
+}
+
 }  // namespace hansa::routing

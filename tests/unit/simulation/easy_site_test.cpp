@@ -146,4 +146,31 @@ TEST_CASE("the broker's view of a site foretells what the site does with one mor
   CHECK(waits > 100);
 }
 
+TEST_CASE("a site that hides other people's jobs tells of ours, of the starts planned for them, and of what is allocated") {
+  EasySite site(10);
+  std::vector<JobIndex> started;
+  site.submit(0, 6, 100);
+  site.submit(1, 2, 50);
+  site.pass(0, started);
+  site.submit(2, 10, 30);
+  site.submit(3, 1, 200);
+  site.pass(0, started);
+  REQUIRE(started == std::vector<JobIndex>{0, 1});
+  routing::PoolSnapshot snapshot;
+  site.describe_private({false, true, false, true}, 0, snapshot);
+  CHECK_FALSE(snapshot.sees_everyone);
+  CHECK(snapshot.hidden_cores == 6);
+  REQUIRE(snapshot.running.size() == 1);
+  CHECK(snapshot.running[0].id == 2);
+  REQUIRE(snapshot.waiting.size() == 1);
+  CHECK(snapshot.waiting[0].id == 4);
+  CHECK(snapshot.waiting[0].planned == 130);  // behind one that nobody sees
+  CHECK(site.waiting_of({false, true, false, true}) == 1);
+  site.end(0);  // what is allocated now is ours
+  site.describe_private({false, true, false, true}, 0, snapshot);
+  CHECK(snapshot.sees_everyone);
+  site.describe({false, true, false, true}, 0, snapshot);
+  CHECK(snapshot.waiting.size() == 2);
+}
+
 }  // namespace hansa::simulation

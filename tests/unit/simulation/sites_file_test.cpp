@@ -7,7 +7,7 @@ namespace hansa::simulation {
 
 TEST_CASE("a sites file") {
   const auto sites = parse_sites(
-      "[[site]]\nid = \"alpha\"\nprocessors = 128\ncountry = \"FI\"\nlocal_share = 0.3\n"
+      "[[site]]\nid = \"alpha\"\nprocessors = 128\ncountry = \"FI\"\nlocal_share = 0.3\nhidden = true\n"
       "[[site]]\nid = \"beta\"\nprocessors = 64\nlocal_share = 1\n",
       "s.toml");
   REQUIRE(sites);
@@ -16,7 +16,9 @@ TEST_CASE("a sites file") {
   CHECK(sites->at(0).cores == 128);
   CHECK(sites->at(0).country == "FI");
   CHECK(sites->at(0).local_share == 300'000);
+  CHECK(sites->at(0).hidden);
   CHECK(sites->at(1).country.empty());
+  CHECK_FALSE(sites->at(1).hidden);
   CHECK(sites->at(1).local_share == 1'000'000);
 }
 
@@ -41,6 +43,7 @@ TEST_CASE("a sites file: every fault with its place and what is allowed") {
       {"[[site]]\nid = \"a\"\nprocessors = 1\nlocal_share = 1.1", "s.toml:4: local_share", "allowed: 0 to 1"},
       {"[[site]]\nid = \"a\"\nprocessors = 1\nlocal_share = nan", "s.toml:4: local_share", "allowed: 0 to 1"},
       {"[[site]]\nid = \"a\"\nprocessors = 1\nlocal_share = \"x\"", "s.toml:4: local_share", "allowed: 0 to 1"},
+      {"[[site]]\nid = \"a\"\nprocessors = 1\nhidden = 1", "s.toml:4: hidden", "allowed: true or false"},
       {"[[site]]\nid = \"a\"\nprocesors = 1\nprocessors = 1", "s.toml:3: procesors", "did you mean \"processors\"?"},
       {"[[site]]\nid = \"a\"\nprocessors = 1\n[[site]]\nid = \"a\"\nprocessors = 1", "s.toml:4: id", "is there twice"},
       {"[[site]]\nid = \"a\"\nprocessors = 1\n[other]", "s.toml:4: other", "is unknown"},
