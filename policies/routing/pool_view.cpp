@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace hansa::routing {
 namespace {
@@ -120,7 +121,7 @@ void PoolView::take_planned(Instant now) {
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     if (waiting_[i].planned != kForever) planned.push_back(i);
   }
-  std::ranges::stable_sort(planned, {}, [&](std::size_t i) { return waiting_[i].planned; });
+  std::ranges::sort(planned, {}, [&](std::size_t i) { return std::pair(waiting_[i].planned, i); });
   auto hidden = hidden_cores_;
   for (const auto i : planned) {
     const auto& demand = waiting_[i].demand;
