@@ -15,8 +15,8 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 13> kRootTables{"broker", "api",    "store", "engine",  "placement",   "rules", "site",
-                                                       "person", "link",  "project", "mover", "accelerator", "code"};
+constexpr std::array<std::string_view, 13> kRootTables{"broker", "api",  "store",   "engine", "placement",   "rules", "site",
+                                                       "person", "link", "project", "mover",  "accelerator", "code"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 3> kConnectorTables{"local", "slurm", "model"};  // by Connector's values

@@ -41,8 +41,6 @@ async::Task<http::Response> put_code(Exchange exchange) {
   const auto& owner = exchange.caller.principal;
   if (auto allowed = identity::authorize(exchange.caller, Action::submit_jobs, owner); !allowed)
     co_return std::unexpected(allowed.error());
-  const auto id = code_in(exchange);
-  if (!id) co_return std::unexpected(id.error());
   constexpr auto kMost = static_cast<std::int64_t>(domain::kMaxCodeBytes);
   QueryReader query(exchange.request.query);
   const auto offset = query.integer("offset", 0, 0, kMost);
@@ -54,6 +52,8 @@ async::Task<http::Response> put_code(Exchange exchange) {
     spec.labels.emplace(std::move(word));
   }
   if (auto read = query.finish(); !read) co_return std::unexpected(read.error());
+  const auto id = code_in(exchange);
+  if (!id) co_return std::unexpected(id.error());
   ports::CodePiece piece{.id = *id,
                          .size = static_cast<std::uint64_t>(size),
                          .offset = static_cast<std::uint64_t>(offset),

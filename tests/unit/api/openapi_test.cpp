@@ -154,8 +154,9 @@ TEST_CASE("every operation has its entry, and every entry its operation") {
     CAPTURE(name);
     CHECK(part.contains("answer") != part.contains("content"));
     for (const auto& [key, value] : part.items()) {
-      CHECK(std::set<std::string>{"query", "headers", "body", "body_optional", "answer", "content", "status", "or_200"}.contains(
-          key));
+      CHECK(std::set<std::string>{"query", "headers", "body", "body_optional", "answer", "content", "content_in", "status",
+                                  "or_200"}
+                .contains(key));
     }
   }
 }
@@ -226,8 +227,8 @@ TEST_CASE("a body is promised only where one can be sent") {
   for_each_operation([](const auto& path, const auto& method, const Json& operation) {
     CAPTURE(method, path);
     if (operation.contains("requestBody")) {
-      CHECK((method == "post" || method == "patch"));
-      CHECK(operation["requestBody"]["content"].contains("application/json"));
+      CHECK((method == "post" || method == "patch" || method == "put"));
+      CHECK(operation["requestBody"]["content"].contains(method == "put" ? "application/octet-stream" : "application/json"));
     }
   });
 }

@@ -40,7 +40,8 @@ struct Case {
 const Case kCases[] = {
     // The root
     {After::site, "[brokr]\n", 9, "brokr",
-     "is no key here (did you mean \"broker\"?); allowed: accelerator, api, broker, code, engine, link, mover, person, placement, project, rules, "
+     "is no key here (did you mean \"broker\"?); allowed: accelerator, api, broker, code, engine, link, mover, person, "
+     "placement, project, rules, "
      "site, store"},
     {After::site, "[[sites]]\nid = \"b\"\n", 9, "sites", "(did you mean \"site\"?)"},
     {After::site, "[\"\"]\n", 9, "\"\"", "is no key here"},
@@ -218,11 +219,11 @@ const Case kCases[] = {
     {After::site, "[[link]]\nto = \"a\"\n[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nstaging = true\n", 9, "link[#1].from",
      "is missing"},
     {After::site, "[mover]\nrclone = \"rclone\"\n", 10, "mover.rclone", "an absolute path"},
-    {After::site, "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nremote = \"store\"\n", 12, "site[#1].root[#1].remote",
+    {After::site, "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nremote = \"store\"\n", 12, "site[a].root[p].remote",
      "needs mover.rclone_config"},
     {After::site,
      "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nremote = \"store\"\nstaging = true\n[mover]\nrclone_config = \"/c\"\n", 13,
-     "site[#1].root[#1].staging", "nothing can be brought in one step"},
+     "site[a].root[p].staging", "nothing can be brought in one step"},
     // [[project]]
     {After::site, "[project]\nid = \"p\"\n", 9, "project", "blocks that start with [[project]], with two brackets on each side"},
     {After::site, "[[project]]\nid = \"p\"\n", 9, "project[p].members", "is missing; allowed: a list"},

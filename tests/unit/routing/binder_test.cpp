@@ -233,8 +233,8 @@ TEST_CASE("binding: where other people's jobs are hidden, a job goes where room 
     CHECK(binder.plan(60).empty());
     CHECK(binder.next_plan(60) == 7260);
   }
-  SECTION("a wide one takes its place, and not before the one that asks for no more") {
-    binder.observe(1, full(60, 10, 9001));
+  SECTION("a wide one takes its place, where the other site is full for longer than hidden work is taken to last") {
+    binder.observe(1, full(60, 10, 200'000));
     binder.accept(job(2, 3, 100, 60));
     CHECK(binder.plan(60) == Steps{{.id = 2, .from = {}, .to = 0}});
   }

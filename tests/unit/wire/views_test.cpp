@@ -155,6 +155,7 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                    {"datasets", Json::array()},
                    {"labels", Json::array()},
                    {"outputs", Json::object()},
+                   {"code", nullptr},
                    {"transfers", Json::array()},
                    {"attempts", Json::array({{{"number", 1},
                                               {"site", "alpha"},
