@@ -175,7 +175,7 @@ def fetches_that_are_cut_go_on():
 
 
 def code_goes_along():
-    """hansa submit --code at a local site: working tree, symbolic links, past kill -9 of the broker between upload and submission; a stranger's is not there."""
+    """hansa submit --code at a local site: working tree, symbolic links, past kill -9 of the broker between an upload and the next submission; a stranger's is not there."""
     tree = broker.folder / "tree"
     (tree / "src").mkdir(parents=True)
     (tree / "src/main.sh").write_text("#!/bin/sh\necho committed\n")
@@ -195,6 +195,7 @@ def code_goes_along():
     archive = next((broker.state / "code").glob("*/*.tar"))
     assert digest == "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest() == f"sha256:{archive.stem}", (digest, archive)
     brought = archive.stat().st_ino
+    broker.wait_over([small])
     broker.kill()
     broker.start()
     jobs = [small] + [broker.hansa("submit", "--code", str(tree), "--site", site, "-", stdin=job_script, check=0).stdout.decode().strip() for site in ("big", "big", "small")]

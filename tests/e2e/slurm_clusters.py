@@ -324,7 +324,7 @@ if __name__ == "__main__":
     switch.start()
     broker = Broker("slurm", broker_config(switch, [slurm_site(c, COUNTRIES[c]) for c in CLUSTERS],
                                            engine="visibility_window_ms = 20000\nsecond_look_after_ms = 5000\n"))
-    run_with_broker(broker, [mixed_run_with_kills, shares_follow_the_capacity, odd_arguments_arrive_whole, code_goes_through_the_switch, usage_equals_sacct, estimates_are_published,
-                             explain_placed_and_held,
-                             dead_controller_leaves_the_others_alone, given_up_site_returns, controller_that_forgot_a_start],
+    run_with_broker(broker, [mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, estimates_are_published,
+                             shares_follow_the_capacity, explain_placed_and_held, dead_controller_leaves_the_others_alone,
+                             given_up_site_returns, controller_that_forgot_a_start, code_goes_through_the_switch],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])
