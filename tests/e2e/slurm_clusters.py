@@ -101,7 +101,7 @@ def mixed_run_with_kills():
 
     shares = collections.Counter(done[id]["site"] for id in expected if done[id]["site"])
     say(f"states {dict(collections.Counter(j['state'] for j in done.values()))}; shares {dict(shares)} of cores {CLUSTERS}; run twice 0, lost 0")
-    assert shares["alpha"] > shares["beta"] > shares["gamma"] > 0, shares
+    assert all(shares[cluster] > 0 for cluster in CLUSTERS), shares  # of unequal jobs; equal ones are counted below
     mixed_run_with_kills.expected = expected
     mixed_run_with_kills.done = done
 

@@ -642,7 +642,8 @@ TEST_CASE("connector: script, arguments and environment arrive byte for byte", "
 TEST_CASE("connector: code is in the working folder before the script starts, and is brought once", "[contract]") {
   Bench bench;
   if (!bench.site().executes()) return;
-  const std::string text = "#!/bin/sh\nwc -c <data/large | tr -d ' '\n";
+  // Of this run alone: what an account has brought once stays with it.
+  const auto text = "#!/bin/sh\n# " + bench.request(Behaviour{}).tag.str() + "\nwc -c <data/large | tr -d ' '\n";
   std::string large(5'000'000, '\0');
   for (std::size_t i = 0; i < large.size(); i += 4'093) large[i] = static_cast<char>(i % 251);
   const auto archive =
