@@ -5,6 +5,7 @@
 #include "broker/async/child.hpp"
 
 #include "broker/async/event.hpp"
+#include "broker/core/descriptor.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -31,29 +32,6 @@ namespace hansa::async {
 namespace asio = boost::asio;
 
 namespace {
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-
-  void reset() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 struct Pipe {
   Descriptor read;
@@ -338,10 +316,10 @@ Result<std::shared_ptr<Running>> start(const asio::any_io_executor& executor, co
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return std::unexpected(cannot_start(spawn_error));
 
-  in->reset();
-  out->write.reset();
-  err->write.reset();
-  status->write.reset();
+  in->close();
+  out->write.close();
+  err->write.close();
+  status->write.close();
   Failure failure{};
   ssize_t got = 0;
   do got = ::read(status->read.get(), &failure, sizeof failure);

@@ -2,6 +2,7 @@
 #include "broker/cli/code_pack.hpp"
 
 #include "broker/cli/files.hpp"
+#include "broker/core/descriptor.hpp"
 #include "broker/core/sha256_stream.hpp"
 #include "broker/domain/code_archive.hpp"
 
@@ -28,22 +29,6 @@ constexpr std::size_t kPackPiece = std::size_t{1} << 20;    // of one request: a
 constexpr std::size_t kMaxUnfit = 20;
 constexpr Milliseconds kResumePauses[] = {Milliseconds{200}, Milliseconds{1'000}, Milliseconds{3'000}, Milliseconds{6'000},
                                           Milliseconds{9'000}};
-
-class OwnedFile {
- public:
-  explicit OwnedFile(int fd) : fd_(fd) {}
-  ~OwnedFile() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  OwnedFile(const OwnedFile&) = delete;
-  OwnedFile& operator=(const OwnedFile&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 std::string words_of(int error) { return std::generic_category().message(error); }
 
@@ -72,7 +57,7 @@ Result<std::string> all_of(int fd, std::size_t limit) {
 
 /// Paths from `folder` on. git is asked for no more than this: what the files hold is read from the folder.
 Result<std::vector<std::string>> tracked_in(const std::string& folder, const config::Environment& environment) {
-  const OwnedFile out(unnamed_file(environment)), err(unnamed_file(environment));
+  const Descriptor out(unnamed_file(environment)), err(unnamed_file(environment));
   if (!out || !err) return no_room(errno);
   std::array<std::string, 6> words{"git", "-C", folder, "ls-files", "-z", "--recurse-submodules"};
   std::array<char*, 7> arguments{};
@@ -187,7 +172,7 @@ class PackWriter {
 
   /// A file as long as it was when it was looked at.
   Result<void> put_file(int folder, const CodeEntry& entry) {
-    const OwnedFile file(::openat(folder, entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    const Descriptor file(::openat(folder, entry.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!file) return unfit("UNREADABLE_FILE", "cannot read " + printable(entry.path) + ": " + words_of(errno));
     struct stat about{};
     if (::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode) || static_cast<std::uint64_t>(about.st_size) != entry.size)
@@ -235,7 +220,7 @@ CodePack::CodePack(CodePack&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)), id_(std::move(other.id_)), size_(other.size_) {}
 
 Result<CodePack> CodePack::of(const std::string& folder, const config::Environment& environment) {
-  const OwnedFile root(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor root(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return unfit("NO_WORK_TREE", printable(folder) + " is no folder that can be read: " + words_of(errno));
   const auto paths = tracked_in(folder, environment);
   if (!paths) return std::unexpected(paths.error());

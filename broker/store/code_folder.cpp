@@ -2,6 +2,7 @@
 #include "broker/store/code_folder.hpp"
 
 #include "broker/async/run_on.hpp"
+#include "broker/core/descriptor.hpp"
 #include "broker/core/digest.hpp"
 #include "broker/core/sha256_stream.hpp"
 #include "broker/domain/code_archive.hpp"
@@ -26,22 +27,6 @@ constexpr Seconds kLately{3'600};            // what was used so lately is about
 constexpr Seconds kUnfinished{86'400};       // an upload that nobody goes on with
 constexpr std::size_t kMostFiles = 1'000;    // of one owner's
 constexpr std::size_t kReadPiece = std::size_t{1} << 20;
-
-/// Closed when it goes.
-class OpenFile {
- public:
-  explicit OpenFile(int fd) : fd_(fd) {}
-  ~OpenFile() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 std::unexpected<Error> cannot(std::string_view what, const fs::path& path, int error) {
   auto detail = path.string() + ": " + std::generic_category().message(error);
@@ -78,7 +63,7 @@ std::vector<Found> list_of(const fs::path& folder) {
 }
 
 bool sync_folder(const fs::path& path) {
-  const OpenFile folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return folder && ::fsync(folder.get()) == 0;
 }
 
@@ -163,7 +148,7 @@ Result<CodeState> CodeFolder::put_here(const Principal& owner, const CodePiece& 
   }
   if (auto room = make_room(folder, piece, in_use); !room) return std::unexpected(room.error());
   const auto path = folder / name_of(piece.id, ".part");
-  const OpenFile part(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const Descriptor part(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   struct stat about{};
   if (!part || ::fstat(part.get(), &about) != 0) return cannot("keep", path, errno);
   auto received = static_cast<std::uint64_t>(about.st_size);
@@ -249,7 +234,7 @@ Result<void> CodeFolder::make_room(const fs::path& folder, const CodePiece& piec
 Result<std::string> CodeFolder::read_here(const Principal& owner, const CodeId& id, std::uint64_t offset,
                                           std::size_t limit) const {
   const auto path = folder_of(owner) / name_of(id, ".tar");
-  const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return errno == ENOENT ? Result<std::string>(not_here(id)) : cannot("read", path, errno);
   std::string bytes(limit, '\0');
   std::size_t have = 0;

@@ -2,8 +2,8 @@
 #pragma once
 // Small files that are either there and whole, or not there. Blocking; shared by the connector and the supervisor.
 
+#include "broker/core/descriptor.hpp"
 #include "broker/core/error.hpp"
-#include "connectors/transport/descriptor.hpp"
 
 #include <sys/types.h>
 
@@ -14,8 +14,6 @@
 #include <vector>
 
 namespace hansa::connectors::local {
-
-using transport::Descriptor;
 
 /// not_found, conflict (a symbolic link is in the way), unavailable, storage_full (no space, quota), permission_denied or
 /// internal, with `what` and errno's words.

@@ -2,8 +2,8 @@
 #pragma once
 // Descriptors, and the small files of the spool, which are there and whole or not there. Blocking.
 
+#include "broker/core/descriptor.hpp"
 #include "broker/core/error.hpp"
-#include "connectors/transport/descriptor.hpp"
 
 #include <sys/types.h>
 
@@ -13,8 +13,6 @@
 #include <vector>
 
 namespace hansa::connectors::mover {
-
-using transport::Descriptor;
 
 /// storage_full, permission_denied, not_found, unavailable or internal, with `what` and errno's words. Code MOVER_FILES.
 std::unexpected<Error> system_error(int error, const std::string& what);

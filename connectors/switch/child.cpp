@@ -37,11 +37,11 @@ std::unexpected<Error> system_failure(const std::string& what) {
 Result<Descriptor> input_file(const std::string& input) {
   if (input.empty()) {
     Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (!null.is_open()) return system_failure("/dev/null");
+    if (!null) return system_failure("/dev/null");
     return null;
   }
   Descriptor file(::memfd_create("input", MFD_CLOEXEC));
-  if (!file.is_open()) return system_failure("no memory for the input");
+  if (!file) return system_failure("no memory for the input");
   for (std::size_t done = 0; done < input.size();) {
     const auto written = ::write(file.get(), input.data() + done, input.size() - done);
     if (written < 0 && errno == EINTR) continue;

@@ -2,8 +2,8 @@
 #pragma once
 // The program itself, started as the account: the one place where privileges are given up.
 
+#include "broker/core/descriptor.hpp"
 #include "connectors/switch/authorise.hpp"
-#include "connectors/switch/descriptor.hpp"
 #include "connectors/switch/request.hpp"
 
 #include <sys/types.h>

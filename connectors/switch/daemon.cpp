@@ -80,13 +80,13 @@ class Daemon {
 
   void run() {
     load_name_services();
-    while (listener_.is_open() || !sessions_.empty()) {
+    while (listener_ || !sessions_.empty()) {
       const auto& configuration = configuration_.get();
       const auto room = configuration ? configuration->max_concurrent : Configuration{}.max_concurrent;
       std::array<pollfd, 2> ready{{{signals_.get(), POLLIN, 0}, {sessions_.size() < room ? listener_.get() : -1, POLLIN, 0}}};
       const int polled = ::poll(ready.data(), ready.size(), stop_at_ ? 100 : -1);
       if (polled > 0 && ready[0].revents != 0) take_signals();
-      if (polled > 0 && ready[1].revents != 0 && listener_.is_open()) accept_one();
+      if (polled > 0 && ready[1].revents != 0 && listener_) accept_one();
       if (stop_at_ && SteadyClock::now() >= *stop_at_) end_sessions();
     }
   }
@@ -103,7 +103,7 @@ class Daemon {
 
   void accept_one() {
     const Descriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!connection.is_open()) {
+    if (!connection) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         log_notice(std::string("cannot accept a connection: ") + std::strerror(errno));
         ::usleep(100'000);
@@ -199,7 +199,7 @@ Result<Descriptor> listen_at(const std::string& path) {
   }
   Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const auto old_mask = ::umask(0111);
-  const bool bound = listener.is_open() && ::bind(listener.get(), generic, sizeof address) == 0;
+  const bool bound = listener && ::bind(listener.get(), generic, sizeof address) == 0;
   const int error = errno;
   ::umask(old_mask);
   if (!bound) return socket_failure(path, error);

@@ -5,8 +5,8 @@
 // A process of its own keeps one request's memory, time and faults from the next; forking this small a program costs a few tenths
 // of a millisecond. At max_concurrent connections it accepts no more: callers wait in the socket's queue.
 
+#include "broker/core/descriptor.hpp"
 #include "broker/core/error.hpp"
-#include "connectors/switch/descriptor.hpp"
 
 #include <string>
 

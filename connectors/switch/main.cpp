@@ -120,15 +120,15 @@ int serve_standard_streams(const std::string& configuration_path) {
   return 0;
 }
 
-int serve_socket(const Options& options, hansa::Result<Descriptor> inherited) {
+int serve_socket(const Options& options, hansa::Result<hansa::Descriptor> inherited) {
   if (!inherited) return complain(EX_UNAVAILABLE, inherited.error());
-  if (inherited->is_open() == !options.socket.empty()) {
+  if (static_cast<bool>(*inherited) == !options.socket.empty()) {
     return complain(EX_USAGE, "either --listen SOCKET or a socket of systemd's, not both and not none");
   }
   if (const auto configuration = load_configuration(options.configuration); !configuration) {
     return complain(EX_CONFIG, configuration.error());
   }
-  auto listener = inherited->is_open() ? std::move(inherited) : listen_at(options.socket);
+  auto listener = *inherited ? std::move(inherited) : listen_at(options.socket);
   if (!listener) return complain(listener.error().code == "ALREADY_RUNNING" ? EX_TEMPFAIL : EX_UNAVAILABLE, listener.error());
   serve_connections(std::move(*listener), options.configuration);
   if (!options.socket.empty()) ::unlink(options.socket.c_str());
@@ -140,7 +140,7 @@ int serve_socket(const Options& options, hansa::Result<Descriptor> inherited) {
 int main(int argc, char** argv) {
   if (!open_standard_descriptors()) return EX_OSERR;
   const bool is_setuid = ::getuid() != ::geteuid();
-  auto inherited = is_setuid ? hansa::Result<Descriptor>() : inherited_socket();
+  auto inherited = is_setuid ? hansa::Result<hansa::Descriptor>() : inherited_socket();
   ::clearenv();  // nothing of the caller's steers what follows, name lookups included
   ::umask(077);
 

@@ -81,7 +81,7 @@ class Supervision {
 
   /// What stood in the pipe at the program's end; what has left its group and writes on is not waited for.
   void drain(Stream& stream) {
-    for (int pieces = 0; pieces < kPipePieces && stream.from.is_open() && forward(stream); ++pieces) {}
+    for (int pieces = 0; pieces < kPipePieces && stream.from && forward(stream); ++pieces) {}
   }
 
   void take_signals() {

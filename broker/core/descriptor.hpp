@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A file descriptor that is closed when it goes.
+// A file descriptor that is closed once, when it goes at the latest.
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace hansa::connectors::transport {
+namespace hansa {
 
 class Descriptor {
  public:
@@ -17,10 +17,11 @@ class Descriptor {
     std::swap(fd_, other.fd_);
     return *this;
   }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
+  ~Descriptor() { close(); }
 
+  void close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   explicit operator bool() const { return fd_ >= 0; }
@@ -29,4 +30,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace hansa::connectors::transport
+}  // namespace hansa
