@@ -184,7 +184,7 @@ struct Client::Impl {
     bool ended = false;
     for (;;) {
       boost::system::error_code error;
-      if (!ahead.empty()) {
+      if (!ahead.empty() && !(parser->is_header_done() && parser->chunked() && may_be_cut_end(ahead))) {
         const auto used = parser->put(asio::buffer(ahead), error);
         ahead.erase(0, used);
       }

@@ -43,9 +43,6 @@ inline constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 inline constexpr std::chrono::seconds kLinger{2};
 inline constexpr std::size_t kReadSize = 64 << 10;
 inline constexpr std::size_t kIdleBuffer = 16 << 10;
-/// "0\r\n\r\n", the shortest that can be left of a chunked body: less is no news, and Beast 1.81 asserts as much of it once it has seen
-/// the zero (basic_parser::parse_chunk_header).
-inline constexpr std::size_t kLastChunk = 5;
 
 /// On its worker's thread. `Stream`: Tcp::socket or TlsStream.
 template <class Stream>
@@ -285,7 +282,7 @@ class Session final : public Stoppable {
     std::size_t charged = 0;
     while (!parser->is_done()) {
       boost::system::error_code error;
-      if (buffer_.size() >= kLastChunk) buffer_.consume(parser->put(buffer_.cdata(), error));
+      if (!may_be_cut_end(buffered())) buffer_.consume(parser->put(buffer_.cdata(), error));
       if (error == beast::http::error::body_limit) co_return refused(413, "BODY_TOO_LARGE", {});
       if (error && error != beast::http::error::need_more) {
         co_return refused(400, "BAD_REQUEST", "malformed chunked body: " + error.message());

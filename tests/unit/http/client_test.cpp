@@ -333,6 +333,22 @@ TEST_CASE("what an answer announces takes no memory before it comes") {
   CHECK(heard == "piece");
 }
 
+TEST_CASE("a chunked answer may be cut anywhere") {
+  const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+  for (std::size_t cut = answer.size() - 16; cut < answer.size(); ++cut) {
+    INFO(cut);
+    const ScriptedServer server([&](int, int fd) {
+      ScriptedServer::read(fd);
+      ScriptedServer::write(fd, answer.substr(0, cut));
+      std::this_thread::sleep_for(10ms);  // so that it is read in pieces, mostly
+      ScriptedServer::write(fd, answer.substr(cut));
+    });
+    const auto result = client_of(server.port()).request("GET", "/");
+    REQUIRE(result);
+    CHECK(result->body == "hello");
+  }
+}
+
 TEST_CASE("a stream that falls silent ends with an error") {
   const ScriptedServer server([](int, int fd) {
     ScriptedServer::read(fd);
