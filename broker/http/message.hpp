@@ -68,8 +68,8 @@ bool equal_ignoring_case(std::string_view a, std::string_view b);
 /// RFC 9457: type about:blank, title from the status; `code` and `request_id` are members of ours.
 Response problem(int status, std::string_view code, std::string_view detail, std::string_view request_id = {});
 
-/// What is left of a chunked body may be its end, "0\r\n\r\n", cut: to be read once more of it is there. Asked again after the zero, Beast
-/// 1.81 asserts those five bytes (basic_parser::parse_chunk_header).
+/// What is left of a chunked body may be its end, "0\r\n\r\n", cut: to be read once more of it is there. Asked again after the
+/// zero, Beast 1.81 asserts those five bytes (basic_parser::parse_chunk_header).
 inline bool may_be_cut_end(std::string_view left) { return left.size() < 5 && left.starts_with('0'); }
 
 }  // namespace hansa::http
