@@ -175,7 +175,7 @@ const std::string_view kSchemas = R"json({
     "properties": {
       "site": {"type": "string"}, "possible": {"type": "boolean"}, "obstacle": {"enum": ["none", "temporary", "permanent"]}, "code": {"type": "string"}, "message": {"type": "string"},
       "source": {"type": "string"}, "age_s": {"type": "integer"}, "queue": {"type": "string"}, "method": {"type": "string"}, "snapshot_hash": {"type": "string"},
-      "basis": {"enum": ["queue", "scheduler", "history", "none"], "description": "What the wait was found from; none: no estimate."},
+      "basis": {"enum": ["queue", "room", "scheduler", "history", "none"], "description": "What the wait was found from. Where other people's jobs are hidden: room that is free now, the scheduler's word, past waits; none: no estimate."},
       "predicted_s": {"type": "integer", "description": "Before the correction."}, "correction": {"$ref": "#/components/schemas/Correction"},
       "wait_s": {"type": "integer", "description": "Half of such jobs have started by then (p50)."}, "wait_p90_s": {"type": "integer", "description": "Nine in ten have; absent while too few have started there."},
       "stage_in": {"type": "object", "description": "What the job reads and would have to be brought: it starts when this time and wait_s have passed.", "properties": {"time_s": {"type": "integer"}, "bytes": {"type": "integer"}, "under_way": {"type": "boolean"},

@@ -118,6 +118,7 @@ std::string_view to_string(Obstacle obstacle) {
 std::string_view to_string(Basis basis) {
   switch (basis) {
     case Basis::queue: return "queue";
+    case Basis::room: return "room";
     case Basis::scheduler: return "scheduler";
     case Basis::history: return "history";
     case Basis::none: return "none";
@@ -126,7 +127,7 @@ std::string_view to_string(Basis basis) {
 }
 
 std::optional<Basis> parse_basis(std::string_view text) {
-  for (const auto basis : {Basis::queue, Basis::scheduler, Basis::history, Basis::none}) {
+  for (const auto basis : {Basis::queue, Basis::room, Basis::scheduler, Basis::history, Basis::none}) {
     if (to_string(basis) == text) return basis;
   }
   return std::nullopt;

@@ -43,6 +43,7 @@ struct StageIn {
 /// What a predicted wait rests on, the best first.
 enum class Basis {
   queue,      // the site's whole queue, played forward
+  room,       // other people's jobs are hidden, the room that they take is not: there is room now
   scheduler,  // the site's scheduler, on jobs of ours that wait there
   history,    // how long ours have waited there
   none,       // nothing: no estimate
@@ -70,7 +71,7 @@ struct Verdict {
   std::optional<Seconds> age;           // of that value
   QueueName queue;                      // the queue the estimate is for
   std::optional<Basis> basis;           // of the wait; none where the site cannot take the job
-  std::optional<Seconds> predicted;     // by the queue or the scheduler, before it is corrected
+  std::optional<Seconds> predicted;     // by queue, room or scheduler, before it is corrected
   std::optional<Correction> correction;
   std::optional<Seconds> wait;          // from now, half of such jobs have started by then (p50); none: no estimate
   std::optional<Seconds> wait_p90;      // nine in ten have; none: too few past waits to say
@@ -80,6 +81,11 @@ struct Verdict {
   std::optional<RuleVerdict> rules;     // none: no rule was in force, or something else was in the way first
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
+
+/// What is seen of the site has room for the job now.
+inline bool starts_at_once(const Verdict& verdict) {
+  return verdict.predicted == Seconds{0} && (verdict.basis == Basis::queue || verdict.basis == Basis::room);
+}
 
 /// What became of an estimate: how long an attempt waited from its decision to its first start.
 struct WaitScore {

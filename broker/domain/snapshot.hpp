@@ -33,8 +33,11 @@ struct NodeShare {
   std::int32_t gpus = 0;
 };
 
+/// Work that is hidden from us is counted to last so long from when it was seen: nobody says until when.
+inline constexpr Seconds kHiddenLasts{86'400};
+
 struct RunningWork {
-  SiteJobId id;
+  SiteJobId id;                              // "": hidden from us; what is seen is the room that it takes
   QueueName queue;
   std::vector<NodeShare> shares;
   UtcTime expected_end{};                    // start + wall-time limit, by the site

@@ -260,7 +260,7 @@ class Engine::Loops {
     report.snapshot_at = snapshot.taken_at;
     report.scheduler = snapshot.scheduler;
     report.cluster = snapshot.cluster;
-    report.running_jobs = static_cast<std::int64_t>(snapshot.running.size());
+    report.running_jobs = std::ranges::count_if(snapshot.running, [](const auto& work) { return !work.id.empty(); });
     report.waiting_jobs = static_cast<std::int64_t>(snapshot.waiting.size());
     for (const auto& queue : snapshot.queues) report.queues.push_back(queue.name.str());
     for (const auto& node : snapshot.nodes) {

@@ -14,11 +14,10 @@ namespace {
 constexpr std::size_t kResumed = 2'000;  // of each site: many times a window, and milliseconds
 
 /// Whoever asks for no more of anything and stands in line already starts no later.
-bool asks_no_more(const JobSpec& a, const JobSpec& b) {
-  const auto& x = a.resources;
-  const auto& y = b.resources;
+bool asks_no_more(const Resources& x, Seconds limit, const JobSpec& than) {
+  const auto& y = than.resources;
   return x.nodes <= y.nodes && x.cores_per_node() <= y.cores_per_node() && x.memory_per_node <= y.memory_per_node &&
-         x.gpus_per_node <= y.gpus_per_node && a.time_limit <= b.time_limit;
+         x.gpus_per_node <= y.gpus_per_node && limit <= than.time_limit;
 }
 
 }  // namespace
@@ -44,14 +43,22 @@ routing::Outlook Forecasts::outlook(const SiteDesk& desk, const JobSpec& spec, U
   const auto history = histories_.find(desk.site().id);
   auto outlook = history == histories_.end() ? routing::Outlook{} : history->second.outlook(spec, sees_everyone);
   if (sees_everyone) return outlook;
+  outlook.ours_first = std::ranges::any_of(desk.snapshot()->waiting, [&](const WaitingWork& work) {
+    return work.eligible && asks_no_more(work.resources, work.time_limit, spec);
+  });
   for (const auto& id : desk.waiting_there) {
     const auto* job = book_.find(id);
     const auto planned = planned_.find(id);
-    if (job == nullptr || planned == planned_.end() || !asks_no_more(job->spec, spec)) continue;
+    if (job == nullptr || planned == planned_.end() || !asks_no_more(job->spec.resources, job->spec.time_limit, spec)) continue;
     const auto wait = std::max(std::chrono::floor<Seconds>(planned->second - now), Seconds{0});
     outlook.scheduler_says = std::max(outlook.scheduler_says.value_or(wait), wait);
   }
   return outlook;
+}
+
+std::optional<UtcTime> Forecasts::planned(const JobId& id) const {
+  const auto at = planned_.find(id);
+  return at == planned_.end() ? std::nullopt : std::optional(at->second);
 }
 
 void Forecasts::heard(const JobId& id, const ports::JobStatus& status) {

@@ -27,6 +27,9 @@ class Forecasts {
   /// For a job that may go there, now.
   [[nodiscard]] routing::Outlook outlook(const SiteDesk& desk, const domain::JobSpec& spec, UtcTime now) const;
 
+  /// The start that the site's scheduler plans for a job of ours that waits there; none: it does not say.
+  [[nodiscard]] std::optional<UtcTime> planned(const JobId& id) const;
+
   /// What a site says of a job of ours.
   void heard(const JobId& id, const ports::JobStatus& status);
   void forget(const JobId& id) { planned_.erase(id); }

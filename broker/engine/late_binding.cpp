@@ -36,15 +36,19 @@ void Placement::learn(const Job& over) {
   runs_.ran(over.owner, std::max<std::int64_t>(std::chrono::floor<Seconds>(*over.ended_at - *over.started_at).count(), 1));
 }
 
-std::optional<Reason> Placement::not_there(const SiteDesk& desk, const JobSpec& spec, const JobId* id, const Verdict& verdict) {
+std::optional<Reason> Placement::not_there(const Decision& decision, const JobSpec& spec, const JobId* id) {
+  const auto& desk = *context_.desks.at(*decision.chosen);
+  const auto& verdict = *std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
   const auto at = desktops_.find(desk.site().id);
-  if (at == desktops_.end() || !at->second.profile || !verdict.predicted) return std::nullopt;
-  if (verdict.basis != Basis::queue) return std::nullopt;  // nobody sees whose queue it is: ours take their place in it
+  if (verdict.stage_in || at == desktops_.end() || !at->second.profile) return std::nullopt;
   const auto* kept = kept_at(desk.site().id, id);
-  if (*verdict.predicted == Seconds{0})
-    return kept == nullptr ? std::nullopt : delays(*at->second.profile, *kept, verdict.queue, spec);
+  if (starts_at_once(verdict)) return kept == nullptr ? std::nullopt : delays(*at->second.profile, *kept, verdict.queue, spec);
+  const bool nowhere_else = std::ranges::all_of(decision.verdicts, [&](const Verdict& other) {
+    return other.site == verdict.site || other.obstacle == Obstacle::permanent;
+  });
+  if (at->second.others_waiting > 0 && nowhere_else) return std::nullopt;  // the sooner in that line the better
   auto stays = at->second.others_waiting > 0 ? place_later(at->second, spec, id) : fed(desk, at->second, spec, kept);
-  if (stays && id != nullptr && !wish_) {
+  if (stays && id != nullptr && !wish_ && verdict.predicted) {
     const auto start = context_.scheduler.now_utc() + *verdict.predicted;
     wish_ = Kept{.job = *id, .site = desk.site().id, .queue = verdict.queue, .at = start};
   }
@@ -58,9 +62,11 @@ std::optional<Reason> Placement::place_later(const Desktop& desktop, const JobSp
   const auto waited = job == nullptr ? Milliseconds{0} : context_.scheduler.now_utc() - job->accepted_at;
   const auto& options = context_.options;
   if (cores_of(spec) * 100 >= options.place_percent * desktop.cores || waited >= options.place_after) return std::nullopt;
-  return Reason{"PLACE_LATER", "other people's jobs wait there; it takes its place among them once it has waited " +
-                                   format_duration(options.place_after) +
-                                   ", and goes before that to whichever site would start it at once"};
+  const bool seen = desktop.profile->facts().sees_everyone;
+  return Reason{"PLACE_LATER",
+                std::string(seen ? "other people's jobs wait there" : "other people's jobs are hidden there, and may wait") +
+                    "; it takes its place among them once it has waited " + format_duration(options.place_after) +
+                    ", and goes before that to whichever site would start it at once"};
 }
 
 /// Where the line is ours alone, no more of ours wait in it than would fill half of the site at once (one job at least), which
@@ -114,7 +120,7 @@ std::optional<Decision> Placement::elsewhere(const Job& job, const Dossier& doss
   auto decision = decide(job.owner, job.spec, dossier, &job.id, nullptr);
   if (!decision.chosen) return std::nullopt;
   const auto verdict = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
-  if (verdict->basis != Basis::queue || verdict->predicted != Seconds{0} || verdict->stage_in) return std::nullopt;
+  if (!starts_at_once(*verdict) || verdict->stage_in) return std::nullopt;
   promises_.insert_or_assign(job.id, Promise{.site = *decision.chosen,
                                              .queue = decision.queue,
                                              .tag = make_tag(job.id, static_cast<std::int32_t>(job.attempts.size()) + 1)});

@@ -40,13 +40,14 @@ std::vector<Moves::Candidate> Moves::candidates() const {
   for (const auto& [site, desk] : context_.desks) {
     const bool fresh = context_.scheduler.now_monotonic() - desk->snapshot_at() <= context_.options.snapshot_freshness;
     if (desk->state().health != SiteHealth::up || !desk->snapshot() || !fresh) continue;
-    if (!desk->snapshot()->sees_everyone) continue;  // its line is not known
     for (const auto& id : desk->waiting_there) {
       const auto* job = context_.book.find(id);
       const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
       if (attempt == nullptr || job->state != JobState::queued || attempt->unknown_since || !attempt->runs.empty()) continue;
       if (job->cancel || job->move_begun() || job->spec.placement.sites.size() == 1) continue;
-      const auto start = placement_.start_of(site, attempt->site_job_id);
+      // Where other people's jobs are hidden the scheduler alone knows its line.
+      auto start = desk->snapshot()->sees_everyone ? std::nullopt : context_.forecasts.planned(id);
+      if (!start) start = placement_.start_of(site, attempt->site_job_id);
       if (!start || *start - now < context_.options.move_gain) continue;
       found.push_back({.id = id, .site = site, .wait = std::chrono::floor<Seconds>(*start - now)});
     }

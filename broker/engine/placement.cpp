@@ -152,6 +152,7 @@ void Placement::site_changed(SiteDesk& desk) {
     desktop.cores = desktop.others_waiting = 0;
     for (const auto& node : desk.snapshot()->nodes) desktop.cores += node.usable ? node.cores : 0;
     for (const auto& work : desk.snapshot()->waiting) desktop.others_waiting += work.eligible && !ours.contains(work.id) ? 1 : 0;
+    if (!desk.snapshot()->sees_everyone) desktop.others_waiting = std::max<std::int64_t>(desktop.others_waiting, 1);
     desktop.profile = routing::build_profile(*desk.snapshot(), context_.scheduler.now_utc());
     desktop.built_from = desk.snapshot_at();
     // Ours on their way may not have been in that snapshot: they still take their room.
@@ -281,12 +282,9 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
   wish_.reset();
   auto decision = routing::decide(input);
   while (decision.chosen) {
-    const auto verdict = std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
-    const auto view = std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; });
-    if (verdict == decision.verdicts.end() || verdict->stage_in) break;
-    auto enough = not_there(*context_.desks.at(*decision.chosen), spec, id, *verdict);
+    auto enough = not_there(decision, spec, id);
     if (!enough) break;
-    view->not_now = std::move(enough);
+    std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; })->not_now = std::move(enough);
     decision = routing::decide(input);
   }
   if (documents != nullptr) {

@@ -61,7 +61,8 @@ class Placement {
     std::optional<routing::AvailabilityProfile> profile;
     std::optional<MonotonicTime> built_from;  // the snapshot it was built from
     std::int64_t cores = 0;            // usable, in that snapshot
-    std::int64_t others_waiting = 0;   // other people's jobs in that snapshot that could start
+    std::int64_t others_waiting =
+        0;   // other people's jobs in that snapshot that could start; where they are hidden, one at least
   };
   /// A site that did not take a job is left alone by that job for a while, or for good if it said no again and again.
   struct Avoidance {
@@ -129,8 +130,7 @@ class Placement {
   [[nodiscard]] Turn turn_of(const JobId& first) const;
   void learn(const domain::Job& over);
   /// Why the job is not to go where the verdict would have it: it binds late, or would delay a more urgent one.
-  std::optional<domain::Reason> not_there(const SiteDesk& desk, const domain::JobSpec& spec, const JobId* id,
-                                          const domain::Verdict& verdict);
+  std::optional<domain::Reason> not_there(const domain::Decision& decision, const domain::JobSpec& spec, const JobId* id);
   std::optional<domain::Reason> place_later(const Desktop& desktop, const domain::JobSpec& spec, const JobId* id) const;
   std::optional<domain::Reason> fed(const SiteDesk& desk, const Desktop& desktop, const domain::JobSpec& spec,
                                     const Kept* kept) const;

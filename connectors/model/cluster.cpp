@@ -681,7 +681,11 @@ void Cluster::describe(domain::SiteSnapshot& snapshot) const {
   const auto hidden = [&](const ClusterJob& job) { return options_.hides_jobs && !domain::parse_tag(job.request.name); };
   for (const auto serial : running_) {
     const auto& job = jobs_[index(serial)];
-    if (hidden(job)) continue;
+    if (hidden(job)) {
+      snapshot.running.push_back(
+          {.id = {}, .queue = {}, .shares = job.shares, .expected_end = told(now_) + domain::kHiddenLasts});
+      continue;
+    }
     snapshot.running.push_back({.id = job.id,
                                 .queue = job.request.queue,
                                 .shares = job.shares,

@@ -49,7 +49,9 @@ std::expected<NodeRecord, std::string> read_node(const Record& record) {
   const auto total = parse_count(value_of(record, "CPUTot"));
   if (!effective && !total) return std::unexpected("node " + node.name + ": no CPUTot");
   node.cpus = effective.value_or(total.value_or(0));
-  node.allocated = parse_count(value_of(record, "CPUAlloc")).value_or(0);
+  node.allocated = parse_tres(value_of(record, "AllocTRES")).value_or(Tres{});
+  node.allocated.cpus = parse_count(value_of(record, "CPUAlloc")).value_or(0);
+  if (const auto memory = parse_memory(value_of(record, "AllocMem")); memory && *memory) node.allocated.memory = **memory;
   const auto memory = parse_memory(value_of(record, "RealMemory"));
   if (!memory || !*memory) return std::unexpected("node " + node.name + ": no RealMemory");
   node.memory = **memory;

@@ -18,9 +18,9 @@ namespace hansa::connectors::slurm {
 struct NodeRecord {
   std::string name;
   std::int64_t cpus = 0;       // those that jobs can have (CPUEfctv)
-  std::int64_t allocated = 0;  // of those, to whomever (CPUAlloc)
   Mebibytes memory{0};         // the same, without what the site keeps (MemSpecLimit)
   NodeGpus gpus;
+  Tres allocated;              // of all of it, to whomever (CPUAlloc, AllocMem, AllocTRES)
   bool usable = true;          // no word in State that keeps jobs off it; reservations apart
   bool reserved = false;       // RESERVED or MAINT: a reservation holds it now
 };

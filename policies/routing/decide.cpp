@@ -296,6 +296,7 @@ class SiteCheck {
     switch (basis) {
       case domain::Basis::queue:
         return std::string("queue played forward (EASY)") + (queue.backlog_from != kForever ? ", its far end as a whole" : "");
+      case domain::Basis::room: return "other people's jobs are hidden; beside what they have there is room now";
       case domain::Basis::scheduler: return "other people's jobs are hidden; the scheduler's word on ours that wait there";
       case domain::Basis::history: return "other people's jobs are hidden; how long ours have waited there";
       case domain::Basis::none: break;

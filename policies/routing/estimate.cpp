@@ -91,8 +91,8 @@ void WaitHistory::add(const domain::WaitScore& score) {
   const auto size = parse_size_class(score.size_class);
   if (!size) return;  // of a release that drew the classes elsewhere
   std::optional<std::pair<Measure, std::int64_t>> measured;
-  if (score.predicted && (score.basis == Basis::queue || score.basis == Basis::scheduler)) {
-    const auto measure = score.basis == Basis::queue ? measure_of(*score.predicted) : Measure::scheduler;
+  if (score.predicted) {
+    const auto measure = score.basis == Basis::scheduler ? Measure::scheduler : measure_of(*score.predicted);
     measured = std::pair(measure, factor_ppm(*score.predicted, score.actual));
   }
   const auto wait = factor_ppm(Seconds{0}, score.actual);
@@ -114,8 +114,9 @@ Outlook WaitHistory::outlook(const domain::JobSpec& spec, bool sees_everyone) co
     return found;
   };
   Outlook outlook;
+  using Measures = std::initializer_list<Measure>;
   const auto needed =
-      sees_everyone ? std::array{Measure::at_once, Measure::later} : std::array{Measure::scheduler, Measure::wait};
+      sees_everyone ? Measures{Measure::at_once, Measure::later} : Measures{Measure::at_once, Measure::scheduler, Measure::wait};
   for (const auto measure : needed) outlook.corrections[static_cast<std::size_t>(measure)] = best(measure);
   return outlook;
 }
@@ -130,6 +131,8 @@ Estimate estimate(Seconds played, bool sees_everyone, const Outlook& outlook) {
     return found;
   };
   if (sees_everyone) return corrected(Basis::queue, played, correction_for(outlook, measure_of(played)));
+  if (played == Seconds{0} && !outlook.ours_first)
+    return corrected(Basis::room, played, correction_for(outlook, Measure::at_once));
   if (outlook.scheduler_says)
     return corrected(Basis::scheduler, outlook.scheduler_says, correction_for(outlook, Measure::scheduler));
   if (const auto& wait = correction_for(outlook, Measure::wait)) return corrected(Basis::history, std::nullopt, wait);
@@ -142,6 +145,7 @@ Json to_json(const Outlook& outlook) {
     if (const auto& correction = outlook.corrections[i]) json[kMeasureNames[i]] = domain::to_json(*correction);
   }
   if (outlook.scheduler_says) json["scheduler_says_s"] = outlook.scheduler_says->count();
+  if (outlook.ours_first) json["ours_first"] = true;
   return json;
 }
 
@@ -149,6 +153,7 @@ Result<Outlook> outlook_from_json(const Json& json) {
   domain::FieldReader field(json);
   Outlook outlook;
   outlook.scheduler_says = field.optional_seconds("scheduler_says_s");
+  outlook.ours_first = field.flag("ours_first");
   if (!field.ok()) return field.error("decision input");
   for (std::size_t i = 0; i < kMeasures; ++i) {
     if (!json.contains(kMeasureNames[i])) continue;

@@ -2,8 +2,9 @@
 #pragma once
 // How long a job will wait at a site, as a range: half of such jobs have started by p50, nine in ten by p90.
 //
-// What a site shows decides what the wait is found from (a ladder, domain::Basis): its whole queue played forward; where it hides
-// other people's jobs, its scheduler's own word on jobs of ours that wait there; else how long ours have waited there; else
+// What a site shows decides what the wait is found from (a ladder, domain::Basis): its whole queue played forward. Where it hides
+// other people's jobs: that there is room now beside all that runs, unless one of ours that asks for no more waits there, and so
+// did not get it; else its scheduler's own word on jobs of ours that wait there; else how long ours have waited there; else
 // nothing, which is no estimate.
 //
 // It is then corrected by how past estimates there turned out. The last 64 starts of a kind are kept, as factors: (actual + 1
@@ -40,7 +41,7 @@ std::optional<SizeClass> parse_size_class(std::string_view text);
 
 /// What is measured apart: that a job starts at once goes wrong in other ways than how long it waits.
 enum class Measure {
-  at_once,  // by the queue: within a minute
+  at_once,  // by the queue or the room: within a minute
   later,  // by the queue
   scheduler,  // by the site's scheduler
   wait,  // nothing predicted: the wait itself
@@ -74,6 +75,7 @@ class FactorWindow {
 struct Outlook {
   std::array<std::optional<domain::Correction>, kMeasures> corrections;  // by Measure
   std::optional<Seconds> scheduler_says;  // from now; none: it does not say
+  bool ours_first = false;  // one of ours that asks for no more waits there; told where other people's jobs are hidden
   friend bool operator==(const Outlook&, const Outlook&) = default;
 };
 

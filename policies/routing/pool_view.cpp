@@ -10,9 +10,6 @@
 namespace hansa::routing {
 namespace {
 
-/// Hidden work is counted to last so long, unless the scheduler's plans for ours need its cores before.
-constexpr std::int64_t kHiddenLasts = 86400;
-
 /// Work whose limit has passed is about to be killed: nobody knows when, so it is counted as play_forward counts it.
 Instant believed_end(const PoolRunning& running, Instant now) {
   return running.ends > now ? running.ends : now + kPastDueGrace.count();
@@ -135,7 +132,7 @@ void PoolView::take_planned(Instant now) {
     hidden -= ended;
     profile_.take(start, start + demand.limit, demand.cores);
   }
-  if (hidden > 0) profile_.take(now + kHiddenLasts, kForever, -hidden);
+  if (hidden > 0) profile_.take(now + domain::kHiddenLasts.count(), kForever, -hidden);
 }
 
 Instant PoolView::predicted_start(const PoolDemand& demand, Instant now) {

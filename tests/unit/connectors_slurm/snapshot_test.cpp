@@ -132,8 +132,41 @@ TEST_CASE("snapshot: where jobs are private, what is allocated tells whether we 
   CHECK(sees_everyone());  // an operator's account
   std::erase_if(jobs.rows, [](const QueueRow& row) { return row.id == "48"; });
   CHECK_FALSE(sees_everyone());
-  for (auto& node : inventory.nodes) node.allocated = 0;
+  for (auto& node : inventory.nodes) node.allocated = {};
   CHECK(sees_everyone());  // there is nobody
+}
+
+TEST_CASE("snapshot: of jobs that are hidden from us the room that they take is seen, for a day") {
+  const auto inventory = parse_inventory(
+      "NodeName=a CPUAlloc=6 CPUTot=8 RealMemory=1000 AllocMem=700 Gres=gpu:a100:4 State=MIXED "
+      "AllocTRES=cpu=6,mem=700M,gres/gpu=3\n"
+      "NodeName=b CPUAlloc=9 CPUTot=4 RealMemory=100 AllocMem=5000 State=ALLOCATED AllocTRES=cpu=9\n"
+      "NodeName=c CPUAlloc=0 CPUTot=4 RealMemory=100 AllocMem=0 State=IDLE AllocTRES=\n"
+      "PartitionName=main MaxTime=1:00:00 Nodes=a,b,c State=UP Default=YES\nPrivateData   = jobs\n");
+  CHECK(inventory.dropped.empty());
+  Listing<QueueRow> jobs;
+  QueueRow ours;
+  ours.id = ours.display_id = "7";
+  ours.state = "RUNNING";
+  ours.queue = QueueName("main");
+  ours.nodes = "a";
+  ours.tres = {.cpus = 2, .nodes = 1, .gpus = 1, .gpu_model = {}, .memory = Mebibytes{100}};
+  jobs.rows.push_back(ours);
+  const auto now = from_unix_seconds(1'000);
+  const auto snapshot = build_snapshot(inventory, inventory.configuration, jobs, now);
+  CHECK_FALSE(snapshot.sees_everyone);
+  REQUIRE(snapshot.running.size() == 2);
+  const auto& hidden = snapshot.running[1];
+  CHECK(hidden.id.empty());
+  CHECK(hidden.expected_end == now + domain::kHiddenLasts);
+  REQUIRE(hidden.shares.size() == 2);
+  CHECK(hidden.shares[0].node == 0);
+  CHECK(hidden.shares[0].cores == 4);
+  CHECK(hidden.shares[0].memory.value == 600);
+  CHECK(hidden.shares[0].gpus == 2);
+  CHECK(hidden.shares[1].node == 1);
+  CHECK(hidden.shares[1].cores == 4);  // a node has no more than it has
+  CHECK(hidden.shares[1].memory.value == 100);
 }
 
 TEST_CASE("a start that squeue plans is told as a plan") {

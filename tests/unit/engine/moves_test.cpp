@@ -270,13 +270,11 @@ TEST_CASE("what is held goes by its urgency: a short job before a long one that 
 
 TEST_CASE("among other people a wide job takes its place at once, others once they have waited", "[moves]") {
   // Others' jobs, each of all cores, always two of them in line.
-  World w(
-      {{.id = "alpha",
-        .cores = 10,
-        .cluster = {.name = {},
-                    .node_groups = {},
-                    .background = {{.every = 500s, .resources = {.tasks = 10}, .run = 900s, .time_limit = 1000s, .queue = {}}}}}},
-      {.place_after = 1800s});
+  const connectors::model::ClusterOptions busy{
+      .name = {},
+      .node_groups = {},
+      .background = {{.every = 500s, .resources = {.tasks = 10}, .run = 900s, .time_limit = 1000s, .queue = {}}}};
+  World w({{.id = "alpha", .cores = 10, .cluster = busy}, {.id = "beta", .cores = 10, .cluster = busy}}, {.place_after = 1800s});
   w.advance(40min);
   const auto narrow = w.submit({.behaviour = "run=10s", .limit = 2000s});
   const auto wide = w.submit({.behaviour = "run=10s", .tasks = 5, .limit = 2000s, .person = "local:bob"});
@@ -317,4 +315,85 @@ TEST_CASE("a place that comes free is seen at once, within the budget", "[moves]
   w.advance(1min);
   CHECK(w.count("alpha", "snapshot") == before + 1);
   w.check_budgets();
+}
+
+// ---- sites that hide other people's jobs
+
+namespace {
+
+/// Other people's jobs there take `taken` cores for most of an hour, and nobody sees whose.
+connectors::model::ClusterOptions hidden(std::int32_t cores, std::int32_t taken) {
+  return {.name = {},
+          .node_groups = {{.count = 1, .cores = cores}},
+          .background = {{.every = 86'400s, .resources = {.tasks = taken}, .run = 3000s, .time_limit = 3600s, .queue = {}}},
+          .hides_jobs = true};
+}
+
+}  // namespace
+
+TEST_CASE("out of a site that hides other people's jobs a job moves by the word of that site's scheduler", "[moves]") {
+  World w({{.id = "alpha", .cluster = hidden(1, 1)}, {.id = "beta", .cores = 4}}, movable());
+  std::optional<Seconds> planned = 2000s;
+  bool moves = true;
+  SECTION("it is far off") {}
+  SECTION("it is near") {
+    planned = 300s;
+    moves = false;
+  }
+  SECTION("nobody says") { planned.reset(); }
+  w.retell = [&](const std::string& site, ports::JobStatus& status) {
+    if (site == "alpha" && planned && status.phase == ports::Phase::queued) status.expected_start = w.time.now_utc() + *planned;
+  };
+  w.advance(1s);
+  REQUIRE(w.ask(w.engine().drain_site(SiteId("beta"), "not yet")));
+  w.advance(10s);
+  const auto id = w.submit({.behaviour = "run=60s", .limit = 300s});  // wide for alpha: its place is taken at once
+  w.advance(90s);
+  REQUIRE(w.state(id) == JobState::queued);
+  REQUIRE(w.ask(w.engine().resume_site(SiteId("beta"))));
+  w.advance(3min);
+  CHECK(w.events_of<MoveIntended>(id).size() == (moves ? 1 : 0));
+  REQUIRE(w.run_to_end({id}, 2h));
+  CHECK(w.state(id) == JobState::succeeded);
+  CHECK(w.payload_runs(id) == 1);
+  CHECK(w.job(id).attempts.back().site == SiteId(moves ? "beta" : "alpha"));
+}
+
+TEST_CASE("into a site that hides other people's jobs a job moves where there is room beside what they have", "[moves]") {
+  const bool room = GENERATE(true, false);
+  World w({{.id = "alpha", .cores = 1}, {.id = "beta", .cluster = hidden(4, room ? 3 : 4)}}, movable());
+  w.advance(1s);
+  REQUIRE(w.ask(w.engine().drain_site(SiteId("beta"), "not yet")));
+  w.submit({.behaviour = "run=3000s", .limit = 3600s, .sites = {"alpha"}});
+  w.advance(10s);
+  const auto id = w.submit({.behaviour = "run=60s", .limit = 300s});
+  w.advance(90s);
+  REQUIRE(w.state(id) == JobState::queued);
+  REQUIRE(w.ask(w.engine().resume_site(SiteId("beta"))));
+  w.advance(3min);
+  CHECK(w.events_of<MoveIntended>(id).size() == (room ? 1 : 0));
+  if (!room) return;
+  REQUIRE(w.run_to_end({id}, 10min));
+  CHECK(w.decision(id).verdicts.at(1).basis == domain::Basis::room);
+  CHECK(w.payload_runs(id) == 1);
+}
+
+TEST_CASE("in a line that nobody sees a job takes its place as among other people, at once where it can go nowhere else",
+          "[moves]") {
+  std::vector<SiteOptions> sites{{.id = "alpha", .cluster = hidden(20, 20)}};
+  bool stays = false;
+  SECTION("there is no other site") {}
+  SECTION("the other could never take it") { sites.push_back({.id = "beta", .cores = 1}); }
+  SECTION("the other is full, too") {
+    sites.push_back({.id = "beta", .cluster = hidden(20, 20)});
+    stays = true;
+  }
+  World w(std::move(sites), movable());
+  w.advance(90s);  // a snapshot has seen them
+  const auto id = w.submit({.behaviour = "run=60s", .tasks = 2, .limit = 300s});
+  w.advance(90s);
+  CHECK(w.state(id) == (stays ? JobState::waiting : JobState::queued));
+  if (!stays) return;
+  CHECK(w.decision(id).verdicts.at(0).code == "PLACE_LATER");
+  CHECK(w.decision(id).verdicts.at(0).message.find("other people's jobs are hidden there") == 0);
 }

@@ -319,7 +319,8 @@ TEST_CASE("waits are ranges, corrected by how past ones turned out, and the corr
 }
 
 TEST_CASE("a site that hides other people's jobs is judged by what is known of ours there, and is last while nothing is") {
-  auto site = plain();
+  auto site = plain().running({0, 1}, 16, 86'400);
+  site.get().running.back().id = {};  // hidden from us, but for the room that it takes
   site.get().sees_everyone = false;
   Federation federation;
   federation.add("alpha", site.get());
@@ -353,6 +354,23 @@ TEST_CASE("a site that hides other people's jobs is judged by what is known of o
   CHECK(decision.chosen == SiteId{"alpha"});
   CHECK(decision.reason.message ==
         "no start is predicted: nobody can say when, at alpha (queue main); no other site can take it now");
+}
+
+TEST_CASE(
+    "where other people's jobs are hidden, room beside what they have is a start, but for one of ours that waits for no more") {
+  auto site = plain();
+  site.get().sees_everyone = false;
+  Federation federation;
+  federation.add("alpha", site.get());
+  auto decision = federation.decide();
+  CHECK(decision.verdicts[0].basis == domain::Basis::room);
+  CHECK(decision.verdicts[0].wait == Seconds{0});
+  CHECK(domain::starts_at_once(decision.verdicts[0]));
+  CHECK(decision.verdicts[0].method == "other people's jobs are hidden; beside what they have there is room now");
+  federation.member(0).view.outlook.ours_first = true;
+  decision = federation.decide();
+  CHECK(decision.verdicts[0].basis == domain::Basis::none);
+  CHECK_FALSE(domain::starts_at_once(decision.verdicts[0]));
 }
 
 TEST_CASE("a queue that is too long to be played to its end says so") {

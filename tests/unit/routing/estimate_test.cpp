@@ -25,7 +25,7 @@ domain::WaitScore waited(Seconds predicted, Seconds actual, Basis basis = Basis:
           .project = ProjectId(project),
           .size_class = std::string(to_string(size)),
           .basis = basis,
-          .predicted = basis == Basis::queue || basis == Basis::scheduler ? std::optional(predicted) : std::nullopt,
+          .predicted = basis != Basis::history && basis != Basis::none ? std::optional(predicted) : std::nullopt,
           .p50 = predicted,
           .p90 = std::nullopt,
           .actual = actual};
@@ -129,6 +129,21 @@ TEST_CASE("a site that hides its queue: the scheduler's word, then how long ours
   CHECK(after(history, 100s, true).basis == Basis::queue);  // what is seen goes before all of it
 }
 
+TEST_CASE("a site that hides its queue: room now goes before all words, and is corrected by how often it was taken by others") {
+  WaitHistory history;
+  CHECK(after(history, 0s, false).basis == Basis::room);
+  CHECK(after(history, 0s, false).p50 == 0s);
+  for (int i = 0; i < 9; ++i) history.add(waited(0s, Seconds{600 * (i + 1)}, Basis::room));
+  const auto found = after(history, 0s, false);
+  CHECK(found.basis == Basis::room);
+  CHECK(found.p50 == 3000s);
+  auto outlook = history.outlook(job_of(1), false);
+  outlook.ours_first = true;
+  CHECK(estimate(0s, false, outlook).basis == Basis::history);
+  outlook.scheduler_says = 10s;
+  CHECK(estimate(0s, false, outlook).basis == Basis::scheduler);
+}
+
 TEST_CASE("no wait is beyond reckoning") {
   constexpr auto kMost = Seconds::max();
   for (const auto predicted : {Seconds::min(), -1s, 0s, 60s, Seconds{kHorizon}, kMost}) {
@@ -148,6 +163,7 @@ TEST_CASE("an outlook as it is stored is the same one") {
   for (const bool sees_everyone : {true, false}) {
     auto outlook = history.outlook(job_of(1), sees_everyone);
     outlook.scheduler_says = 5s;
+    outlook.ours_first = !sees_everyone;
     const auto again = outlook_from_json(to_json(outlook));
     REQUIRE(again);
     CHECK(*again == outlook);
@@ -155,7 +171,7 @@ TEST_CASE("an outlook as it is stored is the same one") {
   CHECK(to_json(Outlook{}).empty());
   for (const auto* bad :
        {R"(3)", R"({"later": 3})", R"({"later": {"likeness": "friends", "count": 9, "p50_ppm": 1, "p90_ppm": 1}})",
-        R"({"scheduler_says_s": "soon"})"}) {
+        R"({"scheduler_says_s": "soon"})", R"({"ours_first": 1})"}) {
     INFO(bad);
     CHECK_FALSE(outlook_from_json(parse_json(bad).value()));
   }
