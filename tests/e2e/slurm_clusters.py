@@ -317,6 +317,55 @@ def controller_that_forgot_a_start():
     assert done["state"] == "failed" and done["reason"]["code"] in {"SITE_REQUEUED", "EXIT_CODE", "SITE_FAILED", "NODE_FAIL"}, done
 
 
+def room_is_seen_where_jobs_are_hidden():
+    """beta shows nobody's jobs but ours (PrivateData=jobs): what bob has there is seen as room taken, and alice's job goes where there is some."""
+    conf = Path(slurm_conf("beta"))
+    before = conf.read_text()
+    conf.write_text(before + "\nPrivateData=jobs\n")
+    bobs = []
+
+    def free_cores(many):
+        wait_for(f"{many} cores free at beta", lambda: broker.get("/v1/sites/beta", user="operator")["free_cores"] == many, 60)
+
+    def take_a_node():
+        bobs.append(slurm("beta", "sbatch", "--parsable", "--exclusive", "--nodes=1", "--time=30", "-o", "/dev/null", "--wrap=sleep 600", user="bob").strip())
+        wait_for("bob's job", lambda: "RUNNING" in slurm("beta", "squeue", "-h", "-j", bobs[-1], "-o", "%T"), 30)
+
+    def beta_says(id):
+        print(broker.hansa("explain", id, check=0).stdout.decode())
+        return next(verdict for verdict in broker.get(f"/v1/jobs/{id}/explain")["verdicts"] if verdict["site"] == "beta")
+    try:
+        slurm("beta", "scontrol", "reconfigure")
+        assert broker.stop() == 0
+        broker.start()  # asks anew what the site is like
+        take_a_node()
+        free_cores(4)
+        site = broker.get("/v1/sites/beta", user="operator")
+        assert site["running_jobs"] == 0, site  # bob's is not shown
+        for other in ("alpha", "gamma"):
+            broker.hansa("site", "drain", other, user="operator", check=0)
+        fits = broker.submit({"script": script("sleep 5"), "project": "ai-lab", "time_limit_s": 300, "resources": {"cpus_per_task": 4}})
+        broker.wait_state(fits, "running")
+        verdict = beta_says(fits)
+        assert (verdict["basis"], verdict["predicted_s"]) == ("room", 0), verdict
+        assert broker.wait_over([fits])[fits]["state"] == "succeeded"
+        take_a_node()
+        free_cores(0)
+        mobile = broker.submit({"script": script("true"), "project": "ai-lab", "time_limit_s": 300})
+        broker.wait_state(mobile, "waiting")
+        assert beta_says(mobile)["code"] == "PLACE_LATER"
+        broker.hansa("site", "resume", "alpha", user="operator", check=0)
+        over = broker.wait_over([mobile])[mobile]
+        assert (over["site"], over["state"]) == ("alpha", "succeeded"), over
+    finally:
+        for id in bobs:
+            slurm("beta", "scancel", id)
+        for other in ("alpha", "gamma"):
+            broker.hansa("site", "resume", other, user="operator")
+        conf.write_text(before)
+        slurm("beta", "scontrol", "reconfigure")
+
+
 if __name__ == "__main__":
     need_root()
     payloads = Payloads()
@@ -326,5 +375,6 @@ if __name__ == "__main__":
                                            engine="visibility_window_ms = 20000\nsecond_look_after_ms = 5000\n"))
     run_with_broker(broker, [mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, estimates_are_published,
                              shares_follow_the_capacity, explain_placed_and_held, dead_controller_leaves_the_others_alone,
-                             given_up_site_returns, controller_that_forgot_a_start, code_goes_through_the_switch],
+                             given_up_site_returns, controller_that_forgot_a_start, code_goes_through_the_switch,
+                             room_is_seen_where_jobs_are_hidden],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])
