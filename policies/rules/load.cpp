@@ -24,8 +24,9 @@ Result<std::vector<Pack>> parse_packs(std::span<const PackText> packs) {
     else
       append(faults, pack.error().faults);
   }
-  if (!faults.empty()) return std::unexpected(pack_error(name_of(packs), std::move(faults)));
-  return parsed;
+  if (faults.empty()) return parsed;
+  for (const auto& good : parsed) append(faults, check({&good, 1}));  // so that one run tells all that there is to mend
+  return std::unexpected(pack_error(name_of(packs), std::move(faults)));
 }
 
 Result<RuleSet> load(std::span<const PackText> packs) {

@@ -16,7 +16,7 @@ struct PackText {
 /// tells it, and a permit whose basis has ended permits nothing.
 Result<RuleSet> load(std::span<const PackText> packs);
 
-/// The packs, parsed; all faults of all of them.
+/// The packs, parsed; all faults of all of them. If there are any, then also those of sense of each pack that could be read.
 Result<std::vector<Pack>> parse_packs(std::span<const PackText> packs);
 
 }  // namespace hansa::rules

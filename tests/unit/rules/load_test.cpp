@@ -43,7 +43,12 @@ TEST_CASE("one pack that is wrong, fails its tests or is tested one way only: no
   bool swallowed = false;
   for (const auto& fault : senseless.error().faults) swallowed = swallowed || fault.message.contains("permits nothing");
   CHECK(swallowed);
-  CHECK_FALSE(load(std::vector<PackText>{{"a.toml", good("a")}, {"b.toml", "[meta"}}));
+  const auto both = load(std::vector<PackText>{
+      {"a.toml", good("a") + rule("Z", "forbid", clause("site.country", "eq", "\"FI\""))}, {"b.toml", "[meta"}});
+  REQUIRE_FALSE(both);
+  REQUIRE(both.error().faults.size() == 2);  // what cannot be read hides nothing of what can
+  CHECK(both.error().faults[0].where.starts_with("b.toml:1"));
+  CHECK(both.error().faults[1].message.contains("permits nothing"));
 }
 
 TEST_CASE("a review that is overdue stops no broker") {
