@@ -141,9 +141,22 @@ void Placement::job_changed(const Job* before, const Job& after) {
   if (!told || freed) context_.placing.set();
 }
 
+/// What decisions rest on; none while it is too old to be trusted.
+std::optional<std::tuple<std::string, std::int64_t, bool>> Placement::what_is_seen(const Desktop& desktop) const {
+  const bool fresh =
+      desktop.built_from && context_.scheduler.now_monotonic() - *desktop.built_from <= context_.options.snapshot_freshness;
+  if (!fresh || !desktop.profile) return std::nullopt;
+  return std::tuple(desktop.profile->hash(), desktop.cores, desktop.others_waiting > 0);
+}
+
 void Placement::site_changed(SiteDesk& desk) {
   auto& desktop = desktops_[desk.site().id];
+  const auto& state = desk.state();
+  bool news = desktop.health != state.health || desktop.drained != state.drained;
+  desktop.health = state.health;
+  desktop.drained = state.drained;
   if (desk.snapshot() && desktop.built_from != desk.snapshot_at()) {
+    const auto seen_before = what_is_seen(desktop);
     std::unordered_set<SiteJobId> ours;
     for (const auto& id : desk.live) {
       const auto* job = context_.book.find(id);
@@ -170,7 +183,9 @@ void Placement::site_changed(SiteDesk& desk) {
                               context_.scheduler.now_utc());
     }
     occupy_promised(desk.site().id, nullptr);
+    news = news || !seen_before || seen_before != what_is_seen(desktop);
   }
+  if (!news) return;  // a hundred thousand may wait for something to change
   sites_changed_ = true;
   post_outlook();
   context_.placing.set();
@@ -306,7 +321,20 @@ MonotonicTime Placement::next_round() {
   for (const auto& [site, desk] : context_.desks) {
     if (const auto at = desk->next_submit_at(); at > now) next = std::min(next, at);
   }
+  for (const auto& [id, sites] : avoid_) {
+    for (const auto& [site, avoidance] : sites) {
+      if (avoidance.until > now) next = std::min(next, avoidance.until);
+    }
+  }
   return next;
+}
+
+/// A site that did not take the job may be asked again, and could not in the last round.
+bool Placement::may_return(const JobId& id, MonotonicTime now) const {
+  const auto sites = avoid_.find(id);
+  return sites != avoid_.end() && std::ranges::any_of(sites->second, [&](const auto& entry) {
+           return last_round_ < entry.second.until && entry.second.until <= now;
+         });
 }
 
 async::Task<> Placement::run() {
@@ -393,8 +421,10 @@ async::Task<> Placement::round() {
   kept_.clear();
   std::map<Turn, std::string> heads;  // the first of each line that there may be something to do for
   for (const auto& [shape, line] : lines_) {
-    if (news || line.verdict != JobState::held || !line.all_told()) heads.emplace(turn_of(line.first()), shape);
+    if (news || line.verdict != JobState::held || !line.all_told() || may_return(line.first(), now))
+      heads.emplace(turn_of(line.first()), shape);
   }
+  last_round_ = now;
   std::size_t marks = kMarksPerRound;
   for (std::size_t looks = 1; !heads.empty(); ++looks) {
     if (looks % kLooksAtATime == 0) co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic());

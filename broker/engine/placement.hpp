@@ -15,6 +15,7 @@
 
 #include <array>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 
 namespace hansa::engine {
@@ -58,6 +59,8 @@ class Placement {
 
  private:
   struct Desktop {                     // what placement keeps for each site
+    std::optional<domain::SiteHealth> health;
+    bool drained = false;
     std::optional<routing::AvailabilityProfile> profile;
     std::optional<MonotonicTime> built_from;  // the snapshot it was built from
     std::int64_t cores = 0;            // usable, in that snapshot
@@ -119,6 +122,8 @@ class Placement {
   async::Task<> tell(std::string shape, Considered considered, std::size_t& budget);
   /// True: it is stored.
   async::Task<bool> note_not_placed(JobId id, Considered considered);
+  [[nodiscard]] bool may_return(const JobId& id, MonotonicTime now) const;
+  [[nodiscard]] std::optional<std::tuple<std::string, std::int64_t, bool>> what_is_seen(const Desktop& desktop) const;
   void avoid(const domain::Job& job, const domain::Attempt& attempt);
   [[nodiscard]] std::string line_of(const domain::Job& job) const;
   /// Read once in a round for all lines of a person that name the same datasets.
@@ -151,6 +156,7 @@ class Placement {
   Stager& stager_;
   bool sites_changed_ = true;  // every line is looked at again
   MonotonicTime next_full_round_{};  // also without news of a site: clocks move, avoidances end
+  MonotonicTime last_round_{};
   std::map<std::string, Line> lines_;  // by shape
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;

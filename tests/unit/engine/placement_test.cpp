@@ -257,7 +257,7 @@ TEST_CASE("whoever asks the engine goes between, when many wait and each is look
   w.advance(1s);
   REQUIRE(w.ask(w.engine().drain_site(SiteId("alpha"), "maintenance")));
   for (int i = 0; i < 200; ++i) w.submit({.limit = 3600s + Seconds{i}, .sites = {"alpha"}});  // no two are alike
-  w.advance(2min);
+  w.advance(130s);  // no round at this very moment
   const auto before = w.counters().decisions;
   const auto drained =
       w.start_asking(w.engine().drain_site(SiteId("beta"), "so that all are looked at; none has another word to be told"));
@@ -277,6 +277,24 @@ TEST_CASE("a submission rate is used as soon as it allows", "[engine]") {
   REQUIRE(w.run_to_end(ids, 5min));
   for (const auto& id : ids) CHECK(w.job(id).attempts.size() == 1);  // none was placed beyond what the rate could take
   w.check_budgets();
+}
+
+TEST_CASE("a snapshot that tells nothing new makes nobody look again", "[engine]") {
+  World w({{.id = "alpha", .cores = 1, .budget = {.queries_per_minute = 60}}}, {.snapshot_interval = 2s});
+  w.advance(1s);
+  w.submit({.behaviour = "run=5000s", .limit = 7200s});
+  w.advance(10s);
+  constexpr int kLines = 20;
+  for (int i = 0; i < kLines; ++i) w.submit({.behaviour = "run=10s", .limit = Seconds{60 + i}});
+  w.advance(2min);
+  const auto decisions = w.counters().decisions;
+  const auto snapshots = w.count("alpha", "snapshot");
+  w.advance(10min);
+  CHECK(w.count("alpha", "snapshot") > snapshots + 100);
+  CHECK(w.counters().decisions <= decisions + 11 * (kLines + 5));  // once a minute, whatever is new
+  REQUIRE(w.ask(w.engine().drain_site(SiteId("alpha"), "to be seen")));
+  w.advance(1s);
+  CHECK(w.counters().decisions >= decisions + kLines - 1);
 }
 
 TEST_CASE("placing many jobs costs decisions in proportion to the jobs", "[engine][costly]") {
