@@ -58,6 +58,17 @@ TEST_CASE("why yes: the permit, and the obligations of permits and of forbids th
   CHECK(yes.sentence == "place is permitted by P-PERSONAL.");
 }
 
+TEST_CASE("obligations bind where every rule has some") {
+  const auto rules = RuleSet::compile({good_pack(rule("P", "permit", kFinland, "", "obligations = [\"notify_owner\"]\n"))});
+  REQUIRE(rules);
+  const Evidence site{fact(Attribute::site_country, "FI")};
+  const Evidence job;
+  const auto yes =
+      explain(*rules, Action::place, rules->bind(Subject::job, job, day(0)), rules->bind(Subject::site, site, day(0)), {});
+  CHECK(yes.code == Code::permitted);
+  CHECK(yes.obligations == std::vector<std::string>{"notify_owner"});
+}
+
 TEST_CASE("why no: the forbid, and what would lift it together with what a permit would need") {
   const auto no = why({.country = "CH", .operator_country = "US"});
   CHECK(no.code == Code::forbidden);

@@ -130,6 +130,16 @@ TEST_CASE("two facts compared") {
   CHECK(verdict_on(rules, {.job = {}, .datasets = {dataset}}).code == Code::evidence_missing);
 }
 
+TEST_CASE("two facts compared in an unless: equal they lift, unequal they do not, and one that is missing leaves it open") {
+  const auto rules = compiled(
+      rule("P", "permit", clause("site.country", "in", R"(["FI", "US"])")) +
+      rule("F", "forbid", clause("site.country", "in", R"(["FI", "US"])"), compared("site.country", "eq", "user.country")));
+  const Evidence finn{fact(Attribute::user_country, "FI")};
+  CHECK(verdict_on(rules, {.job = finn, .site = kAtFinland}).code == Code::permitted);
+  CHECK(verdict_on(rules, {.job = finn, .site = kAmerica}).code == Code::forbidden);
+  CHECK(verdict_on(rules, {.site = kAtFinland}).code == Code::evidence_missing);
+}
+
 TEST_CASE("comparisons that differ in one fact or in the operator alone are each their own") {
   const auto open = clause("dataset.labels", "any_of", R"(["open"])") + ", ";
   const auto rules = compiled(
