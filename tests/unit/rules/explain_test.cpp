@@ -69,6 +69,22 @@ TEST_CASE("obligations bind where every rule has some") {
   CHECK(yes.obligations == std::vector<std::string>{"notify_owner"});
 }
 
+TEST_CASE("of many rules the one that applies is named, wherever it stands") {
+  std::string text;
+  for (int i = 0; i < 150; ++i)
+    text += rule("P-" + std::to_string(i), "permit", clause("site.id", "eq", "\"s" + std::to_string(i) + "\""));
+  const auto rules = RuleSet::compile({good_pack(text)});
+  REQUIRE(rules);
+  const Evidence job;
+  for (int i = 0; i < 150; ++i) {
+    const Evidence site{fact(Attribute::site_id, "s" + std::to_string(i))};
+    const auto yes =
+        explain(*rules, Action::place, rules->bind(Subject::job, job, day(0)), rules->bind(Subject::site, site, day(0)), {});
+    REQUIRE(yes.applied.size() == 1);
+    CHECK(yes.applied[0].rule == "P-" + std::to_string(i));
+  }
+}
+
 TEST_CASE("why no: the forbid, and what would lift it together with what a permit would need") {
   const auto no = why({.country = "CH", .operator_country = "US"});
   CHECK(no.code == Code::forbidden);

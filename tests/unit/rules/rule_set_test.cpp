@@ -262,6 +262,7 @@ TEST_CASE("packs that do not go together are not compiled: every reason is told"
   REQUIRE_FALSE(together);
   REQUIRE(together.error().faults.size() == 3);
   CHECK(together.error().faults[0].where == "q.toml:1: meta.id");
+  CHECK(together.error().faults[0].message == "is that of p.toml too; load one of them");
   REQUIRE(b.sets[0].line > 1);
   CHECK(together.error().faults[1].where == "q.toml:" + std::to_string(b.sets[0].line) + ": set[EU@1]");
   CHECK(together.error().faults[1].message.contains("needs a new version"));
