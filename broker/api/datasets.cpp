@@ -74,7 +74,7 @@ async::Task<http::Response> rule_on_change(Exchange exchange, bool approve) {
   auto change = co_await parts.datasets.change(*id);
   if (!change && change.error().kind != ErrorKind::not_found) co_return std::unexpected(change.error());
   if (!change) co_return missing();
-  auto dataset = co_await find_dataset(exchange, change->dataset, Action::read_dataset);
+  auto dataset = co_await find_dataset(exchange, change->of, Action::read_dataset);
   if (!dataset && dataset.error().kind != ErrorKind::not_found) co_return std::unexpected(dataset.error());
   if (!dataset) co_return missing();
   if (!identity::authorize(exchange.caller, action, change->by) && !may(exchange, action, *dataset)) {

@@ -45,8 +45,8 @@ struct Effect {
 
   Result<void> operator()(const Registered& e) const {
     if (dataset.version != 0)
-      return fail(ErrorKind::conflict, "DATASET_EXISTS", "there is a dataset " + change.dataset.str() + " already");
-    dataset.id = change.dataset;
+      return fail(ErrorKind::conflict, "DATASET_EXISTS", "there is a dataset " + change.of.str() + " already");
+    dataset.id = change.of;
     dataset.owner = e.owner;
     dataset.project = e.project;
     dataset.labels = e.labels;
@@ -191,8 +191,6 @@ bool review_loosens(const std::optional<bool>& before, const std::optional<bool>
   return after == true && before != true;
 }
 
-constexpr std::array<std::string_view, 4> kStates{"applied", "pending", "approved", "rejected"};
-
 }  // namespace
 
 bool is_dataset_id(std::string_view text) {
@@ -239,20 +237,6 @@ const Replica* Dataset::replica_at(const SiteId& site) const {
 
 std::string_view change_name(const DatasetChangeBody& body) { return kChangeNames[body.index()]; }
 
-std::string_view to_string(ChangeState state) { return kStates[static_cast<std::size_t>(state)]; }
-
-std::optional<ChangeState> parse_change_state(std::string_view text) {
-  const auto found = std::ranges::find(kStates, text);
-  if (found == kStates.end()) return std::nullopt;
-  return static_cast<ChangeState>(found - kStates.begin());
-}
-
-ChangeState DatasetChange::state() const {
-  if (!needs_second_person) return ChangeState::applied;
-  if (!ruling) return ChangeState::pending;
-  return ruling->approved ? ChangeState::approved : ChangeState::rejected;
-}
-
 bool is_loosening(const Labels& before, const Labels& after) {
   if (after.contains(open_label()) && !before.contains(open_label())) return true;
   return std::ranges::any_of(before, [&](const Label& label) { return label != open_label() && !after.contains(label); });
@@ -297,15 +281,9 @@ Result<void> apply(Dataset& dataset, const DatasetChange& change, UtcTime effect
 }
 
 Result<void> may_approve(const Principal& person, const DatasetChange& change) {
-  if (person == change.by) {
-    return fail(ErrorKind::permission_denied, "OWN_CHANGE",
-                "change " + change.id.str() + " is your own: somebody else must approve it, an operator");
-  }
+  if (person == change.by) return own_change(change.id, "is your own");
   const auto* owner = std::get_if<OwnerChanged>(&change.body);
-  if (owner != nullptr && person == owner->after) {
-    return fail(ErrorKind::permission_denied, "OWN_CHANGE",
-                "change " + change.id.str() + " would make you the owner: somebody else must approve it, an operator");
-  }
+  if (owner != nullptr && person == owner->after) return own_change(change.id, "would make you the owner");
   return {};
 }
 

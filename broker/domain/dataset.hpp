@@ -8,6 +8,7 @@
 #include "broker/core/error.hpp"
 #include "broker/core/strong.hpp"
 #include "broker/core/ulid.hpp"
+#include "broker/domain/change.hpp"
 #include "broker/domain/label.hpp"
 
 #include <optional>
@@ -20,7 +21,6 @@ namespace hansa::domain {
 using ContentHash = Name<struct ContentHashTag>;  // SHA-256 of the manifest: 64 hex digits, lower case
 using RootName = Name<struct RootNameTag>;        // a site's name for a folder that holds replicas: [a-z0-9_-]{1,32}
 using Bytes = Amount<struct BytesTag>;
-using ChangeId = Ulid;
 
 /// 1 to 128 of [A-Za-z0-9._:@+-], the first a letter or digit: an id of the rules' vocabulary that is one segment of a path.
 bool is_dataset_id(std::string_view text);
@@ -135,34 +135,7 @@ using DatasetChangeBody =
 
 std::string_view change_name(const DatasetChangeBody& body);  // "registered", "relabelled", ...
 
-/// A second person's word on a change that needs one.
-struct Ruling {
-  bool approved = false;
-  Principal by;
-  UtcTime at{};
-  std::string reason;
-  std::int64_t version = 0;               // of the dataset, after it
-  friend bool operator==(const Ruling&, const Ruling&) = default;
-};
-
-enum class ChangeState { applied, pending, approved, rejected };
-std::string_view to_string(ChangeState state);
-std::optional<ChangeState> parse_change_state(std::string_view text);
-
-struct DatasetChange {
-  ChangeId id;
-  DatasetId dataset;
-  std::int64_t version = 0;               // of the dataset, after it
-  Principal by;
-  UtcTime at{};
-  std::string reason;
-  DatasetChangeBody body;
-  bool needs_second_person = false;
-  std::optional<Ruling> ruling;
-
-  [[nodiscard]] ChangeState state() const;
-  friend bool operator==(const DatasetChange&, const DatasetChange&) = default;
-};
+using DatasetChange = Change<DatasetId, DatasetChangeBody>;
 
 /// Whether somebody could do more with the data afterwards: a label that restricts is gone, or `open` has come.
 bool is_loosening(const Labels& before, const Labels& after);

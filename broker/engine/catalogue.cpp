@@ -121,7 +121,7 @@ async::Task<CatalogueOutcome> Catalogue::record(Asking asking, domain::Dataset d
   CatalogueOutcome outcome{.dataset = std::move(dataset), .changes = {}};
   for (auto& body : bodies) {
     DatasetChange change{.id = ids_.next(),
-                         .dataset = outcome.dataset.id,
+                         .of = outcome.dataset.id,
                          .version = outcome.dataset.version + 1,
                          .by = asking.by,
                          .at = now,
@@ -168,7 +168,7 @@ void Catalogue::tell(const DatasetChange& change) const {
   const auto& ruling = change.ruling;
   log_.write(ports::LogLevel::info, ruling ? "change of a dataset ruled on" : "change of a dataset",
              {{"change", change.id.str()},
-              {"dataset", change.dataset.str()},
+              {"dataset", change.of.str()},
               {"what", std::string(domain::change_name(change.body))},
               {"state", std::string(domain::to_string(change.state()))},
               {"by", change.by.str()},

@@ -414,7 +414,7 @@ async::Task<> Stager::register_copy(domain::Transfer transfer, UtcTime seen_at) 
   ports::CatalogueStep step{.dataset = std::move(dataset), .changes = {}, .ruling = std::nullopt};
   const auto change = [&](domain::DatasetChangeBody body) -> Result<domain::ChangeId> {
     domain::DatasetChange made{.id = ids_.next(),
-                               .dataset = transfer.dataset,
+                               .of = transfer.dataset,
                                .version = step.dataset.version + 1,
                                .by = Principal(std::string(kMover)),
                                .at = now,

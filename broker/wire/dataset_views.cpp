@@ -87,7 +87,7 @@ Json dataset_view(const Dataset& dataset, UtcTime now) {
 
 Json change_view(const DatasetChange& change) {
   Json json{{"id", change.id.str()},
-            {"dataset", change.dataset.str()},
+            {"dataset", change.of.str()},
             {"change", change_name(change.body)},
             {"state", to_string(change.state())},
             {"by", change.by.str()},

@@ -22,7 +22,7 @@ domain::Labels labels(std::initializer_list<const char*> words) {
 
 DatasetChange dataset_change(const Dataset& dataset, DatasetChangeBody body, const char* by = "local:alice") {
   DatasetChange made{.id = next_id(),
-                     .dataset = dataset.id,
+                     .of = dataset.id,
                      .version = dataset.version + 1,
                      .by = Principal(by),
                      .at = at(dataset.version),

@@ -15,7 +15,7 @@ void register_with_copy(StoreUnderTest& store, const std::string& id) {
   domain::Dataset dataset{.id = DatasetId(id)};
   const auto step = [&](const domain::DatasetChangeBody& body) {
     const domain::DatasetChange made{.id = next_id(),
-                                     .dataset = dataset.id,
+                                     .of = dataset.id,
                                      .version = dataset.version + 1,
                                      .by = Principal("local:alice"),
                                      .at = at(1),

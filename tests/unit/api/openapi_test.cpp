@@ -308,7 +308,7 @@ TEST_CASE("datasets, their transfers and their changes have exactly the document
   Dataset dataset{.id = DatasetId("d"), .labels = {Label("open")}};
   dataset.replicas = {{.site = SiteId("alpha")},
                       {.site = SiteId("beta"), .verified = Verification{.by = Principal("a"), .at = at(0), .expires_at = at(9)}}};
-  DatasetChange change{.dataset = dataset.id, .body = ReplicaRemoved{SiteId("alpha")}};
+  DatasetChange change{.of = dataset.id, .body = ReplicaRemoved{SiteId("alpha")}};
   const auto bare = wire::change_view(change);
   change.ruling = Ruling{.approved = true, .by = Principal("b"), .at = at(1), .reason = "r"};
   const auto view = wire::outcome_view(dataset, std::vector{change}, at(1));

@@ -28,7 +28,7 @@ Labels labels(std::initializer_list<const char*> words) {
 
 DatasetChange change(std::uint8_t n, DatasetChangeBody body, const char* by = "local:alice") {
   DatasetChange made{
-      .id = id_of(n), .dataset = DatasetId("d"), .version = n, .by = Principal(by), .at = at(n), .body = std::move(body)};
+      .id = id_of(n), .of = DatasetId("d"), .version = n, .by = Principal(by), .at = at(n), .body = std::move(body)};
   made.needs_second_person = needs_second_person(made.body);
   return made;
 }
