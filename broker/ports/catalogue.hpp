@@ -12,7 +12,7 @@
 namespace hansa::ports {
 
 struct NewRuling {
-  domain::ChangeId change;            // of the same dataset, recorded earlier, without a ruling
+  domain::ChangeId change;            // of the same thing, recorded earlier, without a ruling
   domain::Ruling ruling;
 };
 

@@ -70,6 +70,7 @@ class Question {
       if (found.fact != nullptr) {
         seen.value = text_of(found.fact->value);
         seen.source = found.fact->source;
+        seen.change = found.fact->change;
         if (record_of(attribute).max_age > Seconds{0})
           seen.age = std::chrono::floor<Seconds>(facts_.now() - found.fact->observed_at);
       }
@@ -136,7 +137,7 @@ class Question {
         text += " from the " + std::string(to_string(record.source));
         return;
       }
-      text += ", from the " + std::string(to_string(found.fact->source));
+      text += ", from the " + source_text(found.fact->source, found.fact->change);
       if (record.max_age > Seconds{0}) text += ", " + age_text(facts_.now() - found.fact->observed_at) + " old";
     });
     return text;
@@ -380,7 +381,7 @@ Json to_json(const Explanation& why) {
     Json told{{"attribute", record_of(fact.attribute).name},
               {"state", to_string(fact.state)},
               {"value", fact.value},
-              {"source", to_string(fact.source)}};
+              {"source", source_text(fact.source, fact.change)}};
     if (fact.age) told["age_s"] = fact.age->count();
     json["facts"].push_back(std::move(told));
   }

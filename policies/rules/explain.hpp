@@ -24,6 +24,7 @@ struct SeenFact {
   std::string value;                   // as told, whatever its state
   Source source{};                     // who told it; of one that is missing: who should
   std::optional<Seconds> age;
+  std::optional<domain::ChangeId> change = {};  // as of a Fact
   friend bool operator==(const SeenFact&, const SeenFact&) = default;
 };
 

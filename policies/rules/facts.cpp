@@ -81,6 +81,10 @@ FoundFact find_fact(const Evidence& evidence, Attribute attribute, UtcTime now) 
   return found;
 }
 
+std::string source_text(Source source, const std::optional<domain::ChangeId>& change) {
+  return change ? "register, change " + change->str() : std::string(to_string(source));
+}
+
 std::string text_of(const Scalar& value) { return std::visit(TextOf{}, value); }
 std::string text_of(const Value& value) { return std::visit(TextOf{}, value); }
 

@@ -2,6 +2,7 @@
 #pragma once
 // Evidence: what is known about a job, a dataset or a place, from whom and since when.
 
+#include "broker/domain/fact.hpp"
 #include "policies/rules/vocabulary.hpp"
 
 #include <optional>
@@ -12,13 +13,14 @@
 namespace hansa::rules {
 
 using Scalar = std::variant<bool, std::int64_t, UtcTime, std::string>;
-using Value = std::variant<bool, std::int64_t, UtcTime, std::string, std::vector<std::string>>;
+using Value = domain::FactValue;
 
 struct Fact {
   Attribute attribute{};
   Value value;
   Source source{};
   UtcTime observed_at{};  // when the source said so
+  std::optional<domain::ChangeId> change = {};  // of the register, that made it so; none: nobody changed what the source says
 };
 
 /// Facts about one subject. Of each attribute at most one: where two are told, neither is believed.
@@ -51,6 +53,9 @@ struct FoundFact {
   FactState state = FactState::missing;
 };
 FoundFact find_fact(const Evidence& evidence, Attribute attribute, UtcTime now);
+
+/// "site descriptor"; "register, change 01J..." of what was changed there.
+std::string source_text(Source source, const std::optional<domain::ChangeId>& change);
 
 /// As a person reads it: FI, true, 2026-12-01T00:00:00Z, "a, b".
 std::string text_of(const Scalar& value);
