@@ -2,6 +2,7 @@
 #include "broker/store/catalogue.hpp"
 
 #include "broker/core/canonical_json.hpp"
+#include "broker/store/change_rows.hpp"
 #include "broker/store/readers.hpp"
 
 #include <algorithm>
@@ -45,19 +46,16 @@ constexpr char kSelectReplicas[] =
     "SELECT site, root, path, added, added_at_ms, verified_by, verified_at_ms, expires_at_ms FROM replicas WHERE dataset = ?1 "
     "ORDER BY site";
 
-const std::string kChanges =
-    "SELECT c.id, c.dataset, c.version, c.by_whom, c.at_ms, c.reason, c.needs_second_person, c.name, c.body, r.approved, "
-    "r.by_whom, r.at_ms, r.reason, r.version FROM dataset_changes c JOIN datasets d ON d.id = c.dataset "
-    "LEFT JOIN dataset_rulings r ON r.change = c.id ";
+const std::string kChanges = std::string("SELECT ") + kChangeColumns +
+                             ", c.dataset FROM dataset_changes c JOIN datasets d ON d.id = c.dataset "
+                             "LEFT JOIN dataset_rulings r ON r.change = c.id ";
 const std::string kSelectChange = kChanges + "WHERE c.id = ?1";
-// ?5: the state, as ChangeState spells it.
 const std::string kSelectChanges =
     kChanges +
     "WHERE (?1 IS NULL OR c.id < ?1) "
     "AND (?2 IS NULL OR d.owner = ?2 OR d.project IN (SELECT value FROM json_each(?3))) "
-    "AND (?4 IS NULL OR c.dataset = ?4) "
-    "AND (?5 IS NULL OR ?5 = CASE WHEN NOT c.needs_second_person THEN 'applied' WHEN r.approved IS NULL THEN 'pending' "
-    "WHEN r.approved THEN 'approved' ELSE 'rejected' END) ORDER BY c.id DESC LIMIT ?6";
+    "AND (?4 IS NULL OR c.dataset = ?4) AND (?5 IS NULL OR ?5 = " +
+    kChangeState + ") ORDER BY c.id DESC LIMIT ?6";
 
 std::string json_of(const Labels& labels) {
   auto list = Json::array();
@@ -118,28 +116,12 @@ Result<Dataset> dataset_of(Connection& db, const Statement& row) {
   return dataset;
 }
 
-Result<DatasetChange> change_of(const Statement& row) {
-  const auto json = parse_json(row.text(8));
-  if (!json) return unreadable("a change of dataset " + row.string(1), json.error().message);
-  auto body = domain::change_from_json(row.text(7), *json);
-  if (!body) return unreadable("a change of dataset " + row.string(1), body.error().message);
-  DatasetChange change{.id = row.job_id(0),
-                       .dataset = DatasetId(row.text(1)),
-                       .version = row.integer(2),
-                       .by = Principal(row.text(3)),
-                       .at = row.time_ms(4),
-                       .reason = row.string(5),
-                       .body = std::move(*body),
-                       .needs_second_person = row.boolean(6),
-                       .ruling = std::nullopt};
-  if (!row.is_null(9)) {
-    change.ruling = {.approved = row.boolean(9),
-                     .by = Principal(row.text(10)),
-                     .at = row.time_ms(11),
-                     .reason = row.string(12),
-                     .version = row.integer(13)};
-  }
-  return change;
+Result<DatasetChange> dataset_change_of(const Statement& row) {
+  const auto json = parse_json(row.text(kChangeBody));
+  if (!json) return unreadable("a change of dataset " + row.string(kChangeOf), json.error().message);
+  auto body = domain::change_from_json(row.text(kChangeName), *json);
+  if (!body) return unreadable("a change of dataset " + row.string(kChangeOf), body.error().message);
+  return change_of(row, DatasetId(row.text(kChangeOf)), std::move(*body));
 }
 
 Result<void> add_dataset(Connection& db, const Dataset& dataset) {
@@ -173,14 +155,11 @@ Result<void> record_step(Connection& db, const ports::CatalogueStep& step) {
                 "dataset " + dataset.id.str() + " was changed at the same moment: look at it, and try again");
   }
   for (const auto& change : step.changes) {
-    db.execute(kInsertChange, change.id, change.dataset, change.version, change.by, change.at, change.reason,
+    db.execute(kInsertChange, change.id, change.of, change.version, change.by, change.at, change.reason,
                change.needs_second_person, domain::change_name(change.body), canonical_json(domain::to_json(change.body)));
   }
   if (step.ruling) {
-    const auto& [change, ruling] = *step.ruling;
-    if (db.query(kSelectRuled, change).next())
-      return fail(ErrorKind::conflict, "ALREADY_RULED", "change " + change.str() + " was approved or rejected already");
-    db.execute(kInsertRuling, change, ruling.version, ruling.approved, ruling.by, ruling.at, ruling.reason);
+    if (auto ruled = insert_ruling(db, kSelectRuled, kInsertRuling, step.ruling->change, step.ruling->ruling); !ruled) return ruled;
   }
   db.execute(kDeleteReplicas, dataset.id);
   for (const auto& replica : dataset.replicas) {
@@ -213,7 +192,7 @@ Result<std::vector<Dataset>> read_datasets(Connection& db, const ports::DatasetQ
 Result<DatasetChange> read_change(Connection& db, domain::ChangeId id) {
   auto row = db.query(kSelectChange.c_str(), id);
   if (!row.next()) return fail(ErrorKind::not_found, "CHANGE_NOT_FOUND", "there is no change " + id.str());
-  return change_of(row);
+  return dataset_change_of(row);
 }
 
 Result<std::vector<DatasetChange>> read_changes(Connection& db, const ports::ChangeQuery& query) {
@@ -222,7 +201,7 @@ Result<std::vector<DatasetChange>> read_changes(Connection& db, const ports::Cha
   auto rows = db.query(kSelectChanges.c_str(), query.before, person_of(query.audience), json_of(query.audience), query.dataset,
                        state, bounded(query.limit));
   while (rows.next()) {
-    auto change = change_of(rows);
+    auto change = dataset_change_of(rows);
     if (!change) return std::unexpected(change.error());
     found.push_back(std::move(*change));
   }

@@ -316,13 +316,57 @@ CREATE TABLE link_speeds(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr char kSchema8[] = R"sql(
+CREATE TABLE fact_changes(
+  id BLOB NOT NULL PRIMARY KEY CHECK(length(id) = 16),
+  subject TEXT NOT NULL,
+  attribute TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  by_whom TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  needs_second_person INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE(subject, attribute, version)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER fact_changes_no_update BEFORE UPDATE ON fact_changes BEGIN SELECT RAISE(ABORT, 'changes are append-only'); END;
+CREATE TRIGGER fact_changes_no_delete BEFORE DELETE ON fact_changes BEGIN SELECT RAISE(ABORT, 'changes are append-only'); END;
+
+CREATE TABLE fact_rulings(
+  change BLOB NOT NULL PRIMARY KEY REFERENCES fact_changes,
+  version INTEGER NOT NULL,
+  approved INTEGER NOT NULL,
+  by_whom TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER fact_rulings_no_update BEFORE UPDATE ON fact_rulings BEGIN SELECT RAISE(ABORT, 'rulings are append-only'); END;
+CREATE TRIGGER fact_rulings_no_delete BEFORE DELETE ON fact_rulings BEGIN SELECT RAISE(ABORT, 'rulings are append-only'); END;
+CREATE TRIGGER fact_rulings_second_person BEFORE INSERT ON fact_rulings
+WHEN NOT EXISTS(SELECT 1 FROM fact_changes WHERE id = NEW.change AND needs_second_person
+                AND (NOT NEW.approved OR (by_whom <> NEW.by_whom AND subject <> 'person:' || NEW.by_whom)))
+BEGIN SELECT RAISE(ABORT, 'a second person approves'); END;
+
+CREATE TABLE facts(
+  subject TEXT NOT NULL,
+  attribute TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  change BLOB REFERENCES fact_changes,
+  changed_at_ms INTEGER,
+  statement TEXT,
+  PRIMARY KEY(subject, attribute)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
                                     Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4},
                                     Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5},
                                     Migration{.version = 6, .name = "moves", .sql = kSchema6},
-                                    Migration{.version = 7, .name = "transfers, speeds of links", .sql = kSchema7}};
+                                    Migration{.version = 7, .name = "transfers, speeds of links", .sql = kSchema7},
+                                    Migration{.version = 8, .name = "facts about places, projects, people", .sql = kSchema8}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

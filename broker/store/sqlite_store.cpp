@@ -4,6 +4,7 @@
 #include "broker/store/catalogue.hpp"
 #include "broker/store/decisions.hpp"
 #include "broker/store/estimates.hpp"
+#include "broker/store/facts.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
 #include "broker/store/readers.hpp"
@@ -400,6 +401,31 @@ Task<domain::DatasetChange> SqliteStore::change(domain::ChangeId id) {
 Task<std::vector<domain::DatasetChange>> SqliteStore::changes(ports::ChangeQuery query) {
   co_return co_await impl_->read<std::vector<domain::DatasetChange>>(
       &Impl::scans_, [query = std::move(query)](Connection& db) { return read_changes(db, query); });
+}
+
+Task<> SqliteStore::record_fact(ports::FactStep step) {
+  co_return co_await impl_->write<void>(
+      4096, [step = std::move(step)](Connection& db) { return store::record_fact(db, step); });
+}
+
+Task<domain::RegisteredFact> SqliteStore::registered_fact(domain::FactKey key) {
+  co_return co_await impl_->read<domain::RegisteredFact>(
+      &Impl::lookups_, [key = std::move(key)](Connection& db) { return read_fact(db, key); });
+}
+
+Task<std::vector<domain::RegisteredFact>> SqliteStore::registered_facts() {
+  co_return co_await impl_->read<std::vector<domain::RegisteredFact>>(&Impl::scans_,
+                                                                      [](Connection& db) { return read_facts(db); });
+}
+
+Task<domain::FactChange> SqliteStore::fact_change(domain::ChangeId id) {
+  co_return co_await impl_->read<domain::FactChange>(&Impl::lookups_,
+                                                     [id](Connection& db) { return read_fact_change(db, id); });
+}
+
+Task<std::vector<domain::FactChange>> SqliteStore::fact_changes(ports::FactChangeQuery query) {
+  co_return co_await impl_->read<std::vector<domain::FactChange>>(
+      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_fact_changes(db, query); });
 }
 
 Task<> SqliteStore::begin_transfer(ports::BegunTransfer begun) {

@@ -8,6 +8,7 @@
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
+#include "broker/ports/facts.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 
@@ -67,7 +68,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::CatalogueStore,
                           public ports::EstimateStore,
                           public ports::DecisionStore,
-                          public ports::TransferStore {
+                          public ports::TransferStore,
+                          public ports::FactStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -125,6 +127,12 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<domain::Dataset>> datasets(ports::DatasetQuery query) override;
   async::Task<domain::DatasetChange> change(domain::ChangeId id) override;
   async::Task<std::vector<domain::DatasetChange>> changes(ports::ChangeQuery query) override;
+
+  async::Task<> record_fact(ports::FactStep step) override;
+  async::Task<domain::RegisteredFact> registered_fact(domain::FactKey key) override;
+  async::Task<std::vector<domain::RegisteredFact>> registered_facts() override;
+  async::Task<domain::FactChange> fact_change(domain::ChangeId id) override;
+  async::Task<std::vector<domain::FactChange>> fact_changes(ports::FactChangeQuery query) override;
 
   async::Task<> begin_transfer(ports::BegunTransfer begun) override;
   async::Task<> end_transfer(domain::TransferId id, domain::TransferOutcome outcome,
