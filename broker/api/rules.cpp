@@ -12,7 +12,7 @@ async::Task<http::Response> get_rules(Exchange exchange) {
   if (auto allowed = identity::authorize(exchange.caller, identity::Action::read_sites, exchange.caller.principal); !allowed)
     co_return std::unexpected(allowed.error());
   const auto in_force = exchange.api.parts().engine.rules().in_force();
-  Json json{{"in_force", in_force->rules.has_value()}, {"policy_hash", Json()}, {"packs", Json::array()}};
+  Json json{{"in_force", in_force->rules != nullptr}, {"policy_hash", Json()}, {"packs", Json::array()}};
   if (!in_force->rules) co_return json_answer(200, json);
   json["policy_hash"] = in_force->rules->hash();
   for (const auto& pack : in_force->rules->packs()) {

@@ -86,7 +86,7 @@ async::Task<http::Response> list_sites(Exchange exchange) {
   if (!reports) co_return std::unexpected(reports.error());
   Json list = Json::array();
   for (const auto& report : *reports) list.push_back(site_view(exchange, report));
-  const bool ruled = exchange.api.parts().engine.rules().in_force()->rules.has_value();
+  const bool ruled = exchange.api.parts().engine.rules().in_force()->rules != nullptr;
   co_return json_answer(200, {{"sites", std::move(list)}, {"rules_in_force", ruled}});
 }
 

@@ -48,6 +48,7 @@ RegisterFacts facts_of_place(const std::string& id, std::string kind, const std:
     if (fact.attribute == rules::Attribute::site_status && told.status_as_of) fact.as_of = told.status_as_of;
   }
   if (told.as_of) facts.push_back({.attribute = rules::Attribute::site_country, .value = country, .as_of = told.as_of});
+  for (auto& fact : facts) fact.evidence = told.evidence.value_or("");
   facts.push_back({.attribute = rules::Attribute::site_id, .value = id, .as_of = std::nullopt});
   facts.push_back({.attribute = rules::Attribute::site_kind, .value = std::move(kind), .as_of = std::nullopt});
   return facts;
@@ -94,7 +95,7 @@ Result<engine::Regulations> regulations_of(const config::BrokerConfig& config, c
   if (!packs) return std::unexpected(packs.error());
   auto loaded = rules::load(*packs);
   if (!loaded) return std::unexpected(loaded.error());
-  regulations.rules = std::move(*loaded);
+  regulations.rules = std::make_shared<const rules::RuleSet>(std::move(*loaded));
   regulations.packs_document = routing::packs_document(*packs);
   regulations.packs_hash = sha256_hex(regulations.packs_document);
   return regulations;

@@ -94,10 +94,7 @@ async::Task<CatalogueOutcome> Catalogue::verify_replica(Asking asking, domain::D
 }
 
 async::Task<CatalogueOutcome> Catalogue::rule(Asking asking, domain::Dataset dataset, DatasetChange change, bool approve) {
-  if (change.state() != domain::ChangeState::pending) {
-    co_return fail(ErrorKind::conflict, "NOT_PENDING",
-                   "change " + change.id.str() + " waits for nobody: it is " + std::string(to_string(change.state())));
-  }
+  if (auto waits = domain::is_pending(change.id, change.state()); !waits) co_return std::unexpected(waits.error());
   const auto now = clock_.now_utc();
   if (approve) {
     if (auto allowed = domain::may_approve(asking.by, change); !allowed) co_return std::unexpected(allowed.error());

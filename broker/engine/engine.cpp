@@ -454,6 +454,11 @@ void Engine::regulate(Regulations regulations) {
   facts_changed();
 }
 
+void Engine::amend(const std::vector<domain::RegisteredFact>& news) {
+  loops_->rulebook_.amend(news);
+  facts_changed();
+}
+
 void Engine::facts_changed() {
   boost::asio::post(loops_->parts_.strand, [loops = loops_.get()] { loops->placement_.facts_changed(); });
 }

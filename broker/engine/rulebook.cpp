@@ -9,6 +9,7 @@
 
 namespace hansa::engine {
 
+using Kind = domain::FactSubject::Kind;
 using rules::Action;
 using rules::Attribute;
 using rules::Evidence;
@@ -21,7 +22,11 @@ void tell(Evidence& evidence, Attribute attribute, rules::Value value, UtcTime a
 }
 
 void tell(Evidence& evidence, const RegisterFacts& facts, UtcTime now) {
-  for (const auto& fact : facts) tell(evidence, fact.attribute, fact.value, fact.as_of.value_or(now));
+  for (const auto& fact : facts) {
+    if (!fact.counts(now)) continue;
+    tell(evidence, fact.attribute, fact.value, fact.as_of.value_or(now));
+    evidence.back().change = fact.change;
+  }
 }
 
 template <typename Key>
@@ -43,6 +48,14 @@ void add_training(Evidence& evidence, std::int64_t counted, UtcTime now) {
   elsewhere += std::min(counted, std::numeric_limits<std::int64_t>::max() - elsewhere);
 }
 
+/// Whether the register has withdrawn what it said of elsewhere, or that has ended: then the sum is not known either.
+bool is_unknown_elsewhere(const Regulations& in_force, const ProjectId& project, UtcTime now) {
+  const auto facts = in_force.projects.find(project);
+  return facts != in_force.projects.end() && std::ranges::any_of(facts->second, [&](const auto& fact) {
+    return fact.attribute == Attribute::project_training_petaflop && !fact.counts(now);
+  });
+}
+
 Evidence evidence_of_job(const Regulations& in_force, const Principal& person, const domain::JobSpec& spec, TrainingSum training,
                          UtcTime now) {
   Evidence evidence;
@@ -50,7 +63,7 @@ Evidence evidence_of_job(const Regulations& in_force, const Principal& person, c
   tell(evidence, in_force.people, person, now);
   tell(evidence, Attribute::project_id, spec.project.str(), now);
   tell(evidence, in_force.projects, spec.project, now);
-  if (training) add_training(evidence, *training, now);
+  if (training && !is_unknown_elsewhere(in_force, spec.project, now)) add_training(evidence, *training, now);
   tell(evidence, Attribute::request_labels, texts(spec.labels), now);
   return evidence;
 }
@@ -86,14 +99,48 @@ std::unexpected<Error> denial(const rules::Explanation& why) {
     auto text = std::string(record.name) + " is ";
     text += fact.state == rules::FactState::known ? fact.value : std::string(to_string(fact.state));
     if (fact.state != rules::FactState::known && !fact.value.empty()) text += " (" + fact.value + ")";
-    text += ", by the " + std::string(to_string(fact.source));
+    text += ", by the " + rules::source_text(fact.source, fact.change);
     if (fact.age) text += ", " + format_duration(std::max(*fact.age, Seconds{0})) + " old";
     error.error().faults.push_back({std::string(pointer_of(fact.attribute)), std::move(text)});
   }
   return error;
 }
 
+/// In place of what the configuration says of it.
+void put(RegisterFacts& facts, const domain::RegisteredFact& told) {
+  const auto* record = rules::find_attribute(told.key.attribute);
+  if (record == nullptr || !told.change) return;
+  std::erase_if(facts, [&](const auto& fact) { return fact.attribute == record->attribute; });
+  RegisterFact fact{.attribute = record->attribute, .value = {}, .as_of = std::nullopt, .change = told.change};
+  fact.withdrawn = !told.statement;
+  if (told.statement) {
+    fact.value = told.statement->value;
+    fact.as_of = told.statement->as_of;
+    fact.until = told.statement->until;
+    fact.evidence = told.statement->evidence;
+  }
+  facts.push_back(std::move(fact));
+}
+
+/// Null: nobody has heard of it.
+template <typename Of>
+auto find_facts(Of& regulations, const domain::FactSubject& subject) -> decltype(&regulations.broker) {
+  const auto in = [](auto& facts, const auto& key) {
+    const auto at = facts.find(key);
+    return at == facts.end() ? nullptr : &at->second;
+  };
+  switch (subject.kind) {
+    case Kind::broker: return &regulations.broker;
+    case Kind::site: return in(regulations.sites, SiteId(subject.id));
+    case Kind::project: return in(regulations.projects, ProjectId(subject.id));
+    case Kind::person: return in(regulations.people, Principal(subject.id));
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+const RegisterFacts* Regulations::facts_of(const domain::FactSubject& subject) const { return find_facts(*this, subject); }
 
 std::optional<std::string> no_copy(const domain::Dataset& dataset, const SiteId& site, UtcTime now) {
   const auto* replica = dataset.replica_at(site);
@@ -188,9 +235,38 @@ InForce Rulebook::in_force() const {
   return in_force_;
 }
 
-void Rulebook::replace(Regulations regulations) {
-  auto next = std::make_shared<const Regulations>(std::move(regulations));
+void Rulebook::replace(Regulations configured) {
   const std::lock_guard lock(mutex_);
+  configured_ = std::move(configured);
+  put_in_force();
+}
+
+void Rulebook::amend(const std::vector<domain::RegisteredFact>& news) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& fact : news) {
+    auto& known = registered_[fact.key];
+    if (fact.version >= known.version) known = fact;
+  }
+  put_in_force();
+}
+
+std::optional<domain::Statement> Rulebook::configured(const domain::FactKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto* facts = configured_.facts_of(key.subject);
+  const auto* record = rules::find_attribute(key.attribute);
+  if (facts == nullptr || record == nullptr) return std::nullopt;
+  const auto fact = std::ranges::find(*facts, record->attribute, &RegisterFact::attribute);
+  if (fact == facts->end()) return std::nullopt;
+  return domain::Statement{.value = fact->value, .as_of = fact->as_of, .until = fact->until, .evidence = fact->evidence};
+}
+
+void Rulebook::put_in_force() {
+  auto next = std::make_shared<Regulations>(configured_);
+  for (const auto& [key, fact] : registered_) {
+    // People need not be configured; to places and projects that are not there goes nothing.
+    if (key.subject.kind == Kind::person) next->people.try_emplace(Principal(key.subject.id));
+    if (auto* facts = find_facts(*next, key.subject)) put(*facts, fact);
+  }
   in_force_ = std::move(next);
 }
 

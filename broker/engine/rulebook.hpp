@@ -5,6 +5,7 @@
 // goes on with what was in force then.
 
 #include "broker/domain/dataset.hpp"
+#include "broker/domain/fact.hpp"
 #include "broker/domain/job.hpp"
 #include "policies/routing/ruling.hpp"
 
@@ -21,17 +22,27 @@ struct RegisterFact {
   rules::Attribute attribute{};
   rules::Value value;
   std::optional<UtcTime> as_of;  // when its source said so; none: the register is the source, and says so whenever it is asked
+  std::optional<UtcTime> until = {};            // from then on it is no evidence
+  std::string evidence = {};                    // where that is written down; for people
+  std::optional<domain::ChangeId> change = {};  // of the register, that took the configuration's place
+  bool withdrawn = false;                       // by that change: nothing is known
+
+  /// Else it is as if nobody had told it.
+  [[nodiscard]] bool counts(UtcTime now) const { return !withdrawn && (!until || now < *until); }
 };
 using RegisterFacts = std::vector<RegisterFact>;
 
 struct Regulations {
-  std::optional<rules::RuleSet> rules;  // none: no rule is in force
+  std::shared_ptr<const rules::RuleSet> rules;  // none: no rule is in force
   std::string packs_document;           // routing::packs_document of their texts
   std::string packs_hash;
   RegisterFacts broker;
   std::map<SiteId, RegisterFacts> sites;
   std::map<ProjectId, RegisterFacts> projects;
   std::map<Principal, RegisterFacts> people;
+
+  /// Null: no place or project of that name, or a person of whom nothing is told.
+  [[nodiscard]] const RegisterFacts* facts_of(const domain::FactSubject& subject) const;
 };
 using InForce = std::shared_ptr<const Regulations>;
 
@@ -107,7 +118,12 @@ class Sitting {
 class Rulebook {
  public:
   [[nodiscard]] InForce in_force() const;
-  void replace(Regulations regulations);
+  /// `configured`: what the registers say takes its place in there.
+  void replace(Regulations configured);
+  /// What the registers say by now. Older news of the same fact is passed over.
+  void amend(const std::vector<domain::RegisteredFact>& news);
+  /// What the configuration says of it, whatever the registers do.
+  [[nodiscard]] std::optional<domain::Statement> configured(const domain::FactKey& key) const;
 
   /// Whether the broker may hold what this person submits. permission_denied, RULES_DENY: the message has the rules, what they
   /// found and what they would allow; the faults have every fact that they asked for, with its source and age.
@@ -123,7 +139,11 @@ class Rulebook {
                                       TrainingSum training, const SiteId& site, UtcTime now) const;
 
  private:
+  void put_in_force();  // under mutex_
+
   mutable std::mutex mutex_;
+  Regulations configured_;
+  std::map<domain::FactKey, domain::RegisteredFact> registered_;
   InForce in_force_ = std::make_shared<const Regulations>();
 };
 

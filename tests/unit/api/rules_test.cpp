@@ -35,7 +35,7 @@ engine::Regulations regulations(const std::string& project_label) {
   REQUIRE(compiled);
   const engine::RegisterFacts member{{Attribute::site_status, std::string("member"), simulation::VirtualScheduler::kStart}};
   engine::Regulations made;
-  made.rules = std::move(*compiled);
+  made.rules = std::make_shared<const rules::RuleSet>(std::move(*compiled));
   made.packs_document = routing::packs_document(texts);
   made.packs_hash = sha256_hex(made.packs_document);
   made.broker = member;

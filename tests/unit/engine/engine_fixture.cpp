@@ -71,7 +71,7 @@ Regulations Law::regulations() const {
   if (packs.empty()) return regulations;
   auto compiled = rules::RuleSet::compile(parsed(packs));
   REQUIRE(compiled);
-  regulations.rules = std::move(*compiled);
+  regulations.rules = std::make_shared<const rules::RuleSet>(std::move(*compiled));
   regulations.packs_document = routing::packs_document(packs);
   regulations.packs_hash = sha256_hex(regulations.packs_document);
   return regulations;
