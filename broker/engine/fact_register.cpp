@@ -25,6 +25,11 @@ Result<void> check_times(const FactKey& key, const Statement& wanted, UtcTime no
   return error;
 }
 
+bool is_in_effect(const FactChange& change) {
+  const auto state = change.state();
+  return state == domain::ChangeState::applied || state == domain::ChangeState::approved;
+}
+
 }  // namespace
 
 async::Task<> FactRegister::load() {
@@ -130,7 +135,7 @@ async::Task<> FactRegister::refuse_second(const FactKey& key) const {
 }
 
 void FactRegister::publish(const FactOutcome& outcome) const {
-  engine_.amend({outcome.fact});
+  if (std::ranges::any_of(outcome.changes, is_in_effect)) engine_.amend({outcome.fact});
   for (const auto& change : outcome.changes) {
     const auto& ruling = change.ruling;
     log_.write(ports::LogLevel::info, ruling ? "change of a fact ruled on" : "change of a fact",

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/wire/dataset_request.hpp"
 
-#include "broker/core/time_text.hpp"
-#include "broker/wire/object_reader.hpp"
+#include "broker/wire/register_fields.hpp"
 
 namespace hansa::wire {
 namespace {
 
-constexpr std::size_t kMaxReason = 1'000;
 constexpr std::size_t kMaxDatasetLabels = 64;
 /// The largest integer that JSON carries between programs unchanged (RFC 7493, 2.2).
 constexpr std::int64_t kMost = (std::int64_t{1} << 53) - 1;
@@ -15,12 +13,6 @@ constexpr std::string_view kIssuer = "local:";
 
 bool visible(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F; });
-}
-
-std::string read_reason(ObjectReader& fields) {
-  auto reason = fields.text("reason", kMaxReason);
-  if (std::ranges::any_of(reason, is_control)) fields.fault("reason", "must not hold control characters");
-  return reason;
 }
 
 /// "alice" is local:alice, as elsewhere.
@@ -59,15 +51,6 @@ domain::ContentHash read_hash(ObjectReader& fields) {
   return domain::ContentHash{std::move(text)};
 }
 
-std::optional<UtcTime> read_time(ObjectReader& fields, std::string_view name) {
-  const auto text = fields.text(name, 64);
-  if (text.empty()) return std::nullopt;
-  auto time = parse_utc(text);
-  if (time) return *time;
-  fields.fault(name, time.error().message);
-  return std::nullopt;
-}
-
 /// {"id", "until"}; null: there is to be none.
 std::optional<std::optional<domain::DataPermit>> read_permit(const Json& json, ObjectReader& fields, std::vector<Fault>& faults) {
   const auto* value = fields.field("permit");
@@ -98,13 +81,6 @@ std::optional<std::string> read_basis(ObjectReader& fields, Words known) {
   for (const auto basis : known) all += (all.empty() ? "" : ", ") + std::string(basis);
   fields.fault("transfer_basis", "\"" + word.substr(0, 40) + "\" is no basis" + did_you_mean(word, known) + "; one of: " + all);
   return std::nullopt;
-}
-
-template <typename Request>
-Result<Request> finished(ObjectReader& fields, std::vector<Fault>& faults, Request request) {
-  fields.no_others();
-  if (!faults.empty()) return refusal("BAD_REQUEST", std::move(faults));
-  return request;
 }
 
 }  // namespace

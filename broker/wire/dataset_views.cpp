@@ -2,6 +2,7 @@
 #include "broker/wire/dataset_views.hpp"
 
 #include "broker/core/time_text.hpp"
+#include "broker/wire/change_view.hpp"
 
 namespace hansa::wire {
 
@@ -86,19 +87,8 @@ Json dataset_view(const Dataset& dataset, UtcTime now) {
 }
 
 Json change_view(const DatasetChange& change) {
-  Json json{{"id", change.id.str()},
-            {"dataset", change.of.str()},
-            {"change", change_name(change.body)},
-            {"state", to_string(change.state())},
-            {"by", change.by.str()},
-            {"at", format_utc(change.at)},
-            {"reason", change.reason},
-            {"details", std::visit(Details{}, change.body)},
-            {"ruling", Json()}};
-  if (const auto& ruling = change.ruling) {
-    json["ruling"] = {
-        {"approved", ruling->approved}, {"by", ruling->by.str()}, {"at", format_utc(ruling->at)}, {"reason", ruling->reason}};
-  }
+  auto json = common_change_view(change, std::visit(Details{}, change.body));
+  json["dataset"] = change.of.str();
   return json;
 }
 
