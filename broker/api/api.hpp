@@ -5,9 +5,11 @@
 
 #include "broker/engine/catalogue.hpp"
 #include "broker/engine/engine.hpp"
+#include "broker/engine/fact_register.hpp"
 #include "broker/http/message.hpp"
 #include "broker/identity/authorization.hpp"
 #include "broker/ports/decisions.hpp"
+#include "broker/ports/facts.hpp"
 
 #include <atomic>
 #include <functional>
@@ -36,7 +38,9 @@ class Api {
     ports::CatalogueStore& datasets;
     ports::EstimateStore& estimates;
     ports::DecisionStore& decisions;
+    ports::FactStore& facts;
     engine::Catalogue& catalogue;
+    engine::FactRegister& fact_register;
     identity::TokenAuthority& tokens;
     async::Scheduler& scheduler;
     ports::Log& log;

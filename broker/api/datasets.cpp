@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "broker/api/answers.hpp"
+#include "broker/api/registers.hpp"
 #include "broker/wire/dataset_request.hpp"
 #include "broker/wire/dataset_views.hpp"
 #include "policies/rules/vocabulary.hpp"
@@ -11,23 +11,26 @@ using identity::Action;
 namespace {
 
 constexpr std::size_t kDepth = 8;
-constexpr std::string_view kChangeStates[] = {"applied", "pending", "approved", "rejected"};
 
 const engine::Catalogue& catalogue(const Exchange& exchange) { return exchange.api.parts().catalogue; }
 UtcTime now(const Exchange& exchange) { return exchange.api.parts().scheduler.now_utc(); }
+
+async::Task<domain::Dataset> dataset_of_path(const Exchange& exchange, Action action) {
+  return find_dataset(exchange, DatasetId{exchange.path.at("id")}, action);
+}
+
+}  // namespace
 
 Result<void> may(const Exchange& exchange, Action action, const domain::Dataset& dataset) {
   return identity::authorize(exchange.caller, action, dataset.owner,
                              catalogue(exchange).is_member(exchange.caller.principal, dataset.project));
 }
 
-/// What the caller may see, where that is not everything.
 std::optional<ports::Audience> audience(const Exchange& exchange) {
   if (identity::reach(exchange.caller.role, Action::read_dataset) == identity::Reach::everybody) return std::nullopt;
   return catalogue(exchange).audience_of(exchange.caller.principal);
 }
 
-/// The dataset, if the caller may do this to it; as if it did not exist to whom may not even see it.
 async::Task<domain::Dataset> find_dataset(const Exchange& exchange, DatasetId id, Action action) {
   const auto missing = [&] {
     return fail(ErrorKind::not_found, "DATASET_NOT_FOUND",
@@ -47,47 +50,9 @@ async::Task<domain::Dataset> find_dataset(const Exchange& exchange, DatasetId id
   co_return dataset;
 }
 
-async::Task<domain::Dataset> dataset_of_path(const Exchange& exchange, Action action) {
-  return find_dataset(exchange, DatasetId{exchange.path.at("id")}, action);
-}
-
 http::Response outcome_answer(const Exchange& exchange, int status, const engine::CatalogueOutcome& outcome) {
   return json_answer(status, wire::outcome_view(outcome.dataset, outcome.changes, now(exchange)));
 }
-
-async::Task<http::Response> rule_on_change(Exchange exchange, bool approve) {
-  const auto& text = exchange.path.at("id");
-  const auto missing = [&] {
-    return fail(ErrorKind::not_found, "CHANGE_NOT_FOUND",
-                "there is no change " + text.substr(0, 40) + ", or it is not yours; see: hansa data changes");
-  };
-  const auto action = approve ? Action::approve_change : Action::reject_change;
-  if (identity::reach(exchange.caller.role, action) == identity::Reach::nobody)
-    co_return std::unexpected(identity::authorize(exchange.caller, action, exchange.caller.principal).error());
-  BodyReader body(exchange.request);
-  auto reason = approve ? body.text("reason") : body.required("reason");
-  if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
-
-  const auto id = Ulid::parse(text);
-  if (!id) co_return missing();
-  auto& parts = exchange.api.parts();
-  auto change = co_await parts.datasets.change(*id);
-  if (!change && change.error().kind != ErrorKind::not_found) co_return std::unexpected(change.error());
-  if (!change) co_return missing();
-  auto dataset = co_await find_dataset(exchange, change->of, Action::read_dataset);
-  if (!dataset && dataset.error().kind != ErrorKind::not_found) co_return std::unexpected(dataset.error());
-  if (!dataset) co_return missing();
-  if (!identity::authorize(exchange.caller, action, change->by) && !may(exchange, action, *dataset)) {
-    co_return fail(ErrorKind::permission_denied, "NOT_THE_OWNER",
-                   "only who made change " + id->str() + ", the dataset's owner and operators reject it");
-  }
-  auto done = co_await parts.catalogue.rule({exchange.caller.principal, std::move(reason)}, std::move(*dataset),
-                                            std::move(*change), approve);
-  if (!done) co_return std::unexpected(done.error());
-  co_return outcome_answer(exchange, 200, *done);
-}
-
-}  // namespace
 
 async::Task<Json> transfers_of(const Exchange& exchange, std::vector<DatasetId> datasets) {
   Json list = Json::array();
@@ -219,31 +184,5 @@ async::Task<http::Response> verify_replica(Exchange exchange) {
   if (!done) co_return std::unexpected(done.error());
   co_return outcome_answer(exchange, 200, *done);
 }
-
-async::Task<http::Response> list_changes(Exchange exchange) {
-  QueryReader query(exchange.request.query);
-  ports::ChangeQuery wanted{.audience = audience(exchange)};
-  if (const auto dataset = query.text("dataset")) wanted.dataset = DatasetId{*dataset};
-  if (const auto state = query.text("state")) {
-    wanted.state = domain::parse_change_state(*state);
-    if (!wanted.state) query.fault("state", no_such("state", *state, kChangeStates));
-  }
-  wanted.limit = static_cast<std::size_t>(query.integer("limit", 100, 1, kMaxPage));
-  if (const auto cursor = query.text("cursor")) {
-    wanted.before = Ulid::parse(*cursor);
-    if (!wanted.before) query.fault("cursor", "must be the \"next_cursor\" of an earlier answer");
-  }
-  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  const auto limit = wanted.limit;
-  auto changes = co_await exchange.api.parts().datasets.changes(std::move(wanted));
-  if (!changes) co_return std::unexpected(changes.error());
-  Json list = Json::array();
-  for (const auto& change : *changes) list.push_back(wire::change_view(change));
-  const bool more = changes->size() == limit;
-  co_return json_answer(200, {{"changes", std::move(list)}, {"next_cursor", more ? Json(changes->back().id.str()) : Json()}});
-}
-
-async::Task<http::Response> approve_change(Exchange exchange) { return rule_on_change(std::move(exchange), true); }
-async::Task<http::Response> reject_change(Exchange exchange) { return rule_on_change(std::move(exchange), false); }
 
 }  // namespace hansa::api

@@ -48,10 +48,12 @@ const std::string_view kOperations = R"json({
   "addReplica": {"body": "ReplicaRequest", "answer": "DatasetOutcome", "status": 201},
   "removeReplica": {"answer": "DatasetOutcome"},
   "verifyReplica": {"body": "EvidenceRequest", "answer": "DatasetOutcome"},
-  "listChanges": {"query": [["dataset", "string", "Only of this dataset."], ["state", "string", "applied, pending, approved or rejected."],
-                            ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "DatasetChangeList"},
-  "approveChange": {"body": "ApprovalRequest", "body_optional": true, "answer": "DatasetOutcome"},
-  "rejectChange": {"body": "RejectionRequest", "answer": "DatasetOutcome"},
+  "getFacts": {"query": [["subject", "string", "site:ID, project:ID, person:NAME or broker; required."]], "answer": "FactList"},
+  "stateFact": {"body": "FactRequest", "answer": "FactOutcome"},
+  "listChanges": {"query": [["dataset", "string", "Only of this dataset."], ["subject", "string", "Only of facts of this subject, as getFacts has it."], ["register", "string", "Only of datasets, or only of facts (operators, auditors)."], ["state", "string", "applied, pending, approved or rejected."],
+                            ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "ChangeList"},
+  "approveChange": {"body": "ApprovalRequest", "body_optional": true, "answer": "ChangeOutcome"},
+  "rejectChange": {"body": "RejectionRequest", "answer": "ChangeOutcome"},
   "reportUsage": {"query": [["by", "string", "What to sum by, separated by commas: project, owner, site, country, queue, account, day, month, state."], ["from", "string", "Runs that ended at or after."], ["to", "string", "Runs that ended before."]], "answer": "UsageReport"},
   "reportEstimates": {"query": [["by", "string", "What to group by, separated by commas: site, class, project, basis; site by default."], ["since", "string", "Starts at or after."]], "answer": "EstimateReport"},
   "createToken": {"body": "TokenRequest", "answer": "NewToken", "status": 201},
@@ -228,7 +230,7 @@ const std::string_view kSchemas = R"json({
       "queues": {"type": "array", "items": {"type": "string"}}, "nodes": {"type": "integer"}, "usable_nodes": {"type": "integer"}, "cores": {"type": "integer"}, "free_cores": {"type": "integer"},
       "gpus": {"type": "integer"}, "free_gpus": {"type": "integer"}, "running_jobs": {"type": "integer"}, "waiting_jobs": {"type": "integer"}, "our_live_jobs": {"type": "integer"},
       "our_waiting_jobs": {"type": "integer"}, "our_unknown_jobs": {"type": "integer"}, "calls_made": {"type": "integer"}, "budget": {"type": "object", "additionalProperties": {"type": "integer"}},
-      "facts": {"type": "array", "description": "What rules may ask of the site.", "items": {"type": "object", "required": ["attribute", "state", "value"], "properties": {"attribute": {"type": "string"}, "state": {"type": "string"}, "value": {"type": "string"}, "as_of": {"$ref": "#/components/schemas/Time"}}}}
+      "facts": {"type": "array", "description": "What rules may ask of the site.", "items": {"$ref": "#/components/schemas/Fact"}}
     }
   },
   "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}, "rules_in_force": {"type": "boolean"}}},
@@ -304,7 +306,40 @@ const std::string_view kSchemas = R"json({
       "reason": {"type": "string"}, "details": {"type": "object"}, "ruling": {"$ref": "#/components/schemas/Ruling"}
     }
   },
-  "DatasetChangeList": {"type": "object", "required": ["changes"], "properties": {"changes": {"type": "array", "items": {"$ref": "#/components/schemas/DatasetChange"}}, "next_cursor": {"type": ["string", "null"]}}},
+  "Fact": {
+    "type": "object", "required": ["attribute", "state", "value", "source"],
+    "properties": {
+      "attribute": {"type": "string", "description": "A name of the rules' vocabulary."}, "value": {"type": ["string", "null"], "description": "As a person reads it."},
+      "state": {"enum": ["known", "stale", "from the future", "not a value it can have", "missing", "withdrawn", "ended"], "description": "Only what is known counts."},
+      "source": {"type": ["string", "null"], "description": "register, or who is believed where nothing was changed: what the configuration says."}, "change": {"type": ["string", "null"], "description": "Of the register, that made it so."},
+      "as_of": {"$ref": "#/components/schemas/Time"}, "until": {"$ref": "#/components/schemas/Time"}, "evidence": {"type": "string"}
+    }
+  },
+  "FactList": {"type": "object", "required": ["subject", "facts"], "properties": {"subject": {"type": "string"}, "facts": {"type": "array", "items": {"$ref": "#/components/schemas/Fact"}}}},
+  "FactRequest": {
+    "type": "object", "additionalProperties": false, "required": ["subject", "attribute", "value"],
+    "properties": {
+      "subject": {"type": "string", "description": "site:ID, project:ID, person:NAME or broker."}, "attribute": {"type": "string", "description": "A name of the rules' vocabulary: site.operator_country."},
+      "value": {"type": ["string", "integer", "boolean", "array", "null"], "description": "Of the attribute's type, a time as text; null: nothing is known any more.", "items": {"type": "string"}},
+      "as_of": {"type": "string", "description": "Of a place: when somebody looked; now by default. It counts from then, as long as the vocabulary lets it."},
+      "until": {"type": "string", "description": "From then on it is no evidence."}, "evidence": {"type": "string", "maxLength": 1000}, "reason": {"type": "string", "maxLength": 1000}
+    }
+  },
+  "FactChange": {
+    "type": "object", "required": ["id", "subject", "attribute", "change", "state", "by", "at"],
+    "properties": {
+      "id": {"type": "string"}, "subject": {"type": "string"}, "attribute": {"type": "string"}, "change": {"enum": ["fact_stated", "fact_withdrawn"]},
+      "state": {"enum": ["applied", "pending", "approved", "rejected"], "description": "pending: waits for a second person."}, "by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"},
+      "reason": {"type": "string"}, "details": {"type": "object", "description": "before and after: {value, as_of, until, evidence} or null; made_from: the change that counted before, or null."},
+      "ruling": {"$ref": "#/components/schemas/Ruling"}
+    }
+  },
+  "FactOutcome": {
+    "type": "object", "required": ["subject", "attribute", "changes"],
+    "properties": {"subject": {"type": "string"}, "attribute": {"type": "string"}, "changes": {"type": "array", "items": {"$ref": "#/components/schemas/FactChange"}}}
+  },
+  "ChangeOutcome": {"anyOf": [{"$ref": "#/components/schemas/DatasetOutcome"}, {"$ref": "#/components/schemas/FactOutcome"}]},
+  "ChangeList": {"type": "object", "required": ["changes"], "properties": {"changes": {"type": "array", "items": {"anyOf": [{"$ref": "#/components/schemas/DatasetChange"}, {"$ref": "#/components/schemas/FactChange"}]}}, "next_cursor": {"type": ["string", "null"]}}},
   "DatasetOutcome": {
     "type": "object", "required": ["dataset", "changes"],
     "properties": {"dataset": {"$ref": "#/components/schemas/Dataset"}, "changes": {"type": "array", "items": {"$ref": "#/components/schemas/DatasetChange"}}}

@@ -83,11 +83,15 @@ async::Task<http::Response> amend_dataset(Exchange exchange);
 async::Task<http::Response> add_replica(Exchange exchange);
 async::Task<http::Response> remove_replica(Exchange exchange);
 async::Task<http::Response> verify_replica(Exchange exchange);
+/// Those of these datasets that are under way.
+async::Task<Json> transfers_of(const Exchange& exchange, std::vector<DatasetId> datasets);
+// facts.cpp
+async::Task<http::Response> get_facts(Exchange exchange);
+async::Task<http::Response> state_fact(Exchange exchange);
+// changes.cpp
 async::Task<http::Response> list_changes(Exchange exchange);
 async::Task<http::Response> approve_change(Exchange exchange);
 async::Task<http::Response> reject_change(Exchange exchange);
-/// Those of these datasets that are under way.
-async::Task<Json> transfers_of(const Exchange& exchange, std::vector<DatasetId> datasets);
 // reports.cpp
 async::Task<http::Response> report_usage(Exchange exchange);
 async::Task<http::Response> report_estimates(Exchange exchange);

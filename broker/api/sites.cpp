@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "broker/api/answers.hpp"
+#include "broker/api/registers.hpp"
 #include "broker/core/time_text.hpp"
 
 #include <algorithm>
@@ -10,20 +10,10 @@ using identity::Action;
 
 namespace {
 
-/// What rules may ask of the site, and whether it counts today.
-Json facts_view(const engine::Regulations& in_force, const SiteId& site, UtcTime now) {
-  Json facts = Json::array();
+/// Of places that this broker has, everything.
+Json facts_of_site(const engine::Regulations& in_force, const SiteId& site, UtcTime now) {
   const auto told = in_force.sites.find(site);
-  if (told == in_force.sites.end()) return facts;
-  for (const auto& fact : told->second) {
-    const auto& record = rules::record_of(fact.attribute);
-    const auto state = rules::state_of({fact.attribute, fact.value, record.source, fact.as_of.value_or(now)}, now);
-    facts.push_back({{"attribute", record.name},
-                     {"value", rules::text_of(fact.value)},
-                     {"state", to_string(state)},
-                     {"as_of", fact.as_of ? Json(format_utc(*fact.as_of)) : Json()}});
-  }
-  return facts;
+  return told == in_force.sites.end() ? Json::array() : facts_view(told->second, now);
 }
 
 Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
@@ -64,7 +54,7 @@ Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
             {"cancels_per_minute", site.budget.cancels_per_minute},
             {"concurrent_calls", site.budget.concurrent_calls},
             {"waiting_jobs", site.budget.waiting_jobs}}},
-          {"facts", facts_view(*in_force, site.id, exchange.api.parts().scheduler.now_utc())}};
+          {"facts", facts_of_site(*in_force, site.id, exchange.api.parts().scheduler.now_utc())}};
 }
 
 async::Task<http::Response> one_site(const Exchange& exchange, SiteId id) {

@@ -306,6 +306,7 @@ int run(Start start) {
                           engine_options(config, (*store)->broker_id(), *epoch), std::move(sites));
     regulate(engine, std::move(start.regulations), scheduler.now_utc(), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
+    engine::FactRegister facts(scheduler, ids, **store, engine, log);
     std::optional<http::Server> server;
     api::Api api({.engine = engine,
                   .jobs = **store,
@@ -313,7 +314,9 @@ int run(Start start) {
                   .datasets = **store,
                   .estimates = **store,
                   .decisions = **store,
+                  .facts = **store,
                   .catalogue = catalogue,
+                  .fact_register = facts,
                   .tokens = tokens,
                   .scheduler = scheduler,
                   .log = log,
@@ -332,6 +335,7 @@ int run(Start start) {
     if (!reachable) started.error().message += listen_remedy(started.error());
     if (started) started = strand.run(tokens.load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
+    if (started) started = strand.run(facts.load());  // before anything is decided
     if (started) started = strand.run(engine.start());
     if (started) started = server->start();
     if (started) {

@@ -29,8 +29,10 @@ constexpr Right kRights[] = {
     {Action::read_dataset, "read datasets", Reach::project, Reach::everybody, Reach::everybody},
     {Action::register_dataset, "register datasets", Reach::own, Reach::everybody, Reach::nobody},
     {Action::change_dataset, "change datasets", Reach::own, Reach::everybody, Reach::nobody},
-    {Action::approve_change, "approve changes of datasets", Reach::nobody, Reach::everybody, Reach::nobody},
-    {Action::reject_change, "reject changes of datasets", Reach::own, Reach::everybody, Reach::nobody},
+    {Action::read_facts, "read facts", Reach::project, Reach::everybody, Reach::everybody},
+    {Action::change_facts, "change facts", Reach::nobody, Reach::everybody, Reach::nobody},
+    {Action::approve_change, "approve changes of datasets and facts", Reach::nobody, Reach::everybody, Reach::nobody},
+    {Action::reject_change, "reject changes of datasets and facts", Reach::own, Reach::everybody, Reach::nobody},
 };
 
 }  // namespace

@@ -20,6 +20,8 @@ enum class Action {
   read_dataset,     // and its changes; lists are narrowed to what this allows
   register_dataset, // as whose it is to stand
   change_dataset,   // labels, owner, replicas; what loosens waits for approve_change
+  read_facts,       // of places, projects, people: what rules may ask of them; their changes only of everybody
+  change_facts,     // what is stated waits for approve_change
   approve_change,   // a second person's word: never on one's own (domain::may_approve)
   reject_change,    // of one's own dataset, or one's own change
 };

@@ -78,6 +78,7 @@ class ApiUnderTest {
                                                                      .code = &code_},
                                                engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
+    facts_ = std::make_unique<engine::FactRegister>(time, ids_, *store_, *engine_, log_);
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
     api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
                                             .jobs = *store_,
@@ -85,7 +86,9 @@ class ApiUnderTest {
                                             .datasets = *store_,
                                             .estimates = *store_,
                                             .decisions = *store_,
+                                            .facts = *store_,
                                             .catalogue = *catalogue_,
+                                            .fact_register = *facts_,
                                             .tokens = *tokens_,
                                             .scheduler = time,
                                             .log = log_,
@@ -186,6 +189,7 @@ class ApiUnderTest {
                           time};
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::Catalogue> catalogue_;
+  std::unique_ptr<engine::FactRegister> facts_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
   std::unique_ptr<Api> api_;
   std::map<std::string, std::string> secrets_;
