@@ -148,6 +148,13 @@ constexpr Option kDataChanges[] = {
     {.name = "--all", .help = "All of them, however many"},
     kJson,
 };
+constexpr Option kFactsSet[] = {
+    {.name = "--evidence", .value = "TEXT", .help = "Where it is written down: a certificate's number, a report"},
+    {.name = "--until", .value = "D", .help = "From then on it is no evidence: 2027-01-31, or 90d from now"},
+    {.name = "--as-of", .value = "D", .help = "Of a place, when somebody looked: 2026-11-22, or 2h ago (now)"},
+    kWhy,
+    kJson,
+};
 constexpr Option kJsonAnswer[] = {{.name = "--json", .help = "Print one JSON document"}};  // of what needs no broker
 constexpr Option kPolicyCheck[] = {
     {.name = "--sites", .value = "FILE", .help = "A hansad.toml: tell also the labels that none of its sites can serve"},
@@ -248,6 +255,19 @@ constexpr Command kCommands[] = {
      "hansa data approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWithReason, 1, 1, data_approve},
     {"data reject", "CHANGE", "Reject a change that waits, or withdraw your own.",
      "hansa data reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"wrong dataset\"", kWithReason, 1, 1, data_reject},
+    {"facts show", "SUBJECT", "Show what rules may ask of site:ID, project:ID, person:NAME or broker, and who said it.",
+     "hansa facts show site:alpha", kJsonOnly, 1, 1, facts_show},
+    {"facts set", "SUBJECT ATTRIBUTE=VALUE", "Say what is so of it (operators); counts after a second person's yes.",
+     "hansa facts set site:alpha site.labels=iso-27001,c5 --evidence \"certificate 4711\" --until 2027-06-30", kFactsSet, 2, 2,
+     facts_set},
+    {"facts withdraw", "SUBJECT ATTRIBUTE", "Say that it is not known any more (operators), at once.",
+     "hansa facts withdraw site:alpha site.secure_processing --reason \"audit failed\"", kWithReason, 2, 2, facts_withdraw},
+    {"facts changes", "[SUBJECT]", "List changes of facts and who approved them, newest first (operators, auditors).",
+     "hansa facts changes --state pending", kDataChanges, 0, 1, facts_changes},
+    {"facts approve", "CHANGE", "Approve a change that somebody else made (operators).",
+     "hansa facts approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWithReason, 1, 1, facts_approve},
+    {"facts reject", "CHANGE", "Reject a change that waits (operators).",
+     "hansa facts reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"certificate has ended\"", kWithReason, 1, 1, facts_reject},
     {"policy check", "PACK...", "Check rule packs, each and all together; PACK is a file, or a folder of them. Needs no broker.",
      "hansa policy check --sites /etc/hansa/hansad.toml gdpr-eea.toml", kPolicyCheck, 1, kMany, policy_check},
     {"policy test", "PACK...", "Run the tests that rule packs carry, and tell rules without one.",

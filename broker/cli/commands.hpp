@@ -42,6 +42,12 @@ Result<ExitStatus> data_replica_verify(Session& session, const Invocation& call)
 Result<ExitStatus> data_changes(Session& session, const Invocation& call);
 Result<ExitStatus> data_approve(Session& session, const Invocation& call);
 Result<ExitStatus> data_reject(Session& session, const Invocation& call);
+Result<ExitStatus> facts_show(Session& session, const Invocation& call);
+Result<ExitStatus> facts_set(Session& session, const Invocation& call);
+Result<ExitStatus> facts_withdraw(Session& session, const Invocation& call);
+Result<ExitStatus> facts_changes(Session& session, const Invocation& call);
+Result<ExitStatus> facts_approve(Session& session, const Invocation& call);
+Result<ExitStatus> facts_reject(Session& session, const Invocation& call);
 Result<ExitStatus> policy_check(Session& session, const Invocation& call);
 Result<ExitStatus> policy_test(Session& session, const Invocation& call);
 Result<ExitStatus> policy_diff(Session& session, const Invocation& call);

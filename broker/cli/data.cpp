@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "broker/cli/changes.hpp"
 #include "broker/cli/commands.hpp"
 #include "broker/cli/pages.hpp"
 #include "broker/cli/submission.hpp"
@@ -8,41 +9,11 @@
 namespace hansa::cli {
 namespace {
 
-std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 std::string dataset_path(const Invocation& call, std::string_view rest = {}) {
   return "/v1/datasets/" + percent_encoded(call.operands()[0]) + std::string(rest);
 }
 std::string replica_path(const Invocation& call, std::string_view rest = {}) {
   return dataset_path(call, "/replicas/") + percent_encoded(call.operands()[1]) + std::string(rest);
-}
-
-/// The broker's faults, their places in the words of the command line.
-Error in_words(Error error) {
-  constexpr std::pair<std::string_view, std::string_view> kWords[] = {
-      {"/id", "DATASET"},           {"/project", "--project"},
-      {"/labels", "--label"},       {"/size_bytes", "--size"},
-      {"/files", "--files"},        {"/sha256", "--sha256"},
-      {"/owner", "--owner"},        {"/site", "SITE"},
-      {"/root", "--root"},          {"/path", "--path"},
-      {"/expires_at", "--expires"}, {"/verified_at", "--at"},
-      {"/reason", "--reason"},      {"/permit/until", "--until"},
-      {"/permit", "--permit"},      {"/transfer_basis", "--transfer-basis"},
-      {"/reviewed", "--reviewed"},
-  };
-  for (auto& [where, message] : error.faults) {
-    for (const auto& [pointer, word] : kWords) {
-      if (where == pointer || where.starts_with(std::string(pointer) + "/")) {
-        where = word;
-        break;
-      }
-    }
-  }
-  if (error.faults.size() == 1 && !error.faults[0].where.empty())
-    error.message = error.faults[0].where + ": " + error.faults[0].message;
-  if (error.faults.size() > 1)
-    error.message = "the broker does not take this; " + std::to_string(error.faults.size()) + " things are wrong:";
-  return error;
 }
 
 Result<Json> whole_number(std::string_view option, std::string_view text) {
@@ -53,15 +24,6 @@ Result<Json> whole_number(std::string_view option, std::string_view text) {
     return fail(ErrorKind::invalid_argument, "USAGE",
                 std::string(option) + " must be a whole number, without a unit, as in 155000000000");
   return Json(number);
-}
-
-std::string listed(const Json& list) {
-  std::string text;
-  if (!list.is_array()) return text;
-  for (const auto& entry : list) {
-    if (entry.is_string()) text += (text.empty() ? "" : ", ") + printable(entry.get<std::string>());
-  }
-  return text;
 }
 
 std::string bytes_text(const Json& json) {
@@ -80,65 +42,22 @@ std::string terms_text(const Json& terms) {
   return text;
 }
 
-/// What a change does, in a few words.
-std::string what_text(const Json& change) {
-  const auto name = raw_text(change, "change");
-  const auto& details = member(change, "details");
-  if (name == "registered") return "registered: " + listed(member(details, "labels"));
-  if (name == "relabelled") return "labels: " + listed(member(details, "before")) + " -> " + listed(member(details, "after"));
-  if (name == "owner_changed") return "owner: " + shown(details, "before") + " -> " + shown(details, "after");
-  if (name == "terms_changed") {
-    const auto before = terms_text(member(details, "before")), after = terms_text(member(details, "after"));
-    return "terms: " + (before.empty() ? "none" : before) + " -> " + (after.empty() ? "none" : after);
-  }
-  if (name == "replica_added")
-    return "replica added: " + shown(details, "site") + " " + shown(details, "root") + ":" + shown(details, "path");
-  if (name == "replica_removed") return "replica removed: " + shown(details, "site");
-  if (name == "replica_verified")
-    return "replica verified: " + shown(details, "site") + ", until " + shown(details, "expires_at");
-  return printable(name);
-}
+constexpr std::pair<std::string_view, std::string_view> kDatasetWords[] = {
+    {"/id", "DATASET"},         {"/project", "--project"},
+    {"/labels", "--label"},     {"/size_bytes", "--size"},
+    {"/files", "--files"},      {"/sha256", "--sha256"},
+    {"/owner", "--owner"},      {"/site", "SITE"},
+    {"/root", "--root"},        {"/path", "--path"},
+    {"/expires_at", "--expires"}, {"/verified_at", "--at"},
+    {"/reason", "--reason"},    {"/permit/until", "--until"},
+    {"/permit", "--permit"},    {"/transfer_basis", "--transfer-basis"},
+    {"/reviewed", "--reviewed"},
+};
 
-Tint change_tint(std::string_view state) { return state == "pending" ? Tint::odd : state == "rejected" ? Tint::bad : Tint::none; }
-
-std::string change_table(const Json& changes, const Look& look) {
-  Table table({{"CHANGE"}, {"DATASET"}, {"STATE"}, {"AT"}, {"BY"}, {"WHAT", false, true}, {"REASON", false, true}, {"RULED BY"}});
-  for (const auto& change : changes) {
-    const auto state = shown(change, "state");
-    table.add({shown(change, "id"), shown(change, "dataset"), Cell(state, change_tint(state)), shown(change, "at"),
-               shown(change, "by"), what_text(change), shown(change, "reason"), shown(member(change, "ruling"), "by")});
-  }
-  return table.text(look);
-}
-
-/// What became of a request: its changes, and who has to do what about them.
-Result<ExitStatus> tell_outcome(Session& session, const Invocation& call, const Answer& answer) {
-  const auto outcome = Session::read(answer);
-  if (!outcome) return std::unexpected(outcome.error());
-  const auto& changes = member(*outcome, "changes");
-  if (!changes.is_array())
-    return fail(ErrorKind::internal, "BAD_ANSWER", "what answers there is no Hansa broker; check the address");
-  if (call.has("--json"))
-    session.print(answer.body);
-  else if (!changes.empty())
-    session.print(change_table(changes, session.look()));
-  if (changes.empty()) session.note("nothing to change: it is so already");
-  for (const auto& change : changes) {
-    if (raw_text(change, "state") == "pending")
-      session.note("waits for a second person, an operator: hansa data approve " + shown(change, "id"));
-  }
-  return ExitStatus::done;
-}
-
+/// Sends it of the register of datasets.
 Result<ExitStatus> ask(Session& session, const Invocation& call, std::string_view method, const std::string& target,
                        const std::string& body = {}) {
-  auto answer = session.send(method, target, body);
-  if (!answer) return std::unexpected(in_words(std::move(answer.error())));
-  return tell_outcome(session, call, *answer);
-}
-
-void put_text(Json& request, const char* field, const std::optional<std::string_view>& value) {
-  if (value) request[field] = *value;
+  return ask(session, call, datasets(), method, target, body);
 }
 
 std::string dataset_sheet(const Json& dataset, const Look& look) {
@@ -171,6 +90,30 @@ std::string dataset_sheet(const Json& dataset, const Look& look) {
 }
 
 }  // namespace
+
+const Register& datasets() {
+  static constexpr Register kDatasets{
+      .group = "data", .name = "datasets", .filter = "dataset", .heading = "DATASET", .words = kDatasetWords};
+  return kDatasets;
+}
+
+std::string dataset_change_text(const Json& change) {
+  const auto name = raw_text(change, "change");
+  const auto& details = member(change, "details");
+  if (name == "registered") return "registered: " + listed(member(details, "labels"));
+  if (name == "relabelled") return "labels: " + listed(member(details, "before")) + " -> " + listed(member(details, "after"));
+  if (name == "owner_changed") return "owner: " + shown(details, "before") + " -> " + shown(details, "after");
+  if (name == "terms_changed") {
+    const auto before = terms_text(member(details, "before")), after = terms_text(member(details, "after"));
+    return "terms: " + (before.empty() ? "none" : before) + " -> " + (after.empty() ? "none" : after);
+  }
+  if (name == "replica_added")
+    return "replica added: " + shown(details, "site") + " " + shown(details, "root") + ":" + shown(details, "path");
+  if (name == "replica_removed") return "replica removed: " + shown(details, "site");
+  if (name == "replica_verified")
+    return "replica verified: " + shown(details, "site") + ", until " + shown(details, "expires_at");
+  return printable(name);
+}
 
 Result<ExitStatus> data_add(Session& session, const Invocation& call) {
   Json request{{"id", call.operands()[0]}, {"labels", call.values("--label")}};
@@ -243,7 +186,7 @@ Result<ExitStatus> data_show(Session& session, const Invocation& call) {
   session.print(dataset_sheet(*dataset, session.look()));
   if (auto table = transfer_table(member(*transfers, "transfers")); !table.empty())
     session.print("\n" + table.text(session.look()));
-  if (!pages->list.empty()) session.print("\n" + change_table(pages->list, session.look()));
+  if (!pages->list.empty()) session.print("\n" + change_table(datasets(), pages->list, session.look()));
   return ExitStatus::done;
 }
 
@@ -317,38 +260,12 @@ Result<ExitStatus> data_replica_verify(Session& session, const Invocation& call)
   return ask(session, call, "POST", replica_path(call, "/verify"), dumped(request));
 }
 
-Result<ExitStatus> data_changes(Session& session, const Invocation& call) {
-  const auto count = wanted_count(call);
-  if (!count) return std::unexpected(count.error());
-  Target filtered("/v1/changes");
-  if (!call.operands().empty()) filtered.add("dataset", call.operands()[0]);
-  if (const auto state = call.value("--state")) filtered.add("state", *state);
-  auto pages = read_pages(session, filtered, "changes", *count);
-  if (!pages) return std::unexpected(pages.error());
-  if (call.has("--json")) {
-    session.print(pages_document("changes", std::move(*pages)));
-    return ExitStatus::done;
-  }
-  if (pages->list.empty()) {
-    session.note("no changes" + std::string(filtered.str().contains('?') ? " like that" : ""));
-    return ExitStatus::done;
-  }
-  session.print(change_table(pages->list, session.look()));
-  if (pages->next_cursor.is_string() && !call.has("--limit"))
-    session.note("these are the newest " + std::to_string(kUsualCount) + "; see all with: hansa data changes --all");
-  return ExitStatus::done;
-}
-
+Result<ExitStatus> data_changes(Session& session, const Invocation& call) { return list_changes(session, call, datasets()); }
 Result<ExitStatus> data_approve(Session& session, const Invocation& call) {
-  Json request = Json::object();
-  put_text(request, "reason", call.value("--reason"));
-  return ask(session, call, "POST", "/v1/changes/" + percent_encoded(call.operands()[0]) + "/approve", dumped(request));
+  return rule_on_change(session, call, datasets(), "approve");
 }
-
 Result<ExitStatus> data_reject(Session& session, const Invocation& call) {
-  Json request = Json::object();
-  put_text(request, "reason", call.value("--reason"));
-  return ask(session, call, "POST", "/v1/changes/" + percent_encoded(call.operands()[0]) + "/reject", dumped(request));
+  return rule_on_change(session, call, datasets(), "reject");
 }
 
 }  // namespace hansa::cli

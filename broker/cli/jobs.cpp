@@ -67,15 +67,6 @@ std::string resources_text(const Json& resources) {
   return text;
 }
 
-std::string listed(const Json& array) {
-  std::string text;
-  if (!array.is_array()) return text;
-  for (const auto& entry : array) {
-    if (entry.is_string()) text += (text.empty() ? "" : ", ") + printable(entry.get<std::string>());
-  }
-  return text;
-}
-
 /// "metrics.json, model.pt (out/model.pt)"
 std::string outputs_text(const Json& outputs) {
   std::string text;

@@ -68,6 +68,15 @@ std::string raw_text(const Json& json, const char* key) {
 
 std::string shown(const Json& json, const char* key) { return printable(raw_text(json, key)); }
 
+std::string listed(const Json& list) {
+  std::string text;
+  if (!list.is_array()) return text;
+  for (const auto& entry : list) {
+    if (entry.is_string()) text += (text.empty() ? "" : ", ") + printable(entry.get<std::string>());
+  }
+  return text;
+}
+
 std::optional<std::int64_t> number(const Json& json, const char* key) {
   const auto& value = member(json, key);
   if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > kMostExact)) return std::nullopt;

@@ -48,6 +48,8 @@ const Json& member(const Json& json, const char* key);
 std::string raw_text(const Json& json, const char* key);
 /// Fit for a terminal.
 std::string shown(const Json& json, const char* key);
+/// The texts of a list, as "a, b".
+std::string listed(const Json& list);
 /// The largest integer that JSON carries between programs unchanged (RFC 7493, 2.2). Sums of two fit, and so many seconds in
 /// milliseconds.
 constexpr std::int64_t kMostExact = (std::int64_t{1} << 53) - 1;

@@ -75,9 +75,10 @@ std::string site_sheet(const Json& site, const Look& look) {
   if (const auto& facts = member(site, "facts"); facts.is_array()) {
     for (const auto& fact : facts) {
       const auto state = shown(fact, "state");
-      const auto as_of = shown(fact, "as_of");
+      const auto as_of = shown(fact, "as_of"), until = shown(fact, "until"), change = shown(fact, "change");
       line(shown(fact, "attribute").c_str(),
-           shown(fact, "value") + (as_of.empty() ? "" : ", as of " + as_of) + (state == "known" ? "" : " (" + state + ")"),
+           shown(fact, "value") + (as_of.empty() ? "" : ", as of " + as_of) + (until.empty() ? "" : ", until " + until) +
+               (change.empty() ? "" : ", by change " + change) + (state == "known" ? "" : " (" + state + ")"),
            state == "known" ? Tint::none : Tint::bad);
     }
   }
