@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as the body of what the register of datasets is asked: a value that keeps its own bounds, or faults with their place.
+// Any bytes as the body of what the registers are asked: a value that keeps its own bounds, or faults with their place.
 #include "broker/wire/dataset_request.hpp"
+#include "broker/wire/fact_request.hpp"
 #include "tests/fuzz/require.hpp"
 
 #include <array>
@@ -53,5 +54,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const auto evidence = evidence_from_json(*json);
   require_told(evidence);
   if (evidence) require(domain::is_content_hash(evidence->hash.str()));
+  const auto fact = fact_from_json(*json);
+  require_told(fact);
+  if (fact) {
+    const auto subject = fact->key.subject.str();
+    require(domain::parse_subject(subject) == fact->key.subject && !fact->key.attribute.empty());
+    require(fact->value || (!fact->until && fact->evidence.empty()));
+  }
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
+#include "broker/ports/facts.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 
@@ -35,6 +36,7 @@ class StoreUnderTest {
   virtual ports::EstimateStore& estimates() = 0;
   virtual ports::DecisionStore& decisions() = 0;
   virtual ports::TransferStore& transfers() = 0;
+  virtual ports::FactStore& facts() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

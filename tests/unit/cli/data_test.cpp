@@ -167,7 +167,7 @@ TEST_CASE("all pages of datasets and of changes, filtered, as one document or a 
   ScriptedServer log({reply(200, R"({"changes":[],"next_cursor":null})", "")});
   CHECK(changes.run(log, {"data", "changes", "d1", "--state", "pending"}) == 0);
   CHECK(changes.err == "hansa: no changes like that\n");
-  CHECK(line_of(log.requests()[0]) == "GET /v1/changes?dataset=d1&state=pending&limit=100 HTTP/1.1");
+  CHECK(line_of(log.requests()[0]) == "GET /v1/changes?register=datasets&dataset=d1&state=pending&limit=100 HTTP/1.1");
 }
 
 TEST_CASE("a dataset is shown with its replicas and what waits", "[data]") {

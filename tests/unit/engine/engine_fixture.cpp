@@ -134,6 +134,7 @@ void World::start() {
                                                                       .data = data},
                                                options, std::move(setups));
   process_->engine().regulate(law_.regulations());
+  read(time, facts().load());
   const auto started = process_->start();
   if (!started) INFO(started.error().message);
   REQUIRE((started || dead()));
@@ -229,6 +230,21 @@ void World::add_replica(const std::string& id, const std::string& site, std::opt
       read(time, catalogue.verify_replica(
                      asking, dataset(id),
                      {.site = SiteId(site), .hash = dataset(id).content.hash, .at = std::nullopt, .expires_at = *until})));
+}
+
+void World::state_fact(const std::string& subject, const std::string& attribute, rules::Value value,
+                       std::optional<UtcTime> until) {
+  auto facts = this->facts();
+  const auto outcome = read(time, facts.state({.by = kAlice, .reason = ""}, {domain::parse_subject(subject).value(), attribute},
+                                              {.value = std::move(value), .until = until, .evidence = "a letter"}));
+  for (const auto& change : outcome.changes) {
+    if (change.needs_second_person) read(time, facts.rule({.by = kRoot, .reason = ""}, change, true));
+  }
+}
+
+void World::withdraw_fact(const std::string& subject, const std::string& attribute) {
+  auto facts = this->facts();
+  read(time, facts.withdraw({.by = kAlice, .reason = ""}, {domain::parse_subject(subject).value(), attribute}));
 }
 
 domain::Dataset World::dataset(const std::string& id) { return read(time, store_->dataset(DatasetId(id))); }

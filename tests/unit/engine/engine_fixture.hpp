@@ -3,6 +3,7 @@
 // The world around a broker in a bottle: people, model sites, the real SQLite store (in memory), for histories that a test tells.
 
 #include "broker/engine/catalogue.hpp"
+#include "broker/engine/fact_register.hpp"
 #include "connectors/model/model_connector.hpp"
 #include "tests/bottle/process.hpp"
 
@@ -120,6 +121,13 @@ class World {
   /// Verified until then; nothing: a copy that nobody has looked at.
   void add_replica(const std::string& id, const std::string& site, std::optional<UtcTime> until);
   domain::Dataset dataset(const std::string& id);
+
+  // ---- the registers of places, projects and people, as this process has them
+  [[nodiscard]] FactRegister facts() { return {time, changes_, *store_, process_->engine(), *notebook_}; }
+  /// Asked by alice, and approved by root if need be.
+  void state_fact(const std::string& subject, const std::string& attribute, rules::Value value,
+                  std::optional<UtcTime> until = std::nullopt);
+  void withdraw_fact(const std::string& subject, const std::string& attribute);
 
   // ---- what is stored
   domain::Job job(const JobId& id);
