@@ -2,10 +2,13 @@
 // The document against the routes that it is made from and the answers that it promises. That it is OpenAPI 3.1 at all is
 // tests/openapi's business.
 #include "broker/api/openapi_parts.hpp"
+#include "broker/api/registers.hpp"
 #include "broker/api/routes.hpp"
 #include "broker/domain/transition.hpp"
 #include "broker/wire/dataset_request.hpp"
 #include "broker/wire/dataset_views.hpp"
+#include "broker/wire/fact_request.hpp"
+#include "broker/wire/fact_views.hpp"
 #include "broker/wire/job_request.hpp"
 #include "broker/wire/output_name.hpp"
 #include "broker/wire/views.hpp"
@@ -323,6 +326,39 @@ TEST_CASE("datasets, their transfers and their changes have exactly the document
   CHECK(schemas()["Label"]["enum"] == Json(rules::data_labels()));
 }
 
+TEST_CASE("facts and their changes have exactly the documented fields, of the documented types") {
+  using namespace domain;
+  const FactKey key{parse_subject("site:alpha").value(), "site.country"};
+  FactChange change{.of = key, .body = {.before = Statement{.value = true, .evidence = ""}, .made_from = ChangeId{}, .after = {}}};
+  for (const bool ruled : {false, true}) {
+    if (ruled) change.ruling = Ruling{.approved = true, .by = Principal("b"), .at = at(1), .reason = "r"};
+    const auto view = wire::change_view(change);
+    CHECK(fields(view) == properties("FactChange"));
+    CHECK(breach(view, schemas()["FactChange"]).empty());
+  }
+  change.body.after = Statement{.value = at(0), .as_of = at(0), .until = at(1), .evidence = "e"};
+  CHECK(breach(wire::change_view(change), schemas()["FactChange"]).empty());
+  const auto outcome = Json::parse(outcome_answer(200, {.fact = {.key = key}, .changes = {change}}).body);
+  CHECK(fields(outcome) == properties("FactOutcome"));
+  CHECK(breach(outcome, schemas()["FactOutcome"]).empty());
+
+  using rules::Attribute;
+  const engine::RegisterFacts facts{
+      {Attribute::site_country, std::string("FI"), at(0)},
+      {Attribute::site_status, std::string("member"), at(0), at(1), "e", ChangeId{}},
+      {.attribute = Attribute::site_egress, .value = {}, .as_of = std::nullopt, .change = ChangeId{}, .withdrawn = true},
+      {Attribute::site_country, std::string("FI"), at(-400 * 86'400)},
+      {Attribute::site_country, std::string("FI"), at(9'000)},
+      {Attribute::site_country, std::string("fi"), at(0)}};
+  std::string states;
+  for (const auto& view : facts_view(facts, at(2))) {
+    CHECK(fields(view) == properties("Fact"));
+    CHECK(breach(view, schemas()["Fact"]).empty());
+    states += view["state"].get<std::string>() + "; ";
+  }
+  CHECK(states == "known; ended; withdrawn; stale; from the future; not a value it can have; ");
+}
+
 TEST_CASE("the documented fields of what the registry is asked are those that are read") {
   const std::string hash(64, 'a');
   const std::string_view kSites[] = {"alpha"};
@@ -347,6 +383,10 @@ TEST_CASE("the documented fields of what the registry is asked are those that ar
   const Json evidence{{"sha256", hash}, {"verified_at", "2026-11-22"}, {"expires_at", "2026-11-23"}, {"reason", "r"}};
   REQUIRE(wire::evidence_from_json(evidence));
   CHECK(fields(evidence) == properties("EvidenceRequest"));
+  const Json fact{{"subject", "broker"}, {"attribute", "site.status"}, {"value", "member"}, {"as_of", "2026-11-22"},
+                  {"until", "2027-11-22"}, {"evidence", "e"}, {"reason", "r"}};
+  REQUIRE(wire::fact_from_json(fact));
+  CHECK(fields(fact) == properties("FactRequest"));
   // What the document requires is required, and no more.
   const auto required = [](const Json& whole, const char* schema, auto read) {
     for (const auto& [field, value] : whole.items()) {
@@ -359,6 +399,7 @@ TEST_CASE("the documented fields of what the registry is asked are those that ar
   };
   required(dataset, "DatasetRequest", [](const Json& j) { return wire::dataset_from_json(j, rules::data_labels()).has_value(); });
   required(replica, "ReplicaRequest", [&](const Json& j) { return wire::replica_from_json(j, kSites).has_value(); });
+  required(fact, "FactRequest", [](const Json& j) { return wire::fact_from_json(j).has_value(); });
   required(evidence, "EvidenceRequest", [](const Json& j) { return wire::evidence_from_json(j).has_value(); });
 }
 

@@ -122,6 +122,33 @@ TEST_CASE("what was changed about a dataset, and who approved it, cannot be edit
   }
 }
 
+TEST_CASE("what was changed about a fact, and who approved it, cannot be edited, and nobody approves what is theirs") {
+  auto db = memory();
+  REQUIRE(db.apply_settings(Connection::Mode::read_write));
+  REQUIRE(migrate(db, migrations(), UtcTime{}));
+  const std::string change = "INSERT INTO fact_changes VALUES(";
+  db.run_script(change + "zeroblob(16), 'site:a', 'site.labels', 1, 'alice', 0, '', 0, 'fact_withdrawn', '{}');" + change +
+                "x'0102030405060708090a0b0c0d0e0f10', 'site:a', 'site.labels', 2, 'alice', 0, '', 1, 'fact_stated', '{}');" + change +
+                "x'1102030405060708090a0b0c0d0e0f10', 'person:bob', 'user.country', 1, 'alice', 0, '', 1, 'fact_stated', '{}');"
+                "INSERT INTO facts VALUES('site:a', 'site.labels', 2, zeroblob(16), 0, NULL);");
+  const std::string ruling = "INSERT INTO fact_rulings VALUES(x'0102030405060708090a0b0c0d0e0f10', 3, 1, ";
+  const std::string of_bob = "INSERT INTO fact_rulings VALUES(x'1102030405060708090a0b0c0d0e0f10', 2, 1, ";
+  CHECK_THROWS_AS(db.run_script(ruling + "'alice', 0, '')"), SqliteFailure);
+  CHECK_THROWS_AS(db.run_script(of_bob + "'bob', 0, '')"), SqliteFailure);
+  CHECK_THROWS_AS(db.run_script("INSERT INTO fact_rulings VALUES(zeroblob(16), 3, 1, 'bob', 0, '')"), SqliteFailure);
+  db.run_script(ruling + "'bob', 0, '');" + of_bob + "'carol', 0, '')");
+  for (const auto* edit :
+       {"UPDATE fact_changes SET by_whom = 'x'", "DELETE FROM fact_changes", "UPDATE fact_rulings SET approved = 0",
+        "DELETE FROM fact_rulings", "UPDATE facts SET change = x'ff02030405060708090a0b0c0d0e0f10'",
+        "INSERT OR REPLACE INTO fact_changes VALUES(zeroblob(16), 'site:a', 'x', 9, 'x', 0, '', 0, 'x', '{}')",
+        "INSERT OR REPLACE INTO fact_changes VALUES(x'ff02030405060708090a0b0c0d0e0f10', 'site:a', 'site.labels', 1, 'x', 0, '', 0, "
+        "'x', '{}')",
+        "INSERT OR REPLACE INTO fact_rulings VALUES(x'0102030405060708090a0b0c0d0e0f10', 3, 0, 'carol', 0, '')"}) {
+    INFO(edit);
+    CHECK_THROWS_AS(db.run_script(edit), SqliteFailure);
+  }
+}
+
 TEST_CASE("what is asked often finds its rows by an index, in order, without sorting") {
   auto db = memory();
   REQUIRE(migrate(db, migrations(), UtcTime{}));
@@ -140,6 +167,7 @@ TEST_CASE("what is asked often finds its rows by an index, in order, without sor
   check("SELECT * FROM usage_records WHERE ended_s >= 1 AND ended_s < 2", "usage_by_end");
   check("SELECT * FROM usage_records WHERE job = 1", "usage_by_job");
   check("SELECT labels FROM datasets WHERE sha256 = 'h'", "datasets_by_content");
+  check("SELECT * FROM facts WHERE subject = 's' AND attribute = 'a'", "PRIMARY KEY");
   check("SELECT * FROM replicas WHERE dataset = 'd' ORDER BY site", "PRIMARY KEY");
   check("SELECT * FROM waits WHERE site = 'a' ORDER BY number DESC LIMIT 9", "PRIMARY KEY");
   check("SELECT max(number) FROM waits WHERE site = 'a'", "PRIMARY KEY");
