@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs fetch hold release cancel resolve sites site report data token policy simulate config version"
+  local commands="submit jobs show explain wait logs fetch hold release cancel resolve sites site report data facts token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local labels="open internal personal health trade-secret export-controlled"
@@ -16,11 +16,11 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --code | --output | --output-dir | -o | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of) ((i++)) ;;
       -*) ;;
       *)
         case $command in
-          "" | site | report | data | "data replica" | token | policy | config) command=${command:+$command }$word ;;
+          "" | site | report | data | "data replica" | facts | token | policy | config) command=${command:+$command }$word ;;
           submit) script=1 ;;
         esac
         ;;
@@ -35,7 +35,7 @@ _hansa() {
     -o | --output-dir | --code) compopt -o dirnames; return ;;
     --token-file | --ca-file | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
-      [[ $command == "data changes" ]] && states="applied pending approved rejected"
+      [[ $command == *" changes" ]] && states="applied pending approved rejected"
       COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "table csv json" -- "$cur")); return ;;
     --policy) COMPREPLY=($(compgen -W "hansa home random shortest-queue earliest-start redundant merged" -- "$cur")); return ;;
@@ -46,7 +46,7 @@ _hansa() {
       COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --output | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
-      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last) return ;;
+      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --as-of) return ;;
     --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
     --reviewed) COMPREPLY=($(compgen -W "true false" -- "$cur")); return ;;
     --label) COMPREPLY=($(compgen -W "$labels" -- "$cur")); return ;;
@@ -58,6 +58,7 @@ _hansa() {
     report) options="usage estimates" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
+    facts) options="show set withdraw changes approve reject" ;;
     token) options="create list revoke" ;;
     policy) options="check test diff show" ;;
     config) options="check reference" ;;
@@ -74,17 +75,18 @@ _hansa() {
     "report estimates") options="--by --since --format --json" ;;
     "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;
     "data list") options="--label --project --owner --limit --all --json" ;;
-    "data label" | "data owner" | "data approve" | "data reject") options="--reason --json" ;;
+    "data label" | "data owner" | "data approve" | "data reject" | "facts withdraw" | "facts approve" | "facts reject") options="--reason --json" ;;
     "data replica add") options="--root --path --reason --json" ;;
     "data replica verify") options="--sha256 --expires --at --reason --json" ;;
-    "data changes") options="--state --limit --all --json" ;;
+    "data changes" | "facts changes") options="--state --limit --all --json" ;;
+    "facts set") options="--evidence --until --as-of --reason --json" ;;
     "token create") options="--user --role --note --expires --json" ;;
     "data terms") options="--permit --until --no-permit --transfer-basis --reviewed --reason --json" ;;
     "policy diff") options="--last --json" ;;
     "policy check") options="--sites --at --json" ;;
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --hidden --rules --label --at --plot --json" ;;
     "config reference") options="--man" ;;
-    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "data show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

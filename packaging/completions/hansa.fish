@@ -6,7 +6,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
-        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules
+        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -15,7 +15,7 @@ function __hansa_is --description "the command so far is one of the arguments"
         else if not string match -q -- '-*' $word
             set -a words $word
             # A second word belongs to the command's name, or is a script, after which everything is the script's.
-            contains -- $words[1] site report data token policy config submit; and test (count $words) -eq 1; and continue
+            contains -- $words[1] site report data facts token policy config submit; and test (count $words) -eq 1; and continue
             test "$words" = "data replica"; or break
         end
     end
@@ -44,6 +44,7 @@ complete -c hansa -n '__hansa_is ""' -a sites -d "List the sites"
 complete -c hansa -n '__hansa_is ""' -a site -d "Show, drain or resume a site"
 complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
 complete -c hansa -n '__hansa_is ""' -a data -d "Register datasets, their labels and copies"
+complete -c hansa -n '__hansa_is ""' -a facts -d "What rules may ask of sites, projects and people"
 complete -c hansa -n '__hansa_is ""' -a token -d "Make, list and revoke tokens"
 complete -c hansa -n '__hansa_is ""' -a policy -d "Check, test and show rule packs"
 complete -c hansa -n '__hansa_is ""' -a simulate -d "Play a trace of jobs at simulated sites"
@@ -53,11 +54,12 @@ complete -c hansa -n '__hansa_is site' -a "show drain resume"
 complete -c hansa -n '__hansa_is report' -a "usage estimates"
 complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
+complete -c hansa -n '__hansa_is facts' -a "show set withdraw changes approve reject"
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve sites "site show" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -80,11 +82,11 @@ complete -c hansa -n '__hansa_is submit' -l idempotency-key -x -d "The same key 
 complete -c hansa -n '__hansa_is submit' -l dry-run -d "Only say where it would go and why"
 complete -c hansa -n '__hansa_is submit' -l wait -d "Wait for its end"
 complete -c hansa -n '__hansa_is submit jobs "data add" "data list"' -l project -x -d "The project"
-complete -c hansa -n '__hansa_is "data changes"' -l state -x -a "applied pending approved rejected"
+complete -c hansa -n '__hansa_is "data changes" "facts changes"' -l state -x -a "applied pending approved rejected"
 complete -c hansa -n '__hansa_is jobs' -l state -x -a "accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
 complete -c hansa -n '__hansa_is jobs' -l since -x -d "Accepted since"
-complete -c hansa -n '__hansa_is jobs "data list" "data changes"' -l limit -x -d "At most so many"
-complete -c hansa -n '__hansa_is jobs "data list" "data changes"' -l all -d "All of them"
+complete -c hansa -n '__hansa_is jobs "data list" "data changes" "facts changes"' -l limit -x -d "At most so many"
+complete -c hansa -n '__hansa_is jobs "data list" "data changes" "facts changes"' -l all -d "All of them"
 complete -c hansa -n '__hansa_is wait' -l timeout -x -d "Give up after"
 complete -c hansa -n '__hansa_is logs' -s f -l follow -d "Go on until the job is over"
 complete -c hansa -n '__hansa_is logs' -l stderr -d "What it wrote to standard error"
@@ -92,7 +94,7 @@ complete -c hansa -n '__hansa_is fetch' -s o -l output-dir -x -a "(__fish_comple
 complete -c hansa -n '__hansa_is fetch' -l list -d "Only say what is there"
 complete -c hansa -n '__hansa_is fetch' -l force -d "Replace files that are there already"
 complete -c hansa -n '__hansa_is resolve' -l as -x -a lost
-complete -c hansa -n '__hansa_is resolve "site drain" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is resolve "site drain" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
 complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"
@@ -103,6 +105,9 @@ complete -c hansa -n '__hansa_is "data add" "data list"' -l label -x -a "open in
 complete -c hansa -n '__hansa_is "data label"' -a "open internal personal health trade-secret export-controlled"
 complete -c hansa -n '__hansa_is "data terms"' -l permit -x -d "The data permit"
 complete -c hansa -n '__hansa_is "data terms"' -l until -x -d "When it ends"
+complete -c hansa -n '__hansa_is "facts set"' -l until -x -d "No evidence from then on"
+complete -c hansa -n '__hansa_is "facts set"' -l evidence -x -d "Where it is written down"
+complete -c hansa -n '__hansa_is "facts set"' -l as-of -x -d "When somebody looked"
 complete -c hansa -n '__hansa_is "data terms"' -l no-permit -d "It has no permit any more"
 complete -c hansa -n '__hansa_is "data terms"' -l transfer-basis -x -a "none adequacy standard-clauses binding-rules derogation"
 complete -c hansa -n '__hansa_is "data terms"' -l reviewed -x -a "true false"
