@@ -847,7 +847,8 @@ std::vector<Section> broker_sections() {
       section<PlaceFacts>(
           "[site.facts]",
           "What rules may ask of the site, as its operator told it. A fact that is not told, or that was told too "
-          "long ago, is missing, and a rule that asks for it denies. Read again on SIGHUP."),
+          "long ago, is missing, and a rule that asks for it denies. Read again on SIGHUP. What the broker's register says of "
+          "one (`hansa facts`) takes its place."),
       section<BudgetConfig>("[site.budget]",
                             "What the site lets the broker ask of it, over all users together. Often written in one line: "
                             "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),
@@ -868,9 +869,12 @@ std::vector<Section> broker_sections() {
                                  "(docs/policies/ai-act-compute.md). A job that names no model, or another, counts by the "
                                  "fastest."),
       section<ProjectConfig>("[[project]]", "One block for each project."),
-      section<ProjectFacts>("[project.facts]", "What rules may ask of the project. Read again on SIGHUP."),
+      section<ProjectFacts>("[project.facts]",
+                            "What rules may ask of the project. Read again on SIGHUP. What the broker's register says of one "
+                            "(`hansa facts`) takes its place."),
       section<PersonConfig>("[[person]]",
-                            "One block for each person of whom rules may ask more than the name. Read again on SIGHUP."),
+                            "One block for each person of whom rules may ask more than the name. Read again on SIGHUP. What the "
+                            "broker's register says of one (`hansa facts`) takes its place."),
   };
 }
 

@@ -40,8 +40,8 @@ async::Task<http::Response> rule_on(const Exchange& exchange, domain::DatasetCha
     co_return fail(ErrorKind::permission_denied, "NOT_THE_OWNER",
                    "only who made change " + change.id.str() + ", the dataset's owner and operators reject it");
   }
-  auto done = co_await exchange.api.parts().catalogue.rule({exchange.caller.principal, std::move(word.reason)}, std::move(*dataset),
-                                                           std::move(change), word.approve);
+  auto done = co_await exchange.api.parts().catalogue.rule({exchange.caller.principal, std::move(word.reason)},
+                                                           std::move(*dataset), std::move(change), word.approve);
   if (!done) co_return std::unexpected(done.error());
   co_return outcome_answer(exchange, 200, *done);
 }

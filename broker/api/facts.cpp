@@ -73,9 +73,9 @@ Json facts_view(const engine::RegisterFacts& facts, UtcTime now) {
 http::Response outcome_answer(int status, const engine::FactOutcome& outcome) {
   Json changes = Json::array();
   for (const auto& change : outcome.changes) changes.push_back(wire::change_view(change));
-  return json_answer(status, {{"subject", outcome.fact.key.subject.str()},
-                              {"attribute", outcome.fact.key.attribute},
-                              {"changes", std::move(changes)}});
+  return json_answer(
+      status,
+      {{"subject", outcome.fact.key.subject.str()}, {"attribute", outcome.fact.key.attribute}, {"changes", std::move(changes)}});
 }
 
 async::Task<http::Response> get_facts(Exchange exchange) {
@@ -127,10 +127,8 @@ async::Task<http::Response> state_fact(Exchange exchange) {
   }
   auto value = rules::read_told(*asked->value, **record);
   if (!value) co_return std::unexpected(value.error());
-  domain::Statement wanted{.value = std::move(*value),
-                           .as_of = asked->as_of,
-                           .until = asked->until,
-                           .evidence = std::move(asked->evidence)};
+  domain::Statement wanted{
+      .value = std::move(*value), .as_of = asked->as_of, .until = asked->until, .evidence = std::move(asked->evidence)};
   auto done = co_await facts.state(std::move(asking), std::move(asked->key), std::move(wanted));
   if (!done) co_return std::unexpected(done.error());
   co_return outcome_answer(200, *done);

@@ -54,7 +54,8 @@ void put_text(Json& request, const char* field, const std::optional<std::string_
 }
 
 std::string change_table(const Register& of, const Json& changes, const Look& look) {
-  Table table({{"CHANGE"}, {of.heading}, {"STATE"}, {"AT"}, {"BY"}, {"WHAT", false, true}, {"REASON", false, true}, {"RULED BY"}});
+  Table table(
+      {{"CHANGE"}, {of.heading}, {"STATE"}, {"AT"}, {"BY"}, {"WHAT", false, true}, {"REASON", false, true}, {"RULED BY"}});
   for (const auto& change : changes) {
     const auto state = shown(change, "state");
     const bool is_fact = !raw_text(change, "subject").empty();

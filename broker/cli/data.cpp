@@ -43,14 +43,14 @@ std::string terms_text(const Json& terms) {
 }
 
 constexpr std::pair<std::string_view, std::string_view> kDatasetWords[] = {
-    {"/id", "DATASET"},         {"/project", "--project"},
-    {"/labels", "--label"},     {"/size_bytes", "--size"},
-    {"/files", "--files"},      {"/sha256", "--sha256"},
-    {"/owner", "--owner"},      {"/site", "SITE"},
-    {"/root", "--root"},        {"/path", "--path"},
+    {"/id", "DATASET"},           {"/project", "--project"},
+    {"/labels", "--label"},       {"/size_bytes", "--size"},
+    {"/files", "--files"},        {"/sha256", "--sha256"},
+    {"/owner", "--owner"},        {"/site", "SITE"},
+    {"/root", "--root"},          {"/path", "--path"},
     {"/expires_at", "--expires"}, {"/verified_at", "--at"},
-    {"/reason", "--reason"},    {"/permit/until", "--until"},
-    {"/permit", "--permit"},    {"/transfer_basis", "--transfer-basis"},
+    {"/reason", "--reason"},      {"/permit/until", "--until"},
+    {"/permit", "--permit"},      {"/transfer_basis", "--transfer-basis"},
     {"/reviewed", "--reviewed"},
 };
 

@@ -11,7 +11,7 @@ namespace hansa::cli {
 namespace {
 
 constexpr std::pair<std::string_view, std::string_view> kFactWords[] = {
-    {"/subject", "SUBJECT"}, {"/attribute", "ATTRIBUTE"},   {"/value", "VALUE"},    {"/as_of", "--as-of"},
+    {"/subject", "SUBJECT"}, {"/attribute", "ATTRIBUTE"}, {"/value", "VALUE"},     {"/as_of", "--as-of"},
     {"/until", "--until"},   {"/evidence", "--evidence"}, {"/reason", "--reason"},
 };
 
@@ -56,7 +56,9 @@ std::string fact_table(const Json& list, const Look& look) {
     const auto state = shown(fact, "state");
     const auto change = shown(fact, "change");
     table.add({shown(fact, "attribute"), shown(fact, "value"),
-               Cell(state, state == "known" ? Tint::good : state == "missing" ? Tint::none : Tint::bad),
+               Cell(state, state == "known"     ? Tint::good
+                           : state == "missing" ? Tint::none
+                                                : Tint::bad),
                change.empty() ? shown(fact, "source") : "change " + change, shown(fact, "as_of"), shown(fact, "until"),
                shown(fact, "evidence")});
   }

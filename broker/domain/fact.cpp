@@ -222,8 +222,9 @@ Json to_json(const FactChangeBody& body) {
 
 Result<FactChangeBody> fact_change_from_json(const Json& json) {
   FieldReader fields(json);
-  FactChangeBody body{
-      .before = read_statement(json, "before", fields), .made_from = std::nullopt, .after = read_statement(json, "after", fields)};
+  FactChangeBody body{.before = read_statement(json, "before", fields),
+                      .made_from = std::nullopt,
+                      .after = read_statement(json, "after", fields)};
   if (const auto from = fields.text_or_empty("made_from"); !from.empty()) {
     body.made_from = Ulid::parse(from);
     if (!body.made_from) fields.miss("made_from");

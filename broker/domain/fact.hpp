@@ -54,17 +54,17 @@ struct Statement {
 struct RegisteredFact {
   FactKey key;
   std::int64_t version = 0;               // changes and rulings so far
-  std::optional<ChangeId> change;         // the one in effect; none: the register says nothing, the configuration's word counts
-  std::optional<Statement> statement;     // none, though a change is in effect: withdrawn, nothing is known
-  UtcTime changed_at{};                   // when that change took effect
+  std::optional<ChangeId> change;  // the one in effect; none: the register says nothing, the configuration's word counts
+  std::optional<Statement> statement;  // none, though a change is in effect: withdrawn, nothing is known
+  UtcTime changed_at{};  // when that change took effect
   friend bool operator==(const RegisteredFact&, const RegisteredFact&) = default;
 };
 
 /// `before`: what counted when it was made, whoever said so.
 struct FactChangeBody {
   std::optional<Statement> before;
-  std::optional<ChangeId> made_from;      // RegisteredFact::change of then
-  std::optional<Statement> after;         // none: withdrawn
+  std::optional<ChangeId> made_from;  // RegisteredFact::change of then
+  std::optional<Statement> after;  // none: withdrawn
   friend bool operator==(const FactChangeBody&, const FactChangeBody&) = default;
 };
 using FactChange = Change<FactKey, FactChangeBody>;
@@ -81,8 +81,8 @@ bool only_narrows(const FactKey& key, const FactValue& before, const FactValue& 
 /// A statement that is more than the strict step of fact_steps(). What is withdrawn is missing evidence, which can only deny.
 bool needs_second_person(const FactKey& key, const FactChangeBody& body);
 
-/// What the change makes of the fact, at the moment it takes effect; `version` is the recorder's. Conflict: CHANGE_OUTDATED (it is no
-/// longer what the change was made from).
+/// What the change makes of the fact, at the moment it takes effect; `version` is the recorder's. Conflict: CHANGE_OUTDATED (it
+/// is no longer what the change was made from).
 Result<void> apply(RegisteredFact& fact, const FactChange& change, UtcTime effective_at);
 /// The same where it was made from what the configuration said: `configured` is what that says now.
 Result<void> still_fits(const FactChange& change, const std::optional<Statement>& configured);

@@ -94,8 +94,9 @@ class Engine {
   /// Thread-safe, see Intake.
   [[nodiscard]] Intake& intake();
 
-  /// Thread-safe, as the next three: what is in force, from the first moment on; new rules and facts, at once and as a whole, with
-  /// every job that waits looked at again; what the registers of facts say by now; the looking alone, when datasets have changed.
+  /// Thread-safe, as the next three: what is in force, from the first moment on; new rules and facts, at once and as a whole,
+  /// with every job that waits looked at again; what the registers of facts say by now; the looking alone, when datasets have
+  /// changed.
   [[nodiscard]] const Rulebook& rules() const;
   void regulate(Regulations regulations);
   void amend(const std::vector<domain::RegisteredFact>& news);

@@ -15,7 +15,8 @@ using domain::Statement;
 Result<void> check_times(const FactKey& key, const Statement& wanted, UtcTime now) {
   std::vector<Fault> faults;
   if (wanted.as_of && !key.subject.is_place())
-    faults.push_back({"/as_of", "is for places: of projects and people a fact is so for as long as the register says so; see until"});
+    faults.push_back(
+        {"/as_of", "is for places: of projects and people a fact is so for as long as the register says so; see until"});
   if (wanted.as_of && *wanted.as_of > now) faults.push_back({"/as_of", "lies in the future"});
   if (wanted.until && *wanted.until <= now)
     faults.push_back({"/until", "lies in the past: withdraw the fact if it is not so any more"});
@@ -62,7 +63,8 @@ async::Task<FactOutcome> FactRegister::withdraw(Asking asking, FactKey key) {
   auto fact = co_await store_.registered_fact(std::move(key));
   if (!fact) co_return std::unexpected(fact.error());
   std::vector<FactChangeBody> bodies;
-  if (auto before = said(*fact)) bodies.push_back({.before = std::move(before), .made_from = std::nullopt, .after = std::nullopt});
+  if (auto before = said(*fact))
+    bodies.push_back({.before = std::move(before), .made_from = std::nullopt, .after = std::nullopt});
   co_return co_await record(std::move(asking), std::move(*fact), std::move(bodies));
 }
 

@@ -28,8 +28,8 @@ class FactRegister {
   // The key's attribute is one that a register tells of such a subject, the value one that it can have (rules::read_told).
   // Repeating what is so already adds nothing; of one fact one change waits at a time (conflict: ALREADY_PENDING names it).
 
-  /// `wanted.as_of` of a place: none is now, or as before where less is said than before; of others there is none. invalid_argument,
-  /// BAD_FACT: times that cannot be.
+  /// `wanted.as_of` of a place: none is now, or as before where less is said than before; of others there is none.
+  /// invalid_argument, BAD_FACT: times that cannot be.
   async::Task<FactOutcome> state(Asking asking, domain::FactKey key, domain::Statement wanted);
   async::Task<FactOutcome> withdraw(Asking asking, domain::FactKey key);
 

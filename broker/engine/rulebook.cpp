@@ -52,8 +52,8 @@ void add_training(Evidence& evidence, std::int64_t counted, UtcTime now) {
 bool is_unknown_elsewhere(const Regulations& in_force, const ProjectId& project, UtcTime now) {
   const auto facts = in_force.projects.find(project);
   return facts != in_force.projects.end() && std::ranges::any_of(facts->second, [&](const auto& fact) {
-    return fact.attribute == Attribute::project_training_petaflop && !fact.counts(now);
-  });
+           return fact.attribute == Attribute::project_training_petaflop && !fact.counts(now);
+         });
 }
 
 Evidence evidence_of_job(const Regulations& in_force, const Principal& person, const domain::JobSpec& spec, TrainingSum training,

@@ -12,8 +12,8 @@
 
 namespace hansa::ports {
 
-/// What happened to one fact at once. Each new change and the ruling have a version of their own, rising one by one; the last is the
-/// fact's.
+/// What happened to one fact at once. Each new change and the ruling have a version of their own, rising one by one; the last is
+/// the fact's.
 struct FactStep {
   domain::RegisteredFact fact;            // after it
   std::vector<domain::FactChange> changes;
@@ -32,8 +32,8 @@ class FactStore {
  public:
   virtual ~FactStore() = default;
 
-  /// All of it or nothing. Conflicts: STALE_VERSION (the fact is not at the version before the step); ALREADY_RULED; STORE_CONFLICT
-  /// (a ruling that is the proposer's own).
+  /// All of it or nothing. Conflicts: STALE_VERSION (the fact is not at the version before the step); ALREADY_RULED;
+  /// STORE_CONFLICT (a ruling that is the proposer's own).
   virtual async::Task<> record_fact(FactStep step) = 0;
 
   /// Version 0: nobody has said anything about it yet.

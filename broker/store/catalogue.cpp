@@ -50,12 +50,11 @@ const std::string kChanges = std::string("SELECT ") + kChangeColumns +
                              ", c.dataset FROM dataset_changes c JOIN datasets d ON d.id = c.dataset "
                              "LEFT JOIN dataset_rulings r ON r.change = c.id ";
 const std::string kSelectChange = kChanges + "WHERE c.id = ?1";
-const std::string kSelectChanges =
-    kChanges +
-    "WHERE (?1 IS NULL OR c.id < ?1) "
-    "AND (?2 IS NULL OR d.owner = ?2 OR d.project IN (SELECT value FROM json_each(?3))) "
-    "AND (?4 IS NULL OR c.dataset = ?4) AND (?5 IS NULL OR ?5 = " +
-    kChangeState + ") ORDER BY c.id DESC LIMIT ?6";
+const std::string kSelectChanges = kChanges +
+                                   "WHERE (?1 IS NULL OR c.id < ?1) "
+                                   "AND (?2 IS NULL OR d.owner = ?2 OR d.project IN (SELECT value FROM json_each(?3))) "
+                                   "AND (?4 IS NULL OR c.dataset = ?4) AND (?5 IS NULL OR ?5 = " +
+                                   kChangeState + ") ORDER BY c.id DESC LIMIT ?6";
 
 std::string json_of(const Labels& labels) {
   auto list = Json::array();
@@ -159,7 +158,8 @@ Result<void> record_step(Connection& db, const ports::CatalogueStep& step) {
                change.needs_second_person, domain::change_name(change.body), canonical_json(domain::to_json(change.body)));
   }
   if (step.ruling) {
-    if (auto ruled = insert_ruling(db, kSelectRuled, kInsertRuling, step.ruling->change, step.ruling->ruling); !ruled) return ruled;
+    if (auto ruled = insert_ruling(db, kSelectRuled, kInsertRuling, step.ruling->change, step.ruling->ruling); !ruled)
+      return ruled;
   }
   db.execute(kDeleteReplicas, dataset.id);
   for (const auto& replica : dataset.replicas) {

@@ -62,8 +62,7 @@ Result<FactChange> fact_change_of(const Statement& row) {
   auto key = key_of(row.text(kChangeOf), row.string(kChangeOf + 1));
   if (!key) return std::unexpected(key.error());
   const auto json = parse_json(row.text(kChangeBody));
-  auto body =
-      json ? domain::fact_change_from_json(*json) : Result<domain::FactChangeBody>(std::unexpected(json.error()));
+  auto body = json ? domain::fact_change_from_json(*json) : Result<domain::FactChangeBody>(std::unexpected(json.error()));
   if (!body) return unreadable("a change about " + row.string(kChangeOf), body.error().message);
   return change_of(row, std::move(*key), std::move(*body));
 }

@@ -404,13 +404,12 @@ Task<std::vector<domain::DatasetChange>> SqliteStore::changes(ports::ChangeQuery
 }
 
 Task<> SqliteStore::record_fact(ports::FactStep step) {
-  co_return co_await impl_->write<void>(
-      4096, [step = std::move(step)](Connection& db) { return store::record_fact(db, step); });
+  co_return co_await impl_->write<void>(4096, [step = std::move(step)](Connection& db) { return store::record_fact(db, step); });
 }
 
 Task<domain::RegisteredFact> SqliteStore::registered_fact(domain::FactKey key) {
-  co_return co_await impl_->read<domain::RegisteredFact>(
-      &Impl::lookups_, [key = std::move(key)](Connection& db) { return read_fact(db, key); });
+  co_return co_await impl_->read<domain::RegisteredFact>(&Impl::lookups_,
+                                                         [key = std::move(key)](Connection& db) { return read_fact(db, key); });
 }
 
 Task<std::vector<domain::RegisteredFact>> SqliteStore::registered_facts() {
@@ -419,8 +418,7 @@ Task<std::vector<domain::RegisteredFact>> SqliteStore::registered_facts() {
 }
 
 Task<domain::FactChange> SqliteStore::fact_change(domain::ChangeId id) {
-  co_return co_await impl_->read<domain::FactChange>(&Impl::lookups_,
-                                                     [id](Connection& db) { return read_fact_change(db, id); });
+  co_return co_await impl_->read<domain::FactChange>(&Impl::lookups_, [id](Connection& db) { return read_fact_change(db, id); });
 }
 
 Task<std::vector<domain::FactChange>> SqliteStore::fact_changes(ports::FactChangeQuery query) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the registers of places, projects and people are asked to say from now on. Every fault is found at once, each with its JSON
-// pointer. Error: invalid_argument, code BAD_REQUEST.
+// What the registers of places, projects and people are asked to say from now on. Every fault is found at once, each with its
+// JSON pointer. Error: invalid_argument, code BAD_REQUEST.
 
 #include "broker/core/canonical_json.hpp"
 #include "broker/domain/fact.hpp"

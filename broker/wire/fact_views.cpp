@@ -24,10 +24,9 @@ Json value_view(const domain::FactValue& value) {
 
 Json change_view(const domain::FactChange& change) {
   const auto& body = change.body;
-  auto json = common_change_view(
-      change, {{"before", statement_view(body.before)},
-               {"made_from", body.made_from ? Json(body.made_from->str()) : Json()},
-               {"after", statement_view(body.after)}});
+  auto json = common_change_view(change, {{"before", statement_view(body.before)},
+                                          {"made_from", body.made_from ? Json(body.made_from->str()) : Json()},
+                                          {"after", statement_view(body.after)}});
   json["subject"] = change.of.subject.str();
   json["attribute"] = change.of.attribute;
   return json;

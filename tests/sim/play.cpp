@@ -469,10 +469,10 @@ class Play final : public ports::Accounts, public ports::Log {
     const auto status = [](const char* word) {
       return engine::RegisterFacts{{rules::Attribute::site_status, std::string(word), std::nullopt}};
     };
-    engine::Regulations in_force{.rules = std::make_shared<const rules::RuleSet>(
-                                     rules::RuleSet::compile(rules::parse_packs(texts).value()).value()),
-                                 .packs_document = routing::packs_document(texts),
-                                 .broker = status("member")};
+    engine::Regulations in_force{
+        .rules = std::make_shared<const rules::RuleSet>(rules::RuleSet::compile(rules::parse_packs(texts).value()).value()),
+        .packs_document = routing::packs_document(texts),
+        .broker = status("member")};
     in_force.packs_hash = sha256_hex(in_force.packs_document);
     for (const auto& [id, site] : sites_) in_force.sites.emplace(id, status(site.suspended ? "suspended" : "member"));
     return in_force;

@@ -46,7 +46,8 @@ std::string put(StoreUnderTest& store, RegisteredFact& fact, const FactChange& m
   return code_of(done);
 }
 
-std::string rule_on(StoreUnderTest& store, RegisteredFact& fact, const FactChange& made, bool approve, const char* by = "local:b") {
+std::string rule_on(StoreUnderTest& store, RegisteredFact& fact, const FactChange& made, bool approve,
+                    const char* by = "local:b") {
   auto after = fact;
   if (approve) REQUIRE(domain::apply(after, made, at(500)));
   after.version += 1;
@@ -135,7 +136,8 @@ TEST_CASE("the log alone gives the fact again") {
 
 TEST_CASE("changes of facts and rulings are kept whole, newest first, by subject, attribute and state") {
   auto store = next_store();
-  RegisteredFact labels{.key = fact_key()}, country{.key = fact_key("site:alpha", "site.country")}, lab{.key = fact_key("project:lab", "project.purpose")};
+  RegisteredFact labels{.key = fact_key()}, country{.key = fact_key("site:alpha", "site.country")},
+      lab{.key = fact_key("project:lab", "project.purpose")};
   auto first = fact_change(labels, says({"c5"}));
   REQUIRE(put(*store, labels, first).empty());
   const auto second = fact_change(country, Statement{.value = std::string("FI"), .evidence = ""}, "local:b");

@@ -128,7 +128,8 @@ TEST_CASE("operators change facts; auditors read all of them, people what is the
     CHECK(status("operator", subject) == 200);
   }
   for (const auto* subject : {"broker", "site:alpha", "project:ai-lab", "person:alice"}) CHECK(status("alice", subject) == 200);
-  for (const auto* subject : {"project:climate", "person:bob", "person:nobody", "project:none"}) CHECK(status("alice", subject) == 404);
+  for (const auto* subject : {"project:climate", "person:bob", "person:nobody", "project:none"})
+    CHECK(status("alice", subject) == 404);
 
   const auto id = broker.waiting(stated("site:alpha", "site.status", "suspended"));
   CHECK(broker.call("auditor", "GET", "/v1/changes").body["changes"].size() == 1);
@@ -158,7 +159,8 @@ TEST_CASE("what cannot be said is refused with its place and what can") {
 
 TEST_CASE("changes of both registers are one list, by page, and each alone") {
   FactsBroker broker;
-  const Json dataset{{"id", "d1"}, {"project", "ai-lab"}, {"labels", {"open"}}, {"size_bytes", 1}, {"files", 1}, {"sha256", std::string(64, 'a')}};
+  const Json dataset{{"id", "d1"},      {"project", "ai-lab"}, {"labels", {"open"}},
+                     {"size_bytes", 1}, {"files", 1},          {"sha256", std::string(64, 'a')}};
   const auto first = broker.waiting(stated("site:alpha", "site.status", "suspended"));
   REQUIRE(broker.call("alice", "POST", "/v1/datasets", dataset).status == 201);
   const auto third = broker.waiting(stated("project:ai-lab", "project.purpose", "education"));

@@ -329,7 +329,8 @@ TEST_CASE("datasets, their transfers and their changes have exactly the document
 TEST_CASE("facts and their changes have exactly the documented fields, of the documented types") {
   using namespace domain;
   const FactKey key{parse_subject("site:alpha").value(), "site.country"};
-  FactChange change{.of = key, .body = {.before = Statement{.value = true, .evidence = ""}, .made_from = ChangeId{}, .after = {}}};
+  FactChange change{.of = key,
+                    .body = {.before = Statement{.value = true, .evidence = ""}, .made_from = ChangeId{}, .after = {}}};
   for (const bool ruled : {false, true}) {
     if (ruled) change.ruling = Ruling{.approved = true, .by = Principal("b"), .at = at(1), .reason = "r"};
     const auto view = wire::change_view(change);
@@ -383,8 +384,9 @@ TEST_CASE("the documented fields of what the registry is asked are those that ar
   const Json evidence{{"sha256", hash}, {"verified_at", "2026-11-22"}, {"expires_at", "2026-11-23"}, {"reason", "r"}};
   REQUIRE(wire::evidence_from_json(evidence));
   CHECK(fields(evidence) == properties("EvidenceRequest"));
-  const Json fact{{"subject", "broker"}, {"attribute", "site.status"}, {"value", "member"}, {"as_of", "2026-11-22"},
-                  {"until", "2027-11-22"}, {"evidence", "e"}, {"reason", "r"}};
+  const Json fact{{"subject", "broker"},   {"attribute", "site.status"}, {"value", "member"},
+                  {"as_of", "2026-11-22"}, {"until", "2027-11-22"},      {"evidence", "e"},
+                  {"reason", "r"}};
   REQUIRE(wire::fact_from_json(fact));
   CHECK(fields(fact) == properties("FactRequest"));
   // What the document requires is required, and no more.

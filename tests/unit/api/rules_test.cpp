@@ -68,15 +68,14 @@ TEST_CASE("the rules in force are told in sentences, with what is known of each 
   CHECK(broker.call("alice", "GET", "/v1/sites").body["rules_in_force"] == true);
   const auto facts = broker.call("alice", "GET", "/v1/sites/alpha").body["facts"];
   REQUIRE(facts.size() == 1);
-  CHECK(facts[0] ==
-        Json{{"attribute", "site.status"},
-             {"value", "member"},
-             {"state", "known"},
-             {"source", "site descriptor"},
-             {"change", nullptr},
-             {"as_of", "2026-01-01T00:00:00Z"},
-             {"until", nullptr},
-             {"evidence", ""}});
+  CHECK(facts[0] == Json{{"attribute", "site.status"},
+                         {"value", "member"},
+                         {"state", "known"},
+                         {"source", "site descriptor"},
+                         {"change", nullptr},
+                         {"as_of", "2026-01-01T00:00:00Z"},
+                         {"until", nullptr},
+                         {"evidence", ""}});
 }
 
 TEST_CASE("a submission that the rules deny is a problem that says what would be allowed") {

@@ -36,14 +36,19 @@ TEST_CASE("each command about facts is its request, with the value as its type h
     const char* line;
     Json body;
   } kTable[] = {
-      {{"facts", "set", "site:alpha", "site.country=FI", "--as-of", "2h", "--until", "90d", "--evidence", "no. 4711", "--reason", "audit"},
+      {{"facts", "set", "site:alpha", "site.country=FI", "--as-of", "2h", "--until", "90d", "--evidence", "no. 4711", "--reason",
+        "audit"},
        "POST /v1/facts HTTP/1.1",
        with_times},
-      {{"facts", "set", "site:alpha", "site.labels=c5,iso-27001"}, "POST /v1/facts HTTP/1.1", stated("site.labels", {"c5", "iso-27001"})},
+      {{"facts", "set", "site:alpha", "site.labels=c5,iso-27001"},
+       "POST /v1/facts HTTP/1.1",
+       stated("site.labels", {"c5", "iso-27001"})},
       {{"facts", "set", "site:alpha", "site.labels="}, "POST /v1/facts HTTP/1.1", stated("site.labels", Json::array())},
       {{"facts", "set", "site:alpha", "site.eurohpc=true"}, "POST /v1/facts HTTP/1.1", stated("site.eurohpc", true)},
       {{"facts", "set", "site:alpha", "site.eurohpc=yes"}, "POST /v1/facts HTTP/1.1", stated("site.eurohpc", "yes")},
-      {{"facts", "set", "site:alpha", "project.training_petaflop=12"}, "POST /v1/facts HTTP/1.1", stated("project.training_petaflop", 12)},
+      {{"facts", "set", "site:alpha", "project.training_petaflop=12"},
+       "POST /v1/facts HTTP/1.1",
+       stated("project.training_petaflop", 12)},
       {{"facts", "set", "site:alpha", "site.nonsense=a=b"}, "POST /v1/facts HTTP/1.1", stated("site.nonsense", "a=b")},
       {{"facts", "withdraw", "site:alpha", "site.country"}, "POST /v1/facts HTTP/1.1", stated("site.country", nullptr)},
       {{"facts", "approve", kId}, "POST /v1/changes/01JDA0XJ2GQ4M8T6V9ZK3N5R7W/approve HTTP/1.1", Json::object()},
@@ -72,11 +77,13 @@ TEST_CASE("each command about facts is its request, with the value as its type h
 
 TEST_CASE("what waits for a second person is said, with the command that approves it", "[facts]") {
   Call call;
-  CHECK(call.run(ScriptedServer({reply(200, fact_outcome("pending"), "")}), {"facts", "set", "site:alpha", "site.labels=c5"}) == 0);
+  CHECK(call.run(ScriptedServer({reply(200, fact_outcome("pending"), "")}), {"facts", "set", "site:alpha", "site.labels=c5"}) ==
+        0);
   CHECK(call.out.contains("pending"));
   CHECK(call.err == "hansa: waits for a second person, an operator: hansa facts approve " + std::string(kId) + "\n");
   Call json;
-  CHECK(json.run(ScriptedServer({reply(200, fact_outcome("pending"), "")}), {"facts", "set", "site:alpha", "site.labels=c5", "--json"}) == 0);
+  CHECK(json.run(ScriptedServer({reply(200, fact_outcome("pending"), "")}),
+                 {"facts", "set", "site:alpha", "site.labels=c5", "--json"}) == 0);
   CHECK(json.out == fact_outcome("pending"));
 }
 
@@ -106,7 +113,8 @@ TEST_CASE("facts are shown with their source, and what waits beside them, if the
   CHECK(call.out.contains("change " + std::string(kId)));
   CHECK(call.err.empty());
   Call person;
-  CHECK(person.run(ScriptedServer({reply(200, facts, ""), problem(403, "ROLE_LACKS_RIGHT")}), {"facts", "show", "site:alpha"}) == 0);
+  CHECK(person.run(ScriptedServer({reply(200, facts, ""), problem(403, "ROLE_LACKS_RIGHT")}), {"facts", "show", "site:alpha"}) ==
+        0);
   CHECK(person.out.contains("site.country"));
   Call json;
   CHECK(json.run(ScriptedServer({reply(200, facts, "")}), {"facts", "show", "site:alpha", "--json"}) == 0);

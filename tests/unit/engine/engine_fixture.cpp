@@ -134,7 +134,11 @@ void World::start() {
                                                                       .data = data},
                                                options, std::move(setups));
   process_->engine().regulate(law_.regulations());
-  read(time, facts().load());
+  auto facts = this->facts();
+  const auto loaded = start_asking(facts.load());
+  time.run_ready();
+  REQUIRE(loaded->has_value());
+  REQUIRE(loaded->value());
   const auto started = process_->start();
   if (!started) INFO(started.error().message);
   REQUIRE((started || dead()));
@@ -231,6 +235,8 @@ void World::add_replica(const std::string& id, const std::string& site, std::opt
                      asking, dataset(id),
                      {.site = SiteId(site), .hash = dataset(id).content.hash, .at = std::nullopt, .expires_at = *until})));
 }
+
+FactRegister World::facts() { return {time, changes_, *store_, process_->engine(), *notebook_}; }
 
 void World::state_fact(const std::string& subject, const std::string& attribute, rules::Value value,
                        std::optional<UtcTime> until) {

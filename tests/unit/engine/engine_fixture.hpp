@@ -123,7 +123,7 @@ class World {
   domain::Dataset dataset(const std::string& id);
 
   // ---- the registers of places, projects and people, as this process has them
-  [[nodiscard]] FactRegister facts() { return {time, changes_, *store_, process_->engine(), *notebook_}; }
+  [[nodiscard]] FactRegister facts();
   /// Asked by alice, and approved by root if need be.
   void state_fact(const std::string& subject, const std::string& attribute, rules::Value value,
                   std::optional<UtcTime> until = std::nullopt);

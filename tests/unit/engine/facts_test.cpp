@@ -161,8 +161,9 @@ TEST_CASE("of what is withdrawn no sum is known either", "[engine]") {
 
 TEST_CASE("the broker's own facts and a person's are told in the register, too", "[engine]") {
   World w({{.id = "alpha"}});
-  auto law = law_of_facts("[[rule]]\nid = \"F-WHO\"\neffect = \"forbid\"\nactions = [\"intake\"]\n"
-                          "when = [{attr = \"user.country\", op = \"in\", value = [\"RU\"]}]\nlegal_basis = \"l\"\nowner = \"o@example\"\n");
+  auto law = law_of_facts(
+      "[[rule]]\nid = \"F-WHO\"\neffect = \"forbid\"\nactions = [\"intake\"]\n"
+      "when = [{attr = \"user.country\", op = \"in\", value = [\"RU\"]}]\nlegal_basis = \"l\"\nowner = \"o@example\"\n");
   w.regulate(law);
   CHECK_THAT(w.try_submit({{.person = "local:bob"}}).error().message, Catch::Contains("user.country (missing)"));
   w.state_fact("person:bob", "user.country", std::string("FI"));
@@ -174,14 +175,16 @@ TEST_CASE("the broker's own facts and a person's are told in the register, too",
   // Who is where the fact came from stands beside it.
   w.state_fact("broker", "site.status", std::string("suspended"));
   const auto faults = w.try_submit({{.person = "local:bob"}}).error().faults;
-  CHECK(std::ranges::any_of(faults, [](const Fault& fault) { return fault.message.contains("site.status is suspended, by the register, change "); }));
+  CHECK(std::ranges::any_of(
+      faults, [](const Fault& fault) { return fault.message.contains("site.status is suspended, by the register, change "); }));
 }
 
 TEST_CASE("of one fact one change waits at a time, and it is of what was said when it was made", "[engine]") {
   World w({{.id = "alpha"}});
   w.regulate(law_of_facts());
   const auto first = waiting(w, "SE");
-  const auto second = w.ask(w.facts().state({.by = kOther, .reason = ""}, country(), {.value = std::string("CH"), .evidence = ""}));
+  const auto second =
+      w.ask(w.facts().state({.by = kOther, .reason = ""}, country(), {.value = std::string("CH"), .evidence = ""}));
   CHECK(second.error().code == "ALREADY_PENDING");
   CHECK_THAT(second.error().message, Catch::Contains(first.id.str()));
 
@@ -191,8 +194,8 @@ TEST_CASE("of one fact one change waits at a time, and it is of what was said wh
   w.regulate(law);
   CHECK(w.ask(w.facts().rule({.by = kOther, .reason = ""}, first, true)).error().code == "CHANGE_OUTDATED");
   REQUIRE(w.ask(w.facts().rule({.by = kAlice, .reason = "mine"}, first, false)));  // taken back
-  CHECK(w.ask(w.facts().rule({.by = kOther, .reason = ""}, first, true)).error().code == "ALREADY_RULED");
   w.regulate(law_of_facts());
+  CHECK(w.ask(w.facts().rule({.by = kOther, .reason = ""}, first, true)).error().code == "ALREADY_RULED");
 
   // Withdrawn meanwhile: what waits was made from something else.
   const auto third = waiting(w, "SE");
@@ -227,8 +230,8 @@ TEST_CASE("a certificate that is lost counts at once, and the others are no youn
   w.regulate(law);
   w.advance(24h);
   const FactKey labels{domain::parse_subject("site:alpha").value(), "site.labels"};
-  const auto lost =
-      w.ask(w.facts().state({.by = kAlice, .reason = ""}, labels, {.value = std::vector<std::string>{"c5"}, .evidence = "ended"}));
+  const auto lost = w.ask(
+      w.facts().state({.by = kAlice, .reason = ""}, labels, {.value = std::vector<std::string>{"c5"}, .evidence = "ended"}));
   REQUIRE(lost);
   REQUIRE(lost->changes.size() == 1);
   CHECK(lost->changes[0].state() == ChangeState::applied);

@@ -43,14 +43,22 @@ TEST_CASE("the rights of every role, on one's own and on another's") {
   } kMatrix[] = {
       //                       user          operator      auditor
       //                       own    other  own    other  own    other
-      {Action::submit_jobs, yes, gone, yes, gone, lacks, lacks},   {Action::read_job, yes, gone, yes, yes, yes, yes},
-      {Action::read_output, yes, gone, yes, gone, lacks, lacks},   {Action::change_job, yes, gone, yes, yes, lacks, lacks},
-      {Action::resolve_job, lacks, lacks, yes, yes, lacks, lacks}, {Action::read_decisions, lacks, lacks, yes, yes, yes, yes},
-      {Action::read_sites, yes, yes, yes, yes, yes, yes},          {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},
-      {Action::report_usage, yes, gone, yes, yes, yes, yes},       {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},
-      {Action::read_dataset, yes, gone, yes, yes, yes, yes},       {Action::register_dataset, yes, gone, yes, yes, lacks, lacks},
-      {Action::change_dataset, yes, gone, yes, yes, lacks, lacks}, {Action::read_facts, yes, gone, yes, yes, yes, yes},
-      {Action::change_facts, lacks, lacks, yes, yes, lacks, lacks}, {Action::approve_change, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::submit_jobs, yes, gone, yes, gone, lacks, lacks},
+      {Action::read_job, yes, gone, yes, yes, yes, yes},
+      {Action::read_output, yes, gone, yes, gone, lacks, lacks},
+      {Action::change_job, yes, gone, yes, yes, lacks, lacks},
+      {Action::resolve_job, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::read_decisions, lacks, lacks, yes, yes, yes, yes},
+      {Action::read_sites, yes, yes, yes, yes, yes, yes},
+      {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::report_usage, yes, gone, yes, yes, yes, yes},
+      {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::read_dataset, yes, gone, yes, yes, yes, yes},
+      {Action::register_dataset, yes, gone, yes, yes, lacks, lacks},
+      {Action::change_dataset, yes, gone, yes, yes, lacks, lacks},
+      {Action::read_facts, yes, gone, yes, yes, yes, yes},
+      {Action::change_facts, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::approve_change, lacks, lacks, yes, yes, lacks, lacks},
       {Action::reject_change, yes, gone, yes, yes, lacks, lacks},
   };
   REQUIRE(std::size(kMatrix) == std::size(kActions));

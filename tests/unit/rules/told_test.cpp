@@ -27,7 +27,8 @@ std::string refused(std::string_view attribute, const Json& json) {
 }  // namespace
 
 TEST_CASE("registers tell what the vocabulary believes them, and not what the broker itself knows") {
-  const auto of_places = told_attributes("site."), of_projects = told_attributes("project."), of_people = told_attributes("user.");
+  const auto of_places = told_attributes("site."), of_projects = told_attributes("project."),
+             of_people = told_attributes("user.");
   CHECK(of_people == std::vector<std::string_view>{"user.country", "user.assurance", "user.affiliation"});
   CHECK(std::ranges::find(of_places, "site.country") != of_places.end());
   for (const auto* own : {"site.id", "site.kind"}) CHECK(std::ranges::find(of_places, own) == of_places.end());
@@ -50,7 +51,8 @@ TEST_CASE("values are read by the vocabulary's types") {
 }
 
 TEST_CASE("a value that an attribute cannot have is refused with what it can, and what was meant") {
-  CHECK_THAT(refused("site.status", "membr"), Catch::Contains("member, suspended, leaving") && Catch::Contains("did you mean \"member\"?"));
+  CHECK_THAT(refused("site.status", "membr"),
+             Catch::Contains("member, suspended, leaving") && Catch::Contains("did you mean \"member\"?"));
   CHECK_THAT(refused("site.labels", Json{"iso-27002"}), Catch::Contains("did you mean \"iso-27001\"?"));
   CHECK_THAT(refused("site.country", "fi"), Catch::Contains("did you mean \"FI\"?"));
   CHECK_THAT(refused("site.secure_processing", "yes"), Catch::Contains("true or false"));

@@ -128,7 +128,8 @@ TEST_CASE("what was changed about a fact, and who approved it, cannot be edited,
   REQUIRE(migrate(db, migrations(), UtcTime{}));
   const std::string change = "INSERT INTO fact_changes VALUES(";
   db.run_script(change + "zeroblob(16), 'site:a', 'site.labels', 1, 'alice', 0, '', 0, 'fact_withdrawn', '{}');" + change +
-                "x'0102030405060708090a0b0c0d0e0f10', 'site:a', 'site.labels', 2, 'alice', 0, '', 1, 'fact_stated', '{}');" + change +
+                "x'0102030405060708090a0b0c0d0e0f10', 'site:a', 'site.labels', 2, 'alice', 0, '', 1, 'fact_stated', '{}');" +
+                change +
                 "x'1102030405060708090a0b0c0d0e0f10', 'person:bob', 'user.country', 1, 'alice', 0, '', 1, 'fact_stated', '{}');"
                 "INSERT INTO facts VALUES('site:a', 'site.labels', 2, zeroblob(16), 0, NULL);");
   const std::string ruling = "INSERT INTO fact_rulings VALUES(x'0102030405060708090a0b0c0d0e0f10', 3, 1, ";
@@ -141,7 +142,8 @@ TEST_CASE("what was changed about a fact, and who approved it, cannot be edited,
        {"UPDATE fact_changes SET by_whom = 'x'", "DELETE FROM fact_changes", "UPDATE fact_rulings SET approved = 0",
         "DELETE FROM fact_rulings", "UPDATE facts SET change = x'ff02030405060708090a0b0c0d0e0f10'",
         "INSERT OR REPLACE INTO fact_changes VALUES(zeroblob(16), 'site:a', 'x', 9, 'x', 0, '', 0, 'x', '{}')",
-        "INSERT OR REPLACE INTO fact_changes VALUES(x'ff02030405060708090a0b0c0d0e0f10', 'site:a', 'site.labels', 1, 'x', 0, '', 0, "
+        "INSERT OR REPLACE INTO fact_changes VALUES(x'ff02030405060708090a0b0c0d0e0f10', 'site:a', 'site.labels', 1, 'x', 0, '', "
+        "0, "
         "'x', '{}')",
         "INSERT OR REPLACE INTO fact_rulings VALUES(x'0102030405060708090a0b0c0d0e0f10', 3, 0, 'carol', 0, '')"}) {
     INFO(edit);

@@ -41,7 +41,8 @@ TEST_CASE("a fact is read as it was written, of whatever type its value is") {
   CHECK(*read->as_of < *read->until);
   CHECK(read->evidence == "no. 4711");
   CHECK(read->reason == "audit");
-  for (const auto& value : {Json(true), Json(7), Json("FI"), Json::array()}) CHECK(*fact_from_json(altered("value", value))->value == value);
+  for (const auto& value : {Json(true), Json(7), Json("FI"), Json::array()})
+    CHECK(*fact_from_json(altered("value", value))->value == value);
 }
 
 TEST_CASE("null withdraws, and has nothing beside it but a reason") {
