@@ -214,6 +214,65 @@ def what_is_not_there_yet_or_any_more_holds():
     assert all(job["state"] == "succeeded" and job["site"] == "geneva" for job in done.values()), done
 
 
+def operator(name):
+    """A token of an operator's own: two people are needed."""
+    made = broker.hansa("token", "create", "--user", name, "--role", "operator", "--json", user="operator", check=0)
+    broker.tokens[name] = json.loads(made.stdout)["token"]
+    return name
+
+
+def change_of(done):
+    return json.loads(done.stdout)["changes"][0]["id"]
+
+
+def the_register_takes_the_files_place():
+    """What the file does not say, two operators do: a job that was held runs; what is withdrawn holds the next, over a kill, too."""
+    first, second = operator("op-1"), operator("op-2")
+    held = submitted("--data", "cohort", user="bob")  # of whom the file tells nothing
+    broker.wait_state(held, "held", user="bob")
+    assert "user.assurance (missing)" in explained(held, user="bob")
+    set_by = lambda user, *more: broker.hansa("facts", "set", "person:bob", "user.assurance=medium", "--evidence", "seen his passport", "--json", *more, user=user, check=0)
+    change = change_of(set_by(first))
+    broker.hansa("facts", "approve", change, user=first, check=4)
+    broker.kill()
+    broker.start()
+    assert broker.job(held, user="bob")["state"] == "held"
+    done = broker.hansa("facts", "approve", change, user=second, check=0)
+    say(done.stdout.decode())
+    assert broker.wait_over([held])[held]["state"] == "succeeded"
+    broker.kill()
+    broker.start()
+    again = submitted("--data", "cohort", user="bob")
+    assert broker.wait_over([again])[again]["state"] == "succeeded"
+    shown = broker.hansa("facts", "show", "person:bob", user="bob", check=0).stdout.decode()
+    assert change in shown and "seen his passport" in shown, shown
+
+    running = [submitted("--site", "kajaani", text=SLEEP) for _ in range(2)]  # one runs, one waits there
+    broker.wait_state(running[0], "running")
+    waiting = submitted("--data", "cohort", user="bob")
+    broker.hansa("facts", "withdraw", "person:bob", "user.assurance", "--reason", "passport has expired", user=first, check=0)
+    broker.kill()
+    broker.start()
+    for id in running:
+        broker.call("POST", f"/v1/jobs/{id}/cancel")
+    broker.wait_over(running)
+    late = submitted("--data", "cohort", user="bob")
+    for id in (waiting, late):
+        broker.wait_state(id, "held", user="bob")
+        assert not broker.job(id, user="bob")["attempts"], broker.job(id, user="bob")
+        assert "user.assurance (missing)" in explained(id, user="bob")
+    # A file that says so by now does not bring it back: the register has spoken.
+    rewrite(config() + '[[person]]\nid = "local:bob"\nassurance = "high"\n')
+    time.sleep(2)
+    assert broker.job(late, user="bob")["state"] == "held"
+    broker.hansa("facts", "approve", change_of(set_by(second)), user=first, check=0)
+    assert all(job["state"] == "succeeded" for job in broker.wait_over([waiting, late]).values())
+    log = json.loads(broker.hansa("facts", "changes", "person:bob", "--json", user=first, check=0).stdout)["changes"]
+    assert [(c["change"], c["state"], c["by"]) for c in log] == [
+        ("fact_stated", "approved", "local:op-2"), ("fact_withdrawn", "applied", "local:op-1"), ("fact_stated", "approved", "local:op-1")], log
+    rewrite(config())
+
+
 def restarted(text):
     broker.stop()
     broker.configure(text)
@@ -226,5 +285,5 @@ if __name__ == "__main__":
     broker = Broker("rules", config())
     run_with_broker(broker, [the_broker_says_what_is_in_force, personal_data_stay_in_the_eea, missing_evidence_is_named,
                              the_door_is_shut_before_anything_is_stored, what_changes_before_the_sending_holds,
-                             a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing, what_is_not_there_yet_or_any_more_holds],
+                             a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing, the_register_takes_the_files_place, what_is_not_there_yet_or_any_more_holds],
                     clean=[lambda: shutil.rmtree(packs)])
