@@ -98,6 +98,7 @@ Result<ExitStatus> facts_show(Session& session, const Invocation& call) {
   Target waiting("/v1/changes");
   waiting.add("subject", call.operands()[0]).add("state", "pending");
   const auto pages = read_pages(session, waiting, "changes", kUsualCount);
+  if (!pages && pages.error().kind != ErrorKind::permission_denied) return std::unexpected(pages.error());
   if (pages && !pages->list.empty()) session.print("\n" + change_table(facts(), pages->list, session.look()));
   return ExitStatus::done;
 }

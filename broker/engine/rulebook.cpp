@@ -110,7 +110,6 @@ std::unexpected<Error> denial(const rules::Explanation& why) {
 void put(RegisterFacts& facts, const domain::RegisteredFact& told) {
   const auto* record = rules::find_attribute(told.key.attribute);
   if (record == nullptr || !told.change) return;
-  std::erase_if(facts, [&](const auto& fact) { return fact.attribute == record->attribute; });
   RegisterFact fact{.attribute = record->attribute, .value = {}, .as_of = std::nullopt, .change = told.change};
   fact.withdrawn = !told.statement;
   if (told.statement) {
@@ -119,7 +118,11 @@ void put(RegisterFacts& facts, const domain::RegisteredFact& told) {
     fact.until = told.statement->until;
     fact.evidence = told.statement->evidence;
   }
-  facts.push_back(std::move(fact));
+  const auto configured = std::ranges::find(facts, record->attribute, &RegisterFact::attribute);
+  if (configured == facts.end())
+    facts.push_back(std::move(fact));
+  else
+    *configured = std::move(fact);
 }
 
 /// Null: nobody has heard of it.
