@@ -52,7 +52,7 @@ std::vector<Question> questions(const std::vector<Pack>& packs) {
     for (const auto& test : pack.tests) {
       for (const bool more : {false, true}) {
         Question question{.name = pack.id + ": " + test.name, .action = test.action, .now = test.now};
-        for (const auto* given : {&test.given, &rest}) {
+        for (const auto* given : {&test.given, static_cast<const std::vector<Given>*>(&rest)}) {
           if (given == &rest && !more) continue;
           for (auto& fact : evidence_of(*given, {}, test.now)) {
             if (fact.attribute == Attribute::now) continue;
@@ -157,7 +157,7 @@ TEST_CASE("shipped packs permit nothing more for a fact that is withdrawn") {
   for (const auto& question : shipped.asked) {
     const bool before = allowed(*shipped.rules, question);
     permitted += before ? 1 : 0;
-    for (auto* subject : {&Question::job, &Question::site}) {
+    for (auto subject : {&Question::job, &Question::site}) {
       for (std::size_t i = 0; i < (question.*subject).size(); ++i) {
         auto less = question;
         (less.*subject).erase((less.*subject).begin() + static_cast<std::ptrdiff_t>(i));
