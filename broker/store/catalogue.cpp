@@ -10,7 +10,6 @@
 namespace hansa::store {
 namespace {
 
-using domain::ChangeState;
 using domain::Dataset;
 using domain::DatasetChange;
 using domain::Labels;

@@ -10,7 +10,6 @@ namespace {
 
 using domain::FactChange;
 using domain::FactKey;
-using domain::FactSubject;
 using domain::RegisteredFact;
 
 constexpr char kSelectVersion[] = "SELECT version FROM facts WHERE subject = ?1 AND attribute = ?2";

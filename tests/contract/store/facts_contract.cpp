@@ -11,7 +11,6 @@ namespace {
 
 using domain::ChangeState;
 using domain::FactChange;
-using domain::FactChangeBody;
 using domain::FactKey;
 using domain::RegisteredFact;
 using domain::Statement;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `hansa facts`: what it asks of the broker, and how it tells the answer.
+#include "broker/core/canonical_json.hpp"
 #include "tests/unit/cli/call_under_test.hpp"
 
 #include <catch2/catch.hpp>
