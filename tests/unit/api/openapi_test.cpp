@@ -348,7 +348,7 @@ TEST_CASE("facts and their changes have exactly the documented fields, of the do
       {Attribute::site_country, std::string("FI"), at(0)},
       {Attribute::site_status, std::string("member"), at(0), at(1), "e", ChangeId{}},
       {.attribute = Attribute::site_egress, .value = {}, .as_of = std::nullopt, .change = ChangeId{}, .withdrawn = true},
-      {Attribute::site_country, std::string("FI"), at(-400 * 86'400)},
+      {Attribute::site_country, std::string("FI"), at(-400LL * 86'400)},
       {Attribute::site_country, std::string("FI"), at(9'000)},
       {Attribute::site_country, std::string("fi"), at(0)}};
   std::string states;
