@@ -142,8 +142,7 @@ TEST_CASE("what was changed about a fact, and who approved it, cannot be edited,
        {"UPDATE fact_changes SET by_whom = 'x'", "DELETE FROM fact_changes", "UPDATE fact_rulings SET approved = 0",
         "DELETE FROM fact_rulings", "UPDATE facts SET change = x'ff02030405060708090a0b0c0d0e0f10'",
         "INSERT OR REPLACE INTO fact_changes VALUES(zeroblob(16), 'site:a', 'x', 9, 'x', 0, '', 0, 'x', '{}')",
-        "INSERT OR REPLACE INTO fact_changes VALUES(x'ff02030405060708090a0b0c0d0e0f10', 'site:a', 'site.labels', 1, 'x', 0, '', "
-        "0, 'x', '')",
+        "INSERT OR REPLACE INTO fact_changes VALUES(randomblob(16), 'site:a', 'site.labels', 1, 'x', 0, '', 0, 'x', '')",
         "INSERT OR REPLACE INTO fact_rulings VALUES(x'0102030405060708090a0b0c0d0e0f10', 3, 0, 'carol', 0, '')"}) {
     INFO(edit);
     CHECK_THROWS_AS(db.run_script(edit), SqliteFailure);
