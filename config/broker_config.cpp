@@ -22,6 +22,7 @@ constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 3> kConnectorTables{"local", "slurm", "model"};  // by Connector's values
 constexpr std::array<std::string_view, 6> kSiteTables{"budget", "facts", "local", "slurm", "model", "root"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
+constexpr std::array<std::string_view, 1> kLinkTables{"job"};
 
 std::string line_of(Mark at) { return "line " + std::to_string(at.line); }
 
@@ -249,10 +250,31 @@ void check_link(const Table& table, const LinkConfig& link, const std::vector<Si
   const auto staging = std::ranges::find(to->roots, true, &RootConfig::staging);
   if (staging == to->roots.end()) {
     findings.add(table.mark_of("to"), table.path_of("to"), "has no [[site.root]] with staging = true");
-  } else if (from != nullptr && link.tool == MoveTool::rsync && staging->host &&
+  } else if (from != nullptr && link.tool == MoveTool::rsync && staging->host && !link.job &&
              std::ranges::any_of(from->roots, [](const RootConfig& root) { return root.host.has_value(); })) {
     findings.add(table.mark_of("tool"), table.path_of("tool"),
                  "is \"rsync\", which cannot copy between two ends behind SSH; allowed here: \"rclone\"");
+  }
+}
+
+/// They run at one of its ends, as an account that the broker may be there.
+void check_transfer_job(const Table& table, const LinkConfig& link, const std::vector<SiteConfig>& sites, Findings& findings) {
+  const auto& job = *link.job;
+  if (job.site != link.from && job.site != link.to) {
+    findings.add(table.mark_of("site"), table.path_of("site"),
+                 "is neither end of the link: one of its ends must see its own folder");
+    return;
+  }
+  const auto site = std::ranges::find(sites, job.site, &SiteConfig::id);
+  if (site == sites.end()) return;  // told already
+  if (site->connector == Connector::model) {
+    findings.add(table.mark_of("site"), table.path_of("site"), "is a model, which runs nothing");
+  } else if (site->run_as == RunAs::by_switch && !job.account) {
+    findings.add(table.mark_of(""), table.path_of("account"),
+                 "is missing; at a site with run_as = \"switch\" it says as whom the broker's transfer jobs run");
+  } else if (site->run_as == RunAs::self && job.account) {
+    findings.add(table.mark_of("account"), table.path_of("account"),
+                 "counts only at a site with run_as = \"switch\": elsewhere all jobs run as the broker's own account");
   }
 }
 
@@ -269,11 +291,22 @@ void check_remotes(const Table& root, const BrokerConfig& config, Findings& find
   }
 }
 
+void read_transfer_job(const Table& table, const std::vector<SiteConfig>& sites, LinkConfig& link, Findings& findings) {
+  if (table.find("job") == nullptr) return;
+  TransferJobConfig job;
+  const auto at = read_table(table, "job", {}, job, findings);
+  if (!at) return;
+  if (job.site.empty()) job.site = link.to;
+  link.job = std::move(job);
+  check_transfer_job(*at, link, sites, findings);
+}
+
 void read_links(const Table& root, BrokerConfig& config, Findings& findings) {
   std::map<std::pair<SiteId, SiteId>, Mark> first;
   for (const auto& table : blocks_of(root, "link", kSiteId, findings)) {
     auto& link = config.links.emplace_back();
-    read_keys(table, {}, link, findings);
+    read_keys(table, kLinkTables, link, findings);
+    read_transfer_job(table, config.sites, link, findings);
     check_link(table, link, config.sites, findings);
     const auto [at, is_new] = first.emplace(std::pair(link.from, link.to), table.mark_of(""));
     if (!is_new) findings.add(table.mark_of(""), table.path, "this link stands already at " + line_of(at->second));
@@ -441,7 +474,10 @@ std::string to_toml(const BrokerConfig& config) {
   for (const auto& person : config.people) write_keys(out, "[[person]]", person);
   write_keys(out, "[mover]", config.mover);
   write_keys(out, "[code]", config.code);
-  for (const auto& link : config.links) write_keys(out, "[[link]]", link);
+  for (const auto& link : config.links) {
+    write_keys(out, "[[link]]", link);
+    if (link.job) write_keys(out, "[link.job]", *link.job);
+  }
   for (const auto& accelerator : config.accelerators) write_keys(out, "[[accelerator]]", accelerator);
   return out;
 }

@@ -216,6 +216,17 @@ struct RootConfig {
   friend bool operator==(const RootConfig&, const RootConfig&) = default;
 };
 
+/// The queue of a site whose jobs copy.
+struct TransferJobConfig {
+  SiteId site;                   // one of the link's ends; read as its `to` if it is not set
+  QueueName queue;
+  std::optional<LocalAccount> account;  // with run_as = "switch"; else the broker's own
+  std::optional<std::string> scheduler_account;
+  Seconds time_limit{4 * 3600};
+  std::optional<std::filesystem::path> program;  // hansa-move-run as that site's jobs see it; none: as the broker does
+  friend bool operator==(const TransferJobConfig&, const TransferJobConfig&) = default;
+};
+
 /// Datasets may be brought from one site to another, by this program.
 struct LinkConfig {
   SiteId from;
@@ -224,6 +235,7 @@ struct LinkConfig {
   std::optional<std::filesystem::path> program;  // of a plug-in
   std::int64_t expected_kib = 102'400;
   std::int64_t most_kib = 0;
+  std::optional<TransferJobConfig> job;          // none: the broker's host copies
   friend bool operator==(const LinkConfig&, const LinkConfig&) = default;
 };
 

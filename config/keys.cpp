@@ -706,6 +706,44 @@ std::span<const Key<LinkConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<TransferJobConfig>> keys_of() {
+  static const Key<TransferJobConfig> kKeys[] = {
+      key<&TransferJobConfig::site>({.name = "site",
+                                     .doc = "The end of the link whose jobs copy.",
+                                     .example = "\"beta\"",
+                                     .form = &kSiteId,
+                                     .otherwise = "the link's `to`"}),
+      key<&TransferJobConfig::queue>({.name = "queue",
+                                      .doc = "Its queue for transfers, as the site's scheduler calls it.",
+                                      .example = "\"transfer\"",
+                                      .required = true,
+                                      .form = &kSchedulerName}),
+      key<&TransferJobConfig::account>({.name = "account",
+                                        .doc = "The account there that these jobs run as, with `run_as = \"switch\"`: one that "
+                                               "nobody else writes as or beneath (docs/moving-data.md).",
+                                        .example = "\"hansa-data\"",
+                                        .form = &kLocalAccount}),
+      key<&TransferJobConfig::scheduler_account>({.name = "scheduler_account",
+                                                  .doc = "What the site's scheduler charges them to.",
+                                                  .example = "\"data\"",
+                                                  .form = &kSchedulerName,
+                                                  .otherwise = "the account's default"}),
+      key<&TransferJobConfig::time_limit>({.name = "time_limit_s",
+                                           .doc = "Wall time of one job; what it did not finish, the next one goes on with.",
+                                           .example = "14400",
+                                           .unit = "seconds",
+                                           .min = 60,
+                                           .max = 30 * 86'400}),
+      key<&TransferJobConfig::program>({.name = "program",
+                                        .doc = "`hansa-move-run` where the site's jobs find it.",
+                                        .example = "\"/opt/hansa/bin/hansa-move-run\"",
+                                        .form = &kAbsolutePath,
+                                        .otherwise = "as on the broker's host, beside `hansad`"}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<AcceleratorConfig>> keys_of() {
   static const Key<AcceleratorConfig> kKeys[] = {
       key<&AcceleratorConfig::id>({.name = "id",
@@ -861,6 +899,10 @@ std::vector<Section> broker_sections() {
       section<LinkConfig>("[[link]]",
                           "One block for each direction between two sites in which datasets may be brought to where jobs wait "
                           "for them."),
+      section<TransferJobConfig>("[link.job]",
+                                 "With it the link's copying is done by jobs in a queue of one of its two sites, not on the "
+                                 "broker's host (docs/moving-data.md). Often written in one line: "
+                                 "`job = { queue = \"transfer\", account = \"hansa-data\" }`."),
       section<CodeConfig>("[code]", "The code that people bring for their jobs (`hansa submit --code`), in `state_dir/code`."),
       section<MoverConfig>("[mover]", "The programs that copy, on the broker's host."),
       section<AcceleratorConfig>("[[accelerator]]",

@@ -290,7 +290,7 @@ const std::string_view kSchemas = R"json({
     "type": "object", "required": ["id", "dataset", "from", "to", "phase", "bytes", "size_bytes"],
     "properties": {
       "id": {"type": "string"}, "dataset": {"type": "string"}, "from": {"type": "string"}, "to": {"type": "string"}, "root": {"type": "string"}, "path": {"type": "string"}, "begun_at": {"$ref": "#/components/schemas/Time"},
-      "phase": {"type": "string"}, "bytes": {"type": "integer"}, "size_bytes": {"type": "integer"}, "files_done": {"type": "integer"}, "files": {"type": "integer"}, "verified_bytes": {"type": "integer"}, "bytes_per_second": {"type": "integer"}
+      "phase": {"enum": ["not_seen", "interrupted", "queued", "preparing", "copying", "verifying", "ended"]}, "bytes": {"type": "integer"}, "size_bytes": {"type": "integer"}, "files_done": {"type": "integer"}, "files": {"type": "integer"}, "verified_bytes": {"type": "integer"}, "bytes_per_second": {"type": "integer"}
     }
   },
   "TransferList": {"type": "object", "required": ["transfers"], "properties": {"transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}}}},

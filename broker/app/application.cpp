@@ -289,7 +289,7 @@ int run(Start start) {
                             .quota_bytes = static_cast<std::uint64_t>(config.code.quota_mib) << 20,
                             .keep = config.code.keep},
                            scheduler);
-    DataWays ways(config, scheduler, start.program_folder);
+    DataWays ways(config, scheduler, log, start.program_folder);
     engine::Engine engine({.strand = strand.executor(),
                            .scheduler = scheduler,
                            .ids = ids,

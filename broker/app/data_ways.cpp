@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/data_ways.hpp"
 
-#include "connectors/mover/command_mover.hpp"
+#include "connectors/mover/job_mover.hpp"
 #include "connectors/transport/direct_transport.hpp"
 
 namespace hansa::app {
 namespace {
 
 using connectors::mover::FolderRoot;
+using connectors::mover::JobMoverOptions;
 using connectors::mover::MoverOptions;
 using connectors::mover::RemoteRoot;
 using connectors::mover::SftpRoot;
@@ -52,9 +53,38 @@ engine::SiteData site_data(const config::SiteConfig& site) {
   return data;
 }
 
+/// As the jobs of that site reach it: what is their own site's, they see.
+connectors::mover::Root root_for_jobs(const config::RootConfig& root, bool own, const config::MoverConfig& mover) {
+  if (own && !root.remote) return FolderRoot{.folder = root.folder.string(), .readers = readers_of(root.readers)};
+  return root_of(root, mover);
+}
+
+/// `options`: the link's, as the broker's host would do it.
+JobMoverOptions job_options(const config::BrokerConfig& config, const config::TransferJobConfig& job, MoverOptions options) {
+  options.spool = "../../mover";  // from a job's own folder (connectors/transport/wrapper.hpp): in the account's work_dir
+  if (job.program) options.program = job.program->string();
+  for (const auto& site : config.sites) {
+    for (const auto& root : site.roots)
+      options.roots.insert_or_assign({site.id, domain::RootName(root.id)},
+                                     root_for_jobs(root, site.id == job.site, config.mover));
+  }
+  return {.mover = std::move(options),
+          .site = job.site,
+          .queue = job.queue,
+          .account = job.account.value_or(LocalAccount{}),
+          .scheduler_account = job.scheduler_account.value_or(""),
+          .time_limit = job.time_limit,
+          .notes = (config.broker.state_dir / "mover" / "jobs").string(),
+          .look_interval = config.engine.status_interval,
+          .submit_timeout = std::max(config.engine.call_timeout, config.engine.submit_timeout),
+          .visibility = config.engine.visibility_window,
+          .clock_skew = config.engine.clock_skew};
+}
+
 }  // namespace
 
-DataWays::DataWays(const config::BrokerConfig& config, async::Scheduler& scheduler, const std::filesystem::path& program_folder)
+DataWays::DataWays(const config::BrokerConfig& config, async::Scheduler& scheduler, ports::Log& log,
+                   const std::filesystem::path& program_folder)
     : transport_(std::make_unique<connectors::transport::DirectTransport>(scheduler)) {
   MoverOptions options{.program = (program_folder / "hansa-move-run").string(),
                        .spool = (config.broker.state_dir / "mover").string(),
@@ -84,9 +114,18 @@ DataWays::DataWays(const config::BrokerConfig& config, async::Scheduler& schedul
         break;
     }
     options.most_per_second = {link.most_kib * kKib};
+    engine::DataLink way{.mover = nullptr, .per_second = {link.expected_kib * kKib}};
+    if (link.job) {
+      way.job_site = link.job->site;
+      way.make = [&scheduler, &log, options = job_options(config, *link.job, options)](ports::SiteConnector& site) {
+        return std::make_unique<connectors::mover::JobMover>(site, scheduler, log, options);
+      };
+      setup_.links.emplace(std::pair(link.from, link.to), std::move(way));
+      continue;
+    }
     movers_.push_back(std::make_unique<connectors::mover::CommandMover>(*transport_, options));
-    setup_.links.emplace(std::pair(link.from, link.to),
-                         engine::DataLink{.mover = movers_.back().get(), .per_second = {link.expected_kib * kKib}});
+    way.mover = movers_.back().get();
+    setup_.links.emplace(std::pair(link.from, link.to), std::move(way));
   }
 }
 

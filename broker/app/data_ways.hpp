@@ -4,6 +4,7 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/engine/data_setup.hpp"
+#include "broker/ports/log.hpp"
 #include "config/broker_config.hpp"
 #include "connectors/transport/transport.hpp"
 
@@ -13,10 +14,12 @@
 
 namespace hansa::app {
 
-/// Outlives the engine. All movers run hansa-move-run on this host, with one spool: two ways to one folder know of each other.
+/// Outlives the engine, as `scheduler` and `log` do. All movers of this host run hansa-move-run with one spool: two ways to one
+/// folder know of each other. Those of links with a job are made by the engine, which has the sites.
 class DataWays {
  public:
-  DataWays(const config::BrokerConfig& config, async::Scheduler& scheduler, const std::filesystem::path& program_folder);
+  DataWays(const config::BrokerConfig& config, async::Scheduler& scheduler, ports::Log& log,
+           const std::filesystem::path& program_folder);
 
   [[nodiscard]] engine::DataSetup setup() const { return setup_; }
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::array kPhases = {
     std::pair{TransferPhase::not_seen, std::string_view("not_seen")},
     std::pair{TransferPhase::interrupted, std::string_view("interrupted")},
+    std::pair{TransferPhase::queued, std::string_view("queued")},
     std::pair{TransferPhase::preparing, std::string_view("preparing")},
     std::pair{TransferPhase::copying, std::string_view("copying")},
     std::pair{TransferPhase::verifying, std::string_view("verifying")},

@@ -41,6 +41,7 @@ struct Transfer {
 enum class TransferPhase {
   not_seen,     // this mover has no such transfer
   interrupted,  // begun, and nobody is at it: start() goes on with it
+  queued,       // a job that is to move it waits for its turn at a site
   preparing,    // both ends are looked at
   copying,
   verifying,    // what arrived is read back; it is not visible yet

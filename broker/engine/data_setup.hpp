@@ -3,8 +3,11 @@
 // Where data lies at sites and what moves them from one to another, as configured. Does not change while the engine lives.
 
 #include "broker/ports/mover.hpp"
+#include "broker/ports/site_connector.hpp"
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,8 +25,11 @@ struct SiteData {
 
 /// One direction between two sites.
 struct DataLink {
-  ports::Mover* mover = nullptr;                  // outlives the engine
+  ports::Mover* mover = nullptr;                  // outlives the engine; none: made below
   domain::Bytes per_second{1};                    // expected, until something was measured
+  SiteId job_site = {};                           // whose jobs move
+  /// A mover that goes by this connector of that site's, which outlives it: the engine's, within the site's budget.
+  std::function<std::unique_ptr<ports::Mover>(ports::SiteConnector&)> make = nullptr;
 };
 
 struct DataSetup {

@@ -37,17 +37,6 @@ struct Dispatch::Place {
 
 namespace {
 
-/// Errors of submit() that say that nothing left for the site. Everything else may have happened.
-bool surely_not_sent(const Error& error) {
-  switch (error.kind) {
-    case ErrorKind::unknown_outcome:
-    case ErrorKind::cancelled:
-    case ErrorKind::internal: return false;
-    case ErrorKind::deadline_exceeded: return error.code == "SITE_BUDGET";  // cut off while waiting for its turn
-    default: return true;
-  }
-}
-
 const Attempt* unbound_attempt(const Job& job, std::int32_t number) {
   const auto* attempt = job.live_attempt();
   return attempt != nullptr && attempt->number == number && attempt->state != AttemptState::bound ? attempt : nullptr;
@@ -101,7 +90,7 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
                       {"code", error.code},
                       {"error", error.message},
                       {"detail", error.detail}});
-  if (surely_not_sent(error) && first_send) {
+  if (ports::surely_not_sent(error) && first_send) {
     // A site that will not have this person says no for good; one that is away says nothing about the job.
     const bool refused = error.kind == ErrorKind::permission_denied;
     const bool withheld = is_withheld({error.code, error.message});

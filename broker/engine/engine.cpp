@@ -5,6 +5,7 @@
 #include "broker/async/run_on.hpp"
 #include "broker/engine/code_keeper.hpp"
 #include "broker/engine/context.hpp"
+#include "broker/engine/desk_connector.hpp"
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/fence.hpp"
 #include "broker/engine/moves.hpp"
@@ -86,6 +87,7 @@ class Engine::Loops {
             [this](Intake::Delivery delivery) { deliver(std::move(delivery)); }),
         tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
                [this](std::string_view name, const Error& error) { task_failed(name, error); }) {
+    make_movers();
     reconciler_.use(dispatch_);
     book_.on_change([this](const Job* before, const Job& after) { index(before, after); });
   }
@@ -127,6 +129,16 @@ class Engine::Loops {
   }
 
   async::Task<> stop() { co_return co_await tasks_.close(); }
+
+  /// Of the links whose work is done by sites' jobs; before anything is moved.
+  void make_movers() {
+    for (auto& [ends, link] : parts_.data.links) {
+      auto* desk = link.make ? context_.desk(link.job_site) : nullptr;
+      if (desk == nullptr) continue;
+      auto& connector = desk_connectors_.emplace_back(std::make_unique<DeskConnector>(*desk));
+      link.mover = movers_.emplace_back(link.make(*connector)).get();
+    }
+  }
 
   /// The book is the truth about what is not over; these indices follow from it.
   void index(const Job* before, const Job& after) {
@@ -417,6 +429,8 @@ class Engine::Loops {
   Parts parts_;
   EngineOptions options_;
   Desks desks_;
+  std::vector<std::unique_ptr<DeskConnector>> desk_connectors_;
+  std::vector<std::unique_ptr<ports::Mover>> movers_;
   JobBook book_;
   Forecasts forecasts_;
   TrainingCompute training_;

@@ -145,6 +145,17 @@ struct FileChunk {
   FileFacts facts;                  // seen after the bytes were read
 };
 
+/// Of an error of submit(): nothing left for the site. Any other may be that of a job which is there.
+inline bool surely_not_sent(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::unknown_outcome:
+    case ErrorKind::cancelled:
+    case ErrorKind::internal: return false;
+    case ErrorKind::deadline_exceeded: return error.code == "SITE_BUDGET";  // cut off while waiting for its turn
+    default: return true;
+  }
+}
+
 class SiteConnector {
  public:
   virtual ~SiteConnector() = default;

@@ -37,13 +37,28 @@ std::unexpected<Error> told_error(const Json& json, const transport::CommandResu
   return fail(kind_named(text("kind")), text("code"), text("message"), text("detail"));
 }
 
-}  // namespace
-
-Result<Root> CommandMover::root_of(const domain::ReplicaPlace& place) const {
-  const auto at = options_.roots.find({place.site, place.root});
-  if (at != options_.roots.end()) return at->second;
+Result<Root> root_of(const domain::ReplicaPlace& place, const MoverOptions& options) {
+  const auto at = options.roots.find({place.site, place.root});
+  if (at != options.roots.end()) return at->second;
   return fail(ErrorKind::invalid_argument, "ROOT_UNKNOWN",
               "no way is configured to root \"" + place.root.str() + "\" of site \"" + place.site.str() + "\"");
+}
+
+}  // namespace
+
+Result<Order> order_for(domain::Transfer transfer, const MoverOptions& options) {
+  auto from = root_of(transfer.from, options);
+  if (!from) return std::unexpected(std::move(from.error()));
+  auto to = root_of(transfer.to, options);
+  if (!to) return std::unexpected(std::move(to.error()));
+  Order order{.transfer = std::move(transfer),
+              .from = std::move(*from),
+              .to = std::move(*to),
+              .tool = options.tool,
+              .program = options.tool_program,
+              .most_per_second = options.most_per_second};
+  if (auto valid = check(order); !valid) return std::unexpected(std::move(valid.error()));
+  return order;
 }
 
 async::Task<std::vector<TransferStatus>> CommandMover::ask(Json question, std::size_t transfers, async::Deadline deadline) {
@@ -75,18 +90,9 @@ async::Task<std::vector<TransferStatus>> CommandMover::ask(Json question, std::s
 }
 
 async::Task<TransferStatus> CommandMover::start(domain::Transfer transfer, async::Deadline deadline) {
-  auto from = root_of(transfer.from);
-  if (!from) co_return std::unexpected(std::move(from.error()));
-  auto to = root_of(transfer.to);
-  if (!to) co_return std::unexpected(std::move(to.error()));
-  const Order order{.transfer = std::move(transfer),
-                    .from = std::move(*from),
-                    .to = std::move(*to),
-                    .tool = options_.tool,
-                    .program = options_.tool_program,
-                    .most_per_second = options_.most_per_second};
-  if (auto valid = check(order); !valid) co_return std::unexpected(std::move(valid.error()));
-  auto statuses = co_await ask({{"do", "start"}, {"order", to_json(order)}}, 1, deadline);
+  const auto order = order_for(std::move(transfer), options_);
+  if (!order) co_return std::unexpected(order.error());
+  auto statuses = co_await ask({{"do", "start"}, {"order", to_json(*order)}}, 1, deadline);
   if (!statuses) co_return std::unexpected(std::move(statuses.error()));
   co_return std::move(statuses->front());
 }

@@ -23,13 +23,16 @@ struct MoverOptions {
   Principal person;                    // for the log of the account's switch
 };
 
+/// What those options make of a transfer. invalid_argument, ROOT_UNKNOWN (they name no such root), BAD_TRANSFER.
+Result<Order> order_for(domain::Transfer transfer, const MoverOptions& options);
+
 /// Strand: the caller's.
 class CommandMover final : public ports::Mover {
  public:
   /// `transport` outlives it.
   CommandMover(transport::Transport& transport, MoverOptions options) : transport_(transport), options_(std::move(options)) {}
 
-  /// Errors beside the port's: invalid_argument, ROOT_UNKNOWN (the options name no such root), BAD_TRANSFER.
+  /// Errors beside the port's: those of order_for().
   async::Task<domain::TransferStatus> start(domain::Transfer transfer, async::Deadline deadline) override;
   async::Task<std::vector<domain::TransferStatus>> status(std::vector<domain::TransferId> ids, async::Deadline deadline) override;
   async::Task<> cancel(domain::TransferId id, async::Deadline deadline) override;
@@ -37,7 +40,6 @@ class CommandMover final : public ports::Mover {
 
  private:
   async::Task<std::vector<domain::TransferStatus>> ask(Json question, std::size_t transfers, async::Deadline deadline);
-  [[nodiscard]] Result<Root> root_of(const domain::ReplicaPlace& place) const;
 
   transport::Transport& transport_;
   MoverOptions options_;

@@ -6,12 +6,14 @@
 #include "connectors/mover/spool.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <optional>
 
@@ -21,11 +23,18 @@ namespace {
 using domain::TransferId;
 
 constexpr Milliseconds kBetweenWords{500};
+constexpr int kBetweenTriesMs = 1'000;  // of a job whose destination is another's
+constexpr int kBusyTries = 60;
 
-/// Its word on the spool, not too often.
+Result<void> write_job_status(int folder, const domain::TransferStatus& status, Keep keep) {
+  return write_file(folder, kJobStatus, canonical_json(to_json(status)), keep);
+}
+
+/// Its word on the spool, not too often; and in a file for whoever cannot see that.
 class SpoolWatch final : public Watch {
  public:
-  SpoolWatch(const Taken& taken, const Clock& clock) : taken_(taken), clock_(clock) {}
+  /// `beside`: the folder of that file, or -1.
+  SpoolWatch(const Taken& taken, const Clock& clock, int beside) : taken_(taken), clock_(clock), beside_(beside) {}
 
   void tell(domain::TransferPhase phase, const domain::TransferProgress& progress) override {
     progress_ = progress;
@@ -34,6 +43,10 @@ class SpoolWatch final : public Watch {
     phase_ = phase;
     next_ = now + kBetweenWords;
     (void)Spool::record(taken_, phase, progress);  // a word that cannot be kept is one that nobody reads
+    if (beside_ < 0) return;
+    const auto& id = taken_.order.transfer.id;
+    (void)write_job_status(beside_, {.id = id, .moved_by = id, .phase = phase, .progress = progress, .outcome = {}},
+                           Keep::until_the_power_fails);
   }
   bool is_cancelled() override { return Spool::is_cancelled(taken_); }
   [[nodiscard]] const domain::TransferProgress& progress() const { return progress_; }
@@ -41,6 +54,7 @@ class SpoolWatch final : public Watch {
  private:
   const Taken& taken_;
   const Clock& clock_;
+  int beside_;
   domain::TransferPhase phase_ = domain::TransferPhase::not_seen;
   domain::TransferProgress progress_;
   MonotonicTime next_{};
@@ -57,11 +71,11 @@ mode_t umask_of(const Root& root) {
 }
 
 /// Without a result, whoever asks sees an interrupted transfer and starts it again, which finds out how far it came.
-int supervise(const Taken& taken, const std::string& mover, const Clock& clock) {
+int supervise(const Taken& taken, const std::string& mover, const Clock& clock, int beside = -1) {
   ::umask(umask_of(taken.order.to));
   ::signal(SIGPIPE, SIG_IGN);  // libssh writes to a connection that may be gone
   try {
-    SpoolWatch watch(taken, clock);
+    SpoolWatch watch(taken, clock, beside);
     const auto outcome = move(taken.order, {.mover = mover, .folder = taken.folder, .lock = taken.lock.get()}, clock, watch);
     return Spool::record(taken, watch.progress(), outcome) ? 0 : 1;
   } catch (const std::exception&) { return 1; }
@@ -171,7 +185,48 @@ Result<Json> answer_to(const std::string& path, std::string_view text, const Clo
   return desk.tell(*ids);
 }
 
+/// At the end kJobStatus has the outcome.
+Result<void> do_as_job(JobTask task, Spool& spool, const Order& order, const Clock& clock, int here) {
+  const auto& id = order.transfer.id;
+  for (int busy = 0;;) {
+    const auto taken = task == JobTask::move ? spool.start(order) : spool.cancel(id, clock.now_utc());
+    if (!taken && taken.error().code == "TRANSFER_NOT_FOUND") {  // no job of it has come to copying
+      const domain::TransferOutcome nothing{
+          .end = domain::TransferEnd::cancelled, .message = "cancelled", .detail = {}, .at = clock.now_utc()};
+      return write_job_status(
+          here, {.id = id, .moved_by = id, .phase = domain::TransferPhase::ended, .progress = {}, .outcome = nothing},
+          Keep::for_ever);
+    }
+    if (!taken && (taken.error().code != "DESTINATION_BUSY" || ++busy == kBusyTries)) return std::unexpected(taken.error());
+    if (taken && *taken && supervise(**taken, spool.mover(), clock, here) != 0)
+      return fail(ErrorKind::internal, "NO_RESULT", "the result of this transfer could not be kept in its spool");
+    const auto status = spool.status(id);
+    if (!status) return std::unexpected(status.error());
+    const bool over = status->phase == domain::TransferPhase::ended;
+    if (over || taken) {
+      if (auto told = write_job_status(here, *status, over ? Keep::for_ever : Keep::until_the_power_fails); !told) return told;
+    }
+    if (over) return spool.forget(id);  // who asks again finds out from the destination
+    // Another one is at it: of the same work, or an earlier job of this transfer's on a node that its scheduler has given up.
+    ::poll(nullptr, 0, kBetweenTriesMs);
+  }
+}
+
 }  // namespace
+
+int run_as_job(JobTask task, const std::string& spool, const Order& order, const Clock& clock, Random& random) {
+  const auto complain = [](const Error& error) {
+    std::fprintf(stderr, "hansa-move-run: %s%s%s\n", error.message.c_str(), error.detail.empty() ? "" : ": ",
+                 error.detail.c_str());
+    return kExitNotOver;
+  };
+  const Descriptor here(::open(".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+  if (!here) return complain(system_error(errno, "cannot open the working folder").error());
+  auto opened = Spool::open(spool, random);
+  if (!opened) return complain(opened.error());
+  const auto done = do_as_job(task, *opened, order, clock, here.get());
+  return done ? 0 : complain(done.error());
+}
 
 Answer answer(const std::string& spool, std::string_view question, const Clock& clock, Random& random) {
   const auto given = answer_to(spool, question, clock, random);

@@ -12,6 +12,7 @@
 // free once the last process of the tool is gone, and another `start` goes on.
 
 #include "broker/core/clock.hpp"
+#include "connectors/mover/order.hpp"
 
 #include <string>
 #include <string_view>
@@ -25,5 +26,17 @@ struct Answer {
 
 /// Returns in the caller's process; the supervisor's ends in here.
 Answer answer(const std::string& spool, std::string_view question, const Clock& clock, Random& random);
+
+// As a job of a site's (job_mover.hpp): `hansa-move-run --job move|discard SPOOL ORDER` supervises in its own process, and tells
+// how it goes in kJobStatus (a domain::TransferStatus) in its working folder; the last word there has the outcome. Ended from
+// outside it leaves what it copied, and another job with the same spool goes on.
+
+enum class JobTask { move, discard };  // discard: takes away what earlier jobs have copied
+
+inline constexpr const char* kJobStatus = "transfer.json";
+inline constexpr int kExitNotOver = 75;  // nothing was done, or it was not finished: standard error says why
+
+/// Returns the exit status: 0 once kJobStatus has the outcome.
+int run_as_job(JobTask task, const std::string& spool, const Order& order, const Clock& clock, Random& random);
 
 }  // namespace hansa::connectors::mover

@@ -68,14 +68,26 @@ std::string rsync_end(const Root& root, const std::string& path, int descriptor)
   return (sftp == nullptr ? open_folder(descriptor) : std::string(kHost) + ":" + sftp->folder + "/" + path) + "/";
 }
 
+/// A file that was cut and is gone on with keeps the mode that rsync gave it at first, 0600, unless it is told one. Behind a
+/// server its umask is not known, and not overruled.
+std::vector<std::string> rsync_modes(const Root& to) {
+  const auto* folder = std::get_if<FolderRoot>(&to);
+  if (folder == nullptr) return {"--chmod=D777,F666"};
+  switch (folder->readers) {
+    case Readers::account: return {"--perms", "--chmod=D700,F600"};
+    case Readers::group: return {"--perms", "--chmod=D750,F640"};
+    case Readers::everyone: return {"--perms", "--chmod=D755,F644"};
+  }
+  return {};
+}
+
 ToolCall rsync_call(const Order& order, const std::string& staging, const std::string& ssh_config) {
-  ToolCall call{
-      .argv = {order.program, "--recursive", "--times", "--omit-dir-times",
-               "--chmod=D777,F666",               // and the umask: owners' modes are no content
-               "--inplace", "--no-whole-file",  // a file that was cut is gone on with; --partial-dir has nothing after kill -9
-               "--protect-args", "--timeout=60", "--outbuf=L", "--info=progress2", "--stats", "--no-human-readable",
-               "--rsh=/usr/bin/ssh -F " + ssh_config},
-      .environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/nonexistent"}, {"LC_ALL", "C"}}};
+  ToolCall call{.argv = {order.program, "--recursive", "--times", "--omit-dir-times", "--inplace",
+                         "--no-whole-file",  // a file that was cut is gone on with; --partial-dir has nothing after kill -9
+                         "--protect-args", "--timeout=60", "--outbuf=L", "--info=progress2", "--stats", "--no-human-readable",
+                         "--rsh=/usr/bin/ssh -F " + ssh_config},
+                .environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/nonexistent"}, {"LC_ALL", "C"}}};
+  for (auto& option : rsync_modes(order.to)) call.argv.push_back(std::move(option));  // owners' modes are no content
   if (order.most_per_second.value > 0) {
     call.argv.push_back("--bwlimit=" + std::to_string(std::max<std::int64_t>(1, order.most_per_second.value / 1024)));
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as an order or a status of a mover's spool, or of its answer: an error, or a record that is written out and read back
-// the same; an order that is read has passed its check.
-#include "connectors/mover/order.hpp"
+// Any bytes as an order or a status of a mover's spool, or of its answer, or as a note of a mover by jobs: an error, or a record
+// that is written out and read back the same; an order that is read has passed its check.
+#include "connectors/mover/job_notes.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace hansa;
@@ -13,6 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     require(check(*order).has_value());
     const auto again = order_from_json(canonical_json(to_json(*order)));
     require(again && *again == *order);
+  }
+  if (const auto note = job_note_from_json(text)) {
+    require(check(note->order).has_value());
+    const auto again = job_note_from_json(canonical_json(to_json(*note)));
+    require(again && *again == *note);
   }
   const auto json = parse_json(text);
   if (!json) return 0;

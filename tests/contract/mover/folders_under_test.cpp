@@ -4,6 +4,7 @@
 namespace hansa::contract {
 
 std::vector<Ends> ends_under_test() { return {Ends::folders}; }
+bool by_jobs_under_test() { return false; }
 connectors::mover::Tool tool_under_test() { return connectors::mover::Tool::HANSA_TOOL; }
 
 }  // namespace hansa::contract

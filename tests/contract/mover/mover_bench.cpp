@@ -86,6 +86,10 @@ MoverBench::MoverBench(Ends ends, const fs::path& beneath) : ends_(ends) {
                                                     : HANSA_SOURCE_DIR "/tests/contract/mover/copying_plugin.py",
               .roots = roots(),
               .person = Principal("broker:test")};
+  if (!by_jobs_under_test()) return;
+  auto site = test::options_in(folder_ / "site");
+  fs::create_directory(folder_ / "site");
+  site_ = std::make_unique<test::LocalSite>(site);
 }
 
 std::map<std::pair<SiteId, domain::RootName>, Root> MoverBench::roots() const {
@@ -121,11 +125,15 @@ std::vector<pid_t> processes_with(const std::string& argument) {
 
 }  // namespace
 
+std::vector<pid_t> MoverBench::processes() const {
+  auto found = processes_with(folder_ / "spool");
+  if (site_) std::ranges::copy(processes_with(folder_ / "site"), std::back_inserter(found));
+  return found;
+}
+
 MoverBench::~MoverBench() {
-  for (const auto pid : processes_with(folder_ / "spool")) ::kill(pid, SIGKILL);
-  for (int wait = 0; wait < 200 && !processes_with(folder_ / "spool").empty(); ++wait) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  for (const auto pid : processes()) ::kill(pid, SIGKILL);
+  for (int wait = 0; wait < 200 && !processes().empty(); ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   own_server_.reset();
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
@@ -141,16 +149,30 @@ void MoverBench::shut_gate() {
 
 void MoverBench::open_gate() { std::ofstream(folder_ / "gate") << ""; }
 
-ports::Mover& MoverBench::mover() {
-  movers_.push_back(std::make_unique<connectors::mover::CommandMover>(transport_, options_));
+ports::Mover& MoverBench::new_mover(connectors::mover::MoverOptions options) {
+  if (!site_) {
+    movers_.push_back(std::make_unique<connectors::mover::CommandMover>(transport_, std::move(options)));
+  } else {
+    auto notes = options.spool + "-notes";
+    movers_.push_back(
+        std::make_unique<connectors::mover::JobMover>(site_->connector(), site_->scheduler(), log_,
+                                                      connectors::mover::JobMoverOptions{.mover = std::move(options),
+                                                                                         .site = SiteId("here"),
+                                                                                         .queue = QueueName("local"),
+                                                                                         .account = {},
+                                                                                         .scheduler_account = {},
+                                                                                         .notes = std::move(notes),
+                                                                                         .look_interval = Milliseconds{1'000}}));
+  }
   return *movers_.back();
 }
+
+ports::Mover& MoverBench::mover() { return new_mover(options_); }
 
 ports::Mover& MoverBench::another_mover() {
   auto other = options_;
   other.spool += "-2";
-  movers_.push_back(std::make_unique<connectors::mover::CommandMover>(transport_, other));
-  return *movers_.back();
+  return new_mover(std::move(other));
 }
 
 domain::Content MoverBench::make(const std::string& path, const Files& files) {

@@ -4,10 +4,11 @@
 // linked with one description of a way for each kind.
 
 #include "broker/async/real_scheduler.hpp"
-#include "connectors/mover/command_mover.hpp"
+#include "connectors/mover/job_mover.hpp"
 #include "connectors/transport/direct_transport.hpp"
 #include "tests/contract/mover/ssh_server.hpp"
 #include "tests/contract/mover/webdav_server.hpp"
+#include "tests/integration/connectors_local/local_site.hpp"
 #include "tests/unit/async/manual_scheduler.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -30,6 +31,8 @@ enum class Ends { folders, to_ssh, from_ssh, from_webdav };
 /// Defined by each kind: the ways it is put under the suite.
 std::vector<Ends> ends_under_test();
 connectors::mover::Tool tool_under_test();
+/// Jobs of a local site do the work.
+bool by_jobs_under_test();
 
 /// Name beneath the dataset's folder, and contents.
 using Files = std::vector<std::pair<std::string, std::string>>;
@@ -83,7 +86,7 @@ class MoverBench {
 
   template <class T>
   Result<T> ask(async::Task<T> question) {
-    return async::run(io_, std::move(question));
+    return site_ ? site_->ask(std::move(question)) : async::run(io_, std::move(question));
   }
   domain::TransferStatus start(const domain::Transfer& transfer);
   domain::TransferStatus status(const domain::TransferId& id);
@@ -91,6 +94,9 @@ class MoverBench {
   domain::TransferStatus follow(const domain::TransferId& id,
                                 const std::function<bool(const domain::TransferStatus&)>& enough = nullptr);
   domain::TransferStatus move(const domain::Transfer& transfer) { return start(transfer), follow(transfer.id); }
+
+  /// The site whose jobs move.
+  test::LocalSite& site() { return *site_; }
 
   /// kill -9 of the supervisors that serve this bench's spool, and no other; returns once the transfer is interrupted. The test
   /// fails at once if it had ended before.
@@ -103,6 +109,9 @@ class MoverBench {
 
  private:
   [[nodiscard]] std::map<std::pair<SiteId, domain::RootName>, connectors::mover::Root> roots() const;
+  ports::Mover& new_mover(connectors::mover::MoverOptions options);
+  /// Of this bench, and of no other.
+  [[nodiscard]] std::vector<pid_t> processes() const;
 
   fs::path folder_;
   Ends ends_;
@@ -115,7 +124,9 @@ class MoverBench {
   UlidSource ids_{scheduler_, random_};
   connectors::transport::DirectTransport transport_{scheduler_};
   connectors::mover::MoverOptions options_;
-  std::vector<std::unique_ptr<connectors::mover::CommandMover>> movers_;
+  test::SilentLog log_;
+  std::unique_ptr<test::LocalSite> site_;
+  std::vector<std::unique_ptr<ports::Mover>> movers_;
 };
 
 }  // namespace hansa::contract

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <thread>
 
 namespace hansa::contract {
 namespace {
@@ -220,7 +221,8 @@ TEST_CASE("what another mover is at is left to it") {
     const auto told = bench.ask(other.status({second.id}, bench.soon()));
     REQUIRE(told);
     if (told->front().phase != TransferPhase::ended) {
-      REQUIRE(wait < 2000);
+      REQUIRE(wait < 6000);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
       continue;
     }
     CHECK(told->front().outcome->end == TransferEnd::moved_elsewhere);

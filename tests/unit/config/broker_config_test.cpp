@@ -178,6 +178,26 @@ TEST_CASE("run_as = \"switch\" needs a folder for each account") {
   CHECK_THAT(shared.error().faults[0].message, Catch::Contains("one folder for all accounts"));
 }
 
+TEST_CASE("a transfer job at a site with run_as = \"switch\" says as whom it runs, and rsync may have two servers") {
+  const std::string text =
+      "[broker]\nname = \"t\"\ncountry = \"FI\"\nswitch_socket = \"/run/s\"\n"
+      "[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"slurm\"\nrun_as = \"switch\"\naccounts = {}\n"
+      "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nhost = \"a\"\nuser = \"u\"\nkey_file = \"k\"\nknown_hosts = \"h\"\n"
+      "[[site]]\nid = \"b\"\ncountry = \"FI\"\nconnector = \"slurm\"\nrun_as = \"switch\"\naccounts = {}\n"
+      "[[site.root]]\nid = \"q\"\nfolder = \"/q\"\nstaging = true\nhost = \"b\"\nuser = \"u\"\nkey_file = \"k\"\nknown_hosts = "
+      "\"h\"\n"
+      "[[link]]\nfrom = \"a\"\nto = \"b\"\ntool = \"rsync\"\n";
+  const auto without = parse_broker_config(text + "job = { queue = \"transfer\" }\n", "f.toml");
+  REQUIRE_FALSE(without);
+  REQUIRE(without.error().faults.size() == 1);
+  CHECK(without.error().faults[0].where == "f.toml:36: link[#1].job.account");
+  const auto with = parse_broker_config(text + "job = { queue = \"transfer\", account = \"data\" }\n", "f.toml");
+  REQUIRE(with);
+  CHECK(with->links[0].job->site == SiteId("b"));
+  CHECK(with->links[0].job->account == LocalAccount("data"));
+  CHECK_FALSE(parse_broker_config(text, "f.toml"));  // without a job the broker's host would be a third one
+}
+
 TEST_CASE("a site's work_dir is made for an account") {
   SiteConfig site;
   CHECK(work_dir_of(site, LocalAccount("alice"), "/home/alice") == "/home/alice/.hansa");

@@ -29,6 +29,12 @@ std::string text_before(After after) {
   return {};
 }
 
+// Lines 9 to 23, with both sites.
+#define LINK_FROM_A_TO_B                                                           \
+  "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\n"                                   \
+  "[[site]]\nid = \"b\"\ncountry = \"FI\"\nconnector = \"local\"\naccounts = {}\n" \
+  "[[site.root]]\nid = \"q\"\nfolder = \"/q\"\nstaging = true\n[[link]]\nfrom = \"a\"\nto = \"b\"\n"
+
 struct Case {
   After after;
   const char* text;
@@ -218,6 +224,14 @@ const Case kCases[] = {
      "link[#1].to", "is where it comes from"},
     {After::site, "[[link]]\nto = \"a\"\n[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nstaging = true\n", 9, "link[#1].from",
      "is missing"},
+    {After::site, LINK_FROM_A_TO_B "[link.job]\nsite = \"a\"\n", 24, "link[#1].job.queue", "is missing; allowed: "},
+    {After::site, LINK_FROM_A_TO_B "job = { queue = \"t\", site = \"c\" }\n", 24, "link[#1].job.site",
+     "is neither end of the link"},
+    {After::site, LINK_FROM_A_TO_B "job = { queue = \"t\", account = \"data\" }\n", 24, "link[#1].job.account",
+     "counts only at a site with run_as = \"switch\""},
+    {After::site, LINK_FROM_A_TO_B "job = { queue = \"t\", time_limit_s = 59 }\n", 24, "link[#1].job.time_limit_s",
+     "is 59; allowed: an integer from 60"},
+    {After::site, LINK_FROM_A_TO_B "job = \"transfer\"\n", 24, "link[#1].job", "is \"transfer\"; allowed: a table"},
     {After::site, "[mover]\nrclone = \"rclone\"\n", 10, "mover.rclone", "an absolute path"},
     {After::site, "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\nremote = \"store\"\n", 12, "site[a].root[p].remote",
      "needs mover.rclone_config"},

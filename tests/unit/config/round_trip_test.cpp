@@ -177,6 +177,13 @@ BrokerConfig random_config() {
       link.to = to.id;
       link.tool = MoveTool::rclone;  // what others cannot do is in malformed_test.cpp
       link.program.reset();
+      const auto& runs = *rc::gen::arbitrary<bool>() ? from : to;
+      if (runs.connector != Connector::model && *rc::gen::arbitrary<bool>()) {
+        link.job = random_section<TransferJobConfig>();
+        link.job->site = runs.id;
+        link.job->account.reset();
+        if (runs.run_as == RunAs::by_switch) link.job->account = LocalAccount("hansa-data");
+      }
       config.links.push_back(std::move(link));
     }
   }
@@ -259,6 +266,7 @@ TEST_CASE("every record is whole and its example is allowed") {
   check_records<LocalConfig>();
   check_records<RootConfig>();
   check_records<LinkConfig>();
+  check_records<TransferJobConfig>();
   check_records<AcceleratorConfig>();
   check_records<MoverConfig>();
   check_records<CodeConfig>();

@@ -117,6 +117,61 @@ TEST_CASE("data that are missing come first, once for all who need them, and cou
   }
 }
 
+TEST_CASE("a mover whose work a site's jobs do goes by that site's desk, and no transfer job goes to a drained one", "[engine]") {
+  /// The engine owns it; what it stands for is the test's.
+  class Proxy final : public ports::Mover {
+   public:
+    explicit Proxy(ports::Mover& to) : to_(to) {}
+    async::Task<domain::TransferStatus> start(domain::Transfer transfer, async::Deadline deadline) override {
+      return to_.start(std::move(transfer), deadline);
+    }
+    async::Task<std::vector<domain::TransferStatus>> status(std::vector<domain::TransferId> ids,
+                                                            async::Deadline deadline) override {
+      return to_.status(std::move(ids), deadline);
+    }
+    async::Task<> cancel(domain::TransferId id, async::Deadline deadline) override { return to_.cancel(id, deadline); }
+    async::Task<> forget(std::vector<domain::TransferId> ids, async::Deadline deadline) override {
+      return to_.forget(std::move(ids), deadline);
+    }
+
+   private:
+    ports::Mover& to_;
+  };
+  Federation f;
+  auto& w = f.w;
+  ports::SiteConnector* site = nullptr;
+  auto& link = w.data.links.at({SiteId("alpha"), SiteId("beta")});
+  link.mover = nullptr;
+  link.job_site = SiteId("beta");
+  link.make = [&](ports::SiteConnector& connector) {
+    site = &connector;
+    return std::make_unique<Proxy>(f.mover);
+  };
+  w.restart();
+  w.engine().facts_changed();
+  w.advance(1min);
+  REQUIRE(site != nullptr);
+  const auto id = w.submit(f.wish());
+  REQUIRE(w.run_to_end({id}, 1h));
+  CHECK(f.mover.started.size() == 1);
+
+  const auto calls = [&] {
+    const auto sites = w.ask(w.engine().sites());
+    return std::ranges::find(*sites, SiteId("beta"), [](const auto& report) { return report.site.id; })->calls_made;
+  };
+  const auto deadline = async::Deadline::in(w.time, Seconds{60});
+  const auto before = calls();
+  REQUIRE(w.ask(site->find({}, deadline)));
+  REQUIRE(w.ask(site->status({}, deadline)));
+  REQUIRE(w.ask(site->read_file({}, "transfer.json", 0, 100, deadline)));
+  CHECK(calls() >= before + 3);
+  REQUIRE(w.ask(w.engine().drain_site(SiteId("beta"), "maintenance")));
+  const auto refused = w.ask(site->submit({}, deadline));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "SITE_DRAINED");
+  CHECK(ports::surely_not_sent(refused.error()));
+}
+
 TEST_CASE("a decision with data on their way says so, and repeats to the last byte", "[engine]") {
   Federation f;
   auto& w = f.w;
