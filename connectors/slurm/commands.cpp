@@ -2,10 +2,9 @@
 #include "connectors/slurm/commands.hpp"
 
 #include "broker/core/time_text.hpp"
-#include "connectors/slurm/submission.hpp"
+#include "connectors/batch/answers.hpp"
 
 #include <iterator>
-#include <set>
 
 namespace hansa::connectors::slurm {
 
@@ -15,24 +14,6 @@ using transport::CommandResult;
 
 namespace {
 
-constexpr std::size_t kMaxAnswer = std::size_t{100} << 20;
-// One argument may have 128 KiB (MAX_ARG_STRLEN). Longer selections go in several calls of sacct; squeue is asked for everything
-// then: it gets all jobs from the controller anyway and filters by itself.
-constexpr std::size_t kMaxSelection = std::size_t{120} << 10;
-
-/// In as few comma-separated lists as fit.
-std::vector<std::string> join_in_pieces(const std::vector<std::string>& items) {
-  std::vector<std::string> pieces;
-  for (const auto& item : items) {
-    if (pieces.empty() || pieces.back().size() + 1 + item.size() > kMaxSelection) {
-      pieces.push_back(item);
-    } else {
-      pieces.back().append(",").append(item);
-    }
-  }
-  return pieces;
-}
-
 /// sacct's -S and -E: ISO, in the zone it is asked in (TZ=UTC).
 std::string iso(UtcTime time) {
   auto text = format_utc(time);
@@ -40,39 +21,16 @@ std::string iso(UtcTime time) {
   return text;
 }
 
-/// Rows that none of which is understood are no answer.
-template <class Row>
-Result<void> check_understood(const std::string& program, const Listing<Row>& listing, const CommandResult& result) {
-  if (!listing.rows.empty() || listing.dropped.empty()) return {};
-  return fail(ErrorKind::internal, "SITE_GARBLED", program + "'s answer is not understood: " + listing.dropped.front().why,
-              result.err.substr(0, 512) + " / " + result.out.substr(0, 512));
-}
-
 }  // namespace
 
 std::unexpected<Error> no_answer(const std::string& program, const CommandResult& result) {
-  const auto detail = program + ": " + result.err.substr(0, 1024);
-  if (result.cancelled) return std::unexpected(Error{.kind = ErrorKind::cancelled, .code = "CANCELLED", .message = "cancelled"});
-  if (result.timed_out) {
-    return fail(ErrorKind::deadline_exceeded, "SITE_SILENT", "the site did not answer " + program + " in time", detail);
-  }
-  if (!result.exit_status) return fail(ErrorKind::unavailable, "SITE_SILENT", program + " was killed at the site", detail);
-  const auto words = words_of(result.err);
-  const auto said = words.empty() ? "exit code " + std::to_string(*result.exit_status) : words;
-  if (result.err.contains("Access/permission denied") || result.err.contains("not authorized")) {
-    return fail(ErrorKind::permission_denied, "SITE_DENIED", "the site does not allow " + program + ": " + said, detail);
-  }
-  return fail(ErrorKind::unavailable, "SITE_DOWN", program + " failed at the site: " + said, detail);
+  return batch::no_answer(program, result,
+                          result.err.contains("Access/permission denied") || result.err.contains("not authorized"));
 }
 
-transport::Command Commands::command(Viewer viewer, std::string_view program, std::vector<std::string> arguments) const {
-  transport::Command command{.program = bin_dir_ + '/' + std::string(program),
-                             .arguments = std::move(arguments),
-                             .environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}},
-                             .account = std::move(viewer.account),
-                             .person = std::move(viewer.person)};
-  if (!slurm_conf_.empty()) command.environment.emplace_back("SLURM_CONF", slurm_conf_);
-  return command;
+std::vector<std::pair<std::string, std::string>> Commands::environment_of(std::string slurm_conf) {
+  if (slurm_conf.empty()) return {};
+  return {{"SLURM_CONF", std::move(slurm_conf)}};
 }
 
 /// Times in seconds since 1970. Only for what tells times: as another account, the variable must be on the switch's list.
@@ -82,29 +40,21 @@ transport::Command Commands::question_command(Viewer viewer, std::string_view pr
   return asking;
 }
 
-Task<CommandResult> Commands::run(transport::Command command, Deadline deadline) {
-  command.output_limit = kMaxAnswer;
-  auto result = co_await transport_.run(std::move(command), deadline);
-  if (!result && result.error().kind == ErrorKind::unknown_outcome) {
-    result.error().kind = ErrorKind::unavailable;
-    result.error().retryable = true;
-  }
-  co_return result;
-}
-
 Task<Listing<QueueRow>> Commands::queue(QueueQuestion question, Deadline deadline) {
   const auto separator = make_separator(random_);
   // Array tasks one by one; in the order in which Slurm looks at them.
   std::vector<std::string> arguments{"--noheader", "--all", "--array", "--sort=-p,i", "--Format=" + queue_format(separator)};
   if (question.ended_too) arguments.emplace_back("--states=all");
-  if (const auto names = join_in_pieces(question.names); names.size() == 1) arguments.push_back("--name=" + names.front());
+  if (const auto names = batch::join_in_pieces(question.names, ','); names.size() == 1)
+    arguments.push_back("--name=" + names.front());
   const auto result = co_await run(question_command(std::move(question.viewer), "squeue", std::move(arguments)), deadline);
   if (!result) co_return std::unexpected(result.error());
   // An unknown field is only a complaint on stderr (rc 0), and every row lacks it.
-  if (!result->succeeded() || result->timed_out || result->cancelled) co_return no_answer("squeue", *result);
+  if (!result->succeeded() || !batch::came_to_an_end(*result)) co_return no_answer("squeue", *result);
   auto listing = parse_squeue(result->out, separator);
   listing.complete = listing.complete && !result->out_truncated;
-  if (auto understood = check_understood("squeue", listing, *result); !understood) co_return std::unexpected(understood.error());
+  if (auto understood = batch::check_understood("squeue", listing, *result); !understood)
+    co_return std::unexpected(understood.error());
   co_return listing;
 }
 
@@ -112,6 +62,8 @@ Task<Listing<HistoryRow>> Commands::history(HistoryQuestion question, Deadline d
   const auto separator = make_separator(random_);
   // Asked plainly, 22.05 leaves out what was cancelled before it became eligible; asked by all states with an end, it has
   // everything but the pending, which squeue has. Times are UTC (TZ); -X: no steps; -D: every run of a requeued job.
+  // A selection that is longer than an argument goes in several calls; squeue is asked for everything then: it gets all jobs from
+  // the controller anyway and filters by itself.
   const std::string states = "CA,CD,F,TO,NF,OOM,PR,DL,BF,RQ,RS,RV";
   const std::vector<std::string> arguments{"--allusers",
                                            "--allocations",
@@ -126,7 +78,7 @@ Task<Listing<HistoryRow>> Commands::history(HistoryQuestion question, Deadline d
                                            "--endtime=" + (question.to ? iso(*question.to) : "now")};
   std::vector<std::vector<std::string>> calls;
   const auto add = [&](std::string_view option, const std::vector<std::string>& items) {
-    for (const auto& piece : join_in_pieces(items)) {
+    for (const auto& piece : batch::join_in_pieces(items, ',')) {
       calls.push_back(arguments);
       calls.back().push_back(std::string(option) + piece);
     }
@@ -140,10 +92,11 @@ Task<Listing<HistoryRow>> Commands::history(HistoryQuestion question, Deadline d
     const auto result = co_await run(question_command(question.viewer, "sacct", std::move(call)), deadline);
     if (!result) co_return std::unexpected(result.error());
     // With slurmdbd down sacct complains and fails (dbddown.sacct); a complaint with rc 0 is not trusted either.
-    if (!result->succeeded() || result->timed_out || result->cancelled || result->err.contains("error:"))
+    if (!result->succeeded() || !batch::came_to_an_end(*result) || result->err.contains("error:"))
       co_return no_answer("sacct", *result);
     auto listing = parse_sacct(result->out, separator);
-    if (auto understood = check_understood("sacct", listing, *result); !understood) co_return std::unexpected(understood.error());
+    if (auto understood = batch::check_understood("sacct", listing, *result); !understood)
+      co_return std::unexpected(understood.error());
     all.complete = all.complete && listing.complete && !result->out_truncated;
     std::ranges::move(listing.rows, std::back_inserter(all.rows));
     std::ranges::move(listing.dropped, std::back_inserter(all.dropped));
@@ -158,8 +111,7 @@ Task<Inventory> Commands::inventory(Deadline deadline) {
   const auto result = co_await run(std::move(asking), deadline);
   if (!result) co_return std::unexpected(result.error());
   // scontrol says what failed with its exit code only; one of the answers being there does not make the others complete.
-  if (!result->succeeded() || result->timed_out || result->cancelled || result->out_truncated)
-    co_return no_answer("scontrol", *result);
+  if (!result->succeeded() || !batch::came_to_an_end(*result) || result->out_truncated) co_return no_answer("scontrol", *result);
   auto inventory = parse_inventory(result->out);
   if (!first) co_return inventory;
   if (inventory.configuration.cluster.empty()) {
@@ -184,12 +136,7 @@ Task<std::vector<Viewer>> Commands::viewers_of(std::vector<ports::SiteJob> jobs,
   const auto known = co_await configuration(deadline);
   if (!known) co_return std::unexpected(known.error());
   if (!known->hides_jobs && !history_hides_jobs_) co_return std::vector<Viewer>(1);
-  std::set<LocalAccount> seen;
-  std::vector<Viewer> viewers;
-  for (const auto& job : jobs) {
-    if (seen.insert(job.account).second) viewers.push_back({job.account, job.person});
-  }
-  co_return viewers;
+  co_return batch::viewers_among(jobs);
 }
 
 }  // namespace hansa::connectors::slurm

@@ -7,6 +7,7 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/ports/site_connector.hpp"
+#include "connectors/batch/programs.hpp"
 #include "connectors/slurm/history_listing.hpp"
 #include "connectors/slurm/inventory.hpp"
 #include "connectors/slurm/queue_listing.hpp"
@@ -20,11 +21,7 @@
 
 namespace hansa::connectors::slurm {
 
-/// Through whose eyes a question is asked; an empty account is the broker's own.
-struct Viewer {
-  LocalAccount account;
-  Principal person;
-};
+using batch::Viewer;
 
 struct QueueQuestion {
   Viewer viewer;
@@ -41,17 +38,11 @@ struct HistoryQuestion {
   bool only_ended = false;
 };
 
-class Commands {
+class Commands : public batch::Programs {
  public:
   /// `slurm_conf` may be "": the commands' own default. `transport` and `random` outlive it.
   Commands(std::string bin_dir, std::string slurm_conf, transport::Transport& transport, Random& random)
-      : bin_dir_(std::move(bin_dir)), slurm_conf_(std::move(slurm_conf)), transport_(transport), random_(random) {}
-
-  /// A command with the environment that Slurm's need, for this account; nothing runs yet.
-  [[nodiscard]] transport::Command command(Viewer viewer, std::string_view program, std::vector<std::string> arguments) const;
-
-  /// What may be repeated: an outcome that is not known is only a failure.
-  ports::Task<transport::CommandResult> run(transport::Command command, ports::Deadline deadline);
+      : Programs(std::move(bin_dir), environment_of(std::move(slurm_conf)), transport), random_(random) {}
 
   ports::Task<Listing<QueueRow>> queue(QueueQuestion question, ports::Deadline deadline);
   ports::Task<Listing<HistoryRow>> history(HistoryQuestion question, ports::Deadline deadline);
@@ -67,15 +58,14 @@ class Commands {
   [[nodiscard]] transport::Command question_command(Viewer viewer, std::string_view program,
                                                     std::vector<std::string> arguments) const;
 
-  std::string bin_dir_;
-  std::string slurm_conf_;
-  transport::Transport& transport_;
+  static std::vector<std::pair<std::string, std::string>> environment_of(std::string slurm_conf);
+
   Random& random_;
   std::optional<Configuration> configuration_;
   bool history_hides_jobs_ = false;  // slurmdbd's own PrivateData
 };
 
-/// A command that did not come to an answer, in the site's own words.
+/// As batch::no_answer, in Slurm's words for what is not allowed.
 std::unexpected<Error> no_answer(const std::string& program, const transport::CommandResult& result);
 
 }  // namespace hansa::connectors::slurm

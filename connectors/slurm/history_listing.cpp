@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <unordered_map>
 
 namespace hansa::connectors::slurm {
@@ -75,10 +74,6 @@ std::expected<HistoryRow, std::string> read_row(const Fields& fields) {
   return row;
 }
 
-std::int32_t to_int32(std::int64_t value) {
-  return static_cast<std::int32_t>(std::min<std::int64_t>(value, std::numeric_limits<std::int32_t>::max()));
-}
-
 }  // namespace
 
 std::string history_format() {
@@ -140,9 +135,9 @@ domain::UsageRecord to_usage(const HistoryRow& row, const SiteId& site) {
   record.site_state = row.state;
   if (row.exit) record.exit_code = row.exit->code;
   record.elapsed = row.elapsed;
-  record.nodes = to_int32(row.granted.nodes);
-  record.cores = to_int32(row.granted.cpus);
-  record.gpus = to_int32(row.granted.gpus);
+  record.nodes = batch::to_int32(row.granted.nodes);
+  record.cores = batch::to_int32(row.granted.cpus);
+  record.gpus = batch::to_int32(row.granted.gpus);
   record.core_seconds = row.core_seconds;
   record.gpu_seconds = GpuSeconds{seconds > 0 && row.granted.gpus > 0 ? seconds * record.gpus : 0};
   record.node_seconds = NodeSeconds{seconds > 0 && row.granted.nodes > 0 ? seconds * record.nodes : 0};

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/records.hpp"
 
-#include "broker/core/encoding.hpp"
-
-#include <array>
+#include <string>
 
 namespace hansa::connectors::slurm {
 
@@ -44,12 +42,6 @@ Listing<Fields> split_rows(std::string_view text, std::string_view separator, st
     at = resume + row_end.size();
   }
   return listing;
-}
-
-std::string make_separator(Random& random) {
-  std::array<std::byte, 8> bytes{};  // it stands in every field: 64 bits are enough for one call
-  random.fill(bytes);
-  return "z" + to_hex(bytes);
 }
 
 }  // namespace hansa::connectors::slurm

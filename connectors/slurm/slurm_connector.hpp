@@ -21,8 +21,8 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/ports/site_connector.hpp"
+#include "connectors/batch/batch_connector.hpp"
 #include "connectors/slurm/commands.hpp"
-#include "connectors/slurm/work_dirs.hpp"
 #include "connectors/transport/transport.hpp"
 
 #include <memory>
@@ -41,7 +41,7 @@ struct Options {
   Seconds usage_history{31 * 86400};  // how far back usage() begins
 };
 
-class SlurmConnector final : public ports::SiteConnector {
+class SlurmConnector final : public batch::BatchConnector {
  public:
   /// `transport`, `scheduler` and `random` outlive it. invalid_argument: options that cannot work, said by name.
   static Result<std::unique_ptr<SlurmConnector>> make(Options options, transport::Transport& transport,
@@ -51,35 +51,22 @@ class SlurmConnector final : public ports::SiteConnector {
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;
   ports::Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, ports::Deadline deadline) override;
   ports::Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, ports::Deadline deadline) override;
-
-  /// only_while_pending, and it runs: unknown, and the job is left as it was.
-  ports::Task<domain::CancelOutcome> cancel(ports::SiteJob job, ports::CancelWhen when, ports::Deadline deadline) override;
-
-  ports::Task<ports::SealOutcome> seal(ports::Fence fence, ports::Deadline deadline) override;
   ports::Task<ports::UsagePage> usage(ports::UsageCursor from, ports::Deadline deadline) override;
-  ports::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
-                                              ports::Deadline deadline) override;
-  ports::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths,
-                                                     ports::Deadline deadline) override;
-  ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
-                                          ports::Deadline deadline) override;
 
  private:
   SlurmConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,
                  Random& random);
 
   ports::Task<std::vector<HistoryRow>> history_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
-  ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline);
-  ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline);
   ports::Task<> change_job(ports::SiteJob job, std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
-  [[nodiscard]] bool is_ours(const ports::SiteJob& job, std::string_view name, const std::string& user) const;
+
+  [[nodiscard]] bool is_job_id(std::string_view id) const override;
+  ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline) override;
+  ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline) override;
+  ports::Task<> end_job(ports::SiteJob job, ports::Deadline deadline) override;
 
   Options options_;
-  std::string own_account_;
-  transport::Transport& transport_;
-  async::Scheduler& scheduler_;
   Commands commands_;
-  WorkDirs work_dirs_;
 };
 
 }  // namespace hansa::connectors::slurm

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/snapshot.hpp"
 
+#include "connectors/batch/hidden_work.hpp"
 #include "connectors/slurm/host_list.hpp"
 #include "connectors/slurm/job_state.hpp"
 
@@ -13,15 +14,13 @@ namespace hansa::connectors::slurm {
 
 namespace {
 
-constexpr Seconds kYear{31'536'000};  // stands for "no limit" where a length is needed
+using batch::to_int32;
 
-std::int32_t to_int32(std::int64_t value) {
-  return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, 0, std::numeric_limits<std::int32_t>::max()));
-}
+constexpr Seconds kYear{31'536'000};  // stands for "no limit" where a length is needed
 
 class Builder {
  public:
-  Builder(const Inventory& inventory, UtcTime now) : inventory_(inventory), now_(now) {}
+  Builder(const Inventory& inventory, UtcTime now) : inventory_(inventory), now_(now) { snapshot_.taken_at = now; }
 
   domain::SiteSnapshot build(const Configuration& configuration, const Listing<QueueRow>& jobs) {
     add_nodes();
@@ -30,8 +29,7 @@ class Builder {
       snapshot_.reservations.push_back({reservation.name, reservation.start, reservation.end, indices(reservation.nodes)});
     }
     for (const auto& row : jobs.rows) add_job(row);
-    snapshot_.sees_everyone = !configuration.hides_jobs || accounts_for_allocated();
-    if (!snapshot_.sees_everyone) add_hidden();
+    if (configuration.hides_jobs) batch::show_hidden_work(snapshot_, allocated_);
     return std::move(snapshot_);
   }
 
@@ -52,6 +50,7 @@ class Builder {
                                  .gpus = to_int32(node.gpus.count),
                                  .gpu_model = node.gpus.model,
                                  .usable = usable});
+      allocated_.push_back({.cores = node.allocated.cpus, .memory = node.allocated.memory, .gpus = node.allocated.gpus});
     }
   }
 
@@ -130,46 +129,6 @@ class Builder {
     snapshot_.waiting.push_back(std::move(work));
   }
 
-  /// The jobs that we see hold nine tenths at least of what is allocated: PrivateData hides nothing from an operator's account.
-  /// Not all of it, because nodes and jobs are listed a moment apart.
-  [[nodiscard]] bool accounts_for_allocated() const {
-    std::int64_t allocated = 0;
-    for (const auto& node : inventory_.nodes) allocated += std::min(node.allocated.cpus, node.cpus);
-    std::int64_t seen = 0;
-    for (const auto& work : snapshot_.running) {
-      for (const auto& share : work.shares) seen += share.cores;
-    }
-    return seen >= allocated - allocated / 10;
-  }
-
-  /// What is allocated and no job that we see has.
-  void add_hidden() {
-    std::vector<Tres> seen(snapshot_.nodes.size());
-    for (const auto& work : snapshot_.running) {
-      for (const auto& share : work.shares) {
-        auto& node = seen[share.node];
-        node.cpus += share.cores;
-        node.memory.value += share.memory.value;
-        node.gpus += share.gpus;
-      }
-    }
-    domain::RunningWork hidden{.id = {}, .queue = {}, .shares = {}, .expected_end = now_ + domain::kHiddenLasts};
-    for (const auto& node : inventory_.nodes) {
-      const auto at = index_.at(node.name);
-      const auto& whole = snapshot_.nodes[at];
-      const auto rest = [](std::int64_t allocated, std::int64_t ours, std::int64_t all) {
-        return std::clamp<std::int64_t>(allocated - ours, 0, std::max<std::int64_t>(all - ours, 0));
-      };
-      const domain::NodeShare share{
-          .node = at,
-          .cores = to_int32(rest(node.allocated.cpus, seen[at].cpus, whole.cores)),
-          .memory = Mebibytes{rest(node.allocated.memory.value, seen[at].memory.value, whole.memory.value)},
-          .gpus = to_int32(rest(node.allocated.gpus, seen[at].gpus, whole.gpus))};
-      if (share.cores > 0 || share.memory.value > 0 || share.gpus > 0) hidden.shares.push_back(share);
-    }
-    if (!hidden.shares.empty()) snapshot_.running.push_back(std::move(hidden));
-  }
-
   [[nodiscard]] std::int64_t largest_node(const QueueName& name) const {
     const auto queue = std::ranges::find(snapshot_.queues, name, &domain::Queue::name);
     std::int64_t cores = 0;
@@ -193,6 +152,7 @@ class Builder {
   const Inventory& inventory_;
   UtcTime now_;
   std::unordered_map<std::string, std::uint32_t> index_;
+  std::vector<batch::Allocated> allocated_;  // node by node
   domain::SiteSnapshot snapshot_;
 };
 
@@ -201,7 +161,6 @@ class Builder {
 domain::SiteSnapshot build_snapshot(const Inventory& inventory, const Configuration& configuration, const Listing<QueueRow>& jobs,
                                     UtcTime taken_at) {
   auto snapshot = Builder(inventory, taken_at).build(configuration, jobs);
-  snapshot.taken_at = taken_at;
   snapshot.cluster = configuration.cluster;
   snapshot.scheduler = "slurm " + configuration.version;
   return snapshot;

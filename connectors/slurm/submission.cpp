@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/submission.hpp"
 
-#include "broker/core/encoding.hpp"
+#include "connectors/batch/answers.hpp"
 #include "connectors/slurm/values.hpp"
 #include "connectors/transport/wrapper.hpp"
 
@@ -10,34 +10,18 @@
 
 namespace hansa::connectors::slurm {
 
-namespace {
-
-/// Partitions, accounts and GPU models: a ',' or ':' would make two values of one.
-bool is_one_value(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("._-+@").contains(c);
-  });
-}
-
-std::string_view trim(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-}  // namespace
-
 Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir) {
   const auto& resources = request.spec.resources;
   const auto refuse = [](std::string_view what, std::string_view value) {
     return fail(ErrorKind::invalid_argument, "NOT_FOR_SLURM",
                 std::string(what) + " \"" + std::string(value) + "\" cannot be handed to sbatch");
   };
-  if (!is_one_value(request.queue.str())) return refuse("the queue", request.queue.str());
-  if (!request.scheduler_account.empty() && !is_one_value(request.scheduler_account)) {
+  if (!batch::is_one_value(request.queue.str())) return refuse("the queue", request.queue.str());
+  if (!request.scheduler_account.empty() && !batch::is_one_value(request.scheduler_account)) {
     return refuse("the scheduler's account", request.scheduler_account);
   }
-  if (!resources.gpu_model.empty() && !is_one_value(resources.gpu_model)) return refuse("the GPU model", resources.gpu_model);
+  if (!resources.gpu_model.empty() && !batch::is_one_value(resources.gpu_model))
+    return refuse("the GPU model", resources.gpu_model);
 
   const auto minutes = std::max<std::int64_t>(1, (request.spec.time_limit.count() + 59) / 60);
   const auto file = [&](bool standard_error) {
@@ -74,29 +58,6 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
   return arguments;
 }
 
-std::string words_of(std::string_view standard_error) {
-  constexpr std::size_t kMaxWords = 300;
-  std::string words;
-  while (!standard_error.empty() && words.size() < kMaxWords) {
-    const auto end = standard_error.find('\n');
-    auto line = trim(standard_error.substr(0, end));
-    standard_error.remove_prefix(end == std::string_view::npos ? standard_error.size() : end + 1);
-    for (const std::string_view prefix : {"sbatch: ", "squeue: ", "sacct: ", "scancel: ", "scontrol: ", "error: "}) {
-      if (line.starts_with(prefix)) line.remove_prefix(prefix.size());
-    }
-    if (line.empty()) continue;
-    if (!words.empty()) words += "; ";
-    words += line;
-  }
-  words.resize(std::min(words.size(), kMaxWords));
-  std::ranges::replace_if(words, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  while (!is_utf8(words)) {  // cut inside a character, or not UTF-8 at all
-    const auto odd = std::ranges::find_if(words, [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
-    *odd = '?';
-  }
-  return words;
-}
-
 bool is_communication_failure(std::string_view standard_error) {
   // slurm_strerror() of 22.05 and 26.05; tests/data/slurm/*/down.*.err, mixed.*.err.
   constexpr std::array<std::string_view, 12> kPhrases{"Unable to contact slurm controller",
@@ -115,24 +76,12 @@ bool is_communication_failure(std::string_view standard_error) {
 }
 
 Result<ports::SubmitReceipt> read_sbatch_answer(const async::ChildResult& result) {
-  const auto unknown = [&](std::string_view code, std::string message) {
-    return fail(ErrorKind::unknown_outcome, code, std::move(message),
-                "stdout: " + result.out.substr(0, 512) + " stderr: " + result.err.substr(0, 1024));
-  };
-  const auto words = words_of(result.err);
-  if (!result.exit_status || result.timed_out || result.cancelled) {
-    return unknown("SITE_SILENT", "sbatch was stopped before it answered" + (words.empty() ? "" : ": " + words));
-  }
-  if (*result.exit_status != 0) {
-    if (is_communication_failure(result.err)) return unknown("SITE_SILENT", "the site's scheduler does not answer: " + words);
-    if (words.empty())
-      return unknown("SITE_GARBLED", "sbatch ended with exit code " + std::to_string(*result.exit_status) + " and no word");
-    return unknown("SITE_REFUSED", "the site refused the job: " + words);
-  }
-  const auto answer = trim(result.out);
+  if (auto failure = batch::submission_failure("sbatch", result, is_communication_failure(result.err)))
+    return std::unexpected(std::move(*failure));
+  const auto answer = batch::trim(result.out);
   const auto id = answer.substr(0, answer.find(';'));
   if (!parse_count(id) || id == "0" || answer.contains('\n') || result.out_truncated) {
-    return unknown("SITE_GARBLED", "sbatch succeeded without a job id");
+    return batch::no_receipt("SITE_GARBLED", "sbatch succeeded without a job id", result);
   }
   return ports::SubmitReceipt{SiteJobId(id)};
 }

@@ -19,10 +19,6 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
 /// if sbatch says that the site refused, SITE_SILENT if it was cut or could not reach the controller, SITE_GARBLED for the rest.
 Result<ports::SubmitReceipt> read_sbatch_answer(const async::ChildResult& result);
 
-/// A program's complaints for people: its "name: error: " taken off, one line, printable, at most 300 bytes; "" if it said
-/// nothing.
-std::string words_of(std::string_view standard_error);
-
 /// Slurm's ways to say that it could not talk to its daemons, rather than that they said no.
 bool is_communication_failure(std::string_view standard_error);
 

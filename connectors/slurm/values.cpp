@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <chrono>
 #include <limits>
 #include <ranges>
 #include <vector>
@@ -47,29 +45,18 @@ std::optional<UtcTime> parse_iso(std::string_view text) {
   }
   const auto number = [&](std::size_t at, std::size_t length) { return parse_count(text.substr(at, length)); };
   const auto y = number(0, 4), mo = number(5, 2), d = number(8, 2), h = number(11, 2), mi = number(14, 2), s = number(17, 2);
-  if (!y || !mo || !d || !h || !mi || !s || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(*y)}, std::chrono::month{static_cast<unsigned>(*mo)},
-                                         std::chrono::day{static_cast<unsigned>(*d)}};
-  if (!date.ok()) return std::nullopt;
-  return UtcTime{std::chrono::sys_days{date}} + std::chrono::hours{*h} + std::chrono::minutes{*mi} + Seconds{*s};
+  if (!y || !mo || !d || !h || !mi || !s) return std::nullopt;
+  return batch::utc_time(*y, *mo, *d, *h, *mi, *s);
 }
 
 }  // namespace
 
-std::optional<std::int64_t> parse_count(std::string_view text) {
-  if (text.empty() || text.size() > 18 || !std::ranges::all_of(text, is_digit)) return std::nullopt;
-  std::int64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 Field<UtcTime> parse_time(std::string_view text) {
-  constexpr std::int64_t kYear10000 = 253'402'300'800;  // keeps milliseconds far from overflow
   if (is_nothing(text)) return std::optional<UtcTime>{};
-  if (const auto seconds = parse_count(text)) {
-    if (*seconds >= kYear10000) return std::unexpected(Malformed{});
-    if (*seconds == 0) return std::optional<UtcTime>{};
-    return std::optional{from_unix_seconds(*seconds)};
+  if (parse_count(text)) {
+    const auto time = batch::parse_unix_time(text);
+    if (!time) return std::unexpected(Malformed{});
+    return *time == UtcTime{} ? std::nullopt : time;
   }
   if (const auto time = parse_iso(text)) return time;
   return std::unexpected(Malformed{});

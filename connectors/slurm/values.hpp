@@ -7,9 +7,9 @@
 
 #include "broker/core/clock.hpp"
 #include "broker/core/strong.hpp"
+#include "connectors/batch/values.hpp"
 
 #include <cstdint>
-#include <expected>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,14 +17,9 @@
 
 namespace hansa::connectors::slurm {
 
-struct Malformed {};
-
-/// A value, Slurm's word for "there is none" (nullopt), or neither.
-template <class T>
-using Field = std::expected<std::optional<T>, Malformed>;
-
-/// Digits only, at most 18.
-std::optional<std::int64_t> parse_count(std::string_view text);
+using batch::Field;
+using batch::Malformed;
+using batch::parse_count;
 
 /// "1795341614" or "2026-11-22T10:00:14"; none: "N/A", "Unknown", "None", "NONE", "(null)", "".
 Field<UtcTime> parse_time(std::string_view text);

@@ -4,7 +4,7 @@
 #include "broker/core/encoding.hpp"
 #include "connectors/slurm/host_list.hpp"
 #include "connectors/slurm/submission.hpp"
-#include "connectors/slurm/usage_window.hpp"
+#include "connectors/batch/usage_window.hpp"
 #include "connectors/slurm/values.hpp"
 #include "connectors/transport/file_access.hpp"
 #include "connectors/transport/switch_protocol.hpp"
@@ -81,10 +81,10 @@ void check_files(const transport::CommandResult& result) {
 
 void check_cursor(std::string_view text) {
   const auto now = from_unix_seconds(1'800'000'000);
-  const auto window = slurm::next_window(text, now, Seconds{86'400});
+  const auto window = batch::next_window(text, now, Seconds{86'400});
   if (!window) return require(window.error().kind == ErrorKind::invalid_argument);
   require(window->from <= window->to && window->to <= now);
-  require(slurm::next_window(window->next_cursor, now, Seconds{86'400}).has_value());
+  require(batch::next_window(window->next_cursor, now, Seconds{86'400}).has_value());
 }
 
 void check_values(std::string_view text) {

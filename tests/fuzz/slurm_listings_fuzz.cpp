@@ -2,10 +2,10 @@
 // Any bytes are an answer of squeue or sacct. What is made of them can be told on: integers in range, no row from nothing.
 
 #include "broker/core/encoding.hpp"
+#include "connectors/batch/answers.hpp"
 #include "connectors/slurm/history_listing.hpp"
 #include "connectors/slurm/host_list.hpp"
 #include "connectors/slurm/queue_listing.hpp"
-#include "connectors/slurm/submission.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace hansa;
@@ -35,6 +35,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     require((to_status(row).phase == ports::Phase::ended) == to_status(row).outcome.has_value());
   }
   require(queue.rows.size() <= size && history.rows.size() <= size);
-  require(is_utf8(words_of(text)));
+  require(is_utf8(connectors::batch::words_of(text)));
   return 0;
 }

@@ -35,13 +35,16 @@ MAY_USE = {
     "broker/cli": ["broker/wire", "broker/http", "config", "policies/rules", "broker/ledger", "simulation"],
     "simulation": ["broker/engine", "connectors/model"],
     "connectors/transport": ["broker/async"],
+    "connectors/batch": ["broker/ports", "connectors/transport"],
     "connectors/mover": ["broker/ports", "connectors/transport"],
     "connectors/switch": ["broker/core"],
     "connectors/agent": ["connectors/local", "connectors/slurm", "connectors/slurmrest", "connectors/pbs", "broker/http"],
     "config": ["broker/core"],
 } | {
     f"connectors/{kind}": ["broker/ports", "connectors/transport", "broker/http", "config"]
-    for kind in ("local", "slurm", "slurmrest", "pbs", "remote", "model")
+    for kind in ("local", "slurmrest", "remote", "model")
+} | {
+    f"connectors/{kind}": ["connectors/batch"] for kind in ("slurm", "pbs")
 }
 
 PRODUCT = ("broker", "policies", "connectors", "config", "simulation")

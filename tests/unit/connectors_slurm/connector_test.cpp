@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connector against a site that is played: every command is seen, every answer chosen.
-#include "broker/async/real_scheduler.hpp"
 #include "broker/core/digest.hpp"
 #include "connectors/slurm/slurm_connector.hpp"
 #include "connectors/transport/wrapper.hpp"
+#include "tests/unit/connectors_batch/played.hpp"
 #include "tests/unit/connectors_slurm/captures.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <algorithm>
 #include <deque>
@@ -24,32 +21,9 @@ using transport::CommandResult;
 
 namespace {
 
-CommandResult answer(std::string out, int status = 0, std::string err = "") {
-  CommandResult result;
-  result.out = std::move(out);
-  result.err = std::move(err);
-  result.exit_status = status;
-  return result;
-}
-
-/// Time that stands still until somebody sleeps.
-class SteppingScheduler final : public async::Scheduler {
- public:
-  [[nodiscard]] UtcTime now_utc() const override { return from_unix_seconds(1'800'000'000) + now_.since_origin; }
-  [[nodiscard]] MonotonicTime now_monotonic() const override { return now_; }
-  boost::asio::awaitable<void> sleep_until(MonotonicTime t) override {
-    now_ = std::max(now_, t);
-    co_return;
-  }
-
- private:
-  MonotonicTime now_{};
-};
-
-class ZeroRandom final : public Random {
- public:
-  void fill(std::span<std::byte> out) override { std::ranges::fill(out, std::byte{0}); }
-};
+using batch::test::answer;
+using batch::test::SteppingScheduler;
+using batch::test::ZeroRandom;
 
 std::string separator() {
   ZeroRandom zero;
@@ -113,19 +87,7 @@ struct Bench {
 
   template <class T>
   Result<T> ask(async::Task<T> task) {
-    std::optional<Result<T>> result;
-    boost::asio::io_context context;
-    boost::asio::co_spawn(
-        context,
-        [](async::Task<T> work, std::optional<Result<T>>& kept) -> boost::asio::awaitable<void> {
-          kept.emplace(co_await std::move(work));
-        }(std::move(task), result),
-        [](std::exception_ptr error) {
-          if (error) std::rethrow_exception(error);
-        });
-    context.run();
-    REQUIRE(result.has_value());
-    return std::move(*result);
+    return batch::test::ask(std::move(task));
   }
   [[nodiscard]] async::Deadline soon() const { return async::Deadline::in(scheduler, Seconds{60}); }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/submission.hpp"
 
-#include "broker/core/encoding.hpp"
-#include "connectors/slurm/usage_window.hpp"
 #include "tests/unit/connectors_slurm/captures.hpp"
 
 #include <algorithm>
@@ -106,53 +104,6 @@ TEST_CASE("sbatch: only a job id is a receipt") {
   cut = ended(0, "12\n", "");
   cut.timed_out = true;
   CHECK(code_of(cut) == "SITE_SILENT");
-}
-
-TEST_CASE("words for people are one short line of UTF-8") {
-  CHECK(words_of("sbatch: error: a\n\nsbatch: error: b\n") == "a; b");
-  CHECK(words_of("") == "");
-  CHECK(words_of("x\x01y\x1b[31mz") == "x y [31mz");
-  CHECK(words_of(std::string(1000, 'a')).size() == 300);
-  CHECK(is_utf8(words_of("\xff\xfe")));
-  CHECK(is_utf8(words_of(std::string(299, 'a') + "\xc3\xa4")));
-}
-
-TEST_CASE("usage windows: a day at a time up to now, then small ones, once an hour a deep one") {
-  const auto now = from_unix_seconds(1'800'000'000);
-  auto window = next_window("", now, Seconds{3 * 86400}).value();
-  CHECK(window.from == now - Seconds{3 * 86400});
-  CHECK_FALSE(window.reaches_now);
-  int pages = 1;
-  auto covered = window.to;
-  while (!window.reaches_now) {
-    window = next_window(window.next_cursor, now, Seconds{3 * 86400}).value();
-    CHECK(window.from <= covered);  // no gap
-    covered = window.to;
-    REQUIRE(++pages < 10);
-  }
-  CHECK(covered == now);
-  CHECK(pages == 2);
-
-  const auto minute_later = next_window(window.next_cursor, now + Seconds{60}, Seconds{86400}).value();
-  CHECK(minute_later.from == now - Seconds{600});
-  CHECK(minute_later.reaches_now);
-  const auto hour_later = next_window(minute_later.next_cursor, now + Seconds{3700}, Seconds{86400}).value();
-  CHECK(hour_later.from == now + Seconds{60 - 600 - 86400});
-  CHECK(hour_later.reaches_now);
-  const auto after_deep = next_window(hour_later.next_cursor, now + Seconds{3760}, Seconds{86400}).value();
-  CHECK(after_deep.from == now + Seconds{3700 - 600});
-
-  auto halved = minute_later;
-  halved.halve();
-  CHECK_FALSE(halved.reaches_now);
-  CHECK(next_window(halved.next_cursor, now + Seconds{60}, Seconds{86400})->from == halved.to);
-
-  for (const auto bad : {"x", ";", "1;", ";1", "-1;5", "1;2;x"}) {
-    INFO(bad);
-    CHECK_FALSE(next_window(bad, now, Seconds{86400}).has_value());
-  }
-  // A clock that stepped back: nothing from the future is believed.
-  CHECK(next_window("1900000000;1900000000", now, Seconds{86400})->from < now);
 }
 
 }  // namespace hansa::connectors::slurm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "connectors/slurm/work_dirs.hpp"
+#include "connectors/batch/work_dirs.hpp"
 
 #include "broker/domain/code_archive.hpp"
 #include "connectors/transport/wrapper.hpp"
@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace hansa::connectors::slurm {
+namespace hansa::connectors::batch {
 
 using ports::Deadline;
 using ports::SiteJob;
@@ -241,4 +241,4 @@ Task<ports::FileChunk> WorkDirs::read_file(SiteJob job, std::string path, std::u
   co_return chunk;
 }
 
-}  // namespace hansa::connectors::slurm
+}  // namespace hansa::connectors::batch

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "connectors/slurm/usage_window.hpp"
+#include "connectors/batch/usage_window.hpp"
 
-#include "connectors/slurm/values.hpp"
+#include "connectors/batch/values.hpp"
 
 #include <algorithm>
 
-namespace hansa::connectors::slurm {
+namespace hansa::connectors::batch {
 
 namespace {
 
@@ -32,16 +32,16 @@ Result<UsageWindow> next_window(std::string_view cursor, UtcTime now, Seconds hi
   UtcTime last_deep = now;
   if (!cursor.empty()) {
     const auto semicolon = cursor.find(';');
-    const auto stored = parse_time(cursor.substr(0, semicolon));
-    const auto deep = semicolon == std::string_view::npos ? Field<UtcTime>(std::unexpected(Malformed{}))
-                                                          : parse_time(cursor.substr(semicolon + 1));
-    if (!stored || !*stored || !deep || !*deep) {
-      return fail(ErrorKind::invalid_argument, "USAGE_CURSOR", "\"" + std::string(cursor) + "\" is no cursor of a Slurm site");
+    const auto stored = parse_unix_time(cursor.substr(0, semicolon));
+    const auto deep =
+        semicolon == std::string_view::npos ? std::optional<UtcTime>() : parse_unix_time(cursor.substr(semicolon + 1));
+    if (!stored || !deep) {
+      return fail(ErrorKind::invalid_argument, "USAGE_CURSOR", "\"" + std::string(cursor) + "\" is no cursor of this site");
     }
-    begin = std::min(**stored, now);
-    last_deep = **deep;
+    begin = std::min(*stored, now);
+    last_deep = *deep;
     // A time in the future: our clock stepped back since.
-    if (now - last_deep >= kDeepEvery || last_deep > now || **stored > now) {
+    if (now - last_deep >= kDeepEvery || last_deep > now || *stored > now) {
       begin -= kDeepOverlap;
       last_deep = now;
     }
@@ -56,4 +56,4 @@ Result<UsageWindow> next_window(std::string_view cursor, UtcTime now, Seconds hi
   return window;
 }
 
-}  // namespace hansa::connectors::slurm
+}  // namespace hansa::connectors::batch

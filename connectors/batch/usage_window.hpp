@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Which part of the site's accounting is asked for next. sacct cannot select by the beginning of a name, so every finished job of
-// the site in a window of time is listed and ours are kept: windows are at most a day and a half long, and follow each other up
-// to now.
+// Which part of the site's accounting is asked for next. Neither sacct nor qselect can select by the beginning of a name, so
+// every finished job of the site in a window of time is listed and ours are kept: windows are at most a day and a half long, and
+// follow each other up to now.
 //
 // A run may reach the accounting late (slurmdbd was down: the controller keeps its messages). So each window begins a little
 // before the last one's end, and once an hour it begins a day before.
@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace hansa::connectors::slurm {
+namespace hansa::connectors::batch {
 
 struct UsageWindow {
   UtcTime from{};
@@ -30,4 +30,4 @@ struct UsageWindow {
 /// `cursor` is "" or a next_cursor; invalid_argument for anything else.
 Result<UsageWindow> next_window(std::string_view cursor, UtcTime now, Seconds history);
 
-}  // namespace hansa::connectors::slurm
+}  // namespace hansa::connectors::batch

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace hansa::connectors::slurm {
+namespace hansa::connectors::batch {
 
 class WorkDirs {
  public:
@@ -77,4 +77,4 @@ class WorkDirs {
   std::set<LocalAccount> prepared_;
 };
 
-}  // namespace hansa::connectors::slurm
+}  // namespace hansa::connectors::batch

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/batch/batch_connector.hpp"
+
+#include "broker/domain/code_archive.hpp"
+#include "connectors/transport/own_account.hpp"
+
+#include <algorithm>
+
+namespace hansa::connectors::batch {
+
+using domain::CancelOutcome;
+using ports::CancelWhen;
+using ports::Deadline;
+using ports::Phase;
+using ports::SiteJob;
+using ports::Task;
+
+namespace {
+
+constexpr Milliseconds kFirstPause{250};  // between two looks at a job that is being cancelled
+constexpr Milliseconds kLongestPause{4000};
+
+}  // namespace
+
+Result<std::string> check_options(const SiteId& site, const std::string& kind, const std::string& bin_dir, std::string& work_dir,
+                                  std::vector<Fault> faults) {
+  if (!bin_dir.starts_with('/')) faults.push_back({kind + ".bin_dir", "must be an absolute path"});
+  if (work_dir.starts_with("~/")) {
+    work_dir.erase(0, 2);
+  } else if (!work_dir.starts_with('/')) {
+    faults.push_back({"work_dir", "must begin with \"~/\" or \"/\""});
+  }
+  while (work_dir.size() > 1 && work_dir.ends_with('/')) work_dir.pop_back();
+  auto example = work_dir;
+  if (const auto at = example.find("{account}"); at != std::string::npos) example.replace(at, 9, "a");
+  if (!transport::is_safe_work_dir(example)) {
+    faults.push_back({"work_dir", "may hold letters, digits and ._/@+,- only, and no \"..\""});
+  }
+  auto own = transport::own_account();
+  if (!own) faults.push_back({"run_as", "the account that this broker runs as has no name on this machine"});
+  if (faults.empty()) return std::move(own->name);
+  return std::unexpected(Error{.kind = ErrorKind::invalid_argument,
+                               .code = "SITE_OPTIONS",
+                               .message = "site \"" + site.str() + "\": " + faults.front().where + ' ' + faults.front().message,
+                               .faults = std::move(faults)});
+}
+
+BatchConnector::BatchConnector(SiteId site, std::string work_dir, std::string own_account, transport::Transport& transport,
+                               async::Scheduler& scheduler)
+    : own_account_(std::move(own_account)),
+      transport_(transport),
+      scheduler_(scheduler),
+      work_dirs_(site, std::move(work_dir), own_account_, transport, scheduler),
+      site_(std::move(site)) {}
+
+bool BatchConnector::is_ours(const SiteJob& job, std::string_view name, std::string_view user) const {
+  return name == job.tag.str() && user == (job.account.empty() ? own_account_ : job.account.str());
+}
+
+LocalAccount BatchConnector::account_of(const std::vector<SiteJob>& wanted, std::string_view name,
+                                        const std::string& user) const {
+  const bool own = user == own_account_ &&
+                   std::ranges::any_of(wanted, [&](const SiteJob& job) { return job.account.empty() && job.tag.str() == name; });
+  return own ? LocalAccount() : LocalAccount(user);
+}
+
+// ---- submission
+
+Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport::WrapperSpec site, Deadline deadline) {
+  site.tag = request->tag;
+  site.work_dir = work_dirs_.path_of(request->account);
+  site.may_requeue = request->spec.requeue;
+  site.exported = {{"HANSA_JOB_ID", request->job.str()},
+                   {"HANSA_ATTEMPT", std::to_string(request->attempt)},
+                   {"HANSA_SITE", site_.str()},
+                   {"HANSA_PROJECT", request->spec.project.str()}};
+  site.code = request->code.id.empty() ? "" : std::string(domain::digest_of(request->code.id));
+  site.script = std::move(request->payload.script);
+  site.arguments = std::move(request->payload.arguments);
+  site.environment = std::move(request->payload.environment);
+  auto script = transport::make_wrapper(site);
+  if (!script) co_return std::unexpected(script.error());
+
+  if (auto prepared = co_await work_dirs_.prepare(request->account, request->person, request->tag.str(), deadline); !prepared) {
+    auto error = prepared.error();  // nothing of the job has left yet
+    if (error.kind == ErrorKind::unknown_outcome) error.kind = ErrorKind::unavailable;
+    co_return std::unexpected(std::move(error));
+  }
+  if (!request->code.id.empty()) {  // half of the time is the submission's
+    const auto until = deadline.shortened_to(scheduler_, deadline.remaining(scheduler_) / 2);
+    auto staged =
+        co_await work_dirs_.stage_code(request->account, request->person, request->tag.str(), std::move(request->code), until);
+    if (!staged) co_return std::unexpected(staged.error());
+  }
+  co_return script;
+}
+
+Result<Seconds> BatchConnector::lifetime(Deadline deadline) const {
+  const auto left = std::chrono::floor<Seconds>(deadline.remaining(scheduler_)) - Seconds{1};
+  if (left >= Seconds{1}) return left;
+  return fail(ErrorKind::deadline_exceeded, "DEADLINE", "no time left to submit to site \"" + site_.str() + "\"");
+}
+
+// ---- ends
+
+boost::asio::awaitable<ports::JobStatus> BatchConnector::explained(SiteJob job, ports::JobStatus status, Deadline deadline) {
+  const auto run = status.run;
+  status.run = wrapper_run(run);
+  status = co_await work_dirs_.explain_end(std::move(job), std::move(status), deadline);
+  status.run = run;
+  co_return status;
+}
+
+Task<> BatchConnector::explain_ends(const std::vector<SiteJob>* jobs, std::vector<ports::JobStatus>* statuses,
+                                    Deadline deadline) {
+  for (std::size_t i = 0; i < jobs->size(); ++i) {
+    auto& status = (*statuses)[i];
+    if (status.phase == Phase::ended) status = co_await explained((*jobs)[i], std::move(status), deadline);
+  }
+  co_return Result<void>{};
+}
+
+Task<> BatchConnector::explain_ends(const std::vector<SiteJob>* wanted, std::vector<ports::Sighting>* sightings,
+                                    Deadline deadline) {
+  for (auto& sighting : *sightings) {
+    const auto ours = std::ranges::find_if(
+        *wanted, [&](const SiteJob& job) { return job.tag == sighting.tag && job.account == sighting.account; });
+    if (ours == wanted->end() || sighting.status.phase != Phase::ended) continue;
+    auto job = *ours;
+    job.id = sighting.status.id;
+    sighting.status = co_await explained(std::move(job), std::move(sighting.status), deadline);
+  }
+  co_return Result<void>{};
+}
+
+// ---- cancel
+
+Task<CancelOutcome> BatchConnector::cancel(SiteJob job, CancelWhen when, Deadline deadline) {
+  if (!is_job_id(job.id.str())) {
+    co_return fail(ErrorKind::invalid_argument, "SITE_JOB_ID", "\"" + job.id.str() + "\" is not the id of a job of this site");
+  }
+  if (when == CancelWhen::only_while_pending) {
+    const auto before = co_await outcome_so_far(job, deadline);
+    if (!before) co_return std::unexpected(before.error());
+    if (*before) co_return **before;
+    const auto now = co_await status({job}, deadline);
+    if (!now) co_return std::unexpected(now.error());
+    if (now->front().phase != Phase::queued) co_return CancelOutcome::unknown;
+    const auto held = co_await hold_while_pending(job, deadline);
+    if (!held) co_return std::unexpected(held.error());
+    if (!*held) co_return CancelOutcome::unknown;
+  }
+  for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+    // Again now and then: a scheduler may answer "try again later".
+    if (pause == kFirstPause || pause == kLongestPause) {
+      const auto asked = co_await end_job(job, deadline);
+      if (!asked) co_return std::unexpected(asked.error());
+    }
+    const auto outcome = co_await outcome_so_far(job, deadline);
+    if (!outcome) co_return std::unexpected(outcome.error());
+    if (*outcome) co_return **outcome;
+    const auto next = scheduler_.now_monotonic() + pause;
+    if (next >= deadline.at) co_return CancelOutcome::unknown;
+    co_await scheduler_.sleep_until(next);
+  }
+}
+
+// ---- the account's folders
+
+Task<ports::SealOutcome> BatchConnector::seal(ports::Fence fence, Deadline deadline) {
+  return work_dirs_.seal(std::move(fence), deadline);
+}
+
+Task<ports::OutputChunk> BatchConnector::read_output(SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                                     Deadline deadline) {
+  return work_dirs_.read_output(std::move(job), stream, offset, limit, deadline);
+}
+
+Task<std::vector<ports::FileFacts>> BatchConnector::look_at(SiteJob job, std::vector<std::string> paths, Deadline deadline) {
+  return work_dirs_.look_at(std::move(job), std::move(paths), deadline);
+}
+
+Task<ports::FileChunk> BatchConnector::read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                                 Deadline deadline) {
+  return work_dirs_.read_file(std::move(job), std::move(path), offset, limit, deadline);
+}
+
+}  // namespace hansa::connectors::batch

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A batch system behind ports::SiteConnector, as far as they are all alike: the accounts' own folders, what has to be there
+// before a job is sent, and a cancellation that is repeated until its outcome is known.
+//
+// Strand: the engine's. Nothing here is locked.
+
+#include "broker/async/scheduler.hpp"
+#include "broker/ports/site_connector.hpp"
+#include "connectors/batch/work_dirs.hpp"
+#include "connectors/transport/transport.hpp"
+#include "connectors/transport/wrapper.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hansa::connectors::batch {
+
+/// The account that the broker runs as, by name; takes the "~/" off `work_dir`. invalid_argument with all faults of the options:
+/// those given and its own.
+Result<std::string> check_options(const SiteId& site, const std::string& kind, const std::string& bin_dir, std::string& work_dir,
+                                  std::vector<Fault> faults);
+
+class BatchConnector : public ports::SiteConnector {
+ public:
+  /// only_while_pending, and it runs: unknown, and the job is left as it was.
+  ports::Task<domain::CancelOutcome> cancel(ports::SiteJob job, ports::CancelWhen when, ports::Deadline deadline) final;
+
+  ports::Task<ports::SealOutcome> seal(ports::Fence fence, ports::Deadline deadline) final;
+  ports::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                              ports::Deadline deadline) final;
+  ports::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths,
+                                                     ports::Deadline deadline) final;
+  ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                          ports::Deadline deadline) final;
+
+ protected:
+  /// `work_dir` beneath the account's home; or absolute, with "{account}" in it. `transport` and `scheduler` outlive it.
+  BatchConnector(SiteId site, std::string work_dir, std::string own_account, transport::Transport& transport,
+                 async::Scheduler& scheduler);
+
+  /// Of a job that has this id. Ids are used again, a tag is not; the submit time says nothing more, and a site's clock may be
+  /// wrong.
+  [[nodiscard]] bool is_ours(const ports::SiteJob& job, std::string_view name, std::string_view user) const;
+
+  /// The account as it was asked for: empty for the broker's own.
+  [[nodiscard]] LocalAccount account_of(const std::vector<ports::SiteJob>& wanted, std::string_view name,
+                                        const std::string& user) const;
+
+  /// The job's wrapper, `site` having the scheduler's own part of it, once its account's folders and its code are at the site.
+  /// Nothing of the job has left for the site. Its payload and code are taken out of the request.
+  ports::Task<std::string> bring(ports::SubmitRequest* request, transport::WrapperSpec site, ports::Deadline deadline);
+
+  /// The submission ends itself a moment before the deadline: also when the broker dies meanwhile, none is under way past it.
+  [[nodiscard]] Result<Seconds> lifetime(ports::Deadline deadline) const;
+
+  /// What an account's own files say of each end (WorkDirs::explain_end).
+  ports::Task<> explain_ends(const std::vector<ports::SiteJob>* jobs, std::vector<ports::JobStatus>* statuses,
+                             ports::Deadline deadline);
+  ports::Task<> explain_ends(const std::vector<ports::SiteJob>* wanted, std::vector<ports::Sighting>* sightings,
+                             ports::Deadline deadline);
+
+  const std::string own_account_;
+  transport::Transport& transport_;
+  async::Scheduler& scheduler_;
+  WorkDirs work_dirs_;
+
+ private:
+  [[nodiscard]] virtual bool is_job_id(std::string_view id) const = 0;
+  /// How the scheduler's own run count and the wrapper's go together: the number in a refusal's name.
+  [[nodiscard]] virtual std::int32_t wrapper_run(std::int32_t run) const { return run; }
+  /// None: it is not over, or not seen.
+  virtual ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline) = 0;
+  /// True: it is pending, held by us, and cannot start. False: it is not pending, and not held.
+  virtual ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline) = 0;
+  /// Asks the scheduler to end it. That it is over or unknown is no failure; it is seen when its state is read back.
+  virtual ports::Task<> end_job(ports::SiteJob job, ports::Deadline deadline) = 0;
+
+  boost::asio::awaitable<ports::JobStatus> explained(ports::SiteJob job, ports::JobStatus status, ports::Deadline deadline);
+
+  const SiteId site_;
+};
+
+}  // namespace hansa::connectors::batch
