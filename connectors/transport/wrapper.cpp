@@ -36,6 +36,10 @@ hansa_refuse() {
   command -p ln -snT "$2" "$hansa_work_dir/refused/$hansa_tag.$hansa_task.$hansa_job.$hansa_run"
   hansa_fail "$1" "$3"
 }
+if [[ $hansa_writes_output == yes ]]; then
+  hansa_output=$hansa_work_dir/output/$hansa_tag
+  exec >>"$hansa_output.out" 2>>"$hansa_output.err" || hansa_refuse 115 FENCE_FAILED "cannot write to $hansa_output.out, nothing was run"
+fi
 if ! hansa_error=$(LC_ALL=C command -p ln -snT "$hansa_holder" "$hansa_fence" 2>&1); then
   hansa_held=$(command -p readlink "$hansa_fence") || hansa_refuse 115 FENCE_FAILED "cannot take the fence, nothing was run: $hansa_error"
   case $hansa_held in
@@ -165,6 +169,7 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   assign("hansa_work_dir", spec.work_dir);
   assign("hansa_code", spec.code);
   assign("hansa_may_requeue", spec.may_requeue ? "yes" : "no");
+  assign("hansa_writes_output", spec.writes_output ? "yes" : "no");
   assign("hansa_job_variable", spec.job_id_variable);
   assign("hansa_run_variable", spec.run_variable);
   assign("hansa_task_variable", spec.task_variable);

@@ -13,7 +13,7 @@
 //                                               if the job has code: that is unpacked beside it first, once)
 //   code/<digest>.tar                           code (broker/domain/code_archive.hpp), put there before the submission; looked at
 //                                               again before it is unpacked
-//   output/<tag>.out, .err                      written by the scheduler
+//   output/<tag>.out, .err                      written by the scheduler, or by the wrapper
 //
 // A start that runs nothing ends with one of the exit codes below. A payload may end with the same: only `refused/` tells.
 
@@ -51,6 +51,8 @@ struct WrapperSpec {
   std::string job_id_variable = "SLURM_JOB_ID";
   std::string run_variable = "SLURM_RESTART_COUNT";
   std::string task_variable = "SLURM_ARRAY_TASK_ID";
+  /// Standard output and error go to the work_dir from here on. False: the scheduler sees to it.
+  bool writes_output = false;
   /// Variables to take out of the environment before the payload starts.
   std::vector<std::string> unset;
   /// Hansa's own, HANSA_...; they win over the user's.

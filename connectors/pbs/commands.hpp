@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// PBS's own commands at the site: what is asked of them, and their answers read. Questions only; what changes a job goes through
+// run(), and qsub is the connector's.
+//
+// Strand: the engine's. Nothing here is locked.
+
+#include "broker/ports/log.hpp"
+#include "connectors/batch/programs.hpp"
+#include "connectors/pbs/inventory.hpp"
+#include "connectors/pbs/job_listing.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hansa::connectors::pbs {
+
+using batch::Viewer;
+
+struct JobQuestion {
+  Viewer viewer;
+  std::vector<std::string> ids;    // none: every job
+  bool history = false;            // those that are over as well
+  bool one_by_one = false;         // also those of an array
+};
+
+class Commands : public batch::Programs {
+ public:
+  /// `transport`, `random` and `log` outlive it.
+  Commands(SiteId site, std::string bin_dir, std::vector<std::pair<std::string, std::string>> environment, GpuNames gpus,
+           transport::Transport& transport, Random& random, ports::Log& log)
+      : Programs(std::move(bin_dir), std::move(environment), transport),
+        site_(std::move(site)),
+        gpus_(std::move(gpus)),
+        random_(random),
+        log_(log) {}
+
+  /// What cannot be read is left out and told in the log, job by job.
+  ports::Task<Listing<JobRow>> jobs(JobQuestion question, ports::Deadline deadline);
+
+  /// The ids of the jobs that these arguments of qselect describe, finished ones too.
+  ports::Task<Listing<std::string>> select(Viewer viewer, std::vector<std::string> arguments, ports::Deadline deadline);
+
+  ports::Task<Listing<QueueRecord>> queues(ports::Deadline deadline);
+  ports::Task<Listing<NodeRecord>> nodes(ports::Deadline deadline);
+
+  /// Asked anew, and kept.
+  ports::Task<ServerRecord> ask_server(ports::Deadline deadline);
+  /// As it was told last.
+  ports::Task<ServerRecord> server(ports::Deadline deadline);
+
+  /// The broker sees everybody's jobs where it may; else each account is asked for its own.
+  ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
+
+ private:
+  struct Answer {
+    std::string text;
+    std::string separator;
+    bool complete = true;
+    transport::CommandResult result;
+  };
+  /// A question whose answer is records.
+  ports::Task<Answer> ask(Viewer viewer, std::string program, std::vector<std::string> arguments, std::vector<std::string> about,
+                          ports::Deadline deadline);
+  void tell_dropped(const std::string& program, const std::vector<Dropped>& dropped);
+
+  SiteId site_;
+  GpuNames gpus_;
+  Random& random_;
+  ports::Log& log_;
+  std::optional<ServerRecord> server_;
+  std::map<std::string, std::string> told_;  // what each program was last said to have garbled
+};
+
+}  // namespace hansa::connectors::pbs

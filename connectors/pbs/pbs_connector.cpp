@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/pbs/pbs_connector.hpp"
+
+#include "broker/core/time_text.hpp"
+#include "connectors/batch/answers.hpp"
+#include "connectors/batch/usage_window.hpp"
+#include "connectors/pbs/job_state.hpp"
+#include "connectors/pbs/snapshot.hpp"
+#include "connectors/pbs/submission.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <unordered_map>
+
+namespace hansa::connectors::pbs {
+
+namespace {
+
+using domain::CancelOutcome;
+using ports::Deadline;
+using ports::JobStatus;
+using ports::Phase;
+using ports::SiteJob;
+using ports::Task;
+
+/// qselect knows one name at a time. More than these, and all jobs are listed.
+constexpr std::size_t kMostNames = 8;
+
+std::vector<std::pair<std::string, std::string>> environment_of(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> environment;
+  if (!options.conf.empty()) environment.emplace_back("PBS_CONF_FILE", options.conf);
+  if (!options.server.empty()) environment.emplace_back("PBS_SERVER", options.server);
+  return environment;
+}
+
+/// qselect's "[CC]YYMMDDhhmm.SS", in the zone it is asked in (TZ=UTC).
+std::string selecting(std::string_view option, UtcTime time) {
+  auto digits = format_utc(time);  // 2026-11-22T09:05:22Z
+  std::erase_if(digits, [](char c) { return c < '0' || c > '9'; });
+  return std::string(option) + digits.substr(0, 12) + '.' + digits.substr(12, 2);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PbsConnector>> PbsConnector::make(Options options, transport::Transport& transport,
+                                                         async::Scheduler& scheduler, Random& random, ports::Log& log) {
+  std::vector<Fault> faults;
+  if (!options.conf.empty() && !options.conf.starts_with('/')) faults.push_back({"pbs.conf", "must be an absolute path"});
+  const auto check_name = [&](std::string_view key, const std::string& name) {
+    if (!batch::is_one_value(name)) faults.push_back({std::string(key), "must be one name"});
+  };
+  if (!options.server.empty()) check_name("pbs.server", options.server);
+  check_name("pbs.gpu_resource", options.gpus.count);
+  if (!options.gpus.model.empty()) check_name("pbs.gpu_model_resource", options.gpus.model);
+  auto own = batch::check_options(options.site, "pbs", options.bin_dir, options.work_dir, std::move(faults));
+  if (!own) return std::unexpected(own.error());
+  return std::unique_ptr<PbsConnector>(new PbsConnector(std::move(options), std::move(*own), transport, scheduler, random, log));
+}
+
+PbsConnector::PbsConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,
+                           Random& random, ports::Log& log)
+    : BatchConnector(options.site, options.work_dir, std::move(own_account), transport, scheduler),
+      options_(std::move(options)),
+      commands_(options_.site, options_.bin_dir, environment_of(options_), options_.gpus, transport, random, log) {}
+
+// ---- questions
+
+Task<domain::SiteSnapshot> PbsConnector::snapshot(Deadline deadline) {
+  const auto taken_at = scheduler_.now_utc();
+  auto server = co_await commands_.ask_server(deadline);
+  if (!server) co_return std::unexpected(server.error());
+  auto queues = co_await commands_.queues(deadline);
+  if (!queues) co_return std::unexpected(queues.error());
+  auto nodes = co_await commands_.nodes(deadline);
+  if (!nodes) co_return std::unexpected(nodes.error());
+  auto jobs = co_await commands_.jobs({.viewer = {}, .ids = {}, .history = false, .one_by_one = true}, deadline);
+  if (!jobs) co_return std::unexpected(jobs.error());
+  co_return build_snapshot(
+      {.server = std::move(*server), .queues = std::move(*queues), .nodes = std::move(*nodes), .jobs = std::move(*jobs)},
+      taken_at);
+}
+
+Task<std::vector<JobStatus>> PbsConnector::status(std::vector<SiteJob> jobs, Deadline deadline) {
+  std::vector<JobStatus> statuses(jobs.size());
+  std::unordered_multimap<std::string, std::size_t> places;  // by site job id
+  std::set<std::string> ids;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    statuses[i].id = jobs[i].id;
+    places.emplace(jobs[i].id.str(), i);
+    if (pbs::is_job_id(jobs[i].id.str())) ids.insert(jobs[i].id.str());
+  }
+  if (ids.empty()) co_return statuses;
+  const auto viewers = co_await commands_.viewers_of(jobs, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+  std::size_t blind = 0;
+  for (const auto& viewer : *viewers) {
+    const auto listing = co_await commands_.jobs({.viewer = viewer, .ids = {ids.begin(), ids.end()}, .history = true}, deadline);
+    // One account that may not ask any more does not hide the others' jobs.
+    if (!listing && ++blind == viewers->size()) co_return std::unexpected(listing.error());
+    for (const auto& row : listing ? listing->rows : std::vector<JobRow>{}) {
+      for (auto [at, end] = places.equal_range(row.id); at != end; ++at) {
+        if (is_ours(jobs[at->second], row.name, row.user)) statuses[at->second] = to_status(row);
+      }
+    }
+  }
+  co_await explain_ends(&jobs, &statuses, deadline);
+  co_return statuses;
+}
+
+/// Everything that this viewer sees under one of these names.
+Task<Listing<JobRow>> PbsConnector::named(const std::vector<std::string>* names, Viewer viewer, Deadline deadline) {
+  JobQuestion question{.viewer = viewer, .ids = {}, .history = true};
+  bool complete = true;
+  if (names->size() <= kMostNames) {
+    for (const auto& name : *names) {
+      auto ids = co_await commands_.select(viewer, {"-N", name}, deadline);
+      if (!ids) co_return std::unexpected(ids.error());
+      complete = complete && ids->complete && ids->dropped.empty();
+      std::ranges::move(ids->rows, std::back_inserter(question.ids));
+    }
+    if (question.ids.empty()) co_return Listing<JobRow>{.rows = {}, .dropped = {}, .complete = complete};
+  }
+  auto jobs = co_await commands_.jobs(std::move(question), deadline);
+  if (!jobs) co_return std::unexpected(jobs.error());
+  jobs->complete = jobs->complete && complete;
+  std::erase_if(jobs->rows, [&](const JobRow& row) { return !std::ranges::binary_search(*names, row.name); });
+  co_return jobs;
+}
+
+Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline deadline) {
+  ports::FindResult found;
+  if (wanted.empty()) co_return found;
+  std::set<std::string> tags;
+  for (const auto& job : wanted) tags.insert(job.tag.str());
+  const std::vector<std::string> names(tags.begin(), tags.end());
+  const auto server = co_await commands_.ask_server(deadline);
+  if (!server) co_return std::unexpected(server.error());
+  const auto viewers = co_await commands_.viewers_of(wanted, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+
+  found.queue_seen = true;
+  std::optional<Error> failure;
+  std::set<std::string> seen;
+  for (const auto& viewer : *viewers) {
+    const auto jobs = co_await named(&names, viewer, deadline);
+    found.queue_seen = found.queue_seen && jobs && jobs->complete && jobs->dropped.empty();
+    if (!jobs) failure = jobs.error();
+    for (const auto& row : jobs ? jobs->rows : std::vector<JobRow>{}) {
+      if (!seen.insert(row.id).second) continue;
+      found.sightings.push_back({.tag = Tag(row.name),
+                                 .cluster = row.server,
+                                 .account = account_of(wanted, row.name, row.user),
+                                 .submitted_at = row.submitted_at,
+                                 .status = to_status(row)});
+    }
+  }
+  found.history_seen = found.queue_seen && server->keeps_history;
+  if (!found.queue_seen && found.sightings.empty() && failure) co_return std::unexpected(*failure);
+  co_await explain_ends(&wanted, &found.sightings, deadline);  // as status() tells it
+  co_return found;
+}
+
+Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline deadline) {
+  const auto server = co_await commands_.ask_server(deadline);
+  if (!server) co_return std::unexpected(server.error());
+  if (!server->keeps_history) {
+    co_return fail(
+        ErrorKind::unavailable, "NO_HISTORY",
+        "the site's PBS server does not keep its jobs' history, so the end of a job is never told: its operators have to "
+        "set it, qmgr -c \"set server job_history_enable = True\"");
+  }
+  auto window = batch::next_window(from.text, scheduler_.now_utc(), options_.usage_history);
+  if (!window) co_return std::unexpected(window.error());
+  Result<Listing<JobRow>> jobs;
+  while (true) {
+    auto ids = co_await commands_.select({}, {"-s", "F", selecting("-tm.ge.", window->from), selecting("-tm.le.", window->to)},
+                                         deadline);
+    if (!ids) co_return std::unexpected(ids.error());
+    if (ids->rows.empty()) break;
+    jobs = co_await commands_.jobs({.viewer = {}, .ids = std::move(ids->rows), .history = true}, deadline);
+    if (!jobs) co_return std::unexpected(jobs.error());
+    if (jobs->complete || !window->can_be_halved()) break;
+    window->halve();
+  }
+  ports::UsagePage page;
+  for (const auto& row : jobs->rows) {
+    if (phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name)) continue;
+    page.records.push_back(to_usage(row, options_.site));
+    if (options_.own_account_only && row.user == own_account_) page.records.back().account = LocalAccount();
+  }
+  page.next.text = window->next_cursor;
+  page.complete = window->reaches_now;
+  co_return page;
+}
+
+// ---- submission
+
+Task<ports::SubmitReceipt> PbsConnector::submit(ports::SubmitRequest request, Deadline deadline) {
+  auto arguments = qsub_arguments(request, options_.gpus);
+  if (!arguments) co_return std::unexpected(arguments.error());
+  transport::WrapperSpec wrapper;
+  wrapper.job_id_variable = "PBS_JOBID";
+  wrapper.run_variable = "HANSA_NO_RUN";  // PBS tells a job nothing of its starts
+  wrapper.task_variable = "PBS_ARRAY_INDEX";
+  wrapper.writes_output = true;
+  auto script = co_await bring(&request, std::move(wrapper), deadline);
+  if (!script) co_return std::unexpected(script.error());
+  const auto limit = lifetime(deadline);
+  if (!limit) co_return std::unexpected(limit.error());
+  auto command = commands_.command({request.account, request.person}, "qsub", std::move(*arguments));
+  command.input = std::move(*script);
+  command.output_limit = std::size_t{64} << 10;
+  command.self_limit = *limit;
+  command.tag = request.tag.str();
+  const auto result = co_await transport_.run(std::move(command), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  auto receipt = read_qsub_answer(*result);
+  if (!receipt) work_dirs_.forget(request.account);
+  co_return receipt;
+}
+
+// ---- cancel
+
+Task<> PbsConnector::change_job(SiteJob job, std::string program, std::vector<std::string> arguments, Deadline deadline) {
+  arguments.push_back(job.id.str());
+  auto command = commands_.command({job.account, job.person}, program, std::move(arguments));
+  command.tag = job.tag.str();
+  const auto result = co_await commands_.run(std::move(command), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  co_return read_change(program, *result);
+}
+
+/// None: it is not seen, or another job has its id.
+Task<std::optional<JobRow>> PbsConnector::row_of(SiteJob job, Deadline deadline) {
+  const auto viewers = co_await commands_.viewers_of({job}, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+  auto listing = co_await commands_.jobs({.viewer = viewers->front(), .ids = {job.id.str()}, .history = true}, deadline);
+  if (!listing) co_return std::unexpected(listing.error());
+  for (auto& row : listing->rows) {
+    if (row.id == job.id.str() && is_ours(job, row.name, row.user)) co_return std::optional(std::move(row));
+  }
+  co_return std::optional<JobRow>();
+}
+
+Task<std::optional<CancelOutcome>> PbsConnector::outcome_so_far(SiteJob job, Deadline deadline) {
+  const auto statuses = co_await status({job}, deadline);
+  if (!statuses) co_return std::unexpected(statuses.error());
+  const auto& now = statuses->front();
+  if (now.phase != Phase::ended) co_return std::nullopt;
+  if (now.outcome == domain::Outcome::never_started) co_return CancelOutcome::never_started;
+  if (now.outcome != domain::Outcome::cancelled) co_return CancelOutcome::already_ended;
+  co_return now.started_at || now.run > 0 ? CancelOutcome::stopped : CancelOutcome::never_started;
+}
+
+Task<bool> PbsConnector::hold_while_pending(SiteJob job, Deadline deadline) {
+  const auto held = co_await change_job(job, "qhold", {"-h", "u"}, deadline);
+  if (!held) co_return std::unexpected(held.error());
+  const auto row = co_await row_of(job, deadline);
+  if (row && *row && (*row)->state == "H" && (*row)->held.contains('u')) co_return true;
+  // Also when it could not be read back: a hold left behind would keep the job waiting for ever.
+  const auto released = co_await change_job(job, "qrls", {"-h", "u"}, deadline);
+  if (!row) co_return std::unexpected(row.error());
+  if (!released) co_return std::unexpected(released.error());
+  co_return false;
+}
+
+Task<> PbsConnector::end_job(SiteJob job, Deadline deadline) {
+  // qdel knows ids only, which a server that was set up anew gives again: what it would end is looked at.
+  const auto row = co_await row_of(job, deadline);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row || phase_of((*row)->state) == Phase::ended) co_return Result<void>{};
+  co_return co_await change_job(job, "qdel", {}, deadline);
+}
+
+}  // namespace hansa::connectors::pbs
