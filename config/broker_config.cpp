@@ -19,8 +19,8 @@ constexpr std::array<std::string_view, 13> kRootTables{"broker", "api",  "store"
                                                        "person", "link", "project", "mover",  "accelerator", "code"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
-constexpr std::array<std::string_view, 3> kConnectorTables{"local", "slurm", "model"};  // by Connector's values
-constexpr std::array<std::string_view, 6> kSiteTables{"budget", "facts", "local", "slurm", "model", "root"};
+constexpr std::array<std::string_view, 4> kConnectorTables{"local", "slurm", "pbs", "model"};  // by Connector's values
+constexpr std::array<std::string_view, 7> kSiteTables{"budget", "facts", "local", "slurm", "pbs", "model", "root"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
 constexpr std::array<std::string_view, 1> kLinkTables{"job"};
 
@@ -120,13 +120,15 @@ void check_gpus(const Table& table, std::string_view count_key, std::int64_t cou
 /// How the connector, run_as, work_dir and the broker's switch hang together.
 void check_run_as(const Table& site, const SiteConfig& config, const Table& broker, Findings& findings) {
   const Node* run_as = site.find("run_as");
-  if (run_as == nullptr && config.connector == Connector::slurm) {
+  const bool has_accounts = config.connector == Connector::slurm || config.connector == Connector::pbs;
+  if (run_as == nullptr && has_accounts) {
     findings.add(site.mark_of(""), site.path_of("run_as"),
-                 "is missing; with connector = \"slurm\" it must say whose account runs the jobs: one of \"self\", \"switch\"");
+                 "is missing; with connector = \"" + std::string(kNames<Connector>[static_cast<std::size_t>(config.connector)]) +
+                     "\" it must say whose account runs the jobs: one of \"self\", \"switch\"");
     return;
   }
   if (config.run_as != RunAs::by_switch) return;
-  if (config.connector != Connector::slurm) {
+  if (!has_accounts) {
     findings.add(run_as->at, site.path_of("run_as"), "is \"switch\"; allowed with this connector: \"self\"");
     return;
   }
@@ -321,6 +323,7 @@ SiteConfig read_site(const Table& table, const Table& broker, const std::vector<
   read_place_facts(table, site.facts, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);
+  read_table(table, "pbs", {}, site.pbs, findings);
   read_roots(table, site.roots, findings);
   if (const auto local = read_table(table, "local", {}, site.local, findings)) {
     check_gpus(*local, "gpus", site.local.gpus, site.local.gpu_model, findings);
@@ -462,6 +465,7 @@ std::string to_toml(const BrokerConfig& config) {
     write_keys(out, "[site.budget]", site.budget);
     switch (site.connector) {
       case Connector::slurm: write_keys(out, "[site.slurm]", site.slurm); break;
+      case Connector::pbs: write_keys(out, "[site.pbs]", site.pbs); break;
       case Connector::local: write_keys(out, "[site.local]", site.local); break;
       case Connector::model: write_keys(out, "[site.model]", site.model); break;
     }

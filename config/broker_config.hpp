@@ -19,7 +19,7 @@ namespace hansa::config {
 
 enum class LogLevel { debug, info, warning, error };
 enum class LogFormat { text, json };
-enum class Connector { local, slurm, model };
+enum class Connector { local, slurm, pbs, model };
 enum class RunAs {
   self,             // everything runs as the broker's own account
   by_switch,        // "switch": each person's jobs run as the person's account, through hansa-switch
@@ -177,6 +177,15 @@ struct SlurmConfig {
   friend bool operator==(const SlurmConfig&, const SlurmConfig&) = default;
 };
 
+struct PbsConfig {
+  std::filesystem::path conf = "/etc/pbs.conf";
+  std::optional<std::string> server;
+  std::filesystem::path bin_dir = "/opt/pbs/bin";
+  std::string gpu_resource = "ngpus";
+  std::optional<std::string> gpu_model_resource;
+  friend bool operator==(const PbsConfig&, const PbsConfig&) = default;
+};
+
 struct LocalConfig {
   std::int64_t cpus = 2;
   Mebibytes memory{2048};
@@ -269,7 +278,8 @@ struct SiteConfig {
   std::map<ProjectId, std::string> projects;
   PlaceFacts facts;
   BudgetConfig budget;
-  SlurmConfig slurm;  // of these three only the connector's own counts
+  SlurmConfig slurm;  // of these four only the connector's own counts
+  PbsConfig pbs;
   LocalConfig local;
   ModelConfig model;
   std::vector<RootConfig> roots;

@@ -23,7 +23,7 @@ inline constexpr std::array<std::string_view, 4> kNames<LogLevel>{"debug", "info
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<LogFormat>{"text", "json"};
 template <>
-inline constexpr std::array<std::string_view, 3> kNames<Connector>{"local", "slurm", "model"};
+inline constexpr std::array<std::string_view, 4> kNames<Connector>{"local", "slurm", "pbs", "model"};
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<RunAs>{"self", "switch"};
 template <>

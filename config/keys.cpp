@@ -310,12 +310,12 @@ std::span<const Key<SiteConfig>> keys_of() {
                                  .form = &kCountry}),
       key<&SiteConfig::connector>(
           {.name = "connector",
-           .doc = "How the site is spoken to: processes of this machine, Slurm's commands, or a simulated site.",
+           .doc = "How the site is spoken to: processes of this machine, Slurm's or PBS's commands, or a simulated site.",
            .example = "\"slurm\"",
            .required = true}),
       key<&SiteConfig::run_as>({.name = "run_as",
                                 .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
-                                       "`hansa-switch` (`switch`, Slurm only); a Slurm site must say it.",
+                                       "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it.",
                                 .example = "\"switch\""}),
       key<&SiteConfig::work_dir>(
           {.name = "work_dir",
@@ -393,6 +393,35 @@ std::span<const Key<SlurmConfig>> keys_of() {
                                   .doc = "The folder of `sbatch`, `squeue`, `sacct`, `scancel` and `scontrol`.",
                                   .example = "\"/opt/slurm/bin\"",
                                   .form = &kAbsolutePath}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<PbsConfig>> keys_of() {
+  static const Key<PbsConfig> kKeys[] = {
+      key<&PbsConfig::conf>({.name = "conf",
+                             .doc = "The site's `pbs.conf`, given to the commands as `PBS_CONF_FILE`.",
+                             .example = "\"/etc/pbs.conf\"",
+                             .form = &kAbsolutePath}),
+      key<&PbsConfig::server>({.name = "server",
+                               .doc = "The PBS server, given to the commands as `PBS_SERVER`; else the one that `conf` names.",
+                               .example = "\"pbs01.example.eu\"",
+                               .form = &kSchedulerName}),
+      key<&PbsConfig::bin_dir>({.name = "bin_dir",
+                                .doc = "The folder of `qsub`, `qstat`, `qselect`, `qdel`, `qhold`, `qrls` and `pbsnodes`.",
+                                .example = "\"/opt/pbs/bin\"",
+                                .form = &kAbsolutePath}),
+      key<&PbsConfig::gpu_resource>({.name = "gpu_resource",
+                                     .doc = "The site's resource that counts a node's GPUs.",
+                                     .example = "\"ngpus\"",
+                                     .form = &kSchedulerName}),
+      key<&PbsConfig::gpu_model_resource>(
+          {.name = "gpu_model_resource",
+           .doc =
+               "The site's resource that names the model of a node's GPUs; without it jobs that ask for a model do not go there.",
+           .example = "\"gpu_model\"",
+           .form = &kSchedulerName}),
   };
   return kKeys;
 }
@@ -891,6 +920,7 @@ std::vector<Section> broker_sections() {
                             "What the site lets the broker ask of it, over all users together. Often written in one line: "
                             "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),
       section<SlurmConfig>("[site.slurm]", "For `connector = \"slurm\"` only. Often written with dots: `slurm.conf = \"...\"`."),
+      section<PbsConfig>("[site.pbs]", "For `connector = \"pbs\"` only. Often written with dots: `pbs.server = \"...\"`."),
       section<LocalConfig>("[site.local]", "For `connector = \"local\"` only."),
       section<ModelConfig>("[site.model]", "For `connector = \"model\"` only."),
       section<RootConfig>("[[site.root]]",

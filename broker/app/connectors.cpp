@@ -3,6 +3,7 @@
 
 #include "connectors/local/local_connector.hpp"
 #include "connectors/model/model_connector.hpp"
+#include "connectors/pbs/pbs_connector.hpp"
 #include "connectors/slurm/slurm_connector.hpp"
 #include "connectors/transport/account_transport.hpp"
 #include "connectors/transport/direct_transport.hpp"
@@ -20,6 +21,7 @@ std::string connector_name(Connector connector) {
   switch (connector) {
     case Connector::local: return "local";
     case Connector::slurm: return "slurm";
+    case Connector::pbs: return "pbs";
     case Connector::model: return "model";
   }
   return "?";
@@ -61,19 +63,39 @@ MadeConnector make_local(const config::BrokerConfig& config, const config::SiteC
   return MadeConnector(std::move(*made));
 }
 
-MadeConnector make_slurm(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
+/// The way to a site's commands: as whom they run there.
+connectors::transport::Transport& way_to(const config::BrokerConfig& config, const config::SiteConfig& site,
+                                         ConnectorGround& ground) {
   if (site.run_as == RunAs::by_switch) {
     ground.transports.push_back(
         std::make_unique<connectors::transport::AccountTransport>(ground.scheduler, config.broker.switch_socket->string()));
   } else {
     ground.transports.push_back(std::make_unique<connectors::transport::DirectTransport>(ground.scheduler));
   }
+  return *ground.transports.back();
+}
+
+MadeConnector make_slurm(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
   auto made = connectors::slurm::SlurmConnector::make({.site = site.id,
                                                        .slurm_conf = site.slurm.conf.string(),
                                                        .bin_dir = site.slurm.bin_dir.string(),
                                                        .work_dir = site.work_dir,
                                                        .own_account_only = site.run_as == RunAs::self},
-                                                      *ground.transports.back(), ground.scheduler, ground.random);
+                                                      way_to(config, site, ground), ground.scheduler, ground.random);
+  if (!made) return std::unexpected(made.error());
+  return MadeConnector(std::move(*made));
+}
+
+MadeConnector make_pbs(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
+  auto made = connectors::pbs::PbsConnector::make(
+      {.site = site.id,
+       .conf = site.pbs.conf.string(),
+       .server = site.pbs.server.value_or(""),
+       .bin_dir = site.pbs.bin_dir.string(),
+       .work_dir = site.work_dir,
+       .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
+       .own_account_only = site.run_as == RunAs::self},
+      way_to(config, site, ground), ground.scheduler, ground.random, ground.log);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));
 }
@@ -98,6 +120,7 @@ Result<void> build_sites(const config::BrokerConfig& config, ConnectorGround& gr
   for (const auto& site : config.sites) {
     auto made = site.connector == Connector::local   ? make_local(config, site, ground)
                 : site.connector == Connector::slurm ? make_slurm(config, site, ground)
+                : site.connector == Connector::pbs   ? make_pbs(config, site, ground)
                                                      : make_model(site, ground);
     if (made)
       sites.push_back({.site = site_of(site), .connector = std::move(*made)});

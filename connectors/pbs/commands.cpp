@@ -117,7 +117,7 @@ Task<Listing<NodeRecord>> Commands::nodes(Deadline deadline) {
   co_return nodes;
 }
 
-Task<ServerRecord> Commands::ask_server(Deadline deadline) {
+Task<ServerRecord> Commands::server(Deadline deadline) {
   const auto answer = co_await ask({}, "qstat", {"-B", "-f"}, {}, deadline);
   if (!answer) co_return std::unexpected(answer.error());
   auto server = parse_server(answer->text, answer->separator);
@@ -125,19 +125,25 @@ Task<ServerRecord> Commands::ask_server(Deadline deadline) {
     co_return batch::not_understood("qstat -B", {.row = 1, .why = "it tells no server; -F dsv is known to PBS since version 13"},
                                     answer->result);
   }
-  server_ = std::move(*server);
-  co_return *server_;
+  co_return std::move(*server);
 }
 
-Task<ServerRecord> Commands::server(Deadline deadline) {
-  if (!server_) co_return co_await ask_server(deadline);
-  co_return *server_;
+Task<Settings> Commands::settings(Deadline deadline) {
+  if (settings_ && clock_.now_monotonic() < asked_at_ + kKept) co_return *settings_;
+  const auto asked_at = clock_.now_monotonic();
+  auto own = co_await server(deadline);
+  if (!own) co_return std::unexpected(own.error());
+  auto told = co_await queues(deadline);
+  if (!told) co_return std::unexpected(told.error());
+  settings_ = Settings{.server = std::move(*own), .queues = std::move(*told)};
+  asked_at_ = asked_at;
+  co_return *settings_;
 }
 
 Task<std::vector<Viewer>> Commands::viewers_of(std::vector<ports::SiteJob> jobs, Deadline deadline) {
-  const auto known = co_await server(deadline);
+  const auto known = co_await settings(deadline);
   if (!known) co_return std::unexpected(known.error());
-  if (!known->hides_jobs) co_return std::vector<Viewer>(1);
+  if (!known->server.hides_jobs) co_return std::vector<Viewer>(1);
   co_return batch::viewers_among(jobs);
 }
 

@@ -30,12 +30,13 @@ struct JobQuestion {
 
 class Commands : public batch::Programs {
  public:
-  /// `transport`, `random` and `log` outlive it.
+  /// What is given by reference outlives it.
   Commands(SiteId site, std::string bin_dir, std::vector<std::pair<std::string, std::string>> environment, GpuNames gpus,
-           transport::Transport& transport, Random& random, ports::Log& log)
+           transport::Transport& transport, const Clock& clock, Random& random, ports::Log& log)
       : Programs(std::move(bin_dir), std::move(environment), transport),
         site_(std::move(site)),
         gpus_(std::move(gpus)),
+        clock_(clock),
         random_(random),
         log_(log) {}
 
@@ -45,13 +46,13 @@ class Commands : public batch::Programs {
   /// The ids of the jobs that these arguments of qselect describe, finished ones too.
   ports::Task<Listing<std::string>> select(Viewer viewer, std::vector<std::string> arguments, ports::Deadline deadline);
 
-  ports::Task<Listing<QueueRecord>> queues(ports::Deadline deadline);
   ports::Task<Listing<NodeRecord>> nodes(ports::Deadline deadline);
 
-  /// Asked anew, and kept.
-  ports::Task<ServerRecord> ask_server(ports::Deadline deadline);
-  /// As it was told last.
   ports::Task<ServerRecord> server(ports::Deadline deadline);
+
+  /// The server's own and its queues, which operators change: kept for kKept, so that most snapshots cost two calls.
+  ports::Task<Settings> settings(ports::Deadline deadline);
+  static constexpr Seconds kKept{300};
 
   /// The broker sees everybody's jobs where it may; else each account is asked for its own.
   ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
@@ -63,6 +64,7 @@ class Commands : public batch::Programs {
     bool complete = true;
     transport::CommandResult result;
   };
+  ports::Task<Listing<QueueRecord>> queues(ports::Deadline deadline);
   /// A question whose answer is records.
   ports::Task<Answer> ask(Viewer viewer, std::string program, std::vector<std::string> arguments, std::vector<std::string> about,
                           ports::Deadline deadline);
@@ -70,9 +72,11 @@ class Commands : public batch::Programs {
 
   SiteId site_;
   GpuNames gpus_;
+  const Clock& clock_;
   Random& random_;
   ports::Log& log_;
-  std::optional<ServerRecord> server_;
+  std::optional<Settings> settings_;
+  MonotonicTime asked_at_{};
   std::map<std::string, std::string> told_;  // what each program was last said to have garbled
 };
 

@@ -55,6 +55,11 @@ struct NodeRecord {
   std::vector<std::pair<std::string, std::string>> offers;  // resources_available, as written
 };
 
+struct Settings {
+  ServerRecord server;
+  Listing<QueueRecord> queues;
+};
+
 /// None: the answer is no server's.
 std::optional<ServerRecord> parse_server(std::string_view text, std::string_view separator);
 Listing<QueueRecord> parse_queues(std::string_view text, std::string_view separator);

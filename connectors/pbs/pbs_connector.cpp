@@ -62,23 +62,19 @@ PbsConnector::PbsConnector(Options options, std::string own_account, transport::
                            Random& random, ports::Log& log)
     : BatchConnector(options.site, options.work_dir, std::move(own_account), transport, scheduler),
       options_(std::move(options)),
-      commands_(options_.site, options_.bin_dir, environment_of(options_), options_.gpus, transport, random, log) {}
+      commands_(options_.site, options_.bin_dir, environment_of(options_), options_.gpus, transport, scheduler, random, log) {}
 
 // ---- questions
 
 Task<domain::SiteSnapshot> PbsConnector::snapshot(Deadline deadline) {
   const auto taken_at = scheduler_.now_utc();
-  auto server = co_await commands_.ask_server(deadline);
-  if (!server) co_return std::unexpected(server.error());
-  auto queues = co_await commands_.queues(deadline);
-  if (!queues) co_return std::unexpected(queues.error());
+  auto settings = co_await commands_.settings(deadline);
+  if (!settings) co_return std::unexpected(settings.error());
   auto nodes = co_await commands_.nodes(deadline);
   if (!nodes) co_return std::unexpected(nodes.error());
   auto jobs = co_await commands_.jobs({.viewer = {}, .ids = {}, .history = false, .one_by_one = true}, deadline);
   if (!jobs) co_return std::unexpected(jobs.error());
-  co_return build_snapshot(
-      {.server = std::move(*server), .queues = std::move(*queues), .nodes = std::move(*nodes), .jobs = std::move(*jobs)},
-      taken_at);
+  co_return build_snapshot({.settings = std::move(*settings), .nodes = std::move(*nodes), .jobs = std::move(*jobs)}, taken_at);
 }
 
 Task<std::vector<JobStatus>> PbsConnector::status(std::vector<SiteJob> jobs, Deadline deadline) {
@@ -134,7 +130,7 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
   std::set<std::string> tags;
   for (const auto& job : wanted) tags.insert(job.tag.str());
   const std::vector<std::string> names(tags.begin(), tags.end());
-  const auto server = co_await commands_.ask_server(deadline);
+  const auto server = co_await commands_.server(deadline);
   if (!server) co_return std::unexpected(server.error());
   const auto viewers = co_await commands_.viewers_of(wanted, deadline);
   if (!viewers) co_return std::unexpected(viewers.error());
@@ -162,9 +158,9 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
 }
 
 Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline deadline) {
-  const auto server = co_await commands_.ask_server(deadline);
-  if (!server) co_return std::unexpected(server.error());
-  if (!server->keeps_history) {
+  const auto settings = co_await commands_.settings(deadline);
+  if (!settings) co_return std::unexpected(settings.error());
+  if (!settings->server.keeps_history) {
     co_return fail(
         ErrorKind::unavailable, "NO_HISTORY",
         "the site's PBS server does not keep its jobs' history, so the end of a job is never told: its operators have to "

@@ -6,9 +6,9 @@
 // of jobs (one for some two thousand of them); where the server shows each person only their own jobs (query_other_jobs=False),
 // one for each account. What changes a job (qsub, qdel, qhold, qrls) and what touches files runs as the job's account.
 //
-//   snapshot   qstat -B, qstat -Q, pbsnodes, qstat
-//   status     qstat -x                    (the first one also: qstat -B)
-//   find       qselect for each tag, or for many qstat -x for all jobs; qstat -x
+//   snapshot   pbsnodes, qstat             (each five minutes also: qstat -B, qstat -Q, which all others need once as well)
+//   status     qstat -x
+//   find       qstat -B, qselect for each tag, or for many qstat -x for all jobs; qstat -x
 //   usage      qselect, qstat -x; one window of time
 //   submit     qsub                        (an account's first one also: mkdir; of a job with code also: stat, and where the
 //                                           code is not yet: dd for each 4 MiB, sha256sum, mv)

@@ -22,16 +22,16 @@ class Builder {
   Builder(const SiteRecords& site, UtcTime now) : site_(site), now_(now) { snapshot_.taken_at = now; }
 
   domain::SiteSnapshot build() {
-    snapshot_.cluster = site_.server.name;
-    snapshot_.scheduler = "pbs " + site_.server.version;
+    snapshot_.cluster = site_.settings.server.name;
+    snapshot_.scheduler = "pbs " + site_.settings.server.version;
     add_nodes();
-    for (const auto& queue : site_.queues.rows) {
+    for (const auto& queue : site_.settings.queues.rows) {
       if (!is_of_reservation(queue)) snapshot_.queues.push_back(to_queue(queue));
     }
     for (const auto& job : site_.jobs.rows) {
       if (!job.array) add_job(job);
     }
-    if (site_.server.hides_jobs) batch::show_hidden_work(snapshot_, allocated_);
+    if (site_.settings.server.hides_jobs) batch::show_hidden_work(snapshot_, allocated_);
     return std::move(snapshot_);
   }
 
@@ -58,8 +58,8 @@ class Builder {
   }
 
   [[nodiscard]] const QueueRecord* find_queue(std::string_view name) const {
-    const auto found = std::ranges::find(site_.queues.rows, name, &QueueRecord::name);
-    return found == site_.queues.rows.end() ? nullptr : &*found;
+    const auto found = std::ranges::find(site_.settings.queues.rows, name, &QueueRecord::name);
+    return found == site_.settings.queues.rows.end() ? nullptr : &*found;
   }
 
   /// Where jobs of this queue run: itself, or where it leads on this server.
@@ -88,8 +88,8 @@ class Builder {
 
   [[nodiscard]] domain::Queue to_queue(const QueueRecord& record) const {
     domain::Queue queue{.name = QueueName(record.name),
-                        .up = site_.server.scheduling && record.enabled && record.started && !record.from_route_only,
-                        .is_default = record.name == site_.server.default_queue,
+                        .up = site_.settings.server.scheduling && record.enabled && record.started && !record.from_route_only,
+                        .is_default = record.name == site_.settings.server.default_queue,
                         .max_time = Seconds{0},
                         .max_nodes = {},
                         .min_nodes = to_int32(record.min_nodes),

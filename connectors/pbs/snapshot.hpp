@@ -9,8 +9,7 @@
 namespace hansa::connectors::pbs {
 
 struct SiteRecords {
-  ServerRecord server;
-  Listing<QueueRecord> queues;
+  Settings settings;
   Listing<NodeRecord> nodes;
   Listing<JobRow> jobs;  // with those of arrays one by one
 };

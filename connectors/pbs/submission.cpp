@@ -15,6 +15,11 @@ constexpr int kUnknownJob = 153;
 constexpr int kJobIsOver = 35;
 constexpr int kUnauthorized = 159;
 
+/// pbsnodes has but one exit status for everything.
+bool is_denied(const async::ChildResult& result) {
+  return result.exit_status == kUnauthorized || result.err.contains("Unauthorized Request");
+}
+
 /// "ncpus=4:mpiprocs=2:mem=1024mb:ngpus=1", on `nodes` nodes.
 std::string chunk_of(const domain::Resources& resources, const GpuNames& gpus, std::int32_t nodes, std::int32_t tasks) {
   auto text = std::to_string(nodes) + ":ncpus=" + std::to_string(std::int64_t{tasks} * resources.cpus_per_task) +
@@ -114,7 +119,7 @@ Result<bool> read_ending(const std::string& program, const async::ChildResult& r
   if (*result.exit_status == 0) return !result.out_truncated;
   const bool of_jobs = *result.exit_status == kUnknownJob || *result.exit_status == kJobIsOver;
   if (!of_jobs || is_communication_failure(result.err))
-    return batch::no_answer(program, result, *result.exit_status == kUnauthorized);
+    return batch::no_answer(program, result, is_denied(result));
   // The status is the last complaint's: another one before it may hide jobs.
   std::string_view rest = result.err;
   bool complete = !result.out_truncated;
@@ -127,9 +132,9 @@ Result<bool> read_ending(const std::string& program, const async::ChildResult& r
 
 Result<void> read_change(const std::string& program, const async::ChildResult& result) {
   if (!batch::came_to_an_end(result)) return batch::no_answer(program, result, false);
-  const bool denied = *result.exit_status == kUnauthorized;
-  if (denied || (*result.exit_status != 0 && is_communication_failure(result.err)))
-    return batch::no_answer(program, result, denied);
+  if (*result.exit_status == 0) return {};
+  const bool denied = is_denied(result);
+  if (denied || is_communication_failure(result.err)) return batch::no_answer(program, result, denied);
   return {};
 }
 

@@ -20,7 +20,7 @@ async::Task<connectors::transport::CommandResult> BedTransport::run(connectors::
   if (!account.empty() && account != "alice" && account != "bob") {
     co_return fail(ErrorKind::permission_denied, "OTHER_ACCOUNT", "nobody may act as \"" + account + "\" here");
   }
-  constexpr std::array kQuestions{"squeue", "sacct", "scontrol", "sacctmgr"};
+  constexpr std::array kQuestions{"squeue", "sacct", "scontrol", "sacctmgr", "qstat", "qselect", "pbsnodes"};
   if (account.empty() && std::ranges::any_of(kQuestions, [&](auto name) { return command.program.ends_with(name); }))
     ++questions_;
 

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The suite against a real Slurm cluster of tests/testbed, as one of its people. Needs root: to become that account.
-#include "broker/async/real_scheduler.hpp"
 #include "connectors/slurm/slurm_connector.hpp"
-#include "tests/contract/connectors/connector_contract.hpp"
+#include "tests/contract/connectors/real_time_site.hpp"
 #include "tests/testbed/bed_transport.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-
-#include <chrono>
 #include <cstdlib>
-#include <exception>
 #include <stdexcept>
-#include <thread>
 
 namespace hansa::contract {
 
@@ -20,7 +13,7 @@ namespace {
 
 constexpr std::string_view kAccount = "alice";
 
-class SlurmUnderTest final : public ConnectorUnderTest {
+class SlurmUnderTest final : public RealTimeSite {
  public:
   SlurmUnderTest() : transport_(scheduler_) {
     const char* cluster = std::getenv("HANSA_TESTBED_CLUSTER");
@@ -33,17 +26,6 @@ class SlurmUnderTest final : public ConnectorUnderTest {
   }
 
   ports::SiteConnector& connector() override { return *connector_; }
-  async::Scheduler& scheduler() override { return scheduler_; }
-
-  void run(boost::asio::awaitable<void> work) override {
-    std::exception_ptr escaped;
-    boost::asio::co_spawn(context_, std::move(work), [&](std::exception_ptr error) { escaped = std::move(error); });
-    context_.restart();
-    context_.run();
-    if (escaped) std::rethrow_exception(escaped);
-  }
-  void advance(Milliseconds step) override { std::this_thread::sleep_for(step); }
-
   [[nodiscard]] LocalAccount account() const override { return LocalAccount(kAccount); }
   [[nodiscard]] QueueName queue() const override { return QueueName("main"); }
   [[nodiscard]] std::string scheduler_account() const override { return "proj1"; }
@@ -51,17 +33,11 @@ class SlurmUnderTest final : public ConnectorUnderTest {
   [[nodiscard]] domain::Resources whole_site() const override {
     return {.nodes = 2, .tasks = 8, .cpus_per_task = 1, .memory_per_node = Mebibytes{0}, .gpus_per_node = 0, .gpu_model = ""};
   }
-  domain::JobPayload payload(const Behaviour& behaviour) override {
-    return {.script = behaving_script(behaviour), .arguments = {}, .environment = {}};
-  }
   [[nodiscard]] std::size_t site_calls() const override { return transport_.questions(); }
   [[nodiscard]] Seconds time_unit() const override { return Seconds{60}; }
   [[nodiscard]] Seconds patience() const override { return Seconds{45}; }
 
  private:
-  boost::asio::io_context context_;
-  async::RealScheduler scheduler_;
-  async::SystemRandom random_;
   testbed::BedTransport transport_;
   std::unique_ptr<connectors::slurm::SlurmConnector> connector_;
 };

@@ -4,15 +4,13 @@
 
 #include "broker/async/real_scheduler.hpp"
 #include "connectors/local/local_connector.hpp"
+#include "tests/testbed/temporary_folder.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,30 +18,6 @@
 #include <string>
 
 namespace hansa::test {
-
-class SilentLog final : public ports::Log {
- public:
-  void write(ports::LogLevel, std::string_view, std::initializer_list<ports::LogField>) override {}
-};
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hansa-local-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline connectors::local::LocalOptions options_in(const std::string& folder) {
   return {.site = SiteId("here"),

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connector against a site that is played: every command is seen, every answer chosen.
+#include "connectors/pbs/pbs_connector.hpp"
+#include "connectors/transport/wrapper.hpp"
+#include "tests/unit/connectors_batch/played.hpp"
+#include "tests/unit/connectors_pbs/captures.hpp"
+
+#include <functional>
+#include <map>
+
+namespace hansa::connectors::pbs {
+
+using domain::CancelOutcome;
+using domain::Outcome;
+using ports::CancelWhen;
+using ports::Phase;
+using test::Fields;
+using test::kSeparator;
+using test::record;
+using transport::Command;
+using transport::CommandResult;
+
+namespace {
+
+using batch::test::answer;
+
+std::string job_record(const std::string& id, const std::string& name, const std::string& state, Fields more = {},
+                       const std::string& user = "alice") {
+  Fields fields{{"Job_Name", name}, {"Job_Owner", user + "@login"}, {"job_state", state},
+                {"server", "s"},    {"ctime", "1800000000"},        {"mtime", "1800000009"}};
+  if (state == "R" || state == "F") fields.insert(fields.end(), {{"stime", "1800000001"}, {"run_count", "1"}});
+  fields.insert(fields.end(), more.begin(), more.end());
+  return record("Job Id: " + id, fields);
+}
+
+const Fields kDone{{"substate", "92"}, {"Exit_status", "0"}};
+
+class CapturingLog final : public ports::Log {
+ public:
+  void write(ports::LogLevel, std::string_view sentence, std::initializer_list<ports::LogField> fields) override {
+    lines.emplace_back(sentence);
+    for (const auto& field : fields) lines.back().append(" ").append(field.name).append("=").append(field.value);
+  }
+  std::vector<std::string> lines;
+};
+
+class Site final : public transport::Transport {
+ public:
+  using Player = std::function<Result<CommandResult>(const Command&)>;
+
+  async::Task<CommandResult> run(Command command, async::Deadline) override {
+    commands.push_back(command);
+    auto name = command.program.substr(command.program.rfind('/') + 1);
+    if (name == "qstat" && !command.arguments.empty() && (command.arguments[0] == "-B" || command.arguments[0] == "-Q"))
+      name += command.arguments[0];
+    if (const auto player = players.find(name); player != players.end()) co_return player->second(command);
+    if (name == "qstat-B") co_return answer(record("Server: s", server));
+    if (name == "qstat-Q") co_return answer(record("Queue: workq", {{"enabled", "True"}, {"started", "True"}}));
+    if (name == "readlink") co_return answer("", 1, "readlink: x: No such file or directory\n");
+    co_return answer("");
+  }
+  [[nodiscard]] std::size_t count(std::string_view name) const {
+    return static_cast<std::size_t>(std::ranges::count_if(commands, [&](const auto& c) { return c.program.ends_with(name); }));
+  }
+  [[nodiscard]] const Command& last(std::string_view name) const {
+    const auto found = std::find_if(commands.rbegin(), commands.rend(), [&](const auto& c) { return c.program.ends_with(name); });
+    REQUIRE(found != commands.rend());
+    return *found;
+  }
+  void set(const std::string& name, const std::string& value) {
+    for (auto& field : server) {
+      if (field.first == name) field.second = value;
+    }
+  }
+
+  std::map<std::string, Player> players;
+  std::vector<Command> commands;
+  Fields server{{"scheduling", "True"}, {"query_other_jobs", "True"}, {"job_history_enable", "True"}, {"pbs_version", "23"}};
+};
+
+struct Bench {
+  Bench() {
+    auto made =
+        PbsConnector::make({.site = SiteId("s"), .conf = "/etc/pbs.conf", .server = "pbs01"}, site, scheduler, random, log);
+    REQUIRE(made.has_value());
+    connector = std::move(*made);
+  }
+  template <class T>
+  Result<T> ask(async::Task<T> task) {
+    return batch::test::ask(std::move(task));
+  }
+  [[nodiscard]] async::Deadline soon() const { return async::Deadline::in(scheduler, Seconds{60}); }
+  static ports::SiteJob job(const std::string& id, const std::string& tag, const std::string& account = "alice") {
+    return {.id = SiteJobId(id),
+            .tag = Tag(tag),
+            .account = LocalAccount(account),
+            .person = Principal("local:" + account),
+            .intended_at = from_unix_seconds(1'800'000'000)};
+  }
+
+  Site site;
+  batch::test::SteppingScheduler scheduler;
+  batch::test::ZeroRandom random;
+  CapturingLog log;
+  std::unique_ptr<PbsConnector> connector;
+};
+
+}  // namespace
+
+TEST_CASE("status: one call for all jobs, of whom each is told alone") {
+  Bench bench;
+  bench.site.players["qstat"] = [](const Command&) {
+    return answer(job_record("1.s", "hansa-A-1", "Q", {{"comment", "Not Running: Insufficient amount of resource: ncpus"}}) +
+                      job_record("2.s", "hansa-B-1", "R") + job_record("3.s", "somebody-elses", "R") +
+                      job_record("4.s", "hansa-D-1", "R", {}, "mallory") +
+                      job_record("5.s", "hansa-E-1", "F", {{"substate", "93"}, {"Exit_status", "3"}}) +
+                      job_record("7.s", "hansa-G-1", "F", {{"substate", "92"}, {"Exit_status", "nan"}}),
+                  153, "qstat: Unknown Job Id 6.s\n");
+  };
+  std::vector<ports::SiteJob> jobs;
+  for (const auto& [id, tag] : {std::pair{"1.s", "hansa-A-1"},
+                                {"2.s", "hansa-B-1"},
+                                {"3.s", "hansa-C-1"},
+                                {"4.s", "hansa-D-1"},
+                                {"5.s", "hansa-E-1"},
+                                {"6.s", "hansa-F-1"},
+                                {"7.s", "hansa-G-1"},
+                                {"; rm", "hansa-H-1"}})
+    jobs.push_back(Bench::job(id, tag));
+  const auto statuses = bench.ask(bench.connector->status(jobs, bench.soon()));
+  REQUIRE(statuses.has_value());
+  const std::vector<Phase> phases{Phase::queued, Phase::running,  Phase::not_seen, Phase::not_seen,
+                                  Phase::ended,  Phase::not_seen, Phase::not_seen, Phase::not_seen};
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    INFO(i);
+    CHECK(statuses->at(i).phase == phases[i]);
+    CHECK(statuses->at(i).id == jobs[i].id);
+  }
+  CHECK(statuses->at(0).pending_reason.starts_with("Not Running"));
+  CHECK(statuses->at(4).exit_code == 3);
+  CHECK(bench.site.count("/qstat") == 3);  // the server and its queues once
+  const auto& asked = bench.site.last("/qstat");
+  CHECK(asked.arguments == std::vector<std::string>{"-f", "-x", "-F", "dsv", "-D", std::string(kSeparator), "1.s", "2.s", "3.s",
+                                                    "4.s", "5.s", "6.s", "7.s"});
+  CHECK(asked.account.empty());
+  CHECK(asked.environment == std::vector<std::pair<std::string, std::string>>{
+                                 {"TZ", "UTC"}, {"LC_ALL", "C"}, {"PBS_CONF_FILE", "/etc/pbs.conf"}, {"PBS_SERVER", "pbs01"}});
+  // What was left out is said, once.
+  REQUIRE(bench.log.lines.size() == 1);
+  CHECK(bench.log.lines.front().contains("Exit_status is \"nan\""));
+  CHECK(bench.ask(bench.connector->status(jobs, bench.soon())).has_value());
+  CHECK(bench.log.lines.size() == 1);
+}
+
+TEST_CASE("status: a server that does not answer is no absence") {
+  Bench bench;
+  bench.site.players["qstat"] = [](const Command&) {
+    return answer("", 255, "Connection refused\nqstat: cannot connect to server pbs01 (errno=15010)\n");
+  };
+  const auto statuses = bench.ask(bench.connector->status({Bench::job("1.s", "hansa-A-1")}, bench.soon()));
+  REQUIRE_FALSE(statuses.has_value());
+  CHECK(statuses.error().kind == ErrorKind::unavailable);
+  CHECK(statuses.error().message.contains("cannot connect to server"));
+  bench.site.players["qstat"] = [](const Command&) { return answer("{\n\t\"timestamp\":\t1795339204\n}\n"); };
+  CHECK(bench.ask(bench.connector->status({Bench::job("1.s", "hansa-A-1")}, bench.soon())).error().code == "SITE_GARBLED");
+}
+
+TEST_CASE("status: thousands of jobs go in few calls that hansa-switch takes") {
+  Bench bench;
+  std::vector<ports::SiteJob> jobs;
+  for (int i = 0; i < 5000; ++i) jobs.push_back(Bench::job(std::to_string(1'000'000 + i) + ".pbs01.example.eu", "hansa-A-1"));
+  REQUIRE(bench.ask(bench.connector->status(jobs, bench.soon())).has_value());
+  CHECK(bench.site.count("/qstat") <= 7);
+  for (const auto& command : bench.site.commands) {
+    std::size_t bytes = 0;
+    for (const auto& argument : command.arguments) bytes += argument.size() + 4;
+    CHECK(bytes < std::size_t{60} << 10);
+  }
+}
+
+TEST_CASE("where each person sees only their own jobs, each account is asked") {
+  Bench bench;
+  bench.site.set("query_other_jobs", "False");
+  bench.site.players["qstat"] = [](const Command& command) -> Result<CommandResult> {
+    if (command.account.str() == "bob") return fail(ErrorKind::permission_denied, "OTHER_ACCOUNT", "no bob");
+    return answer(command.account.str() == "alice" ? job_record("1.s", "hansa-A-1", "R") : "");
+  };
+  const auto statuses =
+      bench.ask(bench.connector->status({Bench::job("1.s", "hansa-A-1"), Bench::job("2.s", "hansa-B-1", "bob")}, bench.soon()));
+  REQUIRE(statuses.has_value());
+  CHECK(statuses->at(0).phase == Phase::running);
+  CHECK(statuses->at(1).phase == Phase::not_seen);
+  CHECK(bench.site.last("/qstat").account.str() == "bob");
+}
+
+TEST_CASE("find: by name, in the queue and the history") {
+  Bench bench;
+  bench.site.players["qselect"] = [](const Command& command) {
+    CHECK(command.arguments == std::vector<std::string>{"-x", "-N", "hansa-A-1"});
+    return answer("1.s\n5.s\n");
+  };
+  bench.site.players["qstat"] = [](const Command& command) {
+    CHECK(std::ranges::count(command.arguments, "5.s") == 1);
+    return answer(job_record("1.s", "hansa-A-1", "F", kDone) + job_record("5.s", "hansa-A-1", "Q", {}, "mallory"));
+  };
+  const auto find = [&] { return bench.ask(bench.connector->find({Bench::job("", "hansa-A-1")}, bench.soon())); };
+  auto found = find();
+  REQUIRE(found.has_value());
+  CHECK((found->queue_seen && found->history_seen));
+  REQUIRE(found->sightings.size() == 2);
+  CHECK(found->sightings[0].status.id.str() == "1.s");
+  CHECK(found->sightings[0].status.outcome == Outcome::succeeded);
+  CHECK(found->sightings[0].cluster == "s");
+  CHECK(found->sightings[1].account.str() == "mallory");
+
+  // Without history absence proves nothing.
+  bench.site.set("job_history_enable", "False");
+  found = find();
+  REQUIRE(found.has_value());
+  CHECK(found->queue_seen);
+  CHECK_FALSE(found->history_seen);
+
+  bench.site.players["qselect"] = [](const Command&) { return answer("1.s\ngarbage\n"); };
+  CHECK_FALSE(find()->queue_seen);
+  bench.site.players["qselect"] = [](const Command&) {
+    return answer("", 162, "Connection refused\nqselect: cannot connect to server pbs01 (errno=15010)\n");
+  };
+  CHECK(find().error().code == "SITE_DOWN");
+  bench.site.players["qselect"] = [](const Command&) { return answer(""); };
+  CHECK(find()->sightings.empty());
+}
+
+TEST_CASE("find: many names are looked for in one list of all jobs, where a bad record hides none") {
+  Bench bench;
+  bench.site.set("job_history_enable", "True");
+  std::vector<ports::SiteJob> wanted;
+  for (int i = 0; i < 20; ++i) wanted.push_back(Bench::job("", "hansa-A-" + std::to_string(i)));
+  bench.site.players["qstat"] = [](const Command&) {
+    return answer(job_record("1.s", "hansa-A-7", "Q") + job_record("2.s", "other", "Q") +
+                  job_record("3.s", "hansa-A-9", "Q", {{"Exit_status", ".5"}}));
+  };
+  const auto found = bench.ask(bench.connector->find(wanted, bench.soon()));
+  REQUIRE(found.has_value());
+  CHECK(bench.site.count("/qselect") == 0);
+  REQUIRE(found->sightings.size() == 1);
+  CHECK(found->sightings.front().tag.str() == "hansa-A-7");
+  CHECK_FALSE(found->queue_seen);  // what was left out may be one of ours
+}
+
+TEST_CASE("submit: the wrapper for PBS goes to qsub's standard input, as the account") {
+  Bench bench;
+  bench.site.players["qsub"] = [](const Command&) { return answer("12.s\n"); };
+  ports::SubmitRequest request;
+  request.tag = Tag("hansa-T-1");
+  request.account = LocalAccount("alice");
+  request.queue = QueueName("workq");
+  request.payload.script = "#!/bin/sh\n";
+  const auto receipt = bench.ask(bench.connector->submit(request, bench.soon()));
+  REQUIRE(receipt.has_value());
+  CHECK(receipt->site_job_id.str() == "12.s");
+  const auto& command = bench.site.last("/qsub");
+  CHECK(command.program == "/opt/pbs/bin/qsub");
+  CHECK(command.account.str() == "alice");
+  CHECK(command.tag == "hansa-T-1");
+  CHECK(command.self_limit == Seconds{59});
+  CHECK(command.input.contains("hansa_job_variable='PBS_JOBID'"));
+  CHECK(command.input.contains("hansa_writes_output='yes'"));
+  CHECK_FALSE(command.input.contains("#PBS"));
+  CHECK(bench.site.count("/mkdir") == 1);
+
+  bench.site.players["qsub"] = [](const Command&) { return answer("", 170, "qsub: Unknown queue\n"); };
+  const auto refused = bench.ask(bench.connector->submit(request, bench.soon()));
+  CHECK(refused.error().kind == ErrorKind::unknown_outcome);
+  CHECK(refused.error().code == "SITE_REFUSED");
+  CHECK(refused.error().message == "the site refused the job: Unknown queue");
+}
+
+TEST_CASE("cancel: what it came to, by what the server tells afterwards") {
+  struct Case {
+    std::string before;
+    std::string after;
+    CancelOutcome outcome;
+    std::size_t deletions;
+  };
+  const auto queued = job_record("1.s", "hansa-A-1", "Q");
+  const auto running = job_record("1.s", "hansa-A-1", "R");
+  const Fields deleted{{"substate", "91"}, {"Exit_status", "271"}};
+  const auto never = record(
+      "Job Id: 1.s",
+      {{"Job_Name", "hansa-A-1"}, {"Job_Owner", "alice@s"}, {"job_state", "F"}, {"substate", "91"}, {"ctime", "1800000000"}});
+  for (const auto& [before, after, outcome, deletions] :
+       std::vector<Case>{{queued, never, CancelOutcome::never_started, 1},
+                         {running, job_record("1.s", "hansa-A-1", "F", deleted), CancelOutcome::stopped, 1},
+                         {running, job_record("1.s", "hansa-A-1", "F", kDone), CancelOutcome::already_ended, 1},
+                         {job_record("1.s", "hansa-A-1", "F", kDone), job_record("1.s", "hansa-A-1", "F", kDone),
+                          CancelOutcome::already_ended, 0},
+           // The number is another job's now: it is left alone.
+                         {job_record("1.s", "hansa-Z-1", "R"), job_record("1.s", "hansa-Z-1", "R"), CancelOutcome::unknown, 0},
+                         {running, running, CancelOutcome::unknown, 15}}) {
+    INFO(before << " -> " << after);
+    Bench bench;
+    bool asked = false;
+    bench.site.players["qdel"] = [&](const Command& command) {
+      CHECK(command.arguments == std::vector<std::string>{"1.s"});
+      CHECK(command.account.str() == "alice");
+      asked = true;
+      return answer("");
+    };
+    bench.site.players["qstat"] = [&, before = before, after = after](const Command&) { return answer(asked ? after : before); };
+    const auto done = bench.ask(bench.connector->cancel(Bench::job("1.s", "hansa-A-1"), CancelWhen::always, bench.soon()));
+    REQUIRE(done.has_value());
+    CHECK(*done == outcome);
+    CHECK(bench.site.count("/qdel") <= deletions);
+    CHECK((bench.site.count("/qdel") > 0) == (deletions > 0));
+  }
+}
+
+TEST_CASE("cancel: refused, unreachable, and an id that is none") {
+  Bench bench;
+  bench.site.players["qstat"] = [](const Command&) { return answer(job_record("1.s", "hansa-A-1", "R")); };
+  const auto cancel = [&](const std::string& id) {
+    return bench.ask(bench.connector->cancel(Bench::job(id, "hansa-A-1"), CancelWhen::always, bench.soon()));
+  };
+  bench.site.players["qdel"] = [](const Command&) { return answer("", 159, "qdel: Unauthorized Request  1.s\n"); };
+  CHECK(cancel("1.s").error().kind == ErrorKind::permission_denied);
+  bench.site.players["qdel"] = [](const Command&) {
+    return answer("", 162, "Connection refused\nCouldn't connect to cluster: pbs01\n");
+  };
+  CHECK(cancel("1.s").error().kind == ErrorKind::unavailable);
+  CHECK(cancel("1.s; rm").error().kind == ErrorKind::invalid_argument);
+}
+
+TEST_CASE("cancel while pending: held, read back, then ended; what started meanwhile is let go") {
+  for (const bool starts : {false, true}) {
+    INFO(starts);
+    Bench bench;
+    std::string state = "Q";
+    Fields more;
+    bench.site.players["qhold"] = [&](const Command& command) {
+      CHECK(command.arguments == std::vector<std::string>{"-h", "u", "1.s"});
+      state = starts ? "R" : "H";
+      more = {{"Hold_Types", "u"}};
+      return answer("");
+    };
+    bench.site.players["qrls"] = [&](const Command&) {
+      more.clear();
+      return answer("");
+    };
+    bench.site.players["qdel"] = [&](const Command&) {
+      state = "gone";
+      return answer("");
+    };
+    bench.site.players["qstat"] = [&](const Command&) {
+      if (state == "gone")
+        return answer(record("Job Id: 1.s", {{"Job_Name", "hansa-A-1"},
+                                             {"Job_Owner", "alice@s"},
+                                             {"job_state", "F"},
+                                             {"substate", "91"},
+                                             {"ctime", "1800000000"}}));
+      return answer(job_record("1.s", "hansa-A-1", state, more));
+    };
+    const auto done =
+        bench.ask(bench.connector->cancel(Bench::job("1.s", "hansa-A-1"), CancelWhen::only_while_pending, bench.soon()));
+    REQUIRE(done.has_value());
+    CHECK(*done == (starts ? CancelOutcome::unknown : CancelOutcome::never_started));
+    CHECK(bench.site.count("/qdel") == (starts ? 0 : 1));
+    CHECK(bench.site.count("/qrls") == (starts ? 1 : 0));
+  }
+}
+
+TEST_CASE("usage: what ended in a window of time, ours alone") {
+  Bench bench;
+  bench.site.players["qselect"] = [](const Command& command) {
+    REQUIRE(command.arguments.size() == 5);
+    CHECK(command.arguments[1] == "-s");
+    CHECK(command.arguments[3] == "-tm.ge.202701010800.00");
+    CHECK(command.arguments[4].starts_with("-tm.le.20270102"));
+    return answer("1.s\n2.s\n");
+  };
+  bench.site.players["qstat"] = [](const Command&) {
+    return answer(
+        job_record(
+            "1.s", "hansa-01JD9W2Q5V8XKQZC3M7T4B6N0R-1", "F",
+            {{"substate", "92"}, {"Exit_status", "0"}, {"resources_used.walltime", "00:00:08"}, {"exec_vnode", "(n1:ncpus=2)"}}) +
+        job_record("2.s", "other", "F", kDone));
+  };
+  const auto page = bench.ask(bench.connector->usage({}, bench.soon()));
+  REQUIRE(page.has_value());
+  CHECK_FALSE(page->complete);
+  REQUIRE(page->records.size() == 1);
+  CHECK(page->records.front().core_seconds.value == 16);
+
+  bench.site.set("job_history_enable", "False");
+  Bench without;
+  without.site.set("job_history_enable", "False");
+  const auto refused = without.ask(without.connector->usage({}, without.soon()));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == "NO_HISTORY");
+  CHECK(refused.error().message.contains("job_history_enable"));
+}
+
+TEST_CASE("snapshot: two calls, and the server's settings now and then") {
+  Bench bench;
+  bench.site.players["pbsnodes"] = [](const Command&) {
+    return answer(record("Name=n1", {{"state", "free"}, {"resources_available.ncpus", "4"}}));
+  };
+  bench.site.players["qstat"] = [](const Command& command) {
+    CHECK(std::ranges::count(command.arguments, "-t") == 1);
+    CHECK(std::ranges::count(command.arguments, "-x") == 0);
+    return answer("");
+  };
+  const auto calls = [&] {
+    bench.site.commands.clear();
+    REQUIRE(bench.ask(bench.connector->snapshot(bench.soon())).has_value());
+    return bench.site.commands.size();
+  };
+  CHECK(calls() == 4);
+  CHECK(calls() == 2);
+  batch::test::ask([](async::Scheduler& scheduler) -> async::Task<int> {
+    co_await scheduler.sleep_until(scheduler.now_monotonic() + Commands::kKept);
+    co_return 0;
+  }(bench.scheduler))
+      .value();
+  CHECK(calls() == 4);
+  bench.site.players["pbsnodes"] = [](const Command&) {
+    return answer("", 1, "Connection refused\n/opt/pbs/bin/pbsnodes: cannot connect to server pbs01, error=15010\n");
+  };
+  CHECK(bench.ask(bench.connector->snapshot(bench.soon())).error().code == "SITE_DOWN");
+}
+
+TEST_CASE("options that cannot work are said by name") {
+  Bench bench;
+  const auto refused = [&](Options options) {
+    options.site = SiteId("s");
+    const auto made = PbsConnector::make(std::move(options), bench.site, bench.scheduler, bench.random, bench.log);
+    return made ? std::string() : made.error().faults.front().where;
+  };
+  CHECK(refused({.site = {}}).empty());
+  CHECK(refused({.site = {}, .conf = "pbs.conf"}) == "pbs.conf");
+  CHECK(refused({.site = {}, .server = "a b"}) == "pbs.server");
+  CHECK(refused({.site = {}, .bin_dir = "bin"}) == "pbs.bin_dir");
+  CHECK(refused({.site = {}, .work_dir = "here"}) == "work_dir");
+  CHECK(refused({.site = {}, .gpus = {.count = "", .model = ""}}) == "pbs.gpu_resource");
+  CHECK(refused({.site = {}, .gpus = {.count = "ngpus", .model = "a:b"}}) == "pbs.gpu_model_resource");
+}
+
+}  // namespace hansa::connectors::pbs
