@@ -69,8 +69,13 @@ Task<Commands::Answer> Commands::ask(Viewer viewer, std::string program, std::ve
 
 Task<Listing<JobRow>> Commands::jobs(JobQuestion question, Deadline deadline) {
   std::vector<std::string> arguments{"-f"};
-  if (question.history) arguments.emplace_back("-x");
+  const auto known = co_await settings(deadline);
+  if (!known) co_return std::unexpected(known.error());
+  // A server that keeps no history answers -x with nothing at all, and 0 (qstat.x_before_history).
+  if (question.history && known->server.keeps_history) arguments.emplace_back("-x");
   if (question.one_by_one) arguments.emplace_back("-t");
+  // One request for all ids: without it each is a connection of its own. Those that are unknown are left out then.
+  if (!question.ids.empty()) arguments.emplace_back("-E");
   Listing<JobRow> all;
   for (auto& ids : in_calls(question.ids)) {
     const auto answer = co_await ask(question.viewer, "qstat", arguments, std::move(ids), deadline);
@@ -85,7 +90,9 @@ Task<Listing<JobRow>> Commands::jobs(JobQuestion question, Deadline deadline) {
 }
 
 Task<Listing<std::string>> Commands::select(Viewer viewer, std::vector<std::string> arguments, Deadline deadline) {
-  arguments.insert(arguments.begin(), "-x");
+  const auto known = co_await settings(deadline);
+  if (!known) co_return std::unexpected(known.error());
+  if (known->server.keeps_history) arguments.insert(arguments.begin(), "-x");
   const auto result = co_await run(command(std::move(viewer), "qselect", std::move(arguments)), deadline);
   if (!result) co_return std::unexpected(result.error());
   const auto complete = read_ending("qselect", *result);

@@ -24,7 +24,7 @@ using batch::Viewer;
 struct JobQuestion {
   Viewer viewer;
   std::vector<std::string> ids;    // none: every job
-  bool history = false;            // those that are over as well
+  bool history = false;            // those that are over as well, if the server keeps them
   bool one_by_one = false;         // also those of an array
 };
 
@@ -43,7 +43,7 @@ class Commands : public batch::Programs {
   /// What cannot be read is left out and told in the log, job by job.
   ports::Task<Listing<JobRow>> jobs(JobQuestion question, ports::Deadline deadline);
 
-  /// The ids of the jobs that these arguments of qselect describe, finished ones too.
+  /// The ids of the jobs that these arguments of qselect describe, those that are over as well, if the server keeps them.
   ports::Task<Listing<std::string>> select(Viewer viewer, std::vector<std::string> arguments, ports::Deadline deadline);
 
   ports::Task<Listing<NodeRecord>> nodes(ports::Deadline deadline);

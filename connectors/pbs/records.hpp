@@ -2,7 +2,7 @@
 #pragma once
 // PBS's records in delimiter-separated form (-F dsv), which is asked for instead of JSON: qstat of the releases writes JSON that
 // is none (a bare nan, a backslash before the closing quote, invalid UTF-8), and one such job breaks the listing of all jobs
-// (tests/data/openpbs/qstat.rel23_all_odd_json.out). The current one takes comments and variables for JSON values: 005 becomes 5.
+// (tests/data/openpbs/qstat.rel23_*_json.out). The current one takes comments and variables for JSON values: 005 becomes 5.
 //
 //   Job Id: 0.pbs01SEPJob_Name=helloSEPJob_Owner=alice@pbs01SEP...\n
 //

@@ -116,10 +116,11 @@ Result<ports::SubmitReceipt> read_qsub_answer(const async::ChildResult& result) 
 
 Result<bool> read_ending(const std::string& program, const async::ChildResult& result) {
   if (!batch::came_to_an_end(result)) return batch::no_answer(program, result, false);
+  // Of which the status would be 15104: a multiple of 256.
+  if (result.err.contains("not configured to maintain job history")) return batch::no_answer(program, result, false);
   if (*result.exit_status == 0) return !result.out_truncated;
   const bool of_jobs = *result.exit_status == kUnknownJob || *result.exit_status == kJobIsOver;
-  if (!of_jobs || is_communication_failure(result.err))
-    return batch::no_answer(program, result, is_denied(result));
+  if (!of_jobs || is_communication_failure(result.err)) return batch::no_answer(program, result, is_denied(result));
   // The status is the last complaint's: another one before it may hide jobs.
   std::string_view rest = result.err;
   bool complete = !result.out_truncated;

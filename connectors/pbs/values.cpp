@@ -72,11 +72,12 @@ std::optional<Seconds> parse_length(std::string_view text) {
 
 std::optional<Mebibytes> parse_size(std::string_view text) {
   std::int64_t unit = 1;
-  if (text.ends_with('b') || text.ends_with('w')) {
-    if (text.back() == 'w') unit = 8;
+  const auto last = [&] { return text.empty() ? '\0' : static_cast<char>(text.back() | 0x20); };  // KB as well as kb
+  if (last() == 'b' || last() == 'w') {
+    if (last() == 'w') unit = 8;
     text.remove_suffix(1);
     constexpr std::string_view kUnits = "kmgtp";
-    if (const auto power = text.empty() ? std::string_view::npos : kUnits.find(text.back()); power != std::string_view::npos) {
+    if (const auto power = kUnits.find(last()); power != std::string_view::npos) {
       unit <<= 10 * (power + 1);
       text.remove_suffix(1);
     }

@@ -25,7 +25,7 @@ std::optional<UtcTime> parse_time(std::string_view text);
 /// "01:30:00", "1000:00:00", "90".
 std::optional<Seconds> parse_length(std::string_view text);
 
-/// "24683620kb", "4gb", "512mb", "8192b", "1kw" (words of 8 bytes), a number of bytes: rounded up to MiB.
+/// "24683620kb", "4gb", "512mb", "8192b", "1kw" (words of 8 bytes), a number of bytes, large letters too: rounded up to MiB.
 std::optional<Mebibytes> parse_size(std::string_view text);
 
 bool parse_truth(std::string_view text);  // "True"; anything else is false

@@ -140,8 +140,8 @@ TEST_CASE("status: one call for all jobs, of whom each is told alone") {
   CHECK(statuses->at(4).exit_code == 3);
   CHECK(bench.site.count("/qstat") == 3);  // the server and its queues once
   const auto& asked = bench.site.last("/qstat");
-  CHECK(asked.arguments == std::vector<std::string>{"-f", "-x", "-F", "dsv", "-D", std::string(kSeparator), "1.s", "2.s", "3.s",
-                                                    "4.s", "5.s", "6.s", "7.s"});
+  CHECK(asked.arguments == std::vector<std::string>{"-f", "-x", "-E", "-F", "dsv", "-D", std::string(kSeparator), "1.s", "2.s",
+                                                    "3.s", "4.s", "5.s", "6.s", "7.s"});
   CHECK(asked.account.empty());
   CHECK(asked.environment == std::vector<std::pair<std::string, std::string>>{
                                  {"TZ", "UTC"}, {"LC_ALL", "C"}, {"PBS_CONF_FILE", "/etc/pbs.conf"}, {"PBS_SERVER", "pbs01"}});
@@ -200,7 +200,7 @@ TEST_CASE("find: by name, in the queue and the history") {
     return answer("1.s\n5.s\n");
   };
   bench.site.players["qstat"] = [](const Command& command) {
-    CHECK(std::ranges::count(command.arguments, "5.s") == 1);
+    CHECK(std::ranges::count(command.arguments, "1.s") == 1);
     return answer(job_record("1.s", "hansa-A-1", "F", kDone) + job_record("5.s", "hansa-A-1", "Q", {}, "mallory"));
   };
   const auto find = [&] { return bench.ask(bench.connector->find({Bench::job("", "hansa-A-1")}, bench.soon())); };
@@ -213,13 +213,6 @@ TEST_CASE("find: by name, in the queue and the history") {
   CHECK(found->sightings[0].cluster == "s");
   CHECK(found->sightings[1].account.str() == "mallory");
 
-  // Without history absence proves nothing.
-  bench.site.set("job_history_enable", "False");
-  found = find();
-  REQUIRE(found.has_value());
-  CHECK(found->queue_seen);
-  CHECK_FALSE(found->history_seen);
-
   bench.site.players["qselect"] = [](const Command&) { return answer("1.s\ngarbage\n"); };
   CHECK_FALSE(find()->queue_seen);
   bench.site.players["qselect"] = [](const Command&) {
@@ -228,6 +221,25 @@ TEST_CASE("find: by name, in the queue and the history") {
   CHECK(find().error().code == "SITE_DOWN");
   bench.site.players["qselect"] = [](const Command&) { return answer(""); };
   CHECK(find()->sightings.empty());
+}
+
+TEST_CASE("a server without history: what waits and runs is seen, and absence proves nothing") {
+  Bench bench;
+  bench.site.set("job_history_enable", "False");
+  bench.site.players["qselect"] = [](const Command& command) {
+    CHECK(command.arguments == std::vector<std::string>{"-N", "hansa-A-1"});  // with -x it would answer with nothing
+    return answer("1.s\n");
+  };
+  bench.site.players["qstat"] = [](const Command& command) {
+    CHECK(std::ranges::count(command.arguments, "-x") == 0);
+    return answer(job_record("1.s", "hansa-A-1", "R"));
+  };
+  const auto found = bench.ask(bench.connector->find({Bench::job("", "hansa-A-1")}, bench.soon()));
+  REQUIRE(found.has_value());
+  CHECK(found->sightings.size() == 1);
+  CHECK(found->queue_seen);
+  CHECK_FALSE(found->history_seen);
+  CHECK(bench.ask(bench.connector->status({Bench::job("1.s", "hansa-A-1")}, bench.soon()))->front().phase == Phase::running);
 }
 
 TEST_CASE("find: many names are looked for in one list of all jobs, where a bad record hides none") {
@@ -296,7 +308,7 @@ TEST_CASE("cancel: what it came to, by what the server tells afterwards") {
                           CancelOutcome::already_ended, 0},
            // The number is another job's now: it is left alone.
                          {job_record("1.s", "hansa-Z-1", "R"), job_record("1.s", "hansa-Z-1", "R"), CancelOutcome::unknown, 0},
-                         {running, running, CancelOutcome::unknown, 15}}) {
+                         {running, running, CancelOutcome::unknown, 20}}) {
     INFO(before << " -> " << after);
     Bench bench;
     bool asked = false;
@@ -306,7 +318,7 @@ TEST_CASE("cancel: what it came to, by what the server tells afterwards") {
       asked = true;
       return answer("");
     };
-    bench.site.players["qstat"] = [&, before = before, after = after](const Command&) { return answer(asked ? after : before); };
+    bench.site.players["qstat"] = [&](const Command&) { return answer(asked ? after : before); };
     const auto done = bench.ask(bench.connector->cancel(Bench::job("1.s", "hansa-A-1"), CancelWhen::always, bench.soon()));
     REQUIRE(done.has_value());
     CHECK(*done == outcome);

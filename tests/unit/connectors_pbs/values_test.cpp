@@ -37,6 +37,7 @@ TEST_CASE("sizes of PBS are rounded up to MiB") {
   CHECK(parse_size("1b") == Mebibytes{1});
   CHECK(parse_size("1048577") == Mebibytes{2});
   CHECK(parse_size("131072w") == Mebibytes{1});
+  CHECK(parse_size("1048576KB") == Mebibytes{1024});
   CHECK(parse_size("0kb") == Mebibytes{0});
   for (const auto bad : {"", "b", "kb", "-1gb", "1.5gb", "12zz", "99999999999999999pb", "1 gb"}) {
     INFO(bad);
