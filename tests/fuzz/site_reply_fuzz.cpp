@@ -2,9 +2,9 @@
 // Any bytes as what comes back from an account at a site: frames of hansa-switch, the words of coreutils, the target of a fence,
 // the answer of sbatch, a stored cursor. A yes is only what is one.
 #include "broker/core/encoding.hpp"
+#include "connectors/batch/usage_window.hpp"
 #include "connectors/slurm/host_list.hpp"
 #include "connectors/slurm/submission.hpp"
-#include "connectors/batch/usage_window.hpp"
 #include "connectors/slurm/values.hpp"
 #include "connectors/transport/file_access.hpp"
 #include "connectors/transport/switch_protocol.hpp"

@@ -18,13 +18,16 @@ constexpr const char* kSite = "[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector
 constexpr const char* kSlurmSite = "[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"slurm\"\naccounts = {}\n";
 
 /// What stands above the case's own text, always eight lines: its first line is line 9.
-enum class After { broker, site, slurm_site };
+constexpr const char* kPbsSite = "[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"pbs\"\naccounts = {}\n";
+
+enum class After { broker, site, slurm_site, pbs_site };
 
 std::string text_before(After after) {
   switch (after) {
     case After::broker: return std::string(kSite) + kBroker;
     case After::site: return std::string(kBroker) + kSite;
     case After::slurm_site: return std::string(kBroker) + kSlurmSite;
+    case After::pbs_site: return std::string(kBroker) + kPbsSite;
   }
   return {};
 }
@@ -158,7 +161,7 @@ const Case kCases[] = {
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FIN\"\nconnector = \"local\"\naccounts = {}\n", 11, "site[b].country",
      "is \"FIN\"; allowed"},
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FI\"\naccounts = {}\n", 9, "site[b].connector",
-     "is missing; allowed: one of \"local\", \"slurm\", \"model\""},
+     "is missing; allowed: one of \"local\", \"slurm\", \"pbs\", \"model\""},
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FI\"\nconnector = \"slrum\"\naccounts = {}\n", 12, "site[b].connector",
      "(did you mean \"slurm\"?)"},
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FI\"\nconnector = \"local\"\n", 9, "site[b].accounts_file",
@@ -172,6 +175,11 @@ const Case kCases[] = {
      "belongs to connector = \"local\"; this site has connector = \"slurm\""},
     {After::slurm_site, "run_as = \"self\"\nslurm.bin_dir = \"bin\"\n", 10, "site[a].slurm.bin_dir", "an absolute path"},
     {After::slurm_site, "run_as = \"self\"\nslurm.cnf = \"/x\"\n", 10, "site[a].slurm.cnf", "(did you mean \"conf\"?)"},
+    {After::pbs_site, "", 4, "site[a].run_as", "is missing; with connector = \"pbs\" it must say whose account"},
+    {After::pbs_site, "run_as = \"self\"\npbs.bin_dir = \"bin\"\n", 10, "site[a].pbs.bin_dir", "an absolute path"},
+    {After::pbs_site, "run_as = \"self\"\npbs.gpu_resource = \"a:b\"\n", 10, "site[a].pbs.gpu_resource", "letters"},
+    {After::pbs_site, "run_as = \"self\"\nslurm.conf = \"/x\"\n", 10, "site[a].slurm", "belongs to connector = \"slurm\""},
+    {After::site, "pbs.server = \"pbs01\"\n", 9, "site[a].pbs", "belongs to connector = \"pbs\""},
     {After::site, "slurm.conf = \"/etc/slurm.conf\"\n", 9, "site[a].slurm", "belongs to connector = \"slurm\""},
     {After::site, "model = {}\n", 9, "site[a].model", "belongs to connector = \"model\""},
     {After::site, "local.cpus = 0\n", 9, "site[a].local.cpus", "is 0; allowed"},

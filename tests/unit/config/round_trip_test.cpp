@@ -150,10 +150,12 @@ BrokerConfig random_config() {
     site.projects.clear();
     for (const auto& project : config.projects) site.projects.emplace(project.id, "acct");
     if (site.accounts_file) site.accounts.clear();
-    if (site.connector != Connector::slurm || !config.broker.switch_socket) site.run_as = RunAs::self;
+    const bool has_accounts = site.connector == Connector::slurm || site.connector == Connector::pbs;
+    if (!has_accounts || !config.broker.switch_socket) site.run_as = RunAs::self;
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();
+    if (site.connector == Connector::pbs) site.pbs = random_section<PbsConfig>();
     if (site.connector == Connector::local) site.local = random_section<LocalConfig>();
     if (site.connector == Connector::model) site.model = random_section<ModelConfig>();
     settle_gpus(site.local.gpus, site.local.gpu_model);
