@@ -41,6 +41,13 @@ std::string selecting(std::string_view option, UtcTime time) {
   return std::string(option) + digits.substr(0, 12) + '.' + digits.substr(12, 2);
 }
 
+std::unexpected<Error> no_history() {
+  return fail(
+      ErrorKind::unavailable, "NO_HISTORY",
+      "the site's PBS server does not keep its jobs' history, so that the end of a job is never told: its operators have to set "
+      "it, qmgr -c \"set server job_history_enable = True\"");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PbsConnector>> PbsConnector::make(Options options, transport::Transport& transport,
@@ -70,6 +77,7 @@ Task<domain::SiteSnapshot> PbsConnector::snapshot(Deadline deadline) {
   const auto taken_at = scheduler_.now_utc();
   auto settings = co_await commands_.settings(deadline);
   if (!settings) co_return std::unexpected(settings.error());
+  if (!settings->server.keeps_history) co_return no_history();  // no job should go there
   auto nodes = co_await commands_.nodes(deadline);
   if (!nodes) co_return std::unexpected(nodes.error());
   auto jobs = co_await commands_.jobs({.viewer = {}, .ids = {}, .history = false, .one_by_one = true}, deadline);
@@ -160,12 +168,7 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
 Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline deadline) {
   const auto settings = co_await commands_.settings(deadline);
   if (!settings) co_return std::unexpected(settings.error());
-  if (!settings->server.keeps_history) {
-    co_return fail(
-        ErrorKind::unavailable, "NO_HISTORY",
-        "the site's PBS server does not keep its jobs' history, so the end of a job is never told: its operators have to "
-        "set it, qmgr -c \"set server job_history_enable = True\"");
-  }
+  if (!settings->server.keeps_history) co_return no_history();
   auto window = batch::next_window(from.text, scheduler_.now_utc(), options_.usage_history);
   if (!window) co_return std::unexpected(window.error());
   Result<Listing<JobRow>> jobs;
