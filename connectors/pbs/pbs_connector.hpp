@@ -14,8 +14,9 @@
 //                                           code is not yet: dd for each 4 MiB, sha256sum, mv)
 //   cancel     qstat, qhold, qdel, then qstat until its end is known
 //
-// The server must keep its jobs' history (job_history_enable): without it a job that is over is gone, its end is never told, it
-// stays unknown, and usage() fails with the remedy.
+// The server must keep its jobs' history (job_history_enable): without it a job that is over is gone, and its end is never told.
+// So snapshot() and usage() fail with the remedy, which keeps jobs away; those that are there are seen as long as they wait or
+// run.
 //
 // status and find also read a link in the account's work_dir for each end that may be the wrapper's own (exit codes 113 to 116).
 //

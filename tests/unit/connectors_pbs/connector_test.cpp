@@ -402,13 +402,13 @@ TEST_CASE("usage: what ended in a window of time, ours alone") {
   REQUIRE(page->records.size() == 1);
   CHECK(page->records.front().core_seconds.value == 16);
 
-  bench.site.set("job_history_enable", "False");
   Bench without;
   without.site.set("job_history_enable", "False");
   const auto refused = without.ask(without.connector->usage({}, without.soon()));
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == "NO_HISTORY");
   CHECK(refused.error().message.contains("job_history_enable"));
+  CHECK(without.ask(without.connector->snapshot(without.soon())).error().code == "NO_HISTORY");  // no job should go there
 }
 
 TEST_CASE("snapshot: two calls, and the server's settings now and then") {
