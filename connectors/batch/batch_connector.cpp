@@ -66,6 +66,8 @@ LocalAccount BatchConnector::account_of(const std::vector<SiteJob>& wanted, std:
 
 // ---- submission
 
+/// The job's wrapper, once all that it needs is there. Nothing of the job has left for the site; its payload and code are taken
+/// out of the request.
 Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport::WrapperSpec site, Deadline deadline) {
   site.tag = request->tag;
   site.work_dir = work_dirs_.path_of(request->account);
@@ -95,10 +97,25 @@ Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport
   co_return script;
 }
 
-Result<Seconds> BatchConnector::lifetime(Deadline deadline) const {
-  const auto left = std::chrono::floor<Seconds>(deadline.remaining(scheduler_)) - Seconds{1};
-  if (left >= Seconds{1}) return left;
-  return fail(ErrorKind::deadline_exceeded, "DEADLINE", "no time left to submit to site \"" + site_.str() + "\"");
+Task<ports::SubmitReceipt> BatchConnector::send(ports::SubmitRequest request, transport::WrapperSpec site,
+                                                transport::Command command,
+                                                Result<ports::SubmitReceipt> (*read_answer)(const transport::CommandResult&),
+                                                Deadline deadline) {
+  const auto account = request.account;
+  command.tag = request.tag.str();
+  auto script = co_await bring(&request, std::move(site), deadline);
+  if (!script) co_return std::unexpected(script.error());
+  command.input = std::move(*script);
+  command.output_limit = std::size_t{64} << 10;
+  command.self_limit = std::chrono::floor<Seconds>(deadline.remaining(scheduler_)) - Seconds{1};
+  if (command.self_limit < Seconds{1}) {
+    co_return fail(ErrorKind::deadline_exceeded, "DEADLINE", "no time left to submit to site \"" + site_.str() + "\"");
+  }
+  const auto result = co_await transport_.run(std::move(command), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  auto receipt = read_answer(*result);
+  if (!receipt) work_dirs_.forget(account);
+  co_return receipt;
 }
 
 // ---- ends

@@ -49,12 +49,12 @@ class BatchConnector : public ports::SiteConnector {
   [[nodiscard]] LocalAccount account_of(const std::vector<ports::SiteJob>& wanted, std::string_view name,
                                         const std::string& user) const;
 
-  /// The job's wrapper, `site` having the scheduler's own part of it, once its account's folders and its code are at the site.
-  /// Nothing of the job has left for the site. Its payload and code are taken out of the request.
-  ports::Task<std::string> bring(ports::SubmitRequest* request, transport::WrapperSpec site, ports::Deadline deadline);
-
-  /// The submission ends itself a moment before the deadline: also when the broker dies meanwhile, none is under way past it.
-  [[nodiscard]] Result<Seconds> lifetime(ports::Deadline deadline) const;
+  /// A submission: the account's folders and the job's code first, then `command` with the job's wrapper as its input, of which
+  /// `site` has the scheduler's own part. `command` ends itself a moment before the deadline: also when the broker dies
+  /// meanwhile, none is under way past it.
+  ports::Task<ports::SubmitReceipt> send(ports::SubmitRequest request, transport::WrapperSpec site, transport::Command command,
+                                         Result<ports::SubmitReceipt> (*read_answer)(const transport::CommandResult&),
+                                         ports::Deadline deadline);
 
   /// What an account's own files say of each end (WorkDirs::explain_end).
   ports::Task<> explain_ends(const std::vector<ports::SiteJob>* jobs, std::vector<ports::JobStatus>* statuses,
@@ -68,6 +68,8 @@ class BatchConnector : public ports::SiteConnector {
   WorkDirs work_dirs_;
 
  private:
+  ports::Task<std::string> bring(ports::SubmitRequest* request, transport::WrapperSpec site, ports::Deadline deadline);
+
   [[nodiscard]] virtual bool is_job_id(std::string_view id) const = 0;
   /// How the scheduler's own run count and the wrapper's go together: the number in a refusal's name.
   [[nodiscard]] virtual std::int32_t wrapper_run(std::int32_t run) const { return run; }

@@ -203,20 +203,8 @@ Task<ports::SubmitReceipt> PbsConnector::submit(ports::SubmitRequest request, De
   wrapper.run_variable = "HANSA_NO_RUN";  // PBS tells a job nothing of its starts
   wrapper.task_variable = "PBS_ARRAY_INDEX";
   wrapper.writes_output = true;
-  auto script = co_await bring(&request, std::move(wrapper), deadline);
-  if (!script) co_return std::unexpected(script.error());
-  const auto limit = lifetime(deadline);
-  if (!limit) co_return std::unexpected(limit.error());
   auto command = commands_.command({request.account, request.person}, "qsub", std::move(*arguments));
-  command.input = std::move(*script);
-  command.output_limit = std::size_t{64} << 10;
-  command.self_limit = *limit;
-  command.tag = request.tag.str();
-  const auto result = co_await transport_.run(std::move(command), deadline);
-  if (!result) co_return std::unexpected(result.error());
-  auto receipt = read_qsub_answer(*result);
-  if (!receipt) work_dirs_.forget(request.account);
-  co_return receipt;
+  co_return co_await send(std::move(request), std::move(wrapper), std::move(command), read_qsub_answer, deadline);
 }
 
 // ---- cancel

@@ -221,20 +221,8 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
   transport::WrapperSpec wrapper;
   // Of sbatch's own environment; and what --export=NONE would make of every srun of the job's.
   wrapper.unset = {"SLURM_TIME_FORMAT", "SLURM_EXPORT_ENV", "SLURM_GET_USER_ENV"};
-  auto script = co_await bring(&request, std::move(wrapper), deadline);
-  if (!script) co_return std::unexpected(script.error());
-  const auto limit = lifetime(deadline);
-  if (!limit) co_return std::unexpected(limit.error());
   auto command = commands_.command({request.account, request.person}, "sbatch", std::move(*arguments));
-  command.input = std::move(*script);
-  command.output_limit = std::size_t{64} << 10;
-  command.self_limit = *limit;
-  command.tag = request.tag.str();
-  const auto result = co_await transport_.run(std::move(command), deadline);
-  if (!result) co_return std::unexpected(result.error());
-  auto receipt = read_sbatch_answer(*result);
-  if (!receipt) work_dirs_.forget(request.account);
-  co_return receipt;
+  co_return co_await send(std::move(request), std::move(wrapper), std::move(command), read_sbatch_answer, deadline);
 }
 
 // ---- cancel

@@ -44,38 +44,27 @@ class CapturingLog final : public ports::Log {
   std::vector<std::string> lines;
 };
 
-class Site final : public transport::Transport {
+class Site final : public batch::test::PlayedSite {
  public:
-  using Player = std::function<Result<CommandResult>(const Command&)>;
-
-  async::Task<CommandResult> run(Command command, async::Deadline) override {
-    commands.push_back(command);
-    auto name = command.program.substr(command.program.rfind('/') + 1);
-    if (name == "qstat" && !command.arguments.empty() && (command.arguments[0] == "-B" || command.arguments[0] == "-Q"))
-      name += command.arguments[0];
-    if (const auto player = players.find(name); player != players.end()) co_return player->second(command);
-    if (name == "qstat-B") co_return answer(record("Server: s", server));
-    if (name == "qstat-Q") co_return answer(record("Queue: workq", {{"enabled", "True"}, {"started", "True"}}));
-    if (name == "readlink") co_return answer("", 1, "readlink: x: No such file or directory\n");
-    co_return answer("");
-  }
-  [[nodiscard]] std::size_t count(std::string_view name) const {
-    return static_cast<std::size_t>(std::ranges::count_if(commands, [&](const auto& c) { return c.program.ends_with(name); }));
-  }
-  [[nodiscard]] const Command& last(std::string_view name) const {
-    const auto found = std::find_if(commands.rbegin(), commands.rend(), [&](const auto& c) { return c.program.ends_with(name); });
-    REQUIRE(found != commands.rend());
-    return *found;
-  }
   void set(const std::string& name, const std::string& value) {
     for (auto& field : server) {
       if (field.first == name) field.second = value;
     }
   }
-
-  std::map<std::string, Player> players;
-  std::vector<Command> commands;
   Fields server{{"scheduling", "True"}, {"query_other_jobs", "True"}, {"job_history_enable", "True"}, {"pbs_version", "23"}};
+
+ private:
+  /// qstat's three faces.
+  [[nodiscard]] std::string name_of(const Command& command) const override {
+    auto name = command.program.substr(command.program.rfind('/') + 1);
+    const auto& first = command.arguments.empty() ? name : command.arguments.front();
+    return name == "qstat" && (first == "-B" || first == "-Q") ? name + first : name;
+  }
+  CommandResult otherwise(const std::string& name, const Command&) override {
+    if (name == "qstat-B") return answer(record("Server: s", server));
+    if (name == "qstat-Q") return answer(record("Queue: workq", {{"enabled", "True"}, {"started", "True"}}));
+    return answer("");
+  }
 };
 
 struct Bench {
@@ -91,11 +80,7 @@ struct Bench {
   }
   [[nodiscard]] async::Deadline soon() const { return async::Deadline::in(scheduler, Seconds{60}); }
   static ports::SiteJob job(const std::string& id, const std::string& tag, const std::string& account = "alice") {
-    return {.id = SiteJobId(id),
-            .tag = Tag(tag),
-            .account = LocalAccount(account),
-            .person = Principal("local:" + account),
-            .intended_at = from_unix_seconds(1'800'000'000)};
+    return batch::test::site_job(id, tag, account);
   }
 
   Site site;

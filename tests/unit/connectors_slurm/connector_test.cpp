@@ -51,31 +51,14 @@ std::string history_row(const std::string& id, const std::string& name, const st
 
 constexpr std::string_view kConfiguration = "ClusterName = alpha\nSLURM_VERSION = 22.05.8\nPrivateData = none\n";
 
-class Site final : public transport::Transport {
+class Site final : public batch::test::PlayedSite {
  public:
-  using Player = std::function<Result<CommandResult>(const Command&)>;
-
-  async::Task<CommandResult> run(Command command, async::Deadline) override {
-    commands.push_back(command);
-    const auto name = command.program.substr(command.program.rfind('/') + 1);
-    if (const auto player = players.find(name); player != players.end()) co_return player->second(command);
-    if (name == "scontrol" && command.input.contains("show config")) co_return answer(configuration);
-    if (name == "readlink") co_return answer("", 1, "readlink: x: No such file or directory\n");
-    co_return answer("");
-  }
-
-  [[nodiscard]] std::size_t count(std::string_view name) const {
-    return static_cast<std::size_t>(std::ranges::count_if(commands, [&](const auto& c) { return c.program.ends_with(name); }));
-  }
-  [[nodiscard]] const Command& last(std::string_view name) const {
-    const auto found = std::find_if(commands.rbegin(), commands.rend(), [&](const auto& c) { return c.program.ends_with(name); });
-    REQUIRE(found != commands.rend());
-    return *found;
-  }
-
-  std::map<std::string, Player> players;
-  std::vector<Command> commands;
   std::string configuration{kConfiguration};
+
+ private:
+  CommandResult otherwise(const std::string& name, const Command& command) override {
+    return answer(name == "scontrol" && command.input.contains("show config") ? configuration : "");
+  }
 };
 
 struct Bench {
@@ -92,11 +75,7 @@ struct Bench {
   [[nodiscard]] async::Deadline soon() const { return async::Deadline::in(scheduler, Seconds{60}); }
 
   static ports::SiteJob job(const std::string& id, const std::string& tag, const std::string& account = "alice") {
-    return {.id = SiteJobId(id),
-            .tag = Tag(tag),
-            .account = LocalAccount(account),
-            .person = Principal("local:" + account),
-            .intended_at = from_unix_seconds(1'800'000'000)};
+    return batch::test::site_job(id, tag, account);
   }
   static ports::SubmitRequest request() {
     ports::SubmitRequest request;
