@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A PBS site, played by tests/testbed/pbs_standin: a job's way there and back, a broker that is killed meanwhile, and a server's bad days."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness import BROKER_USER, Broker, need_root, run_with_broker, say, site_folders, sites_answer, wait_for
+
+STANDIN = Path(__file__).resolve().parents[1] / "testbed/pbs_standin/pbs"
+site = None
+broker = None
+
+
+def config():
+    return f"""
+[broker]
+name = "pbs"
+country = "CZ"
+state_dir = "{{state}}"
+[api]
+listen = "{{listen}}"
+[engine]
+status_interval_ms = 500
+snapshot_interval_ms = 1000
+usage_interval_ms = 1000
+[[site]]
+id = "ostrava"
+country = "CZ"
+connector = "pbs"
+run_as = "self"
+work_dir = "{site}/work"
+pbs = {{ conf = "{site}/pbs.conf", bin_dir = "{site}/bin" }}
+budget = {{ queries_per_minute = 6000, submits_per_minute = 6000, waiting_jobs = 50 }}
+accounts = {{ "local:alice" = "{BROKER_USER}" }}
+[[project]]
+id = "ai-lab"
+members = ["local:alice"]
+"""
+
+
+def settings(**values):
+    (site / "settings.json.new").write_text(json.dumps({"neighbours": True} | values))
+    (site / "settings.json.new").rename(site / "settings.json")
+
+
+def pbs(*command):
+    return subprocess.run([site / "bin" / command[0], *command[1:]], env={"PBS_CONF_FILE": str(site / "pbs.conf"), "PATH": "/usr/bin:/bin"},
+                          capture_output=True, text=True).stdout
+
+
+def job(*lines, **more):
+    return {"project": "ai-lab", "script": "\n".join(["#!/bin/bash", *lines, ""])} | more
+
+
+def state_of_site():
+    return broker.get("/v1/sites/ostrava", user="operator")
+
+
+def a_job_goes_there_and_comes_back():
+    """Its output is read while it runs, its exit code and usage are the site's."""
+    id = broker.submit(job('echo "ran as $HANSA_SITE_JOB_ID in $(basename "$PWD")"', "sleep 3", "exit 5"))
+    broker.wait_state(id, "running")
+    wait_for("its output", lambda: broker.output(id).startswith(b"ran as "), 10)
+    ended = broker.wait_state(id, "failed")
+    assert ended["exit_code"] == 5, ended
+    assert broker.output(id).split()[2].endswith(b".standin"), broker.output(id)
+    def booked():
+        # usage is told at the end
+        report = json.loads(broker.hansa("report", "usage", "--json", check=0).stdout)
+        return json.dumps(report).count("ostrava")
+    wait_for("its usage", booked, 20, 0.5)
+
+
+def many_at_once_and_none_twice():
+    """More than fit; a killed broker adopts what it had sent."""
+    ids = [broker.submit(job(f"echo {n} >>{site}/ran", "sleep 0.5", f"exit {n % 3}")) for n in range(12)]
+    broker.kill()
+    broker.start()
+    done = broker.wait_over(ids, 120)
+    assert [done[id]["exit_code"] for id in ids] == [n % 3 for n in range(12)]
+    ran = sorted(int(line) for line in (site / "ran").read_text().split())
+    assert ran == list(range(12)), ran
+
+
+def cancelled_while_it_waits_and_while_it_runs():
+    """qdel's outcome is read back."""
+    runs = [broker.submit(job("sleep 100", resources={"tasks": 2})) for _ in range(2)]
+    for id in runs:
+        broker.wait_state(id, "running")
+    waits = broker.submit(job(f"touch {site}/must-not-be"))
+    for id in [waits, *runs]:
+        assert broker.call("POST", f"/v1/jobs/{id}/cancel", {}).status in (200, 202)
+    for id in [waits, *runs]:
+        broker.wait_state(id, "cancelled")
+    assert not (site / "must-not-be").exists()
+
+
+def silent_server_ends_no_job():
+    """Unreachable is not over: the job goes on, and is seen again."""
+    id = broker.submit(job("sleep 6", "echo whole"))
+    broker.wait_state(id, "running")
+    settings(down=True)
+    wait_for("the site to be down", lambda: state_of_site()["state"] == "down", 20)
+    assert "cannot connect to server" in json.dumps(state_of_site()), state_of_site()
+    assert broker.job(id)["state"] == "running"
+    settings()
+    broker.wait_state(id, "succeeded")
+    assert broker.output(id) == b"whole\n"
+
+
+def server_without_history_gets_no_jobs():
+    """The end of a job would never be told: the site counts as down and says what to do."""
+    settings(history=False)
+    broker.stop()  # the server's settings are kept for five minutes
+    broker.start()
+    wait_for("the site to be down", lambda: state_of_site()["state"] == "down", 20)
+    assert "job_history_enable" in json.dumps(state_of_site()), state_of_site()
+    settings()
+    broker.stop()
+    broker.start()
+    wait_for("the site to be back", lambda: state_of_site()["state"] == "up", 20)
+
+
+def odd_neighbours_are_told_in_the_log():
+    """One bad record takes no other with it."""
+    assert "not all that the site told is understood" in broker.log.read_text()
+    assert "9000005.standin" in pbs("qstat", "-f", "-F", "dsv", "-D", "|")
+
+
+if __name__ == "__main__":
+    need_root()
+    folders = site_folders("ostrava")
+    site = folders / "ostrava"
+    subprocess.run(["setpriv", f"--reuid={BROKER_USER}", f"--regid={BROKER_USER}", "--clear-groups", STANDIN, "install", site], check=True)
+    settings()
+    broker = Broker("pbs", config())
+    run_with_broker(broker, [a_job_goes_there_and_comes_back, many_at_once_and_none_twice, cancelled_while_it_waits_and_while_it_runs,
+                             silent_server_ends_no_job, server_without_history_gets_no_jobs, odd_neighbours_are_told_in_the_log],
+                    prepare=lambda: sites_answer(broker), clean=[lambda: shutil.rmtree(folders, ignore_errors=True)])
