@@ -123,7 +123,7 @@ void check_run_as(const Table& site, const SiteConfig& config, const Table& brok
   const bool has_accounts = config.connector == Connector::slurm || config.connector == Connector::pbs;
   if (run_as == nullptr && has_accounts) {
     findings.add(site.mark_of(""), site.path_of("run_as"),
-                 "is missing; with connector = \"" + std::string(kNames<Connector>[static_cast<std::size_t>(config.connector)]) +
+                 "is missing; with connector = \"" + std::string(kConnectorTables[static_cast<std::size_t>(config.connector)]) +
                      "\" it must say whose account runs the jobs: one of \"self\", \"switch\"");
     return;
   }
