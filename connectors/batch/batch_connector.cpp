@@ -152,6 +152,14 @@ Task<> BatchConnector::explain_ends(const std::vector<SiteJob>* wanted, std::vec
 
 // ---- cancel
 
+std::optional<CancelOutcome> BatchConnector::outcome_of(const ports::JobStatus& status) {
+  if (status.phase != Phase::ended) return std::nullopt;
+  if (status.outcome == domain::Outcome::never_started) return CancelOutcome::never_started;
+  if (status.outcome != domain::Outcome::cancelled) return CancelOutcome::already_ended;
+  // Cancelled between two runs it had started, too.
+  return status.started_at || status.run > 0 ? CancelOutcome::stopped : CancelOutcome::never_started;
+}
+
 Task<CancelOutcome> BatchConnector::cancel(SiteJob job, CancelWhen when, Deadline deadline) {
   if (!is_job_id(job.id.str())) {
     co_return fail(ErrorKind::invalid_argument, "SITE_JOB_ID", "\"" + job.id.str() + "\" is not the id of a job of this site");

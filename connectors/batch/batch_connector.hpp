@@ -56,6 +56,9 @@ class BatchConnector : public ports::SiteConnector {
                                          Result<ports::SubmitReceipt> (*read_answer)(const transport::CommandResult&),
                                          ports::Deadline deadline);
 
+  /// Of a cancellation, by what became of the job. None: it is not over, or not seen.
+  static std::optional<domain::CancelOutcome> outcome_of(const ports::JobStatus& status);
+
   /// What an account's own files say of each end (WorkDirs::explain_end).
   ports::Task<> explain_ends(const std::vector<ports::SiteJob>* jobs, std::vector<ports::JobStatus>* statuses,
                              ports::Deadline deadline);
@@ -73,7 +76,6 @@ class BatchConnector : public ports::SiteConnector {
   [[nodiscard]] virtual bool is_job_id(std::string_view id) const = 0;
   /// How the scheduler's own run count and the wrapper's go together: the number in a refusal's name.
   [[nodiscard]] virtual std::int32_t wrapper_run(std::int32_t run) const { return run; }
-  /// None: it is not over, or not seen.
   virtual ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline) = 0;
   /// True: it is pending, held by us, and cannot start. False: it is not pending, and not held.
   virtual ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline) = 0;

@@ -233,11 +233,7 @@ Task<std::optional<JobRow>> PbsConnector::row_of(SiteJob job, Deadline deadline)
 Task<std::optional<CancelOutcome>> PbsConnector::outcome_so_far(SiteJob job, Deadline deadline) {
   const auto statuses = co_await status({job}, deadline);
   if (!statuses) co_return std::unexpected(statuses.error());
-  const auto& now = statuses->front();
-  if (now.phase != Phase::ended) co_return std::nullopt;
-  if (now.outcome == domain::Outcome::never_started) co_return CancelOutcome::never_started;
-  if (now.outcome != domain::Outcome::cancelled) co_return CancelOutcome::already_ended;
-  co_return now.started_at || now.run > 0 ? CancelOutcome::stopped : CancelOutcome::never_started;
+  co_return outcome_of(statuses->front());
 }
 
 Task<bool> PbsConnector::hold_while_pending(SiteJob job, Deadline deadline) {

@@ -252,12 +252,7 @@ Task<std::optional<CancelOutcome>> SlurmConnector::outcome_so_far(SiteJob job, D
     }
     if (last.phase == Phase::ended) now = std::move(last);
   }
-  if (now.phase != Phase::ended) co_return std::nullopt;
-  if (now.outcome != domain::Outcome::cancelled) {
-    co_return now.outcome == domain::Outcome::never_started ? CancelOutcome::never_started : CancelOutcome::already_ended;
-  }
-  // Cancelled between two runs it had started, too.
-  co_return now.started_at || now.run > 0 ? CancelOutcome::stopped : CancelOutcome::never_started;
+  co_return outcome_of(now);
 }
 
 Task<bool> SlurmConnector::hold_while_pending(SiteJob job, Deadline deadline) {
