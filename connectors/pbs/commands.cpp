@@ -85,7 +85,7 @@ Task<Listing<JobRow>> Commands::jobs(JobQuestion question, Deadline deadline) {
       co_return std::unexpected(understood.error());
     append(all, std::move(jobs), answer->complete);
   }
-  tell_dropped("qstat", all.dropped);
+  tell_dropped(question.ids.empty() ? "qstat" : "qstat of some jobs", all.dropped);
   co_return all;
 }
 

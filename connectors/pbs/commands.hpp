@@ -77,7 +77,7 @@ class Commands : public batch::Programs {
   ports::Log& log_;
   std::optional<Settings> settings_;
   MonotonicTime asked_at_{};
-  std::map<std::string, std::string> told_;  // what each program was last said to have garbled
+  std::map<std::string, std::string> told_;  // what each question was last said to have left out
 };
 
 }  // namespace hansa::connectors::pbs

@@ -47,7 +47,7 @@ def settings(**values):
 
 def pbs(*command):
     return subprocess.run([site / "bin" / command[0], *command[1:]], env={"PBS_CONF_FILE": str(site / "pbs.conf"), "PATH": "/usr/bin:/bin"},
-                          capture_output=True, text=True).stdout
+                          capture_output=True).stdout.decode(errors="replace")
 
 
 def job(*lines, **more):
@@ -67,10 +67,9 @@ def a_job_goes_there_and_comes_back():
     assert ended["exit_code"] == 5, ended
     assert broker.output(id).split()[2].endswith(b".standin"), broker.output(id)
     def booked():
-        # usage is told at the end
-        report = json.loads(broker.hansa("report", "usage", "--json", check=0).stdout)
-        return json.dumps(report).count("ostrava")
-    wait_for("its usage", booked, 20, 0.5)
+        return broker.get(f"/v1/jobs/{id}/usage", user="operator")["records"]
+    record = wait_for("its usage", booked, 20, 0.5)[0]
+    assert record["exit_code"] == 5 and record["cores"] == 1 and 2 <= record["elapsed_s"] <= 30, record
 
 
 def many_at_once_and_none_twice():
