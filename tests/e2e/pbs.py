@@ -89,9 +89,9 @@ def cancelled_while_it_waits_and_while_it_runs():
     for id in runs:
         broker.wait_state(id, "running")
     waits = broker.submit(job(f"touch {site}/must-not-be"))
-    for id in [waits, *runs]:
+    broker.wait_state(waits, "queued")
+    for id in [waits, *runs]:  # one after the other: it must not start in the room of those
         assert broker.call("POST", f"/v1/jobs/{id}/cancel", {}).status in (200, 202)
-    for id in [waits, *runs]:
         broker.wait_state(id, "cancelled")
     assert not (site / "must-not-be").exists()
 

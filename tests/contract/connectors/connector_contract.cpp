@@ -239,7 +239,7 @@ TEST_CASE("connector: 'only while pending' leaves a running job alone", "[contra
 TEST_CASE("connector: a job is found by its tag while it waits, runs and when it is over", "[contract]") {
   Bench bench;
   const auto blocker = bench.block_site();
-  const auto request = bench.request({.runs = Seconds{2}});
+  const auto request = bench.request({.runs = Seconds{8}});  // longer than a site takes to say that the blocker is gone
   const auto by_tag = bench.expected_job(request);
   const auto unknown = bench.expected_job(bench.request(Behaviour{}));
   const auto job = bench.submit(request);
