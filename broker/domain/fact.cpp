@@ -77,7 +77,6 @@ Statement strict_step(const FactKey& key, const Statement& before, const Stateme
   auto strict = before;
   strict.value = strict_value(key, before.value, wanted.value);
   if (wanted.until && (!strict.until || *wanted.until < *strict.until)) strict.until = wanted.until;
-  if (strict != before) strict.evidence = wanted.evidence;
   return strict;
 }
 

@@ -35,6 +35,8 @@ struct NodeShare {
 
 /// Work that is hidden from us is counted to last so long from when it was seen: nobody says until when.
 inline constexpr Seconds kHiddenLasts{86'400};
+/// From the whole hour, so that a site where nothing changes tells the same again.
+inline UtcTime hidden_until(UtcTime seen) { return std::chrono::floor<std::chrono::hours>(seen) + kHiddenLasts; }
 
 struct RunningWork {
   SiteJobId id;                              // "": hidden from us; what is seen is the room that it takes

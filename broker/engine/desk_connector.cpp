@@ -14,12 +14,16 @@ Task<domain::SiteSnapshot> DeskConnector::snapshot(Deadline deadline) {
                                                       [](SiteConnector& site, Deadline until) { return site.snapshot(until); });
 }
 
+/// Drained is asked when it is its turn: it may have waited for that.
 Task<ports::SubmitReceipt> DeskConnector::submit(ports::SubmitRequest request, Deadline deadline) {
-  if (desk_.state().drained)
-    co_return fail(ErrorKind::unavailable, "SITE_DRAINED",
-                   "site " + desk_.site().id.str() + " is drained (" + desk_.state().drain_reason + "): no job goes there");
-  co_return co_await desk_.call<ports::SubmitReceipt>(
-      CallKind::submit, deadline, [&](SiteConnector& site, Deadline until) { return site.submit(std::move(request), until); });
+  co_return co_await desk_.call<ports::SubmitReceipt>(CallKind::submit, deadline, [&](SiteConnector& site, Deadline until) {
+    return desk_.state().drained ? refused() : site.submit(std::move(request), until);
+  });
+}
+
+Task<ports::SubmitReceipt> DeskConnector::refused() const {
+  co_return fail(ErrorKind::unavailable, "SITE_DRAINED",
+                 "site " + desk_.site().id.str() + " is drained (" + desk_.state().drain_reason + "): no job goes there");
 }
 
 Task<ports::FindResult> DeskConnector::find(std::vector<ports::SiteJob> wanted, Deadline deadline) {

@@ -28,6 +28,8 @@ class DeskConnector final : public ports::SiteConnector {
                                           ports::Deadline deadline) override;
 
  private:
+  ports::Task<ports::SubmitReceipt> refused() const;
+
   SiteDesk& desk_;
 };
 

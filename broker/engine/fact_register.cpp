@@ -51,11 +51,19 @@ async::Task<FactOutcome> FactRegister::state(Asking asking, FactKey key, Stateme
   if (!fact) co_return std::unexpected(fact.error());
   const auto before = said(*fact);
   if (before && domain::only_narrows(key, before->value, wanted.value)) {
-    if (!wanted.as_of) wanted.as_of = before->as_of;
-    if (!wanted.until) wanted.until = before->until;
+    const bool counts = !before->until || *before->until > now;  // what has ended is not renewed by saying less
+    if (!wanted.as_of && counts) wanted.as_of = before->as_of;
+    if (!wanted.until && counts) wanted.until = before->until;
+    if (wanted.evidence.empty()) wanted.evidence = before->evidence;
   }
   if (!wanted.as_of && key.subject.is_place()) wanted.as_of = now;
-  auto steps = domain::fact_steps(key, before, std::move(wanted));
+  // From the file's word on it is two people's even where it says less: it takes that place for good, whatever the file says
+  // later.
+  auto steps = domain::fact_steps(key, fact->change ? before : std::nullopt, std::move(wanted));
+  if (!fact->change && before) {
+    steps.front().before = before;
+    if (steps.front().after == before) steps.clear();
+  }
   co_return co_await record(std::move(asking), std::move(*fact), std::move(steps));
 }
 
@@ -92,8 +100,10 @@ async::Task<FactOutcome> FactRegister::rule(Asking asking, FactChange change, bo
 }
 
 async::Task<FactOutcome> FactRegister::record(Asking asking, RegisteredFact fact, std::vector<FactChangeBody> bodies) {
-  const auto waits = [&](const FactChangeBody& body) { return domain::needs_second_person(fact.key, body); };
-  if (std::ranges::any_of(bodies, waits)) {
+  const auto waits = [](const RegisteredFact& of, const FactChangeBody& body) {
+    return body.after && (!of.change || domain::needs_second_person(of.key, body));
+  };
+  if (std::ranges::any_of(bodies, [&](const FactChangeBody& body) { return waits(fact, body); })) {
     if (auto first = co_await refuse_second(fact.key); !first) co_return std::unexpected(first.error());
   }
   const auto now = clock_.now_utc();
@@ -107,7 +117,7 @@ async::Task<FactOutcome> FactRegister::record(Asking asking, RegisteredFact fact
                       .at = now,
                       .reason = asking.reason,
                       .body = std::move(body)};
-    change.needs_second_person = domain::needs_second_person(change.of, change.body);
+    change.needs_second_person = waits(outcome.fact, change.body);
     if (!change.needs_second_person) {
       if (auto applied = domain::apply(outcome.fact, change, now); !applied) co_return std::unexpected(applied.error());
     }

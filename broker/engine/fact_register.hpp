@@ -26,7 +26,8 @@ class FactRegister {
   async::Task<> load();
 
   // The key's attribute is one that a register tells of such a subject, the value one that it can have (rules::read_told).
-  // Repeating what is so already adds nothing; of one fact one change waits at a time (conflict: ALREADY_PENDING names it).
+  // Repeating what is so already, with its day, adds nothing. What takes the file's place is two people's, even where it says
+  // less; of one fact one change waits at a time (conflict: ALREADY_PENDING names it).
 
   /// `wanted.as_of` of a place: none is now, or as before where less is said than before; of others there is none.
   /// invalid_argument, BAD_FACT: times that cannot be.

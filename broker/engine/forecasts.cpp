@@ -48,6 +48,11 @@ routing::Outlook Forecasts::outlook(const SiteDesk& desk, const JobSpec& spec, U
   });
   for (const auto& id : desk.waiting_there) {
     const auto* job = book_.find(id);
+    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+    // Its account may see in a snapshot none of ours: what was sent before it and is told to wait did not get the room.
+    outlook.ours_first = outlook.ours_first || (attempt != nullptr && job->state == JobState::queued &&
+                                                attempt->intended_at < desk.snapshot()->taken_at &&
+                                                asks_no_more(job->spec.resources, job->spec.time_limit, spec));
     const auto planned = planned_.find(id);
     if (job == nullptr || planned == planned_.end() || !asks_no_more(job->spec.resources, job->spec.time_limit, spec)) continue;
     const auto wait = std::max(std::chrono::floor<Seconds>(planned->second - now), Seconds{0});

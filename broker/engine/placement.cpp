@@ -145,7 +145,9 @@ void Placement::job_changed(const Job* before, const Job& after) {
 std::optional<std::tuple<std::string, std::int64_t, bool>> Placement::what_is_seen(const Desktop& desktop) const {
   const bool fresh =
       desktop.built_from && context_.scheduler.now_monotonic() - *desktop.built_from <= context_.options.snapshot_freshness;
-  if (!fresh || !desktop.profile) return std::nullopt;
+  if (!fresh || !desktop.profile ||
+      context_.scheduler.now_utc() - desktop.profile->taken_at() > context_.options.snapshot_freshness)
+    return std::nullopt;
   return std::tuple(desktop.profile->hash(), desktop.cores, desktop.others_waiting > 0);
 }
 
@@ -424,13 +426,13 @@ async::Task<> Placement::round() {
     if (news || line.verdict != JobState::held || !line.all_told() || may_return(line.first(), now))
       heads.emplace(turn_of(line.first()), shape);
   }
-  last_round_ = now;
   std::size_t marks = kMarksPerRound;
   for (std::size_t looks = 1; !heads.empty(); ++looks) {
     if (looks % kLooksAtATime == 0) co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic());
     const auto shape = heads.extract(heads.begin()).mapped();
     auto line = lines_.find(shape);
-    if (line == lines_.end() || (!news && !any_room() && line->second.all_told())) continue;
+    if (line == lines_.end()) continue;
+    if (!news && !any_room() && line->second.all_told() && !may_return(line->second.first(), now)) continue;
     const auto id = line->second.first();
     const auto* job = context_.book.find(id);
     Dossier dossier;
@@ -465,6 +467,7 @@ async::Task<> Placement::round() {
     line = lines_.find(shape);
     if (*placed && line != lines_.end()) heads.emplace(turn_of(line->second.first()), shape);
   }
+  last_round_ = now;
   co_return Result<void>{};
 }
 

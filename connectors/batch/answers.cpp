@@ -49,6 +49,11 @@ std::unexpected<Error> no_answer(const std::string& program, const async::ChildR
   return fail(ErrorKind::unavailable, "SITE_DOWN", program + " failed at the site: " + said, detail);
 }
 
+std::unexpected<Error> cut_short(const std::string& program) {
+  return fail(ErrorKind::unavailable, "SITE_TRUNCATED",
+              "the site's list of jobs is too long or was cut: " + program + " did not tell all of it");
+}
+
 std::unexpected<Error> no_receipt(std::string_view code, std::string message, const async::ChildResult& result) {
   return fail(ErrorKind::unknown_outcome, code, std::move(message),
               "stdout: " + result.out.substr(0, 512) + " stderr: " + result.err.substr(0, 1024));

@@ -20,6 +20,9 @@ bool came_to_an_end(const async::ChildResult& result);
 /// A command that did not come to an answer, in the site's own words. `denied`: it said that it may not.
 std::unexpected<Error> no_answer(const std::string& program, const async::ChildResult& result, bool denied);
 
+/// A list of jobs of which the end is missing: whatever it leaves out would look like room.
+std::unexpected<Error> cut_short(const std::string& program);
+
 /// Of a submission: only a job id is a receipt. The site may have the job, whatever it said.
 std::unexpected<Error> no_receipt(std::string_view code, std::string message, const async::ChildResult& result);
 

@@ -38,7 +38,7 @@ void show_hidden_work(domain::SiteSnapshot& snapshot, const std::vector<Allocate
   snapshot.sees_everyone = seen_cores >= allocated_cores - allocated_cores / 10;
   if (snapshot.sees_everyone) return;
 
-  domain::RunningWork hidden{.id = {}, .queue = {}, .shares = {}, .expected_end = snapshot.taken_at + domain::kHiddenLasts};
+  domain::RunningWork hidden{.id = {}, .queue = {}, .shares = {}, .expected_end = domain::hidden_until(snapshot.taken_at)};
   for (std::uint32_t i = 0; i < allocated.size(); ++i) {
     const auto& whole = snapshot.nodes[i];
     const auto rest = [](std::int64_t taken, std::int64_t ours, std::int64_t all) {

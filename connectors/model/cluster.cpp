@@ -682,8 +682,7 @@ void Cluster::describe(domain::SiteSnapshot& snapshot) const {
   for (const auto serial : running_) {
     const auto& job = jobs_[index(serial)];
     if (hidden(job)) {
-      snapshot.running.push_back(
-          {.id = {}, .queue = {}, .shares = job.shares, .expected_end = told(now_) + domain::kHiddenLasts});
+      snapshot.running.push_back({.id = {}, .queue = {}, .shares = job.shares, .expected_end = domain::hidden_until(told(now_))});
       continue;
     }
     snapshot.running.push_back({.id = job.id,

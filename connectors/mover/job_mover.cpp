@@ -161,12 +161,21 @@ async::Task<> JobMover::settle(Course* course, async::Deadline deadline) {
     if (*outcome == CancelOutcome::never_started) {
       if (auto sealed = co_await seal(course, deadline); !sealed) co_return sealed;
     } else if (*outcome != CancelOutcome::unknown) {
+      if (auto kept = co_await has_begun(course); !kept) co_return kept;
       if (auto looked = co_await look(course, deadline); !looked) co_return looked;
     }
   }
   if (note.live || note.status.phase == TransferPhase::ended) co_return Result<void>{};
   if (note.started) co_return co_await submit(course, true, deadline);
   co_return co_await end(course, TransferEnd::cancelled, "cancelled before it began to copy", {});
+}
+
+/// It may have copied, whether or not anybody sees its file: what lies there is to be taken away if it is cancelled.
+async::Task<> JobMover::has_begun(Course* course) {
+  if (course->note.started) co_return Result<void>{};
+  auto note = course->note;
+  note.started = true;
+  co_return co_await keep(course, std::move(note));
 }
 
 async::Task<> JobMover::look(Course* course, async::Deadline deadline) {
@@ -293,6 +302,11 @@ async::Task<bool> JobMover::read_result(Course* course, async::Deadline deadline
   auto note = course->note;
   note.started = true;
   note.status = std::move(*told);
+  // A file of the site's: it knows no time that has not come, nor amounts that nobody could add up.
+  if (note.status.outcome) note.status.outcome->at = std::min(note.status.outcome->at, scheduler_.now_utc());
+  constexpr domain::Bytes kMost{std::int64_t{1} << 60};
+  note.status.progress.bytes = std::min(note.status.progress.bytes, kMost);
+  note.status.progress.verified = std::min(note.status.progress.verified, kMost);
   const bool waits = note.status.phase == TransferPhase::not_seen || note.status.phase == TransferPhase::interrupted;
   if (waits) note.status.phase = TransferPhase::preparing;  // for another job's lock
   note.live = note.status.phase != TransferPhase::ended;
@@ -309,6 +323,9 @@ async::Task<> JobMover::job_ended(Course* course, ports::JobStatus status, async
     const auto before = course->note.site_job;
     if (auto sealed = co_await seal(course, deadline); !sealed || !course->note.live || course->note.site_job != before)
       co_return sealed;
+  }
+  if (status.started_at || status.outcome != domain::Outcome::never_started) {
+    if (auto kept = co_await has_begun(course); !kept) co_return kept;
   }
   const auto now = scheduler_.now_monotonic();
   if (!course->result_due_since) course->result_due_since = now;
@@ -378,7 +395,10 @@ async::Task<> JobMover::submit(Course* course, bool discards, async::Deadline de
               {"detail", error.detail}});
   if (ports::surely_not_sent(error)) {  // the number is free for the next
     (void)co_await keep(course, before);
-    co_return std::unexpected(error);
+    if (error.kind != ErrorKind::permission_denied) co_return std::unexpected(error);
+    co_return co_await end(course, discards ? TransferEnd::cancelled : TransferEnd::access_refused,
+                           (discards ? "cancelled; what was copied may still lie there, hidden: " : "") + error.message,
+                           error.detail);
   }
   if (error.code == "SITE_REFUSED") course->refusal = error.message;
   co_return Result<void>{};

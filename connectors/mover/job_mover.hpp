@@ -62,6 +62,7 @@ class JobMover final : public ports::Mover {
 
   async::Task<Course*> course_of(domain::TransferId id);
   /// One step on: what the site says of its job, and what follows.
+  async::Task<> has_begun(Course* course);
   async::Task<> look(Course* course, async::Deadline deadline);
   async::Task<> settle(Course* course, async::Deadline deadline);
   async::Task<> find_job(Course* course, async::Deadline deadline);

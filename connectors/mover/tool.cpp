@@ -69,13 +69,13 @@ std::string rsync_end(const Root& root, const std::string& path, int descriptor)
 }
 
 /// A file that was cut and is gone on with keeps the mode that rsync gave it at first, 0600, unless it is told one. Behind a
-/// server its umask is not known, and not overruled.
+/// server its umask is not known, and not overruled. A group's folders keep handing on their group.
 std::vector<std::string> rsync_modes(const Root& to) {
   const auto* folder = std::get_if<FolderRoot>(&to);
   if (folder == nullptr) return {"--chmod=D777,F666"};
   switch (folder->readers) {
     case Readers::account: return {"--perms", "--chmod=D700,F600"};
-    case Readers::group: return {"--perms", "--chmod=D750,F640"};
+    case Readers::group: return {"--perms", "--chmod=D2750,F640"};
     case Readers::everyone: return {"--perms", "--chmod=D755,F644"};
   }
   return {};

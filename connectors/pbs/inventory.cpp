@@ -65,7 +65,7 @@ std::expected<NodeRecord, std::string> read_node(const Record& record, const Gpu
   const auto memory_of = [&](std::string_view name) { return parse_size(record.get(name)).value_or(Mebibytes{0}); };
   node.cores =
       record.has("resources_available.ncpus") ? count_of(record, "resources_available.ncpus") : count_of(record, "pcpus");
-  node.memory = memory_of("resources_available.mem");
+  node.memory = parse_room(record.get("resources_available.mem")).value_or(Mebibytes{0});
   node.gpus = count_of(record, "resources_available." + gpus.count);
   if (!gpus.model.empty()) node.gpu_model = record.get("resources_available." + gpus.model);
   node.usable = is_usable_state(states);

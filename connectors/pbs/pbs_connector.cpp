@@ -24,8 +24,8 @@ using ports::Phase;
 using ports::SiteJob;
 using ports::Task;
 
-/// qselect knows one name at a time. More than these, and all jobs are listed.
-constexpr std::size_t kMostNames = 8;
+/// Of finished jobs at a time: of more the window is halved, or a deadline could pass again and again.
+constexpr std::size_t kMostEnds = 2'000;
 
 std::vector<std::pair<std::string, std::string>> environment_of(const Options& options) {
   std::vector<std::pair<std::string, std::string>> environment;
@@ -82,6 +82,7 @@ Task<domain::SiteSnapshot> PbsConnector::snapshot(Deadline deadline) {
   if (!nodes) co_return std::unexpected(nodes.error());
   auto jobs = co_await commands_.jobs({.viewer = {}, .ids = {}, .history = false, .one_by_one = true}, deadline);
   if (!jobs) co_return std::unexpected(jobs.error());
+  if (!jobs->complete) co_return batch::cut_short("qstat");
   co_return build_snapshot({.settings = std::move(*settings), .nodes = std::move(*nodes), .jobs = std::move(*jobs)}, taken_at);
 }
 
@@ -116,15 +117,13 @@ Task<std::vector<JobStatus>> PbsConnector::status(std::vector<SiteJob> jobs, Dea
 Task<Listing<JobRow>> PbsConnector::named(const std::vector<std::string>* names, Viewer viewer, Deadline deadline) {
   JobQuestion question{.viewer = viewer, .ids = {}, .history = true};
   bool complete = true;
-  if (names->size() <= kMostNames) {
-    for (const auto& name : *names) {
-      auto ids = co_await commands_.select(viewer, {"-N", name}, deadline);
-      if (!ids) co_return std::unexpected(ids.error());
-      complete = complete && ids->complete && ids->dropped.empty();
-      std::ranges::move(ids->rows, std::back_inserter(question.ids));
-    }
-    if (question.ids.empty()) co_return Listing<JobRow>{.rows = {}, .dropped = {}, .complete = complete};
+  for (const auto& name : *names) {  // never the whole history: one neighbour's odd record in it would hide ours
+    auto ids = co_await commands_.select(viewer, {"-N", name}, deadline);
+    if (!ids) co_return std::unexpected(ids.error());
+    complete = complete && ids->complete && ids->dropped.empty();
+    std::ranges::move(ids->rows, std::back_inserter(question.ids));
   }
+  if (question.ids.empty()) co_return Listing<JobRow>{.rows = {}, .dropped = {}, .complete = complete};
   auto jobs = co_await commands_.jobs(std::move(question), deadline);
   if (!jobs) co_return std::unexpected(jobs.error());
   jobs->complete = jobs->complete && complete;
@@ -140,6 +139,8 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
   const std::vector<std::string> names(tags.begin(), tags.end());
   const auto server = co_await commands_.server(deadline);
   if (!server) co_return std::unexpected(server.error());
+  const auto settings = co_await commands_.settings(deadline);  // by these the history was asked for, or not
+  if (!settings) co_return std::unexpected(settings.error());
   const auto viewers = co_await commands_.viewers_of(wanted, deadline);
   if (!viewers) co_return std::unexpected(viewers.error());
 
@@ -159,7 +160,7 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
                                  .status = to_status(row)});
     }
   }
-  found.history_seen = found.queue_seen && server->keeps_history;
+  found.history_seen = found.queue_seen && server->keeps_history && settings->server.keeps_history;
   if (!found.queue_seen && found.sightings.empty() && failure) co_return std::unexpected(*failure);
   co_await explain_ends(&wanted, &found.sightings, deadline);  // as status() tells it
   co_return found;
@@ -176,6 +177,11 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
     auto ids = co_await commands_.select({}, {"-s", "F", selecting("-tm.ge.", window->from), selecting("-tm.le.", window->to)},
                                          deadline);
     if (!ids) co_return std::unexpected(ids.error());
+    jobs = Listing<JobRow>{};
+    if ((!ids->complete || ids->rows.size() > kMostEnds) && window->can_be_halved()) {
+      window->halve();
+      continue;
+    }
     if (ids->rows.empty()) break;
     jobs = co_await commands_.jobs({.viewer = {}, .ids = std::move(ids->rows), .history = true}, deadline);
     if (!jobs) co_return std::unexpected(jobs.error());

@@ -70,7 +70,9 @@ std::optional<Seconds> parse_length(std::string_view text) {
   return Seconds{seconds};
 }
 
-std::optional<Mebibytes> parse_size(std::string_view text) {
+constexpr std::int64_t kMiB = std::int64_t{1} << 20;
+
+std::optional<std::int64_t> parse_bytes(std::string_view text) {
   std::int64_t unit = 1;
   const auto last = [&] { return text.empty() ? '\0' : static_cast<char>(text.back() | 0x20); };  // KB as well as kb
   if (last() == 'b' || last() == 'w') {
@@ -83,9 +85,18 @@ std::optional<Mebibytes> parse_size(std::string_view text) {
     }
   }
   const auto count = parse_count(text);
-  constexpr std::int64_t kMiB = std::int64_t{1} << 20;
   if (!count || *count > (std::numeric_limits<std::int64_t>::max() - kMiB) / unit) return std::nullopt;
-  return Mebibytes{(*count * unit + kMiB - 1) / kMiB};
+  return *count * unit;
+}
+
+std::optional<Mebibytes> parse_size(std::string_view text) {
+  const auto bytes = parse_bytes(text);
+  return bytes ? std::optional(Mebibytes{(*bytes + kMiB - 1) / kMiB}) : std::nullopt;
+}
+
+std::optional<Mebibytes> parse_room(std::string_view text) {
+  const auto bytes = parse_bytes(text);
+  return bytes ? std::optional(Mebibytes{*bytes / kMiB}) : std::nullopt;
 }
 
 bool parse_truth(std::string_view text) { return text == "True"; }

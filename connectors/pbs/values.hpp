@@ -27,6 +27,8 @@ std::optional<Seconds> parse_length(std::string_view text);
 
 /// "24683620kb", "4gb", "512mb", "8192b", "1kw" (words of 8 bytes), a number of bytes, large letters too: rounded up to MiB.
 std::optional<Mebibytes> parse_size(std::string_view text);
+/// The same of what there is to be had: rounded down, or a job that asks for all of it would never run.
+std::optional<Mebibytes> parse_room(std::string_view text);
 
 bool parse_truth(std::string_view text);  // "True"; anything else is false
 

@@ -55,6 +55,7 @@ Task<domain::SiteSnapshot> SlurmConnector::snapshot(Deadline deadline) {
   const auto taken_at = scheduler_.now_utc();
   auto jobs = co_await commands_.queue({.viewer = {}, .names = {}, .ended_too = false}, deadline);
   if (!jobs) co_return std::unexpected(jobs.error());
+  if (!jobs->complete) co_return batch::cut_short("squeue");
   const auto inventory = co_await commands_.inventory(deadline);
   if (!inventory) co_return std::unexpected(inventory.error());
   const auto configuration = co_await commands_.configuration(deadline);

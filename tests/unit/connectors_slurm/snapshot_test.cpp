@@ -158,7 +158,7 @@ TEST_CASE("snapshot: of jobs that are hidden from us the room that they take is 
   REQUIRE(snapshot.running.size() == 2);
   const auto& hidden = snapshot.running[1];
   CHECK(hidden.id.empty());
-  CHECK(hidden.expected_end == now + domain::kHiddenLasts);
+  CHECK(hidden.expected_end == domain::hidden_until(now));
   REQUIRE(hidden.shares.size() == 2);
   CHECK(hidden.shares[0].node == 0);
   CHECK(hidden.shares[0].cores == 4);

@@ -222,21 +222,31 @@ TEST_CASE("times that cannot be are refused, and a place's fact counts from a da
   CHECK(told(country(), std::nullopt, std::nullopt)->changes.at(0).body.after->as_of == w.time.now_utc());
 }
 
-TEST_CASE("a certificate that is lost counts at once, and the others are no younger for it", "[engine]") {
+TEST_CASE("what the file says is replaced by two people; what the register says is narrowed by one, and is no younger for it",
+          "[engine]") {
   World w({{.id = "alpha"}});
   auto law = law_of_facts();
-  law.sites["alpha"].push_back(
-      fact(Attribute::site_labels, std::vector<std::string>{"iso-27001", "c5"}, VirtualScheduler::kStart));
+  const std::vector<std::string> all{"iso-27001", "c5", "ens-high"}, two{"c5", "ens-high"}, one{"c5"};
+  law.sites["alpha"].push_back(fact(Attribute::site_labels, all, VirtualScheduler::kStart));
   w.regulate(law);
   w.advance(24h);
   const FactKey labels{domain::parse_subject("site:alpha").value(), "site.labels"};
-  const auto lost = w.ask(
-      w.facts().state({.by = kAlice, .reason = ""}, labels, {.value = std::vector<std::string>{"c5"}, .evidence = "ended"}));
+  const auto told = [&](const std::vector<std::string>& value, const char* evidence) {
+    return w.ask(w.facts().state({.by = kAlice, .reason = ""}, labels, {.value = value, .evidence = evidence}));
+  };
+  const auto asked = told(two, "no. 4711");
+  REQUIRE(asked);
+  REQUIRE(asked->changes.size() == 1);
+  CHECK(asked->changes[0].state() == ChangeState::pending);  // else one person could keep the file from being heard ever again
+  CHECK_FALSE(asked->fact.statement);
+  REQUIRE(w.ask(w.facts().rule({.by = Principal("local:root"), .reason = ""}, asked->changes[0], true)));
+  const auto lost = told(one, "");
   REQUIRE(lost);
   REQUIRE(lost->changes.size() == 1);
   CHECK(lost->changes[0].state() == ChangeState::applied);
+  REQUIRE(lost->fact.statement);
   CHECK(lost->fact.statement->as_of == VirtualScheduler::kStart);
-  CHECK(lost->fact.statement->evidence == "ended");
+  CHECK(lost->fact.statement->evidence == "no. 4711");
   const auto in_force = w.engine().rules().in_force();
   const auto& facts = in_force->sites.at(SiteId("alpha"));
   const auto at = std::ranges::find(facts, Attribute::site_labels, &RegisterFact::attribute);
