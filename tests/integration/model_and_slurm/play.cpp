@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -43,8 +44,13 @@ std::string text_of(const JobStatus& status) {
   if (status.phase != Phase::ended) return text;
   text += status.outcome ? ", " + std::string(to_string(*status.outcome)) : ", no outcome";
   text += ", exit " + number(status.exit_code);
-  // Slurm tells the signal that ended it at its limit from some moment on only.
-  if (status.outcome != Outcome::timed_out) text += ", signal " + number(status.signal);
+  // Slurm tells the signal that ended it at its limit from some moment on only; of what was cancelled only if the batch script's
+  // end is known before the node's epilog is through.
+  if (status.outcome == Outcome::cancelled && status.signal.value_or(SIGTERM) == SIGTERM) {
+    text += ", signal 15 or none";
+  } else if (status.outcome != Outcome::timed_out) {
+    text += ", signal " + number(status.signal);
+  }
   text += status.started_at ? ", had started" : ", had not started";
   if (!status.ended_at) text += ", no end";
   if (status.started_at && status.ended_at && *status.ended_at < *status.started_at) text += ", ENDED BEFORE IT STARTED";
