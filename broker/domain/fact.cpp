@@ -165,9 +165,10 @@ std::vector<FactChangeBody> fact_steps(const FactKey& key, const std::optional<S
   return steps;
 }
 
-bool needs_second_person(const FactKey& key, const FactChangeBody& body) {
+bool needs_second_person(const RegisteredFact& fact, const FactChangeBody& body) {
   if (!body.after) return false;
-  return !body.before || strict_step(key, *in_order(body.before), *body.after) != *body.after;
+  if (!fact.change || !body.before) return true;
+  return strict_step(fact.key, *in_order(body.before), *body.after) != *body.after;
 }
 
 Result<void> apply(RegisteredFact& fact, const FactChange& change, UtcTime effective_at) {

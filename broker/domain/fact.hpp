@@ -78,9 +78,9 @@ std::vector<FactChangeBody> fact_steps(const FactKey& key, const std::optional<S
 /// Whether `value` says the same as `before` or less, so that nothing that `before` rests on has to be shown again.
 bool only_narrows(const FactKey& key, const FactValue& before, const FactValue& value);
 
-/// A statement that is more than the strict step of fact_steps(). What is withdrawn is missing evidence, which can only deny. The
-/// first statement, which takes the file's place, always needs one: engine::FactRegister sees to that.
-bool needs_second_person(const FactKey& key, const FactChangeBody& body);
+/// A statement that is more than the strict step of fact_steps(), or the first one, which takes the configuration's place for
+/// good. What is withdrawn is missing evidence, which can only deny.
+bool needs_second_person(const RegisteredFact& fact, const FactChangeBody& body);
 
 /// What the change makes of the fact, at the moment it takes effect; `version` is the recorder's. Conflict: CHANGE_OUTDATED (it
 /// is no longer what the change was made from).

@@ -100,10 +100,7 @@ async::Task<FactOutcome> FactRegister::rule(Asking asking, FactChange change, bo
 }
 
 async::Task<FactOutcome> FactRegister::record(Asking asking, RegisteredFact fact, std::vector<FactChangeBody> bodies) {
-  const auto waits = [](const RegisteredFact& of, const FactChangeBody& body) {
-    return body.after && (!of.change || domain::needs_second_person(of.key, body));
-  };
-  if (std::ranges::any_of(bodies, [&](const FactChangeBody& body) { return waits(fact, body); })) {
+  if (std::ranges::any_of(bodies, [&](const FactChangeBody& body) { return domain::needs_second_person(fact, body); })) {
     if (auto first = co_await refuse_second(fact.key); !first) co_return std::unexpected(first.error());
   }
   const auto now = clock_.now_utc();
@@ -117,7 +114,7 @@ async::Task<FactOutcome> FactRegister::record(Asking asking, RegisteredFact fact
                       .at = now,
                       .reason = asking.reason,
                       .body = std::move(body)};
-    change.needs_second_person = waits(outcome.fact, change.body);
+    change.needs_second_person = domain::needs_second_person(outcome.fact, change.body);
     if (!change.needs_second_person) {
       if (auto applied = domain::apply(outcome.fact, change, now); !applied) co_return std::unexpected(applied.error());
     }

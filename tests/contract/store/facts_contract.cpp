@@ -31,7 +31,7 @@ FactChange fact_change(const RegisteredFact& fact, std::optional<Statement> afte
                   .at = at(fact.version),
                   .reason = "why\n\"so\"",
                   .body = {.before = fact.statement, .made_from = fact.change, .after = std::move(after)}};
-  made.needs_second_person = domain::needs_second_person(made.of, made.body);
+  made.needs_second_person = domain::needs_second_person(fact, made.body);
   return made;
 }
 

@@ -30,11 +30,18 @@ Statement said(FactValue value, std::optional<UtcTime> as_of = std::nullopt, std
   return {.value = std::move(value), .as_of = as_of, .until = until, .evidence = ""};
 }
 
+/// Of which the register has said something already.
+RegisteredFact known(const FactKey& of) {
+  RegisteredFact fact{.key = of};
+  fact.change = change_id(99);
+  return fact;
+}
+
 /// "at once: ...; then: ..." of what changing one into the other makes.
 std::string steps(const FactKey& of, const std::optional<Statement>& before, const Statement& wanted) {
   std::string text;
   for (const auto& body : fact_steps(of, before, wanted)) {
-    text += (text.empty() ? "" : "; ") + std::string(needs_second_person(of, body) ? "waits: " : "at once: ") +
+    text += (text.empty() ? "" : "; ") + std::string(needs_second_person(known(of), body) ? "waits: " : "at once: ") +
             canonical_json(value_json(body.after->value));
   }
   return text;
@@ -42,7 +49,7 @@ std::string steps(const FactKey& of, const std::optional<Statement>& before, con
 
 FactChange change(std::uint8_t n, const RegisteredFact& of, FactChangeBody body, const char* by = "local:op") {
   FactChange made{.id = change_id(n), .of = of.key, .version = of.version + 1, .by = Principal(by), .at = day(n), .body = body};
-  made.needs_second_person = needs_second_person(made.of, made.body);
+  made.needs_second_person = needs_second_person(of, made.body);
   return made;
 }
 
@@ -72,7 +79,7 @@ TEST_CASE("what is stated waits for a second person, what is withdrawn does not"
   CHECK(steps(country, said("FI", day(0)), said("FI", day(9))) == "waits: \"FI\"");  // confirmed: it counts for longer
   // Not even a "no": a rule may forbid because of it, and permit because of it.
   CHECK(steps(key("site:alpha", "site.secure_processing"), said(true), said(false)) == "waits: false");
-  CHECK_FALSE(needs_second_person(country, {.before = said("FI"), .made_from = std::nullopt, .after = std::nullopt}));
+  CHECK_FALSE(needs_second_person(known(country), {.before = said("FI"), .made_from = std::nullopt, .after = std::nullopt}));
 }
 
 TEST_CASE("a certificate less and a label that restricts count at once; the rest of the same request waits") {
@@ -105,9 +112,10 @@ TEST_CASE("an earlier end counts at once, a later one waits, and a strict step d
   const auto both = fact_steps(kCertified, said(Words{"c5", "ens-high"}, day(0)), said(Words{"c5"}, day(9)));
   REQUIRE(both.size() == 2);
   CHECK(both[0].after->as_of == day(0));
-  CHECK_FALSE(needs_second_person(kCertified, both[0]));
+  CHECK_FALSE(needs_second_person(known(kCertified), both[0]));
+  CHECK(needs_second_person({.key = kCertified}, both[0]));  // the first takes the configuration's place
   CHECK(both[1].after->as_of == day(9));
-  CHECK(needs_second_person(kCertified, both[1]));
+  CHECK(needs_second_person(known(kCertified), both[1]));
   CHECK(both[1].before == both[0].after);
   CHECK(only_narrows(kCertified, Words{"c5", "ens-high"}, Words{"c5"}));
   CHECK_FALSE(only_narrows(kCertified, Words{"c5"}, Words{"c5"}));
@@ -131,9 +139,9 @@ TEST_CASE("steps lead to what is wanted, the first of them at once, the second n
     if (made.empty()) return;
     RC_ASSERT(made.back().after == wanted);
     RC_ASSERT(made.size() <= 2U);
-    if (made.size() == 2) RC_ASSERT(!needs_second_person(of, made[0]) && needs_second_person(of, made[1]));
+    if (made.size() == 2) RC_ASSERT(!needs_second_person(known(of), made[0]) && needs_second_person(known(of), made[1]));
     // What counts at once never makes evidence younger, nor its end later.
-    if (!needs_second_person(of, made[0])) RC_ASSERT(made[0].after->as_of == before.as_of);
+    if (!needs_second_person(known(of), made[0])) RC_ASSERT(made[0].after->as_of == before.as_of);
   }));
 }
 
