@@ -52,6 +52,25 @@ def fdatasync_rate(folder="/tmp", seconds=0.5):
         return count / (time.monotonic() - began)
 
 
+def fdatasync_latencies(rate, seconds, folder="/tmp"):
+    """Milliseconds of `rate` writes a second, each of a commit's ten pages over old ones and made durable: the least that any
+    durable answer takes on this disk. What http_load tells, by the same names."""
+    block, pages = b"x" * 40960, 1024
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        for _ in range(pages):
+            os.write(file.fileno(), block)
+        os.fsync(file.fileno())
+        took, began = [], time.monotonic()
+        for turn in range(int(rate * seconds)):
+            time.sleep(max(0.0, began + turn / rate - time.monotonic()))
+            start = time.monotonic()
+            os.pwrite(file.fileno(), block, turn % pages * len(block))
+            os.fdatasync(file.fileno())
+            took.append((time.monotonic() - start) * 1000)
+    took.sort()
+    return {"per_second": rate, "p50_ms": took[len(took) // 2], "p99_ms": took[len(took) * 99 // 100]}
+
+
 def first_line(*command):
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().splitlines()[0]
