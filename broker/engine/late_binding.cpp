@@ -16,6 +16,11 @@ namespace {
 
 std::int64_t cores_of(const JobSpec& spec) { return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes; }
 
+/// What the budget lets states be seen by, beside snapshots and accounting.
+Milliseconds between_looks(const Site& site) {
+  return Milliseconds{std::max(1'000, 180'000 / std::max(1, site.budget.queries_per_minute))};
+}
+
 bool in_line(const Job* job) {
   return job != nullptr && !is_terminal(job->state) && !job->held_by_user && job->live_attempt() == nullptr;
 }
@@ -33,7 +38,22 @@ Placement::Turn Placement::turn_of(const JobId& first) const {
 void Placement::learn(const Job& over) {
   const auto* last = over.last_attempt();
   if (!over.started_at || !over.ended_at || last == nullptr || last->outcome == Outcome::never_started) return;
-  runs_.ran(over.owner, std::max<std::int64_t>(std::chrono::floor<Seconds>(*over.ended_at - *over.started_at).count(), 1));
+  const auto ran = std::chrono::floor<Seconds>(*over.ended_at - *over.started_at);
+  runs_.ran(over.owner, std::max<std::int64_t>(ran.count(), 1));
+  const auto desk = context_.desks.find(last->site);
+  if (desk == context_.desks.end() || ran > between_looks(desk->second->site())) return;
+  auto& runs = desktops_[last->site].short_runs;
+  const auto now = context_.scheduler.now_monotonic();
+  while (!runs.empty() && now - runs.front().first > 2 * between_looks(desk->second->site())) runs.pop_front();
+  runs.emplace_back(now, cores_of(over.spec));
+}
+
+/// Cores of ours that came free there of themselves between the last two looks or so: as many will before the next.
+std::int64_t Placement::turned_over(const SiteDesk& desk, const Desktop& desktop) const {
+  const auto now = context_.scheduler.now_monotonic();
+  std::int64_t cores = 0;
+  for (const auto& [seen, of_run] : desktop.short_runs) cores += now - seen <= 2 * between_looks(desk.site()) ? of_run : 0;
+  return cores;
 }
 
 std::optional<Reason> Placement::not_there(const Decision& decision, const JobSpec& spec, const JobId* id) {
@@ -69,14 +89,16 @@ std::optional<Reason> Placement::place_later(const Desktop& desktop, const JobSp
                     ", and goes before that to whichever site would start it at once"};
 }
 
-/// Where the line is ours alone, no more of ours wait in it than would fill half of the site at once (one job at least), which
-/// keeps it fed between two looks. The rest waits here; and nobody stands in that line before a more urgent one that does.
+/// Where the line is ours alone, no more of ours wait in it than would fill half of the site at once (one job at least), or than
+/// it has got through of late, which keeps it fed between two looks. The rest waits here; and nobody stands in that line before a
+/// more urgent one that does.
 std::optional<Reason> Placement::fed(const SiteDesk& desk, const Desktop& desktop, const JobSpec& spec, const Kept* kept) const {
   std::int64_t waiting = 0;
   for (const auto& other : desk.waiting_there) {
     if (const auto* job = context_.book.find(other)) waiting += cores_of(job->spec);
   }
-  if (!desk.waiting_there.empty() && (waiting + cores_of(spec)) * 2 > desktop.cores) {
+  const auto fills = std::max(desktop.cores, 2 * turned_over(desk, desktop));
+  if (!desk.waiting_there.empty() && (waiting + cores_of(spec)) * 2 > fills) {
     return Reason{"QUEUE_FED", "enough of our jobs wait there already (" + std::to_string(waiting) + " of its " +
                                    std::to_string(desktop.cores) + " cores); more wait here, where they can still go elsewhere"};
   }

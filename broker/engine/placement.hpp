@@ -14,6 +14,7 @@
 #include "policies/routing/run_history.hpp"
 
 #include <array>
+#include <deque>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -66,11 +67,12 @@ class Placement {
     std::int64_t cores = 0;            // usable, in that snapshot
     std::int64_t others_waiting =
         0;   // other people's jobs in that snapshot that could start; where they are hidden, one at least
+    std::deque<std::pair<MonotonicTime, std::int64_t>> short_runs;  // over there of late, sooner than we look: when seen, cores
   };
   /// A site that did not take a job is left alone by that job for a while, or for good if it said no again and again.
   struct Avoidance {
     std::int32_t tries = 0;
-    std::int32_t refusals = 0;         // of those, by the site's own word
+    std::int32_t refusals = 0;  // of those, by the site's own word
     MonotonicTime until{};
     domain::Reason reason;
   };
@@ -134,6 +136,7 @@ class Placement {
   std::optional<domain::Reason> busy(SiteDesk& desk) const;
   [[nodiscard]] Turn turn_of(const JobId& first) const;
   void learn(const domain::Job& over);
+  [[nodiscard]] std::int64_t turned_over(const SiteDesk& desk, const Desktop& desktop) const;
   /// Why the job is not to go where the verdict would have it: it binds late, or would delay a more urgent one.
   std::optional<domain::Reason> not_there(const domain::Decision& decision, const domain::JobSpec& spec, const JobId* id);
   std::optional<domain::Reason> place_later(const Desktop& desktop, const domain::JobSpec& spec, const JobId* id) const;

@@ -4,6 +4,8 @@
 #include "tests/unit/engine/engine_fixture.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 using namespace hansa;
 using namespace hansa::engine::test;
@@ -110,6 +112,37 @@ TEST_CASE("shares follow the sites' capacity", "[engine][costly]") {
   CHECK(std::abs(share["mid"] - 92) <= 25);
   CHECK(std::abs(share["small"] - 23) <= 10);
   w.check_budgets();
+}
+
+TEST_CASE("as many of ours wait in a site's line as it gets through between two looks", "[engine]") {
+  struct Seen {
+    std::size_t waited = 0;  // at least a second, at one time
+    std::ptrdiff_t over = 0;
+  };
+  const auto three_minutes_of = [](const std::string& runs) {
+    World w({{.id = "alpha", .cores = 8, .budget = {.queries_per_minute = 60, .waiting_jobs = 100}}});
+    const auto ids = w.submit(2'000, {.behaviour = "run=" + runs, .limit = 600s});
+    Seen seen;
+    std::set<std::string> before;
+    for (int second = 0; second < 180; ++second) {
+      w.advance(1s);
+      std::set<std::string> now, both;
+      for (const auto& job : w.cluster("alpha").jobs()) {
+        if (job.state == connectors::model::ClusterState::pending) now.insert(job.request.name);
+      }
+      std::ranges::set_intersection(before, now, std::inserter(both, both.end()));
+      seen.waited = std::max(seen.waited, both.size());
+      before = std::move(now);
+    }
+    seen.over = std::ranges::count_if(ids, [&](const auto& id) { return w.state(id) == JobState::succeeded; });
+    w.check_budgets();
+    return seen;
+  };
+  CHECK(three_minutes_of("45s").waited == 4);  // half of its cores, though they all end at once
+  const auto of_short = three_minutes_of("1s");
+  CHECK(of_short.waited > 8);
+  CHECK(of_short.waited < 100);
+  CHECK(of_short.over > 700);  // of 1,440 that eight cores could do; 348 with half of the cores only
 }
 
 TEST_CASE("a job that no site can ever hold is rejected, with what each site lacks", "[engine]") {
