@@ -66,18 +66,14 @@ if [[ -n $hansa_code ]]; then
     (umask "$hansa_umask" && LC_ALL=C command -p tar -x -m -o -f "$hansa_archive") || hansa_undelivered "cannot unpack its code in $hansa_jobs"
   fi
 fi
-{ hansa_script | command -p base64 -d >"$hansa_name.$$" && [[ ${PIPESTATUS[0]} == 0 ]] &&
-  [[ $(command -p wc -c <"$hansa_name.$$") == "$hansa_script_bytes" ]] &&
-  command -p chmod 700 "$hansa_name.$$" && command -p mv -fT "$hansa_name.$$" "$hansa_name"; } || hansa_undelivered "cannot write the script in $hansa_jobs"
-mapfile -d '' -t hansa_argument_list < <(hansa_arguments | command -p base64 -d)
-mapfile -d '' -t hansa_environment_list < <(hansa_environment | command -p base64 -d)
-[[ ${#hansa_argument_list[@]} == "$hansa_argument_count" && ${#hansa_environment_list[@]} == "$hansa_environment_count" ]] ||
-  hansa_undelivered "cannot read the arguments"
+{ hansa_script >"$hansa_name.$$" && command -p chmod 700 "$hansa_name.$$" && command -p mv -fT "$hansa_name.$$" "$hansa_name"; } || hansa_undelivered "cannot write the script in $hansa_jobs"
+mapfile -d '' -t hansa_word_list < <(hansa_words)
+((${#hansa_word_list[@]} == hansa_environment_count + hansa_argument_count)) || hansa_undelivered "cannot read the arguments"
 hansa_program=$PWD/$hansa_name
 [[ $hansa_program != *=* ]] || hansa_program=./$hansa_name  # env(1) would take it for a variable
 umask "$hansa_umask"
-exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_environment_list[@]}" HANSA_SITE_JOB_ID="$hansa_job" HANSA_RUN="$hansa_run" \
-  "$hansa_program" "${hansa_argument_list[@]}"
+exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_word_list[@]:0:hansa_environment_count}" HANSA_SITE_JOB_ID="$hansa_job" HANSA_RUN="$hansa_run" \
+  "$hansa_program" "${hansa_word_list[@]:hansa_environment_count}"
 )bash";
 
 constexpr std::size_t kBase64Line = 76;
@@ -90,9 +86,9 @@ bool is_name(std::string_view text) {
 
 bool is_variable(std::string_view text) { return is_name(text) && !text.contains('-') && (text[0] < '0' || text[0] > '9'); }
 
-/// A function that writes `bytes` in base 64. The quoted here-document is not read for expansions, and base 64 holds no '_'.
+/// A function that writes `bytes`. The quoted here-document is not read for expansions, and base 64 holds no '_'.
 std::string here_document(std::string_view function, std::string_view bytes) {
-  return std::string(function) + "() {\n  command -p cat <<'END_OF_DATA'\n" + to_base64(bytes, kBase64Line) +
+  return std::string(function) + "() {\n  command -p base64 -d <<'END_OF_DATA'\n" + to_base64(bytes, kBase64Line) +
          "\nEND_OF_DATA\n}\n";
 }
 
@@ -152,14 +148,13 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
               .message = "the job cannot be handed to a site: " + faults.front().where + ' ' + faults.front().message,
               .faults = std::move(faults)});
   }
-  std::string arguments;
-  for (const auto& argument : spec.arguments) arguments.append(argument).push_back('\0');
-  std::string environment;
+  std::string words;  // the environment, then the arguments
   const auto add_variable = [&](const auto& variable) {
-    environment.append(variable.first).append("=").append(variable.second).push_back('\0');
+    words.append(variable.first).append("=").append(variable.second).push_back('\0');
   };
   std::ranges::for_each(spec.environment, add_variable);
   std::ranges::for_each(spec.exported, add_variable);
+  for (const auto& argument : spec.arguments) words.append(argument).push_back('\0');
 
   std::string text = "#!/bin/bash\n# Made by Hansa: takes the job's fence, then becomes its script.\n";
   const auto assign = [&](std::string_view name, std::string_view safe_value) {
@@ -173,15 +168,13 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   assign("hansa_job_variable", spec.job_id_variable);
   assign("hansa_run_variable", spec.run_variable);
   assign("hansa_task_variable", spec.task_variable);
-  assign("hansa_script_bytes", std::to_string(spec.script.size()));
   assign("hansa_argument_count", std::to_string(spec.arguments.size()));
   assign("hansa_environment_count", std::to_string(spec.environment.size() + spec.exported.size()));
   text += "hansa_unset=(";
   for (const auto& name : spec.unset) text.append(" -u ").append(name);
   text += " )\n";
   text += here_document("hansa_script", spec.script);
-  text += here_document("hansa_arguments", arguments);
-  text += here_document("hansa_environment", environment);
+  text += here_document("hansa_words", words);
   text += kProtocol;
   return text;
 }
