@@ -323,6 +323,27 @@ projects = {{ "ai-lab" = "proj1", "climate" = "proj2" }}
 {extra}"""
 
 
+def install_pbs(folder):
+    """The stand-in's commands and server, as the broker's account, in a folder that is its own."""
+    standin = ROOT / "tests/testbed/pbs_standin/pbs"
+    subprocess.run(["setpriv", f"--reuid={BROKER_USER}", f"--regid={BROKER_USER}", "--clear-groups", standin, "install", folder], check=True)
+
+
+def pbs_site(id, country, folder):
+    """A site of the stand-in, whose jobs run as the broker's own account."""
+    return f"""
+[[site]]
+id = "{id}"
+country = "{country}"
+connector = "pbs"
+run_as = "self"
+work_dir = "{folder}/work"
+pbs = {{ conf = "{folder}/pbs.conf", bin_dir = "{folder}/bin" }}
+budget = {{ queries_per_minute = 6000, submits_per_minute = 6000, waiting_jobs = 50 }}
+accounts = {{ "local:alice" = "{BROKER_USER}" }}
+"""
+
+
 def local_site(id, country, cpus, waiting_jobs, people=("alice",), extra=""):
     """A site of processes of this machine, which all run as the broker's own account."""
     accounts = ", ".join(f'"local:{person}" = "{BROKER_USER}"' for person in people)

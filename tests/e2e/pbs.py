@@ -4,11 +4,9 @@
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
-from harness import BROKER_USER, Broker, need_root, run_with_broker, say, site_folders, sites_answer, wait_for
+from harness import Broker, install_pbs, need_root, pbs_site, run_with_broker, site_folders, sites_answer, wait_for
 
-STANDIN = Path(__file__).resolve().parents[1] / "testbed/pbs_standin/pbs"
 site = None
 broker = None
 
@@ -25,19 +23,10 @@ listen = "{{listen}}"
 status_interval_ms = 500
 snapshot_interval_ms = 1000
 usage_interval_ms = 1000
-[[site]]
-id = "ostrava"
-country = "CZ"
-connector = "pbs"
-run_as = "self"
-work_dir = "{site}/work"
-pbs = {{ conf = "{site}/pbs.conf", bin_dir = "{site}/bin" }}
-budget = {{ queries_per_minute = 6000, submits_per_minute = 6000, waiting_jobs = 50 }}
-accounts = {{ "local:alice" = "{BROKER_USER}" }}
 [[project]]
 id = "ai-lab"
 members = ["local:alice"]
-"""
+""" + pbs_site("ostrava", "CZ", site)
 
 
 def settings(**values):
@@ -132,7 +121,7 @@ if __name__ == "__main__":
     need_root()
     folders = site_folders("ostrava")
     site = folders / "ostrava"
-    subprocess.run(["setpriv", f"--reuid={BROKER_USER}", f"--regid={BROKER_USER}", "--clear-groups", STANDIN, "install", site], check=True)
+    install_pbs(site)
     settings()
     broker = Broker("pbs", config())
     run_with_broker(broker, [a_job_goes_there_and_comes_back, many_at_once_and_none_twice, cancelled_while_it_waits_and_while_it_runs,
