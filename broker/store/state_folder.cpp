@@ -2,6 +2,7 @@
 #include "broker/store/state_folder.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -10,18 +11,40 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 
 namespace hansa::store {
 namespace {
 
+constexpr int kPatience = 20;  // times a tenth of a second
+
+/// The process's number, or "".
 std::string read_holder(int descriptor) {
   std::array<char, 32> text{};
   const auto size = ::pread(descriptor, text.data(), text.size() - 1, 0);
   std::string holder(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   holder.erase(std::min(holder.find_first_not_of("0123456789"), holder.size()));
-  return holder.empty() ? "an unknown process" : "process " + holder;
+  return holder;
+}
+
+bool is_dead(const std::string& holder) {
+  pid_t process = 0;
+  const auto [end, error] = std::from_chars(holder.data(), holder.data() + holder.size(), process);
+  return error == std::errc{} && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+/// EWOULDBLOCK: somebody has it. A broker that was killed as it started a program has left a child that is not that program yet
+/// and holds the lock until it is.
+int lock_now_or_soon(int descriptor) {
+  for (int tries = 0;; ++tries) {
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK || tries == kPatience || !is_dead(read_holder(descriptor))) return errno;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
 }
 
 std::unexpected<Error> unusable(const std::filesystem::path& path, const std::string& what, int system_error) {
@@ -40,10 +63,11 @@ Result<StateLock> StateLock::take(const std::filesystem::path& folder) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor < 0) return unusable(path, "cannot be opened", errno);
   StateLock lock(descriptor);
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return unusable(path, "cannot be locked", errno);
+  if (const int trouble = lock_now_or_soon(descriptor); trouble != 0) {
+    if (trouble != EWOULDBLOCK) return unusable(path, "cannot be locked", trouble);
+    const auto holder = read_holder(descriptor);
     return fail(ErrorKind::conflict, "STATE_LOCKED",
-                folder.string() + " is in use by " + read_holder(descriptor) +
+                folder.string() + " is in use by " + (holder.empty() ? "an unknown process" : "process " + holder) +
                     ": stop that broker first, or give this one a state_dir and a store.url of its own");
   }
   const auto holder = std::to_string(::getpid()) + "\n";

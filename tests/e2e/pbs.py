@@ -23,6 +23,9 @@ listen = "{{listen}}"
 status_interval_ms = 500
 snapshot_interval_ms = 1000
 usage_interval_ms = 1000
+submit_timeout_ms = 8000
+visibility_window_ms = 15000
+second_look_after_ms = 4000
 [[project]]
 id = "ai-lab"
 members = ["local:alice"]

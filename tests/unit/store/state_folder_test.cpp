@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace hansa;
@@ -22,6 +23,20 @@ TEST_CASE("a state folder has one broker at a time") {
     CHECK(second.error().message.find("process " + std::to_string(::getpid()) + ":") != std::string::npos);
     CHECK(second.error().message.find(folder.path().string()) != std::string::npos);
   }
+  CHECK(StateLock::take(folder.path()));
+}
+
+TEST_CASE("a killed broker whose last child is not its program yet keeps nobody out for long") {
+  const TemporaryFolder folder;
+  const auto broker = ::fork();
+  if (broker == 0) {
+    const auto lock = StateLock::take(folder.path());
+    if (::fork() == 0) ::usleep(300'000);  // with the lock, like a child before its exec
+    ::_exit(lock ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(broker, &status, 0) == broker);
+  REQUIRE(status == 0);
   CHECK(StateLock::take(folder.path()));
 }
 
