@@ -124,8 +124,12 @@ async::Task<http::Response> submit_jobs(Exchange exchange) {
   if (!idempotency) co_return std::unexpected(idempotency.error());
   auto submissions = wire::jobs_from_text(exchange.request.body, known_names(exchange));
   if (!submissions) co_return std::unexpected(submissions.error());
+  const bool one = submissions->size() == 1;
   auto accepted =
       co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(*submissions), std::move(*idempotency));
+  if (!accepted && one) {  // told as of a job that comes alone
+    for (auto& fault : accepted.error().faults) fault.where.insert(0, "/jobs/0");
+  }
   if (!accepted) co_return std::unexpected(accepted.error());
   co_return co_await acceptance_answer(exchange, std::move(*accepted),
                                        [](const auto& jobs) { return R"({"jobs":)" + wire::job_texts(jobs) + "}"; });
@@ -181,6 +185,11 @@ async::Task<http::Response> get_job(Exchange exchange) {
     if (changed) job = std::move(changed);
   }
   auto view = wire::job_details_view(*job);
+  for (auto& before : view["after"]) {
+    const auto earlier = co_await exchange.api.parts().jobs.job(JobId::parse(before["id"].get<std::string>()).value());
+    if (!earlier) co_return std::unexpected(earlier.error());
+    before["state"] = domain::to_string(earlier->state);
+  }
   if (job->state == domain::JobState::staging) {
     auto transfers = co_await transfers_of(exchange, job->spec.datasets);
     if (!transfers) co_return std::unexpected(transfers.error());

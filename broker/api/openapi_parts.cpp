@@ -97,7 +97,8 @@ const std::string_view kSchemas = R"json({
       "labels": {"type": "array", "maxItems": 20, "items": {"$ref": "#/components/schemas/Label"}, "description": "What the submission says of its own script and environment; can only make the broker refuse."},
       "outputs": {"type": "object", "maxProperties": 32, "propertyNames": {"maxLength": 128, "pattern": "^[^/]+$"}, "additionalProperties": {"type": "string", "maxLength": 512}, "description": "Files that the job leaves, to be fetched by name: name -> path beneath its working folder."},
       "code": {"$ref": "#/components/schemas/CodeId"},
-      "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0}, "after": {"type": "array", "maxItems": 0}
+      "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0},
+      "after": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^([0-9A-HJKMNP-TV-Z]{26}|#[0-9]{1,3})$"}, "description": "Jobs of the caller's that must have succeeded before it goes to any site; held (DEPENDENCY) until then, cancelled (DEPENDENCY_NEVER_SATISFIED) if one ends otherwise. In a bulk request also earlier ones of it by their place: #0 is the first."}
     }
   },
   "CodeId": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "The SHA-256 of an archive of code (docs/using-hansa.md), unpacked into the job's working folder before it starts."},
@@ -129,6 +130,7 @@ const std::string_view kSchemas = R"json({
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
       "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+      "after": {"type": "array", "items": {"type": "object", "required": ["id", "state"], "properties": {"id": {"type": "string"}, "state": {"$ref": "#/components/schemas/State"}}}, "description": "The jobs that it starts after, and how they are now."},
       "transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}, "description": "While its state is staging: its datasets that are under way."}}}]
   },
   "Attempt": {

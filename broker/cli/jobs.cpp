@@ -78,6 +78,14 @@ std::string outputs_text(const Json& outputs) {
   return text;
 }
 
+/// "01J... (succeeded), 01K... (running)"
+std::string before_text(const Json& jobs) {
+  std::string text;
+  if (!jobs.is_array()) return text;
+  for (const auto& job : jobs) text += (text.empty() ? "" : ", ") + shown(job, "id") + " (" + shown(job, "state") + ")";
+  return text;
+}
+
 std::string attempt_lines(const Json& attempt, const Look& look) {
   Sheet sheet;
   auto what = shown(attempt, "state");
@@ -134,6 +142,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
   sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
   sheet.line("only in", listed(member(member(job, "placement"), "countries")));
+  sheet.line("starts after", before_text(member(job, "after")));
   sheet.line("code", shown(job, "code"));
   if (const auto& outputs = member(job, "outputs"); outputs.is_object()) sheet.line("outputs", outputs_text(outputs));
   sheet.line("accepted", shown(job, "accepted_at"));

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <ranges>
 
 namespace hansa::cli {
 namespace {
@@ -33,7 +34,7 @@ class SubmissionReader {
   SubmissionReader(const Invocation& call, Surroundings& outside) : call_(call), outside_(outside) {}
 
   Result<domain::Submission> read() {
-    auto& [spec, payload] = submission_;
+    auto& [spec, payload, after_earlier] = submission_;
     resources();
     if (const auto text = call_.value("--time")) {
       if (const auto time = taken("--time", parse_duration(*text))) spec.time_limit = *time;
@@ -51,6 +52,7 @@ class SubmissionReader {
       if (readable("--label", label)) spec.labels.emplace(std::string(label));
     }
     for (const auto output : call_.values("--output")) named_output(output);
+    for (const auto ids : call_.values("--after")) comes_after(ids);
     for (const auto variable : call_.values("--env")) environment(variable);
     spec.requeue = call_.has("--requeue");
     const auto& operands = call_.operands();
@@ -119,6 +121,16 @@ class SubmissionReader {
       faults_.push_back({"--env", std::string(name) + " is given twice"});
     } else if (readable("--env", variable)) {
       all.emplace_back(name, variable.substr(equals + 1));
+    }
+  }
+
+  void comes_after(std::string_view ids) {
+    for (const auto part : std::views::split(ids, ',')) {
+      const std::string_view text(part.begin(), part.end());
+      if (const auto id = JobId::parse(text))
+        submission_.spec.after.push_back(*id);
+      else
+        faults_.push_back({"--after", "\"" + printable(text.substr(0, 40)) + "\" is no job id; see: hansa jobs"});
     }
   }
 
@@ -262,6 +274,7 @@ Error in_options(Error error) {
       {"/labels", "--label"},
       {"/outputs", "--output"},
       {"/code", "--code"},
+      {"/after", "--after"},
   };
   for (auto& [where, message] : error.faults) {
     for (const auto& [pointer, option] : kOptions) {

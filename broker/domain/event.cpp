@@ -213,6 +213,13 @@ Result<JobSpec> spec_from_json(const Json& json) {
     }
   }
   spec.code = f.name<CodeId>("code");
+  for (const auto& text : f.texts("after")) {
+    const auto id = JobId::parse(text);
+    if (id)
+      spec.after.push_back(*id);
+    else
+      f.miss("after");
+  }
   spec.requeue = f.flag("requeue");
   if (!f.ok()) return f.error("job specification");
   return spec;

@@ -80,6 +80,10 @@ const Attempt* Job::live_attempt() const {
   return attempts.empty() || attempts.back().state == AttemptState::ended ? nullptr : &attempts.back();
 }
 
+bool Job::awaits_others() const {
+  return !spec.after.empty() && (state == JobState::accepted || (state == JobState::held && reason.code == kDependency));
+}
+
 bool Job::move_begun() const {
   return std::ranges::any_of(attempts, [](const Attempt& attempt) { return attempt.move.has_value(); });
 }

@@ -49,6 +49,7 @@ struct JobSpec {
   Labels labels;                       // what the submission says of its own script; can only narrow
   std::map<std::string, std::string> outputs;  // files that it leaves, to be fetched: name -> path beneath its working folder
   CodeId code;                         // unpacked into its working folder before it starts; empty: none
+  std::vector<JobId> after;            // jobs of its owner that must have succeeded before it goes to any site; each once
   bool requeue = false;                // the site may start it again after a node failure
   friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };
@@ -64,6 +65,7 @@ struct JobPayload {
 struct Submission {
   JobSpec spec;
   JobPayload payload;
+  std::vector<std::size_t> after_earlier = {};  // comes after these of the same request as well: their places in it
   friend bool operator==(const Submission&, const Submission&) = default;
 };
 
@@ -106,6 +108,9 @@ struct Reason {
   std::string message;
   friend bool operator==(const Reason&, const Reason&) = default;
 };
+
+/// Code of the reason why a job is held that waits for others to succeed.
+inline constexpr std::string_view kDependency = "DEPENDENCY";
 
 /// One execution of one array task. A requeue at the site is a new run of the same attempt.
 struct Run {
@@ -173,6 +178,8 @@ struct Job {
 
   /// The attempt that is not over, if any. At most one is.
   [[nodiscard]] const Attempt* live_attempt() const;
+  /// It was not told yet that the jobs it comes after have succeeded: until then it is in no line, and goes to no site.
+  [[nodiscard]] bool awaits_others() const;
   /// Its one move was begun, however that ended.
   [[nodiscard]] bool move_begun() const;
   [[nodiscard]] const Attempt* last_attempt() const { return attempts.empty() ? nullptr : &attempts.back(); }

@@ -20,6 +20,7 @@ class Step {
 
   Result<void> operator()(const Staging& e) {
     if (job_.held_by_user) return refuse("its user holds it");
+    if (job_.awaits_others()) return refuse("it waits for other jobs");
     return in_broker() ? enter(JobState::staging, e.reason) : refuse("it is not in the broker's hands");
   }
 
@@ -41,6 +42,7 @@ class Step {
 
   Result<void> operator()(const AttemptIntended& e) {
     if (!in_broker() || job_.held_by_user || job_.cancel) return refuse("it is not free to go to a site");
+    if (job_.awaits_others()) return refuse("it waits for other jobs");
     if (e.attempt != static_cast<std::int32_t>(job_.attempts.size()) + 1) return refuse("attempts are numbered 1, 2, 3");
     job_.attempts.push_back(Attempt{.number = e.attempt,
                                     .site = e.site,

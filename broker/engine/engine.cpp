@@ -5,6 +5,7 @@
 #include "broker/async/run_on.hpp"
 #include "broker/engine/code_keeper.hpp"
 #include "broker/engine/context.hpp"
+#include "broker/engine/dependencies.hpp"
 #include "broker/engine/desk_connector.hpp"
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/fence.hpp"
@@ -74,6 +75,7 @@ class Engine::Loops {
         stager_(context_, parts_.transfers, parts_.ids, [this] { placement_.facts_changed(); }),
         placement_(context_, dispatch_, stager_),
         outputs_(context_),
+        dependencies_(context_, parts_.strand),
         code_(context_, parts_.code),
         moves_(context_, parts_.strand, placement_, reconciler_),
         watch_(context_, reconciler_,
@@ -115,6 +117,7 @@ class Engine::Loops {
     if (auto counted = co_await training_.start(); !counted) co_return counted;
     if (auto loaded = co_await load(); !loaded) co_return loaded;
     if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
+    if (auto started = tasks_.spawn("dependencies", dependencies_.run()); !started) co_return started;
     if (parts_.code != nullptr) {
       if (auto started = tasks_.spawn("code", code_.run()); !started) co_return started;
     }
@@ -180,6 +183,7 @@ class Engine::Loops {
     training_.job_changed(before, after);
     placement_.job_changed(before, after);
     code_.job_changed(before, after);
+    dependencies_.job_changed(before, after);
     intake_.active_jobs(book_.size());
   }
 
@@ -203,11 +207,16 @@ class Engine::Loops {
   }
 
   async::Task<Job> release(JobId id) {
-    co_return co_await change(id, [](const Job& job) -> Result<Step> {
-      if (job.held_by_user) return Step{.events = {Released{}}};
+    co_return co_await change(id, [this](const Job& job) -> Result<Step> {
+      if (job.held_by_user) {
+        Step step{.events = {Released{}}};
+        if (auto waits = dependencies_.why_not_yet(job.id)) step.events.emplace_back(Held{.reason = std::move(*waits)});
+        return step;
+      }
       if (job.state != JobState::held) return Step{};
       return fail(ErrorKind::conflict, "NOT_HELD",
-                  "job " + job.id.str() + " is not held by its user: no site can take it now (" + job.reason.message + ")");
+                  "job " + job.id.str() + " is not held by its user: " +
+                      (job.awaits_others() ? job.reason.message : "no site can take it now (" + job.reason.message + ")"));
     });
   }
 
@@ -442,6 +451,7 @@ class Engine::Loops {
   Stager stager_;
   Placement placement_;
   Outputs outputs_;
+  Dependencies dependencies_;
   CodeKeeper code_;
   Moves moves_;
   Watch watch_;
@@ -483,11 +493,21 @@ async::Task<Decision> Engine::consider(Principal person, JobSpec spec) {
   spec.project = std::move(*project);
   if (auto allowed = rules().may_take(person, spec, loops_->parts_.scheduler.now_utc()); !allowed)
     co_return std::unexpected(allowed.error());
+  if (auto known = co_await all_before_known(loops_->parts_.jobs, person, {spec.after}); !known)
+    co_return std::unexpected(known.error());
   co_return co_await loops_->placement_.consider(std::move(person), std::move(spec));
 }
 
 async::Task<Decision> Engine::explain(Job job) {
   const bool in_broker = !is_terminal(job.state) && job.live_attempt() == nullptr;
+  if (job.awaits_others()) {  // what the sites would say; none is chosen before its time
+    auto decision = co_await loops_->placement_.reconsider(job);
+    if (!decision) co_return decision;
+    decision->chosen.reset();
+    decision->queue = {};
+    decision->reason = job.reason;
+    co_return decision;
+  }
   if (in_broker) co_return co_await loops_->placement_.reconsider(std::move(job));
   co_return co_await loops_->parts_.jobs.decision(job.id);
 }

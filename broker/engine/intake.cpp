@@ -3,6 +3,7 @@
 
 #include "broker/domain/transition.hpp"
 #include "broker/engine/code_keeper.hpp"
+#include "broker/engine/dependencies.hpp"
 
 #include <algorithm>
 
@@ -60,7 +61,7 @@ Result<void> Intake::admit(const Principal& owner, std::vector<domain::Submissio
                 "the broker holds " + std::to_string(options_.active_jobs) +
                     " jobs that are not over; submit again when some have ended");
   }
-  for (auto& [spec, payload] : submissions) {
+  for (auto& [spec, payload, after_earlier] : submissions) {
     auto project = project_for(owner, spec.project);
     if (!project) return std::unexpected(project.error());
     spec.project = std::move(*project);
@@ -87,6 +88,7 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
     if (!submission.spec.code.empty()) code.insert(submission.spec.code);
   }
   if (admitted && !code.empty()) admitted = co_await all_code_here(code_, owner, std::move(code));
+  if (admitted) admitted = co_await all_before_known(store_, owner, what_comes_before(submissions));
   if (!admitted) {
     if (idempotency) {
       auto known = co_await store_.accepted_under(std::move(owner), std::move(*idempotency));
@@ -106,12 +108,13 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
     ~Courier() { deliver(std::move(delivery)); }
   } courier{deliver_, {}};
   for (auto& submission : submissions) {
+    for (const auto earlier : submission.after_earlier) submission.spec.after.push_back(accepted.at(earlier).id);
     auto job = domain::new_job(ids_.next(), options_.epoch, clock_.now_utc(),
                                {.owner = owner, .broker_id = options_.broker_id, .spec = std::move(submission.spec)});
     accepted.push_back(job);
     jobs.push_back({.job = std::move(job), .payload = std::move(submission.payload)});
   }
-  if (jobs.size() == 1) {
+  if (jobs.size() == 1 && accepted.front().spec.after.empty()) {
     courier.delivery.asked = accepted.front().id;
     if (auto foresight = co_await foresee_(accepted.front()); foresight && !foresight->events.empty()) {
       ports::JobChange first{

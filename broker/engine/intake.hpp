@@ -49,8 +49,8 @@ class Intake {
   [[nodiscard]] Result<ProjectId> project_for(const Principal& person, const ProjectId& asked) const;
 
   /// All or none, in order. A project may be left empty by a member of exactly one. Errors beside the store's: those of
-  /// project_for, permission_denied (RULES_DENY), rate_limited (TOO_MANY_JOBS), invalid_argument (CODE_NOT_HERE). A repeated
-  /// request, whose first answer may have been lost, gets none of these: what was taken is taken, whatever the rules and the
+  /// project_for, permission_denied (RULES_DENY), rate_limited (TOO_MANY_JOBS), invalid_argument (CODE_NOT_HERE, NO_SUCH_JOB). A
+  /// repeated request, whose first answer may have been lost, gets none of these: what was taken is taken, whatever the rules and the
   /// limits say now.
   async::Task<Acceptance> accept(Principal owner, std::vector<domain::Submission> submissions,
                                  std::optional<ports::Idempotency> idempotency);

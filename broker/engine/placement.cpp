@@ -30,7 +30,9 @@ constexpr std::size_t index_of(JobState state) { return static_cast<std::size_t>
 static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) == 1 && index_of(JobState::held) == 2 &&
               index_of(JobState::staging) == 3);
 
-bool is_in_line(const Job& job) { return index_of(job.state) < 4 && !job.held_by_user && job.live_attempt() == nullptr; }
+bool is_in_line(const Job& job) {
+  return index_of(job.state) < 4 && !job.held_by_user && !job.awaits_others() && job.live_attempt() == nullptr;
+}
 
 /// The site's own no, about this job. Anything else (it was down, its budget was used up) passes.
 bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }

@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
+#include <optional>
 #include <set>
 #include <span>
 
@@ -117,6 +119,32 @@ std::vector<DatasetId> read_datasets(ObjectReader& job) {
   return datasets;
 }
 
+/// Ids; in a bulk request also "#N", the N-th of its jobs, counted from 0, if that one is earlier.
+void read_after(ObjectReader& job, std::optional<std::size_t> place, Submission& submission) {
+  const auto before = [&](std::string_view text) -> std::optional<std::size_t> {
+    std::size_t earlier = 0;
+    const auto* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data() + 1, end, earlier);
+    const bool plain = error == std::errc{} && at == end && (text[1] != '0' || text.size() == 2);
+    return plain && place && earlier < *place ? std::optional(earlier) : std::nullopt;
+  };
+  std::set<std::string> named;
+  for (const auto& text : job.texts("after", kMaxAfter)) {
+    if (!named.insert(text).second) {
+      job.fault("after", "names " + text.substr(0, 40) + " twice");
+    } else if (text.starts_with('#')) {
+      if (const auto earlier = before(text))
+        submission.after_earlier.push_back(*earlier);
+      else
+        job.fault("after", "\"" + text.substr(0, 40) + "\": only jobs of a bulk request name an earlier one of it, the first as #0");
+    } else if (const auto id = JobId::parse(text)) {
+      submission.spec.after.push_back(*id);
+    } else {
+      job.fault("after", "\"" + text.substr(0, 40) + "\" is no job id: 26 letters and digits, as its submission answered");
+    }
+  }
+}
+
 Labels read_labels(ObjectReader& job, std::span<const std::string_view> known) {
   Labels labels;
   for (auto& word : job.texts("labels", kMaxJobLabels)) {
@@ -154,9 +182,11 @@ std::map<std::string, std::string> read_outputs(ObjectReader& job, std::vector<F
   return outputs;
 }
 
-Submission read_job(const JsonNode& json, const std::string& at, const KnownNames& known, std::vector<Fault>& faults) {
+/// `place`: in the list of a bulk request.
+Submission read_job(const JsonNode& json, const std::string& at, std::optional<std::size_t> place, const KnownNames& known,
+                    std::vector<Fault>& faults) {
   Submission submission;
-  auto& [spec, payload] = submission;
+  auto& [spec, payload, after_earlier] = submission;
   ObjectReader job(json, at, faults);
   if (!json.is_object()) return submission;
 
@@ -192,7 +222,7 @@ Submission read_job(const JsonNode& json, const std::string& at, const KnownName
     job.fault("code", "must be \"sha256:\" and 64 hex digits, of an archive that was brought before: PUT /v1/code/{id}");
   job.refuse("secrets", "this broker keeps no secrets of users yet");
   job.refuse("array", "this broker runs no job arrays yet: submit the tasks in bulk");
-  job.refuse("after", "this broker knows no dependencies between jobs yet");
+  read_after(job, place, submission);
   job.no_others();
   return submission;
 }
@@ -205,7 +235,7 @@ Result<Submission> job_from_text(std::string_view text, const KnownNames& known)
   const JsonTree json(text, kMaxDepth);
   if (!json.root()) return std::unexpected(json.root().error());
   std::vector<Fault> faults;
-  auto submission = read_job(*json.root(), "", known, faults);
+  auto submission = read_job(*json.root(), "", std::nullopt, known, faults);
   if (!faults.empty()) return bad_job(std::move(faults));
   return submission;
 }
@@ -225,7 +255,7 @@ Result<std::vector<Submission>> jobs_from_text(std::string_view text, const Know
   } else {
     submissions.reserve(jobs->count);
     for (std::size_t i = 0; i < jobs->count && faults.size() < kMaxFaults; ++i) {
-      submissions.push_back(read_job(jobs->members()[i], "/jobs/" + std::to_string(i), known, faults));
+      submissions.push_back(read_job(jobs->members()[i], "/jobs/" + std::to_string(i), i, known, faults));
     }
   }
   request.no_others();
@@ -239,7 +269,7 @@ Result<std::vector<Submission>> jobs_from_json(const Json& json, const KnownName
 }
 
 Json to_json(const Submission& submission) {
-  const auto& [spec, payload] = submission;
+  const auto& [spec, payload, after_earlier] = submission;
   const auto& r = spec.resources;
   Json json{{"script", payload.script}};
   if (!spec.name.empty()) json["name"] = spec.name;
@@ -261,6 +291,8 @@ Json to_json(const Submission& submission) {
   for (const auto& label : spec.labels) json["labels"].push_back(label.str());
   for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
   if (!spec.code.empty()) json["code"] = spec.code.str();
+  for (const auto& id : spec.after) json["after"].push_back(id.str());
+  for (const auto earlier : after_earlier) json["after"].push_back("#" + std::to_string(earlier));
   if (spec.requeue) json["requeue"] = true;
   return json;
 }

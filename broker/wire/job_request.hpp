@@ -20,6 +20,7 @@ inline constexpr std::size_t kMaxArguments = 4'096;
 inline constexpr std::size_t kMaxArgumentBytes = std::size_t{128} << 10;  // all arguments and the environment together
 inline constexpr std::size_t kMaxNameBytes = 200;
 inline constexpr std::size_t kMaxDatasets = 100;
+inline constexpr std::size_t kMaxAfter = 100;
 
 /// What there is at this broker; of what is left empty anything that has the form is taken.
 struct KnownNames {
@@ -27,8 +28,8 @@ struct KnownNames {
   std::span<const std::string_view> labels = {};  // the rules' vocabulary of data
 };
 
-/// Error: invalid_argument, code BAD_JSON (parse_json's) or BAD_JOB, with all faults. Whether a dataset is registered is not a
-/// matter of form.
+/// Error: invalid_argument, code BAD_JSON (parse_json's) or BAD_JOB, with all faults. Whether a dataset is registered, or there is
+/// a job to come after, is not a matter of form.
 Result<domain::Submission> job_from_text(std::string_view text, const KnownNames& known = {});
 
 /// {"jobs": [...]}: at most kMaxBulkJobs; the faults of all jobs.

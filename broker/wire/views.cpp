@@ -93,7 +93,9 @@ Json job_details_view(const Job& job) {
   json["requeue"] = job.spec.requeue;
   json["placement"] = {{"sites", Json::array()}, {"countries", job.spec.placement.countries}};
   for (const auto& site : job.spec.placement.sites) json["placement"]["sites"].push_back(site.str());
-  for (const auto* key : {"datasets", "labels", "transfers"}) json[key] = Json::array();  // transfers: the engine's to tell
+  // Of transfers the engine tells, of how the jobs that it comes after are the store.
+  for (const auto* key : {"datasets", "labels", "transfers", "after"}) json[key] = Json::array();
+  for (const auto& id : job.spec.after) json["after"].push_back({{"id", id.str()}});
   for (const auto& dataset : job.spec.datasets) json["datasets"].push_back(dataset.str());
   for (const auto& label : job.spec.labels) json["labels"].push_back(label.str());
   json["outputs"] = Json::object();

@@ -82,4 +82,50 @@ TEST_CASE("jobs in bulk are answered once all are decided about") {
   CHECK(broker.call("alice", "POST", "/v1/jobs/bulk", request).body["jobs"][1]["state"] == "accepted");
 }
 
+TEST_CASE("a job that comes after others says what it waits for, and nobody else's jobs are told from none") {
+  ApiUnderTest broker;
+  const auto first = broker.submit("alice");
+  const auto foreign = broker.submit("bob", {{"script", kHold}, {"project", "ai-lab"}});
+  const std::string none = "01ARYZ6S41TSV4RRFFQ69G5FAV";
+  const auto after = [](const Json& ids) { return Json{{"script", kHold}, {"after", ids}}; };
+  std::vector<std::string> told;
+  for (const auto& id : {foreign, none}) {
+    const auto refused = broker.call("alice", "POST", "/v1/jobs", after({first, id}));
+    CHECK(refused.status == 400);
+    CHECK(refused.code() == "NO_SUCH_JOB");
+    CHECK(refused.fault("/after") == "you have no job " + id + "; see: hansa jobs");
+    CHECK(broker.call("alice", "POST", "/v1/jobs?dry_run=true", after({id})).status == 400);
+    CHECK_FALSE(broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", Json::array({after({id})})}}).fault("/jobs/0/after").empty());
+    const auto second = broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", {after({first}), after({first, id})}}});
+    CHECK(second.body["errors"].size() == 1);
+    CHECK_FALSE(second.fault("/jobs/1/after").empty());
+  }
+  CHECK(broker.call("alice", "POST", "/v1/jobs?dry_run=true", after({first})).status == 200);
+
+  const auto held = broker.call("alice", "POST", "/v1/jobs", after({first}), {{"Prefer", "wait=5"}});
+  CHECK(held.status == 201);
+  CHECK(held.body["state"] == "held");
+  CHECK(held.body["reason"]["code"] == "DEPENDENCY");
+  const std::string path = "/v1/jobs/" + held.body["id"].get<std::string>();
+  const auto shown = broker.call("alice", "GET", path);
+  REQUIRE(shown.body["after"].size() == 1);
+  CHECK(shown.body["after"][0] == Json{{"id", first}, {"state", "running"}});
+  const auto explained = broker.call("alice", "GET", path + "/explain");
+  CHECK(explained.status == 200);
+  CHECK(explained.body["site"].is_null());
+  CHECK(explained.body["reason"]["code"] == "DEPENDENCY");
+  CHECK(explained.body["verdicts"].size() == 1);
+  const auto released = broker.call("alice", "POST", path + "/release");
+  CHECK(released.code() == "NOT_HELD");
+  CHECK_THAT(released.body["detail"].get<std::string>(), Catch::Contains(first));
+
+  REQUIRE(broker.call("alice", "POST", "/v1/jobs/" + first + "/cancel").status == 200);
+  broker.time.advance(std::chrono::minutes{5});
+  const auto over = broker.call("alice", "GET", path);
+  CHECK(over.body["state"] == "cancelled");
+  CHECK(over.body["reason"]["code"] == "DEPENDENCY_NEVER_SATISFIED");
+  CHECK_THAT(over.body["reason"]["message"].get<std::string>(), Catch::Contains(first) && Catch::Contains("cancelled"));
+  CHECK(over.body["after"][0]["state"] == "cancelled");
+}
+
 }  // namespace hansa::api::test

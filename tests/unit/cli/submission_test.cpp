@@ -117,6 +117,12 @@ TEST_CASE("options become the API's request", "[submission]") {
             "--output y: must not hold \"..\": only what is beneath the job's working folder is fetched",
             "--output : the name of an output must be that of a file, as in \"model.pt\""});
   CHECK(request({"--nodes", "3", "-"}).at("resources") == Json{{"nodes", 3}});  // a task a node
+  constexpr const char *kOne = "01ARYZ6S41TSV4RRFFQ69G5FAV", *kTwo = "01ARYZ6S41TSV4RRFFQ69G5FAW";
+  CHECK(request({"--after", "01ARYZ6S41TSV4RRFFQ69G5FAV,01ARYZ6S41TSV4RRFFQ69G5FAW", "-"}).at("after") == Json{kOne, kTwo});
+  CHECK(request({"--after", kOne, "--after", kTwo, "-"}).at("after") == Json{kOne, kTwo});
+  CHECK(faults({"--after", "01ARYZ6S41TSV4RRFFQ69G5FAV,,1234,#0", "-"}) ==
+        std::vector<std::string>{"--after: \"\" is no job id; see: hansa jobs", "--after: \"1234\" is no job id; see: hansa jobs",
+                                 "--after: \"#0\" is no job id; see: hansa jobs"});
 }
 
 TEST_CASE("a script's file name is its name where it is fit for one", "[submission]") {

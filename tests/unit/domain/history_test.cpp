@@ -29,6 +29,7 @@ void check_step(const Job& before, const Job& after, const EventBody& event) {
     RC_ASSERT(after.attempts.size() == before.attempts.size());
   }
   RC_ASSERT(after.attempts.size() >= before.attempts.size());
+  if (after.attempts.size() > before.attempts.size()) RC_ASSERT(!before.awaits_others());
   for (std::size_t i = 0; i < before.attempts.size(); ++i) {
     const auto &was = before.attempts[i], &is = after.attempts[i];
     RC_ASSERT(is.site == was.site);

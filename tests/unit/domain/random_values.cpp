@@ -147,6 +147,7 @@ JobSpec random_spec() {
   for (int i = *inRange(0, 3); i > 0; --i) spec.outputs.emplace(random_text(), random_text());
   if (*arbitrary<bool>()) spec.code = CodeId(random_text());
   spec.requeue = *arbitrary<bool>();
+  for (int i = *inRange(0, 3); i > 1; --i) spec.after.push_back(random_id());
   return spec;
 }
 

@@ -117,6 +117,29 @@ struct Row {
 
 }  // namespace
 
+TEST_CASE("a job that comes after others goes nowhere before it was told that they have succeeded") {
+  auto job = accepted_job();
+  job.spec.after = {kId};
+  const auto refused = [](Job at, const EventBody& event) { return !apply(at, {second(100), event}); };
+  const Held dependency{.reason = {std::string(kDependency), "waits for job X"}};
+  for (const auto& waits : {job, after({dependency}, job)}) {
+    CHECK(waits.awaits_others());
+    CHECK(refused(waits, intended()));
+    CHECK(refused(waits, Staging{}));
+    CHECK_FALSE(refused(waits, Ended{}));
+    CHECK_FALSE(refused(waits, kCancel));
+  }
+  const auto held = after({dependency, Held{{"HELD_BY_USER", "x"}, true}}, job);
+  CHECK(refused(held, intended()));
+  CHECK(refused(after({Released{}, dependency}, held), intended()));
+  const auto free = after({dependency, Waiting{{"DEPENDENCY_SATISFIED", "x"}}}, job);
+  CHECK_FALSE(free.awaits_others());
+  CHECK_FALSE(refused(free, intended()));
+  CHECK_FALSE(refused(after({Held{{"NO_SITE", "x"}}}, free), intended()));  // held for want of a site: it is in line
+  CHECK_FALSE(accepted_job().awaits_others());
+  CHECK_FALSE(after({dependency}).awaits_others());
+}
+
 TEST_CASE("every event in every situation: refused, or to which state") {
   const std::vector<EventBody> none;
   const Row kTable[] = {

@@ -167,6 +167,8 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     for (const auto& id : wish.datasets) s.spec.datasets.emplace_back(id);
     s.spec.labels = wish.labels;
     s.spec.outputs = wish.outputs;
+    s.spec.after = wish.after;
+    s.after_earlier = wish.after_earlier;
     if (wish.gpus > 0) s.spec.resources.gpus_per_node = wish.gpus, s.spec.resources.gpu_model = "a100";
     s.payload.script = "#!/bin/sh\n#model " + wish.behaviour + "\n";
     submissions.push_back(std::move(s));

@@ -50,6 +50,8 @@ struct Wish {
   domain::Labels labels = {};
   std::map<std::string, std::string> outputs = {};
   std::int32_t gpus = 0;  // of model a100
+  std::vector<JobId> after = {};
+  std::vector<std::size_t> after_earlier = {};  // of the same request
 };
 
 /// What is in force: the texts of the packs, and what is told of whom.

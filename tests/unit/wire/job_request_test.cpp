@@ -187,7 +187,16 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {outputs(many_outputs(33)), "/outputs", "has more than 32 entries; have the job pack them"},
       {job_with({{"secrets", {"s"}}}), "/secrets", "keeps no secrets"},
       {job_with({{"array", "0-9"}}), "/array", "submit the tasks in bulk"},
-      {job_with({{"after", {"01ARYZ6S41TSV4RRFFQ69G5FAV"}}}), "/after", "no dependencies"},
+      // after
+      {job_with({{"after", "01ARYZ6S41TSV4RRFFQ69G5FAV"}}), "/after", "must be a list of strings"},
+      {job_with({{"after", {1}}}), "/after/0", "must be a string"},
+      {job_with({{"after", {"01aryz6s41tsv4rrffq69g5fav"}}}), "/after", "is no job id"},
+      {job_with({{"after", {""}}}), "/after", "is no job id"},
+      {job_with({{"after", {"01ARYZ6S41TSV4RRFFQ69G5FA"}}}), "/after", "is no job id"},
+      {job_with({{"after", {"01ARYZ6S41TSV4RRFFQ69G5FAV_3"}}}), "/after", "is no job id"},
+      {job_with({{"after", {"01ARYZ6S41TSV4RRFFQ69G5FAV", "01ARYZ6S41TSV4RRFFQ69G5FAV"}}}), "/after", "twice"},
+      {job_with({{"after", {"#0"}}}), "/after", "only jobs of a bulk request"},
+      {job_with({{"after", std::vector<std::string>(101, "x")}}), "/after", "has more than 100 entries"},
       {job_with({{"datasets", 0}}), "/datasets", "must be a list of strings"},
   };
   CHECK(std::size(kTable) >= 60);
@@ -310,7 +319,7 @@ TEST_CASE("every field of a job arrives") {
                                    {"code", "sha256:" + std::string(64, 'e')},
                                    {"requeue", true}});
   REQUIRE(read);
-  const auto& [spec, payload] = *read;
+  const auto& [spec, payload, after_earlier] = *read;
   CHECK(spec.name == "\xC3\x84tna run");
   CHECK(spec.code == CodeId("sha256:" + std::string(64, 'e')));
   CHECK(to_json(*read)["code"] == spec.code.str());
@@ -395,6 +404,22 @@ TEST_CASE("jobs in bulk: one to a thousand, all faults of all of them") {
   CHECK(two->at(1).spec.name == "second");
 }
 
+TEST_CASE("a job of a bulk request comes after an earlier one of it by its place") {
+  const auto second = [](const char* place) {
+    return jobs_from_json({{"jobs", {job_with(), job_with({{"after", {place, "01ARYZ6S41TSV4RRFFQ69G5FAV"}}})}}});
+  };
+  const auto read = second("#0");
+  REQUIRE(read);
+  CHECK(read->at(1).after_earlier == std::vector<std::size_t>{0});
+  CHECK(read->at(1).spec.after == std::vector{*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV")});
+  for (const auto* place : {"#1", "#2", "#", "#00", "#-1", "#+0", "#0x", "# 0", "#99999999999999999999"}) {
+    const auto refused = second(place);
+    REQUIRE_FALSE(refused);
+    INFO(place);
+    CHECK(refused.error().faults.at(0).where == "/jobs/1/after");
+  }
+}
+
 TEST_CASE("a submission that is written is read back the same") {
   using rc::gen::element;
   using rc::gen::inRange;
@@ -406,7 +431,7 @@ TEST_CASE("a submission that is written is read back the same") {
       return *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcXYZ019._-"))));
     };
     Submission submission;
-    auto& [spec, payload] = submission;
+    auto& [spec, payload, after_earlier] = submission;
     spec.name = text();
     if (*rc::gen::arbitrary<bool>()) spec.project = ProjectId{word().substr(0, 64)};
     auto& r = spec.resources;
@@ -422,6 +447,7 @@ TEST_CASE("a submission that is written is read back the same") {
     if (*rc::gen::arbitrary<bool>()) spec.datasets = {DatasetId("imagenet-1k"), DatasetId("d@2:x")};
     if (*rc::gen::arbitrary<bool>()) spec.labels = {domain::Label("health"), domain::Label("personal")};
     spec.requeue = *rc::gen::arbitrary<bool>();
+    if (*rc::gen::arbitrary<bool>()) spec.after = {*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"), JobId()};
     payload.script = "#!" + text() + "\n\t" + text();
     for (int i = *inRange(0, 4); i > 0; --i) payload.arguments.push_back(text() + "\n");
     std::map<std::string, std::string> variables;

@@ -156,6 +156,7 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                    {"labels", Json::array()},
                    {"outputs", Json::object()},
                    {"code", nullptr},
+                   {"after", Json::array()},
                    {"transfers", Json::array()},
                    {"attempts", Json::array({{{"number", 1},
                                               {"site", "alpha"},
