@@ -106,6 +106,11 @@ void Auditor::recorded(const ports::JobChange& change) {
         violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which is drained");
       if (site.suspended && site.suspended_at < time_.now_monotonic())
         violation("I4", "job " + job.id.str() + " is placed at " + intent->site.str() + ", which the rules forbid");
+      for (const auto& before : job.spec.after) {
+        if (jobs_.at(before).state != JobState::succeeded)
+          violation("I19", "job " + job.id.str() + " goes to " + intent->site.str() + " before job " + before.str() +
+                               ", which it comes after, has succeeded");
+      }
       const auto waiting = std::ranges::count_if(jobs_, [&](const auto& entry) {
         const auto* live = entry.second.live_attempt();
         if (live == nullptr || live->site != intent->site) return false;
@@ -295,6 +300,11 @@ void Auditor::check_end(const Job& job, bool refusals_possible) {
     if (tag.job == job.id && at_site.payload_starts > 0) ran = &at_site;
   });
   if (!is_terminal(job.state)) return violation("I2", about + " and never ended");
+  if (job.reason.code == "DEPENDENCY_NEVER_SATISFIED") {
+    const auto failed = [&](const JobId& before) { return jobs_.at(before).state != JobState::succeeded; };
+    if (ran != nullptr || std::ranges::none_of(job.spec.after, failed)) violation("I19", about + " without cause");
+    return;
+  }
   if (job.state == JobState::lost) return;  // a person's word
   if (ran == nullptr) {
     const bool cancelled = job.state == JobState::cancelled && job.cancel;

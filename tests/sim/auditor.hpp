@@ -16,6 +16,8 @@
 //       line, without its payload having started
 //   I17 a job is sent only where all that it reads lies        I18 one transfer for a dataset and a site, on record before
 //       whole                                                      it moves, and until its copy is registered (depot.hpp)
+//   I19 a job goes to no site before those that it comes after
+//       have succeeded, and ends by them only if one did not
 
 #include "connectors/model/model_connector.hpp"
 #include "simulation/virtual_scheduler.hpp"

@@ -368,6 +368,27 @@ void draw_data(Plan& plan) {
   }
 }
 
+/// Jobs that come after others. Of its own numbers, too.
+void draw_chains(Plan& plan) {
+  Draw draw(plan.seed ^ 0xC4A1'0000'0000);
+  if (!draw.one_in(3)) return;
+  constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
+  const int submissions = draw.between(1, 4);
+  for (int i = 0; i < submissions; ++i) {
+    const bool chained = draw.one_in(2);
+    plan.items.push_back({.what = What::submit,
+                          .at = draw.time(0s, plan.length * 3 / 4),
+                          .site = draw.below(static_cast<int>(plan.sites.size())),
+                          .n = 3'000 + i,
+                          .text = draw_behaviour(draw),
+                          .count = chained ? draw.between(2, 4) : 1,
+                          .person = draw.of(kPeople),
+                          .pinned = draw.one_in(3),
+                          .after = chained ? draw.between(0, 1) : draw.between(1, 3),
+                          .chained = chained});
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(What what) { return kNames[static_cast<std::size_t>(what)]; }
@@ -386,7 +407,7 @@ std::string Item::describe() const {
   if (!text.empty()) line += " \"" + text + "\"";
   return line + " site " + std::to_string(site) + " n " + std::to_string(n) + " count " + std::to_string(count) +
          (datasets.empty() ? "" : " reads " + std::to_string(datasets.size())) + (person.empty() ? "" : " by " + person) +
-         (pinned ? " pinned" : "") + (requeue ? " requeue" : "");
+         (after > 0 ? " after " + std::to_string(after) : "") + (chained ? " chained" : "") + (pinned ? " pinned" : "") + (requeue ? " requeue" : "");
 }
 
 const std::vector<std::string>& crash_points() {
@@ -419,6 +440,7 @@ Plan make_plan(std::uint64_t seed) {
   draw_broker_faults(draw, plan);
   draw_moves(plan);
   draw_data(plan);
+  draw_chains(plan);
   std::ranges::sort(plan.items, {}, [](const Item& i) { return std::tuple(i.at, i.what, i.site, i.n, i.count, i.lasts); });
   return plan;
 }

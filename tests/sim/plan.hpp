@@ -86,6 +86,8 @@ struct Item {
   std::vector<std::string> datasets = {};  // that the jobs read
   bool pinned = false;       // the submission names its site
   bool requeue = false;
+  int after = 0;             // so many of the person's earlier jobs must have succeeded first
+  bool chained = false;      // each job of the submission comes after the one before it
 
   /// One line, for people.
   [[nodiscard]] std::string describe() const;

@@ -63,6 +63,7 @@ owner = "o@example"
 struct Client {
   Item wish;
   std::string key;
+  std::vector<JobId> after;  // found when it is asked first
   bottle::Process::Answer<engine::Acceptance> answer;
 };
 
@@ -355,8 +356,17 @@ class Play final : public ports::Accounts, public ports::Log {
 
   void submit(const Item& item) {
     fired(item.what);
-    clients_.push_back({.wish = item, .key = "k" + std::to_string(item.n), .answer = {}});
+    clients_.push_back({.wish = item, .key = "k" + std::to_string(item.n), .after = earlier_jobs(item), .answer = {}});
     ask(clients_.back());
+  }
+
+  /// The person's own, those that were acknowledged last.
+  [[nodiscard]] std::vector<JobId> earlier_jobs(const Item& item) const {
+    std::vector<JobId> found;
+    for (auto id = known_.rbegin(); id != known_.rend() && std::cmp_less(found.size(), item.after); ++id) {
+      if (auditor_.jobs().at(*id).owner.str() == item.person) found.push_back(*id);
+    }
+    return found;
   }
 
   void ask(Client& client) {
@@ -370,6 +380,8 @@ class Play final : public ports::Accounts, public ports::Log {
       s.spec.requeue = wish.requeue;
       if (wish.pinned) s.spec.placement.sites.emplace_back(site_of(wish));
       for (const auto& dataset : wish.datasets) s.spec.datasets.emplace_back(dataset);
+      s.spec.after = client.after;
+      if (wish.chained && i > 0) s.after_earlier = {static_cast<std::size_t>(i) - 1};
       s.payload.script = "#!/bin/sh\n#model " + wish.text + "\n#model-out done\n";
       submissions.push_back(std::move(s));
     }
