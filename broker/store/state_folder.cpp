@@ -2,6 +2,7 @@
 #include "broker/store/state_folder.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -12,15 +13,14 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstring>
 #include <string>
-#include <thread>
 
 namespace hansa::store {
 namespace {
 
-constexpr int kPatience = 20;  // times a tenth of a second
+constexpr int kPatience = 20;  // tries
+constexpr int kPauseMs = 100;  // between two
 
 /// The process's number, or "".
 std::string read_holder(int descriptor) {
@@ -43,7 +43,7 @@ int lock_now_or_soon(int descriptor) {
   for (int tries = 0;; ++tries) {
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return 0;
     if (errno != EWOULDBLOCK || tries == kPatience || !is_dead(read_holder(descriptor))) return errno;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ::poll(nullptr, 0, kPauseMs);  // a process that is starting: there is no scheduler yet
   }
 }
 
