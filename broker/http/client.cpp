@@ -120,7 +120,10 @@ struct Client::Impl {
     out.reserve(1024);
     out.append(method).append(" ").append(url.prefix).append(target).append(" HTTP/1.1\r\nHost: ").append(url.authority());
     out.append("\r\nUser-Agent: ").append(options.user_agent);
-    if (!options.token.empty()) out.append("\r\nAuthorization: Bearer ").append(options.token.reveal());
+    if (!options.token.empty()) {
+      out.append("\r\n").append(options.token_field.empty() ? "Authorization: Bearer" : options.token_field + ':');
+      out.append(" ").append(options.token.reveal());
+    }
     for (const auto& [name, value] : fields) {
       if (!is_token(name) || !is_printable(value)) return refuse("the header field \"" + name + "\" cannot be sent");
       if (equal_ignoring_case(name, "Idempotency-Key")) call.repeatable = true;
@@ -143,7 +146,9 @@ struct Client::Impl {
 
   Result<void> connect() {
     ahead.clear();
-    auto connected = ClientSocket::connect(url, options.ca_file, in(options.connect_timeout));
+    auto connected = ClientSocket::connect(
+        url, {.ca_file = options.ca_file, .unix_socket = options.unix_socket, .peer = options.peer, .stop = options.stop},
+        in(options.connect_timeout));
     if (!connected) return std::unexpected(connected.error());
     if (!url.tls && !options.token.empty() && !connected->is_loopback()) {
       return fail(ErrorKind::permission_denied, "INSECURE",
@@ -209,7 +214,7 @@ struct Client::Impl {
       if (text.size() > options.answer_limit) {
         socket.reset();
         return fail(ErrorKind::too_large, "ANSWER_TOO_LARGE",
-                    "the broker's answer is longer than " + std::to_string(options.answer_limit) + " bytes");
+                    "the answer of " + options.peer + " is longer than " + std::to_string(options.answer_limit) + " bytes");
       }
       if (parser->is_done()) {
         if (ended || !ahead.empty() || !parser->keep_alive()) socket.reset();
@@ -243,17 +248,18 @@ struct Client::Impl {
   /// No answer, or not the whole of one: what that means depends on how far the request came.
   Result<Response> lost(const Call& call, End end, const std::string& why) const {
     if (call.sent < call.size()) {
-      return fail(ErrorKind::unavailable, "UNREACHABLE", "the broker at " + url.str() + " did not take the request: " + why);
+      return fail(ErrorKind::unavailable, "UNREACHABLE", options.peer + " at " + url.str() + " did not take the request: " + why);
     }
     if (!is_safe(call.method)) {
       return fail(ErrorKind::unknown_outcome, "ANSWER_LOST",
-                  "no answer from the broker at " + url.str() + " (" + why +
+                  "no answer from " + options.peer + " at " + url.str() + " (" + why +
                       "): it may or may not have done what was asked; look before you repeat it");
     }
     if (end == End::timed_out) {
-      return fail(ErrorKind::deadline_exceeded, "ANSWER_LATE", "no answer from the broker at " + url.str() + " in time");
+      return fail(ErrorKind::deadline_exceeded, "ANSWER_LATE",
+                  "no answer from " + options.peer + " at " + url.str() + " in time");
     }
-    return fail(ErrorKind::unavailable, "ANSWER_LOST", "no answer from the broker at " + url.str() + ": " + why);
+    return fail(ErrorKind::unavailable, "ANSWER_LOST", "no answer from " + options.peer + " at " + url.str() + ": " + why);
   }
 };
 

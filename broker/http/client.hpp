@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A blocking HTTP/1.1 client for the command line: no threads, no event loop, no TLS library touched for plain HTTP.
+// A blocking HTTP/1.1 client for the command line, and for threads that may block: no event loop, no TLS library touched for
+// plain HTTP.
 
 #include "broker/core/clock.hpp"
 #include "broker/core/error.hpp"
@@ -8,6 +9,7 @@
 #include "broker/http/message.hpp"
 #include "broker/http/url.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -20,12 +22,16 @@ namespace hansa::http {
 
 struct ClientOptions {
   Secret token = {};         // sent as a bearer token; never over plain HTTP to another machine
+  std::string token_field = {};  // the field it stands in by itself, in place of Authorization
   std::string ca_file = {};  // PEM; empty: the system's authorities. A certificate is always verified
+  std::string unix_socket = {};  // its path, in place of the URL's host and port
+  std::string peer = "the broker";  // for people
   std::string user_agent = "hansa";
   Milliseconds connect_timeout{5'000};  // name, connection and handshake; all addresses together
   Milliseconds answer_timeout{60'000};  // from the first byte sent to the last byte of an answer that does not stream
   Milliseconds stream_idle_timeout{60'000};         // between two pieces of one that does; servers send heartbeats
   std::size_t answer_limit = std::size_t{64} << 20; // bytes of body kept in memory
+  std::shared_ptr<const std::atomic<bool>> stop = {};  // set by another thread: what waits ends within a moment, as if cut
 };
 
 /// Every status the server gives is a Response, 500 as well. Errors:

@@ -11,12 +11,14 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <expected>
 #include <system_error>
 #include <utility>
 
@@ -25,28 +27,6 @@ namespace hansa::http {
 namespace {
 
 std::string message_of(int number) { return std::generic_category().message(number); }
-
-/// 0 if ready, else ETIMEDOUT or what poll says.
-int wait_for(int fd, short events, ClientSocket::Time deadline) {
-  for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return ETIMEDOUT;
-    pollfd wanted{.fd = fd, .events = events, .revents = 0};
-    const int ready = ::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left, INT32_MAX)));
-    if (ready > 0) return 0;
-    if (ready < 0 && errno != EINTR) return errno;
-  }
-}
-
-int connect_to(int fd, const addrinfo& address, ClientSocket::Time deadline) {
-  if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
-  if (errno != EINPROGRESS) return errno;
-  if (const int failed = wait_for(fd, POLLOUT, deadline)) return failed;
-  int error = 0;
-  socklen_t size = sizeof error;
-  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
-  return error;
-}
 
 std::string tls_errors() {
   std::string text;
@@ -97,10 +77,26 @@ struct ClientSocket::Tls {
   }
 };
 
+/// 0 if ready, else ETIMEDOUT, ECANCELED, or what poll says.
+int ClientSocket::wait_for(short events, Time deadline) const {
+  constexpr std::int64_t kLook = 100;  // milliseconds between two looks whether to stop
+  for (;;) {
+    if (stop_ && stop_->load()) return ECANCELED;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return ETIMEDOUT;
+    pollfd wanted{.fd = fd_, .events = events, .revents = 0};
+    const int ready = ::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left, stop_ ? kLook : INT32_MAX)));
+    if (ready > 0) return 0;
+    if (ready < 0 && errno != EINTR) return errno;
+  }
+}
+
 ClientSocket::ClientSocket() = default;
-ClientSocket::ClientSocket(ClientSocket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
+ClientSocket::ClientSocket(ClientSocket&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), stop_(std::move(other.stop_)), tls_(std::move(other.tls_)) {}
 ClientSocket& ClientSocket::operator=(ClientSocket&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(stop_, other.stop_);
   std::swap(tls_, other.tls_);
   return *this;
 }
@@ -110,10 +106,39 @@ ClientSocket::~ClientSocket() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<ClientSocket> ClientSocket::connect(const Url& url, const std::string& ca_file, Time deadline) {
-  const auto unreachable = [&url](std::string why) {
-    return fail(ErrorKind::unavailable, "UNREACHABLE", "cannot reach the broker at " + url.str() + ": " + std::move(why));
+Result<ClientSocket> ClientSocket::connect(const Url& url, const Way& way, Time deadline) {
+  const auto unreachable = [&](const std::string& why) {
+    return fail(ErrorKind::unavailable, "UNREACHABLE",
+                "cannot reach " + way.peer + " at " + (way.unix_socket.empty() ? url.str() : way.unix_socket) + ": " + why);
   };
+  const auto connect_to = [&](const sockaddr* address, socklen_t size) -> std::expected<ClientSocket, int> {
+    ClientSocket socket;
+    socket.stop_ = way.stop;
+    socket.fd_ = ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (socket.fd_ < 0) return std::unexpected(errno);
+    if (::connect(socket.fd_, address, size) == 0) return socket;
+    if (errno != EINPROGRESS) return std::unexpected(errno);
+    if (const int failed = socket.wait_for(POLLOUT, deadline)) return std::unexpected(failed);
+    int error = 0;
+    socklen_t error_size = sizeof error;
+    if (::getsockopt(socket.fd_, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0) return std::unexpected(errno);
+    if (error != 0) return std::unexpected(error);
+    return socket;
+  };
+  const auto secured = [&](ClientSocket socket) -> Result<ClientSocket> {
+    if (!url.tls) return socket;
+    if (auto tls = socket.start_tls(url, way, deadline); !tls) return std::unexpected(tls.error());
+    return socket;
+  };
+  if (!way.unix_socket.empty()) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (way.unix_socket.size() >= sizeof address.sun_path) return unreachable(message_of(ENAMETOOLONG));
+    way.unix_socket.copy(address.sun_path, way.unix_socket.size());
+    auto connected = connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    return connected ? secured(std::move(*connected)) : unreachable(message_of(connected.error()));
+  }
+
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // an address needs no resolver, which loads libraries and reads files
@@ -129,23 +154,22 @@ Result<ClientSocket> ClientSocket::connect(const Url& url, const std::string& ca
 
   int error = ENOENT;
   for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
-    ClientSocket socket;
-    socket.fd_ = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    error = socket.fd_ < 0 ? errno : connect_to(socket.fd_, *address, deadline);
-    if (error != 0) continue;
-    const int on = 1;
-    ::setsockopt(socket.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (url.tls) {
-      if (auto secured = socket.start_tls(url, ca_file, deadline); !secured) return std::unexpected(secured.error());
+    auto connected = connect_to(address->ai_addr, address->ai_addrlen);
+    if (!connected) {
+      error = connected.error();
+      continue;
     }
-    return socket;
+    const int on = 1;
+    ::setsockopt(connected->fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return secured(std::move(*connected));
   }
   return unreachable(message_of(error));
 }
 
-Result<void> ClientSocket::start_tls(const Url& url, const std::string& ca_file, Time deadline) {
-  const auto refuse = [&url](ErrorKind kind, std::string_view code, const std::string& why) {
-    return fail(kind, code, "no secure connection to the broker at " + url.str() + ": " + why);
+Result<void> ClientSocket::start_tls(const Url& url, const Way& way, Time deadline) {
+  const auto& ca_file = way.ca_file;
+  const auto refuse = [&](ErrorKind kind, std::string_view code, const std::string& why) {
+    return fail(kind, code, "no secure connection to " + way.peer + " at " + url.str() + ": " + why);
   };
   tls_ = std::make_unique<Tls>();
   tls_->context = SSL_CTX_new(TLS_client_method());
@@ -177,7 +201,7 @@ Result<void> ClientSocket::start_tls(const Url& url, const std::string& ca_file,
     const int number = errno;
     const int why = SSL_get_error(tls_->session, result);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
-      if (const int failed = wait_for(fd_, why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) {
+      if (const int failed = wait_for(why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) {
         return refuse(ErrorKind::unavailable, "UNREACHABLE", message_of(failed));
       }
       continue;
@@ -217,7 +241,7 @@ ClientSocket::Transfer ClientSocket::write(std::string_view bytes, Time deadline
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return {End::failed, 0, message_of(errno)};
     }
-    if (const int failed = wait_for(fd_, wanted, deadline)) {
+    if (const int failed = wait_for(wanted, deadline)) {
       return {failed == ETIMEDOUT ? End::timed_out : End::failed, 0, message_of(failed)};
     }
   }
@@ -246,7 +270,7 @@ ClientSocket::Transfer ClientSocket::read(std::span<char> into, Time deadline) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return {End::failed, 0, message_of(errno)};
     }
-    if (const int failed = wait_for(fd_, wanted, deadline)) {
+    if (const int failed = wait_for(wanted, deadline)) {
       return {failed == ETIMEDOUT ? End::timed_out : End::failed, 0, message_of(failed)};
     }
   }
@@ -268,6 +292,7 @@ bool ClientSocket::is_loopback() const {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+  if (peer.ss_family == AF_UNIX) return true;
   if (peer.ss_family == AF_INET) { return (ntohl(reinterpret_cast<const sockaddr_in*>(&peer)->sin_addr.s_addr) >> 24U) == 127; }
   if (peer.ss_family == AF_INET6) {
     const auto& address = reinterpret_cast<const sockaddr_in6*>(&peer)->sin6_addr;

@@ -5,6 +5,7 @@
 #include "broker/core/error.hpp"
 #include "broker/http/url.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -24,8 +25,14 @@ class ClientSocket {
     std::string detail = {};
   };
 
+  struct Way {
+    std::string ca_file = {};      // PEM; empty: the system's authorities
+    std::string unix_socket = {};  // its path; empty: TCP to the URL's host
+    std::string peer = "the broker";  // for people
+    std::shared_ptr<const std::atomic<bool>> stop = {};  // set: every wait ends soon, as failed
+  };
   /// Tries all of the host's addresses. Errors are ErrorKind::unavailable, UNREACHABLE (TLS_REFUSED: not who it should be).
-  static Result<ClientSocket> connect(const Url& url, const std::string& ca_file, Time deadline);
+  static Result<ClientSocket> connect(const Url& url, const Way& way, Time deadline);
 
   ClientSocket(ClientSocket&&) noexcept;
   ClientSocket& operator=(ClientSocket&&) noexcept;
@@ -43,9 +50,11 @@ class ClientSocket {
  private:
   struct Tls;
   ClientSocket();
-  Result<void> start_tls(const Url& url, const std::string& ca_file, Time deadline);
+  Result<void> start_tls(const Url& url, const Way& way, Time deadline);
+  [[nodiscard]] int wait_for(short events, Time deadline) const;
 
   int fd_ = -1;
+  std::shared_ptr<const std::atomic<bool>> stop_;
   std::unique_ptr<Tls> tls_;
 };
 

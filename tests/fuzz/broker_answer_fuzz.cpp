@@ -27,7 +27,7 @@ ClientSocket::ClientSocket() = default;
 ClientSocket::ClientSocket(ClientSocket&&) noexcept = default;
 ClientSocket& ClientSocket::operator=(ClientSocket&&) noexcept = default;
 ClientSocket::~ClientSocket() = default;
-Result<ClientSocket> ClientSocket::connect(const Url&, const std::string&, Time) { return ClientSocket(); }
+Result<ClientSocket> ClientSocket::connect(const Url&, const Way&, Time) { return ClientSocket(); }
 ClientSocket::Transfer ClientSocket::write(std::string_view bytes, Time) { return {.end = End::ok, .size = bytes.size()}; }
 ClientSocket::Transfer ClientSocket::read(std::span<char> into, Time) {
   if (incoming.empty()) return {.end = End::closed};

@@ -147,6 +147,42 @@ TEST_CASE("a client's request arrives as it was made, on one connection") {
   CHECK(client.request("GET", "/").value().status == 200);
 }
 
+TEST_CASE("a token may have a field of its own") {
+  std::string seen;
+  ScriptedServer server([&](int, int fd) {
+    seen = ScriptedServer::read(fd);
+    ScriptedServer::write(fd, kOk);
+  });
+  Client client(url_of(server.port()), {.token = Secret("t0ken"), .token_field = "X-SLURM-USER-TOKEN", .peer = "slurmrestd"});
+  REQUIRE(client.request("GET", "/").has_value());
+  CHECK(seen.contains("\r\nX-SLURM-USER-TOKEN: t0ken\r\n"));
+  CHECK_FALSE(seen.contains("Authorization"));
+  const auto away = Client(url_of(1), {.peer = "slurmrestd"}).request("GET", "/");
+  CHECK(away.error().message.starts_with("cannot reach slurmrestd at http://127.0.0.1:1"));
+}
+
+TEST_CASE("a Unix socket in place of host and port") {
+  const auto away = Client(url_of(1), {.unix_socket = "/nonexistent/socket", .peer = "slurmrestd"}).request("GET", "/");
+  REQUIRE_FALSE(away.has_value());
+  CHECK(away.error().kind == ErrorKind::unavailable);
+  CHECK(away.error().message.starts_with("cannot reach slurmrestd at /nonexistent/socket: "));
+  const auto long_path = Client(url_of(1), {.unix_socket = "/" + std::string(200, 'x')}).request("GET", "/");
+  CHECK(long_path.error().code == "UNREACHABLE");
+}
+
+TEST_CASE("a client that is told to stop waits for nothing more") {
+  const auto stop = std::make_shared<std::atomic<bool>>(false);
+  ScriptedServer server([&](int, int fd) {
+    ScriptedServer::read(fd);
+    stop->store(true);
+    ScriptedServer::drain(fd);  // no answer
+  });
+  Client client(url_of(server.port()), {.answer_timeout = 60s, .stop = stop});
+  const auto answer = client.request("POST", "/", {}, "x");
+  REQUIRE_FALSE(answer.has_value());
+  CHECK(answer.error().kind == ErrorKind::unknown_outcome);
+}
+
 TEST_CASE("large bodies both ways") {
   EchoServer server({.body_limit = [](std::string_view, std::string_view) { return std::size_t{16} << 20; }},
                     [](Request request) -> async::Task<Response> { co_return Response{.body = std::move(request.body)}; });
