@@ -22,9 +22,11 @@ constexpr Milliseconds kLongestPause{4000};
 
 }  // namespace
 
-Result<std::string> check_options(const SiteId& site, const std::string& kind, const std::string& bin_dir, std::string& work_dir,
-                                  std::vector<Fault> faults) {
+void check_bin_dir(const std::string& kind, const std::string& bin_dir, std::vector<Fault>& faults) {
   if (!bin_dir.starts_with('/')) faults.push_back({kind + ".bin_dir", "must be an absolute path"});
+}
+
+Result<std::string> check_options(const SiteId& site, std::string& work_dir, std::vector<Fault> faults) {
   if (work_dir.starts_with("~/")) {
     work_dir.erase(0, 2);
   } else if (!work_dir.starts_with('/')) {
@@ -66,8 +68,6 @@ LocalAccount BatchConnector::account_of(const std::vector<SiteJob>& wanted, std:
 
 // ---- submission
 
-/// The job's wrapper, once all that it needs is there. Nothing of the job has left for the site; its payload and code are taken
-/// out of the request.
 Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport::WrapperSpec site, Deadline deadline) {
   site.tag = request->tag;
   site.work_dir = work_dirs_.path_of(request->account);

@@ -20,8 +20,8 @@ namespace hansa::connectors::batch {
 
 /// The account that the broker runs as, by name; takes the "~/" off `work_dir`. invalid_argument with all faults of the options:
 /// those given and its own.
-Result<std::string> check_options(const SiteId& site, const std::string& kind, const std::string& bin_dir, std::string& work_dir,
-                                  std::vector<Fault> faults);
+Result<std::string> check_options(const SiteId& site, std::string& work_dir, std::vector<Fault> faults);
+void check_bin_dir(const std::string& kind, const std::string& bin_dir, std::vector<Fault>& faults);
 
 class BatchConnector : public ports::SiteConnector {
  public:
@@ -56,6 +56,10 @@ class BatchConnector : public ports::SiteConnector {
                                          Result<ports::SubmitReceipt> (*read_answer)(const transport::CommandResult&),
                                          ports::Deadline deadline);
 
+  /// Its first half: the job's wrapper, once all that it needs is there. Nothing of the job has left for the site; its payload
+  /// and code are taken out of the request, which outlives the call.
+  ports::Task<std::string> bring(ports::SubmitRequest* request, transport::WrapperSpec site, ports::Deadline deadline);
+
   /// Of a cancellation, by what became of the job. None: it is not over, or not seen.
   static std::optional<domain::CancelOutcome> outcome_of(const ports::JobStatus& status);
 
@@ -71,8 +75,6 @@ class BatchConnector : public ports::SiteConnector {
   WorkDirs work_dirs_;
 
  private:
-  ports::Task<std::string> bring(ports::SubmitRequest* request, transport::WrapperSpec site, ports::Deadline deadline);
-
   [[nodiscard]] virtual bool is_job_id(std::string_view id) const = 0;
   /// How the scheduler's own run count and the wrapper's go together: the number in a refusal's name.
   [[nodiscard]] virtual std::int32_t wrapper_run(std::int32_t run) const { return run; }

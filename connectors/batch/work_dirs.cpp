@@ -153,9 +153,9 @@ Task<ports::SealOutcome> WorkDirs::seal(ports::Fence fence, Deadline deadline) {
 boost::asio::awaitable<ports::JobStatus> WorkDirs::explain_end(ports::SiteJob job, ports::JobStatus status, Deadline deadline) {
   if (status.reason.code == "LAUNCH_FAILED") forget(job.account);
   const auto code = status.exit_code.value_or(0);
-  if (status.outcome != domain::Outcome::failed || code < transport::kExitDuplicate || code > transport::kExitDeliveryFailed) {
-    co_return status;
-  }
+  const bool untold = status.reason.code == "EXIT_CODE" && !status.exit_code;  // it may be any
+  const bool of_wrapper = code >= transport::kExitDuplicate && code <= transport::kExitDeliveryFailed;
+  if (status.outcome != domain::Outcome::failed || (!of_wrapper && !untold)) co_return status;
   const transport::FilesAt files(transport_, job.account, job.person, job.tag.str());
   const auto root = path_of(job.account) + '/';
   auto note = co_await files.read_link(root + transport::refusal_path(job.tag, 0, job.id, status.run), deadline);

@@ -37,9 +37,9 @@ std::unexpected<Error> too_late() {
 UtcTime whole(UtcTime t) { return UtcTime{std::chrono::floor<Seconds>(t)}; }
 std::optional<UtcTime> whole(std::optional<UtcTime> t) { return t ? std::optional(whole(*t)) : t; }
 
-transport::OwnAccount own_account() {
+transport::MachineAccount own_account() {
   return transport::own_account().value_or(
-      transport::OwnAccount{.name = std::to_string(::geteuid()), .home = "/", .shell = "/bin/sh"});
+      transport::MachineAccount{.name = std::to_string(::geteuid()), .home = "/", .shell = "/bin/sh"});
 }
 
 Result<void> validate(const LocalOptions& options) {

@@ -60,7 +60,8 @@ Result<std::unique_ptr<PbsConnector>> PbsConnector::make(Options options, transp
   if (!options.server.empty()) check_name("pbs.server", options.server);
   check_name("pbs.gpu_resource", options.gpus.count);
   if (!options.gpus.model.empty()) check_name("pbs.gpu_model_resource", options.gpus.model);
-  auto own = batch::check_options(options.site, "pbs", options.bin_dir, options.work_dir, std::move(faults));
+  batch::check_bin_dir("pbs", options.bin_dir, faults);
+  auto own = batch::check_options(options.site, options.work_dir, std::move(faults));
   if (!own) return std::unexpected(own.error());
   return std::unique_ptr<PbsConnector>(new PbsConnector(std::move(options), std::move(*own), transport, scheduler, random, log));
 }

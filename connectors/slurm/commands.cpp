@@ -14,6 +14,9 @@ using transport::CommandResult;
 
 namespace {
 
+// Ids are an index of slurmdbd's, and its MaxQueryTimeRange does not count there.
+constexpr UtcTime kEver = std::chrono::sys_days{std::chrono::year{2000} / 1 / 1};
+
 /// sacct's -S and -E: ISO, in the zone it is asked in (TZ=UTC).
 std::string iso(UtcTime time) {
   auto text = format_utc(time);
@@ -74,7 +77,7 @@ Task<Listing<HistoryRow>> Commands::history(HistoryQuestion question, Deadline d
                                            "--delimiter=" + separator,
                                            "--format=" + history_format(),
                                            "--state=" + states + (question.only_ended ? "" : ",R,S,PD"),
-                                           "--starttime=" + iso(question.from),
+                                           "--starttime=" + iso(question.ids.empty() ? question.from : kEver),
                                            "--endtime=" + (question.to ? iso(*question.to) : "now")};
   std::vector<std::vector<std::string>> calls;
   const auto add = [&](std::string_view option, const std::vector<std::string>& items) {

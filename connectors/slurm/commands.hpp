@@ -5,12 +5,8 @@
 //
 // Strand: the engine's. Nothing here is locked.
 
-#include "broker/async/scheduler.hpp"
-#include "broker/ports/site_connector.hpp"
 #include "connectors/batch/programs.hpp"
-#include "connectors/slurm/history_listing.hpp"
-#include "connectors/slurm/inventory.hpp"
-#include "connectors/slurm/queue_listing.hpp"
+#include "connectors/slurm/questions.hpp"
 #include "connectors/transport/transport.hpp"
 
 #include <optional>
@@ -21,38 +17,17 @@
 
 namespace hansa::connectors::slurm {
 
-using batch::Viewer;
-
-struct QueueQuestion {
-  Viewer viewer;
-  std::vector<std::string> names;  // none: every job
-  bool ended_too = true;
-};
-
-struct HistoryQuestion {
-  Viewer viewer;
-  std::vector<std::string> names;  // with `ids` empty too: every job
-  std::vector<std::string> ids;
-  UtcTime from{};
-  std::optional<UtcTime> to;       // none: now
-  bool only_ended = false;
-};
-
-class Commands : public batch::Programs {
+class Commands final : public Questions, public batch::Programs {
  public:
   /// `slurm_conf` may be "": the commands' own default. `transport` and `random` outlive it.
   Commands(std::string bin_dir, std::string slurm_conf, transport::Transport& transport, Random& random)
       : Programs(std::move(bin_dir), environment_of(std::move(slurm_conf)), transport), random_(random) {}
 
-  ports::Task<Listing<QueueRow>> queue(QueueQuestion question, ports::Deadline deadline);
-  ports::Task<Listing<HistoryRow>> history(HistoryQuestion question, ports::Deadline deadline);
-  ports::Task<Inventory> inventory(ports::Deadline deadline);
-
-  /// Nodes and all that stand in inventory() change; this is asked once.
-  ports::Task<Configuration> configuration(ports::Deadline deadline);
-
-  /// The broker sees everybody's jobs where it may; else each account is asked for its own.
-  ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
+  ports::Task<Listing<QueueRow>> queue(QueueQuestion question, ports::Deadline deadline) override;
+  ports::Task<Listing<HistoryRow>> history(HistoryQuestion question, ports::Deadline deadline) override;
+  ports::Task<Inventory> inventory(ports::Deadline deadline) override;
+  ports::Task<Configuration> configuration(ports::Deadline deadline) override;
+  ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline) override;
 
  private:
   [[nodiscard]] transport::Command question_command(Viewer viewer, std::string_view program,

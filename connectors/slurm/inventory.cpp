@@ -61,10 +61,7 @@ std::expected<NodeRecord, std::string> read_node(const Record& record) {
   node.gpus = parse_node_gpus(value_of(record, "Gres"));
   const auto state = value_of(record, "State");
   if (state.empty()) return std::unexpected("node " + node.name + ": no State");
-  for_each_state(state, [&](std::string_view word) {
-    node.usable = node.usable && !keeps_jobs_off(word);
-    node.reserved = node.reserved || is_reserved(word);
-  });
+  for_each_state(state, [&](std::string_view word) { note_state(node, word); });
   return node;
 }
 
@@ -116,6 +113,11 @@ void read_configuration_line(std::string_view line, Configuration& configuration
 }
 
 }  // namespace
+
+void note_state(NodeRecord& node, std::string_view word) {
+  node.usable = node.usable && !keeps_jobs_off(word);
+  node.reserved = node.reserved || is_reserved(word);
+}
 
 std::string inventory_questions(bool with_configuration) {
   std::string questions = "show node\nshow partition\nshow reservation\n";

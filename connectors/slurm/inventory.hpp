@@ -25,6 +25,9 @@ struct NodeRecord {
   bool reserved = false;       // RESERVED or MAINT: a reservation holds it now
 };
 
+/// One word of a node's state, upper case: "IDLE", "DRAIN", "RESERVED".
+void note_state(NodeRecord& node, std::string_view word);
+
 struct PartitionRecord {
   std::string name;
   bool up = true;              // takes and starts jobs of anybody who may use it

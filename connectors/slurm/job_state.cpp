@@ -115,7 +115,8 @@ void describe_end(ports::JobStatus& status, const EndedRun& run) {
     } else if (status.signal) {
       status.reason = {"SIGNAL", "ended by signal " + std::to_string(*status.signal)};
     } else {
-      status.reason.message = "exit code " + std::to_string(exit.code);
+      status.reason.message =
+          run.exit ? "exit code " + std::to_string(exit.code) : "with an exit code that the site does not tell";
     }
     return;
   }

@@ -21,12 +21,11 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/ports/site_connector.hpp"
-#include "connectors/batch/batch_connector.hpp"
 #include "connectors/slurm/commands.hpp"
+#include "connectors/slurm/slurm_site.hpp"
 #include "connectors/transport/transport.hpp"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,31 +40,25 @@ struct Options {
   Seconds usage_history{31 * 86400};  // how far back usage() begins
 };
 
-class SlurmConnector final : public batch::BatchConnector {
+class SlurmConnector final : public SlurmSite {
  public:
   /// `transport`, `scheduler` and `random` outlive it. invalid_argument: options that cannot work, said by name.
   static Result<std::unique_ptr<SlurmConnector>> make(Options options, transport::Transport& transport,
                                                       async::Scheduler& scheduler, Random& random);
 
-  ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override;
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;
-  ports::Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, ports::Deadline deadline) override;
-  ports::Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, ports::Deadline deadline) override;
-  ports::Task<ports::UsagePage> usage(ports::UsageCursor from, ports::Deadline deadline) override;
 
  private:
   SlurmConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,
                  Random& random);
 
-  ports::Task<std::vector<HistoryRow>> history_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
   ports::Task<> change_job(ports::SiteJob job, std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
 
-  [[nodiscard]] bool is_job_id(std::string_view id) const override;
-  ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline) override;
-  ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline) override;
+  Questions& questions() override { return commands_; }
+  ports::Task<> hold(ports::SiteJob job, ports::Deadline deadline) override;
+  ports::Task<> release(ports::SiteJob job, ports::Deadline deadline) override;
   ports::Task<> end_job(ports::SiteJob job, ports::Deadline deadline) override;
 
-  Options options_;
   Commands commands_;
 };
 

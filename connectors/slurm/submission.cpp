@@ -10,11 +10,11 @@
 
 namespace hansa::connectors::slurm {
 
-Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir) {
+Result<void> check_names(const ports::SubmitRequest& request) {
   const auto& resources = request.spec.resources;
   const auto refuse = [](std::string_view what, std::string_view value) {
     return fail(ErrorKind::invalid_argument, "NOT_FOR_SLURM",
-                std::string(what) + " \"" + std::string(value) + "\" cannot be handed to sbatch");
+                std::string(what) + " \"" + std::string(value) + "\" cannot be handed to Slurm");
   };
   if (!batch::is_one_value(request.queue.str())) return refuse("the queue", request.queue.str());
   if (!request.scheduler_account.empty() && !batch::is_one_value(request.scheduler_account)) {
@@ -22,8 +22,16 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
   }
   if (!resources.gpu_model.empty() && !batch::is_one_value(resources.gpu_model))
     return refuse("the GPU model", resources.gpu_model);
+  return {};
+}
 
-  const auto minutes = std::max<std::int64_t>(1, (request.spec.time_limit.count() + 59) / 60);
+std::int64_t limit_in_minutes(const ports::SubmitRequest& request) {
+  return std::max<std::int64_t>(1, (request.spec.time_limit.count() + 59) / 60);
+}
+
+Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir) {
+  if (auto valid = check_names(request); !valid) return std::unexpected(valid.error());
+  const auto& resources = request.spec.resources;
   const auto file = [&](bool standard_error) {
     return std::string(work_dir) + '/' + transport::output_path(request.tag, standard_error);
   };
@@ -35,7 +43,7 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
       "--nodes=" + std::to_string(resources.nodes),
       "--ntasks=" + std::to_string(resources.tasks),
       "--cpus-per-task=" + std::to_string(resources.cpus_per_task),
-      "--time=" + std::to_string(minutes),
+      "--time=" + std::to_string(limit_in_minutes(request)),
       // Of the site's own guards against a second start the cheapest; the fence is the one that holds.
       "--dependency=singleton",
       request.spec.requeue ? "--requeue" : "--no-requeue",

@@ -5,14 +5,21 @@
 #include "broker/async/child.hpp"
 #include "broker/ports/site_connector.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace hansa::connectors::slurm {
 
+/// invalid_argument for names that Slurm could read as more than one value.
+Result<void> check_names(const ports::SubmitRequest& request);
+
+/// The job's time limit in Slurm's unit, rounded up.
+std::int64_t limit_in_minutes(const ports::SubmitRequest& request);
+
 /// Without the program itself; the script comes on standard input. `work_dir` as WrapperSpec has it: what is relative is so
-/// to sbatch's working directory, the account's home. invalid_argument for what sbatch could read as more than one value.
+/// to sbatch's working directory, the account's home. invalid_argument as check_names has it.
 Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir);
 
 /// A job id and nothing else is a receipt (`--parsable`: "123" or "123;cluster"). Anything else is unknown_outcome: SITE_REFUSED

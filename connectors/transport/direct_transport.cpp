@@ -8,7 +8,7 @@
 namespace hansa::connectors::transport {
 
 DirectTransport::DirectTransport(async::Scheduler& scheduler) : scheduler_(scheduler) {
-  auto own = own_account().value_or(OwnAccount{.name = "", .home = "/", .shell = "/bin/sh"});
+  auto own = own_account().value_or(MachineAccount{.name = "", .home = "/", .shell = "/bin/sh"});
   account_ = std::move(own.name);
   home_ = std::move(own.home);
   environment_ = {

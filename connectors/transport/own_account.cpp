@@ -8,12 +8,31 @@
 
 namespace hansa::connectors::transport {
 
-std::optional<OwnAccount> own_account() {
+namespace {
+
+constexpr std::size_t kEntryBytes = 16384;
+
+std::optional<MachineAccount> told(int error, const passwd* found) {
+  if (error != 0 || found == nullptr) return std::nullopt;
+  return MachineAccount{.name = found->pw_name, .home = found->pw_dir, .shell = found->pw_shell};
+}
+
+}  // namespace
+
+std::optional<MachineAccount> own_account() {
   passwd entry{};
   passwd* found = nullptr;
-  std::array<char, 16384> text{};
-  if (::getpwuid_r(::geteuid(), &entry, text.data(), text.size(), &found) != 0 || found == nullptr) return std::nullopt;
-  return OwnAccount{.name = entry.pw_name, .home = entry.pw_dir, .shell = entry.pw_shell};
+  std::array<char, kEntryBytes> text{};
+  const int error = ::getpwuid_r(::geteuid(), &entry, text.data(), text.size(), &found);
+  return told(error, found);
+}
+
+std::optional<MachineAccount> account_named(const std::string& name) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, kEntryBytes> text{};
+  const int error = ::getpwnam_r(name.c_str(), &entry, text.data(), text.size(), &found);
+  return told(error, found);
 }
 
 }  // namespace hansa::connectors::transport

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The account that this process runs as.
+// The accounts that this machine knows: the one that this process runs as, and others by name.
 
 #include <optional>
 #include <string>
 
 namespace hansa::connectors::transport {
 
-struct OwnAccount {
+struct MachineAccount {
   std::string name;
   std::string home;
   std::string shell;
 };
 
 /// None if the machine has no name for it.
-std::optional<OwnAccount> own_account();
+std::optional<MachineAccount> own_account();
+
+/// None if the machine has none of that name. May ask a directory over the network: it blocks.
+std::optional<MachineAccount> account_named(const std::string& name);
 
 }  // namespace hansa::connectors::transport

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/slurm/slurm_site.hpp"
+
+#include "connectors/batch/answers.hpp"
+#include "connectors/batch/usage_window.hpp"
+#include "connectors/slurm/job_state.hpp"
+#include "connectors/slurm/snapshot.hpp"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+namespace hansa::connectors::slurm {
+
+namespace {
+
+using domain::CancelOutcome;
+using ports::Deadline;
+using ports::JobStatus;
+using ports::Phase;
+using ports::SiteJob;
+using ports::Task;
+
+// What is asked for by name is looked for from before its intent on: a site's clock may be that far behind without its jobs being
+// overlooked.
+constexpr Seconds kLookBack{86'400};
+
+UtcTime oldest_intent(const std::vector<SiteJob>& jobs, UtcTime now) {
+  for (const auto& job : jobs) now = std::min(now, job.intended_at);
+  return now;
+}
+
+}  // namespace
+
+SlurmSite::SlurmSite(SiteFacts facts, std::string work_dir, std::string own_account, transport::Transport& transport,
+                     async::Scheduler& scheduler)
+    : BatchConnector(facts.site, std::move(work_dir), std::move(own_account), transport, scheduler), facts_(std::move(facts)) {}
+
+bool SlurmSite::is_job_id(std::string_view id) const { return parse_count(id).has_value(); }
+
+// ---- questions
+
+Task<domain::SiteSnapshot> SlurmSite::snapshot(Deadline deadline) {
+  const auto taken_at = scheduler_.now_utc();
+  auto jobs = co_await questions().queue({.viewer = {}, .names = {}, .ended_too = false}, deadline);
+  if (!jobs) co_return std::unexpected(jobs.error());
+  if (!jobs->complete) co_return batch::cut_short("Slurm");
+  const auto inventory = co_await questions().inventory(deadline);
+  if (!inventory) co_return std::unexpected(inventory.error());
+  const auto configuration = co_await questions().configuration(deadline);
+  if (!configuration) co_return std::unexpected(configuration.error());
+  co_return build_snapshot(*inventory, *configuration, *jobs, taken_at);
+}
+
+Task<std::vector<JobStatus>> SlurmSite::status(std::vector<SiteJob> jobs, Deadline deadline) {
+  std::vector<JobStatus> statuses(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) statuses[i].id = jobs[i].id;
+  if (jobs.empty()) co_return statuses;
+
+  std::unordered_multimap<std::string, std::size_t> places;  // by site job id
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    places.emplace(jobs[i].id.str(), i);
+    names.push_back(jobs[i].tag.str());
+  }
+  const auto keep = [&](const auto& row, JobStatus status) {
+    bool kept = false;
+    for (auto [at, end] = places.equal_range(row.id); at != end; ++at) {
+      if (!is_ours(jobs[at->second], row.name, row.user)) continue;
+      statuses[at->second] = status;
+      kept = true;
+    }
+    return kept;
+  };
+  const auto viewers = co_await questions().viewers_of(jobs, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+  bool answered = false;
+  std::size_t blind = 0;
+  for (const auto& viewer : *viewers) {
+    auto queue = co_await questions().queue({.viewer = viewer, .names = names, .ended_too = true}, deadline);
+    // One account that may not ask any more does not hide the others' jobs.
+    if (!queue && ++blind == viewers->size()) co_return std::unexpected(queue.error());
+    for (const auto& row : queue ? queue->rows : std::vector<QueueRow>{}) answered = keep(row, to_status(row)) || answered;
+  }
+
+  std::vector<SiteJob> forgotten;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (statuses[i].phase == Phase::not_seen && parse_count(jobs[i].id.str())) forgotten.push_back(jobs[i]);
+  }
+  if (!forgotten.empty()) {
+    const auto history = co_await history_of(forgotten, deadline);
+    if (!history && !answered) co_return std::unexpected(history.error());
+    for (const auto& row : history ? *history : std::vector<HistoryRow>{}) {
+      auto told = to_status(row);  // the last run is the last row
+      // The accounting alone calls it alive: its end may be on its way there. That proves nothing.
+      if (told.phase != Phase::ended) told.phase = Phase::not_seen;
+      keep(row, std::move(told));
+    }
+  }
+  co_await explain_ends(&jobs, &statuses, deadline);
+  co_return statuses;
+}
+
+/// All runs of these ids, whoever's they are.
+Task<std::vector<HistoryRow>> SlurmSite::history_of(std::vector<SiteJob> jobs, Deadline deadline) {
+  std::vector<std::string> ids;
+  for (const auto& job : jobs) ids.push_back(job.id.str());
+  std::ranges::sort(ids);
+  ids.erase(std::ranges::unique(ids).begin(), ids.end());
+  const auto viewers = co_await questions().viewers_of(jobs, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+  std::vector<HistoryRow> rows;
+  std::size_t blind = 0;
+  for (const auto& viewer : *viewers) {
+    auto listing = co_await questions().history(
+        {.viewer = viewer, .names = {}, .ids = ids, .from = oldest_intent(jobs, scheduler_.now_utc()) - kLookBack}, deadline);
+    if (!listing && ++blind == viewers->size()) co_return std::unexpected(listing.error());
+    for (auto& row : listing ? listing->rows : std::vector<HistoryRow>{}) {
+      if (std::ranges::binary_search(ids, row.id)) rows.push_back(std::move(row));
+    }
+  }
+  co_return rows;
+}
+
+Task<ports::FindResult> SlurmSite::find(std::vector<SiteJob> wanted, Deadline deadline) {
+  ports::FindResult found;
+  if (wanted.empty()) co_return found;
+  std::vector<std::string> names;
+  const auto oldest = oldest_intent(wanted, scheduler_.now_utc());
+  for (const auto& job : wanted) names.push_back(job.tag.str());
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  const auto is_wanted = [&](const std::string& name) { return std::ranges::binary_search(names, name); };
+  const auto viewers = co_await questions().viewers_of(wanted, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+  found.queue_seen = found.history_seen = true;
+  std::optional<Error> failure;
+  std::set<std::string> in_queue;
+  for (const auto& viewer : *viewers) {
+    auto queue = co_await questions().queue({.viewer = viewer, .names = names, .ended_too = true}, deadline);
+    found.queue_seen = found.queue_seen && queue && queue->complete && queue->dropped.empty();
+    if (!queue) failure = queue.error();
+    for (const auto& row : queue ? queue->rows : std::vector<QueueRow>{}) {
+      if (!is_wanted(row.name) || !in_queue.insert(row.id).second) continue;
+      found.sightings.push_back({.tag = Tag(row.name),
+                                 .cluster = row.cluster,
+                                 .account = account_of(wanted, row.name, row.user),
+                                 .submitted_at = row.submitted_at,
+                                 .status = to_status(row)});
+    }
+  }
+  for (const auto& viewer : *viewers) {
+    const auto history =
+        co_await questions().history({.viewer = viewer, .names = names, .ids = {}, .from = oldest - kLookBack}, deadline);
+    found.history_seen = found.history_seen && history && history->complete && history->dropped.empty();
+    if (!history && !failure) failure = history.error();
+    for (const auto& row : history ? history->rows : std::vector<HistoryRow>{}) {
+      // sacct compares names without regard to case. What is in the queue as well, the controller knows better.
+      if (!is_wanted(row.name) || in_queue.contains(row.id)) continue;
+      auto status = to_status(row);
+      if (status.phase != Phase::ended) status.phase = Phase::not_seen;
+      const auto same = std::ranges::find_if(found.sightings, [&](const auto& s) { return s.status.id == status.id; });
+      if (same != found.sightings.end()) {  // a later run; its submit time is the requeue's, so the first one's counts
+        same->status = status;
+      } else {
+        found.sightings.push_back({.tag = Tag(row.name),
+                                   .cluster = row.cluster,
+                                   .account = account_of(wanted, row.name, row.user),
+                                   .submitted_at = row.submitted_at,
+                                   .status = status});
+      }
+    }
+  }
+  if (!found.queue_seen && !found.history_seen && found.sightings.empty() && failure) co_return std::unexpected(*failure);
+  co_await explain_ends(&wanted, &found.sightings, deadline);  // as status() tells it
+  co_return found;
+}
+
+Task<ports::UsagePage> SlurmSite::usage(ports::UsageCursor from, Deadline deadline) {
+  auto window = batch::next_window(from.text, scheduler_.now_utc(), facts_.usage_history);
+  if (!window) co_return std::unexpected(window.error());
+  const auto ask = [&] {
+    return questions().history({.viewer = {}, .names = {}, .ids = {}, .from = window->from, .to = window->to, .only_ended = true},
+                               deadline);
+  };
+  auto history = co_await ask();
+  while (history && !history->complete && window->can_be_halved()) {
+    window->halve();
+    history = co_await ask();
+  }
+  if (!history) co_return std::unexpected(history.error());
+  ports::UsagePage page;
+  for (const auto& row : history->rows) {
+    const bool over = phase_of(row.state) == Phase::ended || state_word(row.state) == "REQUEUED";
+    if (!over || !row.ended_at || !domain::parse_tag(row.name)) continue;
+    page.records.push_back(to_usage(row, facts_.site));
+    if (facts_.own_account_only && row.user == own_account_) page.records.back().account = LocalAccount();
+  }
+  page.next.text = window->next_cursor;
+  page.complete = window->reaches_now;
+  co_return page;
+}
+
+// ---- cancel
+
+Task<std::optional<CancelOutcome>> SlurmSite::outcome_so_far(SiteJob job, Deadline deadline) {
+  const auto statuses = co_await status({job}, deadline);
+  if (!statuses) co_return std::unexpected(statuses.error());
+  auto now = statuses->front();
+  if (now.phase == Phase::finishing) {
+    // Being cleaned up: the accounting knows already why.
+    const auto history = co_await history_of({job}, deadline);
+    JobStatus last;  // of its runs
+    for (const auto& row : history ? *history : std::vector<HistoryRow>{}) {
+      if (is_ours(job, row.name, row.user)) last = to_status(row);
+    }
+    if (last.phase == Phase::ended) now = std::move(last);
+  }
+  co_return outcome_of(now);
+}
+
+Task<bool> SlurmSite::hold_while_pending(SiteJob job, Deadline deadline) {
+  const auto held = co_await hold(job, deadline);
+  if (!held) co_return std::unexpected(held.error());
+  const auto viewers = co_await questions().viewers_of({job}, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+  const auto queue =
+      co_await questions().queue({.viewer = viewers->front(), .names = {job.tag.str()}, .ended_too = true}, deadline);
+  if (queue) {
+    const auto row = std::ranges::find(queue->rows, job.id.str(), &QueueRow::id);
+    if (row != queue->rows.end() && phase_of(row->state) == Phase::queued && row->nodes.empty() && row->priority == 0)
+      co_return true;
+  }
+  // Also when it could not be read back: a hold left behind would keep the job waiting for ever.
+  const auto released = co_await release(job, deadline);
+  if (!queue) co_return std::unexpected(queue.error());
+  if (!released) co_return std::unexpected(released.error());
+  co_return false;
+}
+
+}  // namespace hansa::connectors::slurm
