@@ -19,8 +19,9 @@ constexpr std::array<std::string_view, 13> kRootTables{"broker", "api",  "store"
                                                        "person", "link", "project", "mover",  "accelerator", "code"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
-constexpr std::array<std::string_view, 4> kConnectorTables{"local", "slurm", "pbs", "model"};  // by Connector's values
-constexpr std::array<std::string_view, 7> kSiteTables{"budget", "facts", "local", "slurm", "pbs", "model", "root"};
+constexpr std::array<std::string_view, 5> kConnectorTables{"local", "slurm", "slurmrest", "pbs",
+                                                           "model"};  // by Connector's values
+constexpr std::array<std::string_view, 8> kSiteTables{"budget", "facts", "local", "slurm", "slurmrest", "pbs", "model", "root"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
 constexpr std::array<std::string_view, 1> kLinkTables{"job"};
 
@@ -120,26 +121,29 @@ void check_gpus(const Table& table, std::string_view count_key, std::int64_t cou
 /// How the connector, run_as, work_dir and the broker's switch hang together.
 void check_run_as(const Table& site, const SiteConfig& config, const Table& broker, Findings& findings) {
   const Node* run_as = site.find("run_as");
-  const bool has_accounts = config.connector == Connector::slurm || config.connector == Connector::pbs;
+  const bool by_token = config.connector == Connector::slurmrest;
+  const bool has_accounts = by_token || config.connector == Connector::slurm || config.connector == Connector::pbs;
   if (run_as == nullptr && has_accounts) {
     findings.add(site.mark_of(""), site.path_of("run_as"),
                  "is missing; with connector = \"" + std::string(kConnectorTables[static_cast<std::size_t>(config.connector)]) +
-                     "\" it must say whose account runs the jobs: one of \"self\", \"switch\"");
+                     "\" it must say whose account runs the jobs: one of \"self\", " + (by_token ? "\"token\"" : "\"switch\""));
     return;
   }
-  if (config.run_as != RunAs::by_switch) return;
-  if (!has_accounts) {
-    findings.add(run_as->at, site.path_of("run_as"), "is \"switch\"; allowed with this connector: \"self\"");
+  if (config.run_as == RunAs::self) return;
+  const auto said = shown(run_as->text);
+  if (!has_accounts || (config.run_as == RunAs::by_token && !by_token)) {
+    findings.add(run_as->at, site.path_of("run_as"),
+                 "is " + said + "; allowed with this connector: \"self\"" + (has_accounts ? ", \"switch\"" : ""));
     return;
   }
   if (broker.find("switch_socket") == nullptr) {
     findings.add(run_as->at, site.path_of("run_as"),
-                 "is \"switch\", which needs broker.switch_socket: where hansa-switch listens");
+                 "is " + said + ", which needs broker.switch_socket: where hansa-switch listens");
   }
   if (config.work_dir.starts_with('/') && !config.work_dir.contains("{account}")) {
     findings.add(site.mark_of("work_dir"), site.path_of("work_dir"),
-                 "is " + shown(config.work_dir) +
-                     ", one folder for all accounts; with run_as = \"switch\" start with \"~/\" or have \"{account}\" in it");
+                 "is " + shown(config.work_dir) + ", one folder for all accounts; with run_as = " + said +
+                     " start with \"~/\" or have \"{account}\" in it");
   }
 }
 
@@ -150,6 +154,29 @@ void check_connector_tables(const Table& site, Connector connector, Findings& fi
     findings.add(site.mark_of(name), site.path_of(name),
                  "belongs to connector = \"" + std::string(name) + "\"; this site has connector = \"" + std::string(own) + "\"");
   }
+}
+
+/// Where its tokens come from.
+void check_slurmrest(const Table& site, const SiteConfig& config, Findings& findings) {
+  const auto& rest = config.slurmrest;
+  const auto path = site.path_of("slurmrest");
+  const auto at = site.mark_of("slurmrest");
+  if (site.find("slurmrest") == nullptr) {
+    findings.add(site.mark_of(""), path, "is missing; with connector = \"slurmrest\" it says where slurmrestd answers (url)");
+    return;
+  }
+  if (rest.token_file.has_value() == !rest.token_command.empty()) {
+    findings.add(at, path + ".token_file", "or token_command must be there, and only one of the two: where tokens come from");
+    return;
+  }
+  if (!rest.token_command.empty() && !kAbsolutePath.matches(rest.token_command.front()))
+    findings.add(at, path + ".token_command", "must begin with a program's path: allowed: " + std::string(kAbsolutePath.allowed));
+  const auto names_account = [](std::string_view text) { return text.contains("{account}"); };
+  const bool named =
+      rest.token_file ? names_account(rest.token_file->native()) : std::ranges::any_of(rest.token_command, names_account);
+  if (config.run_as == RunAs::self || named) return;
+  findings.add(at, path + (rest.token_file ? ".token_file" : ".token_command"),
+               "has no \"{account}\" in it; unless run_as is \"self\", each account's jobs need a token of that account");
 }
 
 void check_accounts(const Table& site, Findings& findings) {
@@ -271,7 +298,7 @@ void check_transfer_job(const Table& table, const LinkConfig& link, const std::v
   if (site == sites.end()) return;  // told already
   if (site->connector == Connector::model) {
     findings.add(table.mark_of("site"), table.path_of("site"), "is a model, which runs nothing");
-  } else if (site->run_as == RunAs::by_switch && !job.account) {
+  } else if (site->run_as != RunAs::self && !job.account) {
     findings.add(table.mark_of(""), table.path_of("account"),
                  "is missing; at a site with run_as = \"switch\" it says as whom the broker's transfer jobs run");
   } else if (site->run_as == RunAs::self && job.account) {
@@ -323,6 +350,7 @@ SiteConfig read_site(const Table& table, const Table& broker, const std::vector<
   read_place_facts(table, site.facts, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);
+  if (table.find("slurmrest") != nullptr) read_table(table, "slurmrest", {}, site.slurmrest, findings);  // it has a required key
   read_table(table, "pbs", {}, site.pbs, findings);
   read_roots(table, site.roots, findings);
   if (const auto local = read_table(table, "local", {}, site.local, findings)) {
@@ -335,6 +363,7 @@ SiteConfig read_site(const Table& table, const Table& broker, const std::vector<
   if (connector != nullptr && connector->kind == Node::Kind::text && contains(kConnectorTables, connector->text)) {
     check_connector_tables(table, site.connector, findings);
     check_run_as(table, site, broker, findings);
+    if (site.connector == Connector::slurmrest) check_slurmrest(table, site, findings);
   }
   check_accounts(table, findings);
   check_site_projects(table, project_ids, findings);
@@ -465,6 +494,7 @@ std::string to_toml(const BrokerConfig& config) {
     write_keys(out, "[site.budget]", site.budget);
     switch (site.connector) {
       case Connector::slurm: write_keys(out, "[site.slurm]", site.slurm); break;
+      case Connector::slurmrest: write_keys(out, "[site.slurmrest]", site.slurmrest); break;
       case Connector::pbs: write_keys(out, "[site.pbs]", site.pbs); break;
       case Connector::local: write_keys(out, "[site.local]", site.local); break;
       case Connector::model: write_keys(out, "[site.model]", site.model); break;

@@ -19,10 +19,11 @@ namespace hansa::config {
 
 enum class LogLevel { debug, info, warning, error };
 enum class LogFormat { text, json };
-enum class Connector { local, slurm, pbs, model };
+enum class Connector { local, slurm, slurmrest, pbs, model };
 enum class RunAs {
   self,             // everything runs as the broker's own account
   by_switch,        // "switch": each person's jobs run as the person's account, through hansa-switch
+  by_token,         // "token": the same, of slurmrest: the scheduler is asked with a token of that account
 };
 enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
@@ -177,6 +178,17 @@ struct SlurmConfig {
   friend bool operator==(const SlurmConfig&, const SlurmConfig&) = default;
 };
 
+struct SlurmrestConfig {
+  std::string url;
+  std::optional<std::filesystem::path> ca_file;
+  std::optional<std::filesystem::path> token_file;  // one of these two
+  std::vector<std::string> token_command;
+  std::optional<std::string> cluster;
+  bool private_jobs = false;
+  std::int64_t answer_limit_mib = 64;
+  friend bool operator==(const SlurmrestConfig&, const SlurmrestConfig&) = default;
+};
+
 struct PbsConfig {
   std::filesystem::path conf = "/etc/pbs.conf";
   std::optional<std::string> server;
@@ -229,7 +241,7 @@ struct RootConfig {
 struct TransferJobConfig {
   SiteId site;                   // one of the link's ends; read as its `to` if it is not set
   QueueName queue;
-  std::optional<LocalAccount> account;  // with run_as = "switch"; else the broker's own
+  std::optional<LocalAccount> account;  // with run_as = "switch" or "token"; else the broker's own
   std::optional<std::string> scheduler_account;
   Seconds time_limit{4 * 3600};
   std::optional<std::filesystem::path> program;  // hansa-move-run as that site's jobs see it; none: as the broker does
@@ -278,7 +290,8 @@ struct SiteConfig {
   std::map<ProjectId, std::string> projects;
   PlaceFacts facts;
   BudgetConfig budget;
-  SlurmConfig slurm;  // of these four only the connector's own counts
+  SlurmConfig slurm;  // of these five only the connector's own counts
+  SlurmrestConfig slurmrest;
   PbsConfig pbs;
   LocalConfig local;
   ModelConfig model;

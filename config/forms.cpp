@@ -132,6 +132,17 @@ bool is_broker_url(std::string_view text) {
   return tls || host == "localhost" || (address && address->is_loopback());
 }
 
+/// The same with a path behind it, as a proxy may have; or a Unix socket.
+bool is_slurmrest_url(std::string_view text) {
+  if (text.starts_with("unix:")) return is_socket_path(text.substr(5));
+  const auto scheme = text.find("://");
+  const auto path = scheme == std::string_view::npos ? scheme : text.find('/', scheme + 3);
+  const auto plain = [](char c) { return is_word(c) || in(c, "/._~-"); };
+  return is_broker_url(text.substr(0, path)) && (path == std::string_view::npos || std::ranges::all_of(text.substr(path), plain));
+}
+
+bool is_command_word(std::string_view text) { return !text.empty() && text.size() < 4096 && is_one_line(text) && is_utf8(text); }
+
 /// A pack's own name (policies/rules: kPackId), or the path of one.
 bool is_rule_pack(std::string_view text) {
   if (text.contains('/')) return is_path(text);
@@ -190,6 +201,9 @@ const Form kWorkDir{"a path starting with \"/\" or \"~/\", without \"..\", and n
 const Form kListenAddress{"an IP address and a port, as \"127.0.0.1:7717\" or \"[::1]:7717\"", is_listen_address};
 const Form kStoreUrl{"\"sqlite:<file>\", the file relative to state_dir or absolute", is_store_url};
 const Form kBrokerUrl{"\"https://host[:port]\", or \"http://\" with a loopback host", is_broker_url};
+const Form kSlurmrestUrl{"\"https://host[:port][/path]\", \"http://\" with a loopback host, or \"unix:\" and an absolute path",
+                         is_slurmrest_url};
+const Form kCommandWord{"one line of text", is_command_word};
 const Form kRulePack{"the name of a shipped pack, as \"open-science\", or a path with a \"/\" in it, as \"./own.toml\"",
                      is_rule_pack, nullptr, true, true};
 const Form kDataLabel{R"(one of "open", "internal", "personal", "health", "trade-secret", "export-controlled")", is_data_label};

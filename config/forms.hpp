@@ -33,6 +33,8 @@ extern const Form kWorkDir;
 extern const Form kListenAddress;
 extern const Form kStoreUrl;
 extern const Form kBrokerUrl;
+extern const Form kSlurmrestUrl;      // anybody's host; plain HTTP for this machine only, as a token goes with every request
+extern const Form kCommandWord;       // of an argument vector: one line
 extern const Form kRulePack;          // a shipped pack's name, or a path with a "/" in it
 // Words of the rules' vocabulary (policies/rules/vocabulary.hpp); a test holds the two together.
 extern const Form kDataLabel;

@@ -310,12 +310,16 @@ std::span<const Key<SiteConfig>> keys_of() {
                                  .form = &kCountry}),
       key<&SiteConfig::connector>(
           {.name = "connector",
-           .doc = "How the site is spoken to: processes of this machine, Slurm's or PBS's commands, or a simulated site.",
+           .doc =
+               "How the site is spoken to: processes of this machine, Slurm's commands or its `slurmrestd`, PBS's commands, or a "
+               "simulated site.",
            .example = "\"slurm\"",
            .required = true}),
       key<&SiteConfig::run_as>({.name = "run_as",
                                 .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
-                                       "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it.",
+                                       "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. With "
+                                       "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
+                                       "account, and its files go through `hansa-switch`.",
                                 .example = "\"switch\""}),
       key<&SiteConfig::work_dir>(
           {.name = "work_dir",
@@ -393,6 +397,58 @@ std::span<const Key<SlurmConfig>> keys_of() {
                                   .doc = "The folder of `sbatch`, `squeue`, `sacct`, `scancel` and `scontrol`.",
                                   .example = "\"/opt/slurm/bin\"",
                                   .form = &kAbsolutePath}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<SlurmrestConfig>> keys_of() {
+  static const Key<SlurmrestConfig> kKeys[] = {
+      key<&SlurmrestConfig::url>({.name = "url",
+                                  .doc = "Where `slurmrestd` answers.",
+                                  .example = "\"https://slurm.example.eu:6820\"",
+                                  .required = true,
+                                  .form = &kSlurmrestUrl}),
+      key<&SlurmrestConfig::ca_file>({.name = "ca_file",
+                                      .doc = "The authorities (PEM) that its certificate is checked against.",
+                                      .example = "\"slurm-ca.pem\"",
+                                      .form = &kFile,
+                                      .otherwise = "the system's"}),
+      key<&SlurmrestConfig::token_file>(
+          {.name = "token_file",
+           .doc =
+               "A file with one JSON Web Token for `slurmrestd`, as `scontrol token` prints it, that somebody renews before it "
+               "ends; `{account}` in its name is the account whose token it is. Never the key that signs them.",
+           .example = "\"tokens/{account}.jwt\"",
+           .form = &kFile,
+           .otherwise = "`token_command`"}),
+      key<&SlurmrestConfig::token_command>({.name = "token_command",
+                                            .doc = "A program and its arguments, run as the broker's account without a shell, "
+                                                   "that prints a token of the account that "
+                                                   "stands for `{account}` in them; run again before that token ends.",
+                                            .example = "[\"/opt/site/bin/slurm-token\", \"{account}\"]",
+                                            .form = &kCommandWord,
+                                            .otherwise = "`token_file`"}),
+      key<&SlurmrestConfig::cluster>(
+          {.name = "cluster",
+           .doc =
+               "The cluster's name (`ClusterName`), which a `slurmrestd` older than Slurm 24.11 does not tell; needed there if "
+               "the accounting knows several clusters. With it a `slurmrestd` of another cluster is not used.",
+           .example = "\"alpha\"",
+           .form = &kSchedulerName}),
+      key<&SlurmrestConfig::private_jobs>(
+          {.name = "private_jobs",
+           .doc =
+               "The site shows each account its own jobs only (`PrivateData=jobs`): each is asked for its own, and the room that "
+               "others take is seen by their nodes. Not needed where the broker's own account is an operator of Slurm's.",
+           .example = "true"}),
+      key<&SlurmrestConfig::answer_limit_mib>(
+          {.name = "answer_limit_mib",
+           .doc = "The longest answer that is read; a job takes some 3 KiB (0.0.38) to 9 KiB (0.0.45) of the list of jobs.",
+           .example = "256",
+           .unit = "MiB",
+           .min = 1,
+           .max = 2048}),
   };
   return kKeys;
 }
@@ -920,6 +976,8 @@ std::vector<Section> broker_sections() {
                             "What the site lets the broker ask of it, over all users together. Often written in one line: "
                             "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),
       section<SlurmConfig>("[site.slurm]", "For `connector = \"slurm\"` only. Often written with dots: `slurm.conf = \"...\"`."),
+      section<SlurmrestConfig>("[site.slurmrest]",
+                               "For `connector = \"slurmrest\"` only. Often written with dots: `slurmrest.url = \"...\"`."),
       section<PbsConfig>("[site.pbs]", "For `connector = \"pbs\"` only. Often written with dots: `pbs.server = \"...\"`."),
       section<LocalConfig>("[site.local]", "For `connector = \"local\"` only."),
       section<ModelConfig>("[site.model]", "For `connector = \"model\"` only."),

@@ -5,6 +5,7 @@
 #include "connectors/model/model_connector.hpp"
 #include "connectors/pbs/pbs_connector.hpp"
 #include "connectors/slurm/slurm_connector.hpp"
+#include "connectors/slurmrest/slurmrest_connector.hpp"
 #include "connectors/transport/account_transport.hpp"
 #include "connectors/transport/direct_transport.hpp"
 
@@ -21,6 +22,7 @@ std::string connector_name(Connector connector) {
   switch (connector) {
     case Connector::local: return "local";
     case Connector::slurm: return "slurm";
+    case Connector::slurmrest: return "slurmrest";
     case Connector::pbs: return "pbs";
     case Connector::model: return "model";
   }
@@ -63,10 +65,10 @@ MadeConnector make_local(const config::BrokerConfig& config, const config::SiteC
   return MadeConnector(std::move(*made));
 }
 
-/// The way to a site's commands: as whom they run there.
+/// The way to a site's commands and files: as whom they run there.
 connectors::transport::Transport& way_to(const config::BrokerConfig& config, const config::SiteConfig& site,
                                          ConnectorGround& ground) {
-  if (site.run_as == RunAs::by_switch) {
+  if (site.run_as != RunAs::self) {
     ground.transports.push_back(
         std::make_unique<connectors::transport::AccountTransport>(ground.scheduler, config.broker.switch_socket->string()));
   } else {
@@ -82,6 +84,23 @@ MadeConnector make_slurm(const config::BrokerConfig& config, const config::SiteC
                                                        .work_dir = site.work_dir,
                                                        .own_account_only = site.run_as == RunAs::self},
                                                       way_to(config, site, ground), ground.scheduler, ground.random);
+  if (!made) return std::unexpected(made.error());
+  return MadeConnector(std::move(*made));
+}
+
+MadeConnector make_slurmrest(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
+  const auto& rest = site.slurmrest;
+  auto made = connectors::slurmrest::SlurmrestConnector::make(
+      {.site = site.id,
+       .url = rest.url,
+       .ca_file = rest.ca_file ? rest.ca_file->string() : "",
+       .tokens = {.file = rest.token_file ? rest.token_file->string() : "", .command = rest.token_command},
+       .cluster = rest.cluster.value_or(""),
+       .answer_limit_mib = rest.answer_limit_mib,
+       .private_jobs = rest.private_jobs,
+       .work_dir = site.work_dir,
+       .own_account_only = site.run_as == RunAs::self},
+      way_to(config, site, ground), ground.scheduler);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));
 }
@@ -118,10 +137,11 @@ MadeConnector make_model(const config::SiteConfig& site, ConnectorGround& ground
 Result<void> build_sites(const config::BrokerConfig& config, ConnectorGround& ground, std::vector<engine::SiteSetup>& sites) {
   std::vector<Fault> faults;
   for (const auto& site : config.sites) {
-    auto made = site.connector == Connector::local   ? make_local(config, site, ground)
-                : site.connector == Connector::slurm ? make_slurm(config, site, ground)
-                : site.connector == Connector::pbs   ? make_pbs(config, site, ground)
-                                                     : make_model(site, ground);
+    auto made = site.connector == Connector::local       ? make_local(config, site, ground)
+                : site.connector == Connector::slurm     ? make_slurm(config, site, ground)
+                : site.connector == Connector::slurmrest ? make_slurmrest(config, site, ground)
+                : site.connector == Connector::pbs       ? make_pbs(config, site, ground)
+                                                         : make_model(site, ground);
     if (made)
       sites.push_back({.site = site_of(site), .connector = std::move(*made)});
     else

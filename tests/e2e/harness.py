@@ -323,6 +323,43 @@ projects = {{ "ai-lab" = "proj1", "climate" = "proj2" }}
 {extra}"""
 
 
+class SlurmTokens:
+    """Tokens for a cluster's slurmrestd, one file an account, as somebody at the site would renew them."""
+
+    def __init__(self, cluster, folder, accounts):
+        self.cluster, self.folder = cluster, folder / "tokens"
+        self.folder.mkdir()
+        self.folder.chmod(0o711)
+        for account in accounts:
+            self.renew(account)
+
+    def renew(self, account, seconds=3600):
+        """Written beside, then put in its place."""
+        owner = pwd.getpwnam(BROKER_USER)
+        made = self.folder / f"{account}.new"
+        made.touch(mode=0o600)
+        made.write_text(slurm(self.cluster, "scontrol", "token", f"username={account}", f"lifespan={seconds}"))
+        os.chown(made, owner.pw_uid, owner.pw_gid)
+        made.rename(self.folder / f"{account}.jwt")
+
+    def site(self, country):
+        url = next(line.split()[2] for line in bed("env").splitlines() if line.split()[0] == self.cluster)
+        return f"""
+[[site]]
+id = "{self.cluster}"
+country = "{country}"
+connector = "slurmrest"
+run_as = "token"
+slurmrest.url = "{url}"
+slurmrest.token_file = "{self.folder}/{{account}}.jwt"
+slurmrest.cluster = "{self.cluster}"
+work_dir = "~/.hansa"
+budget = {{ queries_per_minute = 600, submits_per_minute = 6000, waiting_jobs = 50 }}
+accounts = {{ "local:alice" = "alice", "local:bob" = "bob" }}
+projects = {{ "ai-lab" = "proj1", "climate" = "proj2" }}
+"""
+
+
 def install_pbs(folder):
     """The stand-in's commands and server, as the broker's account, in a folder that is its own."""
     standin = ROOT / "tests/testbed/pbs_standin/pbs"

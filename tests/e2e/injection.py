@@ -10,7 +10,7 @@ import tempfile
 import urllib.parse
 from pathlib import Path
 
-from harness import (BROKER_USER, COREUTILS, SLURM, Broker, Switch, broker_config, install_pbs, local_site, need_root, pbs_site, run_with_broker, say,
+from harness import (BROKER_USER, COREUTILS, SLURM, Broker, SlurmTokens, Switch, broker_config, install_pbs, local_site, need_root, pbs_site, run_with_broker, say,
                      site_folders, sites_answer, slurm_site)
 
 folders = canaries = broker = None
@@ -136,6 +136,11 @@ def at_a_slurm_site():
     delivered_byte_for_byte("alpha")
 
 
+def at_a_slurmrest_site():
+    """Through slurmrestd, as alice."""
+    delivered_byte_for_byte("beta")
+
+
 def at_a_pbs_site():
     """Through qsub (the stand-in)."""
     delivered_byte_for_byte("ostrava")
@@ -181,7 +186,9 @@ if __name__ == "__main__":
     (pbs / "settings.json").write_text("{}")
     switch = Switch([f"/usr/bin/{p}" for p in SLURM + COREUTILS])
     switch.start()
-    sites = [local_site("here", "FI", 8, 50), slurm_site("alpha", "FI"), pbs_site("ostrava", "CZ", pbs)]
+    tokens = SlurmTokens("beta", switch.folder, ("alice", BROKER_USER))
+    sites = [local_site("here", "FI", 8, 50), slurm_site("alpha", "FI"), tokens.site("ES"), pbs_site("ostrava", "CZ", pbs)]
     broker = Broker("injection", broker_config(switch, sites))
-    run_with_broker(broker, [every_field_refuses_or_takes_it, in_addresses_and_headers, on_the_command_line, at_a_local_site, at_a_slurm_site, at_a_pbs_site],
+    run_with_broker(broker, [every_field_refuses_or_takes_it, in_addresses_and_headers, on_the_command_line, at_a_local_site, at_a_slurm_site,
+                             at_a_slurmrest_site, at_a_pbs_site],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, lambda: shutil.rmtree(folders), lambda: shutil.rmtree(canaries)])

@@ -42,9 +42,11 @@ MAY_USE = {
     "config": ["broker/core"],
 } | {
     f"connectors/{kind}": ["broker/ports", "connectors/transport", "broker/http", "config"]
-    for kind in ("local", "slurmrest", "remote", "model")
+    for kind in ("local", "remote", "model")
 } | {
     f"connectors/{kind}": ["connectors/batch"] for kind in ("slurm", "pbs")
+} | {
+    "connectors/slurmrest": ["connectors/slurm", "broker/http", "broker/wire"]
 }
 
 PRODUCT = ("broker", "policies", "connectors", "config", "simulation")

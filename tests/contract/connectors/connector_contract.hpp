@@ -57,6 +57,8 @@ class ConnectorUnderTest {
   [[nodiscard]] virtual bool executes() const { return true; }
   /// Questions asked of the scheduler so far (squeue and sacct calls, not a job's own submissions and files).
   [[nodiscard]] virtual std::size_t site_calls() const = 0;
+  /// Most of them for one snapshot, however large the site.
+  [[nodiscard]] virtual std::size_t snapshot_calls() const { return 2; }
   /// Shortest wall-time limit that is kept to.
   [[nodiscard]] virtual Seconds time_unit() const { return Seconds{1}; }
   /// How long a step that takes no time of its own may take (start, end, accounting) before the suite gives up.

@@ -47,8 +47,8 @@ class TemporaryFolder {
 TEST_CASE("every example loads, and no other file stands beside them") {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(kExamples)) names.insert(entry.path().filename());
-  CHECK(names == std::set<std::string>{"alpha-accounts.toml", "local-demo.toml", "minimal.toml", "sovereign.toml",
-                                       "three-slurm-sites.toml"});
+  CHECK(names == std::set<std::string>{"alpha-accounts.toml", "local-demo.toml", "minimal.toml", "slurmrest.toml",
+                                       "sovereign.toml", "three-slurm-sites.toml"});
 
   const auto minimal = loaded(kExamples / "minimal.toml");
   REQUIRE(minimal.sites.size() == 1);
@@ -56,6 +56,11 @@ TEST_CASE("every example loads, and no other file stands beside them") {
   CHECK(minimal.sites[0].accounts == AccountMap{{Principal("local:alice"), LocalAccount("hansa")}});
   CHECK(minimal.engine == EngineConfig{});
   CHECK(minimal.api == ApiConfig{});
+
+  const auto by_rest = loaded(kExamples / "slurmrest.toml").sites.at(0);
+  CHECK(by_rest.run_as == RunAs::by_token);
+  CHECK(by_rest.slurmrest.url == "https://slurm.example.eu:6820");
+  CHECK(by_rest.slurmrest.token_file == "/run/hansa-tokens/{account}.jwt");
 
   const auto sovereign = loaded(kExamples / "sovereign.toml");
   CHECK(sovereign.rules.packs == std::vector<std::string>{"open-science", "gdpr-eea"});

@@ -20,7 +20,9 @@ constexpr const char* kSlurmSite = "[[site]]\nid = \"a\"\ncountry = \"FI\"\nconn
 /// What stands above the case's own text, always eight lines: its first line is line 9.
 constexpr const char* kPbsSite = "[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"pbs\"\naccounts = {}\n";
 
-enum class After { broker, site, slurm_site, pbs_site };
+constexpr const char* kSlurmrestSite = "[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"slurmrest\"\naccounts = {}\n";
+
+enum class After { broker, site, slurm_site, pbs_site, slurmrest_site };
 
 std::string text_before(After after) {
   switch (after) {
@@ -28,6 +30,7 @@ std::string text_before(After after) {
     case After::site: return std::string(kBroker) + kSite;
     case After::slurm_site: return std::string(kBroker) + kSlurmSite;
     case After::pbs_site: return std::string(kBroker) + kPbsSite;
+    case After::slurmrest_site: return std::string(kBroker) + kSlurmrestSite;
   }
   return {};
 }
@@ -161,13 +164,13 @@ const Case kCases[] = {
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FIN\"\nconnector = \"local\"\naccounts = {}\n", 11, "site[b].country",
      "is \"FIN\"; allowed"},
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FI\"\naccounts = {}\n", 9, "site[b].connector",
-     "is missing; allowed: one of \"local\", \"slurm\", \"pbs\", \"model\""},
+     "is missing; allowed: one of \"local\", \"slurm\", \"slurmrest\", \"pbs\", \"model\""},
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FI\"\nconnector = \"slrum\"\naccounts = {}\n", 12, "site[b].connector",
      "(did you mean \"slurm\"?)"},
     {After::site, "[[site]]\nid = \"b\"\ncountry = \"FI\"\nconnector = \"local\"\n", 9, "site[b].accounts_file",
      "is missing, and so is accounts"},
     {After::site, "accounts_file = \"a.toml\"\n", 8, "site[a].accounts", "stands beside accounts_file; allowed: one of the two"},
-    {After::site, "run_as = \"root\"\n", 9, "site[a].run_as", "is \"root\"; allowed: one of \"self\", \"switch\""},
+    {After::site, "run_as = \"root\"\n", 9, "site[a].run_as", "is \"root\"; allowed: one of \"self\", \"switch\", \"token\""},
     {After::site, "run_as = \"switch\"\n", 9, "site[a].run_as", "is \"switch\"; allowed with this connector: \"self\""},
     {After::slurm_site, "", 4, "site[a].run_as", "is missing; with connector = \"slurm\" it must say whose account"},
     {After::slurm_site, "run_as = \"switch\"\n", 9, "site[a].run_as", "needs broker.switch_socket"},
@@ -179,6 +182,28 @@ const Case kCases[] = {
     {After::pbs_site, "run_as = \"self\"\npbs.bin_dir = \"bin\"\n", 10, "site[a].pbs.bin_dir", "an absolute path"},
     {After::pbs_site, "run_as = \"self\"\npbs.gpu_resource = \"a:b\"\n", 10, "site[a].pbs.gpu_resource", "letters"},
     {After::pbs_site, "run_as = \"self\"\nslurm.conf = \"/x\"\n", 10, "site[a].slurm", "belongs to connector = \"slurm\""},
+    {After::slurm_site, "run_as = \"token\"\n", 9, "site[a].run_as",
+     "is \"token\"; allowed with this connector: \"self\", \"switch\""},
+    {After::slurmrest_site, "slurmrest = { url = \"http://127.0.0.1:1\", token_file = \"t\" }\n", 4, "site[a].run_as",
+     "one of \"self\", \"token\""},
+    {After::slurmrest_site, "run_as = \"self\"\n", 4, "site[a].slurmrest", "is missing"},
+    {After::slurmrest_site, "run_as = \"token\"\nslurmrest = { url = \"http://127.0.0.1:1\", token_file = \"{account}\" }\n", 9,
+     "site[a].run_as", "is \"token\", which needs broker.switch_socket"},
+    {After::slurmrest_site, "run_as = \"self\"\nslurmrest.token_file = \"t\"\n", 10, "site[a].slurmrest.url", "is missing"},
+    {After::slurmrest_site, "run_as = \"self\"\nslurmrest = { url = \"http://slurm.example:1\", token_file = \"t\" }\n", 10,
+     "site[a].slurmrest.url", "with a loopback host"},
+    {After::slurmrest_site, "run_as = \"self\"\nslurmrest = { url = \"unix:x\", token_file = \"t\" }\n", 10,
+     "site[a].slurmrest.url", "an absolute path"},
+    {After::slurmrest_site, "run_as = \"self\"\nslurmrest = { url = \"https://h/slurm\" }\n", 10, "site[a].slurmrest.token_file",
+     "or token_command must be there"},
+    {After::slurmrest_site,
+     "run_as = \"self\"\nslurmrest = { url = \"https://h\", token_file = \"t\", token_command = [\"/t\"] }\n", 10,
+     "site[a].slurmrest.token_file", "only one of the two"},
+    {After::slurmrest_site, "run_as = \"self\"\nslurmrest = { url = \"https://h\", token_command = [\"t\"] }\n", 10,
+     "site[a].slurmrest.token_command", "must begin with a program's path"},
+    {After::slurmrest_site, "run_as = \"self\"\nslurmrest = { url = \"https://h\", token_file = \"t\", answer_limit_mib = 0 }\n",
+     10, "site[a].slurmrest.answer_limit_mib", "is 0; allowed"},
+    {After::site, "slurmrest.url = \"https://h\"\n", 9, "site[a].slurmrest", "belongs to connector = \"slurmrest\""},
     {After::site, "pbs.server = \"pbs01\"\n", 9, "site[a].pbs", "belongs to connector = \"pbs\""},
     {After::site, "slurm.conf = \"/etc/slurm.conf\"\n", 9, "site[a].slurm", "belongs to connector = \"slurm\""},
     {After::site, "model = {}\n", 9, "site[a].model", "belongs to connector = \"model\""},

@@ -39,6 +39,8 @@ std::string random_text(const Record& record) {
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
+  if (form == &kSlurmrestUrl) return one_of({"https://" + name + "/slurm", "unix:/" + name, "http://127.0.0.1:6820"});
+  if (form == &kCommandWord) return "/" + name;
   if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
   for (const auto* words : {&kDataLabel, &kPurpose, &kAccessMode, &kAiTraining, &kAssurance, &kAffiliation, &kSiteStatus,
                             &kSiteLabel, &kIsolation, &kEgress}) {
@@ -150,11 +152,23 @@ BrokerConfig random_config() {
     site.projects.clear();
     for (const auto& project : config.projects) site.projects.emplace(project.id, "acct");
     if (site.accounts_file) site.accounts.clear();
-    const bool has_accounts = site.connector == Connector::slurm || site.connector == Connector::pbs;
+    const bool by_token = site.connector == Connector::slurmrest;
+    const bool has_accounts = by_token || site.connector == Connector::slurm || site.connector == Connector::pbs;
     if (!has_accounts || !config.broker.switch_socket) site.run_as = RunAs::self;
+    if (site.run_as == RunAs::by_token && !by_token) site.run_as = RunAs::by_switch;
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();
+    if (by_token) {
+      site.slurmrest = random_section<SlurmrestConfig>();
+      if (site.slurmrest.token_file) {
+        site.slurmrest.token_file = "/t/{account}";
+        site.slurmrest.token_command.clear();
+      } else {
+        site.slurmrest.token_command.emplace_back("/t");
+        site.slurmrest.token_command.emplace_back("{account}");
+      }
+    }
     if (site.connector == Connector::pbs) site.pbs = random_section<PbsConfig>();
     if (site.connector == Connector::local) site.local = random_section<LocalConfig>();
     if (site.connector == Connector::model) site.model = random_section<ModelConfig>();

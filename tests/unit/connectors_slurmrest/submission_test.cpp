@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/slurmrest/submission.hpp"
+
+#include "broker/core/canonical_json.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace hansa::connectors::slurmrest {
+
+namespace {
+
+ports::SubmitRequest request() {
+  ports::SubmitRequest request;
+  request.tag = Tag("hansa-X-1");
+  request.queue = QueueName("main");
+  request.spec.time_limit = Seconds{61};
+  request.spec.resources = {
+      .nodes = 2, .tasks = 3, .cpus_per_task = 4, .memory_per_node = Mebibytes{500}, .gpus_per_node = 2, .gpu_model = "a100"};
+  request.scheduler_account = "proj1";
+  return request;
+}
+
+Json body(const ports::SubmitRequest& request, std::int32_t version) {
+  const auto text = submission_body(request, "#!/bin/bash\n\"\\\n", "/home/a", "/home/a/.hansa", ApiVersion{version});
+  REQUIRE(text.has_value());
+  const auto json = parse_json(*text);
+  REQUIRE(json.has_value());
+  return *json;
+}
+
+}  // namespace
+
+TEST_CASE("a job for slurmrestd: what 0.0.38 takes") {
+  const auto sent = body(request(), 38);
+  CHECK(sent["script"] == "#!/bin/bash\n\"\\\n");
+  const Json wanted{{"name", "hansa-X-1"},
+                    {"comment", "hansa"},
+                    {"partition", "main"},
+                    {"account", "proj1"},
+                    {"nodes", {2, 2}},
+                    {"tasks", 3},
+                    {"tasks_per_node", 2},
+                    {"cpus_per_task", 4},
+                    {"memory_per_node", 500},
+                    {"gres", "gpu:a100:2"},
+                    {"time_limit", 2},
+                    {"dependency", "singleton"},
+                    {"no_requeue", true},
+                    {"open_mode", "append"},
+                    {"environment", {{"SLURM_GET_USER_ENV", "1"}}},
+                    {"current_working_directory", "/home/a"},
+                    {"standard_output", "/home/a/.hansa/output/hansa-X-1.out"},
+                    {"standard_error", "/home/a/.hansa/output/hansa-X-1.err"}};
+  CHECK(sent["job"] == wanted);
+}
+
+TEST_CASE("a job for slurmrestd: what 0.0.42 and later take") {
+  auto job = request();
+  job.spec.requeue = true;
+  job.spec.resources.gpu_model.clear();
+  const auto sent = body(job, 45)["job"];
+  CHECK(sent["nodes"] == "2");
+  CHECK(sent["time_limit"] == Json{{"set", true}, {"infinite", false}, {"number", 2}});
+  CHECK(sent["memory_per_node"] == Json{{"set", true}, {"infinite", false}, {"number", 500}});
+  CHECK(sent["tres_per_node"] == "gres/gpu:2");
+  CHECK(sent["requeue"] == true);
+  CHECK(sent["open_mode"] == Json::array({"APPEND"}));
+  CHECK(sent["environment"] == Json::array({"SLURM_GET_USER_ENV=1"}));
+  CHECK(body(request(), 42)["job"]["requeue"] == false);
+  job.spec.resources = {
+      .nodes = 1, .tasks = 1, .cpus_per_task = 1, .memory_per_node = Mebibytes{0}, .gpus_per_node = 0, .gpu_model = ""};
+  job.scheduler_account.clear();
+  const auto small = body(job, 45)["job"];
+  for (const auto* name : {"account", "memory_per_node", "tres_per_node", "tasks_per_node"}) CHECK_FALSE(small.contains(name));
+}
+
+TEST_CASE("a job for slurmrestd: what could be more than one value is refused") {
+  for (const auto* odd : {"a,b", "a b", "", "a:b"}) {
+    auto job = request();
+    job.queue = QueueName(odd);
+    CHECK(submission_body(job, "", "/h", "/h/w", ApiVersion{45}).error().kind == ErrorKind::invalid_argument);
+  }
+}
+
+TEST_CASE("holding a job, and taking that back") {
+  CHECK(hold_body(true) == R"({"hold":true})");
+  CHECK(hold_body(false) == R"({"hold":false})");
+}
+
+}  // namespace hansa::connectors::slurmrest
