@@ -80,7 +80,7 @@ Task<> Link::keep_up() {
   for (int failures = 0;;) {
     const auto began = scheduler_.now_monotonic();
     auto why = co_await connect_once();
-    if (!why) co_return Result<void>{};
+    if (!why || tasks_.closed()) break;
     failures = scheduler_.now_monotonic() - began >= options_.steady_after ? 0 : std::min(failures + 1, 30);
     const auto pause = pause_after(failures);
     log_.write(ports::LogLevel::warning, "no connection to the site",
@@ -94,6 +94,8 @@ Task<> Link::keep_up() {
     co_await scheduler_.sleep_until(scheduler_.now_monotonic() + pause);
     failure_.reset();
   }
+  tell_waiters();
+  co_return Result<void>{};
 }
 
 /// From a connection's beginning to its end: why it ended.

@@ -69,7 +69,7 @@ async::Task<std::string> ended_certificate(async::Scheduler* scheduler, std::str
 
 std::vector<std::string> ssh_command(const SshOptions& options) {
   std::vector<std::string> argv{options.program, "-F", "/dev/null", "-T"};
-  for (const std::string setting : {
+  for (const auto& setting : {
            std::string("BatchMode=yes"),
            std::string("StrictHostKeyChecking=yes"),
            "UserKnownHostsFile=" + options.known_hosts,

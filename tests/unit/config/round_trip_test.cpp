@@ -151,7 +151,15 @@ BrokerConfig random_config() {
     for (const auto& project : config.projects) site.projects.emplace(project.id, "acct");
     if (site.accounts_file) site.accounts.clear();
     const bool has_accounts = site.connector == Connector::slurm || site.connector == Connector::pbs;
-    if (!has_accounts || !config.broker.switch_socket) site.run_as = RunAs::self;
+    if (!has_accounts || !config.broker.switch_socket || site.run_as == RunAs::agent) site.run_as = RunAs::self;
+    if (site.connector == Connector::remote) {
+      site.run_as = RunAs::agent;
+      site.remote = random_section<RemoteConfig>();
+      if (site.remote.command.empty())
+        site.remote.ssh = random_section<SshConfig>();
+      else
+        site.remote.command.front() = "/opt/plug-in";
+    }
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();
