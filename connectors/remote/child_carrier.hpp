@@ -4,6 +4,7 @@
 
 #include "broker/async/live_child.hpp"
 #include "broker/async/scheduler.hpp"
+#include "broker/core/strong.hpp"
 #include "broker/ports/log.hpp"
 #include "connectors/remote/carrier.hpp"
 
