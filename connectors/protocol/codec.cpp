@@ -84,7 +84,7 @@ Json status_to_json(const JobStatus& status) {
   put(json, "started_at_ms", status.started_at);
   put(json, "ended_at_ms", status.ended_at);
   put(json, "expected_start_ms", status.expected_start);
-  if (status.outcome) json["outcome"] = domain::to_string(*status.outcome);
+  if (status.outcome && status.phase == Phase::ended) json["outcome"] = domain::to_string(*status.outcome);
   put(json, "exit_code", status.exit_code);
   put(json, "signal", status.signal);
   if (!status.reason.code.empty() || !status.reason.message.empty())
