@@ -90,6 +90,8 @@ Task<> Link::keep_up() {
                 {"detail", why->detail},
                 {"next_try_in_ms", std::to_string(pause.count())}});
     failure_ = std::move(*why);
+    failure_->kind = ErrorKind::unavailable;  // whatever it was there: of what is asked meanwhile nothing leaves
+    failure_->retryable = true;
     tell_waiters();
     co_await scheduler_.sleep_until(scheduler_.now_monotonic() + pause);
     failure_.reset();
