@@ -111,6 +111,8 @@ boost::asio::awaitable<Error> explain_ssh(async::Scheduler* scheduler, SshOption
     for (const auto& [words, code, what] : kMeanings) {
       if (last_words.contains(words)) co_return because(code, std::string(what));
     }
+    if (last_words.contains("bad permissions") || last_words.contains("not accessible"))
+      co_return because("SSH_IDENTITY", options.identity + " cannot be used: it must exist, and be readable by the broker's account alone");
     if (last_words.contains("Permission denied")) {
       const auto ended_one = co_await ended_certificate(scheduler, options.identity);
       if (ended_one && !ended_one->empty()) co_return because("SSH_CERTIFICATE", *ended_one);
@@ -118,8 +120,6 @@ boost::asio::awaitable<Error> explain_ssh(async::Scheduler* scheduler, SshOption
                         "it does not let remote.ssh.identity in: the site puts its public key into authorized_keys of " + options.user +
                             ", or trusts the CA that signed its certificate (and its principal)");
     }
-    if (last_words.contains("bad permissions") || last_words.contains("Identity file"))
-      co_return because("SSH_IDENTITY", options.identity + " cannot be used: it must exist, and be readable by the broker's account alone");
   }
   if (end.exit_status == 127) {
     co_return because("AGENT_MISSING",
