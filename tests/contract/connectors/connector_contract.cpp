@@ -57,7 +57,7 @@ class Bench {
     ports::SubmitRequest request;
     request.job = ids_.next();
     request.tag = domain::make_tag(request.job, request.attempt);
-    request.person = Principal("local:tester");
+    request.person = site_->person();
     request.account = site_->account();
     request.scheduler_account = site_->scheduler_account();
     request.queue = site_->queue();
