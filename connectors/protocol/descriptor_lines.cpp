@@ -43,8 +43,7 @@ Result<std::unique_ptr<DescriptorLines>> DescriptorLines::open(asio::any_io_exec
     if (failed) break;
   }
   if (failed) {
-    return fail(ErrorKind::unavailable, "NOT_A_PIPE",
-                "the protocol needs pipes or sockets as its input and output, no files: " + failed.message());
+    return fail(ErrorKind::unavailable, "NOT_READABLE", "the protocol's input or output cannot be used: " + failed.message());
   }
   return std::unique_ptr<DescriptorLines>(new DescriptorLines(std::move(from), std::move(to)));
 }

@@ -13,7 +13,7 @@ namespace hansa::connectors::protocol {
 /// SIGPIPE must be ignored in this process. Whoever has the descriptors' other ends sees only whole lines.
 class DescriptorLines : public Lines {
  public:
-  /// unavailable: the system does not let them be waited for (a file, not a pipe).
+  /// unavailable (NOT_READABLE): they are closed, or the system does not let them be waited for.
   static Result<std::unique_ptr<DescriptorLines>> open(boost::asio::any_io_executor executor, Descriptor in, Descriptor out);
 
   async::Task<std::string> read() override;
