@@ -24,7 +24,7 @@ class LineForEachCheck : public Catch::StreamingReporterBase<LineForEachCheck> {
     if (result.isOk()) return true;
     std::string words;
     for (const auto& info : stats.infoMessages) words += " (" + info.message + ")";
-    const auto what = result.hasExpression() ? result.getExpressionInMacro() + ", but " + result.getExpandedExpression() : result.getMessage().str();
+    const auto what = result.hasExpression() ? result.getExpressionInMacro() + ", but " + result.getExpandedExpression() : std::string(result.getMessage());
     faults_.push_back(what.substr(0, 500) + words.substr(0, 500));
     return true;
   }
