@@ -11,17 +11,14 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 
 namespace {
 
 /// The checks are a program of their own, so that this one has no test framework in it.
-int run_conformance(const std::filesystem::path& folder, std::vector<std::string> arguments) {
+int run_conformance(const std::filesystem::path& folder, char** arguments) {
   const auto program = folder / "hansa-conformance";
-  arguments.insert(arguments.begin(), program.string());
-  std::vector<char*> argv;
-  for (auto& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  ::execv(program.c_str(), argv.data());
+  ::execv(program.c_str(), arguments);
   std::fprintf(stderr, "hansa-agent: %s cannot be run: install it beside hansa-agent\n", program.c_str());
   return hansa::connectors::agent::kExitUnavailable;
 }
@@ -42,20 +39,19 @@ int main(int argc, char** argv) {
   command.add_flag("--stdio", stdio, "Serve the broker at the other end of standard input and output");
   command.add_flag("--check", check, "Only check the configuration, and say every fault of it");
   command.set_version_flag("--version", "hansa-agent " HANSA_VERSION);
-  auto* conformance = command.add_subcommand("conformance", "Check a plug-in: conformance [--account A] [--person P] -- COMMAND [ARG...]");
-  conformance->prefix_command();
+  command.add_subcommand("conformance", "Check a plug-in: conformance [--account A] [--person P] -- COMMAND [ARG...]");
   command.footer(
       "Exit status: 0 the connection ended; 2 usage; 69 the site's scheduler cannot be served; 76 what came was not the\n"
       "protocol; 77 run as root; 78 configuration. conformance: 0 all checks passed, 1 not.");
+  std::error_code ignored;
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  if (argc > 1 && std::string_view(argv[1]) == "conformance") return run_conformance(folder, argv + 1);
   try {
     command.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int status = command.exit(error);
     return status == 0 ? kExitOk : kExitUsage;
   }
-  std::error_code ignored;
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  if (conformance->parsed()) return run_conformance(folder, conformance->remaining());
 
   const auto config = config::load_agent_config(file);
   if (!config) {
