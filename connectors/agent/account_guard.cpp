@@ -44,13 +44,13 @@ Task<ports::FindResult> AccountGuard::find(std::vector<SiteJob> wanted, Deadline
   auto found = co_await site_.find(ours, deadline);
   if (!found) co_return found;
   if (ours.size() < wanted.size()) found->queue_seen = found->history_seen = false;  // the absence of those proves nothing
+  std::map<std::pair<Tag, LocalAccount>, LocalAccount> names;
+  for (std::size_t i = 0; i < ours.size(); ++i) names.emplace(std::pair(ours[i].tag, ours[i].account), asked[i]);
   std::erase_if(found->sightings, [&](ports::Sighting& sighting) {
-    for (std::size_t i = 0; i < ours.size(); ++i) {
-      if (ours[i].tag != sighting.tag || ours[i].account != sighting.account) continue;
-      sighting.account = asked[i];  // told as it was asked for
-      return false;
-    }
-    return true;  // another account's job under our tag
+    const auto name = names.find({sighting.tag, sighting.account});
+    if (name == names.end()) return true;  // another account's job under our tag
+    sighting.account = name->second;       // told as it was asked for
+    return false;
   });
   co_return found;
 }

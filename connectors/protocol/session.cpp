@@ -123,6 +123,7 @@ asio::awaitable<void> Session::write_lines() {
     }
     auto line = std::move(out_.front());
     out_.pop_front();
+    out_bytes_ -= line.text.size();
     if (line.call) line.call->left = true;
     const auto written = co_await lines_->write(std::move(line.text));
     if (written) continue;
@@ -134,8 +135,14 @@ asio::awaitable<void> Session::write_lines() {
 }
 
 void Session::send(std::string text, std::shared_ptr<Pending> call) {
+  out_bytes_ += text.size();
   out_.push_back({std::move(text), std::move(call)});
   out_filled_.set();
+  if (out_bytes_ > options_.backlog) {
+    stop(fail(ErrorKind::unavailable, "CONNECTION_CLOGGED",
+              "the other end does not read what it is told: " + std::to_string(out_bytes_ >> 20) + " MiB wait for it")
+             .error());
+  }
 }
 
 asio::awaitable<void> Session::watch_silence() {
@@ -259,7 +266,11 @@ void Session::forget(const std::shared_ptr<Pending>& call) {
   if (call->left)
     send(notification_text(method::cancel_request, {{"id", call->id}}));
   else
-    std::erase_if(out_, [&](const Line& line) { return line.call == call; });
+    std::erase_if(out_, [&](const Line& line) {
+      const bool is_its = line.call == call;
+      if (is_its) out_bytes_ -= line.text.size();
+      return is_its;
+    });
 }
 
 Task<Json> Session::call(std::string_view name, Json params, Deadline deadline) {

@@ -31,6 +31,7 @@ namespace hansa::connectors::protocol {
 
 struct SessionOptions {
   std::size_t requests = 64;         // of the other end under way; one more is refused (BUSY)
+  std::size_t backlog = std::size_t{256} << 20;  // bytes that wait to be taken; with more of them the connection ends
   Milliseconds ping_after{20'000};   // of silence
   Milliseconds dead_after{90'000};
 };
@@ -83,6 +84,7 @@ class Session {
   std::optional<Error> ended_;
   async::Event end_;
   std::deque<Line> out_;
+  std::size_t out_bytes_ = 0;
   async::Event out_filled_;
   std::int64_t last_id_ = 0;
   std::map<std::int64_t, std::shared_ptr<Pending>> calls_;             // of ours that have no answer yet

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <unordered_set>
 #include <utility>
 
 namespace hansa::connectors::remote {
@@ -134,7 +135,9 @@ Task<ports::FindResult> RemoteConnector::find_some(std::vector<SiteJob> wanted, 
   if (!answer) co_return std::unexpected(answer.error());
   auto found = protocol::read_found(*answer);
   if (!found) co_return not_understood(site_, std::move(found.error()));
-  std::erase_if(found->sightings, [&](const auto& sighting) { return std::ranges::find(wanted, sighting.tag, &SiteJob::tag) == wanted.end(); });
+  std::unordered_set<Tag> tags;
+  for (const auto& job : wanted) tags.insert(job.tag);
+  std::erase_if(found->sightings, [&](const auto& sighting) { return !tags.contains(sighting.tag); });
   co_return found;
 }
 

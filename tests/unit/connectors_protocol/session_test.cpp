@@ -233,6 +233,13 @@ TEST_CASE("requests are served side by side, and each is answered once") {
   CHECK(talk.cut == 2);  // with the connection
 }
 
+TEST_CASE("who asks and does not read is not served for ever") {
+  Talk talk({.backlog = 10'000});
+  talk.far->takes_no_more = true;
+  for (int i = 0; i < 300; ++i) talk.far->say(request(i, i % 2 == 0 ? "ping" : "echo"));
+  CHECK(talk.finish().code == "CONNECTION_CLOGGED");
+}
+
 TEST_CASE("an answer that does not fit into a line is told as that") {
   Talk talk;
   talk.say(request(1, "large"));
