@@ -23,7 +23,8 @@ AgentConfig read_agent_config(const Node& document, Findings& findings) {
   if (!site) return config;
   config.site = read_site(*site, agent.value_or(Table{nullptr, "agent"}), nullptr, findings);
   if (config.site.connector == Connector::remote)
-    findings.add(site->mark_of("connector"), site->path_of("connector"), "is \"remote\"; an agent serves what is at its own site");
+    findings.add(site->mark_of("connector"), site->path_of("connector"),
+                 "is \"remote\"; an agent serves what is at its own site");
   return config;
 }
 

@@ -134,7 +134,9 @@ void check_run_as(const Table& site, const SiteConfig& config, const Table& prog
   if (!fits) {
     findings.add(run_as->at, site.path_of("run_as"),
                  "is " + shown(run_as->text) + "; allowed with this connector: " +
-                     (has_accounts ? "\"self\", \"switch\"" : is_remote ? "\"agent\"" : "\"self\""));
+                     (has_accounts ? "\"self\", \"switch\""
+                      : is_remote  ? "\"agent\""
+                                   : "\"self\""));
     return;
   }
   if (config.run_as != RunAs::by_switch) return;
@@ -422,7 +424,8 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   check_unique_ids(people, findings);
 
   const auto sites = blocks_of(root, "site", kSiteId, findings);
-  for (const auto& table : sites) config.sites.push_back(read_site(table, broker.value_or(Table{nullptr, "broker"}), &project_ids, findings));
+  for (const auto& table : sites)
+    config.sites.push_back(read_site(table, broker.value_or(Table{nullptr, "broker"}), &project_ids, findings));
   check_unique_ids(sites, findings);
   read_table(root, "mover", {}, config.mover, findings);
   read_table(root, "code", {}, config.code, findings);

@@ -311,16 +311,18 @@ std::span<const Key<SiteConfig>> keys_of() {
                                  .form = &kCountry}),
       key<&SiteConfig::connector>(
           {.name = "connector",
-           .doc = "How the site is spoken to: processes of this machine, Slurm's or PBS's commands, a simulated site, or whatever "
-                  "answers to the connector protocol (`remote`: a site's `hansa-agent`, a plug-in).",
+           .doc =
+               "How the site is spoken to: processes of this machine, Slurm's or PBS's commands, a simulated site, or whatever "
+               "answers to the connector protocol (`remote`: a site's `hansa-agent`, a plug-in).",
            .example = "\"slurm\"",
            .required = true}),
-      key<&SiteConfig::run_as>({.name = "run_as",
-                                .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
-                                       "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. `agent` is what a "
-                                       "`remote` site has: the account map at the site decides, and `accounts` here says who may "
-                                       "go there at all.",
-                                .example = "\"switch\""}),
+      key<&SiteConfig::run_as>(
+          {.name = "run_as",
+           .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
+                  "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. `agent` is what a "
+                  "`remote` site has: the account map at the site decides, and `accounts` here says who may "
+                  "go there at all.",
+           .example = "\"switch\""}),
       key<&SiteConfig::work_dir>(
           {.name = "work_dir",
            .doc = "Where scripts, output and fences lie (0700): `~` is the account's home, `{account}` its name.",
@@ -390,9 +392,10 @@ template <>
 std::span<const Key<RemoteConfig>> keys_of() {
   static const Key<RemoteConfig> kKeys[] = {
       key<&RemoteConfig::command>({.name = "command",
-                                   .doc = "A program on this machine that speaks the connector protocol on its standard input and "
-                                          "output, by its absolute path, and its arguments; exactly one of `command` and "
-                                          "`remote.ssh` is needed.",
+                                   .doc =
+                                       "A program on this machine that speaks the connector protocol on its standard input and "
+                                       "output, by its absolute path, and its arguments; exactly one of `command` and "
+                                       "`remote.ssh` is needed.",
                                    .example = "[\"/opt/hansa/tsp-plugin\", \"--slots\", \"8\"]",
                                    .form = &kArgument,
                                    .otherwise = "`remote.ssh`",
@@ -415,19 +418,21 @@ std::span<const Key<SshConfig>> keys_of() {
                              .required = true,
                              .form = &kLocalAccount}),
       key<&SshConfig::port>({.name = "port", .doc = "Of its sshd.", .example = "22", .min = 1, .max = 65'535}),
-      key<&SshConfig::known_hosts>({.name = "known_hosts",
-                                    .doc = "Its host keys, or the CA that signs them (`@cert-authority`): no other is taken, and none "
-                                           "is learnt.",
-                                    .example = "\"/etc/hansa/alpha-known-hosts\"",
-                                    .required = true,
-                                    .form = &kPlainPath}),
+      key<&SshConfig::known_hosts>(
+          {.name = "known_hosts",
+           .doc = "Its host keys, or the CA that signs them (`@cert-authority`): no other is taken, and none "
+                  "is learnt.",
+           .example = "\"/etc/hansa/alpha-known-hosts\"",
+           .required = true,
+           .form = &kPlainPath}),
       key<&SshConfig::identity>({.name = "identity",
                                  .doc = "The broker's private key for it, without a passphrase, readable by the broker's account "
                                         "only; a certificate in the file of that name with `-cert.pub` is shown with it.",
                                  .example = "\"/etc/hansa/alpha-key\"",
                                  .required = true,
                                  .form = &kPlainPath}),
-      key<&SshConfig::program>({.name = "program", .doc = "OpenSSH's client.", .example = "\"/usr/bin/ssh\"", .form = &kAbsolutePath}),
+      key<&SshConfig::program>(
+          {.name = "program", .doc = "OpenSSH's client.", .example = "\"/usr/bin/ssh\"", .form = &kAbsolutePath}),
   };
   return kKeys;
 }
@@ -1023,9 +1028,7 @@ std::vector<Section> broker_sections() {
   };
 }
 
-std::vector<Section> agent_sections() {
-  return {section<AgentSection>("[agent]", "The site's end of the connector protocol.")};
-}
+std::vector<Section> agent_sections() { return {section<AgentSection>("[agent]", "The site's end of the connector protocol.")}; }
 
 std::vector<Section> client_sections() {
   return {

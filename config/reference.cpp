@@ -13,7 +13,8 @@ constexpr std::string_view kIntroduction =
     "Secrets never stand in the file, only the paths of files that hold them.";
 
 constexpr std::string_view kAgentIntroduction =
-    "`hansa-agent --config FILE` (without it `/etc/hansa/agent.toml`) reads a file of its own at the site: one table `[site]` with the "
+    "`hansa-agent --config FILE` (without it `/etc/hansa/agent.toml`) reads a file of its own at the site: one table `[site]` "
+    "with the "
     "keys of a `[[site]]` above, any connector but `remote`, whose account map (`accounts`, `accounts_file`) is final, and one "
     "table `[agent]`.";
 

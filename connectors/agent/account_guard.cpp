@@ -15,8 +15,8 @@ Result<LocalAccount> AccountGuard::account_for(const Principal& person, const Lo
   if (!account) return account;
   if (!asked.empty() && asked != *account) {
     return fail(ErrorKind::permission_denied, "OTHER_ACCOUNT",
-                person.str() + " is \"" + account->str() + "\" at site " + options_.site.str() + ", by the site's own account map, not \"" +
-                    asked.str() + "\"");
+                person.str() + " is \"" + account->str() + "\" at site " + options_.site.str() +
+                    ", by the site's own account map, not \"" + asked.str() + "\"");
   }
   return options_.own_account ? LocalAccount() : std::move(*account);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hansa-agent: a site's end of the connector protocol. As a forced command it is what it is whatever was asked for: nothing is read
-// from SSH_ORIGINAL_COMMAND.
+// hansa-agent: a site's end of the connector protocol. As a forced command it is what it is whatever was asked for: nothing is
+// read from SSH_ORIGINAL_COMMAND.
 #include "connectors/agent/serve.hpp"
 
 #include <CLI/CLI.hpp>
@@ -67,8 +67,9 @@ int main(int argc, char** argv) {
     return kExitUsage;
   }
   if (::geteuid() == 0) {
-    std::fprintf(stderr,
-                 "hansa-agent: refuses to run as root: give it an account of its own; becoming others is hansa-switch's business\n");
+    std::fprintf(
+        stderr,
+        "hansa-agent: refuses to run as root: give it an account of its own; becoming others is hansa-switch's business\n");
     return kExitRoot;
   }
   ::umask(077);

@@ -29,7 +29,9 @@ namespace asio = boost::asio;
 namespace {
 
 identity::AccountDirectory account_directory(const config::SiteConfig& site, ports::Log& log) {
-  return {{{.site = site.id, .accounts = site.accounts, .own_account = false, .file = site.accounts_file}}, {}, config::load_accounts,
+  return {{{.site = site.id, .accounts = site.accounts, .own_account = false, .file = site.accounts_file}},
+          {},
+          config::load_accounts,
           [&log](const SiteId&, const Error& error) {
             log.write(ports::LogLevel::error, "accounts file cannot be read; the last good one stays in force",
                       {{"error", config::describe_errors(error)}});
@@ -80,9 +82,7 @@ int serve_stdio(const config::AgentConfig& config, const std::filesystem::path& 
   if (!connector) return complain(connector.error(), kExitUnavailable);
   const auto accounts = account_directory(config.site, log);
   AccountGuard guard(**connector, accounts,
-                     {.site = config.site.id,
-                      .own_account = own_account_of(config.site),
-                      .projects = config.site.projects});
+                     {.site = config.site.id, .own_account = own_account_of(config.site), .projects = config.site.projects});
   Service service(guard, config.site.id, name);
   auto lines = take_standard_streams(context.get_executor());
   if (!lines) return complain(lines.error(), kExitUnavailable);

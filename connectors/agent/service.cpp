@@ -30,12 +30,13 @@ Result<Json> encoded(const Result<T>& answer) {
 
 Result<Json> Service::greet(const Json& params) {
   const auto versions = params.find("versions");
-  const bool ours = versions != params.end() && versions->is_array() && std::ranges::find(*versions, Json(protocol::kVersion)) != versions->end();
+  const bool ours = versions != params.end() && versions->is_array() &&
+                    std::ranges::find(*versions, Json(protocol::kVersion)) != versions->end();
   if (!ours) {
     const auto theirs = versions == params.end() ? std::string("none") : protocol::text_of(*versions).substr(0, 100);
     return fail(ErrorKind::unavailable, "PROTOCOL_VERSION",
-                name_ + " speaks version " + std::to_string(protocol::kVersion) + " of the connector protocol, the broker offers " + theirs +
-                    ": bring the older of the two up to date");
+                name_ + " speaks version " + std::to_string(protocol::kVersion) +
+                    " of the connector protocol, the broker offers " + theirs + ": bring the older of the two up to date");
   }
   greeted_ = true;
   return Json{{"version", protocol::kVersion}, {"name", name_}, {"site", site_.str()}, {"capabilities", {{"code", true}}}};
@@ -66,7 +67,8 @@ Task<Json> Service::serve(std::string name, Json params, Deadline deadline) {
   if (name == method::read_output) {
     auto asked = protocol::read_output_request(params);
     if (!asked) co_return std::unexpected(std::move(asked.error()));
-    co_return encoded(co_await connector_.read_output(std::move(asked->job), asked->stream, asked->offset, asked->limit, deadline));
+    co_return encoded(
+        co_await connector_.read_output(std::move(asked->job), asked->stream, asked->offset, asked->limit, deadline));
   }
   if (name == method::look_at) {
     auto asked = protocol::read_look_request(params);
@@ -76,7 +78,8 @@ Task<Json> Service::serve(std::string name, Json params, Deadline deadline) {
   if (name == method::read_file) {
     auto asked = protocol::read_file_request(params);
     if (!asked) co_return std::unexpected(std::move(asked.error()));
-    co_return encoded(co_await connector_.read_file(std::move(asked->job), std::move(asked->path), asked->offset, asked->limit, deadline));
+    co_return encoded(
+        co_await connector_.read_file(std::move(asked->job), std::move(asked->path), asked->offset, asked->limit, deadline));
   }
   co_return fail(ErrorKind::invalid_argument, protocol::kMethodNotFound, "there is no method " + protocol::excerpt(name));
 }
@@ -86,7 +89,8 @@ Task<Json> Service::serve(std::string name, Json params, Deadline deadline) {
 Task<std::string> Service::read_code(CodeId id, std::uint64_t offset, std::size_t limit, Deadline deadline) {
   const auto most = std::min(limit, protocol::kMaxPieceBytes);
   const auto answer = co_await session_->call(
-      method::read_code, protocol::to_json(protocol::CodePieceRequest{.code = std::move(id), .offset = offset, .limit = most}), deadline);
+      method::read_code, protocol::to_json(protocol::CodePieceRequest{.code = std::move(id), .offset = offset, .limit = most}),
+      deadline);
   if (!answer) {
     auto error = answer.error();
     if (error.kind == ErrorKind::unknown_outcome) error.kind = ErrorKind::unavailable;  // only read
@@ -109,8 +113,8 @@ Task<Json> Service::submit(Json params, Deadline deadline) {
 
 // ---- accounting
 
-/// A page that does not fit into an answer is told in several. The rest of it is kept for who asks for it next; whoever asks for one
-/// that is kept no longer gets the page from its beginning, for repeats are harmless.
+/// A page that does not fit into an answer is told in several. The rest of it is kept for who asks for it next; whoever asks for
+/// one that is kept no longer gets the page from its beginning, for repeats are harmless.
 Task<Json> Service::usage(Json params, Deadline deadline) {
   const auto cursor = protocol::read_cursor(params);
   if (!cursor) co_return std::unexpected(cursor.error());

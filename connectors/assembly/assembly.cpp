@@ -24,15 +24,15 @@ MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
   const auto* home = std::getenv("HOME");
   const auto work_dir = config::work_dir_of(site, {}, home == nullptr ? "/" : home);
   auto made = local::LocalConnector::open(ground.scheduler, ground.strand,
-                                                      {.site = site.id,
-                                                       .spool = (ground.state_dir / "local" / site.id.str()).string(),
-                                                       .work_dir = work_dir.string(),
-                                                       .runner = (ground.program_folder / "hansa-local-run").string(),
-                                                       .cores = static_cast<std::int32_t>(site.local.cpus),
-                                                       .memory = site.local.memory,
-                                                       .gpus = static_cast<std::int32_t>(site.local.gpus),
-                                                       .gpu_model = site.local.gpu_model.value_or("")},
-                                                      ground.log);
+                                          {.site = site.id,
+                                           .spool = (ground.state_dir / "local" / site.id.str()).string(),
+                                           .work_dir = work_dir.string(),
+                                           .runner = (ground.program_folder / "hansa-local-run").string(),
+                                           .cores = static_cast<std::int32_t>(site.local.cpus),
+                                           .memory = site.local.memory,
+                                           .gpus = static_cast<std::int32_t>(site.local.gpus),
+                                           .gpu_model = site.local.gpu_model.value_or("")},
+                                          ground.log);
   if (!made) return std::unexpected(made.error());
   auto* connector = made->get();
   ground.closers.emplace_back([connector] { return connector->close(); });
@@ -42,8 +42,7 @@ MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
 /// The way to a site's commands: as whom they run there.
 transport::Transport& way_to(const config::SiteConfig& site, Ground& ground) {
   if (site.run_as == RunAs::by_switch) {
-    ground.transports.push_back(
-        std::make_unique<transport::AccountTransport>(ground.scheduler, ground.switch_socket.string()));
+    ground.transports.push_back(std::make_unique<transport::AccountTransport>(ground.scheduler, ground.switch_socket.string()));
   } else {
     ground.transports.push_back(std::make_unique<transport::DirectTransport>(ground.scheduler));
   }
@@ -52,25 +51,25 @@ transport::Transport& way_to(const config::SiteConfig& site, Ground& ground) {
 
 MadeConnector make_slurm(const config::SiteConfig& site, Ground& ground) {
   auto made = slurm::SlurmConnector::make({.site = site.id,
-                                                       .slurm_conf = site.slurm.conf.string(),
-                                                       .bin_dir = site.slurm.bin_dir.string(),
-                                                       .work_dir = site.work_dir,
-                                                       .own_account_only = site.run_as == RunAs::self},
-                                                      way_to(site, ground), ground.scheduler, ground.random);
+                                           .slurm_conf = site.slurm.conf.string(),
+                                           .bin_dir = site.slurm.bin_dir.string(),
+                                           .work_dir = site.work_dir,
+                                           .own_account_only = site.run_as == RunAs::self},
+                                          way_to(site, ground), ground.scheduler, ground.random);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));
 }
 
 MadeConnector make_pbs(const config::SiteConfig& site, Ground& ground) {
-  auto made = pbs::PbsConnector::make(
-      {.site = site.id,
-       .conf = site.pbs.conf.string(),
-       .server = site.pbs.server.value_or(""),
-       .bin_dir = site.pbs.bin_dir.string(),
-       .work_dir = site.work_dir,
-       .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
-       .own_account_only = site.run_as == RunAs::self},
-      way_to(site, ground), ground.scheduler, ground.random, ground.log);
+  auto made =
+      pbs::PbsConnector::make({.site = site.id,
+                               .conf = site.pbs.conf.string(),
+                               .server = site.pbs.server.value_or(""),
+                               .bin_dir = site.pbs.bin_dir.string(),
+                               .work_dir = site.work_dir,
+                               .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
+                               .own_account_only = site.run_as == RunAs::self},
+                              way_to(site, ground), ground.scheduler, ground.random, ground.log);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));
 }
@@ -100,15 +99,18 @@ MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
     auto explain = [&scheduler = ground.scheduler, options](async::ChildEnd end, std::string words, Error why) {
       return remote::explain_ssh(&scheduler, options, end, std::move(words), std::move(why));
     };
-    carrier = std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, remote::ssh_command(options), std::move(explain));
+    carrier = std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, remote::ssh_command(options),
+                                                     std::move(explain));
   } else {
     auto explain = [program = site.remote.command.front()](async::ChildEnd end, std::string words, Error why) {
       return remote::explain_program(program, end, std::move(words), std::move(why));
     };
-    carrier = std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, site.remote.command, std::move(explain));
+    carrier =
+        std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, site.remote.command, std::move(explain));
   }
-  auto made = std::make_unique<remote::RemoteConnector>(ground.strand, ground.scheduler, ground.random, ground.log, std::move(carrier),
-                                                        remote::LinkOptions{.site = site.id, .name = ground.program_name});
+  auto made =
+      std::make_unique<remote::RemoteConnector>(ground.strand, ground.scheduler, ground.random, ground.log, std::move(carrier),
+                                                remote::LinkOptions{.site = site.id, .name = ground.program_name});
   auto* connector = made.get();
   ground.closers.emplace_back([connector] { return connector->close(); });
   return MadeConnector(std::move(made));

@@ -29,7 +29,8 @@ struct Ground {
   std::filesystem::path state_dir;       // spools of local sites
   std::filesystem::path switch_socket;   // for sites with run_as = "switch"
   std::vector<std::unique_ptr<transport::Transport>> transports = {};
-  std::vector<std::function<async::Task<>()>> closers = {};  // run on the strand once nothing calls the connectors, before they go
+  std::vector<std::function<async::Task<>()>> closers =
+      {};  // run on the strand once nothing calls the connectors, before they go
 };
 
 using MadeConnector = Result<std::unique_ptr<ports::SiteConnector>>;

@@ -60,7 +60,10 @@ Result<std::vector<T>> read_list(const Json& list, Read read) {
 }
 
 Json job_to_json(const SiteJob& job) {
-  Json json{{"id", job.id.str()}, {"tag", job.tag.str()}, {"person", job.person.str()}, {"intended_at_ms", to_unix_ms(job.intended_at)}};
+  Json json{{"id", job.id.str()},
+            {"tag", job.tag.str()},
+            {"person", job.person.str()},
+            {"intended_at_ms", to_unix_ms(job.intended_at)}};
   put_text(json, "account", job.account.str());
   return json;
 }
@@ -189,13 +192,15 @@ Result<ports::SubmitRequest> read_submit(const Json& json) {
     Fields variable(entry);
     request.payload.environment.emplace_back(variable.text("name"), variable.text("value"));
     if (!variable.ok()) f.miss("environment");
-    size += entry.is_object() ? request.payload.environment.back().first.size() + request.payload.environment.back().second.size() : 0;
+    size += entry.is_object() ? request.payload.environment.back().first.size() + request.payload.environment.back().second.size()
+                              : 0;
   }
   if (size > kMaxArgumentBytes) f.miss("arguments");
   if (f.has("code")) {
     Fields code(f.object("code"));
     request.code = {.id = code.as<CodeId>("id"), .size = static_cast<std::uint64_t>(code.amount("size")), .read = {}};
-    if (!code.ok() || !domain::is_code_id(request.code.id.str()) || request.code.size == 0 || request.code.size > domain::kMaxCodeBytes)
+    if (!code.ok() || !domain::is_code_id(request.code.id.str()) || request.code.size == 0 ||
+        request.code.size > domain::kMaxCodeBytes)
       f.miss("code");
   }
   if (!f.ok()) return f.refused("a submission");
@@ -275,7 +280,8 @@ Result<ports::FindResult> read_found(const Json& json) {
   };
   auto sightings = read_list<ports::Sighting>(f.array("sightings"), read_sighting);
   if (!sightings) return std::unexpected(std::move(sightings.error()));
-  ports::FindResult found{.sightings = std::move(*sightings), .queue_seen = f.flag("queue_seen"), .history_seen = f.flag("history_seen")};
+  ports::FindResult found{
+      .sightings = std::move(*sightings), .queue_seen = f.flag("queue_seen"), .history_seen = f.flag("history_seen")};
   if (!f.ok()) return f.refused("what was found");
   return found;
 }
@@ -296,7 +302,9 @@ Result<std::vector<JobStatus>> read_statuses(const Json& json, std::size_t wante
 
 // ---- interventions
 
-Json to_json(const CancelRequest& request) { return {{"job", job_to_json(request.job)}, {"when", name_of(kWhens, request.when)}}; }
+Json to_json(const CancelRequest& request) {
+  return {{"job", job_to_json(request.job)}, {"when", name_of(kWhens, request.when)}};
+}
 
 Result<CancelRequest> read_cancel(const Json& json) {
   Fields f(json);
@@ -316,7 +324,10 @@ Result<CancelOutcome> read_cancel_outcome(const Json& json) {
 }
 
 Json to_json(const ports::Fence& fence) {
-  return {{"tag", fence.tag.str()}, {"task_index", fence.task_index}, {"account", fence.account.str()}, {"person", fence.person.str()}};
+  return {{"tag", fence.tag.str()},
+          {"task_index", fence.task_index},
+          {"account", fence.account.str()},
+          {"person", fence.person.str()}};
 }
 
 Result<ports::Fence> read_fence(const Json& json) {

@@ -31,21 +31,26 @@ constexpr std::array<std::pair<ErrorKind, std::int64_t>, 13> kNumbers{{
 std::string text_in(const Json& object, const char* key, std::size_t most) {
   const auto at = object.is_object() ? object.find(key) : object.end();
   return object.is_object() && at != object.end() && at->is_string() ? at->get_ref<const std::string&>().substr(0, most)
-                                                                      : std::string();
+                                                                     : std::string();
 }
 
 /// A code that a program may test for, or nothing.
 std::string code_in(const Json& data) {
   auto code = text_in(data, "code", kMaxCodeBytes);
-  const bool plain = std::ranges::all_of(code, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
+  const bool plain =
+      std::ranges::all_of(code, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
   return plain ? code : std::string();
 }
 
-Json message(Json id, const char* key, Json value) { return {{"jsonrpc", "2.0"}, {"id", std::move(id)}, {key, std::move(value)}}; }
+Json message(Json id, const char* key, Json value) {
+  return {{"jsonrpc", "2.0"}, {"id", std::move(id)}, {key, std::move(value)}};
+}
 
 }  // namespace
 
-std::int64_t number_of(ErrorKind kind) { return std::ranges::find(kNumbers, kind, &std::pair<ErrorKind, std::int64_t>::first)->second; }
+std::int64_t number_of(ErrorKind kind) {
+  return std::ranges::find(kNumbers, kind, &std::pair<ErrorKind, std::int64_t>::first)->second;
+}
 
 Json error_to_json(const Error& error) {
   Json data{{"kind", to_string(error.kind)}, {"code", error.code}};
@@ -58,8 +63,7 @@ Error error_from_json(const Json& json) {
   static const Json kNone = Json::object();
   const auto data = json.is_object() && json.contains("data") ? json["data"] : kNone;
   const auto kind = text_in(data, "kind", kMaxCodeBytes);
-  const auto known =
-      std::ranges::find_if(kNumbers, [&](const auto& pair) { return to_string(pair.first) == kind; });
+  const auto known = std::ranges::find_if(kNumbers, [&](const auto& pair) { return to_string(pair.first) == kind; });
   auto told = text_in(json, "message", kMaxMessageBytes);
   auto code = code_in(data);
   if (known == kNumbers.end()) {

@@ -85,7 +85,8 @@ asio::awaitable<Error> Session::run() {
   ended_ = why;
   for (const auto& [id, call] : std::exchange(calls_, {})) {
     if (call->left) {
-      call->settle(fail(ErrorKind::unknown_outcome, "NO_ANSWER", "the connection to the site ended before it answered: " + why.message,
+      call->settle(fail(ErrorKind::unknown_outcome, "NO_ANSWER",
+                        "the connection to the site ended before it answered: " + why.message,
                         why.code + (why.detail.empty() ? "" : ": " + why.detail)));
     } else {
       call->settle(not_sent(why.message));
@@ -173,11 +174,12 @@ Result<void> Session::take(std::string_view line) {
   };
   if (!is_rpc()) {
     return fail(ErrorKind::internal, heard_ == 1 ? "NOT_THE_PROTOCOL" : "BAD_LINE",
-                heard_ == 1 ? "the other end begins with " + excerpt(line) +
-                                  ", which is not the connector protocol: nothing may be printed before it (a message of the day, "
-                                  "what start-up files of the account's shell say, colours); a forced command in authorized_keys keeps "
-                                  "those out"
-                            : "line " + std::to_string(heard_) + " from the other end is no JSON-RPC 2.0 message: " + excerpt(line),
+                heard_ == 1
+                    ? "the other end begins with " + excerpt(line) +
+                          ", which is not the connector protocol: nothing may be printed before it (a message of the day, "
+                          "what start-up files of the account's shell say, colours); a forced command in authorized_keys keeps "
+                          "those out"
+                    : "line " + std::to_string(heard_) + " from the other end is no JSON-RPC 2.0 message: " + excerpt(line),
                 message ? "" : message.error().message);
   }
   return message->contains("method") ? take_request(*message) : take_answer(*message);
@@ -188,9 +190,11 @@ Result<void> Session::take_request(const Json& message) {
   const auto& name = message["method"];
   auto params = message.contains("params") ? message["params"] : Json::object();
   if (!name.is_string() || !params.is_object() || (id != message.end() && !is_id(*id)))
-    return fail(ErrorKind::internal, "BAD_LINE", "the other end sent a request without a name, with an odd id, or without an object of parameters");
+    return fail(ErrorKind::internal, "BAD_LINE",
+                "the other end sent a request without a name, with an odd id, or without an object of parameters");
   if (id == message.end()) {
-    if (name != method::cancel_request || !params.contains("id")) return {};  // of a notification that is not known nothing is made
+    if (name != method::cancel_request || !params.contains("id"))
+      return {};  // of a notification that is not known nothing is made
     if (const auto at = serving_.find(text_of(params["id"])); at != serving_.end()) at->second->set();
     return {};
   }
@@ -206,7 +210,8 @@ Result<void> Session::take_request(const Json& message) {
     if (begun)
       serving_.emplace(key, std::make_shared<async::Event>(executor_));
     else
-      begun = fail(ErrorKind::rate_limited, "BUSY", std::to_string(options_.requests) + " requests are being served; try again later");
+      begun = fail(ErrorKind::rate_limited, "BUSY",
+                   std::to_string(options_.requests) + " requests are being served; try again later");
   }
   if (!begun) send(error_text(*id, begun.error()));
   return {};
@@ -217,9 +222,11 @@ Result<void> Session::take_answer(const Json& message) {
   const auto result = message.find("result");
   const auto error = message.find("error");
   if (id == message.end() || (result == message.end()) == (error == message.end()))
-    return fail(ErrorKind::internal, "BAD_LINE", "the other end sent what is neither a request nor an answer: an answer has an id, and a result or an error");
+    return fail(ErrorKind::internal, "BAD_LINE",
+                "the other end sent what is neither a request nor an answer: an answer has an id, and a result or an error");
   if (error != message.end() && id->is_null()) {
-    return fail(ErrorKind::internal, "NOT_UNDERSTOOD", "the other end did not understand a line: " + error_from_json(*error).message);
+    return fail(ErrorKind::internal, "NOT_UNDERSTOOD",
+                "the other end did not understand a line: " + error_from_json(*error).message);
   }
   const auto at = id->is_number_integer() ? calls_.find(id->get<std::int64_t>()) : calls_.end();
   if (at == calls_.end()) return {};  // of a ping, or too late
@@ -247,13 +254,16 @@ Task<> Session::serve(Json id, std::string method, Json params) {
   const auto given_up = serving_.at(text_of(id));
   std::optional<Result<Json>> outcome;
   co_await async::first_of(
-      async::detail::keep(&outcome, async::with_deadline(scheduler_, deadline, handler_(std::move(method), std::move(params), deadline))),
+      async::detail::keep(&outcome,
+                          async::with_deadline(scheduler_, deadline, handler_(std::move(method), std::move(params), deadline))),
       wait_on(given_up.get()));
   serving_.erase(text_of(id));
   if (!outcome) outcome = std::unexpected(async::detail::cancelled());
   auto text = *outcome ? result_text(id, **outcome) : error_text(id, outcome->error());
   if (text.size() > kMaxLineBytes) {
-    text = error_text(id, fail(ErrorKind::too_large, "ANSWER_TOO_LARGE", "the answer does not fit into a line of 8 MiB: ask for less at a time").error());
+    text = error_text(
+        id, fail(ErrorKind::too_large, "ANSWER_TOO_LARGE", "the answer does not fit into a line of 8 MiB: ask for less at a time")
+                .error());
   }
   send(std::move(text));
   co_return Result<void>{};
@@ -275,14 +285,16 @@ void Session::forget(const std::shared_ptr<Pending>& call) {
 
 Task<Json> Session::call(std::string_view name, Json params, Deadline deadline) {
   if (ended_) co_return not_sent(ended_->message);
-  if (!all_utf8(params)) co_return fail(ErrorKind::invalid_argument, "NOT_UTF8", "nothing was sent to the site: a text of the request is not UTF-8");
+  if (!all_utf8(params))
+    co_return fail(ErrorKind::invalid_argument, "NOT_UTF8", "nothing was sent to the site: a text of the request is not UTF-8");
   params["remaining_ms"] = deadline.remaining(scheduler_).count();
   params["clock_ms"] = scheduler_.now_monotonic().since_origin.count();
   const auto call = std::make_shared<Pending>(executor_);
   call->id = ++last_id_;
   auto text = request_text(call->id, name, std::move(params));
   if (text.size() > kMaxLineBytes)
-    co_return fail(ErrorKind::too_large, "LINE_TOO_LONG", "nothing was sent to the site: the request does not fit into a line of 8 MiB");
+    co_return fail(ErrorKind::too_large, "LINE_TOO_LONG",
+                   "nothing was sent to the site: the request does not fit into a line of 8 MiB");
   calls_.emplace(call->id, call);
   send(std::move(text), call);
   struct Leave {

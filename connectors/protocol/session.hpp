@@ -30,9 +30,9 @@
 namespace hansa::connectors::protocol {
 
 struct SessionOptions {
-  std::size_t requests = 64;         // of the other end under way; one more is refused (BUSY)
+  std::size_t requests = 64;  // of the other end under way; one more is refused (BUSY)
   std::size_t backlog = std::size_t{256} << 20;  // bytes that wait to be taken; with more of them the connection ends
-  Milliseconds ping_after{20'000};   // of silence
+  Milliseconds ping_after{20'000};  // of silence
   Milliseconds dead_after{90'000};
 };
 
@@ -87,9 +87,9 @@ class Session {
   std::size_t out_bytes_ = 0;
   async::Event out_filled_;
   std::int64_t last_id_ = 0;
-  std::map<std::int64_t, std::shared_ptr<Pending>> calls_;             // of ours that have no answer yet
-  std::map<std::string, std::shared_ptr<async::Event>> serving_;      // by the request's id; set: its caller waits no longer
-  std::size_t heard_ = 0;                                              // lines
+  std::map<std::int64_t, std::shared_ptr<Pending>> calls_;  // of ours that have no answer yet
+  std::map<std::string, std::shared_ptr<async::Event>> serving_;  // by the request's id; set: its caller waits no longer
+  std::size_t heard_ = 0;  // lines
   MonotonicTime heard_at_;
   MonotonicTime asked_at_;
   async::TaskGroup tasks_;

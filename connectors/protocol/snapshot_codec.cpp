@@ -101,10 +101,8 @@ domain::Node read_node(Fields& f) {
 }
 
 domain::RunningWork read_running(Fields& f, std::size_t nodes) {
-  domain::RunningWork work{.id = f.as<SiteJobId>("id"),
-                           .queue = f.as<QueueName>("queue"),
-                           .shares = {},
-                           .expected_end = f.at("expected_end_ms")};
+  domain::RunningWork work{
+      .id = f.as<SiteJobId>("id"), .queue = f.as<QueueName>("queue"), .shares = {}, .expected_end = f.at("expected_end_ms")};
   for (const auto& share : f.array("shares")) {
     const auto whole = [&](std::size_t i, std::uint64_t most) {
       return share[i].is_number_unsigned() && share[i].get<std::uint64_t>() <= most;
@@ -164,23 +162,16 @@ std::vector<T> read_all(Fields& f, const char* key, Read read) {
 }  // namespace
 
 Json to_json(const SiteSnapshot& snapshot) {
-  Json json{{"cluster", snapshot.cluster},
-            {"scheduler", snapshot.scheduler},
-            {"sees_everyone", snapshot.sees_everyone},
-            {"queues", Json::array()},
-            {"nodes", Json::array()},
-            {"running", Json::array()},
-            {"waiting", Json::array()},
-            {"reservations", Json::array()}};
+  Json json{{"cluster", snapshot.cluster}, {"scheduler", snapshot.scheduler}, {"sees_everyone", snapshot.sees_everyone},
+            {"queues", Json::array()},     {"nodes", Json::array()},          {"running", Json::array()},
+            {"waiting", Json::array()},    {"reservations", Json::array()}};
   for (const auto& queue : snapshot.queues) json["queues"].push_back(queue_to_json(queue));
   for (const auto& node : snapshot.nodes) json["nodes"].push_back(node_to_json(node));
   for (const auto& work : snapshot.running) json["running"].push_back(running_to_json(work));
   for (const auto& work : snapshot.waiting) json["waiting"].push_back(waiting_to_json(work));
   for (const auto& taken : snapshot.reservations) {
-    json["reservations"].push_back({{"name", taken.name},
-                                    {"start_ms", to_unix_ms(taken.start)},
-                                    {"end_ms", to_unix_ms(taken.end)},
-                                    {"nodes", taken.nodes}});
+    json["reservations"].push_back(
+        {{"name", taken.name}, {"start_ms", to_unix_ms(taken.start)}, {"end_ms", to_unix_ms(taken.end)}, {"nodes", taken.nodes}});
   }
   return json;
 }
@@ -199,8 +190,7 @@ Result<SiteSnapshot> read_snapshot(const Json& json) {
   const auto nodes = snapshot.nodes.size();
   snapshot.queues = read_all<domain::Queue>(f, "queues", [&](Fields& q) { return read_queue(q, nodes); });
   snapshot.running = read_all<domain::RunningWork>(f, "running", [&](Fields& r) { return read_running(r, nodes); });
-  snapshot.reservations =
-      read_all<domain::Reservation>(f, "reservations", [&](Fields& r) { return read_reservation(r, nodes); });
+  snapshot.reservations = read_all<domain::Reservation>(f, "reservations", [&](Fields& r) { return read_reservation(r, nodes); });
   if (!f.ok()) return f.refused("a snapshot");
   return snapshot;
 }

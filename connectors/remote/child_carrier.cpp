@@ -34,11 +34,12 @@ class Words : public std::enable_shared_from_this<Words> {
       : pipe_(executor, err.release()), log_(log), site_(std::move(site)) {}
 
   void listen() {
-    pipe_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](const boost::system::error_code& failed, std::size_t count) {
-      if (failed) return;
-      self->take({self->buffer_.data(), count});
-      self->listen();
-    });
+    pipe_.async_read_some(asio::buffer(buffer_),
+                          [self = shared_from_this()](const boost::system::error_code& failed, std::size_t count) {
+                            if (failed) return;
+                            self->take({self->buffer_.data(), count});
+                            self->listen();
+                          });
   }
   void close() {
     // What it said just before its end is there to be read.
@@ -69,7 +70,8 @@ class Words : public std::enable_shared_from_this<Words> {
   void tell(const std::string& line) {
     if (line.empty() || logged_ == kLoggedLines) return;
     ++logged_;
-    log_.write(ports::LogLevel::info, "the site's end says", {{"site", site_.str()}, {"line", protocol::excerpt(line, kLoggedBytes)}});
+    log_.write(ports::LogLevel::info, "the site's end says",
+               {{"site", site_.str()}, {"line", protocol::excerpt(line, kLoggedBytes)}});
   }
 
   asio::posix::stream_descriptor pipe_;
@@ -86,7 +88,11 @@ class ChildLines final : public protocol::Lines {
  public:
   ChildLines(async::Scheduler& scheduler, std::unique_ptr<protocol::DescriptorLines> pipes, async::LiveChild child,
              std::shared_ptr<Words> words, ChildCarrier::Explain explain)
-      : scheduler_(scheduler), pipes_(std::move(pipes)), words_(std::move(words)), explain_(std::move(explain)), child_(std::move(child)) {}
+      : scheduler_(scheduler),
+        pipes_(std::move(pipes)),
+        words_(std::move(words)),
+        explain_(std::move(explain)),
+        child_(std::move(child)) {}
   ~ChildLines() override { words_->close(); }
 
   Task<std::string> read() override { return pipes_->read(); }
@@ -108,7 +114,8 @@ class ChildLines final : public protocol::Lines {
 
 }  // namespace
 
-ChildCarrier::ChildCarrier(async::Scheduler& scheduler, ports::Log& log, SiteId site, std::vector<std::string> argv, Explain explain)
+ChildCarrier::ChildCarrier(async::Scheduler& scheduler, ports::Log& log, SiteId site, std::vector<std::string> argv,
+                           Explain explain)
     : scheduler_(scheduler), log_(log), site_(std::move(site)), argv_(std::move(argv)), explain_(std::move(explain)) {}
 
 Task<std::unique_ptr<protocol::Lines>> ChildCarrier::open(async::Deadline) {
@@ -141,9 +148,10 @@ asio::awaitable<Error> explain_program(std::string program, async::ChildEnd end,
   if (why.code != "CONNECTION_ENDED" && why.code != "CONNECTION_CUT") co_return why;
   while (last_words.ends_with('\n')) last_words.pop_back();
   const auto line = last_words.substr(last_words.rfind('\n') + 1);
-  co_return fail(ErrorKind::unavailable, "AGENT_ENDED",
-                 program + " " + told(end) + (line.empty() ? ", and said nothing" : "; its last words: " + protocol::excerpt(line, 300)),
-                 why.message)
+  co_return fail(
+      ErrorKind::unavailable, "AGENT_ENDED",
+      program + " " + told(end) + (line.empty() ? ", and said nothing" : "; its last words: " + protocol::excerpt(line, 300)),
+      why.message)
       .error();
 }
 

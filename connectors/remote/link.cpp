@@ -29,7 +29,8 @@ Result<Peer> read_hello(const Json& json, const SiteId& site) {
   if (!f.ok()) return f.refused("the answer to initialize");
   if (version != protocol::kVersion) {
     return fail(ErrorKind::unavailable, "PROTOCOL_VERSION",
-                "the site's end chose version " + std::to_string(version) + " of the connector protocol, which this broker did not offer");
+                "the site's end chose version " + std::to_string(version) +
+                    " of the connector protocol, which this broker did not offer");
   }
   if (!serves.empty() && serves != site.str()) {
     return fail(ErrorKind::permission_denied, "WRONG_SITE",
@@ -72,7 +73,8 @@ Task<Link::Connection> Link::connection(Deadline deadline) {
     waiters_.push_back(change);
     if (co_await change->wait_until(scheduler_, deadline.at)) continue;
     std::erase(waiters_, change);
-    co_return fail(ErrorKind::unavailable, "NOT_CONNECTED", "the connection to site " + options_.site.str() + " was not there in time");
+    co_return fail(ErrorKind::unavailable, "NOT_CONNECTED",
+                   "the connection to site " + options_.site.str() + " was not there in time");
   }
 }
 
@@ -105,8 +107,7 @@ boost::asio::awaitable<std::optional<Error>> Link::connect_once() {
   auto lines = co_await async::with_deadline(scheduler_, Deadline::in(scheduler_, options_.greet_within),
                                              carrier_->open(Deadline::in(scheduler_, options_.greet_within)));
   if (!lines) co_return std::move(lines.error());
-  const auto session =
-      std::make_shared<protocol::Session>(executor_, scheduler_, std::move(*lines), handler_, options_.session);
+  const auto session = std::make_shared<protocol::Session>(executor_, scheduler_, std::move(*lines), handler_, options_.session);
   if (!tasks_.spawn("greeting", greet(session))) co_return std::nullopt;  // closing
   auto why = co_await session->run();
   connection_.reset();
@@ -126,9 +127,10 @@ Task<> Link::greet(std::shared_ptr<protocol::Session> session) {
   if (!answer) {
     auto error = std::move(answer.error());
     if (error.kind == ErrorKind::unknown_outcome || error.code == "LINE_NOT_SENT") {
-      error = fail(ErrorKind::unavailable, "AGENT_SILENT",
-                   "the site's end did not answer within " + std::to_string(options_.greet_within.count() / 1000) + " s of its start")
-                  .error();
+      error =
+          fail(ErrorKind::unavailable, "AGENT_SILENT",
+               "the site's end did not answer within " + std::to_string(options_.greet_within.count() / 1000) + " s of its start")
+              .error();
     }
     session->stop(std::move(error));
   } else if (!peer) {

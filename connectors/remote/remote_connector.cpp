@@ -25,28 +25,33 @@ std::unexpected<Error> too_late() {
 
 /// An answer of the far end's that is none.
 std::unexpected<Error> not_understood(const SiteId& site, Error error) {
-  return fail(ErrorKind::internal, "BAD_ANSWER", "what site " + site.str() + " answered is not understood: " + error.message, std::move(error.detail));
+  return fail(ErrorKind::internal, "BAD_ANSWER", "what site " + site.str() + " answered is not understood: " + error.message,
+              std::move(error.detail));
 }
 
 bool is_too_large(const Error& error) { return error.kind == ErrorKind::too_large; }
 
 }  // namespace
 
-RemoteConnector::RemoteConnector(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random, ports::Log& log,
-                                 std::unique_ptr<Carrier> carrier, LinkOptions options)
+RemoteConnector::RemoteConnector(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random,
+                                 ports::Log& log, std::unique_ptr<Carrier> carrier, LinkOptions options)
     : scheduler_(scheduler),
       site_(options.site),
-      link_(std::move(executor), scheduler, random, log, std::move(carrier),
-            [this](std::string name, Json params, Deadline) { return serve(std::move(name), std::move(params)); }, std::move(options)) {}
+      link_(
+          std::move(executor), scheduler, random, log, std::move(carrier),
+          [this](std::string name, Json params, Deadline) { return serve(std::move(name), std::move(params)); },
+          std::move(options)) {}
 
 /// All that a site's end may ask of us: the code of a job that it was just given.
 Task<Json> RemoteConnector::serve(std::string name, Json params) {
-  if (name != method::read_code) co_return fail(ErrorKind::invalid_argument, protocol::kMethodNotFound, "a broker answers read_code only");
+  if (name != method::read_code)
+    co_return fail(ErrorKind::invalid_argument, protocol::kMethodNotFound, "a broker answers read_code only");
   const auto wanted = protocol::read_code_piece_request(params);
   if (!wanted) co_return std::unexpected(wanted.error());
   const auto code = code_.find(wanted->code);
   if (code == code_.end())
-    co_return fail(ErrorKind::not_found, "CODE_NOT_HERE", wanted->code.str() + " is not the code of a job that is being submitted there");
+    co_return fail(ErrorKind::not_found, "CODE_NOT_HERE",
+                   wanted->code.str() + " is not the code of a job that is being submitted there");
   const auto read = code->second.read;
   const auto bytes = co_await read(wanted->offset, wanted->limit);
   if (!bytes) co_return std::unexpected(bytes.error());
@@ -73,7 +78,8 @@ Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request,
   const auto connection = co_await link_.connection(deadline);
   if (!connection) co_return std::unexpected(connection.error());
   if (!request.code.id.empty() && !connection->peer.code) {
-    co_return fail(ErrorKind::unavailable, "CODE_NOT_TAKEN", "what serves site " + site_.str() + " (" + connection->peer.name + ") takes no code of jobs");
+    co_return fail(ErrorKind::unavailable, "CODE_NOT_TAKEN",
+                   "what serves site " + site_.str() + " (" + connection->peer.name + ") takes no code of jobs");
   }
   struct Offered {
     std::multimap<CodeId, ports::Code>& all;
@@ -86,7 +92,8 @@ Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request,
   if (!answer) co_return std::unexpected(answer.error());
   auto receipt = protocol::read_receipt(*answer);
   if (receipt) co_return receipt;
-  co_return fail(ErrorKind::unknown_outcome, "BAD_ANSWER", "site " + site_.str() + " answered, but no job id: " + receipt.error().message);
+  co_return fail(ErrorKind::unknown_outcome, "BAD_ANSWER",
+                 "site " + site_.str() + " answered, but no job id: " + receipt.error().message);
 }
 
 // ---- questions
@@ -108,7 +115,9 @@ Task<std::vector<ports::JobStatus>> RemoteConnector::status_of_some(std::vector<
   if (!statuses) co_return not_understood(site_, std::move(statuses.error()));
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if ((*statuses)[i].id != jobs[i].id)
-      co_return not_understood(site_, {.kind = ErrorKind::internal, .code = "BAD_ANSWER", .message = "the states are not in the order of the question"});
+      co_return not_understood(
+          site_,
+          {.kind = ErrorKind::internal, .code = "BAD_ANSWER", .message = "the states are not in the order of the question"});
   }
   co_return statuses;
 }
@@ -172,7 +181,8 @@ Task<ports::UsagePage> RemoteConnector::usage(ports::UsageCursor from, Deadline 
 // ---- interventions
 
 Task<domain::CancelOutcome> RemoteConnector::cancel(SiteJob job, ports::CancelWhen when, Deadline deadline) {
-  const auto answer = co_await ask(method::cancel, protocol::to_json(protocol::CancelRequest{.job = std::move(job), .when = when}), deadline);
+  const auto answer =
+      co_await ask(method::cancel, protocol::to_json(protocol::CancelRequest{.job = std::move(job), .when = when}), deadline);
   if (!answer) co_return std::unexpected(answer.error());
   auto outcome = protocol::read_cancel_outcome(*answer);
   if (!outcome) co_return not_understood(site_, std::move(outcome.error()));
@@ -204,8 +214,8 @@ Task<ports::OutputChunk> RemoteConnector::read_output(SiteJob job, ports::Stream
 Task<std::vector<ports::FileFacts>> RemoteConnector::look_at(SiteJob job, std::vector<std::string> paths, Deadline deadline) {
   if (paths.empty()) co_return std::vector<ports::FileFacts>{};
   const auto count = paths.size();
-  const auto answer =
-      co_await ask(method::look_at, protocol::to_json(protocol::LookRequest{.job = std::move(job), .paths = std::move(paths)}), deadline);
+  const auto answer = co_await ask(
+      method::look_at, protocol::to_json(protocol::LookRequest{.job = std::move(job), .paths = std::move(paths)}), deadline);
   if (!answer) co_return std::unexpected(answer.error());
   auto facts = protocol::read_file_facts(*answer, count);
   if (!facts) co_return not_understood(site_, std::move(facts.error()));

@@ -23,7 +23,8 @@ struct Meaning {
 };
 constexpr Meaning kMeanings[] = {
     {"REMOTE HOST IDENTIFICATION HAS CHANGED", "SSH_HOST_KEY",
-     "its host key is not the pinned one: somebody else may be answering. Ask the site whether it has a new key, by another way than this "
+     "its host key is not the pinned one: somebody else may be answering. Ask the site whether it has a new key, by another way "
+     "than this "
      "network, and put that into remote.ssh.known_hosts"},
     {"Host key verification failed", "SSH_HOST_KEY",
      "its host key is not among the pinned ones: get it from the site by another way than this network, and put it into "
@@ -32,14 +33,18 @@ constexpr Meaning kMeanings[] = {
      "its host key is not among the pinned ones: get it from the site by another way than this network, and put it into "
      "remote.ssh.known_hosts (a line \"host type key\", or \"[host]:port type key\" for another port than 22)"},
     {"Connection refused", "SSH_REFUSED", "nothing listens there: sshd is down, or remote.ssh.port is another's"},
-    {"Could not resolve hostname", "SSH_UNREACHABLE", "its name is not known here: look at remote.ssh.host and this machine's name service"},
-    {"Connection timed out", "SSH_UNREACHABLE", "it does not answer: the network between, or a firewall that must let this broker's address in"},
-    {"No route to host", "SSH_UNREACHABLE", "there is no way there: the network between, or a firewall that must let this broker's address in"},
+    {"Could not resolve hostname", "SSH_UNREACHABLE",
+     "its name is not known here: look at remote.ssh.host and this machine's name service"},
+    {"Connection timed out", "SSH_UNREACHABLE",
+     "it does not answer: the network between, or a firewall that must let this broker's address in"},
+    {"No route to host", "SSH_UNREACHABLE",
+     "there is no way there: the network between, or a firewall that must let this broker's address in"},
     {"Network is unreachable", "SSH_UNREACHABLE", "this machine has no network that leads there"},
     {"not responding", "SSH_LOST", "it has stopped to answer: the network between was cut"},
     {"Connection reset", "SSH_LOST", "the connection was reset"},
     {"Broken pipe", "SSH_LOST", "the connection was cut"},
-    {"Connection closed by", "SSH_CLOSED", "its sshd closed the connection: too many connections (MaxStartups), or this address is barred"},
+    {"Connection closed by", "SSH_CLOSED",
+     "its sshd closed the connection: too many connections (MaxStartups), or this address is barred"},
     {"kex_exchange_identification", "SSH_CLOSED", "what listens there is no sshd, or it closed the connection at once"},
 };
 
@@ -58,7 +63,9 @@ std::optional<UtcTime> certificate_end(std::string_view listing) {
 async::Task<std::string> ended_certificate(async::Scheduler* scheduler, std::string identity) {
   const auto file = identity + "-cert.pub";
   if (::access(file.c_str(), R_OK) != 0) co_return std::string();
-  async::ChildSpec spec{.argv = {"/usr/bin/ssh-keygen", "-L", "-f", file}, .environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}}, .working_directory = "/"};
+  async::ChildSpec spec{.argv = {"/usr/bin/ssh-keygen", "-L", "-f", file},
+                        .environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}},
+                        .working_directory = "/"};
   const auto listing = co_await async::run_child(*scheduler, async::Deadline::in(*scheduler, Seconds{5}), std::move(spec));
   const auto end = listing ? certificate_end(listing->out) : std::nullopt;
   if (!end || *end > scheduler->now_utc()) co_return std::string();
@@ -99,31 +106,35 @@ std::vector<std::string> ssh_command(const SshOptions& options) {
   return argv;
 }
 
-boost::asio::awaitable<Error> explain_ssh(async::Scheduler* scheduler, SshOptions options, async::ChildEnd end, std::string last_words,
-                                          Error why) {
+boost::asio::awaitable<Error> explain_ssh(async::Scheduler* scheduler, SshOptions options, async::ChildEnd end,
+                                          std::string last_words, Error why) {
   const auto where = "ssh to " + options.user + "@" + options.host + ":" + std::to_string(options.port);
   const bool ended = why.code == "CONNECTION_ENDED" || why.code == "CONNECTION_CUT";
   if (!ended) co_return why;
   const auto because = [&](std::string_view code, const std::string& what) {
-    return fail(ErrorKind::unavailable, code, where + ": " + what, why.message + "; ssh said " + protocol::excerpt(last_words, 1'000)).error();
+    return fail(ErrorKind::unavailable, code, where + ": " + what,
+                why.message + "; ssh said " + protocol::excerpt(last_words, 1'000))
+        .error();
   };
   if (end.exit_status == 255) {  // ssh's own
     for (const auto& [words, code, what] : kMeanings) {
       if (last_words.contains(words)) co_return because(code, std::string(what));
     }
     if (last_words.contains("bad permissions") || last_words.contains("not accessible"))
-      co_return because("SSH_IDENTITY", options.identity + " cannot be used: it must exist, and be readable by the broker's account alone");
+      co_return because("SSH_IDENTITY",
+                        options.identity + " cannot be used: it must exist, and be readable by the broker's account alone");
     if (last_words.contains("Permission denied")) {
       const auto ended_one = co_await ended_certificate(scheduler, options.identity);
       if (ended_one && !ended_one->empty()) co_return because("SSH_CERTIFICATE", *ended_one);
       co_return because("SSH_DENIED",
-                        "it does not let remote.ssh.identity in: the site puts its public key into authorized_keys of " + options.user +
-                            ", or trusts the CA that signed its certificate (and its principal)");
+                        "it does not let remote.ssh.identity in: the site puts its public key into authorized_keys of " +
+                            options.user + ", or trusts the CA that signed its certificate (and its principal)");
     }
   }
   if (end.exit_status == 127) {
     co_return because("AGENT_MISSING",
-                      "there is no hansa-agent in the PATH of that account: install it, or name it in authorized_keys (command=\"/path/hansa-agent --stdio ...\")");
+                      "there is no hansa-agent in the PATH of that account: install it, or name it in authorized_keys "
+                      "(command=\"/path/hansa-agent --stdio ...\")");
   }
   co_return co_await explain_program(where, end, std::move(last_words), std::move(why));
 }

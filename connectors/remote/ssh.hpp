@@ -28,7 +28,7 @@ struct SshOptions {
 std::vector<std::string> ssh_command(const SshOptions& options);
 
 /// What ssh's end and last words mean, with the remedy. Asks ssh-keygen whether the certificate has ended, if that may be why.
-boost::asio::awaitable<Error> explain_ssh(async::Scheduler* scheduler, SshOptions options, async::ChildEnd end, std::string last_words,
-                                          Error why);
+boost::asio::awaitable<Error> explain_ssh(async::Scheduler* scheduler, SshOptions options, async::ChildEnd end,
+                                          std::string last_words, Error why);
 
 }  // namespace hansa::connectors::remote

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any line is what the other end of the connector protocol said. What is taken is within bounds, is UTF-8, and is written again as
-// it was read.
+// Any line is what the other end of the connector protocol said. What is taken is within bounds, is UTF-8, and is written again
+// as it was read.
 
 #include "broker/core/encoding.hpp"
 #include "connectors/protocol/codec.hpp"

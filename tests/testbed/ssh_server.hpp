@@ -13,9 +13,9 @@ namespace hansa::testbed {
 
 class SshServer {
  public:
-  /// Its files lie in `folder`. It runs as `account`, and lets that one in (our own, if empty; another needs root). `settings` are
-  /// further lines of sshd_config, in which {folder} is the folder. Up when this returns; gone, with all its sessions, when it is
-  /// destroyed.
+  /// Its files lie in `folder`. It runs as `account`, and lets that one in (our own, if empty; another needs root). `settings`
+  /// are further lines of sshd_config, in which {folder} is the folder. Up when this returns; gone, with all its sessions, when
+  /// it is destroyed.
   explicit SshServer(std::filesystem::path folder, std::string account = "", std::string settings = "");
   ~SshServer();
   SshServer(const SshServer&) = delete;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // hansa-conformance (started as `hansa-agent conformance`): the contract suite against a plug-in, a line for each check.
 #define CATCH_CONFIG_RUNNER
-#include <catch2/catch.hpp>
-
 #include "tests/contract/connectors/plug_in_under_test.hpp"
 
+#include <catch2/catch.hpp>
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -24,7 +23,8 @@ class LineForEachCheck : public Catch::StreamingReporterBase<LineForEachCheck> {
     if (result.isOk()) return true;
     std::string words;
     for (const auto& info : stats.infoMessages) words += " (" + info.message + ")";
-    const auto what = result.hasExpression() ? result.getExpressionInMacro() + ", but " + result.getExpandedExpression() : std::string(result.getMessage());
+    const auto what = result.hasExpression() ? result.getExpressionInMacro() + ", but " + result.getExpandedExpression()
+                                             : std::string(result.getMessage());
     faults_.push_back(what.substr(0, 500) + words.substr(0, 500));
     return true;
   }
@@ -53,15 +53,20 @@ CATCH_REGISTER_REPORTER("conformance", LineForEachCheck)
 
 int main(int argc, char** argv) {
   auto& chosen = hansa::contract::plug_in();
-  CLI::App command("Runs the checks that every connector of Hansa passes against a plug-in, a line for each.", "hansa-agent conformance");
+  CLI::App command("Runs the checks that every connector of Hansa passes against a plug-in, a line for each.",
+                   "hansa-agent conformance");
   std::string only;
   std::int64_t time_unit = chosen.time_unit.count();
   std::int64_t patience = chosen.patience.count();
   command.add_option("--account", chosen.account, "Local account to ask for (default: none, the plug-in's own)");
   command.add_option("--person", chosen.person, "Whose jobs the checks' are")->capture_default_str();
   command.add_option("--queue", chosen.queue, "Queue (default: the site's own)");
-  command.add_option("--time-unit", time_unit, "Shortest wall-time limit that the site keeps to, in seconds")->capture_default_str()->check(CLI::Range(1, 3600));
-  command.add_option("--patience", patience, "Seconds in which the site starts and ends jobs")->capture_default_str()->check(CLI::Range(1, 3600));
+  command.add_option("--time-unit", time_unit, "Shortest wall-time limit that the site keeps to, in seconds")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
+  command.add_option("--patience", patience, "Seconds in which the site starts and ends jobs")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
   command.add_option("--only", only, "Only the checks whose names have this in them");
   command.add_option("command", chosen.command, "The plug-in and its arguments, after --")->required();
   command.footer("The site should be idle: the checks fill it. Exit status: 0 all passed, 1 not, 2 usage.");

@@ -16,7 +16,8 @@ class PlugInUnderTest final : public RemoteSite {
   PlugInUnderTest() {
     open(SiteId("under-test"), plug_in().command);
     std::optional<Result<domain::SiteSnapshot>> snapshot;
-    run([](ports::SiteConnector* asked, async::Deadline until, std::optional<Result<domain::SiteSnapshot>>* told) -> boost::asio::awaitable<void> {
+    run([](ports::SiteConnector* asked, async::Deadline until,
+           std::optional<Result<domain::SiteSnapshot>>* told) -> boost::asio::awaitable<void> {
       told->emplace(co_await asked->snapshot(until));
     }(&connector(), async::Deadline::in(scheduler_, Seconds{60}), &snapshot));
     if (!*snapshot) throw std::runtime_error(snapshot->error().code + ": " + snapshot->error().message);
@@ -39,7 +40,8 @@ class PlugInUnderTest final : public RemoteSite {
     };
     auto queue = std::ranges::find_if(queues, wanted);
     if (queue == queues.end() && plug_in().queue.empty()) queue = queues.begin();
-    if (queue == queues.end() || queue->nodes.empty()) throw std::runtime_error("its snapshot has no such queue, or one without nodes");
+    if (queue == queues.end() || queue->nodes.empty())
+      throw std::runtime_error("its snapshot has no such queue, or one without nodes");
     queue_ = queue->name;
     std::int32_t cores = INT32_MAX;
     for (const auto node : queue->nodes) cores = std::min(cores, nodes[node].cores);

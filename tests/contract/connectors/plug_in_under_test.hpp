@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The suite against whatever speaks the connector protocol on its standard input and output. What it needs to know of the site, the
-// site's own snapshot tells.
+// The suite against whatever speaks the connector protocol on its standard input and output. What it needs to know of the site,
+// the site's own snapshot tells.
 
 #include "broker/core/clock.hpp"
 

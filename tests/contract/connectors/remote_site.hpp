@@ -59,7 +59,8 @@ class RemoteSite : public ConnectorUnderTest {
     auto explain = [program = command.front()](async::ChildEnd end, std::string words, Error why) {
       return connectors::remote::explain_program(program, end, std::move(words), std::move(why));
     };
-    open(site, std::make_unique<connectors::remote::ChildCarrier>(scheduler_, log_, site, std::move(command), std::move(explain)));
+    open(site,
+         std::make_unique<connectors::remote::ChildCarrier>(scheduler_, log_, site, std::move(command), std::move(explain)));
   }
   void close() {
     if (!connector_) return;

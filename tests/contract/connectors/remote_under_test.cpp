@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The suite against sites behind the connector protocol. HANSA_REMOTE says which: "local" and "slurm" behind hansa-agent as a child,
-// "local_ssh" and "slurm_ssh" behind OpenSSH's client and a real sshd, whose forced command is the agent and which lets in whom a CA
-// has signed for. Slurm needs root: for hansa-switch, to be alice.
+// The suite against sites behind the connector protocol. HANSA_REMOTE says which: "local" and "slurm" behind hansa-agent as a
+// child, "local_ssh" and "slurm_ssh" behind OpenSSH's client and a real sshd, whose forced command is the agent and which lets in
+// whom a CA has signed for. Slurm needs root: for hansa-switch, to be alice.
 #include "connectors/remote/ssh.hpp"
 #include "connectors/transport/own_account.hpp"
 #include "tests/contract/connectors/remote_site.hpp"
@@ -44,7 +44,8 @@ class Installed {
       site_section.replace(at, 8, folder_.path());
     ::chmod(folder_.path().c_str(), 0755);
     for (const fs::path program : {HANSA_AGENT, HANSA_LOCAL_RUN}) fs::copy_file(program, path(program.filename()));
-    std::ofstream(path("agent.toml")) << "[agent]\nstate_dir = \"" << path("state") << "\"\nswitch_socket = \"" << switch_folder_ << "/socket\"\n"
+    std::ofstream(path("agent.toml")) << "[agent]\nstate_dir = \"" << path("state") << "\"\nswitch_socket = \"" << switch_folder_
+                                      << "/socket\"\n"
                                       << "[site]\ncountry = \"FI\"\n"
                                       << site_section;
     fs::create_directory(path("state"));
@@ -82,14 +83,14 @@ class WayBySsh {
  public:
   explicit WayBySsh(const Installed& agent)
       : server_(agent.path("sshd"), agents_account(),
-                "AuthorizedKeysFile none\nTrustedUserCAKeys {folder}/ca.pub\nForceCommand " + agent.path("hansa-agent") + " --config " +
-                    agent.path("agent.toml") + " --stdio\n") {
+                "AuthorizedKeysFile none\nTrustedUserCAKeys {folder}/ca.pub\nForceCommand " + agent.path("hansa-agent") +
+                    " --config " + agent.path("agent.toml") + " --stdio\n") {
     testbed::run_program({"/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", server_.file("ca")});
     // Ours: what the client uses lies in a folder of our own account.
     fs::create_directory(agent.path("client"));
     testbed::run_program({"/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", agent.path("client/key")});
-    testbed::run_program({"/usr/bin/ssh-keygen", "-q", "-s", server_.file("ca"), "-I", "the broker", "-n", server_.account(), "-V", "+1h",
-                          agent.path("client/key.pub")});
+    testbed::run_program({"/usr/bin/ssh-keygen", "-q", "-s", server_.file("ca"), "-I", "the broker", "-n", server_.account(),
+                          "-V", "+1h", agent.path("client/key.pub")});
     options_ = {.host = "127.0.0.1",
                 .user = server_.account(),
                 .port = server_.port(),
@@ -114,8 +115,8 @@ class BehindAgent : public RemoteSite {
     auto explain = [this](async::ChildEnd end, std::string words, Error why) {
       return connectors::remote::explain_ssh(&scheduler_, ssh_->options(), end, std::move(words), std::move(why));
     };
-    open(site_, std::make_unique<connectors::remote::ChildCarrier>(scheduler_, log_, site_, connectors::remote::ssh_command(ssh_->options()),
-                                                                   std::move(explain)));
+    open(site_, std::make_unique<connectors::remote::ChildCarrier>(
+                    scheduler_, log_, site_, connectors::remote::ssh_command(ssh_->options()), std::move(explain)));
   }
   const SiteId site_;
   Installed agent_;
@@ -127,7 +128,8 @@ class LocalBehindAgent final : public BehindAgent {
   explicit LocalBehindAgent(bool by_ssh)
       : BehindAgent(SiteId("here"),
                     "id = \"here\"\nconnector = \"local\"\nwork_dir = \"{folder}/work\"\n"
-                    "local = { cpus = 4, memory_mib = 4096 }\naccounts = { \"local:tester\" = \"" + agents_account() + "\" }\n") {
+                    "local = { cpus = 4, memory_mib = 4096 }\naccounts = { \"local:tester\" = \"" +
+                        agents_account() + "\" }\n") {
     connect(by_ssh);
   }
   ~LocalBehindAgent() override { close(); }
@@ -139,16 +141,15 @@ class LocalBehindAgent final : public BehindAgent {
   [[nodiscard]] std::size_t site_calls() const override { return 0; }
 };
 
-constexpr std::string_view kPrograms[] = {"sbatch", "scancel", "scontrol", "squeue", "sacct", "mkdir", "ln",
-                                          "readlink", "dd", "stat", "sha256sum", "mv"};
+constexpr std::string_view kPrograms[] = {"sbatch", "scancel",  "scontrol", "squeue", "sacct",     "mkdir",
+                                          "ln",     "readlink", "dd",       "stat",   "sha256sum", "mv"};
 
 class SlurmBehindAgent final : public BehindAgent {
  public:
   explicit SlurmBehindAgent(bool by_ssh)
-      : BehindAgent(SiteId("beta"),
-                    "id = \"beta\"\nconnector = \"slurm\"\nrun_as = \"switch\"\nslurm.conf = \"" +
-                        testbed::path_in_bed(from_environment("HANSA_TESTBED_CLUSTER", "beta") + "/slurm.conf") +
-                        "\"\naccounts = { \"local:tester\" = \"alice\" }\n") {
+      : BehindAgent(SiteId("beta"), "id = \"beta\"\nconnector = \"slurm\"\nrun_as = \"switch\"\nslurm.conf = \"" +
+                                        testbed::path_in_bed(from_environment("HANSA_TESTBED_CLUSTER", "beta") + "/slurm.conf") +
+                                        "\"\naccounts = { \"local:tester\" = \"alice\" }\n") {
     start_switch();
     connect(by_ssh);
   }
@@ -177,13 +178,15 @@ class SlurmBehindAgent final : public BehindAgent {
     ::chmod(agent_.switch_folder().c_str(), 0755);
     std::string programs;
     for (const auto name : kPrograms) programs += (programs.empty() ? "\"/usr/bin/" : ", \"/usr/bin/") + std::string(name) + "\"";
-    std::ofstream(agent_.switch_folder() + "/switch.toml") << "callers = [\"" << agents_account() << "\"]\nprograms = [" << programs
-                                                     << "]\nminimum_uid = 1000\nenvironment = [\"SLURM_CONF\", \"SLURM_TIME_FORMAT\", "
-                                                        "\"TZ\", \"LC_ALL\"]\n";
-    switch_ = testbed::start_program({HANSA_SWITCH, "--listen", agent_.switch_folder() + "/socket", "--config", agent_.switch_folder() + "/switch.toml",
-                                      "--log", "stderr"},
+    std::ofstream(agent_.switch_folder() + "/switch.toml")
+        << "callers = [\"" << agents_account() << "\"]\nprograms = [" << programs
+        << "]\nminimum_uid = 1000\nenvironment = [\"SLURM_CONF\", \"SLURM_TIME_FORMAT\", "
+           "\"TZ\", \"LC_ALL\"]\n";
+    switch_ = testbed::start_program({HANSA_SWITCH, "--listen", agent_.switch_folder() + "/socket", "--config",
+                                      agent_.switch_folder() + "/switch.toml", "--log", "stderr"},
                                      agent_.switch_folder() + "/log");
-    for (int i = 0; i < 100 && !fs::exists(agent_.switch_folder() + "/socket"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (int i = 0; i < 100 && !fs::exists(agent_.switch_folder() + "/socket"); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (!fs::exists(agent_.switch_folder() + "/socket"))
       throw std::runtime_error("hansa-switch does not start: " + testbed::text_of(agent_.switch_folder() + "/log"));
   }

@@ -61,7 +61,8 @@ class Day {
   std::string signed_key(const std::string& validity, const std::string& principal) {
     const auto key = file("signed_key_" + std::to_string(++keys_));
     run_program({"/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key});
-    run_program({"/usr/bin/ssh-keygen", "-q", "-s", server->file("ca"), "-I", "test", "-n", principal, "-V", validity, key + ".pub"});
+    run_program(
+        {"/usr/bin/ssh-keygen", "-q", "-s", server->file("ca"), "-I", "test", "-n", principal, "-V", validity, key + ".pub"});
     return key;
   }
 
@@ -70,9 +71,10 @@ class Day {
     auto explain = [this](async::ChildEnd end, std::string words, Error why) {
       return explain_ssh(&scheduler, options, end, std::move(words), std::move(why));
     };
-    connector_.emplace(context_.get_executor(), scheduler, random_, log_,
-                       std::make_unique<ChildCarrier>(scheduler, log_, SiteId("far"), ssh_command(options), std::move(explain)),
-                       LinkOptions{.site = SiteId("far"), .name = "test", .first_pause = Milliseconds{50}, .longest_pause = Milliseconds{400}});
+    connector_.emplace(
+        context_.get_executor(), scheduler, random_, log_,
+        std::make_unique<ChildCarrier>(scheduler, log_, SiteId("far"), ssh_command(options), std::move(explain)),
+        LinkOptions{.site = SiteId("far"), .name = "test", .first_pause = Milliseconds{50}, .longest_pause = Milliseconds{400}});
     return *connector_;
   }
   void disconnect() {
@@ -204,7 +206,8 @@ TEST_CASE("whatever comes through the door that is not the protocol is told as t
       {"printf '{\"jsonrpc\":'", "AGENT_ENDED", "status 0"},
       {"head -c 100000000 /dev/zero | tr '\\0' x; cat >/dev/null", "LINE_TOO_LONG", "8 MiB"},
       {"head -c 10000 /dev/urandom; echo; cat >/dev/null", "NOT_THE_PROTOCOL", "not the connector protocol"},
-      {"read -r line; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"version\":2,\"name\":\"newer\"}}'; cat >/dev/null", "PROTOCOL_VERSION", "version 2"},
+      {"read -r line; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"version\":2,\"name\":\"newer\"}}'; cat >/dev/null",
+       "PROTOCOL_VERSION", "version 2"},
       {"echo 'quota exceeded' >&2; exit 1", "AGENT_ENDED", "quota exceeded"},
   }));
   Day day("#!/bin/bash\n" + behind + "\n");

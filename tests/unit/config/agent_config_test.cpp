@@ -17,7 +17,9 @@ const std::filesystem::path kRemoteExamples = std::filesystem::path(HANSA_SOURCE
 std::string faults_told(const Error& error) { return describe_errors(error); }
 
 std::string broker_with(const std::string& site) {
-  return "[broker]\nname = \"b\"\ncountry = \"FI\"\n[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"remote\"\naccounts = {}\n" + site;
+  return "[broker]\nname = \"b\"\ncountry = \"FI\"\n[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"remote\"\naccounts = "
+         "{}\n" +
+         site;
 }
 std::string agent_with(const std::string& site, const std::string& agent = "") {
   return "[agent]\n" + agent + "[site]\nid = \"a\"\ncountry = \"FI\"\n" + site;
@@ -54,14 +56,22 @@ TEST_CASE("what OpenSSH could take for something else is refused") {
       {"remote.command = \"/x\"\n", "site[a].remote.command", "a list"},
       {"remote.comand = [\"/x\"]\n", "site[a].remote.comand", "did you mean \"command\""},
       {"remote.ssh = { host = \"login\" }\n", "site[a].remote.ssh.user", "is missing"},
-      {"remote.ssh = { host = \"-oProxyCommand=id\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.host", "a host's name"},
-      {"remote.ssh = { host = \"a b\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.host", "a host's name"},
-      {"remote.ssh = { host = \"login\\n\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.host", "a host's name"},
-      {"remote.ssh = { host = \"login\", user = \"-l\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.user", "allowed"},
-      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"-k\", identity = \"/i\" }\n", "site[a].remote.ssh.known_hosts", "an absolute path"},
-      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/a b\", identity = \"/i\" }\n", "site[a].remote.ssh.known_hosts", "letters, digits"},
-      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/k\", identity = \"/%h\" }\n", "site[a].remote.ssh.identity", "letters, digits"},
-      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/k\", identity = \"/${HOME}/i\" }\n", "site[a].remote.ssh.identity", "letters, digits"},
+      {"remote.ssh = { host = \"-oProxyCommand=id\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.host", "a host's name"},
+      {"remote.ssh = { host = \"a b\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.host",
+       "a host's name"},
+      {"remote.ssh = { host = \"login\\n\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.host", "a host's name"},
+      {"remote.ssh = { host = \"login\", user = \"-l\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.user",
+       "allowed"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"-k\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.known_hosts", "an absolute path"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/a b\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.known_hosts", "letters, digits"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/k\", identity = \"/%h\" }\n",
+       "site[a].remote.ssh.identity", "letters, digits"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/k\", identity = \"/${HOME}/i\" }\n",
+       "site[a].remote.ssh.identity", "letters, digits"},
       {"remote.ssh = { " + std::string(kSsh) + ", port = 0 }\n", "site[a].remote.ssh.port", "from 1 to 65535"},
       {"run_as = \"switch\"\nremote.command = [\"/x\"]\n", "site[a].run_as", "allowed with this connector: \"agent\""},
       {"slurm.conf = \"/x\"\nremote.command = [\"/x\"]\n", "site[a].slurm", "belongs to connector = \"slurm\""},
@@ -86,7 +96,8 @@ TEST_CASE("an agent's file has a site's keys, and its own") {
       {"", "site.id", "is missing"},
       {"[[site]]\nid = \"a\"\n", "site", "one table, [site]"},
       {agent_with("connector = \"slurm\"\nrun_as = \"switch\"\naccounts = {}\n"), "site.run_as", "needs agent.switch_socket"},
-      {agent_with("connector = \"remote\"\nremote.command = [\"/x\"]\naccounts = {}\n"), "site.connector", "what is at its own site"},
+      {agent_with("connector = \"remote\"\nremote.command = [\"/x\"]\naccounts = {}\n"), "site.connector",
+       "what is at its own site"},
       {agent_with("connector = \"local\"\n"), "site.accounts_file", "is missing, and so is accounts"},
       {agent_with("connector = \"local\"\naccounts = {}\n", "state_dir = \"x\"\n"), "agent.state_dir", "an absolute path"},
       {agent_with("connector = \"local\"\naccounts = {}\n", "socket = \"/x\"\n"), "agent.socket", "is no key here"},
@@ -102,7 +113,8 @@ TEST_CASE("an agent's file has a site's keys, and its own") {
 
 TEST_CASE("the accounts of an agent's site may have a file of their own") {
   CHECK_THAT(faults_told(load_agent_config("/no/such/agent.toml").error()), Contains("/no/such/agent.toml"));
-  const auto missing = parse_agent_config(agent_with("connector = \"local\"\naccounts_file = \"accounts.toml\"\n"), "/etc/hansa/agent.toml");
+  const auto missing =
+      parse_agent_config(agent_with("connector = \"local\"\naccounts_file = \"accounts.toml\"\n"), "/etc/hansa/agent.toml");
   REQUIRE(missing.has_value());
   CHECK(missing->site.accounts_file == "/etc/hansa/accounts.toml");
 }

@@ -54,7 +54,11 @@ const JobId kJob = *Ulid::parse("01KAZ5T4G3M8Q2R7V9W0X1Y2Z3");
 const Tag kTag = domain::make_tag(kJob, 2);
 
 ports::SiteJob a_job() {
-  return {.id = SiteJobId("4711"), .tag = kTag, .account = LocalAccount("alice"), .person = Principal("local:alice"), .intended_at = from_unix_ms(1'760'000'000'123)};
+  return {.id = SiteJobId("4711"),
+          .tag = kTag,
+          .account = LocalAccount("alice"),
+          .person = Principal("local:alice"),
+          .intended_at = from_unix_ms(1'760'000'000'123)};
 }
 
 ports::JobStatus ended_status() {
@@ -73,20 +77,34 @@ ports::JobStatus ended_status() {
 
 domain::SiteSnapshot a_snapshot() {
   domain::SiteSnapshot s{.cluster = "alpha", .scheduler = "slurm 22.05.8", .sees_everyone = false};
-  s.nodes = {{.name = "n1", .cores = 8, .memory = {16'000}, .gpus = 4, .gpu_model = "a100", .usable = false}, {.name = "n2", .cores = 2, .memory = {100}}};
-  s.queues = {{.name = QueueName("main"), .up = false, .is_default = true, .max_time = Seconds{7200}, .max_nodes = 2, .min_nodes = 2, .priority_tier = 5, .nodes = {0, 1}},
+  s.nodes = {{.name = "n1", .cores = 8, .memory = {16'000}, .gpus = 4, .gpu_model = "a100", .usable = false},
+             {.name = "n2", .cores = 2, .memory = {100}}};
+  s.queues = {{.name = QueueName("main"),
+               .up = false,
+               .is_default = true,
+               .max_time = Seconds{7200},
+               .max_nodes = 2,
+               .min_nodes = 2,
+               .priority_tier = 5,
+               .nodes = {0, 1}},
               {.name = QueueName("empty"), .max_time = {}, .max_nodes = {}, .nodes = {}}};
-  s.running = {{.id = SiteJobId("1"), .queue = QueueName("main"), .shares = {{.node = 1, .cores = 2, .memory = {50}, .gpus = 1}}, .expected_end = from_unix_seconds(1'760'000'000)},
-               {.id = {}, .queue = QueueName("main"), .shares = {}, .expected_end = from_unix_seconds(1'760'000'000)}};
-  s.waiting = {{.id = SiteJobId("2"), .queue = QueueName("main"), .resources = {}, .time_limit = Seconds{60}, .eligible_at = {}},
-               {.id = SiteJobId("3[1-9]"),
+  s.running = {{.id = SiteJobId("1"),
                 .queue = QueueName("main"),
-                .resources = {.nodes = 2, .tasks = 4, .cpus_per_task = 3, .memory_per_node = {7}, .gpus_per_node = 1, .gpu_model = "mi250"},
-                .time_limit = Seconds{60},
-                .priority = -5,
-                .eligible = false,
-                .eligible_at = from_unix_seconds(1'760'000'000)}};
-  s.reservations = {{.name = "maintenance", .start = from_unix_seconds(1'760'000'000), .end = from_unix_seconds(1'760'100'000), .nodes = {1}}};
+                .shares = {{.node = 1, .cores = 2, .memory = {50}, .gpus = 1}},
+                .expected_end = from_unix_seconds(1'760'000'000)},
+               {.id = {}, .queue = QueueName("main"), .shares = {}, .expected_end = from_unix_seconds(1'760'000'000)}};
+  s.waiting = {
+      {.id = SiteJobId("2"), .queue = QueueName("main"), .resources = {}, .time_limit = Seconds{60}, .eligible_at = {}},
+      {.id = SiteJobId("3[1-9]"),
+       .queue = QueueName("main"),
+       .resources =
+           {.nodes = 2, .tasks = 4, .cpus_per_task = 3, .memory_per_node = {7}, .gpus_per_node = 1, .gpu_model = "mi250"},
+       .time_limit = Seconds{60},
+       .priority = -5,
+       .eligible = false,
+       .eligible_at = from_unix_seconds(1'760'000'000)}};
+  s.reservations = {
+      {.name = "maintenance", .start = from_unix_seconds(1'760'000'000), .end = from_unix_seconds(1'760'100'000), .nodes = {1}}};
   return s;
 }
 
@@ -99,11 +117,14 @@ ports::SubmitRequest a_submission() {
                                .scheduler_account = "proj1",
                                .queue = QueueName("main"),
                                .spec = {},
-                               .payload = {.script = std::string("#!/bin/sh\0\xff\n", 12), .arguments = {"-n", "", "a b\n\"'$(id)"}, .environment = {{"K", "v\n"}, {"EMPTY", ""}}},
+                               .payload = {.script = std::string("#!/bin/sh\0\xff\n", 12),
+                                           .arguments = {"-n", "", "a b\n\"'$(id)"},
+                                           .environment = {{"K", "v\n"}, {"EMPTY", ""}}},
                                .code = {}};
   request.spec.name = "train";
   request.spec.project = ProjectId("ai-lab");
-  request.spec.resources = {.nodes = 2, .tasks = 8, .cpus_per_task = 4, .memory_per_node = {1000}, .gpus_per_node = 1, .gpu_model = "a100"};
+  request.spec.resources = {
+      .nodes = 2, .tasks = 8, .cpus_per_task = 4, .memory_per_node = {1000}, .gpus_per_node = 1, .gpu_model = "a100"};
   request.spec.requeue = true;
   request.code = {.id = CodeId("sha256:" + std::string(64, 'a')), .size = 5'120, .read = {}};
   return request;
@@ -117,8 +138,9 @@ TEST_CASE("the schema's own texts are sound, and every method has one") {
     if (const auto dot = name.find('.'); dot != std::string::npos) methods.insert(name.substr(0, dot));
     CHECK_NOTHROW(fault_of(name, Json::object()));
   }
-  for (const auto name : {method::initialize, method::ping, method::cancel_request, method::read_code, method::snapshot, method::submit, method::find, method::status,
-                          method::cancel, method::seal, method::usage, method::read_output, method::look_at, method::read_file})
+  for (const auto name : {method::initialize, method::ping, method::cancel_request, method::read_code, method::snapshot,
+                          method::submit, method::find, method::status, method::cancel, method::seal, method::usage,
+                          method::read_output, method::look_at, method::read_file})
     CHECK(methods.contains(std::string(name)));
   CHECK(methods.size() == 14);
   CHECK(fault_of("line", Json::parse(request_text(1, "ping", Json::object()))) == "");
@@ -177,11 +199,19 @@ TEST_CASE("all other questions and answers go there as they are") {
   CHECK((*jobs)[0].person == a_job().person);
   CHECK((*jobs)[0].intended_at == a_job().intended_at);
 
-  ports::JobStatus queued{.id = SiteJobId("1"), .phase = ports::Phase::queued, .site_state = "PENDING", .pending_reason = "Resources", .reason = {}, .expected_start = from_unix_seconds(1'760'000'000)};
-  const auto statuses = read_statuses(sent("status.result", to_json(std::vector{ended_status(), queued, ports::JobStatus{.id = SiteJobId("9"), .reason = {}}})), 3);
+  ports::JobStatus queued{.id = SiteJobId("1"),
+                          .phase = ports::Phase::queued,
+                          .site_state = "PENDING",
+                          .pending_reason = "Resources",
+                          .reason = {},
+                          .expected_start = from_unix_seconds(1'760'000'000)};
+  const auto statuses = read_statuses(
+      sent("status.result", to_json(std::vector{ended_status(), queued, ports::JobStatus{.id = SiteJobId("9"), .reason = {}}})),
+      3);
   REQUIRE(statuses.has_value());
   const auto& ended = statuses->front();
-  CHECK((ended.phase == ports::Phase::ended && ended.run == 1 && ended.outcome == domain::Outcome::failed && ended.exit_code == 3 && ended.signal == 9));
+  CHECK((ended.phase == ports::Phase::ended && ended.run == 1 && ended.outcome == domain::Outcome::failed &&
+         ended.exit_code == 3 && ended.signal == 9));
   CHECK(ended.started_at == ended_status().started_at);
   CHECK(ended.ended_at == ended_status().ended_at);
   CHECK(ended.reason == ended_status().reason);
@@ -189,7 +219,12 @@ TEST_CASE("all other questions and answers go there as they are") {
   CHECK((*statuses)[1].pending_reason == "Resources");
   CHECK((*statuses)[2].phase == ports::Phase::not_seen);
 
-  ports::FindResult found{.sightings = {{.tag = kTag, .cluster = "alpha", .account = LocalAccount("alice"), .submitted_at = from_unix_ms(1'760'000'000'000), .status = ended_status()}}, .queue_seen = true};
+  ports::FindResult found{.sightings = {{.tag = kTag,
+                                         .cluster = "alpha",
+                                         .account = LocalAccount("alice"),
+                                         .submitted_at = from_unix_ms(1'760'000'000'000),
+                                         .status = ended_status()}},
+                          .queue_seen = true};
   const auto seen = read_found(sent("find.result", to_json(found)));
   REQUIRE(seen.has_value());
   CHECK((seen->queue_seen && !seen->history_seen));
@@ -197,16 +232,21 @@ TEST_CASE("all other questions and answers go there as they are") {
   CHECK(seen->sightings.at(0).submitted_at == found.sightings[0].submitted_at);
   CHECK(seen->sightings.at(0).status.outcome == domain::Outcome::failed);
 
-  const auto cancel = read_cancel(sent("cancel.params", to_json(CancelRequest{.job = a_job(), .when = ports::CancelWhen::only_while_pending})));
+  const auto cancel =
+      read_cancel(sent("cancel.params", to_json(CancelRequest{.job = a_job(), .when = ports::CancelWhen::only_while_pending})));
   REQUIRE(cancel.has_value());
   CHECK(cancel->when == ports::CancelWhen::only_while_pending);
-  for (const auto outcome : {domain::CancelOutcome::never_started, domain::CancelOutcome::stopped, domain::CancelOutcome::already_ended, domain::CancelOutcome::unknown})
+  for (const auto outcome : {domain::CancelOutcome::never_started, domain::CancelOutcome::stopped,
+                             domain::CancelOutcome::already_ended, domain::CancelOutcome::unknown})
     CHECK(read_cancel_outcome(sent("cancel.result", to_json(outcome))) == outcome);
 
-  const auto fence = read_fence(sent("seal.params", to_json(ports::Fence{.tag = kTag, .task_index = 7, .account = LocalAccount("alice"), .person = Principal("local:alice")})));
+  const auto fence = read_fence(sent(
+      "seal.params",
+      to_json(ports::Fence{.tag = kTag, .task_index = 7, .account = LocalAccount("alice"), .person = Principal("local:alice")})));
   REQUIRE(fence.has_value());
   CHECK((fence->task_index == 7 && fence->tag == kTag && fence->account.str() == "alice"));
-  const auto sealed = read_seal_outcome(sent("seal.result", to_json(ports::SealOutcome{.sealed = false, .holder = SiteJobId("8")})));
+  const auto sealed =
+      read_seal_outcome(sent("seal.result", to_json(ports::SealOutcome{.sealed = false, .holder = SiteJobId("8")})));
   REQUIRE(sealed.has_value());
   CHECK((!sealed->sealed && sealed->holder.str() == "8"));
 
@@ -230,33 +270,42 @@ TEST_CASE("all other questions and answers go there as they are") {
                              .gpu_seconds = {10},
                              .node_seconds = {10},
                              .source_line = "4711|x|\t"};
-  const auto page = read_usage_page(sent("usage.result", to_json(ports::UsagePage{.records = {record}, .next = {.text = "c"}, .complete = false})), SiteId("alpha"));
+  const auto page = read_usage_page(
+      sent("usage.result", to_json(ports::UsagePage{.records = {record}, .next = {.text = "c"}, .complete = false})),
+      SiteId("alpha"));
   REQUIRE(page.has_value());
   CHECK(page->records == std::vector{record});
   CHECK((page->next.text == "c" && !page->complete));
   CHECK(read_cursor(sent("usage.params", to_json(ports::UsageCursor{.text = "c"})))->text == "c");
 
-  const auto output = read_output_request(sent("read_output.params", to_json(OutputRequest{.job = a_job(), .stream = ports::Stream::err, .offset = 5, .limit = 100'000'000})));
+  const auto output = read_output_request(
+      sent("read_output.params",
+           to_json(OutputRequest{.job = a_job(), .stream = ports::Stream::err, .offset = 5, .limit = 100'000'000})));
   REQUIRE(output.has_value());
   CHECK((output->stream == ports::Stream::err && output->offset == 5 && output->limit == kMaxPieceBytes));
   const std::string bytes("\0\xff\n", 3);
-  const auto chunk = read_output_chunk(sent("read_output.result", to_json(ports::OutputChunk{.bytes = bytes, .next_offset = 8, .exists = true})));
+  const auto chunk = read_output_chunk(
+      sent("read_output.result", to_json(ports::OutputChunk{.bytes = bytes, .next_offset = 8, .exists = true})));
   REQUIRE(chunk.has_value());
   CHECK((chunk->bytes == bytes && chunk->next_offset == 8 && chunk->exists));
 
-  const auto look = read_look_request(sent("look_at.params", to_json(LookRequest{.job = a_job(), .paths = {"a", "-n", "b c/\xC3\xA4"}})));
+  const auto look =
+      read_look_request(sent("look_at.params", to_json(LookRequest{.job = a_job(), .paths = {"a", "-n", "b c/\xC3\xA4"}})));
   REQUIRE(look.has_value());
   CHECK(look->paths == std::vector<std::string>{"a", "-n", "b c/\xC3\xA4"});
-  const std::vector<ports::FileFacts> facts{{.state = ports::FileState::file, .size = 3, .version = "1-2.3"}, {.state = ports::FileState::link, .version = {}}};
+  const std::vector<ports::FileFacts> facts{{.state = ports::FileState::file, .size = 3, .version = "1-2.3"},
+                                            {.state = ports::FileState::link, .version = {}}};
   CHECK(read_file_facts(sent("look_at.result", to_json(facts)), 2) == facts);
-  const auto file = read_file_request(sent("read_file.params", to_json(FileRequest{.job = a_job(), .path = "x", .offset = 1, .limit = 2})));
+  const auto file =
+      read_file_request(sent("read_file.params", to_json(FileRequest{.job = a_job(), .path = "x", .offset = 1, .limit = 2})));
   REQUIRE(file.has_value());
   CHECK((file->path == "x" && file->offset == 1 && file->limit == 2));
   const auto piece = read_file_chunk(sent("read_file.result", to_json(ports::FileChunk{.bytes = bytes, .facts = facts[0]})));
   REQUIRE(piece.has_value());
   CHECK((piece->bytes == bytes && piece->facts == facts[0]));
 
-  const auto code = read_code_piece_request(sent("read_code.params", to_json(CodePieceRequest{.code = CodeId("sha256:x"), .offset = 1, .limit = 2})));
+  const auto code = read_code_piece_request(
+      sent("read_code.params", to_json(CodePieceRequest{.code = CodeId("sha256:x"), .offset = 1, .limit = 2})));
   REQUIRE(code.has_value());
   CHECK((code->code.str() == "sha256:x" && code->offset == 1 && code->limit == 2));
   CHECK(read_bytes(sent("read_code.result", bytes_to_json(bytes)), 3) == bytes);
@@ -275,7 +324,9 @@ TEST_CASE("what a site's end must not say is refused by the field's name") {
   const auto snapshot = to_json(a_snapshot());
   const auto statuses = to_json(std::vector{ended_status()});
   const auto facts = to_json(std::vector<ports::FileFacts>{{.state = ports::FileState::file, .size = 3, .version = "1"}});
-  const auto page = Json{{"records", {{{"site_job_id", "1"}, {"tag", kTag.str()}, {"submitted_at_ms", 1}, {"ended_at_ms", 2}}}}, {"next", ""}, {"complete", true}};
+  const auto page = Json{{"records", {{{"site_job_id", "1"}, {"tag", kTag.str()}, {"submitted_at_ms", 1}, {"ended_at_ms", 2}}}},
+                         {"next", ""},
+                         {"complete", true}};
   const std::vector<Case> cases{
       {"snapshot", Json::array(), "not an object"},
       {"snapshot", changed(snapshot, "/cluster", ""), "cluster"},
@@ -311,7 +362,9 @@ TEST_CASE("what a site's end must not say is refused by the field's name") {
       {"receipt", {{"site_job_id", "47\x1b[1m11"}}, "site_job_id"},
       {"receipt", {{"site_job_id", std::string(300, '1')}}, "site_job_id"},
       {"found", {{"sightings", {{{"tag", kTag.str()}}}}}, "submitted_at_ms"},
-      {"found", {{"sightings", {{{"tag", kTag.str()}, {"submitted_at_ms", 1}, {"status", {{"id", ""}, {"phase", "queued"}}}}}}}, "status"},
+      {"found",
+       {{"sightings", {{{"tag", kTag.str()}, {"submitted_at_ms", 1}, {"status", {{"id", ""}, {"phase", "queued"}}}}}}},
+       "status"},
       {"seal", Json::object(), "sealed"},
       {"seal", {{"sealed", 1}}, "sealed"},
       {"cancel", {{"outcome", "done"}}, "outcome"},
@@ -329,7 +382,9 @@ TEST_CASE("what a site's end must not say is refused by the field's name") {
       {"facts", {{"files", Json::array()}}, "files"},
       {"chunk", {{"bytes_base64", "QQ=="}, {"file", {{"state", "missing"}}}}, "bytes_base64"},
   };
-  const auto message_of = [](const auto& result) { return result ? std::string("taken") : result.error().code + " " + result.error().message; };
+  const auto message_of = [](const auto& result) {
+    return result ? std::string("taken") : result.error().code + " " + result.error().message;
+  };
   for (const auto& [what, json, field] : cases) {
     const auto line = Json::parse(text_of(json));
     std::string message;

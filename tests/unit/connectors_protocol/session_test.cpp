@@ -24,7 +24,9 @@ class Talk {
   explicit Talk(SessionOptions options = {}) {
     session = std::make_shared<Session>(
         io.get_executor(), time, std::make_unique<FakeLines>(far),
-        [this](std::string method, Json params, Deadline deadline) { return serve(std::move(method), std::move(params), deadline); },
+        [this](std::string method, Json params, Deadline deadline) {
+          return serve(std::move(method), std::move(params), deadline);
+        },
         options);
     life = async::start(io.get_executor(), run(session));
     time.poll();
@@ -105,7 +107,9 @@ TEST_CASE("answers find their questions in any order") {
   CHECK_FALSE(first.ended());
   REQUIRE(second.ended());
   CHECK((*second.value())["is"] == 2);
-  talk.say({{"jsonrpc", "2.0"}, {"id", one["id"]}, {"error", error_to_json(fail(ErrorKind::not_found, "NO_JOB", "no such job").error())}});
+  talk.say({{"jsonrpc", "2.0"},
+            {"id", one["id"]},
+            {"error", error_to_json(fail(ErrorKind::not_found, "NO_JOB", "no such job").error())}});
   REQUIRE(first.ended());
   CHECK(first.value().error().kind == ErrorKind::not_found);
   CHECK(first.value().error().code == "NO_JOB");
@@ -224,8 +228,9 @@ TEST_CASE("requests are served side by side, and each is answered once") {
   CHECK(talk.far->last()["id"] == "a");
   CHECK(talk.far->last()["error"]["data"]["kind"] == "cancelled");
   talk.say(request(4, "fails"));
-  CHECK(talk.far->last()["error"] ==
-        Json{{"code", -32011}, {"message", "the disk is full"}, {"data", {{"kind", "storage_full"}, {"code", "NO_ROOM"}, {"detail", "of /scratch"}}}});
+  CHECK(talk.far->last()["error"] == Json{{"code", -32011},
+                                          {"message", "the disk is full"},
+                                          {"data", {{"kind", "storage_full"}, {"code", "NO_ROOM"}, {"detail", "of /scratch"}}}});
   talk.say(request(5, "ping"));
   CHECK(talk.far->last() == answer(5, Json::object()));
   talk.far->hang_up();
@@ -296,7 +301,8 @@ TEST_CASE("an end that hears nothing asks, and then ends the connection") {
 }
 
 TEST_CASE("an error of the other end is taken at its word only where that is understood") {
-  const auto bad = GENERATE(as<std::string>{}, "null", "{}", "3", R"({"code": "x"})", R"({"message": "no kind", "data": {"code": "SITE_BUDGET"}})",
+  const auto bad = GENERATE(as<std::string>{}, "null", "{}", "3", R"({"code": "x"})",
+                            R"({"message": "no kind", "data": {"code": "SITE_BUDGET"}})",
                             R"({"message": "odd kind", "data": {"kind": "fine", "code": "X"}})", R"({"data": []})");
   const auto error = error_from_json(Json::parse(bad));
   CHECK(error.kind == ErrorKind::internal);

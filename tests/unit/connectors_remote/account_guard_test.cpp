@@ -27,7 +27,12 @@ struct Site {
   boost::asio::io_context io;
   RecordingConnector connector;
   identity::AccountDirectory accounts{
-      {{.site = SiteId("alpha"), .accounts = {{Principal("local:alice"), LocalAccount("alice")}, {Principal("local:bob"), LocalAccount("bob")}}, .file = {}}}, {}, {}, {}};
+      {{.site = SiteId("alpha"),
+        .accounts = {{Principal("local:alice"), LocalAccount("alice")}, {Principal("local:bob"), LocalAccount("bob")}},
+        .file = {}}},
+      {},
+      {},
+      {}};
   AccountGuard guard;
   const async::Deadline never = async::Deadline::never();
 };
@@ -64,8 +69,10 @@ TEST_CASE("the site's own map says who may do anything, and as whom") {
       const auto refused = site.ask(site.guard.submit(submission(person, account), site.never));
       CHECK(refused.error().kind == ErrorKind::permission_denied);
       const auto asked = job("1", person, account);
-      CHECK(site.ask(site.guard.cancel(asked, ports::CancelWhen::always, site.never)).error().kind == ErrorKind::permission_denied);
-      CHECK(site.ask(site.guard.read_output(asked, ports::Stream::out, 0, 1, site.never)).error().kind == ErrorKind::permission_denied);
+      CHECK(site.ask(site.guard.cancel(asked, ports::CancelWhen::always, site.never)).error().kind ==
+            ErrorKind::permission_denied);
+      CHECK(site.ask(site.guard.read_output(asked, ports::Stream::out, 0, 1, site.never)).error().kind ==
+            ErrorKind::permission_denied);
       CHECK(site.ask(site.guard.look_at(asked, {"x"}, site.never)).error().kind == ErrorKind::permission_denied);
       CHECK(site.ask(site.guard.read_file(asked, "x", 0, 1, site.never)).error().kind == ErrorKind::permission_denied);
       const ports::Fence fence{.tag = asked.tag, .account = asked.account, .person = asked.person};
@@ -83,7 +90,8 @@ TEST_CASE("what the site lets through is asked as the account of its map") {
   CHECK(site.ask(site.guard.look_at(alices, {"x"}, site.never)).has_value());
   CHECK(site.ask(site.guard.read_file(alices, "x", 0, 1, site.never)).has_value());
   CHECK(site.ask(site.guard.seal({.tag = alices.tag, .account = {}, .person = alices.person}, site.never)).has_value());
-  CHECK(site.connector.calls == Calls{"cancel 1 as \"alice\"", "read_output 1 as \"alice\"", "look_at 1 as \"alice\"", "read_file 1 as \"alice\"", "seal as \"alice\""});
+  CHECK(site.connector.calls == Calls{"cancel 1 as \"alice\"", "read_output 1 as \"alice\"", "look_at 1 as \"alice\"",
+                                      "read_file 1 as \"alice\"", "seal as \"alice\""});
 }
 
 TEST_CASE("one person without an entry does not hide the others' jobs, and is not thought gone") {
@@ -98,11 +106,12 @@ TEST_CASE("one person without an entry does not hide the others' jobs, and is no
   CHECK((*statuses)[2].phase == ports::Phase::running);
   CHECK((*statuses)[2].id.str() == "3");
 
-  site.connector.found = {.sightings = {{.tag = Tag("hansa-1"), .cluster = "", .account = LocalAccount("alice"), .status = {.reason = {}}},
-                                        {.tag = Tag("hansa-3"), .cluster = "", .account = LocalAccount("bob"), .status = {.reason = {}}},
-                                        {.tag = Tag("hansa-3"), .cluster = "", .account = LocalAccount("mallory"), .status = {.reason = {}}}},
-                          .queue_seen = true,
-                          .history_seen = true};
+  site.connector.found = {
+      .sightings = {{.tag = Tag("hansa-1"), .cluster = "", .account = LocalAccount("alice"), .status = {.reason = {}}},
+                    {.tag = Tag("hansa-3"), .cluster = "", .account = LocalAccount("bob"), .status = {.reason = {}}},
+                    {.tag = Tag("hansa-3"), .cluster = "", .account = LocalAccount("mallory"), .status = {.reason = {}}}},
+      .queue_seen = true,
+      .history_seen = true};
   const auto found = site.ask(site.guard.find(jobs, site.never));
   REQUIRE(found.has_value());
   CHECK_FALSE(found->queue_seen);

@@ -26,13 +26,12 @@ class Site {
     auto explain = [program = argv.front()](async::ChildEnd end, std::string words, Error why) {
       return explain_program(program, end, std::move(words), std::move(why));
     };
-    connector.emplace(context_.get_executor(), scheduler, random_, log_,
-                      std::make_unique<ChildCarrier>(scheduler, log_, SiteId("odd"), std::move(argv), std::move(explain)),
-                      LinkOptions{.site = SiteId("odd"), .name = "test", .greet_within = greet_within, .first_pause = Milliseconds{10}});
+    connector.emplace(
+        context_.get_executor(), scheduler, random_, log_,
+        std::make_unique<ChildCarrier>(scheduler, log_, SiteId("odd"), std::move(argv), std::move(explain)),
+        LinkOptions{.site = SiteId("odd"), .name = "test", .greet_within = greet_within, .first_pause = Milliseconds{10}});
   }
-  ~Site() {
-    (void)ask(connector->close());
-  }
+  ~Site() { (void)ask(connector->close()); }
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
 
@@ -89,7 +88,8 @@ TEST_CASE("a program that does not greet is told by code and remedy, and nothing
       {shell("printf '{\"jsonrpc\": \"2.0\", \"id\": 1, \"res'; exit 4"), "AGENT_ENDED", "status 4"},
       {shell("head -c 100000000 /dev/zero | tr '\\0' x; cat >/dev/null"), "LINE_TOO_LONG", "8 MiB"},
       {shell("head -c 100000 /dev/zero; echo; cat >/dev/null"), "NOT_THE_PROTOCOL", "????"},
-      {shell("echo 'We trust you have received the usual lecture from the local System Administrator.' >&2; exit 1"), "AGENT_ENDED", "usual lecture"},
+      {shell("echo 'We trust you have received the usual lecture from the local System Administrator.' >&2; exit 1"),
+       "AGENT_ENDED", "usual lecture"},
       {shell("kill -9 $$"), "AGENT_ENDED", "signal 9"},
       {shell("exit 0"), "AGENT_ENDED", "said nothing"},
       {{"/no/such/plug-in"}, "PROGRAM_NOT_FOUND", "/no/such/plug-in"},
@@ -98,7 +98,8 @@ TEST_CASE("a program that does not greet is told by code and remedy, and nothing
       {plug_in("pass", R"({"version": "1"})"), "BAD_MESSAGE", "version"},
       {plug_in("pass", R"([])"), "BAD_MESSAGE", "initialize"},
       {plug_in("pass", R"({"version": 1, "name": "x", "site": "beta"})"), "WRONG_SITE", "\"beta\""},
-      {shell("read -r line; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32007,\"message\":\"speaks 7 only\",\"data\":{\"kind\":"
+      {shell("read -r line; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32007,\"message\":\"speaks 7 "
+             "only\",\"data\":{\"kind\":"
              "\"unavailable\",\"code\":\"PROTOCOL_VERSION\"}}}'; cat >/dev/null"),
        "PROTOCOL_VERSION", "speaks 7 only"},
   }));
@@ -124,8 +125,10 @@ TEST_CASE("a program that says nothing is not waited for for ever") {
 }
 
 TEST_CASE("of a submission that is not answered as it should be nobody knows") {
-  const auto then = GENERATE(as<std::string>{}, "os._exit(3)", "os.kill(os.getpid(), 9)", "say(m['id'], {})", "say(m['id'], {'site_job_id': ''})", "say(m['id'], {'site_job_id': 7})",
-                             "say(m['id'], [])", "print('segmentation fault', flush=True)", "print('{\"jsonrpc\": \"2.0\", \"id\":', end='', flush=True) or os._exit(0)",
+  const auto then = GENERATE(as<std::string>{}, "os._exit(3)", "os.kill(os.getpid(), 9)", "say(m['id'], {})",
+                             "say(m['id'], {'site_job_id': ''})", "say(m['id'], {'site_job_id': 7})", "say(m['id'], [])",
+                             "print('segmentation fault', flush=True)",
+                             "print('{\"jsonrpc\": \"2.0\", \"id\":', end='', flush=True) or os._exit(0)",
                              "print('x' * 20_000_000, flush=True)", "say(m['id'] + 1, {'site_job_id': '1'})", "time.sleep(100)",
                              "print(json.dumps({'jsonrpc': '2.0', 'id': m['id'], 'error': {'code': 1}}), flush=True)");
   Site site(plug_in(then));
@@ -138,8 +141,10 @@ TEST_CASE("of a submission that is not answered as it should be nobody knows") {
 }
 
 TEST_CASE("what the program refuses was not done, by its word") {
-  Site site(plug_in("print(json.dumps({'jsonrpc': '2.0', 'id': m['id'], 'error': {'code': -32002, 'message': 'no entry', 'data': {'kind': 'permission_denied', 'code': "
-                    "'NO_ACCOUNT'}}}), flush=True)"));
+  Site site(
+      plug_in("print(json.dumps({'jsonrpc': '2.0', 'id': m['id'], 'error': {'code': -32002, 'message': 'no entry', 'data': "
+              "{'kind': 'permission_denied', 'code': "
+              "'NO_ACCOUNT'}}}), flush=True)"));
   const auto receipt = site.submit();
   CHECK(receipt.error().kind == ErrorKind::permission_denied);
   CHECK(ports::surely_not_sent(receipt.error()));
@@ -149,7 +154,8 @@ TEST_CASE("what the program refuses was not done, by its word") {
 
 TEST_CASE("a connection that broke is made anew") {
   test::TemporaryFolder folder;
-  Site site(plug_in("say(m['id'], {'outcome': 'stopped'}) if os.path.exists('" + folder.path() + "/once') else (open('" + folder.path() + "/once', 'w'), os._exit(1))"));
+  Site site(plug_in("say(m['id'], {'outcome': 'stopped'}) if os.path.exists('" + folder.path() + "/once') else (open('" +
+                    folder.path() + "/once', 'w'), os._exit(1))"));
   const auto first = site.ask(site.connector->cancel({}, ports::CancelWhen::always, site.soon()));
   CHECK(first.error().kind == ErrorKind::unavailable);
   Result<domain::CancelOutcome> again = fail(ErrorKind::internal, "", "");
@@ -165,8 +171,10 @@ TEST_CASE("a connection that broke is made anew") {
 
 TEST_CASE("many requests are under way at once, and their answers may come in any order") {
   // Answers the second before the first.
-  Site site(plug_in("held = globals().setdefault('held', []); held.append(m); [say(h['id'], {'outcome': 'stopped' if h['params']['job']['tag'] == 'a' else "
-                    "'already_ended'}) for h in reversed(held)] if len(held) == 2 else None"));
+  Site site(
+      plug_in("held = globals().setdefault('held', []); held.append(m); [say(h['id'], {'outcome': 'stopped' if "
+              "h['params']['job']['tag'] == 'a' else "
+              "'already_ended'}) for h in reversed(held)] if len(held) == 2 else None"));
   const auto both = site.ask([](RemoteConnector* connector, async::Deadline until) -> Task<std::pair<bool, bool>> {
     auto first = connector->cancel({.tag = Tag("a")}, ports::CancelWhen::always, until);
     auto second = connector->cancel({.tag = Tag("b")}, ports::CancelWhen::always, until);

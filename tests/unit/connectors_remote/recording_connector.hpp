@@ -41,11 +41,13 @@ class RecordingConnector final : public ports::SiteConnector {
     calls.push_back("usage \"" + from.text + "\"");
     co_return page;
   }
-  ports::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream, std::uint64_t, std::size_t, ports::Deadline) override {
+  ports::Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream, std::uint64_t, std::size_t,
+                                              ports::Deadline) override {
     calls.push_back("read_output " + names({job}));
     co_return ports::OutputChunk{};
   }
-  ports::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths, ports::Deadline) override {
+  ports::Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths,
+                                                     ports::Deadline) override {
     calls.push_back("look_at " + names({job}));
     co_return std::vector<ports::FileFacts>(paths.size());
   }

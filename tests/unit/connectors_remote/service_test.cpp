@@ -30,7 +30,8 @@ const Json kHello{{"versions", {1, 2}}, {"name", "a broker"}, {"site", "alpha"}}
 
 TEST_CASE("nothing is served before the two ends agree on a version") {
   Served site;
-  for (const auto* method : {"snapshot", "submit", "status", "nonsense"}) CHECK(site.ask(method).error().code == "NOT_INITIALIZED");
+  for (const auto* method : {"snapshot", "submit", "status", "nonsense"})
+    CHECK(site.ask(method).error().code == "NOT_INITIALIZED");
   for (const auto& versions : {Json{2, 3}, Json::array(), Json("1"), Json()}) {
     const auto refused = site.ask("initialize", {{"versions", versions}});
     CAPTURE(versions.dump());
