@@ -1,80 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A site behind its own hansa-agent, over a real OpenSSH: jobs of two people on a real Slurm, and the connection's bad days."""
 
-import os
-import pwd
-import re
-import shutil
-import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
-from harness import BIN, BROKER_USER, COREUTILS, SLURM, Broker, Payloads, Switch, free_port, need_root, run_with_broker, say, sites_answer, slurm, slurm_conf, wait_for
+from harness import BROKER_USER, COREUTILS, SLURM, Broker, Payloads, Switch, need_root, run_with_broker, say, sites_answer, slurm_conf, wait_for
+from ssh_site import AGENT_USER, SshSite, as_account, kill
 
-AGENT_USER = "hansa-agent"  # of the site; it has nothing in common with the broker's
 payloads = switch = site = broker = None
-
-
-def as_account(account, *command):
-    return ["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups", "--", *map(str, command)]
-
-
-class Site:
-    """An sshd, whose one key may start the agent and nothing else."""
-
-    def __init__(self, agents_config):
-        self.folder = Path(tempfile.mkdtemp(prefix="hansa-site-", dir="/tmp"))
-        self.folder.chmod(0o755)
-        self.port = free_port()
-        self.agent = self.folder / "hansa-agent"
-        shutil.copy2(BIN / "hansa-agent", self.agent)
-        self.config = self.folder / "agent.toml"
-        self.config.write_text(agents_config)
-        for key in ("host_key", "other_host_key", "broker_key"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / key], check=True)
-        (self.folder / "authorized_keys").write_text(
-            f'restrict,command="{self.agent} --config {self.config} --stdio" ' + (self.folder / "broker_key.pub").read_text())
-        (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} " + (self.folder / "host_key.pub").read_text())
-        for name in ("host_key", "other_host_key"):
-            shutil.chown(self.folder / name, AGENT_USER)
-        shutil.chown(self.folder / "broker_key", BROKER_USER)
-        self.log = self.folder / "sshd.log"
-        self.process = None
-
-    def start(self, host_key="host_key"):
-        config = self.folder / "sshd_config"
-        config.write_text(f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {self.folder / host_key}\nAuthorizedKeysFile {self.folder}/authorized_keys\n"
-                          "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n")
-        self.process = subprocess.Popen(as_account(AGENT_USER, "/usr/sbin/sshd", "-D", "-e", "-f", config), stderr=self.log.open("ab"), start_new_session=True)
-        wait_for("sshd", lambda: b"Server listening" in self.log.read_bytes(), 10)
-
-    def stop(self):
-        """With all its sessions, as when a machine goes."""
-        for pid in self.pids("sshd:") + self.pids(str(self.agent)):
-            kill(pid)
-        self.process.kill()
-        self.process.wait()
-        self.log.write_bytes(b"")
-
-    def pids(self, pattern):
-        found = subprocess.run(["pgrep", "-u", AGENT_USER, "-f", pattern], capture_output=True, text=True).stdout
-        return [int(pid) for pid in found.split()]
-
-    def agents(self):
-        return self.pids(f"^{self.agent} ")
-
-    def remove(self):
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def kill(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def ssh_of_broker():
@@ -118,7 +52,7 @@ call_timeout_ms = 20000
 id = "alpha"
 country = "FI"
 connector = "remote"
-remote.ssh = {{ host = "127.0.0.1", port = {site.port}, user = "{AGENT_USER}", known_hosts = "{site.folder}/known_hosts", identity = "{site.folder}/broker_key" }}
+remote.ssh = {site.way()}
 budget = {{ queries_per_minute = 6000, submits_per_minute = 6000, waiting_jobs = 50 }}
 accounts = {{ "local:alice" = "whoever", "local:bob" = "whoever", "local:carol" = "root" }}
 [[project]]
@@ -229,14 +163,10 @@ def connections_are_few():
 
 if __name__ == "__main__":
     need_root()
-    try:
-        pwd.getpwnam(AGENT_USER)
-    except KeyError:
-        subprocess.run(["useradd", "--create-home", AGENT_USER], check=True)
     payloads = Payloads()
     switch = Switch([f"/usr/bin/{name}" for name in SLURM + COREUTILS], callers=(AGENT_USER,))
     switch.start()
-    site = Site(agents_config())
+    site = SshSite(agents_config())
     site.start()
     broker = Broker("agent", broker_config())
     run_with_broker(broker, [a_job_goes_there_and_comes_back, the_sites_own_map_is_final, nothing_is_lost_and_nothing_doubled, a_changed_host_key_is_refused, connections_are_few],
