@@ -161,6 +161,23 @@ def connections_are_few():
     assert "uid=" not in wrong.stdout and not Path("/tmp/hansa-must-not-be").exists(), wrong.stdout  # whatever is asked for, the agent is what answers
 
 
+def the_agent_says_what_is_wrong():
+    """Exit status and words for whoever sets it up."""
+    def run(*arguments, account=AGENT_USER, said=b""):
+        command = [site.agent, *arguments]
+        return subprocess.run(as_account(account, *command) if account else command, input=said, capture_output=True, timeout=30)
+    assert run("--config", site.config, "--check").returncode == 0
+    root = run("--config", site.config, "--stdio", account=None)
+    assert root.returncode == 77 and b"root" in root.stderr, root
+    missing = run("--config", "/no/such/file", "--stdio")
+    assert missing.returncode == 78 and b"/no/such/file" in missing.stderr, missing
+    assert run("--config", site.config).returncode == 2
+    for said in (b"GET / HTTP/1.1\r\n\r\n", b"\xff\n", b"x" * 9_000_000, b'{"jsonrpc": "2.0", "id": 1'):
+        ended = run("--config", site.config, "--stdio", said=said)
+        assert ended.returncode == 76 and ended.stdout == b"" and ended.stderr, ended
+    assert run("--config", site.config, "--stdio").returncode == 0  # the input's end
+
+
 if __name__ == "__main__":
     need_root()
     payloads = Payloads()
@@ -169,5 +186,6 @@ if __name__ == "__main__":
     site = SshSite(agents_config())
     site.start()
     broker = Broker("agent", broker_config())
-    run_with_broker(broker, [a_job_goes_there_and_comes_back, the_sites_own_map_is_final, nothing_is_lost_and_nothing_doubled, a_changed_host_key_is_refused, connections_are_few],
+    run_with_broker(broker, [a_job_goes_there_and_comes_back, the_sites_own_map_is_final, nothing_is_lost_and_nothing_doubled, a_changed_host_key_is_refused,
+                             connections_are_few, the_agent_says_what_is_wrong],
                     prepare=lambda: sites_answer(broker), clean=[site.remove, switch.stop, payloads.remove])
