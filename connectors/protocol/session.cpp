@@ -76,7 +76,9 @@ Session::Session(asio::any_io_executor executor, async::Scheduler& scheduler, st
       tasks_(executor, options.requests, [](std::string_view, const Error&) {}) {}
 
 asio::awaitable<Error> Session::run() {
-  co_await async::first_of(async::first_of(read_lines(), write_lines()), async::first_of(watch_silence(), wait_for_end()));
+  try {
+    co_await async::first_of(async::first_of(read_lines(), write_lines()), async::first_of(watch_silence(), wait_for_end()));
+  } catch (...) { stop(async::to_error(std::current_exception())); }
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   if (!ended_) stop(fail(ErrorKind::unavailable, "CONNECTION_CLOSED", "this end has closed the connection").error());
