@@ -70,7 +70,9 @@ int main(int argc, char** argv) {
   command.add_option("--only", only, "Only the checks whose names have this in them");
   command.add_option("command", chosen.command, "The plug-in and its arguments, after --")->required();
   command.footer("The site should be idle: the checks fill it. Exit status: 0 all passed, 1 not, 2 usage.");
-  CLI11_PARSE(command, argc, argv);
+  try {
+    command.parse(argc, argv);
+  } catch (const CLI::ParseError& error) { return command.exit(error) == 0 ? 0 : 2; }
   chosen.time_unit = hansa::Seconds{time_unit};
   chosen.patience = hansa::Seconds{patience};
   chosen.command.front() = std::filesystem::absolute(chosen.command.front()).string();

@@ -13,6 +13,14 @@
 #include <csignal>
 #include <functional>
 
+namespace Catch {
+/// For whoever reads what a plug-in said.
+template <typename T>
+struct StringMaker<std::optional<T>> {
+  static std::string convert(const std::optional<T>& value) { return value ? StringMaker<T>::convert(*value) : "nothing"; }
+};
+}  // namespace Catch
+
 namespace hansa::contract {
 
 namespace {
