@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from harness import BROKER_USER, COREUTILS, SLURM, Broker, Payloads, Switch, need_root, run_with_broker, say, sites_answer, slurm_conf, wait_for
-from ssh_site import AGENT_USER, SshSite, as_account, kill
+from ssh_site import AGENT_USER, SshSite, as_account, kill, need_agents_account
 
 payloads = switch = site = broker = None
 
@@ -85,7 +85,7 @@ def site_is_back():
 
 def a_job_goes_there_and_comes_back():
     """As the account of the site's map, whatever the broker calls it; output while it runs, exit code, usage."""
-    ids = {user: broker.submit(job("id -un", "sleep 4", "exit 5"), user=user) for user in ("alice", "bob")}
+    ids = {user: broker.submit(job("id -un", "sleep 15", "exit 5"), user=user) for user in ("alice", "bob")}
     for user, id in ids.items():
         broker.wait_state(id, "running", user=user, seconds=90)
         wait_for("its output", lambda: broker.output(id, user=user) == user.encode() + b"\n", 20)
@@ -179,6 +179,7 @@ def the_agent_says_what_is_wrong():
 
 if __name__ == "__main__":
     need_root()
+    need_agents_account()
     payloads = Payloads()
     switch = Switch([f"/usr/bin/{name}" for name in SLURM + COREUTILS], callers=(AGENT_USER,))
     switch.start()

@@ -14,6 +14,13 @@ from harness import BIN, BROKER_USER, free_port, wait_for
 AGENT_USER = "hansa-agent"  # of the site; it has nothing in common with the broker's
 
 
+def need_agents_account():
+    try:
+        pwd.getpwnam(AGENT_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--create-home", AGENT_USER], check=True)
+
+
 def as_account(account, *command):
     return ["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups", "--", *map(str, command)]
 
@@ -23,10 +30,7 @@ class SshSite:
 
     def __init__(self, agents_config):
         """`agents_config` is agent.toml with {folder}, a folder of the agent's account, to be filled in."""
-        try:
-            pwd.getpwnam(AGENT_USER)
-        except KeyError:
-            subprocess.run(["useradd", "--create-home", AGENT_USER], check=True)
+        need_agents_account()
         self.folder = Path(tempfile.mkdtemp(prefix="hansa-site-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.port = free_port()
