@@ -115,8 +115,8 @@ def nothing_is_lost_and_nothing_doubled():
             user = ("alice", "bob")[n % 2]
             ids.append(broker.submit(job("sleep 1"), user=user))
         time.sleep(0.3 + 0.13 * round)
-        victims = [site.agents, ssh_of_broker][round % 2]()
-        for pid in victims:
+        find = [site.agents, ssh_of_broker][round % 2]
+        for pid in wait_for("somebody to kill", find, 60):
             kill(pid)
             kills += 1
         if round == 6:
