@@ -89,6 +89,7 @@ def a_job_goes_there_and_comes_back():
     for user, id in ids.items():
         broker.wait_state(id, "running", user=user, seconds=90)
         wait_for("its output", lambda: broker.output(id, user=user) == user.encode() + b"\n", 20)
+    for user, id in ids.items():
         ended = broker.wait_state(id, "failed", user=user, seconds=90)
         assert ended["exit_code"] == 5, ended
     for user, id in ids.items():
