@@ -36,6 +36,7 @@ std::string random_text(const Record& record) {
   if (form == &kCountry) return one_of({"FI", "EE", "ZW", "AD"});
   if (form == &kPrincipal) return "local:" + one_of({name, name + "@example.org", "a:b\\\"c'"});
   if (form == &kAbsolutePath || form == &kSocketPath || form == &kFile) return "/" + one_of({name, name + "/x y", "ü/\"" + name});
+  if (form == &kPlainPath) return "/" + name + "/a-b.c";
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
