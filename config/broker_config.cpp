@@ -4,6 +4,7 @@
 #include "broker/core/suggest.hpp"
 #include "config/accounts.hpp"
 #include "config/reader.hpp"
+#include "config/site_section.hpp"
 #include "config/text_file.hpp"
 
 #include <algorithm>
@@ -19,9 +20,11 @@ constexpr std::array<std::string_view, 13> kRootTables{"broker", "api",  "store"
                                                        "person", "link", "project", "mover",  "accelerator", "code"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
-constexpr std::array<std::string_view, 5> kConnectorTables{"local", "slurm", "slurmrest", "pbs",
-                                                           "model"};  // by Connector's values
-constexpr std::array<std::string_view, 8> kSiteTables{"budget", "facts", "local", "slurm", "slurmrest", "pbs", "model", "root"};
+constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
+                                                           "pbs",   "model", "remote"};  // by Connector's values
+constexpr std::array<std::string_view, 9> kSiteTables{"budget", "facts", "local",  "slurm", "slurmrest",
+                                                      "pbs",    "model", "remote", "root"};
+constexpr std::array<std::string_view, 1> kRemoteTables{"ssh"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
 constexpr std::array<std::string_view, 1> kLinkTables{"job"};
 
@@ -118,8 +121,8 @@ void check_gpus(const Table& table, std::string_view count_key, std::int64_t cou
   }
 }
 
-/// How the connector, run_as, work_dir and the broker's switch hang together.
-void check_run_as(const Table& site, const SiteConfig& config, const Table& broker, Findings& findings) {
+/// How the connector, run_as, work_dir and the switch hang together; `program` is the table where its socket stands.
+void check_run_as(const Table& site, const SiteConfig& config, const Table& program, Findings& findings) {
   const Node* run_as = site.find("run_as");
   const bool by_token = config.connector == Connector::slurmrest;
   const bool has_accounts = by_token || config.connector == Connector::slurm || config.connector == Connector::pbs;
@@ -129,16 +132,23 @@ void check_run_as(const Table& site, const SiteConfig& config, const Table& brok
                      "\" it must say whose account runs the jobs: one of \"self\", " + (by_token ? "\"token\"" : "\"switch\""));
     return;
   }
-  if (config.run_as == RunAs::self) return;
-  const auto said = shown(run_as->text);
-  if (!has_accounts || (config.run_as == RunAs::by_token && !by_token)) {
+  const bool is_remote = config.connector == Connector::remote;
+  const bool fits = config.run_as == RunAs::by_token ? by_token
+                    : has_accounts                   ? config.run_as != RunAs::agent
+                                                     : config.run_as == (is_remote ? RunAs::agent : RunAs::self);
+  const auto said = run_as == nullptr ? std::string() : shown(run_as->text);
+  if (!fits) {
     findings.add(run_as->at, site.path_of("run_as"),
-                 "is " + said + "; allowed with this connector: \"self\"" + (has_accounts ? ", \"switch\"" : ""));
+                 "is " + said + "; allowed with this connector: " +
+                     (has_accounts ? "\"self\", \"switch\""
+                      : is_remote  ? "\"agent\""
+                                   : "\"self\""));
     return;
   }
-  if (broker.find("switch_socket") == nullptr) {
+  if (config.run_as == RunAs::self || config.run_as == RunAs::agent) return;
+  if (program.find("switch_socket") == nullptr) {
     findings.add(run_as->at, site.path_of("run_as"),
-                 "is " + said + ", which needs broker.switch_socket: where hansa-switch listens");
+                 "is " + said + ", which needs " + program.path_of("switch_socket") + ": where hansa-switch listens");
   }
   if (config.work_dir.starts_with('/') && !config.work_dir.contains("{account}")) {
     findings.add(site.mark_of("work_dir"), site.path_of("work_dir"),
@@ -177,6 +187,27 @@ void check_slurmrest(const Table& site, const SiteConfig& config, Findings& find
   if (config.run_as == RunAs::self || named) return;
   findings.add(at, path + (rest.token_file ? ".token_file" : ".token_command"),
                "has no \"{account}\" in it; unless run_as is \"self\", each account's jobs need a token of that account");
+}
+
+/// What answers to the connector protocol.
+void read_remote(const Table& site, SiteConfig& config, Findings& findings) {
+  const auto remote = read_table(site, "remote", kRemoteTables, config.remote, findings);
+  if (!remote) return;
+  if (remote->find("ssh") != nullptr) {
+    SshConfig ssh;
+    if (read_table(*remote, "ssh", {}, ssh, findings)) config.remote.ssh = std::move(ssh);
+  }
+  if (config.connector != Connector::remote) return;
+  if (site.find("run_as") == nullptr) config.run_as = RunAs::agent;
+  const auto& command = config.remote.command;
+  if (command.empty() == !config.remote.ssh) {
+    findings.add(remote->mark_of(command.empty() ? "" : "command"), remote->path_of("command"),
+                 command.empty() ? "is missing, and so is ssh; one of the two says what speaks the connector protocol"
+                                 : "stands beside ssh; allowed: one of the two");
+  } else if (!command.empty() && !kAbsolutePath.matches(command.front())) {
+    findings.add(remote->mark_of("command"), remote->path_of("command") + "[0]",
+                 "is " + shown(command.front()) + "; allowed: the program, by " + std::string(kAbsolutePath.allowed));
+  }
 }
 
 void check_accounts(const Table& site, Findings& findings) {
@@ -301,7 +332,7 @@ void check_transfer_job(const Table& table, const LinkConfig& link, const std::v
   } else if (site->run_as != RunAs::self && !job.account) {
     findings.add(table.mark_of(""), table.path_of("account"),
                  "is missing; at a site with run_as = \"switch\" it says as whom the broker's transfer jobs run");
-  } else if (site->run_as == RunAs::self && job.account) {
+  } else if (site->run_as != RunAs::by_switch && job.account) {
     findings.add(table.mark_of("account"), table.path_of("account"),
                  "counts only at a site with run_as = \"switch\": elsewhere all jobs run as the broker's own account");
   }
@@ -342,7 +373,9 @@ void read_links(const Table& root, BrokerConfig& config, Findings& findings) {
   }
 }
 
-SiteConfig read_site(const Table& table, const Table& broker, const std::vector<std::string_view>& project_ids,
+}  // namespace
+
+SiteConfig read_site(const Table& table, const Table& program, const std::vector<std::string_view>* project_ids,
                      Findings& findings) {
   SiteConfig site;
   read_keys(table, kSiteTables, site, findings);
@@ -359,16 +392,32 @@ SiteConfig read_site(const Table& table, const Table& broker, const std::vector<
   if (const auto model = read_table(table, "model", {}, site.model, findings)) {
     check_gpus(*model, "gpus_per_node", site.model.gpus_per_node, site.model.gpu_model, findings);
   }
+  read_remote(table, site, findings);
   const Node* connector = table.find("connector");
   if (connector != nullptr && connector->kind == Node::Kind::text && contains(kConnectorTables, connector->text)) {
     check_connector_tables(table, site.connector, findings);
-    check_run_as(table, site, broker, findings);
+    check_run_as(table, site, program, findings);
     if (site.connector == Connector::slurmrest) check_slurmrest(table, site, findings);
   }
   check_accounts(table, findings);
-  check_site_projects(table, project_ids, findings);
+  if (project_ids != nullptr) check_site_projects(table, *project_ids, findings);
   return site;
 }
+
+std::vector<Fault> read_accounts_file(const Table& table, SiteConfig& site, Findings& findings) {
+  if (!site.accounts_file) return {};
+  auto accounts = load_accounts(*site.accounts_file);
+  if (accounts) {
+    site.accounts = std::move(*accounts);
+  } else if (accounts.error().faults.empty()) {
+    findings.add(table.mark_of("accounts_file"), table.path_of("accounts_file"), accounts.error().message);
+  } else {
+    return std::move(accounts.error().faults);
+  }
+  return {};
+}
+
+namespace {
 
 BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   BrokerConfig config;
@@ -406,7 +455,8 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   check_unique_ids(people, findings);
 
   const auto sites = blocks_of(root, "site", kSiteId, findings);
-  for (const auto& table : sites) config.sites.push_back(read_site(table, broker.value_or(Table{}), project_ids, findings));
+  for (const auto& table : sites)
+    config.sites.push_back(read_site(table, broker.value_or(Table{nullptr, "broker"}), &project_ids, findings));
   check_unique_ids(sites, findings);
   read_table(root, "mover", {}, config.mover, findings);
   read_table(root, "code", {}, config.code, findings);
@@ -423,18 +473,8 @@ std::vector<Fault> read_accounts_files(const Node& document, BrokerConfig& confi
   Findings told_already(findings.file());
   const auto tables = blocks_of(Table{&document, ""}, "site", kSiteId, told_already);
   std::vector<Fault> elsewhere;
-  for (std::size_t i = 0; i < config.sites.size(); ++i) {
-    auto& site = config.sites[i];
-    if (!site.accounts_file) continue;
-    auto accounts = load_accounts(*site.accounts_file);
-    if (accounts) {
-      site.accounts = std::move(*accounts);
-    } else if (accounts.error().faults.empty()) {
-      findings.add(tables[i].mark_of("accounts_file"), tables[i].path_of("accounts_file"), accounts.error().message);
-    } else {
-      std::ranges::move(accounts.error().faults, std::back_inserter(elsewhere));
-    }
-  }
+  for (std::size_t i = 0; i < config.sites.size(); ++i)
+    std::ranges::move(read_accounts_file(tables[i], config.sites[i], findings), std::back_inserter(elsewhere));
   return elsewhere;
 }
 
@@ -498,6 +538,10 @@ std::string to_toml(const BrokerConfig& config) {
       case Connector::pbs: write_keys(out, "[site.pbs]", site.pbs); break;
       case Connector::local: write_keys(out, "[site.local]", site.local); break;
       case Connector::model: write_keys(out, "[site.model]", site.model); break;
+      case Connector::remote:
+        write_keys(out, "[site.remote]", site.remote);
+        if (site.remote.ssh) write_keys(out, "[site.remote.ssh]", *site.remote.ssh);
+        break;
     }
     for (const auto& root : site.roots) write_keys(out, "[[site.root]]", root);
   }

@@ -19,11 +19,12 @@ namespace hansa::config {
 
 enum class LogLevel { debug, info, warning, error };
 enum class LogFormat { text, json };
-enum class Connector { local, slurm, slurmrest, pbs, model };
+enum class Connector { local, slurm, slurmrest, pbs, model, remote };
 enum class RunAs {
   self,             // everything runs as the broker's own account
   by_switch,        // "switch": each person's jobs run as the person's account, through hansa-switch
   by_token,         // "token": the same, of slurmrest: the scheduler is asked with a token of that account
+  agent,            // as the site's end of the connector protocol says
 };
 enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
@@ -206,6 +207,24 @@ struct LocalConfig {
   friend bool operator==(const LocalConfig&, const LocalConfig&) = default;
 };
 
+/// OpenSSH's client, behind which a site's hansa-agent answers.
+struct SshConfig {
+  std::string host;
+  LocalAccount user;
+  std::int64_t port = 22;
+  std::filesystem::path known_hosts;
+  std::filesystem::path identity;
+  std::filesystem::path program = "/usr/bin/ssh";
+  friend bool operator==(const SshConfig&, const SshConfig&) = default;
+};
+
+/// What speaks the connector protocol: exactly one of the two.
+struct RemoteConfig {
+  std::vector<std::string> command;
+  std::optional<SshConfig> ssh;
+  friend bool operator==(const RemoteConfig&, const RemoteConfig&) = default;
+};
+
 struct ModelConfig {
   std::int64_t nodes = 4;
   std::int64_t cpus_per_node = 32;
@@ -295,6 +314,7 @@ struct SiteConfig {
   PbsConfig pbs;
   LocalConfig local;
   ModelConfig model;
+  RemoteConfig remote;
   std::vector<RootConfig> roots;
   friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
 };

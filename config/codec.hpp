@@ -23,9 +23,9 @@ inline constexpr std::array<std::string_view, 4> kNames<LogLevel>{"debug", "info
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<LogFormat>{"text", "json"};
 template <>
-inline constexpr std::array<std::string_view, 5> kNames<Connector>{"local", "slurm", "slurmrest", "pbs", "model"};
+inline constexpr std::array<std::string_view, 6> kNames<Connector>{"local", "slurm", "slurmrest", "pbs", "model", "remote"};
 template <>
-inline constexpr std::array<std::string_view, 3> kNames<RunAs>{"self", "switch", "token"};
+inline constexpr std::array<std::string_view, 4> kNames<RunAs>{"self", "switch", "token", "agent"};
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<MoveTool>{"rclone", "rsync", "plugin"};
 template <>

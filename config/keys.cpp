@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/keys.hpp"
 
+#include "config/agent_config.hpp"
 #include "config/codec.hpp"
 
 namespace hansa::config {
@@ -311,16 +312,19 @@ std::span<const Key<SiteConfig>> keys_of() {
       key<&SiteConfig::connector>(
           {.name = "connector",
            .doc =
-               "How the site is spoken to: processes of this machine, Slurm's commands or its `slurmrestd`, PBS's commands, or a "
-               "simulated site.",
+               "How the site is spoken to: processes of this machine, Slurm's commands or its `slurmrestd`, PBS's commands, a "
+               "simulated site, or whatever answers to the connector protocol (`remote`: a site's `hansa-agent`, a plug-in).",
            .example = "\"slurm\"",
            .required = true}),
-      key<&SiteConfig::run_as>({.name = "run_as",
-                                .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
-                                       "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. With "
-                                       "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
-                                       "account, and its files go through `hansa-switch`.",
-                                .example = "\"switch\""}),
+      key<&SiteConfig::run_as>(
+          {.name = "run_as",
+           .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
+                  "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. With "
+                  "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
+                  "account, and its files go through `hansa-switch`. `agent` is what a "
+                  "`remote` site has: the account map at the site decides, and `accounts` here says who may "
+                  "go there at all.",
+           .example = "\"switch\""}),
       key<&SiteConfig::work_dir>(
           {.name = "work_dir",
            .doc = "Where scripts, output and fences lie (0700): `~` is the account's home, `{account}` its name.",
@@ -382,6 +386,72 @@ std::span<const Key<BudgetConfig>> keys_of() {
                                         .unit = "jobs",
                                         .min = 1,
                                         .max = 1'000'000}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<RemoteConfig>> keys_of() {
+  static const Key<RemoteConfig> kKeys[] = {
+      key<&RemoteConfig::command>({.name = "command",
+                                   .doc =
+                                       "A program on this machine that speaks the connector protocol on its standard input and "
+                                       "output, by its absolute path, and its arguments; exactly one of `command` and "
+                                       "`remote.ssh` is needed.",
+                                   .example = "[\"/opt/hansa/tsp-plugin\", \"--slots\", \"8\"]",
+                                   .form = &kArgument,
+                                   .otherwise = "`remote.ssh`",
+                                   .repeats = true}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<SshConfig>> keys_of() {
+  static const Key<SshConfig> kKeys[] = {
+      key<&SshConfig::host>({.name = "host",
+                             .doc = "The site's login node: `hansa-agent --stdio` is started there.",
+                             .example = "\"login.alpha.example.org\"",
+                             .required = true,
+                             .form = &kHostName}),
+      key<&SshConfig::user>({.name = "user",
+                             .doc = "The agent's account there.",
+                             .example = "\"hansa\"",
+                             .required = true,
+                             .form = &kLocalAccount}),
+      key<&SshConfig::port>({.name = "port", .doc = "Of its sshd.", .example = "22", .min = 1, .max = 65'535}),
+      key<&SshConfig::known_hosts>(
+          {.name = "known_hosts",
+           .doc = "Its host keys, or the CA that signs them (`@cert-authority`): no other is taken, and none "
+                  "is learnt.",
+           .example = "\"/etc/hansa/alpha-known-hosts\"",
+           .required = true,
+           .form = &kPlainPath}),
+      key<&SshConfig::identity>({.name = "identity",
+                                 .doc = "The broker's private key for it, without a passphrase, readable by the broker's account "
+                                        "only; a certificate in the file of that name with `-cert.pub` is shown with it.",
+                                 .example = "\"/etc/hansa/alpha-key\"",
+                                 .required = true,
+                                 .form = &kPlainPath}),
+      key<&SshConfig::program>(
+          {.name = "program", .doc = "OpenSSH's client.", .example = "\"/usr/bin/ssh\"", .form = &kAbsolutePath}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<AgentSection>> keys_of() {
+  static const Key<AgentSection> kKeys[] = {
+      key<&AgentSection::state_dir>({.name = "state_dir",
+                                     .doc = "The folder (0700) of the spool of a `local` site; of no use to others.",
+                                     .example = "\"/var/lib/hansa-agent\"",
+                                     .form = &kAbsolutePath}),
+      key<&AgentSection::switch_socket>(
+          {.name = "switch_socket",
+           .doc = "The Unix socket on which the site's `hansa-switch` listens; needed with `run_as = \"switch\"`.",
+           .example = "\"/run/hansa/switch.sock\"",
+           .form = &kSocketPath,
+           .otherwise = "no switch"}),
   };
   return kKeys;
 }
@@ -981,6 +1051,12 @@ std::vector<Section> broker_sections() {
       section<PbsConfig>("[site.pbs]", "For `connector = \"pbs\"` only. Often written with dots: `pbs.server = \"...\"`."),
       section<LocalConfig>("[site.local]", "For `connector = \"local\"` only."),
       section<ModelConfig>("[site.model]", "For `connector = \"model\"` only."),
+      section<RemoteConfig>("[site.remote]",
+                            "For `connector = \"remote\"` only (docs/connector-protocol.md). Often written with dots: "
+                            "`remote.command = [...]`."),
+      section<SshConfig>("[site.remote.ssh]",
+                         "The way to a site's `hansa-agent` by OpenSSH. Often written in one line: "
+                         "`remote.ssh = { host = \"...\", user = \"...\", known_hosts = \"...\", identity = \"...\" }`."),
       section<RootConfig>("[[site.root]]",
                           "One block for each folder of the site that holds datasets (docs/moving-data.md). Jobs find those "
                           "they name in `HANSA_DATA_1`, `HANSA_DATA_2`, ..., in the order in which they name them."),
@@ -1007,6 +1083,8 @@ std::vector<Section> broker_sections() {
                             "broker's register says of one (`hansa facts`) takes its place."),
   };
 }
+
+std::vector<Section> agent_sections() { return {section<AgentSection>("[agent]", "The site's end of the connector protocol.")}; }
 
 std::vector<Section> client_sections() {
   return {

@@ -33,6 +33,7 @@ struct Record {
   const Form* form = nullptr;            // of a text, of a list's elements, of a map's values
   const Form* key_form = nullptr;        // of a map's keys
   std::string_view otherwise{};          // says what happens without the key, where that is not a plain default
+  bool repeats = false;                  // of a list: an element may stand in it twice
   Type type = Type::text;                // this and the next follow from the member's type
   std::span<const std::string_view> choices{};
 };
@@ -65,5 +66,6 @@ struct Section {
 
 std::vector<Section> broker_sections();
 std::vector<Section> client_sections();
+std::vector<Section> agent_sections();
 
 }  // namespace hansa::config

@@ -63,7 +63,8 @@ std::optional<Node> check_list(const Record& record, const Node& value, const st
     const auto item_path = path + "[" + std::to_string(i) + "]";
     auto element = check_text(*record.form, item, item_path, findings);
     if (!element) continue;
-    if (!texts.insert(item.text).second) findings.add(item.at, item_path, shown(item.text) + " stands in the list twice");
+    if (!texts.insert(item.text).second && !record.repeats)
+      findings.add(item.at, item_path, shown(item.text) + " stands in the list twice");
     checked.items.push_back(std::move(*element));
   }
   return checked;

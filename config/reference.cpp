@@ -12,6 +12,12 @@ constexpr std::string_view kIntroduction =
     "Relative file names are taken from the folder of the file they stand in, `store.url` from `broker.state_dir`. "
     "Secrets never stand in the file, only the paths of files that hold them.";
 
+constexpr std::string_view kAgentIntroduction =
+    "`hansa-agent --config FILE` (without it `/etc/hansa/agent.toml`) reads a file of its own at the site: one table `[site]` "
+    "with the "
+    "keys of a `[[site]]` above, any connector but `remote`, whose account map (`accounts`, `accounts_file`) is final, and one "
+    "table `[agent]`.";
+
 std::string initial_value(const Section::Row& row) {
   if (row.record->required) return "required";
   if (!row.record->otherwise.empty()) return std::string(row.record->otherwise);
@@ -79,6 +85,8 @@ std::string reference_markdown() {
       "\n## An accounts file\n\nA TOML file without tables, one person a line: `\"local:alice\" = \"alice\"`. It is read again "
       "when it changes; "
       "a version with errors is refused as a whole and the one before stays in force.\n";
+  out += "\n# `hansa-agent`'s file\n\n" + std::string(kAgentIntroduction) + "\n";
+  for (const auto& section : agent_sections()) write_markdown(out, section);
   out += "\n# `hansa`'s settings\n\nFlags come before the environment (`HANSA_URL`, `HANSA_TOKEN_FILE`), that before the file.\n";
   for (const auto& section : client_sections()) write_markdown(out, section);
   return out;
@@ -92,9 +100,11 @@ std::string reference_man() {
       ".SH DESCRIPTION\n";
   out += roff(kIntroduction) + "\n.SH KEYS\n";
   for (const auto& section : broker_sections()) write_man(out, section);
+  out += ".SH AGENT\n" + roff(kAgentIntroduction) + "\n";
+  for (const auto& section : agent_sections()) write_man(out, section);
   out += ".SH CLIENT\n";
   for (const auto& section : client_sections()) write_man(out, section);
-  out += ".SH SEE ALSO\n.BR hansad (8),\n.BR hansa (1),\n.BR hansa\\-switch (8)\n";
+  out += ".SH SEE ALSO\n.BR hansad (8),\n.BR hansa (1),\n.BR hansa\\-agent (8),\n.BR hansa\\-switch (8)\n";
   return out;
 }
 

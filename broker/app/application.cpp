@@ -133,7 +133,7 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
   for (const auto& site : config.sites) {
     sites.push_back({.site = site.id,
                      .accounts = site.accounts,
-                     .own_account = site.run_as == config::RunAs::self,
+                     .own_account = site.run_as != config::RunAs::by_switch,
                      .file = site.accounts_file});
   }
   std::vector<identity::ProjectMembers> projects;
@@ -270,11 +270,14 @@ int run(Start start) {
     Strand strand;
     auto accounts = account_directory(config, log);
     identity::TokenAuthority tokens(scheduler, random, **store);
-    ConnectorGround ground{.scheduler = scheduler,
-                           .random = random,
-                           .strand = strand.executor(),
-                           .log = log,
-                           .program_folder = start.program_folder};
+    connectors::assembly::Ground ground{.scheduler = scheduler,
+                                        .random = random,
+                                        .strand = strand.executor(),
+                                        .log = log,
+                                        .program_folder = start.program_folder,
+                                        .program_name = "hansad " + std::string(kVersion),
+                                        .state_dir = config.broker.state_dir,
+                                        .switch_socket = config.broker.switch_socket.value_or("")};
     const auto close_connectors = [&] {
       for (const auto& close : ground.closers) (void)strand.run(close());
     };

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/connectors.hpp"
 
-#include "connectors/local/local_connector.hpp"
-#include "connectors/model/model_connector.hpp"
-#include "connectors/pbs/pbs_connector.hpp"
-#include "connectors/slurm/slurm_connector.hpp"
-#include "connectors/slurmrest/slurmrest_connector.hpp"
-#include "connectors/transport/account_transport.hpp"
-#include "connectors/transport/direct_transport.hpp"
-
-#include <cstdlib>
-
 namespace hansa::app {
 
 using config::Connector;
-using config::RunAs;
 
 namespace {
 
@@ -25,6 +14,7 @@ std::string connector_name(Connector connector) {
     case Connector::slurmrest: return "slurmrest";
     case Connector::pbs: return "pbs";
     case Connector::model: return "model";
+    case Connector::remote: return "remote";
   }
   return "?";
 }
@@ -44,104 +34,13 @@ domain::Site site_of(const config::SiteConfig& site) {
           .allocation_required = site.allocation == config::AllocationRule::required};
 }
 
-using MadeConnector = Result<std::unique_ptr<ports::SiteConnector>>;
-
-MadeConnector make_local(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
-  const auto* home = std::getenv("HOME");
-  const auto work_dir = config::work_dir_of(site, {}, home == nullptr ? "/" : home);
-  auto made = connectors::local::LocalConnector::open(ground.scheduler, ground.strand,
-                                                      {.site = site.id,
-                                                       .spool = (config.broker.state_dir / "local" / site.id.str()).string(),
-                                                       .work_dir = work_dir.string(),
-                                                       .runner = (ground.program_folder / "hansa-local-run").string(),
-                                                       .cores = static_cast<std::int32_t>(site.local.cpus),
-                                                       .memory = site.local.memory,
-                                                       .gpus = static_cast<std::int32_t>(site.local.gpus),
-                                                       .gpu_model = site.local.gpu_model.value_or("")},
-                                                      ground.log);
-  if (!made) return std::unexpected(made.error());
-  auto* connector = made->get();
-  ground.closers.emplace_back([connector] { return connector->close(); });
-  return MadeConnector(std::move(*made));
-}
-
-/// The way to a site's commands and files: as whom they run there.
-connectors::transport::Transport& way_to(const config::BrokerConfig& config, const config::SiteConfig& site,
-                                         ConnectorGround& ground) {
-  if (site.run_as != RunAs::self) {
-    ground.transports.push_back(
-        std::make_unique<connectors::transport::AccountTransport>(ground.scheduler, config.broker.switch_socket->string()));
-  } else {
-    ground.transports.push_back(std::make_unique<connectors::transport::DirectTransport>(ground.scheduler));
-  }
-  return *ground.transports.back();
-}
-
-MadeConnector make_slurm(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
-  auto made = connectors::slurm::SlurmConnector::make({.site = site.id,
-                                                       .slurm_conf = site.slurm.conf.string(),
-                                                       .bin_dir = site.slurm.bin_dir.string(),
-                                                       .work_dir = site.work_dir,
-                                                       .own_account_only = site.run_as == RunAs::self},
-                                                      way_to(config, site, ground), ground.scheduler, ground.random);
-  if (!made) return std::unexpected(made.error());
-  return MadeConnector(std::move(*made));
-}
-
-MadeConnector make_slurmrest(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
-  const auto& rest = site.slurmrest;
-  auto made = connectors::slurmrest::SlurmrestConnector::make(
-      {.site = site.id,
-       .url = rest.url,
-       .ca_file = rest.ca_file ? rest.ca_file->string() : "",
-       .tokens = {.file = rest.token_file ? rest.token_file->string() : "", .command = rest.token_command},
-       .cluster = rest.cluster.value_or(""),
-       .answer_limit_mib = rest.answer_limit_mib,
-       .private_jobs = rest.private_jobs,
-       .work_dir = site.work_dir,
-       .own_account_only = site.run_as == RunAs::self},
-      way_to(config, site, ground), ground.scheduler);
-  if (!made) return std::unexpected(made.error());
-  return MadeConnector(std::move(*made));
-}
-
-MadeConnector make_pbs(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
-  auto made = connectors::pbs::PbsConnector::make(
-      {.site = site.id,
-       .conf = site.pbs.conf.string(),
-       .server = site.pbs.server.value_or(""),
-       .bin_dir = site.pbs.bin_dir.string(),
-       .work_dir = site.work_dir,
-       .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
-       .own_account_only = site.run_as == RunAs::self},
-      way_to(config, site, ground), ground.scheduler, ground.random, ground.log);
-  if (!made) return std::unexpected(made.error());
-  return MadeConnector(std::move(*made));
-}
-
-MadeConnector make_model(const config::SiteConfig& site, ConnectorGround& ground) {
-  const auto& m = site.model;
-  connectors::model::ClusterOptions options{.name = site.id.str()};
-  options.node_groups = {{.count = static_cast<std::int32_t>(m.nodes),
-                          .cores = static_cast<std::int32_t>(m.cpus_per_node),
-                          .memory = m.memory_per_node,
-                          .gpus = static_cast<std::int32_t>(m.gpus_per_node),
-                          .gpu_model = m.gpu_model.value_or("")}};
-  if (auto valid = connectors::model::validate(options); !valid) return std::unexpected(valid.error());
-  auto model = std::make_shared<connectors::model::ModelSite>(ground.scheduler, std::move(options));
-  return MadeConnector(std::make_unique<connectors::model::ModelConnector>(ground.scheduler, site.id, std::move(model)));
-}
-
 }  // namespace
 
-Result<void> build_sites(const config::BrokerConfig& config, ConnectorGround& ground, std::vector<engine::SiteSetup>& sites) {
+Result<void> build_sites(const config::BrokerConfig& config, connectors::assembly::Ground& ground,
+                         std::vector<engine::SiteSetup>& sites) {
   std::vector<Fault> faults;
   for (const auto& site : config.sites) {
-    auto made = site.connector == Connector::local       ? make_local(config, site, ground)
-                : site.connector == Connector::slurm     ? make_slurm(config, site, ground)
-                : site.connector == Connector::slurmrest ? make_slurmrest(config, site, ground)
-                : site.connector == Connector::pbs       ? make_pbs(config, site, ground)
-                                                         : make_model(site, ground);
+    auto made = connectors::assembly::make_connector(site, ground);
     if (made)
       sites.push_back({.site = site_of(site), .connector = std::move(*made)});
     else

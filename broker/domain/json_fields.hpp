@@ -84,6 +84,7 @@ class FieldReader {
     if (problem_.empty()) problem_ = std::string("field \"") + key + "\" is missing or of the wrong type";
   }
   [[nodiscard]] bool ok() const { return problem_.empty(); }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] std::unexpected<Error> error(std::string_view what) const {
     return fail(ErrorKind::internal, "BAD_STORED_JSON", "a stored " + std::string(what) + " cannot be read: " + problem_);
   }

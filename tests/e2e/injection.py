@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import (BROKER_USER, COREUTILS, SLURM, Broker, SlurmTokens, Switch, broker_config, install_pbs, local_site, need_root, pbs_site, run_with_broker, say,
                      site_folders, sites_answer, slurm_site)
+from ssh_site import AGENT_USER, SshSite
 
 folders = canaries = broker = None
 
@@ -146,6 +147,11 @@ def at_a_pbs_site():
     delivered_byte_for_byte("ostrava")
 
 
+def at_a_site_behind_ssh():
+    """Through OpenSSH and hansa-agent."""
+    delivered_byte_for_byte("far")
+
+
 def in_addresses_and_headers():
     """Where a request has words beside its body."""
     places = ["/v1/jobs/{}", "/v1/jobs/{}/output?stream=out", "/v1/jobs?project={}", "/v1/jobs?state={}", "/v1/sites/{}", "/v1/datasets/{}", "/v1/usage?from={}"]
@@ -186,9 +192,30 @@ if __name__ == "__main__":
     (pbs / "settings.json").write_text("{}")
     switch = Switch([f"/usr/bin/{p}" for p in SLURM + COREUTILS])
     switch.start()
+    far = SshSite(f"""
+[agent]
+state_dir = "{{folder}}/state"
+[site]
+id = "far"
+country = "EE"
+connector = "local"
+work_dir = "{{folder}}/work"
+local = {{ cpus = 8, memory_mib = 4096 }}
+accounts = {{ "local:alice" = "{AGENT_USER}" }}
+""")
+    far.start()
+    behind_ssh = f"""
+[[site]]
+id = "far"
+country = "EE"
+connector = "remote"
+remote.ssh = {far.way()}
+budget = {{ queries_per_minute = 6000, submits_per_minute = 6000, waiting_jobs = 50 }}
+accounts = {{ "local:alice" = "{AGENT_USER}" }}
+"""
     tokens = SlurmTokens("beta", switch.folder, ("alice", BROKER_USER))
-    sites = [local_site("here", "FI", 8, 50), slurm_site("alpha", "FI"), tokens.site("ES"), pbs_site("ostrava", "CZ", pbs)]
+    sites = [local_site("here", "FI", 8, 50), slurm_site("alpha", "FI"), tokens.site("ES"), pbs_site("ostrava", "CZ", pbs), behind_ssh]
     broker = Broker("injection", broker_config(switch, sites))
     run_with_broker(broker, [every_field_refuses_or_takes_it, in_addresses_and_headers, on_the_command_line, at_a_local_site, at_a_slurm_site,
-                             at_a_slurmrest_site, at_a_pbs_site],
-                    prepare=lambda: sites_answer(broker), clean=[switch.stop, lambda: shutil.rmtree(folders), lambda: shutil.rmtree(canaries)])
+                             at_a_slurmrest_site, at_a_pbs_site, at_a_site_behind_ssh],
+                    prepare=lambda: sites_answer(broker), clean=[switch.stop, far.remove, lambda: shutil.rmtree(folders), lambda: shutil.rmtree(canaries)])

@@ -38,11 +38,14 @@ MAY_USE = {
     "connectors/batch": ["broker/ports", "connectors/transport"],
     "connectors/mover": ["broker/ports", "connectors/transport"],
     "connectors/switch": ["broker/core"],
-    "connectors/agent": ["connectors/local", "connectors/slurm", "connectors/slurmrest", "connectors/pbs", "broker/http"],
+    "connectors/protocol": ["broker/ports"],
+    "connectors/remote": ["connectors/protocol", "connectors/transport"],
+    "connectors/assembly": [f"connectors/{kind}" for kind in ("local", "slurm", "slurmrest", "pbs", "model", "remote")] + ["config"],
+    "connectors/agent": ["connectors/assembly", "connectors/protocol", "broker/identity", "broker/http"],
     "config": ["broker/core"],
 } | {
     f"connectors/{kind}": ["broker/ports", "connectors/transport", "broker/http", "config"]
-    for kind in ("local", "remote", "model")
+    for kind in ("local", "model")
 } | {
     f"connectors/{kind}": ["connectors/batch"] for kind in ("slurm", "pbs")
 } | {

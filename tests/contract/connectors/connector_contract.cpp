@@ -13,6 +13,14 @@
 #include <csignal>
 #include <functional>
 
+namespace Catch {
+/// For whoever reads what a plug-in said.
+template <typename T>
+struct StringMaker<std::optional<T>> {
+  static std::string convert(const std::optional<T>& value) { return value ? StringMaker<T>::convert(*value) : "nothing"; }
+};
+}  // namespace Catch
+
 namespace hansa::contract {
 
 namespace {
@@ -57,7 +65,7 @@ class Bench {
     ports::SubmitRequest request;
     request.job = ids_.next();
     request.tag = domain::make_tag(request.job, request.attempt);
-    request.person = Principal("local:tester");
+    request.person = site_->person();
     request.account = site_->account();
     request.scheduler_account = site_->scheduler_account();
     request.queue = site_->queue();

@@ -44,6 +44,7 @@ class ConnectorUnderTest {
   /// Lets time pass: sleeps for real, or moves the virtual clock.
   virtual void advance(Milliseconds step) = 0;
 
+  [[nodiscard]] virtual Principal person() const { return Principal("local:tester"); }
   [[nodiscard]] virtual LocalAccount account() const = 0;
   [[nodiscard]] virtual QueueName queue() const = 0;
   [[nodiscard]] virtual std::string scheduler_account() const { return ""; }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A real sshd on loopback: a port, a host key and a login key of its own, nothing else allowed in. Needs no root.
+// A real sshd as the way to a mover's folders.
 
 #include "connectors/mover/order.hpp"
+#include "tests/testbed/ssh_server.hpp"
 
-#include <sys/types.h>
-
-#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -14,24 +12,29 @@ namespace hansa::contract {
 
 class SshServer {
  public:
-  /// Its files lie in `folder`. Up when this returns; gone, with all its sessions, when it is destroyed.
-  explicit SshServer(std::filesystem::path folder);
-  ~SshServer();
-  SshServer(const SshServer&) = delete;
-  SshServer& operator=(const SshServer&) = delete;
+  explicit SshServer(std::filesystem::path folder) : server_(std::move(folder)) {}
 
   /// `folder` as seen through it.
-  [[nodiscard]] connectors::mover::SftpRoot root(const std::string& folder) const;
+  [[nodiscard]] connectors::mover::SftpRoot root(const std::string& folder) const { return root_by(folder, "host_key.pub"); }
   /// The same, but with another host key pinned.
-  [[nodiscard]] connectors::mover::SftpRoot root_with_wrong_key(const std::string& folder) const;
+  [[nodiscard]] connectors::mover::SftpRoot root_with_wrong_key(const std::string& folder) const {
+    return root_by(folder, "other_key.pub");
+  }
   /// A private key that it lets nobody in with.
-  [[nodiscard]] std::filesystem::path other_key() const { return folder_ / "other_key"; }
-  void stop();
+  [[nodiscard]] std::filesystem::path other_key() const { return server_.file("other_key"); }
+  void stop() { server_.stop(); }
 
  private:
-  std::filesystem::path folder_;
-  std::uint16_t port_ = 0;
-  pid_t pid_ = -1;
+  [[nodiscard]] connectors::mover::SftpRoot root_by(const std::string& folder, const std::string& host_key) const {
+    return {.host = "127.0.0.1",
+            .port = server_.port(),
+            .user = server_.account(),
+            .key_file = server_.file("login_key"),
+            .known_hosts = server_.known_hosts(host_key),
+            .folder = folder};
+  }
+
+  testbed::SshServer server_;
 };
 
 }  // namespace hansa::contract

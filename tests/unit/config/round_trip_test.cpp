@@ -36,6 +36,7 @@ std::string random_text(const Record& record) {
   if (form == &kCountry) return one_of({"FI", "EE", "ZW", "AD"});
   if (form == &kPrincipal) return "local:" + one_of({name, name + "@example.org", "a:b\\\"c'"});
   if (form == &kAbsolutePath || form == &kSocketPath || form == &kFile) return "/" + one_of({name, name + "/x y", "ü/\"" + name});
+  if (form == &kPlainPath) return "/" + name + "/a-b.c";
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
@@ -154,8 +155,16 @@ BrokerConfig random_config() {
     if (site.accounts_file) site.accounts.clear();
     const bool by_token = site.connector == Connector::slurmrest;
     const bool has_accounts = by_token || site.connector == Connector::slurm || site.connector == Connector::pbs;
-    if (!has_accounts || !config.broker.switch_socket) site.run_as = RunAs::self;
+    if (!has_accounts || !config.broker.switch_socket || site.run_as == RunAs::agent) site.run_as = RunAs::self;
     if (site.run_as == RunAs::by_token && !by_token) site.run_as = RunAs::by_switch;
+    if (site.connector == Connector::remote) {
+      site.run_as = RunAs::agent;
+      site.remote = random_section<RemoteConfig>();
+      if (site.remote.command.empty())
+        site.remote.ssh = random_section<SshConfig>();
+      else
+        site.remote.command.front() = "/opt/plug-in";
+    }
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/agent_config.hpp"
+
+#include "config/site_section.hpp"
+#include "config/text_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace hansa::config {
+namespace {
+
+constexpr std::array<std::string_view, 2> kTables{"agent", "site"};
+
+AgentConfig read_agent_config(const Node& document, Findings& findings) {
+  AgentConfig config;
+  const Table root{&document, ""};
+  check_unknown_keys(root, kTables, findings);
+  const auto agent = sub_table(root, "agent", findings);
+  if (agent) read_keys(*agent, {}, config.agent, findings);
+  const auto site = sub_table(root, "site", findings);
+  if (!site) return config;
+  config.site = read_site(*site, agent.value_or(Table{nullptr, "agent"}), nullptr, findings);
+  if (config.site.connector == Connector::remote)
+    findings.add(site->mark_of("connector"), site->path_of("connector"),
+                 "is \"remote\"; an agent serves what is at its own site");
+  return config;
+}
+
+Result<AgentConfig> checked(AgentConfig config, std::vector<Fault> faults, const std::filesystem::path& file) {
+  if (!faults.empty()) return std::unexpected(configuration_error(file.string(), std::move(faults)));
+  return config;
+}
+
+}  // namespace
+
+Result<AgentConfig> parse_agent_config(std::string_view text, const std::filesystem::path& file) {
+  const auto document = parse_toml(text, file.string());
+  if (!document) return std::unexpected(document.error());
+  Findings findings(file.string());
+  auto config = read_agent_config(*document, findings);
+  return checked(std::move(config), findings.faults(), file);
+}
+
+Result<AgentConfig> load_agent_config(const std::filesystem::path& file) {
+  const auto text = read_text_file(file.string(), kMaxConfigBytes);
+  if (!text) return std::unexpected(text.error());
+  const auto document = parse_toml(*text, file.string());
+  if (!document) return std::unexpected(document.error());
+  Findings findings(file.string());
+  auto config = read_agent_config(*document, findings);
+  const Node* site = document->find("site");
+  auto elsewhere = read_accounts_file(Table{site, "site"}, config.site, findings);
+  auto faults = findings.faults();
+  std::ranges::move(elsewhere, std::back_inserter(faults));
+  return checked(std::move(config), std::move(faults), file);
+}
+
+}  // namespace hansa::config

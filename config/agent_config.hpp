@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What an agent's file says: the site that it serves, by the keys of a broker's [[site]], and what is the agent's own.
+
+#include "config/broker_config.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+namespace hansa::config {
+
+struct AgentSection {
+  std::filesystem::path state_dir = "/var/lib/hansa-agent";
+  std::optional<std::filesystem::path> switch_socket;
+  friend bool operator==(const AgentSection&, const AgentSection&) = default;
+};
+
+struct AgentConfig {
+  AgentSection agent;
+  SiteConfig site;
+  friend bool operator==(const AgentConfig&, const AgentConfig&) = default;
+};
+
+/// As parse_broker_config and load_broker_config.
+Result<AgentConfig> parse_agent_config(std::string_view text, const std::filesystem::path& file);
+Result<AgentConfig> load_agent_config(const std::filesystem::path& file);
+
+}  // namespace hansa::config

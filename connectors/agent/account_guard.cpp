@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/agent/account_guard.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace hansa::connectors::agent {
+
+using ports::Deadline;
+using ports::SiteJob;
+using ports::Task;
+
+Result<LocalAccount> AccountGuard::account_for(const Principal& person, const LocalAccount& asked) const {
+  auto account = accounts_.account_of(person, options_.site);
+  if (!account) return account;
+  if (!asked.empty() && asked != *account) {
+    return fail(ErrorKind::permission_denied, "OTHER_ACCOUNT",
+                person.str() + " is \"" + account->str() + "\" at site " + options_.site.str() +
+                    ", by the site's own account map, not \"" + asked.str() + "\"");
+  }
+  return options_.own_account ? LocalAccount() : std::move(*account);
+}
+
+Task<ports::SubmitReceipt> AccountGuard::submit(ports::SubmitRequest request, Deadline deadline) {
+  auto ours = admitted(std::move(request));
+  if (!ours) co_return std::unexpected(std::move(ours.error()));
+  if (!options_.projects.empty()) {
+    const auto project = options_.projects.find(ours->spec.project);
+    ours->scheduler_account = project == options_.projects.end() ? "" : project->second;
+  }
+  co_return co_await site_.submit(std::move(*ours), deadline);
+}
+
+Task<ports::FindResult> AccountGuard::find(std::vector<SiteJob> wanted, Deadline deadline) {
+  std::vector<SiteJob> ours;
+  std::vector<LocalAccount> asked;
+  for (const auto& job : wanted) {
+    if (auto admission = admitted(job)) {
+      ours.push_back(std::move(*admission));
+      asked.push_back(job.account);
+    }
+  }
+  if (ours.empty()) co_return ports::FindResult{};
+  auto found = co_await site_.find(ours, deadline);
+  if (!found) co_return found;
+  if (ours.size() < wanted.size()) found->queue_seen = found->history_seen = false;  // the absence of those proves nothing
+  std::map<std::pair<Tag, LocalAccount>, LocalAccount> names;
+  for (std::size_t i = 0; i < ours.size(); ++i) names.emplace(std::pair(ours[i].tag, ours[i].account), asked[i]);
+  std::erase_if(found->sightings, [&](ports::Sighting& sighting) {
+    const auto name = names.find({sighting.tag, sighting.account});
+    if (name == names.end()) return true;  // another account's job under our tag
+    sighting.account = name->second;       // told as it was asked for
+    return false;
+  });
+  co_return found;
+}
+
+Task<std::vector<ports::JobStatus>> AccountGuard::status(std::vector<SiteJob> jobs, Deadline deadline) {
+  std::vector<SiteJob> ours;
+  std::vector<std::size_t> places;
+  std::vector<ports::JobStatus> statuses(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    statuses[i].id = jobs[i].id;
+    if (auto admission = admitted(jobs[i])) {
+      ours.push_back(std::move(*admission));
+      places.push_back(i);
+    }
+  }
+  auto told = co_await site_.status(std::move(ours), deadline);
+  if (!told) co_return told;
+  for (std::size_t i = 0; i < places.size() && i < told->size(); ++i) statuses[places[i]] = std::move((*told)[i]);
+  co_return statuses;
+}
+
+Task<domain::CancelOutcome> AccountGuard::cancel(SiteJob job, ports::CancelWhen when, Deadline deadline) {
+  auto ours = admitted(std::move(job));
+  if (!ours) co_return std::unexpected(std::move(ours.error()));
+  co_return co_await site_.cancel(std::move(*ours), when, deadline);
+}
+
+Task<ports::SealOutcome> AccountGuard::seal(ports::Fence fence, Deadline deadline) {
+  auto ours = admitted(std::move(fence));
+  if (!ours) co_return std::unexpected(std::move(ours.error()));
+  co_return co_await site_.seal(std::move(*ours), deadline);
+}
+
+Task<ports::UsagePage> AccountGuard::usage(ports::UsageCursor from, Deadline deadline) {
+  auto page = co_await site_.usage(std::move(from), deadline);
+  if (!page || !options_.own_account) co_return page;
+  for (auto& record : page->records) {
+    if (record.account.empty()) record.account = *options_.own_account;
+  }
+  co_return page;
+}
+
+Task<ports::OutputChunk> AccountGuard::read_output(SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                                   Deadline deadline) {
+  auto ours = admitted(std::move(job));
+  if (!ours) co_return std::unexpected(std::move(ours.error()));
+  co_return co_await site_.read_output(std::move(*ours), stream, offset, limit, deadline);
+}
+
+Task<std::vector<ports::FileFacts>> AccountGuard::look_at(SiteJob job, std::vector<std::string> paths, Deadline deadline) {
+  auto ours = admitted(std::move(job));
+  if (!ours) co_return std::unexpected(std::move(ours.error()));
+  co_return co_await site_.look_at(std::move(*ours), std::move(paths), deadline);
+}
+
+Task<ports::FileChunk> AccountGuard::read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                               Deadline deadline) {
+  auto ours = admitted(std::move(job));
+  if (!ours) co_return std::unexpected(std::move(ours.error()));
+  co_return co_await site_.read_file(std::move(*ours), std::move(path), offset, limit, deadline);
+}
+
+}  // namespace hansa::connectors::agent

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// hansa-agent: a site's end of the connector protocol. As a forced command it is what it is whatever was asked for: nothing is
+// read from SSH_ORIGINAL_COMMAND.
+#include "connectors/agent/serve.hpp"
+
+#include <CLI/CLI.hpp>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+
+namespace {
+
+/// The checks are a program of their own, so that this one has no test framework in it.
+int run_conformance(const std::filesystem::path& folder, char** arguments) {
+  const auto program = folder / "hansa-conformance";
+  ::execv(program.c_str(), arguments);
+  std::fprintf(stderr, "hansa-agent: %s cannot be run: install it beside hansa-agent\n", program.c_str());
+  return hansa::connectors::agent::kExitUnavailable;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace hansa;
+  using namespace hansa::connectors::agent;
+  CLI::App command(
+      "hansa-agent: a site's end of Hansa's connector protocol. Serves the site's scheduler to a broker, for the people of the\n"
+      "site's own account map, and ends with the connection.",
+      "hansa-agent");
+  std::string file = "/etc/hansa/agent.toml";
+  bool stdio = false;
+  bool check = false;
+  command.add_option("--config", file, "Configuration file (see config/reference.md)")->capture_default_str()->type_name("FILE");
+  command.add_flag("--stdio", stdio, "Serve the broker at the other end of standard input and output");
+  command.add_flag("--check", check, "Only check the configuration, and say every fault of it");
+  command.set_version_flag("--version", "hansa-agent " HANSA_VERSION);
+  command.add_subcommand("conformance", "Check a plug-in: conformance [--account A] [--person P] -- COMMAND [ARG...]");
+  command.footer(
+      "Exit status: 0 the connection ended; 2 usage; 69 the site's scheduler cannot be served; 76 what came was not the\n"
+      "protocol; 77 run as root; 78 configuration. conformance: 0 all checks passed, 1 not.");
+  std::error_code ignored;
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  if (argc > 1 && std::string_view(argv[1]) == "conformance") return run_conformance(folder, argv + 1);
+  try {
+    command.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = command.exit(error);
+    return status == 0 ? kExitOk : kExitUsage;
+  }
+
+  const auto config = config::load_agent_config(file);
+  if (!config) {
+    std::fprintf(stderr, "hansa-agent: the configuration cannot be used:\n%s", config::describe_errors(config.error()).c_str());
+    return kExitConfiguration;
+  }
+  if (check) {
+    std::printf("%s: good, site %s\n", file.c_str(), config->site.id.str().c_str());
+    return kExitOk;
+  }
+  if (!stdio) {
+    std::fprintf(stderr, "hansa-agent: say how it is to serve: --stdio (see --help)\n");
+    return kExitUsage;
+  }
+  if (::geteuid() == 0) {
+    std::fprintf(
+        stderr,
+        "hansa-agent: refuses to run as root: give it an account of its own; becoming others is hansa-switch's business\n");
+    return kExitRoot;
+  }
+  ::umask(077);
+  ::prctl(PR_SET_DUMPABLE, 0);  // no ptrace by the same account
+  std::signal(SIGPIPE, SIG_IGN);
+  return serve_stdio(*config, folder, "hansa-agent " HANSA_VERSION);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/assembly/assembly.hpp"
+
+#include "connectors/local/local_connector.hpp"
+#include "connectors/model/model_connector.hpp"
+#include "connectors/pbs/pbs_connector.hpp"
+#include "connectors/remote/child_carrier.hpp"
+#include "connectors/remote/remote_connector.hpp"
+#include "connectors/remote/ssh.hpp"
+#include "connectors/slurm/slurm_connector.hpp"
+#include "connectors/slurmrest/slurmrest_connector.hpp"
+#include "connectors/transport/account_transport.hpp"
+#include "connectors/transport/direct_transport.hpp"
+
+#include <cstdlib>
+
+namespace hansa::connectors::assembly {
+
+using config::Connector;
+using config::RunAs;
+
+namespace {
+
+MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
+  const auto* home = std::getenv("HOME");
+  const auto work_dir = config::work_dir_of(site, {}, home == nullptr ? "/" : home);
+  auto made = local::LocalConnector::open(ground.scheduler, ground.strand,
+                                          {.site = site.id,
+                                           .spool = (ground.state_dir / "local" / site.id.str()).string(),
+                                           .work_dir = work_dir.string(),
+                                           .runner = (ground.program_folder / "hansa-local-run").string(),
+                                           .cores = static_cast<std::int32_t>(site.local.cpus),
+                                           .memory = site.local.memory,
+                                           .gpus = static_cast<std::int32_t>(site.local.gpus),
+                                           .gpu_model = site.local.gpu_model.value_or("")},
+                                          ground.log);
+  if (!made) return std::unexpected(made.error());
+  auto* connector = made->get();
+  ground.closers.emplace_back([connector] { return connector->close(); });
+  return MadeConnector(std::move(*made));
+}
+
+/// The way to a site's commands and files: as whom they run there.
+transport::Transport& way_to(const config::SiteConfig& site, Ground& ground) {
+  if (site.run_as != RunAs::self) {
+    ground.transports.push_back(std::make_unique<transport::AccountTransport>(ground.scheduler, ground.switch_socket.string()));
+  } else {
+    ground.transports.push_back(std::make_unique<transport::DirectTransport>(ground.scheduler));
+  }
+  return *ground.transports.back();
+}
+
+MadeConnector make_slurm(const config::SiteConfig& site, Ground& ground) {
+  auto made = slurm::SlurmConnector::make({.site = site.id,
+                                           .slurm_conf = site.slurm.conf.string(),
+                                           .bin_dir = site.slurm.bin_dir.string(),
+                                           .work_dir = site.work_dir,
+                                           .own_account_only = site.run_as == RunAs::self},
+                                          way_to(site, ground), ground.scheduler, ground.random);
+  if (!made) return std::unexpected(made.error());
+  return MadeConnector(std::move(*made));
+}
+
+MadeConnector make_slurmrest(const config::SiteConfig& site, Ground& ground) {
+  const auto& rest = site.slurmrest;
+  auto made = slurmrest::SlurmrestConnector::make(
+      {.site = site.id,
+       .url = rest.url,
+       .ca_file = rest.ca_file ? rest.ca_file->string() : "",
+       .tokens = {.file = rest.token_file ? rest.token_file->string() : "", .command = rest.token_command},
+       .cluster = rest.cluster.value_or(""),
+       .answer_limit_mib = rest.answer_limit_mib,
+       .private_jobs = rest.private_jobs,
+       .work_dir = site.work_dir,
+       .own_account_only = site.run_as == RunAs::self},
+      way_to(site, ground), ground.scheduler);
+  if (!made) return std::unexpected(made.error());
+  return MadeConnector(std::move(*made));
+}
+
+MadeConnector make_pbs(const config::SiteConfig& site, Ground& ground) {
+  auto made =
+      pbs::PbsConnector::make({.site = site.id,
+                               .conf = site.pbs.conf.string(),
+                               .server = site.pbs.server.value_or(""),
+                               .bin_dir = site.pbs.bin_dir.string(),
+                               .work_dir = site.work_dir,
+                               .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
+                               .own_account_only = site.run_as == RunAs::self},
+                              way_to(site, ground), ground.scheduler, ground.random, ground.log);
+  if (!made) return std::unexpected(made.error());
+  return MadeConnector(std::move(*made));
+}
+
+MadeConnector make_model(const config::SiteConfig& site, Ground& ground) {
+  const auto& m = site.model;
+  model::ClusterOptions options{.name = site.id.str()};
+  options.node_groups = {{.count = static_cast<std::int32_t>(m.nodes),
+                          .cores = static_cast<std::int32_t>(m.cpus_per_node),
+                          .memory = m.memory_per_node,
+                          .gpus = static_cast<std::int32_t>(m.gpus_per_node),
+                          .gpu_model = m.gpu_model.value_or("")}};
+  if (auto valid = model::validate(options); !valid) return std::unexpected(valid.error());
+  auto model = std::make_shared<model::ModelSite>(ground.scheduler, std::move(options));
+  return MadeConnector(std::make_unique<model::ModelConnector>(ground.scheduler, site.id, std::move(model)));
+}
+
+MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
+  std::unique_ptr<remote::Carrier> carrier;
+  if (const auto& ssh = site.remote.ssh) {
+    const remote::SshOptions options{.host = ssh->host,
+                                     .user = ssh->user.str(),
+                                     .port = static_cast<std::uint16_t>(ssh->port),
+                                     .known_hosts = ssh->known_hosts.string(),
+                                     .identity = ssh->identity.string(),
+                                     .program = ssh->program.string()};
+    auto explain = [&scheduler = ground.scheduler, options](async::ChildEnd end, std::string words, Error why) {
+      return remote::explain_ssh(&scheduler, options, end, std::move(words), std::move(why));
+    };
+    carrier = std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, remote::ssh_command(options),
+                                                     std::move(explain));
+  } else {
+    auto explain = [program = site.remote.command.front()](async::ChildEnd end, std::string words, Error why) {
+      return remote::explain_program(program, end, std::move(words), std::move(why));
+    };
+    carrier =
+        std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, site.remote.command, std::move(explain));
+  }
+  auto made =
+      std::make_unique<remote::RemoteConnector>(ground.strand, ground.scheduler, ground.random, ground.log, std::move(carrier),
+                                                remote::LinkOptions{.site = site.id, .name = ground.program_name});
+  auto* connector = made.get();
+  ground.closers.emplace_back([connector] { return connector->close(); });
+  return MadeConnector(std::move(made));
+}
+
+}  // namespace
+
+MadeConnector make_connector(const config::SiteConfig& site, Ground& ground) {
+  switch (site.connector) {
+    case Connector::local: return make_local(site, ground);
+    case Connector::slurm: return make_slurm(site, ground);
+    case Connector::slurmrest: return make_slurmrest(site, ground);
+    case Connector::pbs: return make_pbs(site, ground);
+    case Connector::model: return make_model(site, ground);
+    case Connector::remote: return make_remote(site, ground);
+  }
+  return fail(ErrorKind::internal, "NO_SUCH_CONNECTOR", "there is no such connector");
+}
+
+}  // namespace hansa::connectors::assembly

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// From a site's configuration to its connector, for hansad and hansa-agent alike: the only place that names their classes.
+
+#include "broker/async/scheduler.hpp"
+#include "broker/ports/log.hpp"
+#include "broker/ports/site_connector.hpp"
+#include "config/broker_config.hpp"
+#include "connectors/transport/transport.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hansa::connectors::assembly {
+
+/// What connectors stand on; outlives them.
+struct Ground {
+  async::Scheduler& scheduler;
+  Random& random;
+  boost::asio::any_io_executor strand;
+  ports::Log& log;
+  std::filesystem::path program_folder;  // where hansa-local-run lies, beside this program
+  std::string program_name;              // with its version, as other ends of the connector protocol are told
+  std::filesystem::path state_dir;       // spools of local sites
+  std::filesystem::path switch_socket;   // for sites with run_as = "switch"
+  std::vector<std::unique_ptr<transport::Transport>> transports = {};
+  std::vector<std::function<async::Task<>()>> closers =
+      {};  // run on the strand once nothing calls the connectors, before they go
+};
+
+using MadeConnector = Result<std::unique_ptr<ports::SiteConnector>>;
+
+/// Before the strand runs, or on it. Error: invalid_argument or what keeps it from its folder; then closers may have been added
+/// all the same.
+MadeConnector make_connector(const config::SiteConfig& site, Ground& ground);
+
+}  // namespace hansa::connectors::assembly

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The one connection to a site, made anew when it broke: after a pause that doubles while it keeps breaking, and that chance
+// spreads, so that brokers do not come back all at once. Strand: `executor`.
+
+#include "broker/async/event.hpp"
+#include "broker/async/scheduler.hpp"
+#include "broker/async/task_group.hpp"
+#include "broker/core/strong.hpp"
+#include "broker/ports/log.hpp"
+#include "connectors/protocol/session.hpp"
+#include "connectors/remote/carrier.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hansa::connectors::remote {
+
+struct LinkOptions {
+  SiteId site;
+  std::string name;                     // what this end calls itself
+  Milliseconds greet_within{30'000};
+  Milliseconds first_pause{1'000};
+  Milliseconds longest_pause{120'000};
+  Milliseconds steady_after{60'000};    // a connection that held so long breaks for the first time again
+  protocol::SessionOptions session = {};
+};
+
+/// What the other end said of itself.
+struct Peer {
+  std::string name;
+  bool code = false;  // it takes a job's code
+};
+
+class Link {
+ public:
+  struct Connection {
+    std::shared_ptr<protocol::Session> session;
+    Peer peer;
+  };
+
+  /// Begins at once.
+  Link(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random, ports::Log& log,
+       std::unique_ptr<Carrier> carrier, protocol::Session::Handler handler, LinkOptions options);
+
+  /// The connection; waits while it is being made. Else why there is none: nothing has left for the site.
+  async::Task<Connection> connection(async::Deadline deadline);
+
+  async::Task<> close();
+
+ private:
+  async::Task<> keep_up();
+  async::Task<> greet(std::shared_ptr<protocol::Session> session);
+  boost::asio::awaitable<std::optional<Error>> connect_once();
+  void tell_waiters();
+  Milliseconds pause_after(int failures);
+
+  boost::asio::any_io_executor executor_;
+  async::Scheduler& scheduler_;
+  Random& random_;
+  ports::Log& log_;
+  std::unique_ptr<Carrier> carrier_;
+  protocol::Session::Handler handler_;
+  LinkOptions options_;
+  std::optional<Connection> connection_;
+  std::optional<Error> failure_;  // while there is none, and none is being made
+  std::vector<std::shared_ptr<async::Event>> waiters_;
+  async::TaskGroup tasks_;
+};
+
+}  // namespace hansa::connectors::remote

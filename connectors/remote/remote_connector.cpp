@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/remote/remote_connector.hpp"
+
+#include "connectors/protocol/codec.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <unordered_set>
+#include <utility>
+
+namespace hansa::connectors::remote {
+
+using ports::Deadline;
+using ports::SiteJob;
+using ports::Task;
+namespace method = protocol::method;
+
+namespace {
+
+constexpr std::size_t kJobsAtATime = 8'000;  // some 2 MB of answer
+
+std::unexpected<Error> too_late() {
+  return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the time for this call was over before it left for the site");
+}
+
+/// An answer of the far end's that is none.
+std::unexpected<Error> not_understood(const SiteId& site, Error error) {
+  return fail(ErrorKind::internal, "BAD_ANSWER", "what site " + site.str() + " answered is not understood: " + error.message,
+              std::move(error.detail));
+}
+
+bool is_too_large(const Error& error) { return error.kind == ErrorKind::too_large; }
+
+}  // namespace
+
+RemoteConnector::RemoteConnector(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random,
+                                 ports::Log& log, std::unique_ptr<Carrier> carrier, LinkOptions options)
+    : scheduler_(scheduler),
+      site_(options.site),
+      link_(
+          std::move(executor), scheduler, random, log, std::move(carrier),
+          [this](std::string name, Json params, Deadline) { return serve(std::move(name), std::move(params)); },
+          std::move(options)) {}
+
+/// All that a site's end may ask of us: the code of a job that it was just given.
+Task<Json> RemoteConnector::serve(std::string name, Json params) {
+  if (name != method::read_code)
+    co_return fail(ErrorKind::invalid_argument, protocol::kMethodNotFound, "a broker answers read_code only");
+  const auto wanted = protocol::read_code_piece_request(params);
+  if (!wanted) co_return std::unexpected(wanted.error());
+  const auto code = code_.find(wanted->code);
+  if (code == code_.end())
+    co_return fail(ErrorKind::not_found, "CODE_NOT_HERE",
+                   wanted->code.str() + " is not the code of a job that is being submitted there");
+  const auto read = code->second.read;
+  const auto bytes = co_await read(wanted->offset, wanted->limit);
+  if (!bytes) co_return std::unexpected(bytes.error());
+  co_return protocol::bytes_to_json(*bytes);
+}
+
+Task<Json> RemoteConnector::ask(std::string_view name, Json params, Deadline deadline) {
+  if (deadline.passed(scheduler_)) co_return too_late();
+  const auto connection = co_await link_.connection(deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  auto answer = co_await connection->session->call(name, std::move(params), deadline);
+  if (!answer && answer.error().kind == ErrorKind::unknown_outcome) {
+    auto& error = answer.error();
+    error.kind = deadline.passed(scheduler_) ? ErrorKind::deadline_exceeded : ErrorKind::unavailable;
+    error.retryable = true;
+  }
+  co_return answer;
+}
+
+// ---- submission
+
+Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request, Deadline deadline) {
+  if (deadline.passed(scheduler_)) co_return too_late();
+  const auto connection = co_await link_.connection(deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  if (!request.code.id.empty() && !connection->peer.code) {
+    co_return fail(ErrorKind::unavailable, "CODE_NOT_TAKEN",
+                   "what serves site " + site_.str() + " (" + connection->peer.name + ") takes no code of jobs");
+  }
+  struct Offered {
+    std::multimap<CodeId, ports::Code>& all;
+    std::multimap<CodeId, ports::Code>::iterator at;
+    ~Offered() {
+      if (at != all.end()) all.erase(at);
+    }
+  } offered{code_, request.code.id.empty() ? code_.end() : code_.emplace(request.code.id, request.code)};
+  const auto answer = co_await connection->session->call(method::submit, protocol::to_json(request), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto receipt = protocol::read_receipt(*answer);
+  if (receipt) co_return receipt;
+  co_return fail(ErrorKind::unknown_outcome, "BAD_ANSWER",
+                 "site " + site_.str() + " answered, but no job id: " + receipt.error().message);
+}
+
+// ---- questions
+
+Task<domain::SiteSnapshot> RemoteConnector::snapshot(Deadline deadline) {
+  const auto taken_at = scheduler_.now_utc();
+  const auto answer = co_await ask(method::snapshot, Json::object(), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto snapshot = protocol::read_snapshot(*answer);
+  if (!snapshot) co_return not_understood(site_, std::move(snapshot.error()));
+  snapshot->taken_at = taken_at;
+  co_return snapshot;
+}
+
+Task<std::vector<ports::JobStatus>> RemoteConnector::status_of_some(std::vector<SiteJob> jobs, Deadline deadline) {
+  const auto answer = co_await ask(method::status, protocol::jobs_to_json(jobs), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto statuses = protocol::read_statuses(*answer, jobs.size());
+  if (!statuses) co_return not_understood(site_, std::move(statuses.error()));
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if ((*statuses)[i].id != jobs[i].id)
+      co_return not_understood(
+          site_,
+          {.kind = ErrorKind::internal, .code = "BAD_ANSWER", .message = "the states are not in the order of the question"});
+  }
+  co_return statuses;
+}
+
+Task<std::vector<ports::JobStatus>> RemoteConnector::status(std::vector<SiteJob> jobs, Deadline deadline) {
+  std::vector<ports::JobStatus> all;
+  auto at_a_time = kJobsAtATime;
+  while (all.size() < jobs.size()) {
+    const auto begin = jobs.begin() + static_cast<std::ptrdiff_t>(all.size());
+    const auto count = std::min(at_a_time, jobs.size() - all.size());
+    auto some = co_await status_of_some({begin, begin + static_cast<std::ptrdiff_t>(count)}, deadline);
+    if (!some && is_too_large(some.error()) && count > 1) {
+      at_a_time = count / 2;
+      continue;
+    }
+    if (!some) co_return std::unexpected(std::move(some.error()));
+    std::ranges::move(*some, std::back_inserter(all));
+  }
+  co_return all;
+}
+
+Task<ports::FindResult> RemoteConnector::find_some(std::vector<SiteJob> wanted, Deadline deadline) {
+  const auto answer = co_await ask(method::find, protocol::jobs_to_json(wanted), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto found = protocol::read_found(*answer);
+  if (!found) co_return not_understood(site_, std::move(found.error()));
+  std::unordered_set<Tag> tags;
+  for (const auto& job : wanted) tags.insert(job.tag);
+  std::erase_if(found->sightings, [&](const auto& sighting) { return !tags.contains(sighting.tag); });
+  co_return found;
+}
+
+Task<ports::FindResult> RemoteConnector::find(std::vector<SiteJob> wanted, Deadline deadline) {
+  ports::FindResult all{.sightings = {}, .queue_seen = true, .history_seen = true};
+  auto at_a_time = kJobsAtATime;
+  for (std::size_t at = 0; at < wanted.size();) {
+    const auto begin = wanted.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto count = std::min(at_a_time, wanted.size() - at);
+    auto some = co_await find_some({begin, begin + static_cast<std::ptrdiff_t>(count)}, deadline);
+    if (!some && is_too_large(some.error()) && count > 1) {
+      at_a_time = count / 2;
+      continue;
+    }
+    if (!some) co_return std::unexpected(std::move(some.error()));
+    std::ranges::move(some->sightings, std::back_inserter(all.sightings));
+    all.queue_seen = all.queue_seen && some->queue_seen;
+    all.history_seen = all.history_seen && some->history_seen;
+    at += count;
+  }
+  co_return all;
+}
+
+Task<ports::UsagePage> RemoteConnector::usage(ports::UsageCursor from, Deadline deadline) {
+  const auto answer = co_await ask(method::usage, protocol::to_json(from), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto page = protocol::read_usage_page(*answer, site_);
+  if (!page) co_return not_understood(site_, std::move(page.error()));
+  co_return page;
+}
+
+// ---- interventions
+
+Task<domain::CancelOutcome> RemoteConnector::cancel(SiteJob job, ports::CancelWhen when, Deadline deadline) {
+  const auto answer =
+      co_await ask(method::cancel, protocol::to_json(protocol::CancelRequest{.job = std::move(job), .when = when}), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto outcome = protocol::read_cancel_outcome(*answer);
+  if (!outcome) co_return not_understood(site_, std::move(outcome.error()));
+  co_return outcome;
+}
+
+Task<ports::SealOutcome> RemoteConnector::seal(ports::Fence fence, Deadline deadline) {
+  const auto answer = co_await ask(method::seal, protocol::to_json(fence), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto outcome = protocol::read_seal_outcome(*answer);
+  if (!outcome) co_return not_understood(site_, std::move(outcome.error()));
+  co_return outcome;
+}
+
+// ---- files
+
+Task<ports::OutputChunk> RemoteConnector::read_output(SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
+                                                      Deadline deadline) {
+  const protocol::OutputRequest request{
+      .job = std::move(job), .stream = stream, .offset = offset, .limit = std::min(limit, protocol::kMaxPieceBytes)};
+  const auto answer = co_await ask(method::read_output, protocol::to_json(request), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto chunk = protocol::read_output_chunk(*answer);
+  if (!chunk) co_return not_understood(site_, std::move(chunk.error()));
+  if (chunk->bytes.size() > limit) co_return not_understood(site_, {.message = "more output than was asked for"});
+  co_return chunk;
+}
+
+Task<std::vector<ports::FileFacts>> RemoteConnector::look_at(SiteJob job, std::vector<std::string> paths, Deadline deadline) {
+  if (paths.empty()) co_return std::vector<ports::FileFacts>{};
+  const auto count = paths.size();
+  const auto answer = co_await ask(
+      method::look_at, protocol::to_json(protocol::LookRequest{.job = std::move(job), .paths = std::move(paths)}), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto facts = protocol::read_file_facts(*answer, count);
+  if (!facts) co_return not_understood(site_, std::move(facts.error()));
+  co_return facts;
+}
+
+Task<ports::FileChunk> RemoteConnector::read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
+                                                  Deadline deadline) {
+  const protocol::FileRequest request{
+      .job = std::move(job), .path = std::move(path), .offset = offset, .limit = std::min(limit, protocol::kMaxPieceBytes)};
+  const auto answer = co_await ask(method::read_file, protocol::to_json(request), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto chunk = protocol::read_file_chunk(*answer);
+  if (!chunk) co_return not_understood(site_, std::move(chunk.error()));
+  if (chunk->bytes.size() > limit) co_return not_understood(site_, {.message = "more of the file than was asked for"});
+  co_return chunk;
+}
+
+}  // namespace hansa::connectors::remote

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sites behind the connector protocol, at both of its ends.
+#include "config/agent_config.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <tuple>
+
+using namespace hansa;
+using namespace hansa::config;
+using Catch::Contains;
+
+namespace {
+
+const std::filesystem::path kRemoteExamples = std::filesystem::path(HANSA_SOURCE_DIR) / "config/examples";
+
+std::string faults_told(const Error& error) { return describe_errors(error); }
+
+std::string broker_with(const std::string& site) {
+  return "[broker]\nname = \"b\"\ncountry = \"FI\"\n[[site]]\nid = \"a\"\ncountry = \"FI\"\nconnector = \"remote\"\naccounts = "
+         "{}\n" +
+         site;
+}
+std::string agent_with(const std::string& site, const std::string& agent = "") {
+  return "[agent]\n" + agent + "[site]\nid = \"a\"\ncountry = \"FI\"\n" + site;
+}
+
+constexpr const char* kSsh = R"(host = "login", user = "hansa", known_hosts = "/k", identity = "/i")";
+
+}  // namespace
+
+TEST_CASE("a broker's site behind SSH or a plug-in") {
+  const auto config = load_broker_config(kRemoteExamples / "remote-sites.toml");
+  REQUIRE(config.has_value());
+  const auto& delta = config->sites.at(0);
+  CHECK(delta.run_as == RunAs::agent);
+  REQUIRE(delta.remote.ssh.has_value());
+  CHECK(delta.remote.ssh->host == "login.delta.example.org");
+  CHECK(delta.remote.ssh->port == 22);
+  CHECK(delta.remote.ssh->identity == "/etc/hansa/delta-key");
+  const auto& spool = config->sites.at(1);
+  CHECK_FALSE(spool.remote.ssh.has_value());
+  CHECK(spool.remote.command.size() == 3);
+  const auto twice = parse_broker_config(broker_with("remote.command = [\"/x\", \"-v\", \"-v\", \"\"]\n"), "f");
+  REQUIRE(twice.has_value());
+  CHECK(twice->sites[0].remote.command == std::vector<std::string>{"/x", "-v", "-v", ""});
+}
+
+TEST_CASE("what OpenSSH could take for something else is refused") {
+  const auto [site, where, what] = GENERATE(table<std::string, std::string, std::string>({
+      {"", "site[a].remote.command", "one of the two says what speaks the connector protocol"},
+      {"remote.command = []\n", "site[a].remote.command", "is missing, and so is ssh"},
+      {"remote.command = [\"/x\"]\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].remote.command", "stands beside ssh"},
+      {"remote.command = [\"plug-in\"]\n", "site[a].remote.command[0]", "an absolute path"},
+      {"remote.command = [\"/x\", \"a\\nb\"]\n", "site[a].remote.command[1]", "without control characters"},
+      {"remote.command = \"/x\"\n", "site[a].remote.command", "a list"},
+      {"remote.comand = [\"/x\"]\n", "site[a].remote.comand", "did you mean \"command\""},
+      {"remote.ssh = { host = \"login\" }\n", "site[a].remote.ssh.user", "is missing"},
+      {"remote.ssh = { host = \"-oProxyCommand=id\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.host", "a host's name"},
+      {"remote.ssh = { host = \"a b\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.host",
+       "a host's name"},
+      {"remote.ssh = { host = \"login\\n\", user = \"hansa\", known_hosts = \"/k\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.host", "a host's name"},
+      {"remote.ssh = { host = \"login\", user = \"-l\", known_hosts = \"/k\", identity = \"/i\" }\n", "site[a].remote.ssh.user",
+       "allowed"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"-k\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.known_hosts", "an absolute path"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/a b\", identity = \"/i\" }\n",
+       "site[a].remote.ssh.known_hosts", "letters, digits"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/k\", identity = \"/%h\" }\n",
+       "site[a].remote.ssh.identity", "letters, digits"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/k\", identity = \"/${HOME}/i\" }\n",
+       "site[a].remote.ssh.identity", "letters, digits"},
+      {"remote.ssh = { " + std::string(kSsh) + ", port = 0 }\n", "site[a].remote.ssh.port", "from 1 to 65535"},
+      {"run_as = \"switch\"\nremote.command = [\"/x\"]\n", "site[a].run_as", "allowed with this connector: \"agent\""},
+      {"slurm.conf = \"/x\"\nremote.command = [\"/x\"]\n", "site[a].slurm", "belongs to connector = \"slurm\""},
+  }));
+  const auto config = parse_broker_config(broker_with(site), "f");
+  CAPTURE(site);
+  REQUIRE_FALSE(config.has_value());
+  CAPTURE(faults_told(config.error()));
+  CHECK_THAT(faults_told(config.error()), Contains(where) && Contains(what));
+}
+
+TEST_CASE("an agent's file has a site's keys, and its own") {
+  const auto config = load_agent_config(kRemoteExamples / "agent/agent.toml");
+  REQUIRE(config.has_value());
+  CHECK(config->agent.switch_socket == "/run/hansa/switch.sock");
+  CHECK(config->site.id.str() == "delta");
+  CHECK(config->site.run_as == RunAs::by_switch);
+  CHECK(config->site.accounts.at(Principal("local:alice")).str() == "x_alice");
+  CHECK(config->site.projects.at(ProjectId("ai-lab")) == "proj1");
+
+  const auto [text, where, what] = GENERATE(table<std::string, std::string, std::string>({
+      {"", "site.id", "is missing"},
+      {"[[site]]\nid = \"a\"\n", "site", "one table, [site]"},
+      {agent_with("connector = \"slurm\"\nrun_as = \"switch\"\naccounts = {}\n"), "site.run_as", "needs agent.switch_socket"},
+      {agent_with("connector = \"remote\"\nremote.command = [\"/x\"]\naccounts = {}\n"), "site.connector",
+       "what is at its own site"},
+      {agent_with("connector = \"local\"\n"), "site.accounts_file", "is missing, and so is accounts"},
+      {agent_with("connector = \"local\"\naccounts = {}\n", "state_dir = \"x\"\n"), "agent.state_dir", "an absolute path"},
+      {agent_with("connector = \"local\"\naccounts = {}\n", "socket = \"/x\"\n"), "agent.socket", "is no key here"},
+      {agent_with("connector = \"local\"\naccounts = { alice = \"alice\" }\n"), "site.accounts", "the key"},
+      {agent_with("connector = \"local\"\naccounts = {}\n[broker]\nname = \"x\"\n"), "broker", "is no key here"},
+      {"[site", "", ""},
+  }));
+  const auto bad = parse_agent_config(text, "agent.toml");
+  CAPTURE(text);
+  REQUIRE_FALSE(bad.has_value());
+  CHECK_THAT(faults_told(bad.error()), Contains(where) && Contains(what));
+}
+
+TEST_CASE("the accounts of an agent's site may have a file of their own") {
+  CHECK_THAT(faults_told(load_agent_config("/no/such/agent.toml").error()), Contains("/no/such/agent.toml"));
+  const auto missing =
+      parse_agent_config(agent_with("connector = \"local\"\naccounts_file = \"accounts.toml\"\n"), "/etc/hansa/agent.toml");
+  REQUIRE(missing.has_value());
+  CHECK(missing->site.accounts_file == "/etc/hansa/accounts.toml");
+}
