@@ -48,8 +48,12 @@ class Commands : public batch::Programs {
   ports::Task<Listing<HistoryRow>> history(HistoryQuestion question, ports::Deadline deadline);
   ports::Task<Inventory> inventory(ports::Deadline deadline);
 
-  /// Nodes and all that stand in inventory() change; this is asked once.
+  /// Nodes and all that stand in inventory() change at any time, this when the site's people change or upgrade it: it is asked
+  /// with every tenth inventory(), in the same call.
   ports::Task<Configuration> configuration(ports::Deadline deadline);
+
+  /// A question in plain text, as the broker's own account; what did not end well is an error.
+  ports::Task<transport::CommandResult> ask(std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
 
   /// The broker sees everybody's jobs where it may; else each account is asked for its own.
   ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
@@ -62,6 +66,7 @@ class Commands : public batch::Programs {
 
   Random& random_;
   std::optional<Configuration> configuration_;
+  std::size_t inventories_since_ = 0;  // it was asked
   bool history_hides_jobs_ = false;  // slurmdbd's own PrivateData
 };
 

@@ -14,6 +14,9 @@
 //   is
 //                                           not yet: dd for each 4 MiB, sha256sum, mv)
 //   cancel     squeue, scontrol, scancel, then squeue until its end is known
+//   doctor     scontrol twice, sdiag, squeue, sacct, sacctmgr three times; for each account sbatch --version, mkdir, ln,
+//   readlink,
+//              mv, stat, prlimit, quota
 //
 // status and find also read a link in the account's work_dir for each end that may be the wrapper's own (exit codes 113 to 116).
 //
@@ -52,6 +55,7 @@ class SlurmConnector final : public batch::BatchConnector {
   ports::Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, ports::Deadline deadline) override;
   ports::Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, ports::Deadline deadline) override;
   ports::Task<ports::UsagePage> usage(ports::UsageCursor from, ports::Deadline deadline) override;
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:
   SlurmConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,
