@@ -10,6 +10,7 @@ using namespace domain;
 namespace {
 
 constexpr std::size_t kMostAccounts = 20;  // of a site with thousands: a sample tells what a site is like
+constexpr Milliseconds kPatience{50'000};  // whoever asks over REST waits for a minute
 constexpr std::string_view kReachable = "REACHABLE";
 constexpr std::string_view kBudget = "BUDGET";
 
@@ -32,7 +33,7 @@ async::Task<DoctorReport> Doctor::look_over(SiteDesk& desk, Principal by) {
   if (people > kMostAccounts) request.accounts.resize(kMostAccounts);
   const auto began = context_.scheduler.now_monotonic();
   auto report = co_await desk.call<DoctorReport>(
-      CallKind::query, context_.call_deadline(),
+      CallKind::query, async::Deadline::in(context_.scheduler, std::min(kPatience, context_.options.call_timeout)),
       [&](ports::SiteConnector& connector, async::Deadline until) { return connector.doctor(std::move(request), until); });
   if (!report && report.error().kind == ErrorKind::cancelled) co_return report;
 

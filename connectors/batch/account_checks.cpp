@@ -122,6 +122,11 @@ boost::asio::awaitable<void> AccountChecks::look_at(Notes* notes, transport::Com
   harmless.output_limit = as.output_limit;
   const auto ran = co_await transport_.run(std::move(harmless), deadline);
   const auto name = account.empty() ? own_name + ", the broker's own account" : account.str();
+  if (!ran && ran.error().kind == ErrorKind::deadline_exceeded) {
+    notes->add(finding("RUN_AS", not_checked, "no time was left for " + name, "look again when the site is less busy"), source,
+               account);
+    co_return;
+  }
   if (!ran || !ran->succeeded()) {
     notes->add(finding("RUN_AS", fault,
                        "as " + name + ": " + (ran ? first_line(ran->err.empty() ? ran->out : ran->err) : ran.error().message),
