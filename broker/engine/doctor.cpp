@@ -10,7 +10,7 @@ using namespace domain;
 namespace {
 
 constexpr std::size_t kMostAccounts = 20;  // of a site with thousands: a sample tells what a site is like
-constexpr Milliseconds kPatience{50'000};  // whoever asks over REST waits for a minute
+constexpr Milliseconds kPatience{55'000};  // whoever asks over REST waits for a minute
 constexpr std::string_view kReachable = "REACHABLE";
 constexpr std::string_view kBudget = "BUDGET";
 
@@ -32,9 +32,13 @@ async::Task<DoctorReport> Doctor::look_over(SiteDesk& desk, Principal by) {
   const auto people = request.accounts.size();
   if (people > kMostAccounts) request.accounts.resize(kMostAccounts);
   const auto began = context_.scheduler.now_monotonic();
-  auto report = co_await desk.call<DoctorReport>(
-      CallKind::query, async::Deadline::in(context_.scheduler, std::min(kPatience, context_.options.call_timeout)),
-      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.doctor(std::move(request), until); });
+  const auto patience = std::min(kPatience, context_.options.call_timeout);
+  auto report =
+      co_await desk.call<DoctorReport>(CallKind::query, async::Deadline::in(context_.scheduler, patience),
+                                       [&](ports::SiteConnector& connector, async::Deadline until) {
+        // Its checks end by themselves, and nothing is cut off half-way.
+                                         return connector.doctor(std::move(request), async::Deadline{until.at + -patience / 10});
+                                       });
   if (!report && report.error().kind == ErrorKind::cancelled) co_return report;
 
   const auto now = context_.scheduler.now_utc();

@@ -122,17 +122,14 @@ boost::asio::awaitable<void> AccountChecks::look_at(Notes* notes, transport::Com
   harmless.output_limit = as.output_limit;
   const auto ran = co_await transport_.run(std::move(harmless), deadline);
   const auto name = account.empty() ? own_name + ", the broker's own account" : account.str();
-  if (!ran && ran.error().kind == ErrorKind::deadline_exceeded) {
-    notes->add(finding("RUN_AS", not_checked, "no time was left for " + name, "look again when the site is less busy"), source,
-               account);
-    co_return;
-  }
+  constexpr auto kAllow =
+      "allow the account and the program in the switch's configuration (hansa-switch(8)), or take the account out of the site's "
+      "map";
   if (!ran || !ran->succeeded()) {
-    notes->add(finding("RUN_AS", fault,
-                       "as " + name + ": " + (ran ? first_line(ran->err.empty() ? ran->out : ran->err) : ran.error().message),
-                       "allow the account and the program in the switch's configuration (hansa-switch(8)), or take the account "
-                       "out of the site's map"),
-               source, account);
+    auto refused = ran ? finding("RUN_AS", fault, first_line(ran->err.empty() ? ran->out : ran->err), kAllow)
+                       : failure("RUN_AS", ran.error(), kAllow);
+    refused.value.insert(0, "as " + name + ": ");
+    notes->add(std::move(refused), source, account);
     co_return;
   }
   notes->add(finding("RUN_AS", ok, "as " + name + ": " + first_line(ran->out)), source, account);

@@ -53,8 +53,11 @@ class AccountChecks {
   const Clock& clock_;
 };
 
-/// A fault that is an error: its words may be others the next time.
+/// A fault that is an error: its words may be others the next time. What was not begun, for want of time, is no fault.
 inline domain::Finding failure(const std::string& check, const Error& error, std::string remedy) {
+  if (error.kind == ErrorKind::deadline_exceeded || error.kind == ErrorKind::cancelled)
+    return domain::finding(check, domain::DoctorVerdict::not_checked, "no time was left",
+                           "look again when the site is less busy");
   auto found = domain::finding(check, domain::DoctorVerdict::fault, error.message, std::move(remedy));
   found.reading = true;
   return found;
