@@ -21,6 +21,7 @@ find_package(SQLite3 REQUIRED)
 find_package(libssh REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(date REQUIRED)  # time zones: libstdc++ has them from 14 on
 find_package(mimalloc REQUIRED)
 set(ZLIB_USE_STATIC_LIBS ON)  # `hansa` loads no library for what few of its calls need
 find_package(ZLIB REQUIRED)

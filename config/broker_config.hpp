@@ -146,6 +146,9 @@ struct EngineConfig {
   Milliseconds submit_timeout{60'000};
   Milliseconds second_look_after{30'000};
   Milliseconds first_poll_after{500};
+  std::int64_t breaker_failures = 5;
+  Milliseconds first_probe_after{30'000};
+  Milliseconds longest_probe_after{120'000};
   std::int64_t max_sends = 3;
   std::int64_t max_attempts = 20;
   std::int64_t active_jobs = 1'000'000;
@@ -170,6 +173,7 @@ struct BudgetConfig {
   std::int64_t cancels_per_minute = 600;
   std::int64_t concurrent_calls = 4;
   std::int64_t waiting_jobs = 50;
+  std::vector<std::string> quiet_hours;
   friend bool operator==(const BudgetConfig&, const BudgetConfig&) = default;
 };
 

@@ -2,6 +2,7 @@
 #include "config/forms.hpp"
 
 #include "broker/core/countries.hpp"
+#include "broker/core/daily_hours.hpp"
 #include "broker/core/encoding.hpp"
 #include "config/broker_config.hpp"
 
@@ -187,6 +188,8 @@ bool is_egress(std::string_view text) { return is_one_of(text, {"open", "logged"
 }  // namespace
 
 const Form kLabel{"1 to 128 characters on one line", is_label};
+const Form kQuietHours{"hours and a time zone, as \"22:00-06:00 Europe/Helsinki\"; the zone by its name in the IANA database",
+                       [](std::string_view text) { return DailyHours::parse(text).has_value(); }};
 const Form kCountry{"an ISO 3166-1 alpha-2 country code, as \"FI\"", is_country, country_meant_by};
 const Form kSiteId{"1 to 32 of a-z, 0-9 and \"-\", not starting with \"-\"", is_site_id};
 const Form kProjectId{"1 to 64 letters, digits, \"_\", \".\" and \"-\", starting with a letter or digit", is_project_id};

@@ -194,6 +194,29 @@ std::span<const Key<EngineConfig>> keys_of() {
            .unit = kMs,
            .min = 10,
            .max = kDayMs}),
+      key<&EngineConfig::breaker_failures>(
+          {.name = "breaker_failures",
+           .doc =
+               "After so many calls in a row without an answer a site is left alone: nothing is asked but one probe at a time, "
+               "until one is answered.",
+           .example = "5",
+           .unit = "calls",
+           .min = 1,
+           .max = 1000}),
+      key<&EngineConfig::first_probe_after>(
+          {.name = "first_probe_after_ms",
+           .doc = "How soon a site that is left alone is probed; each next probe waits twice as long, up to "
+                  "`longest_probe_after_ms`, all of them a fifth more or less, by site.",
+           .example = "30000",
+           .unit = kMs,
+           .min = 10,
+           .max = kDayMs}),
+      key<&EngineConfig::longest_probe_after>({.name = "longest_probe_after_ms",
+                                               .doc = "The longest time between two probes of a site that is left alone.",
+                                               .example = "120000",
+                                               .unit = kMs,
+                                               .min = 10,
+                                               .max = kDayMs}),
       key<&EngineConfig::max_sends>(
           {.name = "max_sends",
            .doc = "How often one attempt is sent to its site, always under the same tag, before the job goes elsewhere.",
@@ -386,6 +409,12 @@ std::span<const Key<BudgetConfig>> keys_of() {
                                         .unit = "jobs",
                                         .min = 1,
                                         .max = 1'000'000}),
+      key<&BudgetConfig::quiet_hours>({.name = "quiet_hours",
+                                       .doc = "Hours of every day, by the clocks of a place, in which nothing new is sent to the "
+                                              "site and it is asked at a quarter "
+                                              "of the rate; cancels go through, jobs that are there go on.",
+                                       .example = "[\"22:00-06:00 Europe/Helsinki\"]",
+                                       .form = &kQuietHours}),
   };
   return kKeys;
 }

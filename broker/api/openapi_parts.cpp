@@ -36,6 +36,7 @@ const std::string_view kOperations = R"json({
   "getSite": {"answer": "Site"},
   "drainSite": {"body": "DrainRequest", "body_optional": true, "answer": "Site"},
   "resumeSite": {"answer": "Site"},
+  "lookOverSite": {"answer": "DoctorReport"},
   "getRules": {"query": [["texts", "boolean", "Also the texts of the packs, as they are written."]], "answer": "RulesInForce"},
   "listDecisions": {"query": [["from", "string", "Taken at or after."], ["to", "string", "Taken before; now by default."], ["limit", "integer", "1 to 1000; 200 by default."], ["cursor", "string", "next_cursor of the page before."]],
                     "answer": "DecisionList"},
@@ -232,7 +233,22 @@ const std::string_view kSchemas = R"json({
       "queues": {"type": "array", "items": {"type": "string"}}, "nodes": {"type": "integer"}, "usable_nodes": {"type": "integer"}, "cores": {"type": "integer"}, "free_cores": {"type": "integer"},
       "gpus": {"type": "integer"}, "free_gpus": {"type": "integer"}, "running_jobs": {"type": "integer"}, "waiting_jobs": {"type": "integer"}, "our_live_jobs": {"type": "integer"},
       "our_waiting_jobs": {"type": "integer"}, "our_unknown_jobs": {"type": "integer"}, "calls_made": {"type": "integer"}, "budget": {"type": "object", "additionalProperties": {"type": "integer"}},
+      "budget_use": {"type": "object", "description": "By kind: queries, submits and cancels of the last minute, calls and jobs of now.", "additionalProperties": {"type": "object", "properties": {"used": {"type": "integer"}, "limit": {"type": "integer"}, "held_back": {"type": "integer", "description": "Calls that had to wait for it, since the broker started."}}}},
+      "quiet_hours": {"type": "array", "items": {"type": "string"}}, "quiet_until": {"$ref": "#/components/schemas/Time"},
+      "breaker": {"type": "object", "properties": {"state": {"enum": ["closed", "open", "half_open"], "description": "open: the site did not answer so many times in a row and is left alone; half_open: a probe is under way."}, "failures_in_a_row": {"type": "integer"}, "next_probe_at": {"$ref": "#/components/schemas/Time"}}},
+      "doctor": {"oneOf": [{"$ref": "#/components/schemas/DoctorReport"}, {"type": "null"}], "description": "The last report; for operators."},
       "facts": {"type": "array", "description": "What rules may ask of the site.", "items": {"$ref": "#/components/schemas/Fact"}}
+    }
+  },
+  "DoctorReport": {
+    "type": "object", "required": ["at", "scheduler", "findings", "drift"],
+    "properties": {
+      "site": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "scheduler": {"type": "string"}, "faults": {"type": "integer"}, "warnings": {"type": "integer"},
+      "findings": {"type": "array", "items": {"type": "object", "required": ["check", "verdict", "value", "source", "at"], "properties": {
+        "check": {"type": "string"}, "account": {"type": "string", "description": "The local account that it is about; absent: the site."}, "verdict": {"enum": ["ok", "warning", "fault", "not_checked"]},
+        "value": {"type": "string"}, "source": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "remedy": {"type": "string"}}}},
+      "drift": {"type": "array", "description": "What was found otherwise than by the report before; the newest first.", "items": {"type": "object", "properties": {
+        "check": {"type": "string"}, "account": {"type": "string"}, "before": {"type": "string"}, "after": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}}}}
     }
   },
   "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}, "rules_in_force": {"type": "boolean"}}},

@@ -30,6 +30,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/sites/{id}", "getSite", "One site", false, get_site},
     {"POST", "/v1/sites/{id}/drain", "drainSite", "Send the site no new jobs", false, drain_site},
     {"POST", "/v1/sites/{id}/resume", "resumeSite", "Send the site jobs again", false, resume_site},
+    {"POST", "/v1/sites/{id}/doctor", "lookOverSite", "Look the site over: versions, clocks, history, accounts, budget", false,
+     look_over_site},
     {"GET", "/v1/rules", "getRules", "The rules in force, in sentences", false, get_rules, true},
     {"GET", "/v1/decisions", "listDecisions", "Decisions of a period with the evidence that rules were asked about", false,
      list_decisions, true},

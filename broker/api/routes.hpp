@@ -70,6 +70,7 @@ async::Task<http::Response> list_sites(Exchange exchange);
 async::Task<http::Response> get_site(Exchange exchange);
 async::Task<http::Response> drain_site(Exchange exchange);
 async::Task<http::Response> resume_site(Exchange exchange);
+async::Task<http::Response> look_over_site(Exchange exchange);
 // rules.cpp
 async::Task<http::Response> get_rules(Exchange exchange);
 // decisions.cpp

@@ -84,6 +84,35 @@ async::Task<http::Response> metrics(Exchange exchange) {
   per_site("hansa_site_cores", "gauge", "Cores of the site.", [](const auto& r) { return r.cores; });
   per_site("hansa_site_free_cores", "gauge", "Free cores of the site in its last snapshot.",
            [](const auto& r) { return r.free_cores; });
+  per_site("hansa_site_quiet", "gauge", "Whether the site has quiet hours now.",
+           [](const auto& r) { return std::int64_t{r.quiet_until.has_value()}; });
+  per_site("hansa_site_breaker_open", "gauge", "Whether the site is left alone because it does not answer.",
+           [](const auto& r) { return std::int64_t{r.breaker != engine::Breaker::State::closed}; });
+  per_site("hansa_site_breaker_openings_total", "counter", "Times that the site was left alone since start.",
+           [](const auto& r) { return r.times_left_alone; });
+  const auto per_kind = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+    out.family(name, type, help);
+    for (const auto& report : *sites) {
+      for (const auto& use : report.budget_use)
+        out.sample(value(use), "site=\"" + label(report.site.id.str()) + "\",kind=\"" + label(use.kind) + "\"");
+    }
+  };
+  per_kind("hansa_site_budget_used", "gauge", "What is used of the site's load budget: in the last minute, or at this moment.",
+           [](const auto& use) { return use.used; });
+  per_kind("hansa_site_budget_limit", "gauge", "The site's load budget.", [](const auto& use) { return use.limit; });
+  per_kind("hansa_site_budget_held_back_total", "counter", "Calls that had to wait for the site's load budget since start.",
+           [](const auto& use) { return use.held_back; });
+  out.family("hansa_site_doctor_findings", "gauge", "Findings of the last report on the site, by verdict.");
+  for (const auto& report : *sites) {
+    if (!report.state.doctor) continue;
+    for (const auto verdict : {domain::DoctorVerdict::ok, domain::DoctorVerdict::warning, domain::DoctorVerdict::fault,
+                               domain::DoctorVerdict::not_checked}) {
+      out.sample(static_cast<std::int64_t>(report.state.doctor->count(verdict)),
+                 "site=\"" + label(report.site.id.str()) + "\",verdict=\"" + label(to_string(verdict)) + "\"");
+    }
+  }
+  per_site("hansa_site_doctor_drift_total", "counter",
+           "Findings that were found otherwise than by the report before, since start.", [](const auto& r) { return r.drifted; });
   auto text = std::move(out).text();
   if (parts.more_metrics) text += parts.more_metrics();
   co_return http::Response{.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8", .body = std::move(text)};

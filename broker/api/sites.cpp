@@ -16,10 +16,57 @@ Json facts_of_site(const engine::Regulations& in_force, const SiteId& site, UtcT
   return told == in_force.sites.end() ? Json::array() : facts_view(told->second, now);
 }
 
+std::string_view to_string(engine::Breaker::State state) {
+  switch (state) {
+    case engine::Breaker::State::closed: return "closed";
+    case engine::Breaker::State::open: return "open";
+    case engine::Breaker::State::half_open: return "half_open";
+  }
+  return "?";
+}
+
+Json use_view(const std::vector<engine::BudgetUse>& use) {
+  Json view = Json::object();
+  for (const auto& line : use) {
+    view[std::string(line.kind)] = {{"used", line.used}, {"limit", line.limit}};
+    if (line.kind != "waiting_jobs") view[std::string(line.kind)]["held_back"] = line.held_back;
+  }
+  return view;
+}
+
+Json doctor_view(const domain::DoctorReport& report) {
+  Json findings = Json::array(), drift = Json::array();
+  for (const auto& f : report.findings) {
+    Json json{{"check", f.check},
+              {"verdict", to_string(f.verdict)},
+              {"value", f.value},
+              {"source", f.source},
+              {"at", format_utc(f.at)}};
+    if (!f.subject.empty()) json["account"] = f.subject;
+    if (!f.remedy.empty()) json["remedy"] = f.remedy;
+    findings.push_back(std::move(json));
+  }
+  for (const auto& d : report.drift) {
+    Json json{{"check", d.check}, {"before", d.before}, {"after", d.after}, {"at", format_utc(d.at)}};
+    if (!d.subject.empty()) json["account"] = d.subject;
+    drift.push_back(std::move(json));
+  }
+  return {{"at", format_utc(report.at)},
+          {"scheduler", report.scheduler},
+          {"faults", report.count(domain::DoctorVerdict::fault)},
+          {"warnings", report.count(domain::DoctorVerdict::warning)},
+          {"findings", std::move(findings)},
+          {"drift", std::move(drift)}};
+}
+
 Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
   const auto in_force = exchange.api.parts().engine.rules().in_force();
   const auto& [site, state] = std::tie(report.site, report.state);
   const auto time = [](const std::optional<UtcTime>& t) { return t ? Json(format_utc(*t)) : Json(); };
+  std::vector<std::string> quiet_hours;
+  for (const auto& hours : site.budget.quiet_hours) quiet_hours.push_back(hours.text());
+  // It names accounts.
+  const bool may_see_report = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal).has_value();
   return {{"id", site.id.str()},
           {"name", site.name},
           {"country", site.country},
@@ -54,6 +101,14 @@ Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
             {"cancels_per_minute", site.budget.cancels_per_minute},
             {"concurrent_calls", site.budget.concurrent_calls},
             {"waiting_jobs", site.budget.waiting_jobs}}},
+          {"budget_use", use_view(report.budget_use)},
+          {"quiet_hours", std::move(quiet_hours)},
+          {"quiet_until", time(report.quiet_until)},
+          {"breaker",
+           {{"state", to_string(report.breaker)},
+            {"failures_in_a_row", report.failures_in_a_row},
+            {"next_probe_at", time(report.next_probe)}}},
+          {"doctor", may_see_report && state.doctor ? doctor_view(*state.doctor) : Json()},
           {"facts", facts_of_site(*in_force, site.id, exchange.api.parts().scheduler.now_utc())}};
 }
 
@@ -106,6 +161,18 @@ async::Task<http::Response> resume_site(Exchange exchange) {
   if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.resume_site(id)); !done)
     co_return std::unexpected(done.error());
   co_return co_await one_site(exchange, id);
+}
+
+async::Task<http::Response> look_over_site(Exchange exchange) {
+  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
+    co_return std::unexpected(allowed.error());
+  if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
+  const SiteId id{exchange.path.at("id")};
+  auto report = co_await on_engine(exchange, exchange.api.parts().engine.look_over_site(id, exchange.caller.principal));
+  if (!report) co_return std::unexpected(report.error());
+  auto view = doctor_view(*report);
+  view["site"] = id.str();
+  co_return json_answer(200, view);
 }
 
 }  // namespace hansa::api

@@ -221,6 +221,8 @@ constexpr Command kCommands[] = {
      "hansa resolve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --as lost --reason \"site decommissioned\"", kResolve, 1, 1, resolve},
     {"sites", "", "List the sites and their load.", "hansa sites", kJsonOnly, 0, 0, sites},
     {"site show", "SITE", "Show one site.", "hansa site show alpha", kJsonOnly, 1, 1, site_show},
+    {"site doctor", "SITE", "Look a site over (operators); exit 1 if there is a fault.", "hansa site doctor alpha", kJsonOnly, 1,
+     1, site_doctor},
     {"site drain", "SITE", "Send a site no new jobs (operators).", "hansa site drain alpha --reason \"maintenance on Monday\"",
      kDrain, 1, 1, site_drain},
     {"site resume", "SITE", "Send a site jobs again (operators).", "hansa site resume alpha", kJsonOnly, 1, 1, site_resume},

@@ -23,6 +23,7 @@ Result<ExitStatus> cancel(Session& session, const Invocation& call);
 Result<ExitStatus> resolve(Session& session, const Invocation& call);
 Result<ExitStatus> sites(Session& session, const Invocation& call);
 Result<ExitStatus> site_show(Session& session, const Invocation& call);
+Result<ExitStatus> site_doctor(Session& session, const Invocation& call);
 Result<ExitStatus> site_drain(Session& session, const Invocation& call);
 Result<ExitStatus> site_resume(Session& session, const Invocation& call);
 Result<ExitStatus> report_usage(Session& session, const Invocation& call);

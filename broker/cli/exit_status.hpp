@@ -12,6 +12,7 @@ enum class ExitStatus : int {
   done = 0,
   job_failed = 1,    // a job that was waited for ended otherwise than well
   differs = 1,       // policy diff: some past decision would change
+  fault_found = 1,   // site doctor
   usage = 2,         // the command line, the script or the job is wrong: repeating it will not help
   not_found = 3,
   denied = 4,

@@ -35,6 +35,68 @@ std::vector<Cell> site_row(const Json& site, UtcTime now) {
           trouble(site)};
 }
 
+std::string verdict_word(const Json& finding) {
+  const auto verdict = shown(finding, "verdict");
+  return verdict == "not_checked" ? "not checked" : verdict;
+}
+
+Tint verdict_tint(const Json& finding) {
+  const auto verdict = raw_text(finding, "verdict");
+  return verdict == "ok" ? Tint::good : verdict == "fault" ? Tint::bad : Tint::odd;
+}
+
+std::string check_of(const Json& of) {
+  const auto account = shown(of, "account");
+  return shown(of, "check") + (account.empty() ? "" : " " + account);
+}
+
+/// What was seen, where, when if not with the rest of the report, and what to do about it.
+std::string sighting(const Json& finding, const std::string& report_at) {
+  const auto at = shown(finding, "at"), remedy = shown(finding, "remedy");
+  return shown(finding, "value") + " (" + shown(finding, "source") +
+         (at.substr(0, 10) == report_at.substr(0, 10) ? "" : ", " + at) + ")" + (remedy.empty() ? "" : "; " + remedy);
+}
+
+/// One line a check.
+std::string findings_table(const Json& report, const Look& look, bool troubles_only) {
+  const auto report_at = shown(report, "at");
+  Table table({{"VERDICT"}, {"CHECK"}, {"SEEN (WHERE); REMEDY", false, true}});
+  if (const auto& findings = member(report, "findings"); findings.is_array()) {
+    for (const auto& f : findings) {
+      const auto verdict = raw_text(f, "verdict");
+      if (troubles_only && verdict != "fault" && verdict != "warning") continue;
+      table.add({Cell(verdict_word(f), verdict_tint(f)), check_of(f), sighting(f, report_at)});
+    }
+  }
+  return table.empty() ? "" : table.text(look);
+}
+
+std::string drift_lines(const Json& report) {
+  std::string text;
+  if (const auto& drift = member(report, "drift"); drift.is_array()) {
+    for (const auto& d : drift)
+      text += shown(d, "at") + " " + check_of(d) + " changed: " + shown(d, "before") + " -> " + shown(d, "after") + "\n";
+  }
+  return text;
+}
+
+/// "3/10 queries": what is used of what the site allows.
+std::string used_of(const Json& use, const char* kind, const char* word) {
+  const auto& line = member(use, kind);
+  return number_text(line, "used") + "/" + number_text(line, "limit") + " " + word;
+}
+
+std::string breaker_text(const Json& breaker) {
+  const auto state = raw_text(breaker, "state");
+  if (state == "closed") {
+    const auto failures = number(breaker, "failures_in_a_row").value_or(0);
+    return failures == 0 ? "" : "closed; " + std::to_string(failures) + " calls in a row without an answer";
+  }
+  return (state == "half_open" ? std::string("half open: a probe is under way") : std::string("open: it is left alone")) +
+         " after " + number_text(breaker, "failures_in_a_row") + " calls without an answer; next probe " +
+         shown(breaker, "next_probe_at");
+}
+
 std::string site_sheet(const Json& site, const Look& look) {
   Table sheet({{""}, {""}});
   const auto line = [&](const char* label, const std::string& value, Tint tint = Tint::none) {
@@ -72,6 +134,28 @@ std::string site_sheet(const Json& site, const Look& look) {
                        number_text(budget, "concurrent_calls") + " calls at once; " + number_text(budget, "waiting_jobs") +
                        " waiting jobs");
   }
+  if (const auto& use = member(site, "budget_use"); use.is_object()) {
+    line("used of it", used_of(use, "queries", "queries") + ", " + used_of(use, "submits", "submits") + ", " +
+                           used_of(use, "cancels", "cancels") + " in the last minute; " +
+                           used_of(use, "concurrent_calls", "calls") + ", " + used_of(use, "waiting_jobs", "waiting jobs") +
+                           " now");
+  }
+  std::string hours;
+  if (const auto& list = member(site, "quiet_hours"); list.is_array()) {
+    for (const auto& item : list) {
+      if (item.is_string()) hours += (hours.empty() ? "" : ", ") + printable(item.get<std::string>());
+    }
+  }
+  const auto quiet_until = shown(site, "quiet_until");
+  line("quiet hours", hours + (quiet_until.empty() ? "" : "; now, until " + quiet_until),
+       quiet_until.empty() ? Tint::none : Tint::odd);
+  line("breaker", breaker_text(member(site, "breaker")), Tint::bad);
+  if (const auto& doctor = member(site, "doctor"); doctor.is_object()) {
+    line("looked over",
+         shown(doctor, "at") + ": " + number_text(doctor, "faults") + " faults, " + number_text(doctor, "warnings") +
+             " warnings (hansa site doctor)",
+         number(doctor, "faults").value_or(0) > 0 ? Tint::bad : Tint::none);
+  }
   if (const auto& facts = member(site, "facts"); facts.is_array()) {
     for (const auto& fact : facts) {
       const auto state = shown(fact, "state");
@@ -82,7 +166,9 @@ std::string site_sheet(const Json& site, const Look& look) {
            state == "known" ? Tint::none : Tint::bad);
     }
   }
-  return sheet.text({.colours = look.colours}, false);
+  const auto& doctor = member(site, "doctor");
+  return sheet.text({.colours = look.colours}, false) + findings_table(doctor, {.colours = look.colours}, true) +
+         drift_lines(doctor);
 }
 
 Result<ExitStatus> one_site(Session& session, const Invocation& call, std::string_view method, std::string_view rest,
@@ -135,6 +221,22 @@ Result<ExitStatus> sites(Session& session, const Invocation& call) {
 }
 
 Result<ExitStatus> site_show(Session& session, const Invocation& call) { return one_site(session, call, "GET", ""); }
+
+Result<ExitStatus> site_doctor(Session& session, const Invocation& call) {
+  const auto answer = session.send("POST", "/v1/sites/" + percent_encoded(call.operands()[0]) + "/doctor", "");
+  if (!answer) return std::unexpected(answer.error());
+  const auto report = Session::read(*answer);
+  if (!report) return std::unexpected(report.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+  } else {
+    const auto scheduler = shown(*report, "scheduler");
+    session.print("site " + shown(*report, "site") + (scheduler.empty() ? "" : ", " + scheduler) + ", " + shown(*report, "at") +
+                  ": " + number_text(*report, "faults") + " faults, " + number_text(*report, "warnings") + " warnings\n" +
+                  findings_table(*report, {.colours = session.look().colours}, false) + drift_lines(*report));
+  }
+  return number(*report, "faults").value_or(0) > 0 ? ExitStatus::fault_found : ExitStatus::done;
+}
 
 Result<ExitStatus> site_drain(Session& session, const Invocation& call) {
   const auto reason = call.value("--reason");

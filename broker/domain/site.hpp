@@ -2,6 +2,8 @@
 #pragma once
 // A site as the broker is configured for it, and as it has seen it last.
 
+#include "broker/core/daily_hours.hpp"
+#include "broker/domain/doctor_report.hpp"
 #include "broker/domain/job.hpp"
 
 #include <map>
@@ -15,6 +17,7 @@ struct LoadBudget {
   std::int32_t cancels_per_minute = 600;
   std::int32_t concurrent_calls = 4;
   std::int32_t waiting_jobs = 50;      // of ours in its queue at one time
+  std::vector<DailyHours> quiet_hours = {};  // nothing new is sent there, and it is asked at a quarter of the rate
 };
 
 struct Site {
@@ -39,6 +42,7 @@ struct SiteState {
   std::optional<UtcTime> last_success;
   std::optional<UtcTime> last_failure;
   Reason last_error;                   // kept after recovery, with last_failure's time
+  std::optional<DoctorReport> doctor = {};  // the last report
 };
 
 }  // namespace hansa::domain

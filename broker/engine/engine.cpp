@@ -8,6 +8,7 @@
 #include "broker/engine/dependencies.hpp"
 #include "broker/engine/desk_connector.hpp"
 #include "broker/engine/dispatch.hpp"
+#include "broker/engine/doctor.hpp"
 #include "broker/engine/fence.hpp"
 #include "broker/engine/moves.hpp"
 #include "broker/engine/observation.hpp"
@@ -78,10 +79,12 @@ class Engine::Loops {
         dependencies_(context_, parts_.strand),
         code_(context_, parts_.code),
         moves_(context_, parts_.strand, placement_, reconciler_),
+        doctor_(context_),
         watch_(context_, reconciler_,
                [this](SiteDesk& desk) {
                  moves_.news();  // before those that wait here: it has waited longer
                  placement_.site_changed(desk);
+                 doctor_.news(desk);
                }),
         intake_(
             parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_, parts_.code,
@@ -266,8 +269,18 @@ class Engine::Loops {
     }
   }
 
-  [[nodiscard]] SiteReport report(const SiteDesk& desk) const {
+  [[nodiscard]] SiteReport report(SiteDesk& desk) const {
     SiteReport report{.site = desk.site(), .state = desk.state()};
+    report.budget_use = desk.budget_use();
+    report.quiet_until = desk.quiet_until();
+    report.breaker = desk.breaker().state();
+    report.failures_in_a_row = desk.breaker().failures();
+    if (desk.breaker().open()) {
+      const auto left = desk.breaker().next_probe() - parts_.scheduler.now_monotonic();
+      report.next_probe = parts_.scheduler.now_utc() + std::max(Milliseconds{0}, left);
+    }
+    report.times_left_alone = desk.times_left_alone();
+    report.drifted = doctor_.drifted(desk.site().id);
     report.our_live_jobs = static_cast<std::int64_t>(desk.live.size());
     report.our_waiting_jobs = static_cast<std::int64_t>(desk.waiting_there.size());
     report.calls_made = desk.calls_made();
@@ -454,6 +467,7 @@ class Engine::Loops {
   Dependencies dependencies_;
   CodeKeeper code_;
   Moves moves_;
+  Doctor doctor_;
   Watch watch_;
   Intake intake_;
   Counters counters_;
@@ -570,6 +584,13 @@ async::Task<> Engine::resume_site(SiteId site) {
   auto done = co_await desk->set_drained(false, "");
   loops_->placement_.site_changed(*desk);
   co_return done;
+}
+
+async::Task<DoctorReport> Engine::look_over_site(SiteId site, Principal by) {
+  auto* desk = loops_->context_.desk(site);
+  if (desk == nullptr)
+    co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  co_return co_await loops_->doctor_.look_over(*desk, std::move(by));
 }
 
 async::Task<Counters> Engine::counters() { co_return loops_->counters(); }

@@ -7,9 +7,11 @@
 // Life: start() loads what is not over and starts the loops; stop() ends them; then it may be destroyed.
 
 #include "broker/async/scheduler.hpp"
+#include "broker/engine/breaker.hpp"
 #include "broker/engine/data_setup.hpp"
 #include "broker/engine/intake.hpp"
 #include "broker/engine/options.hpp"
+#include "broker/engine/rate_window.hpp"
 #include "broker/engine/rulebook.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/catalogue.hpp"
@@ -47,6 +49,13 @@ struct SiteReport {
   std::int64_t our_live_jobs = 0, our_waiting_jobs = 0, our_unknown_jobs = 0;
   std::vector<std::string> queues;
   std::int64_t calls_made = 0;         // since the broker started
+  std::vector<BudgetUse> budget_use;
+  std::optional<UtcTime> quiet_until;
+  Breaker::State breaker = Breaker::State::closed;
+  std::int64_t failures_in_a_row = 0;
+  std::optional<UtcTime> next_probe;   // while the breaker is open
+  std::int64_t times_left_alone = 0;   // since the broker started, as the next
+  std::int64_t drifted = 0;            // findings of the doctor's that were other ones than before
 };
 
 /// A dataset on its way.
@@ -138,6 +147,8 @@ class Engine {
   async::Task<std::vector<SiteReport>> sites();
   async::Task<> drain_site(SiteId site, std::string reason);
   async::Task<> resume_site(SiteId site);
+  /// See Doctor.
+  async::Task<domain::DoctorReport> look_over_site(SiteId site, Principal by);
 
   async::Task<Counters> counters();
 

@@ -26,6 +26,9 @@ struct EngineOptions {
   Milliseconds first_poll_after{500};          // first status poll after a submission; doubles up to status_interval
   Milliseconds transfer_interval{10'000};      // between two questions to a mover; sooner at first
   Milliseconds transfer_linger{600'000};       // a transfer whose site takes no jobs just now goes on for so long
+  std::int32_t breaker_failures = 5;           // in a row: then a site is left alone
+  Milliseconds first_probe_after{30'000};      // then one call, twice as long after each without an answer
+  Milliseconds longest_probe_after{120'000};
   std::int32_t max_sends = 3;                  // of one attempt, under its one tag
   std::int32_t max_attempts = 20;              // of one job
   // Late binding and moves (ADR 0010, 0017); the measured values.

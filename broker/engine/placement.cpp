@@ -3,6 +3,7 @@
 
 #include "broker/async/all_of.hpp"
 #include "broker/core/digest.hpp"
+#include "broker/core/time_text.hpp"
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/dossier.hpp"
 #include "broker/engine/observation.hpp"
@@ -231,6 +232,10 @@ async::Task<Dossier> Placement::dossier_of(Principal person, std::vector<Dataset
 }
 
 std::optional<Reason> Placement::busy(SiteDesk& desk) const {
+  if (const auto end = desk.quiet_until()) {
+    return Reason{"SITE_QUIET",
+                  "site " + desk.site().id.str() + " has quiet hours until " + format_utc(*end) + ": nothing new is sent there"};
+  }
   if (desk.room() > 0) return std::nullopt;
   return Reason{"SITE_BUSY", "submissions are under way up to the site's budget (" +
                                  std::to_string(desk.site().budget.submits_per_minute) + " a minute, " +

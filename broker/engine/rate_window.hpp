@@ -7,8 +7,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <string_view>
 
 namespace hansa::engine {
+
+/// One line of a site's load budget, as it is now.
+struct BudgetUse {
+  std::string_view kind;          // "queries", "submits", "cancels", "concurrent_calls", "waiting_jobs"
+  std::int64_t used = 0;          // in the last minute; of the last two: at this moment
+  std::int64_t limit = 0;
+  std::int64_t held_back = 0;     // calls that had to wait for it, since the start
+};
 
 class RateWindow {
  public:
@@ -33,6 +42,8 @@ class RateWindow {
     return index < used_.size() ? used_[index] + kWindow : now + kWindow;
   }
   [[nodiscard]] std::int32_t limit() const { return limit_; }
+  /// From now on. What was used under another one counts on.
+  void set_limit(std::int32_t per_minute) { limit_ = per_minute; }
 
  private:
   static constexpr Milliseconds kWindow{60'000};

@@ -70,7 +70,8 @@ async::Task<> Reconciler::run(SiteDesk& desk) {
       continue;
     }
     if (auto looked = co_await look(desk, ids); !looked) {
-      context_.log.write(ports::LogLevel::warning, "could not look for submissions without a receipt",
+      context_.log.write(looked.error().code == kLeftAlone ? ports::LogLevel::debug : ports::LogLevel::warning,
+                         "could not look for submissions without a receipt",
                          {{"site", desk.site().id.str()}, {"code", looked.error().code}, {"error", looked.error().message}});
     }
     // Sooner when there is something new to look for; else at a falling rate, within what the budget leaves.
@@ -78,7 +79,7 @@ async::Task<> Reconciler::run(SiteDesk& desk) {
     if (co_await desk.wake_reconciler.wait_until(context_.scheduler, next)) {
       pause = kFirstPause;
     } else {
-      pause = std::min(pause * 2, std::max(context_.options.status_interval, kFirstPause));
+      pause = std::min(pause * 2, std::max(desk.interval(context_.options.status_interval), kFirstPause));
     }
   }
 }
@@ -162,7 +163,7 @@ async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sig
         desk, id,
         {"NOT_TAKEN", "what site " + desk.site().id.str() + " shows under its tag is older than the attempt; check its clock"});
   }
-  if (attempt->sends >= context_.options.max_sends || desk.state().drained) {
+  if (attempt->sends >= context_.options.max_sends || desk.state().drained || desk.quiet_until()) {
     co_return co_await seal(
         desk, id,
         {"NOT_TAKEN", "site " + desk.site().id.str() + " did not take it in " + std::to_string(attempt->sends) +

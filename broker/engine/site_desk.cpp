@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/site_desk.hpp"
 
+#include "broker/core/time_text.hpp"
+
 #include <algorithm>
 
 namespace hansa::engine {
@@ -9,6 +11,9 @@ namespace {
 
 /// A call whose record took longer is not made on it: time enough for a slow disk, little for the next life to wait.
 constexpr Milliseconds kLeavesWithin{10'000};
+constexpr Milliseconds kLimitTold{600'000};  // between two lines of the log about one limit
+constexpr std::size_t kConcurrent = 3;           // into SiteDesk::limited_
+constexpr std::string_view kBudgetKinds[] = {"queries", "submits", "cancels", "concurrent_calls", "waiting_jobs"};
 
 /// Nothing: not limited by rate.
 std::optional<ports::CallBudget> budget_of(CallKind kind) {
@@ -24,6 +29,16 @@ std::optional<ports::CallBudget> budget_of(CallKind kind) {
 
 }  // namespace
 
+bool out_of_reach(CallKind kind, const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::deadline_exceeded: return error.code != "SITE_BUDGET";
+    case ErrorKind::unavailable: return error.code != "SITE_DRAINED";
+    case ErrorKind::unknown_outcome: return error.code != "SITE_REFUSED";
+    case ErrorKind::internal: return kind == CallKind::snapshot || kind == CallKind::query;  // not understood
+    default: return false;
+  }
+}
+
 SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& scheduler, const EngineOptions& options,
                    ports::SiteStore& store, ports::Log& log, domain::Site site, std::unique_ptr<ports::SiteConnector> connector)
     : wake_status(strand),
@@ -38,6 +53,10 @@ SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& schedu
       connector_(std::move(connector)),
       windows_{RateWindow(site_.budget.queries_per_minute), RateWindow(site_.budget.submits_per_minute),
                RateWindow(site_.budget.cancels_per_minute)},
+      breaker_({.failures = options_.breaker_failures,
+                .first_probe_after = options_.first_probe_after,
+                .longest_probe_after = options_.longest_probe_after},
+               options_.broker_id + ' ' + site_.id.str()),
       call_ended_(strand) {
   state_.id = site_.id;
 }
@@ -47,28 +66,51 @@ void SiteDesk::take_snapshot(domain::SiteSnapshot snapshot) {
   snapshot_at_ = scheduler_.now_monotonic();
 }
 
+std::optional<Error> SiteDesk::refusal(CallKind kind, MonotonicTime now) {
+  if (breaker_.open() && !(kind == CallKind::snapshot && breaker_.may_probe(now))) {
+    const auto next = scheduler_.now_utc() + std::max(Milliseconds{0}, breaker_.next_probe() - now);
+    return fail(ErrorKind::unavailable, kLeftAlone,
+                "site " + site_.id.str() + " has not answered " + std::to_string(breaker_.failures()) +
+                    " times in a row and is left alone; it is tried again at " + format_utc(next))
+        .error();
+  }
+  if (kind == CallKind::submit) {
+    if (const auto end = quiet_until()) {
+      return fail(ErrorKind::unavailable, "SITE_QUIET",
+                  "site " + site_.id.str() + " has quiet hours until " + format_utc(*end) + ": nothing new is sent there")
+          .error();
+    }
+  }
+  return std::nullopt;
+}
+
 async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, std::optional<CallInFlight>& place) {
   // The event lets one waiter through. However this one leaves, also cancelled or too late, a place that is free is handed on.
   struct HandOn {
     SiteDesk& desk;
     ~HandOn() {
-      if (desk.calls_in_flight_ < desk.site_.budget.concurrent_calls) desk.call_ended_.set();
+      if (desk.calls_in_flight_ < desk.calls_at_once()) desk.call_ended_.set();
     }
   } hand_on{*this};
   const auto budget = budget_of(kind);
+  bool waited = false;
   while (true) {
     const auto now = scheduler_.now_monotonic();
     if (now >= deadline.at) {
       co_return fail(ErrorKind::deadline_exceeded, "SITE_BUDGET",
                      "the load budget of site " + site_.id.str() + " left no room for this call in time; try again later");
     }
+    if (auto refused = refusal(kind, now)) co_return std::unexpected(std::move(*refused));
+    (void)quiet_until();  // which sets the rate
     const auto free = budget ? window(*budget).free_at(now) : now;
     if (free > now) {
+      is_the_limit(static_cast<std::size_t>(*budget), std::exchange(waited, true) ? 0 : 1);
       co_await scheduler_.sleep_until(std::min(free, deadline.at));
-    } else if (calls_in_flight_ >= site_.budget.concurrent_calls) {
+    } else if (calls_in_flight_ >= calls_at_once()) {
+      is_the_limit(kConcurrent, std::exchange(waited, true) ? 0 : 1);
       co_await call_ended_.wait_until(scheduler_, deadline.at);
     } else {
-      place.emplace(*this);
+      place.emplace(*this, breaker_.open());
       if (budget) {
         auto& rate = window(*budget);
         rate.take(now);
@@ -78,7 +120,8 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, s
         if (!recorded) co_return recorded;
         const auto then = scheduler_.now_monotonic();
         rate.move(now, then);
-        if (then >= leaves_by) {
+        const bool opened = breaker_.open() && !place->probe;
+        if (then >= leaves_by || opened || (kind == CallKind::submit && quiet_until())) {
           place.reset();
           continue;
         }
@@ -90,9 +133,101 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, s
   }
 }
 
+void SiteDesk::is_the_limit(std::size_t kind, std::int64_t calls) {
+  auto& limited = limited_[kind];
+  limited.held_back += calls;
+  const auto now = scheduler_.now_monotonic();
+  if (limited.told_at && now - *limited.told_at < kLimitTold) return;
+  const auto use = budget_use()[kind];
+  log_.write(ports::LogLevel::info, "the load budget of a site is the limit",
+             {{"site", site_.id.str()},
+              {"budget", std::string(kBudgetKinds[kind])},
+              {"limit", std::to_string(use.limit)},
+              {"held_back", std::to_string(limited.held_back - limited.told)}});
+  limited.told_at = now;
+  limited.told = limited.held_back;
+}
+
+std::vector<BudgetUse> SiteDesk::budget_use() {
+  (void)quiet_until();
+  const auto now = scheduler_.now_monotonic();
+  std::vector<BudgetUse> use;
+  for (std::size_t i = 0; i < windows_.size(); ++i) {
+    const std::int64_t limit = windows_[i].limit();
+    use.push_back({.kind = kBudgetKinds[i], .used = limit - windows_[i].left(now), .limit = limit});
+  }
+  use.push_back({.kind = kBudgetKinds[kConcurrent], .used = calls_in_flight_, .limit = calls_at_once()});
+  for (std::size_t i = 0; i < limited_.size(); ++i) use[i].held_back = limited_[i].held_back;
+  use.push_back({.kind = kBudgetKinds[kConcurrent + 1],
+                 .used = static_cast<std::int64_t>(waiting_there.size()),
+                 .limit = site_.budget.waiting_jobs});
+  return use;
+}
+
+std::optional<UtcTime> SiteDesk::quiet_until() {
+  const auto now = scheduler_.now_utc();
+  const auto& hours = site_.budget.quiet_hours;
+  if (hours.empty() || (quiet_.from <= now && now < quiet_.to)) return quiet_.until;
+  quiet_ = {.from = now, .to = now + std::chrono::days{1}, .until = std::nullopt};
+  for (bool longer = true; longer;) {  // hours may follow each other without a gap
+    longer = false;
+    for (const auto& span : hours) {
+      const auto end = span.end_of(quiet_.until.value_or(now));
+      if (!end || (quiet_.until && *end - now > std::chrono::days{2})) continue;
+      quiet_.until = end;
+      longer = true;
+    }
+  }
+  if (quiet_.until) quiet_.to = *quiet_.until;
+  for (const auto& span : hours) quiet_.to = std::min(quiet_.to, span.next_begin(now));
+  window(ports::CallBudget::queries)
+      .set_limit(quiet_.until ? std::max(1, site_.budget.queries_per_minute / 4) : site_.budget.queries_per_minute);
+  return quiet_.until;
+}
+
+MonotonicTime SiteDesk::next_submit_at() {
+  const auto now = scheduler_.now_monotonic();
+  const auto free = window(ports::CallBudget::submits).free_at(now);
+  const auto quiet = quiet_until();
+  return quiet ? std::max(free, now + (*quiet - scheduler_.now_utc())) : free;
+}
+
+MonotonicTime SiteDesk::snapshot_allowed_at() const {
+  return breaker_.open() ? breaker_.next_probe() : scheduler_.now_monotonic();
+}
+
+async::Task<> SiteDesk::heard(CallKind kind, bool probe, const Error* error) {
+  if (error != nullptr && error->kind == ErrorKind::cancelled) co_return Result<void>{};
+  const auto now = scheduler_.now_monotonic();
+  bool opened = false;
+  if (error != nullptr && out_of_reach(kind, *error)) {
+    opened = breaker_.failed(now, probe);
+    if (opened) {
+      ++times_left_alone_;
+      left_alone_at_ = now;
+      log_.write(ports::LogLevel::warning, "site is left alone: it does not answer",
+                 {{"site", site_.id.str()},
+                  {"failures", std::to_string(breaker_.failures())},
+                  {"code", error->code},
+                  {"error", error->message},
+                  {"next_probe_s", std::to_string((breaker_.next_probe() - now).count() / 1000)}});
+    }
+  } else if (breaker_.answered()) {
+    warmth_ = 1;
+    log_.write(ports::LogLevel::info, "site is asked again",
+               {{"site", site_.id.str()}, {"after_s", std::to_string((now - left_alone_at_.value_or(now)).count() / 1000)}});
+    wake_reconciler.set();
+    if (kind != CallKind::snapshot) wake_snapshot.set();
+  } else if (warmth_ < site_.budget.concurrent_calls) {
+    ++warmth_;
+  }
+  if (opened || (kind == CallKind::query && error != nullptr)) wake_snapshot.set();  // is it the site?
+  if (kind == CallKind::snapshot || opened) co_return co_await note(error);
+  co_return Result<void>{};
+}
+
 async::Task<> SiteDesk::note(const Error* error) {
   const bool answered = error == nullptr;
-  if (error != nullptr && (error->kind == ErrorKind::cancelled || error->code == "SITE_BUDGET")) co_return Result<void>{};
   const auto before = state_.health;
   if (answered) {
     state_.health = domain::SiteHealth::up;
@@ -120,8 +255,8 @@ MonotonicTime SiteDesk::spare_query_at(Spare share) {
     return std::int32_t(60'000 / std::max<std::int64_t>(1'000, interval.count()));
   };
   // An early look at the states begins their cadence anew: the one that then comes later makes room for a page of accounting.
-  const auto regular =
-      per_minute(options_.status_interval) + per_minute(options_.snapshot_interval) + per_minute(options_.usage_interval);
+  const auto regular = per_minute(interval(options_.status_interval)) + per_minute(interval(options_.snapshot_interval)) +
+                       per_minute(interval(options_.usage_interval));
   auto& queries = window(ports::CallBudget::queries);
   auto reserve = std::min(regular, queries.limit() / 2);
   if (share == Spare::half) reserve += (queries.limit() - reserve) / 2;
@@ -141,10 +276,19 @@ async::Task<> SiteDesk::set_drained(bool drained, std::string reason) {
   co_return stored;
 }
 
+async::Task<> SiteDesk::keep_report(domain::DoctorReport report) {
+  const auto before = std::exchange(state_.doctor, std::move(report));
+  auto stored = co_await store_.record_site_state(state_);
+  if (!stored) state_.doctor = before;
+  co_return stored;
+}
+
 std::int32_t SiteDesk::room() {
+  if (quiet_until() || breaker_.open()) return 0;
   const auto places = site_.budget.waiting_jobs - static_cast<std::int32_t>(waiting_there.size());
-  const auto calls = std::max(1, site_.budget.concurrent_calls) - submitting;
+  const auto calls = std::max(1, calls_at_once()) - submitting;
   const auto submits = window(ports::CallBudget::submits).left(scheduler_.now_monotonic()) - unsent;
+  if (submits <= 0 && places > 0) is_the_limit(static_cast<std::size_t>(ports::CallBudget::submits), 0);
   return std::max(0, std::min({places, calls, submits}));
 }
 

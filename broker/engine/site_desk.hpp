@@ -8,6 +8,7 @@
 #include "broker/async/with_deadline.hpp"
 #include "broker/domain/site.hpp"
 #include "broker/domain/snapshot.hpp"
+#include "broker/engine/breaker.hpp"
 #include "broker/engine/options.hpp"
 #include "broker/engine/rate_window.hpp"
 #include "broker/ports/log.hpp"
@@ -16,6 +17,7 @@
 
 #include <array>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -27,6 +29,12 @@ namespace hansa::engine {
 /// health: accounting may be away while the scheduler works. `read` touches only the account's own files, and costs no more than
 /// a concurrent call.
 enum class CallKind { snapshot, query, submit, cancel, read };
+
+/// Whether an outcome says that the site is out of reach, or beside itself. Its no is an answer, whatever it is about.
+bool out_of_reach(CallKind kind, const Error& error);
+
+/// The code of what is refused while a site is left alone.
+inline constexpr std::string_view kLeftAlone = "SITE_LEFT_ALONE";
 
 class SiteDesk {
  public:
@@ -46,17 +54,17 @@ class SiteDesk {
   void take_snapshot(domain::SiteSnapshot snapshot);
 
   /// Calls the connector once the budget allows it, and the store remembers the call: the budget is kept over restarts.
-  /// A site is down from a snapshot that failed to one that came.
+  /// A site is down from a snapshot that failed, or when its breaker opened, to one that came. While the breaker is open a
+  /// snapshot that is due is the probe, and all else is refused at once: unavailable, SITE_LEFT_ALONE. In quiet hours nothing is
+  /// submitted: unavailable, SITE_QUIET.
   template <class T>
   async::Task<T> call(CallKind kind, async::Deadline deadline,
                       std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what) {
     std::optional<CallInFlight> in_flight;
     if (auto turn = co_await wait_for_turn(kind, deadline, in_flight); !turn) co_return std::unexpected(turn.error());
     auto answer = co_await async::with_deadline<T>(scheduler_, deadline, what(*connector_, deadline));
-    if (kind == CallKind::query && !answer) wake_snapshot.set();  // is it the site?
-    if (kind == CallKind::snapshot) {
-      if (auto noted = co_await note(answer ? nullptr : &answer.error()); !noted) co_return std::unexpected(noted.error());
-    }
+    if (auto noted = co_await heard(kind, in_flight->probe, answer ? nullptr : &answer.error()); !noted)
+      co_return std::unexpected(noted.error());
     co_return answer;
   }
 
@@ -72,6 +80,17 @@ class SiteDesk {
   [[nodiscard]] Spare share_of_early_snapshot() { return std::exchange(free_place_, false) ? Spare::half : Spare::all; }
 
   async::Task<> set_drained(bool drained, std::string reason);
+  async::Task<> keep_report(domain::DoctorReport report);
+
+  /// When the site's quiet hours are over, if they are now.
+  [[nodiscard]] std::optional<UtcTime> quiet_until();
+  /// Between two looks: four times as long in quiet hours.
+  [[nodiscard]] Milliseconds interval(Milliseconds usual) { return quiet_until() ? 4 * usual : usual; }
+  [[nodiscard]] const Breaker& breaker() const { return breaker_; }
+  /// While the breaker is open: when the next snapshot may go. Else now.
+  [[nodiscard]] MonotonicTime snapshot_allowed_at() const;
+  [[nodiscard]] std::vector<BudgetUse> budget_use();
+  [[nodiscard]] std::int64_t times_left_alone() const { return times_left_alone_; }
 
   // Our jobs there, by what they need next. Kept by the engine's observers.
   std::set<JobId> live;             // attempts that are not ended
@@ -82,8 +101,8 @@ class SiteDesk {
 
   /// How many jobs could be sent there at once.
   [[nodiscard]] std::int32_t room();
-  /// When the rate of submissions allows one; in the past or now if it does.
-  [[nodiscard]] MonotonicTime next_submit_at() { return window(ports::CallBudget::submits).free_at(scheduler_.now_monotonic()); }
+  /// When the rate of submissions and the quiet hours allow one; in the past or now if they do.
+  [[nodiscard]] MonotonicTime next_submit_at();
   std::int32_t submitting = 0;      // submissions placed and not yet answered
   std::int32_t unsent = 0;          // of those, without their share of the rate yet
 
@@ -94,19 +113,31 @@ class SiteDesk {
 
  private:
   struct CallInFlight {
-    explicit CallInFlight(SiteDesk& desk) : desk_(desk) { ++desk_.calls_in_flight_; }
+    CallInFlight(SiteDesk& desk, bool is_probe) : probe(is_probe), desk_(desk) {
+      ++desk_.calls_in_flight_;
+      if (probe) desk_.breaker_.probe_begins();
+    }
     ~CallInFlight() {
       --desk_.calls_in_flight_;
+      if (probe) desk_.breaker_.probe_ends();
       desk_.call_ended_.set();
     }
     CallInFlight(const CallInFlight&) = delete;
     CallInFlight& operator=(const CallInFlight&) = delete;
+    const bool probe;
     SiteDesk& desk_;
   };
 
   /// Then `place` is held, the call counted and on record.
   async::Task<> wait_for_turn(CallKind kind, async::Deadline deadline, std::optional<CallInFlight>& place);
+  /// Why a call of this kind is not made at all now, whatever the budget has left.
+  [[nodiscard]] std::optional<Error> refusal(CallKind kind, MonotonicTime now);
+  async::Task<> heard(CallKind kind, bool probe, const Error* error);
   async::Task<> note(const Error* error);
+  /// `calls` more had to wait. Told in the log once in a while, with their number.
+  void is_the_limit(std::size_t kind, std::int64_t calls);
+  /// At once: fewer just after an outage, one more with each answer.
+  [[nodiscard]] std::int32_t calls_at_once() const { return std::min(site_.budget.concurrent_calls, warmth_); }
   RateWindow& window(ports::CallBudget budget) { return windows_[static_cast<std::size_t>(budget)]; }
 
   async::Scheduler& scheduler_;
@@ -119,6 +150,20 @@ class SiteDesk {
   std::optional<domain::SiteSnapshot> snapshot_;
   MonotonicTime snapshot_at_{};
   std::array<RateWindow, 3> windows_;  // by CallBudget
+  Breaker breaker_;
+  std::int64_t times_left_alone_ = 0;
+  std::optional<MonotonicTime> left_alone_at_;
+  std::int32_t warmth_ = std::numeric_limits<std::int32_t>::max();
+  struct Quiet {
+    UtcTime from{}, to{};             // what follows holds between these
+    std::optional<UtcTime> until;
+  } quiet_;
+  struct Limited {
+    std::int64_t held_back = 0;       // since the start
+    std::int64_t told = 0;            // of those, in the log
+    std::optional<MonotonicTime> told_at;
+  };
+  std::array<Limited, 4> limited_;    // by CallBudget; then calls at once
   std::int32_t calls_in_flight_ = 0;
   std::int64_t calls_made_ = 0;
   std::int64_t messages_ = 0;

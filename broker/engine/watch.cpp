@@ -19,10 +19,12 @@ async::Task<> Watch::snapshots(SiteDesk& desk) {
         [](ports::SiteConnector& connector, async::Deadline until) { return connector.snapshot(until); });
     if (snapshot) desk.take_snapshot(std::move(*snapshot));
     on_snapshot_(desk);  // also after a failure: a site that went down changes where jobs can go
-    const auto now = context_.scheduler.now_monotonic();
-    if (co_await desk.wake_snapshot.wait_until(context_.scheduler, now + context_.options.snapshot_interval)) {
+    const auto next = context_.scheduler.now_monotonic() + desk.interval(context_.options.snapshot_interval);
+    // A site that is left alone is probed by this, when that is due.
+    const auto regular = [&] { return desk.breaker().open() ? desk.snapshot_allowed_at() : next; };
+    if (co_await desk.wake_snapshot.wait_until(context_.scheduler, regular())) {
       const auto spare = desk.spare_query_at(desk.share_of_early_snapshot());
-      co_await context_.scheduler.sleep_until(std::min(spare, now + context_.options.snapshot_interval));
+      co_await context_.scheduler.sleep_until(desk.breaker().open() ? desk.snapshot_allowed_at() : std::min(spare, next));
     }
   }
 }
@@ -40,7 +42,8 @@ async::Task<> Watch::states(SiteDesk& desk) {
     }
     // After something happened: soon, then at a falling rate, with what the budget leaves. In any case at the regular cadence.
     const auto now = context_.scheduler.now_monotonic();
-    const auto regular = last_look + context_.options.status_interval;
+    const auto interval = desk.interval(context_.options.status_interval);
+    const auto regular = last_look + interval;
     const auto early = std::max(now + pause, desk.spare_query_at());
     if (co_await desk.wake_status.wait_until(context_.scheduler, std::min(early, regular))) {
       pause = context_.options.first_poll_after;
@@ -48,12 +51,12 @@ async::Task<> Watch::states(SiteDesk& desk) {
       co_await context_.scheduler.sleep_until(soon);
     }
     last_look = context_.scheduler.now_monotonic();
-    pause = std::min(pause * 2, context_.options.status_interval);
+    pause = std::min(pause * 2, interval);
     if (auto looked = co_await look_at_states(desk); !looked) {
       const auto& error = looked.error();
       context_.log.write(ports::LogLevel::debug, "status could not be read",
                          {{"site", desk.site().id.str()}, {"code", error.code}, {"error", error.message}});
-      if (context_.scheduler.now_monotonic() - last_answer > 2 * context_.options.status_interval) {
+      if (context_.scheduler.now_monotonic() - last_answer > 2 * interval) {
         (void)co_await mark_unseen(desk, {error.code, error.message});  // a full store: marked at the next look
       }
     } else {
@@ -164,9 +167,11 @@ async::Task<> Watch::settle(SiteDesk& desk) {
   constexpr Milliseconds kAfterAnEnd{1'000};
   auto pause = context_.options.usage_interval;
   while (true) {
+    const auto interval = desk.interval(context_.options.usage_interval);
     auto more = co_await book_page(desk);
     if (!more) {
-      context_.log.write(ports::LogLevel::warning, "usage could not be read",
+      context_.log.write(more.error().code == kLeftAlone ? ports::LogLevel::debug : ports::LogLevel::warning,
+                         "usage could not be read",
                          {{"site", desk.site().id.str()}, {"code", more.error().code}, {"error", more.error().message}});
     }
     if (more && *more) {
@@ -176,7 +181,7 @@ async::Task<> Watch::settle(SiteDesk& desk) {
     }
     // Accounting lags the queue: after an end it is read soon, and again at a falling rate. Jobs that end together are booked
     // together.
-    pause = std::min(pause * 4, context_.options.usage_interval);
+    pause = std::min(pause * 4, interval);
     const auto now = context_.scheduler.now_monotonic();
     const bool an_end = co_await desk.wake_usage.wait_until(context_.scheduler,
                                                             std::max(now + pause, desk.spare_query_at(SiteDesk::Spare::half)));

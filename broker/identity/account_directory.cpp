@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/identity/account_directory.hpp"
 
+#include <set>
+
 namespace hansa::identity {
 
 AccountDirectory::AccountDirectory(std::vector<SiteAccounts> sites, std::vector<ProjectMembers> projects, Load load,
@@ -51,6 +53,17 @@ Result<LocalAccount> AccountDirectory::account_of(const Principal& person, const
   return fail(ErrorKind::permission_denied, "NO_ACCOUNT",
               person.str() + " has no account at site " + site.str() + ": ask its operator for an entry \"" + person.str() +
                   "\" = \"<account>\" in " + (file ? file->filename().string() : std::string("the site's accounts")));
+}
+
+std::vector<LocalAccount> AccountDirectory::accounts_at(const SiteId& site) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = sites_.find(site);
+  if (at == sites_.end()) return {};
+  refresh(at->second);
+  if (at->second.accounts.own_account) return {LocalAccount()};
+  std::set<LocalAccount> each;
+  for (const auto& [person, account] : at->second.accounts.accounts) each.insert(account);
+  return {each.begin(), each.end()};
 }
 
 std::vector<ProjectId> AccountDirectory::projects_of(const Principal& person) const {

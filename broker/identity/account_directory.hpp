@@ -36,6 +36,7 @@ class AccountDirectory : public ports::Accounts {
   AccountDirectory(std::vector<SiteAccounts> sites, std::vector<ProjectMembers> projects, Load load, OnError on_error);
 
   [[nodiscard]] Result<LocalAccount> account_of(const Principal& person, const SiteId& site) const override;
+  [[nodiscard]] std::vector<LocalAccount> accounts_at(const SiteId& site) const override;
   [[nodiscard]] std::vector<ProjectId> projects_of(const Principal& person) const override;
 
  private:

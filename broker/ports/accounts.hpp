@@ -16,6 +16,8 @@ class Accounts {
   /// The local account of a person at a site; empty if the site runs everything as the broker's own account.
   /// permission_denied (NO_ACCOUNT) if there is no entry: the message says what to ask for and whom.
   [[nodiscard]] virtual Result<LocalAccount> account_of(const Principal& person, const SiteId& site) const = 0;
+  /// The accounts of all who may run there, each once, in order; the broker's own is "".
+  [[nodiscard]] virtual std::vector<LocalAccount> accounts_at(const SiteId&) const { return {}; }
   /// In the configuration's order; empty: the person may charge nobody.
   [[nodiscard]] virtual std::vector<ProjectId> projects_of(const Principal& person) const = 0;
 };

@@ -8,6 +8,7 @@
 
 #include "broker/async/deadline.hpp"
 #include "broker/async/task.hpp"
+#include "broker/domain/doctor_report.hpp"
 #include "broker/domain/job.hpp"
 #include "broker/domain/snapshot.hpp"
 #include "broker/domain/usage.hpp"
@@ -145,6 +146,13 @@ struct FileChunk {
   FileFacts facts;                  // seen after the bytes were read
 };
 
+/// What a site is looked over for.
+struct DoctorRequest {
+  std::vector<LocalAccount> accounts;  // of people who may run there, each looked at; empty name: the broker's own
+  Principal person;                    // who asks; "broker:doctor" for the broker itself
+  Seconds clock_skew{60};              // tolerated
+};
+
 /// Of an error of submit(): nothing left for the site. Any other may be that of a job which is there.
 inline bool surely_not_sent(const Error& error) {
   switch (error.kind) {
@@ -192,6 +200,15 @@ class SiteConnector {
   /// The same for one of them, with at most `limit` bytes of it.
   virtual Task<FileChunk> read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                     Deadline deadline) = 0;
+
+  /// What the site is like: versions, formats, history, clocks, accounts' rights and folders. Findings only, of each check when
+  /// it was made; what cannot be told without running a job is not_checked. Leaves nothing behind but one link in each account's
+  /// work_dir. An error: the site is out of reach.
+  virtual Task<domain::DoctorReport> doctor(DoctorRequest, Deadline) {
+    domain::DoctorReport report;
+    report.findings.push_back({.check = "CONNECTOR", .value = "this connector has no checks", .source = "hansad"});
+    co_return report;
+  }
 };
 
 }  // namespace hansa::ports

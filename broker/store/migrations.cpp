@@ -359,6 +359,11 @@ CREATE TABLE facts(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What a site was found to be like when it was looked over last.
+constexpr char kSchema9[] = R"sql(
+ALTER TABLE site_states ADD COLUMN doctor TEXT;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
@@ -366,7 +371,8 @@ constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, event
                                     Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5},
                                     Migration{.version = 6, .name = "moves", .sql = kSchema6},
                                     Migration{.version = 7, .name = "transfers, speeds of links", .sql = kSchema7},
-                                    Migration{.version = 8, .name = "facts about places, projects, people", .sql = kSchema8}};
+                                    Migration{.version = 8, .name = "facts about places, projects, people", .sql = kSchema8},
+                                    Migration{.version = 9, .name = "reports on sites", .sql = kSchema9}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/sites.hpp"
 
+#include "broker/core/canonical_json.hpp"
 #include "broker/store/migrations.hpp"
 
 #include <algorithm>
@@ -10,11 +11,11 @@ namespace {
 
 constexpr char kPut[] =
     "INSERT OR REPLACE INTO site_states(site, health, drained, drain_reason, last_success_ms, last_failure_ms, error_code, "
-    "error_message) "
-    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    "error_message, doctor) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 constexpr char kSelect[] =
-    "SELECT site, health, drained, drain_reason, last_success_ms, last_failure_ms, error_code, error_message FROM site_states "
-    "ORDER BY site";
+    "SELECT site, health, drained, drain_reason, last_success_ms, last_failure_ms, error_code, error_message, "
+    "doctor FROM site_states ORDER BY site";
 
 constexpr Milliseconds kBudgetWindow{60'000};
 constexpr Milliseconds kCallsKept{120'000};  // longer than any of them is asked for
@@ -51,8 +52,9 @@ Result<domain::SiteHealth> parse_health(std::string_view text) {
 }  // namespace
 
 Result<void> record_site_state(Connection& db, const domain::SiteState& state) {
+  const auto doctor = state.doctor ? std::optional(canonical_json(domain::to_json(*state.doctor))) : std::nullopt;
   db.execute(kPut, state.id, to_string(state.health), state.drained, state.drain_reason, state.last_success, state.last_failure,
-             state.last_error.code, state.last_error.message);
+             state.last_error.code, state.last_error.message, doctor);
   return {};
 }
 
@@ -62,13 +64,23 @@ Result<std::vector<domain::SiteState>> read_site_states(Connection& db) {
   while (rows.next()) {
     const auto health = parse_health(rows.text(1));
     if (!health) return std::unexpected(health.error());
+    std::optional<domain::DoctorReport> doctor;
+    if (!rows.is_null(8)) {
+      const auto json = parse_json(rows.text(8));
+      auto report = json ? domain::doctor_report_from_json(*json) : std::unexpected(json.error());
+      if (!report)
+        return fail(ErrorKind::internal, "STORE_CORRUPT", "a site's report cannot be read as it is stored",
+                    report.error().message);
+      doctor = std::move(*report);
+    }
     states.push_back({.id = SiteId(rows.text(0)),
                       .health = *health,
                       .drained = rows.boolean(2),
                       .drain_reason = rows.string(3),
                       .last_success = rows.optional_time_ms(4),
                       .last_failure = rows.optional_time_ms(5),
-                      .last_error = {rows.string(6), rows.string(7)}});
+                      .last_error = {rows.string(6), rows.string(7)},
+                      .doctor = std::move(doctor)});
   }
   return states;
 }

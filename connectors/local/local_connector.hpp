@@ -57,6 +57,7 @@ class LocalConnector final : public ports::SiteConnector {
                                                      async::Deadline deadline) override;
   async::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           async::Deadline deadline) override;
+  async::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, async::Deadline deadline) override;
 
  private:
   LocalConnector(async::Scheduler& scheduler, boost::asio::any_io_executor executor, LocalOptions options, ports::Log& log,

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -69,6 +70,26 @@ Result<WorkFolder> WorkFolder::open(const std::string& path) {
       return system_error(errno, "cannot make " + path + "/" + name);
   }
   return WorkFolder(std::move(*root));
+}
+
+Result<WorkFolder::Trial> WorkFolder::try_fence(const std::string& holder) const {
+  constexpr const char* kName = "hansa-doctor";
+  const auto folder = open_beneath(root_.get(), "fence", O_DIRECTORY | O_RDONLY);
+  if (!folder) return std::unexpected(folder.error());
+  (void)::unlinkat(folder->get(), kName, 0);
+  Trial trial;
+  trial.created = ::symlinkat(holder.c_str(), folder->get(), kName) == 0;
+  if (!trial.created) return system_error(errno, "cannot make a link in work_dir");
+  trial.second_created = ::symlinkat("second", folder->get(), kName) == 0;
+  trial.holder = read_link(folder->get(), kName).value_or("");
+  (void)::unlinkat(folder->get(), kName, 0);
+  struct statvfs room{};
+  if (::fstatvfs(folder->get(), &room) != 0) return system_error(errno, "cannot see how much room there is");
+  trial.room = {.bytes_free = std::uint64_t{room.f_bavail} * room.f_frsize,
+                .bytes = std::uint64_t{room.f_blocks} * room.f_frsize,
+                .files_free = room.f_favail,
+                .files = room.f_files};
+  return trial;
 }
 
 Result<ports::SealOutcome> WorkFolder::seal(const Tag& tag, std::int32_t task) const {

@@ -3,6 +3,7 @@
 // The folder that scripts, output and fences of a local site's jobs lie in (connectors/transport/wrapper.hpp has its plan).
 // The jobs can write there too, so nothing in it is trusted: no link is followed, nothing outside is reached. Blocking.
 
+#include "broker/domain/site_checks.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "connectors/local/files.hpp"
 
@@ -18,6 +19,14 @@ class WorkFolder {
   static Result<WorkFolder> open(const std::string& path);
 
   Result<ports::SealOutcome> seal(const Tag& tag, std::int32_t task) const;
+
+  /// What becomes of two links under one name, made one after the other and taken away again; and the room that there is.
+  struct Trial {
+    bool created = false, second_created = false;
+    std::string holder;
+    domain::DiskRoom room;
+  };
+  Result<Trial> try_fence(const std::string& holder) const;
 
   /// Why a start of the wrapper ran nothing; none if it ran its payload.
   [[nodiscard]] std::optional<domain::Reason> refusal(const Tag& tag, std::int64_t id) const;

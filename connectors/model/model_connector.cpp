@@ -159,8 +159,16 @@ Task<domain::SiteSnapshot> ModelConnector::snapshot(Deadline deadline) {
   if (model_->faults.queue_off) co_return no_scheduler();
   domain::SiteSnapshot snapshot{.taken_at = scheduler_.now_utc()};
   model_->cluster().describe(snapshot);
+  snapshot.scheduler = model_->version;
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
   co_return snapshot;
+}
+
+Task<domain::DoctorReport> ModelConnector::doctor(ports::DoctorRequest request, Deadline deadline) {
+  if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  auto report = co_await SiteConnector::doctor(std::move(request), deadline);
+  if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  co_return report;
 }
 
 Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, Deadline deadline) {

@@ -62,6 +62,7 @@ class ModelSite {
 
   Faults faults;
   Calls calls;
+  std::string version = "model";      // as snapshots tell it
 
  private:
   const Clock& clock_;
@@ -88,6 +89,8 @@ class ModelConnector final : public ports::SiteConnector {
                                                      async::Deadline deadline) override;
   async::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           async::Deadline deadline) override;
+  /// A model has nothing to be looked over for but whether it answers.
+  async::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, async::Deadline deadline) override;
 
  private:
   /// Sleeps, but not past the deadline. False: the time was not reached, by the deadline or by a cancellation.

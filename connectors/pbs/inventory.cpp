@@ -97,6 +97,9 @@ std::optional<ServerRecord> parse_server(std::string_view text, std::string_view
   server.scheduling = parse_truth(record.get("scheduling"));
   server.keeps_history = parse_truth(record.get("job_history_enable"));
   server.hides_jobs = !parse_truth(record.get("query_other_jobs"));
+  server.history_kept = record.get("job_history_duration");
+  server.last_job_id = parse_count(record.get("max_job_sequence_id"));
+  server.array_size = parse_count(record.get("max_array_size"));
   return server;
 }
 

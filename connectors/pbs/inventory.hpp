@@ -21,6 +21,9 @@ struct ServerRecord {
   bool scheduling = true;         // jobs are started
   bool keeps_history = false;     // job_history_enable: else a job that is over is gone
   bool hides_jobs = false;        // query_other_jobs=False: who is no operator sees their own only
+  std::string history_kept;       // job_history_duration, "336:00:00"; "": the server's default, two weeks
+  std::optional<std::int64_t> last_job_id;  // max_job_sequence_id: then they begin again
+  std::optional<std::int64_t> array_size;   // max_array_size
 };
 
 struct QueueRecord {

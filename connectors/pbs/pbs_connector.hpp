@@ -58,6 +58,7 @@ class PbsConnector final : public batch::BatchConnector {
   ports::Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, ports::Deadline deadline) override;
   ports::Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, ports::Deadline deadline) override;
   ports::Task<ports::UsagePage> usage(ports::UsageCursor from, ports::Deadline deadline) override;
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:
   PbsConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,

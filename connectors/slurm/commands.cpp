@@ -108,17 +108,24 @@ Task<Listing<HistoryRow>> Commands::history(HistoryQuestion question, Deadline d
 }
 
 Task<Inventory> Commands::inventory(Deadline deadline) {
+  constexpr std::size_t kConfigurationKept = 10;
   const bool first = !configuration_;
+  const bool anew = first || ++inventories_since_ >= kConfigurationKept;
   auto asking = question_command({}, "scontrol", {"--all", "--oneliner", "--quiet"});
-  asking.input = inventory_questions(first);
+  asking.input = inventory_questions(anew);
   const auto result = co_await run(std::move(asking), deadline);
   if (!result) co_return std::unexpected(result.error());
   // scontrol says what failed with its exit code only; one of the answers being there does not make the others complete.
   if (!result->succeeded() || !batch::came_to_an_end(*result) || result->out_truncated) co_return no_answer("scontrol", *result);
   auto inventory = parse_inventory(result->out);
-  if (!first) co_return inventory;
+  if (!anew) co_return inventory;
   if (inventory.configuration.cluster.empty()) {
     co_return fail(ErrorKind::internal, "SITE_GARBLED", "scontrol does not say the cluster's name", result->out.substr(0, 512));
+  }
+  inventories_since_ = 0;
+  if (!first) {
+    configuration_ = inventory.configuration;
+    co_return inventory;
   }
   // slurmdbd hides jobs on its own account. No sacctmgr, no answer: then what slurm.conf says is taken for both.
   const auto accounting = co_await run(command({}, "sacctmgr", {"--noheader", "show", "configuration"}), deadline);
@@ -126,6 +133,12 @@ Task<Inventory> Commands::inventory(Deadline deadline) {
   if (accounting && accounting->succeeded()) history_hides_jobs_ = parse_inventory(accounting->out).configuration.hides_jobs;
   configuration_ = inventory.configuration;
   co_return inventory;
+}
+
+Task<CommandResult> Commands::ask(std::string program, std::vector<std::string> arguments, Deadline deadline) {
+  auto result = co_await run(command({}, program, std::move(arguments)), deadline);
+  if (result && (!result->succeeded() || !batch::came_to_an_end(*result))) co_return no_answer(program, *result);
+  co_return result;
 }
 
 Task<Configuration> Commands::configuration(Deadline deadline) {

@@ -26,8 +26,13 @@ class Commands final : public Questions, public batch::Programs {
   ports::Task<Listing<QueueRow>> queue(QueueQuestion question, ports::Deadline deadline) override;
   ports::Task<Listing<HistoryRow>> history(HistoryQuestion question, ports::Deadline deadline) override;
   ports::Task<Inventory> inventory(ports::Deadline deadline) override;
+  /// Nodes and all that stand in inventory() change at any time, this when the site's people change or upgrade it: it is asked
+  /// with every tenth inventory(), in the same call.
   ports::Task<Configuration> configuration(ports::Deadline deadline) override;
   ports::Task<std::vector<Viewer>> viewers_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline) override;
+
+  /// A question in plain text, as the broker's own account; what did not end well is an error.
+  ports::Task<transport::CommandResult> ask(std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
 
  private:
   [[nodiscard]] transport::Command question_command(Viewer viewer, std::string_view program,
@@ -37,6 +42,7 @@ class Commands final : public Questions, public batch::Programs {
 
   Random& random_;
   std::optional<Configuration> configuration_;
+  std::size_t inventories_since_ = 0;  // it was asked
   bool history_hides_jobs_ = false;  // slurmdbd's own PrivateData
 };
 

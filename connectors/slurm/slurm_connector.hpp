@@ -10,10 +10,11 @@
 //   status     squeue, and sacct for those that the controller has forgotten
 //   find       squeue, sacct
 //   usage      sacct, one window of time
-//   submit     sbatch                      (an account's first one also: mkdir; of a job with code also: stat, and where the code
-//   is
-//                                           not yet: dd for each 4 MiB, sha256sum, mv)
+//   submit     sbatch                      (an account's first one also: mkdir; of a job with code also: stat, and where the
+//                                           code is not yet: dd for each 4 MiB, sha256sum, mv)
 //   cancel     squeue, scontrol, scancel, then squeue until its end is known
+//   doctor     scontrol twice, sdiag, squeue, sacct, sacctmgr three times; for each account sbatch --version, mkdir, ln,
+//              readlink, mv, stat, prlimit, quota
 //
 // status and find also read a link in the account's work_dir for each end that may be the wrapper's own (exit codes 113 to 116).
 //
@@ -47,6 +48,7 @@ class SlurmConnector final : public SlurmSite {
                                                       async::Scheduler& scheduler, Random& random);
 
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:
   SlurmConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,

@@ -54,7 +54,7 @@ _hansa() {
 
   case $command in
     "") options=$commands ;;
-    site) options="show drain resume" ;;
+    site) options="show doctor drain resume" ;;
     report) options="usage estimates" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
@@ -86,7 +86,7 @@ _hansa() {
     "policy check") options="--sites --at --json" ;;
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --hidden --rules --label --at --plot --json" ;;
     "config reference") options="--man" ;;
-    show | explain | hold | release | cancel | sites | "site show" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | cancel | sites | "site show" | "site doctor" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

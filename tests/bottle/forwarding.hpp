@@ -108,6 +108,9 @@ class ForwardingConnector : public ports::SiteConnector {
                                    Deadline deadline) override {
     return inner_->read_file(std::move(job), std::move(path), offset, limit, deadline);
   }
+  Task<domain::DoctorReport> doctor(ports::DoctorRequest request, Deadline deadline) override {
+    return inner_->doctor(std::move(request), deadline);
+  }
 
  protected:
   [[nodiscard]] ports::SiteConnector& inner() { return *inner_; }

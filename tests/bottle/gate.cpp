@@ -51,6 +51,9 @@ class GatedConnector final : public ForwardingConnector {
                                    Deadline d) override {
     return pass<ports::FileChunk>("read_file", 1, [=, this] { return inner().read_file(job, path, offset, limit, d); });
   }
+  Task<domain::DoctorReport> doctor(ports::DoctorRequest r, Deadline d) override {
+    return pass<domain::DoctorReport>("doctor", 0, [this, d, r = std::move(r)] { return inner().doctor(r, d); });
+  }
 
  private:
   template <class T>

@@ -495,11 +495,19 @@ def bulk_is_all_or_none():
         assert broker.call("POST", f"/v1/jobs/{job['id']}/cancel", {}).status in (200, 409)
 
 
+def local_site_is_looked_over():
+    report = json.loads(broker.hansa("site", "doctor", "big", "--json", user="operator", check=0).stdout)
+    found = {f["check"]: f["verdict"] for f in report["findings"]}
+    for check in ("REACHABLE", "HISTORY", "CLOCK", "RUN_AS", "WORK_DIR", "FENCE", "CPU_LIMIT", "GPUS", "BUDGET"):
+        assert found[check] == "ok", report
+    assert "ROOM" in found and "CONTAINERS" in found, report
+
+
 if __name__ == "__main__":
     need_root()
     broker = Broker("operations", local_config())
     run_with_broker(broker, [every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should,
-                             fetches_that_are_cut_go_on, code_goes_along, metrics_are_what_prometheus_reads, datasets_need_two_people,
+                             fetches_that_are_cut_go_on, code_goes_along, local_site_is_looked_over, metrics_are_what_prometheus_reads, datasets_need_two_people,
                              jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
                              what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing],
                     prepare=lambda: sites_answer(broker))

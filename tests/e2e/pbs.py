@@ -114,6 +114,17 @@ def server_without_history_gets_no_jobs():
     wait_for("the site to be back", lambda: state_of_site()["state"] == "up", 20)
 
 
+def looked_over():
+    """What PBS tells of itself, and what the account can do there; it does not tell its clock."""
+    report = json.loads(broker.hansa("site", "doctor", "ostrava", "--json", user="operator", check=0).stdout)
+    found = {f["check"]: f["verdict"] for f in report["findings"]}
+    for check in ("REACHABLE", "VERSION", "HISTORY", "JOB_IDS", "ARRAYS", "NODES_FORMAT", "RUN_AS", "WORK_DIR", "FENCE", "BUDGET"):
+        assert found[check] == "ok", report
+    assert found["CLOCK"] == found["NETWORK"] == "not_checked", report
+    assert "23.06.06" in report["scheduler"], report
+    say(broker.hansa("site", "doctor", "ostrava", user="operator", check=0).stdout.decode())
+
+
 def odd_neighbours_are_told_in_the_log():
     """One bad record takes no other with it."""
     assert "not all that the site told is understood" in broker.log.read_text()
@@ -128,5 +139,5 @@ if __name__ == "__main__":
     settings()
     broker = Broker("pbs", config())
     run_with_broker(broker, [a_job_goes_there_and_comes_back, many_at_once_and_none_twice, cancelled_while_it_waits_and_while_it_runs,
-                             silent_server_ends_no_job, server_without_history_gets_no_jobs, odd_neighbours_are_told_in_the_log],
+                             silent_server_ends_no_job, looked_over, server_without_history_gets_no_jobs, odd_neighbours_are_told_in_the_log],
                     prepare=lambda: sites_answer(broker), clean=[lambda: shutil.rmtree(folders, ignore_errors=True)])

@@ -3,6 +3,7 @@
 
 #include "broker/domain/transition.hpp"
 #include "broker/engine/observation.hpp"
+#include "broker/engine/site_desk.hpp"
 
 #include <algorithm>
 
@@ -16,6 +17,8 @@ using connectors::model::ClusterState;
 namespace {
 
 constexpr Milliseconds kMayBeNew = 5min;  // a job that has just been sent may not be listed yet
+constexpr int kLeftAloneAfter = 5;         // engine::EngineOptions, and its jitter of a fifth
+constexpr Milliseconds kFirstPause = 24s, kLongestPause = 96s;
 constexpr std::size_t kEnough = 5;  // violations of one play: the first tells the story
 
 JobState state_of(Outcome outcome) {
@@ -164,12 +167,52 @@ void Auditor::calling(const bottle::Call& call, int in_flight) {
     if (std::cmp_greater(window.size(), allowed))
       violation("I13", "site " + call.site + ": " + std::to_string(window.size()) + " " + kind + " in a minute");
   };
+  auto& silence = silences_[call.site];
+  if (silence.process != call.process) silence = {.process = call.process};
+  if (silence.failures >= kLeftAloneAfter && call.at > silence.since) {
+    if (call.what != "snapshot") violation("I20", "site " + call.site + ", which does not answer, gets a " + call.what);
+    if (call.at - silence.since < silence.pause)
+      violation("I20",
+                "site " + call.site + " is probed again after " + std::to_string((call.at - silence.since).count()) + " ms");
+    silence.probing = true;
+  }
+  const auto quiet = [&](const DailyHours& hours) { return hours.end_of(time_.now_utc()).has_value(); };
+  if (call.what == "submit" && std::ranges::any_of(site.budget.quiet_hours, quiet))
+    violation("I21", "site " + call.site + " gets a job in its quiet hours");
   if (call.what == "submit")
     check("submits", site.budget.submits_per_minute);
   else if (call.what == "cancel")
     check("cancels", site.budget.cancels_per_minute);
   else if (call.what != "seal" && call.what != "read_output" && call.what != "look_at" && call.what != "read_file")
     check("queries", site.budget.queries_per_minute);
+}
+
+void Auditor::answered(const std::string& site, int process, std::string_view what, const Error* error) {
+  auto& silence = silences_[site];
+  if (silence.process != process) return;  // a process that is gone
+  using engine::CallKind;
+  const auto kind = what == "snapshot"                                      ? CallKind::snapshot
+                    : what == "submit"                                      ? CallKind::submit
+                    : what == "cancel"                                      ? CallKind::cancel
+                    : what == "find" || what == "status" || what == "usage" ? CallKind::query
+                                                                            : CallKind::read;
+  if (error == nullptr || (error->kind != ErrorKind::cancelled && !engine::out_of_reach(kind, *error))) {
+    silence.failures = 0;
+    silence.probing = false;
+    return;
+  }
+  if (error->kind == ErrorKind::cancelled) return;
+  ++silence.failures;
+  if (silence.failures < kLeftAloneAfter) return;
+  // Others were under way when it was left alone: only a probe's failure makes the pause longer.
+  if (silence.failures == kLeftAloneAfter) {
+    silence.pause = kFirstPause;
+  } else if (kind == CallKind::snapshot && std::exchange(silence.probing, false)) {
+    silence.pause = std::min(silence.pause * 2, kLongestPause);
+  } else {
+    return;
+  }
+  silence.since = time_.now_monotonic();
 }
 
 void Auditor::submitting(const std::string& site, const ports::SubmitRequest& request) {

@@ -18,6 +18,8 @@
 //       whole                                                      it moves, and until its copy is registered (depot.hpp)
 //   I19 a job goes to no site before those that it comes after
 //       have succeeded, and ends by them only if one did not
+//   I20 a site that has not answered so many times in a row    I21 nothing is sent to a site in its quiet hours
+//       gets probes alone, one at a time, ever more seldom
 
 #include "connectors/model/model_connector.hpp"
 #include "simulation/virtual_scheduler.hpp"
@@ -59,6 +61,7 @@ class Auditor {
   void acknowledged(const std::string& key, const std::vector<JobId>& ids);
   void recorded(const ports::JobChange& change);
   void calling(const bottle::Call& call, int in_flight);
+  void answered(const std::string& site, int process, std::string_view what, const Error* error);
   void submitting(const std::string& site, const ports::SubmitRequest& request);
   void cancelling(const std::string& site, const ports::SiteJob& job, ports::CancelWhen when);
   void cancel_acknowledged(const JobId& id);
@@ -100,6 +103,15 @@ class Auditor {
   std::map<JobId, std::vector<domain::JobEvent>> events_;
   std::map<std::string, std::vector<JobId>> keys_;    // durable
   std::map<std::pair<std::string, std::string>, std::deque<MonotonicTime>> windows_;  // site, kind of budget
+  /// What a process has heard from a site: the last calls in a row that had no answer.
+  struct Silence {
+    int process = 0;
+    int failures = 0;
+    bool probing = false;                             // by a call that began after it was left alone
+    MonotonicTime since{};                            // of the last one that counted, or of the last probe
+    Milliseconds pause{0};                            // that the next probe must wait at least
+  };
+  std::map<std::string, Silence> silences_;
   std::int64_t payloads_seen_ = 0;
   std::int32_t moves_per_thousand_ = 0;
   std::int64_t moves_begun_ = 0, moves_made_ = 0;

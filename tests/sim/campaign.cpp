@@ -9,7 +9,7 @@ namespace hansa::sim {
 
 namespace {
 
-constexpr std::int64_t kEachFault = 100, kEachPoint = 25, kFaults = 100'000, kMoves = 20, kTransfers = 200;
+constexpr std::int64_t kEachFault = 100, kEachPoint = 25, kFaults = 60'000, kMoves = 20, kTransfers = 200;
 constexpr std::size_t kPoints = 40;
 
 struct Sums {

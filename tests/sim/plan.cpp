@@ -441,6 +441,9 @@ Plan make_plan(std::uint64_t seed) {
   draw_moves(plan);
   draw_data(plan);
   draw_chains(plan);
+  if (seed % 4 == 0) {
+    if (auto quiet = DailyHours::parse("00:03-00:09 UTC")) plan.sites.front().budget.quiet_hours.push_back(std::move(*quiet));
+  }
   std::ranges::sort(plan.items, {}, [](const Item& i) { return std::tuple(i.at, i.what, i.site, i.n, i.count, i.lasts); });
   return plan;
 }

@@ -572,8 +572,9 @@ class Play final : public ports::Accounts, public ports::Log {
     std::vector<engine::SiteSetup> setups;
     for (auto& [id, site] : sites_) {
       if (dropped_.contains(id)) continue;
-      auto connector = wired(std::make_unique<connectors::model::ModelConnector>(time_, SiteId(id), site.model), id, wires_[id],
-                             {.time = time_, .trace = trace_, .auditor = auditor_, .fired = played_.fired});
+      auto connector =
+          wired(std::make_unique<connectors::model::ModelConnector>(time_, SiteId(id), site.model), id, wires_[id],
+                {.time = time_, .trace = trace_, .auditor = auditor_, .fired = played_.fired, .process = gate_->process});
       connector = bottle::gated(std::move(connector), gate_, time_, id);
       if (wrongs_.connector) connector = wrongs_.connector(std::move(connector));
       setups.push_back({.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = site.budget},

@@ -125,7 +125,22 @@ class Wire final : public bottle::ForwardingConnector {
     if (fault != nullptr) ++parts_.fired[static_cast<std::size_t>(fault->what)];
     const auto name = site_ + " " + what + " " + std::to_string(n) + " " + about;
     parts_.trace.add(name + (fault == nullptr ? "" : " ! " + std::string(to_string(fault->what))));
+    // Cut off at its deadline it comes back as cancelled, or not at all.
+    struct Unanswered {
+      Wire& wire;
+      std::string_view what;
+      bool told = false;
+      void tell(const Error* error) {
+        told = true;
+        wire.parts_.auditor.answered(wire.site_, wire.parts_.process, what, error);
+      }
+      ~Unanswered() {
+        const auto none = no_answer<T>();
+        if (!told) tell(&none.error());
+      }
+    } unanswered{*this, what};
     auto answer = fault == nullptr ? co_await call() : co_await spoilt<T>(*fault, deadline, std::move(call));
+    if (answer || answer.error().kind != ErrorKind::cancelled) unanswered.tell(answer ? nullptr : &answer.error());
     parts_.trace.add(name + " -> " + (answer ? brief(*answer) : answer.error().code));
     co_return answer;
   }

@@ -28,6 +28,7 @@ struct WireParts {
   Trace& trace;
   Auditor& auditor;
   std::array<std::int64_t, kKinds>& fired;
+  int process;                                              // which life of the broker
 };
 
 std::unique_ptr<ports::SiteConnector> wired(std::unique_ptr<ports::SiteConnector> inner, std::string site, WireState& state,

@@ -221,6 +221,10 @@ TEST_CASE("the state of a site outlives a restart") {
   state.drain_reason = "maintenance 'til noon";
   state.last_failure = at(6);
   state.last_error = {"SITE_DOWN", "slurmctld does not answer"};
+  state.doctor = domain::DoctorReport{.at = at(7), .scheduler = "slurm 22.05.8", .findings = {}, .drift = {}};
+  state.doctor->findings.push_back(
+      {.check = "VERSION", .verdict = domain::DoctorVerdict::ok, .value = "it's 'quoted'", .source = "scontrol", .at = at(7)});
+  state.doctor->drift.push_back({.check = "VERSION", .subject = "", .before = "ok: 21", .after = "ok: 22", .at = at(7)});
   REQUIRE(store->wait(store->sites().record_site_state(state)));
   store->reopen();
   const auto states = store->wait(store->sites().site_states()).value();
@@ -232,6 +236,7 @@ TEST_CASE("the state of a site outlives a restart") {
   CHECK(states[0].last_success == state.last_success);
   CHECK(states[0].last_failure == state.last_failure);
   CHECK(states[0].last_error == state.last_error);
+  CHECK(states[0].doctor == state.doctor);
 }
 
 TEST_CASE("what was asked of a site in the last minute is known after a restart, and a replaced process asks no more") {

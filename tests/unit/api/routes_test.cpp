@@ -55,6 +55,7 @@ TEST_CASE("every path and method: the operation, or what is allowed instead") {
       {"GET", "/v1/sites/alpha", "getSite"},
       {"POST", "/v1/sites/alpha/drain", "drainSite"},
       {"POST", "/v1/sites/alpha/resume", "resumeSite"},
+      {"POST", "/v1/sites/alpha/doctor", "lookOverSite"},
       {"POST", "/v1/datasets", "registerDataset"},
       {"GET", "/v1/datasets", "listDatasets"},
       {"GET", "/v1/datasets/d", "getDataset"},

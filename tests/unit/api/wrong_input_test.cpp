@@ -40,8 +40,7 @@ TEST_CASE("every fault of a query is told, with what is meant or allowed") {
       {"/v1/reports/usage?by=projct", "?by", "\"projct\" is no thing to group by (did you mean \"project\"?); one of: project"},
       {"/v1/reports/usage?by=site,project,site", "?by", "names site twice"},
       {"/v1/reports/usage?from=2026-02-01&to=2026-01-01", "?to", "must be later than from"},
-      {"/v1/reports/estimates?by=sit", "?by",
-       "\"sit\" is no thing to group by (did you mean \"site\"?); one of: site, class"},
+      {"/v1/reports/estimates?by=sit", "?by", "\"sit\" is no thing to group by (did you mean \"site\"?); one of: site, class"},
       {"/v1/reports/estimates?by=class,class", "?by", "names class twice"},
       {"/v1/reports/estimates?since=soon", "?since", ""},
       {"/v1/events?after=x", "?after", "must be a whole number"},
@@ -161,11 +160,14 @@ TEST_CASE("without a token only what is open answers, and a role is told what it
   CHECK(broker.call("auditor", "POST", "/v1/jobs", {{"script", kHold}}).code() == "ROLE_LACKS_RIGHT");
   for (const auto* who : {"alice", "auditor"}) {
     CHECK(broker.call(who, "POST", "/v1/sites/alpha/drain").code() == "ROLE_LACKS_RIGHT");
+    CHECK(broker.call(who, "POST", "/v1/sites/alpha/doctor").code() == "ROLE_LACKS_RIGHT");
     CHECK(broker.call(who, "GET", "/v1/tokens").code() == "ROLE_LACKS_RIGHT");
     CHECK(broker.call(who, "DELETE", "/v1/tokens/tok_x").code() == "ROLE_LACKS_RIGHT");
   }
   CHECK(broker.call("operator", "DELETE", "/v1/tokens/tok_x").status == 404);
   CHECK(broker.call("operator", "GET", "/v1/sites/alhpa").code() == "SITE_NOT_FOUND");
+  CHECK(broker.call("operator", "POST", "/v1/sites/alhpa/doctor").code() == "SITE_NOT_FOUND");
+  CHECK_FALSE(broker.call("operator", "POST", "/v1/sites/alpha/doctor", {{"fast", true}}).fault("/fast").empty());
 }
 
 }  // namespace hansa::api::test

@@ -198,6 +198,7 @@ TEST_CASE("what answers but is no broker is told from one, by every command", "[
       {"resolve", kId, "--as", "lost", "--reason", "x"},
       {"sites"},
       {"site", "show", "a"},
+      {"site", "doctor", "a"},
       {"report", "usage"},
       {"report", "estimates"},
       {"data", "add", "a"},

@@ -334,7 +334,7 @@ int World::count(const std::string& site, const std::string& what, MonotonicTime
 }
 
 void World::check_budgets() const {
-  constexpr std::array kQueries{"snapshot", "find", "status", "usage"};
+  constexpr std::array kQueries{"snapshot", "find", "status", "usage", "doctor"};
   for (const auto& [id, place] : sites_) {
     const auto& budget = place.options.budget;
     const auto check = [&](const char* kind, std::int32_t allowed, const auto& counts) {

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/domain/doctor_report.hpp"
+
+#include "broker/domain/json_fields.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace hansa::domain {
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kDoctorVerdicts = {"ok", "warning", "fault", "not_checked"};
+
+std::string told(const Finding& finding) {
+  return std::string(to_string(finding.verdict)) + (finding.value.empty() ? "" : ": " + finding.value);
+}
+
+}  // namespace
+
+std::string_view to_string(DoctorVerdict verdict) { return kDoctorVerdicts[static_cast<std::size_t>(verdict)]; }
+
+std::optional<DoctorVerdict> doctor_verdict(std::string_view text) {
+  const auto at = std::ranges::find(kDoctorVerdicts, text);
+  if (at == kDoctorVerdicts.end()) return std::nullopt;
+  return static_cast<DoctorVerdict>(at - kDoctorVerdicts.begin());
+}
+
+std::size_t DoctorReport::count(DoctorVerdict verdict) const {
+  return static_cast<std::size_t>(std::ranges::count(findings, verdict, &Finding::verdict));
+}
+
+std::size_t note_drift(const std::optional<DoctorReport>& before, DoctorReport& now) {
+  if (!before) return 0;
+  std::vector<Drift> drift;
+  for (const auto& was : before->findings) {
+    const auto is =
+        std::ranges::find_if(now.findings, [&](const Finding& f) { return f.check == was.check && f.subject == was.subject; });
+    if (is == now.findings.end()) continue;
+    const bool same_value = was.value == is->value || was.reading || is->reading;
+    if (was.verdict == is->verdict && same_value) continue;
+    drift.push_back({.check = is->check, .subject = is->subject, .before = told(was), .after = told(*is), .at = now.at});
+  }
+  const auto fresh = drift.size();
+  std::ranges::copy(before->drift, std::back_inserter(drift));
+  if (drift.size() > kDriftKept) drift.resize(kDriftKept);
+  now.drift = std::move(drift);
+  return fresh;
+}
+
+Json to_json(const DoctorReport& report) {
+  Json findings = Json::array(), drift = Json::array();
+  for (const auto& f : report.findings) {
+    Json json{{"check", f.check},
+              {"verdict", to_string(f.verdict)},
+              {"value", f.value},
+              {"source", f.source},
+              {"at", to_unix_ms(f.at)}};
+    if (!f.subject.empty()) json["subject"] = f.subject;
+    if (!f.remedy.empty()) json["remedy"] = f.remedy;
+    if (f.reading) json["reading"] = true;
+    findings.push_back(std::move(json));
+  }
+  for (const auto& d : report.drift) {
+    Json json{{"check", d.check}, {"before", d.before}, {"after", d.after}, {"at", to_unix_ms(d.at)}};
+    if (!d.subject.empty()) json["subject"] = d.subject;
+    drift.push_back(std::move(json));
+  }
+  return {{"at", to_unix_ms(report.at)},
+          {"scheduler", report.scheduler},
+          {"findings", std::move(findings)},
+          {"drift", std::move(drift)}};
+}
+
+Result<DoctorReport> doctor_report_from_json(const Json& json) {
+  FieldReader fields(json);
+  DoctorReport report{.at = fields.time("at"), .scheduler = fields.text("scheduler"), .findings = {}, .drift = {}};
+  for (const auto& item : fields.array("findings")) {
+    FieldReader field(item);
+    const auto verdict = doctor_verdict(field.text("verdict"));
+    if (!verdict) field.miss("verdict");
+    report.findings.push_back({.check = field.text("check"),
+                               .subject = field.text_or_empty("subject"),
+                               .verdict = verdict.value_or(DoctorVerdict::not_checked),
+                               .value = field.text("value"),
+                               .source = field.text("source"),
+                               .at = field.time("at"),
+                               .remedy = field.text_or_empty("remedy"),
+                               .reading = field.flag("reading")});
+    if (!field.ok()) return field.error("finding of a site's report");
+  }
+  for (const auto& item : fields.array("drift")) {
+    FieldReader field(item);
+    report.drift.push_back({.check = field.text("check"),
+                            .subject = field.text_or_empty("subject"),
+                            .before = field.text("before"),
+                            .after = field.text("after"),
+                            .at = field.time("at")});
+    if (!field.ok()) return field.error("drift of a site's report");
+  }
+  if (!fields.ok()) return fields.error("report of a site");
+  return report;
+}
+
+}  // namespace hansa::domain

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a site was found to be like: one finding for each check, dated, and what has changed since the report before. Pure.
+
+#include "broker/core/canonical_json.hpp"
+#include "broker/core/clock.hpp"
+#include "broker/core/error.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hansa::domain {
+
+enum class DoctorVerdict { ok, warning, fault, not_checked };
+std::string_view to_string(DoctorVerdict verdict);  // "ok", "warning", "fault", "not_checked"
+std::optional<DoctorVerdict> doctor_verdict(std::string_view text);
+
+struct Finding {
+  std::string check;                   // "VERSION", "CLOCK", ...: stable, a program may test for it
+  std::string subject;                 // the local account that it is about; "": the site
+  DoctorVerdict verdict = DoctorVerdict::not_checked;
+  std::string value;                   // what was seen, for people
+  std::string source;                  // where: a command, a file, a key
+  UtcTime at{};
+  std::string remedy;                  // one line, unless ok
+  bool reading = false;                // a measured value, which is another one each time: only its verdict can drift
+  friend bool operator==(const Finding&, const Finding&) = default;
+};
+
+/// What a check found otherwise than the report before.
+struct Drift {
+  std::string check;
+  std::string subject;
+  std::string before;                  // "ok: 22.05.8"
+  std::string after;
+  UtcTime at{};
+  friend bool operator==(const Drift&, const Drift&) = default;
+};
+
+struct DoctorReport {
+  UtcTime at{};
+  std::string scheduler;               // as the snapshot said it then; another one asks for a new report
+  std::vector<Finding> findings;
+  std::vector<Drift> drift;            // the newest first, over several reports
+  friend bool operator==(const DoctorReport&, const DoctorReport&) = default;
+
+  [[nodiscard]] std::size_t count(DoctorVerdict verdict) const;
+};
+
+inline constexpr std::size_t kDriftKept = 20;
+
+/// Tells `now` what it found otherwise than `before`, of checks that both made. Returns how many changes are new.
+std::size_t note_drift(const std::optional<DoctorReport>& before, DoctorReport& now);
+
+Json to_json(const DoctorReport& report);
+Result<DoctorReport> doctor_report_from_json(const Json& json);
+
+}  // namespace hansa::domain

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// `hansa site`: how a site's care and its doctor's findings are told.
+#include "tests/unit/cli/call_under_test.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace hansa::cli {
+namespace {
+
+const std::string kDoctorReport =
+    R"({"site":"alpha","at":"2026-11-22T10:00:00Z","scheduler":"slurm 22.05.8","faults":1,"warnings":1,"findings":[)"
+    R"({"check":"VERSION","verdict":"ok","value":"slurm 22.05.8","source":"scontrol show config","at":"2026-11-20T10:00:00Z"},)"
+    R"({"check":"CLOCK","verdict":"fault","value":"2m ahead of ours","source":"sdiag","at":"2026-11-22T10:00:00Z","remedy":"keep clocks by NTP"},)"
+    R"({"check":"ROOM","account":"alice","verdict":"warning","value":"1 GiB \u001b[31m","source":"stat","at":"2026-11-22T10:00:00Z","remedy":"make space"},)"
+    R"({"check":"NETWORK","verdict":"not_checked","value":"x","source":"nothing","at":"2026-11-22T10:00:00Z","remedy":"ask"}],)"
+    R"("drift":[{"check":"CLOCK","before":"ok: as ours","after":"fault: 2m ahead of ours","at":"2026-11-22T10:00:00Z"}]})";
+
+}  // namespace
+
+TEST_CASE("site doctor prints a line a check, and ends with 1 if there is a fault", "[sites]") {
+  Call call;
+  ScriptedServer server({reply(200, kDoctorReport, "")});
+  CHECK(call.run(server, {"site", "doctor", "alpha"}) == 1);
+  CHECK(line_of(server.requests()[0]) == "POST /v1/sites/alpha/doctor HTTP/1.1");
+  CHECK(call.out.starts_with("site alpha, slurm 22.05.8, 2026-11-22T10:00:00Z: 1 faults, 1 warnings\n"));
+  CHECK(call.out.contains("fault        CLOCK"));
+  CHECK(call.out.contains("warning      ROOM alice"));
+  CHECK(call.out.contains("not checked  NETWORK"));
+  CHECK(call.out.contains("2m ahead of ours (sdiag); keep clocks by NTP\n"));
+  CHECK(call.out.contains("slurm 22.05.8 (scontrol show config, 2026-11-20T10:00:00Z)\n"));  // from before
+  CHECK_FALSE(call.out.contains('\x1b'));
+  CHECK(call.out.contains("2026-11-22T10:00:00Z CLOCK changed: ok: as ours -> fault: 2m ahead of ours\n"));
+  Call json;
+  CHECK(json.run(ScriptedServer({reply(200, kDoctorReport, "")}), {"site", "doctor", "alpha", "--json"}) == 1);
+  CHECK(json.out == kDoctorReport);
+  Call well;
+  CHECK(well.run(ScriptedServer({reply(200, R"({"site":"alpha","faults":0,"warnings":0,"findings":[],"drift":[]})", "")}),
+                 {"site", "doctor", "alpha"}) == 0);
+  Call refused;
+  CHECK(refused.run(ScriptedServer({problem(403, "ROLE_LACKS_RIGHT")}), {"site", "doctor", "alpha"}) == 4);
+}
+
+TEST_CASE("site show tells the budget's use, the breaker, quiet hours and what the doctor found wrong", "[sites]") {
+  const std::string site =
+      R"({"id":"alpha","state":"down","budget_use":{"queries":{"used":3,"limit":10,"held_back":0},"submits":{"used":0,"limit":600},"cancels":{"used":1,"limit":600},)"
+      R"("concurrent_calls":{"used":1,"limit":4},"waiting_jobs":{"used":7,"limit":50}},"quiet_hours":["22:00-06:00 Europe/Helsinki"],"quiet_until":"2026-11-22T04:00:00Z",)"
+      R"("breaker":{"state":"open","failures_in_a_row":9,"next_probe_at":"2026-11-22T10:02:00Z"},"doctor":)" +
+      kDoctorReport + "}";
+  Call call;
+  CHECK(call.run(ScriptedServer({reply(200, site, "")}), {"site", "show", "alpha"}) == 0);
+  CHECK(call.out.contains("3/10 queries, 0/600 submits, 1/600 cancels in the last minute; 1/4 calls, 7/50 waiting jobs now"));
+  CHECK(call.out.contains("22:00-06:00 Europe/Helsinki; now, until 2026-11-22T04:00:00Z"));
+  CHECK(call.out.contains("open: it is left alone after 9 calls without an answer; next probe 2026-11-22T10:02:00Z"));
+  CHECK(call.out.contains("2026-11-22T10:00:00Z: 1 faults, 1 warnings"));
+  CHECK(call.out.contains("CLOCK"));
+  CHECK_FALSE(call.out.contains("VERSION"));  // only what is wrong
+  CHECK(call.out.contains("CLOCK changed"));
+}
+
+}  // namespace hansa::cli

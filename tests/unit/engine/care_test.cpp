@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a site is spared: calls while it does not answer, jobs in its quiet hours, a stampede afterwards; and what is told of it.
+#include "broker/core/time_text.hpp"
+#include "tests/unit/engine/engine_fixture.hpp"
+
+#include <algorithm>
+
+using namespace hansa;
+using namespace hansa::engine;
+using namespace hansa::engine::test;
+
+namespace {
+
+/// "HH:MM-HH:MM UTC", from so long after `now` on.
+DailyHours quiet_from(UtcTime now, Milliseconds from, Milliseconds until) {
+  const auto clock = [&](Milliseconds at) { return format_utc(now + at).substr(11, 5); };
+  return DailyHours::parse(clock(from) + "-" + clock(until) + " UTC").value();
+}
+
+std::int64_t lines_with(const World& w, const std::string& words) {
+  return std::ranges::count_if(w.log, [&](const std::string& line) { return line.contains(words); });
+}
+
+BudgetUse use_of(World& w, const std::string& site, const std::string& kind) {
+  for (const auto& use : w.report(site).budget_use) {
+    if (use.kind == kind) return use;
+  }
+  FAIL("no " << kind);
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a site that does not answer is left alone but for probes", "[engine]") {
+  const bool refuses = GENERATE(false, true);  // at once, or after a minute of silence
+  World w({{.id = "alpha", .cores = 4}, {.id = "beta"}});
+  w.advance(1s);
+  const auto ids = w.submit(6, {.behaviour = "run=1800s", .sites = {"alpha"}});
+  w.advance(2min);
+  (refuses ? w.site("alpha").faults.down : w.site("alpha").faults.silent) = true;
+  REQUIRE(w.until([&] { return w.report("alpha").breaker != Breaker::State::closed; }, 20min));
+  CHECK(w.report("alpha").state.health == domain::SiteHealth::down);
+  CHECK(w.report("alpha").failures_in_a_row >= 5);
+  CHECK(w.report("alpha").next_probe.has_value());
+  CHECK(lines_with(w, "site is left alone") == 1);
+
+  w.advance(90s);  // what was under way
+  const auto from = w.time.now_monotonic();
+  w.advance(3h);
+  CHECK(w.count("alpha", "*", from) == w.count("alpha", "snapshot", from));
+  const auto probes = w.count("alpha", "snapshot", from);
+  CHECK(probes >= 3 * 3600 / 210);  // two minutes and a fifth, and the minute that a silent one takes
+  CHECK(probes <= 3 * 3600 / 90);
+  MonotonicTime last{};
+  for (const auto& call : w.calls) {
+    if (call.site != "alpha" || call.at < from) continue;
+    if (last != MonotonicTime{}) CHECK(call.at - last >= 96s);
+    last = call.at;
+  }
+  CHECK(lines_with(w, "site is left alone") == 1);
+  // What a person asks for is told why, at once.
+  const auto now = w.time.now_monotonic();
+  const auto output = w.ask(w.engine().read_output(w.job(ids[0]), ports::Stream::out, 0, 100, async::Deadline::in(w.time, 60s)));
+  REQUIRE_FALSE(output);
+  CHECK(output.error().code == "SITE_LEFT_ALONE");
+  CHECK(output.error().message.contains("it is tried again at 20"));
+  CHECK(w.time.now_monotonic() == now);
+
+  w.site("alpha").faults.down = w.site("alpha").faults.silent = false;
+  REQUIRE(w.until([&] { return w.report("alpha").breaker == Breaker::State::closed; }, 3min));
+  CHECK(lines_with(w, "site is asked again") == 1);
+  REQUIRE(w.run_to_end(ids, 3h));
+  for (const auto& id : ids) CHECK(w.payload_runs(id) == 1);
+  w.check_budgets();
+}
+
+TEST_CASE("no job is spent on a site that is left alone", "[engine]") {
+  World w({{.id = "alpha", .cores = 64}});
+  w.advance(1min);
+  w.site("alpha").faults.down = true;
+  REQUIRE(w.until([&] { return w.report("alpha").breaker == Breaker::State::open; }, 20min));
+  const auto ids = w.submit(20, {.behaviour = "run=30s"});
+  w.advance(2h);
+  CHECK(w.state(ids[0]) == JobState::held);
+  for (const auto& id : ids) CHECK(w.job(id).attempts.empty());
+  w.site("alpha").faults.down = false;
+  REQUIRE(w.run_to_end(ids, 30min));
+  for (const auto& id : ids) CHECK(w.job(id).attempts.size() == 1);
+}
+
+TEST_CASE("after an outage a site is asked one thing at a time at first, and within its budget", "[engine]") {
+  World w({{.id = "alpha",
+            .cores = 400,
+            .budget = {.queries_per_minute = 10, .submits_per_minute = 60, .concurrent_calls = 8, .waiting_jobs = 400}}});
+  w.site("alpha").faults.latency = 2s;
+  w.advance(1min);
+  const auto before = w.submit(30, {.behaviour = "run=7200s"});
+  w.advance(5min);
+  w.site("alpha").faults.down = true;
+  REQUIRE(w.until([&] { return w.report("alpha").breaker == Breaker::State::open; }, 20min));
+  const auto waiting = w.submit(200, {.behaviour = "run=60s"});
+  for (std::size_t i = 0; i < before.size(); i += 2) (void)w.ask(w.engine().cancel(before[i], kAlice));
+  w.advance(30min);
+  w.site("alpha").faults.down = false;
+  w.most_in_flight["alpha"] = 0;
+  REQUIRE(w.until([&] { return w.report("alpha").breaker == Breaker::State::closed; }, 5min));
+  const auto back = w.time.now_monotonic();
+  REQUIRE(w.until([&] { return w.count("alpha", "*", back) >= 1; }, 1min));
+  w.advance(1s);  // half an answer's time
+  CHECK(w.most_in_flight["alpha"] == 1);
+  REQUIRE(w.run_to_end(waiting, 1h));
+  CHECK(w.most_in_flight["alpha"] > 2);
+  w.check_budgets();
+}
+
+TEST_CASE("accounting that is away alone leaves its site alone no less than before", "[engine]") {
+  World w({{.id = "alpha", .cores = 4}});
+  w.advance(1s);
+  w.site("alpha").faults.history_off = true;
+  const auto id = w.submit({.behaviour = "run=7200s"});
+  w.advance(1h);
+  CHECK(w.report("alpha").breaker == Breaker::State::closed);
+  CHECK(w.report("alpha").times_left_alone == 0);
+  CHECK(w.state(id) == JobState::running);
+}
+
+TEST_CASE("in its quiet hours a site gets nothing new and is asked at a quarter of the rate", "[engine]") {
+  domain::LoadBudget budget{.queries_per_minute = 12, .waiting_jobs = 4};
+  budget.quiet_hours.push_back(quiet_from(simulation::VirtualScheduler::kStart, 10min, 70min));
+  World w({{.id = "alpha", .cores = 2, .budget = budget}, {.id = "beta", .cores = 1}});
+  w.advance(1s);
+  const auto running = w.submit({.behaviour = "run=20000s", .limit = 20'000s, .sites = {"alpha"}});
+  const auto doomed = w.submit({.behaviour = "run=20000s", .limit = 20'000s, .sites = {"alpha"}});
+  w.advance(15min);
+  REQUIRE(w.report("alpha").quiet_until == simulation::VirtualScheduler::kStart + 70min);
+  CHECK(use_of(w, "alpha", "queries").limit == 3);
+
+  const auto from = w.time.now_monotonic();
+  const auto later = w.submit({.behaviour = "run=60s", .sites = {"alpha"}});
+  const auto elsewhere = w.submit({.behaviour = "run=60s"});
+  w.advance(1min);
+  CHECK(w.state(later) == JobState::held);
+  const auto decision = w.ask(w.engine().explain(w.job(later)));
+  REQUIRE(decision);
+  CHECK(decision->verdicts[0].code == "SITE_QUIET");
+  CHECK(decision->verdicts[0].message.contains("quiet hours until 2026-01-01T01:10:00Z"));
+  CHECK(w.job(elsewhere).attempts[0].site == SiteId("beta"));
+  REQUIRE(w.ask(w.engine().cancel(doomed, kAlice)));
+  REQUIRE(w.run_to_end({doomed, elsewhere}, 20min));  // a person's wish, and the site's jobs, go on
+  w.advance(20min);
+  CHECK(w.count("alpha", "submit", from) == 0);
+  CHECK(w.state(running) == JobState::running);
+  CHECK_FALSE(w.job(running).attempts[0].unknown_since.has_value());
+  const auto minutes = (w.time.now_monotonic() - from) / 1min;
+  CHECK(w.count("alpha", "*", from) <= 3 * minutes + 3);
+
+  REQUIRE(w.until([&] { return w.over(later); }, 2h));
+  CHECK(w.state(later) == JobState::succeeded);
+  CHECK(w.job(later).attempts[0].intended_at >= simulation::VirtualScheduler::kStart + 70min);
+  CHECK(w.job(later).attempts[0].intended_at <= simulation::VirtualScheduler::kStart + 72min);
+  CHECK(use_of(w, "alpha", "queries").limit == 12);
+  w.check_budgets();
+}
+
+TEST_CASE("a submission that is not known goes elsewhere rather than again into quiet hours", "[engine]") {
+  domain::LoadBudget budget;
+  budget.quiet_hours.push_back(quiet_from(simulation::VirtualScheduler::kStart, 3min, 120min));
+  World w({{.id = "alpha", .cores = 8, .budget = budget}, {.id = "beta", .cores = 1}});
+  w.advance(1s);
+  w.site("alpha").faults.submit_delay = 3h;  // nothing arrives in time
+  const auto id = w.submit({.behaviour = "run=30s"});
+  w.advance(2s);
+  REQUIRE(w.job(id).attempts[0].site == SiteId("alpha"));
+  REQUIRE(w.run_to_end({id}, 1h));
+  CHECK(w.job(id).attempts[0].sealed);
+  CHECK(w.job(id).attempts[0].sends == 1);
+  CHECK(w.job(id).attempts[1].site == SiteId("beta"));
+}
+
+TEST_CASE("a budget that is the limit is told once in a while, with how many it held back", "[engine]") {
+  World w({{.id = "alpha",
+            .cores = 64,
+            .budget = {.queries_per_minute = 30, .cancels_per_minute = 2, .concurrent_calls = 2, .waiting_jobs = 60}}});
+  w.advance(1min);
+  const auto ids = w.submit(40, {.behaviour = "run=7200s"});
+  w.advance(2min);
+  CHECK(use_of(w, "alpha", "cancels").held_back == 0);
+  for (const auto& id : ids) REQUIRE(w.ask(w.engine().cancel(id, kAlice)));
+  w.advance(30s);
+  const auto use = use_of(w, "alpha", "cancels");
+  CHECK(use.limit == 2);
+  CHECK(use.used == 2);
+  CHECK(use.held_back >= 10);
+  const auto first_line = w.time.now_monotonic();
+  CHECK(lines_with(w, "the load budget of a site is the limit site=alpha budget=cancels limit=2 held_back=") == 1);
+  REQUIRE(w.run_to_end(ids, 2h));
+  const auto told = lines_with(w, "site=alpha budget=cancels limit=2 held_back=");
+  CHECK(told >= 2);  // the next says how many meanwhile
+  CHECK(told <= (w.time.now_monotonic() - first_line) / 10min + 2);
+  w.check_budgets();
+}
+
+TEST_CASE("a site is looked over, its report outlives the broker, and what drifts is told", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.advance(1s);
+  const auto first = w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root")));
+  REQUIRE(first);
+  CHECK(first->scheduler == "model");
+  REQUIRE(first->findings.size() == 3);
+  CHECK(first->findings[0].check == "REACHABLE");
+  CHECK(first->findings[0].verdict == domain::DoctorVerdict::ok);
+  CHECK(first->findings[1].check == "CONNECTOR");  // a model site has no checks
+  CHECK(first->findings[2].check == "BUDGET");
+  CHECK(first->drift.empty());
+  CHECK(w.count("alpha", "doctor") == 1);
+
+  w.restart();
+  REQUIRE(w.report("alpha").state.doctor == *first);
+  w.site("alpha").faults.down = true;
+  w.advance(2min);
+  const auto second = w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root")));
+  REQUIRE(second);
+  CHECK(second->findings[0].verdict == domain::DoctorVerdict::fault);
+  CHECK(second->findings[1].at == first->findings[1].at);  // what was found before stands, dated
+  REQUIRE(second->drift.size() == 1);
+  CHECK(second->drift[0].check == "REACHABLE");
+  CHECK(second->drift[0].before.starts_with("ok: answered in "));
+  CHECK(second->drift[0].after.starts_with("fault: "));
+  CHECK(w.report("alpha").drifted == 1);
+  CHECK(lines_with(w, "! a site has changed site=alpha check=REACHABLE") == 1);
+  CHECK_FALSE(w.ask(w.engine().look_over_site(SiteId("omega"), Principal("local:root"))));
+}
+
+TEST_CASE("two doctors at a time are one too many", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.site("alpha").faults.silent = true;
+  w.advance(1s);
+  const auto first = w.start_asking(w.engine().look_over_site(SiteId("alpha"), Principal("local:root")));
+  w.advance(1s);
+  const auto second = w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root")));
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == "DOCTOR_BUSY");
+  w.advance(2min);
+  REQUIRE(first->has_value());
+}
+
+TEST_CASE("a site that runs another version is looked over again by itself", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.advance(5min);
+  CHECK(w.count("alpha", "doctor") == 0);  // nobody has asked
+  REQUIRE(w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root"))));
+  w.advance(5min);
+  CHECK(w.count("alpha", "doctor") == 1);
+  w.site("alpha").version = "model 2";
+  w.advance(10min);
+  CHECK(w.count("alpha", "doctor") == 2);
+  CHECK(w.report("alpha").state.doctor->scheduler == "model 2");
+  CHECK(lines_with(w, "a site runs another version: it is looked over again site=alpha before=model now=model 2") == 1);
+  w.advance(1h);
+  CHECK(w.count("alpha", "doctor") == 2);
+}
