@@ -137,6 +137,12 @@ struct Codec<std::vector<M>> {
   }
 };
 
+inline const std::string& key_text(const std::string& key) { return key; }
+template <typename K>
+const std::string& key_text(const K& key) {
+  return key.str();
+}
+
 template <typename K, typename V>
 struct Codec<std::map<K, V>> {
   static constexpr Type type = Type::map;
@@ -144,7 +150,7 @@ struct Codec<std::map<K, V>> {
     Node table;
     for (const auto& [key, value] : member) {
       auto& item = table.items.emplace_back(*Codec<V>::encode(value));
-      item.key = key.str();
+      item.key = key_text(key);
     }
     return table;
   }

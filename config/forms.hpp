@@ -30,6 +30,9 @@ extern const Form kSocketPath;        // sockaddr_un holds 107 bytes
 extern const Form kFile;
 extern const Form kHomeFile;          // as kFile, "~/" being the person's home: the client's files only
 extern const Form kWorkDir;
+extern const Form kScratch;
+extern const Form kVariableName;
+extern const Form kVariableValue;
 extern const Form kListenAddress;
 extern const Form kStoreUrl;
 extern const Form kBrokerUrl;

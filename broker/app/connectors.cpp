@@ -42,6 +42,10 @@ domain::Site site_of(const config::SiteConfig& site) {
           .allocation_required = site.allocation == config::AllocationRule::required};
 }
 
+connectors::transport::SiteProfile profile_of(const config::SiteConfig& site) {
+  return {.scratch = site.scratch.value_or(""), .environment = {site.environment.begin(), site.environment.end()}};
+}
+
 using MadeConnector = Result<std::unique_ptr<ports::SiteConnector>>;
 
 MadeConnector make_local(const config::BrokerConfig& config, const config::SiteConfig& site, ConnectorGround& ground) {
@@ -55,7 +59,8 @@ MadeConnector make_local(const config::BrokerConfig& config, const config::SiteC
                                                        .cores = static_cast<std::int32_t>(site.local.cpus),
                                                        .memory = site.local.memory,
                                                        .gpus = static_cast<std::int32_t>(site.local.gpus),
-                                                       .gpu_model = site.local.gpu_model.value_or("")},
+                                                       .gpu_model = site.local.gpu_model.value_or(""),
+                                                       .profile = profile_of(site)},
                                                       ground.log);
   if (!made) return std::unexpected(made.error());
   auto* connector = made->get();
@@ -80,7 +85,8 @@ MadeConnector make_slurm(const config::BrokerConfig& config, const config::SiteC
                                                        .slurm_conf = site.slurm.conf.string(),
                                                        .bin_dir = site.slurm.bin_dir.string(),
                                                        .work_dir = site.work_dir,
-                                                       .own_account_only = site.run_as == RunAs::self},
+                                                       .own_account_only = site.run_as == RunAs::self,
+                                                       .profile = profile_of(site)},
                                                       way_to(config, site, ground), ground.scheduler, ground.random);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));
@@ -94,7 +100,8 @@ MadeConnector make_pbs(const config::BrokerConfig& config, const config::SiteCon
        .bin_dir = site.pbs.bin_dir.string(),
        .work_dir = site.work_dir,
        .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
-       .own_account_only = site.run_as == RunAs::self},
+       .own_account_only = site.run_as == RunAs::self,
+       .profile = profile_of(site)},
       way_to(config, site, ground), ground.scheduler, ground.random, ground.log);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));

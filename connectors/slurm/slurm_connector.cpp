@@ -43,7 +43,7 @@ Result<std::unique_ptr<SlurmConnector>> SlurmConnector::make(Options options, tr
 
 SlurmConnector::SlurmConnector(Options options, std::string own_account, transport::Transport& transport,
                                async::Scheduler& scheduler, Random& random)
-    : BatchConnector(options.site, options.work_dir, std::move(own_account), transport, scheduler),
+    : BatchConnector(options.site, options.work_dir, options.profile, std::move(own_account), transport, scheduler),
       options_(std::move(options)),
       commands_(options_.bin_dir, options_.slurm_conf, transport, random) {}
 
@@ -220,6 +220,7 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
   auto arguments = sbatch_arguments(request, work_dirs_.path_of(request.account));
   if (!arguments) co_return std::unexpected(arguments.error());
   transport::WrapperSpec wrapper;
+  wrapper.launcher = transport::Launcher::slurm;
   // Of sbatch's own environment; and what --export=NONE would make of every srun of the job's.
   wrapper.unset = {"SLURM_TIME_FORMAT", "SLURM_EXPORT_ENV", "SLURM_GET_USER_ENV"};
   auto command = commands_.command({request.account, request.person}, "sbatch", std::move(*arguments));

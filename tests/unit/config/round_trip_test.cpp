@@ -37,6 +37,8 @@ std::string random_text(const Record& record) {
   if (form == &kPrincipal) return "local:" + one_of({name, name + "@example.org", "a:b\\\"c'"});
   if (form == &kAbsolutePath || form == &kSocketPath || form == &kFile) return "/" + one_of({name, name + "/x y", "ü/\"" + name});
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
+  if (form == &kScratch) return one_of({"/scratch", "/s/{account}/" + name});
+  if (form == &kVariableValue) return one_of({name, "a 'b' \"c\" \\ $d", ""});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
   if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
