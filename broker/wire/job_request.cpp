@@ -181,7 +181,8 @@ void read_after(ObjectReader& job, std::optional<std::size_t> place, Submission&
       if (const auto earlier = before(text))
         submission.after_earlier.push_back(*earlier);
       else
-        job.fault("after", "\"" + text.substr(0, 40) + "\": only jobs of a bulk request name an earlier one of it, the first as #0");
+        job.fault("after",
+                  "\"" + text.substr(0, 40) + "\": only jobs of a bulk request name an earlier one of it, the first as #0");
     } else if (const auto id = JobId::parse(text)) {
       submission.spec.after.push_back(*id);
     } else {

@@ -32,8 +32,8 @@ struct KnownNames {
 /// What whoever submits is told about a job that is taken: directives that are not used, and what others were read as.
 using Notes = std::vector<std::string>;
 
-/// Error: invalid_argument, code BAD_JSON (parse_json's) or BAD_JOB, with all faults. Whether a dataset is registered, or there is
-/// a job to come after, is not a matter of form.
+/// Error: invalid_argument, code BAD_JSON (parse_json's) or BAD_JOB, with all faults. Whether a dataset is registered, or there
+/// is a job to come after, is not a matter of form.
 Result<domain::Submission> job_from_text(std::string_view text, const KnownNames& known = {}, Notes* notes = nullptr);
 
 /// {"jobs": [...]}: at most kMaxBulkJobs; the faults of all jobs.

@@ -234,7 +234,8 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
 
 SiteProfile profile_for(SiteProfile profile, std::string_view account) {
   constexpr std::string_view kAccount = "{account}";
-  for (auto at = profile.scratch.find(kAccount); at != std::string::npos; at = profile.scratch.find(kAccount, at + account.size()))
+  for (auto at = profile.scratch.find(kAccount); at != std::string::npos;
+       at = profile.scratch.find(kAccount, at + account.size()))
     profile.scratch.replace(at, kAccount.size(), account);
   return profile;
 }

@@ -95,7 +95,8 @@ TEST_CASE("a job that comes after others says what it waits for, and nobody else
     CHECK(refused.code() == "NO_SUCH_JOB");
     CHECK(refused.fault("/after") == "you have no job " + id + "; see: hansa jobs");
     CHECK(broker.call("alice", "POST", "/v1/jobs?dry_run=true", after({id})).status == 400);
-    CHECK_FALSE(broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", Json::array({after({id})})}}).fault("/jobs/0/after").empty());
+    CHECK_FALSE(
+        broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", Json::array({after({id})})}}).fault("/jobs/0/after").empty());
     const auto second = broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", {after({first}), after({first, id})}}});
     CHECK(second.body["errors"].size() == 1);
     CHECK_FALSE(second.fault("/jobs/1/after").empty());
