@@ -149,7 +149,7 @@ struct Codec<std::map<K, V>> {
   static std::optional<Node> encode(const std::map<K, V>& member) {
     Node table;
     for (const auto& [key, value] : member) {
-      auto& item = table.items.emplace_back(*Codec<V>::encode(value));
+      auto& item = table.items.emplace_back(Codec<V>::encode(value).value_or(Node::of_text({})));  // "" is a value here
       item.key = key_text(key);
     }
     return table;
