@@ -311,6 +311,8 @@ struct SiteConfig {
   std::optional<std::filesystem::path> accounts_file;
   AccountMap accounts;  // as written in place, or as load_broker_config read accounts_file
   std::map<ProjectId, std::string> projects;
+  std::map<std::string, std::string> environment;
+  std::optional<std::string> scratch;
   PlaceFacts facts;
   BudgetConfig budget;
   SlurmConfig slurm;  // of these five only the connector's own counts

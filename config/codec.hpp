@@ -137,14 +137,20 @@ struct Codec<std::vector<M>> {
   }
 };
 
+inline const std::string& key_text(const std::string& key) { return key; }
+template <typename K>
+const std::string& key_text(const K& key) {
+  return key.str();
+}
+
 template <typename K, typename V>
 struct Codec<std::map<K, V>> {
   static constexpr Type type = Type::map;
   static std::optional<Node> encode(const std::map<K, V>& member) {
     Node table;
     for (const auto& [key, value] : member) {
-      auto& item = table.items.emplace_back(*Codec<V>::encode(value));
-      item.key = key.str();
+      auto& item = table.items.emplace_back(Codec<V>::encode(value).value_or(Node::of_text({})));  // "" is a value here
+      item.key = key_text(key);
     }
     return table;
   }

@@ -103,6 +103,22 @@ bool is_work_dir(std::string_view text) {
   return is_path(text) && (text.front() == '/' || text.starts_with("~/")) && text.size() > 2 && !has_dot_dot(text);
 }
 
+/// What the wrapper takes for HANSA_SCRATCH (connectors/transport/wrapper.hpp).
+bool is_scratch(std::string_view text) {
+  if (!is_work_dir(text) || text.front() != '/') return false;
+  std::string plain(text);
+  for (auto at = plain.find("{account}"); at != std::string::npos; at = plain.find("{account}")) plain.replace(at, 9, "a");
+  return std::ranges::all_of(plain, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-_./@+,").contains(c);
+  });
+}
+bool is_variable_name(std::string_view text) {
+  return !text.empty() && text.size() <= 255 && !(text.front() >= '0' && text.front() <= '9') && !text.starts_with("HANSA_") &&
+         std::ranges::all_of(
+             text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+bool is_variable_value(std::string_view text) { return text.size() <= 4096 && is_one_line(text) && is_utf8(text); }
+
 bool is_listen_address(std::string_view text) { return ListenAddress::parse(text).has_value(); }
 
 bool is_store_url(std::string_view text) {
@@ -207,6 +223,10 @@ const Form kFile{"a path to a file, absolute or relative to this file's folder (
 const Form kHomeFile{"a path to a file, absolute, relative to this file's folder, or starting with \"~/\"", is_home_file, nullptr,
                      true};
 const Form kWorkDir{"a path starting with \"/\" or \"~/\", without \"..\", and no braces but \"{account}\"", is_work_dir};
+const Form kScratch{"an absolute path of letters, digits and \"-_./@+,\" without \"..\", and no braces but \"{account}\"",
+                    is_scratch};
+const Form kVariableName{"letters, digits and \"_\", not beginning with a digit nor with \"HANSA_\"", is_variable_name};
+const Form kVariableValue{"one line of at most 4096 bytes", is_variable_value};
 const Form kListenAddress{"an IP address and a port, as \"127.0.0.1:7717\" or \"[::1]:7717\"", is_listen_address};
 const Form kStoreUrl{"\"sqlite:<file>\", the file relative to state_dir or absolute", is_store_url};
 const Form kBrokerUrl{"\"https://host[:port]\", or \"http://\" with a loopback host", is_broker_url};

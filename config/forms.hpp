@@ -33,6 +33,9 @@ extern const Form kFile;
 extern const Form kHomeFile;          // as kFile, "~/" being the person's home: the client's files only
 extern const Form kWorkDir;
 extern const Form kQuietHours;
+extern const Form kScratch;
+extern const Form kVariableName;
+extern const Form kVariableValue;
 extern const Form kListenAddress;
 extern const Form kStoreUrl;
 extern const Form kBrokerUrl;

@@ -376,6 +376,19 @@ std::span<const Key<SiteConfig>> keys_of() {
            .example = "{ \"ai-lab\" = \"proj1\" }",
            .form = &kSchedulerName,
            .key_form = &kProjectId}),
+      key<&SiteConfig::environment>({.name = "environment",
+                                     .doc = "Variables that every job at the site gets, as those of its fabric; what a job's "
+                                            "user sets wins. `HANSA_` is Hansa's.",
+                                     .example = "{ NCCL_SOCKET_IFNAME = \"hsn0\", FI_PROVIDER = \"cxi\" }",
+                                     .form = &kVariableValue,
+                                     .key_form = &kVariableName,
+                                     .otherwise = "none"}),
+      key<&SiteConfig::scratch>(
+          {.name = "scratch",
+           .doc = "A folder for temporary files, as the site's jobs see it: `HANSA_SCRATCH`. `{account}` is the account's name.",
+           .example = "\"/scratch/{account}\"",
+           .form = &kScratch,
+           .otherwise = "the `TMPDIR` that the scheduler sets, else `/tmp`"}),
   };
   return kKeys;
 }

@@ -6,6 +6,7 @@
 #include "policies/rules/vocabulary.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace hansa::api {
 
@@ -65,7 +66,7 @@ boost::asio::awaitable<std::vector<domain::Job>> decided(const Exchange& exchang
 
 /// Whoever prefers it gets the answer after the decision.
 boost::asio::awaitable<http::Response> acceptance_answer(const Exchange& exchange, engine::Acceptance accepted,
-                                                         std::string (*view)(const std::vector<domain::Job>& jobs)) {
+                                                         std::function<std::string(const std::vector<domain::Job>& jobs)> view) {
   const auto wait = preferred_wait(exchange.request.headers, kMaxDecisionWait);
   if (wait) accepted.jobs = co_await decided(exchange, std::move(accepted.jobs), *wait);
   auto answer = text_answer(accepted.repeated ? 200 : 201, view(accepted.jobs));
@@ -97,21 +98,25 @@ async::Task<http::Response> submit_job(Exchange exchange) {
     co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
-  auto submission = wire::job_from_text(exchange.request.body, known_names(exchange));
+  wire::Notes notes;
+  auto submission = wire::job_from_text(exchange.request.body, known_names(exchange), &notes);
   if (!submission) co_return std::unexpected(submission.error());
 
   if (*dry_run) {
     auto decision = co_await on_engine(exchange, exchange.api.parts().engine.consider(caller.principal, submission->spec));
     if (!decision) co_return std::unexpected(decision.error());
-    co_return json_answer(200, wire::decision_view(*decision));
+    auto view = wire::decision_view(*decision);
+    view["submission"] = wire::submission_view(*submission);
+    if (!notes.empty()) view["notes"] = notes;
+    co_return json_answer(200, view);
   }
   std::vector<domain::Submission> one;
   one.push_back(std::move(*submission));
   auto accepted = co_await exchange.api.parts().engine.intake().accept(caller.principal, std::move(one), std::move(*idempotency));
   if (!accepted) co_return std::unexpected(accepted.error());
   const auto location = "/v1/jobs/" + accepted->jobs.front().id.str();
-  auto answer =
-      co_await acceptance_answer(exchange, std::move(*accepted), [](const auto& jobs) { return wire::job_text(jobs.front()); });
+  auto answer = co_await acceptance_answer(exchange, std::move(*accepted),
+                                           [&notes](const auto& jobs) { return wire::job_text(jobs.front(), notes); });
   answer.headers.emplace_back("Location", location);
   co_return answer;
 }
@@ -122,7 +127,8 @@ async::Task<http::Response> submit_jobs(Exchange exchange) {
     co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
-  auto submissions = wire::jobs_from_text(exchange.request.body, known_names(exchange));
+  std::vector<wire::Notes> notes;
+  auto submissions = wire::jobs_from_text(exchange.request.body, known_names(exchange), &notes);
   if (!submissions) co_return std::unexpected(submissions.error());
   const bool one = submissions->size() == 1;
   auto accepted =
@@ -132,7 +138,7 @@ async::Task<http::Response> submit_jobs(Exchange exchange) {
   }
   if (!accepted) co_return std::unexpected(accepted.error());
   co_return co_await acceptance_answer(exchange, std::move(*accepted),
-                                       [](const auto& jobs) { return R"({"jobs":)" + wire::job_texts(jobs) + "}"; });
+                                       [&notes](const auto& jobs) { return R"({"jobs":)" + wire::job_texts(jobs, notes) + "}"; });
 }
 
 async::Task<http::Response> list_jobs(Exchange exchange) {

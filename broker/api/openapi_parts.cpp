@@ -9,9 +9,9 @@ const std::string_view kOperations = R"json({
   "submitJob": {"query": [["dry_run", "boolean", "Answer with the decision; nothing is stored."]],
                 "headers": [["Idempotency-Key", "1 to 255 visible ASCII characters. The same key with the same body gives the same job; with another body, 409."],
                             ["Prefer", "\"wait=N\" (RFC 7240): answer when it is decided where the job goes, or after N seconds, at most 5; Preference-Applied says how many."]],
-                "body": "JobRequest", "answer": "Job", "status": 201, "or_200": ["The job that this key made earlier, as it is now; or, of a dry run, the decision.", "Job", "Decision"]},
+                "body": "JobRequest", "answer": "AcceptedJob", "status": 201, "or_200": ["The job that this key made earlier, as it is now; or, of a dry run, the decision and what the job asks for.", "AcceptedJob", "DryRun"]},
   "submitJobs": {"headers": [["Idempotency-Key", "As for one job; it stands for all of them."], ["Prefer", "As for one job; \"wait=N\" waits until it is decided about all."]],
-                 "body": "BulkRequest", "answer": "JobList", "status": 201, "or_200": ["The jobs that this key made earlier, as they are now.", "JobList"]},
+                 "body": "BulkRequest", "answer": "AcceptedJobList", "status": 201, "or_200": ["The jobs that this key made earlier, as they are now.", "AcceptedJobList"]},
   "listJobs": {"query": [["state", "string", "States, separated by commas."], ["project", "string", "Only this project."], ["owner", "string", "Only this principal's (operators and auditors)."],
                          ["since", "string", "Accepted at or after: 2026-11-22 or 2026-11-22T10:00:00Z."], ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]],
                "answer": "JobList"},
@@ -90,6 +90,7 @@ const std::string_view kSchemas = R"json({
       "script": {"type": "string", "pattern": "^#!", "description": "Delivered byte for byte; at most 2.5 MiB, no NUL."},
       "arguments": {"type": "array", "items": {"type": "string"}, "maxItems": 4096},
       "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+      "directives": {"enum": ["read", "ignore"], "default": "read", "description": "The script's #SBATCH and #PBS lines say what the request leaves open: resources, time_limit_s, name, project, requeue, environment (docs/using-hansa.md has what becomes of each). One that cannot be translated is an error at /script with its line; one that changes nothing here is told in the answer's notes."},
       "resources": {"$ref": "#/components/schemas/Resources"},
       "time_limit_s": {"type": "integer", "minimum": 1, "default": 3600},
       "placement": {"type": "object", "additionalProperties": false, "properties": {"sites": {"type": "array", "items": {"type": "string"}}, "countries": {"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{2}$"}}}},
@@ -124,6 +125,20 @@ const std::string_view kSchemas = R"json({
       "exit_code": {"type": ["integer", "null"]}, "signal": {"type": ["integer", "null"]}, "reason": {"$ref": "#/components/schemas/Reason"},
       "unknown_since": {"$ref": "#/components/schemas/Time"}, "accepted_at": {"$ref": "#/components/schemas/Time"}, "started_at": {"$ref": "#/components/schemas/Time"}, "ended_at": {"$ref": "#/components/schemas/Time"},
       "version": {"type": "integer"}, "cancel": {"$ref": "#/components/schemas/Cancel"}
+    }
+  },
+  "Notes": {"type": "array", "items": {"type": "string"}, "description": "Only if there are any: directives of the script that are not used, and what others were read as, each with its line."},
+  "AcceptedJob": {"allOf": [{"$ref": "#/components/schemas/Job"}, {"type": "object", "properties": {"notes": {"$ref": "#/components/schemas/Notes"}}}]},
+  "AcceptedJobList": {"type": "object", "required": ["jobs"], "properties": {"jobs": {"type": "array", "items": {"$ref": "#/components/schemas/AcceptedJob"}}}},
+  "DryRun": {"allOf": [{"$ref": "#/components/schemas/Decision"}, {"type": "object", "properties": {"submission": {"$ref": "#/components/schemas/Submission"}, "notes": {"$ref": "#/components/schemas/Notes"}}}]},
+  "Submission": {
+    "type": "object", "description": "What a job asks for, the script's directives included.",
+    "properties": {
+      "name": {"type": ["string", "null"]}, "project": {"type": ["string", "null"]}, "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+      "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "placement": {"type": "object"},
+      "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
+      "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]},
+      "after": {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}, "description": "The jobs that it starts after."}
     }
   },
   "JobDetails": {

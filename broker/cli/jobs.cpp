@@ -2,6 +2,7 @@
 #include "broker/cli/commands.hpp"
 #include "broker/cli/explanation.hpp"
 #include "broker/cli/pages.hpp"
+#include "broker/cli/sheet.hpp"
 #include "broker/cli/submission.hpp"
 
 #include <utility>
@@ -32,58 +33,6 @@ std::vector<Cell> job_row(const Json& job, UtcTime now) {
           ran(job, now),
           exit_text(job),
           shown(member(job, "reason"), "code")};
-}
-
-/// "label   value" lines; those without a value are left out.
-class Sheet {
- public:
-  void line(const char* label, const std::string& value, Tint tint = Tint::none) {
-    if (!value.empty()) table_.add({Cell(label, Tint::strong), Cell(value, tint)});
-  }
-  [[nodiscard]] std::string text(const Look& look) const { return table_.text({.colours = look.colours}, false); }
-
- private:
-  Table table_{{{""}, {""}}};
-};
-
-std::string count_text(const Json& json, const char* key, const char* thing) {
-  const auto count = number(json, key);
-  return count && *count > 0 ? std::to_string(*count) + " " + thing + (*count == 1 ? "" : "s") : std::string();
-}
-
-std::string resources_text(const Json& resources) {
-  std::string text;
-  const auto add = [&](const std::string& part) {
-    if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
-  };
-  add(count_text(resources, "nodes", "node"));
-  add(count_text(resources, "tasks", "task"));
-  add(count_text(resources, "cpus_per_task", "core") + " a task");
-  if (const auto memory = number_text(resources, "memory_per_node_mib"); !memory.empty()) add(memory + " MiB a node");
-  if (const auto model = shown(resources, "gpu_model"); !model.empty())
-    add(count_text(resources, "gpus_per_node", (model + " GPU").c_str()) + " a node");
-  else if (const auto gpus = count_text(resources, "gpus_per_node", "GPU"); !gpus.empty())
-    add(gpus + " a node");
-  return text;
-}
-
-/// "metrics.json, model.pt (out/model.pt)"
-std::string outputs_text(const Json& outputs) {
-  std::string text;
-  for (const auto& [name, path] : outputs.items()) {
-    if (!path.is_string()) continue;
-    text += (text.empty() ? "" : ", ") + printable(name);
-    if (path != name) text += " (" + printable(path.get<std::string>()) + ")";
-  }
-  return text;
-}
-
-/// "01J... (succeeded), 01K... (running)"
-std::string before_text(const Json& jobs) {
-  std::string text;
-  if (!jobs.is_array()) return text;
-  for (const auto& job : jobs) text += (text.empty() ? "" : ", ") + shown(job, "id") + " (" + shown(job, "state") + ")";
-  return text;
 }
 
 std::string attempt_lines(const Json& attempt, const Look& look) {
@@ -138,13 +87,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   sheet.line("site", shown(job, "site"));
   sheet.line("queue", shown(job, "queue"));
   sheet.line("site's job id", shown(job, "site_job_id"));
-  sheet.line("resources", resources_text(member(job, "resources")));
-  if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
-  sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
-  sheet.line("only in", listed(member(member(job, "placement"), "countries")));
-  sheet.line("starts after", before_text(member(job, "after")));
-  sheet.line("code", shown(job, "code"));
-  if (const auto& outputs = member(job, "outputs"); outputs.is_object()) sheet.line("outputs", outputs_text(outputs));
+  add_request(sheet, job);
   sheet.line("accepted", shown(job, "accepted_at"));
   sheet.line("started", shown(job, "started_at"));
   sheet.line("ended", shown(job, "ended_at"));

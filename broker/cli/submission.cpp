@@ -4,13 +4,15 @@
 #include "broker/cli/files.hpp"
 #include "broker/core/encoding.hpp"
 #include "broker/core/time_text.hpp"
+#include "broker/directives/directives.hpp"
+#include "broker/directives/values.hpp"
 #include "broker/wire/job_request.hpp"
 #include "broker/wire/output_name.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 #include <ranges>
+#include <tuple>
 
 namespace hansa::cli {
 namespace {
@@ -169,12 +171,16 @@ class SubmissionReader {
       submission_.payload.script = std::move(*text);
   }
 
-  /// --name, or else the script's file name where it is fit for one.
+  /// --name, or else what a directive says, or else the script's file name where it is fit for one.
   std::string job_name(std::string_view file) {
     if (const auto name = call_.value("--name")) return readable("--name", *name) ? std::string(*name) : "";
-    if (file == "-") return {};
+    if (file == "-" || script_says_its_name()) return {};
     const auto base = file.substr(file.rfind('/') + 1);
     return is_utf8(base) && base.size() <= wire::kMaxNameBytes && printable(base) == base ? std::string(base) : "";
+  }
+
+  bool script_says_its_name() const {
+    return !call_.has("--ignore-directives") && directives::settle(submission_.payload.script, {}).fields.name.has_value();
   }
 
   const Invocation& call_;
@@ -186,28 +192,9 @@ class SubmissionReader {
 }  // namespace
 
 Result<Mebibytes> parse_memory(std::string_view text) {
-  const auto wrong = [&] {
-    return bad("BAD_SIZE",
-               "\"" + printable(text.substr(0, 40)) + "\" is no size: write 4G, 512M or 1T; a number alone is MiB; per node");
-  };
-  auto number = text;
-  const char unit = !text.empty() && (text.back() < '0' || text.back() > '9') ? text.back() : 'M';
-  if (!text.empty() && (text.back() < '0' || text.back() > '9')) number.remove_suffix(1);
-  const auto value = whole<std::int64_t>(number);
-  if (!value || *value == 0) return wrong();
-  constexpr auto kMost = std::numeric_limits<std::int64_t>::max() >> 20U;
-  if (*value > kMost) return wrong();
-  switch (unit) {
-    case 'K':
-    case 'k': return Mebibytes{(*value + 1023) / 1024};
-    case 'M':
-    case 'm': return Mebibytes{*value};
-    case 'G':
-    case 'g': return Mebibytes{*value * 1024};
-    case 'T':
-    case 't': return Mebibytes{*value * 1024 * 1024};
-    default: return wrong();
-  }
+  if (const auto size = directives::sbatch_mebibytes(text); size && *size > 0) return Mebibytes{*size};
+  return bad("BAD_SIZE",
+             "\"" + printable(text.substr(0, 40)) + "\" is no size: write 4G, 512M or 1T; a number alone is MiB; per node");
 }
 
 Result<GpuRequest> parse_gpus(std::string_view text) {
@@ -253,6 +240,20 @@ Result<void> check_script(const std::string& name, std::string_view text) {
 
 Result<domain::Submission> submission_from(const Invocation& call, Surroundings& outside) {
   return SubmissionReader(call, outside).read();
+}
+
+Json request_of(const domain::Submission& submission, const Invocation& call) {
+  auto json = wire::to_json(submission);
+  json.erase("directives");
+  if (call.has("--ignore-directives")) json["directives"] = "ignore";
+  if (!call.value("--time")) json.erase("time_limit_s");
+  const auto& r = submission.spec.resources;
+  const std::tuple<const char*, const char*, std::int64_t> kNumbers[] = {
+      {"--nodes", "nodes", r.nodes}, {"--ntasks", "tasks", r.tasks}, {"--cpus-per-task", "cpus_per_task", r.cpus_per_task}};
+  for (const auto& [option, field, value] : kNumbers) {
+    if (call.value(option)) json["resources"][field] = value;  // also what is the default
+  }
+  return json;
 }
 
 Error in_options(Error error) {

@@ -4,11 +4,12 @@
 
 #include "broker/cli/command_line.hpp"
 #include "broker/cli/surroundings.hpp"
+#include "broker/core/canonical_json.hpp"
 #include "broker/domain/job.hpp"
 
 namespace hansa::cli {
 
-/// sbatch's --mem: "4G", "512M", "1T", "2048K", MiB without a unit; K is rounded up to a whole MiB.
+/// sbatch's --mem: "4G", "512M", "1T", "2048K", MiB without a unit, and "4GB"; K is rounded up to a whole MiB. Never 0.
 Result<Mebibytes> parse_memory(std::string_view text);
 
 struct GpuRequest {
@@ -23,6 +24,9 @@ Result<void> check_script(const std::string& name, std::string_view text);
 
 /// Everything that `hansa submit` says, the script read. Error: invalid_argument with every fault; where = the option.
 Result<domain::Submission> submission_from(const Invocation& call, Surroundings& outside);
+
+/// The body of the request: only what the command line says, so that the script's directives have the rest.
+Json request_of(const domain::Submission& submission, const Invocation& call);
 
 /// The broker's faults of a job, their places in the words of the command line: "/placement/sites" is --site.
 Error in_options(Error error);

@@ -7,6 +7,7 @@
 #include "broker/cli/commands.hpp"
 #include "broker/cli/explanation.hpp"
 #include "broker/cli/job_watch.hpp"
+#include "broker/cli/sheet.hpp"
 #include "broker/cli/submission.hpp"
 #include "broker/core/encoding.hpp"
 #include "broker/wire/job_request.hpp"
@@ -54,12 +55,23 @@ ExitStatus judged(Session& session, const Json& job) {
   return state == "rejected" ? ExitStatus::rejected : ExitStatus::done;
 }
 
+/// Of directives in the script that are not used, and so on.
+void tell_notes(Session& session, const Json& answer) {
+  const auto& notes = member(answer, "notes");
+  if (!notes.is_array()) return;
+  for (const auto& note : notes) {
+    if (note.is_string()) session.note("SCRIPT: " + note.get<std::string>());
+  }
+}
+
 Result<ExitStatus> dry_run(Session& session, const std::string& body, bool json) {
   auto answer = session.send("POST", "/v1/jobs?dry_run=true", body);
   if (!answer) return std::unexpected(in_options(answer.error()));
   const auto decision = Session::read(*answer);
   if (!decision) return std::unexpected(decision.error());
-  session.print(json ? answer->body : explanation(*decision, session.look()));
+  tell_notes(session, *decision);
+  session.print(json ? answer->body
+                     : submission_text(member(*decision, "submission"), session.look()) + explanation(*decision, session.look()));
   return is_never(*decision) ? ExitStatus::rejected : ExitStatus::done;
 }
 
@@ -96,7 +108,7 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
     submission->spec.code = packed->id();
     code.emplace(std::move(*packed));
   }
-  const auto body = wire::to_json(*submission).dump(-1, ' ', false, Json::error_handler_t::replace);  // all of it is UTF-8
+  const auto body = request_of(*submission, call).dump(-1, ' ', false, Json::error_handler_t::replace);  // all of it is UTF-8
   if (body.size() > wire::kMaxRequestBytes) {
     return fail(ErrorKind::too_large, "REQUEST_TOO_LARGE",
                 "script, arguments and environment make a request of more than " + std::to_string(wire::kMaxRequestBytes) +
@@ -115,6 +127,7 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
   const auto job = Session::read(*answer);
   const auto id = job ? shown(*job, "id") : std::string();
   if (id.empty()) return fail(ErrorKind::internal, "BAD_ANSWER", "the broker's answer is no job; check the address");
+  tell_notes(session, *job);
 
   if (call.has("--wait")) {
     if (!json) session.print(id + "\n");

@@ -3,6 +3,7 @@
 
 #include "broker/core/countries.hpp"
 #include "broker/core/suggest.hpp"
+#include "broker/directives/directives.hpp"
 #include "broker/domain/code_archive.hpp"
 #include "broker/domain/dataset.hpp"
 #include "broker/wire/object_reader.hpp"
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <set>
@@ -30,25 +32,64 @@ bool is_variable_name(std::string_view text) {
          text.find_first_of("-.") == std::string_view::npos;
 }
 
-Resources read_resources(ObjectReader& job, std::vector<Fault>& faults) {
-  Resources r;
+/// What the request says of resources and time, the rest open.
+directives::Fields stated_resources(ObjectReader& job, std::vector<Fault>& faults) {
+  directives::Fields stated;
+  const auto* limit = job.field("time_limit_s");
+  if (limit != nullptr) stated.time_limit = Seconds{job.integer("time_limit_s", 1, 1, kMaxTimeLimit)};
   const auto* value = job.field("resources");
-  if (value == nullptr) return r;
+  if (value == nullptr) return stated;
   ObjectReader fields(*value, job.at("resources"), faults);
-  r.nodes = fields.count("nodes", 1, 1);
-  r.tasks = fields.count("tasks", r.nodes, 1);
-  r.cpus_per_task = fields.count("cpus_per_task", 1, 1);
-  r.memory_per_node = {fields.integer("memory_per_node_mib", 0, 0, kMaxMemory)};
-  r.gpus_per_node = fields.count("gpus_per_node", 0, 0);
-  r.gpu_model = fields.text("gpu_model", 64);
+  const auto read = [&](std::optional<std::int64_t>& into, std::string_view name, std::int64_t least, std::int64_t most) {
+    if (fields.field(name) != nullptr) into = fields.integer(name, std::max<std::int64_t>(least, 1), least, most);
+  };
+  read(stated.nodes, "nodes", 1, kMaxCount);
+  read(stated.tasks, "tasks", 1, kMaxCount);
+  read(stated.cpus_per_task, "cpus_per_task", 1, kMaxCount);
+  read(stated.memory_per_node_mib, "memory_per_node_mib", 0, kMaxMemory);
+  read(stated.gpus_per_node, "gpus_per_node", 0, kMaxCount);
+  if (fields.field("gpu_model") != nullptr) stated.gpu_model = fields.text("gpu_model", 64);
   fields.no_others();
-  if (r.tasks < r.nodes) fields.fault("tasks", "must be at least the number of nodes, " + std::to_string(r.nodes));
+  return stated;
+}
+
+/// With faults at the request's own fields, or at the script if it is its directives that say so.
+Resources whole_resources(ObjectReader& job, const directives::Fields& stated, const directives::Fields& said) {
+  Resources r;
+  const auto number = [](const std::optional<std::int64_t>& first, const std::optional<std::int64_t>& second,
+                         std::int64_t other) { return first ? *first : second.value_or(other); };
+  const auto count = [&](const auto& first, const auto& second, std::int64_t other) {
+    return static_cast<std::int32_t>(number(first, second, other));  // of what is at most kMaxCount
+  };
+  const auto fault = [&](const char* field, bool by_script, std::string message) {
+    if (by_script)
+      job.fault("script", "its directives: " + std::string(field) + " " + message);
+    else
+      job.fault_beneath("resources", field, std::move(message));
+  };
+  r.nodes = count(stated.nodes, said.nodes, 1);
+  r.tasks = count(stated.tasks, said.tasks, r.nodes);
+  r.cpus_per_task = count(stated.cpus_per_task, said.cpus_per_task, 1);
+  r.memory_per_node = {number(stated.memory_per_node_mib, said.memory_per_node_mib, 0)};
+  r.gpus_per_node = count(stated.gpus_per_node, said.gpus_per_node, 0);
+  r.gpu_model = stated.gpu_model ? *stated.gpu_model : said.gpu_model.value_or("");
+  if (r.tasks < r.nodes)
+    fault("tasks", said.tasks.has_value(), "must be at least the number of nodes, " + std::to_string(r.nodes));
   if (std::int64_t{r.tasks} * r.cpus_per_task > std::numeric_limits<std::int32_t>::max())
-    fields.fault("cpus_per_task", "tasks times cpus_per_task is too large");
+    fault("cpus_per_task", said.cpus_per_task.has_value(), "tasks times cpus_per_task is too large");
   if (!r.gpu_model.empty() && !is_identifier(r.gpu_model, 64))
-    fields.fault("gpu_model", "must be letters, digits, '.', '_' and '-', as in \"a100\"");
-  if (!r.gpu_model.empty() && r.gpus_per_node == 0) fields.fault("gpu_model", "needs gpus_per_node of at least 1");
+    fault("gpu_model", said.gpu_model.has_value(), "must be letters, digits, '.', '_' and '-', as in \"a100\"");
+  if (!r.gpu_model.empty() && r.gpus_per_node == 0)
+    fault("gpu_model", said.gpu_model.has_value(), "needs gpus_per_node of at least 1");
   return r;
+}
+
+bool ignores_directives(ObjectReader& job) {
+  const auto* value = job.field("directives");
+  if (value == nullptr) return false;
+  const auto word = job.text("directives", 16);
+  if (word != "read" && word != "ignore") job.fault("directives", "must be \"read\" or \"ignore\"");
+  return word == "ignore";
 }
 
 using SiteNames = std::span<const std::string_view>;
@@ -76,6 +117,12 @@ Placement read_placement(ObjectReader& job, SiteNames known, std::vector<Fault>&
   return placement;
 }
 
+/// Nothing: it may be one.
+std::string_view variable_name_fault(std::string_view name) {
+  if (!is_variable_name(name)) return "the name of a variable is letters, digits and '_', and does not begin with a digit";
+  return name.starts_with("HANSA_") ? "names that begin with HANSA_ are set by Hansa" : "";
+}
+
 std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& job, std::vector<Fault>& faults) {
   std::vector<std::pair<std::string, std::string>> environment;
   const auto* value = job.field("environment");
@@ -88,13 +135,11 @@ std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& 
   for (const auto& variable : value->members()) {
     if (faults.size() >= kMaxFaults) break;
     const auto& name = variable.name;
-    const auto fault = [&](const char* message) {
-      faults.push_back({job.at("environment") + "/" + escaped(name.substr(0, 64)), message});
+    const auto fault = [&](std::string_view message) {
+      faults.push_back({job.at("environment") + "/" + escaped(name.substr(0, 64)), std::string(message)});
     };
-    if (!is_variable_name(name))
-      fault("the name of a variable is letters, digits and '_', and does not begin with a digit");
-    else if (name.starts_with("HANSA_"))
-      fault("names that begin with HANSA_ are set by Hansa");
+    if (const auto message = variable_name_fault(name); !message.empty())
+      fault(message);
     else if (!variable.is_string())
       fault("must be a string");
     else if (variable.text.find('\0') != std::string_view::npos)
@@ -136,7 +181,8 @@ void read_after(ObjectReader& job, std::optional<std::size_t> place, Submission&
       if (const auto earlier = before(text))
         submission.after_earlier.push_back(*earlier);
       else
-        job.fault("after", "\"" + text.substr(0, 40) + "\": only jobs of a bulk request name an earlier one of it, the first as #0");
+        job.fault("after",
+                  "\"" + text.substr(0, 40) + "\": only jobs of a bulk request name an earlier one of it, the first as #0");
     } else if (const auto id = JobId::parse(text)) {
       submission.spec.after.push_back(*id);
     } else {
@@ -182,19 +228,32 @@ std::map<std::string, std::string> read_outputs(ObjectReader& job, std::vector<F
   return outputs;
 }
 
+/// What the script's directives say of what the request leaves open; their faults and notes told.
+directives::Fields read_directives(ObjectReader& job, const std::string& script, const directives::Fields& stated, Notes* notes) {
+  auto settled = directives::settle(script, stated);
+  auto& fields = settled.fields;
+  const auto fault = [&](std::string message) { job.fault("script", std::move(message)); };
+  for (const auto& remark : settled.faults) fault(to_text(remark));
+  for (const auto& [name, value] : fields.environment) {
+    if (const auto message = variable_name_fault(name); !message.empty())
+      fault("its directives: variable \"" + name.substr(0, 64) + "\": " + std::string(message));
+  }
+  if (fields.time_limit && fields.time_limit->count() > kMaxTimeLimit)
+    fault("its directives: the time limit is more than " + std::to_string(kMaxTimeLimit) + " s");
+  if (notes != nullptr) {
+    for (const auto& remark : settled.notes) notes->push_back(to_text(remark));
+  }
+  return std::move(fields);
+}
+
 /// `place`: in the list of a bulk request.
 Submission read_job(const JsonNode& json, const std::string& at, std::optional<std::size_t> place, const KnownNames& known,
-                    std::vector<Fault>& faults) {
+                    std::vector<Fault>& faults, Notes* notes) {
   Submission submission;
   auto& [spec, payload, after_earlier] = submission;
   ObjectReader job(json, at, faults);
   if (!json.is_object()) return submission;
 
-  spec.name = job.text("name", kMaxNameBytes);
-  if (std::ranges::any_of(spec.name, is_control)) job.fault("name", "must not hold control characters");
-  spec.project = ProjectId{job.text("project", 64)};
-  if (!spec.project.empty() && !is_identifier(spec.project.str(), 64))
-    job.fault("project", "must be letters, digits, '.', '_' and '-'");
   const auto* script = job.field("script");
   if (script == nullptr) job.fault("script", "is required: the text of the script, beginning with \"#!\"");
   payload.script = job.text("script", kMaxScriptBytes);
@@ -203,25 +262,49 @@ Submission read_job(const JsonNode& json, const std::string& at, std::optional<s
   } else if (payload.script.empty() && script != nullptr && script->is_string()) {
     job.fault("script", "must not be empty");
   }
-  payload.arguments = job.texts("arguments", kMaxArguments);
+  auto stated = stated_resources(job, faults);
   payload.environment = read_environment(job, faults);
+  stated.environment = payload.environment;
+  const auto text = [&](const char* name, std::size_t most) {
+    return job.field(name) == nullptr ? std::nullopt : std::optional(job.text(name, most));
+  };
+  stated.name = text("name", kMaxNameBytes);
+  stated.project = text("project", 64);
+  if (job.field("requeue") != nullptr) stated.requeue = job.flag("requeue");
+  directives::Fields said;
+  if (!ignores_directives(job)) said = read_directives(job, payload.script, stated, notes);
+
+  spec.name = stated.name ? *stated.name : said.name.value_or("");
+  if (spec.name.size() > kMaxNameBytes && said.name)
+    job.fault("script", "its directives: the name is longer than " + std::to_string(kMaxNameBytes) + " bytes");
+  if (std::ranges::any_of(spec.name, is_control)) job.fault(said.name ? "script" : "name", "must not hold control characters");
+  spec.project = ProjectId{stated.project ? *stated.project : said.project.value_or("")};
+  if (!spec.project.empty() && !is_identifier(spec.project.str(), 64)) {
+    job.fault(said.project ? "script" : "project",
+              std::string(said.project ? "its directives: the project " : "") + "must be letters, digits, '.', '_' and '-'");
+  }
+  std::ranges::move(said.environment, std::back_inserter(payload.environment));
+  std::ranges::sort(payload.environment);
+  payload.arguments = job.texts("arguments", kMaxArguments);
   std::size_t bytes = 0;
   for (const auto& argument : payload.arguments) bytes += argument.size() + 1;
   for (const auto& [name, value] : payload.environment) bytes += name.size() + value.size() + 2;
   if (bytes > kMaxArgumentBytes)
     job.fault("arguments", "arguments and environment together are longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
-  spec.resources = read_resources(job, faults);
-  spec.time_limit = Seconds{job.integer("time_limit_s", 3'600, 1, kMaxTimeLimit)};
+  spec.resources = whole_resources(job, stated, said);
+  spec.time_limit = stated.time_limit ? *stated.time_limit : said.time_limit.value_or(Seconds{3'600});
   spec.placement = read_placement(job, known.sites, faults);
   spec.datasets = read_datasets(job);
   spec.labels = read_labels(job, known.labels);
   spec.outputs = read_outputs(job, faults);
-  spec.requeue = job.flag("requeue");
+  spec.requeue = stated.requeue ? *stated.requeue : said.requeue.value_or(false);
   spec.code = CodeId{job.text("code", 71)};
   if (!spec.code.empty() && !is_code_id(spec.code.str()))
     job.fault("code", "must be \"sha256:\" and 64 hex digits, of an archive that was brought before: PUT /v1/code/{id}");
   job.refuse("secrets", "this broker keeps no secrets of users yet");
-  job.refuse("array", "this broker runs no job arrays yet: submit the tasks in bulk");
+  constexpr std::string_view kNoArrays = "this broker runs no job arrays yet: submit the tasks in bulk";
+  job.refuse("array", kNoArrays);
+  if (said.array) job.fault("script", "its directives: " + std::string(kNoArrays));
   read_after(job, place, submission);
   job.no_others();
   return submission;
@@ -231,16 +314,16 @@ std::unexpected<Error> bad_job(std::vector<Fault> faults) { return refusal("BAD_
 
 }  // namespace
 
-Result<Submission> job_from_text(std::string_view text, const KnownNames& known) {
+Result<Submission> job_from_text(std::string_view text, const KnownNames& known, Notes* notes) {
   const JsonTree json(text, kMaxDepth);
   if (!json.root()) return std::unexpected(json.root().error());
   std::vector<Fault> faults;
-  auto submission = read_job(*json.root(), "", std::nullopt, known, faults);
+  auto submission = read_job(*json.root(), "", std::nullopt, known, faults, notes);
   if (!faults.empty()) return bad_job(std::move(faults));
   return submission;
 }
 
-Result<std::vector<Submission>> jobs_from_text(std::string_view text, const KnownNames& known) {
+Result<std::vector<Submission>> jobs_from_text(std::string_view text, const KnownNames& known, std::vector<Notes>* notes) {
   const JsonTree json(text, kMaxDepth + 2);
   if (!json.root()) return std::unexpected(json.root().error());
   std::vector<Fault> faults;
@@ -255,7 +338,8 @@ Result<std::vector<Submission>> jobs_from_text(std::string_view text, const Know
   } else {
     submissions.reserve(jobs->count);
     for (std::size_t i = 0; i < jobs->count && faults.size() < kMaxFaults; ++i) {
-      submissions.push_back(read_job(jobs->members()[i], "/jobs/" + std::to_string(i), i, known, faults));
+      auto* of_job = notes == nullptr ? nullptr : &notes->emplace_back();
+      submissions.push_back(read_job(jobs->members()[i], "/jobs/" + std::to_string(i), i, known, faults, of_job));
     }
   }
   request.no_others();
@@ -272,6 +356,7 @@ Json to_json(const Submission& submission) {
   const auto& [spec, payload, after_earlier] = submission;
   const auto& r = spec.resources;
   Json json{{"script", payload.script}};
+  if (directives::has_directives(payload.script)) json["directives"] = "ignore";
   if (!spec.name.empty()) json["name"] = spec.name;
   if (!spec.project.empty()) json["project"] = spec.project.str();
   if (!payload.arguments.empty()) json["arguments"] = payload.arguments;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A job as POST /v1/jobs takes it. Every fault of a request is found at once, each with its JSON pointer (RFC 6901) and what is
-// allowed. Limits are public: clients may check before they send.
+// allowed. Limits are public: clients may check before they send. What the request leaves open, the script's directives say
+// (broker/directives), unless the request has them ignored.
 
 #include "broker/core/canonical_json.hpp"
 #include "broker/domain/job.hpp"
@@ -28,18 +29,22 @@ struct KnownNames {
   std::span<const std::string_view> labels = {};  // the rules' vocabulary of data
 };
 
-/// Error: invalid_argument, code BAD_JSON (parse_json's) or BAD_JOB, with all faults. Whether a dataset is registered, or there is
-/// a job to come after, is not a matter of form.
-Result<domain::Submission> job_from_text(std::string_view text, const KnownNames& known = {});
+/// What whoever submits is told about a job that is taken: directives that are not used, and what others were read as.
+using Notes = std::vector<std::string>;
+
+/// Error: invalid_argument, code BAD_JSON (parse_json's) or BAD_JOB, with all faults. Whether a dataset is registered, or there
+/// is a job to come after, is not a matter of form.
+Result<domain::Submission> job_from_text(std::string_view text, const KnownNames& known = {}, Notes* notes = nullptr);
 
 /// {"jobs": [...]}: at most kMaxBulkJobs; the faults of all jobs.
-Result<std::vector<domain::Submission>> jobs_from_text(std::string_view text, const KnownNames& known = {});
+Result<std::vector<domain::Submission>> jobs_from_text(std::string_view text, const KnownNames& known = {},
+                                                       std::vector<Notes>* notes = nullptr);
 
 /// The same for a value.
 Result<domain::Submission> job_from_json(const Json& json, const KnownNames& known = {});
 Result<std::vector<domain::Submission>> jobs_from_json(const Json& json, const KnownNames& known = {});
 
-/// What job_from_text reads back to an equal value; defaults are left out.
+/// What job_from_text reads back to an equal value; defaults are left out, and the script's directives have no say any more.
 Json to_json(const domain::Submission& submission);
 
 }  // namespace hansa::wire

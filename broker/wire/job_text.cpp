@@ -45,7 +45,7 @@ void put_reason(JsonObjectText& job, const Reason& why) {
   reason.end();
 }
 
-void put_job(std::string& text, const Job& job) {
+void put_job(std::string& text, const Job& job, std::span<const std::string> notes) {
   static const Attempt kNowhere;
   const auto* last = job.last_attempt();
   const bool at_site = last != nullptr && last->outcome != Outcome::never_started;
@@ -58,6 +58,7 @@ void put_job(std::string& text, const Job& job) {
   number_or_null(out, "exit_code", job.exit_code);
   out.text("id", job.id.str());
   text_or_null(out, "name", job.spec.name);
+  if (!notes.empty()) out.texts("notes", notes);
   out.text("owner", job.owner.str());
   out.text("project", job.spec.project.str());
   text_or_null(out, "queue", attempt.queue.str());
@@ -74,21 +75,21 @@ void put_job(std::string& text, const Job& job) {
 
 }  // namespace
 
-std::string job_text(const Job& job) {
+std::string job_text(const Job& job, std::span<const std::string> notes) {
   std::string text;
   text.reserve(512);
-  put_job(text, job);
+  put_job(text, job, notes);
   return text;
 }
 
-std::string job_texts(std::span<const Job> jobs) {
+std::string job_texts(std::span<const Job> jobs, std::span<const std::vector<std::string>> notes) {
   std::string text;
   text.reserve(512 * jobs.size() + 2);
   char before = '[';
-  for (const auto& job : jobs) {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
     text += before;
     before = ',';
-    put_job(text, job);
+    put_job(text, jobs[i], i < notes.size() ? std::span<const std::string>(notes[i]) : std::span<const std::string>());
   }
   text += before == '[' ? "[]" : "]";
   return text;

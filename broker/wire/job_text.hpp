@@ -6,12 +6,13 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 namespace hansa::wire {
 
-/// Canonical JSON.
-std::string job_text(const domain::Job& job);
-/// [...] of them.
-std::string job_texts(std::span<const domain::Job> jobs);
+/// Canonical JSON. With `notes`, if there are any, when it answers a submission.
+std::string job_text(const domain::Job& job, std::span<const std::string> notes = {});
+/// [...] of them; `notes` of each, or of none.
+std::string job_texts(std::span<const domain::Job> jobs, std::span<const std::vector<std::string>> notes = {});
 
 }  // namespace hansa::wire

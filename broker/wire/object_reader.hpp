@@ -55,6 +55,10 @@ class ObjectReader {
     faults_.push_back({.where = at_ + (name.empty() ? "" : "/" + escaped(name)), .message = std::move(message)});
   }
 
+  void fault_beneath(std::string_view object, std::string_view name, std::string message) {
+    faults_.push_back({.where = at_ + "/" + escaped(object) + "/" + escaped(name), .message = std::move(message)});
+  }
+
   std::int64_t integer(std::string_view name, std::int64_t fallback, std::int64_t least, std::int64_t most) {
     const auto* value = field(name);
     if (value == nullptr) return fallback;

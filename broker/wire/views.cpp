@@ -24,6 +24,22 @@ Json resources_view(const Resources& r) {
   return json;
 }
 
+/// Into the view of what has it.
+void add_spec(Json& json, const JobSpec& spec) {
+  json["resources"] = resources_view(spec.resources);
+  json["time_limit_s"] = spec.time_limit.count();
+  json["requeue"] = spec.requeue;
+  json["placement"] = {{"sites", Json::array()}, {"countries", spec.placement.countries}};
+  for (const auto& site : spec.placement.sites) json["placement"]["sites"].push_back(site.str());
+  for (const auto* key : {"datasets", "labels", "after"}) json[key] = Json::array();
+  for (const auto& id : spec.after) json["after"].push_back({{"id", id.str()}});  // how those are the store tells
+  for (const auto& dataset : spec.datasets) json["datasets"].push_back(dataset.str());
+  for (const auto& label : spec.labels) json["labels"].push_back(label.str());
+  json["outputs"] = Json::object();
+  for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
+  json["code"] = or_null(spec.code.str());
+}
+
 Json attempt_view(const JobId& job, const Attempt& attempt) {
   Json json{{"number", attempt.number},
             {"site", attempt.site.str()},
@@ -88,21 +104,18 @@ Json job_view(const Job& job) { return Json::parse(job_text(job)); }
 Json job_details_view(const Job& job) {
   auto json = job_view(job);
   json["broker_id"] = job.broker_id;
-  json["resources"] = resources_view(job.spec.resources);
-  json["time_limit_s"] = job.spec.time_limit.count();
-  json["requeue"] = job.spec.requeue;
-  json["placement"] = {{"sites", Json::array()}, {"countries", job.spec.placement.countries}};
-  for (const auto& site : job.spec.placement.sites) json["placement"]["sites"].push_back(site.str());
-  // Of transfers the engine tells, of how the jobs that it comes after are the store.
-  for (const auto* key : {"datasets", "labels", "transfers", "after"}) json[key] = Json::array();
-  for (const auto& id : job.spec.after) json["after"].push_back({{"id", id.str()}});
-  for (const auto& dataset : job.spec.datasets) json["datasets"].push_back(dataset.str());
-  for (const auto& label : job.spec.labels) json["labels"].push_back(label.str());
-  json["outputs"] = Json::object();
-  for (const auto& [name, path] : job.spec.outputs) json["outputs"][name] = path;
-  json["code"] = or_null(job.spec.code.str());
+  add_spec(json, job.spec);
+  json["transfers"] = Json::array();  // the engine's to tell
   json["attempts"] = Json::array();
   for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job.id, attempt));
+  return json;
+}
+
+Json submission_view(const Submission& submission) {
+  const auto& [spec, payload, after_earlier] = submission;
+  Json json{{"name", or_null(spec.name)}, {"project", or_null(spec.project.str())}, {"environment", Json::object()}};
+  add_spec(json, spec);
+  for (const auto& [name, value] : payload.environment) json["environment"][name] = value;
   return json;
 }
 

@@ -15,6 +15,8 @@ namespace hansa::wire {
 Json job_view(const domain::Job& job);
 /// The same with its attempts and runs.
 Json job_details_view(const domain::Job& job);
+/// What a submission asks for, the script's directives included; without the script itself.
+Json submission_view(const domain::Submission& submission);
 Json decision_view(const domain::Decision& decision);
 Json event_view(const domain::JobEvent& event, std::int64_t version);
 Json usage_record_view(const domain::UsageRecord& record);

@@ -21,6 +21,10 @@ using config::RunAs;
 
 namespace {
 
+transport::SiteProfile profile_of(const config::SiteConfig& site) {
+  return {.scratch = site.scratch.value_or(""), .environment = {site.environment.begin(), site.environment.end()}};
+}
+
 MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
   const auto* home = std::getenv("HOME");
   const auto work_dir = config::work_dir_of(site, {}, home == nullptr ? "/" : home);
@@ -32,7 +36,8 @@ MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
                                            .cores = static_cast<std::int32_t>(site.local.cpus),
                                            .memory = site.local.memory,
                                            .gpus = static_cast<std::int32_t>(site.local.gpus),
-                                           .gpu_model = site.local.gpu_model.value_or("")},
+                                           .gpu_model = site.local.gpu_model.value_or(""),
+                                           .profile = profile_of(site)},
                                           ground.log);
   if (!made) return std::unexpected(made.error());
   auto* connector = made->get();
@@ -55,7 +60,8 @@ MadeConnector make_slurm(const config::SiteConfig& site, Ground& ground) {
                                            .slurm_conf = site.slurm.conf.string(),
                                            .bin_dir = site.slurm.bin_dir.string(),
                                            .work_dir = site.work_dir,
-                                           .own_account_only = site.run_as == RunAs::self},
+                                           .own_account_only = site.run_as == RunAs::self,
+                                           .profile = profile_of(site)},
                                           way_to(site, ground), ground.scheduler, ground.random);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));
@@ -72,7 +78,8 @@ MadeConnector make_slurmrest(const config::SiteConfig& site, Ground& ground) {
        .answer_limit_mib = rest.answer_limit_mib,
        .private_jobs = rest.private_jobs,
        .work_dir = site.work_dir,
-       .own_account_only = site.run_as == RunAs::self},
+       .own_account_only = site.run_as == RunAs::self,
+       .profile = profile_of(site)},
       way_to(site, ground), ground.scheduler);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));
@@ -86,7 +93,8 @@ MadeConnector make_pbs(const config::SiteConfig& site, Ground& ground) {
                                .bin_dir = site.pbs.bin_dir.string(),
                                .work_dir = site.work_dir,
                                .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
-                               .own_account_only = site.run_as == RunAs::self},
+                               .own_account_only = site.run_as == RunAs::self,
+                               .profile = profile_of(site)},
                               way_to(site, ground), ground.scheduler, ground.random, ground.log);
   if (!made) return std::unexpected(made.error());
   return MadeConnector(std::move(*made));

@@ -47,13 +47,14 @@ Result<std::string> check_options(const SiteId& site, std::string& work_dir, std
                                .faults = std::move(faults)});
 }
 
-BatchConnector::BatchConnector(SiteId site, std::string work_dir, std::string own_account, transport::Transport& transport,
-                               async::Scheduler& scheduler)
+BatchConnector::BatchConnector(SiteId site, std::string work_dir, transport::SiteProfile profile, std::string own_account,
+                               transport::Transport& transport, async::Scheduler& scheduler)
     : own_account_(std::move(own_account)),
       transport_(transport),
       scheduler_(scheduler),
       work_dirs_(site, std::move(work_dir), own_account_, transport, scheduler),
-      site_(std::move(site)) {}
+      site_(std::move(site)),
+      profile_(std::move(profile)) {}
 
 bool BatchConnector::is_ours(const SiteJob& job, std::string_view name, std::string_view user) const {
   return name == job.tag.str() && user == (job.account.empty() ? own_account_ : job.account.str());
@@ -75,7 +76,14 @@ Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport
   site.exported = {{"HANSA_JOB_ID", request->job.str()},
                    {"HANSA_ATTEMPT", std::to_string(request->attempt)},
                    {"HANSA_SITE", site_.str()},
-                   {"HANSA_PROJECT", request->spec.project.str()}};
+                   {"HANSA_PROJECT", request->spec.project.str()},
+                   {"HANSA_MASTER_PORT", std::to_string(transport::master_port(request->job.str()))}};
+  site.profile = transport::profile_for(profile_, request->account.empty() ? own_account_ : request->account.str());
+  const auto& resources = request->spec.resources;
+  site.shape = {.nodes = resources.nodes,
+                .tasks = resources.tasks,
+                .cpus_per_task = resources.cpus_per_task,
+                .gpus_per_node = resources.gpus_per_node};
   site.code = request->code.id.empty() ? "" : std::string(domain::digest_of(request->code.id));
   site.script = std::move(request->payload.script);
   site.arguments = std::move(request->payload.arguments);

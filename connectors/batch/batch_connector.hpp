@@ -38,8 +38,8 @@ class BatchConnector : public ports::SiteConnector {
 
  protected:
   /// `work_dir` beneath the account's home; or absolute, with "{account}" in it. `transport` and `scheduler` outlive it.
-  BatchConnector(SiteId site, std::string work_dir, std::string own_account, transport::Transport& transport,
-                 async::Scheduler& scheduler);
+  BatchConnector(SiteId site, std::string work_dir, transport::SiteProfile profile, std::string own_account,
+                 transport::Transport& transport, async::Scheduler& scheduler);
 
   /// Of a job that has this id. Ids are used again, a tag is not; the submit time says nothing more, and a site's clock may be
   /// wrong.
@@ -87,6 +87,7 @@ class BatchConnector : public ports::SiteConnector {
   boost::asio::awaitable<ports::JobStatus> explained(ports::SiteJob job, ports::JobStatus status, ports::Deadline deadline);
 
   const SiteId site_;
+  const transport::SiteProfile profile_;
 };
 
 }  // namespace hansa::connectors::batch

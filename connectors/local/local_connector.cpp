@@ -126,6 +126,7 @@ Result<void> LocalConnector::admissible(const ports::SubmitRequest& request) con
 }
 
 Result<std::string> LocalConnector::wrapped_script(const ports::SubmitRequest& request) const {
+  const auto& resources = request.spec.resources;
   return transport::make_wrapper({.tag = request.tag,
                                   .work_dir = options_.work_dir,
                                   .may_requeue = request.spec.requeue,
@@ -133,7 +134,16 @@ Result<std::string> LocalConnector::wrapped_script(const ports::SubmitRequest& r
                                   .run_variable = kRunVariable,
                                   .task_variable = kTaskVariable,
                                   .unset = {kIdVariable, kRunVariable, kTaskVariable},
-                                  .exported = {{"HANSA_JOB_ID", request.job.str()}, {"HANSA_SITE", options_.site.str()}},
+                                  .shape = {.nodes = resources.nodes,
+                                            .tasks = resources.tasks,
+                                            .cpus_per_task = resources.cpus_per_task,
+                                            .gpus_per_node = resources.gpus_per_node},
+                                  .profile = transport::profile_for(options_.profile, user_),
+                                  .exported = {{"HANSA_JOB_ID", request.job.str()},
+                                               {"HANSA_ATTEMPT", std::to_string(request.attempt)},
+                                               {"HANSA_SITE", options_.site.str()},
+                                               {"HANSA_PROJECT", request.spec.project.str()},
+                                               {"HANSA_MASTER_PORT", std::to_string(transport::master_port(request.job.str()))}},
                                   .code = request.code.id.empty() ? "" : std::string(domain::digest_of(request.code.id)),
                                   .script = request.payload.script,
                                   .arguments = request.payload.arguments,

@@ -10,6 +10,7 @@
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "connectors/local/job_runner.hpp"
+#include "connectors/transport/wrapper.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -31,6 +32,7 @@ struct LocalOptions {
   std::int32_t gpus = 0;
   std::string gpu_model;
   std::optional<Seconds> max_time;
+  transport::SiteProfile profile = {};
   Seconds keep{std::chrono::days{30}};  // ended jobs: their folder, status and usage records (not their output)
 };
 

@@ -68,7 +68,7 @@ Result<std::unique_ptr<PbsConnector>> PbsConnector::make(Options options, transp
 
 PbsConnector::PbsConnector(Options options, std::string own_account, transport::Transport& transport, async::Scheduler& scheduler,
                            Random& random, ports::Log& log)
-    : BatchConnector(options.site, options.work_dir, std::move(own_account), transport, scheduler),
+    : BatchConnector(options.site, options.work_dir, options.profile, std::move(own_account), transport, scheduler),
       options_(std::move(options)),
       commands_(options_.site, options_.bin_dir, environment_of(options_), options_.gpus, transport, scheduler, random, log) {}
 
@@ -206,6 +206,7 @@ Task<ports::SubmitReceipt> PbsConnector::submit(ports::SubmitRequest request, De
   auto arguments = qsub_arguments(request, options_.gpus);
   if (!arguments) co_return std::unexpected(arguments.error());
   transport::WrapperSpec wrapper;
+  wrapper.launcher = transport::Launcher::pbs;
   wrapper.job_id_variable = "PBS_JOBID";
   wrapper.run_variable = "HANSA_NO_RUN";  // PBS tells a job nothing of its starts
   wrapper.task_variable = "PBS_ARRAY_INDEX";

@@ -44,6 +44,7 @@ struct Options {
   std::string work_dir = "~/.hansa";  // beneath the account's home; or absolute, with "{account}" in it
   GpuNames gpus = {};
   bool own_account_only = false;  // run_as = "self": every job runs as the broker's own account, named by ""
+  transport::SiteProfile profile = {};
   Seconds usage_history{14 * 86400};  // how far back usage() begins: PBS keeps its history so long unless told else
 };
 

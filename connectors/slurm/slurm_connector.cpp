@@ -26,7 +26,7 @@ Result<std::unique_ptr<SlurmConnector>> SlurmConnector::make(Options options, tr
 SlurmConnector::SlurmConnector(Options options, std::string own_account, transport::Transport& transport,
                                async::Scheduler& scheduler, Random& random)
     : SlurmSite({.site = options.site, .own_account_only = options.own_account_only, .usage_history = options.usage_history},
-                std::move(options.work_dir), std::move(own_account), transport, scheduler),
+                std::move(options.work_dir), std::move(options.profile), std::move(own_account), transport, scheduler),
       commands_(std::move(options.bin_dir), std::move(options.slurm_conf), transport, random) {}
 
 // ---- submission
@@ -35,6 +35,7 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
   auto arguments = sbatch_arguments(request, work_dirs_.path_of(request.account));
   if (!arguments) co_return std::unexpected(arguments.error());
   transport::WrapperSpec wrapper;
+  wrapper.launcher = transport::Launcher::slurm;
   // Of sbatch's own environment; and what --export=NONE would make of every srun of the job's.
   wrapper.unset = {"SLURM_TIME_FORMAT", "SLURM_EXPORT_ENV", "SLURM_GET_USER_ENV"};
   auto command = commands_.command({request.account, request.person}, "sbatch", std::move(*arguments));

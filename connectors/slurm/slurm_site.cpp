@@ -32,9 +32,10 @@ UtcTime oldest_intent(const std::vector<SiteJob>& jobs, UtcTime now) {
 
 }  // namespace
 
-SlurmSite::SlurmSite(SiteFacts facts, std::string work_dir, std::string own_account, transport::Transport& transport,
-                     async::Scheduler& scheduler)
-    : BatchConnector(facts.site, std::move(work_dir), std::move(own_account), transport, scheduler), facts_(std::move(facts)) {}
+SlurmSite::SlurmSite(SiteFacts facts, std::string work_dir, transport::SiteProfile profile, std::string own_account,
+                     transport::Transport& transport, async::Scheduler& scheduler)
+    : BatchConnector(facts.site, std::move(work_dir), std::move(profile), std::move(own_account), transport, scheduler),
+      facts_(std::move(facts)) {}
 
 bool SlurmSite::is_job_id(std::string_view id) const { return parse_count(id).has_value(); }
 

@@ -31,8 +31,8 @@ class SlurmSite : public batch::BatchConnector {
 
  protected:
   /// `work_dir` as BatchConnector has it. `transport` and `scheduler` outlive it.
-  SlurmSite(SiteFacts facts, std::string work_dir, std::string own_account, transport::Transport& transport,
-            async::Scheduler& scheduler);
+  SlurmSite(SiteFacts facts, std::string work_dir, transport::SiteProfile profile, std::string own_account,
+            transport::Transport& transport, async::Scheduler& scheduler);
 
  private:
   virtual Questions& questions() = 0;

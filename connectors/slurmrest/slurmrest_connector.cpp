@@ -69,7 +69,7 @@ Result<std::unique_ptr<SlurmrestConnector>> SlurmrestConnector::make(Options opt
 SlurmrestConnector::SlurmrestConnector(Options options, RestOptions rest, std::string own_account,
                                        transport::Transport& transport, async::Scheduler& scheduler)
     : SlurmSite({.site = options.site, .own_account_only = options.own_account_only, .usage_history = options.usage_history},
-                std::move(options.work_dir), std::move(own_account), transport, scheduler),
+                std::move(options.work_dir), std::move(options.profile), std::move(own_account), transport, scheduler),
       rest_(std::move(rest), std::move(options.tokens), scheduler, pool_) {}
 
 /// As this machine's directory of accounts has it: the account's way to its files begins there as well.
@@ -92,6 +92,7 @@ Task<ports::SubmitReceipt> SlurmrestConnector::submit(ports::SubmitRequest reque
   const auto version = co_await rest_.version(deadline);
   if (!version) co_return std::unexpected(version.error());
   transport::WrapperSpec wrapper;
+  wrapper.launcher = transport::Launcher::slurm;
   wrapper.unset = {"SLURM_GET_USER_ENV"};
   const auto script = co_await bring(&request, std::move(wrapper), deadline);
   if (!script) co_return std::unexpected(script.error());

@@ -42,6 +42,7 @@ struct Options {
   bool private_jobs = false;
   std::string work_dir = "~/.hansa";  // beneath the account's home; or absolute, with "{account}" in it
   bool own_account_only = false;      // run_as = "self": every job runs as the broker's own account, named by ""
+  transport::SiteProfile profile = {};
   Seconds usage_history{31 * 86400};  // how far back usage() begins
 };
 

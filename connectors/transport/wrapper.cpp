@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/transport/wrapper.hpp"
 
+#include "broker/core/digest.hpp"
 #include "broker/core/encoding.hpp"
+#include "connectors/transport/launch.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace hansa::connectors::transport {
 
@@ -69,10 +72,33 @@ fi
 { hansa_script >"$hansa_name.$$" && command -p chmod 700 "$hansa_name.$$" && command -p mv -fT "$hansa_name.$$" "$hansa_name"; } || hansa_undelivered "cannot write the script in $hansa_jobs"
 mapfile -d '' -t hansa_word_list < <(hansa_words)
 ((${#hansa_word_list[@]} == hansa_environment_count + hansa_argument_count)) || hansa_undelivered "cannot read the arguments"
+hansa_install_launch || hansa_undelivered "cannot write hansa-launch in $hansa_jobs"
+hansa_nodes=
+case $hansa_launcher in
+  slurm)
+    hansa_nodes=${SLURMD_NODENAME:-}
+    ((hansa_node_count == 1)) || hansa_nodes=$(PATH=$PATH:/usr/bin:/usr/local/bin scontrol show hostnames "${SLURM_JOB_NODELIST:-}")
+    ;;
+  pbs)  # a line for each process that MPI would start
+    declare -A hansa_seen=()
+    while read -r hansa_line; do
+      [[ -n $hansa_line && -z ${hansa_seen[$hansa_line]:-} ]] || continue
+      hansa_seen[$hansa_line]=yes
+      hansa_nodes+=${hansa_nodes:+,}$hansa_line
+    done < <([[ ! -r ${PBS_NODEFILE:-} ]] || command -p cat "$PBS_NODEFILE") ;;
+esac
+hansa_nodes=${hansa_nodes//$'\n'/,}
+((hansa_node_count > 1)) || hansa_nodes=${hansa_nodes:-$HOSTNAME}
+hansa_path=${PATH:-/usr/local/bin:/usr/bin:/bin}
+for hansa_line in "${hansa_word_list[@]:0:hansa_environment_count}"; do
+  [[ $hansa_line != PATH=* ]] || hansa_path=${hansa_line#PATH=}
+done
 hansa_program=$PWD/$hansa_name
 [[ $hansa_program != *=* ]] || hansa_program=./$hansa_name  # env(1) would take it for a variable
 umask "$hansa_umask"
 exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_word_list[@]:0:hansa_environment_count}" HANSA_SITE_JOB_ID="$hansa_job" HANSA_RUN="$hansa_run" \
+  HANSA_NODELIST="$hansa_nodes" HANSA_MASTER_ADDR="${hansa_nodes%%,*}" HANSA_SCRATCH="${hansa_scratch:-${TMPDIR:-/tmp}}" \
+  HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag" PATH="$PWD/.hansa-bin:$hansa_path" \
   "$hansa_program" "${hansa_word_list[@]:hansa_environment_count}"
 )bash";
 
@@ -92,10 +118,21 @@ std::string here_document(std::string_view function, std::string_view bytes) {
          "\nEND_OF_DATA\n}\n";
 }
 
+std::string_view name_of(Launcher launcher) {
+  switch (launcher) {
+    case Launcher::slurm: return "slurm";
+    case Launcher::pbs: return "pbs";
+    case Launcher::plain: break;
+  }
+  return "plain";
+}
+
 std::vector<Fault> find_faults(const WrapperSpec& spec) {
   std::vector<Fault> faults;
   if (!is_name(spec.tag.str())) faults.push_back({"tag", "letters, digits, '-' and '_' only"});
   if (!is_safe_work_dir(spec.work_dir)) faults.push_back({"work_dir", "letters, digits and ._/@+,- only, without \"..\""});
+  if (!spec.profile.scratch.empty() && (!spec.profile.scratch.starts_with('/') || !is_safe_work_dir(spec.profile.scratch)))
+    faults.push_back({"scratch", "an absolute path of letters, digits and ._/@+,- only, without \"..\""});
   if (!spec.code.empty() && (spec.code.size() != 64 || spec.code.find_first_not_of("0123456789abcdef") != std::string::npos))
     faults.push_back({"code", "64 hex digits only"});
   const auto check_variable = [&](const std::string& name) {
@@ -105,7 +142,9 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
   check_variable(spec.run_variable);
   check_variable(spec.task_variable);
   for (const auto& name : spec.unset) check_variable(name);
-  for (const auto& [name, value] : spec.exported) check_variable(name);
+  for (const auto* list : {&spec.exported, &spec.profile.environment}) {
+    for (const auto& [name, value] : *list) check_variable(name);
+  }
 
   if (!spec.script.starts_with("#!")) faults.push_back({"/script", "must start with \"#!\""});
   if (spec.script.contains('\0')) faults.push_back({"/script", "holds a NUL byte"});
@@ -152,8 +191,16 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   const auto add_variable = [&](const auto& variable) {
     words.append(variable.first).append("=").append(variable.second).push_back('\0');
   };
-  std::ranges::for_each(spec.environment, add_variable);
-  std::ranges::for_each(spec.exported, add_variable);
+  const std::vector<std::pair<std::string, std::string>> shape{{"HANSA_NODES", std::to_string(spec.shape.nodes)},
+                                                               {"HANSA_TASKS", std::to_string(spec.shape.tasks)},
+                                                               {"HANSA_CPUS_PER_TASK", std::to_string(spec.shape.cpus_per_task)},
+                                                               {"HANSA_GPUS_PER_NODE", std::to_string(spec.shape.gpus_per_node)},
+                                                               {"HANSA_LAUNCHER", std::string(name_of(spec.launcher))}};
+  std::size_t variables = 0;
+  for (const auto* list : {&spec.profile.environment, &spec.environment, &shape, &spec.exported}) {  // the last of a name counts
+    std::ranges::for_each(*list, add_variable);
+    variables += list->size();
+  }
   for (const auto& argument : spec.arguments) words.append(argument).push_back('\0');
 
   std::string text = "#!/bin/bash\n# Made by Hansa: takes the job's fence, then becomes its script.\n";
@@ -169,14 +216,35 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   assign("hansa_run_variable", spec.run_variable);
   assign("hansa_task_variable", spec.task_variable);
   assign("hansa_argument_count", std::to_string(spec.arguments.size()));
-  assign("hansa_environment_count", std::to_string(spec.environment.size() + spec.exported.size()));
+  assign("hansa_environment_count", std::to_string(variables));
+  assign("hansa_launcher", name_of(spec.launcher));
+  assign("hansa_node_count", std::to_string(spec.shape.nodes));
+  assign("hansa_scratch", spec.profile.scratch);
   text += "hansa_unset=(";
   for (const auto& name : spec.unset) text.append(" -u ").append(name);
   text += " )\n";
   text += here_document("hansa_script", spec.script);
   text += here_document("hansa_words", words);
+  text.append("hansa_install_launch() {\n  command -p install -D -m 700 /dev/stdin .hansa-bin/hansa-launch <<'END_OF_LAUNCH'\n")
+      .append(launch_script())
+      .append("END_OF_LAUNCH\n}\n");
   text += kProtocol;
   return text;
+}
+
+SiteProfile profile_for(SiteProfile profile, std::string_view account) {
+  constexpr std::string_view kAccount = "{account}";
+  for (auto at = profile.scratch.find(kAccount); at != std::string::npos;
+       at = profile.scratch.find(kAccount, at + account.size()))
+    profile.scratch.replace(at, kAccount.size(), account);
+  return profile;
+}
+
+std::uint16_t master_port(std::string_view job) {
+  std::uint64_t bits = 0;
+  const auto digest = sha256_hex(job);
+  std::from_chars(digest.data(), digest.data() + 8, bits, 16);
+  return static_cast<std::uint16_t>(20'000 + bits % 10'000);
 }
 
 bool is_safe_work_dir(std::string_view path) {

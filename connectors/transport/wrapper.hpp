@@ -11,6 +11,7 @@
 //                                               FENCE_FAILED | DELIVERY_FAILED
 //   jobs/<tag>/script                           the payload, byte for byte; the folder is its working directory (.hansa-script
 //                                               if the job has code: that is unpacked beside it first, once)
+//   jobs/<tag>/.hansa-bin/hansa-launch          launch.hpp; on the payload's PATH
 //   code/<digest>.tar                           code (broker/domain/code_archive.hpp), put there before the submission; looked at
 //                                               again before it is unpacked
 //   output/<tag>.out, .err                      written by the scheduler, or by the wrapper
@@ -41,6 +42,29 @@ inline constexpr std::size_t kMaxPayloadBytes = 2'900'000;  // script, arguments
 inline constexpr std::size_t kMaxArgumentBytes = 131'071;  // one argument or KEY=value: the kernel's MAX_ARG_STRLEN
 inline constexpr std::size_t kMaxArgumentsBytes = std::size_t{1} << 20;  // all of them
 
+/// Who knows which nodes a job has, and starts processes on them.
+enum class Launcher { plain, slurm, pbs };
+
+/// What the portable environment is made of (docs/using-hansa.md, section 2), beside what the scheduler says when the job starts.
+struct JobShape {
+  std::int32_t nodes = 1;
+  std::int32_t tasks = 1;
+  std::int32_t cpus_per_task = 1;
+  std::int32_t gpus_per_node = 0;
+};
+
+/// What a site gives all of its jobs.
+struct SiteProfile {
+  /// HANSA_SCRATCH, absolute, as safe as work_dir; "": the TMPDIR that the scheduler sets, else /tmp. "{account}" is to be
+  /// replaced.
+  std::string scratch;
+  /// Variables: the user's win over them.
+  std::vector<std::pair<std::string, std::string>> environment;
+};
+
+/// With the account's name in its place.
+SiteProfile profile_for(SiteProfile profile, std::string_view account);
+
 struct WrapperSpec {
   Tag tag;
   /// Absolute, or relative to the account's home. See is_safe_work_dir.
@@ -55,6 +79,9 @@ struct WrapperSpec {
   bool writes_output = false;
   /// Variables to take out of the environment before the payload starts.
   std::vector<std::string> unset;
+  Launcher launcher = Launcher::plain;
+  JobShape shape;
+  SiteProfile profile;
   /// Hansa's own, HANSA_...; they win over the user's.
   std::vector<std::pair<std::string, std::string>> exported;
   /// SHA-256 of the job's code, 64 hex digits; "": it has none.
@@ -89,6 +116,10 @@ struct Refusal {
   std::string message;  // for people; of the note only what cannot be more than a holder's name
 };
 Refusal read_refusal(std::string_view note);
+
+/// HANSA_MASTER_PORT: 20000 and the first 32 bits of the SHA-256 of the job's id, modulo 10000. Below the ports that systems give
+/// out by themselves, and the same on all nodes without a word between them.
+std::uint16_t master_port(std::string_view job);
 
 /// "job:123:0:<start>" -> 123; empty for "sealed" and anything else.
 SiteJobId holder_of(std::string_view fence_target);

@@ -10,6 +10,7 @@
 #include "broker/wire/fact_request.hpp"
 #include "broker/wire/fact_views.hpp"
 #include "broker/wire/job_request.hpp"
+#include "broker/wire/job_text.hpp"
 #include "broker/wire/output_name.hpp"
 #include "broker/wire/views.hpp"
 #include "policies/rules/vocabulary.hpp"
@@ -247,6 +248,9 @@ TEST_CASE("a job's answers have exactly the documented fields, of the documented
   CHECK(breach(wire::job_details_view(job), schemas()["JobDetails"]).empty());
   const auto bare = domain::new_job(job.id, 1, at(0), {});
   CHECK(breach(wire::job_details_view(bare), schemas()["JobDetails"]).empty());
+  const std::string notes[] = {"line 2: x"};
+  CHECK(fields(Json::parse(wire::job_text(job, notes))) == properties("AcceptedJob"));
+  CHECK(breach(Json::parse(wire::job_text(job, notes)), schemas()["AcceptedJob"]).empty());
   for (int i = 0; i <= static_cast<int>(domain::JobState::rejected); ++i) {
     auto in_state = bare;
     in_state.state = static_cast<domain::JobState>(i);
@@ -288,6 +292,9 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
   with_job.erase("job");  // of a dry run and `explain`
   CHECK(fields(view) == with_job);
   CHECK(breach(wire::decision_view({.at = at(0)}), schemas()["Decision"]).empty());
+
+  CHECK(fields(wire::submission_view({})) == properties("Submission"));
+  CHECK(breach(wire::submission_view({}), schemas()["Submission"]).empty());
 
   const Json events{{"events", Json::array({wire::event_view({at(0), Waiting{}}, 2)})}};
   CHECK(breach(events, schemas()["EventList"]).empty());
@@ -414,6 +421,7 @@ TEST_CASE("the documented fields of a job request are those that are read") {
       {"environment", {{"A", "b"}}},
       {"resources",
        {{"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"memory_per_node_mib", 1}, {"gpus_per_node", 1}, {"gpu_model", "a"}}},
+      {"directives", "ignore"},
       {"time_limit_s", 60},
       {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
       {"requeue", true},

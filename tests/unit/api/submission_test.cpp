@@ -95,7 +95,8 @@ TEST_CASE("a job that comes after others says what it waits for, and nobody else
     CHECK(refused.code() == "NO_SUCH_JOB");
     CHECK(refused.fault("/after") == "you have no job " + id + "; see: hansa jobs");
     CHECK(broker.call("alice", "POST", "/v1/jobs?dry_run=true", after({id})).status == 400);
-    CHECK_FALSE(broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", Json::array({after({id})})}}).fault("/jobs/0/after").empty());
+    CHECK_FALSE(
+        broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", Json::array({after({id})})}}).fault("/jobs/0/after").empty());
     const auto second = broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", {after({first}), after({first, id})}}});
     CHECK(second.body["errors"].size() == 1);
     CHECK_FALSE(second.fault("/jobs/1/after").empty());
@@ -127,6 +128,39 @@ TEST_CASE("a job that comes after others says what it waits for, and nobody else
   CHECK(over.body["reason"]["code"] == "DEPENDENCY_NEVER_SATISFIED");
   CHECK_THAT(over.body["reason"]["message"].get<std::string>(), Catch::Contains(first) && Catch::Contains("cancelled"));
   CHECK(over.body["after"][0]["state"] == "cancelled");
+}
+
+TEST_CASE("what a script's directives come to is told with the answer, and stored") {
+  ApiUnderTest broker;
+  const std::string script = "#!/bin/bash\n#SBATCH -n 2 -c 1 --time=30:00 -J mine\n#SBATCH -p gpu\nsleep 100\n";
+  const auto dry = broker.call("alice", "POST", "/v1/jobs?dry_run=true", {{"script", script}});
+  REQUIRE(dry.status == 200);
+  CHECK(dry.body["submission"]["resources"] == Json{{"nodes", 1}, {"tasks", 2}, {"cpus_per_task", 1}, {"gpus_per_node", 0}});
+  CHECK(dry.body["submission"]["time_limit_s"] == 1'800);
+  REQUIRE(dry.body["notes"].size() == 2);
+
+  const auto job = broker.call("alice", "POST", "/v1/jobs", {{"script", script}}, {{"Idempotency-Key", "k"}});
+  REQUIRE(job.status == 201);
+  CHECK(job.body["notes"] == dry.body["notes"]);
+  CHECK(job.body["name"] == "mine");
+  const auto details = broker.call("alice", "GET", "/v1/jobs/" + job.body["id"].get<std::string>()).body;
+  CHECK(details["resources"] == dry.body["submission"]["resources"]);
+  CHECK(details["time_limit_s"] == 1'800);
+  CHECK_FALSE(details.contains("notes"));
+  CHECK(broker.call("alice", "POST", "/v1/jobs", {{"script", script}}, {{"Idempotency-Key", "k"}}).body["notes"] ==
+        dry.body["notes"]);
+
+  const auto bulk = broker.call("alice", "POST", "/v1/jobs/bulk", {{"jobs", {{{"script", kHold}}, {{"script", script}}}}});
+  REQUIRE(bulk.status == 201);
+  CHECK_FALSE(bulk.body["jobs"][0].contains("notes"));
+  CHECK(bulk.body["jobs"][1]["notes"] == dry.body["notes"]);
+
+  const auto refused = broker.call("alice", "POST", "/v1/jobs", {{"script", "#!/bin/bash\n#SBATCH --uid=0\n"}});
+  CHECK(refused.status == 400);
+  CHECK(refused.fault("/script").starts_with("line 2, \"#SBATCH --uid=0\": "));
+  const auto account = broker.call("alice", "POST", "/v1/jobs", {{"script", "#!/bin/bash\n#SBATCH -A root\n"}});
+  CHECK(account.status == 403);
+  CHECK(account.code() == "NOT_A_MEMBER");
 }
 
 }  // namespace hansa::api::test

@@ -19,20 +19,39 @@ using namespace std::literals;
 
 constexpr std::string_view kScript = "#!/bin/sh\necho $1\n";
 
-Result<domain::Submission> submission(std::vector<const char*> arguments, std::string in = std::string(kScript)) {
-  OutsideUnderTest test;
-  test.in = std::move(in);
-  auto outside = test.surroundings();
+Invocation invocation(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "submit");
   const auto call = parse_command_line(commands(), arguments);
   REQUIRE(call);
-  return submission_from(*call, outside);
+  return *call;
+}
+
+Result<domain::Submission> submission(const Invocation& call, std::string in) {
+  OutsideUnderTest test;
+  test.in = std::move(in);
+  auto outside = test.surroundings();
+  return submission_from(call, outside);
+}
+Result<domain::Submission> submission(std::vector<const char*> arguments, std::string in = std::string(kScript)) {
+  return submission(invocation(std::move(arguments)), std::move(in));
+}
+
+/// What is sent of a script with directives, and what the server makes of it.
+std::pair<Json, domain::Submission> sent(std::vector<const char*> arguments, const std::string& script) {
+  const auto call = invocation(std::move(arguments));
+  const auto made = submission(call, script);
+  REQUIRE(made);
+  auto json = request_of(*made, call);
+  auto read = wire::job_from_json(json);
+  REQUIRE(read);
+  return {std::move(json), std::move(*read)};
 }
 
 Json request(std::vector<const char*> arguments) {
-  const auto made = submission(std::move(arguments));
+  const auto call = invocation(std::move(arguments));
+  const auto made = submission(call, std::string(kScript));
   REQUIRE(made);
-  const auto json = wire::to_json(*made);
+  const auto json = request_of(*made, call);
   const auto back = wire::job_from_json(json);  // the server reads what we say
   REQUIRE(back);
   CHECK(*back == *made);
@@ -86,7 +105,7 @@ TEST_CASE("the broker's faults of a job are told by their options", "[submission
 }
 
 TEST_CASE("options become the API's request", "[submission]") {
-  CHECK(request({"-"}) == Json{{"script", kScript}, {"time_limit_s", 3600}});
+  CHECK(request({"-"}) == Json{{"script", kScript}});
   CHECK(request(
             {"--nodes", "2",      "--ntasks", "8",     "--cpus-per-task", "8", "--gpus-per-node", "4:a100", "--mem",  "250G",
              "--time",  "2h",     "--site",   "a",     "--site",          "b", "--country",       "FI",     "--name", "train 'x'",
@@ -125,12 +144,42 @@ TEST_CASE("options become the API's request", "[submission]") {
                                  "--after: \"#0\" is no job id; see: hansa jobs"});
 }
 
+TEST_CASE("what the command line leaves open is for the script's directives to say", "[submission]") {
+  const std::string script =
+      "#!/bin/sh\n#SBATCH -N 4 -n 8 -c 2 --mem=8G --gres=gpu:a100:2 --time=2:00:00 --requeue -J mine --export=A=1,B=2\n";
+  const auto [open, all] = sent({"-"}, script);
+  CHECK(open == Json{{"script", script}});
+  CHECK(all.spec.resources == domain::Resources{4, 8, 2, {8192}, 2, "a100"});
+  CHECK(all.spec.time_limit == Seconds{7'200});
+  CHECK(all.spec.name == "mine");
+  CHECK(all.spec.requeue);
+  CHECK(all.payload.environment == std::vector<std::pair<std::string, std::string>>{{"A", "1"}, {"B", "2"}});
+
+  // Also what is the default without a script's word.
+  const auto mine = sent({"--nodes", "1", "--ntasks", "1", "--cpus-per-task", "1", "--mem", "1G", "--gpus-per-node", "1",
+                          "--time", "1h", "--name", "x", "--env", "A=z", "-"},
+                         script)
+                        .second;
+  CHECK(mine.spec.resources == domain::Resources{1, 1, 1, {1024}, 1, ""});
+  CHECK(mine.spec.time_limit == Seconds{3'600});
+  CHECK(mine.spec.name == "x");
+  CHECK(mine.payload.environment == std::vector<std::pair<std::string, std::string>>{{"A", "z"}, {"B", "2"}});
+
+  const auto none = sent({"--ignore-directives", "-"}, script).second;
+  CHECK(none.spec.resources == domain::Resources{});
+  CHECK(none.spec.time_limit == Seconds{3'600});
+  CHECK(none.payload.script == script);
+}
+
 TEST_CASE("a script's file name is its name where it is fit for one", "[submission]") {
   const Folder folder;
   CHECK(request({folder.write("train.sh", kScript).c_str()}).at("name") == "train.sh");
   CHECK_FALSE(request({folder.write("a\nb", kScript).c_str()}).contains("name"));
   CHECK_FALSE(request({folder.write("\xff", kScript).c_str()}).contains("name"));
   CHECK(request({"--name", "mine", folder.write("other.sh", kScript).c_str()}).at("name") == "mine");
+  const auto says = folder.write("says.sh", "#!/bin/sh\n#PBS -N its-own\n");
+  CHECK(sent({says.c_str()}, "").second.spec.name == "its-own");
+  CHECK(sent({"--ignore-directives", says.c_str()}, "").second.spec.name == "says.sh");
 }
 
 TEST_CASE("all faults of a command line are told at once, each with its option", "[submission]") {
@@ -189,8 +238,9 @@ TEST_CASE("memory sizes", "[submission]") {
   CHECK(mib("4g") == 4096);
   CHECK(mib("1T") == 1'048'576);
   CHECK(mib("1025K") == 2);
+  CHECK(mib("4GB") == 4096);
   for (const auto text :
-       {"", "G", "0", "0G", "-1", "+1", " 1", "1 G", "1.5G", "4GB", "4Q", "9223372036854775807", "9999999999999999T"}) {
+       {"", "G", "0", "0G", "-1", "+1", " 1", "1 G", "1.5G", "4GX", "4Q", "9223372036854775807", "9999999999999999T"}) {
     CAPTURE(text);
     CHECK(mib(text) == -1);
   }

@@ -39,6 +39,8 @@ std::string random_text(const Record& record) {
   if (form == &kPlainPath) return "/" + name + "/a-b.c";
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
   if (form == &kQuietHours) return one_of({"22:00-06:00 Europe/Helsinki", "00:00-24:00 UTC", "12:30-13:00 America/New_York"});
+  if (form == &kScratch) return one_of({"/scratch", "/s/{account}/" + name});
+  if (form == &kVariableValue) return one_of({name, "a 'b' \"c\" \\ $d", ""});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
   if (form == &kSlurmrestUrl) return one_of({"https://" + name + "/slurm", "unix:/" + name, "http://127.0.0.1:6820"});

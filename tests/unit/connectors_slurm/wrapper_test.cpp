@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -58,8 +59,10 @@ class Home {
     const auto out = (path_ / "out").string();
     const auto err = (path_ / "err").string();
     const auto wrapper = (path_ / "wrapper").string();
-    const std::vector<std::string> variables{"HOME=" + path_.string(), "SLURM_JOB_ID=" + job,   "SLURM_RESTART_COUNT=" + run,
-                                             "PATH=/nonexistent",      "SLURM_EXPORT_ENV=NONE", "LANG=C"};
+    std::vector<std::string> variables{"HOME=" + path_.string(), "SLURM_JOB_ID=" + job,   "SLURM_RESTART_COUNT=" + run,
+                                       "PATH=/nonexistent",      "SLURM_EXPORT_ENV=NONE", "LANG=C"};
+    if (!more_.empty()) std::erase(variables, "PATH=/nonexistent");
+    variables.insert(variables.end(), more_.begin(), more_.end());
     std::vector<char*> environment;
     for (const auto& variable : variables) environment.push_back(const_cast<char*>(variable.c_str()));
     environment.push_back(nullptr);
@@ -84,12 +87,22 @@ class Home {
 
   int run(const std::string& job = "7", const std::string& restart = "0") const { return wait(start(job, restart)); }
 
+  /// Of what is set beside: "NAME=value", and programs on the PATH.
+  void set(std::string variable) { more_.push_back(std::move(variable)); }
+  void add_program(const std::string& name, std::string_view text) {
+    fs::create_directories(path_ / "bin");
+    std::ofstream(path_ / "bin" / name) << text;
+    fs::permissions(path_ / "bin" / name, fs::perms::owner_all);
+    if (more_.empty() || !more_.back().starts_with("PATH=")) set("PATH=" + (path_ / "bin").string() + ":/usr/bin:/bin");
+  }
+
   [[nodiscard]] std::string out() const { return read_file(path_ / "out"); }
   [[nodiscard]] std::string err() const { return read_file(path_ / "err"); }
   [[nodiscard]] std::string link(const std::string& name) const { return fs::read_symlink(below(name)).string(); }
 
  private:
   fs::path path_;
+  std::vector<std::string> more_;
 };
 
 WrapperSpec spec_of(std::string script) {
@@ -305,12 +318,100 @@ TEST_CASE("wrapper: the environment arrives as it is, Hansa's own names win, the
   CHECK(home.run() == 0);
   const std::string nul(1, '\0');
   const auto environment = nul + home.out();
-  for (const std::string variable : {"A=x\ny'\"$(id)\n", "EMPTY=", "odd-name=v", "-u=w", "PATH=/mine", "HANSA_JOB_ID=T"}) {
+  const auto path = "PATH=" + fs::canonical(home.below("jobs/hansa-T-1")).string() + "/.hansa-bin:/mine";
+  for (const std::string variable : {"A=x\ny'\"$(id)\n", "EMPTY=", "odd-name=v", "-u=w", path.c_str(), "HANSA_JOB_ID=T"}) {
     INFO(variable);
     CHECK(environment.contains(nul + variable + nul));
   }
   CHECK_FALSE(environment.contains("forged"));
   CHECK_FALSE(environment.contains("hansa_"));
+}
+
+TEST_CASE("wrapper: the portable environment says where the job runs, whatever the scheduler") {
+  const std::string script =
+      "#!/bin/sh\necho $HANSA_NODES $HANSA_NODELIST $HANSA_TASKS $HANSA_CPUS_PER_TASK $HANSA_GPUS_PER_NODE $HANSA_MASTER_ADDR "
+      "$HANSA_SCRATCH $A $B\n";
+  auto spec = spec_of(script);
+  spec.shape = {.nodes = 2, .tasks = 5, .cpus_per_task = 3, .gpus_per_node = 4};
+  spec.profile = {.scratch = "/scratch/alice", .environment = {{"A", "site's"}, {"B", "site's"}}};
+  spec.environment = {{"B", "mine"}};
+  SECTION("Slurm tells its nodes by scontrol") {
+    Home home;
+    home.add_program("scontrol", "#!/bin/sh\n[ \"$*\" = 'show hostnames n[1-2]' ] && printf 'n1\\nn2\\n'\n");
+    home.set("SLURM_JOB_NODELIST=n[1-2]");
+    spec.launcher = Launcher::slurm;
+    home.write(spec);
+    CHECK(home.run() == 0);
+    CHECK(home.out() == "2 n1,n2 5 3 4 n1 /scratch/alice site's mine\n");
+  }
+  SECTION("one node of Slurm's needs no question") {
+    Home home;
+    home.set("SLURMD_NODENAME=n7");
+    home.set("TMPDIR=/tmp/of-the-job");
+    home.set("PATH=/nonexistent");
+    spec.launcher = Launcher::slurm;
+    spec.shape = {};
+    spec.profile.scratch.clear();
+    home.write(spec);
+    CHECK(home.run() == 0);
+    CHECK(home.out() == "1 n7 1 1 0 n7 /tmp/of-the-job site's mine\n");
+  }
+  SECTION("PBS has a file with a line for each process") {
+    Home home;
+    std::ofstream(home.below("nodes")) << "n1.x\nn1.x\nn2.x\nn1.x\n\nn2.x";
+    home.set("PBS_NODEFILE=" + home.below("nodes").string());
+    home.set("PATH=/nonexistent");
+    spec.launcher = Launcher::pbs;
+    home.write(spec);
+    CHECK(home.run() == 0);
+    CHECK(home.out() == "2 n1.x,n2.x 5 3 4 n1.x /scratch/alice site's mine\n");
+  }
+  SECTION("a machine alone") {
+    Home home;
+    spec.shape = {.nodes = 1, .tasks = 2};
+    home.write(spec);
+    CHECK(home.run() == 0);
+    CHECK_THAT(home.out(), Catch::StartsWith("1 ") && Catch::EndsWith(" /scratch/alice site's mine\n"));
+  }
+  spec.profile.scratch = "/scratch/$(id)";
+  CHECK_FALSE(make_wrapper(spec));
+  spec.profile = {.scratch = "", .environment = {{"A B", "x"}}};
+  CHECK_FALSE(make_wrapper(spec));
+  CHECK(profile_for({.scratch = "/s/{account}/{account}", .environment = {}}, "bob").scratch == "/s/bob/bob");
+  CHECK(master_port("01JD0000000000000000000000") == master_port("01JD0000000000000000000000"));
+  for (const auto* job : {"", "a", "01JD0000000000000000000000"})
+    CHECK((master_port(job) >= 20'000 && master_port(job) < 30'000));
+}
+
+TEST_CASE("hansa-launch: a process for each task with its rank and its part of the GPUs, and one that fails ends all") {
+  const auto launched = [](const std::string& command, JobShape shape = {.nodes = 1, .tasks = 3}) {
+    auto home = std::make_unique<Home>();
+    auto spec = spec_of("#!/bin/bash\nhansa-launch " + command + "\necho ended $?\n");
+    spec.shape = shape;
+    spec.exported.emplace_back("HANSA_MASTER_PORT", "20001");
+    home->set("PATH=/usr/bin:/bin");
+    home->set("CUDA_VISIBLE_DEVICES=0,1,2,3,4");
+    home->write(spec);
+    CHECK(home->run() == 0);
+    std::istringstream text(home->out());
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    std::ranges::sort(lines);
+    return lines;
+  };
+  using Lines = std::vector<std::string>;
+  CHECK(launched("bash -c 'echo $RANK/$WORLD_SIZE $LOCAL_RANK/$LOCAL_WORLD_SIZE $NODE_RANK $MASTER_PORT $CUDA_VISIBLE_DEVICES "
+                 "${HANSA_EACH-}'") == Lines{"0/3 0/3 0 20001 0", "1/3 1/3 0 20001 1,2", "2/3 2/3 0 20001 3,4", "ended 0"});
+  CHECK(launched("--per-node bash -c 'echo $RANK/$WORLD_SIZE $LOCAL_RANK/$LOCAL_WORLD_SIZE $CUDA_VISIBLE_DEVICES $PET_NNODES "
+                 "$PET_NPROC_PER_NODE'") == Lines{"0/1 0/1 0,1,2,3,4 1 3", "ended 0"});
+  CHECK(launched("bash -c '[[ $RANK != 1 ]] || exit 7; sleep 100; echo not here'") == Lines{"ended 7"});
+  CHECK(launched("bash -c 'sleep 1.2; kill -SEGV $$'", {.nodes = 1, .tasks = 1}) == Lines{"ended 139"});
+  CHECK(launched("sleep 1.1") == Lines{"ended 0"});
+  CHECK(launched("/nonexistent") == Lines{"ended 127"});
+  CHECK(launched("") == Lines{"ended 2"});
+  CHECK(launched("--nodes 2 true") == Lines{"ended 2"});
+  CHECK(launched("-- printf '%s\\n' 'a  b' '$(id)'", {.nodes = 1, .tasks = 1}) == Lines{"$(id)", "a  b", "ended 0"});
+  CHECK(launched("true", {.nodes = 2, .tasks = 2}) == Lines{"ended 1"});  // of no scheduler
 }
 
 TEST_CASE("wrapper: the largest payload fits Slurm's largest script") {

@@ -232,6 +232,82 @@ TEST_CASE("all faults of a job are found at once") {
   CHECK_THAT(read.error().message, Catch::StartsWith("/script: is required") && Catch::EndsWith("(and 1 more)"));
 }
 
+TEST_CASE("a script's directives say what the request leaves open") {
+  const std::string script =
+      "#!/bin/bash\n#SBATCH -N2 -n 8 --mem=4G -t 2:00 -J mine -A ai-lab --requeue\n#SBATCH --export=A=1 "
+      "--mail-type=END\nhostname\n";
+  Notes notes;
+  const auto read = job_from_text(canonical_json({{"script", script}, {"environment", {{"B", "2"}}}}), {}, &notes);
+  REQUIRE(read);
+  CHECK(read->spec.resources == domain::Resources{2, 8, 1, {4096}, 0, ""});
+  CHECK(read->spec.time_limit == Seconds{120});
+  CHECK(read->spec.name == "mine");
+  CHECK(read->spec.project.str() == "ai-lab");
+  CHECK(read->spec.requeue);
+  CHECK(read->payload.script == script);
+  CHECK(read->payload.environment == std::vector<std::pair<std::string, std::string>>{{"A", "1"}, {"B", "2"}});
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Catch::StartsWith("line 3, \"#SBATCH --mail-type=END\": not used"));
+  CHECK(job_from_json(to_json(*read)) == *read);  // settled: the directives are not asked again
+  CHECK(to_json(*read)["directives"] == "ignore");
+
+  const auto stated = job_from_json({{"script", script},
+                                     {"resources", {{"nodes", 1}, {"memory_per_node_mib", 0}}},
+                                     {"time_limit_s", 60},
+                                     {"name", ""},
+                                     {"project", "other"},
+                                     {"requeue", false},
+                                     {"environment", {{"A", "x"}}}});
+  REQUIRE(stated);
+  CHECK(stated->spec.resources == domain::Resources{1, 8, 1, {0}, 0, ""});
+  CHECK(stated->spec.time_limit == Seconds{60});
+  CHECK(stated->spec.name.empty());
+  CHECK(stated->spec.project.str() == "other");
+  CHECK_FALSE(stated->spec.requeue);
+  CHECK(stated->payload.environment == std::vector<std::pair<std::string, std::string>>{{"A", "x"}});
+
+  const auto ignored = job_from_json({{"script", script}, {"directives", "ignore"}});
+  REQUIRE(ignored);
+  CHECK(ignored->spec.resources == domain::Resources{});
+  CHECK(ignored->spec.name.empty());
+  CHECK(job_from_json({{"script", script}, {"directives", "read"}}) == *job_from_json({{"script", script}}));
+}
+
+TEST_CASE("a directive that cannot be taken is a fault of the script with its line") {
+  const auto with = [](const std::string& directive) { return job_with({{"script", "#!/bin/bash\n" + directive + "\n"}}); };
+  const std::pair<std::string, std::string> kTable[] = {
+      {"#SBATCH --uid=0", "line 2, \"#SBATCH --uid=0\": is a privilege"},
+      {"#SBATCH -N2\n#PBS -W depend=afterok:1", "line 3, \"#PBS -W depend=afterok:1\": names jobs of one site"},
+      {"#SBATCH --array=0-9", "no job arrays"},
+      {"#SBATCH --time=400-0", "the time limit is more than"},
+      {"#SBATCH -J " + text_of(201), "the name is longer"},
+      {"#SBATCH -J 'a\tb'", "control characters"},
+      {"#SBATCH -A a/b", "the project must be"},
+      {"#SBATCH --export=HANSA_SITE=x", "HANSA_ are set by Hansa"},
+      {"#SBATCH --export=1=x", "the name of a variable"},
+      {"#SBATCH --gres=gpu:a/b:1", "gpu_model must be letters"},
+      {"#SBATCH -n 1000000 -c 1000000", "too large"},
+  };
+  for (const auto& [directive, message] : kTable) {
+    CAPTURE(directive);
+    const auto faults = faults_of(with(directive));
+    REQUIRE(faults.size() == 1);
+    CHECK(faults[0].where == "/script");
+    CHECK_THAT(faults[0].message, Catch::Contains(message));
+  }
+  const auto odd = faults_of(job_with({{"directives", "maybe"}}));
+  REQUIRE(odd.size() == 1);
+  CHECK(odd[0].where == "/directives");
+  const auto read = jobs_from_json({{"jobs", {job_with(), with("#SBATCH --gid=0")}}});
+  REQUIRE_FALSE(read);
+  CHECK(read.error().faults.at(0).where == "/jobs/1/script");
+  std::vector<Notes> notes;
+  REQUIRE(jobs_from_text(canonical_json({{"jobs", {job_with(), with("#SBATCH -Q")}}}), {}, &notes));
+  REQUIRE(notes.size() == 2);
+  CHECK(notes[0].empty());
+  CHECK(notes[1].size() == 1);
+}
+
 TEST_CASE("pointers begin where the job lies in its document") {
   const Json bad{{"script", "x"}, {"resources", {{"nodes", 0}}}, {"environment", {{"-", ""}}}, {"arguments", {1}}};
   const auto read = jobs_from_json({{"jobs", Json::array({job_with(), bad, 1})}});
@@ -448,7 +524,8 @@ TEST_CASE("a submission that is written is read back the same") {
     if (*rc::gen::arbitrary<bool>()) spec.labels = {domain::Label("health"), domain::Label("personal")};
     spec.requeue = *rc::gen::arbitrary<bool>();
     if (*rc::gen::arbitrary<bool>()) spec.after = {*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"), JobId()};
-    payload.script = "#!" + text() + "\n\t" + text();
+    payload.script =
+        "#!" + text() + "\n" + *element<std::string>("", "\t", "#SBATCH -N3 --uid=0\n", "#PBS -l nodes=2\n") + text();
     for (int i = *inRange(0, 4); i > 0; --i) payload.arguments.push_back(text() + "\n");
     std::map<std::string, std::string> variables;
     for (int i = *inRange(0, 4); i > 0; --i) variables["V" + std::to_string(*inRange(0, 9))] = text();

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the directives of one dialect ask for, as they say it.
+
+#include "broker/directives/directives.hpp"
+
+#include <algorithm>
+
+namespace hansa::directives {
+
+struct Place {
+  std::size_t line = 0;
+  std::string words;
+};
+
+template <typename T>
+struct Said {
+  T value{};
+  Place place;
+};
+template <typename T>
+using Wish = std::optional<Said<T>>;
+
+struct Gpus {
+  std::int64_t count = 0;
+  std::string model;
+};
+
+using Variable = std::pair<std::string, std::string>;
+
+struct Wishes {
+  Wish<std::int64_t> nodes;
+  Wish<std::int64_t> tasks;
+  Wish<std::int64_t> tasks_per_node;  // with `tasks`: at most
+  Wish<std::int64_t> cpus_per_task;
+  Wish<std::int64_t> cpus_per_node;
+  Wish<std::int64_t> cpus_per_gpu;
+  Wish<std::int64_t> memory_per_node;  // MiB, as the others
+  Wish<std::int64_t> memory_per_cpu;
+  Wish<std::int64_t> memory_per_gpu;
+  Wish<std::int64_t> memory_in_all;
+  Wish<Gpus> gpus_per_node;
+  Wish<Gpus> gpus_per_task;
+  Wish<Gpus> gpus_in_all;
+  Wish<Seconds> time_limit;
+  Wish<std::string> name;
+  Wish<std::string> project;
+  Wish<bool> requeue;
+  Wish<std::string> array;
+  std::vector<Said<Variable>> environment;  // each name once: see set_variable
+};
+
+struct Remarks {
+  std::vector<Remark> notes;
+  std::vector<Remark> faults;
+
+  void note(const Place& place, std::string message) { add(notes, place, std::move(message)); }
+  void fault(const Place& place, std::string message) { add(faults, place, std::move(message)); }
+
+ private:
+  static void add(std::vector<Remark>& to, const Place& place, std::string message) {
+    if (to.size() < kMaxRemarks) to.push_back({place.line, place.words, std::move(message)});
+  }
+};
+
+inline constexpr std::size_t kMaxVariables = 1'000;
+
+/// The last value counts.
+inline void set_variable(Wishes& wishes, Variable variable, const Place& place, Remarks& remarks) {
+  auto& all = wishes.environment;
+  if (all.size() >= kMaxVariables)
+    return remarks.fault(place, "more than " + std::to_string(kMaxVariables - 1) + " variables; keep them in a file at the site");
+  const auto known = std::ranges::find_if(all, [&](const auto& each) { return each.value.first == variable.first; });
+  if (known == all.end())
+    all.push_back({std::move(variable), place});
+  else
+    *known = {std::move(variable), place};
+}
+
+/// What #SBATCH lines ask for; `ignores_pbs`: one of them says that #PBS lines are not for this script.
+Wishes slurm_wishes(std::string_view script, Remarks& remarks, bool& ignores_pbs);
+/// The same of #PBS lines.
+Wishes pbs_wishes(std::string_view script, Remarks& remarks);
+
+}  // namespace hansa::directives
