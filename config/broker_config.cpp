@@ -327,12 +327,13 @@ void check_transfer_job(const Table& table, const LinkConfig& link, const std::v
   }
   const auto site = std::ranges::find(sites, job.site, &SiteConfig::id);
   if (site == sites.end()) return;  // told already
+  const bool as_persons = site->run_as == RunAs::by_switch || site->run_as == RunAs::by_token;
   if (site->connector == Connector::model) {
     findings.add(table.mark_of("site"), table.path_of("site"), "is a model, which runs nothing");
-  } else if (site->run_as != RunAs::self && !job.account) {
+  } else if (as_persons && !job.account) {
     findings.add(table.mark_of(""), table.path_of("account"),
                  "is missing; at a site with run_as = \"switch\" it says as whom the broker's transfer jobs run");
-  } else if (site->run_as != RunAs::by_switch && job.account) {
+  } else if (!as_persons && job.account) {
     findings.add(table.mark_of("account"), table.path_of("account"),
                  "counts only at a site with run_as = \"switch\": elsewhere all jobs run as the broker's own account");
   }

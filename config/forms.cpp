@@ -85,7 +85,6 @@ bool is_absolute_path(std::string_view text) {
 bool is_plain_path(std::string_view text) {
   return is_absolute_path(text) && std::ranges::all_of(text, [](char c) { return is_word(c) || in(c, "_./@+,=-"); });
 }
-bool is_argument(std::string_view text) { return text.size() < 4096 && (text.empty() || is_one_line(text)); }
 bool is_socket_path(std::string_view text) { return is_absolute_path(text) && text.size() <= 107; }
 bool is_file(std::string_view text) { return is_path(text) && text.front() != '~' && text.back() != '/'; }
 bool is_home_file(std::string_view text) {
@@ -216,7 +215,6 @@ const Form kSchedulerName{"1 to 64 letters, digits, \"_\", \".\" and \"-\"", is_
 const Form kAbsolutePath{"an absolute path without \"..\"", is_absolute_path};
 const Form kRootName{"1 to 32 of a-z, 0-9, \"_\" and \"-\"", is_root_name};
 const Form kHostName{"a host's name or address", is_host_name};
-const Form kArgument{"an argument of less than 4096 bytes without control characters", is_argument};
 const Form kPlainPath{"an absolute path of letters, digits and ._/@+,=-, without \"..\"", is_plain_path};
 const Form kSocketPath{"an absolute path of at most 107 bytes without \"..\"", is_socket_path};
 const Form kFile{"a path to a file, absolute or relative to this file's folder (\"~\" is not expanded)", is_file, nullptr, true};

@@ -26,7 +26,6 @@ extern const Form kSchedulerName;     // a Slurm account, cluster or GPU model
 extern const Form kAbsolutePath;
 extern const Form kRootName;          // a folder of replicas
 extern const Form kHostName;
-extern const Form kArgument;           // of a program
 extern const Form kPlainPath;          // nothing in it that OpenSSH reads as more than a path
 extern const Form kSocketPath;        // sockaddr_un holds 107 bytes
 extern const Form kFile;

@@ -334,20 +334,18 @@ std::span<const Key<SiteConfig>> keys_of() {
                                  .form = &kCountry}),
       key<&SiteConfig::connector>(
           {.name = "connector",
-           .doc =
-               "How the site is spoken to: processes of this machine, Slurm's commands or its `slurmrestd`, PBS's commands, a "
-               "simulated site, or whatever answers to the connector protocol (`remote`: a site's `hansa-agent`, a plug-in).",
+           .doc = "How the site is spoken to: processes of this machine, Slurm's commands or its `slurmrestd`, PBS's commands, a "
+                  "simulated site, or whatever answers to the connector protocol (`remote`: a site's `hansa-agent`, a plug-in).",
            .example = "\"slurm\"",
            .required = true}),
-      key<&SiteConfig::run_as>(
-          {.name = "run_as",
-           .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
-                  "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. With "
-                  "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
-                  "account, and its files go through `hansa-switch`. `agent` is what a "
-                  "`remote` site has: the account map at the site decides, and `accounts` here says who may "
-                  "go there at all.",
-           .example = "\"switch\""}),
+      key<&SiteConfig::run_as>({.name = "run_as",
+                                .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
+                                       "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. With "
+                                       "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
+                                       "account, and its files go through `hansa-switch`. `agent` is what a "
+                                       "`remote` site has: the account map at the site decides, and `accounts` here says who may "
+                                       "go there at all.",
+                                .example = "\"switch\""}),
       key<&SiteConfig::work_dir>(
           {.name = "work_dir",
            .doc = "Where scripts, output and fences lie (0700): `~` is the account's home, `{account}` its name.",
@@ -441,7 +439,7 @@ std::span<const Key<RemoteConfig>> keys_of() {
                                        "output, by its absolute path, and its arguments; exactly one of `command` and "
                                        "`remote.ssh` is needed.",
                                    .example = "[\"/opt/hansa/tsp-plugin\", \"--slots\", \"8\"]",
-                                   .form = &kArgument,
+                                   .form = &kCommandWord,
                                    .otherwise = "`remote.ssh`",
                                    .repeats = true}),
   };

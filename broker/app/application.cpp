@@ -136,7 +136,7 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
   for (const auto& site : config.sites) {
     sites.push_back({.site = site.id,
                      .accounts = site.accounts,
-                     .own_account = site.run_as != config::RunAs::by_switch,
+                     .own_account = site.run_as == config::RunAs::self || site.run_as == config::RunAs::agent,
                      .file = site.accounts_file});
   }
   std::vector<identity::ProjectMembers> projects;

@@ -39,7 +39,7 @@ identity::AccountDirectory account_directory(const config::SiteConfig& site, por
 }
 
 std::optional<LocalAccount> own_account_of(const config::SiteConfig& site) {
-  if (site.run_as == config::RunAs::by_switch) return std::nullopt;
+  if (site.run_as != config::RunAs::self) return std::nullopt;
   const auto own = transport::own_account();
   return LocalAccount(own ? own->name : "");
 }

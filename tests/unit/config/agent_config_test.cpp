@@ -41,9 +41,31 @@ TEST_CASE("a broker's site behind SSH or a plug-in") {
   const auto& spool = config->sites.at(1);
   CHECK_FALSE(spool.remote.ssh.has_value());
   CHECK(spool.remote.command.size() == 3);
-  const auto twice = parse_broker_config(broker_with("remote.command = [\"/x\", \"-v\", \"-v\", \"\"]\n"), "f");
+  const auto twice = parse_broker_config(broker_with("remote.command = [\"/x\", \"-v\", \"-v\"]\n"), "f");
   REQUIRE(twice.has_value());
-  CHECK(twice->sites[0].remote.command == std::vector<std::string>{"/x", "-v", "-v", ""});
+  CHECK(twice->sites[0].remote.command == std::vector<std::string>{"/x", "-v", "-v"});
+}
+
+TEST_CASE("a transfer job at a remote site runs as whom its agent says, one with tokens as an account that is named") {
+  const std::string broker = "[broker]\nname = \"b\"\ncountry = \"FI\"\nswitch_socket = \"/s\"\n";
+  const std::string far =
+      "[[site]]\nid = \"far\"\ncountry = \"FI\"\nconnector = \"remote\"\nremote.command = [\"/x\"]\naccounts = {}\n"
+      "root = [{ id = \"r\", folder = \"/r\", staging = true }]\n";
+  const std::string rest =
+      "[[site]]\nid = \"rest\"\ncountry = \"FI\"\nconnector = \"slurmrest\"\nrun_as = \"token\"\naccounts = {}\n"
+      "slurmrest = { url = \"https://h\", token_file = \"/t/{account}\" }\nroot = [{ id = \"r\", folder = \"/r\", staging = true "
+      "}]\n";
+  const auto with_link = [&](const std::string& to, const std::string& job) {
+    const auto from = to == "far" ? "rest" : "far";
+    return parse_broker_config(
+        broker + far + rest + "[[link]]\nfrom = \"" + from + "\"\nto = \"" + to + "\"\njob = { queue = \"q\"" + job + " }\n",
+        "f");
+  };
+  const auto told = [](const auto& config) { return config ? std::string("good") : faults_told(config.error()); };
+  CHECK(told(with_link("far", "")) == "good");
+  CHECK_THAT(told(with_link("far", ", account = \"hansa-data\"")), Contains("counts only at a site with run_as"));
+  CHECK(told(with_link("rest", ", account = \"hansa-data\"")) == "good");
+  CHECK_THAT(told(with_link("rest", "")), Contains("account") && Contains("is missing"));
 }
 
 TEST_CASE("what OpenSSH could take for something else is refused") {
@@ -52,7 +74,7 @@ TEST_CASE("what OpenSSH could take for something else is refused") {
       {"remote.command = []\n", "site[a].remote.command", "is missing, and so is ssh"},
       {"remote.command = [\"/x\"]\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].remote.command", "stands beside ssh"},
       {"remote.command = [\"plug-in\"]\n", "site[a].remote.command[0]", "an absolute path"},
-      {"remote.command = [\"/x\", \"a\\nb\"]\n", "site[a].remote.command[1]", "without control characters"},
+      {"remote.command = [\"/x\", \"a\\nb\"]\n", "site[a].remote.command[1]", "one line of text"},
       {"remote.command = \"/x\"\n", "site[a].remote.command", "a list"},
       {"remote.comand = [\"/x\"]\n", "site[a].remote.comand", "did you mean \"command\""},
       {"remote.ssh = { host = \"login\" }\n", "site[a].remote.ssh.user", "is missing"},
