@@ -327,13 +327,14 @@ void check_transfer_job(const Table& table, const LinkConfig& link, const std::v
   }
   const auto site = std::ranges::find(sites, job.site, &SiteConfig::id);
   if (site == sites.end()) return;  // told already
-  const bool as_persons = site->run_as == RunAs::by_switch || site->run_as == RunAs::by_token;
+  const bool as_accounts = site->run_as == RunAs::by_switch || site->run_as == RunAs::by_token;
   if (site->connector == Connector::model) {
     findings.add(table.mark_of("site"), table.path_of("site"), "is a model, which runs nothing");
-  } else if (as_persons && !job.account) {
+  } else if (as_accounts && !job.account) {
     findings.add(table.mark_of(""), table.path_of("account"),
-                 "is missing; at a site with run_as = \"switch\" it says as whom the broker's transfer jobs run");
-  } else if (!as_persons && job.account) {
+                 std::string("is missing; at a site with run_as = \"") + (site->run_as == RunAs::by_token ? "token" : "switch") +
+                     "\" it says as whom the broker's transfer jobs run");
+  } else if (!as_accounts && job.account) {
     findings.add(table.mark_of("account"), table.path_of("account"),
                  "counts only at a site with run_as = \"switch\": elsewhere all jobs run as the broker's own account");
   }

@@ -120,7 +120,7 @@ ChildCarrier::ChildCarrier(async::Scheduler& scheduler, ports::Log& log, SiteId 
 
 Task<std::unique_ptr<protocol::Lines>> ChildCarrier::open(async::Deadline) {
   const auto executor = co_await asio::this_coro::executor;
-  const auto own = transport::own_account().value_or(transport::OwnAccount{.name = "", .home = "/", .shell = "/bin/sh"});
+  const auto own = transport::own_account().value_or(transport::MachineAccount{.name = "", .home = "/", .shell = "/bin/sh"});
   async::ChildSpec spec{.argv = argv_,
                         .environment = {{"HOME", own.home},
                                         {"USER", own.name},

@@ -210,7 +210,7 @@ BrokerConfig random_config() {
         link.job = random_section<TransferJobConfig>();
         link.job->site = runs.id;
         link.job->account.reset();
-        if (runs.run_as == RunAs::by_switch) link.job->account = LocalAccount("hansa-data");
+        if (runs.run_as == RunAs::by_switch || runs.run_as == RunAs::by_token) link.job->account = LocalAccount("hansa-data");
       }
       config.links.push_back(std::move(link));
     }
