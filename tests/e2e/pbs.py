@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 
-from harness import Broker, install_pbs, need_root, pbs_site, run_with_broker, site_folders, sites_answer, wait_for
+from harness import Broker, install_pbs, need_root, pbs_site, run_with_broker, say, site_folders, sites_answer, wait_for
 
 site = None
 broker = None
