@@ -127,6 +127,7 @@ class SubmissionReader {
   }
 
   void comes_after(std::string_view ids) {
+    if (ids.empty()) faults_.push_back({"--after", "names no job; see: hansa jobs"});  // an unset variable in a script
     for (const auto part : std::views::split(ids, ',')) {
       const std::string_view text(part.begin(), part.end());
       if (const auto id = JobId::parse(text))

@@ -5,6 +5,8 @@
 #include "broker/directives/wishes.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 namespace hansa::directives {
 namespace {
@@ -173,24 +175,22 @@ void put(std::optional<T>& field, const std::optional<T>& stated, const Wish<T>&
   if (wish && !stated) field = wish->value;
 }
 
-const Said<Variable>* find(const std::vector<Said<Variable>>& list, std::string_view name) {
-  const auto found = std::ranges::find_if(list, [&](const auto& each) { return each.value.first == name; });
-  return found == list.end() ? nullptr : &*found;
-}
-
 void environment(const Wishes& slurm, const Wishes& pbs, const Fields& stated, Fields& fields, Remarks& remarks) {
-  const auto is_open = [&](const Said<Variable>& said) {
-    return std::ranges::find(stated.environment, said.value.first, &Variable::first) == stated.environment.end();
-  };
+  std::unordered_set<std::string_view> named;
+  for (const auto& [name, value] : stated.environment) named.insert(name);
+  const auto is_open = [&](const Said<Variable>& said) { return !named.contains(said.value.first); };
   for (const auto& said : slurm.environment) {
     if (is_open(said)) fields.environment.push_back(said.value);
   }
   for (const auto& said : pbs.environment) {
     if (!is_open(said)) continue;
-    const auto* other = find(slurm.environment, said.value.first);
-    if (other == nullptr)
+    const auto at = slurm.variables.find(said.value.first);
+    if (at == slurm.variables.end()) {
       fields.environment.push_back(said.value);
-    else if (other->value.second != said.value.second)
+      continue;
+    }
+    const auto* other = &slurm.environment[at->second];
+    if (other->value.second != said.value.second)
       remarks.fault(said.place, "the variable " + shown(said.value.first) + " has another value in line " +
                                     std::to_string(other->place.line) + "; make them agree");
   }

@@ -4,7 +4,11 @@
 
 #include "broker/directives/directives.hpp"
 
-#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace hansa::directives {
 
@@ -48,6 +52,7 @@ struct Wishes {
   Wish<bool> requeue;
   Wish<std::string> array;
   std::vector<Said<Variable>> environment;  // each name once: see set_variable
+  std::unordered_map<std::string, std::size_t> variables;  // name -> place in environment
 };
 
 struct Remarks {
@@ -68,13 +73,15 @@ inline constexpr std::size_t kMaxVariables = 1'000;
 /// The last value counts.
 inline void set_variable(Wishes& wishes, Variable variable, const Place& place, Remarks& remarks) {
   auto& all = wishes.environment;
-  if (all.size() >= kMaxVariables)
-    return remarks.fault(place, "more than " + std::to_string(kMaxVariables - 1) + " variables; keep them in a file at the site");
-  const auto known = std::ranges::find_if(all, [&](const auto& each) { return each.value.first == variable.first; });
-  if (known == all.end())
+  const auto known = wishes.variables.find(variable.first);
+  if (known != wishes.variables.end()) {
+    all[known->second] = {std::move(variable), place};
+  } else if (all.size() == kMaxVariables) {
+    remarks.fault(place, "more than " + std::to_string(kMaxVariables) + " variables; keep them in a file at the site");
+  } else {
+    wishes.variables.emplace(variable.first, all.size());
     all.push_back({std::move(variable), place});
-  else
-    *known = {std::move(variable), place};
+  }
 }
 
 /// What #SBATCH lines ask for; `ignores_pbs`: one of them says that #PBS lines are not for this script.

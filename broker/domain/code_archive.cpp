@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kCodePrefix = "sha256:";
 constexpr std::size_t kMaxStep = 255;                      // NAME_MAX
-constexpr std::string_view kReserved = ".hansa-script";    // where the wrapper puts the job's script, beside its code
+constexpr std::string_view kReserved[] = {".hansa-script", ".hansa-bin"};  // what the wrapper puts beside the job's code
 
 // Places in a block (POSIX.1-1988, GNU's magic).
 constexpr std::size_t kNameSize = 100, kModeAt = 100, kUidAt = 108, kGidAt = 116, kSizeAt = 124, kTimeAt = 136, kSumAt = 148,
@@ -89,7 +89,9 @@ std::string code_path_fault(std::string_view path) {
   if (path.empty()) return "is empty";
   if (path.size() > kMaxCodePathBytes) return "is longer than " + std::to_string(kMaxCodePathBytes) + " bytes";
   if (path.contains('\0')) return "holds a NUL";
-  if (path.substr(0, path.find('/')).starts_with(kReserved)) return "is where Hansa puts the job's script; call it otherwise";
+  const auto top = path.substr(0, path.find('/'));
+  if (std::ranges::any_of(kReserved, [&](std::string_view name) { return top.starts_with(name); }))
+    return "is where Hansa puts the job's script and its tools; call it otherwise";
   for (std::size_t begin = 0; begin <= path.size();) {
     const auto end = std::min(path.find('/', begin), path.size());
     const auto step = path.substr(begin, end - begin);

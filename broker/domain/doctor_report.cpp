@@ -40,6 +40,7 @@ std::size_t note_drift(const std::optional<DoctorReport>& before, DoctorReport& 
     if (is == now.findings.end()) continue;
     const bool same_value = was.value == is->value || was.reading || is->reading;
     if (was.verdict == is->verdict && same_value) continue;
+    if (was.verdict == DoctorVerdict::not_checked || is->verdict == DoctorVerdict::not_checked) continue;
     drift.push_back({.check = is->check, .subject = is->subject, .before = told(was), .after = told(*is), .at = now.at});
   }
   const auto fresh = drift.size();

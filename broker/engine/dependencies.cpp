@@ -15,6 +15,7 @@ constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
 constexpr std::size_t kAtATime = 256;          // written side by side, so that they share commits; submissions go between
 constexpr std::size_t kNamed = 3;              // in a reason; the API has them all
 constexpr std::size_t kMaxFaults = 100;
+constexpr std::size_t kMaxDifferent = 1'000;   // jobs that one request comes after
 
 Reason waits_for(const std::set<JobId>& open) {
   std::string names;
@@ -92,8 +93,9 @@ std::optional<Reason> Dependencies::why_not_yet(const JobId& id) const {
 async::Task<> Dependencies::run() {
   while (true) {
     co_await news_.wait();
-    auto done = co_await look_up();
-    if (done) done = co_await settle();
+    const auto looked = co_await look_up();
+    auto done = co_await settle();
+    if (done) done = looked;
     if (done) continue;
     context_.log.write(ports::LogLevel::warning, "jobs that come after others wait longer",
                        {{"code", done.error().code}, {"error", done.error().message}});
@@ -104,14 +106,17 @@ async::Task<> Dependencies::run() {
 
 /// Those that were not in the book when they were asked about. One that is not over comes into it, and its end is told.
 async::Task<> Dependencies::look_up() {
-  while (!unknown_.empty()) {
-    const auto id = *unknown_.begin();
+  Result<void> done;
+  for (const auto& id : std::vector(unknown_.begin(), unknown_.end())) {
     const auto job = co_await context_.jobs.job(id);
-    if (!job) co_return std::unexpected(job.error());
+    if (!job) {
+      done = std::unexpected(job.error());  // one that cannot be read keeps nobody else waiting
+      continue;
+    }
     unknown_.erase(id);
     if (is_terminal(job->state)) ended(id, job->state);
   }
-  co_return Result<void>{};
+  co_return done;
 }
 
 async::Task<> Dependencies::settle() {
@@ -162,6 +167,11 @@ async::Task<> all_before_known(ports::JobStore& store, Principal owner, std::vec
   for (std::size_t i = 0; i < before.size(); ++i) {
     for (const auto& id : before[i]) {
       const auto [at, fresh] = known.try_emplace(id, false);
+      if (known.size() > kMaxDifferent) {
+        co_return fail(
+            ErrorKind::invalid_argument, "TOO_MANY_BEFORE",
+            "one request may come after " + std::to_string(kMaxDifferent) + " different jobs at most; submit it in parts");
+      }
       if (fresh) {
         const auto job = co_await store.job(id);
         if (!job && job.error().kind != ErrorKind::not_found) co_return std::unexpected(job.error());

@@ -76,11 +76,14 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
   request.payload = std::move(*payload);
 
   const auto deadline = async::Deadline::in(context_.scheduler, context_.options.submit_timeout);
+  bool asked = false;
   auto receipt = co_await desk.call<ports::SubmitReceipt>(
-      CallKind::submit, deadline, [&](ports::SiteConnector& connector, async::Deadline until) {
+      CallKind::submit, deadline,
+      [&](ports::SiteConnector& connector, async::Deadline until) {
         place->leave();
-        return submit_if_allowed(&connector, desk.site().id, std::move(request), until);
-      });
+        return submit_if_allowed(&connector, desk.site().id, std::move(request), until, &asked);
+      },
+      &asked);
   if (receipt) co_return co_await bind(id, number, receipt->site_job_id, desk);
 
   const auto& error = receipt.error();
@@ -100,7 +103,7 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
 }
 
 async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnector* connector, SiteId site,
-                                                              ports::SubmitRequest request, async::Deadline until) {
+                                                              ports::SubmitRequest request, async::Deadline until, bool* asked) {
   const auto dossier = co_await open_dossier(&context_, request.person, request.spec.datasets);
   if (!dossier) {  // whatever the store's trouble is, nothing has left
     co_return fail(ErrorKind::unavailable, dossier.error().code,
@@ -119,6 +122,7 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
     request.code = std::move(*code);
   }
   ++submissions_;
+  *asked = true;
   co_return co_await connector->submit(std::move(request), until);
 }
 

@@ -27,8 +27,9 @@ class Dispatch {
   struct Place;
   async::Task<> submit(JobId id, std::shared_ptr<Place> place);
   /// The last moment before something leaves: rules, labels and what is known of the site may have changed since the decision.
+  /// `asked` becomes true when the site is.
   async::Task<ports::SubmitReceipt> submit_if_allowed(ports::SiteConnector* connector, SiteId site, ports::SubmitRequest request,
-                                                      async::Deadline until);
+                                                      async::Deadline until, bool* asked);
   async::Task<> not_sent(JobId id, std::int32_t attempt, domain::Reason reason);
   async::Task<> unknown(JobId id, std::int32_t attempt, SiteDesk& desk, async::Deadline child_dead, Error error);
   async::Task<> bind(JobId id, std::int32_t attempt, SiteJobId site_job_id, SiteDesk& desk);

@@ -13,6 +13,8 @@ constexpr std::size_t kMostAccounts = 20;  // of a site with thousands: a sample
 constexpr Milliseconds kPatience{55'000};  // whoever asks over REST waits for a minute
 constexpr std::string_view kReachable = "REACHABLE";
 constexpr std::string_view kBudget = "BUDGET";
+constexpr std::string_view kAccounts = "ACCOUNTS";
+constexpr Milliseconds kAgainAfter{600'000};  // a look that failed
 
 }  // namespace
 
@@ -54,15 +56,17 @@ async::Task<DoctorReport> Doctor::look_over(SiteDesk& desk, Principal by) {
     reachable.verdict = DoctorVerdict::fault;
     reachable.value = report.error().message;
     reachable.remedy = "see why its commands do not answer on the broker's host; jobs there are kept and shown as unknown";
-    std::erase_if(found.findings, [](const Finding& f) { return f.check == kReachable || f.check == kBudget; });
+    std::erase_if(found.findings,
+                  [](const Finding& f) { return f.check == kReachable || f.check == kBudget || f.check == kAccounts; });
   }
   found.at = now;
   // A site that was never seen has no version to differ from: the first snapshot asks for a report again.
-  found.scheduler = desk.snapshot() ? desk.snapshot()->scheduler : before ? before->scheduler : "";
+  // One that was not looked over has still the version of before, so that it is looked over yet.
+  found.scheduler = report && desk.snapshot() ? desk.snapshot()->scheduler : before ? before->scheduler : "";
   found.findings.insert(found.findings.begin(), std::move(reachable));
   if (people > kMostAccounts) {
     found.findings.push_back(
-        {.check = "ACCOUNTS",
+        {.check = std::string(kAccounts),
          .verdict = DoctorVerdict::not_checked,
          .value = "the first " + std::to_string(kMostAccounts) + " of " + std::to_string(people) + " accounts were checked",
          .source = "the site's accounts",
@@ -118,6 +122,9 @@ void Doctor::news(SiteDesk& desk) {
   const auto& report = desk.state().doctor;
   const bool changed = report && desk.snapshot() && desk.snapshot()->scheduler != report->scheduler;
   if (!changed || desk.breaker().open() || under_way_.contains(desk.site().id)) return;
+  const auto reachable = std::ranges::find(report->findings, kReachable, &Finding::check);
+  const bool failed = reachable != report->findings.end() && reachable->verdict == DoctorVerdict::fault;
+  if (failed && context_.scheduler.now_utc() - report->at < kAgainAfter) return;
   context_.log.write(ports::LogLevel::info, "a site runs another version: it is looked over again",
                      {{"site", desk.site().id.str()}, {"before", report->scheduler}, {"now", desk.snapshot()->scheduler}});
   (void)context_.tasks.spawn("doctor", look_over_again(&desk));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Looks a site over when an operator asks for it, and again when its scheduler's version has changed: through its connector,
-// within its budget. The last report is kept with the site's state, with what has drifted since the one before. Strand: the
-// engine's.
+// as one query of its budget, however many commands that takes (a handful for each account). The last report is kept with the
+// site's state, with what has drifted since the one before. Strand: the engine's.
 
 #include "broker/engine/context.hpp"
 

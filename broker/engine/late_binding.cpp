@@ -40,6 +40,7 @@ void Placement::learn(const Job& over) {
   if (!over.started_at || !over.ended_at || last == nullptr || last->outcome == Outcome::never_started) return;
   const auto ran = std::chrono::floor<Seconds>(*over.ended_at - *over.started_at);
   runs_.ran(over.owner, std::max<std::int64_t>(ran.count(), 1));
+  if (over.state != JobState::succeeded) return;  // a node that fails each job at once is not fed the more for it
   const auto desk = context_.desks.find(last->site);
   if (desk == context_.desks.end() || ran > between_looks(desk->second->site())) return;
   auto& runs = desktops_[last->site].short_runs;

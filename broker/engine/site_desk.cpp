@@ -32,7 +32,7 @@ std::optional<ports::CallBudget> budget_of(CallKind kind) {
 bool out_of_reach(CallKind kind, const Error& error) {
   switch (error.kind) {
     case ErrorKind::deadline_exceeded: return error.code != "SITE_BUDGET";
-    case ErrorKind::unavailable: return error.code != "SITE_DRAINED";
+    case ErrorKind::unavailable: return error.code != "SITE_DRAINED" && error.code != "CODE_NOT_STAGED";
     case ErrorKind::unknown_outcome: return error.code != "SITE_REFUSED";
     case ErrorKind::internal: return kind == CallKind::snapshot || kind == CallKind::query;  // not understood
     default: return false;
@@ -197,7 +197,9 @@ MonotonicTime SiteDesk::snapshot_allowed_at() const {
 }
 
 async::Task<> SiteDesk::heard(CallKind kind, bool probe, const Error* error) {
-  if (error != nullptr && error->kind == ErrorKind::cancelled) co_return Result<void>{};
+  // Of a job's code that is not there yet the account's folders may be the reason, or its size.
+  const bool says_nothing = error != nullptr && (error->kind == ErrorKind::cancelled || error->code == "CODE_NOT_STAGED");
+  if (says_nothing) co_return Result<void>{};
   const auto now = scheduler_.now_monotonic();
   bool opened = false;
   if (error != nullptr && out_of_reach(kind, *error)) {

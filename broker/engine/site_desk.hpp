@@ -56,13 +56,19 @@ class SiteDesk {
   /// Calls the connector once the budget allows it, and the store remembers the call: the budget is kept over restarts.
   /// A site is down from a snapshot that failed, or when its breaker opened, to one that came. While the breaker is open a
   /// snapshot that is due is the probe, and all else is refused at once: unavailable, SITE_LEFT_ALONE. In quiet hours nothing is
-  /// submitted: unavailable, SITE_QUIET.
+  /// submitted: unavailable, SITE_QUIET. `asked`, if given, outlives the call: still false at its end, nothing was asked of the
+  /// site.
   template <class T>
   async::Task<T> call(CallKind kind, async::Deadline deadline,
-                      std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what) {
+                      std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what, const bool* asked = nullptr) {
     std::optional<CallInFlight> in_flight;
+    const auto patience = deadline.remaining(scheduler_);
     if (auto turn = co_await wait_for_turn(kind, deadline, in_flight); !turn) co_return std::unexpected(turn.error());
+    const bool hurried = deadline.remaining(scheduler_) * 2 < patience;
     auto answer = co_await async::with_deadline<T>(scheduler_, deadline, what(*connector_, deadline));
+    // Cut off by our own line, or never begun: that says nothing of the site.
+    if (asked != nullptr && !*asked) co_return answer;
+    if (hurried && !answer && answer.error().kind == ErrorKind::deadline_exceeded) co_return answer;
     if (auto noted = co_await heard(kind, in_flight->probe, answer ? nullptr : &answer.error()); !noted)
       co_return std::unexpected(noted.error());
     co_return answer;
@@ -93,20 +99,20 @@ class SiteDesk {
   [[nodiscard]] std::int64_t times_left_alone() const { return times_left_alone_; }
 
   // Our jobs there, by what they need next. Kept by the engine's observers.
-  std::set<JobId> live;             // attempts that are not ended
-  std::set<JobId> bound;            // with a site job id: status is asked for them
-  std::set<JobId> unresolved;       // unknown: looked for
-  std::set<JobId> unseen;           // bound, and in no listing of the site any more: looked for as well
-  std::set<JobId> waiting_there;    // ours in its queue or on their way: held against budget.waiting_jobs
+  std::set<JobId> live;  // attempts that are not ended
+  std::set<JobId> bound;  // with a site job id: status is asked for them
+  std::set<JobId> unresolved;  // unknown: looked for
+  std::set<JobId> unseen;  // bound, and in no listing of the site any more: looked for as well
+  std::set<JobId> waiting_there;  // ours in its queue or on their way: held against budget.waiting_jobs
 
   /// How many jobs could be sent there at once.
   [[nodiscard]] std::int32_t room();
   /// When the rate of submissions and the quiet hours allow one; in the past or now if they do.
   [[nodiscard]] MonotonicTime next_submit_at();
-  std::int32_t submitting = 0;      // submissions placed and not yet answered
-  std::int32_t unsent = 0;          // of those, without their share of the rate yet
+  std::int32_t submitting = 0;  // submissions placed and not yet answered
+  std::int32_t unsent = 0;  // of those, without their share of the rate yet
 
-  async::Event wake_status;         // something happened there: look soon
+  async::Event wake_status;  // something happened there: look soon
   async::Event wake_usage;
   async::Event wake_snapshot;
   async::Event wake_reconciler;
@@ -155,15 +161,15 @@ class SiteDesk {
   std::optional<MonotonicTime> left_alone_at_;
   std::int32_t warmth_ = std::numeric_limits<std::int32_t>::max();
   struct Quiet {
-    UtcTime from{}, to{};             // what follows holds between these
+    UtcTime from{}, to{};  // what follows holds between these
     std::optional<UtcTime> until;
   } quiet_;
   struct Limited {
-    std::int64_t held_back = 0;       // since the start
-    std::int64_t told = 0;            // of those, in the log
+    std::int64_t held_back = 0;  // since the start
+    std::int64_t told = 0;  // of those, in the log
     std::optional<MonotonicTime> told_at;
   };
-  std::array<Limited, 4> limited_;    // by CallBudget; then calls at once
+  std::array<Limited, 4> limited_;  // by CallBudget; then calls at once
   std::int32_t calls_in_flight_ = 0;
   std::int64_t calls_made_ = 0;
   std::int64_t messages_ = 0;

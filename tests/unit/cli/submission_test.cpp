@@ -139,6 +139,7 @@ TEST_CASE("options become the API's request", "[submission]") {
   constexpr const char *kOne = "01ARYZ6S41TSV4RRFFQ69G5FAV", *kTwo = "01ARYZ6S41TSV4RRFFQ69G5FAW";
   CHECK(request({"--after", "01ARYZ6S41TSV4RRFFQ69G5FAV,01ARYZ6S41TSV4RRFFQ69G5FAW", "-"}).at("after") == Json{kOne, kTwo});
   CHECK(request({"--after", kOne, "--after", kTwo, "-"}).at("after") == Json{kOne, kTwo});
+  CHECK(faults({"--after", "", "-"}) == std::vector<std::string>{"--after: names no job; see: hansa jobs"});
   CHECK(faults({"--after", "01ARYZ6S41TSV4RRFFQ69G5FAV,,1234,#0", "-"}) ==
         std::vector<std::string>{"--after: \"\" is no job id; see: hansa jobs", "--after: \"1234\" is no job id; see: hansa jobs",
                                  "--after: \"#0\" is no job id; see: hansa jobs"});

@@ -30,11 +30,11 @@ DoctorReport report(std::vector<Finding> findings, std::int64_t at_ms) {
 
 TEST_CASE("what is found otherwise than before is drift, what is measured only if its verdict is", "[domain]") {
   auto first = report({found("VERSION", ok, "22.05.8"), found("ROOM", ok, "9 GiB", "alice", true),
-                       found("RUN_AS", ok, "as bob", "bob"), found("GONE", ok, "x")},
+                       found("RUN_AS", ok, "as bob", "bob"), found("GONE", ok, "x"), found("SLOW", ok, "x")},
                       1'000);
   CHECK(note_drift(std::nullopt, first) == 0);
   auto same = report({found("VERSION", ok, "22.05.8"), found("ROOM", ok, "8 GiB", "alice", true),
-                      found("RUN_AS", ok, "as bob", "bob"), found("NEW", fault, "y")},
+                      found("RUN_AS", ok, "as bob", "bob"), found("NEW", fault, "y"), found("SLOW", not_checked, "no time")},
                      2'000);
   CHECK(note_drift(first, same) == 0);
   CHECK(same.drift.empty());

@@ -113,6 +113,17 @@ TEST_CASE("after an outage a site is asked one thing at a time at first, and wit
   w.check_budgets();
 }
 
+TEST_CASE("a site is not left alone for the length of our own line", "[engine]") {
+  World w({{.id = "alpha", .cores = 128, .budget = {.concurrent_calls = 1, .waiting_jobs = 128}}});
+  w.advance(1min);
+  const auto ids = w.submit(100, {.behaviour = "run=7200s"});
+  w.advance(10min);
+  w.site("alpha").faults.latency = 3s;
+  for (const auto& id : ids) (void)w.start_asking(w.engine().cancel(id, kAlice));
+  REQUIRE(w.run_to_end(ids, 2h));
+  CHECK(w.report("alpha").times_left_alone == 0);
+}
+
 TEST_CASE("accounting that is away alone leaves its site alone no less than before", "[engine]") {
   World w({{.id = "alpha", .cores = 4}});
   w.advance(1s);
