@@ -12,6 +12,7 @@ namespace hansa::config {
 namespace {
 
 constexpr std::array<std::string_view, 2> kTables{"agent", "site"};
+constexpr std::array<std::string_view, 4> kBrokersOwn{"allocation", "budget", "facts", "root"};  // of the keys of a [[site]]
 
 AgentConfig read_agent_config(const Node& document, Findings& findings) {
   AgentConfig config;
@@ -22,6 +23,10 @@ AgentConfig read_agent_config(const Node& document, Findings& findings) {
   const auto site = sub_table(root, "site", findings);
   if (!site) return config;
   config.site = read_site(*site, agent.value_or(Table{nullptr, "agent"}), nullptr, findings);
+  for (const auto name : kBrokersOwn) {
+    if (site->find(name) != nullptr)
+      findings.add(site->mark_of(name), site->path_of(name), "has no effect at an agent: it is the broker's, in its [[site]]");
+  }
   if (config.site.connector == Connector::remote)
     findings.add(site->mark_of("connector"), site->path_of("connector"),
                  "is \"remote\"; an agent serves what is at its own site");

@@ -140,9 +140,10 @@ void check_run_as(const Table& site, const SiteConfig& config, const Table& prog
   if (!fits) {
     findings.add(run_as->at, site.path_of("run_as"),
                  "is " + said + "; allowed with this connector: " +
-                     (has_accounts ? "\"self\", \"switch\""
-                      : is_remote  ? "\"agent\""
-                                   : "\"self\""));
+                     (by_token       ? "\"self\", \"switch\", \"token\""
+                      : has_accounts ? "\"self\", \"switch\""
+                      : is_remote    ? "\"agent\""
+                                     : "\"self\""));
     return;
   }
   if (config.run_as == RunAs::self || config.run_as == RunAs::agent) return;

@@ -15,7 +15,8 @@ constexpr std::string_view kIntroduction =
 constexpr std::string_view kAgentIntroduction =
     "`hansa-agent --config FILE` (without it `/etc/hansa/agent.toml`) reads a file of its own at the site: one table `[site]` "
     "with the "
-    "keys of a `[[site]]` above, any connector but `remote`, whose account map (`accounts`, `accounts_file`) is final, and one "
+    "keys of a `[[site]]` above but `allocation`, `budget`, `facts` and `root`, any connector but `remote`, whose account map "
+    "(`accounts`, `accounts_file`) is final, and one "
     "table `[agent]`.";
 
 std::string initial_value(const Section::Row& row) {

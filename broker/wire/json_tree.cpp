@@ -57,6 +57,8 @@ class Reader {
     return at_ == end_;
   }
 
+  [[nodiscard]] bool too_many() const { return count_ > kMaxJsonValues; }
+
  private:
   bool value(JsonNode& into, std::size_t depth) {
     if (at_ == end_) return false;
@@ -89,6 +91,7 @@ class Reader {
       }
       if (!value(member, depth)) return false;
       open_.push_back(member);
+      if (++count_ > kMaxJsonValues) return false;
       skip_space();
     }
     if (begin < open_.size() && !next(closing)) return false;
@@ -225,6 +228,7 @@ class Reader {
   std::size_t max_depth_;
   std::pmr::memory_resource& memory_;
   std::vector<JsonNode> open_;  // members of what is not closed yet
+  std::size_t count_ = 0;
 };
 
 }  // namespace
@@ -238,8 +242,14 @@ const JsonNode* JsonNode::find(std::string_view wanted) const {
 
 JsonTree::JsonTree(std::string_view text, std::size_t max_depth) {
   JsonNode root;
-  if (Reader(text, max_depth, memory_).document(root)) {
+  Reader reader(text, max_depth, memory_);
+  if (reader.document(root)) {
     root_ = root;
+    return;
+  }
+  if (reader.too_many()) {
+    root_ = fail(ErrorKind::too_large, "TOO_MANY_VALUES",
+                 "more than " + std::to_string(kMaxJsonValues) + " values in one JSON document; send it in parts");
     return;
   }
   auto told = parse_json(text, max_depth);

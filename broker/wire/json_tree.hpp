@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A request's JSON, read and soon forgotten: it takes what parse_json takes and nothing else (a property test and a fuzz target
-// hold the two together), at a fifth of the cost. Texts are pieces of the source, all nodes lie in a few blocks of memory.
+// A request's JSON, read and soon forgotten: it takes what parse_json takes, up to kMaxJsonValues, and nothing else (a property
+// test and a fuzz target hold the two together), at a fifth of the cost. Texts are pieces of the source, all nodes lie in a few
+// blocks of memory.
 
 #include "broker/core/error.hpp"
 
@@ -13,6 +14,9 @@
 #include <string_view>
 
 namespace hansa::wire {
+
+/// In one document: each costs memory many times the two bytes that it may have come in.
+inline constexpr std::size_t kMaxJsonValues = 4'000'000;
 
 struct JsonNode {
   enum class Kind : std::uint8_t { null, boolean, integer, other_number, text, array, object };
@@ -41,7 +45,7 @@ class JsonTree {
   JsonTree(const JsonTree&) = delete;
   JsonTree& operator=(const JsonTree&) = delete;
 
-  /// Or parse_json's error.
+  /// Or parse_json's error; too_large (TOO_MANY_VALUES).
   [[nodiscard]] const Result<JsonNode>& root() const { return root_; }
 
  private:

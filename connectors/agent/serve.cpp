@@ -93,6 +93,8 @@ int serve_stdio(const config::AgentConfig& config, const std::filesystem::path& 
   stops.async_wait([&](const boost::system::error_code& failed, int signal) {
     if (!failed)
       session.stop(fail(ErrorKind::unavailable, "CONNECTION_CLOSED", "ended by signal " + std::to_string(signal)).error());
+    boost::system::error_code ignored;
+    stops.clear(ignored);  // a second one ends at once
   });
   std::optional<Error> why;
   bool done = false;

@@ -24,6 +24,7 @@ namespace {
 constexpr std::size_t kMaxScriptBytes = std::size_t{3} << 20;
 constexpr std::size_t kMaxArgumentBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxPathBytes = 4'096;
+constexpr std::size_t kMaxPaths = 10'000;
 
 constexpr Names<Phase, 5> kPhases{{{Phase::not_seen, "not_seen"},
                                    {Phase::queued, "queued"},
@@ -68,6 +69,24 @@ Json job_to_json(const SiteJob& job) {
   return json;
 }
 
+/// What stands in names of files: any tag of ours does, and nothing that leads elsewhere.
+bool is_plain(std::string_view tag) {
+  return !tag.empty() && std::ranges::all_of(tag, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+}
+
+/// A path that stays beneath the folder that it is asked for in.
+bool is_beneath(std::string_view path) {
+  if (path.empty() || path.starts_with('/') || path.contains('\0') || path.size() > kMaxPathBytes) return false;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const auto end = std::min(path.find('/', begin), path.size());
+    if (const auto step = path.substr(begin, end - begin); step == "." || step == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
 Result<SiteJob> read_job(const Json& json) {
   Fields f(json);
   SiteJob job{.id = f.as<SiteJobId>("id"),
@@ -75,6 +94,7 @@ Result<SiteJob> read_job(const Json& json) {
               .account = f.as<LocalAccount>("account"),
               .person = f.as<Principal>("person"),
               .intended_at = f.at("intended_at_ms")};
+  if (!is_plain(job.tag.str())) f.miss("tag");
   if (!f.ok()) return f.refused("a job");
   return job;
 }
@@ -336,6 +356,7 @@ Result<ports::Fence> read_fence(const Json& json) {
                      .task_index = f.number("task_index"),
                      .account = f.as<LocalAccount>("account"),
                      .person = f.as<Principal>("person")};
+  if (!is_plain(fence.tag.str())) f.miss("tag");
   if (!f.ok()) return f.refused("a fence");
   return fence;
 }
@@ -465,7 +486,7 @@ Json to_json(const LookRequest& request) { return {{"job", job_to_json(request.j
 Result<LookRequest> read_look_request(const Json& json) {
   Fields f(json);
   LookRequest request{.job = f.part("job", read_job(f.object("job"))), .paths = f.texts("paths")};
-  if (std::ranges::any_of(request.paths, [](const auto& path) { return path.size() > kMaxPathBytes; })) f.miss("paths");
+  if (request.paths.size() > kMaxPaths || !std::ranges::all_of(request.paths, is_beneath)) f.miss("paths");
   if (!f.ok()) return f.refused("a look at files");
   return request;
 }
@@ -494,6 +515,7 @@ Result<FileRequest> read_file_request(const Json& json) {
                       .path = f.words("path", kMaxPathBytes),
                       .offset = static_cast<std::uint64_t>(f.amount("offset")),
                       .limit = std::min(kMaxPieceBytes, static_cast<std::size_t>(f.amount("limit")))};
+  if (!is_beneath(request.path)) f.miss("path");
   if (!f.ok()) return f.refused("a request for a file");
   return request;
 }

@@ -77,7 +77,8 @@ async::Task<std::string> DescriptorLines::read() {
 async::Task<> DescriptorLines::write(std::string line) {
   line += '\n';
   const auto [failed, count] = co_await asio::async_write(out_, asio::buffer(line), kAsTuple);
-  if (count == line.size()) co_return Result<void>{};
+  // Who reads by lines may take one that ends with the connection for a whole one: without its last byte it has left as well.
+  if (count + 1 >= line.size()) co_return Result<void>{};
   co_return ended();
 }
 

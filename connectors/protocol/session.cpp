@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 16;
 constexpr std::size_t kMaxIdBytes = 64;
-constexpr std::int64_t kMostRemaining = 86'400'000;
+constexpr std::int64_t kMostRemaining = 3'600'000;
 constexpr std::int64_t kUsualRemaining = 60'000;  // of a request that does not say it
 
 std::unexpected<Error> not_sent(const std::string& why) {
@@ -128,8 +128,14 @@ asio::awaitable<void> Session::write_lines() {
     out_.pop_front();
     out_bytes_ -= line.text.size();
     if (line.call) line.call->left = true;
-    const auto written = co_await lines_->write(std::move(line.text));
+    const auto written = co_await async::with_deadline(scheduler_, Deadline::in(scheduler_, options_.dead_after),
+                                                       lines_->write(std::move(line.text)));
     if (written) continue;
+    if (written.error().kind == ErrorKind::deadline_exceeded) {
+      co_return stop(fail(ErrorKind::unavailable, "CONNECTION_CLOGGED",
+                          "the other end has not read a line for " + std::to_string(options_.dead_after.count() / 1000) + " s")
+                         .error());
+    }
     if (line.call) line.call->left = false;
     // Why it ended is what the reading finds; a moment later it would.
     co_await scheduler_.sleep_until(scheduler_.now_monotonic() + Milliseconds{500});
@@ -201,7 +207,6 @@ Result<void> Session::take_request(const Json& message) {
     return {};
   }
   if (name == method::ping) {
-    (void)deadline_of(params);
     send(result_text(*id, Json::object()));
     return {};
   }

@@ -116,16 +116,20 @@ class ChildLines final : public protocol::Lines {
 
 ChildCarrier::ChildCarrier(async::Scheduler& scheduler, ports::Log& log, SiteId site, std::vector<std::string> argv,
                            Explain explain)
-    : scheduler_(scheduler), log_(log), site_(std::move(site)), argv_(std::move(argv)), explain_(std::move(explain)) {}
+    : scheduler_(scheduler),
+      log_(log),
+      site_(std::move(site)),
+      argv_(std::move(argv)),
+      explain_(std::move(explain)),
+      own_(transport::own_account().value_or(transport::MachineAccount{.name = "", .home = "/", .shell = "/bin/sh"})) {}
 
 Task<std::unique_ptr<protocol::Lines>> ChildCarrier::open(async::Deadline) {
   const auto executor = co_await asio::this_coro::executor;
-  const auto own = transport::own_account().value_or(transport::MachineAccount{.name = "", .home = "/", .shell = "/bin/sh"});
   async::ChildSpec spec{.argv = argv_,
-                        .environment = {{"HOME", own.home},
-                                        {"USER", own.name},
-                                        {"LOGNAME", own.name},
-                                        {"SHELL", own.shell},
+                        .environment = {{"HOME", own_.home},
+                                        {"USER", own_.name},
+                                        {"LOGNAME", own_.name},
+                                        {"SHELL", own_.shell},
                                         {"PATH", "/usr/local/bin:/usr/bin:/bin"},
                                         {"LC_ALL", "C.UTF-8"}},
                         .working_directory = "/"};

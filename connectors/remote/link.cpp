@@ -123,7 +123,7 @@ Task<> Link::greet(std::shared_ptr<protocol::Session> session) {
                                        Deadline::in(scheduler_, options_.greet_within));
   Result<Peer> peer = std::unexpected(Error{});
   if (answer) peer = read_hello(*answer, options_.site);
-  if (!answer && session->ended()) co_return Result<void>{};  // told by it
+  if (session->ended()) co_return Result<void>{};  // told by it
   if (!answer) {
     auto error = std::move(answer.error());
     if (error.kind == ErrorKind::unknown_outcome || error.code == "LINE_NOT_SENT") {

@@ -25,7 +25,7 @@ struct LinkOptions {
   Milliseconds first_pause{1'000};
   Milliseconds longest_pause{120'000};
   Milliseconds steady_after{60'000};    // a connection that held so long breaks for the first time again
-  protocol::SessionOptions session = {};
+  protocol::SessionOptions session = {.requests = 8, .backlog = std::size_t{64} << 20};  // a site may lie: little is kept for it
 };
 
 /// What the other end said of itself.

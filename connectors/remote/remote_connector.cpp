@@ -89,7 +89,12 @@ Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request,
     }
   } offered{code_, request.code.id.empty() ? code_.end() : code_.emplace(request.code.id, request.code)};
   const auto answer = co_await connection->session->call(method::submit, protocol::to_json(request), deadline);
-  if (!answer) co_return std::unexpected(answer.error());
+  if (!answer) {
+    auto error = answer.error();
+    // The broker's own word for what never left: of the other end it proves nothing.
+    if (error.code == "SITE_BUDGET") error.kind = ErrorKind::unknown_outcome;
+    co_return std::unexpected(std::move(error));
+  }
   auto receipt = protocol::read_receipt(*answer);
   if (receipt) co_return receipt;
   co_return fail(ErrorKind::unknown_outcome, "BAD_ANSWER",

@@ -76,11 +76,11 @@ std::string one_state(const std::vector<std::string>& words, bool of_history) {
   return state == words.end() ? "" : *state;
 }
 
-/// The indices of "0-2,7,10-20:5%3", as far as they are told ("..." at the end of a long list).
-std::vector<std::int64_t> task_indices(std::string_view list) {
+/// The indices of "0-2,7,10-20:5%3", `most` at most, as far as they are told ("..." at the end of a long list).
+std::vector<std::int64_t> task_indices(std::string_view list, std::size_t most) {
   std::vector<std::int64_t> indices;
   list = list.substr(0, list.find('%'));
-  while (!list.empty() && indices.size() < slurm::kMaxRows) {
+  while (!list.empty() && indices.size() < most) {
     auto range = batch::cut(list, ',');
     const auto first = slurm::parse_count(batch::cut(range, '-'));
     if (!first) break;
@@ -88,7 +88,7 @@ std::vector<std::int64_t> task_indices(std::string_view list) {
     const auto last = range.empty() ? first : slurm::parse_count(batch::cut(rest, ':'));
     const auto step = rest.empty() ? std::optional<std::int64_t>(1) : slurm::parse_count(rest);
     if (!last || !step || *step < 1 || *last > kMaxCount) break;
-    for (auto i = *first; i <= *last && indices.size() < slurm::kMaxRows; i += *step) indices.push_back(i);
+    for (auto i = *first; i <= *last && indices.size() < most; i += *step) indices.push_back(i);
   }
   return indices;
 }
@@ -302,7 +302,8 @@ Result<Listing<QueueRow>> read_queue(const JsonNode& root) {
     if (!row) return std::unexpected(std::move(row.error()));
     const auto waiting = text(job.find("array_task_string")).value_or("");
     const auto array = number(job.find("array_job_id")).value_or(std::nullopt).value_or(0);
-    const auto tasks = array > 0 ? task_indices(waiting) : std::vector<std::int64_t>{};
+    const auto room = slurm::kMaxRows - std::min(slurm::kMaxRows, listing.rows.size());
+    const auto tasks = array > 0 ? task_indices(waiting, room) : std::vector<std::int64_t>{};
     for (const auto task : tasks) {
       row->display_id = std::to_string(array) + '_' + std::to_string(task);
       add(*row);

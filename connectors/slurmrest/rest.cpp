@@ -109,6 +109,7 @@ Task<T> Rest::call(std::string user, Request request, Reader<T> read, Deadline d
                              .stop = stop};
   std::function<Result<T>()> work = [url = options_.url, client = std::move(client), user, request = std::move(request),
                                      read = std::move(read)]() -> Result<T> {
+    if (client.stop->load()) return std::unexpected(transport::deadline_passed());  // it waited for a thread for too long
     http::Client::Fields fields{{"X-SLURM-USER-NAME", user}, {"Accept", "application/json"}, {"Connection", "close"}};
     if (!request.body.empty()) fields.emplace_back("Content-Type", "application/json");
     auto response = http::Client(url, client).request(request.method, request.target, fields, request.body);

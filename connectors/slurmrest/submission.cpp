@@ -76,7 +76,8 @@ Result<ports::SubmitReceipt> read_receipt(http::Response response, const std::st
   if (id > 0) return unknown("SITE_GARBLED", "slurmrestd gives the job an id and an error: " + reply.words());
   const auto failure = failure_of(reply, user);
   if (!failure) return unknown("SITE_GARBLED", "slurmrestd took the job without giving it an id");
-  const bool unreachable = reply.status >= 500 && std::ranges::any_of(reply.complaints, is_unreachable);
+  const bool unreachable =
+      reply.status >= 500 && (reply.complaints.empty() || std::ranges::any_of(reply.complaints, is_unreachable));
   // Without a word of Slurm's, what answered may be a proxy that had passed the job on.
   if (!reply.document && failure->code == "SITE_GARBLED") return unknown("SITE_GARBLED", failure->message);
   if (unreachable || (!reply.document && reply.status >= 500)) return unknown("SITE_SILENT", failure->message);

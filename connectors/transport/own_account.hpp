@@ -13,7 +13,7 @@ struct MachineAccount {
   std::string shell;
 };
 
-/// None if the machine has no name for it.
+/// None if the machine has no name for it. May ask a directory over the network, once at a start: it blocks.
 std::optional<MachineAccount> own_account();
 
 /// None if the machine has none of that name. May ask a directory over the network: it blocks.

@@ -98,7 +98,7 @@ def ask(method, params):
     global asked
     asked += 1
     say({"id": asked, "method": method, "params": params})
-    for line in sys.stdin:
+    while (line := sys.stdin.readline()).endswith("\n"):
         message = json.loads(line)
         if "method" in message: inbox.append(message)
         elif message["id"] == asked:
@@ -258,5 +258,5 @@ if __name__ == "__main__":
         while True:
             while inbox: serve(inbox.popleft())
             line = sys.stdin.readline()
-            if not line: break
+            if not line.endswith("\n"): break  # the end, perhaps within a line: what has no newline was never sent
             serve(json.loads(line))

@@ -51,7 +51,7 @@ FIELDS = {
     "arguments": lambda w: {"arguments": [w]},
     "environment": lambda w: {"environment": {"WORD": w}},
     "variable": lambda w: {"environment": {w: "1"}},
-    "comment in the script": lambda w: {"script": "#!/bin/bash\n: <<'END OF WORD'\n" + w + "\nEND OF WORD\n"},
+    "comment in the script": lambda w: {"script": "#!/bin/bash\ncat >/dev/null <<'END OF WORD'\n" + w + "\nEND OF WORD\n"},
     "interpreter": lambda w: {"script": "#!" + w + "\n"},
     "project": lambda w: {"project": w},
     "gpu_model": lambda w: {"resources": {"gpus_per_node": 1, "gpu_model": w}},

@@ -125,6 +125,8 @@ TEST_CASE("an agent's file has a site's keys, and its own") {
       {agent_with("connector = \"local\"\naccounts = {}\n", "socket = \"/x\"\n"), "agent.socket", "is no key here"},
       {agent_with("connector = \"local\"\naccounts = { alice = \"alice\" }\n"), "site.accounts", "the key"},
       {agent_with("connector = \"local\"\naccounts = {}\n[broker]\nname = \"x\"\n"), "broker", "is no key here"},
+      {agent_with("connector = \"local\"\naccounts = {}\nbudget = { submits_per_minute = 10 }\n"), "site.budget",
+       "has no effect at an agent"},
       {"[site", "", ""},
   }));
   const auto bad = parse_agent_config(text, "agent.toml");

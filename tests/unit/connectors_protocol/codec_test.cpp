@@ -437,4 +437,24 @@ TEST_CASE("what a broker must not say is refused by the field's name") {
   CHECK_FALSE(read_jobs(Json::parse(R"({"jobs": [{"id": "1"}]})")).has_value());
   CHECK_FALSE(read_cancel(Json::parse(R"({"job": {}, "when": "now"})")).has_value());
   CHECK_FALSE(read_fence(Json::parse(R"({"tag": ""})")).has_value());
+  // Nothing leads out of the account's working folder.
+  const auto job = [](const std::string& tag) {
+    return R"({"id": "1", "tag": ")" + tag + R"(", "person": "local:alice", "intended_at_ms": 1})";
+  };
+  const auto file = [&](const std::string& tag, const std::string& path) {
+    return read_file_request(Json::parse(R"({"job": )" + job(tag) + R"(, "path": ")" + path + R"(", "offset": 0, "limit": 9})"));
+  };
+  CHECK(file("hansa-a-1", "results/..model.pt").has_value());
+  for (const auto* path : {"../x", "a/../../x", "/etc/passwd", "..", ".", "a/.", ""}) {
+    CAPTURE(path);
+    CHECK_FALSE(file("hansa-a-1", path).has_value());
+    CHECK_FALSE(
+        read_look_request(Json::parse(R"({"job": )" + job("hansa-a-1") + R"(, "paths": ["a", ")" + path + R"("]})")).has_value());
+  }
+  for (const auto* tag : {"../x", "a/b", "..", "a.b"}) {
+    CAPTURE(tag);
+    CHECK_FALSE(file(tag, "a").has_value());
+    CHECK_FALSE(read_fence(Json::parse(R"({"tag": ")" + std::string(tag) + R"(", "task_index": 0, "person": "local:alice"})"))
+                    .has_value());
+  }
 }

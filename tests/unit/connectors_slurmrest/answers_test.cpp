@@ -113,6 +113,7 @@ TEST_CASE("slurmrest: only a job id that is sure is a receipt") {
   CHECK(submission(422, R"({"errors":[{"error_number":2000,"error":"Invalid partition name specified"}]})") == "SITE_REFUSED");
   CHECK(submission(502, R"({"errors":[{"error_number":1800,"error":"Unable to contact slurm controller"}]})") == "SITE_SILENT");
   CHECK(submission(502, "<html>Bad Gateway</html>") == "SITE_SILENT");
+  CHECK(submission(504, R"({"message":"upstream timed out"})") == "SITE_SILENT");
   CHECK(submission(401, "Authentication failure") == "SITE_REFUSED");
   CHECK(submission(307, "") == "SITE_REFUSED");
 }
