@@ -125,6 +125,8 @@ test_all() {
   elif ((EUID != 0)); then
     note "not root: the tests that start Slurm and switch users are left out (labels integration and e2e)"
     choice=(-LE '^(integration|e2e)$')
+  else
+    choice=(-LE '^long$')  # ./dev soak, or by name
   fi
   local all=0
   if ((!quick)) && [[ -z $label ]]; then all=1; fi

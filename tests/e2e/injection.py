@@ -43,7 +43,7 @@ def words():
 
 # What a job prints of what it was given: every argument and variable, each with its end marked.
 SCRIPT = '#!/bin/bash\nprintf \'%s\\0\' "$@" "$#" "${!WORD_@}"\nfor name in "${!WORD_@}"; do printf \'%s\\0\' "${!name}"; done\n'
-AT_ONCE = 4  # words of one job
+AT_ONCE = 16  # words of one job
 
 # Fields of a request that hold words, by what a request looks like that has this one in it.
 FIELDS = {
@@ -108,7 +108,7 @@ def delivered_byte_for_byte(site):
     jobs, everything = {}, words()
     for few in (everything[n:n + AT_ONCE] for n in range(0, len(everything), AT_ONCE)):
         texts = [word.text for word in few]
-        variables = {f"WORD_{n}": text for n, text in enumerate(texts)}
+        variables = {f"WORD_{n:02}": text for n, text in enumerate(texts)}
         named = next((text for text in texts if takes("name", text)), "")
         outputs = {f"out_{n}": text for n, text in enumerate(texts) if takes("output", text)}
         id = broker.submit(job(site, name=named, arguments=[*texts, ""], environment=variables, outputs=outputs))
