@@ -48,6 +48,8 @@ visibility_window_ms = 6000
 second_look_after_ms = 2000
 submit_timeout_ms = 20000
 call_timeout_ms = 20000
+first_probe_after_ms = 2000
+longest_probe_after_ms = 8000
 [[site]]
 id = "alpha"
 country = "FI"
