@@ -74,6 +74,23 @@ boost::asio::awaitable<http::Response> acceptance_answer(const Exchange& exchang
   co_return answer;
 }
 
+/// The task whose output is asked for: of an array one of its own, of any other job none (-1).
+Result<std::optional<std::int32_t>> task_of(const domain::Job& job, std::int64_t asked) {
+  const auto refuse = [](std::string message) {
+    auto error = fail(ErrorKind::invalid_argument, "WHICH_TASK", message);
+    error.error().faults.push_back({.where = "task", .message = std::move(message)});
+    return error;
+  };
+  const auto& tasks = job.spec.array.tasks;
+  if (tasks.empty() && asked < 0) return std::nullopt;
+  if (tasks.empty()) return refuse("job " + job.id.str() + " is no array, it has no tasks");
+  const auto text = domain::task_ranges(tasks);
+  if (asked < 0) return refuse("job " + job.id.str() + " is an array: name one of its tasks, " + text);
+  if (!std::ranges::binary_search(tasks, static_cast<std::int32_t>(asked)))
+    return refuse("job " + job.id.str() + " has no task " + std::to_string(asked) + "; its tasks are " + text);
+  return static_cast<std::int32_t>(asked);
+}
+
 async::Task<http::Response> changed(Exchange exchange, Action action,
                                     async::Task<domain::Job> (*change)(const Exchange& exchange, const JobId& id)) {
   auto job = co_await find_job(exchange, action);
@@ -243,14 +260,17 @@ async::Task<http::Response> read_job_output(Exchange exchange) {
   if (stream != "out" && stream != "err") query.fault("stream", "must be out or err");
   const auto offset = query.integer("offset", 0, 0, std::numeric_limits<std::int64_t>::max());
   const auto limit = query.integer("limit", kMaxChunk, 1, kMaxChunk);
+  const auto task = query.integer("task", -1, 0, domain::kMaxTaskIndex);
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
   auto job = co_await find_job(exchange, Action::read_output);
   if (!job) co_return std::unexpected(job.error());
+  auto which = task_of(*job, task);
+  if (!which) co_return std::unexpected(which.error());
   auto& parts = exchange.api.parts();
   auto chunk =
       co_await on_engine(exchange, parts.engine.read_output(*job, stream == "out" ? ports::Stream::out : ports::Stream::err,
                                                             static_cast<std::uint64_t>(offset), static_cast<std::size_t>(limit),
-                                                            exchange.request.deadline));
+                                                            exchange.request.deadline, *which));
   if (!chunk) co_return std::unexpected(chunk.error());
   http::Response answer{.status = 200, .content_type = "application/octet-stream", .body = std::move(chunk->bytes)};
   answer.headers.emplace_back("Hansa-Next-Offset", std::to_string(chunk->next_offset));

@@ -19,7 +19,7 @@ const std::string_view kOperations = R"json({
   "explainJob": {"answer": "Decision"},
   "listJobEvents": {"answer": "EventList"},
   "getJobUsage": {"answer": "UsageRecords"},
-  "readJobOutput": {"query": [["stream", "string", "out or err; out by default."], ["offset", "integer", "First byte; 0 by default."], ["limit", "integer", "At most so many bytes; 1 MiB by default and at most."]], "content": "application/octet-stream"},
+  "readJobOutput": {"query": [["stream", "string", "out or err; out by default."], ["task", "integer", "Of an array: which of its tasks."], ["offset", "integer", "First byte; 0 by default."], ["limit", "integer", "At most so many bytes; 1 MiB by default and at most."]], "content": "application/octet-stream"},
   "listJobOutputs": {"answer": "OutputList"},
   "fetchJobOutput": {"headers": [["Range", "One range of bytes (\"bytes=N-\" or \"bytes=N-M\"): answered with 206, or 416 past the end (RFC 9110). Others are not heeded."], ["If-Match", "412 unless the file is still of this version (ETag)."], ["If-Range", "The range counts only while the file is of this version."]],
                      "content": "application/octet-stream"},
@@ -99,7 +99,7 @@ const std::string_view kSchemas = R"json({
       "labels": {"type": "array", "maxItems": 20, "items": {"$ref": "#/components/schemas/Label"}, "description": "What the submission says of its own script and environment; can only make the broker refuse."},
       "outputs": {"type": "object", "maxProperties": 32, "propertyNames": {"maxLength": 128, "pattern": "^[^/]+$"}, "additionalProperties": {"type": "string", "maxLength": 512}, "description": "Files that the job leaves, to be fetched by name: name -> path beneath its working folder."},
       "code": {"$ref": "#/components/schemas/CodeId"},
-      "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 0},
+      "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 16384, "pattern": "^([0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*(%[0-9]+)?)?$", "description": "Runs the script once for each of these indices, which it finds in HANSA_ARRAY_INDEX: at most 1,000 tasks, %N so many at a time. Resources and time limit are those of each task. One job: it has succeeded once all of them have."},
       "after": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^([0-9A-HJKMNP-TV-Z]{26}|#[0-9]{1,3})$"}, "description": "Jobs of the caller's that must have succeeded before it goes to any site; held (DEPENDENCY) until then, cancelled (DEPENDENCY_NEVER_SATISFIED) if one ends otherwise. In a bulk request also earlier ones of it by their place: #0 is the first."}
     }
   },
@@ -138,6 +138,7 @@ const std::string_view kSchemas = R"json({
       "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "placement": {"type": "object"},
       "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]},
+      "array": {"type": ["string", "null"], "description": "The indices of its tasks, as \"0-9%2\"."},
       "after": {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}, "description": "The jobs that it starts after."}
     }
   },
@@ -146,6 +147,8 @@ const std::string_view kSchemas = R"json({
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
       "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+      "array": {"type": ["string", "null"]},
+      "tasks": {"type": ["object", "null"], "additionalProperties": {"type": "object", "properties": {"count": {"type": "integer"}, "tasks": {"type": "string"}}}, "description": "Of an array: its tasks by their state (waiting, running, succeeded, failed, timed_out, cancelled, never_started), as ranges."},
       "after": {"type": "array", "items": {"type": "object", "required": ["id", "state"], "properties": {"id": {"type": "string"}, "state": {"$ref": "#/components/schemas/State"}}}, "description": "The jobs that it starts after, and how they are now."},
       "transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}, "description": "While its state is staging: its datasets that are under way."}}}]
   },

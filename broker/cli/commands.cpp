@@ -37,6 +37,7 @@ constexpr Option kSubmit[] = {
      .value = "NAME[=PATH]",
      .help = "A file that it leaves in its working folder, for hansa fetch (PATH: NAME)",
      .repeated = true},
+    {.name = "--array", .value = "LIST", .help = "Once for each index of 0-15, 0,6,16-32, 0-15:4; with %N so many at a time"},
     {.name = "--after",
      .value = "ID[,ID]",
      .help = "Start only once these jobs have succeeded, at whatever sites",
@@ -65,6 +66,7 @@ constexpr Option kWait[] = {{.name = "--timeout", .value = "T", .help = "Give up
 constexpr Option kLogs[] = {
     {.name = "--follow", .help = "Go on until the job is over and all of it is read", .letter = 'f'},
     {.name = "--stderr", .help = "What the job wrote to standard error"},
+    {.name = "--task", .value = "N", .help = "Of an array: what its task N wrote"},
 };
 constexpr Option kFetch[] = {
     {.name = "--output-dir", .value = "DIR", .help = "Into this folder, made if need be (the current one)", .letter = 'o'},

@@ -4,8 +4,12 @@
 #include "broker/cli/pages.hpp"
 #include "broker/cli/sheet.hpp"
 #include "broker/cli/submission.hpp"
+#include "broker/domain/task_array.hpp"
 
+#include <algorithm>
+#include <map>
 #include <utility>
+#include <vector>
 
 namespace hansa::cli {
 namespace {
@@ -35,7 +39,32 @@ std::vector<Cell> job_row(const Json& job, UtcTime now) {
           shown(member(job, "reason"), "code")};
 }
 
-std::string attempt_lines(const Json& attempt, const Look& look) {
+/// "38 succeeded (0-37), 2 failed (38,39)"
+std::string tasks_text(const Json& tasks) {
+  std::string text;
+  if (!tasks.is_object()) return text;
+  for (const auto& [state, of_state] : tasks.items()) {
+    text += (text.empty() ? "" : ", ") + number_text(of_state, "count") + " " + printable(state) + " (" +
+            shown(of_state, "tasks") + ")";
+  }
+  return text;
+}
+
+/// How the tasks of an array that did not succeed have ended: "exit code 3" -> tasks.
+std::map<std::string, std::vector<std::int32_t>> failures(const Json& runs) {
+  std::map<std::string, std::vector<std::int32_t>> ends;
+  for (const auto& run : runs) {
+    const auto outcome = raw_text(run, "outcome");
+    if (outcome.empty() || outcome == "succeeded") continue;
+    auto text = printable(outcome);
+    if (const auto code = number_text(run, "exit_code"); !code.empty()) text += ", exit code " + code;
+    if (const auto signal = number_text(run, "signal"); !signal.empty()) text += ", signal " + signal;
+    ends[text].push_back(static_cast<std::int32_t>(number(run, "task_index").value_or(0)));
+  }
+  return ends;
+}
+
+std::string attempt_lines(const Json& attempt, bool array, const Look& look) {
   Sheet sheet;
   auto what = shown(attempt, "state");
   if (const auto outcome = shown(attempt, "outcome"); !outcome.empty()) what += ", " + outcome;
@@ -54,7 +83,12 @@ std::string attempt_lines(const Json& attempt, const Look& look) {
   if (const auto& move = member(attempt, "move"); move.is_object() && raw_text(member(attempt, "reason"), "code") != "MOVED")
     sheet.line("  move begun", "to " + shown(move, "to") + ": " + shown(move, "why"));
   const auto& runs = member(attempt, "runs");
-  if (runs.is_array()) {
+  if (runs.is_array() && array) {
+    for (auto& [end, tasks] : failures(runs)) {
+      std::ranges::sort(tasks);
+      sheet.line("  tasks", end + ": " + domain::task_ranges(tasks));
+    }
+  } else if (runs.is_array()) {
     for (const auto& run : runs) {
       auto text = shown(run, "started_at") + " to " + shown(run, "ended_at");
       if (const auto outcome = shown(run, "outcome"); !outcome.empty()) text += ", " + outcome;
@@ -88,6 +122,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   sheet.line("queue", shown(job, "queue"));
   sheet.line("site's job id", shown(job, "site_job_id"));
   add_request(sheet, job);
+  sheet.line("tasks", tasks_text(member(job, "tasks")));
   sheet.line("accepted", shown(job, "accepted_at"));
   sheet.line("started", shown(job, "started_at"));
   sheet.line("ended", shown(job, "ended_at"));
@@ -96,7 +131,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   if (const auto table = transfer_table(member(job, "transfers")); !table.empty()) out += "\n" + table.text(look);
   const auto& attempts = member(job, "attempts");
   if (attempts.is_array()) {
-    for (const auto& attempt : attempts) out += "\n" + attempt_lines(attempt, look);
+    for (const auto& attempt : attempts) out += "\n" + attempt_lines(attempt, member(job, "array").is_string(), look);
   }
   return out;
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace hansa::cli {
 namespace {
@@ -27,9 +28,16 @@ struct Piece {
   bool over = false;  // the job was, before this was read
 };
 
-Result<Piece> read_piece(Session& session, const std::string& id, bool errors, std::uint64_t offset) {
-  Target target(job_path(id, "/output"));
-  target.add("stream", errors ? "err" : "out").add("offset", std::to_string(offset));
+struct Source {
+  std::string id;
+  bool errors = false;
+  std::optional<std::string> task;
+};
+
+Result<Piece> read_piece(Session& session, const Source& source, std::uint64_t offset) {
+  Target target(job_path(source.id, "/output"));
+  target.add("stream", source.errors ? "err" : "out").add("offset", std::to_string(offset));
+  if (source.task) target.add("task", *source.task);
   auto answer = session.send("GET", target.str());
   if (!answer) return std::unexpected(answer.error());
   const auto next = answer->header("Hansa-Next-Offset");
@@ -52,6 +60,8 @@ Result<bool> wait_for_more(Session& session, const std::string& id, Seconds wait
 
 Result<ExitStatus> logs(Session& session, const Invocation& call) {
   const auto& id = call.operands()[0];
+  const auto task = call.value("--task");
+  const Source source{.id = id, .errors = call.has("--stderr"), .task = task ? std::optional(std::string(*task)) : std::nullopt};
   const bool follow = call.has("--follow");
   if (follow) session.outside().on_interrupt("stopped following; the job goes on. Follow it again with: hansa logs -f " + id);
   Patience patience(session);
@@ -60,7 +70,7 @@ Result<ExitStatus> logs(Session& session, const Invocation& call) {
   auto pause = kQuickLook;
   bool reached = false;
   for (;;) {
-    auto piece = read_piece(session, id, call.has("--stderr"), offset);
+    auto piece = read_piece(session, source, offset);
     const bool not_at_site = !piece && piece.error().code == "NO_OUTPUT";
     if (piece) {
       patience.answered();

@@ -53,6 +53,7 @@ void add_request(Sheet& sheet, const Json& job) {
   if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
   sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
   sheet.line("only in", listed(member(member(job, "placement"), "countries")));
+  sheet.line("array", shown(job, "array"));
   sheet.line("starts after", before_text(member(job, "after")));
   sheet.line("code", shown(job, "code"));
   if (const auto& outputs = member(job, "outputs"); outputs.is_object()) sheet.line("outputs", outputs_text(outputs));

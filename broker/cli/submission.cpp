@@ -54,6 +54,9 @@ class SubmissionReader {
       if (readable("--label", label)) spec.labels.emplace(std::string(label));
     }
     for (const auto output : call_.values("--output")) named_output(output);
+    if (const auto text = call_.value("--array")) {
+      if (auto array = taken("--array", domain::parse_task_array(*text))) spec.array = std::move(*array);
+    }
     for (const auto ids : call_.values("--after")) comes_after(ids);
     for (const auto variable : call_.values("--env")) environment(variable);
     spec.requeue = call_.has("--requeue");
@@ -277,6 +280,7 @@ Error in_options(Error error) {
       {"/outputs", "--output"},
       {"/code", "--code"},
       {"/after", "--after"},
+      {"/array", "--array"},
   };
   for (auto& [where, message] : error.faults) {
     for (const auto& [pointer, option] : kOptions) {

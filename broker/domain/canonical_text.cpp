@@ -67,6 +67,7 @@ std::string canonical_text(const JobSpec& spec) {
   text.reserve(256);
   JsonObjectText out(text);
   if (!spec.after.empty()) out.texts("after", spec.after);
+  if (!spec.array.empty()) out.text("array", to_text(spec.array));
   if (!spec.code.empty()) out.text("code", spec.code.str());
   if (!spec.placement.countries.empty()) out.texts("countries", spec.placement.countries);
   out.number("cpus_per_task", r.cpus_per_task);

@@ -65,6 +65,19 @@ Json write(const MoveIntended& e) {
 
 Move move_of(FieldReader& f) { return {.to = SiteId{f.text("to")}, .from = SiteJobId{f.text("from")}, .why = f.text("why")}; }
 Json write(const Staging& e) { return with_reason(Json::object(), e.reason); }
+Json write(const TasksSeen& e) {
+  Json json{{"attempt", e.attempt}, {"runs", Json::array()}};
+  for (const auto& run : e.runs) {
+    Json entry{{"task_index", run.task_index}, {"run", run.number}};
+    put(entry, "started_at_ms", run.started_at);
+    put(entry, "ended_at_ms", run.ended_at);
+    put(entry, "exit_code", run.exit_code);
+    put(entry, "signal", run.signal);
+    if (run.outcome) entry["outcome"] = to_string(*run.outcome);
+    json["runs"].push_back(std::move(entry));
+  }
+  return json;
+}
 
 void read(FieldReader& f, const Json& json, Accepted& e) {
   e.owner = Principal{f.text("owner")};
@@ -131,6 +144,23 @@ void read(FieldReader& f, const Json&, Ended& e) {
 void read(FieldReader& f, const Json&, ResolvedLost& e) { e = {.by = Principal{f.text("by")}, .reason = f.text("reason")}; }
 void read(FieldReader& f, const Json&, MoveIntended& e) { e = {.attempt = f.small("attempt"), .move = move_of(f)}; }
 void read(FieldReader& f, const Json&, Staging& e) { e.reason = f.reason(); }
+void read(FieldReader& f, const Json&, TasksSeen& e) {
+  e.attempt = f.small("attempt");
+  for (const auto& entry : f.array("runs")) {
+    FieldReader run(entry);
+    e.runs.push_back({.task_index = run.small("task_index"),
+                      .number = run.small("run"),
+                      .started_at = run.optional_time("started_at_ms"),
+                      .ended_at = run.optional_time("ended_at_ms"),
+                      .exit_code = run.optional_small("exit_code"),
+                      .signal = run.optional_small("signal")});
+    if (const auto outcome = run.text_or_empty("outcome"); !outcome.empty()) {
+      e.runs.back().outcome = parse_outcome(outcome);
+      if (!e.runs.back().outcome) f.miss("runs");
+    }
+    if (!run.ok()) f.miss("runs");
+  }
+}
 
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNames = {"accepted",
                                                                                       "waiting",
@@ -153,7 +183,8 @@ constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNam
                                                                                       "ended",
                                                                                       "resolved_lost",
                                                                                       "move_intended",
-                                                                                      "staging"};
+                                                                                      "staging",
+                                                                                      "tasks_seen"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_body(std::string_view name, const Json& json) {
@@ -213,6 +244,11 @@ Result<JobSpec> spec_from_json(const Json& json) {
     }
   }
   spec.code = f.name<CodeId>("code");
+  if (const auto text = f.text_or_empty("array"); !text.empty()) {
+    auto array = parse_task_array(text);
+    if (!array) f.miss("array");
+    spec.array = std::move(array).value_or(TaskArray{});
+  }
   for (const auto& text : f.texts("after")) {
     const auto id = JobId::parse(text);
     if (id)

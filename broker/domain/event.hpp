@@ -97,12 +97,18 @@ struct RunRequeued {
   std::int32_t run = 0;
   bool operator==(const RunRequeued&) const = default;
 };
+/// What the site tells of an array's tasks: the runs that are new or have changed, each as it is now.
+struct TasksSeen {
+  std::int32_t attempt = 1;
+  std::vector<Run> runs;
+  bool operator==(const TasksSeen&) const = default;
+};
 /// The payload is over, the site is still cleaning up.
 struct RunFinishing {
   std::int32_t attempt = 1;
   bool operator==(const RunFinishing&) const = default;
 };
-/// The site's own word on how it ended. never_started sends the job back to waiting unless it is cancelled.
+/// The site's own word on how it ended; of an array, what all its tasks together come to (their runs are told before). never_started sends the job back to waiting unless it is cancelled.
 struct AttemptEnded {
   std::int32_t attempt = 1;
   std::int32_t task_index = 0;
@@ -145,7 +151,7 @@ struct ResolvedLost {
 using EventBody =
     std::variant<Accepted, Waiting, Held, Released, Rejected, AttemptIntended, AttemptResent, AttemptUnknown, AttemptSeenAgain,
                  AttemptBound, SightingQuarantined, AttemptSealed, RunStarted, RunRequeued, RunFinishing, AttemptEnded,
-                 CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended, Staging>;
+                 CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended, Staging, TasksSeen>;
 
 struct JobEvent {
   UtcTime at{};                        // the broker's clock

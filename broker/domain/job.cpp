@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <span>
 
 namespace hansa::domain {
@@ -78,6 +79,27 @@ std::optional<CancelOutcome> parse_cancel_outcome(std::string_view text) { retur
 
 const Attempt* Job::live_attempt() const {
   return attempts.empty() || attempts.back().state == AttemptState::ended ? nullptr : &attempts.back();
+}
+
+const Run* Attempt::last_run(std::int32_t task_index) const {
+  const Run* last = nullptr;
+  for (const auto& run : runs) {
+    if (run.task_index == task_index && (last == nullptr || run.number > last->number)) last = &run;
+  }
+  return last;
+}
+
+std::vector<std::int32_t> Job::open_tasks(const Attempt& attempt) const {
+  std::set<std::int32_t> open(spec.array.tasks.begin(), spec.array.tasks.end());
+  std::map<std::int32_t, const Run*> last;
+  for (const auto& run : attempt.runs) {
+    auto& known = last[run.task_index];
+    if (known == nullptr || run.number > known->number) known = &run;
+  }
+  for (const auto& [task, run] : last) {
+    if (run->outcome) open.erase(task);
+  }
+  return {open.begin(), open.end()};
 }
 
 bool Job::awaits_others() const {

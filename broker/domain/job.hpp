@@ -7,6 +7,7 @@
 #include "broker/core/strong.hpp"
 #include "broker/core/ulid.hpp"
 #include "broker/domain/label.hpp"
+#include "broker/domain/task_array.hpp"
 
 #include <cstdint>
 #include <map>
@@ -49,6 +50,7 @@ struct JobSpec {
   Labels labels;                       // what the submission says of its own script; can only narrow
   std::map<std::string, std::string> outputs;  // files that it leaves, to be fetched: name -> path beneath its working folder
   CodeId code;                         // unpacked into its working folder before it starts; empty: none
+  TaskArray array;                     // resources and time limit are those of each task
   std::vector<JobId> after;            // jobs of its owner that must have succeeded before it goes to any site; each once
   bool requeue = false;                // the site may start it again after a node failure
   friend bool operator==(const JobSpec&, const JobSpec&) = default;
@@ -148,6 +150,9 @@ struct Attempt {
   Reason reason;
   std::optional<Move> move;            // begun; made only if the attempt never started. One in a job's life
   std::vector<Run> runs;
+
+  /// The last of a task that is known; null: none.
+  [[nodiscard]] const Run* last_run(std::int32_t task_index) const;
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };
 
@@ -182,6 +187,8 @@ struct Job {
   [[nodiscard]] bool awaits_others() const;
   /// Its one move was begun, however that ended.
   [[nodiscard]] bool move_begun() const;
+  /// Tasks of the array of which no end is known in that attempt, rising; none if the job is no array.
+  [[nodiscard]] std::vector<std::int32_t> open_tasks(const Attempt& attempt) const;
   [[nodiscard]] const Attempt* last_attempt() const { return attempts.empty() ? nullptr : &attempts.back(); }
   friend bool operator==(const Job&, const Job&) = default;
 };

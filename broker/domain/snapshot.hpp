@@ -63,6 +63,13 @@ struct Reservation {
   std::vector<std::uint32_t> nodes;
 };
 
+/// Which job arrays a site runs.
+struct ArrayLimits {
+  std::int32_t max_index = kMaxTaskIndex;    // largest index of a task
+  bool any_indices = true;                   // false: two tasks or more, with one step between them
+  bool at_most = true;                       // "%N", so many at a time
+};
+
 struct SiteSnapshot {
   UtcTime taken_at{};                        // the broker's clock when the site was asked
   std::string cluster;                       // the scheduler's own name of itself
@@ -73,6 +80,7 @@ struct SiteSnapshot {
   std::vector<WaitingWork> waiting;          // in the site's own order
   std::vector<Reservation> reservations;
   bool sees_everyone = true;                 // false: other people's jobs are hidden from us
+  std::optional<ArrayLimits> arrays;         // none: the site, or the way to it, runs no job arrays
 };
 
 }  // namespace hansa::domain

@@ -111,6 +111,7 @@ class Step {
 
   Result<void> operator()(const RunStarted& e) {
     return bound(e.attempt, [&](Attempt& attempt) -> Result<void> {
+      if (!job_.spec.array.empty()) return refuse("its tasks are seen");
       auto& run = run_of(attempt, e.task_index, e.run);
       if (run.started_at) return refuse("that run has started already");
       run.started_at = e.started_at;
@@ -121,10 +122,26 @@ class Step {
 
   Result<void> operator()(const RunRequeued& e) {
     return bound(e.attempt, [&](Attempt& attempt) -> Result<void> {
+      if (!job_.spec.array.empty()) return refuse("its tasks are seen");
       auto& run = run_of(attempt, e.task_index, e.run);
       if (job_.state == JobState::queued) return refuse("it is in the site's queue already");
       run.ended_at = run.ended_at.value_or(at_);
       return enter(JobState::queued, {"SITE_REQUEUED", "the site put it back into its queue"});
+    });
+  }
+
+  Result<void> operator()(const TasksSeen& e) {
+    return bound(e.attempt, [&](Attempt& attempt) -> Result<void> {
+      if (job_.spec.array.empty() || e.runs.empty()) return refuse("it has no tasks that could be seen");
+      for (const auto& seen : e.runs) {
+        if (!std::ranges::binary_search(job_.spec.array.tasks, seen.task_index)) return refuse("it has no such task");
+        auto& run = run_of(attempt, seen.task_index, seen.number);
+        if (run.outcome) return refuse("that run is over");
+        if (run.started_at && seen.started_at != run.started_at) return refuse("that run has started already");
+        run = seen;
+        if (seen.started_at && (!job_.started_at || *seen.started_at < *job_.started_at)) job_.started_at = seen.started_at;
+      }
+      return job_.started_at ? enter(JobState::running, {}) : Result<void>{};
     });
   }
 
@@ -138,7 +155,7 @@ class Step {
     return live(e.attempt, [&](Attempt& attempt) -> Result<void> {
       if (e.outcome != Outcome::never_started && attempt.state != AttemptState::bound)
         return refuse("what never was bound cannot have run");
-      if (e.started_at || e.outcome != Outcome::never_started) {
+      if (job_.spec.array.empty() && (e.started_at || e.outcome != Outcome::never_started)) {
         auto& run = run_of(attempt, e.task_index, e.run);
         if (e.started_at) run.started_at = e.started_at;
         run.ended_at = e.ended_at;

@@ -28,6 +28,7 @@ struct UsageRecord {
   GpuSeconds gpu_seconds{0};
   NodeSeconds node_seconds{0};
   std::string source_line;             // as read
+  SiteJobId array_id;                  // of a task: the site job id of its array, which its attempt is bound to; not kept
   friend bool operator==(const UsageRecord&, const UsageRecord&) = default;
 };
 

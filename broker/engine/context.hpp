@@ -55,7 +55,8 @@ inline ports::SiteJob site_job(const domain::Job& job, const domain::Attempt& at
           .tag = domain::make_tag(job.id, attempt.number),
           .account = attempt.account,
           .person = job.owner,
-          .intended_at = attempt.intended_at};
+          .intended_at = attempt.intended_at,
+          .tasks = job.open_tasks(attempt)};
 }
 
 }  // namespace hansa::engine

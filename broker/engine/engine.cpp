@@ -539,8 +539,8 @@ async::Task<std::int64_t> Engine::wait_any(std::int64_t seen, async::Deadline de
   return loops_->book_.wait_any(seen, deadline);
 }
 async::Task<ports::OutputChunk> Engine::read_output(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
-                                                    async::Deadline deadline) {
-  return loops_->outputs_.read_stream(std::move(job), stream, offset, limit, deadline);
+                                                    async::Deadline deadline, std::optional<std::int32_t> task) {
+  return loops_->outputs_.read_stream(std::move(job), task, stream, offset, limit, deadline);
 }
 async::Task<std::vector<ports::FileFacts>> Engine::look_at_outputs(Job job, async::Deadline deadline) {
   return loops_->outputs_.look(std::move(job), deadline);

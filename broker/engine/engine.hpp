@@ -26,6 +26,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -129,9 +130,10 @@ class Engine {
   /// who reads the store between two calls misses none. At once for a negative number.
   async::Task<std::int64_t> wait_any(std::int64_t seen, async::Deadline deadline);
 
-  /// Output of the job's last attempt; not_found (NO_OUTPUT) if it never had a site; permission_denied (RULES_DENY).
+  /// Output of the job's last attempt, of an array of that task; not_found (NO_OUTPUT) if it never had a site; permission_denied
+  /// (RULES_DENY).
   async::Task<ports::OutputChunk> read_output(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
-                                              async::Deadline deadline);
+                                              async::Deadline deadline, std::optional<std::int32_t> task = std::nullopt);
   /// What the job leaves under the names that it gave, see Outputs.
   async::Task<std::vector<ports::FileFacts>> look_at_outputs(domain::Job job, async::Deadline deadline);
   async::Task<ports::FileChunk> read_named_output(domain::Job job, std::string name, std::uint64_t offset, std::size_t limit,

@@ -8,7 +8,11 @@
 namespace hansa::engine {
 
 inline ports::Fence fence_of(const domain::Job& job, const domain::Attempt& attempt) {
-  return {.tag = domain::make_tag(job.id, attempt.number), .task_index = 0, .account = attempt.account, .person = job.owner};
+  return {.tag = domain::make_tag(job.id, attempt.number),
+          .task_index = 0,
+          .account = attempt.account,
+          .person = job.owner,
+          .whole_array = !job.spec.array.empty()};
 }
 
 /// Takes the fence, or learns who has it. internal (BAD_SEAL) for an answer that says neither.

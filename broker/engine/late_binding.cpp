@@ -14,7 +14,9 @@ using namespace domain;
 
 namespace {
 
-std::int64_t cores_of(const JobSpec& spec) { return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes; }
+std::int64_t cores_of(const JobSpec& spec) {
+  return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes * spec.array.side_by_side();
+}
 
 /// What the budget lets states be seen by, beside snapshots and accounting.
 Milliseconds between_looks(const Site& site) {
@@ -37,6 +39,7 @@ Placement::Turn Placement::turn_of(const JobId& first) const {
 
 void Placement::learn(const Job& over) {
   const auto* last = over.last_attempt();
+  if (!over.spec.array.empty()) return;  // how long all of it took says little of one task
   if (!over.started_at || !over.ended_at || last == nullptr || last->outcome == Outcome::never_started) return;
   const auto ran = std::chrono::floor<Seconds>(*over.ended_at - *over.started_at);
   runs_.ran(over.owner, std::max<std::int64_t>(ran.count(), 1));

@@ -2,8 +2,12 @@
 #include "broker/engine/observation.hpp"
 
 #include "broker/engine/rulebook.hpp"
+#include "broker/ports/task_statuses.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 namespace hansa::engine {
 
@@ -11,6 +15,30 @@ using namespace domain;
 using ports::Phase;
 
 namespace {
+
+/// The runs of tasks that are news; a run that ended is told once.
+std::vector<Run> changed_runs(const Attempt& attempt, const ports::JobStatus& array) {
+  std::map<std::pair<std::int32_t, std::int32_t>, const Run*> known;
+  for (const auto& run : attempt.runs) known.emplace(std::pair{run.task_index, run.number}, &run);
+  std::vector<Run> changed;
+  for (const auto& task : array.tasks) {
+    const bool over = task.phase == Phase::ended;
+    if (!over && task.phase != Phase::running && task.phase != Phase::finishing) continue;
+    Run run{.task_index = task.task_index, .number = task.run, .started_at = task.started_at};
+    if (over) {
+      run.ended_at = task.ended_at;
+      run.exit_code = task.exit_code;
+      run.signal = task.signal;
+      run.outcome = task.outcome.value_or(Outcome::failed);
+    }
+    const auto at = known.find({run.task_index, run.number});
+    const auto* before = at == known.end() ? nullptr : at->second;
+    if (before != nullptr && before->outcome) continue;
+    if (before != nullptr && before->started_at) run.started_at = before->started_at;  // as it was told first
+    if (before == nullptr ? over || run.started_at : run != *before) changed.push_back(run);
+  }
+  return changed;
+}
 
 const Run* find_run(const Attempt& attempt, std::int32_t number) {
   const auto at = std::ranges::find(attempt.runs, number, &Run::number);
@@ -42,6 +70,36 @@ void read_as_moved(const Job& job, ports::JobStatus& status) {
   status.reason = moved(*attempt);
 }
 
+ports::JobStatus as_a_whole(const Job& job, ports::JobStatus status) {
+  const auto* attempt = job.live_attempt();
+  if (job.spec.array.empty() || attempt == nullptr) return status;
+  const std::set<std::int32_t> wanted(job.spec.array.tasks.begin(), job.spec.array.tasks.end());
+  std::erase_if(status.tasks, [&](const auto& task) { return !wanted.contains(task.task_index); });
+  const bool any_seen = !status.tasks.empty();
+  std::set<std::int32_t> told;
+  for (const auto& task : status.tasks) told.insert(task.task_index);
+  for (const auto& task : wanted) {
+    const auto* run = told.contains(task) ? nullptr : attempt->last_run(task);
+    if (run == nullptr || !run->outcome) continue;
+    status.tasks.push_back({.id = status.id,
+                            .phase = Phase::ended,
+                            .run = run->number,
+                            .site_state = {},
+                            .pending_reason = {},
+                            .started_at = run->started_at,
+                            .ended_at = run->ended_at,
+                            .outcome = run->outcome,
+                            .exit_code = run->exit_code,
+                            .signal = run->signal,
+                            .reason = {},
+                            .task_index = task});
+  }
+  std::ranges::sort(status.tasks, {}, &ports::JobStatus::task_index);
+  ports::sum_up(status, wanted.size());
+  if (!any_seen && status.phase != Phase::ended) status.phase = Phase::not_seen;
+  return status;
+}
+
 std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
   std::vector<EventBody> events;
   const auto* attempt = job.live_attempt();
@@ -58,7 +116,23 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
     }
     return events;
   }
-  if (attempt->unknown_since) events.emplace_back(AttemptSeenAgain{number});
+  const bool is_array = !job.spec.array.empty();
+  if (is_array && status.tasks.size() < job.spec.array.tasks.size()) {
+    if (!attempt->unknown_since) {
+      events.emplace_back(
+          AttemptUnknown{number,
+                         {std::string(kTasksNotSeen), std::to_string(job.spec.array.tasks.size() - status.tasks.size()) +
+                                                          " tasks of site job " + attempt->site_job_id.str() +
+                                                          " are in neither the site's queue nor its accounting"}});
+    }
+  } else if (attempt->unknown_since) {
+    events.emplace_back(AttemptSeenAgain{number});
+  }
+  if (is_array) {
+    if (auto changed = changed_runs(*attempt, status); !changed.empty())
+      events.emplace_back(TasksSeen{.attempt = number, .runs = std::move(changed)});
+    if (status.phase != Phase::ended) return events;
+  }
 
   const auto start_run = [&] {
     const auto* run = find_run(*attempt, status.run);

@@ -28,7 +28,14 @@ void read_as_moved(const domain::Job& job, ports::JobStatus& status);
 /// What the site says of its job need not be so for the attempt: another job may have the fence.
 bool asks_for_the_fence(const ports::JobStatus& status);
 
-/// The events that `status` of the job's live, bound attempt gives rise to; none if it tells nothing new.
+/// Code of AttemptUnknown for an array of which the site shows some tasks, and not all that it should.
+inline constexpr std::string_view kTasksNotSeen = "TASKS_NOT_SEEN";
+
+/// What a site says of an array, which tells of tasks that are not over: with those that are, as the job has them. Others' are left
+/// as they are.
+ports::JobStatus as_a_whole(const domain::Job& job, ports::JobStatus status);
+
+/// The events that `status`, of an array as a whole, of the job's live, bound attempt gives rise to; none if it tells nothing new.
 /// Absence (Phase::not_seen) is never an end: it is at most a mark.
 std::vector<domain::EventBody> observe(const domain::Job& job, const ports::JobStatus& status);
 

@@ -72,10 +72,12 @@ async::Task<Outputs::Source> Outputs::source_of(Job job, Action leaving) const {
   co_return Source{.desk = desk, .job = site_job(job, attempt)};
 }
 
-async::Task<ports::OutputChunk> Outputs::read_stream(Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
-                                                     async::Deadline deadline) const {
-  const auto source = co_await source_of(std::move(job), Action::log_export);
+async::Task<ports::OutputChunk> Outputs::read_stream(Job job, std::optional<std::int32_t> task, ports::Stream stream,
+                                                     std::uint64_t offset, std::size_t limit, async::Deadline deadline) const {
+  auto source = co_await source_of(std::move(job), Action::log_export);
   if (!source) co_return std::unexpected(source.error());
+  source->job.tasks.clear();
+  if (task) source->job.tasks = {*task};
   co_return co_await source->desk->call<ports::OutputChunk>(
       CallKind::read, deadline, [&](ports::SiteConnector& connector, async::Deadline until) {
         return connector.read_output(source->job, stream, offset, limit, until);

@@ -6,6 +6,7 @@
 #include "broker/engine/context.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,9 @@ class Outputs {
 
   // Errors, all: permission_denied (RULES_DENY, OBLIGATION), not_found (SITE_GONE), those of a connector.
 
-  /// Of the job's last attempt; not_found (NO_OUTPUT) if it never had a site.
-  async::Task<ports::OutputChunk> read_stream(domain::Job job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
-                                              async::Deadline deadline) const;
+  /// Of the job's last attempt, of an array of that task; not_found (NO_OUTPUT) if it never had a site.
+  async::Task<ports::OutputChunk> read_stream(domain::Job job, std::optional<std::int32_t> task, ports::Stream stream,
+                                              std::uint64_t offset, std::size_t limit, async::Deadline deadline) const;
 
   /// What is there of each output that the job names, in the order of their names; all missing if it never had a site.
   async::Task<std::vector<ports::FileFacts>> look(domain::Job job, async::Deadline deadline) const;

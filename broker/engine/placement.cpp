@@ -7,6 +7,7 @@
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/dossier.hpp"
 #include "broker/engine/observation.hpp"
+#include "broker/ports/task_statuses.hpp"
 #include "policies/routing/replay.hpp"
 
 #include <algorithm>
@@ -31,6 +32,14 @@ constexpr std::size_t index_of(JobState state) { return static_cast<std::size_t>
 static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) == 1 && index_of(JobState::held) == 2 &&
               index_of(JobState::staging) == 3);
 
+/// The room that the job will take: of an array, that of as many tasks as run side by side. What starts is played as if it were the
+/// first of them alone.
+void occupy(routing::AvailabilityProfile& profile, const Tag& tag, const QueueName& queue, const JobSpec& spec, UtcTime from) {
+  constexpr std::int32_t kMostPlayed = 64;  // more fill any site, and each changes the profile's documents
+  for (auto i = std::min(spec.array.side_by_side(), kMostPlayed); i > 0; --i)
+    profile.occupy(tag, queue, spec.resources, spec.time_limit, from);
+}
+
 bool is_in_line(const Job& job) {
   return index_of(job.state) < 4 && !job.held_by_user && !job.awaits_others() && job.live_attempt() == nullptr;
 }
@@ -47,6 +56,24 @@ std::string no_allocation(const ProjectId& project, const Site& site) {
   return (project.str().empty() ? "a job without a project" : "project " + project.str()) + " has no allocation at " +
          site.id.str() + ": ask its operator for an entry " +
          (project.str().empty() ? "of a project of yours" : "\"" + project.str() + "\"") + " in the site's projects";
+}
+
+/// Why the site runs no such array; none: it does, or it is not known yet what it runs.
+std::optional<Reason> runs_no_such_array(const SiteDesk& desk, const TaskArray& array) {
+  if (array.empty() || !desk.snapshot()) return std::nullopt;
+  const auto& limits = desk.snapshot()->arrays;
+  const auto refuse = [](std::string why) { return Reason{"NO_SUCH_ARRAY", std::move(why)}; };
+  if (!limits) return refuse("this site, or the broker's way to it, runs no job arrays; submit the tasks as jobs, in bulk");
+  if (array.tasks.back() > limits->max_index) {
+    return refuse("the largest index of a task there is " + std::to_string(limits->max_index) + ", and the job has " +
+                  std::to_string(array.tasks.back()));
+  }
+  if (array.at_most > 0 && !limits->at_most)
+    return refuse("its scheduler cannot keep to so many tasks at a time (%" + std::to_string(array.at_most) + ")");
+  if (limits->any_indices) return std::nullopt;
+  const auto text = to_text({.tasks = array.tasks, .at_most = 0});
+  if (array.tasks.size() >= 2 && !text.contains(',')) return std::nullopt;
+  return refuse("its scheduler runs two tasks or more with one step between them, not " + text);
 }
 
 /// What a job is told that no site takes now, and the state that this puts it into.
@@ -169,7 +196,7 @@ void Placement::site_changed(SiteDesk& desk) {
     }
     desktop.cores = desktop.others_waiting = 0;
     for (const auto& node : desk.snapshot()->nodes) desktop.cores += node.usable ? node.cores : 0;
-    for (const auto& work : desk.snapshot()->waiting) desktop.others_waiting += work.eligible && !ours.contains(work.id) ? 1 : 0;
+    for (const auto& work : desk.snapshot()->waiting) desktop.others_waiting += work.eligible && !ours.contains(work.id) && !ours.contains(ports::array_of(work.id)) ? 1 : 0;
     if (!desk.snapshot()->sees_everyone) desktop.others_waiting = std::max<std::int64_t>(desktop.others_waiting, 1);
     desktop.profile = routing::build_profile(*desk.snapshot(), context_.scheduler.now_utc());
     desktop.built_from = desk.snapshot_at();
@@ -181,11 +208,11 @@ void Placement::site_changed(SiteDesk& desk) {
       const auto& waiting = desk.snapshot()->waiting;
       const auto& running = desk.snapshot()->running;
       const auto seen = [&](const auto& list) {
-        return std::ranges::any_of(list, [&](const auto& w) { return w.id == attempt->site_job_id; });
+        return std::ranges::any_of(
+            list, [&](const auto& w) { return w.id == attempt->site_job_id || ports::array_of(w.id) == attempt->site_job_id; });
       };
       if (!attempt->site_job_id.empty() && (seen(waiting) || seen(running))) continue;
-      desktop.profile->occupy(make_tag(id, attempt->number), attempt->queue, job->spec.resources, job->spec.time_limit,
-                              context_.scheduler.now_utc());
+      occupy(*desktop.profile, make_tag(id, attempt->number), attempt->queue, job->spec, context_.scheduler.now_utc());
     }
     occupy_promised(desk.site().id, nullptr);
     news = news || !seen_before || seen_before != what_is_seen(desktop);
@@ -274,6 +301,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
       view.no_account = Reason{account.error().code, account.error().message};
     } else if (desk->site().allocation_required && !desk->site().scheduler_accounts.contains(spec.project)) {
       view.no_account = Reason{std::string(routing::kNoAllocation), no_allocation(spec.project, desk->site())};
+    } else if (auto cannot = runs_no_such_array(*desk, spec.array)) {
+      view.no_account = std::move(cannot);
     }
     if (hearing != nullptr) {
       const auto& place = sitting_->place(site);
@@ -520,8 +549,7 @@ std::optional<AttemptIntended> Placement::intend(const Job& job, const Decision&
       .queue = decision.queue,
       .account = std::move(*account),
       .scheduler_account = scheduler_account == site.scheduler_accounts.end() ? "" : scheduler_account->second};
-  desktops_[site.id].profile->occupy(make_tag(job.id, intent.attempt), intent.queue, job.spec.resources, job.spec.time_limit,
-                                     context_.scheduler.now_utc());
+  occupy(*desktops_[site.id].profile, make_tag(job.id, intent.attempt), intent.queue, job.spec, context_.scheduler.now_utc());
   return intent;
 }
 

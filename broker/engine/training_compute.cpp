@@ -20,7 +20,8 @@ std::int64_t TrainingCompute::petaflop(std::int64_t gpu_seconds, std::string_vie
 
 std::int64_t TrainingCompute::at_most(const domain::JobSpec& spec) const {
   const auto& wanted = spec.resources;
-  return petaflop(std::int64_t{wanted.nodes} * wanted.gpus_per_node * spec.time_limit.count(), wanted.gpu_model);
+  const auto tasks = std::max<std::int64_t>(1, std::ssize(spec.array.tasks));
+  return petaflop(tasks * wanted.nodes * wanted.gpus_per_node * spec.time_limit.count(), wanted.gpu_model);
 }
 
 void TrainingCompute::close(std::map<JobId, Open>::iterator at) {

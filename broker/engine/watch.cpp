@@ -12,6 +12,13 @@ namespace hansa::engine {
 
 using namespace domain;
 
+namespace {
+
+/// What an attempt is bound to that has run this: of a task its array.
+const SiteJobId& bound_to(const UsageRecord& record) { return record.array_id.empty() ? record.site_job_id : record.array_id; }
+
+}  // namespace
+
 async::Task<> Watch::snapshots(SiteDesk& desk) {
   while (true) {
     auto snapshot = co_await desk.call<SiteSnapshot>(
@@ -86,6 +93,7 @@ async::Task<> Watch::look_at_states(SiteDesk& desk) {
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto* job = context_.book.find(ids[i]);
+    if (job != nullptr) (*answers)[i] = as_a_whole(*job, std::move((*answers)[i]));
     context_.forecasts.heard(ids[i], (*answers)[i]);
     if (job == nullptr || observing_.contains(ids[i]) || observe(*job, (*answers)[i]).empty()) continue;
     // Side by side, so that they share commits; when the group is full, one by one.
@@ -120,6 +128,7 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
     if (sealed) {
       if (status.outcome != Outcome::cancelled) status.outcome = Outcome::never_started;
       status.started_at.reset();  // its wrapper may have, the payload has not
+      for (auto& task : status.tasks) task.started_at.reset();
       if (const auto* now = context_.book.find(id)) read_as_moved(*now, status);
     } else if (status.outcome == Outcome::never_started) {
       status.outcome = Outcome::failed;  // it has run
@@ -207,10 +216,10 @@ async::Task<> Watch::note_twins(SiteDesk& desk, const std::vector<UsageRecord>& 
     const auto* job = tag ? context_.book.find(tag->job) : nullptr;
     const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
     if (attempt == nullptr || attempt->number != tag->attempt || attempt->site != desk.site().id) continue;
-    if (attempt->state != AttemptState::bound || attempt->site_job_id == record.site_job_id) continue;
+    if (attempt->state != AttemptState::bound || attempt->site_job_id == bound_to(record)) continue;
     if (!attempt->account.empty() && attempt->account != record.account) continue;
     auto noted =
-        co_await reconciler_.quarantine(tag->job, tag->attempt, record.site_job_id,
+        co_await reconciler_.quarantine(tag->job, tag->attempt, bound_to(record),
                                         {"DUPLICATE", "one submission too many of this attempt: only one of them has its fence"});
     if (!noted && noted.error().kind != ErrorKind::not_found) co_return noted;
   }

@@ -55,11 +55,12 @@ struct SiteJob {
   LocalAccount account;
   Principal person;
   UtcTime intended_at{};
+  std::vector<std::int32_t> tasks = {};  // of an array: those that are asked about; none: it is no array
 };
 
 enum class Phase { queued, running, finishing, ended, not_seen };
 
-/// One run as the site tells it.
+/// One run as the site tells it; of an array what its tasks come to (task_statuses.hpp).
 struct JobStatus {
   SiteJobId id;
   Phase phase = Phase::not_seen;    // not_seen proves nothing
@@ -73,6 +74,8 @@ struct JobStatus {
   std::optional<std::int32_t> signal;
   domain::Reason reason;            // for people, with phase ended: "NODE_FAIL", "DUPLICATE", "SITE_REQUEUED", ...
   std::optional<UtcTime> expected_start;  // with phase queued: the scheduler's own plan, if it has one
+  std::int32_t task_index = 0;      // of a task
+  std::vector<JobStatus> tasks = {};  // of an array: those of the asked that the site shows, each once, rising
 };
 
 /// A site job that carries one of our tags. Whether it is ours is the engine's question. Phase not_seen: the accounting alone
@@ -99,6 +102,7 @@ struct Fence {
   std::int32_t task_index = 0;
   LocalAccount account;
   Principal person;
+  bool whole_array = false;         // the one right of all tasks, which their array's first start takes for all of them
 };
 
 struct SealOutcome {
@@ -172,7 +176,8 @@ class SiteConnector {
 
   /// Only a parsed job id is a receipt. unknown_outcome: the site may have taken it (code SITE_REFUSED if it said it did not,
   /// with its words in the message). Any other kind: certain that nothing left for the site.
-  /// Nothing that this call started is alive past `deadline`. The request's code is put into the account's work_dir first, once
+  /// Nothing that this call started is alive past `deadline`. An array is one submission, and its receipt the array's id. The
+  /// request's code is put into the account's work_dir first, once
   /// for all jobs of the account that name it.
   virtual Task<SubmitReceipt> submit(SubmitRequest request, Deadline deadline) = 0;
 
@@ -182,6 +187,7 @@ class SiteConnector {
   /// One answer for each job asked, in the same order; a constant number of site calls.
   virtual Task<std::vector<JobStatus>> status(std::vector<SiteJob> jobs, Deadline deadline) = 0;
 
+  /// Of an array: all tasks that are asked about, in one site call.
   virtual Task<domain::CancelOutcome> cancel(SiteJob job, CancelWhen when, Deadline deadline) = 0;
 
   virtual Task<SealOutcome> seal(Fence fence, Deadline deadline) = 0;
@@ -189,7 +195,7 @@ class SiteConnector {
   /// Finished runs of jobs with our tags, from the site's accounting.
   virtual Task<UsagePage> usage(UsageCursor from, Deadline deadline) = 0;
 
-  /// As the job's account, beneath its work_dir only; at most `limit` bytes.
+  /// As the job's account, beneath its work_dir only; at most `limit` bytes. Of an array: of the one task that is asked about.
   virtual Task<OutputChunk> read_output(SiteJob job, Stream stream, std::uint64_t offset, std::size_t limit,
                                         Deadline deadline) = 0;
 

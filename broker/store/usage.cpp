@@ -94,8 +94,8 @@ bool book(Connection& db, const BookRequest& request, const UsageRecord& record,
   const auto tag = domain::parse_tag(record.tag.str());
   if (!tag || record.site != request.site || record.site_job_id.empty() || !is_possible(record)) return false;
   const auto book_as = [&](const char* attempt) {
-    return book_for(db, request, record, tag->attempt, db.query(attempt, tag->job, tag->attempt, record.site, record.site_job_id),
-                    booked);
+    const auto& bound_to = record.array_id.empty() ? record.site_job_id : record.array_id;
+    return book_for(db, request, record, tag->attempt, db.query(attempt, tag->job, tag->attempt, record.site, bound_to), booked);
   };
   return book_as(kSelectAttempt) || book_as(kSelectTwin);
 }

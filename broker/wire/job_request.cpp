@@ -164,6 +164,17 @@ std::vector<DatasetId> read_datasets(ObjectReader& job) {
   return datasets;
 }
 
+/// The request's own, or its script's directives'.
+TaskArray read_array(ObjectReader& job, const directives::Fields& said) {
+  auto text = job.text("array", kMaxArrayBytes);
+  const bool directed = text.empty() && said.array;
+  if (directed) text = *said.array;
+  if (text.empty() || text.size() > kMaxArrayBytes) return {};
+  auto array = parse_task_array(text);
+  if (!array) job.fault(directed ? "script" : "array", (directed ? "its directives: the array: " : "") + array.error().message);
+  return std::move(array).value_or(TaskArray{});
+}
+
 /// Ids; in a bulk request also "#N", the N-th of its jobs, counted from 0, if that one is earlier.
 void read_after(ObjectReader& job, std::optional<std::size_t> place, Submission& submission) {
   const auto before = [&](std::string_view text) -> std::optional<std::size_t> {
@@ -302,9 +313,11 @@ Submission read_job(const JsonNode& json, const std::string& at, std::optional<s
   if (!spec.code.empty() && !is_code_id(spec.code.str()))
     job.fault("code", "must be \"sha256:\" and 64 hex digits, of an archive that was brought before: PUT /v1/code/{id}");
   job.refuse("secrets", "this broker keeps no secrets of users yet");
-  constexpr std::string_view kNoArrays = "this broker runs no job arrays yet: submit the tasks in bulk";
-  job.refuse("array", kNoArrays);
-  if (said.array) job.fault("script", "its directives: " + std::string(kNoArrays));
+  spec.array = read_array(job, said);
+  if (!spec.array.empty() && !spec.outputs.empty())
+    job.fault(
+        "outputs",
+        "of a job array none can be named: its tasks have folders of their own; have them write where they can be told apart");
   read_after(job, place, submission);
   job.no_others();
   return submission;
@@ -376,6 +389,7 @@ Json to_json(const Submission& submission) {
   for (const auto& label : spec.labels) json["labels"].push_back(label.str());
   for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
   if (!spec.code.empty()) json["code"] = spec.code.str();
+  if (!spec.array.empty()) json["array"] = to_text(spec.array);
   for (const auto& id : spec.after) json["after"].push_back(id.str());
   for (const auto earlier : after_earlier) json["after"].push_back("#" + std::to_string(earlier));
   if (spec.requeue) json["requeue"] = true;

@@ -22,6 +22,7 @@ inline constexpr std::size_t kMaxArgumentBytes = std::size_t{128} << 10;  // all
 inline constexpr std::size_t kMaxNameBytes = 200;
 inline constexpr std::size_t kMaxDatasets = 100;
 inline constexpr std::size_t kMaxAfter = 100;
+inline constexpr std::size_t kMaxArrayBytes = std::size_t{16} << 10;
 
 /// What there is at this broker; of what is left empty anything that has the form is taken.
 struct KnownNames {

@@ -4,6 +4,10 @@
 #include "broker/core/time_text.hpp"
 #include "broker/wire/job_text.hpp"
 
+#include <map>
+#include <span>
+#include <vector>
+
 namespace hansa::wire {
 
 using namespace domain;
@@ -38,6 +42,7 @@ void add_spec(Json& json, const JobSpec& spec) {
   json["outputs"] = Json::object();
   for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
   json["code"] = or_null(spec.code.str());
+  json["array"] = spec.array.empty() ? Json() : Json(to_text(spec.array));
 }
 
 Json attempt_view(const JobId& job, const Attempt& attempt) {
@@ -66,6 +71,28 @@ Json attempt_view(const JobId& job, const Attempt& attempt) {
                             {"signal", or_null(run.signal)},
                             {"outcome", run.outcome ? Json(to_string(*run.outcome)) : Json()}});
   }
+  return json;
+}
+
+/// Of an array in its last attempt, or before it has one: the tasks by their state, as ranges.
+Json tasks_view(const Job& job) {
+  if (job.spec.array.empty()) return {};
+  std::map<std::string_view, std::vector<std::int32_t>> by_state;
+  const auto* attempt = job.last_attempt();
+  const bool left = attempt == nullptr || attempt->outcome == Outcome::never_started;
+  std::map<std::int32_t, const Run*> last;
+  for (const auto& run : left ? std::span<const Run>() : std::span(attempt->runs)) {
+    auto& known = last[run.task_index];
+    if (known == nullptr || run.number > known->number) known = &run;
+  }
+  for (const auto task : job.spec.array.tasks) {
+    const auto at = last.find(task);
+    const auto* run = at == last.end() ? nullptr : at->second;
+    by_state[run == nullptr ? "waiting" : run->outcome ? to_string(*run->outcome) : run->ended_at ? "waiting" : "running"].push_back(
+        task);
+  }
+  Json json = Json::object();
+  for (const auto& [state, tasks] : by_state) json[std::string(state)] = {{"count", tasks.size()}, {"tasks", task_ranges(tasks)}};
   return json;
 }
 
@@ -106,6 +133,7 @@ Json job_details_view(const Job& job) {
   json["broker_id"] = job.broker_id;
   add_spec(json, job.spec);
   json["transfers"] = Json::array();  // the engine's to tell
+  json["tasks"] = tasks_view(job);
   json["attempts"] = Json::array();
   for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job.id, attempt));
   return json;

@@ -2,6 +2,7 @@
 #include "connectors/batch/batch_connector.hpp"
 
 #include "broker/domain/code_archive.hpp"
+#include "broker/ports/task_statuses.hpp"
 #include "connectors/transport/own_account.hpp"
 
 #include <algorithm>
@@ -67,6 +68,23 @@ LocalAccount BatchConnector::account_of(const std::vector<SiteJob>& wanted, std:
   return own ? LocalAccount() : LocalAccount(user);
 }
 
+void BatchConnector::put(ports::JobStatus& into, ports::JobStatus told, const std::vector<std::int32_t>& of,
+                         const std::vector<std::int32_t>& wanted, SiteJobId (*name)(const SiteJobId& array, std::int32_t task)) {
+  if (wanted.empty()) {
+    into = std::move(told);
+    return;
+  }
+  into.id = told.id;
+  for (const auto task : of) {
+    if (!std::ranges::binary_search(wanted, task)) continue;
+    auto at = std::ranges::lower_bound(into.tasks, task, {}, &ports::JobStatus::task_index);
+    if (at == into.tasks.end() || at->task_index != task) at = into.tasks.insert(at, ports::JobStatus{});
+    *at = told;
+    at->id = name(told.id, task);
+    at->task_index = task;
+  }
+}
+
 // ---- submission
 
 Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport::WrapperSpec site, Deadline deadline) {
@@ -76,8 +94,8 @@ Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport
   site.exported = {{"HANSA_JOB_ID", request->job.str()},
                    {"HANSA_ATTEMPT", std::to_string(request->attempt)},
                    {"HANSA_SITE", site_.str()},
-                   {"HANSA_PROJECT", request->spec.project.str()},
-                   {"HANSA_MASTER_PORT", std::to_string(transport::master_port(request->job.str()))}};
+                   {"HANSA_PROJECT", request->spec.project.str()}};
+  site.master_port = transport::master_port(request->job.str());
   site.profile = transport::profile_for(profile_, request->account.empty() ? own_account_ : request->account.str());
   const auto& resources = request->spec.resources;
   site.shape = {.nodes = resources.nodes,
@@ -136,11 +154,22 @@ boost::asio::awaitable<ports::JobStatus> BatchConnector::explained(SiteJob job, 
   co_return status;
 }
 
+Task<> BatchConnector::explain_tasks(SiteJob job, ports::JobStatus* array, Deadline deadline) {
+  for (auto& task : array->tasks) {
+    if (task.phase == Phase::ended) task = co_await explained(job, std::move(task), deadline);
+  }
+  ports::sum_up(*array, job.tasks.size());
+  co_return Result<void>{};
+}
+
 Task<> BatchConnector::explain_ends(const std::vector<SiteJob>* jobs, std::vector<ports::JobStatus>* statuses,
                                     Deadline deadline) {
   for (std::size_t i = 0; i < jobs->size(); ++i) {
     auto& status = (*statuses)[i];
-    if (status.phase == Phase::ended) status = co_await explained((*jobs)[i], std::move(status), deadline);
+    if (!(*jobs)[i].tasks.empty())
+      co_await explain_tasks((*jobs)[i], &status, deadline);
+    else if (status.phase == Phase::ended)
+      status = co_await explained((*jobs)[i], std::move(status), deadline);
   }
   co_return Result<void>{};
 }
@@ -150,9 +179,14 @@ Task<> BatchConnector::explain_ends(const std::vector<SiteJob>* wanted, std::vec
   for (auto& sighting : *sightings) {
     const auto ours = std::ranges::find_if(
         *wanted, [&](const SiteJob& job) { return job.tag == sighting.tag && job.account == sighting.account; });
-    if (ours == wanted->end() || sighting.status.phase != Phase::ended) continue;
+    if (ours == wanted->end()) continue;
     auto job = *ours;
     job.id = sighting.status.id;
+    if (!job.tasks.empty()) {
+      co_await explain_tasks(job, &sighting.status, deadline);
+      continue;
+    }
+    if (sighting.status.phase != Phase::ended) continue;
     sighting.status = co_await explained(std::move(job), std::move(sighting.status), deadline);
   }
   co_return Result<void>{};

@@ -49,6 +49,11 @@ class BatchConnector : public ports::SiteConnector {
   [[nodiscard]] LocalAccount account_of(const std::vector<ports::SiteJob>& wanted, std::string_view name,
                                         const std::string& user) const;
 
+  /// What a row of a listing says, put into the status of the job that it is of. Of an array: of those of its tasks `of` that are
+  /// `wanted` (rising), each under the name that the scheduler gives it.
+  static void put(ports::JobStatus& into, ports::JobStatus told, const std::vector<std::int32_t>& of,
+                  const std::vector<std::int32_t>& wanted, SiteJobId (*name)(const SiteJobId& array, std::int32_t task));
+
   /// A submission: the account's folders and the job's code first, then `command` with the job's wrapper as its input, of which
   /// `site` has the scheduler's own part. `command` ends itself a moment before the deadline: also when the broker dies
   /// meanwhile, none is under way past it.
@@ -84,6 +89,8 @@ class BatchConnector : public ports::SiteConnector {
   /// Asks the scheduler to end it. That it is over or unknown is no failure; it is seen when its state is read back.
   virtual ports::Task<> end_job(ports::SiteJob job, ports::Deadline deadline) = 0;
 
+  /// Each task of an array, and what they come to.
+  ports::Task<> explain_tasks(ports::SiteJob job, ports::JobStatus* array, ports::Deadline deadline);
   boost::asio::awaitable<ports::JobStatus> explained(ports::SiteJob job, ports::JobStatus status, ports::Deadline deadline);
 
   const SiteId site_;

@@ -124,7 +124,8 @@ Task<> WorkDirs::bring_code(const transport::FilesAt* files, std::string whole, 
 
 Task<ports::SealOutcome> WorkDirs::seal(ports::Fence fence, Deadline deadline) {
   const transport::FilesAt files(transport_, fence.account, fence.person, fence.tag.str());
-  const auto path = path_of(fence.account) + '/' + transport::fence_path(fence.tag, fence.task_index);
+  const auto path = path_of(fence.account) + '/' +
+                    (fence.whole_array ? transport::array_fence_path(fence.tag) : transport::fence_path(fence.tag, fence.task_index));
   for (bool again = false;; again = true) {
     if (auto prepared = co_await prepare(fence.account, fence.person, fence.tag.str(), deadline); !prepared) {
       co_return std::unexpected(prepared.error());
@@ -158,12 +159,16 @@ boost::asio::awaitable<ports::JobStatus> WorkDirs::explain_end(ports::SiteJob jo
   if (status.outcome != domain::Outcome::failed || (!of_wrapper && !untold)) co_return status;
   const transport::FilesAt files(transport_, job.account, job.person, job.tag.str());
   const auto root = path_of(job.account) + '/';
-  auto note = co_await files.read_link(root + transport::refusal_path(job.tag, 0, job.id, status.run), deadline);
+  const auto task = status.task_index;
+  const auto holder = job.tasks.empty() ? job.id : transport::task_id(job.id, task);
+  auto note = co_await files.read_link(root + transport::refusal_path(job.tag, task, holder, status.run), deadline);
   if (note && !*note && code == transport::kExitDuplicate) {
     // It could not even leave its note (a full disk): then a fence in other hands says the same.
-    note = co_await files.read_link(root + transport::fence_path(job.tag, 0), deadline);
+    note = co_await files.read_link(root + transport::fence_path(job.tag, task), deadline);
+    if (note && !*note && !job.tasks.empty()) note = co_await files.read_link(root + transport::array_fence_path(job.tag), deadline);
     if (note && *note) {
-      if (transport::holder_of(**note) == job.id) co_return status;
+      const auto held_by = transport::holder_of(**note);
+      if (held_by == holder || (!job.tasks.empty() && held_by == job.id)) co_return status;
       (*note)->insert(0, "DUPLICATE:");
     }
   }
@@ -176,7 +181,8 @@ boost::asio::awaitable<ports::JobStatus> WorkDirs::explain_end(ports::SiteJob jo
                                .site_state = status.site_state,
                                .pending_reason = "",
                                .started_at = status.started_at,
-                               .reason = {}};
+                               .reason = {},
+                               .task_index = status.task_index};
   }
   if (!*note) co_return status;
   forget(job.account);
@@ -189,7 +195,10 @@ boost::asio::awaitable<ports::JobStatus> WorkDirs::explain_end(ports::SiteJob jo
 Task<ports::OutputChunk> WorkDirs::read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                                Deadline deadline) {
   const transport::FilesAt files(transport_, job.account, job.person, job.tag.str());
-  const auto path = path_of(job.account) + '/' + transport::output_path(job.tag, stream == ports::Stream::err);
+  const bool errors = stream == ports::Stream::err;
+  const auto path = path_of(job.account) + '/' +
+                    (job.tasks.empty() ? transport::output_path(job.tag, errors)
+                                       : transport::task_output_path(job.tag, std::to_string(job.tasks.front()), errors));
   auto bytes = co_await files.read_range(path, offset, std::max<std::size_t>(1, limit), deadline);
   if (!bytes) co_return std::unexpected(bytes.error());
   if (!*bytes) co_return ports::OutputChunk{.bytes = "", .next_offset = offset, .exists = false};

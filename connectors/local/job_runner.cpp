@@ -89,7 +89,19 @@ void JobRunner::log_error(const char* sentence, std::int64_t id, const Error& er
 bool JobRunner::waits_for_its_name(const LocalJob& job) const {
   const auto [first, last] = by_tag_.equal_range(job.record.tag);
   return std::any_of(
-      first, last, [&](const auto& each) { return each.second < job.record.id && jobs_.at(each.second).stage != Stage::ended; });
+      first, last, [&](const auto& each) {
+        const auto& other = jobs_.at(each.second);
+        const bool sibling = job.record.array != 0 && other.record.array == job.record.array;
+        return each.second < job.record.id && !sibling && other.stage != Stage::ended;
+      });
+}
+
+std::vector<const LocalJob*> JobRunner::tasks_of(std::int64_t array, const Tag& tag) const {
+  std::vector<const LocalJob*> tasks;
+  for (auto at = jobs_.lower_bound(array); at != jobs_.end() && array != 0 && at->second.record.array == array; ++at) {
+    if (at->second.record.tag == tag) tasks.push_back(&at->second);
+  }
+  return tasks;
 }
 
 Task<void> JobRunner::tend() {
@@ -115,8 +127,15 @@ void JobRunner::start_what_fits() {
   std::vector<Occupant> running;
   std::vector<Candidate> waiting;
   std::vector<std::int64_t> ids;
+  std::map<std::int64_t, std::int32_t> of_array;  // tasks that run, or may start now
   for (const auto id : active_) {
     const auto& job = jobs_.at(id);
+    if (job.record.array != 0 && job.stage != Stage::waiting) ++of_array[job.record.array];
+  }
+  for (const auto id : active_) {
+    const auto& job = jobs_.at(id);
+    const auto most = job.record.spec.array.at_most;
+    if (job.stage == Stage::waiting && job.record.array != 0 && most > 0 && of_array[job.record.array]++ >= most) continue;
     if (job.stage == Stage::starting || job.stage == Stage::running) {
       const auto started = job.start ? job.start->started_at : scheduler_.now_utc();
       running.push_back({job.room, started + job.record.spec.time_limit + Seconds{kGraceSeconds}});
@@ -236,7 +255,10 @@ Task<void> JobRunner::purge() {
   std::vector<std::int64_t> old;
   for (const auto& [id, job] : jobs_) {
     const bool last = id == jobs_.rbegin()->first || (job.end && job.end->sequence == ended_.rbegin()->first);
-    if (job.stage == Stage::ended && !last && job.end->ended_at < too_old) old.push_back(id);
+    // An array goes as a whole: what is left of one that was not spooled whole is removed at the next start.
+    const auto tasks = tasks_of(job.record.array, job.record.tag);
+    const bool alive = std::ranges::any_of(tasks, [](const LocalJob* task) { return task->stage != Stage::ended; });
+    if (job.stage == Stage::ended && !last && !alive && job.end->ended_at < too_old) old.push_back(id);
   }
   for (const auto id : old) {
     if (auto removed = co_await on_files([id](Spool& spool) { return spool.remove(id); }); !removed) co_return removed;
@@ -250,17 +272,23 @@ Task<void> JobRunner::purge() {
 }
 
 Task<std::int64_t> JobRunner::add(JobRecord record, std::string script) {
-  auto id =
-      co_await on_files([record, text = std::move(script)](Spool& spool) mutable { return spool.add(std::move(record), text); });
+  const auto& tasks = record.spec.array.tasks;
+  auto id = co_await on_files([record, text = std::move(script)](Spool& spool) mutable {
+    return record.spec.array.empty() ? spool.add(std::move(record), text) : spool.add_array(std::move(record), text);
+  });
   // Nothing is awaited from here on: what the spool has, the scheduler knows.
   if (!id) co_return id;
-  auto& job = jobs_[*id];
-  job.record = std::move(record);
-  job.record.id = *id;
-  job.record.launch = {};
-  job.room = room_for(job.record.spec.resources, options_.total);
-  by_tag_.emplace(job.record.tag, *id);
-  active_.insert(*id);
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, tasks.size()); ++i) {
+    const auto own = *id + static_cast<std::int64_t>(i);
+    auto& job = jobs_[own];
+    job.record = record;
+    job.record.id = own;
+    job.record.launch = {};
+    if (!tasks.empty()) job.record.array = *id, job.record.task = tasks[i];
+    job.room = room_for(job.record.spec.resources, options_.total);
+    by_tag_.emplace(job.record.tag, own);
+    active_.insert(own);
+  }
   wake_.set();
   co_return id;
 }

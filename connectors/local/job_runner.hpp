@@ -73,6 +73,8 @@ class JobRunner {
   /// Their ids by the order of their ends.
   [[nodiscard]] const std::map<std::int64_t, std::int64_t>& ended() const { return ended_; }
   [[nodiscard]] const std::multimap<Tag, std::int64_t>& by_tag() const { return by_tag_; }
+  /// Tasks of an array, in the order of their indices; none: there is no such array.
+  [[nodiscard]] std::vector<const LocalJob*> tasks_of(std::int64_t array, const Tag& tag) const;
   /// An earlier job of its tag is not over: the fence would be taken.
   [[nodiscard]] bool waits_for_its_name(const LocalJob& job) const;
 

@@ -2,6 +2,7 @@
 #include "connectors/local/local_connector.hpp"
 
 #include "broker/domain/code_archive.hpp"
+#include "broker/ports/task_statuses.hpp"
 #include "connectors/transport/own_account.hpp"
 #include "connectors/transport/wrapper.hpp"
 
@@ -27,7 +28,26 @@ namespace {
 constexpr std::size_t kUsagePageRecords = 1000;
 constexpr const char* kRunVariable = "HANSA_LOCAL_RUN";
 constexpr std::size_t kCodePiece = std::size_t{1} << 20;
-constexpr const char* kTaskVariable = "HANSA_LOCAL_TASK";
+
+/// What is asked about an array that was found by its tag.
+ports::SiteJob array_in(const std::vector<ports::SiteJob>& wanted, const JobRecord& job) {
+  auto asked = *std::ranges::find(wanted, job.tag, &ports::SiteJob::tag);
+  asked.id = SiteJobId(std::to_string(job.array));
+  return asked;
+}
+
+/// As the broker knows it: of a task its array's, '_' and its index.
+SiteJobId id_of(const JobRecord& job) {
+  if (job.array == 0) return SiteJobId(std::to_string(job.id));
+  return transport::task_id(SiteJobId(std::to_string(job.array)), job.task);
+}
+
+std::optional<std::int64_t> number_of(const SiteJobId& id) {
+  std::int64_t number = 0;
+  const auto& text = id.str();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
 
 std::unexpected<Error> too_late() {
   return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the local site was asked too late");
@@ -133,17 +153,18 @@ Result<std::string> LocalConnector::wrapped_script(const ports::SubmitRequest& r
                                   .job_id_variable = kIdVariable,
                                   .run_variable = kRunVariable,
                                   .task_variable = kTaskVariable,
-                                  .unset = {kIdVariable, kRunVariable, kTaskVariable},
+                                  .array_variable = request.spec.array.empty() ? "" : kArrayVariable,
+                                  .unset = {kIdVariable, kRunVariable, kTaskVariable, kArrayVariable},
                                   .shape = {.nodes = resources.nodes,
                                             .tasks = resources.tasks,
                                             .cpus_per_task = resources.cpus_per_task,
                                             .gpus_per_node = resources.gpus_per_node},
                                   .profile = transport::profile_for(options_.profile, user_),
+                                  .master_port = transport::master_port(request.job.str()),
                                   .exported = {{"HANSA_JOB_ID", request.job.str()},
                                                {"HANSA_ATTEMPT", std::to_string(request.attempt)},
                                                {"HANSA_SITE", options_.site.str()},
-                                               {"HANSA_PROJECT", request.spec.project.str()},
-                                               {"HANSA_MASTER_PORT", std::to_string(transport::master_port(request.job.str()))}},
+                                               {"HANSA_PROJECT", request.spec.project.str()}},
                                   .code = request.code.id.empty() ? "" : std::string(domain::digest_of(request.code.id)),
                                   .script = request.payload.script,
                                   .arguments = request.payload.arguments,
@@ -198,6 +219,10 @@ Task<ports::SubmitReceipt> LocalConnector::submit(ports::SubmitRequest request, 
   }
 
   const auto account = own_account();
+  const auto output = [&](bool errors) {  // the spool puts a task's index in the place of "%a"
+    return request.spec.array.empty() ? transport::output_path(request.tag, errors)
+                                      : transport::task_output_path(request.tag, "%a", errors);
+  };
   JobRecord record{.tag = request.tag,
                    .person = request.person,
                    .account = request.account,  // told back as it was asked for: empty, or our own
@@ -206,8 +231,8 @@ Task<ports::SubmitReceipt> LocalConnector::submit(ports::SubmitRequest request, 
                    .spec = request.spec,
                    .submitted_at = scheduler_.now_utc(),
                    .launch = {.work_dir = options_.work_dir,
-                              .out = transport::output_path(request.tag, false),
-                              .err = transport::output_path(request.tag, true),
+                              .out = output(false),
+                              .err = output(true),
                               .environment = {{"HOME", account.home},
                                               {"USER", account.name},
                                               {"LOGNAME", account.name},
@@ -221,11 +246,8 @@ Task<ports::SubmitReceipt> LocalConnector::submit(ports::SubmitRequest request, 
 // ---- questions
 
 const LocalJob* LocalConnector::known(const ports::SiteJob& asked) const {
-  std::int64_t id = 0;
-  const auto& text = asked.id.str();
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc{} || end != text.data() + text.size()) return nullptr;
-  const auto at = runner_.jobs().find(id);
+  const auto id = number_of(asked.id);
+  const auto at = id ? runner_.jobs().find(*id) : runner_.jobs().end();
   return at == runner_.jobs().end() || at->second.record.tag != asked.tag ? nullptr : &at->second;
 }
 
@@ -235,7 +257,7 @@ std::string LocalConnector::pending_reason(const LocalJob& job) const {
 }
 
 ports::JobStatus LocalConnector::status_of(const LocalJob& job) const {
-  ports::JobStatus status{.id = SiteJobId(std::to_string(job.record.id)), .site_state = {}, .pending_reason = {}, .reason = {}};
+  ports::JobStatus status{.id = id_of(job.record), .site_state = {}, .pending_reason = {}, .reason = {}};
   switch (job.stage) {
     case Stage::waiting:
       status.phase = ports::Phase::queued;
@@ -265,12 +287,26 @@ ports::JobStatus LocalConnector::status_of(const LocalJob& job) const {
   return status;
 }
 
+ports::JobStatus LocalConnector::status_of_array(const ports::SiteJob& asked) const {
+  ports::JobStatus array;
+  array.id = asked.id;
+  for (const auto* task : runner_.tasks_of(number_of(asked.id).value_or(0), asked.tag)) {
+    if (!std::ranges::binary_search(asked.tasks, task->record.task)) continue;
+    array.tasks.push_back(status_of(*task));
+    array.tasks.back().task_index = task->record.task;
+  }
+  ports::sum_up(array, asked.tasks.size());
+  return array;
+}
+
 Task<std::vector<ports::JobStatus>> LocalConnector::status(std::vector<ports::SiteJob> jobs, Deadline deadline) {
   if (deadline.passed(scheduler_)) co_return too_late();
   std::vector<ports::JobStatus> answers;
   answers.reserve(jobs.size());
   for (const auto& asked : jobs) {
-    if (const auto* job = known(asked))
+    if (!asked.tasks.empty())
+      answers.push_back(status_of_array(asked));
+    else if (const auto* job = known(asked))
       answers.push_back(status_of(*job));
     else
       answers.push_back({.id = asked.id, .site_state = {}, .pending_reason = {}, .reason = {}});
@@ -287,11 +323,13 @@ Task<ports::FindResult> LocalConnector::find(std::vector<ports::SiteJob> wanted,
     const auto [first, last] = runner_.by_tag().equal_range(tag);
     for (auto at = first; at != last; ++at) {
       const auto& job = runner_.jobs().at(at->second);
-      result.sightings.push_back({.tag = tag,
-                                  .cluster = options_.site.str(),
-                                  .account = job.record.account,
-                                  .submitted_at = whole(job.record.submitted_at),
-                                  .status = status_of(job)});
+      if (job.record.array != 0 && job.record.array != job.record.id) continue;  // the first stands for all
+      result.sightings.push_back(
+          {.tag = tag,
+           .cluster = options_.site.str(),
+           .account = job.record.account,
+           .submitted_at = whole(job.record.submitted_at),
+           .status = job.record.array == 0 ? status_of(job) : status_of_array(array_in(wanted, job.record))});
     }
   }
   co_return result;
@@ -300,6 +338,7 @@ Task<ports::FindResult> LocalConnector::find(std::vector<ports::SiteJob> wanted,
 Task<domain::SiteSnapshot> LocalConnector::snapshot(Deadline deadline) {
   if (deadline.passed(scheduler_)) co_return too_late();
   domain::SiteSnapshot snapshot{.taken_at = scheduler_.now_utc(), .cluster = options_.site.str(), .scheduler = "hansa local"};
+  snapshot.arrays.emplace();
   snapshot.queues.push_back(
       {.name = options_.queue, .is_default = true, .max_time = options_.max_time, .max_nodes = 1, .nodes = {0}});
   std::array<char, 256> host{};
@@ -314,7 +353,7 @@ Task<domain::SiteSnapshot> LocalConnector::snapshot(Deadline deadline) {
     const auto& spec = job.record.spec;
     if (job.stage == Stage::starting || job.stage == Stage::running) {
       const auto started = job.start ? job.start->started_at : snapshot.taken_at;
-      snapshot.running.push_back({.id = SiteJobId(std::to_string(id)),
+      snapshot.running.push_back({.id = id_of(job.record),
                                   .queue = options_.queue,
                                   .shares = {{.node = 0,
                                               .cores = static_cast<std::int32_t>(job.room.cores),
@@ -322,7 +361,7 @@ Task<domain::SiteSnapshot> LocalConnector::snapshot(Deadline deadline) {
                                               .gpus = static_cast<std::int32_t>(job.room.gpus)}},
                                   .expected_end = started + spec.time_limit});
     } else if (job.stage == Stage::waiting) {
-      snapshot.waiting.push_back({.id = SiteJobId(std::to_string(id)),
+      snapshot.waiting.push_back({.id = id_of(job.record),
                                   .queue = options_.queue,
                                   .resources = spec.resources,
                                   .time_limit = spec.time_limit,
@@ -336,7 +375,7 @@ domain::UsageRecord LocalConnector::usage_of(const LocalJob& job) const {
   const auto& end = *job.end;
   domain::UsageRecord record{.site = options_.site,
                              .cluster = options_.site.str(),
-                             .site_job_id = SiteJobId(std::to_string(job.record.id)),
+                             .site_job_id = id_of(job.record),
                              .tag = job.record.tag,
                              .account = job.record.account,
                              .scheduler_account = job.record.scheduler_account,
@@ -347,6 +386,7 @@ domain::UsageRecord LocalConnector::usage_of(const LocalJob& job) const {
                              .site_state = end.site_state,
                              .exit_code = end.exit_code,
                              .source_line = canonical_json(to_json(end))};
+  if (job.record.array != 0) record.array_id = SiteJobId(std::to_string(job.record.array));
   if (record.started_at) {
     record.elapsed = std::max(std::chrono::floor<Seconds>(record.ended_at - *record.started_at), Seconds{0});
     record.nodes = 1;
@@ -384,9 +424,33 @@ Task<ports::UsagePage> LocalConnector::usage(ports::UsageCursor from, Deadline d
 
 Task<CancelOutcome> LocalConnector::cancel(ports::SiteJob asked, ports::CancelWhen when, Deadline deadline) {
   if (deadline.passed(scheduler_)) co_return too_late();
+  if (!asked.tasks.empty()) co_return co_await cancel_array(std::move(asked), when, deadline);
   const auto* found = known(asked);
   if (found == nullptr) co_return CancelOutcome::unknown;
   co_return co_await runner_.cancel(found->record.id, when, deadline);
+}
+
+Task<CancelOutcome> LocalConnector::cancel_array(ports::SiteJob asked, ports::CancelWhen when, Deadline deadline) {
+  const auto array = number_of(asked.id).value_or(0);
+  if (when == ports::CancelWhen::only_while_pending) {
+    const auto all = runner_.tasks_of(array, asked.tag);
+    if (!std::ranges::all_of(all, [](const LocalJob* task) { return task->stage == Stage::waiting; }))
+      co_return CancelOutcome::unknown;
+  }
+  std::vector<std::int64_t> ids;
+  for (const auto* task : runner_.tasks_of(array, asked.tag)) {
+    if (std::ranges::binary_search(asked.tasks, task->record.task)) ids.push_back(task->record.id);
+  }
+  // The last first: those that wait do not take the places of those that are stopped.
+  std::ranges::reverse(ids);
+  auto sum = ids.empty() ? CancelOutcome::unknown : CancelOutcome::already_ended;
+  for (const auto id : ids) {
+    const auto one = co_await runner_.cancel(id, when, deadline);
+    if (!one) co_return std::unexpected(one.error());
+    if (*one == CancelOutcome::unknown) co_return CancelOutcome::unknown;
+    if (*one == CancelOutcome::stopped || sum == CancelOutcome::already_ended) sum = *one;
+  }
+  co_return sum;
 }
 
 Task<ports::SealOutcome> LocalConnector::seal(ports::Fence fence, Deadline deadline) {
@@ -397,16 +461,17 @@ Task<ports::SealOutcome> LocalConnector::seal(ports::Fence fence, Deadline deadl
   }
   if (!domain::parse_tag(fence.tag.str()))
     co_return fail(ErrorKind::invalid_argument, "BAD_TAG", "'" + fence.tag.str() + "' is no tag");
-  co_return co_await runner_.on_files([fence](Spool& spool) { return spool.work_folder().seal(fence.tag, fence.task_index); });
+  co_return co_await runner_.on_files([fence](Spool& spool) { return spool.work_folder().seal(fence); });
 }
 
 Task<ports::OutputChunk> LocalConnector::read_output(ports::SiteJob asked, ports::Stream stream, std::uint64_t offset,
                                                      std::size_t limit, Deadline deadline) {
   if (deadline.passed(scheduler_)) co_return too_late();
-  const auto* job = known(asked);
+  const auto* job = known(asked);  // an array's id is its first task's
   if (job == nullptr) co_return ports::OutputChunk{.bytes = {}, .next_offset = offset, .exists = false};
-  co_return co_await runner_.on_files([tag = job->record.tag, stream, offset, limit](Spool& spool) {
-    return spool.work_folder().read_output(tag, stream, offset, limit);
+  const auto task = asked.tasks.empty() ? std::nullopt : std::optional(asked.tasks.front());
+  co_return co_await runner_.on_files([tag = job->record.tag, task, stream, offset, limit](Spool& spool) {
+    return spool.work_folder().read_output(tag, task, stream, offset, limit);
   });
 }
 

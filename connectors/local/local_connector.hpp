@@ -71,6 +71,9 @@ class LocalConnector final : public ports::SiteConnector {
   async::Task<> stage_code(Tag tag, ports::Code code);
   [[nodiscard]] Result<std::string> wrapped_script(const ports::SubmitRequest& request) const;
   [[nodiscard]] ports::JobStatus status_of(const LocalJob& job) const;
+  /// Of an array: what its tasks that are asked about come to.
+  [[nodiscard]] ports::JobStatus status_of_array(const ports::SiteJob& asked) const;
+  async::Task<domain::CancelOutcome> cancel_array(ports::SiteJob asked, ports::CancelWhen when, async::Deadline deadline);
   [[nodiscard]] domain::UsageRecord usage_of(const LocalJob& job) const;
   [[nodiscard]] std::string pending_reason(const LocalJob& job) const;
 

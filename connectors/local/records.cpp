@@ -4,6 +4,8 @@
 #include "broker/domain/event.hpp"
 #include "broker/domain/json_fields.hpp"
 
+#include <algorithm>
+
 namespace hansa::connectors::local {
 
 using domain::FieldReader;
@@ -12,7 +14,7 @@ using domain::put;
 Json to_json(const JobRecord& record) {
   Json environment = Json::array();
   for (const auto& [name, value] : record.launch.environment) environment.push_back({{"name", name}, {"value", value}});
-  return {{"id", record.id},
+  Json json{{"id", record.id},
           {"tag", record.tag.str()},
           {"person", record.person.str()},
           {"account", record.account.str()},
@@ -24,6 +26,11 @@ Json to_json(const JobRecord& record) {
           {"out", record.launch.out},
           {"err", record.launch.err},
           {"environment", std::move(environment)}};
+  if (record.array != 0) {
+    json["array"] = record.array;
+    json["task"] = record.task;
+  }
+  return json;
 }
 
 Result<JobRecord> job_record(std::string_view text) {
@@ -45,12 +52,19 @@ Result<JobRecord> job_record(std::string_view text) {
     record.launch.environment.emplace_back(variable.text("name"), variable.text("value"));
     if (!variable.ok()) return variable.error("local job");
   }
+  if (json->contains("array")) {
+    record.array = fields.integer("array");
+    record.task = fields.small("task");
+    if (record.array < 1 || record.array > record.id) fields.miss("array");
+  }
   if (!fields.ok()) return fields.error("local job");
   const auto spec = json->find("spec");
   if (spec == json->end()) return fail(ErrorKind::internal, "BAD_STORED_JSON", "a stored local job has no specification");
   auto parsed = domain::spec_from_json(*spec);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   record.spec = std::move(*parsed);
+  if (record.array != 0 && !std::ranges::binary_search(record.spec.array.tasks, record.task))
+    return fail(ErrorKind::internal, "BAD_STORED_JSON", "a stored local job is no task of its array");
   return record;
 }
 

@@ -32,8 +32,10 @@ inline constexpr const char* kEndedFile = "ended.json";
 
 /// In the environment of every process of a job: "HANSA_LOCAL_JOB=<the job's folder>".
 inline constexpr const char* kJobVariable = "HANSA_LOCAL_JOB";
-/// In that of the wrapper: the job's id.
+/// In that of the wrapper: the job's id; of a task also its array's, and its index.
 inline constexpr const char* kIdVariable = "HANSA_LOCAL_JOB_ID";
+inline constexpr const char* kArrayVariable = "HANSA_LOCAL_ARRAY";
+inline constexpr const char* kTaskVariable = "HANSA_LOCAL_TASK";
 
 /// How the supervisor starts the job.
 struct LaunchPlan {
@@ -54,6 +56,8 @@ struct JobRecord {
   domain::JobSpec spec;
   UtcTime submitted_at{};
   LaunchPlan launch;
+  std::int64_t array = 0;              // of a task: the id of its array's first one, which is the array's; 0: none
+  std::int32_t task = 0;
   friend bool operator==(const JobRecord&, const JobRecord&) = default;
 };
 

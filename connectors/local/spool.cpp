@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <map>
 #include <set>
 
 namespace hansa::connectors::local {
@@ -180,35 +181,87 @@ Result<std::vector<SpooledJob>> Spool::load(std::vector<std::string>& damaged) {
     found.push_back({std::move(*job), std::move(*sight)});
   }
   std::ranges::sort(found, {}, [](const SpooledJob& each) { return each.job.id; });
+  // With a folder that cannot be read nobody can say which array is whole.
+  if (auto dropped = damaged.empty() ? drop_half_arrays(found) : Result<void>{}; !dropped)
+    return std::unexpected(std::move(dropped.error()));
   return found;
 }
 
-Result<std::int64_t> Spool::add(JobRecord job, std::string_view script) {
-  job.id = last_id_ + 1;
-  const auto name = std::to_string(job.id);
-  if (auto removed = remove_folder(jobs_.get(), kIncoming); !removed) return std::unexpected(std::move(removed.error()));
+Result<void> Spool::put(const JobRecord& job, std::string_view script, std::int64_t script_of) {
+  if (auto removed = remove_folder(jobs_.get(), kIncoming); !removed) return removed;
   if (::mkdirat(jobs_.get(), kIncoming, 0700) != 0) return system_error(errno, "cannot spool the job");
   {
     const Descriptor incoming(::openat(jobs_.get(), kIncoming, O_DIRECTORY | O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!incoming) return system_error(errno, "cannot spool the job");
     auto kept = write_file(incoming.get(), kJobFile, canonical_json(to_json(job)));
-    if (kept) kept = write_file(incoming.get(), kScriptFile, script, 0700);
+    const auto same = std::to_string(script_of) + '/' + kScriptFile;
+    const bool linked = kept && script_of != 0 && ::linkat(jobs_.get(), same.c_str(), incoming.get(), kScriptFile, 0) == 0;
+    if (kept && !linked) kept = write_file(incoming.get(), kScriptFile, script, 0700);
     if (!kept) {
       (void)remove_folder(jobs_.get(), kIncoming);
-      return std::unexpected(std::move(kept.error()));
+      return kept;
     }
   }
   // RENAME_NOREPLACE: an id is never given twice, whatever else is wrong.
-  if (::renameat2(jobs_.get(), kIncoming, jobs_.get(), name.c_str(), RENAME_NOREPLACE) != 0) {
+  if (::renameat2(jobs_.get(), kIncoming, jobs_.get(), std::to_string(job.id).c_str(), RENAME_NOREPLACE) != 0) {
     const auto failed = system_error(errno, "cannot spool the job");
     (void)remove_folder(jobs_.get(), kIncoming);
     return failed;
   }
   last_id_ = job.id;
-  if (::fsync(jobs_.get()) != 0) {
-    return fail(ErrorKind::unknown_outcome, "SPOOL_NOT_SYNCED", "the job was spooled, but a crash of the machine may lose it");
-  }
+  return {};
+}
+
+Result<void> Spool::synced() const {
+  if (::fsync(jobs_.get()) == 0) return {};
+  return fail(ErrorKind::unknown_outcome, "SPOOL_NOT_SYNCED", "the job was spooled, but a crash of the machine may lose it");
+}
+
+Result<std::int64_t> Spool::add(JobRecord job, std::string_view script) {
+  job.id = last_id_ + 1;
+  if (auto kept = put(job, script, 0); !kept) return std::unexpected(std::move(kept.error()));
+  if (auto kept = synced(); !kept) return std::unexpected(std::move(kept.error()));
   return job.id;
+}
+
+Result<std::int64_t> Spool::add_array(JobRecord job, std::string_view script) {
+  const auto pattern = job;
+  job.array = last_id_ + 1;
+  for (const auto task : pattern.spec.array.tasks) {
+    const auto index = std::to_string(task);
+    const auto indexed = [&](std::string path) { return path.replace(path.find("%a"), 2, index); };
+    job.id = last_id_ + 1;
+    job.task = task;
+    job.launch = pattern.launch;
+    job.launch.out = indexed(pattern.launch.out);
+    job.launch.err = indexed(pattern.launch.err);
+    job.launch.environment.emplace_back(kArrayVariable, std::to_string(job.array));
+    job.launch.environment.emplace_back(kTaskVariable, index);
+    auto kept = put(job, script, job.id == job.array ? 0 : job.array);
+    if (kept) continue;
+    for (auto id = job.array; id < job.id; ++id) (void)remove(id);
+    return std::unexpected(std::move(kept.error()));
+  }
+  if (auto kept = synced(); !kept) return std::unexpected(std::move(kept.error()));
+  return job.array;
+}
+
+Result<void> Spool::drop_half_arrays(std::vector<SpooledJob>& found) const {
+  std::map<std::int64_t, std::vector<const SpooledJob*>> arrays;
+  for (const auto& each : found) {
+    if (each.job.array != 0) arrays[each.job.array].push_back(&each);
+  }
+  std::set<std::int64_t> half;
+  for (const auto& [id, tasks] : arrays) {
+    const bool untouched = std::ranges::all_of(tasks, [](const auto* task) { return task->sight.presence == Presence::waiting; });
+    if (untouched && tasks.size() < tasks.front()->job.spec.array.tasks.size()) half.insert(id);
+  }
+  for (const auto& each : found) {
+    if (!half.contains(each.job.array)) continue;
+    if (auto removed = remove(each.job.id); !removed) return removed;
+  }
+  std::erase_if(found, [&](const SpooledJob& each) { return half.contains(each.job.array); });
+  return {};
 }
 
 Result<Sight> Spool::look(std::int64_t id) const {
@@ -270,7 +323,7 @@ Result<EndRecord> Spool::settle(std::int64_t id, UtcTime now) {
     const auto job = job_text ? job_record(*job_text) : Result<JobRecord>(std::unexpected(job_text.error()));
     if (!job) return std::unexpected(job.error());
     if (end.outcome == Outcome::failed && end.reason.code.empty()) {
-      if (auto refused = work_folder_.refusal(job->tag, id)) {
+      if (auto refused = work_folder_.refusal(*job)) {
         end.reason = std::move(*refused);
         end.exit_code.reset();  // the wrapper's, not a payload's
       }

@@ -41,12 +41,17 @@ class Spool {
   /// Takes the spool for this process: unavailable (SPOOL_IN_USE) while another one has it.
   static Result<Spool> open(const std::string& path, const std::string& work_dir);
 
-  /// All jobs, by id. A folder that cannot be understood is left out, and named in `damaged`.
+  /// All jobs, by id. A folder that cannot be understood is left out, and named in `damaged`. Of an array that was not spooled
+  /// whole nothing has started, and nobody has a receipt: it is removed.
   Result<std::vector<SpooledJob>> load(std::vector<std::string>& damaged);
 
   /// Returns the new id, which rises with every job. unknown_outcome if the folder may have been kept; any other error:
   /// it was not.
   Result<std::int64_t> add(JobRecord job, std::string_view script);
+
+  /// The same for an array, a job for each of its tasks, of which `job` is the pattern ("%a" in its output is the index): the id of
+  /// the first is the array's, and the others' follow it.
+  Result<std::int64_t> add_array(JobRecord job, std::string_view script);
 
   Result<Sight> look(std::int64_t id) const;
 
@@ -69,6 +74,10 @@ class Spool {
   Spool(std::string path, Descriptor lock, Descriptor jobs, WorkFolder work_folder)
       : path_(std::move(path)), lock_(std::move(lock)), jobs_(std::move(jobs)), work_folder_(std::move(work_folder)) {}
 
+  /// `script_of`: a job with the same script, or 0.
+  Result<void> put(const JobRecord& job, std::string_view script, std::int64_t script_of);
+  Result<void> synced() const;
+  Result<void> drop_half_arrays(std::vector<SpooledJob>& found) const;
   Result<Descriptor> folder(std::int64_t id) const;
   Result<EndRecord> judge(int folder, std::int64_t id, EndRecord end);
 

@@ -92,8 +92,9 @@ Result<WorkFolder::Trial> WorkFolder::try_fence(const std::string& holder) const
   return trial;
 }
 
-Result<ports::SealOutcome> WorkFolder::seal(const Tag& tag, std::int32_t task) const {
-  const auto fence = split(transport::fence_path(tag, task));
+Result<ports::SealOutcome> WorkFolder::seal(const ports::Fence& wanted) const {
+  const auto& tag = wanted.tag;
+  const auto fence = split(wanted.whole_array ? transport::array_fence_path(tag) : transport::fence_path(tag, wanted.task_index));
   const auto folder = open_beneath(root_.get(), fence.folder, O_DIRECTORY | O_RDONLY);
   if (!folder) return std::unexpected(folder.error());
   const std::string seal(transport::kSealed);
@@ -110,8 +111,9 @@ Result<ports::SealOutcome> WorkFolder::seal(const Tag& tag, std::int32_t task) c
   return outcome;
 }
 
-std::optional<domain::Reason> WorkFolder::refusal(const Tag& tag, std::int64_t id) const {
-  const auto refused = split(transport::refusal_path(tag, 0, SiteJobId(std::to_string(id)), 0));
+std::optional<domain::Reason> WorkFolder::refusal(const JobRecord& job) const {
+  const SiteJobId id(std::to_string(job.array == 0 ? job.id : job.array));
+  const auto refused = split(transport::refusal_path(job.tag, job.task, job.array == 0 ? id : transport::task_id(id, job.task), 0));
   const auto folder = open_beneath(root_.get(), refused.folder, O_DIRECTORY | O_RDONLY);
   if (!folder) return std::nullopt;
   const auto word = read_link(folder->get(), refused.name);
@@ -161,10 +163,12 @@ void WorkFolder::drop_code(const Tag& tag) const {
     ::unlinkat(folder->get(), part.name.c_str(), 0);
 }
 
-Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset,
-                                                   std::size_t limit) const {
+Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, std::optional<std::int32_t> task, ports::Stream stream,
+                                                   std::uint64_t offset, std::size_t limit) const {
   ports::OutputChunk chunk{.bytes = {}, .next_offset = offset, .exists = false};
-  const auto file = open_beneath(root_.get(), transport::output_path(tag, stream == ports::Stream::err), O_RDONLY);
+  const bool errors = stream == ports::Stream::err;
+  const auto path = task ? transport::task_output_path(tag, std::to_string(*task), errors) : transport::output_path(tag, errors);
+  const auto file = open_beneath(root_.get(), path, O_RDONLY);
   if (!file) {
     if (file.error().kind == ErrorKind::not_found) return chunk;
     return std::unexpected(file.error());

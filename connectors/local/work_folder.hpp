@@ -6,6 +6,7 @@
 #include "broker/domain/site_checks.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "connectors/local/files.hpp"
+#include "connectors/local/records.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -18,7 +19,7 @@ class WorkFolder {
   /// Makes it and its parts, 0700.
   static Result<WorkFolder> open(const std::string& path);
 
-  Result<ports::SealOutcome> seal(const Tag& tag, std::int32_t task) const;
+  Result<ports::SealOutcome> seal(const ports::Fence& wanted) const;
 
   /// What becomes of two links under one name, made one after the other and taken away again; and the room that there is.
   struct Trial {
@@ -29,7 +30,7 @@ class WorkFolder {
   Result<Trial> try_fence(const std::string& holder) const;
 
   /// Why a start of the wrapper ran nothing; none if it ran its payload.
-  [[nodiscard]] std::optional<domain::Reason> refusal(const Tag& tag, std::int64_t id) const;
+  [[nodiscard]] std::optional<domain::Reason> refusal(const JobRecord& job) const;
 
   /// Whether code of that size is there.
   [[nodiscard]] bool has_code(std::string_view digest, std::uint64_t size) const;
@@ -38,7 +39,9 @@ class WorkFolder {
   Result<void> keep_code(const Tag& tag, std::string_view digest) const;
   void drop_code(const Tag& tag) const;
 
-  Result<ports::OutputChunk> read_output(const Tag& tag, ports::Stream stream, std::uint64_t offset, std::size_t limit) const;
+  /// `task`: of an array.
+  Result<ports::OutputChunk> read_output(const Tag& tag, std::optional<std::int32_t> task, ports::Stream stream, std::uint64_t offset,
+                                         std::size_t limit) const;
 
   /// Of the job's own working folder. At most `limit` bytes; with 0 it is only looked at.
   Result<ports::FileChunk> read_file(const Tag& tag, const std::string& path, std::uint64_t offset, std::size_t limit) const;

@@ -44,6 +44,11 @@ Result<void> take(std::string_view word, Behaviour& behaviour) {
     const auto code = number_up_to(value, 255);
     if (!code) return refuse(word, "an exit code is 0 to 255");
     behaviour.exit_code = *code;
+  } else if (key == "fails") {
+    auto tasks = domain::parse_task_array(value);
+    if (!tasks) return refuse(word, "tasks are written like 1,3-5");
+    behaviour.failing_tasks = std::move(*tasks);
+    if (behaviour.exit_code == 0) behaviour.exit_code = 1;
   } else if (key == "signal") {
     const auto signal = number_up_to(value, 64);
     if (!signal || *signal == 0) return refuse(word, "a signal is 1 to 64");
@@ -51,7 +56,7 @@ Result<void> take(std::string_view word, Behaviour& behaviour) {
   } else if (word == "fence=error") {
     behaviour.fence_error = true;
   } else {
-    return refuse(word, "keys are run, exit, signal, node_fail, fence=error");
+    return refuse(word, "keys are run, exit, fails, signal, node_fail, fence=error");
   }
   return {};
 }

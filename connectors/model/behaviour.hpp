@@ -3,6 +3,7 @@
 // What a job at a model site really does. Its script says so, in lines that any shell takes for comments:
 //
 //   #model run=30s exit=3          runs 30 s (default 10 s; 0s, or a form of parse_duration) and exits with 3 (default 0)
+//   #model fails=1,3-5             of an array: only these tasks exit so (with 1 if no exit is given)
 //   #model signal=9                ends by that signal instead
 //   #model node_fail=5s            its node dies 5 s into the first run
 //   #model fence=error             its fence cannot be taken (a full quota, a missing folder)
@@ -15,6 +16,7 @@
 // Several lines add up; of two values for one key the later one counts.
 
 #include "broker/core/clock.hpp"
+#include "broker/domain/task_array.hpp"
 #include "broker/core/error.hpp"
 
 #include <cstdint>
@@ -28,6 +30,7 @@ namespace hansa::connectors::model {
 struct Behaviour {
   Seconds run{10};
   std::int32_t exit_code = 0;
+  domain::TaskArray failing_tasks;
   std::optional<std::int32_t> signal;
   std::optional<Seconds> node_fails_after;
   bool fence_error = false;

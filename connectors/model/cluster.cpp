@@ -30,6 +30,8 @@ bool has_gpus(const domain::Resources& r, const domain::Node& node) {
   return r.gpus_per_node == 0 || (node.gpus >= r.gpus_per_node && (r.gpu_model.empty() || r.gpu_model == node.gpu_model));
 }
 
+std::string array_key(const ClusterJob& job) { return job.array_id.str() + ' ' + job.request.name; }
+
 void require(std::vector<Fault>& faults, bool holds, const char* key, const char* message) {
   if (!holds) faults.push_back({.where = key, .message = message});
 }
@@ -180,16 +182,29 @@ Result<SiteJobId> Cluster::submit(ClusterRequest request) {
     return std::unexpected(admitted.error());
   }
   if (request.queue.empty()) request.queue = queues_.front().name;
-  auto& job = make_job(std::move(request));
-  alive_by_name_[{job.request.name, job.request.account.str()}].insert(job.serial);
-  if (job.request.singleton && !first_of_its_name(job)) job.pending_reason = "Dependency";
-  waiting_.insert(turn_of(job));
+  const auto id = take_id();
+  const auto take_in = [this](ClusterJob& job) {
+    alive_by_name_[{job.request.name, job.request.account.str()}].insert(job.serial);
+    if (job.request.singleton && !first_of_its_name(job)) job.pending_reason = "Dependency";
+    waiting_.insert(turn_of(job));
+  };
+  if (request.array.empty()) {
+    take_in(make_job(std::move(request), id));
+  } else {
+    request.singleton = false;  // its tasks have one name
+    for (const auto task : request.array.tasks) {
+      auto& job = make_job(request, SiteJobId(id.str() + '_' + std::to_string(task)));
+      by_id_[id.str()].push_back(job.serial);
+      job.array_id = id;
+      job.task = task;
+      take_in(job);
+    }
+  }
   wake_scheduler();
-  return job.id;
+  return id;
 }
 
-ClusterJob& Cluster::make_job(ClusterRequest request) {
-  const auto id = take_id();
+ClusterJob& Cluster::make_job(ClusterRequest request, const SiteJobId& id) {
   auto& job = jobs_.emplace_back();
   job.serial = static_cast<std::int64_t>(jobs_.size());
   job.id = id;
@@ -201,7 +216,7 @@ ClusterJob& Cluster::make_job(ClusterRequest request) {
 }
 
 void Cluster::keep_failed(ClusterRequest request) {
-  auto& job = make_job(std::move(request));
+  auto& job = make_job(std::move(request), take_id());
   job.state = ClusterState::ended;
   job.site_state = "FAILED";
   job.outcome = Outcome::failed;
@@ -348,6 +363,10 @@ void Cluster::schedule() {
       job.pending_reason = limit;
       continue;
     }
+    if (const auto most = job.request.array.at_most; most > 0 && running_tasks_[array_key(job)] >= most) {
+      job.pending_reason = "JobArrayTaskLimit";
+      continue;
+    }
     ++looked_at;
     job.pending_reason = "Priority";
     if (blocked.contains(queue.name)) continue;
@@ -387,6 +406,7 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
   }
   waiting_.erase(turn_of(job));
   running_.insert(job.serial);
+  if (!job.array_id.empty()) ++running_tasks_[array_key(job)];
   job.state = ClusterState::running;
   job.site_state = "RUNNING";
   job.pending_reason.clear();
@@ -423,11 +443,12 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
   } else {
     planned(now_ + behaviour.run, [this](ClusterJob& j) {
       const auto& b = j.request.behaviour;
-      const bool well = b.exit_code == 0 && !b.signal;
+      const bool fails = b.failing_tasks.empty() || std::ranges::binary_search(b.failing_tasks.tasks, j.task);
+      const bool well = (b.exit_code == 0 || !fails) && !b.signal;
       Reason reason;
       if (b.signal) reason = {.code = "SIGNAL", .message = "ended by signal " + std::to_string(*b.signal)};
       if (!b.signal && !well) reason = {.code = "EXIT_CODE", .message = "exit code " + std::to_string(b.exit_code)};
-      end_run(j, well ? "COMPLETED" : "FAILED", well ? Outcome::succeeded : Outcome::failed, b.signal ? 0 : b.exit_code,
+      end_run(j, well ? "COMPLETED" : "FAILED", well ? Outcome::succeeded : Outcome::failed, b.signal || well ? 0 : b.exit_code,
               b.signal.value_or(0), std::move(reason));
     });
   }
@@ -437,9 +458,17 @@ std::optional<Reason> take_fence(Fences& fences, const ClusterJob& job) {
   if (job.request.behaviour.fence_error) {
     return Reason{.code = "FENCE_FAILED", .message = "the fence could not be taken, nothing was run: disk quota exceeded"};
   }
+  if (!job.array_id.empty()) {
+    const auto right = "job:" + job.array_id.str() + ":0:tasks";
+    const auto& held = fences.try_emplace({job.request.account.str(), job.request.name + ".array"}, right).first->second;
+    if (held == "sealed")
+      return Reason{.code = "DUPLICATE", .message = "the broker had withdrawn this array before it started; nothing was run"};
+    if (held != right)
+      return Reason{.code = "DUPLICATE", .message = "another site job (" + held + ") has this array's fence; nothing was run"};
+  }
   const auto mine = "job:" + job.id.str() + ":";
-  const auto [fence, taken] =
-      fences.try_emplace({job.request.account.str(), job.request.name + ".0"}, mine + std::to_string(job.run));
+  const auto [fence, taken] = fences.try_emplace(
+      {job.request.account.str(), job.request.name + "." + std::to_string(job.task)}, mine + std::to_string(job.run));
   if (taken) return std::nullopt;
   if (fence->second.starts_with(mine)) {
     if (job.request.requeue) return std::nullopt;
@@ -451,11 +480,11 @@ std::optional<Reason> take_fence(Fences& fences, const ClusterJob& job) {
                 .message = "another site job (" + fence->second + ") has this attempt's fence; nothing was run"};
 }
 
-bool Cluster::seal(const LocalAccount& account, std::string_view tag, std::int32_t task, SiteJobId& holder) {
-  const auto [fence, taken] = fences_.try_emplace({account.str(), std::string(tag) + "." + std::to_string(task)}, "sealed");
+bool Cluster::seal(const LocalAccount& account, const std::string& name, SiteJobId& holder) {
+  const auto [fence, taken] = fences_.try_emplace({account.str(), name}, "sealed");
   if (taken || fence->second == "sealed") return true;
-  const auto& held = fence->second;  // job:<id>:<run>
-  holder = SiteJobId(held.substr(4, held.rfind(':') - 4));
+  const auto& held = fence->second;  // job:<id>:<run>, job:<array's id>:0:tasks
+  holder = SiteJobId(held.substr(4, held.find(':', 4) - 4));
   return false;
 }
 
@@ -467,6 +496,7 @@ void Cluster::release_nodes(ClusterJob& job) {
     room.gpus += share.gpus;
   }
   running_.erase(job.serial);
+  if (!job.array_id.empty()) --running_tasks_[array_key(job)];
   wake_scheduler();
 }
 
@@ -562,6 +592,33 @@ Killed Cluster::cancel(const SiteJobId& id, std::string_view name, bool only_whi
   }
   if (job.outcome != Outcome::cancelled) return Killed::already_ended;
   return job.payload_starts == 0 ? Killed::never_started : Killed::stopped;  // still true, however often it is asked
+}
+
+std::vector<const ClusterJob*> Cluster::tasks_of(const SiteJobId& array, std::string_view name) const {
+  std::map<std::int32_t, const ClusterJob*> found;  // the last one, should the id have come round
+  if (const auto named = by_name_.find(std::string(name)); named != by_name_.end()) {
+    for (const auto serial : named->second) {
+      const auto& job = jobs_[index(serial)];
+      if (job.array_id == array && !job.forgotten) found.insert_or_assign(job.task, &job);
+    }
+  }
+  std::vector<const ClusterJob*> tasks;
+  for (const auto& [task, job] : found) tasks.push_back(job);
+  return tasks;
+}
+
+Killed Cluster::cancel_array(const SiteJobId& array, std::string_view name, bool only_while_pending) {
+  const auto tasks = tasks_of(array, name);
+  if (tasks.empty()) return Killed::no_such_job;
+  const auto pending = [](const ClusterJob* task) { return task->state == ClusterState::pending; };
+  if (only_while_pending && !std::ranges::all_of(tasks, pending)) return Killed::not_pending;
+  bool any = false, stopped = false;
+  for (const auto* task : tasks) {
+    const auto killed = cancel(task->id, name, only_while_pending);
+    any = any || killed == Killed::never_started || killed == Killed::stopped;
+    stopped = stopped || killed == Killed::stopped || task->payload_starts > 0;
+  }
+  return !any ? Killed::already_ended : stopped ? Killed::stopped : Killed::never_started;
 }
 
 // ---- the site's own people
@@ -678,6 +735,7 @@ void Cluster::describe(domain::SiteSnapshot& snapshot) const {
     if (reservation.end > now_) snapshot.reservations.push_back(reservation);
   }
   snapshot.sees_everyone = !options_.hides_jobs;
+  snapshot.arrays = options_.arrays;
   const auto hidden = [&](const ClusterJob& job) { return options_.hides_jobs && !domain::parse_tag(job.request.name); };
   for (const auto serial : running_) {
     const auto& job = jobs_[index(serial)];

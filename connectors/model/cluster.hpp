@@ -61,6 +61,7 @@ struct ClusterOptions {
   std::vector<BackgroundLoad> background;
   std::vector<LocalAccount> accounts;              // empty: anybody
   std::vector<std::string> scheduler_accounts;     // empty: any
+  std::optional<domain::ArrayLimits> arrays = domain::ArrayLimits{};
   bool hides_jobs = false;                         // of anybody but us, as Slurm's PrivateData=jobs
   bool backfill = true;
   std::size_t backfill_depth = 500;                // waiting jobs that one pass looks at
@@ -88,6 +89,7 @@ struct ClusterRequest {
   bool singleton = false;             // not before earlier jobs of that name and account have ended
   bool fenced = false;                // runs inside our wrapper
   Behaviour behaviour;
+  domain::TaskArray array = {};       // one job for each of its tasks
 };
 
 enum class ClusterState { pending, running, completing, ended };
@@ -104,7 +106,9 @@ struct ClusterRun {
 
 struct ClusterJob {
   std::int64_t serial = 0;            // never recycled, rises with acceptance
-  SiteJobId id;
+  SiteJobId id;                       // of a task: the array's, '_' and its index
+  SiteJobId array_id;                 // of a task
+  std::int32_t task = 0;
   ClusterRequest request;
   ClusterState state = ClusterState::pending;
   std::string site_state = "PENDING";
@@ -132,7 +136,7 @@ struct AccountingLine {
   ClusterRun run;
 };
 
-/// The links in people's fence folders: (account, tag.task) -> "job:<id>:<run>" | "sealed".
+/// The links in people's fence folders: (account, tag.task, or tag.array) -> "job:<id>:<run>" | "sealed".
 using Fences = std::map<std::pair<std::string, std::string>, std::string>;
 
 /// What Hansa's wrapper does before the payload: takes the fence, or says why the payload must not start.
@@ -155,12 +159,16 @@ class Cluster {
 
   // What the scheduler's commands do.
 
-  /// The job, accepted now. permission_denied for an account that the site does not have; invalid_argument, with the
+  /// The job, accepted now; of an array the id of all. permission_denied for an account that the site does not have; invalid_argument, with the
   /// scheduler's words, for what it refuses.
   Result<SiteJobId> submit(ClusterRequest request);
   /// The same, but at `when`; a refusal then is nobody's to hear.
   void submit_later(UtcTime when, ClusterRequest request);
   Killed cancel(const SiteJobId& id, std::string_view name, bool only_while_pending);
+  /// All tasks of an array; only_while_pending: none if one of them has started.
+  Killed cancel_array(const SiteJobId& array, std::string_view name, bool only_while_pending);
+  /// In the order of their indices; none: there is no such array.
+  [[nodiscard]] std::vector<const ClusterJob*> tasks_of(const SiteJobId& array, std::string_view name) const;
   void describe(domain::SiteSnapshot& snapshot) const;
   /// What the queue listing and the accounting show now, oldest first.
   [[nodiscard]] std::vector<const ClusterJob*> listed(std::string_view name) const;
@@ -186,7 +194,13 @@ class Cluster {
   // The account's work folder.
 
   /// `ln -sn sealed`: true if the link is now, or was before, ours. Else `holder` is who was first.
-  bool seal(const LocalAccount& account, std::string_view tag, std::int32_t task, SiteJobId& holder);
+  bool seal(const LocalAccount& account, std::string_view tag, std::int32_t task, SiteJobId& holder) {
+    return seal(account, std::string(tag) + "." + std::to_string(task), holder);
+  }
+  /// The same of an array's one right.
+  bool seal_array(const LocalAccount& account, std::string_view tag, SiteJobId& holder) {
+    return seal(account, std::string(tag) + ".array", holder);
+  }
 
   // What the site's own people do.
 
@@ -217,13 +231,14 @@ class Cluster {
     std::vector<Place> left_free;     // at that time, beside it; empty if nothing is known of it
   };
 
+  bool seal(const LocalAccount& account, const std::string& fence, SiteJobId& holder);
   static std::size_t index(std::int64_t serial) { return static_cast<std::size_t>(serial - 1); }
   void at(UtcTime when, std::function<void()> what);
   void wake_scheduler();
   void schedule();
   [[nodiscard]] std::optional<std::size_t> queue_index(const QueueName& name) const;
   [[nodiscard]] Result<void> admissible(const ClusterRequest& request) const;
-  ClusterJob& make_job(ClusterRequest request);
+  ClusterJob& make_job(ClusterRequest request, const SiteJobId& id);
   void keep_failed(ClusterRequest request);
   /// The limit of its queue that keeps it from ever starting; "" if none does.
   [[nodiscard]] std::string_view beyond_its_queue(const ClusterJob& job) const;
@@ -255,6 +270,7 @@ class Cluster {
   std::deque<ClusterJob> jobs_;       // by serial
   std::set<std::pair<std::int32_t, std::int64_t>> waiting_;  // (-tier, serial): the scheduler's order
   std::set<std::int64_t> running_;    // completing ones included
+  std::unordered_map<std::string, std::int32_t> running_tasks_;  // of arrays, by their id and name
   std::unordered_map<std::string, std::vector<std::int64_t>> by_name_;
   std::unordered_map<std::string, std::vector<std::int64_t>> by_id_;
   std::map<std::pair<std::string, std::string>, std::set<std::int64_t>> alive_by_name_;  // name, account

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/model/model_connector.hpp"
 
+#include "broker/ports/task_statuses.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -39,6 +41,14 @@ bool ran_nothing(const domain::Reason& reason) {
 const ClusterJob* ours(const Cluster& cluster, const ports::SiteJob& asked) {
   const auto* job = cluster.job(asked.id, asked.tag.str());
   return job != nullptr && job->request.account == asked.account ? job : nullptr;
+}
+
+/// The task of an array whose output is asked for, or the job.
+const ClusterJob* one_of(const Cluster& cluster, const ports::SiteJob& asked) {
+  if (asked.tasks.empty()) return ours(cluster, asked);
+  auto task = asked;
+  task.id = SiteJobId(asked.id.str() + '_' + std::to_string(asked.tasks.front()));
+  return ours(cluster, task);
 }
 
 /// What lies at a path of its working folder, whole.
@@ -84,7 +94,8 @@ domain::UsageRecord usage_record(const SiteId& site, const Cluster& cluster, con
                              .ended_at = whole(cluster.told(run.ended_at)),
                              .site_state = run.site_state,
                              .exit_code = run.exit_code,
-                             .source_line = {}};
+                             .source_line = {},
+                             .array_id = job.array_id};
   if (run.started_at) {
     record.started_at = whole(cluster.told(*run.started_at));
     record.elapsed = std::chrono::floor<Seconds>(whole(run.ended_at) - whole(*run.started_at));
@@ -188,7 +199,8 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
                        .requeue = request.spec.requeue,
                        .singleton = true,
                        .fenced = true,
-                       .behaviour = std::move(*behaviour)};
+                       .behaviour = std::move(*behaviour),
+                       .array = request.spec.array};
 
   if (auto there = co_await reach(deadline); !there) {
     if (there.error().kind == ErrorKind::unavailable) co_return std::unexpected(std::move(there.error()));
@@ -268,6 +280,20 @@ ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   return status;
 }
 
+ports::JobStatus ModelConnector::status_of_array(const ports::SiteJob& asked) const {
+  ports::JobStatus array;
+  array.id = asked.id;
+  for (const auto* job : model_->cluster().tasks_of(asked.id, asked.tag.str())) {
+    if (job->request.account != asked.account || !std::ranges::binary_search(asked.tasks, job->task)) continue;
+    auto status = status_of(*job);
+    if (status.phase == ports::Phase::not_seen) continue;
+    status.task_index = job->task;
+    array.tasks.push_back(std::move(status));
+  }
+  ports::sum_up(array, asked.tasks.size());
+  return array;
+}
+
 Task<ports::FindResult> ModelConnector::find(std::vector<ports::SiteJob> wanted, Deadline deadline) {
   ++model_->calls.find;
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
@@ -285,8 +311,21 @@ Task<ports::FindResult> ModelConnector::find(std::vector<ports::SiteJob> wanted,
     if (history && !model_->faults.history_empty) {
       for (const auto* job : cluster.recorded(name)) serials.insert(job->serial);
     }
+    std::set<SiteJobId> arrays;
     for (const auto serial : serials) {
       const auto& job = cluster.jobs()[static_cast<std::size_t>(serial - 1)];
+      if (!job.array_id.empty()) {
+        if (!arrays.insert(job.array_id).second) continue;
+        auto asked = *std::ranges::find(wanted, Tag(name), &ports::SiteJob::tag);
+        asked.id = job.array_id;
+        asked.account = job.request.account;
+        result.sightings.push_back({.tag = Tag(name),
+                                    .cluster = cluster.options().name,
+                                    .account = job.request.account,
+                                    .submitted_at = whole(cluster.told(job.submitted_at)),
+                                    .status = status_of_array(asked)});
+        continue;
+      }
       result.sightings.push_back({.tag = Tag(name),
                                   .cluster = cluster.options().name,
                                   .account = job.request.account,
@@ -307,7 +346,9 @@ Task<std::vector<ports::JobStatus>> ModelConnector::status(std::vector<ports::Si
   answers.reserve(jobs.size());
   for (const auto& asked : jobs) {
     const auto* job = ours(cluster, asked);
-    if (job == nullptr) {
+    if (!asked.tasks.empty()) {
+      answers.push_back(status_of_array(asked));
+    } else if (job == nullptr) {
       answers.push_back({.id = asked.id, .site_state = {}, .pending_reason = {}, .reason = {}});
     } else {
       answers.push_back(status_of(*job));
@@ -322,9 +363,10 @@ Task<CancelOutcome> ModelConnector::cancel(ports::SiteJob job, ports::CancelWhen
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
   if (model_->faults.queue_off) co_return no_scheduler();
   auto& cluster = model_->cluster();
-  const auto killed = ours(cluster, job) == nullptr
-                          ? Killed::no_such_job
-                          : cluster.cancel(job.id, job.tag.str(), when == ports::CancelWhen::only_while_pending);
+  const bool only_pending = when == ports::CancelWhen::only_while_pending;
+  const auto killed = one_of(cluster, job) == nullptr ? Killed::no_such_job
+                      : job.tasks.empty()             ? cluster.cancel(job.id, job.tag.str(), only_pending)
+                                                      : cluster.cancel_array(job.id, job.tag.str(), only_pending);
   if (!co_await come_back(deadline)) co_return CancelOutcome::unknown;  // it may have worked
   switch (killed) {
     case Killed::never_started: co_return CancelOutcome::never_started;
@@ -340,7 +382,9 @@ Task<ports::SealOutcome> ModelConnector::seal(ports::Fence fence, Deadline deadl
   ++model_->calls.seal;
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
   ports::SealOutcome outcome;
-  outcome.sealed = model_->cluster().seal(fence.account, fence.tag.str(), fence.task_index, outcome.holder);
+  auto& cluster = model_->cluster();
+  outcome.sealed = fence.whole_array ? cluster.seal_array(fence.account, fence.tag.str(), outcome.holder)
+                                     : cluster.seal(fence.account, fence.tag.str(), fence.task_index, outcome.holder);
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
   co_return outcome;
 }
@@ -376,7 +420,7 @@ Task<ports::OutputChunk> ModelConnector::read_output(ports::SiteJob asked, ports
                                                      std::size_t limit, Deadline deadline) {
   ++model_->calls.read_output;
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
-  const auto* job = model_->cluster().job(asked.id, asked.tag.str());
+  const auto* job = one_of(model_->cluster(), asked);
   ports::OutputChunk chunk{.bytes = {}, .next_offset = offset, .exists = job != nullptr && job->payload_starts > 0};
   if (chunk.exists) {
     const auto& text = stream == ports::Stream::out ? job->request.behaviour.out : job->request.behaviour.err;

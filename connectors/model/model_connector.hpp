@@ -99,6 +99,7 @@ class ModelConnector final : public ports::SiteConnector {
   async::Task<void> reach(async::Deadline deadline);
   async::Task<void> come_back(async::Deadline deadline);
   [[nodiscard]] ports::JobStatus status_of(const ClusterJob& job) const;
+  [[nodiscard]] ports::JobStatus status_of_array(const ports::SiteJob& asked) const;
 
   async::Scheduler& scheduler_;
   SiteId site_;

@@ -64,6 +64,12 @@ std::expected<JobRow, std::string> read_row(const Record& record, const GpuNames
   row.comment = record.get("comment");
   row.place = record.get("Resource_List.place");
   row.array = parse_truth(record.get("array"));
+  if (const auto open = row.id.find('['); !row.array && open != std::string::npos) {
+    const auto close = std::min(row.id.find(']', open), row.id.size());
+    const auto index = parse_count(std::string_view(row.id).substr(open + 1, close - open - 1));
+    row.task = batch::to_int32(index.value_or(0));
+    row.array_id = row.id.substr(0, open + 1) + row.id.substr(close);
+  }
 
   if (!record.has("ctime")) reader.fault("ctime", "");
   reader.read("ctime", parse_time, row.submitted_at);
@@ -91,6 +97,8 @@ std::expected<JobRow, std::string> read_row(const Record& record, const GpuNames
     if (!granted) reader.fault("exec_vnode", vnodes);
     row.granted = std::move(granted).value_or(std::vector<Chunk>{});
   }
+  // A subjob that has never run repeats its array's times (qstat.array2_f_json: 20[10] waits, and has a start).
+  if (!row.array_id.empty() && row.starts == 0 && row.granted.empty()) row.started_at.reset();
   if (!reader.fault().empty()) return std::unexpected(reader.fault());
 
   row.line = row.id;
@@ -150,6 +158,7 @@ domain::UsageRecord to_usage(const JobRow& row, const SiteId& site) {
   record.gpu_seconds = GpuSeconds{seconds * record.gpus};
   record.node_seconds = NodeSeconds{seconds * record.nodes};
   record.source_line = row.line;
+  record.array_id = SiteJobId(row.array_id);
   return record;
 }
 

@@ -25,6 +25,8 @@ struct JobRow {
   std::string comment;                // the scheduler's or an operator's
   std::string place;
   bool array = false;                 // the array itself, no job of it
+  std::string array_id;               // "12[].pbs01" of a subjob, "12[3].pbs01"; "": it is none
+  std::int32_t task = 0;
   UtcTime submitted_at{};
   std::optional<UtcTime> eligible_at;  // since when, or from when on
   std::optional<UtcTime> started_at;   // of its last run

@@ -115,6 +115,11 @@ ports::JobStatus to_status(const JobRow& row) {
     case Phase::running:
     case Phase::finishing: status.started_at = row.started_at; break;
     case Phase::ended:
+      if (row.state == "X" && !row.exit && row.started_at) {  // of an array that goes on: its history will tell how it ended
+        status.phase = Phase::finishing;
+        status.started_at = row.started_at;
+        break;
+      }
       status.started_at = row.started_at;
       status.ended_at = row.ended_at;
       describe_end(status, row);

@@ -41,6 +41,30 @@ std::string selecting(std::string_view option, UtcTime time) {
   return std::string(option) + digits.substr(0, 12) + '.' + digits.substr(12, 2);
 }
 
+bool any_array(const std::vector<SiteJob>& jobs) {
+  return std::ranges::any_of(jobs, [](const SiteJob& job) { return !job.tasks.empty(); });
+}
+
+/// "12[].pbs01" and 3 -> "12[3].pbs01".
+SiteJobId subjob_id(const SiteJobId& array, std::int32_t task) {
+  auto text = array.str();
+  return SiteJobId(text.insert(text.find('[') + 1, std::to_string(task)));
+}
+
+/// The task that the row is of; none: it is an array's own, or no task.
+std::vector<std::int32_t> tasks_of(const JobRow& row) {
+  return row.array_id.empty() ? std::vector<std::int32_t>() : std::vector{row.task};
+}
+
+const std::string& bound_id(const JobRow& row) { return row.array_id.empty() ? row.id : row.array_id; }
+
+/// Of a subjob under its array's id.
+JobStatus status_in(const JobRow& row) {
+  auto status = to_status(row);
+  status.id = SiteJobId(bound_id(row));
+  return status;
+}
+
 std::unexpected<Error> no_history() {
   return fail(
       ErrorKind::unavailable, "NO_HISTORY",
@@ -101,12 +125,16 @@ Task<std::vector<JobStatus>> PbsConnector::status(std::vector<SiteJob> jobs, Dea
   if (!viewers) co_return std::unexpected(viewers.error());
   std::size_t blind = 0;
   for (const auto& viewer : *viewers) {
-    const auto listing = co_await commands_.jobs({.viewer = viewer, .ids = {ids.begin(), ids.end()}, .history = true}, deadline);
+    const auto listing = co_await commands_.jobs(
+        {.viewer = viewer, .ids = {ids.begin(), ids.end()}, .history = true, .one_by_one = any_array(jobs)}, deadline);
     // One account that may not ask any more does not hide the others' jobs.
     if (!listing && ++blind == viewers->size()) co_return std::unexpected(listing.error());
     for (const auto& row : listing ? listing->rows : std::vector<JobRow>{}) {
-      for (auto [at, end] = places.equal_range(row.id); at != end; ++at) {
-        if (is_ours(jobs[at->second], row.name, row.user)) statuses[at->second] = to_status(row);
+      for (auto [at, end] = places.equal_range(bound_id(row)); at != end; ++at) {
+        const auto& job = jobs[at->second];
+        const bool of_array = row.array || !row.array_id.empty();
+        if (is_ours(job, row.name, row.user) && of_array != job.tasks.empty())
+          put(statuses[at->second], status_in(row), tasks_of(row), job.tasks, subjob_id);
       }
     }
   }
@@ -115,8 +143,8 @@ Task<std::vector<JobStatus>> PbsConnector::status(std::vector<SiteJob> jobs, Dea
 }
 
 /// Everything that this viewer sees under one of these names.
-Task<Listing<JobRow>> PbsConnector::named(const std::vector<std::string>* names, Viewer viewer, Deadline deadline) {
-  JobQuestion question{.viewer = viewer, .ids = {}, .history = true};
+Task<Listing<JobRow>> PbsConnector::named(const std::vector<std::string>* names, bool arrays, Viewer viewer, Deadline deadline) {
+  JobQuestion question{.viewer = viewer, .ids = {}, .history = true, .one_by_one = arrays};
   bool complete = true;
   for (const auto& name : *names) {  // never the whole history: one neighbour's odd record in it would hide ours
     auto ids = co_await commands_.select(viewer, {"-N", name}, deadline);
@@ -149,16 +177,26 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
   std::optional<Error> failure;
   std::set<std::string> seen;
   for (const auto& viewer : *viewers) {
-    const auto jobs = co_await named(&names, viewer, deadline);
+    const auto jobs = co_await named(&names, any_array(wanted), viewer, deadline);
     found.queue_seen = found.queue_seen && jobs && jobs->complete && jobs->dropped.empty();
     if (!jobs) failure = jobs.error();
     for (const auto& row : jobs ? jobs->rows : std::vector<JobRow>{}) {
       if (!seen.insert(row.id).second) continue;
-      found.sightings.push_back({.tag = Tag(row.name),
-                                 .cluster = row.server,
-                                 .account = account_of(wanted, row.name, row.user),
-                                 .submitted_at = row.submitted_at,
-                                 .status = to_status(row)});
+      const SiteJobId id(bound_id(row));
+      auto at = std::ranges::find(found.sightings, id, [](const auto& sighting) { return sighting.status.id; });
+      if (at == found.sightings.end()) {
+        found.sightings.push_back({.tag = Tag(row.name),
+                                   .cluster = row.server,
+                                   .account = account_of(wanted, row.name, row.user),
+                                   .submitted_at = row.submitted_at,
+                                   .status = JobStatus{}});
+        at = std::prev(found.sightings.end());
+        at->status.id = id;
+      }
+      const auto asked = std::ranges::find(wanted, at->tag, &SiteJob::tag);
+      const bool of_array = row.array || !row.array_id.empty();
+      const std::vector<std::int32_t> none;
+      put(at->status, status_in(row), tasks_of(row), of_array && asked != wanted.end() ? asked->tasks : none, subjob_id);
     }
   }
   found.history_seen = found.queue_seen && server->keeps_history && settings->server.keeps_history;
@@ -184,14 +222,14 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
       continue;
     }
     if (ids->rows.empty()) break;
-    jobs = co_await commands_.jobs({.viewer = {}, .ids = std::move(ids->rows), .history = true}, deadline);
+    jobs = co_await commands_.jobs({.viewer = {}, .ids = std::move(ids->rows), .history = true, .one_by_one = true}, deadline);
     if (!jobs) co_return std::unexpected(jobs.error());
     if (jobs->complete || !window->can_be_halved()) break;
     window->halve();
   }
   ports::UsagePage page;
   for (const auto& row : jobs->rows) {
-    if (phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name)) continue;
+    if (row.array || phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name)) continue;
     page.records.push_back(to_usage(row, options_.site));
     if (options_.own_account_only && row.user == own_account_) page.records.back().account = LocalAccount();
   }
@@ -210,6 +248,7 @@ Task<ports::SubmitReceipt> PbsConnector::submit(ports::SubmitRequest request, De
   wrapper.job_id_variable = "PBS_JOBID";
   wrapper.run_variable = "HANSA_NO_RUN";  // PBS tells a job nothing of its starts
   wrapper.task_variable = "PBS_ARRAY_INDEX";
+  if (!request.spec.array.empty()) wrapper.array_variable = "PBS_ARRAY_ID";
   wrapper.writes_output = true;
   auto command = commands_.command({request.account, request.person}, "qsub", std::move(*arguments));
   co_return co_await send(std::move(request), std::move(wrapper), std::move(command), read_qsub_answer, deadline);

@@ -66,7 +66,7 @@ class PbsConnector final : public batch::BatchConnector {
                Random& random, ports::Log& log);
 
   ports::Task<std::optional<JobRow>> row_of(ports::SiteJob job, ports::Deadline deadline);
-  ports::Task<Listing<JobRow>> named(const std::vector<std::string>* names, Viewer viewer, ports::Deadline deadline);
+  ports::Task<Listing<JobRow>> named(const std::vector<std::string>* names, bool arrays, Viewer viewer, ports::Deadline deadline);
   ports::Task<> change_job(ports::SiteJob job, std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
 
   [[nodiscard]] bool is_job_id(std::string_view id) const override { return pbs::is_job_id(id); }

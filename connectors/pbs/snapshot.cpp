@@ -24,6 +24,10 @@ class Builder {
   domain::SiteSnapshot build() {
     snapshot_.cluster = site_.settings.server.name;
     snapshot_.scheduler = "pbs " + site_.settings.server.version;
+    // "%N" came with version 20 (qsub(1B) of PBS Pro 19.2 has no max_run_subjobs). How large one may be, its operators say to qsub.
+    const auto& version = site_.settings.server.version;
+    const auto major = parse_count(std::string_view(version).substr(0, version.find('.')));
+    snapshot_.arrays = domain::ArrayLimits{.any_indices = false, .at_most = major && *major >= 20};
     add_nodes();
     for (const auto& queue : site_.settings.queues.rows) {
       if (!is_of_reservation(queue)) snapshot_.queues.push_back(to_queue(queue));

@@ -84,6 +84,12 @@ Result<std::vector<std::string>> qsub_arguments(const ports::SubmitRequest& requ
       "-l",
       "walltime=" + std::to_string(std::max<std::int64_t>(1, request.spec.time_limit.count())),
   };
+  if (!request.spec.array.empty()) {
+    const auto tasks_text = domain::to_text(request.spec.array);
+    if (request.spec.array.tasks.size() < 2 || tasks_text.contains(','))
+      return refuse("the array", tasks_text, ": it takes two tasks or more, with one step between them");
+    arguments.insert(arguments.end(), {"-J", tasks_text});
+  }
   if (nodes > 1) arguments.insert(arguments.end(), {"-l", "place=scatter"});
   if (!account.empty()) arguments.insert(arguments.end(), {"-A", account});
   return arguments;

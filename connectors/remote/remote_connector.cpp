@@ -74,6 +74,10 @@ Task<Json> RemoteConnector::ask(std::string_view name, Json params, Deadline dea
 // ---- submission
 
 Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request, Deadline deadline) {
+  if (!request.spec.array.empty()) {
+    co_return fail(ErrorKind::invalid_argument, "NO_SUCH_ARRAY",
+                   "site " + site_.str() + " is reached through the connector protocol, which carries no job arrays");
+  }
   if (deadline.passed(scheduler_)) co_return too_late();
   const auto connection = co_await link_.connection(deadline);
   if (!connection) co_return std::unexpected(connection.error());

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 namespace hansa::connectors::slurm {
 
@@ -30,7 +32,7 @@ enum Column : std::size_t {
 };
 
 // Known to 22.05 and 26.05; "Restarts" is not (22.05 refuses the whole call for it).
-constexpr std::array<std::string_view, kColumns> kFieldNames{"JobIDRaw", "Cluster",   "User",       "Account",    "Partition",
+constexpr std::array<std::string_view, kColumns> kFieldNames{"JobID",    "Cluster",   "User",       "Account",    "Partition",
                                                              "Submit",   "Start",     "End",        "ElapsedRaw", "State",
                                                              "ExitCode", "AllocTRES", "CPUTimeRAW", "JobName"};
 
@@ -41,8 +43,12 @@ std::expected<HistoryRow, std::string> read_row(const Fields& fields) {
     return std::unexpected(std::string(what) + " is \"" + std::string(fields[column].substr(0, 64)) + "\"");
   };
   HistoryRow row;
-  if (!parse_count(fields[kId])) return bad("the job id", kId);
-  row.id = fields[kId];
+  auto shown = parse_shown_id(fields[kId]);
+  if (shown.id.empty()) return bad("the job id", kId);
+  row.shown_id = fields[kId];
+  row.id = std::move(shown.id);
+  row.of_array = shown.of_array;
+  row.tasks = std::move(shown.tasks);
   row.cluster = fields[kCluster];
   row.name = fields[kName];
   row.user = fields[kUser];
@@ -74,6 +80,19 @@ std::expected<HistoryRow, std::string> read_row(const Fields& fields) {
   return row;
 }
 
+/// The row of tasks that were cancelled together may name some that had started by then (22.05.8): their own rows tell of them.
+void drop_told_tasks(std::vector<HistoryRow>& rows) {
+  std::unordered_set<std::string> told;
+  for (const auto& row : rows) {
+    if (row.of_array && !row.shown_id.contains('[')) told.insert(row.shown_id + ' ' + row.name);
+  }
+  for (auto& row : rows) {
+    if (!row.shown_id.contains('[')) continue;
+    std::erase_if(row.tasks,
+                  [&](std::int32_t task) { return told.contains(row.id + '_' + std::to_string(task) + ' ' + row.name); });
+  }
+}
+
 }  // namespace
 
 std::string history_format() {
@@ -95,9 +114,10 @@ Listing<HistoryRow> read_history(const Listing<Fields>& rows) {
       listing.dropped.push_back({i + 1, std::move(row.error())});
       continue;
     }
-    row->run = runs[row->id + ' ' + row->name]++;
+    row->run = runs[row->shown_id + ' ' + row->name]++;
     listing.rows.push_back(std::move(*row));
   }
+  drop_told_tasks(listing.rows);
   return listing;
 }
 
@@ -124,7 +144,8 @@ domain::UsageRecord to_usage(const HistoryRow& row, const SiteId& site) {
   domain::UsageRecord record;
   record.site = site;
   record.cluster = row.cluster;
-  record.site_job_id = SiteJobId(row.id);
+  record.site_job_id = SiteJobId(row.of_array ? row.shown_id : row.id);
+  if (row.of_array) record.array_id = SiteJobId(row.id);
   record.tag = Tag(row.name);
   record.account = LocalAccount(row.user);
   record.scheduler_account = row.account;

@@ -13,7 +13,10 @@
 namespace hansa::connectors::slurm {
 
 struct HistoryRow {
-  std::string id;
+  std::string shown_id;               // of an array's: "7_3" of a task, "7_[4-9]" of those that were cancelled together before any started
+  std::string id;                     // of a task its array's
+  bool of_array = false;
+  std::vector<std::int32_t> tasks;    // of the array, that the row is of
   std::string cluster;
   std::string name;                   // accounting turns bytes it cannot keep into '?'
   std::string user;

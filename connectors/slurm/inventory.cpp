@@ -108,6 +108,7 @@ void read_configuration_line(std::string_view line, Configuration& configuration
   key = key.substr(0, key.find(' '));
   const auto value = line.substr(equals + 3);
   if (key == "ClusterName") configuration.cluster = value;
+  if (key == "MaxArraySize") configuration.max_array_size = parse_count(value).value_or(configuration.max_array_size);
   if (key == "SLURM_VERSION") configuration.version = value;
   if (key == "PrivateData") { configuration.hides_jobs = (',' + std::string(value) + ',').contains(",jobs,") || value == "all"; }
 }

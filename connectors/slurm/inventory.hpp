@@ -49,6 +49,7 @@ struct ReservationRecord {
 struct Configuration {
   std::string cluster;         // "" if it was not asked for
   std::string version;         // "22.05.8"
+  std::int64_t max_array_size = 0;  // an index is less; 0: no arrays, or none that this way to the site runs
   bool hides_jobs = false;     // PrivateData=jobs: who is no operator sees their own only
 };
 

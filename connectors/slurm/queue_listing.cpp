@@ -45,6 +45,10 @@ std::expected<QueueRow, std::string> read_row(const Fields& fields) {
   if (!parse_count(fields[kId])) return bad("the job id", kId);
   row.id = fields[kId];
   row.display_id = fields[kDisplayId];
+  if (auto shown = parse_shown_id(row.display_id); shown.of_array) {
+    row.array_id = std::move(shown.id);
+    row.tasks = std::move(shown.tasks);
+  }
   row.name = fields[kName];
   row.user = fields[kUser];
   row.cluster = fields[kCluster];

@@ -14,6 +14,8 @@ namespace hansa::connectors::slurm {
 struct QueueRow {
   std::string id;                     // the job's own number; a task of an array has one of its own once it started
   std::string display_id;             // "7_3", "34+1", or the same
+  std::string array_id;               // "7" of the first; "": it is no task of an array
+  std::vector<std::int32_t> tasks;    // of that array
   std::string name;
   std::string user;
   std::string cluster;

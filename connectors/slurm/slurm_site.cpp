@@ -5,10 +5,13 @@
 #include "connectors/batch/usage_window.hpp"
 #include "connectors/slurm/job_state.hpp"
 #include "connectors/slurm/snapshot.hpp"
+#include "connectors/transport/wrapper.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 namespace hansa::connectors::slurm {
 
@@ -28,6 +31,28 @@ constexpr Seconds kLookBack{86'400};
 UtcTime oldest_intent(const std::vector<SiteJob>& jobs, UtcTime now) {
   for (const auto& job : jobs) now = std::min(now, job.intended_at);
   return now;
+}
+
+/// The array's own id, if the row is of its tasks.
+const std::string& bound_id(const QueueRow& row) { return row.array_id.empty() ? row.id : row.array_id; }
+const std::string& bound_id(const HistoryRow& row) { return row.id; }
+bool of_array(const QueueRow& row) { return !row.array_id.empty(); }
+bool of_array(const HistoryRow& row) { return row.of_array; }
+
+/// Not all of it is told.
+bool has_gaps(const JobStatus& status, const SiteJob& job) {
+  return job.tasks.empty() ? status.phase == Phase::not_seen : status.tasks.size() < job.tasks.size();
+}
+
+/// An array that ended before any of its tasks started: sacct tells it in one row under its number, as if it were none.
+bool is_all_of_array(const HistoryRow& row, const JobStatus& status, const std::vector<std::int32_t>& tasks) {
+  return !tasks.empty() && !row.of_array && status.phase == Phase::ended && !row.started_at;
+}
+
+std::vector<std::int32_t> untold(const JobStatus& status, std::vector<std::int32_t> tasks) {
+  std::erase_if(tasks,
+                [&](std::int32_t task) { return std::ranges::binary_search(status.tasks, task, {}, &JobStatus::task_index); });
+  return tasks;
 }
 
 }  // namespace
@@ -66,9 +91,11 @@ Task<std::vector<JobStatus>> SlurmSite::status(std::vector<SiteJob> jobs, Deadli
   }
   const auto keep = [&](const auto& row, JobStatus status) {
     bool kept = false;
-    for (auto [at, end] = places.equal_range(row.id); at != end; ++at) {
-      if (!is_ours(jobs[at->second], row.name, row.user)) continue;
-      statuses[at->second] = status;
+    for (auto [at, end] = places.equal_range(bound_id(row)); at != end; ++at) {
+      const auto& job = jobs[at->second];
+      if (!is_ours(job, row.name, row.user) || of_array(row) == job.tasks.empty()) continue;
+      status.id = SiteJobId(bound_id(row));
+      put(statuses[at->second], status, row.tasks, job.tasks, transport::task_id);
       kept = true;
     }
     return kept;
@@ -86,17 +113,34 @@ Task<std::vector<JobStatus>> SlurmSite::status(std::vector<SiteJob> jobs, Deadli
 
   std::vector<SiteJob> forgotten;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (statuses[i].phase == Phase::not_seen && parse_count(jobs[i].id.str())) forgotten.push_back(jobs[i]);
+    if (has_gaps(statuses[i], jobs[i]) && parse_count(jobs[i].id.str())) forgotten.push_back(jobs[i]);
+  }
+  std::set<std::pair<std::string, std::int32_t>> in_queue;  // of arrays: what the controller knows, it knows better
+  for (const auto& status : statuses) {
+    for (const auto& task : status.tasks) in_queue.emplace(status.id.str(), task.task_index);
   }
   if (!forgotten.empty()) {
-    const auto history = co_await history_of(forgotten, deadline);
+    auto history = co_await history_of(forgotten, deadline);
     if (!history && !answered) co_return std::unexpected(history.error());
-    for (const auto& row : history ? *history : std::vector<HistoryRow>{}) {
+    const auto rows = history ? std::move(*history) : std::vector<HistoryRow>{};
+    for (auto row : rows) {
       auto told = to_status(row);  // the last run is the last row
+      std::erase_if(row.tasks, [&](std::int32_t task) { return in_queue.contains({row.id, task}); });
       // The accounting alone calls it alive: its end may be on its way there. That proves nothing.
       if (told.phase != Phase::ended) told.phase = Phase::not_seen;
       keep(row, std::move(told));
     }
+    for (const auto& row : rows) {
+      auto told = to_status(row);
+      told.id = SiteJobId(row.id);
+      for (auto [at, end] = places.equal_range(row.id); at != end; ++at) {
+        const auto& job = jobs[at->second];
+        auto& status = statuses[at->second];
+        if (!is_ours(job, row.name, row.user) || !is_all_of_array(row, told, job.tasks)) continue;
+        put(status, told, untold(status, job.tasks), job.tasks, transport::task_id);
+      }
+    }
+    for (auto& status : statuses) std::erase_if(status.tasks, [](const auto& task) { return task.phase == Phase::not_seen; });
   }
   co_await explain_ends(&jobs, &statuses, deadline);
   co_return statuses;
@@ -135,6 +179,31 @@ Task<ports::FindResult> SlurmSite::find(std::vector<SiteJob> wanted, Deadline de
   const auto viewers = co_await questions().viewers_of(wanted, deadline);
   if (!viewers) co_return std::unexpected(viewers.error());
   found.queue_seen = found.history_seen = true;
+  // A row is a job, or some tasks of one; a later row of the same is a later run, whose submit time is the requeue's, so that the
+  // first one's counts.
+  const auto sight = [&](const auto& row, JobStatus status) {
+    const SiteJobId id(bound_id(row));
+    auto at = std::ranges::find_if(found.sightings, [&](const auto& s) { return s.status.id == id && s.tag.str() == row.name; });
+    if (at == found.sightings.end()) {
+      found.sightings.push_back({.tag = Tag(row.name),
+                                 .cluster = row.cluster,
+                                 .account = account_of(wanted, row.name, row.user),
+                                 .submitted_at = row.submitted_at,
+                                 .status = JobStatus{}});
+      at = std::prev(found.sightings.end());
+      at->status.id = id;
+    }
+    const auto asked = std::ranges::find(wanted, at->tag, &SiteJob::tag);
+    const auto tasks = asked == wanted.end() ? std::vector<std::int32_t>{} : asked->tasks;
+    status.id = id;
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(row)>, HistoryRow>) {
+      if (is_all_of_array(row, status, tasks)) {
+        put(at->status, status, untold(at->status, tasks), tasks, transport::task_id);
+        return;
+      }
+    }
+    put(at->status, std::move(status), row.tasks, of_array(row) ? tasks : std::vector<std::int32_t>{}, transport::task_id);
+  };
   std::optional<Error> failure;
   std::set<std::string> in_queue;
   for (const auto& viewer : *viewers) {
@@ -142,12 +211,8 @@ Task<ports::FindResult> SlurmSite::find(std::vector<SiteJob> wanted, Deadline de
     found.queue_seen = found.queue_seen && queue && queue->complete && queue->dropped.empty();
     if (!queue) failure = queue.error();
     for (const auto& row : queue ? queue->rows : std::vector<QueueRow>{}) {
-      if (!is_wanted(row.name) || !in_queue.insert(row.id).second) continue;
-      found.sightings.push_back({.tag = Tag(row.name),
-                                 .cluster = row.cluster,
-                                 .account = account_of(wanted, row.name, row.user),
-                                 .submitted_at = row.submitted_at,
-                                 .status = to_status(row)});
+      const auto& shown = of_array(row) ? row.display_id : row.id;
+      if (is_wanted(row.name) && in_queue.insert(shown).second) sight(row, to_status(row));
     }
   }
   for (const auto& viewer : *viewers) {
@@ -157,19 +222,11 @@ Task<ports::FindResult> SlurmSite::find(std::vector<SiteJob> wanted, Deadline de
     if (!history && !failure) failure = history.error();
     for (const auto& row : history ? history->rows : std::vector<HistoryRow>{}) {
       // sacct compares names without regard to case. What is in the queue as well, the controller knows better.
-      if (!is_wanted(row.name) || in_queue.contains(row.id)) continue;
+      if (!is_wanted(row.name) || in_queue.contains(of_array(row) ? row.shown_id : row.id)) continue;
       auto status = to_status(row);
       if (status.phase != Phase::ended) status.phase = Phase::not_seen;
-      const auto same = std::ranges::find_if(found.sightings, [&](const auto& s) { return s.status.id == status.id; });
-      if (same != found.sightings.end()) {  // a later run; its submit time is the requeue's, so the first one's counts
-        same->status = status;
-      } else {
-        found.sightings.push_back({.tag = Tag(row.name),
-                                   .cluster = row.cluster,
-                                   .account = account_of(wanted, row.name, row.user),
-                                   .submitted_at = row.submitted_at,
-                                   .status = status});
-      }
+      if (of_array(row) && status.phase == Phase::not_seen) continue;  // tasks that wait: in the queue one by one
+      sight(row, std::move(status));
     }
   }
   if (!found.queue_seen && !found.history_seen && found.sightings.empty() && failure) co_return std::unexpected(*failure);
@@ -225,12 +282,13 @@ Task<bool> SlurmSite::hold_while_pending(SiteJob job, Deadline deadline) {
   if (!held) co_return std::unexpected(held.error());
   const auto viewers = co_await questions().viewers_of({job}, deadline);
   if (!viewers) co_return std::unexpected(viewers.error());
-  const auto queue =
-      co_await questions().queue({.viewer = viewers->front(), .names = {job.tag.str()}, .ended_too = true}, deadline);
+  auto queue = co_await questions().queue({.viewer = viewers->front(), .names = {job.tag.str()}, .ended_too = true}, deadline);
   if (queue) {
-    const auto row = std::ranges::find(queue->rows, job.id.str(), &QueueRow::id);
-    if (row != queue->rows.end() && phase_of(row->state) == Phase::queued && row->nodes.empty() && row->priority == 0)
-      co_return true;
+    const auto waits_held = [](const QueueRow& row) {
+      return phase_of(row.state) == Phase::queued && row.nodes.empty() && row.priority == 0;
+    };
+    std::erase_if(queue->rows, [&](const QueueRow& row) { return bound_id(row) != job.id.str(); });
+    if (!queue->rows.empty() && std::ranges::all_of(queue->rows, waits_held)) co_return true;
   }
   // Also when it could not be read back: a hold left behind would keep the job waiting for ever.
   const auto released = co_await release(job, deadline);

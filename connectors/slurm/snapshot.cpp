@@ -163,6 +163,8 @@ domain::SiteSnapshot build_snapshot(const Inventory& inventory, const Configurat
   auto snapshot = Builder(inventory, taken_at).build(configuration, jobs);
   snapshot.cluster = configuration.cluster;
   snapshot.scheduler = "slurm " + configuration.version;
+  if (configuration.max_array_size > 0)  // slurm.conf(5): "the maximum job array task index value will be one less"
+    snapshot.arrays = domain::ArrayLimits{.max_index = batch::to_int32(configuration.max_array_size - 1)};
   return snapshot;
 }
 

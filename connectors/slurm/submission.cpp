@@ -32,8 +32,10 @@ std::int64_t limit_in_minutes(const ports::SubmitRequest& request) {
 Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir) {
   if (auto valid = check_names(request); !valid) return std::unexpected(valid.error());
   const auto& resources = request.spec.resources;
+  const bool array = !request.spec.array.empty();
   const auto file = [&](bool standard_error) {
-    return std::string(work_dir) + '/' + transport::output_path(request.tag, standard_error);
+    return std::string(work_dir) + '/' +
+           (array ? transport::task_output_path(request.tag, "%a", standard_error) : transport::output_path(request.tag, standard_error));
   };
   std::vector<std::string> arguments{
       "--parsable",
@@ -44,8 +46,6 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
       "--ntasks=" + std::to_string(resources.tasks),
       "--cpus-per-task=" + std::to_string(resources.cpus_per_task),
       "--time=" + std::to_string(limit_in_minutes(request)),
-      // Of the site's own guards against a second start the cheapest; the fence is the one that holds.
-      "--dependency=singleton",
       request.spec.requeue ? "--requeue" : "--no-requeue",
       // The job gets the login environment that the site gives this account, and nothing of the broker's.
       "--export=NONE",
@@ -54,6 +54,9 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
       // A duplicate or a requeue must not wipe out what the first start wrote.
       "--open-mode=append",
   };
+  // Of the site's own guards against a second start the cheapest; the fence is the one that holds. Tasks of an array have one name,
+  // and would wait for each other.
+  arguments.push_back(array ? "--array=" + domain::to_text(request.spec.array) : "--dependency=singleton");
   if (resources.nodes > 1) {  // with --ntasks: at most so many on one node, hence spread evenly
     arguments.push_back("--ntasks-per-node=" + std::to_string((resources.tasks + resources.nodes - 1) / resources.nodes));
   }

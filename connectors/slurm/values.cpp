@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/values.hpp"
 
+#include "broker/domain/task_array.hpp"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -211,6 +213,18 @@ std::map<std::string_view, std::string_view> parse_key_values(std::string_view l
   }
   keep(line.size());
   return values;
+}
+
+ShownId parse_shown_id(std::string_view text) {
+  const auto underscore = text.find('_');
+  const auto id = text.substr(0, underscore);
+  if (!parse_count(id.substr(0, id.find('+')))) return {};
+  ShownId shown{.id = std::string(id), .of_array = underscore != std::string_view::npos, .tasks = {}};
+  if (!shown.of_array) return shown;
+  auto list = text.substr(underscore + 1);
+  if (list.starts_with('[') && list.ends_with(']')) list = list.substr(1, list.size() - 2);
+  if (auto array = domain::parse_task_array(list)) shown.tasks = std::move(array->tasks);
+  return shown;
 }
 
 }  // namespace hansa::connectors::slurm

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hansa::connectors::slurm {
 
@@ -53,6 +54,14 @@ struct ExitCode {
 };
 /// sacct's and 26.05's "3:0", or the raw wait status that squeue 22.05 writes ("768", "15").
 std::optional<ExitCode> parse_exit_code(std::string_view text);
+
+/// A job id as people see it: "7"; "7_3", a task of array 7; "7_[3-5,9%2]", tasks that were not taken apart; "34+1".
+struct ShownId {
+  std::string id;                     // of a task its array's; "" for what is none of these
+  bool of_array = false;
+  std::vector<std::int32_t> tasks;    // of_array, and none: a list that was cut short, or is longer than any of ours
+};
+ShownId parse_shown_id(std::string_view text);
 
 /// "Key=Value Key=Value ..." as scontrol -o writes it. A value goes to the next " Key="; the first of equal keys counts, so
 /// that free text at a line's end (Reason=) cannot override what stands before it.

@@ -88,6 +88,10 @@ Task<std::string> SlurmrestConnector::home_of(LocalAccount account) {
 }
 
 Task<ports::SubmitReceipt> SlurmrestConnector::submit(ports::SubmitRequest request, Deadline deadline) {
+  if (!request.spec.array.empty()) {
+    co_return fail(ErrorKind::invalid_argument, "NO_SUCH_ARRAY",
+                   "the site is reached through slurmrestd, which is given no job arrays");
+  }
   if (auto valid = slurm::check_names(request); !valid) co_return std::unexpected(valid.error());
   const auto version = co_await rest_.version(deadline);
   if (!version) co_return std::unexpected(version.error());

@@ -23,8 +23,15 @@ constexpr std::string_view kProtocol = R"bash(
 hansa_fail() { printf 'hansa: %s\n' "$2" >&2; exit "$1"; }
 hansa_job=${!hansa_job_variable:-}
 hansa_run=${!hansa_run_variable:-0}
-hansa_task=${!hansa_task_variable:-0}
-[[ $hansa_job =~ ^[0-9A-Za-z._-]+$ ]] || hansa_fail 115 "the scheduler gave no job id in $hansa_job_variable"
+hansa_task=0
+hansa_site_job=$hansa_job
+if [[ -n $hansa_array_variable ]]; then
+  hansa_task=${!hansa_task_variable:-none}
+  hansa_array=${!hansa_array_variable:-}
+  hansa_job=${hansa_array}_$hansa_task
+  [[ -n $hansa_array ]] || hansa_fail 115 "the scheduler gave no array id in $hansa_array_variable"
+fi
+[[ $hansa_job =~ ^[]0-9A-Za-z._[-]+$ ]] || hansa_fail 115 "the scheduler gave no job id in $hansa_job_variable"
 [[ $hansa_run =~ ^[0-9]+$ && $hansa_task =~ ^[0-9]+$ ]] || hansa_fail 115 "run or task number is not a number"
 if [[ $hansa_work_dir != /* ]]; then
   [[ ${HOME:-} == /* ]] || hansa_fail 115 "no home directory"
@@ -40,8 +47,15 @@ hansa_refuse() {
   hansa_fail "$1" "$3"
 }
 if [[ $hansa_writes_output == yes ]]; then
-  hansa_output=$hansa_work_dir/output/$hansa_tag
+  hansa_output=$hansa_work_dir/output/$hansa_tag${hansa_array_variable:+.$hansa_task}
   exec >>"$hansa_output.out" 2>>"$hansa_output.err" || hansa_refuse 115 FENCE_FAILED "cannot write to $hansa_output.out, nothing was run"
+fi
+if [[ -n $hansa_array_variable ]]; then  # before its own fence: the right of all tasks, which any task of this array has for all
+  hansa_right=job:$hansa_array:0:tasks
+  if ! hansa_error=$(LC_ALL=C command -p ln -snT "$hansa_right" "$hansa_work_dir/fence/$hansa_tag.array" 2>&1); then
+    hansa_held=$(command -p readlink "$hansa_work_dir/fence/$hansa_tag.array") || hansa_refuse 115 FENCE_FAILED "cannot take the array's fence, nothing was run: $hansa_error"
+    [[ $hansa_held == "$hansa_right" ]] || hansa_refuse 113 "DUPLICATE:$hansa_held" "a duplicate: the array's fence is held by $hansa_held, nothing was run"
+  fi
 fi
 if ! hansa_error=$(LC_ALL=C command -p ln -snT "$hansa_holder" "$hansa_fence" 2>&1); then
   hansa_held=$(command -p readlink "$hansa_fence") || hansa_refuse 115 FENCE_FAILED "cannot take the fence, nothing was run: $hansa_error"
@@ -53,7 +67,10 @@ if ! hansa_error=$(LC_ALL=C command -p ln -snT "$hansa_holder" "$hansa_fence" 2>
     *) hansa_refuse 113 "DUPLICATE:$hansa_held" "a duplicate: the fence is held by $hansa_held, nothing was run" ;;
   esac
 fi
-hansa_jobs=$hansa_work_dir/jobs/$hansa_tag
+hansa_jobs=$hansa_work_dir/jobs/$hansa_tag${hansa_array_variable:+/$hansa_task}
+hansa_own=()
+((hansa_port == 0)) || hansa_own=(HANSA_MASTER_PORT=$((20000 + (hansa_port - 20000 + 10#$hansa_task) % 10000)))
+[[ -z $hansa_array_variable ]] || hansa_own+=(HANSA_ARRAY_INDEX="$hansa_task")
 hansa_name=script
 hansa_undelivered() {
   command -p rm -f "$hansa_jobs/$hansa_name.$$"
@@ -96,9 +113,9 @@ done
 hansa_program=$PWD/$hansa_name
 [[ $hansa_program != *=* ]] || hansa_program=./$hansa_name  # env(1) would take it for a variable
 umask "$hansa_umask"
-exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_word_list[@]:0:hansa_environment_count}" HANSA_SITE_JOB_ID="$hansa_job" HANSA_RUN="$hansa_run" \
+exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_word_list[@]:0:hansa_environment_count}" HANSA_SITE_JOB_ID="$hansa_site_job" HANSA_RUN="$hansa_run" \
   HANSA_NODELIST="$hansa_nodes" HANSA_MASTER_ADDR="${hansa_nodes%%,*}" HANSA_SCRATCH="${hansa_scratch:-${TMPDIR:-/tmp}}" \
-  HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag" PATH="$PWD/.hansa-bin:$hansa_path" \
+  HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag${hansa_array_variable:+.$hansa_task}" PATH="$PWD/.hansa-bin:$hansa_path" "${hansa_own[@]}" \
   "$hansa_program" "${hansa_word_list[@]:hansa_environment_count}"
 )bash";
 
@@ -141,6 +158,7 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
   check_variable(spec.job_id_variable);
   check_variable(spec.run_variable);
   check_variable(spec.task_variable);
+  if (!spec.array_variable.empty()) check_variable(spec.array_variable);
   for (const auto& name : spec.unset) check_variable(name);
   for (const auto* list : {&spec.exported, &spec.profile.environment}) {
     for (const auto& [name, value] : *list) check_variable(name);
@@ -215,8 +233,10 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   assign("hansa_job_variable", spec.job_id_variable);
   assign("hansa_run_variable", spec.run_variable);
   assign("hansa_task_variable", spec.task_variable);
+  assign("hansa_array_variable", spec.array_variable);
   assign("hansa_argument_count", std::to_string(spec.arguments.size()));
   assign("hansa_environment_count", std::to_string(variables));
+  assign("hansa_port", std::to_string(spec.master_port));
   assign("hansa_launcher", name_of(spec.launcher));
   assign("hansa_node_count", std::to_string(spec.shape.nodes));
   assign("hansa_scratch", spec.profile.scratch);
@@ -257,6 +277,8 @@ bool is_safe_work_dir(std::string_view path) {
 
 std::string fence_path(const Tag& tag, std::int32_t task) { return "fence/" + tag.str() + '.' + std::to_string(task); }
 
+std::string array_fence_path(const Tag& tag) { return "fence/" + tag.str() + ".array"; }
+
 std::string refusal_path(const Tag& tag, std::int32_t task, const SiteJobId& id, std::int32_t run) {
   return "refused/" + tag.str() + '.' + std::to_string(task) + '.' + id.str() + '.' + std::to_string(run);
 }
@@ -264,6 +286,12 @@ std::string refusal_path(const Tag& tag, std::int32_t task, const SiteJobId& id,
 std::string output_path(const Tag& tag, bool standard_error) {
   return "output/" + tag.str() + (standard_error ? ".err" : ".out");
 }
+
+std::string task_output_path(const Tag& tag, std::string_view task, bool standard_error) {
+  return "output/" + tag.str() + '.' + std::string(task) + (standard_error ? ".err" : ".out");
+}
+
+SiteJobId task_id(const SiteJobId& array, std::int32_t task) { return SiteJobId(array.str() + '_' + std::to_string(task)); }
 
 std::string code_path(std::string_view digest) { return "code/" + std::string(digest) + ".tar"; }
 
@@ -280,7 +308,7 @@ Refusal read_refusal(std::string_view note) {
   if (code == "DUPLICATE") {
     const auto holder = note.substr(std::min(colon + 1, note.size()));
     const bool plain = !holder.empty() && holder.size() <= 256 && std::ranges::all_of(holder, [](char c) {
-      return is_name(std::string_view(&c, 1)) || c == ':' || c == '.';
+      return is_name(std::string_view(&c, 1)) || c == ':' || c == '.' || c == '[' || c == ']';
     });
     return {"DUPLICATE", "its payload did not run: the job's fence is held by " + std::string(plain ? holder : "something else")};
   }

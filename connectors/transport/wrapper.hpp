@@ -7,6 +7,9 @@
 //
 //   fence/<tag>.<task>                       -> job:<site job id>:<run>:<start>, or "sealed": one atomic symlink(2) that names
 //                                               its holder; <start> is a word that no other start has
+//   fence/<tag>.array                        -> job:<array's site job id>:0:tasks, or "sealed": of a job array, the right of all
+//   its
+//                                               tasks, taken by the first that starts; a task passes if its own array has it
 //   refused/<tag>.<task>.<job id>.<run>      -> a start that ran nothing: DUPLICATE:<holder> | SITE_REQUEUED:<holder> |
 //                                               FENCE_FAILED | DELIVERY_FAILED
 //   jobs/<tag>/script                           the payload, byte for byte; the folder is its working directory (.hansa-script
@@ -15,6 +18,9 @@
 //   code/<digest>.tar                           code (broker/domain/code_archive.hpp), put there before the submission; looked at
 //                                               again before it is unpacked
 //   output/<tag>.out, .err                      written by the scheduler, or by the wrapper
+//
+// A task of an array has output/<tag>.<task>.out and .err, works in jobs/<tag>/<task>, and is called <array's site job
+// id>_<task>.
 //
 // A start that runs nothing ends with one of the exit codes below. A payload may end with the same: only `refused/` tells.
 
@@ -75,6 +81,8 @@ struct WrapperSpec {
   std::string job_id_variable = "SLURM_JOB_ID";
   std::string run_variable = "SLURM_RESTART_COUNT";
   std::string task_variable = "SLURM_ARRAY_TASK_ID";
+  /// The one that holds the array's id; "": the job is no array, and the task variable is not looked at.
+  std::string array_variable = {};
   /// Standard output and error go to the work_dir from here on. False: the scheduler sees to it.
   bool writes_output = false;
   /// Variables to take out of the environment before the payload starts.
@@ -82,6 +90,8 @@ struct WrapperSpec {
   Launcher launcher = Launcher::plain;
   JobShape shape;
   SiteProfile profile;
+  /// HANSA_MASTER_PORT, of a job or of an array's task 0, see master_port(); 0: none.
+  std::uint16_t master_port = 0;
   /// Hansa's own, HANSA_...; they win over the user's.
   std::vector<std::pair<std::string, std::string>> exported;
   /// SHA-256 of the job's code, 64 hex digits; "": it has none.
@@ -103,10 +113,16 @@ bool is_safe_work_dir(std::string_view path);
 // Names beneath the work_dir.
 std::string fence_path(const Tag& tag, std::int32_t task);
 std::string refusal_path(const Tag& tag, std::int32_t task, const SiteJobId& id, std::int32_t run);
+/// Of a whole array.
+std::string array_fence_path(const Tag& tag);
 std::string output_path(const Tag& tag, bool standard_error);
+/// `task` may be what the scheduler puts an index in the place of.
+std::string task_output_path(const Tag& tag, std::string_view task, bool standard_error);
 std::string code_path(std::string_view digest);
 /// The job's own working folder.
 std::string job_folder(const Tag& tag);
+/// What a task is called where one job id is asked for.
+SiteJobId task_id(const SiteJobId& array, std::int32_t task);
 /// Folders to make (0700) before the first submission.
 const std::vector<std::string>& work_folders();
 
@@ -118,7 +134,8 @@ struct Refusal {
 Refusal read_refusal(std::string_view note);
 
 /// HANSA_MASTER_PORT: 20000 and the first 32 bits of the SHA-256 of the job's id, modulo 10000. Below the ports that systems give
-/// out by themselves, and the same on all nodes without a word between them.
+/// out by themselves, and the same on all nodes without a word between them. A task of an array adds its index before the
+/// modulo: tasks may share a node.
 std::uint16_t master_port(std::string_view job);
 
 /// "job:123:0:<start>" -> 123; empty for "sealed" and anything else.

@@ -14,7 +14,7 @@ _hansa() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --code | --output | --after | --output-dir | -o | \
+      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --code | --output | --array | --task | --after | --output-dir | -o | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
         --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of) ((i++)) ;;
       -*) ;;
@@ -44,7 +44,7 @@ _hansa() {
     --by)
       [[ $command == "report estimates" ]] && COMPREPLY=($(compgen -W "site class project basis" -- "$cur")) && return
       COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
-    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --output | --after | --name | --env | \
+    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --output | --array | --task | --after | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
       --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --as-of) return ;;
     --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
@@ -63,11 +63,11 @@ _hansa() {
     policy) options="check test diff show" ;;
     config) options="check reference" ;;
     submit)
-      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --after --name --env --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --array --after --name --env --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
       ;;
     jobs) options="--state --since --project --limit --all --json" ;;
     wait) options="--timeout --json" ;;
-    logs) options="--follow --stderr" ;;
+    logs) options="--follow --stderr --task" ;;
     fetch) options="--output-dir --list --force --json" ;;
     resolve) options="--as --reason --json" ;;
     "site drain") options="--reason --json" ;;

@@ -4,7 +4,7 @@
 function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
-    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --after --output-dir -o --name --env \
+    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --array --after --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
         --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of
     for word in (commandline -opc)[2..-1]
@@ -75,6 +75,8 @@ complete -c hansa -n '__hansa_is submit' -l data -x -d "A registered dataset tha
 complete -c hansa -n '__hansa_is submit' -l label -x -d "What script and arguments hold"
 complete -c hansa -n '__hansa_is submit' -l code -x -a "(__fish_complete_directories)" -d "What git tracks in a folder"
 complete -c hansa -n '__hansa_is submit' -l output -x -d "A file that it leaves, for hansa fetch"
+complete -c hansa -n '__hansa_is submit' -l array -x -d "Once for each index, as 0-99%10"
+complete -c hansa -n '__hansa_is logs' -l task -x -d "Of an array: what this task wrote"
 complete -c hansa -n '__hansa_is submit' -l after -x -d "Start only once these jobs have succeeded"
 complete -c hansa -n '__hansa_is submit' -l name -x -d "A name for people"
 complete -c hansa -n '__hansa_is submit' -l env -x -d "A variable of the environment"

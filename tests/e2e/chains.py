@@ -27,7 +27,7 @@ def chain_over_two_clusters():
     ids = []
     for i in range(6):
         ids.append(broker.submit(job("sleep 3", site=CLUSTERS[i % 2], after=ids[-1:])))
-    last = broker.job(ids[-1])
+    last = wait_for("what the last one waits for", lambda: (job := broker.job(ids[-1]))["reason"] and job)
     assert (last["state"], last["reason"]["code"]) == ("held", "DEPENDENCY"), last
     assert ids[-2] in last["reason"]["message"], last
     shown = broker.hansa("show", ids[1], check=0).stdout.decode()

@@ -421,7 +421,7 @@ members = ["local:bob"]
 
 def sacct_rows(cluster, since):
     """What the cluster's accounting has of jobs with our tags, since a time in epoch seconds."""
-    fields = "JobIDRaw,JobName,User,Account,State,ExitCode,Submit,Start,End,ElapsedRaw,NCPUS,CPUTimeRAW,NNodes"
+    fields = "JobID,JobIDRaw,JobName,User,Account,State,ExitCode,Submit,Start,End,ElapsedRaw,NCPUS,CPUTimeRAW,NNodes"
     text = slurm(cluster, "sacct", "-a", "-D", "-X", "-P", "-n", "-S", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since)), "-o", fields)
     rows = [dict(zip(fields.split(","), line.split("|"))) for line in text.splitlines()]
     return [row for row in rows if row["JobName"].startswith("hansa-")]

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <csignal>
 #include <functional>
+#include <map>
 
 namespace Catch {
 /// For whoever reads what a plug-in said.
@@ -93,7 +94,17 @@ class Bench {
             .tag = request.tag,
             .account = request.account,
             .person = request.person,
-            .intended_at = site_->scheduler().now_utc()};
+            .intended_at = site_->scheduler().now_utc(),
+            .tasks = request.spec.array.tasks};
+  }
+
+  /// An array of one-core tasks.
+  ports::SubmitRequest array(std::string_view tasks, const Behaviour& behaviour) {
+    auto wanted = request(behaviour);
+    auto parsed = domain::parse_task_array(tasks);
+    REQUIRE(parsed.has_value());
+    wanted.spec.array = std::move(*parsed);
+    return wanted;
   }
 
   /// Takes the whole site and waits until it has it.
@@ -698,9 +709,166 @@ TEST_CASE("connector: a script of 2.5 MiB arrives", "[contract]") {
   CHECK(bench.output(job) == "2621440\n");
 }
 
+TEST_CASE("connector: a site that runs no arrays says so and takes none", "[contract]") {
+  Bench bench;
+  const auto snapshot = bench.ask(bench.connector().snapshot(bench.soon()));
+  REQUIRE(snapshot.has_value());
+  CHECK(snapshot->arrays.has_value() == bench.site().runs_arrays());
+  if (bench.site().runs_arrays()) return;
+  const auto receipt = bench.ask(bench.connector().submit(bench.array("0-3", {.prints = "must not run"}), bench.soon()));
+  REQUIRE_FALSE(receipt.has_value());
+  CHECK(receipt.error().code == "NO_SUCH_ARRAY");
+  CHECK(ports::surely_not_sent(receipt.error()));
+}
+
+TEST_CASE("connector: an array is one submission of tasks that end each for itself and so many at a time", "[contract]") {
+  Bench bench;
+  if (!bench.site().runs_arrays()) return;
+  const auto job = bench.submit(bench.array("1-5%2", {.prints = "task", .runs = Seconds{2}, .exit_code = 3, .failing = {2, 5}}));
+  std::size_t most = 0;
+  JobStatus ended;
+  REQUIRE(bench.wait_for(
+      [&] {
+        ended = bench.status(job);
+        most = std::max(most, static_cast<std::size_t>(std::ranges::count(ended.tasks, Phase::running, &JobStatus::phase)));
+        return ended.phase == Phase::ended;
+      },
+      Seconds{60}));
+  CHECK(most >= 1);
+  CHECK(most <= 2);
+  CHECK(ended.id == job.id);
+  CHECK(ended.outcome == Outcome::failed);
+  CHECK(ended.exit_code == 3);
+  CHECK(ended.reason.message == "3 of 5 tasks succeeded; 2 failed (2,5)");
+  REQUIRE(ended.tasks.size() == 5);
+  for (int task = 1; task <= 5; ++task) {
+    const auto& of_task = ended.tasks[static_cast<std::size_t>(task) - 1];
+    const bool fails = task == 2 || task == 5;
+    INFO("task " << task << ": " << of_task.site_state << " " << of_task.reason.message);
+    CHECK(of_task.task_index == task);
+    CHECK(of_task.phase == Phase::ended);
+    CHECK(of_task.outcome == (fails ? Outcome::failed : Outcome::succeeded));
+    CHECK(of_task.exit_code == (fails ? 3 : 0));
+    CHECK(of_task.run == 0);
+    REQUIRE(of_task.started_at.has_value());
+    REQUIRE(of_task.ended_at.has_value());
+    auto one = job;
+    one.tasks = {task};
+    const auto alone = bench.status(one);  // only what is asked about is told
+    REQUIRE(alone.tasks.size() == 1);
+    CHECK(alone.phase == Phase::ended);
+    CHECK(alone.tasks.front().exit_code == of_task.exit_code);
+    if (bench.site().executes()) CHECK(bench.output(one) == "task " + std::to_string(task) + "\n");
+  }
+  const auto found = bench.ask(bench.connector().find({job}, bench.soon()));
+  REQUIRE(found.has_value());
+  REQUIRE(found->sightings.size() == 1);
+  CHECK(found->sightings.front().status.id == job.id);
+  CHECK(found->sightings.front().status.outcome == Outcome::failed);
+  CHECK(found->sightings.front().account == job.account);
+
+  std::map<SiteJobId, domain::UsageRecord> records;
+  REQUIRE(bench.wait_for([&] {
+    ports::UsageCursor cursor;
+    for (bool complete = false; !complete;) {
+      const auto page = bench.ask(bench.connector().usage(cursor, bench.soon()));
+      REQUIRE(page.has_value());
+      for (const auto& each : page->records) {
+        if (each.tag == job.tag) records.insert_or_assign(each.site_job_id, each);
+      }
+      cursor = page->next;
+      complete = page->complete;
+    }
+    return records.size() >= 5;
+  }));
+  CHECK(records.size() == 5);
+  for (const auto& of_task : ended.tasks) {
+    REQUIRE(records.contains(of_task.id));
+    const auto& record = records.at(of_task.id);
+    CHECK(record.array_id == job.id);
+    CHECK(record.started_at == of_task.started_at);
+    CHECK(record.ended_at == of_task.ended_at);
+    CHECK(record.exit_code == of_task.exit_code);
+    CHECK(record.core_seconds.value == record.elapsed.count() * record.cores);
+  }
+}
+
+TEST_CASE("connector: an array is cancelled as a whole and what it had begun is told", "[contract]") {
+  Bench bench;
+  if (!bench.site().runs_arrays()) return;
+  SECTION("before any of it has started") {
+    const auto when = GENERATE(CancelWhen::always, CancelWhen::only_while_pending);
+    bench.block_site();
+    const auto job = bench.submit(bench.array("0-3", {.prints = "must not run"}));
+    const auto waits = bench.wait_for_phase(job, Phase::queued);
+    CHECK(waits.tasks.size() == 4);
+    const auto outcome = bench.ask(bench.connector().cancel(job, when, bench.soon()));
+    REQUIRE(outcome.has_value());
+    CHECK(*outcome == CancelOutcome::never_started);
+    const auto ended = bench.wait_for_phase(job, Phase::ended);
+    CHECK(ended.outcome == Outcome::cancelled);
+    CHECK_FALSE(ended.started_at.has_value());
+    REQUIRE(ended.tasks.size() == 4);
+    for (const auto& task : ended.tasks) CHECK_FALSE(task.started_at.has_value());
+  }
+  SECTION("half-way") {
+    const auto job = bench.submit(bench.array("0-5%2", {.prints = "task", .runs = Seconds{300}}));
+    const auto two_run = [&] { return std::ranges::count(bench.status(job).tasks, Phase::running, &JobStatus::phase) == 2; };
+    REQUIRE(bench.wait_for(two_run));
+    const auto left_alone = bench.ask(bench.connector().cancel(job, CancelWhen::only_while_pending, bench.soon()));
+    REQUIRE(left_alone.has_value());
+    CHECK(*left_alone == CancelOutcome::unknown);
+    CHECK(two_run());
+    const auto outcome = bench.ask(bench.connector().cancel(job, CancelWhen::always, bench.soon()));
+    REQUIRE(outcome.has_value());
+    CHECK(*outcome == CancelOutcome::stopped);
+    const auto ended = bench.wait_for_phase(job, Phase::ended);
+    CHECK(ended.outcome == Outcome::cancelled);
+    REQUIRE(ended.tasks.size() == 6);
+    CHECK(std::ranges::count_if(ended.tasks, [](const auto& task) { return task.started_at.has_value(); }) == 2);
+  }
+}
+
+TEST_CASE("connector: one seal is that of all tasks of an array and one start holds it for all", "[contract]") {
+  Bench bench;
+  if (!bench.site().runs_arrays()) return;
+  const auto right_of = [](const SiteJob& job) {
+    return ports::Fence{.tag = job.tag, .task_index = 0, .account = job.account, .person = job.person, .whole_array = true};
+  };
+  SECTION("sealed first") {
+    const auto blocker = bench.block_site();
+    const auto job = bench.submit(bench.array("0-2", {.prints = "must not run"}));
+    for (int i = 0; i < 2; ++i) {
+      const auto sealed = bench.ask(bench.connector().seal(right_of(job), bench.soon()));
+      REQUIRE(sealed.has_value());
+      CHECK(sealed->sealed);
+    }
+    REQUIRE(bench.ask(bench.connector().cancel(blocker, CancelWhen::always, bench.soon())).has_value());
+    const auto ended = bench.wait_for_phase(job, Phase::ended);
+    CHECK(ended.reason.code == "DUPLICATE");
+    CHECK_FALSE(ended.started_at.has_value());
+    for (const auto& task : ended.tasks) CHECK(task.reason.code == "DUPLICATE");
+  }
+  SECTION("started first") {
+    const auto job = bench.submit(bench.array("0-2%1", {.prints = "task", .runs = Seconds{2}}));
+    bench.wait_for_phase(job, Phase::running);
+    if (bench.site().executes()) {
+      auto first = job;
+      first.tasks = {0};
+      REQUIRE(bench.wait_for([&] { return bench.output(first) == "task 0\n"; }));
+    }
+    const auto sealed = bench.ask(bench.connector().seal(right_of(job), bench.soon()));
+    REQUIRE(sealed.has_value());
+    CHECK_FALSE(sealed->sealed);
+    CHECK(sealed->holder == job.id);
+    const auto ended = bench.wait_for_phase(job, Phase::ended, Seconds{30});
+    CHECK(ended.outcome == Outcome::succeeded);  // the others pass by the right that the first has taken
+  }
+}
+
 std::string behaving_script(const Behaviour& behaviour) {
   std::string script = "#!/bin/bash\n";
-  if (!behaviour.prints.empty()) script += "echo '" + behaviour.prints + "'\n";
+  if (!behaviour.prints.empty()) script += "echo '" + behaviour.prints + "'${HANSA_ARRAY_INDEX:+ $HANSA_ARRAY_INDEX}\n";
   for (const auto& [kind, path, text] : behaviour.leaves) {
     using enum Behaviour::Left::Kind;
     const auto slash = path.rfind('/');
@@ -711,7 +879,9 @@ std::string behaving_script(const Behaviour& behaviour) {
   }
   if (behaviour.runs.count() > 0) script += "sleep " + std::to_string(behaviour.runs.count()) + "\n";
   if (behaviour.signal) script += "kill -" + std::to_string(*behaviour.signal) + " $$\nsleep 5\n";
-  script += "exit " + std::to_string(behaviour.exit_code) + "\n";
+  for (const auto task : behaviour.failing)
+    script += "[ \"$HANSA_ARRAY_INDEX\" != " + std::to_string(task) + " ] || exit " + std::to_string(behaviour.exit_code) + "\n";
+  script += "exit " + std::to_string(behaviour.failing.empty() ? behaviour.exit_code : 0) + "\n";
   return script;
 }
 

@@ -22,6 +22,7 @@ struct Behaviour {
   Seconds runs{0};              // then
   int exit_code = 0;
   std::optional<int> signal = {};  // ends itself by this instead
+  std::vector<int> failing = {};   // of an array: these tasks alone end with exit_code, the others with 0
   /// In its working folder, at once, the folders above it too. No path and no text has an apostrophe; text is whole lines.
   struct Left {
     enum class Kind { file, folder, link } kind = Kind::file;
@@ -54,6 +55,8 @@ class ConnectorUnderTest {
   [[nodiscard]] virtual domain::Resources whole_site() const = 0;
   virtual domain::JobPayload payload(const Behaviour& behaviour) = 0;
 
+  /// It runs job arrays.
+  [[nodiscard]] virtual bool runs_arrays() const { return true; }
   /// Scripts really run here: delivery byte for byte and output can be looked at.
   [[nodiscard]] virtual bool executes() const { return true; }
   /// Questions asked of the scheduler so far (squeue and sacct calls, not a job's own submissions and files).

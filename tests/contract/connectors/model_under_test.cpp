@@ -42,6 +42,8 @@ class ModelUnderTest final : public ConnectorUnderTest {
   domain::JobPayload payload(const Behaviour& behaviour) override {
     std::string script =
         "#!/bin/sh\n#model run=" + std::to_string(behaviour.runs.count()) + "s exit=" + std::to_string(behaviour.exit_code);
+    for (std::size_t i = 0; i < behaviour.failing.size(); ++i)
+      script += (i == 0 ? " fails=" : ",") + std::to_string(behaviour.failing[i]);
     if (behaviour.signal) script += " signal=" + std::to_string(*behaviour.signal);
     if (!behaviour.prints.empty()) script += "\n#model-out " + behaviour.prints;
     for (const auto& [kind, path, text] : behaviour.leaves) {

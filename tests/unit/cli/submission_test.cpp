@@ -136,6 +136,8 @@ TEST_CASE("options become the API's request", "[submission]") {
             "--output y: must not hold \"..\": only what is beneath the job's working folder is fetched",
             "--output : the name of an output must be that of a file, as in \"model.pt\""});
   CHECK(request({"--nodes", "3", "-"}).at("resources") == Json{{"nodes", 3}});  // a task a node
+  CHECK(request({"--array", "0,4,8,12%2", "-"}).at("array") == "0-12:4%2");
+  CHECK(faults({"--array", "3-1", "-"}) == std::vector<std::string>{"--array: \"3-1\" runs backwards: the smaller index comes first"});
   constexpr const char *kOne = "01ARYZ6S41TSV4RRFFQ69G5FAV", *kTwo = "01ARYZ6S41TSV4RRFFQ69G5FAW";
   CHECK(request({"--after", "01ARYZ6S41TSV4RRFFQ69G5FAV,01ARYZ6S41TSV4RRFFQ69G5FAW", "-"}).at("after") == Json{kOne, kTwo});
   CHECK(request({"--after", kOne, "--after", kTwo, "-"}).at("after") == Json{kOne, kTwo});

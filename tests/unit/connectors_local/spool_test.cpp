@@ -199,15 +199,57 @@ TEST_CASE("a refused start says why") {
 }
 
 TEST_CASE("seals are taken once and named") {
+  const auto fence = [](std::int32_t task, bool whole = false) {
+    return ports::Fence{.tag = a_job().tag, .task_index = task, .account = {}, .person = {}, .whole_array = whole};
+  };
   const Folder folder;
   auto spool = folder.open();
   const auto& work = spool->work_folder();
-  CHECK(work.seal(a_job().tag, 0)->sealed);
-  CHECK(work.seal(a_job().tag, 0)->sealed);
+  CHECK(work.seal(fence(0))->sealed);
+  CHECK(work.seal(fence(0))->sealed);
   std::filesystem::create_symlink("job:17:0", folder.path + "/work/fence/" + a_job().tag.str() + ".1");
-  CHECK(work.seal(a_job().tag, 1)->holder == SiteJobId("17"));
+  CHECK(work.seal(fence(1))->holder == SiteJobId("17"));
   std::filesystem::create_symlink("nonsense", folder.path + "/work/fence/" + a_job().tag.str() + ".2");
-  CHECK_FALSE(work.seal(a_job().tag, 2));
+  CHECK_FALSE(work.seal(fence(2)));
+  std::filesystem::create_symlink("job:18:0:tasks", folder.path + "/work/fence/" + a_job().tag.str() + ".array");
+  CHECK(work.seal(fence(0, true))->holder == SiteJobId("18"));
   std::filesystem::remove_all(folder.path + "/work/fence");
-  CHECK_FALSE(work.seal(a_job().tag, 0));  // no folder is no seal
+  CHECK_FALSE(work.seal(fence(0)));  // no folder is no seal
+}
+
+TEST_CASE("an array is spooled whole or not at all") {
+  const Folder folder;
+  auto pattern = a_job();
+  pattern.spec.array = domain::parse_task_array("3-9:3").value();
+  pattern.launch.out = "output/x.%a.out";
+  pattern.launch.err = "output/x.%a.err";
+  std::vector<std::string> damaged;
+  {
+    auto spool = folder.open();
+    REQUIRE(spool->add_array(pattern, "#!/bin/sh\n") == 1);
+    REQUIRE(spool->add(a_job(), "#!/bin/sh\n") == 4);
+  }
+  {
+    auto spool = folder.open();
+    const auto jobs = spool->load(damaged);
+    REQUIRE(jobs);
+    REQUIRE(jobs->size() == 4);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto& job = jobs->at(i).job;
+      const auto index = std::to_string(3 + 3 * i);
+      CHECK(job.array == 1);
+      CHECK(std::to_string(job.task) == index);
+      CHECK(job.launch.out == "output/x." + index + ".out");
+      CHECK(job.launch.environment.back() == std::pair<std::string, std::string>{kTaskVariable, index});
+    }
+    CHECK(jobs->at(3).job.array == 0);
+  }
+  // Killed before the last task was in place: nobody has its id.
+  std::filesystem::remove_all(folder.path + "/spool/jobs/3");
+  auto spool = folder.open();
+  const auto jobs = spool->load(damaged);
+  REQUIRE(jobs);
+  REQUIRE(jobs->size() == 1);
+  CHECK(jobs->front().job.id == 4);
+  CHECK_FALSE(std::filesystem::exists(folder.path + "/spool/jobs/1"));
 }

@@ -137,6 +137,60 @@ TEST_CASE("status: one call for all jobs, of whom each is told alone") {
   CHECK(bench.log.lines.size() == 1);
 }
 
+TEST_CASE("array: its subjobs are told one by one, found as one and booked each for itself") {
+  Bench bench;
+  const std::string tag = "hansa-01ARZ3NDEKTSV4RRFFQ69G5FAV-1";
+  const auto subjob = [&](int index, const std::string& state, Fields more = {}) {
+    more.insert(more.end(), {{"array_id", "19[].s"}, {"array_index", std::to_string(index)}});
+    return job_record("19[" + std::to_string(index) + "].s", tag, state, std::move(more));
+  };
+  const auto array = [&](const std::string& state) { return job_record("19[].s", tag, state, {{"array", "True"}, {"stime", "1800000001"}}); };
+  const Fields placed{{"exec_vnode", "(n1:ncpus=1)"}, {"run_count", "1"}, {"stime", "1800000001"}};
+  Fields failed{{"substate", "93"}, {"Exit_status", "5"}, {"exec_vnode", "(n1:ncpus=1)"}};
+  bench.site.players["qstat"] = [&](const Command&) {
+    auto over = placed;
+    over.insert(over.end(), {{"substate", "92"}, {"Exit_status", "0"}});
+    return answer(array("B") + subjob(1, "X", over) + subjob(2, "R") + subjob(3, "Q", {{"stime", "1800000001"}}) + subjob(4, "X", placed));
+  };
+  auto job = Bench::job("19[].s", tag);
+  job.tasks = {1, 2, 3, 4, 5};
+  const auto told = bench.ask(bench.connector->status({job}, bench.soon()))->front();
+  CHECK(std::ranges::count(bench.site.last("/qstat").arguments, "-t") == 1);
+  CHECK(told.phase == Phase::running);
+  REQUIRE(told.tasks.size() == 4);
+  CHECK(told.tasks[0].outcome == Outcome::succeeded);
+  CHECK(told.tasks[1].phase == Phase::running);
+  CHECK(told.tasks[2].phase == Phase::queued);
+  CHECK(told.tasks[3].phase == Phase::finishing);  // over, and its end is not told yet
+
+  bench.site.players["qstat"] = [&](const Command&) {
+    // The array's own Exit_status is 0 whatever became of it; what never ran repeats its start.
+    return answer(array("F") + subjob(1, "F", kDone) + subjob(2, "F", failed) +
+                  record("Job Id: 19[3].s", {{"Job_Name", tag}, {"Job_Owner", "alice@login"}, {"job_state", "F"}, {"server", "s"},
+                                             {"ctime", "1800000000"}, {"mtime", "1800000009"}, {"stime", "1800000001"}, {"substate", "91"}}));
+  };
+  bench.site.players["qselect"] = [](const Command&) { return answer("19[].s\n"); };
+  job.tasks = {1, 2, 3};
+  const auto over = bench.ask(bench.connector->status({job}, bench.soon()))->front();
+  CHECK(over.phase == Phase::ended);
+  CHECK(over.outcome == Outcome::failed);
+  CHECK(over.exit_code == 5);
+  CHECK(over.reason.message == "1 of 3 tasks succeeded; 1 failed (2); 1 were cancelled (3)");
+  CHECK_FALSE(over.tasks[2].started_at.has_value());
+  const auto found = bench.ask(bench.connector->find({job}, bench.soon()));
+  REQUIRE(found.has_value());
+  REQUIRE(found->sightings.size() == 1);
+  CHECK(found->sightings[0].status.id.str() == "19[].s");
+  CHECK(found->sightings[0].status.outcome == Outcome::failed);
+  const auto page = bench.ask(bench.connector->usage({}, bench.soon()));
+  REQUIRE(page.has_value());
+  REQUIRE(page->records.size() == 3);  // not the array's own
+  CHECK(page->records[1].site_job_id.str() == "19[2].s");
+  CHECK(page->records[1].array_id.str() == "19[].s");
+  // A job where an array was sent, and the other way round: somebody else's.
+  CHECK(bench.ask(bench.connector->status({Bench::job("19[].s", tag)}, bench.soon()))->front().phase == Phase::not_seen);
+}
+
 TEST_CASE("status: a server that does not answer is no absence") {
   Bench bench;
   bench.site.players["qstat"] = [](const Command&) {

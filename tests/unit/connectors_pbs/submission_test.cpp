@@ -57,6 +57,22 @@ TEST_CASE("qsub: nodes, tasks, memory and GPUs") {
   CHECK(refused.error().message.contains("gpu_model_resource"));
 }
 
+TEST_CASE("qsub: arrays of one step") {
+  const auto arguments = [](const char* tasks) {
+    auto asked = request();
+    asked.spec.array = domain::parse_task_array(tasks).value();
+    return qsub_arguments(asked, {});
+  };
+  const auto has = [&](const char* tasks, const char* text) {
+    const auto made = arguments(tasks).value();
+    const auto at = std::ranges::find(made, "-J");
+    return at != made.end() && *std::next(at) == text;
+  };
+  CHECK(has("0-20:5%2", "0-20:5%2"));
+  CHECK(has("1,2,3", "1-3"));
+  for (const auto* tasks : {"5", "1,2,4", "0-3,8", "1,5"}) CHECK(arguments(tasks).error().kind == ErrorKind::invalid_argument);
+}
+
 TEST_CASE("qsub: what it would read as more than one value is not handed over") {
   for (const auto bad : {"", "a,b", "a b", "a@b", "a;b", "a:b"}) {
     INFO(bad);

@@ -47,8 +47,9 @@ class Site {
     return std::move(*answer);
   }
   async::Deadline soon(Milliseconds in = Milliseconds{20'000}) { return async::Deadline::in(scheduler, in); }
-  Result<ports::SubmitReceipt> submit(Milliseconds within = Milliseconds{20'000}) {
+  Result<ports::SubmitReceipt> submit(Milliseconds within = Milliseconds{20'000}, domain::TaskArray array = {}) {
     ports::SubmitRequest request;
+    request.spec.array = std::move(array);
     request.job = *Ulid::parse("01KAZ5T4G3M8Q2R7V9W0X1Y2Z3");
     request.tag = domain::make_tag(request.job, 1);
     request.person = Principal("local:alice");
@@ -138,6 +139,15 @@ TEST_CASE("of a submission that is not answered as it should be nobody knows") {
   CAPTURE(receipt.error().code, receipt.error().message);
   CHECK_FALSE(ports::surely_not_sent(receipt.error()));
   CHECK((receipt.error().kind == ErrorKind::unknown_outcome || receipt.error().kind == ErrorKind::internal));
+}
+
+TEST_CASE("an array is refused before it is sent: the protocol carries none") {
+  Site site(plug_in("say(m['id'], {'site_job_id': '1'})"));
+  CHECK(site.submit().has_value());
+  const auto receipt = site.submit(Milliseconds{20'000}, {.tasks = {0, 1}, .at_most = 0});
+  REQUIRE_FALSE(receipt.has_value());
+  CHECK(receipt.error().code == "NO_SUCH_ARRAY");
+  CHECK(ports::surely_not_sent(receipt.error()));
 }
 
 TEST_CASE("what the program refuses was not done, by its word") {

@@ -112,6 +112,50 @@ TEST_CASE("sacct: malformed rows are dropped one by one, steps are skipped") {
   CHECK(listing.dropped.empty());
 }
 
+TEST_CASE("ids as Slurm shows them") {
+  CHECK(parse_shown_id("7").id == "7");
+  CHECK_FALSE(parse_shown_id("7").of_array);
+  CHECK(parse_shown_id("34+1").id == "34+1");
+  const auto task = parse_shown_id("7_3");
+  CHECK(task.id == "7");
+  CHECK(task.of_array);
+  CHECK(task.tasks == std::vector{3});
+  CHECK(parse_shown_id("7_[0,2-4%2]").tasks == std::vector{0, 2, 3, 4});
+  CHECK(parse_shown_id("7_[0-8:4]").tasks == std::vector{0, 4, 8});
+  for (const auto* cut :
+       {"7_[0,2,4,...]", "7_[0-5000]", "7_", "7_[", "7_[]", "7_x"}) {  // somebody's array; none of its tasks is known
+    INFO(cut);
+    CHECK(parse_shown_id(cut).id == "7");
+    CHECK(parse_shown_id(cut).of_array);
+    CHECK(parse_shown_id(cut).tasks.empty());
+  }
+  for (const auto* none : {"", "x", "_3", "x_3", "+1", "-7"}) CHECK(parse_shown_id(none).id.empty());
+}
+
+TEST_CASE("squeue and sacct: tasks of an array are called by it") {
+  auto queue = queue_fields();
+  queue[0] = "9";
+  queue[1] = "7_3";
+  const auto waiting = parse_squeue(separated(queue), kSeparator);
+  REQUIRE(waiting.rows.size() == 1);
+  CHECK(waiting.rows[0].array_id == "7");
+  CHECK(waiting.rows[0].tasks == std::vector{3});
+  auto history = history_fields();
+  history[0] = "7_3";
+  auto together = history;
+  together[0] = "7_[3-6%2]";  // as it is when a task starts while the rest is cancelled
+  together[9] = "CANCELLED by 0";
+  const auto over = parse_sacct(separated(history) + separated(history) + separated(together), kSeparator);
+  REQUIRE(over.rows.size() == 3);
+  CHECK(over.rows[1].run == 1);  // started again
+  CHECK(over.rows[2].tasks == std::vector{4, 5, 6});
+  CHECK(over.rows[2].run == 0);
+  const auto record = to_usage(over.rows[0], SiteId("s"));
+  CHECK(record.site_job_id == SiteJobId("7_3"));
+  CHECK(record.array_id == SiteJobId("7"));
+  CHECK(to_usage(over.rows[2], SiteId("s")).site_job_id == SiteJobId("7_[3-6%2]"));
+}
+
 TEST_CASE("sacct: usage in the site's own figures") {
   const auto listing = parse_sacct(separated(history_fields()), kSeparator);
   REQUIRE(listing.rows.size() == 1);

@@ -55,7 +55,7 @@ class Home {
   void write(const std::string& wrapper) { std::ofstream(path_ / "wrapper", std::ios::binary) << wrapper; }
 
   /// Like slurmd: standard input from /dev/null, output appended to files.
-  pid_t start(const std::string& job, const std::string& run) const {
+  pid_t start(const std::string& job, const std::string& run, const std::vector<std::string>& more = {}) const {
     const auto out = (path_ / "out").string();
     const auto err = (path_ / "err").string();
     const auto wrapper = (path_ / "wrapper").string();
@@ -63,6 +63,7 @@ class Home {
                                        "PATH=/nonexistent",      "SLURM_EXPORT_ENV=NONE", "LANG=C"};
     if (!more_.empty()) std::erase(variables, "PATH=/nonexistent");
     variables.insert(variables.end(), more_.begin(), more_.end());
+    variables.insert(variables.end(), more.begin(), more.end());
     std::vector<char*> environment;
     for (const auto& variable : variables) environment.push_back(const_cast<char*>(variable.c_str()));
     environment.push_back(nullptr);
@@ -85,6 +86,10 @@ class Home {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
+  /// A task of an array.
+  [[nodiscard]] int run_task(const std::string& array, int task, const std::string& job, const std::string& restart = "0") const {
+    return wait(start(job, restart, {"SLURM_ARRAY_JOB_ID=" + array, "SLURM_ARRAY_TASK_ID=" + std::to_string(task)}));
+  }
   int run(const std::string& job = "7", const std::string& restart = "0") const { return wait(start(job, restart)); }
 
   /// Of what is set beside: "NAME=value", and programs on the PATH.
@@ -292,6 +297,79 @@ TEST_CASE("wrapper: of fifty that start at once exactly one runs its payload") {
   CHECK(home.out() == "ran " + holder_of(home.link("fence/hansa-T-1.0")).str() + "\n");
 }
 
+TEST_CASE("wrapper: the first task of an array takes the right for all, and each its own fence") {
+  Home home;
+  auto spec = spec_of("#!/bin/sh\necho $HANSA_ARRAY_INDEX of $HANSA_SITE_JOB_ID in ${PWD##*/}\n");
+  spec.array_variable = "SLURM_ARRAY_JOB_ID";
+  home.write(spec);
+  CHECK(home.run_task("7", 3, "9") == 0);
+  CHECK(home.run_task("7", 0, "7") == 0);
+  CHECK(home.out() == "3 of 9 in 3\n0 of 7 in 0\n");
+  CHECK(home.link("fence/hansa-T-1.array") == "job:7:0:tasks");
+  CHECK(holder_of(home.link("fence/hansa-T-1.array")).str() == "7");
+  CHECK_THAT(home.link("fence/hansa-T-1.3"), Catch::StartsWith("job:7_3:0:"));
+  CHECK(task_id(SiteJobId("7"), 3).str() == "7_3");
+
+  // Another array of the same attempt, and the same task again.
+  CHECK(home.run_task("8", 5, "12") == kExitDuplicate);
+  CHECK(home.link(refusal_path(Tag("hansa-T-1"), 5, SiteJobId("8_5"), 0)) == "DUPLICATE:job:7:0:tasks");
+  CHECK(home.run_task("7", 3, "9", "1") == kExitSiteRequeued);
+  CHECK(home.out() == "3 of 9 in 3\n0 of 7 in 0\n");
+  CHECK_FALSE(fs::exists(fs::symlink_status(home.below("fence/hansa-T-1.5"))));
+}
+
+TEST_CASE("wrapper: each task of an array has its own port, within the range") {
+  const auto port = [](std::uint16_t base, int task) {
+    Home home;
+    auto spec = spec_of("#!/bin/sh\necho $HANSA_MASTER_PORT\n");
+    spec.master_port = base;
+    spec.environment = {{"HANSA_MASTER_PORT", "1"}};  // the user's does not count
+    if (task >= 0) spec.array_variable = "SLURM_ARRAY_JOB_ID";
+    home.write(spec);
+    CHECK((task < 0 ? home.run("7") : home.run_task("7", task, "9")) == 0);
+    return home.out();
+  };
+  CHECK(port(29'998, -1) == "29998\n");
+  CHECK(port(29'998, 0) == "29998\n");
+  CHECK(port(29'998, 1) == "29999\n");
+  CHECK(port(29'998, 2) == "20000\n");
+  CHECK(port(20'000, 9'999) == "29999\n");
+}
+
+TEST_CASE("wrapper: a sealed array runs none of its tasks, and what gives no index runs nothing") {
+  Home home;
+  auto spec = spec_of("#!/bin/sh\necho ran\n");
+  spec.array_variable = "SLURM_ARRAY_JOB_ID";
+  home.write(spec);
+  CHECK(home.run("7") == kExitFenceFailed);  // no index, no array
+  CHECK(Home::wait(home.start("7", "0", {"SLURM_ARRAY_JOB_ID=7"})) == kExitFenceFailed);
+  CHECK(Home::wait(home.start("7", "0", {"SLURM_ARRAY_TASK_ID=1"})) == kExitFenceFailed);
+  CHECK(Home::wait(home.start("7", "0", {"SLURM_ARRAY_JOB_ID=7", "SLURM_ARRAY_TASK_ID=../1"})) == kExitFenceFailed);
+  fs::create_symlink("sealed", home.below(array_fence_path(Tag("hansa-T-1"))));
+  for (int task = 0; task < 3; ++task) CHECK(home.run_task("7", task, std::to_string(7 + task)) == kExitDuplicate);
+  CHECK(home.out().empty());
+  CHECK(fs::is_empty(home.below("jobs")));
+}
+
+TEST_CASE("wrapper: tasks of two arrays that start at once: all of one run, none of the other") {
+  Home home;
+  auto spec = spec_of("#!/bin/sh\necho ran $HANSA_ARRAY_INDEX\n");
+  spec.array_variable = "SLURM_ARRAY_JOB_ID";
+  home.write(spec);
+  std::vector<pid_t> children;
+  for (int i = 0; i < 40; ++i)
+    children.push_back(home.start(
+        std::to_string(100 + i), "0",
+        {"SLURM_ARRAY_JOB_ID=" + std::string(i % 2 == 0 ? "7" : "8"), "SLURM_ARRAY_TASK_ID=" + std::to_string(i / 2)}));
+  int ran[] = {0, 0};
+  for (int i = 0; i < 40; ++i) {
+    const auto code = Home::wait(children[static_cast<std::size_t>(i)]);
+    CHECK((code == 0 || code == kExitDuplicate));
+    ran[i % 2] += code == 0 ? 1 : 0;
+  }
+  CHECK(((ran[0] == 20 && ran[1] == 0) || (ran[0] == 0 && ran[1] == 20)));
+}
+
 TEST_CASE("wrapper: everything arrives byte for byte, nothing is interpreted") {
   Home home;
   auto spec = spec_of("");
@@ -388,7 +466,7 @@ TEST_CASE("hansa-launch: a process for each task with its rank and its part of t
     auto home = std::make_unique<Home>();
     auto spec = spec_of("#!/bin/bash\nhansa-launch " + command + "\necho ended $?\n");
     spec.shape = shape;
-    spec.exported.emplace_back("HANSA_MASTER_PORT", "20001");
+    spec.master_port = 20'001;
     home->set("PATH=/usr/bin:/bin");
     home->set("CUDA_VISIBLE_DEVICES=0,1,2,3,4");
     home->write(spec);

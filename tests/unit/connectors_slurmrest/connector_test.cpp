@@ -192,6 +192,7 @@ TEST_CASE("slurmrest: a snapshot costs four questions, and the version is asked 
   CHECK(snapshot->queues.at(0).is_default);
   CHECK(snapshot->running.size() == 1);
   CHECK(snapshot->waiting.size() == 1);
+  CHECK_FALSE(snapshot->arrays.has_value());
   CHECK(bench.rest.requests.size() == 5);
   REQUIRE(bench.ask(bench.connector->snapshot(bench.soon())).has_value());
   CHECK(bench.rest.requests.size() == 9);
@@ -293,6 +294,17 @@ TEST_CASE("slurmrest: a submission brings the files first, and then the job with
   const auto home = transport::own_account()->home;
   CHECK((*body)["job"]["standard_output"] == home + "/.hansa/output/hansa-T-1.out");
   CHECK(sent.headers.get("Content-Type") == "application/json");
+}
+
+TEST_CASE("slurmrest: an array is refused, and nothing is sent") {
+  Bench bench;
+  auto request = Bench::request();
+  request.spec.array = *domain::parse_task_array("0-3");
+  const auto receipt = bench.ask(bench.connector->submit(std::move(request), bench.soon()));
+  REQUIRE_FALSE(receipt.has_value());
+  CHECK(receipt.error().code == "NO_SUCH_ARRAY");
+  CHECK(ports::surely_not_sent(receipt.error()));
+  CHECK(bench.rest.requests.empty());
 }
 
 TEST_CASE("slurmrest: a submission is certain not to have left, or unknown") {

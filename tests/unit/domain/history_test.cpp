@@ -38,6 +38,10 @@ void check_step(const Job& before, const Job& after, const EventBody& event) {
     RC_ASSERT(is.sealed || !was.sealed);
     const auto* bound = std::get_if<AttemptBound>(&event);
     if (!was.site_job_id.empty() && (bound == nullptr || !bound->adopted)) RC_ASSERT(is.site_job_id == was.site_job_id);
+    for (const auto& run : was.runs) {  // of a task: over once, unless another site job takes the attempt
+      if (bound != nullptr || before.spec.array.empty() || !run.outcome) continue;
+      RC_ASSERT(std::ranges::find(is.runs, run) != is.runs.end());
+    }
     if (was.state == AttemptState::ended) {
       RC_ASSERT(is.state == AttemptState::ended);
       RC_ASSERT(is.outcome == was.outcome);

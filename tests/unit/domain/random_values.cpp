@@ -51,6 +51,20 @@ AttemptEnded random_end(std::int32_t attempt) {
           .reason = random_reason()};
 }
 
+TasksSeen random_tasks(std::int32_t attempt) {
+  TasksSeen seen{.attempt = attempt, .runs = {}};
+  for (int i = *inRange(0, 3); i > 0; --i) {
+    seen.runs.push_back({.task_index = *element(0, 1, 4, 5),
+                         .number = *element(0, 0, 1),
+                         .started_at = perhaps(from_unix_ms(1'000)),
+                         .ended_at = perhaps(random_time()),
+                         .exit_code = perhaps(random_small()),
+                         .signal = perhaps(random_small()),
+                         .outcome = perhaps(random_outcome())});
+  }
+  return seen;
+}
+
 /// The alternatives one by one. `attempt` is what those that name one shall name.
 template <std::size_t I>
 EventBody make(std::int32_t attempt) {
@@ -98,6 +112,8 @@ EventBody make(std::int32_t attempt) {
     return Staging{random_reason()};
   else if constexpr (is_same_v<Event, ResolvedLost>)
     return ResolvedLost{random_name<Principal>(), random_text()};
+  else if constexpr (is_same_v<Event, TasksSeen>)
+    return random_tasks(attempt);
   else
     return MoveIntended{attempt, {random_name<SiteId>(), random_name<SiteJobId>(), random_text()}};
 }
@@ -147,6 +163,7 @@ JobSpec random_spec() {
   for (int i = *inRange(0, 3); i > 0; --i) spec.outputs.emplace(random_text(), random_text());
   if (*arbitrary<bool>()) spec.code = CodeId(random_text());
   spec.requeue = *arbitrary<bool>();
+  if (*inRange(0, 4) == 0) spec.array = {.tasks = {0, 1, 4}, .at_most = *inRange(0, 3)};
   for (int i = *inRange(0, 3); i > 1; --i) spec.after.push_back(random_id());
   return spec;
 }
@@ -183,7 +200,7 @@ EventBody random_event_for(const Job& job) {
   // Weighted so that many histories get as far as a run, a requeue, a second attempt; ends are rare. In EventBody's order.
   const auto index = *rc::gen::weightedElement<std::size_t>(
       {{1, 0},  {6, 1},   {2, 2},   {4, 3},  {1, 4},   {60, 5}, {6, 6},  {8, 7},  {8, 8},  {60, 9}, {4, 10},
-       {3, 11}, {60, 12}, {12, 13}, {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19}, {8, 20}, {4, 21}});
+       {3, 11}, {60, 12}, {12, 13}, {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19}, {8, 20}, {4, 21}, {20, 22}});
   const auto last = static_cast<std::int32_t>(job.attempts.size());
   if (kMakers[index] == make<5>) return make<5>(*element(last + 1, last + 1, last + 1, last + 1, last, last + 2));
   auto event = kMakers.at(index)(*element(last, last, last, last, last, last, last, last, 0, 1, -1, last + 1));

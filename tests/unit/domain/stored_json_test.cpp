@@ -53,7 +53,8 @@ TEST_CASE("the stored names of the events are what they were") {
                           "ended",
                           "resolved_lost",
                           "move_intended",
-                          "staging"};
+                          "staging",
+                          "tasks_seen"};
   const auto events = defaults(std::make_index_sequence<kEvents>{});
   REQUIRE(std::size(kNames) == kEvents);
   for (std::size_t i = 0; i < kEvents; ++i) CHECK(event_name(events[i]) == kNames[i]);

@@ -106,7 +106,8 @@ std::vector<EventBody> every_event(const Job& job) {
           Ended{JobState::cancelled, {}},
           ResolvedLost{Principal("local:op"), "burnt down"},
           MoveIntended{last, {SiteId("elsewhere"), SiteJobId("4711"), "it starts there now"}},
-          Staging{{"EARLIEST_START", "data first"}}};
+          Staging{{"EARLIEST_START", "data first"}},
+          TasksSeen{last, {Run{.task_index = 0, .started_at = second(100)}}}};
 }
 
 struct Row {
@@ -140,46 +141,78 @@ TEST_CASE("a job that comes after others goes nowhere before it was told that th
   CHECK_FALSE(after({dependency}).awaits_others());
 }
 
+TEST_CASE("tasks of an array: each run ends once, the job goes on until it is told what they come to") {
+  auto job = accepted_job();
+  job.spec.array = {.tasks = {0, 1, 7}, .at_most = 2};
+  const auto seen = [](std::vector<Run> runs) { return TasksSeen{1, std::move(runs)}; };
+  const auto refused = [](Job at, const EventBody& event) { return !apply(at, {second(300), event}); };
+  const Run first{.task_index = 0, .started_at = second(50)}, second_one{.task_index = 7, .started_at = second(40)};
+  const auto queued = after(kQueued, job);
+  CHECK(queued.open_tasks(queued.attempts[0]) == std::vector{0, 1, 7});
+  CHECK(refused(queued, seen({})));
+  CHECK(refused(queued, seen({Run{.task_index = 2, .started_at = second(50)}})));
+  const auto running = after({seen({first}), seen({second_one})}, queued);
+  CHECK(running.state == JobState::running);
+  CHECK(running.started_at == second(40));  // the first of all
+  CHECK(refused(running, seen({Run{.task_index = 0, .started_at = second(51)}})));
+  CHECK(refused(running, AttemptSealed{1}));
+  CHECK(refused(running, MoveIntended{1, {SiteId("elsewhere"), SiteJobId("4711"), "x"}}));
+  auto over = first;
+  over.ended_at = second(60);
+  over.outcome = Outcome::failed;
+  over.exit_code = 3;
+  const auto half = after({seen({over})}, running);
+  CHECK(half.state == JobState::running);
+  CHECK(half.open_tasks(half.attempts[0]) == std::vector{1, 7});
+  CHECK(refused(half, seen({over})));
+  const auto again = after({seen({Run{.task_index = 0, .number = 1, .started_at = second(70)}})}, half);  // a requeue
+  CHECK(again.open_tasks(again.attempts[0]) == std::vector{0, 1, 7});
+  CHECK(again.attempts[0].last_run(0)->number == 1);
+  const auto ended_job = after({ended(Outcome::failed)}, half);
+  CHECK(ended_job.state == JobState::failed);
+  CHECK(ended_job.attempts[0].runs.size() == 2);  // no run of its own
+}
+
 TEST_CASE("every event in every situation: refused, or to which state") {
   const std::vector<EventBody> none;
   const Row kTable[] = {
-      //                                                              A W H R R I R U S B Q S R R R E E C C E L M S
-      //                                                              c a e e e n e n e n u e s r f n n a r n o o t
-      //                                                              c i l l j t s k n d a a t q i d n n s d s v g
-      {"accepted", none, ".wh.Rs...........a.CL.g"},
-      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL.g"},
-      {"staging", {Staging{}}, ".wh.Rs...........g.CL.g"},
-      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL.g"},
-      {"held by its user", {Held{{}, true}}, "..hwR............h.CL.."},
-      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL.g"},
-      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL.g"},
-      {"intended", {intended()}, "......ss.qss....ws..L.."},
-      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L.."},
-      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L.."},
-      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L.."},
-      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L.."},
-      {"queued", kQueued, ".......q..qqr.fSwq..Lq."},
-      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..Lq."},
-      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..Lq."},
-      {"running", kRunning, ".......r..r..qfSwr..L.."},
-      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L.."},
-      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L.."},
-      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L.."},
-      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L.."},
-      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL.g"},
-      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL.g"},
-      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S............"},
-      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F............"},
-      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T............"},
-      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C...."},
+      //                                                              A W H R R I R U S B Q S R R R E E C C E L M S T
+      //                                                              c a e e e n e n e n u e s r f n n a r n o o t a
+      //                                                              c i l l j t s k n d a a t q i d n n s d s v g s
+      {"accepted", none, ".wh.Rs...........a.CL.g."},
+      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL.g."},
+      {"staging", {Staging{}}, ".wh.Rs...........g.CL.g."},
+      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL.g."},
+      {"held by its user", {Held{{}, true}}, "..hwR............h.CL..."},
+      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL.g."},
+      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL.g."},
+      {"intended", {intended()}, "......ss.qss....ws..L..."},
+      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L..."},
+      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L..."},
+      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L..."},
+      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L..."},
+      {"queued", kQueued, ".......q..qqr.fSwq..Lq.."},
+      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..Lq.."},
+      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..Lq.."},
+      {"running", kRunning, ".......r..r..qfSwr..L..."},
+      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L..."},
+      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L..."},
+      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L..."},
+      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L..."},
+      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL.g."},
+      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL.g."},
+      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S............."},
+      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F............."},
+      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T............."},
+      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C....."},
       {"cancelled, and told so",
        kRunning + std::vector<EventBody>{kCancel, CancelResolved{CancelOutcome::stopped}, ended(Outcome::cancelled)},
-       "..........C............"},
-      {"cancelled by the broker", {kCancel, Ended{}}, "..................C...."},
-      {"given up by the broker", {Ended{JobState::failed, {}}}, "......................."},
-      {"lost", {intended(), ResolvedLost{}}, "..........LL..........."},
-      {"lost without a site", {ResolvedLost{}}, "......................."},
-      {"rejected", {Rejected{}}, "......................."},
+       "..........C............."},
+      {"cancelled by the broker", {kCancel, Ended{}}, "..................C....."},
+      {"given up by the broker", {Ended{JobState::failed, {}}}, "........................"},
+      {"lost", {intended(), ResolvedLost{}}, "..........LL............"},
+      {"lost without a site", {ResolvedLost{}}, "........................"},
+      {"rejected", {Rejected{}}, "........................"},
   };
   for (const auto& [situation, history, expected] : kTable) {
     const auto job = after(history);

@@ -167,6 +167,7 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     for (const auto& id : wish.datasets) s.spec.datasets.emplace_back(id);
     s.spec.labels = wish.labels;
     s.spec.outputs = wish.outputs;
+    if (!wish.array.empty()) s.spec.array = domain::parse_task_array(wish.array).value();
     s.spec.after = wish.after;
     s.after_earlier = wish.after_earlier;
     if (wish.gpus > 0) s.spec.resources.gpus_per_node = wish.gpus, s.spec.resources.gpu_model = "a100";

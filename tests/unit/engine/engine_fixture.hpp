@@ -50,6 +50,7 @@ struct Wish {
   domain::Labels labels = {};
   std::map<std::string, std::string> outputs = {};
   std::int32_t gpus = 0;  // of model a100
+  std::string array = {};
   std::vector<JobId> after = {};
   std::vector<std::size_t> after_earlier = {};  // of the same request
 };

@@ -186,7 +186,12 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {outputs({{"o", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}}), "/outputs/o", "has more than 16 steps"},
       {outputs(many_outputs(33)), "/outputs", "has more than 32 entries; have the job pack them"},
       {job_with({{"secrets", {"s"}}}), "/secrets", "keeps no secrets"},
-      {job_with({{"array", "0-9"}}), "/array", "submit the tasks in bulk"},
+      {job_with({{"array", 9}}), "/array", "must be a string"},
+      {job_with({{"array", "0-9,x"}}), "/array", "is no set of tasks"},
+      {job_with({{"array", "0-1000"}}), "/array", "more than 1000 tasks"},
+      {job_with({{"array", "0-9%0"}}), "/array", "1 or more"},
+      {job_with({{"array", text_of(16'385)}}), "/array", "is longer than 16384 bytes"},
+      {job_with({{"array", "0-9"}, {"outputs", {{"m", "m.pt"}}}}), "/outputs", "of a job array none can be named"},
       // after
       {job_with({{"after", "01ARYZ6S41TSV4RRFFQ69G5FAV"}}), "/after", "must be a list of strings"},
       {job_with({{"after", {1}}}), "/after/0", "must be a string"},
@@ -219,7 +224,7 @@ TEST_CASE("all faults of a job are found at once") {
                                  {"time_limit_s", -1},
                                  {"placement", {{"sites", {"x y", 1}}, {"countries", {"Finland"}}}},
                                  {"requeue", "maybe"},
-                                 {"array", "0-3"},
+                                 {"array", "0-"},
                                  {"wall", 1}});
   std::vector<std::string> places;
   for (const auto& fault : faults) places.push_back(fault.where);
@@ -273,12 +278,19 @@ TEST_CASE("a script's directives say what the request leaves open") {
   CHECK(job_from_json({{"script", script}, {"directives", "read"}}) == *job_from_json({{"script", script}}));
 }
 
+TEST_CASE("an array of the directives, unless the request names one") {
+  const std::string script = "#!/bin/bash\n#SBATCH --array=0-9%2\n";
+  CHECK(to_text(job_from_json({{"script", script}})->spec.array) == "0-9%2");
+  CHECK(to_text(job_from_json({{"script", script}, {"array", "7"}})->spec.array) == "7");
+  CHECK(job_from_json({{"script", script}, {"directives", "ignore"}})->spec.array.empty());
+}
+
 TEST_CASE("a directive that cannot be taken is a fault of the script with its line") {
   const auto with = [](const std::string& directive) { return job_with({{"script", "#!/bin/bash\n" + directive + "\n"}}); };
   const std::pair<std::string, std::string> kTable[] = {
       {"#SBATCH --uid=0", "line 2, \"#SBATCH --uid=0\": is a privilege"},
       {"#SBATCH -N2\n#PBS -W depend=afterok:1", "line 3, \"#PBS -W depend=afterok:1\": names jobs of one site"},
-      {"#SBATCH --array=0-9", "no job arrays"},
+      {"#SBATCH --array=0-2000", "its directives: the array: "},
       {"#SBATCH --time=400-0", "the time limit is more than"},
       {"#SBATCH -J " + text_of(201), "the name is longer"},
       {"#SBATCH -J 'a\tb'", "control characters"},
@@ -523,6 +535,7 @@ TEST_CASE("a submission that is written is read back the same") {
     if (*rc::gen::arbitrary<bool>()) spec.datasets = {DatasetId("imagenet-1k"), DatasetId("d@2:x")};
     if (*rc::gen::arbitrary<bool>()) spec.labels = {domain::Label("health"), domain::Label("personal")};
     spec.requeue = *rc::gen::arbitrary<bool>();
+    if (*rc::gen::arbitrary<bool>()) spec.array = domain::parse_task_array("0-8:4,20%3").value();
     if (*rc::gen::arbitrary<bool>()) spec.after = {*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"), JobId()};
     payload.script =
         "#!" + text() + "\n" + *element<std::string>("", "\t", "#SBATCH -N3 --uid=0\n", "#PBS -l nodes=2\n") + text();

@@ -139,7 +139,7 @@ TEST_CASE("a job that is over shows how its run ended") {
 }
 
 TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
-  const auto job = full_job();
+  auto job = full_job();
   auto expected = job_view(job);
   expected.update({{"broker_id", "b1"},
                    {"resources",
@@ -156,6 +156,8 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                    {"labels", Json::array()},
                    {"outputs", Json::object()},
                    {"code", nullptr},
+                   {"array", nullptr},
+                   {"tasks", nullptr},
                    {"after", Json::array()},
                    {"transfers", Json::array()},
                    {"attempts", Json::array({{{"number", 1},
@@ -181,6 +183,14 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                                                                      {"signal", nullptr},
                                                                      {"outcome", nullptr}}})}}})}});
   CHECK(job_details_view(job) == expected);
+  job.spec.array = domain::parse_task_array("0-4:2,7%2").value();
+  job.attempts[0].runs[0].outcome = domain::Outcome::failed;
+  job.attempts[0].runs.push_back({.task_index = 4, .started_at = job.started_at});
+  const auto view = job_details_view(job);
+  CHECK(view["array"] == "0-4:2,7%2");
+  CHECK(view["tasks"] == Json{{"failed", {{"count", 1}, {"tasks", "0"}}},
+                              {"running", {{"count", 1}, {"tasks", "4"}}},
+                              {"waiting", {{"count", 2}, {"tasks", "2,7"}}}});
 
   const auto bare = job_details_view(bare_job());
   CHECK(bare["resources"] == Json{{"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"gpus_per_node", 0}});

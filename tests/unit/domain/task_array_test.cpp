@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Slurm's grammar of job arrays: what is one, what is none and why, and that every text is read back.
+#include "broker/domain/task_array.hpp"
+
+#include <catch2/catch.hpp>
+#include <rapidcheck/catch.h>
+
+#include <set>
+
+using namespace hansa;
+using namespace hansa::domain;
+
+namespace {
+
+std::vector<std::int32_t> tasks(std::string_view text) { return parse_task_array(text).value().tasks; }
+std::string fault_of(std::string_view text) {
+  const auto parsed = parse_task_array(text);
+  return parsed ? "" : parsed.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("numbers, ranges, steps and a limit") {
+  CHECK(tasks("7") == std::vector{7});
+  CHECK(tasks("0-3") == std::vector{0, 1, 2, 3});
+  CHECK(tasks("4-4") == std::vector{4});
+  CHECK(tasks("0-15:4") == std::vector{0, 4, 8, 12});
+  CHECK(tasks("0-16:4") == std::vector{0, 4, 8, 12, 16});
+  CHECK(tasks("3-4:100") == std::vector{3});
+  CHECK(tasks("9,0,5-6") == std::vector{0, 5, 6, 9});
+  CHECK(tasks("0-4000000:4000000") == std::vector{0, 4'000'000});
+  CHECK(tasks("0-999").size() == 1'000);
+  CHECK(tasks("007") == std::vector{7});
+  CHECK(parse_task_array("0-99%10")->at_most == 10);
+  CHECK(parse_task_array("0-99%10")->side_by_side() == 10);
+  CHECK(parse_task_array("0-3%10")->side_by_side() == 4);
+  CHECK(parse_task_array("0-3")->side_by_side() == 4);
+  CHECK(TaskArray{}.side_by_side() == 1);
+}
+
+TEST_CASE("what is no set of tasks is said with its piece and why") {
+  for (const auto* text : {"", ",", "1,", ",1", "1,,2", "-", "1-", "-1", "1--2", "a", "1 ", " 1", "1;2", "0x1", "+1", "1.5", "1-2:",
+                           "1:2", "1-2:3:4", "1-2-3", "[0-3]", "0-3,%2", "99999999999999999999"}) {
+    INFO("\"" << text << "\"");
+    CHECK_THAT(fault_of(text), Catch::Contains("is no set of tasks"));
+  }
+  for (const auto* text : {"0-3%", "0-3%0", "0-3%-1", "0-3%x", "0-3%2%3", "%2"}) {
+    INFO("\"" << text << "\"");
+    CHECK_FALSE(fault_of(text).empty());
+  }
+  CHECK_THAT(fault_of("5-3"), Catch::Contains("\"5-3\" runs backwards"));
+  CHECK_THAT(fault_of("1-5:0"), Catch::Contains("needs a step of 1 or more"));
+  CHECK_THAT(fault_of("1,3,0-1"), Catch::Contains("names task 1 a second time"));
+  CHECK_THAT(fault_of("0-1000"), Catch::Contains("more than 1000 tasks"));
+  CHECK_THAT(fault_of("0-2147483647"), Catch::Contains("largest task index, 4000000"));
+  CHECK_THAT(fault_of("4000001"), Catch::Contains("largest task index"));
+  CHECK_THAT(fault_of(std::string(100'000, '1')), Catch::Contains("is no set of tasks"));
+}
+
+TEST_CASE("the text of an array is the shortest and read back") {
+  const auto canonical = [](std::string_view text) { return to_text(parse_task_array(text).value()); };
+  CHECK(canonical("0,1,2,3") == "0-3");
+  CHECK(canonical("0,4,8,12%2") == "0-12:4%2");
+  CHECK(canonical("0-15:4") == "0-12:4");
+  CHECK(canonical("9,1") == "1,9");
+  CHECK(canonical("1,2,4,8") == "1-2,4,8");
+  CHECK(task_ranges(tasks("0-15:4")) == "0,4,8,12");
+  CHECK(task_ranges(tasks("3,0-1,5-7")) == "0-1,3,5-7");
+  CHECK(task_ranges({}).empty());
+  rc::prop("parse(to_text(a)) == a", [] {
+    std::set<std::int32_t> indices;
+    std::int32_t at = *rc::gen::inRange(0, 5);
+    for (int i = *rc::gen::inRange(1, 200); i > 0; --i) indices.insert(at), at += *rc::gen::weightedElement<std::int32_t>({{5, 1}, {2, 3}, {1, 700}});
+    const TaskArray array{.tasks = {indices.begin(), indices.end()}, .at_most = *rc::gen::inRange(0, 4)};
+    RC_ASSERT(parse_task_array(to_text(array)).value() == array);
+    RC_ASSERT(parse_task_array(task_ranges(array.tasks)).value().tasks == array.tasks);
+  });
+}
