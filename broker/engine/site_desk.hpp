@@ -62,13 +62,13 @@ class SiteDesk {
   async::Task<T> call(CallKind kind, async::Deadline deadline,
                       std::function<async::Task<T>(ports::SiteConnector&, async::Deadline)> what, const bool* asked = nullptr) {
     std::optional<CallInFlight> in_flight;
-    const auto patience = deadline.remaining(scheduler_);
     if (auto turn = co_await wait_for_turn(kind, deadline, in_flight); !turn) co_return std::unexpected(turn.error());
-    const bool hurried = deadline.remaining(scheduler_) * 2 < patience;
+    const bool hurried =
+        deadline.remaining(scheduler_) * 2 < (kind == CallKind::submit ? options_.submit_timeout : options_.call_timeout);
     auto answer = co_await async::with_deadline<T>(scheduler_, deadline, what(*connector_, deadline));
     // Cut off by our own line, or never begun: that says nothing of the site.
     if (asked != nullptr && !*asked) co_return answer;
-    if (hurried && !answer && answer.error().kind == ErrorKind::deadline_exceeded) co_return answer;
+    if (hurried && !answer && deadline.passed(scheduler_)) co_return answer;
     if (auto noted = co_await heard(kind, in_flight->probe, answer ? nullptr : &answer.error()); !noted)
       co_return std::unexpected(noted.error());
     co_return answer;

@@ -27,6 +27,7 @@ def jobs_of_two_people_come_back():
             broker.submit(job("id -un", "exit 113")): ("failed", 113, "alice"),
             broker.submit(job("id -un"), user="bob"): ("succeeded", 0, "bob"),
             broker.submit(job("id -un", resources={"nodes": 2, "tasks": 2}, project="climate"), user="bob"): ("succeeded", 0, "bob")}
+    broker.wait_over(over, 120)  # one of those in the line would be enough of ours there
     runs = broker.submit(job("sleep 300", resources={"nodes": 2, "tasks": 8}))
     broker.wait_state(runs, "running")
     waits = broker.submit(job("sleep 300", resources={"nodes": 2, "tasks": 8}))

@@ -572,9 +572,14 @@ class Play final : public ports::Accounts, public ports::Log {
     std::vector<engine::SiteSetup> setups;
     for (auto& [id, site] : sites_) {
       if (dropped_.contains(id)) continue;
-      auto connector =
-          wired(std::make_unique<connectors::model::ModelConnector>(time_, SiteId(id), site.model), id, wires_[id],
-                {.time = time_, .trace = trace_, .auditor = auditor_, .fired = played_.fired, .process = gate_->process});
+      auto connector = wired(std::make_unique<connectors::model::ModelConnector>(time_, SiteId(id), site.model), id, wires_[id],
+                             {.time = time_,
+                              .trace = trace_,
+                              .auditor = auditor_,
+                              .fired = played_.fired,
+                              .process = gate_->process,
+                              .call_timeout = plan_.options.call_timeout,
+                              .submit_timeout = plan_.options.submit_timeout});
       connector = bottle::gated(std::move(connector), gate_, time_, id);
       if (wrongs_.connector) connector = wrongs_.connector(std::move(connector));
       setups.push_back({.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = site.budget},

@@ -129,16 +129,20 @@ class Wire final : public bottle::ForwardingConnector {
     struct Unanswered {
       Wire& wire;
       std::string_view what;
+      Deadline deadline;
+      bool hurried;  // by the broker's own line: cut off, it says nothing of the site
       bool told = false;
       void tell(const Error* error) {
         told = true;
+        if (hurried && error != nullptr && deadline.passed(wire.parts_.time)) return;
         wire.parts_.auditor.answered(wire.site_, wire.parts_.process, what, error);
       }
       ~Unanswered() {
         const auto none = no_answer<T>();
         if (!told) tell(&none.error());
       }
-    } unanswered{*this, what};
+    } unanswered{*this, what, deadline,
+                 deadline.remaining(parts_.time) * 2 < (what == "submit" ? parts_.submit_timeout : parts_.call_timeout)};
     auto answer = fault == nullptr ? co_await call() : co_await spoilt<T>(*fault, deadline, std::move(call));
     if (answer || answer.error().kind != ErrorKind::cancelled) unanswered.tell(answer ? nullptr : &answer.error());
     parts_.trace.add(name + " -> " + (answer ? brief(*answer) : answer.error().code));

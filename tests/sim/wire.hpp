@@ -29,6 +29,7 @@ struct WireParts {
   Auditor& auditor;
   std::array<std::int64_t, kKinds>& fired;
   int process;                                              // which life of the broker
+  Milliseconds call_timeout, submit_timeout;                // the broker's
 };
 
 std::unique_ptr<ports::SiteConnector> wired(std::unique_ptr<ports::SiteConnector> inner, std::string site, WireState& state,
