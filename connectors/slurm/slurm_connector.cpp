@@ -37,8 +37,7 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
   transport::WrapperSpec wrapper;
   wrapper.launcher = transport::Launcher::slurm;
   if (!request.spec.array.empty()) wrapper.array_variable = "SLURM_ARRAY_JOB_ID";
-  // Of sbatch's own environment; and what --export=NONE would make of every srun of the job's.
-  wrapper.unset = {"SLURM_TIME_FORMAT", "SLURM_EXPORT_ENV", "SLURM_GET_USER_ENV"};
+  wrapper.login = true;
   auto command = commands_.command({request.account, request.person}, "sbatch", std::move(*arguments));
   co_return co_await send(std::move(request), std::move(wrapper), std::move(command), read_sbatch_answer, deadline);
 }

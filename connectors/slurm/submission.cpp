@@ -35,7 +35,8 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
   const bool array = !request.spec.array.empty();
   const auto file = [&](bool standard_error) {
     return std::string(work_dir) + '/' +
-           (array ? transport::task_output_path(request.tag, "%a", standard_error) : transport::output_path(request.tag, standard_error));
+           (array ? transport::task_output_path(request.tag, "%a", standard_error)
+                  : transport::output_path(request.tag, standard_error));
   };
   std::vector<std::string> arguments{
       "--parsable",
@@ -47,15 +48,16 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
       "--cpus-per-task=" + std::to_string(resources.cpus_per_task),
       "--time=" + std::to_string(limit_in_minutes(request)),
       request.spec.requeue ? "--requeue" : "--no-requeue",
-      // The job gets the login environment that the site gives this account, and nothing of the broker's.
-      "--export=NONE",
+      // sbatch starts in the environment of the account and nothing else, and the wrapper logs in. NONE would have slurmd log in
+      // before it starts the job, by `su`: nine processes, and a job that is put on hold when that takes too long.
+      "--export=ALL",
       "--output=" + file(false),
       "--error=" + file(true),
       // A duplicate or a requeue must not wipe out what the first start wrote.
       "--open-mode=append",
   };
-  // Of the site's own guards against a second start the cheapest; the fence is the one that holds. Tasks of an array have one name,
-  // and would wait for each other.
+  // Of the site's own guards against a second start the cheapest; the fence is the one that holds. Tasks of an array have one
+  // name, and would wait for each other.
   arguments.push_back(array ? "--array=" + domain::to_text(request.spec.array) : "--dependency=singleton");
   if (resources.nodes > 1) {  // with --ntasks: at most so many on one node, hence spread evenly
     arguments.push_back("--ntasks-per-node=" + std::to_string((resources.tasks + resources.nodes - 1) / resources.nodes));

@@ -97,7 +97,7 @@ Task<ports::SubmitReceipt> SlurmrestConnector::submit(ports::SubmitRequest reque
   if (!version) co_return std::unexpected(version.error());
   transport::WrapperSpec wrapper;
   wrapper.launcher = transport::Launcher::slurm;
-  wrapper.unset = {"SLURM_GET_USER_ENV"};
+  wrapper.login = true;
   const auto script = co_await bring(&request, std::move(wrapper), deadline);
   if (!script) co_return std::unexpected(script.error());
   const auto home = co_await home_of(request.account);

@@ -21,8 +21,8 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
     if (version.is_plain()) return value;
     return {{"set", true}, {"infinite", false}, {"number", value}};
   };
-  // slurmd loads the account's login environment for this mark, which sbatch --export=NONE leaves as well.
-  const std::string login = "SLURM_GET_USER_ENV";
+  // Slurm wants one; the wrapper logs in.
+  const std::pair<std::string, std::string> path{"PATH", "/usr/local/bin:/usr/bin:/bin"};
   Json job{{"name", request.tag.str()},
            {"comment", "hansa"},
            {"partition", request.queue.str()},
@@ -36,12 +36,12 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
            {"standard_error", file(true)}};
   if (version.is_plain()) {
     job["nodes"] = Json::array({resources.nodes, resources.nodes});
-    job["environment"] = {{login, "1"}};
+    job["environment"] = {{path.first, path.second}};
     job[request.spec.requeue ? "requeue" : "no_requeue"] = true;
     job["open_mode"] = "append";
   } else {
     job["nodes"] = std::to_string(resources.nodes);
-    job["environment"] = Json::array({login + "=1"});
+    job["environment"] = Json::array({path.first + '=' + path.second});
     job["requeue"] = request.spec.requeue;
     job["open_mode"] = Json::array({"APPEND"});
   }

@@ -13,7 +13,7 @@ namespace hansa::connectors::transport {
 namespace {
 
 // Everything the payload could not want to find changed (umask, options, variables) lives in this one frame. `command -p` finds
-// the tools whatever PATH the account has. Bash 4.4 (mapfile -d).
+// the tools whatever PATH the account has. Each program costs a short job a millisecond: so there are few. Bash 4.4 (${x@P}).
 //
 // The order is the protocol: nothing of the payload is written, let alone run, before the fence is ours.
 // A symlink(2) repeated over NFS may answer EEXIST although it was ours: so the holder is read back and compared, to the word
@@ -33,6 +33,11 @@ if [[ -n $hansa_array_variable ]]; then
 fi
 [[ $hansa_job =~ ^[]0-9A-Za-z._[-]+$ ]] || hansa_fail 115 "the scheduler gave no job id in $hansa_job_variable"
 [[ $hansa_run =~ ^[0-9]+$ && $hansa_task =~ ^[0-9]+$ ]] || hansa_fail 115 "run or task number is not a number"
+if [[ $hansa_login == yes ]]; then  # what a login knows before it reads a profile
+  hansa_user='\u'
+  export HOME=${HOME:-~} USER=${USER:-${hansa_user@P}} SHELL=${SHELL:-/bin/bash}
+  export LOGNAME=${LOGNAME:-$USER}
+fi
 if [[ $hansa_work_dir != /* ]]; then
   [[ ${HOME:-} == /* ]] || hansa_fail 115 "no home directory"
   hansa_work_dir=$HOME/$hansa_work_dir
@@ -72,24 +77,28 @@ hansa_own=()
 ((hansa_port == 0)) || hansa_own=(HANSA_MASTER_PORT=$((20000 + (hansa_port - 20000 + 10#$hansa_task) % 10000)))
 [[ -z $hansa_array_variable ]] || hansa_own+=(HANSA_ARRAY_INDEX="$hansa_task")
 hansa_name=script
-hansa_undelivered() {
-  command -p rm -f "$hansa_jobs/$hansa_name.$$"
-  hansa_refuse 116 DELIVERY_FAILED "$1, nothing was run"
-}
-command -p mkdir -p "$hansa_jobs" && cd "$hansa_jobs" || hansa_undelivered "cannot enter $hansa_jobs"
+hansa_undelivered() { hansa_refuse 116 "${2:-DELIVERY_FAILED}" "$1, nothing was run"; }
 if [[ -n $hansa_code ]]; then
   hansa_name=.hansa-script
-  if [[ ! -e $hansa_name ]]; then  # it comes last: a start that finds it has what an earlier one has made of the code
+  if [[ ! -e $hansa_jobs/$hansa_name ]]; then  # it comes last: a start that finds it has what an earlier one has made of the code
     hansa_archive=$hansa_work_dir/code/$hansa_code.tar
     hansa_sum=$(command -p sha256sum <"$hansa_archive") && [[ ${hansa_sum%% *} == "$hansa_code" ]] ||
       hansa_undelivered "its code is not, or not whole, in $hansa_archive"
-    (umask "$hansa_umask" && LC_ALL=C command -p tar -x -m -o -f "$hansa_archive") || hansa_undelivered "cannot unpack its code in $hansa_jobs"
+    command -p mkdir -p "$hansa_jobs" || hansa_undelivered "cannot make $hansa_jobs"
+    (umask "$hansa_umask" && LC_ALL=C command -p tar -x -m -o -f "$hansa_archive" -C "$hansa_jobs") || hansa_undelivered "cannot unpack its code in $hansa_jobs"
   fi
 fi
-{ hansa_script >"$hansa_name.$$" && command -p chmod 700 "$hansa_name.$$" && command -p mv -fT "$hansa_name.$$" "$hansa_name"; } || hansa_undelivered "cannot write the script in $hansa_jobs"
-mapfile -d '' -t hansa_word_list < <(hansa_words)
-((${#hansa_word_list[@]} == hansa_environment_count + hansa_argument_count)) || hansa_undelivered "cannot read the arguments"
-hansa_install_launch || hansa_undelivered "cannot write hansa-launch in $hansa_jobs"
+hansa_script | command -p install -D -T -m 700 /dev/stdin "$hansa_jobs/$hansa_name"
+[[ ${PIPESTATUS[*]} == "0 0" ]] && cd "$hansa_jobs" || hansa_undelivered "cannot write the script in $hansa_jobs"
+hansa_launch=$hansa_work_dir/launch/$hansa_launch_version
+if [[ ! -x $hansa_launch/hansa-launch ]]; then  # the account's first job with it
+  hansa_part=$hansa_launch/$hansa_tag.$hansa_task.$$
+  hansa_launch_script | command -p install -D -T -m 700 /dev/stdin "$hansa_part"
+  [[ ${PIPESTATUS[*]} == "0 0" ]] && command -p mv -fT "$hansa_part" "$hansa_launch/hansa-launch" || {
+    command -p rm -f "$hansa_part"
+    hansa_undelivered "cannot write hansa-launch in $hansa_launch"
+  }
+fi
 hansa_nodes=
 case $hansa_launcher in
   slurm)
@@ -106,17 +115,26 @@ case $hansa_launcher in
 esac
 hansa_nodes=${hansa_nodes//$'\n'/,}
 ((hansa_node_count > 1)) || hansa_nodes=${hansa_nodes:-$HOSTNAME}
-hansa_path=${PATH:-/usr/local/bin:/usr/bin:/bin}
-for hansa_line in "${hansa_word_list[@]:0:hansa_environment_count}"; do
-  [[ $hansa_line != PATH=* ]] || hansa_path=${hansa_line#PATH=}
+((${#hansa_unset[@]} == 0)) || unset "${hansa_unset[@]}"
+hansa_login_environment=() hansa_clear=()
+if [[ $hansa_login == yes ]]; then  # a profile may end its shell; what it prints is none of the job's
+  mapfile -d '' -t hansa_login_environment < <(exec 198>&1 && /bin/bash -l -c 'exec /usr/bin/env -0 >&198' </dev/null >/dev/null 2>&1 && printf 'end\0')
+  ((${#hansa_login_environment[@]} > 1)) && [[ ${hansa_login_environment[-1]} == end ]] ||
+    hansa_undelivered "a login as this account gives no environment: see /etc/profile and its own profile" LOGIN_FAILED
+  unset 'hansa_login_environment[-1]'
+  hansa_clear=(-i)
+fi
+hansa_path=PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}
+for hansa_line in "${hansa_login_environment[@]}" "${hansa_environment[@]}"; do
+  [[ $hansa_line != PATH=* ]] || hansa_path=$hansa_line
 done
 hansa_program=$PWD/$hansa_name
 [[ $hansa_program != *=* ]] || hansa_program=./$hansa_name  # env(1) would take it for a variable
 umask "$hansa_umask"
-exec /usr/bin/env "${hansa_unset[@]}" -- "${hansa_word_list[@]:0:hansa_environment_count}" HANSA_SITE_JOB_ID="$hansa_site_job" HANSA_RUN="$hansa_run" \
+exec /usr/bin/env "${hansa_clear[@]}" -- "${hansa_login_environment[@]}" "${hansa_environment[@]}" HANSA_SITE_JOB_ID="$hansa_site_job" HANSA_RUN="$hansa_run" \
   HANSA_NODELIST="$hansa_nodes" HANSA_MASTER_ADDR="${hansa_nodes%%,*}" HANSA_SCRATCH="${hansa_scratch:-${TMPDIR:-/tmp}}" \
-  HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag${hansa_array_variable:+.$hansa_task}" PATH="$PWD/.hansa-bin:$hansa_path" "${hansa_own[@]}" \
-  "$hansa_program" "${hansa_word_list[@]:hansa_environment_count}"
+  HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag${hansa_array_variable:+.$hansa_task}" PATH="$hansa_launch:${hansa_path#PATH=}" "${hansa_own[@]}" \
+  "$hansa_program" "${hansa_arguments[@]}"
 )bash";
 
 constexpr std::size_t kBase64Line = 76;
@@ -128,6 +146,25 @@ bool is_name(std::string_view text) {
 }
 
 bool is_variable(std::string_view text) { return is_name(text) && !text.contains('-') && (text[0] < '0' || text[0] > '9'); }
+
+/// A list of words in which every byte but those that mean nothing to any shell is told by its number.
+std::string word_list(std::string_view name, const std::vector<std::string>& words) {
+  auto text = std::string(name) + "=(";
+  for (const auto& word : words) {
+    text += " $'";
+    for (const auto c : word) {
+      if (is_name(std::string_view(&c, 1)) || std::string_view("./@+,=:").contains(c)) {
+        text += c;
+        continue;
+      }
+      const auto byte = static_cast<unsigned char>(c);
+      text +=
+          {'\\', static_cast<char>('0' + byte / 64), static_cast<char>('0' + byte / 8 % 8), static_cast<char>('0' + byte % 8)};
+    }
+    text += '\'';
+  }
+  return text + " )\n";
+}
 
 /// A function that writes `bytes`. The quoted here-document is not read for expansions, and base 64 holds no '_'.
 std::string here_document(std::string_view function, std::string_view bytes) {
@@ -195,31 +232,27 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
   return faults;
 }
 
+std::unexpected<Error> not_deliverable(std::vector<Fault> faults) {
+  return std::unexpected(
+      Error{.kind = ErrorKind::invalid_argument,
+            .code = "PAYLOAD_NOT_DELIVERABLE",
+            .message = "the job cannot be handed to a site: " + faults.front().where + ' ' + faults.front().message,
+            .faults = std::move(faults)});
+}
+
 }  // namespace
 
 Result<std::string> make_wrapper(const WrapperSpec& spec) {
-  if (auto faults = find_faults(spec); !faults.empty()) {
-    return std::unexpected(
-        Error{.kind = ErrorKind::invalid_argument,
-              .code = "PAYLOAD_NOT_DELIVERABLE",
-              .message = "the job cannot be handed to a site: " + faults.front().where + ' ' + faults.front().message,
-              .faults = std::move(faults)});
-  }
-  std::string words;  // the environment, then the arguments
-  const auto add_variable = [&](const auto& variable) {
-    words.append(variable.first).append("=").append(variable.second).push_back('\0');
-  };
+  if (auto faults = find_faults(spec); !faults.empty()) return not_deliverable(std::move(faults));
   const std::vector<std::pair<std::string, std::string>> shape{{"HANSA_NODES", std::to_string(spec.shape.nodes)},
                                                                {"HANSA_TASKS", std::to_string(spec.shape.tasks)},
                                                                {"HANSA_CPUS_PER_TASK", std::to_string(spec.shape.cpus_per_task)},
                                                                {"HANSA_GPUS_PER_NODE", std::to_string(spec.shape.gpus_per_node)},
                                                                {"HANSA_LAUNCHER", std::string(name_of(spec.launcher))}};
-  std::size_t variables = 0;
+  std::vector<std::string> environment;
   for (const auto* list : {&spec.profile.environment, &spec.environment, &shape, &spec.exported}) {  // the last of a name counts
-    std::ranges::for_each(*list, add_variable);
-    variables += list->size();
+    for (const auto& [name, value] : *list) environment.push_back(name + '=' + value);
   }
-  for (const auto& argument : spec.arguments) words.append(argument).push_back('\0');
 
   std::string text = "#!/bin/bash\n# Made by Hansa: takes the job's fence, then becomes its script.\n";
   const auto assign = [&](std::string_view name, std::string_view safe_value) {
@@ -234,21 +267,23 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   assign("hansa_run_variable", spec.run_variable);
   assign("hansa_task_variable", spec.task_variable);
   assign("hansa_array_variable", spec.array_variable);
-  assign("hansa_argument_count", std::to_string(spec.arguments.size()));
-  assign("hansa_environment_count", std::to_string(variables));
+  assign("hansa_login", spec.login ? "yes" : "no");
   assign("hansa_port", std::to_string(spec.master_port));
   assign("hansa_launcher", name_of(spec.launcher));
   assign("hansa_node_count", std::to_string(spec.shape.nodes));
   assign("hansa_scratch", spec.profile.scratch);
-  text += "hansa_unset=(";
-  for (const auto& name : spec.unset) text.append(" -u ").append(name);
-  text += " )\n";
+  assign("hansa_launch_version", sha256_hex(launch_script()).substr(0, 16));
+  text += word_list("hansa_unset", spec.unset);
+  text += word_list("hansa_environment", environment);
+  text += word_list("hansa_arguments", spec.arguments);
   text += here_document("hansa_script", spec.script);
-  text += here_document("hansa_words", words);
-  text.append("hansa_install_launch() {\n  command -p install -D -m 700 /dev/stdin .hansa-bin/hansa-launch <<'END_OF_LAUNCH'\n")
+  text.append("hansa_launch_script() {\n  command -p cat <<'END_OF_LAUNCH'\n")
       .append(launch_script())
       .append("END_OF_LAUNCH\n}\n");
   text += kProtocol;
+  if (text.size() > kMaxWrapperBytes)
+    return not_deliverable(
+        {{"/arguments", "arguments and environment with so many other than plain characters are too large, beside the script"}});
   return text;
 }
 
@@ -314,6 +349,11 @@ Refusal read_refusal(std::string_view note) {
   }
   if (code == "SITE_REQUEUED")
     return {"SITE_REQUEUED", "the site started it again, which the job did not ask for: the second start ran nothing"};
+  if (code == "LOGIN_FAILED")
+    return {
+        "LOGIN_FAILED",
+        "its payload did not run: a login as its account gave no environment; see /etc/profile and the account's own profile at "
+        "the site"};
   if (code == "DELIVERY_FAILED")
     return {"DELIVERY_FAILED",
             "its payload did not run: its script, or its code, could not be written in the account's work_dir"};

@@ -2,8 +2,8 @@
 #pragma once
 // The script that a site's scheduler really runs: it takes the fence, then becomes the payload. Pure: text in, text out.
 //
-// Its only variable parts are base 64 text, whole numbers, and names of a small alphabet, so that nothing of a user's is ever
-// read by a shell. In the account's work_dir (0700 folders):
+// Its only variable parts are base 64 text, bytes by their numbers, whole numbers, and names of a small alphabet, so that nothing
+// of a user's is ever read by a shell. In the account's work_dir (0700 folders):
 //
 //   fence/<tag>.<task>                       -> job:<site job id>:<run>:<start>, or "sealed": one atomic symlink(2) that names
 //                                               its holder; <start> is a word that no other start has
@@ -11,10 +11,11 @@
 //   its
 //                                               tasks, taken by the first that starts; a task passes if its own array has it
 //   refused/<tag>.<task>.<job id>.<run>      -> a start that ran nothing: DUPLICATE:<holder> | SITE_REQUEUED:<holder> |
-//                                               FENCE_FAILED | DELIVERY_FAILED
+//                                               FENCE_FAILED | DELIVERY_FAILED |
+//                                               LOGIN_FAILED
 //   jobs/<tag>/script                           the payload, byte for byte; the folder is its working directory (.hansa-script
 //                                               if the job has code: that is unpacked beside it first, once)
-//   jobs/<tag>/.hansa-bin/hansa-launch          launch.hpp; on the payload's PATH
+//   launch/<version>/hansa-launch               launch.hpp; on the payload's PATH; the account's first job brings it
 //   code/<digest>.tar                           code (broker/domain/code_archive.hpp), put there before the submission; looked at
 //                                               again before it is unpacked
 //   output/<tag>.out, .err                      written by the scheduler, or by the wrapper
@@ -45,6 +46,7 @@ inline constexpr int kExitDeliveryFailed = 116;  // the fence is ours, but the p
 /// (SchedulerParameters=max_script_size), and base 64 makes 4 bytes of 3.
 inline constexpr std::size_t kMaxScriptBytes = std::size_t{5} << 19;  // 2.5 MiB
 inline constexpr std::size_t kMaxPayloadBytes = 2'900'000;  // script, arguments and environment together
+inline constexpr std::size_t kMaxWrapperBytes = std::size_t{4} << 20;
 inline constexpr std::size_t kMaxArgumentBytes = 131'071;  // one argument or KEY=value: the kernel's MAX_ARG_STRLEN
 inline constexpr std::size_t kMaxArgumentsBytes = std::size_t{1} << 20;  // all of them
 
@@ -85,8 +87,11 @@ struct WrapperSpec {
   std::string array_variable = {};
   /// Standard output and error go to the work_dir from here on. False: the scheduler sees to it.
   bool writes_output = false;
-  /// Variables to take out of the environment before the payload starts.
-  std::vector<std::string> unset;
+  /// Variables of the submission's own, which are none of the job's.
+  std::vector<std::string> unset = {};
+  /// The payload starts in the environment that a login by bash gives this account on its first node: /etc/profile and the
+  /// account's own make it. False: the scheduler has seen to that.
+  bool login = false;
   Launcher launcher = Launcher::plain;
   JobShape shape;
   SiteProfile profile;

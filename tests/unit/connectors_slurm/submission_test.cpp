@@ -47,7 +47,7 @@ TEST_CASE("sbatch: what it is asked") {
   for (const auto argument :
        {"--parsable", "--job-name=hansa-X-1", "--partition=main", "--nodes=2", "--ntasks=3", "--cpus-per-task=4",
         "--ntasks-per-node=2", "--mem=500M", "--gres=gpu:a100:2", "--time=2", "--account=proj1", "--dependency=singleton",
-        "--no-requeue", "--export=NONE", "--output=.hansa/output/hansa-X-1.out", "--error=.hansa/output/hansa-X-1.err",
+        "--no-requeue", "--export=ALL", "--output=.hansa/output/hansa-X-1.out", "--error=.hansa/output/hansa-X-1.err",
         "--open-mode=append"}) {
     INFO(argument);
     CHECK(has(argument));

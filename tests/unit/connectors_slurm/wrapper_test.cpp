@@ -6,6 +6,7 @@
 #include "broker/domain/code_archive.hpp"
 
 #include <catch2/catch.hpp>
+#include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -396,13 +397,63 @@ TEST_CASE("wrapper: the environment arrives as it is, Hansa's own names win, the
   CHECK(home.run() == 0);
   const std::string nul(1, '\0');
   const auto environment = nul + home.out();
-  const auto path = "PATH=" + fs::canonical(home.below("jobs/hansa-T-1")).string() + "/.hansa-bin:/mine";
+  const auto path = "PATH=" + fs::directory_iterator(home.below("launch"))->path().string() + ":/mine";
   for (const std::string variable : {"A=x\ny'\"$(id)\n", "EMPTY=", "odd-name=v", "-u=w", path.c_str(), "HANSA_JOB_ID=T"}) {
     INFO(variable);
     CHECK(environment.contains(nul + variable + nul));
   }
   CHECK_FALSE(environment.contains("forged"));
   CHECK_FALSE(environment.contains("hansa_"));
+}
+
+TEST_CASE("wrapper: the payload starts in the environment of a login, whatever its profile prints and wherever it goes") {
+  Home home;
+  auto spec = spec_of(
+      "#!/bin/sh\nprintf '%s|' \"$MINE\" \"$PATH\" \"$HOME\" \"$USER\" \"$LOGNAME\" \"$A\" \"$(/usr/bin/basename \"$PWD\")\"\n");
+  spec.login = true;
+  spec.environment = {{"A", "asked for"}};
+  home.write(spec);
+  const std::string own = ::getpwuid(::geteuid())->pw_name;
+  const auto profile = home.below("..") / ".bash_profile";
+  SECTION("it is read") {
+    std::ofstream(profile)
+        << "echo a lecture; echo of two lines >&2; cd /; PATH=/site/bin:/usr/bin:/bin; export MINE='x\ny ' A=overridden\n";
+    CHECK(home.run() == 0);
+    const auto launch = fs::directory_iterator(home.below("launch"))->path().string();
+    CHECK(home.out() == "x\ny |" + launch + ":/site/bin:/usr/bin:/bin|" + home.below("..").parent_path().parent_path().string() +
+                            '|' + own + '|' + own + "|asked for|hansa-T-1|");
+    CHECK(home.err().empty());
+  }
+  SECTION("one that ends its shell, well or not, or becomes another, runs nothing") {
+    std::ofstream(profile) << GENERATE("exit 0\n", "exit 3\n", "exec /bin/true\n", "kill -9 $$\n");
+    CHECK(home.run() == kExitDeliveryFailed);
+    CHECK(home.out().empty());
+    CHECK_THAT(home.err(), Catch::Contains("a login as this account gives no environment"));
+    CHECK(home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)) == "LOGIN_FAILED");
+    CHECK(read_refusal("LOGIN_FAILED").code == "LOGIN_FAILED");
+  }
+}
+
+TEST_CASE("wrapper: hansa-launch is the account's, and comes with its first job") {
+  Home home;
+  auto spec = spec_of("#!/bin/sh\n");
+  home.write(spec);
+  CHECK(home.run("7") == 0);
+  const auto version = fs::directory_iterator(home.below("launch"))->path();
+  const auto program = version / "hansa-launch";
+  const auto first = fs::last_write_time(program);
+  CHECK((fs::status(program).permissions() & fs::perms::all) == fs::perms::owner_all);
+  spec.tag = Tag("hansa-U-1");
+  home.write(spec);
+  CHECK(home.run("8") == 0);
+  CHECK(fs::last_write_time(program) == first);
+  CHECK(std::distance(fs::directory_iterator(version), fs::directory_iterator()) == 1);
+  fs::remove_all(home.below("launch"));
+  std::ofstream(home.below("launch")) << "in the way";
+  spec.tag = Tag("hansa-V-1");
+  home.write(spec);
+  CHECK(home.run("9") == kExitDeliveryFailed);
+  CHECK(home.link(refusal_path(Tag("hansa-V-1"), 0, SiteJobId("9"), 0)) == "DELIVERY_FAILED");
 }
 
 TEST_CASE("wrapper: the portable environment says where the job runs, whatever the scheduler") {
@@ -508,6 +559,8 @@ TEST_CASE("wrapper: the largest payload fits Slurm's largest script") {
   while (full.arguments.size() < 2) full.arguments.emplace_back(std::size_t{130'000}, 'a');
   REQUIRE(make_wrapper(full).has_value());
   CHECK(make_wrapper(full)->size() < std::size_t{4} << 20);
+  for (auto& argument : full.arguments) argument.assign(130'000, '\n');  // four bytes each
+  CHECK(make_wrapper(full).error().code == "PAYLOAD_NOT_DELIVERABLE");
 }
 
 TEST_CASE("wrapper: what cannot be delivered is refused with all faults") {

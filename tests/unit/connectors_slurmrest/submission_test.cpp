@@ -47,7 +47,7 @@ TEST_CASE("a job for slurmrestd: what 0.0.38 takes") {
                     {"dependency", "singleton"},
                     {"no_requeue", true},
                     {"open_mode", "append"},
-                    {"environment", {{"SLURM_GET_USER_ENV", "1"}}},
+                    {"environment", {{"PATH", "/usr/local/bin:/usr/bin:/bin"}}},
                     {"current_working_directory", "/home/a"},
                     {"standard_output", "/home/a/.hansa/output/hansa-X-1.out"},
                     {"standard_error", "/home/a/.hansa/output/hansa-X-1.err"}};
@@ -65,7 +65,7 @@ TEST_CASE("a job for slurmrestd: what 0.0.42 and later take") {
   CHECK(sent["tres_per_node"] == "gres/gpu:2");
   CHECK(sent["requeue"] == true);
   CHECK(sent["open_mode"] == Json::array({"APPEND"}));
-  CHECK(sent["environment"] == Json::array({"SLURM_GET_USER_ENV=1"}));
+  CHECK(sent["environment"] == Json::array({"PATH=/usr/local/bin:/usr/bin:/bin"}));
   CHECK(body(request(), 42)["job"]["requeue"] == false);
   job.spec.resources = {
       .nodes = 1, .tasks = 1, .cpus_per_task = 1, .memory_per_node = Mebibytes{0}, .gpus_per_node = 0, .gpu_model = ""};
