@@ -115,26 +115,40 @@ case $hansa_launcher in
 esac
 hansa_nodes=${hansa_nodes//$'\n'/,}
 ((hansa_node_count > 1)) || hansa_nodes=${hansa_nodes:-$HOSTNAME}
-((${#hansa_unset[@]} == 0)) || unset "${hansa_unset[@]}"
-hansa_login_environment=() hansa_clear=()
+# Environments are not words of a command line, which others on the node can read, but for names that bash cannot set or would heed.
+hansa_odd=()
+hansa_set() {
+  local hansa_line
+  shopt -s globasciiranges
+  for hansa_line; do
+    case ${hansa_line%%=*} in
+      '' | [0-9]* | *[!A-Za-z0-9_]* | _ | hansa_* | BASH* | COMP_* | DIRSTACK | EPOCH* | EUID | FUNCNAME | FUNCNEST | GLOBIGNORE | GROUPS | HISTCMD | IFS | LANG | LC_* | \
+        LINENO | OPT* | PIPESTATUS | POSIXLY_CORRECT | PPID | RANDOM | SECONDS | SHELLOPTS | SRANDOM | UID) hansa_odd+=("$hansa_line") ;;
+      *) export -- "$hansa_line" ;;
+    esac
+  done
+}
+((${#hansa_unset[@]} == 0)) || unset -v "${hansa_unset[@]}"
+hansa_temporary=${hansa_scratch:-${TMPDIR:-/tmp}}
 if [[ $hansa_login == yes ]]; then  # a profile may end its shell; what it prints is none of the job's
-  mapfile -d '' -t hansa_login_environment < <(exec 198>&1 && /bin/bash -l -c 'exec /usr/bin/env -0 >&198' </dev/null >/dev/null 2>&1 && printf 'end\0')
+  mapfile -d '' -t hansa_login_environment < <(exec 198>&1 && /bin/bash -l -c 'cd "$0" && exec /usr/bin/env -u _ -0 >&198' "$PWD" </dev/null >/dev/null 2>&1 && printf 'end\0')
   ((${#hansa_login_environment[@]} > 1)) && [[ ${hansa_login_environment[-1]} == end ]] ||
     hansa_undelivered "a login as this account gives no environment: see /etc/profile and its own profile" LOGIN_FAILED
   unset 'hansa_login_environment[-1]'
-  hansa_clear=(-i)
+  mapfile -t hansa_names < <(compgen -e)
+  unset -v "${hansa_names[@]}" 2>/dev/null
+  hansa_set "${hansa_login_environment[@]}"
 fi
-hansa_path=PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}
-for hansa_line in "${hansa_login_environment[@]}" "${hansa_environment[@]}"; do
-  [[ $hansa_line != PATH=* ]] || hansa_path=$hansa_line
-done
-hansa_program=$PWD/$hansa_name
-[[ $hansa_program != *=* ]] || hansa_program=./$hansa_name  # env(1) would take it for a variable
+hansa_set "${hansa_environment[@]}" HANSA_SITE_JOB_ID="$hansa_site_job" HANSA_RUN="$hansa_run" HANSA_NODELIST="$hansa_nodes" HANSA_MASTER_ADDR="${hansa_nodes%%,*}" \
+  HANSA_SCRATCH="$hansa_temporary" HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag${hansa_array_variable:+.$hansa_task}" "${hansa_own[@]}"
+export PATH="$hansa_launch:${PATH:-/usr/local/bin:/usr/bin:/bin}"
+set -- "$PWD/$hansa_name" "${hansa_arguments[@]}"
+if ((${#hansa_odd[@]} > 0)); then
+  [[ $1 != *=* ]] || set -- "./$hansa_name" "${hansa_arguments[@]}"  # env(1) would take it for a variable
+  set -- /usr/bin/env -- "${hansa_odd[@]}" "$@"
+fi
 umask "$hansa_umask"
-exec /usr/bin/env "${hansa_clear[@]}" -- "${hansa_login_environment[@]}" "${hansa_environment[@]}" HANSA_SITE_JOB_ID="$hansa_site_job" HANSA_RUN="$hansa_run" \
-  HANSA_NODELIST="$hansa_nodes" HANSA_MASTER_ADDR="${hansa_nodes%%,*}" HANSA_SCRATCH="${hansa_scratch:-${TMPDIR:-/tmp}}" \
-  HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag${hansa_array_variable:+.$hansa_task}" PATH="$hansa_launch:${hansa_path#PATH=}" "${hansa_own[@]}" \
-  "$hansa_program" "${hansa_arguments[@]}"
+exec "$@"
 )bash";
 
 constexpr std::size_t kBase64Line = 76;

@@ -422,7 +422,23 @@ TEST_CASE("wrapper: the payload starts in the environment of a login, whatever i
     const auto launch = fs::directory_iterator(home.below("launch"))->path().string();
     CHECK(home.out() == "x\ny |" + launch + ":/site/bin:/usr/bin:/bin|" + home.below("..").parent_path().parent_path().string() +
                             '|' + own + '|' + own + "|asked for|hansa-T-1|");
-    CHECK(home.err().empty());
+    CHECK(home.err() == "");
+  }
+  SECTION("nothing of an environment is on a command line") {
+    std::ofstream(profile) << "export TOKEN=of-the-profile\n";
+    spec.environment = {{"MINE", "asked-for"}, {"LC_ALL", "C"}};
+    spec.script = "#!/bin/sh\n[ \"$TOKEN $MINE $LC_ALL\" = 'of-the-profile asked-for C' ]\n";
+    home.write("set -x\n" + *make_wrapper(spec));
+    CHECK(home.run() == 0);
+    std::istringstream trace(home.err());
+    std::string last;
+    for (std::string line; std::getline(trace, line);) {
+      const bool runs = line.find("+ exec ") != std::string::npos || line.find("+ command ") != std::string::npos;
+      if (!runs) continue;
+      last = line;
+      CHECK_THAT(line, !Catch::Contains("of-the-profile") && !Catch::Contains("asked-for"));
+    }
+    CHECK_THAT(last, Catch::StartsWith("+ exec /usr/bin/env -- LANG=C LC_ALL=C /") && Catch::EndsWith("/jobs/hansa-T-1/script"));
   }
   SECTION("one that ends its shell, well or not, or becomes another, runs nothing") {
     std::ofstream(profile) << GENERATE("exit 0\n", "exit 3\n", "exec /bin/true\n", "kill -9 $$\n");
