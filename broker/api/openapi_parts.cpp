@@ -90,10 +90,11 @@ const std::string_view kSchemas = R"json({
       "script": {"type": "string", "pattern": "^#!", "description": "Delivered byte for byte; at most 2.5 MiB, no NUL."},
       "arguments": {"type": "array", "items": {"type": "string"}, "maxItems": 4096},
       "environment": {"type": "object", "additionalProperties": {"type": "string"}},
-      "directives": {"enum": ["read", "ignore"], "default": "read", "description": "The script's #SBATCH and #PBS lines say what the request leaves open: resources, time_limit_s, name, project, requeue, environment (docs/using-hansa.md has what becomes of each). One that cannot be translated is an error at /script with its line; one that changes nothing here is told in the answer's notes."},
+      "directives": {"enum": ["read", "ignore"], "default": "read", "description": "The script's #SBATCH and #PBS lines say what the request leaves open: resources, time_limit_s, name, project, exclusive, requeue, environment (docs/using-hansa.md has what becomes of each). One that cannot be translated is an error at /script with its line; one that changes nothing here is told in the answer's notes."},
       "resources": {"$ref": "#/components/schemas/Resources"},
       "time_limit_s": {"type": "integer", "minimum": 1, "default": 3600},
       "placement": {"type": "object", "additionalProperties": false, "properties": {"sites": {"type": "array", "items": {"type": "string"}}, "countries": {"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{2}$"}}}},
+      "exclusive": {"type": "boolean", "default": false, "description": "Its nodes are its own, whole: nobody else's job runs there, and it is charged as its site charges that."},
       "requeue": {"type": "boolean", "default": false, "description": "The site may start it again, from its beginning, after a node failed."},
       "datasets": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"}, "description": "What the job reads, as registered: it goes where the rules let their labels go, and a copy of each is or can be brought. The job finds them in HANSA_DATA_1, HANSA_DATA_2, ..."},
       "labels": {"type": "array", "maxItems": 20, "items": {"$ref": "#/components/schemas/Label"}, "description": "What the submission says of its own script and environment; can only make the broker refuse."},
@@ -135,7 +136,7 @@ const std::string_view kSchemas = R"json({
     "type": "object", "description": "What a job asks for, the script's directives included.",
     "properties": {
       "name": {"type": ["string", "null"]}, "project": {"type": ["string", "null"]}, "environment": {"type": "object", "additionalProperties": {"type": "string"}},
-      "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "placement": {"type": "object"},
+      "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "exclusive": {"type": "boolean"}, "placement": {"type": "object"},
       "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]},
       "array": {"type": ["string", "null"], "description": "The indices of its tasks, as \"0-9%2\"."},
@@ -144,7 +145,7 @@ const std::string_view kSchemas = R"json({
   },
   "JobDetails": {
     "allOf": [{"$ref": "#/components/schemas/Job"}, {"type": "object", "properties": {
-      "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"},
+      "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "exclusive": {"type": "boolean"},
       "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
       "array": {"type": ["string", "null"]},
@@ -159,6 +160,8 @@ const std::string_view kSchemas = R"json({
       "account": {"type": ["string", "null"]}, "scheduler_account": {"type": ["string", "null"]}, "site_job_id": {"type": ["string", "null"]}, "intended_at": {"$ref": "#/components/schemas/Time"},
       "sends": {"type": "integer"}, "sealed": {"type": "boolean"}, "unknown_since": {"$ref": "#/components/schemas/Time"},
       "outcome": {"enum": ["succeeded", "failed", "timed_out", "cancelled", "never_started", null]}, "reason": {"$ref": "#/components/schemas/Reason"},
+      "granted": {"type": ["object", "null"], "description": "Read back after the submission, as far as the site says: amounts in all, of an array those of one task. null: not yet.", "properties": {"nodes": {"type": "integer"}, "tasks": {"type": "integer"}, "cores": {"type": "integer"}, "gpus": {"type": "integer"}, "memory_mib": {"type": "integer"}, "time_limit_s": {"type": "integer"}, "queue": {"type": "string"}, "scheduler_account": {"type": "string"}, "exclusive": {"type": "boolean"}}},
+      "granted_otherwise": {"$ref": "#/components/schemas/Reason", "description": "Where that is not what was asked for: GRANTED_ELSEWHERE (another queue), GRANTED_LESS, OTHER_ACCOUNT (another account would be charged: it is taken back and held)."},
       "move": {"type": ["object", "null"], "description": "Begun: the site was asked to let it go to another before it starts. Made if the reason is MOVED.", "properties": {"to": {"type": "string"}, "why": {"type": "string"}}},
       "runs": {"type": "array", "items": {"type": "object"}}
     }

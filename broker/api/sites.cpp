@@ -36,21 +36,14 @@ Json use_view(const std::vector<engine::BudgetUse>& use) {
 
 Json doctor_view(const domain::DoctorReport& report) {
   Json findings = Json::array(), drift = Json::array();
-  for (const auto& f : report.findings) {
-    Json json{{"check", f.check},
-              {"verdict", to_string(f.verdict)},
-              {"value", f.value},
-              {"source", f.source},
-              {"at", format_utc(f.at)}};
-    if (!f.subject.empty()) json["account"] = f.subject;
-    if (!f.remedy.empty()) json["remedy"] = f.remedy;
-    findings.push_back(std::move(json));
-  }
-  for (const auto& d : report.drift) {
-    Json json{{"check", d.check}, {"before", d.before}, {"after", d.after}, {"at", format_utc(d.at)}};
-    if (!d.subject.empty()) json["account"] = d.subject;
-    drift.push_back(std::move(json));
-  }
+  const auto shown = [](const auto& each) {
+    auto json = words_of(each);
+    json["at"] = format_utc(each.at);
+    if (!each.subject.empty()) json["account"] = each.subject;
+    return json;
+  };
+  for (const auto& f : report.findings) findings.push_back(shown(f));
+  for (const auto& d : report.drift) drift.push_back(shown(d));
   return {{"at", format_utc(report.at)},
           {"scheduler", report.scheduler},
           {"faults", report.count(domain::DoctorVerdict::fault)},

@@ -4,16 +4,14 @@
 // group's number cannot belong to anybody else while we signal it.
 #include "broker/async/child.hpp"
 
+#include "broker/async/child_process.hpp"
 #include "broker/async/event.hpp"
-#include "broker/async/spawn.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,31 +73,20 @@ struct Stream {
 
 /// A started child. Its handlers hold it, on the executor of the coroutine that started it.
 struct Running : std::enable_shared_from_this<Running> {
-  Running(const asio::any_io_executor& executor, pid_t child, Descriptor pidfd, Descriptor from_out, Descriptor from_err,
-          std::size_t limit)
-      : pid(child),
-        process(executor, pidfd.release()),
+  Running(const asio::any_io_executor& executor, Spawned child, Descriptor from_out, Descriptor from_err, std::size_t limit)
+      : process(executor, std::move(child)),
         out{.pipe{executor, from_out.release()}, .limit = limit},
         err{.pipe{executor, from_err.release()}, .limit = limit},
         changed(executor) {}
 
-  /// Without its supervisor (the io_context went): nothing may run on unseen.
-  ~Running() {
-    if (reaped) return;
-    signal_group(pid, SIGKILL);
-    pollfd gone{.fd = process.native_handle(), .events = POLLIN, .revents = 0};
-    ::poll(&gone, 1, static_cast<int>(kKillGrace.count()));
-    reap();
-  }
-
   void start() {
-    process.async_wait(asio::posix::stream_descriptor::wait_read,
-                       [self = shared_from_this()](const boost::system::error_code& ec) {
-                         if (ec) return;
-                         self->ended = true;
-                         if (self->abandoned) self->reap();
-                         self->changed.set();
-                       });
+    process.pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
+                             [self = shared_from_this()](const boost::system::error_code& ec) {
+                               if (ec) return;
+                               self->ended = true;
+                               if (self->abandoned) self->process.reap();
+                               self->changed.set();
+                             });
     listen(out);
     listen(err);
   }
@@ -114,18 +101,12 @@ struct Running : std::enable_shared_from_this<Running> {
                            });
   }
 
-  /// Only once it has ended, or it would stay unreaped.
-  void reap() { reaped = ::waitpid(pid, &status, WNOHANG) == pid; }
-
-  pid_t pid;
-  asio::posix::stream_descriptor process;  // its pidfd: readable once the program has ended
+  ChildProcess process;
   Stream out;
   Stream err;
   Event changed;
   bool ended = false;
-  bool reaped = false;
   bool abandoned = false;
-  int status = 0;
 };
 
 /// True once `condition` holds; false when `until` came first, or a cancellation.
@@ -152,8 +133,8 @@ Result<std::shared_ptr<Running>> start(const asio::any_io_executor& executor, co
 
   auto spawned = spawn_program(spec, in->get(), out->write.get(), err->write.get());
   if (!spawned) return std::unexpected(spawned.error());
-  auto child = std::make_shared<Running>(executor, spawned->pid, std::move(spawned->pidfd), std::move(out->read),
-                                         std::move(err->read), spec.output_limit);
+  auto child =
+      std::make_shared<Running>(executor, std::move(*spawned), std::move(out->read), std::move(err->read), spec.output_limit);
   child->start();
   return child;
 }
@@ -177,16 +158,16 @@ Task<ChildResult> run_child(Scheduler& scheduler, Deadline deadline, ChildSpec s
   if (!co_await settled(&scheduler, child.get(), deadline.at, has_ended)) {
     result.timed_out = deadline.passed(scheduler);
     result.cancelled = !result.timed_out;
-    signal_group(child->pid, SIGTERM);
+    child->process.signal(SIGTERM);
     co_await settled(&scheduler, child.get(), soon(kTermGrace), has_ended);
-    signal_group(child->pid, SIGKILL);  // also what the program leaves behind
+    child->process.signal(SIGKILL);  // also what the program leaves behind
     co_await settled(&scheduler, child.get(), soon(kKillGrace), has_ended);
   }
 
   for (auto* stream : {&child->out, &child->err}) stream->read_available();
   const auto drained_by = deadline.shortened_to(scheduler, kDrainGrace).at;
   if (child->ended && !co_await settled(&scheduler, child.get(), drained_by, is_drained)) {
-    signal_group(child->pid, SIGKILL);
+    child->process.signal(SIGKILL);
     for (auto* stream : {&child->out, &child->err}) stream->read_available();
   }
   for (auto* stream : {&child->out, &child->err}) {
@@ -194,12 +175,12 @@ Task<ChildResult> run_child(Scheduler& scheduler, Deadline deadline, ChildSpec s
   }
 
   if (child->ended) {
-    child->reap();
+    const auto end = child->process.reap();
+    result.exit_status = end.exit_status;
+    result.signal = end.signal;
   } else {
     child->abandoned = true;  // its pidfd's handler reaps it
   }
-  if (child->reaped && WIFEXITED(child->status)) result.exit_status = WEXITSTATUS(child->status);
-  if (child->reaped && WIFSIGNALED(child->status)) result.signal = WTERMSIG(child->status);
   result.out = std::move(child->out.text);
   result.err = std::move(child->err.text);
   result.out_truncated = child->out.truncated;

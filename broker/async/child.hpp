@@ -40,6 +40,12 @@ struct ChildResult {
   [[nodiscard]] bool succeeded() const { return exit_status == 0; }
 };
 
+/// How a program ended; neither: it was killed, and the kernel has not let it go yet.
+struct ChildEnd {
+  std::optional<int> exit_status;
+  std::optional<int> signal;
+};
+
 /// Starts the program in a process group of its own with default signal dispositions and only descriptors 0 to 2, and
 /// waits until it has ended and its output is read. At the deadline, or when the caller is cancelled, the group gets
 /// SIGTERM and, kTermGrace later, SIGKILL. A process of the group that keeps the output open after the program's end is

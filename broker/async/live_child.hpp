@@ -8,15 +8,10 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <memory>
-#include <optional>
 
 namespace hansa::async {
 
-/// How it ended; neither: it was killed, and the kernel has not let it go yet.
-struct ChildEnd {
-  std::optional<int> exit_status;
-  std::optional<int> signal;
-};
+class ChildProcess;
 
 /// Strand: `executor`. Destroyed before its end, it takes its whole process group with it.
 class LiveChild {
@@ -36,9 +31,8 @@ class LiveChild {
   boost::asio::awaitable<ChildEnd> end(Scheduler& scheduler, Milliseconds grace);
 
  private:
-  struct State;
-  explicit LiveChild(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit LiveChild(std::unique_ptr<ChildProcess> process);
+  std::unique_ptr<ChildProcess> process_;
 };
 
 }  // namespace hansa::async

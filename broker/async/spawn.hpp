@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Starting a program, for this room alone: child.cpp runs one to its end, live_child.cpp talks to one.
+// Starting a program, for this room alone: child_process.hpp has it until its end, child.cpp runs it to there, live_child.cpp
+// talks to it.
 
 #include "broker/async/child.hpp"
 #include "broker/core/descriptor.hpp"

@@ -44,6 +44,7 @@ constexpr Option kSubmit[] = {
      .repeated = true},
     {.name = "--name", .value = "N", .help = "A name for people (a directive's, or the script's file name)"},
     {.name = "--env", .value = "K=V", .help = "A variable of the job's environment", .repeated = true},
+    {.name = "--exclusive", .help = "Its nodes are its own, whole: nobody else's job runs there"},
     {.name = "--requeue", .help = "The site may start the job again after a node failed"},
     {.name = "--ignore-directives", .help = "Take no notice of the script's #SBATCH and #PBS lines"},
     {.name = "--idempotency-key", .value = "K", .help = "Submitting again with the same key gives the same job (random)"},

@@ -73,6 +73,9 @@ std::string attempt_lines(const Json& attempt, bool array, const Look& look) {
   sheet.line("  queue", shown(attempt, "queue"));
   sheet.line("  account", shown(attempt, "account"));
   sheet.line("  charged to", shown(attempt, "scheduler_account"));
+  sheet.line("  granted", granted_text(member(attempt, "granted")));
+  if (const auto& otherwise = member(attempt, "granted_otherwise"); otherwise.is_object())
+    sheet.line("  not as asked", shown(otherwise, "message"), Tint::odd);
   sheet.line("  site's job id", shown(attempt, "site_job_id"));
   sheet.line("  tag", shown(attempt, "tag"));
   sheet.line("  intended", shown(attempt, "intended_at"));

@@ -3,6 +3,8 @@
 
 #include "broker/cli/session.hpp"
 
+#include <utility>
+
 namespace hansa::cli {
 namespace {
 
@@ -48,8 +50,25 @@ std::string before_text(const Json& jobs) {
 
 }  // namespace
 
+std::string granted_text(const Json& granted) {
+  std::string text;
+  const auto add = [&](const std::string& part) {
+    if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
+  };
+  constexpr std::pair<const char*, const char*> kAmounts[] = {
+      {"nodes", "node"}, {"tasks", "task"}, {"cores", "core"}, {"gpus", "GPU"}};
+  for (const auto& [key, thing] : kAmounts) add(count_text(granted, key, thing));
+  if (const auto memory = number_text(granted, "memory_mib"); !memory.empty()) add(memory + " MiB");
+  if (const auto limit = number(granted, "time_limit_s")) add(duration_text(Seconds{*limit}));
+  if (member(granted, "exclusive") == true) add("its nodes for itself alone");
+  if (const auto queue = shown(granted, "queue"); !queue.empty()) add("queue " + queue);
+  if (const auto account = shown(granted, "scheduler_account"); !account.empty()) add("account " + account);
+  return text;
+}
+
 void add_request(Sheet& sheet, const Json& job) {
-  sheet.line("resources", resources_text(member(job, "resources")));
+  sheet.line("resources", resources_text(member(job, "resources")) +
+                              (member(job, "exclusive") == true ? ", its nodes for itself alone" : ""));
   if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
   sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
   sheet.line("only in", listed(member(member(job, "placement"), "countries")));

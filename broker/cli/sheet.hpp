@@ -21,6 +21,9 @@ class Sheet {
   Table table_{{{""}, {""}}};
 };
 
+/// "2 nodes, 8 tasks, 16 cores, 32768 MiB, 10 min, queue main, account proj1": what a site gives an attempt.
+std::string granted_text(const Json& granted);
+
 /// Its resources, time limit, placement, code and outputs: of a job's details, or of a submission that a dry run shows.
 void add_request(Sheet& sheet, const Json& job);
 

@@ -60,6 +60,7 @@ class SubmissionReader {
     for (const auto ids : call_.values("--after")) comes_after(ids);
     for (const auto variable : call_.values("--env")) environment(variable);
     spec.requeue = call_.has("--requeue");
+    spec.resources.exclusive = call_.has("--exclusive");
     const auto& operands = call_.operands();
     script(operands.front());
     for (std::size_t i = 1; i < operands.size(); ++i) {

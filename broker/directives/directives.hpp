@@ -38,6 +38,7 @@ struct Fields {
   std::optional<std::string> name;
   std::optional<std::string> project;
   std::optional<bool> requeue;
+  std::optional<bool> exclusive;
   std::optional<std::string> array;
   std::vector<std::pair<std::string, std::string>> environment;  // each name once
 };

@@ -13,7 +13,7 @@ namespace hansa::directives {
 namespace qsub {
 namespace {
 
-enum class Meaning { array, attributes, environment, ignored, name, project, refused, requeue, resources };
+enum class Meaning { array, attributes, environment, exclusive, ignored, name, project, refused, requeue, resources };
 
 struct Option {
   char letter;
@@ -46,7 +46,7 @@ constexpr auto kOptions = std::to_array<Option>({
     {'l', true, Meaning::resources},
     {'m', true, Meaning::ignored, kMailWords},
     {'M', true, Meaning::ignored, kMailWords},
-    {'n', false, Meaning::refused, kWholeWords},
+    {'n', false, Meaning::exclusive},
     {'N', true, Meaning::name},
     {'o', true, Meaning::ignored, kOutputWords},
     {'p', true, Meaning::ignored, kTurnWords},
@@ -199,6 +199,7 @@ class Reader {
       case Meaning::array: return text(wishes_.array);
       case Meaning::attributes: return attributes(value, where);
       case Meaning::environment: return environment(value, where);
+      case Meaning::exclusive: wishes_.exclusive = Said<bool>{true, where}; return;
       case Meaning::ignored: return remarks_.note(where, std::string(option.words));
       case Meaning::name: return text(wishes_.name);
       case Meaning::project: return text(wishes_.project);
@@ -304,11 +305,11 @@ class Reader {
       if (part == "pack")
         is_packed_ = true;
       else if (part == "excl" || part == "exclhost")
-        remarks_.fault(where, std::string(kWholeWords));
+        wishes_.exclusive = Said<bool>{true, where};
       else if (part.starts_with("group="))
         remarks_.note(where, "group is not used: which nodes are near to each other is the site's to say");
       else if (part != "free" && part != "scatter" && part != "vscatter" && part != "shared")
-        remarks_.fault(where, "must be of free, pack, scatter, vscatter, shared");
+        remarks_.fault(where, "must be of free, pack, scatter, vscatter, shared, excl");
     }
   }
 

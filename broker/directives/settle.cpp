@@ -227,6 +227,7 @@ Settled settle(std::string_view script, const Fields& stated) {
     put(fields.time_limit, stated.time_limit, agreed("the time limit", slurm.time_limit, pbs.time_limit, remarks));
     put(fields.name, stated.name, agreed("the name", slurm.name, pbs.name, remarks));
     put(fields.requeue, stated.requeue, agreed("whether it may be started again", slurm.requeue, pbs.requeue, remarks));
+    put(fields.exclusive, stated.exclusive, agreed("whether its nodes are its own", slurm.exclusive, pbs.exclusive, remarks));
     put(fields.array, stated.array, agreed("the array", slurm.array, pbs.array, remarks));
     const auto& project = agreed("the project", slurm.project, pbs.project, remarks);
     put(fields.project, stated.project, project);

@@ -22,6 +22,7 @@ enum class Meaning {
   cpus_per_gpu,
   cpus_per_task,
   environment,
+  exclusive,
   gpus_in_all,
   gpus_per_node,
   gpus_per_task,
@@ -90,7 +91,7 @@ constexpr auto kOptions = std::to_array<Option>({
     {"distribution", 'm', kRequired, Meaning::ignored, kLayout},
     {"error", 'e', kRequired, Meaning::ignored, kOutputWords},
     {"exclude", 'x', kRequired, Meaning::refused, kNodesWords},
-    {"exclusive", 0, kOptional, Meaning::refused, kWholeWords},
+    {"exclusive", 0, kOptional, Meaning::exclusive},
     {"export", 0, kRequired, Meaning::environment},
     {"export-file", 0, kRequired, Meaning::refused, "the broker reads no files of yours; give variables with --env NAME=VALUE"},
     {"extra-node-info", 'B', kRequired, Meaning::ignored, kLayout},
@@ -408,6 +409,12 @@ class Reader {
       case Meaning::cpus_per_gpu: return count(wishes_.cpus_per_gpu, value, where);
       case Meaning::cpus_per_task: return count(wishes_.cpus_per_task, value, where);
       case Meaning::environment: return environment(value, where);
+      case Meaning::exclusive:
+        if (value.empty())
+          wishes_.exclusive = Said<bool>{true, where};
+        else
+          remarks_.fault(where, std::string(kWholeWords));
+        return;
       case Meaning::gpus_in_all: return gpus(wishes_.gpus_in_all, value, where);
       case Meaning::gpus_per_node: return gpus(wishes_.gpus_per_node, value, where);
       case Meaning::gpus_per_task: return gpus(wishes_.gpus_per_task, value, where);

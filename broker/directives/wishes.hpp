@@ -50,6 +50,7 @@ struct Wishes {
   Wish<std::string> name;
   Wish<std::string> project;
   Wish<bool> requeue;
+  Wish<bool> exclusive;
   Wish<std::string> array;
   std::vector<Said<Variable>> environment;  // each name once: see set_variable
   std::unordered_map<std::string, std::size_t> variables;  // name -> place in environment

@@ -25,8 +25,7 @@ inline constexpr std::string_view kHoldWords = "jobs are held after they were su
 inline constexpr std::string_view kFolderWords =
     "the job starts in a folder of its own at the site; begin the script with cd, or bring what is needed: --code, --data";
 inline constexpr std::string_view kWholeWords =
-    "Hansa has no way to ask for whole nodes; ask for the cores and memory of one, so that nobody else fits: --cpus-per-task, "
-    "--mem";
+    "shares nodes among some, which not every site can; nodes of its own are --exclusive, without a value";
 inline constexpr std::string_view kDependencyWords =
     "names jobs of one site's scheduler, which Hansa does not know; name jobs of Hansa's: hansa submit --after ID";
 

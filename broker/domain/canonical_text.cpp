@@ -72,6 +72,7 @@ std::string canonical_text(const JobSpec& spec) {
   if (!spec.placement.countries.empty()) out.texts("countries", spec.placement.countries);
   out.number("cpus_per_task", r.cpus_per_task);
   if (!spec.datasets.empty()) out.texts("datasets", spec.datasets);
+  if (r.exclusive) out.flag("exclusive", true);
   if (!r.gpu_model.empty()) out.text("gpu_model", r.gpu_model);
   if (r.gpus_per_node > 0) out.number("gpus_per_node", r.gpus_per_node);
   if (!spec.labels.empty()) out.texts("labels", spec.labels);

@@ -50,24 +50,28 @@ std::size_t note_drift(const std::optional<DoctorReport>& before, DoctorReport& 
   return fresh;
 }
 
+Json words_of(const Finding& f) {
+  Json json{{"check", f.check}, {"verdict", to_string(f.verdict)}, {"value", f.value}, {"source", f.source}};
+  if (!f.remedy.empty()) json["remedy"] = f.remedy;
+  return json;
+}
+
+Json words_of(const Drift& d) { return {{"check", d.check}, {"before", d.before}, {"after", d.after}}; }
+
 Json to_json(const DoctorReport& report) {
   Json findings = Json::array(), drift = Json::array();
+  const auto stored = [](const auto& each) {
+    auto json = words_of(each);
+    json["at"] = to_unix_ms(each.at);
+    if (!each.subject.empty()) json["subject"] = each.subject;
+    return json;
+  };
   for (const auto& f : report.findings) {
-    Json json{{"check", f.check},
-              {"verdict", to_string(f.verdict)},
-              {"value", f.value},
-              {"source", f.source},
-              {"at", to_unix_ms(f.at)}};
-    if (!f.subject.empty()) json["subject"] = f.subject;
-    if (!f.remedy.empty()) json["remedy"] = f.remedy;
+    auto json = stored(f);
     if (f.reading) json["reading"] = true;
     findings.push_back(std::move(json));
   }
-  for (const auto& d : report.drift) {
-    Json json{{"check", d.check}, {"before", d.before}, {"after", d.after}, {"at", to_unix_ms(d.at)}};
-    if (!d.subject.empty()) json["subject"] = d.subject;
-    drift.push_back(std::move(json));
-  }
+  for (const auto& d : report.drift) drift.push_back(stored(d));
   return {{"at", to_unix_ms(report.at)},
           {"scheduler", report.scheduler},
           {"findings", std::move(findings)},

@@ -54,6 +54,10 @@ inline constexpr std::size_t kDriftKept = 20;
 /// Tells `now` what it found otherwise than `before`, of checks that both made. Returns how many changes are new.
 std::size_t note_drift(const std::optional<DoctorReport>& before, DoctorReport& now);
 
+/// What was found, without when and of whom: people are told those in other words than the store.
+Json words_of(const Finding& finding);
+Json words_of(const Drift& drift);
+
 Json to_json(const DoctorReport& report);
 Result<DoctorReport> doctor_report_from_json(const Json& json);
 

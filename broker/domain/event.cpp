@@ -79,6 +79,10 @@ Json write(const TasksSeen& e) {
   return json;
 }
 
+Json write(const AttemptGranted& e) {
+  return with_reason({{"attempt", e.attempt}, {"grant", to_json(e.grant)}}, e.reason);
+}
+
 void read(FieldReader& f, const Json& json, Accepted& e) {
   e.owner = Principal{f.text("owner")};
   e.broker_id = f.text("broker_id");
@@ -162,6 +166,14 @@ void read(FieldReader& f, const Json&, TasksSeen& e) {
   }
 }
 
+void read(FieldReader& f, const Json& json, AttemptGranted& e) {
+  e.attempt = f.small("attempt");
+  auto grant = grant_from_json(json.contains("grant") ? json["grant"] : Json());
+  if (!grant) return f.miss("grant");
+  e.grant = std::move(*grant);
+  e.reason = f.reason();
+}
+
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNames = {"accepted",
                                                                                       "waiting",
                                                                                       "held",
@@ -184,7 +196,8 @@ constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNam
                                                                                       "resolved_lost",
                                                                                       "move_intended",
                                                                                       "staging",
-                                                                                      "tasks_seen"};
+                                                                                      "tasks_seen",
+                                                                                      "attempt_granted"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_body(std::string_view name, const Json& json) {
@@ -230,6 +243,7 @@ Result<JobSpec> spec_from_json(const Json& json) {
   if (json.contains("memory_per_node_mib")) spec.resources.memory_per_node = {f.integer("memory_per_node_mib")};
   spec.resources.gpus_per_node = f.optional_small("gpus_per_node").value_or(0);
   spec.resources.gpu_model = f.text_or_empty("gpu_model");
+  spec.resources.exclusive = f.flag("exclusive");
   spec.time_limit = Seconds{f.integer("time_limit_s")};
   for (auto& site : f.texts("sites")) spec.placement.sites.emplace_back(std::move(site));
   spec.placement.countries = f.texts("countries");

@@ -103,6 +103,13 @@ struct TasksSeen {
   std::vector<Run> runs;
   bool operator==(const TasksSeen&) const = default;
 };
+/// What the site says that it gives the attempt, news to us; with a reason if that is not what was asked for (grant.hpp).
+struct AttemptGranted {
+  std::int32_t attempt = 1;
+  Grant grant;
+  Reason reason;
+  bool operator==(const AttemptGranted&) const = default;
+};
 /// The payload is over, the site is still cleaning up.
 struct RunFinishing {
   std::int32_t attempt = 1;
@@ -151,7 +158,7 @@ struct ResolvedLost {
 using EventBody =
     std::variant<Accepted, Waiting, Held, Released, Rejected, AttemptIntended, AttemptResent, AttemptUnknown, AttemptSeenAgain,
                  AttemptBound, SightingQuarantined, AttemptSealed, RunStarted, RunRequeued, RunFinishing, AttemptEnded,
-                 CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended, Staging, TasksSeen>;
+                 CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended, Staging, TasksSeen, AttemptGranted>;
 
 struct JobEvent {
   UtcTime at{};                        // the broker's clock

@@ -6,6 +6,7 @@
 #include "broker/core/clock.hpp"
 #include "broker/core/strong.hpp"
 #include "broker/core/ulid.hpp"
+#include "broker/domain/grant.hpp"
 #include "broker/domain/label.hpp"
 #include "broker/domain/task_array.hpp"
 
@@ -26,6 +27,7 @@ struct Resources {
   Mebibytes memory_per_node{0};        // 0: what the site gives by default
   std::int32_t gpus_per_node = 0;
   std::string gpu_model;               // "" takes any
+  bool exclusive = false;              // its nodes are its own, whole
 
   /// Cores that the fullest node needs.
   [[nodiscard]] std::int32_t cores_per_node() const { return (tasks + nodes - 1) / nodes * cpus_per_task; }
@@ -148,6 +150,7 @@ struct Attempt {
   std::optional<UtcTime> unknown_since;
   std::optional<Outcome> outcome;
   Reason reason;
+  std::optional<Grant> granted;        // as the site says; none: it has not been read back yet
   std::optional<Move> move;            // begun; made only if the attempt never started. One in a job's life
   std::vector<Run> runs;
 

@@ -86,6 +86,7 @@ class Step {
       if (attempt.state == AttemptState::bound) {  // to a duplicate: what was seen of that one is no history of this one
         if (!e.adopted || e.site_job_id == attempt.site_job_id) return refuse("the attempt is bound already");
         for (auto& run : attempt.runs) run = Run{.task_index = run.task_index, .number = run.number};
+        attempt.granted.reset();
         job_.started_at.reset();
       }
       attempt.state = AttemptState::bound;
@@ -116,7 +117,7 @@ class Step {
       if (run.started_at) return refuse("that run has started already");
       run.started_at = e.started_at;
       job_.started_at = e.started_at;
-      return enter(JobState::running, {});
+      return enter(JobState::running, told_of_the_grant());
     });
   }
 
@@ -141,7 +142,15 @@ class Step {
         run = seen;
         if (seen.started_at && (!job_.started_at || *seen.started_at < *job_.started_at)) job_.started_at = seen.started_at;
       }
-      return job_.started_at ? enter(JobState::running, {}) : Result<void>{};
+      return job_.started_at ? enter(JobState::running, told_of_the_grant()) : Result<void>{};
+    });
+  }
+
+  Result<void> operator()(const AttemptGranted& e) {
+    return bound(e.attempt, [&](Attempt& attempt) -> Result<void> {
+      attempt.granted = e.grant;
+      if (!e.reason.code.empty() || job_.reason == told_of_the_grant()) job_.reason = e.reason;
+      return {};
     });
   }
 
@@ -232,6 +241,12 @@ class Step {
       case Outcome::never_started: break;
     }
     return JobState::failed;
+  }
+
+  /// What the job says of its grant: that stands while it runs.
+  [[nodiscard]] Reason told_of_the_grant() const {
+    const auto& code = job_.reason.code;
+    return code == kGrantedElsewhere || code == kGrantedLess || code == kOtherAccount ? job_.reason : Reason{};
   }
 
   [[nodiscard]] bool in_broker() const { return !is_terminal(job_.state) && job_.live_attempt() == nullptr; }

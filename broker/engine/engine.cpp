@@ -80,7 +80,7 @@ class Engine::Loops {
         code_(context_, parts_.code),
         moves_(context_, parts_.strand, placement_, reconciler_),
         doctor_(context_),
-        watch_(context_, reconciler_,
+        watch_(context_, reconciler_, moves_,
                [this](SiteDesk& desk) {
                  moves_.news();  // before those that wait here: it has waited longer
                  placement_.site_changed(desk);
@@ -383,7 +383,7 @@ class Engine::Loops {
     if (attempt->state == AttemptState::bound) {
       desk->wake_status.set();
       if (job->cancel) dispatch_.carry_cancel(id);
-      if (move_under_way(*job) != nullptr) moves_.carry(id);
+      if (taking_back(*job)) moves_.carry(id);
       co_return Result<void>{};
     }
     // An intent without a receipt may have been sent. Whoever sent it limits itself, so it is dead by now or soon.

@@ -17,7 +17,7 @@ constexpr std::size_t kResumed = 2'000;  // of each site: many times a window, a
 bool asks_no_more(const Resources& x, Seconds limit, const JobSpec& than) {
   const auto& y = than.resources;
   return x.nodes <= y.nodes && x.cores_per_node() <= y.cores_per_node() && x.memory_per_node <= y.memory_per_node &&
-         x.gpus_per_node <= y.gpus_per_node && limit <= than.time_limit;
+         x.gpus_per_node <= y.gpus_per_node && x.exclusive <= y.exclusive && limit <= than.time_limit;
 }
 
 }  // namespace

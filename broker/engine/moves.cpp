@@ -121,7 +121,7 @@ async::Task<> Moves::carry_on(JobId id) {
   bool sealed = false;
   for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
     const auto* job = context_.book.find(id);
-    if (job == nullptr || move_under_way(*job) == nullptr) break;  // over: Watch and others saw to it
+    if (job == nullptr || !taking_back(*job)) break;  // over: Watch and others saw to it
     const auto* attempt = job->live_attempt();
     auto* desk = context_.desk(attempt->site);
     if (desk == nullptr) break;
@@ -130,7 +130,7 @@ async::Task<> Moves::carry_on(JobId id) {
     if (!sealed) {
       const auto fence = co_await seal_fence(context_, *desk, fence_of(*job, *attempt));
       if (fence && !fence->sealed) {
-        context_.log.write(ports::LogLevel::info, "too late for a move: the job has started",
+        context_.log.write(ports::LogLevel::info, "too late to take a job back: it has started",
                            {{"job", id.str()}, {"site", desk->site().id.str()}, {"site_job_id", fence->holder.str()}});
         placement_.withdraw(id);
         desk->wake_status.set();
@@ -139,7 +139,7 @@ async::Task<> Moves::carry_on(JobId id) {
       }
       sealed = fence.has_value();
       job = context_.book.find(id);
-      if (job == nullptr || move_under_way(*job) == nullptr) break;
+      if (job == nullptr || !taking_back(*job)) break;
     }
     if (sealed) {
       auto outcome = co_await desk->call<CancelOutcome>(
@@ -149,14 +149,15 @@ async::Task<> Moves::carry_on(JobId id) {
       if (outcome && *outcome == CancelOutcome::never_started) {
         auto ended = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
           const auto* live = now.live_attempt();
-          if (live == nullptr || live->site_job_id != ours.id || !live->move) return Step{};
-          return end_never_started(now, moved(*live), true);
+          const auto why = why_taken_back(now);
+          if (live == nullptr || live->site_job_id != ours.id || !why) return Step{};
+          return end_never_started(now, *why, true);
         });
         if (!ended && ended.error().kind != ErrorKind::not_found) co_return std::unexpected(ended.error());
         break;
       }
       if (!outcome) {
-        context_.log.write(ports::LogLevel::warning, "a move without an answer",
+        context_.log.write(ports::LogLevel::warning, "taking a job back: no answer",
                            {{"job", id.str()},
                             {"site", desk->site().id.str()},
                             {"code", outcome.error().code},

@@ -37,7 +37,7 @@ class Moves {
   async::Task<> run();
   void news() { news_.set(); }
 
-  /// A move is intended, and it is not known what became of it: goes on until it is.
+  /// A move is intended, or a job is to be taken back for its account, and it is not known what became of that: goes on until it is.
   void carry(const JobId& id);
 
   [[nodiscard]] std::int64_t begun() const { return tally_.moves; }

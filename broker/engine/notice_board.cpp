@@ -22,8 +22,9 @@ std::string shape_of(const domain::Job& job) {
   std::string key;
   key.reserve(128);
   key += job.owner.str();
-  for (const std::int64_t part : {std::int64_t{r.nodes}, std::int64_t{r.tasks}, std::int64_t{r.cpus_per_task},
-                                  r.memory_per_node.value, std::int64_t{r.gpus_per_node}, job.spec.time_limit.count()}) {
+  for (const std::int64_t part :
+       {std::int64_t{r.nodes}, std::int64_t{r.tasks}, std::int64_t{r.cpus_per_task}, r.memory_per_node.value,
+        std::int64_t{r.gpus_per_node}, std::int64_t{r.exclusive}, job.spec.time_limit.count()}) {
     append(key, part);
   }
   key.append("\n").append(r.gpu_model).append("\n").append(job.spec.project.str());

@@ -16,13 +16,17 @@ using ports::Phase;
 
 namespace {
 
-/// The runs of tasks that are news; a run that ended is told once.
+/// A start that found its fence taken.
+bool ran_nothing(const ports::JobStatus& status) { return status.reason.code == "DUPLICATE"; }
+
+/// The runs of tasks that are news; a run that ended is told once. What ran nothing is no run.
 std::vector<Run> changed_runs(const Attempt& attempt, const ports::JobStatus& array) {
   std::map<std::pair<std::int32_t, std::int32_t>, const Run*> known;
   for (const auto& run : attempt.runs) known.emplace(std::pair{run.task_index, run.number}, &run);
   std::vector<Run> changed;
   for (const auto& task : array.tasks) {
     const bool over = task.phase == Phase::ended;
+    if (over && ran_nothing(task)) continue;
     if (!over && task.phase != Phase::running && task.phase != Phase::finishing) continue;
     Run run{.task_index = task.task_index, .number = task.run, .started_at = task.started_at};
     if (over) {
@@ -40,6 +44,31 @@ std::vector<Run> changed_runs(const Attempt& attempt, const ports::JobStatus& ar
   return changed;
 }
 
+/// What the site gives it, if that is news. What the accounting tells of an end counts only where the queue was never heard: the
+/// two do not tell all alike. Of an array the first task that is given something else speaks for all: tasks that run and tasks
+/// that wait are told of in different words.
+void note_grant(const Job& job, const Attempt& attempt, const ports::JobStatus& status, std::vector<EventBody>& events) {
+  const auto judged = [&](const Grant& grant) { return compare(job.spec, attempt, grant); };
+  const auto* told = status.granted ? &*status.granted : nullptr;
+  for (const auto& task : status.tasks) {
+    if (!task.granted) continue;
+    const bool is_odd = !judged(*task.granted).code.empty();
+    if (told == nullptr || is_odd) told = &*task.granted;
+    if (is_odd) break;
+  }
+  const auto& known = attempt.granted;
+  if (told == nullptr || (known && status.phase == Phase::ended)) return;
+  const auto grant = known ? joined(*told, *known) : *told;
+  auto reason = judged(grant);
+  if (known && (job.spec.array.empty() ? grant == *known : reason.code.empty() || reason == judged(*known))) return;
+  events.emplace_back(AttemptGranted{.attempt = attempt.number, .grant = grant, .reason = std::move(reason)});
+}
+
+/// An attempt has ended that was taken back from a site that would have charged somebody else: a person is to look at that first.
+void hold_if_charged_otherwise(const Job& job, const Reason& reason, std::vector<EventBody>& events) {
+  if (reason.code == kOtherAccount && !job.cancel) events.emplace_back(Held{.reason = reason, .by_user = true});
+}
+
 const Run* find_run(const Attempt& attempt, std::int32_t number) {
   const auto at = std::ranges::find(attempt.runs, number, &Run::number);
   return at == attempt.runs.end() ? nullptr : &*at;
@@ -47,9 +76,12 @@ const Run* find_run(const Attempt& attempt, std::int32_t number) {
 
 }  // namespace
 
-bool asks_for_the_fence(const ports::JobStatus& status) {
-  return status.phase == Phase::ended &&
-         (status.outcome == Outcome::never_started || status.outcome == Outcome::cancelled || status.reason.code == "DUPLICATE");
+bool asks_for_the_fence(const Job& job, const ports::JobStatus& status) {
+  if (status.phase == Phase::ended)
+    return status.outcome == Outcome::never_started || status.outcome == Outcome::cancelled || ran_nothing(status);
+  // The first task that finds its array's right taken tells it for all of them.
+  const auto* attempt = job.live_attempt();
+  return attempt != nullptr && !attempt->sealed && std::ranges::any_of(status.tasks, ran_nothing);
 }
 
 const Move* move_under_way(const Job& job) {
@@ -58,16 +90,34 @@ const Move* move_under_way(const Job& job) {
   return attempt->move->from == attempt->site_job_id ? &*attempt->move : nullptr;
 }
 
-Reason moved(const Attempt& attempt) {
-  return {std::string(kMoved), "taken from " + attempt.site.str() + " before it started, to go to " + attempt.move->to.str() +
-                                   ": " + attempt.move->why};
+std::optional<Reason> why_taken_back(const Job& job) {
+  const auto* attempt = job.live_attempt();
+  if (attempt == nullptr) return std::nullopt;
+  if (attempt->move && attempt->move->from == attempt->site_job_id) {
+    return Reason{std::string(kMoved), "taken from " + attempt->site.str() + " before it started, to go to " +
+                                           attempt->move->to.str() + ": " + attempt->move->why};
+  }
+  auto reason = attempt->granted ? compare(job.spec, *attempt, *attempt->granted) : Reason{};
+  if (reason.code != kOtherAccount) return std::nullopt;
+  reason.message +=
+      "; it was taken back before it started. Once its operators have set that right: hansa release " + job.id.str();
+  return reason;
 }
 
-void read_as_moved(const Job& job, ports::JobStatus& status) {
+std::optional<Reason> taking_back(const Job& job) {
   const auto* attempt = job.live_attempt();
-  if (attempt == nullptr || !attempt->move || attempt->move->from != status.id) return;
+  if (attempt == nullptr || attempt->state != AttemptState::bound || job.state != JobState::queued || job.cancel ||
+      !attempt->runs.empty())
+    return std::nullopt;
+  return why_taken_back(job);
+}
+
+void read_as_taken_back(const Job& job, ports::JobStatus& status) {
+  const auto* attempt = job.live_attempt();
+  auto why = why_taken_back(job);
+  if (!why || attempt->site_job_id != status.id) return;
   status.outcome = Outcome::never_started;
-  status.reason = moved(*attempt);
+  status.reason = std::move(*why);
 }
 
 ports::JobStatus as_a_whole(const Job& job, ports::JobStatus status) {
@@ -119,15 +169,15 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
   const bool is_array = !job.spec.array.empty();
   if (is_array && status.tasks.size() < job.spec.array.tasks.size()) {
     if (!attempt->unknown_since) {
-      events.emplace_back(
-          AttemptUnknown{number,
-                         {std::string(kTasksNotSeen), std::to_string(job.spec.array.tasks.size() - status.tasks.size()) +
-                                                          " tasks of site job " + attempt->site_job_id.str() +
-                                                          " are in neither the site's queue nor its accounting"}});
+      events.emplace_back(AttemptUnknown{
+          number,
+          {std::string(kTasksNotSeen), std::to_string(job.spec.array.tasks.size() - status.tasks.size()) + " tasks of site job " +
+                                           attempt->site_job_id.str() + " are in neither the site's queue nor its accounting"}});
     }
   } else if (attempt->unknown_since) {
     events.emplace_back(AttemptSeenAgain{number});
   }
+  note_grant(job, *attempt, status, events);
   if (is_array) {
     if (auto changed = changed_runs(*attempt, status); !changed.empty())
       events.emplace_back(TasksSeen{.attempt = number, .runs = std::move(changed)});
@@ -177,6 +227,7 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
       if (status.outcome == Outcome::never_started && job.cancel) {
         events.emplace_back(Ended{JobState::cancelled, {"CANCELLED", "cancelled by " + job.cancel->by.str()}});
       }
+      if (status.outcome == Outcome::never_started) hold_if_charged_otherwise(job, status.reason, events);
       break;
     }
     case Phase::not_seen: break;
@@ -207,8 +258,8 @@ Step end_never_started(const Job& job, Reason reason, bool sealed) {
   const auto* attempt = job.live_attempt();
   if (attempt == nullptr) return step;
   if (sealed && !attempt->sealed) step.events.emplace_back(AttemptSealed{attempt->number});
-  step.events.emplace_back(
-      AttemptEnded{.attempt = attempt->number, .outcome = Outcome::never_started, .reason = std::move(reason)});
+  step.events.emplace_back(AttemptEnded{.attempt = attempt->number, .outcome = Outcome::never_started, .reason = reason});
+  hold_if_charged_otherwise(job, reason, step.events);
   if (job.cancel) {
     if (!job.cancel->outcome || *job.cancel->outcome == CancelOutcome::unknown) {
       step.events.emplace_back(CancelResolved{CancelOutcome::never_started});

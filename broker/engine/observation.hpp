@@ -20,13 +20,16 @@ inline constexpr std::string_view kMoved = "MOVED";
 
 /// The move that the job's live attempt is in the middle of, as far as is known; none: it has none, or it is too late for it.
 const domain::Move* move_under_way(const domain::Job& job);
-/// Why an attempt ended that was begun to be moved, whose fence is sealed, and whose site job is out of the line.
-domain::Reason moved(const domain::Attempt& attempt);
-/// The fence of the job's live attempt is sealed. If that site job was to be moved, it never started, and that is why.
-void read_as_moved(const domain::Job& job, ports::JobStatus& status);
+/// Why the broker is to take the job's site job out of its site's line, before it starts: for its move, or because the site would
+/// charge another account than ours (docs/adr/0045). None: it is not, or it is too late.
+std::optional<domain::Reason> taking_back(const domain::Job& job);
+/// The same of a live attempt whose fence is sealed, whatever is known of its site job: why it ends.
+std::optional<domain::Reason> why_taken_back(const domain::Job& job);
+/// The fence of the job's live attempt is sealed. If that site job was to be taken back, it never started, and that is why.
+void read_as_taken_back(const domain::Job& job, ports::JobStatus& status);
 
 /// What the site says of its job need not be so for the attempt: another job may have the fence.
-bool asks_for_the_fence(const ports::JobStatus& status);
+bool asks_for_the_fence(const domain::Job& job, const ports::JobStatus& status);
 
 /// Code of AttemptUnknown for an array of which the site shows some tasks, and not all that it should.
 inline constexpr std::string_view kTasksNotSeen = "TASKS_NOT_SEEN";

@@ -32,8 +32,8 @@ constexpr std::size_t index_of(JobState state) { return static_cast<std::size_t>
 static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) == 1 && index_of(JobState::held) == 2 &&
               index_of(JobState::staging) == 3);
 
-/// The room that the job will take: of an array, that of as many tasks as run side by side. What starts is played as if it were the
-/// first of them alone.
+/// The room that the job will take: of an array, that of as many tasks as run side by side. What starts is played as if it were
+/// the first of them alone.
 void occupy(routing::AvailabilityProfile& profile, const Tag& tag, const QueueName& queue, const JobSpec& spec, UtcTime from) {
   constexpr std::int32_t kMostPlayed = 64;  // more fill any site, and each changes the profile's documents
   for (auto i = std::min(spec.array.side_by_side(), kMostPlayed); i > 0; --i)
@@ -115,6 +115,7 @@ std::string Placement::line_of(const Job& job) const {
 }
 
 void Placement::avoid(const Job& job, const Attempt& attempt) {
+  if (attempt.reason.code == kOtherAccount) return;  // a person has said that it may go there again
   auto& avoidance = avoid_[job.id][attempt.site];
   const auto pause = std::min(kFirstAvoidance * (1 << std::min(avoidance.tries, 6)), kLongestAvoidance);
   ++avoidance.tries;
@@ -196,7 +197,8 @@ void Placement::site_changed(SiteDesk& desk) {
     }
     desktop.cores = desktop.others_waiting = 0;
     for (const auto& node : desk.snapshot()->nodes) desktop.cores += node.usable ? node.cores : 0;
-    for (const auto& work : desk.snapshot()->waiting) desktop.others_waiting += work.eligible && !ours.contains(work.id) && !ours.contains(ports::array_of(work.id)) ? 1 : 0;
+    for (const auto& work : desk.snapshot()->waiting)
+      desktop.others_waiting += work.eligible && !ours.contains(work.id) && !ours.contains(ports::array_of(work.id)) ? 1 : 0;
     if (!desk.snapshot()->sees_everyone) desktop.others_waiting = std::max<std::int64_t>(desktop.others_waiting, 1);
     desktop.profile = routing::build_profile(*desk.snapshot(), context_.scheduler.now_utc());
     desktop.built_from = desk.snapshot_at();

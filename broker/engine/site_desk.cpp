@@ -4,6 +4,7 @@
 #include "broker/core/time_text.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace hansa::engine {
 
@@ -29,13 +30,17 @@ std::optional<ports::CallBudget> budget_of(CallKind kind) {
 
 }  // namespace
 
-bool out_of_reach(CallKind kind, const Error& error) {
+Heard heard_in(CallKind kind, const Error& error) {
+  // Of a job's code that is not there yet the account's folders may be the reason, or its size.
+  constexpr std::string_view kOurs[] = {"SITE_BUDGET", "SITE_DRAINED", "CODE_NOT_STAGED"};
+  if (error.kind == ErrorKind::cancelled || std::ranges::find(kOurs, error.code) != std::end(kOurs)) return Heard::nothing;
   switch (error.kind) {
-    case ErrorKind::deadline_exceeded: return error.code != "SITE_BUDGET";
-    case ErrorKind::unavailable: return error.code != "SITE_DRAINED" && error.code != "CODE_NOT_STAGED";
-    case ErrorKind::unknown_outcome: return error.code != "SITE_REFUSED";
-    case ErrorKind::internal: return kind == CallKind::snapshot || kind == CallKind::query;  // not understood
-    default: return false;
+    case ErrorKind::deadline_exceeded:
+    case ErrorKind::unavailable: return Heard::silence;
+    case ErrorKind::unknown_outcome: return error.code == "SITE_REFUSED" ? Heard::answer : Heard::silence;
+    case ErrorKind::internal:  // not understood
+      return kind == CallKind::snapshot || kind == CallKind::query ? Heard::silence : Heard::answer;
+    default: return Heard::answer;
   }
 }
 
@@ -197,12 +202,11 @@ MonotonicTime SiteDesk::snapshot_allowed_at() const {
 }
 
 async::Task<> SiteDesk::heard(CallKind kind, bool probe, const Error* error) {
-  // Of a job's code that is not there yet the account's folders may be the reason, or its size.
-  const bool says_nothing = error != nullptr && (error->kind == ErrorKind::cancelled || error->code == "CODE_NOT_STAGED");
-  if (says_nothing) co_return Result<void>{};
+  const auto word = error == nullptr ? Heard::answer : heard_in(kind, *error);
+  if (word == Heard::nothing) co_return Result<void>{};
   const auto now = scheduler_.now_monotonic();
   bool opened = false;
-  if (error != nullptr && out_of_reach(kind, *error)) {
+  if (word == Heard::silence) {
     opened = breaker_.failed(now, probe);
     if (opened) {
       ++times_left_alone_;

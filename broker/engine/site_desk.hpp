@@ -30,8 +30,13 @@ namespace hansa::engine {
 /// a concurrent call.
 enum class CallKind { snapshot, query, submit, cancel, read };
 
-/// Whether an outcome says that the site is out of reach, or beside itself. Its no is an answer, whatever it is about.
-bool out_of_reach(CallKind kind, const Error& error);
+/// What the error that a call ended with says of its site.
+enum class Heard {
+  answer,   // it is there; its no is an answer, whatever it is about
+  silence,  // it is out of reach, or beside itself
+  nothing,  // the call ended on our side, or over something else than the site
+};
+Heard heard_in(CallKind kind, const Error& error);
 
 /// The code of what is refused while a site is left alone.
 inline constexpr std::string_view kLeftAlone = "SITE_LEFT_ALONE";

@@ -3,6 +3,7 @@
 
 #include "broker/async/all_of.hpp"
 #include "broker/engine/fence.hpp"
+#include "broker/engine/moves.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/reconciler.hpp"
 
@@ -95,7 +96,8 @@ async::Task<> Watch::look_at_states(SiteDesk& desk) {
     const auto* job = context_.book.find(ids[i]);
     if (job != nullptr) (*answers)[i] = as_a_whole(*job, std::move((*answers)[i]));
     context_.forecasts.heard(ids[i], (*answers)[i]);
-    if (job == nullptr || observing_.contains(ids[i]) || observe(*job, (*answers)[i]).empty()) continue;
+    if (job == nullptr || observing_.contains(ids[i])) continue;
+    if (observe(*job, (*answers)[i]).empty() && !asks_for_the_fence(*job, (*answers)[i])) continue;
     // Side by side, so that they share commits; when the group is full, one by one.
     if (!context_.tasks.spawn("observe", apply(ids[i], (*answers)[i]))) {
       if (auto done = co_await apply(ids[i], (*answers)[i]); !done) co_return done;
@@ -115,21 +117,21 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
   // It ended before its payload, or without it. If the seal wins, nothing of the attempt can start any more, and the job may go
   // elsewhere; else whoever has the fence is the attempt's job.
   bool sealed = false;
-  if (asks_for_the_fence(status)) {
-    const auto* job = context_.book.find(id);
-    const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+  const auto* job = context_.book.find(id);
+  if (job != nullptr && asks_for_the_fence(*job, status)) {
+    const auto* attempt = job->live_attempt();
     auto* desk = attempt == nullptr || attempt->site_job_id != status.id ? nullptr : context_.desk(attempt->site);
     if (desk == nullptr) co_return Result<void>{};
     const auto fence = co_await seal_fence(context_, *desk, fence_of(*job, *attempt));
     if (!fence) co_return Result<void>{};  // asked again at the next look
     if (!fence->sealed && fence->holder != status.id)
       co_return co_await reconciler_.bind_holder(*desk, id, status.id, fence->holder);
-    sealed = fence->sealed;
+    sealed = fence->sealed && status.phase == ports::Phase::ended;
     if (sealed) {
       if (status.outcome != Outcome::cancelled) status.outcome = Outcome::never_started;
       status.started_at.reset();  // its wrapper may have, the payload has not
       for (auto& task : status.tasks) task.started_at.reset();
-      if (const auto* now = context_.book.find(id)) read_as_moved(*now, status);
+      if (const auto* now = context_.book.find(id)) read_as_taken_back(*now, status);
     } else if (status.outcome == Outcome::never_started) {
       status.outcome = Outcome::failed;  // it has run
     }
@@ -148,6 +150,7 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
     return step;
   });
   if (done && scored) context_.forecasts.learn(**score);
+  if (done && taking_back(*done)) moves_.carry(id);
   // Over already, or the store is full: the site is asked again, it forgets nothing in the meantime.
   if (!done && done.error().kind != ErrorKind::not_found && !done.error().retryable) co_return std::unexpected(done.error());
   co_return Result<void>{};

@@ -9,13 +9,14 @@
 
 namespace hansa::engine {
 
+class Moves;
 class Reconciler;
 
 class Watch {
  public:
   using OnSnapshot = std::function<void(SiteDesk&)>;
-  Watch(Context& context, Reconciler& reconciler, OnSnapshot on_snapshot)
-      : context_(context), reconciler_(reconciler), on_snapshot_(std::move(on_snapshot)) {}
+  Watch(Context& context, Reconciler& reconciler, Moves& moves, OnSnapshot on_snapshot)
+      : context_(context), reconciler_(reconciler), moves_(moves), on_snapshot_(std::move(on_snapshot)) {}
 
   async::Task<> snapshots(SiteDesk& desk);
   async::Task<> states(SiteDesk& desk);
@@ -31,6 +32,7 @@ class Watch {
 
   Context& context_;
   Reconciler& reconciler_;
+  Moves& moves_;
   std::unordered_set<JobId> observing_;  // a change is under way: the next look tells the same again
   OnSnapshot on_snapshot_;
 };

@@ -75,6 +75,7 @@ struct JobStatus {
   domain::Reason reason;            // for people, with phase ended: "NODE_FAIL", "DUPLICATE", "SITE_REQUEUED", ...
   std::optional<UtcTime> expected_start;  // with phase queued: the scheduler's own plan, if it has one
   std::int32_t task_index = 0;      // of a task
+  std::optional<domain::Grant> granted = {};  // read back: what the site gives it, or is to give it
   std::vector<JobStatus> tasks = {};  // of an array: those of the asked that the site shows, each once, rising
 };
 

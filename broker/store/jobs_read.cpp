@@ -21,7 +21,7 @@ constexpr std::string_view kActiveAfter = "INDEXED BY jobs_active WHERE active =
 
 const std::string kSelectAttempts =
     "SELECT job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, sealed, "
-    "unknown_since_ms, outcome, reason_code, reason_message, move FROM attempts ";
+    "unknown_since_ms, outcome, reason_code, reason_message, move, granted FROM attempts ";
 const std::string kSelectRuns =
     "SELECT job, attempt, task_index, number, position, started_at_ms, ended_at_ms, exit_code, signal, outcome FROM runs ";
 // The rows of a page of jobs come as a JSON array. One job, which is what most ask for, is found in half the time without it.
@@ -101,6 +101,12 @@ Result<Attempt> attempt_of(const Statement& row) {
     if (!read) return unreadable("a move", read.error().message);
     move = std::move(*read);
   }
+  std::optional<domain::Grant> granted;
+  if (!row.is_null(16)) {
+    auto read = from_stored_json(row.text(16), domain::grant_from_json);
+    if (!read) return unreadable("a grant", read.error().message);
+    granted = std::move(*read);
+  }
   return Attempt{.number = row.integer32(1),
                  .site = SiteId(row.text(2)),
                  .queue = QueueName(row.text(3)),
@@ -114,6 +120,7 @@ Result<Attempt> attempt_of(const Statement& row) {
                  .unknown_since = row.optional_time_ms(11),
                  .outcome = optional_word<domain::Outcome>(row, 12, domain::parse_outcome),
                  .reason = {row.string(13), row.string(14)},
+                 .granted = std::move(granted),
                  .move = std::move(move),
                  .runs = {}};
 }

@@ -364,6 +364,11 @@ constexpr char kSchema9[] = R"sql(
 ALTER TABLE site_states ADD COLUMN doctor TEXT;
 )sql";
 
+// What a site says that it gives an attempt.
+constexpr char kSchema10[] = R"sql(
+ALTER TABLE attempts ADD COLUMN granted TEXT;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
@@ -372,7 +377,8 @@ constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, event
                                     Migration{.version = 6, .name = "moves", .sql = kSchema6},
                                     Migration{.version = 7, .name = "transfers, speeds of links", .sql = kSchema7},
                                     Migration{.version = 8, .name = "facts about places, projects, people", .sql = kSchema8},
-                                    Migration{.version = 9, .name = "reports on sites", .sql = kSchema9}};
+                                    Migration{.version = 9, .name = "reports on sites", .sql = kSchema9},
+                                    Migration{.version = 10, .name = "what sites grant", .sql = kSchema10}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

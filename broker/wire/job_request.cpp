@@ -73,6 +73,7 @@ Resources whole_resources(ObjectReader& job, const directives::Fields& stated, c
   r.memory_per_node = {number(stated.memory_per_node_mib, said.memory_per_node_mib, 0)};
   r.gpus_per_node = count(stated.gpus_per_node, said.gpus_per_node, 0);
   r.gpu_model = stated.gpu_model ? *stated.gpu_model : said.gpu_model.value_or("");
+  r.exclusive = stated.exclusive ? *stated.exclusive : said.exclusive.value_or(false);
   if (r.tasks < r.nodes)
     fault("tasks", said.tasks.has_value(), "must be at least the number of nodes, " + std::to_string(r.nodes));
   if (std::int64_t{r.tasks} * r.cpus_per_task > std::numeric_limits<std::int32_t>::max())
@@ -282,6 +283,7 @@ Submission read_job(const JsonNode& json, const std::string& at, std::optional<s
   stated.name = text("name", kMaxNameBytes);
   stated.project = text("project", 64);
   if (job.field("requeue") != nullptr) stated.requeue = job.flag("requeue");
+  if (job.field("exclusive") != nullptr) stated.exclusive = job.flag("exclusive");
   directives::Fields said;
   if (!ignores_directives(job)) said = read_directives(job, payload.script, stated, notes);
 
@@ -393,6 +395,7 @@ Json to_json(const Submission& submission) {
   for (const auto& id : spec.after) json["after"].push_back(id.str());
   for (const auto earlier : after_earlier) json["after"].push_back("#" + std::to_string(earlier));
   if (spec.requeue) json["requeue"] = true;
+  if (r.exclusive) json["exclusive"] = true;
   return json;
 }
 

@@ -33,6 +33,7 @@ void add_spec(Json& json, const JobSpec& spec) {
   json["resources"] = resources_view(spec.resources);
   json["time_limit_s"] = spec.time_limit.count();
   json["requeue"] = spec.requeue;
+  json["exclusive"] = spec.resources.exclusive;
   json["placement"] = {{"sites", Json::array()}, {"countries", spec.placement.countries}};
   for (const auto& site : spec.placement.sites) json["placement"]["sites"].push_back(site.str());
   for (const auto* key : {"datasets", "labels", "after"}) json[key] = Json::array();
@@ -45,11 +46,12 @@ void add_spec(Json& json, const JobSpec& spec) {
   json["array"] = spec.array.empty() ? Json() : Json(to_text(spec.array));
 }
 
-Json attempt_view(const JobId& job, const Attempt& attempt) {
+Json attempt_view(const Job& job, const Attempt& attempt) {
+  const auto otherwise = attempt.granted ? compare(job.spec, attempt, *attempt.granted) : Reason{};
   Json json{{"number", attempt.number},
             {"site", attempt.site.str()},
             {"queue", or_null(attempt.queue.str())},
-            {"tag", make_tag(job, attempt.number).str()},
+            {"tag", make_tag(job.id, attempt.number).str()},
             {"state", to_string(attempt.state)},
             {"account", or_null(attempt.account.str())},
             {"scheduler_account", or_null(attempt.scheduler_account)},
@@ -60,6 +62,8 @@ Json attempt_view(const JobId& job, const Attempt& attempt) {
             {"unknown_since", or_null(attempt.unknown_since)},
             {"outcome", attempt.outcome ? Json(to_string(*attempt.outcome)) : Json()},
             {"reason", reason_view(attempt.reason)},
+            {"granted", attempt.granted ? to_json(*attempt.granted) : Json()},
+            {"granted_otherwise", reason_view(otherwise)},
             {"move", attempt.move ? Json{{"to", attempt.move->to.str()}, {"why", attempt.move->why}} : Json()},
             {"runs", Json::array()}};
   for (const auto& run : attempt.runs) {
@@ -135,7 +139,7 @@ Json job_details_view(const Job& job) {
   json["transfers"] = Json::array();  // the engine's to tell
   json["tasks"] = tasks_view(job);
   json["attempts"] = Json::array();
-  for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job.id, attempt));
+  for (const auto& attempt : job.attempts) json["attempts"].push_back(attempt_view(job, attempt));
   return json;
 }
 

@@ -202,6 +202,17 @@ std::optional<CancelOutcome> BatchConnector::outcome_of(const ports::JobStatus& 
   return status.started_at || status.run > 0 ? CancelOutcome::stopped : CancelOutcome::never_started;
 }
 
+Task<bool> BatchConnector::hold_while_pending(SiteJob job, Deadline deadline) {
+  if (const auto held = co_await hold(job, deadline); !held) co_return std::unexpected(held.error());
+  const auto waits = co_await waits_held(job, deadline);
+  if (waits && *waits) co_return true;
+  // Also when it could not be read back: a hold left behind would keep the job waiting for ever.
+  const auto released = co_await release(job, deadline);
+  if (!waits) co_return std::unexpected(waits.error());
+  if (!released) co_return std::unexpected(released.error());
+  co_return false;
+}
+
 Task<CancelOutcome> BatchConnector::cancel(SiteJob job, CancelWhen when, Deadline deadline) {
   if (!is_job_id(job.id.str())) {
     co_return fail(ErrorKind::invalid_argument, "SITE_JOB_ID", "\"" + job.id.str() + "\" is not the id of a job of this site");

@@ -84,10 +84,16 @@ class BatchConnector : public ports::SiteConnector {
   /// How the scheduler's own run count and the wrapper's go together: the number in a refusal's name.
   [[nodiscard]] virtual std::int32_t wrapper_run(std::int32_t run) const { return run; }
   virtual ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline) = 0;
-  /// True: it is pending, held by us, and cannot start. False: it is not pending, and not held.
-  virtual ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline) = 0;
+  /// Keeps a pending job from starting, and takes that back. What cannot be held is no failure: the job is read back.
+  virtual ports::Task<> hold(ports::SiteJob job, ports::Deadline deadline) = 0;
+  virtual ports::Task<> release(ports::SiteJob job, ports::Deadline deadline) = 0;
+  /// Whether it is pending, held by us, and cannot start; of an array every task.
+  virtual ports::Task<bool> waits_held(ports::SiteJob job, ports::Deadline deadline) = 0;
   /// Asks the scheduler to end it. That it is over or unknown is no failure; it is seen when its state is read back.
   virtual ports::Task<> end_job(ports::SiteJob job, ports::Deadline deadline) = 0;
+
+  /// True: it is pending, held by us, and cannot start. False: it is not pending, and not held.
+  ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline);
 
   /// Each task of an array, and what they come to.
   ports::Task<> explain_tasks(ports::SiteJob job, ports::JobStatus* array, ports::Deadline deadline);

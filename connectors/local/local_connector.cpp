@@ -258,6 +258,16 @@ std::string LocalConnector::pending_reason(const LocalJob& job) const {
 
 ports::JobStatus LocalConnector::status_of(const LocalJob& job) const {
   ports::JobStatus status{.id = id_of(job.record), .site_state = {}, .pending_reason = {}, .reason = {}};
+  const auto& spec = job.record.spec;
+  status.granted = domain::Grant{.nodes = 1,
+                                 .tasks = spec.resources.tasks,
+                                 .cores = static_cast<std::int32_t>(job.room.cores),
+                                 .gpus = static_cast<std::int32_t>(job.room.gpus),
+                                 .memory = Mebibytes{job.room.memory_mib},
+                                 .time_limit = spec.time_limit,
+                                 .queue = job.record.queue,
+                                 .account = job.record.scheduler_account,
+                                 .exclusive = spec.resources.exclusive};
   switch (job.stage) {
     case Stage::waiting:
       status.phase = ports::Phase::queued;

@@ -26,7 +26,7 @@ struct Room {
   friend bool operator==(const Room&, const Room&) = default;
 };
 
-/// What a job takes of a machine of `total`: memory that it does not ask for comes with its share of the cores.
+/// What a job takes of a machine of `total`: all of it if that is for itself alone and holds it; memory that it does not ask for comes with its share of the cores.
 Room room_for(const domain::Resources& resources, const Room& total);
 
 struct Occupant {

@@ -19,8 +19,10 @@ std::int32_t tasks_on(const domain::Resources& r, std::int32_t node) {
   return r.tasks / r.nodes + (node < r.tasks % r.nodes ? 1 : 0);
 }
 
-/// What a job takes of a node that it runs `cores` on; memory that it did not ask for comes with the cores.
+/// What a job takes of a node that it runs `cores` on: all of it, if that is for itself alone; memory that it did not ask for comes
+/// with the cores.
 NodeShare share_of(const domain::Resources& r, const domain::Node& node, std::uint32_t index, std::int32_t cores) {
+  if (r.exclusive) return {.node = index, .cores = node.cores, .memory = node.memory, .gpus = node.gpus};
   const auto memory =
       r.memory_per_node.value > 0 ? r.memory_per_node.value : node.memory.value * cores / std::max<std::int64_t>(node.cores, 1);
   return {.node = index, .cores = cores, .memory = Mebibytes{memory}, .gpus = r.gpus_per_node};
@@ -28,6 +30,10 @@ NodeShare share_of(const domain::Resources& r, const domain::Node& node, std::ui
 
 bool has_gpus(const domain::Resources& r, const domain::Node& node) {
   return r.gpus_per_node == 0 || (node.gpus >= r.gpus_per_node && (r.gpu_model.empty() || r.gpu_model == node.gpu_model));
+}
+
+bool is_large_enough(const domain::Resources& r, const domain::Node& node) {
+  return node.cores >= r.cores_per_node() && node.memory >= r.memory_per_node && has_gpus(r, node);
 }
 
 std::string array_key(const ClusterJob& job) { return job.array_id.str() + ' ' + job.request.name; }
@@ -161,7 +167,7 @@ Result<void> Cluster::admissible(const ClusterRequest& request) const {
   std::int32_t able = 0;  // a limit that the whole queue does not meet lets the job wait, what no node has refuses it
   for (const auto n : queue.nodes) {
     const auto& node = nodes_[n];
-    if (node.cores >= r.cores_per_node() && node.memory >= r.memory_per_node && has_gpus(r, node)) ++able;
+    if (is_large_enough(r, node)) ++able;
   }
   if (able < std::min(r.nodes, static_cast<std::int32_t>(queue.nodes.size()))) {
     return fail(ErrorKind::invalid_argument, "NOT_AVAILABLE", "Requested node configuration is not available");
@@ -170,6 +176,7 @@ Result<void> Cluster::admissible(const ClusterRequest& request) const {
 }
 
 Result<SiteJobId> Cluster::submit(ClusterRequest request) {
+  if (options_.on_submission) options_.on_submission(request);
   if (!options_.accounts.empty() && request.account != LocalAccount("local") &&
       std::ranges::count(options_.accounts, request.account) == 0) {
     return fail(ErrorKind::permission_denied, "NO_SUCH_ACCOUNT",
@@ -292,6 +299,7 @@ std::vector<NodeShare> Cluster::place(const ClusterJob& job, const std::vector<P
     if (fuller + others == 0) break;
     const auto& node = nodes_[n];
     if (!node.usable || !has_gpus(r, node) || free[n].cores == 0) continue;
+    if (r.exclusive && !is_large_enough(r, node)) continue;
     const bool reserved = std::ranges::any_of(options_.reservations, [&](const domain::Reservation& reservation) {
       return reservation.start < to && from < reservation.end && std::ranges::count(reservation.nodes, n) > 0;
     });
@@ -411,6 +419,8 @@ void Cluster::start(ClusterJob& job, std::vector<NodeShare> shares) {
   job.site_state = "RUNNING";
   job.pending_reason.clear();
   job.shares = std::move(shares);
+  job.cores = job.gpus = 0;
+  for (const auto& share : job.shares) job.cores += share.cores, job.gpus += share.gpus;
   job.started_at = now_;
   job.ended_at.reset();
 
@@ -507,7 +517,9 @@ void Cluster::record_run(const ClusterJob& job, std::string_view site_state, std
                                  .ended_at = now_,
                                  .site_state = std::string(site_state),
                                  .exit_code = exit_code,
-                                 .signal = signal}});
+                                 .signal = signal,
+                                 .cores = job.cores,
+                                 .gpus = job.gpus}});
 }
 
 void Cluster::end_run(ClusterJob& job, std::string_view site_state, Outcome outcome, std::int32_t exit_code, std::int32_t signal,

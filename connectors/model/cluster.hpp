@@ -53,6 +53,8 @@ struct BackgroundLoad {
   QueueName queue;                    // "" is the default queue
 };
 
+struct ClusterRequest;
+
 struct ClusterOptions {
   std::string name = "model";
   std::vector<NodeGroup> node_groups{NodeGroup{}};
@@ -62,6 +64,7 @@ struct ClusterOptions {
   std::vector<LocalAccount> accounts;              // empty: anybody
   std::vector<std::string> scheduler_accounts;     // empty: any
   std::optional<domain::ArrayLimits> arrays = domain::ArrayLimits{};
+  std::function<void(ClusterRequest&)> on_submission;  // may change it, as Slurm's job_submit and PBS's hooks do
   bool hides_jobs = false;                         // of anybody but us, as Slurm's PrivateData=jobs
   bool backfill = true;
   std::size_t backfill_depth = 500;                // waiting jobs that one pass looks at
@@ -102,6 +105,7 @@ struct ClusterRun {
   std::string site_state;
   std::int32_t exit_code = 0;
   std::int32_t signal = 0;
+  std::int32_t cores = 0, gpus = 0;   // in all
 };
 
 struct ClusterJob {
@@ -126,8 +130,7 @@ struct ClusterJob {
   std::int32_t payload_starts = 0;    // how often it got past its fence
   bool forgotten = false;             // by its controller: no listing shows it and no cancel finds it
   std::vector<ClusterRun> past_runs;  // before a requeue
-
-  [[nodiscard]] std::int32_t cores() const { return request.resources.tasks * request.resources.cpus_per_task; }
+  std::int32_t cores = 0, gpus = 0;   // of the last run, in all
 };
 
 /// One line of the accounting: a finished run of a job.

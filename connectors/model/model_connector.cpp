@@ -82,7 +82,6 @@ UtcTime whole(UtcTime t) { return UtcTime{std::chrono::floor<Seconds>(t)}; }
 domain::UsageRecord usage_record(const SiteId& site, const Cluster& cluster, const AccountingLine& line) {
   const auto& job = cluster.job_of(line);
   const auto& run = line.run;
-  const auto& r = job.request.resources;
   domain::UsageRecord record{.site = site,
                              .cluster = cluster.options().name,
                              .site_job_id = job.id,
@@ -101,9 +100,9 @@ domain::UsageRecord usage_record(const SiteId& site, const Cluster& cluster, con
     record.elapsed = std::chrono::floor<Seconds>(whole(run.ended_at) - whole(*run.started_at));
   }
   if (run.started_at || run.number > 0) {  // what waits to run again keeps its last allocation in the books
-    record.nodes = r.nodes;
-    record.cores = job.cores();
-    record.gpus = r.gpus_per_node * r.nodes;
+    record.nodes = job.request.resources.nodes;
+    record.cores = run.cores;
+    record.gpus = run.gpus;
     record.core_seconds = {record.elapsed.count() * record.cores};
     record.gpu_seconds = {record.elapsed.count() * record.gpus};
     record.node_seconds = {record.elapsed.count() * record.nodes};
@@ -241,6 +240,7 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
 ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   const auto& cluster = model_->cluster();
   ports::JobStatus status{.id = job.id, .run = job.run, .site_state = {}, .pending_reason = {}, .reason = {}};
+  const auto& asked = job.request;
   const bool listed = cluster.is_listed(job) && !model_->faults.queue_off;
   const bool history = !model_->faults.history_off && !model_->faults.history_empty;
   if (job.forgotten || (!listed && (!history || !cluster.is_recorded(job)))) return status;
@@ -249,6 +249,16 @@ ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
   // The queue tells what is; the history what was `accounting_lag` ago.
   const auto known = [&](const std::optional<UtcTime>& event) { return event && (listed || cluster.recorded_by_now(*event)); };
   if (!listed && !known(job.ended_at)) return status;  // the accounting alone calls it alive: that proves nothing
+  const bool runs = !job.shares.empty();
+  status.granted = domain::Grant{.nodes = asked.resources.nodes,
+                                 .tasks = asked.resources.tasks,
+                                 .cores = runs ? job.cores : asked.resources.tasks * asked.resources.cpus_per_task,
+                                 .gpus = runs ? job.gpus : asked.resources.gpus_per_node * asked.resources.nodes,
+                                 .memory = {asked.resources.memory_per_node.value * asked.resources.nodes},
+                                 .time_limit = asked.time_limit,
+                                 .queue = asked.queue,
+                                 .account = asked.scheduler_account,
+                                 .exclusive = asked.resources.exclusive};
   if (!known(job.started_at) && !known(job.ended_at)) {
     status.phase = ports::Phase::queued;
     status.site_state = "PENDING";

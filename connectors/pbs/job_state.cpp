@@ -76,6 +76,23 @@ void describe_end(ports::JobStatus& status, const JobRow& row) {
   }
 }
 
+/// By its Resource_List, which hooks may have changed. Of tasks PBS keeps no count.
+domain::Grant grant_of(const JobRow& row) {
+  std::int64_t nodes = 0, cores = 0, gpus = 0;
+  domain::Grant grant{.time_limit = row.time_limit.value_or(Seconds{0}), .queue = row.queue, .account = row.account};
+  for (const auto& chunk : row.asked) {
+    nodes += chunk.copies;
+    cores += chunk.copies * chunk.cores;
+    gpus += chunk.copies * chunk.gpus;
+    grant.memory.value += chunk.copies * chunk.memory.value;
+  }
+  grant.nodes = batch::to_int32(nodes);
+  grant.cores = batch::to_int32(cores);
+  grant.gpus = batch::to_int32(gpus);
+  if (!row.place.empty()) grant.exclusive = row.place.contains("excl");
+  return grant;
+}
+
 }  // namespace
 
 Phase phase_of(std::string_view state) {
@@ -105,6 +122,7 @@ ports::JobStatus to_status(const JobRow& row) {
   status.phase = phase_of(row.state);
   status.run = batch::to_int32(row.starts - 1);
   status.site_state = row.state;
+  status.granted = grant_of(row);
   if (row.exit) status.site_state += " " + std::to_string(*row.exit);
   switch (status.phase) {
     case Phase::queued:

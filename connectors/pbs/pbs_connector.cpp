@@ -283,16 +283,14 @@ Task<std::optional<CancelOutcome>> PbsConnector::outcome_so_far(SiteJob job, Dea
   co_return outcome_of(statuses->front());
 }
 
-Task<bool> PbsConnector::hold_while_pending(SiteJob job, Deadline deadline) {
-  const auto held = co_await change_job(job, "qhold", {"-h", "u"}, deadline);
-  if (!held) co_return std::unexpected(held.error());
-  const auto row = co_await row_of(job, deadline);
-  if (row && *row && (*row)->state == "H" && (*row)->held.contains('u')) co_return true;
-  // Also when it could not be read back: a hold left behind would keep the job waiting for ever.
-  const auto released = co_await change_job(job, "qrls", {"-h", "u"}, deadline);
+Task<> PbsConnector::hold(SiteJob job, Deadline deadline) { return change_job(std::move(job), "qhold", {"-h", "u"}, deadline); }
+
+Task<> PbsConnector::release(SiteJob job, Deadline deadline) { return change_job(std::move(job), "qrls", {"-h", "u"}, deadline); }
+
+Task<bool> PbsConnector::waits_held(SiteJob job, Deadline deadline) {
+  const auto row = co_await row_of(std::move(job), deadline);
   if (!row) co_return std::unexpected(row.error());
-  if (!released) co_return std::unexpected(released.error());
-  co_return false;
+  co_return *row && (*row)->state == "H" && (*row)->held.contains('u');
 }
 
 Task<> PbsConnector::end_job(SiteJob job, Deadline deadline) {

@@ -73,7 +73,9 @@ class PbsConnector final : public batch::BatchConnector {
   /// PBS tells a job nothing of its starts.
   [[nodiscard]] std::int32_t wrapper_run(std::int32_t) const override { return 0; }
   ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline) override;
-  ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline) override;
+  ports::Task<> hold(ports::SiteJob job, ports::Deadline deadline) override;
+  ports::Task<> release(ports::SiteJob job, ports::Deadline deadline) override;
+  ports::Task<bool> waits_held(ports::SiteJob job, ports::Deadline deadline) override;
   ports::Task<> end_job(ports::SiteJob job, ports::Deadline deadline) override;
 
   Options options_;

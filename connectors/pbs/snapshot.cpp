@@ -169,6 +169,7 @@ class Builder {
     asked.memory_per_node = Mebibytes{(all.memory.value + asked.nodes - 1) / asked.nodes};
     asked.gpus_per_node = to_int32((all.gpus + asked.nodes - 1) / asked.nodes);
     asked.gpu_model = all.gpu_model;
+    asked.exclusive = job.place.contains("excl");
     work.time_limit = job.time_limit.value_or(kYear);
     work.priority = job.priority;
     // Held, waiting for its time, or for what the site does not have: it stands in nobody's way.

@@ -90,7 +90,10 @@ Result<std::vector<std::string>> qsub_arguments(const ports::SubmitRequest& requ
       return refuse("the array", tasks_text, ": it takes two tasks or more, with one step between them");
     arguments.insert(arguments.end(), {"-J", tasks_text});
   }
-  if (nodes > 1) arguments.insert(arguments.end(), {"-l", "place=scatter"});
+  if (nodes > 1)
+    arguments.insert(arguments.end(), {"-l", resources.exclusive ? "place=scatter:excl" : "place=scatter"});
+  else if (resources.exclusive)
+    arguments.insert(arguments.end(), {"-l", "place=excl"});
   if (!account.empty()) arguments.insert(arguments.end(), {"-A", account});
   return arguments;
 }

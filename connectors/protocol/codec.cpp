@@ -112,7 +112,24 @@ Json status_to_json(const JobStatus& status) {
   put(json, "signal", status.signal);
   if (!status.reason.code.empty() || !status.reason.message.empty())
     json["reason"] = {{"code", status.reason.code}, {"message", status.reason.message.substr(0, kMaxWordsBytes)}};
+  if (status.granted) json["granted"] = domain::to_json(*status.granted);
   return json;
+}
+
+Result<domain::Grant> read_grant(const Json& json) {
+  Fields f(json);
+  domain::Grant grant{.nodes = f.number("nodes"),
+                      .tasks = f.number("tasks"),
+                      .cores = f.number("cores"),
+                      .gpus = f.number("gpus"),
+                      .memory = {f.amount("memory_mib")},
+                      .time_limit = Seconds{f.amount("time_limit_s")},
+                      .queue = f.as<QueueName>("queue"),
+                      .account = f.word("scheduler_account"),
+                      .exclusive = {}};
+  if (f.has("exclusive")) grant.exclusive = f.flag("exclusive");
+  if (!f.ok()) return f.refused("what a job is given");
+  return grant;
 }
 
 Result<JobStatus> read_status(const Json& json) {
@@ -140,6 +157,7 @@ Result<JobStatus> read_status(const Json& json) {
     status.reason = {reason.word("code"), reason.words("message")};
     if (!reason.ok()) f.miss("reason");
   }
+  if (f.has("granted")) status.granted = f.part("granted", read_grant(f.object("granted")));
   if (!f.ok()) return f.refused("a job's status");
   return status;
 }

@@ -54,6 +54,7 @@ Json waiting_to_json(const domain::WaitingWork& work) {
   put_unless(json, "memory_per_node_mib", r.memory_per_node.value, std::int64_t{0});
   put_unless(json, "gpus_per_node", r.gpus_per_node, 0);
   put_unless(json, "gpu_model", r.gpu_model, std::string());
+  put_unless(json, "exclusive", r.exclusive, false);
   put_unless(json, "priority", work.priority, std::int64_t{0});
   put_unless(json, "eligible", work.eligible, true);
   put(json, "eligible_at_ms", work.eligible_at);
@@ -128,7 +129,8 @@ domain::WaitingWork read_waiting(Fields& f) {
                                          .cpus_per_task = or_one(f, "cpus_per_task"),
                                          .memory_per_node = {f.amount("memory_per_node_mib")},
                                          .gpus_per_node = f.number("gpus_per_node"),
-                                         .gpu_model = f.word("gpu_model")},
+                                         .gpu_model = f.word("gpu_model"),
+                                         .exclusive = f.flag("exclusive")},
                            .time_limit = Seconds{f.amount("time_limit_s")},
                            .priority = f.has("priority") ? f.integer("priority") : 0,
                            .eligible = or_true(f, "eligible"),

@@ -132,6 +132,14 @@ ports::JobStatus to_status(const HistoryRow& row) {
   status.run = row.run;
   status.site_state = row.state;
   status.started_at = row.started_at;
+  if (row.granted.nodes > 0) {
+    status.granted = domain::Grant{.nodes = batch::to_int32(row.granted.nodes),
+                                   .cores = batch::to_int32(row.granted.cpus),
+                                   .gpus = batch::to_int32(row.granted.gpus),
+                                   .memory = row.granted.memory,
+                                   .queue = row.queue,
+                                   .account = row.account};
+  }
   if (status.phase == ports::Phase::ended) {
     status.ended_at = row.ended_at;
     describe_end(status, {.state = row.state, .reason = "", .had_nodes = row.granted.nodes > 0, .exit = row.exit});

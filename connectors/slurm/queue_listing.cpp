@@ -28,6 +28,9 @@ enum Column : std::size_t {
   kExit,
   kTres,
   kNodes,
+  kAccount,
+  kTasks,
+  kSharing,
   kName,
   kColumns
 };
@@ -35,7 +38,7 @@ enum Column : std::size_t {
 // Names of squeue -O fields, in the order of Column; all are known to 22.05 and 26.05.
 constexpr std::array<std::string_view, kColumns> kFieldNames{
     "JobID",     "JobArrayID", "UserName",  "Cluster",      "Partition",  "State",     "Reason",     "SubmitTime", "EligibleTime",
-    "StartTime", "EndTime",    "TimeLimit", "PriorityLong", "RestartCnt", "exit_code", "tres-alloc", "NodeList",   "Name"};
+    "StartTime", "EndTime",    "TimeLimit", "PriorityLong", "RestartCnt", "exit_code", "tres-alloc", "NodeList",   "Account",    "NumTasks",   "OverSubscribe", "Name"};
 
 std::expected<QueueRow, std::string> read_row(const Fields& fields) {
   const auto bad = [&](std::string_view what, Column column) {
@@ -84,6 +87,10 @@ std::expected<QueueRow, std::string> read_row(const Fields& fields) {
   if (!tres) return bad("the resources", kTres);
   row.tres = *tres;
   if (fields[kNodes] != "(null)") row.nodes = fields[kNodes];
+  if (fields[kAccount] != "(null)" && fields[kAccount] != "N/A") row.account = fields[kAccount];
+  row.tasks_asked = batch::to_int32(parse_count(fields[kTasks]).value_or(0));
+  // squeue(1): "NO" of who has its nodes alone, "OK" of who may share them as the queue has it.
+  if (fields[kSharing] == "NO" || fields[kSharing] == "OK" || fields[kSharing] == "YES") row.exclusive = fields[kSharing] == "NO";
   return row;
 }
 
@@ -122,6 +129,15 @@ ports::JobStatus to_status(const QueueRow& row) {
   status.phase = phase_of(row.state);
   status.run = row.restarts;
   status.site_state = row.state;
+  status.granted = domain::Grant{.nodes = batch::to_int32(row.tres.nodes),
+                                 .tasks = row.tasks_asked,
+                                 .cores = batch::to_int32(row.tres.cpus),
+                                 .gpus = batch::to_int32(row.tres.gpus),
+                                 .memory = row.tres.memory,
+                                 .time_limit = row.time_limit.value_or(Seconds{0}),
+                                 .queue = row.queue,
+                                 .account = row.account,
+                                 .exclusive = row.exclusive};
   const bool had_nodes = !row.nodes.empty();
   switch (status.phase) {
     case ports::Phase::queued:

@@ -32,6 +32,9 @@ struct QueueRow {
   std::optional<ExitCode> exit;
   Tres tres;                          // granted, or asked for while pending
   std::string nodes;                  // Slurm's short form; "" while it has none
+  std::string account;                // "": none
+  std::int32_t tasks_asked = 0;       // 0: not said
+  std::optional<bool> exclusive;      // its nodes are its own
 };
 
 /// For squeue's -O, every field ended by `separator`.

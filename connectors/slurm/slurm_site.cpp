@@ -277,24 +277,15 @@ Task<std::optional<CancelOutcome>> SlurmSite::outcome_so_far(SiteJob job, Deadli
   co_return outcome_of(now);
 }
 
-Task<bool> SlurmSite::hold_while_pending(SiteJob job, Deadline deadline) {
-  const auto held = co_await hold(job, deadline);
-  if (!held) co_return std::unexpected(held.error());
+Task<bool> SlurmSite::waits_held(SiteJob job, Deadline deadline) {
   const auto viewers = co_await questions().viewers_of({job}, deadline);
   if (!viewers) co_return std::unexpected(viewers.error());
   auto queue = co_await questions().queue({.viewer = viewers->front(), .names = {job.tag.str()}, .ended_too = true}, deadline);
-  if (queue) {
-    const auto waits_held = [](const QueueRow& row) {
-      return phase_of(row.state) == Phase::queued && row.nodes.empty() && row.priority == 0;
-    };
-    std::erase_if(queue->rows, [&](const QueueRow& row) { return bound_id(row) != job.id.str(); });
-    if (!queue->rows.empty() && std::ranges::all_of(queue->rows, waits_held)) co_return true;
-  }
-  // Also when it could not be read back: a hold left behind would keep the job waiting for ever.
-  const auto released = co_await release(job, deadline);
   if (!queue) co_return std::unexpected(queue.error());
-  if (!released) co_return std::unexpected(released.error());
-  co_return false;
+  std::erase_if(queue->rows, [&](const QueueRow& row) { return bound_id(row) != job.id.str(); });
+  co_return !queue->rows.empty() && std::ranges::all_of(queue->rows, [](const QueueRow& row) {
+    return phase_of(row.state) == Phase::queued && row.nodes.empty() && row.priority == 0;
+  });
 }
 
 }  // namespace hansa::connectors::slurm

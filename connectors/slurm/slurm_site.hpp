@@ -36,15 +36,12 @@ class SlurmSite : public batch::BatchConnector {
 
  private:
   virtual Questions& questions() = 0;
-  /// Keeps a pending job from starting, and takes that back. What cannot be held is no failure: the job is read back.
-  virtual ports::Task<> hold(ports::SiteJob job, ports::Deadline deadline) = 0;
-  virtual ports::Task<> release(ports::SiteJob job, ports::Deadline deadline) = 0;
 
   ports::Task<std::vector<HistoryRow>> history_of(std::vector<ports::SiteJob> jobs, ports::Deadline deadline);
 
   [[nodiscard]] bool is_job_id(std::string_view id) const final;
   ports::Task<std::optional<domain::CancelOutcome>> outcome_so_far(ports::SiteJob job, ports::Deadline deadline) final;
-  ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline) final;
+  ports::Task<bool> waits_held(ports::SiteJob job, ports::Deadline deadline) final;
 
   const SiteFacts facts_;
 };

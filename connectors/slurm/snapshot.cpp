@@ -122,6 +122,7 @@ class Builder {
     work.resources.memory_per_node = Mebibytes{(row.tres.memory.value + work.resources.nodes - 1) / work.resources.nodes};
     work.resources.gpus_per_node = to_int32((row.tres.gpus + work.resources.nodes - 1) / work.resources.nodes);
     work.resources.gpu_model = row.tres.gpu_model;
+    work.resources.exclusive = row.exclusive.value_or(false);
     work.time_limit = row.time_limit.value_or(kYear);
     work.priority = row.priority;
     work.eligible = is_eligible(row.reason) && (!row.eligible_at || *row.eligible_at <= now_);

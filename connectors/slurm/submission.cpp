@@ -62,6 +62,7 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
   if (resources.nodes > 1) {  // with --ntasks: at most so many on one node, hence spread evenly
     arguments.push_back("--ntasks-per-node=" + std::to_string((resources.tasks + resources.nodes - 1) / resources.nodes));
   }
+  if (resources.exclusive) arguments.emplace_back("--exclusive");
   if (resources.memory_per_node.value > 0) arguments.push_back("--mem=" + std::to_string(resources.memory_per_node.value) + 'M');
   if (resources.gpus_per_node > 0) {
     const auto model = resources.gpu_model.empty() ? std::string() : resources.gpu_model + ':';

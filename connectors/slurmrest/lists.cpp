@@ -133,6 +133,11 @@ Read<QueueRow> read_job(const JsonNode& job) {
   row.restarts = batch::to_int32(restarts->value_or(0));
   row.priority = priority->value_or(1);  // 0 is a held job's alone
   row.exit = exit_code(job.find("exit_code"));
+  row.account = text(job.find("account")).value_or("");
+  row.tasks_asked = batch::to_int32(count(job.find("tasks")).value_or(std::nullopt).value_or(0));
+  // Of who has its nodes alone; of others nothing is said.
+  const auto sharing = words(job.find("shared"));
+  if (sharing && std::ranges::find(*sharing, "NONE") != sharing->end()) row.exclusive = true;
   const auto granted = text(job.find("tres_alloc_str")), asked = text(job.find("tres_req_str"));
   if (!granted || !asked) return bad("TRES");
   const auto tres = slurm::parse_tres(granted->empty() ? *asked : *granted);

@@ -39,11 +39,13 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
     job["environment"] = {{path.first, path.second}};
     job[request.spec.requeue ? "requeue" : "no_requeue"] = true;
     job["open_mode"] = "append";
+    if (resources.exclusive) job["exclusive"] = "exclusive";  // its document says "true", which 22.05.8 refuses (slurm_opt.c)
   } else {
     job["nodes"] = std::to_string(resources.nodes);
     job["environment"] = Json::array({path.first + '=' + path.second});
     job["requeue"] = request.spec.requeue;
     job["open_mode"] = Json::array({"APPEND"});
+    if (resources.exclusive) job["shared"] = Json::array({"none"});
   }
   if (resources.nodes > 1) job["tasks_per_node"] = (resources.tasks + resources.nodes - 1) / resources.nodes;
   if (resources.memory_per_node.value > 0) job["memory_per_node"] = amount(resources.memory_per_node.value);

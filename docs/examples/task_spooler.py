@@ -29,7 +29,7 @@ class Lock:
 def read(path): return json.loads(path.read_text()) if path.exists() else None
 def write(path, value): path.with_suffix(".new").write_text(json.dumps(value)); path.with_suffix(".new").rename(path)
 def all_jobs(): return [(n, JOBS / str(n)) for n in sorted(int(p.name) for p in JOBS.iterdir()) if (JOBS / str(n) / "job").exists()]
-def cores(job): return job["spec"]["tasks"] * job["spec"]["cpus_per_task"]
+def cores(job): return max(job["spec"]["tasks"] * job["spec"]["cpus_per_task"], SLOTS if job["spec"].get("exclusive") else 0)
 
 # ---- one job, in a process of its own
 

@@ -63,7 +63,7 @@ _hansa() {
     policy) options="check test diff show" ;;
     config) options="check reference" ;;
     submit)
-      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --array --after --name --env --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --code --output --array --after --name --env --exclusive --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
       ;;
     jobs) options="--state --since --project --limit --all --json" ;;
     wait) options="--timeout --json" ;;

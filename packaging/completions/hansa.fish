@@ -80,6 +80,7 @@ complete -c hansa -n '__hansa_is logs' -l task -x -d "Of an array: what this tas
 complete -c hansa -n '__hansa_is submit' -l after -x -d "Start only once these jobs have succeeded"
 complete -c hansa -n '__hansa_is submit' -l name -x -d "A name for people"
 complete -c hansa -n '__hansa_is submit' -l env -x -d "A variable of the environment"
+complete -c hansa -n '__hansa_is submit' -l exclusive -d "Its nodes are its own, whole"
 complete -c hansa -n '__hansa_is submit' -l requeue -d "The site may start it again after a node failed"
 complete -c hansa -n '__hansa_is submit' -l ignore-directives -d "Take no notice of #SBATCH and #PBS lines"
 complete -c hansa -n '__hansa_is submit' -l idempotency-key -x -d "The same key gives the same job"

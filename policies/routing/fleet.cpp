@@ -9,16 +9,16 @@ namespace {
 
 constexpr std::size_t kExactSteps = 8;
 
-/// The start times from `not_before` on at which one node could take the demand, as closed intervals.
+/// The start times from `not_before` on at which one node could spare `need` for so long, as closed intervals.
 template <typename Visit>
-void visit_windows(const Timeline& timeline, const Demand& demand, Instant not_before, Visit visit) {
+void visit_windows(const Timeline& timeline, const Room& need, std::int64_t duration, Instant not_before, Visit visit) {
   const auto& steps = timeline.steps();
   for (std::size_t i = timeline.index_at(not_before); i < steps.size(); ++i) {
-    if (!steps[i].free.holds(demand.per_node)) continue;
+    if (!steps[i].free.holds(need)) continue;
     const auto opens = std::max(steps[i].from, not_before);
-    while (i < steps.size() && steps[i].free.holds(demand.per_node)) ++i;
+    while (i < steps.size() && steps[i].free.holds(need)) ++i;
     if (i == steps.size()) return visit(opens, kForever);
-    if (steps[i].from - opens >= demand.duration) visit(opens, steps[i].from - demand.duration);
+    if (steps[i].from - opens >= duration) visit(opens, steps[i].from - duration);
   }
 }
 
@@ -81,7 +81,8 @@ Demand demand_of(const domain::Resources& resources, Seconds time_limit) {
                        .memory_mib = std::clamp<std::int64_t>(resources.memory_per_node.value, 0, kMostOnNode),
                        .gpus = std::max(resources.gpus_per_node, 0)},
           .gpu_model = kAnyModel,
-          .duration = std::clamp<std::int64_t>(time_limit.count(), 1, kHorizon)};
+          .duration = std::clamp<std::int64_t>(time_limit.count(), 1, kHorizon),
+          .whole = resources.exclusive};
 }
 
 Openings::Openings(const Fleet& fleet, std::span<const std::uint32_t> candidates, const Demand& demand) {
@@ -89,10 +90,11 @@ Openings::Openings(const Fleet& fleet, std::span<const std::uint32_t> candidates
   for (const auto node : candidates) {
     if (!fleet.suits(node, demand)) continue;
     const auto& steps = fleet[node].steps();
+    const auto& need = fleet.need(node, demand);
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      if (!steps[i].free.holds(demand.per_node)) continue;
+      if (!steps[i].free.holds(need)) continue;
       const auto from = steps[i].from;
-      while (i < steps.size() && steps[i].free.holds(demand.per_node)) ++i;
+      while (i < steps.size() && steps[i].free.holds(need)) ++i;
       openings_.push_back({.from = from, .until = i == steps.size() ? kForever : steps[i].from});
     }
   }
@@ -125,7 +127,7 @@ std::optional<Instant> Fleet::earliest(std::span<const std::uint32_t> candidates
   std::size_t open_at_once = 0;
   for (const auto node : candidates) {
     if (!suits(node, demand)) continue;
-    visit_windows(timelines_[node], demand, not_before, [&](Instant first, Instant last) {
+    visit_windows(timelines_[node], need(node, demand), demand.duration, not_before, [&](Instant first, Instant last) {
       if (first == not_before) ++open_at_once;
       opens.push_back(first);
       if (last != kForever) closes.push_back(last);
@@ -161,7 +163,7 @@ std::vector<std::uint32_t> Fleet::pick(std::span<const std::uint32_t> candidates
   std::vector<std::uint32_t> picked;
   const auto wanted = static_cast<std::size_t>(demand.nodes);
   for (const auto node : candidates) {
-    if (!suits(node, demand) || !timelines_[node].holds(at, at + demand.duration, demand.per_node)) continue;
+    if (!suits(node, demand) || !timelines_[node].holds(at, at + demand.duration, need(node, demand))) continue;
     picked.push_back(node);
     if (picked.size() == wanted) return picked;
   }
@@ -170,6 +172,10 @@ std::vector<std::uint32_t> Fleet::pick(std::span<const std::uint32_t> candidates
 
 void Fleet::add(std::span<const std::uint32_t> nodes, Instant from, Instant until, const Room& delta) {
   for (const auto node : nodes) timelines_[node].add(from, until, delta);
+}
+
+void Fleet::take(std::span<const std::uint32_t> nodes, Instant from, const Demand& demand) {
+  for (const auto node : nodes) timelines_[node].add(from, from + demand.duration, -need(node, demand));
 }
 
 void Fleet::reduce(Instant now) {

@@ -87,6 +87,7 @@ struct Demand {
   Room per_node;                       // of the fullest node; memory 0: the site's default, which never makes it wait
   std::uint32_t gpu_model = kAnyModel;
   std::int64_t duration = 1;           // 1 to kHorizon seconds
+  bool whole = false;                  // takes its nodes whole: what holds per_node, and nobody else is on
   friend bool operator==(const Demand&, const Demand&) = default;
   friend auto operator<=>(const Demand&, const Demand&) = default;
 };
@@ -95,15 +96,20 @@ struct Demand {
 /// The GPU model is left to the caller, who knows the site's models.
 Demand demand_of(const domain::Resources& resources, Seconds time_limit);
 
-/// The nodes of one site: timelines, and each node's GPU model (a number, kAnyModel for none or unknown).
+/// The nodes of one site: timelines, each node's GPU model (a number, kAnyModel for none or unknown) and all that it has.
 class Fleet {
  public:
   Fleet() = default;
-  Fleet(std::vector<Timeline> timelines, std::vector<std::uint32_t> models)
-      : timelines_(std::move(timelines)), models_(std::move(models)) {}
+  Fleet(std::vector<Timeline> timelines, std::vector<std::uint32_t> models, std::vector<Room> wholes)
+      : timelines_(std::move(timelines)), models_(std::move(models)), wholes_(std::move(wholes)) {}
 
   [[nodiscard]] bool suits(std::uint32_t node, const Demand& demand) const {
-    return demand.gpu_model == kAnyModel || models_[node] == demand.gpu_model;
+    return (demand.gpu_model == kAnyModel || models_[node] == demand.gpu_model) &&
+           (!demand.whole || wholes_[node].holds(demand.per_node));
+  }
+  /// What the job takes of a node that suits it.
+  [[nodiscard]] const Room& need(std::uint32_t node, const Demand& demand) const {
+    return demand.whole ? wholes_[node] : demand.per_node;
   }
 
   /// The earliest instant from `not_before` on at which as many of `candidates` as the demand wants can each spare the
@@ -116,6 +122,8 @@ class Fleet {
                                                 Instant at) const;
 
   void add(std::span<const std::uint32_t> nodes, Instant from, Instant until, const Room& delta);
+  /// What the demand needs of each of these, for its duration.
+  void take(std::span<const std::uint32_t> nodes, Instant from, const Demand& demand);
 
   [[nodiscard]] std::size_t size() const { return timelines_.size(); }
   [[nodiscard]] const Timeline& operator[](std::size_t node) const { return timelines_[node]; }
@@ -124,6 +132,7 @@ class Fleet {
  private:
   std::vector<Timeline> timelines_;
   std::vector<std::uint32_t> models_;
+  std::vector<Room> wholes_;
 };
 
 /// When each of some nodes has the room of one demand, whatever the number of nodes and the duration: for many questions to a

@@ -17,7 +17,7 @@ Instant ceil_seconds(UtcTime t) { return std::chrono::ceil<Seconds>(t).time_sinc
 /// are passed over by one comparison.
 struct Class {
   std::uint32_t queue = 0;             // index into facts.queues
-  Demand demand;                       // of any member; only per_node and gpu_model are common
+  Demand demand;                       // of any member; only per_node, gpu_model and whole are common
   std::int64_t nodes_free_now = 0;     // at this moment
   std::int64_t nodes_free_past = 0;    // at this moment and when the reservation starts: for jobs that last so long
 };
@@ -67,7 +67,7 @@ class Group {
   /// In the order of the line.
   void add(std::uint32_t job, std::uint32_t queue, const Demand& demand, Instant ready) {
     const auto [cls, new_class] =
-        class_numbers_.try_emplace({queue, demand.gpu_model, demand.per_node}, static_cast<std::uint32_t>(classes_.size()));
+        class_numbers_.try_emplace({queue, demand.gpu_model, demand.whole, demand.per_node}, static_cast<std::uint32_t>(classes_.size()));
     if (new_class) classes_.push_back({.queue = queue, .demand = demand});
     const auto [shape, new_shape] =
         shape_numbers_.try_emplace({cls->second, demand, ready}, static_cast<std::uint32_t>(shapes_.size()));
@@ -109,7 +109,7 @@ class Group {
     if (free == free_now_[node] && past == free_past_[node]) return;
     effort_ -= static_cast<std::int64_t>(classes_.size()) * 2;
     for (auto& cls : classes_) {
-      const auto& need = cls.demand.per_node;
+      const auto& need = played_.fleet.need(node, cls.demand);
       const int now_more = int{free.holds(need)} - int{free_now_[node].holds(need)};
       const int past_more = int{past.holds(need)} - int{free_past_[node].holds(need)};
       if ((now_more == 0 && past_more == 0) || !in_queue_[cls.queue][node] || !played_.fleet.suits(node, cls.demand)) continue;
@@ -194,9 +194,10 @@ class Group {
     std::vector<std::uint32_t> nodes;
     effort_ -= static_cast<std::int64_t>(candidates(shape).size());
     for (const auto node : candidates(shape)) {
-      if (!free_now_[node].holds(shape.demand.per_node) || !played_.fleet.suits(node, shape.demand)) continue;
+      const auto& need = played_.fleet.need(node, shape.demand);
+      if (!free_now_[node].holds(need) || !played_.fleet.suits(node, shape.demand)) continue;
       effort_ -= 4;
-      if (!played_.fleet[node].holds(now, now + shape.demand.duration, shape.demand.per_node)) continue;
+      if (!played_.fleet[node].holds(now, now + shape.demand.duration, need)) continue;
       nodes.push_back(node);
       if (nodes.size() == static_cast<std::size_t>(shape.demand.nodes)) {
         place_next(shape, now, std::move(nodes), now);
@@ -223,7 +224,7 @@ class Group {
   void place_next(Shape& shape, Instant at, std::vector<std::uint32_t> nodes, Instant now) {
     auto& waiter = line_[shape.line[shape.next++]];
     waiter.settled = true;
-    played_.fleet.add(nodes, at, at + shape.demand.duration, -shape.demand.per_node);
+    played_.fleet.take(nodes, at, shape.demand);
     effort_ -= static_cast<std::int64_t>(nodes.size()) * 8;
     for (const auto node : nodes) look_at(node, now);
     played_.starts[waiter.job] = PlayedStart{.at = at, .nodes = std::move(nodes)};
@@ -234,9 +235,11 @@ class Group {
     constexpr std::int64_t kMostInGroup = 100'000'000;  // shares in milliseconds below stay within 64 bits
     std::int64_t cores = 0;
     std::int64_t gpus = 0;
+    std::int64_t nodes = 0;
     for (const auto node : nodes_) {
       const auto& kind = played_.facts.kinds[played_.facts.kind_of[node]];
       if (!kind.usable) continue;
+      ++nodes;
       cores = std::min(cores + kind.room.cores, kMostInGroup);
       gpus = std::min(gpus + kind.room.gpus, kMostInGroup);
     }
@@ -248,7 +251,9 @@ class Group {
         const auto taken = std::min(shape.demand.nodes * std::min(per_node, kMostInGroup), capacity);
         return taken * shape.demand.duration * 1000 / capacity;
       };
-      const auto each = std::max(share(shape.demand.per_node.cores, cores), share(shape.demand.per_node.gpus, gpus));
+      const auto each = shape.demand.whole
+                            ? share(1, nodes)
+                            : std::max(share(shape.demand.per_node.cores, cores), share(shape.demand.per_node.gpus, gpus));
       milliseconds += each * static_cast<std::int64_t>(shape.line.size() - shape.next);
       milliseconds = std::min(milliseconds, kHorizon * 1000);
     }
@@ -270,7 +275,7 @@ class Group {
   std::vector<std::vector<bool>> in_queue_;         // by queue and node
   std::vector<Class> classes_;
   std::vector<Shape> shapes_;
-  std::map<std::tuple<std::uint32_t, std::uint32_t, Room>, std::uint32_t> class_numbers_;
+  std::map<std::tuple<std::uint32_t, std::uint32_t, bool, Room>, std::uint32_t> class_numbers_;
   std::map<std::tuple<std::uint32_t, Demand, Instant>, std::uint32_t> shape_numbers_;
   std::vector<std::uint32_t> waiting_shapes_;       // not finished
   std::vector<Waiter> line_;
@@ -314,7 +319,7 @@ Fleet fleet_at(const domain::SiteSnapshot& snapshot, const SiteFacts& facts, Ins
       if (usable(node)) timelines[node].add(from, until, -facts.kinds[facts.kind_of[node]].room);
     }
   }
-  return {std::move(timelines), facts.models_of_nodes()};
+  return {std::move(timelines), facts.models_of_nodes(), facts.rooms_of_nodes()};
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 //  - At every moment the line is walked in that order. A job that fits now, for its whole limit, starts. The first that does
 //    not gets a reservation: its earliest start, on named nodes, kept until it starts there. There is one reservation at a
 //    time; everybody behind it starts early only where that does not touch it.
-//  - A job takes the first nodes, in the order of the snapshot, that hold what its fullest node needs. Memory 0 means the
-//    site's default and is counted as none. A time limit of 0 means the queue's limit, or none.
+//  - A job takes the first nodes, in the order of the snapshot, that hold what its fullest node needs; one that wants them for
+//    itself alone, those that hold it and that nothing is on, whole. Memory 0 means the site's default and is counted as none. A time limit of 0 means the queue's limit, or none.
 //  - Work whose end has passed ends kPastDueGrace from now. Reservations take their nodes whole. Unusable nodes have no room.
 //  - Not eligible and no time given: skipped. Eligible at a time: joins the line then (a reservation already given stands).
 //    Also skipped: jobs in queues that are down, and jobs that the usable nodes can never hold (sites pass over them, too).

@@ -4,6 +4,7 @@
 #include "broker/core/digest.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace hansa::routing {
 
@@ -45,7 +46,8 @@ std::optional<Instant> AvailabilityProfile::earliest(const QueueFacts& queue, co
 
 std::optional<Instant> AvailabilityProfile::earliest_room(const QueueFacts& queue, const Demand& demand,
                                                           Instant not_before) const {
-  const Asked asked{static_cast<std::size_t>(&queue - facts_.queues.data()), demand.per_node, demand.gpu_model};
+  const Asked asked{static_cast<std::size_t>(&queue - facts_.queues.data()), demand.per_node, demand.gpu_model,
+                    demand.whole};
   if (openings_.size() == kMostAsked && !openings_.contains(asked)) openings_.clear();
   const auto [known, first_time] = openings_.try_emplace(asked);
   if (first_time) return fleet_.earliest(queue.nodes, demand, not_before);  // there may be no second
@@ -81,11 +83,17 @@ std::optional<Start> AvailabilityProfile::occupy(const Tag& tag, const QueueName
   if (!start) return std::nullopt;
   const auto demand = demand_of(resources, time_limit);
   const auto from = to_unix_seconds(start->at);
-  const Held held{.nodes = start->nodes, .from = from, .until = from + demand.duration, .room = demand.per_node};
+  std::vector<Held> held;  // whole nodes may differ
+  for (const auto node : start->nodes) {
+    const auto& room = fleet_.need(node, demand);
+    if (held.empty() || held.back().room != room)
+      held.push_back({.nodes = {}, .from = from, .until = from + demand.duration, .room = room});
+    held.back().nodes.push_back(node);
+  }
   auto taken = held;
-  taken.room = -held.room;
-  change({taken});
-  placed_[tag.str()].push_back(held);
+  for (auto& part : taken) part.room = -part.room;
+  change(taken);
+  std::ranges::move(held, std::back_inserter(placed_[tag.str()]));
   return start;
 }
 

@@ -98,7 +98,7 @@ class AvailabilityProfile {
   Fleet fleet_;
   /// By queue and what a node must spare: jobs that wait together ask for few kinds of node, for many times. Made when the same
   /// is asked again, forgotten when room changes.
-  using Asked = std::tuple<std::size_t, Room, std::uint32_t>;
+  using Asked = std::tuple<std::size_t, Room, std::uint32_t, bool>;
   mutable std::map<Asked, std::optional<Openings>> openings_;
   std::map<std::string, std::vector<Held>> placed_;  // ours since the snapshot, by tag
   std::map<std::string, std::vector<Held>> running_;  // in the snapshot, by the site's id

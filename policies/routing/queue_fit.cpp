@@ -62,7 +62,7 @@ std::string models_text(const std::vector<Stock>& stock, const std::string& want
 
 /// "with 4 cores, 2048 MiB and 2 a100 GPUs each"
 std::string each_text(const Demand& demand, const std::string& model) {
-  auto text = "with " + count_of(demand.per_node.cores, "core");
+  auto text = (demand.whole ? "for itself alone with " : "with ") + count_of(demand.per_node.cores, "core");
   const auto gpus = model.empty() ? count_of(demand.per_node.gpus, "GPU") : count_of(demand.per_node.gpus, model + " GPU");
   if (demand.per_node.memory_mib > 0) {
     text += (demand.per_node.gpus > 0 ? ", " : " and ") + memory_text(demand.per_node.memory_mib);

@@ -191,7 +191,7 @@ Result<AvailabilityProfile> AvailabilityProfile::from_base(const Json& document)
   if (!std::ranges::is_sorted(profile.facts_.queues, {}, &QueueFacts::name)) return bad("its queues are not in order");
   if (!field.ok()) return field.error("reduced snapshot");
   number_kinds(profile.facts_);
-  profile.fleet_ = Fleet(std::move(timelines), profile.facts_.models_of_nodes());
+  profile.fleet_ = Fleet(std::move(timelines), profile.facts_.models_of_nodes(), profile.facts_.rooms_of_nodes());
   return profile;
 }
 

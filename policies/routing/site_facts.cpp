@@ -38,6 +38,13 @@ std::vector<std::uint32_t> SiteFacts::models_of_nodes() const {
   return result;
 }
 
+std::vector<Room> SiteFacts::rooms_of_nodes() const {
+  std::vector<Room> rooms;
+  rooms.reserve(kind_of.size());
+  for (const auto kind : kind_of) rooms.push_back(kinds[kind].room);
+  return rooms;
+}
+
 void number_kinds(SiteFacts& facts) {
   facts.models = {""};
   for (const auto& kind : facts.kinds) {

@@ -46,6 +46,7 @@ struct SiteFacts {
   /// The number of a model: 0 for "", none if no node has it.
   [[nodiscard]] std::optional<std::uint32_t> model_number(const std::string& model) const;
   [[nodiscard]] std::vector<std::uint32_t> models_of_nodes() const;
+  [[nodiscard]] std::vector<Room> rooms_of_nodes() const;  // when nothing runs
   friend bool operator==(const SiteFacts&, const SiteFacts&) = default;
 };
 

@@ -126,7 +126,7 @@ def dry_run_shows_what_is_asked_for():
 
 
 def what_cannot_be_asked_for_is_refused_with_its_line():
-    for line, words in (("#SBATCH --uid=0", b"privilege"), ("#SBATCH --exclusive", b"--cpus-per-task"), ("#PBS -W depend=afterok:1", b"--after ID")):
+    for line, words in (("#SBATCH --uid=0", b"privilege"), ("#SBATCH --exclusive=user", b"nodes of its own are --exclusive"), ("#PBS -W depend=afterok:1", b"--after ID")):
         script = f"#!/bin/bash\n\n{line}\nhostname\n".encode()
         refused = broker.hansa("submit", "--project", "ai-lab", "-", stdin=script, check=2).stderr
         assert b"line 3" in refused and words in refused, refused

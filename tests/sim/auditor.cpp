@@ -3,9 +3,10 @@
 
 #include "broker/domain/transition.hpp"
 #include "broker/engine/observation.hpp"
-#include "broker/engine/site_desk.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 
 namespace hansa::sim {
 
@@ -30,6 +31,26 @@ JobState state_of(Outcome outcome) {
     case Outcome::never_started: break;
   }
   return JobState::failed;
+}
+
+/// What an attempt is bound to that has this site job: of a task its array.
+const SiteJobId& bound_id(const ClusterJob& job) { return job.array_id.empty() ? job.id : job.array_id; }
+
+/// How the sites of the play say no, and how they are silent. That an answer could not be understood says so of a question only:
+/// what was to be done otherwise is looked at again. None: no list has it.
+std::optional<bool> is_silence(std::string_view what, std::string_view code) {
+  constexpr std::string_view kSilent[] = {"SITE_DOWN", "DEADLINE_EXCEEDED", "SUBMIT_UNKNOWN", "SITE_SILENT", "NO_HISTORY"};
+  constexpr std::string_view kAnswers[] = {"SITE_REFUSED", "NO_SUCH_ACCOUNT", "BAD_CURSOR"};
+  if (std::ranges::find(kSilent, code) != std::end(kSilent)) return true;
+  if (std::ranges::find(kAnswers, code) != std::end(kAnswers)) return false;
+  if (code == "SITE_GARBAGE") return what == "snapshot" || what == "find" || what == "status" || what == "usage";
+  return std::nullopt;
+}
+
+/// A task's record is kept without its array's id: that is for its way into the ledger.
+UsageRecord as_kept(UsageRecord record) {
+  record.array_id = {};
+  return record;
 }
 
 /// What may still be said of a job that is over.
@@ -119,8 +140,8 @@ void Auditor::recorded(const ports::JobChange& change) {
         if (live == nullptr || live->site != intent->site) return false;
         if (live->unknown_since && live->reason.code == engine::kRanUnseen) return false;  // it has left the queue
         // Whose site job has started does not wait there, though the broker has yet to see it: bound to the holder of its fence.
-        const auto* there = site.model->cluster().job(live->site_job_id, domain::make_tag(entry.first, live->number).str());
-        if (there != nullptr && there->started_at) return false;
+        const auto started = [](const ClusterJob* there) { return there->started_at.has_value(); };
+        if (std::ranges::any_of(site_jobs_of(entry.second, *live), started)) return false;
         return entry.second.state == JobState::submitting || entry.second.state == JobState::queued;
       });
       if (waiting >= site.budget.waiting_jobs)
@@ -136,6 +157,16 @@ void Auditor::recorded(const ports::JobChange& change) {
   if (!(job == change.job)) violation("I8", "the stored row of job " + job.id.str() + " is not what its events say");
 }
 
+/// Of an attempt: its site job, or the tasks of its array, as far as the site's controller remembers them.
+std::vector<const ClusterJob*> Auditor::site_jobs_of(const Job& job, const Attempt& attempt) {
+  const auto& cluster = sites_.at(attempt.site.str()).model->cluster();
+  const auto name = domain::make_tag(job.id, attempt.number).str();
+  if (!job.spec.array.empty()) return cluster.tasks_of(attempt.site_job_id, name);
+  const auto* there = cluster.job(attempt.site_job_id, name);
+  if (there == nullptr) return {};
+  return {there};
+}
+
 void Auditor::check_move(const Job& job, const EventBody& body) {
   if (std::holds_alternative<MoveIntended>(body)) {
     if (job.move_begun()) violation("I15", "job " + job.id.str() + " is moved a second time");
@@ -149,11 +180,10 @@ void Auditor::check_move(const Job& job, const EventBody& body) {
   if (ended == nullptr || ended->reason.code != engine::kMoved || attempt == nullptr) return;
   ++moves_made_;
   if (!attempt->move) violation("I15", "job " + job.id.str() + " is moved without an intent");
-  const auto* there =
-      sites_.at(attempt->site.str()).model->cluster().job(attempt->site_job_id, domain::make_tag(job.id, attempt->number).str());
-  if (there == nullptr || there->forgotten) return;
-  if (there->state == ClusterState::pending || there->state == ClusterState::running || there->payload_starts > 0)
-    violation("I15", "job " + job.id.str() + " is moved while site job " + there->id.str() + " is " + there->site_state);
+  for (const auto* there : site_jobs_of(job, *attempt)) {
+    if (there->state == ClusterState::pending || there->state == ClusterState::running || there->payload_starts > 0)
+      violation("I15", "job " + job.id.str() + " is moved while site job " + there->id.str() + " is " + there->site_state);
+  }
 }
 
 void Auditor::calling(const bottle::Call& call, int in_flight) {
@@ -190,24 +220,20 @@ void Auditor::calling(const bottle::Call& call, int in_flight) {
 void Auditor::answered(const std::string& site, int process, std::string_view what, const Error* error) {
   auto& silence = silences_[site];
   if (silence.process != process) return;  // a process that is gone
-  using engine::CallKind;
-  const auto kind = what == "snapshot"                                      ? CallKind::snapshot
-                    : what == "submit"                                      ? CallKind::submit
-                    : what == "cancel"                                      ? CallKind::cancel
-                    : what == "find" || what == "status" || what == "usage" ? CallKind::query
-                                                                            : CallKind::read;
-  if (error == nullptr || (error->kind != ErrorKind::cancelled && !engine::out_of_reach(kind, *error))) {
+  const auto silent = error == nullptr ? std::optional(false) : is_silence(what, error->code);
+  if (!silent)
+    return violation("I20", "site " + site + " ends a " + std::string(what) + " with " + error->code + ", which no list has");
+  if (!*silent) {
     silence.failures = 0;
     silence.probing = false;
     return;
   }
-  if (error->kind == ErrorKind::cancelled) return;
   ++silence.failures;
   if (silence.failures < kLeftAloneAfter) return;
   // Others were under way when it was left alone: only a probe's failure makes the pause longer.
   if (silence.failures == kLeftAloneAfter) {
     silence.pause = kFirstPause;
-  } else if (kind == CallKind::snapshot && std::exchange(silence.probing, false)) {
+  } else if (what == "snapshot" && std::exchange(silence.probing, false)) {
     silence.pause = std::min(silence.pause * 2, kLongestPause);
   } else {
     return;
@@ -265,19 +291,24 @@ void Auditor::check_payloads() {
     int starts = 0, jobs = 0;
     bool requeue = false;
   };
-  std::map<JobId, Runs> runs;
-  each_of_ours([&](const std::string&, const ClusterJob& job, const TagParts& tag) {
+  std::map<std::pair<JobId, std::int32_t>, Runs> runs;  // job, task
+  std::map<JobId, std::set<std::pair<std::string, std::string>>> arrays;  // site and id of those of which a task ran
+  each_of_ours([&](const std::string& site, const ClusterJob& job, const TagParts& tag) {
     if (job.payload_starts == 0) return;
-    auto& of_job = runs[tag.job];
-    of_job.starts += job.payload_starts;
-    ++of_job.jobs;
-    if (const auto at = jobs_.find(tag.job); at != jobs_.end()) of_job.requeue = at->second.spec.requeue;
+    auto& of_task = runs[{tag.job, job.task}];
+    of_task.starts += job.payload_starts;
+    ++of_task.jobs;
+    if (!job.array_id.empty()) arrays[tag.job].emplace(site, job.array_id.str() + ' ' + job.request.name);
+    if (const auto at = jobs_.find(tag.job); at != jobs_.end()) of_task.requeue = at->second.spec.requeue;
   });
-  for (const auto& [id, of_job] : runs) {
-    if (of_job.jobs > 1)
-      violation("I2", "the payload of job " + id.str() + " ran in " + std::to_string(of_job.jobs) + " site jobs");
-    if (of_job.starts > 1 && !of_job.requeue)
-      violation("I2", "the payload of job " + id.str() + " ran " + std::to_string(of_job.starts) + " times");
+  for (const auto& [what, of_task] : runs) {
+    const auto about = "the payload of job " + what.first.str() + ", task " + std::to_string(what.second) + ", ran ";
+    if (of_task.jobs > 1) violation("I2", about + "in " + std::to_string(of_task.jobs) + " site jobs");
+    if (of_task.starts > 1 && !of_task.requeue) violation("I2", about + std::to_string(of_task.starts) + " times");
+  }
+  for (const auto& [id, submissions] : arrays) {
+    if (submissions.size() > 1)
+      violation("I22", "tasks of " + std::to_string(submissions.size()) + " submissions of job " + id.str() + " ran");
   }
 }
 
@@ -310,11 +341,15 @@ bool Auditor::all_over() const {
 }
 
 bool Auditor::only_a_person_knows(const Job& job) {
-  bool forgotten = false;
-  each_of_ours([&](const std::string&, const ClusterJob& at_site, const TagParts& tag) {
-    if (tag.job == job.id && at_site.forgotten && at_site.payload_starts > 0) forgotten = true;
+  std::set<std::pair<std::string, std::string>> ran, forgotten;  // site, bound id and name
+  each_of_ours([&](const std::string& site, const ClusterJob& at_site, const TagParts& tag) {
+    if (tag.job != job.id) return;
+    const std::pair which{site, bound_id(at_site).str() + ' ' + at_site.request.name};
+    if (at_site.payload_starts > 0) ran.insert(which);
+    if (at_site.forgotten) forgotten.insert(which);
   });
-  return forgotten;
+  // Of an array that has begun a task that is forgotten goes nowhere else, whether it had started or not.
+  return std::ranges::any_of(forgotten, [&](const auto& which) { return ran.contains(which); });
 }
 
 void Auditor::nothing_unknown() {
@@ -335,7 +370,63 @@ void Auditor::at_the_end(const std::vector<UsageRecord>& ledger, bool refusals_p
   check_ledger(ledger);
 }
 
+/// By its tasks at the site alone: what each came to, what the broker has on record of it, and what they come to together.
+void Auditor::check_end_of_array(const Job& job, bool refusals_possible) {
+  const auto about = "array " + job.id.str() + " is " + std::string(to_string(job.state)) + " (" + job.reason.code + ")";
+  if (!is_terminal(job.state)) return violation("I2", about + " and never ended");
+  if (job.state == JobState::lost) return;  // a person's word
+  std::map<std::int32_t, const ClusterJob*> ran;
+  bool refused_a_fence = false;
+  each_of_ours([&](const std::string&, const ClusterJob& at_site, const TagParts& tag) {
+    if (tag.job != job.id) return;
+    if (at_site.payload_starts > 0) ran.emplace(at_site.task, &at_site);
+    refused_a_fence = refused_a_fence || at_site.request.behaviour.fence_error;
+  });
+  if (ran.empty()) {
+    const bool cancelled = job.state == JobState::cancelled && job.cancel;
+    const bool fence = job.state == JobState::failed && refused_a_fence;
+    const bool refused = refusals_possible && (job.state == JobState::rejected || job.reason.code == "NO_SITE_TOOK_IT");
+    if (!cancelled && !fence && !refused) violation("I2", about + ", and no task of it ever ran");
+    return;
+  }
+  if (only_a_person_knows(job)) return violation("I2", about + ", which only a person can know");
+  std::size_t succeeded = 0, failed = 0;
+  for (const auto task : job.spec.array.tasks) {
+    const auto which = about + ", task " + std::to_string(task);
+    const auto at = ran.find(task);
+    if (at == ran.end()) {
+      if (!job.cancel) violation("I2", which + " never ran, and nobody cancelled it");
+      continue;
+    }
+    const auto& there = *at->second;
+    if (there.state != ClusterState::ended && there.state != ClusterState::completing) {
+      violation("I2", which + " runs in site job " + there.id.str());
+      continue;
+    }
+    const auto outcome = *there.outcome;
+    succeeded += outcome == Outcome::succeeded ? 1 : 0;
+    failed += outcome == Outcome::failed || outcome == Outcome::timed_out ? 1 : 0;
+    if (outcome == Outcome::cancelled && !job.cancel) violation("I2", which + " was cancelled, and nobody asked for it");
+    const Run* told = nullptr;
+    for (const auto& run : job.attempts.back().runs) {
+      if (run.task_index == task && (told == nullptr || run.number > told->number)) told = &run;
+    }
+    if (told == nullptr || told->outcome != outcome)
+      violation("I22", which + " ended " + std::string(to_string(outcome)) + " in site job " + there.id.str() +
+                           ", and is on record as " +
+                           (told == nullptr ? "never run"
+                            : told->outcome ? std::string(to_string(*told->outcome))
+                                            : "running"));
+  }
+  const auto all = job.spec.array.tasks.size();
+  const auto expected = succeeded == all ? JobState::succeeded : failed == 0 ? JobState::cancelled : JobState::failed;
+  if (job.state != expected)
+    violation("I22", about + ", and its tasks make it " + std::string(to_string(expected)) + ": " + std::to_string(succeeded) +
+                         " of " + std::to_string(all) + " succeeded, " + std::to_string(failed) + " failed");
+}
+
 void Auditor::check_end(const Job& job, bool refusals_possible) {
+  if (!job.spec.array.empty()) return check_end_of_array(job, refusals_possible);
   const auto about = "job " + job.id.str() + " is " + std::string(to_string(job.state)) + " (" + job.reason.code + ")";
   const ClusterJob* ran = nullptr;
   std::string fence_error;
@@ -375,10 +466,10 @@ void Auditor::check_site_jobs() {
                               : nullptr;
     if (attempt == nullptr || attempt->site.str() != site)
       return violation("I3", "site job " + at_site.id.str() + " at " + site + " is no attempt of job " + tag.job.str());
-    if (attempt->site_job_id == at_site.id || at_site.payload_starts == 0 || at_site.forgotten) return;
+    if (attempt->site_job_id == bound_id(at_site) || at_site.payload_starts == 0 || at_site.forgotten) return;
     const bool noted = std::ranges::any_of(events_[tag.job], [&](const JobEvent& event) {
       const auto* sighting = std::get_if<SightingQuarantined>(&event.body);
-      return sighting != nullptr && sighting->attempt == tag.attempt && sighting->site_job_id == at_site.id;
+      return sighting != nullptr && sighting->attempt == tag.attempt && sighting->site_job_id == bound_id(at_site);
     });
     if (!noted && at->second.state != JobState::lost)
       violation("I6", "site job " + at_site.id.str() + " at " + site + " ran for job " + tag.job.str() +
@@ -399,7 +490,7 @@ std::vector<UsageRecord> Auditor::not_booked(const std::vector<UsageRecord>& led
       // Given up by a person before anybody knew its job id: nobody can be sure that it is ours.
       const auto& attempt = at->second.attempts.at(static_cast<std::size_t>(tag->attempt) - 1);
       if (at->second.state == JobState::lost && attempt.site_job_id.empty()) continue;
-      if (std::ranges::find(ledger, told[i]) == ledger.end()) missing.push_back(told[i]);
+      if (std::ranges::find(ledger, as_kept(told[i])) == ledger.end()) missing.push_back(told[i]);
     }
   }
   return missing;
@@ -411,7 +502,7 @@ void Auditor::check_ledger(const std::vector<UsageRecord>& ledger) {
   };
   std::vector<UsageRecord> told;
   for (auto& [id, site] : sites_) {
-    for (auto& record : site.model->usage_records(SiteId(id))) told.push_back(std::move(record));
+    for (auto& record : site.model->usage_records(SiteId(id))) told.push_back(as_kept(std::move(record)));
   }
   for (const auto& record : ledger) {
     const auto at = std::ranges::find(told, record);

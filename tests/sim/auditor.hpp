@@ -20,6 +20,8 @@
 //       have succeeded, and ends by them only if one did not
 //   I20 a site that has not answered so many times in a row    I21 nothing is sent to a site in its quiet hours
 //       gets probes alone, one at a time, ever more seldom
+//   I22 of an array the tasks of one submission run, each is
+//       on record as it ended, and the job as they all did
 
 #include "connectors/model/model_connector.hpp"
 #include "simulation/virtual_scheduler.hpp"
@@ -91,6 +93,9 @@ class Auditor {
   void check_move(const domain::Job& job, const domain::EventBody& body);
   void check_payloads();
   void check_end(const domain::Job& job, bool refusals_possible);
+  void check_end_of_array(const domain::Job& job, bool refusals_possible);
+  [[nodiscard]] std::vector<const connectors::model::ClusterJob*> site_jobs_of(const domain::Job& job,
+                                                                               const domain::Attempt& attempt);
   void check_site_jobs();
   void check_ledger(const std::vector<domain::UsageRecord>& ledger);
   /// Calls `f(site id, cluster job, tag)` for each job that we submitted.

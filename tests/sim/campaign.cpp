@@ -17,6 +17,7 @@ struct Sums {
   std::map<std::string, std::int64_t> deaths;
   Milliseconds virtual_time{0};
   std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
+  std::int64_t arrays = 0, tasks = 0;
   std::int64_t moves_begun = 0, moves_made = 0, transfers_made = 0;
 
   void add(const Played& o) {
@@ -25,6 +26,7 @@ struct Sums {
     virtual_time += o.virtual_time;
     steps += o.steps, site_calls += o.site_calls, writes += o.writes, jobs += o.jobs, payloads += o.payloads, lives += o.lives;
     left_to_people += o.left_to_people;
+    arrays += o.arrays, tasks += o.tasks;
     moves_begun += o.moves_begun, moves_made += o.moves_made, transfers_made += o.transfers_made;
   }
 };
@@ -140,7 +142,8 @@ int Campaign::play_all() {
       << " writes, " << sums.lives << " lives of the broker, " << sums.steps << " steps, "
       << sums.virtual_time.count() / 3'600'000 << " virtual hours; " << sums.left_to_people
       << " jobs that only a person could end\n"
-      << sums.moves_begun << " moves begun, " << sums.moves_made << " made; " << sums.transfers_made << " datasets brought\n";
+      << sums.arrays << " of the jobs were arrays, " << sums.tasks << " of the payloads tasks; " << sums.moves_begun
+      << " moves begun, " << sums.moves_made << " made; " << sums.transfers_made << " datasets brought\n";
   bool covered = true;
   if (check_coverage) {
     const auto require = [&](bool holds, const std::string& what) {
@@ -150,6 +153,8 @@ int Campaign::play_all() {
     for (const auto& [kind, n] : faults) require(n >= kEachFault, "fault " + kind + " came " + std::to_string(n) + " times");
     require(often >= kPoints, std::to_string(often) + " crash points often enough");
     require(sums.moves_made >= kMoves, std::to_string(sums.moves_made) + " moves made");
+    require(sums.arrays * 4 >= static_cast<std::int64_t>(seeds), std::to_string(sums.arrays) + " arrays");
+    require(sums.tasks >= 3 * sums.arrays / 2, std::to_string(sums.tasks) + " tasks run");
     require(sums.transfers_made >= kTransfers, std::to_string(sums.transfers_made) + " datasets brought");
     require(injected >= kFaults, std::to_string(injected) + " faults");
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wrong brokers. Each has one mistake that somebody makes somewhere; the simulation must find every one of them.
 
+#include "broker/ports/task_statuses.hpp"
 #include "tests/sim/campaign.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <set>
@@ -331,6 +333,54 @@ class CancelIsEnd final : public ForwardingConnector {
   std::set<std::pair<SiteJobId, Tag>> cancelled_;
 };
 
+/// Some tasks of an array are in no listing: it is sent again, so that they run.
+class ResendsForTheRest final : public ForwardingConnector {
+ public:
+  using ForwardingConnector::ForwardingConnector;
+  Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, Deadline d) override {
+    if (!request.spec.array.empty()) sent_.insert_or_assign(request.tag, request);
+    return inner().submit(std::move(request), d);
+  }
+  Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, Deadline d) override {
+    auto answer = co_await inner().status(jobs, d);
+    if (!answer) co_return answer;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      const auto shown = (*answer)[i].tasks.size();
+      if (shown == 0 || shown == jobs[i].tasks.size()) continue;
+      const auto again = sent_.extract(jobs[i].tag);
+      if (again.empty()) continue;
+      auto& request = again.mapped();
+      request.tag = make_tag(request.job, request.attempt + 1);
+      (void)co_await inner().submit(std::move(request), d);
+    }
+    co_return answer;
+  }
+
+ private:
+  std::map<Tag, ports::SubmitRequest> sent_;
+};
+
+/// What is not listed of an array has done its work and left.
+class MissingTasksAreDone final : public ForwardingConnector {
+ public:
+  using ForwardingConnector::ForwardingConnector;
+  Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, Deadline d) override {
+    auto answer = co_await inner().status(jobs, d);
+    if (!answer) co_return answer;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      auto& array = (*answer)[i];
+      if (array.tasks.empty()) continue;
+      for (const auto task : jobs[i].tasks) {
+        if (std::ranges::find(array.tasks, task, &ports::JobStatus::task_index) != array.tasks.end()) continue;
+        array.tasks.push_back(
+            {.id = array.id, .phase = ports::Phase::ended, .outcome = Outcome::succeeded, .reason = {}, .task_index = task});
+      }
+      ports::sum_up(array, jobs[i].tasks.size());
+    }
+    co_return answer;
+  }
+};
+
 class SystemClock final : public ForwardingConnector {
  public:
   using ForwardingConnector::ForwardingConnector;
@@ -397,6 +447,13 @@ std::optional<Reason> shared(Fences& fences, const ClusterJob& job) {
   auto of_job = job;
   if (const auto tag = parse_tag(job.request.name)) of_job.request.name = make_tag(tag->job, 1).str();
   return connectors::model::take_fence(fences, of_job);
+}
+
+/// Each task has a fence, and the array has none.
+std::optional<Reason> tasks_alone(Fences& fences, const ClusterJob& job) {
+  auto task = job;
+  task.array_id = {};
+  return connectors::model::take_fence(fences, task);
 }
 
 // ---- of the data
@@ -531,6 +588,9 @@ const std::vector<Mistake>& mistakes() {
       {"fence_error_is_duplicate", "any error is taken for \"duplicate\"", wrapper(any_error_is_duplicate)},
       {"fence_requeue_is_duplicate", "a requeue is taken for a duplicate", wrapper(requeue_is_duplicate)},
       {"fence_shared", "attempts share one fence", wrapper(shared)},
+      {"array_resent_for_its_rest", "an array is sent again when some of its tasks are not seen", connector<ResendsForTheRest>()},
+      {"missing_tasks_are_done", "what is not listed of an array has succeeded", connector<MissingTasksAreDone>()},
+      {"array_without_its_right", "an array's tasks have a fence each, and the array has none", wrapper(tasks_alone)},
       {"move_without_seal", "a job moves without a seal", connector<NoSeal>()},
       {"move_at_once", "a job moves without waiting for the outcome of its cancel", connector<MovesAtOnce>()},
       {"moves_in_memory", "moves are counted anew after a restart", store<MovesInMemory>()},

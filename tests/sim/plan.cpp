@@ -389,6 +389,71 @@ void draw_chains(Plan& plan) {
   }
 }
 
+/// Job arrays, and what goes wrong while they are sent and their tasks are seen. Of its own numbers, too.
+void draw_arrays(Plan& plan) {
+  Draw draw(plan.seed ^ 0xA44A'0000'0000);
+  if (!draw.one_in(3)) return;
+  const auto sites = static_cast<int>(plan.sites.size());
+  constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
+  constexpr int kRuns[] = {1, 5, 20, 60, 200};
+  const int arrays = draw.between(1, 3);
+  for (int i = 0; i < arrays; ++i) {
+    const int first = draw.below(3), step = draw.one_in(3) ? 2 : 1, tasks = draw.between(1, 8);
+    std::string list = std::to_string(first);
+    if (tasks > 1) list += '-' + std::to_string(first + (tasks - 1) * step) + (step > 1 ? ":" + std::to_string(step) : "");
+    if (draw.one_in(2)) list += '%' + std::to_string(draw.between(1, 3));
+    auto behaviour = draw.one_in(3) ? draw_behaviour(draw) : "run=" + std::to_string(draw.of(kRuns)) + "s";
+    if (draw.one_in(3)) behaviour += " fails=" + std::to_string(first);
+    plan.items.push_back({.what = What::submit,
+                          .at = draw.time(0s, plan.length / 2),
+                          .site = draw.below(sites),
+                          .n = 4'000 + i,
+                          .text = std::move(behaviour),
+                          .person = draw.of(kPeople),
+                          .datasets = {},
+                          .pinned = draw.one_in(4),
+                          .requeue = draw.one_in(3),
+                          .array = std::move(list)});
+    const auto sent = plan.items.back();
+    if (draw.one_in(4)) {
+      plan.items.push_back(sent);
+      plan.items.back().what = What::repeat_submit;
+      plan.items.back().at += draw.time(0s, 60s);
+    }
+    if (draw.one_in(3)) {  // its submission arrives when nobody waits for it any more
+      plan.items.push_back({.what = What::accepts_late,
+                            .at = sent.at,
+                            .lasts = draw.time(5s, 120s),
+                            .site = draw.below(sites),
+                            .count = draw.between(20, 400)});
+    }
+  }
+  constexpr What kWays[] = {What::reply_lost, What::reply_lost, What::request_twice, What::reply_truncated};
+  for (int i = draw.between(0, 3); i > 0; --i) {
+    plan.items.push_back({.what = draw.of(kWays),
+                          .lasts = draw.time(1s, 55s),
+                          .site = draw.below(sites),
+                          .n = draw.between(1, 8),
+                          .text = draw.one_in(2) ? "submit" : "status"});
+  }
+  constexpr What kMishaps[] = {What::site_requeue, What::controller_restart, What::node_lost, What::history_off, What::cancel};
+  for (int i = draw.between(0, 3); i > 0; --i) {
+    plan.items.push_back({.what = draw.of(kMishaps),
+                          .at = draw.time(5s, plan.length),
+                          .lasts = draw.time(0s, 60s),
+                          .site = draw.below(sites),
+                          .n = draw.below(16)});
+  }
+  constexpr const char* kOnTheWay[] = {"tasks_seen",    "tasks_seen", "attempt_granted", "submit",
+                                       "attempt_bound", "status",     "attempt_ended",   "seal"};
+  for (int i = draw.between(1, 2); i > 0; --i) {
+    plan.items.push_back({.what = What::crash,
+                          .lasts = draw.time(1s, 60s),
+                          .text = std::string(draw.of(kOnTheWay)) + (draw.one_in(2) ? ".before" : ".after"),
+                          .count = draw.one_in(2) ? 1 : draw.between(2, 4)});
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(What what) { return kNames[static_cast<std::size_t>(what)]; }
@@ -407,7 +472,8 @@ std::string Item::describe() const {
   if (!text.empty()) line += " \"" + text + "\"";
   return line + " site " + std::to_string(site) + " n " + std::to_string(n) + " count " + std::to_string(count) +
          (datasets.empty() ? "" : " reads " + std::to_string(datasets.size())) + (person.empty() ? "" : " by " + person) +
-         (after > 0 ? " after " + std::to_string(after) : "") + (chained ? " chained" : "") + (pinned ? " pinned" : "") + (requeue ? " requeue" : "");
+         (after > 0 ? " after " + std::to_string(after) : "") + (chained ? " chained" : "") +
+         (array.empty() ? "" : " array " + array) + (pinned ? " pinned" : "") + (requeue ? " requeue" : "");
 }
 
 const std::vector<std::string>& crash_points() {
@@ -441,6 +507,7 @@ Plan make_plan(std::uint64_t seed) {
   draw_moves(plan);
   draw_data(plan);
   draw_chains(plan);
+  draw_arrays(plan);
   if (seed % 4 == 0) {
     if (auto quiet = DailyHours::parse("00:03-00:09 UTC")) plan.sites.front().budget.quiet_hours.push_back(std::move(*quiet));
   }

@@ -88,6 +88,7 @@ struct Item {
   bool requeue = false;
   int after = 0;             // so many of the person's earlier jobs must have succeeded first
   bool chained = false;      // each job of the submission comes after the one before it
+  std::string array = {};    // indices of its tasks, as "0-5%2": one job
 
   /// One line, for people.
   [[nodiscard]] std::string describe() const;

@@ -113,8 +113,13 @@ class Play final : public ports::Accounts, public ports::Log {
     played_.transfers_made = depot_->moved();
     played_.fired[static_cast<std::size_t>(What::transfer_fails)] = depot_->failed();
     played_.jobs = static_cast<std::int64_t>(auditor_.jobs().size());
+    played_.arrays = std::ranges::count_if(auditor_.jobs(), [](const auto& entry) { return !entry.second.spec.array.empty(); });
     for (auto& [id, site] : sites_) {
-      for (const auto& job : site.model->cluster().jobs()) played_.payloads += job.request.fenced ? job.payload_starts : 0;
+      for (const auto& job : site.model->cluster().jobs()) {
+        if (!job.request.fenced) continue;
+        played_.payloads += job.payload_starts;
+        if (!job.array_id.empty()) played_.tasks += job.payload_starts;
+      }
     }
     return std::move(played_);
   }
@@ -381,6 +386,7 @@ class Play final : public ports::Accounts, public ports::Log {
       if (wish.pinned) s.spec.placement.sites.emplace_back(site_of(wish));
       for (const auto& dataset : wish.datasets) s.spec.datasets.emplace_back(dataset);
       s.spec.after = client.after;
+      if (!wish.array.empty()) s.spec.array = parse_task_array(wish.array).value();
       if (wish.chained && i > 0) s.after_earlier = {static_cast<std::size_t>(i) - 1};
       s.payload.script = "#!/bin/sh\n#model " + wish.text + "\n#model-out done\n";
       submissions.push_back(std::move(s));

@@ -41,6 +41,7 @@ struct Played {
   std::map<std::string, std::int64_t> deaths;  // by crash point
   Milliseconds virtual_time{0};
   std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
+  std::int64_t arrays = 0, tasks = 0;  // of the jobs; of the payloads
   std::int64_t moves_begun = 0, moves_made = 0, transfers_made = 0;
 };
 

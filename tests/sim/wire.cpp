@@ -61,7 +61,14 @@ Result<T> cut(Result<T> answer) {
     answer->queue_seen = answer->history_seen = false;
     return answer;
   } else if constexpr (std::is_same_v<T, std::vector<ports::JobStatus>>) {
-    for (std::size_t i = answer->size() / 2; i < answer->size(); ++i) (*answer)[i] = {.id = (*answer)[i].id};
+    const auto half = answer->size() / 2;
+    for (std::size_t i = half; i < answer->size(); ++i) {
+      auto tasks = std::move((*answer)[i].tasks);
+      (*answer)[i] = {.id = (*answer)[i].id};
+      if (i > half || tasks.empty()) continue;
+      tasks.resize(tasks.size() / 2);  // of an array it ends between its tasks
+      (*answer)[i].tasks = std::move(tasks);
+    }
     return answer;
   } else {
     return not_understood<T>();

@@ -133,7 +133,10 @@ class Bench {
   }
 
   bool wait_for(const std::function<bool()>& condition, Seconds beyond_patience = Seconds{0}) {
-    const auto deadline = async::Deadline::in(site_->scheduler(), site_->patience() + beyond_patience);
+    return wait_for(condition, Milliseconds{site_->patience() + beyond_patience});
+  }
+  bool wait_for(const std::function<bool()>& condition, Milliseconds at_most) {
+    const auto deadline = async::Deadline::in(site_->scheduler(), at_most);
     while (!condition()) {
       if (deadline.passed(site_->scheduler())) return false;
       site_->advance(Milliseconds{200});
@@ -452,6 +455,55 @@ TEST_CASE("connector: a snapshot shows what the site has, runs and keeps waiting
   CHECK(waiting->eligible);
   CHECK(waiting->resources.nodes == 1);
   CHECK(waiting->time_limit >= Seconds{600});
+}
+
+TEST_CASE("connector: what the site gives a job is read back with its state", "[contract]") {
+  Bench bench;
+  auto wanted = bench.request({.runs = Seconds{500}});
+  wanted.spec.resources.cpus_per_task = 2;
+  wanted.spec.time_limit = Seconds{590};  // no whole number of minutes
+  const auto job = bench.submit(wanted);
+  const auto running = bench.wait_for_phase(job, Phase::running);
+  if (!bench.site().reads_back()) return;
+  REQUIRE(running.granted.has_value());
+  const auto& granted = *running.granted;
+  CHECK(granted.nodes == 1);
+  CHECK(granted.cores >= 2);
+  CHECK(granted.time_limit >= Seconds{590});
+  CHECK(granted.time_limit < Seconds{650});
+  CHECK(granted.queue == bench.site().queue());
+  CHECK(granted.exclusive.value_or(false) == false);
+  domain::Attempt attempt{.site = SiteId("site"), .queue = wanted.queue, .scheduler_account = wanted.scheduler_account};
+  CHECK(domain::compare(wanted.spec, attempt, granted).message.empty());
+  if (attempt.scheduler_account.empty()) attempt.scheduler_account = "somebody-else";
+  if (!granted.account.empty() && granted.account != wanted.scheduler_account)
+    CHECK(domain::compare(wanted.spec, attempt, granted).code == domain::kOtherAccount);
+}
+
+TEST_CASE("connector: a job that wants its nodes for itself alone has them whole", "[contract]") {
+  Bench bench;
+  const auto nodes = bench.site().whole_site().nodes;
+  auto wanted = bench.request({.runs = Seconds{500}});
+  wanted.spec.resources = {.nodes = nodes, .tasks = nodes, .cpus_per_task = 1, .exclusive = true};
+  const auto job = bench.submit(wanted);
+  const auto running = bench.wait_for_phase(job, Phase::running);
+  const auto other = bench.submit({.runs = Seconds{500}});  // of one core, for which there is room beside it
+  (void)bench.wait_for([&] { return bench.status(other).phase == Phase::running; }, Milliseconds{1'500});
+
+  const auto snapshot = bench.ask(bench.connector().snapshot(bench.soon()));
+  REQUIRE(snapshot.has_value());
+  const auto shares_of = [&](const SiteJobId& id) {
+    const auto work = std::ranges::find(snapshot->running, id, &domain::RunningWork::id);
+    return work == snapshot->running.end() ? std::vector<domain::NodeShare>{} : work->shares;
+  };
+  const auto shares = shares_of(job.id);
+  REQUIRE(std::ssize(shares) == nodes);
+  for (const auto& share : shares) {
+    REQUIRE(share.node < snapshot->nodes.size());
+    CHECK(share.cores == snapshot->nodes[share.node].cores);
+    for (const auto& beside : shares_of(other.id)) CHECK(beside.node != share.node);
+  }
+  if (running.granted) CHECK(running.granted->exclusive.value_or(true));
 }
 
 TEST_CASE("connector: an unknown queue is the site's refusal, in its own words", "[contract]") {

@@ -29,6 +29,7 @@ class PlugInUnderTest final : public RemoteSite {
   [[nodiscard]] QueueName queue() const override { return queue_; }
   [[nodiscard]] std::optional<LocalAccount> refused_account() const override { return LocalAccount("nobody-we-know"); }
   [[nodiscard]] domain::Resources whole_site() const override { return whole_; }
+  [[nodiscard]] bool reads_back() const override { return false; }  // it may, and need not
   [[nodiscard]] std::size_t site_calls() const override { return 0; }  // nobody counts them
   [[nodiscard]] Seconds time_unit() const override { return plug_in().time_unit; }
   [[nodiscard]] Seconds patience() const override { return plug_in().patience; }

@@ -425,6 +425,7 @@ TEST_CASE("the documented fields of a job request are those that are read") {
       {"time_limit_s", 60},
       {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
       {"requeue", true},
+      {"exclusive", true},
       {"datasets", {"imagenet-1k"}},
       {"labels", {"personal"}},
       {"code", "sha256:" + std::string(64, 'a')},

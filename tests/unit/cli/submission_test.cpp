@@ -109,7 +109,7 @@ TEST_CASE("options become the API's request", "[submission]") {
   CHECK(request(
             {"--nodes", "2",      "--ntasks", "8",     "--cpus-per-task", "8", "--gpus-per-node", "4:a100", "--mem",  "250G",
              "--time",  "2h",     "--site",   "a",     "--site",          "b", "--country",       "FI",     "--name", "train 'x'",
-             "--env",   "EMPTY=", "--env",    "K=v=1", "--requeue",       "-", "--epochs",        "$(id)",  "",       "ü\n"}) ==
+             "--env",   "EMPTY=", "--env",    "K=v=1", "--requeue", "--exclusive", "-", "--epochs",        "$(id)",  "",       "ü\n"}) ==
         Json{{"script", kScript},
              {"name", "train 'x'"},
              {"arguments", {"--epochs", "$(id)", "", "ü\n"}},
@@ -123,6 +123,7 @@ TEST_CASE("options become the API's request", "[submission]") {
                {"memory_per_node_mib", 256'000}}},
              {"time_limit_s", 7200},
              {"placement", {{"sites", {"a", "b"}}, {"countries", {"FI"}}}},
+             {"exclusive", true},
              {"requeue", true}});
   CHECK(request({"--output", "m ö.pt=out/m.pt", "--output", "log", "--output", "a=b=c", "-"}).at("outputs") ==
         Json{{"m ö.pt", "out/m.pt"}, {"log", "log"}, {"a", "b=c"}});

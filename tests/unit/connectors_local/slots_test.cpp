@@ -48,6 +48,13 @@ TEST_CASE("a job larger than the machine holds nobody up") {
   CHECK(choose_starts(kMachine, {until(1, 10s)}, {job(9, 1h), job(2, 1h)}, kNow) == Starts{1});
 }
 
+TEST_CASE("a job that wants the machine for itself alone takes all of it, if it holds the job") {
+  CHECK(room_for({.nodes = 1, .tasks = 1, .cpus_per_task = 1, .exclusive = true}, kMachine) == kMachine);
+  CHECK_FALSE(kMachine.holds(room_for({.nodes = 1, .tasks = 999, .cpus_per_task = 1, .exclusive = true}, kMachine)));
+  CHECK_FALSE(kMachine.holds(
+      room_for({.nodes = 1, .tasks = 1, .cpus_per_task = 1, .memory_per_node = {999'999'999}, .exclusive = true}, kMachine)));
+}
+
 TEST_CASE("memory that is not asked for comes with the cores") {
   CHECK(room_for({.nodes = 1, .tasks = 2, .cpus_per_task = 1}, kMachine) == Room{.cores = 2, .memory_mib = 2000, .gpus = 0});
   CHECK(room_for({.nodes = 1, .tasks = 1, .cpus_per_task = 1, .memory_per_node = {77}, .gpus_per_node = 1}, kMachine) ==

@@ -57,6 +57,14 @@ TEST_CASE("qsub: nodes, tasks, memory and GPUs") {
   CHECK(refused.error().message.contains("gpu_model_resource"));
 }
 
+TEST_CASE("qsub: nodes of the job's own") {
+  auto asked = request();
+  asked.spec.resources.exclusive = true;
+  CHECK(value_of(asked, "-l", 2) == "place=excl");
+  asked.spec.resources.nodes = asked.spec.resources.tasks = 2;
+  CHECK(value_of(asked, "-l", 2) == "place=scatter:excl");
+}
+
 TEST_CASE("qsub: arrays of one step") {
   const auto arguments = [](const char* tasks) {
     auto asked = request();

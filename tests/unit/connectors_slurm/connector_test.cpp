@@ -41,7 +41,7 @@ std::string queue_row(const std::string& id, const std::string& name, const std:
                       const std::string& priority = "10", const std::string& nodes = "n1", const std::string& exit = "0",
                       const std::string& restarts = "0") {
   return row({id, id, user, "alpha", "main", state, "None", "1800000000", "1800000000", "1800000001", "1800000009", "10:00",
-              priority, restarts, exit, "cpu=1,node=1", nodes, name});
+              priority, restarts, exit, "cpu=1,node=1", nodes, "proj1", "1", "OK", name});
 }
 
 std::string history_row(const std::string& id, const std::string& name, const std::string& state,
@@ -516,7 +516,7 @@ std::string task_row(const std::string& id, int task, const std::string& state, 
   const bool waits = state == "PENDING";
   return row({id, "7_" + std::to_string(task), "alice", "alpha", "main", state, "None", "1800000000", "1800000000", "1800000001",
               "1800000009", "10:00", priority, "0", state == "FAILED" ? "768" : "0", "cpu=1,node=1", waits ? "" : "n1",
-              "hansa-A-1"});
+              "proj1", "1", "OK", "hansa-A-1"});
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace hansa::connectors::slurm {
 
 using domain::Outcome;
 using ports::Phase;
+using test::asked_of_the_queue;
 using test::capture;
 using test::kSeparator;
 
@@ -24,7 +25,7 @@ std::string separated(const std::vector<std::string>& fields) {
 std::vector<std::string> queue_fields() {
   return {"7",          "7",          "alice",      "alpha", "main",       "RUNNING", "None", "1795341614",
           "1795341614", "1795341615", "1795342215", "10:00", "4294901759", "0",       "0",    "cpu=1,mem=100M,node=1,billing=1",
-          "n1",         "hansa-x-1"};
+          "n1",         "proj1",      "1",          "OK",    "hansa-x-1"};
 }
 
 std::vector<std::string> history_fields() {
@@ -36,7 +37,7 @@ std::vector<std::string> history_fields() {
 }  // namespace
 
 TEST_CASE("squeue: the answer to our own question, hostile names in it (22.05)") {
-  const auto text = capture("22.05", "asked.squeue.out");
+  const auto text = asked_of_the_queue("22.05");
   const auto listing = parse_squeue(text, kSeparator);
   CHECK(listing.dropped.empty());
   CHECK(listing.complete);
@@ -65,6 +66,34 @@ TEST_CASE("squeue: the answer to our own question, hostile names in it (22.05)")
   CHECK(to_status(row("47")).phase == Phase::running);
   CHECK(to_status(row("51")).phase == Phase::queued);
   CHECK_FALSE(to_status(row("51")).started_at.has_value());  // "1795351836" is the scheduler's plan
+}
+
+TEST_CASE("squeue: what a job is given is read back, as far as it is said") {
+  const auto granted = [](const std::vector<std::pair<std::size_t, std::string>>& changes) {
+    auto fields = queue_fields();
+    for (const auto& [column, value] : changes) fields[column] = value;
+    const auto listing = parse_squeue(separated(fields), kSeparator);
+    REQUIRE(listing.rows.size() == 1);
+    return *to_status(listing.rows.front()).granted;
+  };
+  const domain::Grant all{.nodes = 1,
+                          .tasks = 1,
+                          .cores = 1,
+                          .gpus = 0,
+                          .memory = {100},
+                          .time_limit = Seconds{600},
+                          .queue = QueueName("main"),
+                          .account = "proj1",
+                          .exclusive = false};
+  CHECK(granted({}) == all);
+  CHECK(granted({{15, "cpu=8,mem=16000M,node=2,gres/gpu=4"}}).gpus == 4);
+  CHECK(granted({{19, "NO"}}).exclusive == true);
+  CHECK(granted({{18, "16"}}).tasks == 16);
+  const auto silent = granted({{11, "UNLIMITED"}, {17, "(null)"}, {18, "N/A"}, {19, "USER"}});
+  CHECK(silent.time_limit == Seconds{0});
+  CHECK(silent.account.empty());
+  CHECK(silent.tasks == 0);
+  CHECK_FALSE(silent.exclusive.has_value());
 }
 
 TEST_CASE("squeue: malformed rows are dropped one by one") {
@@ -248,7 +277,7 @@ TEST_CASE("squeue: both versions tell the same story of the same jobs") {
                                              "memory", "limit", "left",  "submit", "start",   "reason",    "list"};
   auto rows = test::reordered(text, header,
                               {"id", "id", "user", "user", "partition", "state", "reason", "submit", "submit", "start", "start",
-                               "limit", "nodes", "nodes", "id", "nodes", "list", "name"});
+                               "limit", "nodes", "nodes", "id", "nodes", "list", "account", "cpus", "nodes", "name"});
   for (auto& row : rows.rows) {
     row[14] = "0";
     row[15] = "cpu=1,node=1";

@@ -93,6 +93,9 @@ Listing<QueueRow> queue_of(const Case& recorded, std::size_t& broken) {
                               {"", "0"},
                               {"", "cpu=1,node=1"},
                               {"%N", "n1"},
+                              {"%a", "proj1"},
+                              {"", "1"},
+                              {"%h", "OK"},
                               {"%j", "x"}},
                              '|', broken));
 }

@@ -7,6 +7,7 @@
 
 namespace hansa::connectors::slurm {
 
+using test::asked_of_the_queue;
 using test::capture;
 
 TEST_CASE("inventory: scontrol's answer to four questions on its standard input (22.05)") {
@@ -97,7 +98,7 @@ TEST_CASE("snapshot: running work on its nodes, waiting work in order") {
   const auto inventory = parse_inventory(capture("22.05", "asked.scontrol.out"));
   const auto now = from_unix_seconds(1795348240);
   const auto snapshot = build_snapshot(inventory, inventory.configuration,
-                                       parse_squeue(capture("22.05", "asked.squeue.out"), test::kSeparator), now);
+                                       parse_squeue(asked_of_the_queue("22.05"), test::kSeparator), now);
   CHECK(snapshot.cluster == "hel");
   CHECK(snapshot.scheduler == "slurm 22.05.8");
   CHECK(snapshot.sees_everyone);
@@ -125,7 +126,7 @@ TEST_CASE("snapshot: running work on its nodes, waiting work in order") {
 TEST_CASE("snapshot: where jobs are private, what is allocated tells whether we see those of others") {
   auto inventory = parse_inventory(capture("22.05", "asked.scontrol.out"));
   inventory.configuration.hides_jobs = true;
-  auto jobs = parse_squeue(capture("22.05", "asked.squeue.out"), test::kSeparator);
+  auto jobs = parse_squeue(asked_of_the_queue("22.05"), test::kSeparator);
   const auto sees_everyone = [&] {
     return build_snapshot(inventory, inventory.configuration, jobs, from_unix_seconds(1795348240)).sees_everyone;
   };

@@ -52,11 +52,14 @@ TEST_CASE("sbatch: what it is asked") {
     INFO(argument);
     CHECK(has(argument));
   }
+  CHECK_FALSE(has("--exclusive"));
   job.spec.requeue = true;
+  job.spec.resources.exclusive = true;
   job.spec.time_limit = Seconds{1};
   const auto again = sbatch_arguments(job, "/scratch");
   CHECK(std::ranges::find(*again, "--requeue") != again->end());
   CHECK(std::ranges::find(*again, "--time=1") != again->end());
+  CHECK(std::ranges::find(*again, "--exclusive") != again->end());
 }
 
 TEST_CASE("sbatch: no value becomes two") {

@@ -74,6 +74,17 @@ TEST_CASE("a job for slurmrestd: what 0.0.42 and later take") {
   for (const auto* name : {"account", "memory_per_node", "tres_per_node", "tasks_per_node"}) CHECK_FALSE(small.contains(name));
 }
 
+TEST_CASE("a job for slurmrestd: nodes of its own, as each version says it") {
+  auto job = request();
+  for (const auto version : {38, 42, 45}) {
+    CHECK_FALSE(body(job, version)["job"].contains("exclusive"));
+    CHECK_FALSE(body(job, version)["job"].contains("shared"));
+  }
+  job.spec.resources.exclusive = true;
+  CHECK(body(job, 38)["job"]["exclusive"] == "exclusive");
+  for (const auto version : {42, 43, 44, 45}) CHECK(body(job, version)["job"]["shared"] == Json::array({"none"}));
+}
+
 TEST_CASE("a job for slurmrestd: what could be more than one value is refused") {
   for (const auto* odd : {"a,b", "a b", "", "a:b"}) {
     auto job = request();

@@ -37,6 +37,7 @@ std::string text_of(const Fields& f) {
   words("project", f.project);
   if (f.requeue) add("requeue", *f.requeue ? "yes" : "no");
   words("array", f.array);
+  if (f.exclusive) add("exclusive", *f.exclusive ? "yes" : "no");
   for (const auto& [name, value] : f.environment) add("$" + name, value);
   return text;
 }
@@ -139,6 +140,7 @@ TEST_CASE("what #SBATCH lines ask for") {
       {"#SBATCH --requeue", "requeue=yes"},
       {"#SBATCH --requeue\n#SBATCH --no-requeue", "requeue=no"},
       {"#SBATCH --array=0-9%2", "array=0-9%2"},
+      {"#SBATCH --exclusive -N2", "nodes=2 exclusive=yes"},
       {"#SBATCH --export=NONE", ""},
       {"#SBATCH --export=A=1,B=x=y", "$A=1 $B=x=y"},
       {"#SBATCH --export='A=\"1,2\",B=3'", "$A=1,2 $B=3"},
@@ -190,6 +192,10 @@ TEST_CASE("what #PBS lines ask for") {
       {"#PBS -N first\n#PBS -N second", "name=second"},
       {"#PBS -P ai-lab\n#PBS -r n", "project=ai-lab requeue=no"},
       {"#PBS -J 0-9", "array=0-9"},
+      {"#PBS -l place=excl", "exclusive=yes"},
+      {"#PBS -l select=2:ncpus=4 -l place=scatter:excl", "nodes=2 tasks=2 cpus=4 exclusive=yes"},
+      {"#PBS -l place=exclhost", "exclusive=yes"},
+      {"#PBS -n", "exclusive=yes"},
       {"#PBS -v A=1,B='x y'", "$A=1 $B=x y"},
       {"#PBS -v \"A='1,2',B=3\"", "$A=1,2 $B=3"},
       {"#PBS -V", "", "do not travel"},
@@ -224,8 +230,8 @@ TEST_CASE("what cannot be translated names its line and the nearest thing") {
       {"#SBATCH -H", 2, "#SBATCH -H", "hansa hold"},
       {"#SBATCH -QH", 2, "#SBATCH -H", "hansa hold"},
       {"#SBATCH -D /scratch", 2, "#SBATCH -D /scratch", "cd"},
-      {"#SBATCH --exclusive", 2, "#SBATCH --exclusive", "--cpus-per-task"},
-      {"#SBATCH --exclusive=user", 2, "#SBATCH --exclusive=user", "--cpus-per-task"},
+      {"#SBATCH --exclusive=user", 2, "#SBATCH --exclusive=user", "nodes of its own are --exclusive"},
+      {"#SBATCH --exclusive=mcs", 2, "#SBATCH --exclusive=mcs", "nodes of its own are --exclusive"},
       {"#SBATCH --test-only", 2, "#SBATCH --test-only", "--dry-run"},
       {"#SBATCH --export=HOME", 2, "#SBATCH --export=HOME", "--env HOME=VALUE"},
       {"#SBATCH hetjob", 2, "#SBATCH hetjob", "one by one"},
@@ -280,7 +286,6 @@ TEST_CASE("what cannot be translated names its line and the nearest thing") {
       {"#PBS -l filesystems=home", 2, "#PBS -l filesystems=home", "is a resource of one site"},
       {"#PBS -l select=1:ncpus=4+1:ncpus=8", 2, "#PBS -l select=1:ncpus=4+1:ncpus=8", "all nodes of a job are alike"},
       {"#PBS -l select=1:ncpus=8:mpiprocs=3", 2, "#PBS -l select=1:ncpus=8:mpiprocs=3", "ask for 9 cores"},
-      {"#PBS -l select=1:ncpus=8 -l place=excl", 2, "#PBS -l place=excl", "whole nodes"},
       {"#PBS -l place=odd", 2, "#PBS -l place=odd", "must be of"},
       {"#PBS -l nodes=n1+n2", 2, "#PBS -l nodes=n1+n2", "--site"},
       {"#PBS -l nodes=1:ppn=2:bigmem", 2, "#PBS -l nodes=1:ppn=2:bigmem", "is a resource of one site"},

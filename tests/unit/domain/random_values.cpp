@@ -51,6 +51,18 @@ AttemptEnded random_end(std::int32_t attempt) {
           .reason = random_reason()};
 }
 
+Grant random_grant() {
+  return {.nodes = random_small(),
+          .tasks = random_small(),
+          .cores = random_small(),
+          .gpus = random_small(),
+          .memory = {random_small()},
+          .time_limit = Seconds{random_small()},
+          .queue = random_name<QueueName>(),
+          .account = random_text(),
+          .exclusive = perhaps(*arbitrary<bool>())};
+}
+
 TasksSeen random_tasks(std::int32_t attempt) {
   TasksSeen seen{.attempt = attempt, .runs = {}};
   for (int i = *inRange(0, 3); i > 0; --i) {
@@ -114,6 +126,8 @@ EventBody make(std::int32_t attempt) {
     return ResolvedLost{random_name<Principal>(), random_text()};
   else if constexpr (is_same_v<Event, TasksSeen>)
     return random_tasks(attempt);
+  else if constexpr (is_same_v<Event, AttemptGranted>)
+    return AttemptGranted{attempt, random_grant(), random_reason()};
   else
     return MoveIntended{attempt, {random_name<SiteId>(), random_name<SiteJobId>(), random_text()}};
 }

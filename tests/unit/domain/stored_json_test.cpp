@@ -54,7 +54,8 @@ TEST_CASE("the stored names of the events are what they were") {
                           "resolved_lost",
                           "move_intended",
                           "staging",
-                          "tasks_seen"};
+                          "tasks_seen",
+                          "attempt_granted"};
   const auto events = defaults(std::make_index_sequence<kEvents>{});
   REQUIRE(std::size(kNames) == kEvents);
   for (std::size_t i = 0; i < kEvents; ++i) CHECK(event_name(events[i]) == kNames[i]);

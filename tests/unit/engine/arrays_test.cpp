@@ -136,6 +136,35 @@ TEST_CASE("two arrays of one attempt: the one whose task was first runs, the oth
   CHECK(w.payload_runs(id) == 4);
 }
 
+TEST_CASE("an array whose receipt is that of the submission that runs nothing is bound to the other at its first duplicate", "[engine]") {
+  SiteOptions site{.id = "alpha", .cores = 2};
+  site.cluster.min_job_age = 5s;  // not all of its tasks are seen at once
+  World w({site});
+  w.advance(1s);
+  w.site("alpha").faults.submit_delay = 30s;
+  const auto id = w.submit({.behaviour = "run=40s", .array = "0-3%1"});
+  w.advance(5s);
+  const auto first = w.cluster("alpha").submit({.name = domain::make_tag(id, 1).str(),
+                                                .account = LocalAccount("alice"),
+                                                .queue = QueueName("batch"),
+                                                .fenced = true,
+                                                .behaviour = {.run = 40s},
+                                                .array = domain::parse_task_array("0-3%1").value()});
+  REQUIRE(first);
+  w.advance(35s);
+  w.site("alpha").faults.submit_delay = 0s;
+  REQUIRE(w.run_to_end({id}, 2h));
+  const auto job = w.job(id);
+  CHECK(job.state == JobState::succeeded);
+  CHECK(job.attempts.size() == 1);
+  const auto bound = w.events_of<domain::AttemptBound>(id);
+  REQUIRE(bound.size() == 2);
+  CHECK(bound[0].site_job_id != *first);
+  CHECK(job.attempts[0].site_job_id == *first);
+  CHECK(tasks_with(job, Outcome::succeeded) == std::vector{0, 1, 2, 3});
+  CHECK(w.payload_runs(id) == 4);
+}
+
 TEST_CASE("a sealed array goes elsewhere, whole", "[engine]") {
   World w({{.id = "alpha", .cores = 4}, {.id = "beta", .cores = 2}});
   w.advance(1s);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/breaker.hpp"
 
+#include "broker/engine/site_desk.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <set>
@@ -81,4 +83,35 @@ TEST_CASE("breakers that open together do not probe together, and each as before
     times.insert(breaker.next_probe().since_origin.count());
   }
   CHECK(times.size() >= 10);
+}
+
+TEST_CASE("what an error says of its site is one of three words", "[engine]") {
+  using hansa::Error;
+  using hansa::ErrorKind;
+  using hansa::engine::CallKind;
+  using hansa::engine::Heard;
+  using hansa::engine::heard_in;
+  const struct {
+    ErrorKind kind;
+    const char* code;
+    Heard of_a_question, of_a_submission;
+  } kTable[] = {
+      {ErrorKind::unavailable, "SITE_DOWN", Heard::silence, Heard::silence},
+      {ErrorKind::unavailable, "CODE_NOT_STAGED", Heard::nothing, Heard::nothing},
+      {ErrorKind::unavailable, "SITE_DRAINED", Heard::nothing, Heard::nothing},
+      {ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", Heard::silence, Heard::silence},
+      {ErrorKind::deadline_exceeded, "SITE_BUDGET", Heard::nothing, Heard::nothing},
+      {ErrorKind::unknown_outcome, "SITE_SILENT", Heard::silence, Heard::silence},
+      {ErrorKind::unknown_outcome, "SITE_REFUSED", Heard::answer, Heard::answer},
+      {ErrorKind::internal, "SITE_GARBLED", Heard::silence, Heard::answer},
+      {ErrorKind::permission_denied, "NO_SUCH_ACCOUNT", Heard::answer, Heard::answer},
+      {ErrorKind::invalid_argument, "NOT_FOR_SLURM", Heard::answer, Heard::answer},
+      {ErrorKind::cancelled, "CANCELLED", Heard::nothing, Heard::nothing},
+  };
+  for (const auto& row : kTable) {
+    INFO(row.code);
+    const Error error{.kind = row.kind, .code = row.code};
+    for (const auto kind : {CallKind::snapshot, CallKind::query}) CHECK(heard_in(kind, error) == row.of_a_question);
+    for (const auto kind : {CallKind::submit, CallKind::cancel, CallKind::read}) CHECK(heard_in(kind, error) == row.of_a_submission);
+  }
 }

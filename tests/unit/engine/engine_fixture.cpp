@@ -117,7 +117,7 @@ void World::start() {
   for (auto& [id, place] : sites_) {
     if (!place.configured) continue;
     setups.push_back(
-        {.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = place.options.budget},
+        {.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = place.options.budget, .scheduler_accounts = place.options.scheduler_accounts},
          .connector = bottle::gated(std::make_unique<model::ModelConnector>(time, SiteId(id), place.model), gate_, time, id)});
   }
   stores_ = bottle::gated(*store_, gate_);
@@ -167,6 +167,7 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     for (const auto& id : wish.datasets) s.spec.datasets.emplace_back(id);
     s.spec.labels = wish.labels;
     s.spec.outputs = wish.outputs;
+    s.spec.resources.exclusive = wish.exclusive;
     if (!wish.array.empty()) s.spec.array = domain::parse_task_array(wish.array).value();
     s.spec.after = wish.after;
     s.after_earlier = wish.after_earlier;

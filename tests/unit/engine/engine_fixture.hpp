@@ -35,6 +35,7 @@ struct SiteOptions {
   domain::LoadBudget budget{};
   connectors::model::ClusterOptions cluster{.name = {}, .node_groups = {}};
   Milliseconds skew{0};
+  std::map<ProjectId, std::string> scheduler_accounts = {};  // what a project is charged to there
 };
 
 /// What a person asks for.
@@ -51,6 +52,7 @@ struct Wish {
   std::map<std::string, std::string> outputs = {};
   std::int32_t gpus = 0;  // of model a100
   std::string array = {};
+  bool exclusive = false;
   std::vector<JobId> after = {};
   std::vector<std::size_t> after_earlier = {};  // of the same request
 };

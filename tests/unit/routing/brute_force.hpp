@@ -84,8 +84,15 @@ class BruteForce {
   }
 
  private:
-  static Cell need(const domain::Resources& r) {
-    return {(r.tasks + r.nodes - 1) / r.nodes * r.cpus_per_task, r.memory_per_node.value, r.gpus_per_node};
+  /// None: the node has not got it.
+  [[nodiscard]] std::optional<Cell> need(const domain::Resources& r, std::uint32_t node) const {
+    const Cell asked{(r.tasks + r.nodes - 1) / r.nodes * r.cpus_per_task, r.memory_per_node.value, r.gpus_per_node};
+    const auto& n = site_.nodes[node];
+    const Cell all{n.cores, n.memory.value, n.gpus};
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (asked[i] > all[i]) return std::nullopt;
+    }
+    return r.exclusive ? all : asked;
   }
   [[nodiscard]] const domain::Queue& queue_of(std::size_t job) const { return queue_of(site_.waiting[job]); }
   [[nodiscard]] const domain::Queue& queue_of(const domain::WaitingWork& job) const {
@@ -99,15 +106,15 @@ class BruteForce {
   }
   [[nodiscard]] std::vector<std::uint32_t> nodes_at(const domain::WaitingWork& job, std::int64_t t) const {
     std::vector<std::uint32_t> found;
-    const auto cell = need(job.resources);
     const auto end = t + job.time_limit.count();
     for (const auto node : queue_of(job).nodes) {
       if (job.resources.gpus_per_node > 0 && !job.resources.gpu_model.empty() &&
           site_.nodes[node].gpu_model != job.resources.gpu_model)
         continue;
-      bool fits = true;
-      for (auto s = t; s < end && s < kSpan; ++s) {
-        for (std::size_t i = 0; i < 3; ++i) fits = fits && table_[node][static_cast<std::size_t>(s)][i] >= cell[i];
+      const auto cell = need(job.resources, node);
+      bool fits = cell.has_value();
+      for (auto s = t; fits && s < end && s < kSpan; ++s) {
+        for (std::size_t i = 0; i < 3; ++i) fits = fits && table_[node][static_cast<std::size_t>(s)][i] >= (*cell)[i];
       }
       if (fits) found.push_back(node);
       if (found.size() == static_cast<std::size_t>(job.resources.nodes)) return found;
@@ -118,7 +125,7 @@ class BruteForce {
     const auto& work = site_.waiting[job];
     const auto nodes = nodes_at(work, t);
     if (nodes.empty()) return false;
-    for (const auto node : nodes) take(node, t, t + work.time_limit.count(), need(work.resources));
+    for (const auto node : nodes) take(node, t, t + work.time_limit.count(), *need(work.resources, node));
     starts_[job] = t;
     return true;
   }

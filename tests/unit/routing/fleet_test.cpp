@@ -46,26 +46,30 @@ TEST_CASE("the earliest common start is the first second at which a search by ha
   rc::prop("earliest and pick", [] {
     std::vector<Timeline> timelines;
     std::vector<std::uint32_t> models;
+    std::vector<Room> wholes;
     std::vector<std::uint32_t> candidates;
     const auto count = *rc::gen::inRange<std::uint32_t>(1, 5);
     for (std::uint32_t i = 0; i < count; ++i) {
       timelines.push_back(random_timeline(6));
       models.push_back(*rc::gen::inRange<std::uint32_t>(0, 3));
+      wholes.push_back(random_room(9));
       candidates.push_back(i);
     }
-    const Fleet fleet(timelines, models);
+    const Fleet fleet(timelines, models, wholes);
     Demand demand{.nodes = *rc::gen::inRange(1, 4),
                   .per_node = random_room(9),
                   .gpu_model = *rc::gen::inRange<std::uint32_t>(0, 3),
-                  .duration = *rc::gen::inRange<std::int64_t>(1, 30)};
+                  .duration = *rc::gen::inRange<std::int64_t>(1, 30),
+                  .whole = *rc::gen::arbitrary<bool>()};
     const auto from = *rc::gen::inRange<std::int64_t>(0, 60);
     std::optional<Instant> expected;
     for (auto t = from; t <= kSpan + 40 && !expected; ++t) {
       std::int32_t able = 0;
       for (const auto node : candidates) {
         if (demand.gpu_model != kAnyModel && models[node] != demand.gpu_model) continue;
-        bool fits = true;
-        for (auto s = t; s < t + demand.duration; ++s) fits = fits && timelines[node].holds(s, s + 1, demand.per_node);
+        const auto& need = demand.whole ? wholes[node] : demand.per_node;
+        bool fits = need.holds(demand.per_node);
+        for (auto s = t; s < t + demand.duration; ++s) fits = fits && timelines[node].holds(s, s + 1, need);
         if (fits) ++able;
       }
       if (able >= demand.nodes) expected = t;
@@ -76,7 +80,7 @@ TEST_CASE("the earliest common start is the first second at which a search by ha
     const auto nodes = fleet.pick(candidates, demand, *expected);
     RC_ASSERT(nodes.size() == static_cast<std::size_t>(demand.nodes));
     for (const auto node : nodes) {
-      RC_ASSERT(fleet[node].holds(*expected, *expected + demand.duration, demand.per_node));
+      RC_ASSERT(fleet[node].holds(*expected, *expected + demand.duration, fleet.need(node, demand)));
       RC_ASSERT(fleet.suits(node, demand));
     }
   });

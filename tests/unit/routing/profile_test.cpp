@@ -105,6 +105,34 @@ TEST_CASE("occupy takes the room that it names, release gives it back") {
   CHECK_FALSE(profile.occupy(Tag{"d"}, kMain, want(3, 1), Seconds{1}, at(6)));
 }
 
+TEST_CASE("a job of its own nodes takes those that nothing is on, whole, and gives each back as it was") {
+  auto site = SiteMaker().nodes(1, 4, 100).nodes(1, 8, 200, 2, "a100").nodes(1, 8, 200, 2, "a100").queue("main").running({0}, 1, 50);
+  auto profile = build_profile(site.get(), at(0));
+  const auto one_core = [](std::int32_t nodes, bool alone) {
+    auto asked = want(nodes, 1);
+    asked.exclusive = alone;
+    return asked;
+  };
+  CHECK(start_in(profile, one_core(1, false), 10) == 0);
+  const auto idle = profile.fleet();
+  REQUIRE(profile.occupy(Tag{"whole"}, kMain, one_core(3, true), Seconds{60}, at(0)) == Start{at(50), {0, 1, 2}});
+  CHECK(start_in(profile, one_core(1, false), 51) == 110);  // there is no core left, nor memory, nor GPU
+  CHECK(start_in(profile, one_core(1, true), 50) == 0);     // until then two are empty
+  CHECK(start_in(profile, want(1, 8, 0, 2, "a100"), 50) == 0);
+  CHECK(start_in(profile, want(1, 8, 0, 2, "a100"), 51) == 110);
+  const auto documents = profile.unstored();
+  const auto again = AvailabilityProfile::load(profile.hash(), at(0), [&](const std::string& hash) -> Result<std::string> {
+    return documents.at(hash);
+  });
+  REQUIRE(again);
+  CHECK(again->earliest_start(kMain, one_core(2, true), Seconds{51}, at(0))->at == at(110));
+  profile.release(Tag{"whole"}, at(10));
+  for (std::size_t node = 0; node < 3; ++node) CHECK(profile.fleet()[node].free_at(to_unix_seconds(at(70))) == idle[node].free_at(to_unix_seconds(at(70))));
+  auto large = want(1, 9);  // which no node has
+  large.exclusive = true;
+  CHECK_FALSE(profile.earliest_start(kMain, large, Seconds{10}, at(0)));
+}
+
 TEST_CASE("asked again and again, a profile says what its room is at that time") {
   auto profile = build_profile(SiteMaker().nodes(1, 20).queue("main").get(), at(0));
   const auto all_say = [&](std::int64_t from, std::int64_t expected) {

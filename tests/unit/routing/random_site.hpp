@@ -11,8 +11,10 @@ namespace hansa::routing::test {
 inline std::int32_t pick(std::int32_t from, std::int32_t to) { return *rc::gen::inRange(from, to + 1); }
 
 inline domain::Resources random_request(std::int32_t most_nodes) {
-  return want(pick(1, most_nodes), pick(1, 4), pick(0, 3) == 0 ? pick(1, 8) : 0, pick(0, 3) == 0 ? pick(1, 2) : 0,
+  auto request = want(pick(1, most_nodes), pick(1, 4), pick(0, 3) == 0 ? pick(1, 8) : 0, pick(0, 3) == 0 ? pick(1, 2) : 0,
               std::vector<std::string>{"", "a100", "h100"}[static_cast<std::size_t>(pick(0, 2))]);
+  request.exclusive = pick(0, 4) == 0;
+  return request;
 }
 
 inline domain::SiteSnapshot random_site(std::int32_t most_waiting = 9) {

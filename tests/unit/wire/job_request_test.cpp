@@ -143,6 +143,7 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {job_with({{"time_limit_s", "1:00:00"}}), "/time_limit_s", "must be a whole number"},
       {job_with({{"requeue", 1}}), "/requeue", "must be true or false"},
       {job_with({{"requeue", "no"}}), "/requeue", "must be true or false"},
+      {job_with({{"exclusive", "user"}}), "/exclusive", "must be true or false"},
       {job_with({{"placement", "alpha"}}), "/placement", "must be an object"},
       {placement({{"site", "alpha"}}), "/placement/site", "did you mean \"sites\"?"},
       {placement({{"sites", "alpha"}}), "/placement/sites", "must be a list of strings"},
@@ -239,12 +240,12 @@ TEST_CASE("all faults of a job are found at once") {
 
 TEST_CASE("a script's directives say what the request leaves open") {
   const std::string script =
-      "#!/bin/bash\n#SBATCH -N2 -n 8 --mem=4G -t 2:00 -J mine -A ai-lab --requeue\n#SBATCH --export=A=1 "
+      "#!/bin/bash\n#SBATCH -N2 -n 8 --mem=4G -t 2:00 -J mine -A ai-lab --requeue --exclusive\n#SBATCH --export=A=1 "
       "--mail-type=END\nhostname\n";
   Notes notes;
   const auto read = job_from_text(canonical_json({{"script", script}, {"environment", {{"B", "2"}}}}), {}, &notes);
   REQUIRE(read);
-  CHECK(read->spec.resources == domain::Resources{2, 8, 1, {4096}, 0, ""});
+  CHECK(read->spec.resources == domain::Resources{2, 8, 1, {4096}, 0, "", true});
   CHECK(read->spec.time_limit == Seconds{120});
   CHECK(read->spec.name == "mine");
   CHECK(read->spec.project.str() == "ai-lab");
@@ -262,6 +263,7 @@ TEST_CASE("a script's directives say what the request leaves open") {
                                      {"name", ""},
                                      {"project", "other"},
                                      {"requeue", false},
+                                     {"exclusive", false},
                                      {"environment", {{"A", "x"}}}});
   REQUIRE(stated);
   CHECK(stated->spec.resources == domain::Resources{1, 8, 1, {0}, 0, ""});
@@ -535,6 +537,7 @@ TEST_CASE("a submission that is written is read back the same") {
     if (*rc::gen::arbitrary<bool>()) spec.datasets = {DatasetId("imagenet-1k"), DatasetId("d@2:x")};
     if (*rc::gen::arbitrary<bool>()) spec.labels = {domain::Label("health"), domain::Label("personal")};
     spec.requeue = *rc::gen::arbitrary<bool>();
+    r.exclusive = *rc::gen::arbitrary<bool>();
     if (*rc::gen::arbitrary<bool>()) spec.array = domain::parse_task_array("0-8:4,20%3").value();
     if (*rc::gen::arbitrary<bool>()) spec.after = {*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"), JobId()};
     payload.script =

@@ -151,6 +151,7 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                      {"gpu_model", "a100"}}},
                    {"time_limit_s", 3600},
                    {"requeue", false},
+                   {"exclusive", false},
                    {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
                    {"datasets", Json::array()},
                    {"labels", Json::array()},
@@ -174,6 +175,8 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                                               {"unknown_since", "2026-11-22T10:00:06Z"},
                                               {"outcome", nullptr},
                                               {"reason", {{"code", "SILENT"}, {"message", "no word"}}},
+                                              {"granted", nullptr},
+                                              {"granted_otherwise", nullptr},
                                               {"move", nullptr},
                                               {"runs", Json::array({{{"task_index", 0},
                                                                      {"number", 0},
@@ -191,6 +194,13 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
   CHECK(view["tasks"] == Json{{"failed", {{"count", 1}, {"tasks", "0"}}},
                               {"running", {{"count", 1}, {"tasks", "4"}}},
                               {"waiting", {{"count", 2}, {"tasks", "2,7"}}}});
+
+  job.attempts[0].granted = domain::Grant{.cores = 12, .time_limit = Seconds{600}, .queue = QueueName("main"), .exclusive = false};
+  const auto attempt = job_details_view(job)["attempts"][0];
+  CHECK(attempt["granted"] == Json{{"cores", 12}, {"time_limit_s", 600}, {"queue", "main"}, {"exclusive", false}});
+  CHECK(attempt["granted_otherwise"]["code"] == "GRANTED_LESS");
+  CHECK(attempt["granted_otherwise"]["message"] ==
+        "site alpha has changed what was asked for: it gives a time limit of 10m, not 1h");
 
   const auto bare = job_details_view(bare_job());
   CHECK(bare["resources"] == Json{{"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"gpus_per_node", 0}});
