@@ -190,6 +190,7 @@ struct SlurmrestConfig {
   std::vector<std::string> token_command;
   std::optional<std::string> cluster;
   bool private_jobs = false;
+  std::int64_t max_array_size = 1'001;
   std::int64_t answer_limit_mib = 64;
   friend bool operator==(const SlurmrestConfig&, const SlurmrestConfig&) = default;
 };
@@ -313,6 +314,7 @@ struct SiteConfig {
   std::map<ProjectId, std::string> projects;
   std::map<std::string, std::string> environment;
   std::optional<std::string> scratch;
+  std::vector<std::string> ignore_findings;
   PlaceFacts facts;
   BudgetConfig budget;
   SlurmConfig slurm;  // of these five only the connector's own counts

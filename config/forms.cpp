@@ -111,6 +111,11 @@ bool is_scratch(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-_./@+,").contains(c);
   });
 }
+bool is_check_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 &&
+         std::ranges::all_of(text, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
 bool is_variable_name(std::string_view text) {
   return !text.empty() && text.size() <= 255 && !(text.front() >= '0' && text.front() <= '9') && !text.starts_with("HANSA_") &&
          std::ranges::all_of(
@@ -224,6 +229,7 @@ const Form kWorkDir{"a path starting with \"/\" or \"~/\", without \"..\", and n
 const Form kScratch{"an absolute path of letters, digits and \"-_./@+,\" without \"..\", and no braces but \"{account}\"",
                     is_scratch};
 const Form kVariableName{"letters, digits and \"_\", not beginning with a digit nor with \"HANSA_\"", is_variable_name};
+const Form kCheckName{"the name of a check, as \"HISTORY\"", is_check_name};
 const Form kVariableValue{"one line of at most 4096 bytes", is_variable_value};
 const Form kListenAddress{"an IP address and a port, as \"127.0.0.1:7717\" or \"[::1]:7717\"", is_listen_address};
 const Form kStoreUrl{"\"sqlite:<file>\", the file relative to state_dir or absolute", is_store_url};

@@ -34,6 +34,7 @@ extern const Form kWorkDir;
 extern const Form kQuietHours;
 extern const Form kScratch;
 extern const Form kVariableName;
+extern const Form kCheckName;         // of a look at a site
 extern const Form kVariableValue;
 extern const Form kListenAddress;
 extern const Form kStoreUrl;

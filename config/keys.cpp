@@ -387,6 +387,14 @@ std::span<const Key<SiteConfig>> keys_of() {
            .example = "\"/scratch/{account}\"",
            .form = &kScratch,
            .otherwise = "the `TMPDIR` that the scheduler sets, else `/tmp`"}),
+      key<&SiteConfig::ignore_findings>(
+          {.name = "ignore_findings",
+           .doc = "Checks of `hansa site doctor` whose faults keep no job from going there (`HISTORY`, `CLOCK`, ...). The "
+                  "others' do, for a "
+                  "day, or an hour if they are measured values, unless the next look finds them mended.",
+           .example = "[\"HISTORY\"]",
+           .form = &kCheckName,
+           .otherwise = "none"}),
   };
   return kKeys;
 }
@@ -552,6 +560,12 @@ std::span<const Key<SlurmrestConfig>> keys_of() {
                "The site shows each account its own jobs only (`PrivateData=jobs`): each is asked for its own, and the room that "
                "others take is seen by their nodes. Not needed where the broker's own account is an operator of Slurm's.",
            .example = "true"}),
+      key<&SlurmrestConfig::max_array_size>({.name = "max_array_size",
+                                             .doc = "The cluster's `MaxArraySize`, which `slurmrestd` does not tell: indices of "
+                                                    "arrays are less. 0: no arrays go there.",
+                                             .example = "10001",
+                                             .min = 0,
+                                             .max = 4'000'001}),
       key<&SlurmrestConfig::answer_limit_mib>(
           {.name = "answer_limit_mib",
            .doc = "The longest answer that is read; a job takes some 3 KiB (0.0.38) to 9 KiB (0.0.45) of the list of jobs.",

@@ -91,15 +91,16 @@ Result<std::optional<std::int32_t>> task_of(const domain::Job& job, std::int64_t
   return static_cast<std::int32_t>(asked);
 }
 
+std::unexpected<Error> over(const domain::Job& job) {
+  return fail(ErrorKind::conflict, "JOB_OVER", "job " + job.id.str() + " is over: " + std::string(domain::to_string(job.state)));
+}
+
 async::Task<http::Response> changed(Exchange exchange, Action action,
                                     async::Task<domain::Job> (*change)(const Exchange& exchange, const JobId& id)) {
   auto job = co_await find_job(exchange, action);
   if (!job) co_return std::unexpected(job.error());
   if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
-  if (domain::is_terminal(job->state)) {
-    co_return fail(ErrorKind::conflict, "JOB_OVER",
-                   "job " + job->id.str() + " is over: " + std::string(domain::to_string(job->state)));
-  }
+  if (domain::is_terminal(job->state)) co_return over(*job);
   auto after = co_await change(exchange, job->id);
   if (!after) co_return std::unexpected(after.error());
   co_return json_answer(200, wire::job_view(*after));
@@ -291,9 +292,26 @@ async::Task<http::Response> release_job(Exchange exchange) {
 }
 
 async::Task<http::Response> cancel_job(Exchange exchange) {
-  return changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) {
-    return on_engine(e, e.api.parts().engine.cancel(id, e.caller.principal));
-  });
+  const auto given = parse_json(exchange.request.body);
+  const bool all = exchange.request.body.empty() || (given && given->is_object() && given->empty());
+  if (all) {
+    co_return co_await changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) {
+      return on_engine(e, e.api.parts().engine.cancel(id, e.caller.principal));
+    });
+  }
+  auto job = co_await find_job(exchange, Action::change_job);
+  if (!job) co_return std::unexpected(job.error());
+  BodyReader body(exchange.request);
+  const auto text = body.required("tasks");
+  auto tasks = domain::parse_task_array(text);
+  if (!text.empty() && !tasks) body.fault("tasks", tasks.error().message);
+  if (tasks && tasks->at_most != 0) body.fault("tasks", "names tasks, as in 3,5-7; %N is for submissions");
+  if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
+  if (domain::is_terminal(job->state)) co_return over(*job);
+  auto& engine = exchange.api.parts().engine;
+  auto after = co_await on_engine(exchange, engine.cancel_tasks(job->id, exchange.caller.principal, std::move(tasks->tasks)));
+  if (!after) co_return std::unexpected(after.error());
+  co_return json_answer(200, wire::job_details_view(*after));
 }
 
 async::Task<http::Response> resolve_job(Exchange exchange) {

@@ -29,7 +29,7 @@ const std::string_view kOperations = R"json({
               "content_in": "application/octet-stream", "answer": "Code"},
   "holdJob": {"answer": "Job"},
   "releaseJob": {"answer": "Job"},
-  "cancelJob": {"answer": "Job"},
+  "cancelJob": {"body": "CancelTasks", "body_optional": true, "answer": "JobDetails"},
   "resolveJob": {"body": "ResolveRequest", "answer": "Job"},
   "streamEvents": {"query": [["after", "integer", "Only events after this id; from now on by default."]], "content": "text/event-stream"},
   "listSites": {"answer": "SiteList"},
@@ -148,7 +148,7 @@ const std::string_view kSchemas = R"json({
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "exclusive": {"type": "boolean"},
       "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
-      "array": {"type": ["string", "null"]},
+      "array": {"type": ["string", "null"]}, "cancelled_tasks": {"type": ["string", "null"], "description": "Of an array: the tasks whose own cancel was asked for, as ranges."},
       "tasks": {"type": ["object", "null"], "additionalProperties": {"type": "object", "properties": {"count": {"type": "integer"}, "tasks": {"type": "string"}}}, "description": "Of an array: its tasks by their state (waiting, running, succeeded, failed, timed_out, cancelled, never_started), as ranges."},
       "after": {"type": "array", "items": {"type": "object", "required": ["id", "state"], "properties": {"id": {"type": "string"}, "state": {"$ref": "#/components/schemas/State"}}}, "description": "The jobs that it starts after, and how they are now."},
       "transfers": {"type": "array", "items": {"$ref": "#/components/schemas/Transfer"}, "description": "While its state is staging: its datasets that are under way."}}}]
@@ -267,13 +267,14 @@ const std::string_view kSchemas = R"json({
       "site": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "scheduler": {"type": "string"}, "faults": {"type": "integer"}, "warnings": {"type": "integer"},
       "findings": {"type": "array", "items": {"type": "object", "required": ["check", "verdict", "value", "source", "at"], "properties": {
         "check": {"type": "string"}, "account": {"type": "string", "description": "The local account that it is about; absent: the site."}, "verdict": {"enum": ["ok", "warning", "fault", "not_checked"]},
-        "value": {"type": "string"}, "source": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "remedy": {"type": "string"}}}},
+        "value": {"type": "string"}, "source": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "remedy": {"type": "string"}, "bars": {"const": true, "description": "No job (of that account) goes there meanwhile, unless site.ignore_findings names the check."}}}},
       "drift": {"type": "array", "description": "What was found otherwise than by the report before; the newest first.", "items": {"type": "object", "properties": {
         "check": {"type": "string"}, "account": {"type": "string"}, "before": {"type": "string"}, "after": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}}}}
     }
   },
   "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}, "rules_in_force": {"type": "boolean"}}},
   "DrainRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 1000}}},
+  "CancelTasks": {"type": "object", "additionalProperties": false, "properties": {"tasks": {"type": "string", "examples": ["3,5-7"], "description": "Of an array: these tasks alone. Those that are over stay as they are. Left out: all of the job; the answer is then without the details."}}},
   "ResolveRequest": {"type": "object", "additionalProperties": false, "required": ["as", "reason"], "properties": {"as": {"const": "lost"}, "reason": {"type": "string", "maxLength": 1000}}},
   "Label": {"type": "string", "description": "A word of the rules' vocabulary; every one but open restricts."},
   "Labels": {"type": "array", "minItems": 1, "uniqueItems": true, "items": {"$ref": "#/components/schemas/Label"}},

@@ -40,7 +40,8 @@ domain::Site site_of(const config::SiteConfig& site) {
                      .waiting_jobs = small(site.budget.waiting_jobs),
                      .quiet_hours = hours_of(site.budget.quiet_hours)},
           .scheduler_accounts = site.projects,
-          .allocation_required = site.allocation == config::AllocationRule::required};
+          .allocation_required = site.allocation == config::AllocationRule::required,
+          .ignored_findings = site.ignore_findings};
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ constexpr Option kFetch[] = {
     {.name = "--force", .help = "Replace files that are there already"},
     {.name = "--json", .help = "Print one JSON document"},
 };
+constexpr Option kCancel[] = {{.name = "--task", .value = "LIST", .help = "Of one array: these tasks alone (3,5-7)"}, kJson};
 constexpr Option kResolve[] = {
     {.name = "--as", .value = "lost", .help = "What the job is to count as"},
     {.name = "--reason", .value = "TEXT", .help = "Why; recorded with your name"},
@@ -220,7 +221,8 @@ constexpr Command kCommands[] = {
     {"hold", "ID...", "Keep waiting jobs from going to a site.", "hansa hold 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany,
      hold},
     {"release", "ID...", "Let held jobs go on.", "hansa release 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany, release},
-    {"cancel", "ID...", "Cancel jobs.", "hansa cancel 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany, cancel},
+    {"cancel", "ID...", "Cancel jobs, or tasks of an array.", "hansa cancel 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kCancel, 1, kMany,
+     cancel},
     {"resolve", "ID", "Give a job up for lost (operators): its site can no longer tell what became of it.",
      "hansa resolve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --as lost --reason \"site decommissioned\"", kResolve, 1, 1, resolve},
     {"sites", "", "List the sites and their load.", "hansa sites", kJsonOnly, 0, 0, sites},

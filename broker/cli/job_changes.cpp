@@ -6,11 +6,11 @@
 namespace hansa::cli {
 namespace {
 
-Result<ExitStatus> change(Session& session, const Invocation& call, const char* what) {
+Result<ExitStatus> change(Session& session, const Invocation& call, const char* what, const std::string& body = {}) {
   const auto& ids = call.operands();
   SeveralJobs results(session, ids.size(), call.has("--json"));
   for (const auto& id : ids) {
-    const auto answer = session.send("POST", job_path(id, what));
+    const auto answer = session.send("POST", job_path(id, what), body);
     if (!answer) {
       results.failed(answer.error());
       if (exit_status(answer.error().kind) == ExitStatus::unreachable) break;
@@ -22,6 +22,8 @@ Result<ExitStatus> change(Session& session, const Invocation& call, const char* 
     if (const auto& asked = member(*job, "cancel"); asked.is_object() && raw_text(asked, "outcome").empty()) {
       line += " (cancelling; the outcome is told by: hansa show " + shown(*job, "id") + ")";
     }
+    if (const auto tasks = raw_text(*job, "cancelled_tasks"); !tasks.empty())
+      line += " (tasks cancelled, or being cancelled: " + shown(*job, "cancelled_tasks") + ")";
     results.answered(line, answer->body, ExitStatus::done);
   }
   return results.finish();
@@ -31,7 +33,14 @@ Result<ExitStatus> change(Session& session, const Invocation& call, const char* 
 
 Result<ExitStatus> hold(Session& session, const Invocation& call) { return change(session, call, "/hold"); }
 Result<ExitStatus> release(Session& session, const Invocation& call) { return change(session, call, "/release"); }
-Result<ExitStatus> cancel(Session& session, const Invocation& call) { return change(session, call, "/cancel"); }
+Result<ExitStatus> cancel(Session& session, const Invocation& call) {
+  const auto tasks = call.value("--task");
+  if (!tasks) return change(session, call, "/cancel");
+  if (call.operands().size() != 1)
+    return fail(ErrorKind::invalid_argument, "USAGE",
+                "--task names tasks of one array: give one ID with it; see: hansa cancel --help");
+  return change(session, call, "/cancel", Json{{"tasks", *tasks}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 Result<ExitStatus> resolve(Session& session, const Invocation& call) {
   const auto as = call.value("--as"), reason = call.value("--reason");

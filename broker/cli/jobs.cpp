@@ -126,6 +126,7 @@ std::string job_sheet(const Json& job, const Look& look, UtcTime now) {
   sheet.line("site's job id", shown(job, "site_job_id"));
   add_request(sheet, job);
   sheet.line("tasks", tasks_text(member(job, "tasks")));
+  sheet.line("tasks' cancel", shown(job, "cancelled_tasks"));
   sheet.line("accepted", shown(job, "accepted_at"));
   sheet.line("started", shown(job, "started_at"));
   sheet.line("ended", shown(job, "ended_at"));

@@ -54,7 +54,8 @@ std::string check_of(const Json& of) {
 std::string sighting(const Json& finding, const std::string& report_at) {
   const auto at = shown(finding, "at"), remedy = shown(finding, "remedy");
   return shown(finding, "value") + " (" + shown(finding, "source") +
-         (at.substr(0, 10) == report_at.substr(0, 10) ? "" : ", " + at) + ")" + (remedy.empty() ? "" : "; " + remedy);
+         (at.substr(0, 10) == report_at.substr(0, 10) ? "" : ", " + at) + ")" + (remedy.empty() ? "" : "; " + remedy) +
+         (member(finding, "bars") == true ? "; no job goes there meanwhile" : "");
 }
 
 /// One line a check.

@@ -58,6 +58,19 @@ Json words_of(const Finding& f) {
 
 Json words_of(const Drift& d) { return {{"check", d.check}, {"before", d.before}, {"after", d.after}}; }
 
+const Finding* bar_in(const DoctorReport& report, const LocalAccount& account, const std::vector<std::string>& ignored,
+                      UtcTime now) {
+  const Finding* bar = nullptr;
+  for (const auto& finding : report.findings) {
+    const auto believed = finding.reading ? kReadingBelieved : kFindingBelieved;
+    if (!finding.bars || finding.verdict != DoctorVerdict::fault || now - finding.at > believed) continue;
+    if (!finding.subject.empty() && finding.subject != account.str()) continue;
+    if (std::ranges::find(ignored, finding.check) != ignored.end()) continue;
+    if (bar == nullptr || bar->at < finding.at) bar = &finding;
+  }
+  return bar;
+}
+
 Json to_json(const DoctorReport& report) {
   Json findings = Json::array(), drift = Json::array();
   const auto stored = [](const auto& each) {
@@ -69,18 +82,21 @@ Json to_json(const DoctorReport& report) {
   for (const auto& f : report.findings) {
     auto json = stored(f);
     if (f.reading) json["reading"] = true;
+    if (f.bars) json["bars"] = true;
     findings.push_back(std::move(json));
   }
   for (const auto& d : report.drift) drift.push_back(stored(d));
   return {{"at", to_unix_ms(report.at)},
           {"scheduler", report.scheduler},
           {"findings", std::move(findings)},
-          {"drift", std::move(drift)}};
+          {"drift", std::move(drift)},
+          {"questions", report.questions}};
 }
 
 Result<DoctorReport> doctor_report_from_json(const Json& json) {
   FieldReader fields(json);
   DoctorReport report{.at = fields.time("at"), .scheduler = fields.text("scheduler"), .findings = {}, .drift = {}};
+  report.questions = fields.optional_small("questions").value_or(0);
   for (const auto& item : fields.array("findings")) {
     FieldReader field(item);
     const auto verdict = doctor_verdict(field.text("verdict"));
@@ -92,7 +108,8 @@ Result<DoctorReport> doctor_report_from_json(const Json& json) {
                                .source = field.text("source"),
                                .at = field.time("at"),
                                .remedy = field.text_or_empty("remedy"),
-                               .reading = field.flag("reading")});
+                               .reading = field.flag("reading"),
+                               .bars = field.flag("bars")});
     if (!field.ok()) return field.error("finding of a site's report");
   }
   for (const auto& item : fields.array("drift")) {

@@ -5,6 +5,7 @@
 #include "broker/core/canonical_json.hpp"
 #include "broker/core/clock.hpp"
 #include "broker/core/error.hpp"
+#include "broker/core/strong.hpp"
 
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ struct Finding {
   UtcTime at{};
   std::string remedy;                  // one line, unless ok
   bool reading = false;                // a measured value, which is another one each time: only its verdict can drift
+  bool bars = false;                   // a fault that was seen, of which jobs there would fail or be lost sight of
   friend bool operator==(const Finding&, const Finding&) = default;
 };
 
@@ -44,6 +46,7 @@ struct DoctorReport {
   std::string scheduler;               // as the snapshot said it then; another one asks for a new report
   std::vector<Finding> findings;
   std::vector<Drift> drift;            // the newest first, over several reports
+  std::int32_t questions = 0;          // that the site's scheduler was asked for it
   friend bool operator==(const DoctorReport&, const DoctorReport&) = default;
 
   [[nodiscard]] std::size_t count(DoctorVerdict verdict) const;
@@ -57,6 +60,14 @@ std::size_t note_drift(const std::optional<DoctorReport>& before, DoctorReport& 
 /// What was found, without when and of whom: people are told those in other words than the store.
 Json words_of(const Finding& finding);
 Json words_of(const Drift& drift);
+/// So long a finding that bars is believed: what is measured changes by itself, all else when somebody changes it.
+inline constexpr Seconds kReadingBelieved{3'600};
+inline constexpr Seconds kFindingBelieved{86'400};
+
+/// Why no job of this account's goes there: a finding about the site or about the account that bars and is still believed, and
+/// whose check is none of `ignored`; the newest first. Null: there is none. A check that could not be made bars nothing.
+const Finding* bar_in(const DoctorReport& report, const LocalAccount& account, const std::vector<std::string>& ignored,
+                      UtcTime now);
 
 Json to_json(const DoctorReport& report);
 Result<DoctorReport> doctor_report_from_json(const Json& json);

@@ -82,6 +82,7 @@ Json write(const TasksSeen& e) {
 Json write(const AttemptGranted& e) {
   return with_reason({{"attempt", e.attempt}, {"grant", to_json(e.grant)}}, e.reason);
 }
+Json write(const TaskCancelRequested& e) { return {{"by", e.by.str()}, {"tasks", task_ranges(e.tasks)}}; }
 
 void read(FieldReader& f, const Json& json, Accepted& e) {
   e.owner = Principal{f.text("owner")};
@@ -174,6 +175,13 @@ void read(FieldReader& f, const Json& json, AttemptGranted& e) {
   e.reason = f.reason();
 }
 
+void read(FieldReader& f, const Json&, TaskCancelRequested& e) {
+  e.by = Principal{f.text("by")};
+  auto tasks = parse_task_array(f.text("tasks"));
+  if (!tasks) return f.miss("tasks");
+  e.tasks = std::move(tasks->tasks);
+}
+
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNames = {"accepted",
                                                                                       "waiting",
                                                                                       "held",
@@ -197,7 +205,8 @@ constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kEventNam
                                                                                       "move_intended",
                                                                                       "staging",
                                                                                       "tasks_seen",
-                                                                                      "attempt_granted"};
+                                                                                      "attempt_granted",
+                                                                                      "task_cancel_requested"};
 
 template <std::size_t I = 0>
 Result<EventBody> read_body(std::string_view name, const Json& json) {

@@ -115,7 +115,8 @@ struct RunFinishing {
   std::int32_t attempt = 1;
   bool operator==(const RunFinishing&) const = default;
 };
-/// The site's own word on how it ended; of an array, what all its tasks together come to (their runs are told before). never_started sends the job back to waiting unless it is cancelled.
+/// The site's own word on how it ended; of an array, what all its tasks together come to (their runs are told before).
+/// never_started sends the job back to waiting unless it is cancelled.
 struct AttemptEnded {
   std::int32_t attempt = 1;
   std::int32_t task_index = 0;
@@ -131,6 +132,12 @@ struct AttemptEnded {
 struct CancelRequested {
   Principal by;
   bool operator==(const CancelRequested&) const = default;
+};
+/// Of these tasks of an array alone, rising; those that are in the broker's hands are left out of the next attempt.
+struct TaskCancelRequested {
+  Principal by;
+  std::vector<std::int32_t> tasks;
+  bool operator==(const TaskCancelRequested&) const = default;
 };
 struct CancelResolved {
   CancelOutcome outcome = CancelOutcome::unknown;
@@ -158,7 +165,8 @@ struct ResolvedLost {
 using EventBody =
     std::variant<Accepted, Waiting, Held, Released, Rejected, AttemptIntended, AttemptResent, AttemptUnknown, AttemptSeenAgain,
                  AttemptBound, SightingQuarantined, AttemptSealed, RunStarted, RunRequeued, RunFinishing, AttemptEnded,
-                 CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended, Staging, TasksSeen, AttemptGranted>;
+                 CancelRequested, CancelResolved, Ended, ResolvedLost, MoveIntended, Staging, TasksSeen, AttemptGranted,
+                 TaskCancelRequested>;
 
 struct JobEvent {
   UtcTime at{};                        // the broker's clock

@@ -102,6 +102,18 @@ std::vector<std::int32_t> Job::open_tasks(const Attempt& attempt) const {
   return {open.begin(), open.end()};
 }
 
+std::vector<std::int32_t> Job::tasks_to_cancel(const Attempt& attempt) const {
+  auto open = open_tasks(attempt);
+  std::erase_if(open, [&](std::int32_t task) { return !std::ranges::binary_search(cancelled_tasks, task); });
+  return open;
+}
+
+TaskArray Job::array_left() const {
+  auto left = spec.array;
+  std::erase_if(left.tasks, [&](std::int32_t task) { return std::ranges::binary_search(cancelled_tasks, task); });
+  return left;
+}
+
 bool Job::awaits_others() const {
   return !spec.after.empty() && (state == JobState::accepted || (state == JobState::held && reason.code == kDependency));
 }

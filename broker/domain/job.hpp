@@ -177,6 +177,7 @@ struct Job {
   Reason reason;
   bool held_by_user = false;
   std::optional<CancelIntent> cancel;
+  std::vector<std::int32_t> cancelled_tasks = {};  // of an array: whose own cancel was asked for, rising
   std::vector<Attempt> attempts;
   UtcTime accepted_at{};
   std::optional<UtcTime> started_at;   // of the run that counts
@@ -192,6 +193,12 @@ struct Job {
   [[nodiscard]] bool move_begun() const;
   /// Tasks of the array of which no end is known in that attempt, rising; none if the job is no array.
   [[nodiscard]] std::vector<std::int32_t> open_tasks(const Attempt& attempt) const;
+  /// Of those: which `attempt` has still to be rid of.
+  [[nodiscard]] std::vector<std::int32_t> tasks_to_cancel(const Attempt& attempt) const;
+  /// Of the array: what the next attempt has; as it is if no task's cancel was asked for.
+  [[nodiscard]] TaskArray array_left() const;
+  /// Its site has, or will have, to be told to end it, or some of its tasks.
+  [[nodiscard]] bool to_be_cancelled() const { return cancel.has_value() || !cancelled_tasks.empty(); }
   [[nodiscard]] const Attempt* last_attempt() const { return attempts.empty() ? nullptr : &attempts.back(); }
   friend bool operator==(const Job&, const Job&) = default;
 };

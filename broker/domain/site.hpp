@@ -28,6 +28,7 @@ struct Site {
   LoadBudget budget;
   std::map<ProjectId, std::string> scheduler_accounts;  // project -> the scheduler's account
   bool allocation_required = false;    // it takes only these projects
+  std::vector<std::string> ignored_findings = {};  // checks of the doctor's that keep no job from going there
 };
 
 enum class SiteHealth { unseen, up, down };

@@ -67,6 +67,7 @@ Finding judge_clock(Seconds ahead, Seconds tolerated) {
   if (off <= kUnnoticed) return found;
   found.reading = true;  // a clock that drifts is another second each time
   found.verdict = off > tolerated ? fault : warning;
+  found.bars = found.verdict == fault;  // what is ours is told by when it was submitted
   found.remedy = "keep the clocks of the site and of this host by NTP; engine.clock_skew_s tolerates " +
                  std::to_string(tolerated.count()) + " s";
   return found;
@@ -94,11 +95,14 @@ Finding judge_job_ids(std::int64_t first, std::int64_t last) {
 Finding judge_fence(bool created, bool second_created, const std::string& holder, const std::string& wanted_holder) {
   if (created && !second_created && holder == wanted_holder)
     return finding("FENCE", ok, "of two links under one name the second is refused");
-  return finding("FENCE", fault,
-                 !created         ? "the link could not be made anew"
-                 : second_created ? "two links could be made under one name"
-                                  : "the link tells another holder than made it",
-                 "put work_dir on a file system where symlink(2) is atomic for all nodes: on this one a job could run twice");
+  auto found =
+      finding("FENCE", fault,
+              !created         ? "the link could not be made anew"
+              : second_created ? "two links could be made under one name"
+                               : "the link tells another holder than made it",
+              "put work_dir on a file system where symlink(2) is atomic for all nodes: on this one a job could run twice");
+  found.bars = true;
+  return found;
 }
 
 Finding judge_room(const DiskRoom& room) {
@@ -109,7 +113,8 @@ Finding judge_room(const DiskRoom& room) {
                                    : ", " + std::to_string(room.files_free) + " of " + std::to_string(room.files) + " files"));
   found.reading = true;
   const bool no_bytes = room.bytes_free == 0, no_files = room.files > 0 && room.files_free == 0;
-  if (no_bytes || no_files)
+  found.bars = no_bytes || no_files;
+  if (found.bars)
     found.verdict = fault;
   else if (room.bytes_free < kLittleRoom || (room.files > 0 && room.files_free < kFewFiles))
     found.verdict = warning;

@@ -51,6 +51,8 @@ class Step {
                                     .scheduler_account = e.scheduler_account,
                                     .intended_at = at_,
                                     .sends = 1});
+    for (const auto task : job_.cancelled_tasks)
+      job_.attempts.back().runs.push_back(Run{.task_index = task, .outcome = Outcome::cancelled});
     return enter(JobState::submitting, {});
   }
 
@@ -85,7 +87,9 @@ class Step {
       if (e.site_job_id.empty()) return refuse("only a site's job id binds");
       if (attempt.state == AttemptState::bound) {  // to a duplicate: what was seen of that one is no history of this one
         if (!e.adopted || e.site_job_id == attempt.site_job_id) return refuse("the attempt is bound already");
-        for (auto& run : attempt.runs) run = Run{.task_index = run.task_index, .number = run.number};
+        for (auto& run : attempt.runs) {
+          if (!left_out(run)) run = Run{.task_index = run.task_index, .number = run.number};
+        }
         attempt.granted.reset();
         job_.started_at.reset();
       }
@@ -194,7 +198,7 @@ class Step {
       if (job_.state != JobState::queued || job_.cancel) return refuse("it does not wait at a site");
       if (e.move.to.empty() || e.move.to == attempt.site || e.move.from != attempt.site_job_id)
         return refuse("a move is from its site job to another site");
-      if (!attempt.runs.empty()) return refuse("it has started there");
+      if (!std::ranges::all_of(attempt.runs, left_out)) return refuse("it has started there");
       attempt.move = e.move;
       return {};
     });
@@ -204,6 +208,20 @@ class Step {
     if (is_terminal(job_.state)) return refuse("it is over");
     if (job_.cancel) return refuse("its cancel was asked for already");
     job_.cancel = CancelIntent{.by = e.by, .at = at_, .outcome = std::nullopt};
+    return {};
+  }
+
+  Result<void> operator()(const TaskCancelRequested& e) {
+    if (is_terminal(job_.state)) return refuse("it is over");
+    if (job_.cancel) return refuse("the cancel of all of it was asked for already");
+    if (e.tasks.empty()) return refuse("no task is named");
+    auto& asked = job_.cancelled_tasks;
+    for (const auto task : e.tasks) {
+      if (!std::ranges::binary_search(job_.spec.array.tasks, task)) return refuse("it has no such task");
+      const auto at = std::ranges::lower_bound(asked, task);
+      if (at != asked.end() && *at == task) return refuse("the cancel of that task was asked for already");
+      asked.insert(at, task);
+    }
     return {};
   }
 
@@ -243,6 +261,8 @@ class Step {
     return JobState::failed;
   }
 
+  /// A task's that the attempt was begun without.
+  static bool left_out(const Run& run) { return run.outcome == Outcome::cancelled && !run.started_at && !run.ended_at; }
   /// What the job says of its grant: that stands while it runs.
   [[nodiscard]] Reason told_of_the_grant() const {
     const auto& code = job_.reason.code;

@@ -8,6 +8,7 @@
 //  - an attempt is bound to one site job at a time; only the holder of its fence takes the place of another (ADR 0008);
 //  - a job that comes after others goes to no site before it was told, by Waiting, that they have succeeded;
 //  - a run that is over stays as it is, and tasks are those of the array;
+//  - a task whose cancel was asked for before an attempt is none of it: its run there is over, cancelled, and never began;
 //  - a job moves once: one move is begun in its life, from an attempt that waits at its site;
 //  - unknown_since is a mark: it changes no state;
 //  - version counts the events.

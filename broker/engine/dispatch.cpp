@@ -3,6 +3,7 @@
 
 #include "broker/engine/code_keeper.hpp"
 #include "broker/engine/dossier.hpp"
+#include "broker/engine/fence.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/reconciler.hpp"
 #include "broker/engine/stager.hpp"
@@ -64,6 +65,7 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
                                .queue = attempt->queue,
                                .spec = job->spec,
                                .payload = {}};
+  if (!request.spec.array.empty()) request.spec.array.tasks = job->open_tasks(*attempt);
   const bool first_send = attempt->sends == 1 && attempt->state == AttemptState::intended;
 
   auto payload = co_await context_.jobs.payload(id);
@@ -163,7 +165,7 @@ async::Task<> Dispatch::bind(JobId id, std::int32_t attempt, SiteJobId site_job_
   });
   desk.wake_status.set();
   if (done && taken) {
-    if (done->cancel) carry_cancel(id);
+    if (done->to_be_cancelled()) carry_cancel(id);
     co_return Result<void>{};
   }
   // That the receipt could not be stored (another broker process has taken over, the disk failed) says nothing against the job at
@@ -190,28 +192,37 @@ async::Task<> Dispatch::bind(JobId id, std::int32_t attempt, SiteJobId site_job_
   co_return Result<void>{};
 }
 
-void Dispatch::carry_cancel(const JobId& id) {
-  if (!cancelling_.insert(id).second) return;
+void Dispatch::carry_cancel(const JobId& id, bool more) {
+  const auto [at, is_new] = cancelling_.try_emplace(id, std::make_shared<async::Event>(context_.strand));
+  if (!is_new && more) at->second->set();
+  if (!is_new) return;
   if (!context_.tasks.spawn("cancel", cancel_until_resolved(id))) cancelling_.erase(id);
 }
 
 async::Task<> Dispatch::cancel_until_resolved(JobId id) {
   struct Done {
-    std::unordered_set<JobId>& set;
+    decltype(cancelling_)& all;
     JobId id;
-    ~Done() { set.erase(id); }
+    ~Done() { all.erase(id); }
   } done{cancelling_, id};
+  const auto more = cancelling_.at(id);
 
   constexpr Milliseconds kFirstPause{2'000}, kLongestPause{300'000};
   for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
     const auto* job = context_.book.find(id);
     const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
-    if (attempt == nullptr || attempt->state != AttemptState::bound || !job->cancel) co_return Result<void>{};
-    if (job->cancel->outcome && *job->cancel->outcome != CancelOutcome::unknown) co_return Result<void>{};
+    if (attempt == nullptr || attempt->state != AttemptState::bound) co_return Result<void>{};
+    const auto tasks = job->cancel ? std::vector<std::int32_t>{} : job->tasks_to_cancel(*attempt);
+    if (!job->cancel && tasks.empty()) co_return Result<void>{};
+    if (job->cancel && job->cancel->outcome && *job->cancel->outcome != CancelOutcome::unknown) co_return Result<void>{};
     auto* desk = context_.desk(attempt->site);
     if (desk == nullptr) co_return Result<void>{};
 
-    const auto ours = site_job(*job, *attempt);
+    auto ours = site_job(*job, *attempt);
+    if (!job->cancel) {
+      ours.tasks = tasks;
+      ours.these_tasks_only = true;
+    }
     auto outcome = co_await desk->call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
                                                       [&](ports::SiteConnector& connector, async::Deadline until) {
                                                         return connector.cancel(ours, ports::CancelWhen::always, until);
@@ -223,6 +234,7 @@ async::Task<> Dispatch::cancel_until_resolved(JobId id) {
                           {"code", outcome.error().code},
                           {"error", outcome.error().message}});
     }
+    if (outcome && ours.these_tasks_only) (void)co_await settle_unseen(*desk, id, ours);  // tried again below
     // What it did to the attempt is seen at the next look: the site speaks of one site job, and another may have the fence.
     const bool answered = outcome.value_or(CancelOutcome::unknown) != CancelOutcome::unknown;
     if (!answered) {
@@ -234,8 +246,40 @@ async::Task<> Dispatch::cancel_until_resolved(JobId id) {
     }
     desk->wake_status.set();
     const auto until_next = answered ? std::max(pause, context_.options.status_interval) : pause;
-    co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + until_next);
+    const auto next = context_.scheduler.now_monotonic() + until_next;
+    if (co_await more->wait_until(context_.scheduler, next))
+      pause = kFirstPause;
+    else if (context_.scheduler.now_monotonic() < next)
+      co_return Result<void>{};  // the broker stops: what is not resolved is taken up at its next start
   }
+}
+
+async::Task<> Dispatch::settle_unseen(SiteDesk& desk, JobId id, ports::SiteJob tasks) {
+  constexpr std::size_t kSealedAtATime = 50;  // each is a file of the account's
+  const auto told = co_await desk.call<std::vector<ports::JobStatus>>(
+      CallKind::query, context_.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.status({tasks}, until); });
+  if (!told) co_return std::unexpected(told.error());
+  if (told->size() != 1) co_return Result<void>{};
+  std::vector<Run> gone;
+  for (const auto task : tasks.tasks) {
+    const auto is_it = [&](const ports::JobStatus& status) { return status.task_index == task; };
+    if (std::ranges::any_of(told->front().tasks, is_it) || gone.size() == kSealedAtATime) continue;
+    const auto seal = co_await seal_fence(
+        context_, desk, {.tag = tasks.tag, .task_index = task, .account = tasks.account, .person = tasks.person});
+    if (!seal) break;
+    if (seal->sealed) gone.push_back(Run{.task_index = task, .outcome = Outcome::cancelled});
+  }
+  if (gone.empty()) co_return Result<void>{};
+  auto done = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
+    const auto* attempt = now.live_attempt();
+    if (attempt == nullptr || attempt->site_job_id != tasks.id) return Step{};
+    std::erase_if(gone, [&](const Run& run) { return attempt->last_run(run.task_index) != nullptr; });
+    if (gone.empty()) return Step{};
+    return Step{.events = {TasksSeen{.attempt = attempt->number, .runs = gone}}};
+  });
+  if (!done) co_return std::unexpected(done.error());
+  co_return Result<void>{};
 }
 
 }  // namespace hansa::engine

@@ -4,7 +4,8 @@
 
 #include "broker/engine/context.hpp"
 
-#include <unordered_set>
+#include <memory>
+#include <unordered_map>
 
 namespace hansa::engine {
 
@@ -18,8 +19,10 @@ class Dispatch {
   /// at once.
   void send(const JobId& id, SiteDesk& desk);
 
-  /// The job's cancel is durable and its live attempt is bound: carry it to the site and keep at it until it has an outcome.
-  void carry_cancel(const JobId& id);
+  /// The job's cancel, or that of some of its tasks, is durable and its live attempt is bound: carry it to the site and keep at
+  /// it until it has an outcome, and those tasks their ends.
+  /// `more`: there is more to cancel than before.
+  void carry_cancel(const JobId& id, bool more = false);
 
   [[nodiscard]] std::int64_t submissions() const { return submissions_; }
 
@@ -34,10 +37,12 @@ class Dispatch {
   async::Task<> unknown(JobId id, std::int32_t attempt, SiteDesk& desk, async::Deadline child_dead, Error error);
   async::Task<> bind(JobId id, std::int32_t attempt, SiteJobId site_job_id, SiteDesk& desk);
   async::Task<> cancel_until_resolved(JobId id);
+  /// Tasks whose cancel has reached the site and that it does not show: those whose fence can be sealed never began, and never will.
+  async::Task<> settle_unseen(SiteDesk& desk, JobId id, ports::SiteJob tasks);
 
   Context& context_;
   Reconciler& reconciler_;
-  std::unordered_set<JobId> cancelling_;
+  std::unordered_map<JobId, std::shared_ptr<async::Event>> cancelling_;  // set: there is more to cancel
   std::int64_t submissions_ = 0;
 };
 

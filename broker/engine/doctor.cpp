@@ -15,6 +15,7 @@ constexpr std::string_view kReachable = "REACHABLE";
 constexpr std::string_view kBudget = "BUDGET";
 constexpr std::string_view kAccounts = "ACCOUNTS";
 constexpr Milliseconds kAgainAfter{600'000};  // a look that failed
+constexpr Milliseconds kBarredAgainAfter{900'000};  // one that found what bars
 
 }  // namespace
 
@@ -42,6 +43,9 @@ async::Task<DoctorReport> Doctor::look_over(SiteDesk& desk, Principal by) {
                                          return connector.doctor(std::move(request), async::Deadline{until.at + -patience / 10});
                                        });
   if (!report && report.error().kind == ErrorKind::cancelled) co_return report;
+  if (report) {
+    if (auto charged = co_await desk.charge_queries(report->questions - 1); !charged) co_return std::unexpected(charged.error());
+  }
 
   const auto now = context_.scheduler.now_utc();
   const auto before = desk.state().doctor;
@@ -92,6 +96,7 @@ async::Task<DoctorReport> Doctor::look_over(SiteDesk& desk, Principal by) {
     context_.log.write(ports::LogLevel::warning, "a site's report could not be stored",
                        {{"site", site.str()}, {"code", stored.error().code}, {"error", stored.error().message}});
   }
+  told_(desk);
   co_return found;
 }
 
@@ -120,13 +125,17 @@ Finding Doctor::budget_of(const SiteDesk& desk) const {
 
 void Doctor::news(SiteDesk& desk) {
   const auto& report = desk.state().doctor;
+  const auto now = context_.scheduler.now_utc();
   const bool changed = report && desk.snapshot() && desk.snapshot()->scheduler != report->scheduler;
-  if (!changed || desk.breaker().open() || under_way_.contains(desk.site().id)) return;
+  const bool barred = report && now - report->at >= kBarredAgainAfter && std::ranges::any_of(report->findings, &Finding::bars);
+  if ((!changed && !barred) || desk.breaker().open() || under_way_.contains(desk.site().id)) return;
   const auto reachable = std::ranges::find(report->findings, kReachable, &Finding::check);
   const bool failed = reachable != report->findings.end() && reachable->verdict == DoctorVerdict::fault;
-  if (failed && context_.scheduler.now_utc() - report->at < kAgainAfter) return;
-  context_.log.write(ports::LogLevel::info, "a site runs another version: it is looked over again",
-                     {{"site", desk.site().id.str()}, {"before", report->scheduler}, {"now", desk.snapshot()->scheduler}});
+  if (failed && now - report->at < kAgainAfter) return;
+  context_.log.write(
+      ports::LogLevel::info,
+      changed ? "a site runs another version: it is looked over again" : "a site that takes no jobs is looked over again",
+      {{"site", desk.site().id.str()}, {"before", report->scheduler}, {"now", desk.snapshot()->scheduler}});
   (void)context_.tasks.spawn("doctor", look_over_again(&desk));
 }
 

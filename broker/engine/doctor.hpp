@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Looks a site over when an operator asks for it, and again when its scheduler's version has changed: through its connector,
-// as one query of its budget, however many commands that takes (a handful for each account). The last report is kept with the
-// site's state, with what has drifted since the one before. Strand: the engine's.
+// Looks a site over when an operator asks for it, again when its scheduler's version has changed, and now and then while a
+// finding bars jobs from going there: through its connector, which says how many questions that took. All of them count in the
+// site's budget: the look begins when there is room for one, and what comes after it waits for the rest to pass. The last report
+// is kept with the site's state, with what has drifted since the one before. Strand: the engine's.
 
 #include "broker/engine/context.hpp"
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -13,13 +15,15 @@ namespace hansa::engine {
 
 class Doctor {
  public:
-  explicit Doctor(Context& context) : context_(context) {}
+  /// `told` hears of each site that was looked over.
+  Doctor(Context& context, std::function<void(SiteDesk&)> told) : context_(context), told_(std::move(told)) {}
 
   /// Also of a site that does not answer: then what was found before stands, with its dates, beside that. conflict
   /// (DOCTOR_BUSY): it is being looked over.
   async::Task<domain::DoctorReport> look_over(SiteDesk& desk, Principal by);
 
-  /// After a snapshot: looks the site over anew if it says another version than the report.
+  /// After a snapshot: looks the site over anew if it says another version than the report, or if the report bars and is no
+  /// longer young.
   void news(SiteDesk& desk);
 
   /// Findings that were found otherwise than before, since the start.
@@ -30,6 +34,7 @@ class Doctor {
   [[nodiscard]] domain::Finding budget_of(const SiteDesk& desk) const;
 
   Context& context_;
+  std::function<void(SiteDesk&)> told_;
   std::set<SiteId> under_way_;
   std::map<SiteId, std::int64_t> drifted_;
 };

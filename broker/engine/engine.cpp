@@ -79,7 +79,7 @@ class Engine::Loops {
         dependencies_(context_, parts_.strand),
         code_(context_, parts_.code),
         moves_(context_, parts_.strand, placement_, reconciler_),
-        doctor_(context_),
+        doctor_(context_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
         watch_(context_, reconciler_, moves_,
                [this](SiteDesk& desk) {
                  moves_.news();  // before those that wait here: it has waited longer
@@ -224,7 +224,9 @@ class Engine::Loops {
   }
 
   async::Task<Job> cancel(JobId id, Principal by) {
+    bool more = false;
     auto done = co_await change(id, [&](const Job& job) -> Result<Step> {
+      more = !job.cancel;
       if (job.cancel) return Step{};
       Step step{.events = {CancelRequested{by}}};
       if (job.live_attempt() == nullptr) {
@@ -235,9 +237,39 @@ class Engine::Loops {
     });
     if (!done) co_return done;
     if (const auto* attempt = done->live_attempt(); attempt != nullptr) {
-      if (attempt->state == AttemptState::bound) dispatch_.carry_cancel(id);
+      if (attempt->state == AttemptState::bound) dispatch_.carry_cancel(id, more);
       if (auto* desk = context_.desk(attempt->site)) desk->wake_reconciler.set();
     }
+    co_return done;
+  }
+
+  async::Task<Job> cancel_tasks(JobId id, Principal by, std::vector<std::int32_t> tasks) {
+    bool all = false, more = false;
+    auto done = co_await change(id, [&](const Job& job) -> Result<Step> {
+      if (job.spec.array.empty())
+        return fail(ErrorKind::invalid_argument, "NOT_AN_ARRAY", "job " + job.id.str() + " is no array; cancel it without tasks");
+      std::vector<std::int32_t> unknown;
+      std::ranges::set_difference(tasks, job.spec.array.tasks, std::back_inserter(unknown));
+      if (!unknown.empty()) {
+        return fail(ErrorKind::invalid_argument, "NO_SUCH_TASK",
+                    "job " + job.id.str() + " has no task " + task_ranges(unknown).substr(0, 200) + "; its array is " +
+                        to_text(job.spec.array).substr(0, 200));
+      }
+      if (job.cancel) return Step{};
+      const auto* attempt = job.live_attempt();
+      std::erase_if(tasks, [&](std::int32_t task) {
+        const auto* run = attempt == nullptr ? nullptr : attempt->last_run(task);
+        return std::ranges::binary_search(job.cancelled_tasks, task) || (run != nullptr && run->outcome);
+      });
+      all = attempt == nullptr && tasks.size() == job.array_left().tasks.size();
+      more = !all && !tasks.empty();
+      if (!more) return Step{};
+      return Step{.events = {TaskCancelRequested{by, tasks}}};
+    });
+    if (!done) co_return done;
+    if (all) co_return co_await cancel(id, std::move(by));  // nothing would be left of it
+    if (const auto* attempt = done->live_attempt(); attempt != nullptr && attempt->state == AttemptState::bound)
+      dispatch_.carry_cancel(id, more);
     co_return done;
   }
 
@@ -382,7 +414,7 @@ class Engine::Loops {
     }
     if (attempt->state == AttemptState::bound) {
       desk->wake_status.set();
-      if (job->cancel) dispatch_.carry_cancel(id);
+      if (job->to_be_cancelled()) dispatch_.carry_cancel(id);
       if (taking_back(*job)) moves_.carry(id);
       co_return Result<void>{};
     }
@@ -529,6 +561,9 @@ async::Task<Decision> Engine::explain(Job job) {
 async::Task<Job> Engine::hold(JobId id) { return loops_->hold(id); }
 async::Task<Job> Engine::release(JobId id) { return loops_->release(id); }
 async::Task<Job> Engine::cancel(JobId id, Principal by) { return loops_->cancel(id, std::move(by)); }
+async::Task<Job> Engine::cancel_tasks(JobId id, Principal by, std::vector<std::int32_t> tasks) {
+  return loops_->cancel_tasks(id, std::move(by), std::move(tasks));
+}
 async::Task<Job> Engine::resolve_lost(JobId id, Principal by, std::string reason) {
   return loops_->resolve_lost(id, std::move(by), std::move(reason));
 }

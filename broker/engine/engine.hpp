@@ -121,6 +121,9 @@ class Engine {
   async::Task<domain::Job> hold(JobId id);
   async::Task<domain::Job> release(JobId id);
   async::Task<domain::Job> cancel(JobId id, Principal by);
+  /// Of an array: these tasks alone, rising. Those that are over, or asked for already, are left as they are; all that are left
+  /// of a job that is at no site is all of the job. invalid_argument: NOT_AN_ARRAY, NO_SUCH_TASK.
+  async::Task<domain::Job> cancel_tasks(JobId id, Principal by, std::vector<std::int32_t> tasks);
   async::Task<domain::Job> resolve_lost(JobId id, Principal by, std::string reason);
 
   /// The job as soon as it is past `version`. not_found: it is over (the store has it), or unknown; deadline_exceeded.

@@ -31,7 +31,7 @@ std::string shape_of(const domain::Job& job) {
   for (const auto& site : job.spec.placement.sites) key.append("\ns").append(site.str());
   for (const auto& country : job.spec.placement.countries) key.append("\nc").append(country);
   for (const auto& dataset : job.spec.datasets) key.append("\nd").append(dataset.str());
-  if (!job.spec.array.empty()) key.append("\nt").append(domain::to_text(job.spec.array));
+  if (!job.spec.array.empty()) key.append("\nt").append(domain::to_text(job.array_left()));
   for (const auto& label : job.spec.labels) key.append("\nl").append(label.str());
   return key;
 }

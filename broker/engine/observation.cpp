@@ -69,6 +69,13 @@ void hold_if_charged_otherwise(const Job& job, const Reason& reason, std::vector
   if (reason.code == kOtherAccount && !job.cancel) events.emplace_back(Held{.reason = reason, .by_user = true});
 }
 
+std::size_t untold_tasks(const Job& job, const ports::JobStatus& array) {
+  return static_cast<std::size_t>(std::ranges::count_if(job.spec.array.tasks, [&](std::int32_t task) {
+    return !std::ranges::binary_search(job.cancelled_tasks, task) &&
+           !std::ranges::binary_search(array.tasks, task, {}, &ports::JobStatus::task_index);
+  }));
+}
+
 const Run* find_run(const Attempt& attempt, std::int32_t number) {
   const auto at = std::ranges::find(attempt.runs, number, &Run::number);
   return at == attempt.runs.end() ? nullptr : &*at;
@@ -167,12 +174,14 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
     return events;
   }
   const bool is_array = !job.spec.array.empty();
-  if (is_array && status.tasks.size() < job.spec.array.tasks.size()) {
+  // Whose cancel was asked for may well be seen no more: their fences tell (Dispatch).
+  const auto untold = is_array ? untold_tasks(job, status) : 0;
+  if (untold > 0) {
     if (!attempt->unknown_since) {
       events.emplace_back(AttemptUnknown{
           number,
-          {std::string(kTasksNotSeen), std::to_string(job.spec.array.tasks.size() - status.tasks.size()) + " tasks of site job " +
-                                           attempt->site_job_id.str() + " are in neither the site's queue nor its accounting"}});
+          {std::string(kTasksNotSeen), std::to_string(untold) + " tasks of site job " + attempt->site_job_id.str() +
+                                           " are in neither the site's queue nor its accounting"}});
     }
   } else if (attempt->unknown_since) {
     events.emplace_back(AttemptSeenAgain{number});

@@ -185,8 +185,10 @@ std::optional<std::tuple<std::string, std::int64_t, bool>> Placement::what_is_se
 void Placement::site_changed(SiteDesk& desk) {
   auto& desktop = desktops_[desk.site().id];
   const auto& state = desk.state();
-  bool news = desktop.health != state.health || desktop.drained != state.drained;
+  const auto looked_over = state.doctor ? std::optional(state.doctor->at) : std::nullopt;
+  bool news = desktop.health != state.health || desktop.drained != state.drained || desktop.looked_over != looked_over;
   desktop.health = state.health;
+  desktop.looked_over = looked_over;
   desktop.drained = state.drained;
   if (desk.snapshot() && desktop.built_from != desk.snapshot_at()) {
     const auto seen_before = what_is_seen(desktop);
@@ -291,6 +293,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
     input.ruled = hearing->ruled();
   }
   const auto avoided = id == nullptr ? avoid_.end() : avoid_.find(*id);
+  const auto* known = id == nullptr ? nullptr : context_.book.find(*id);
+  const auto array = known == nullptr ? spec.array : known->array_left();
   for (auto& [site, desk] : context_.desks) {
     auto& desktop = desktops_[site];
     routing::SiteView view{.site = &desk->site(),
@@ -303,8 +307,11 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
       view.no_account = Reason{account.error().code, account.error().message};
     } else if (desk->site().allocation_required && !desk->site().scheduler_accounts.contains(spec.project)) {
       view.no_account = Reason{std::string(routing::kNoAllocation), no_allocation(spec.project, desk->site())};
-    } else if (auto cannot = runs_no_such_array(*desk, spec.array)) {
+    } else if (auto cannot = runs_no_such_array(*desk, array)) {
       view.no_account = std::move(cannot);
+    } else if (desk->state().doctor) {
+      const auto* bar = bar_in(*desk->state().doctor, *account, desk->site().ignored_findings, input.now);
+      if (bar != nullptr) view.found = routing::Found{.what = bar->check + ": " + bar->value, .at = bar->at};
     }
     if (hearing != nullptr) {
       const auto& place = sitting_->place(site);

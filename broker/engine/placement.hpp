@@ -62,6 +62,7 @@ class Placement {
   struct Desktop {                     // what placement keeps for each site
     std::optional<domain::SiteHealth> health;
     bool drained = false;
+    std::optional<UtcTime> looked_over;  // the report that was taken into account
     std::optional<routing::AvailabilityProfile> profile;
     std::optional<MonotonicTime> built_from;  // the snapshot it was built from
     std::int64_t cores = 0;            // usable, in that snapshot

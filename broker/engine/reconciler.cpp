@@ -257,7 +257,7 @@ async::Task<> Reconciler::bind_holder(SiteDesk& desk, JobId id, SiteJobId bound,
       ports::LogLevel::warning, "the fence of an attempt is held by another submission of it: bound to that one",
       {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", holder.str()}, {"instead_of", bound.str()}});
   desk.wake_status.set();
-  if (done->cancel) dispatch_->carry_cancel(id);
+  if (done->to_be_cancelled()) dispatch_->carry_cancel(id);
   co_return Result<void>{};
 }
 
@@ -280,7 +280,7 @@ async::Task<> Reconciler::adopt(SiteDesk& desk, JobId id, std::vector<ports::Sig
   context_.log.write(ports::LogLevel::info, "adopted a submission that was found at the site",
                      {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", first.str()}});
   desk.wake_status.set();
-  if (bound->cancel) dispatch_->carry_cancel(id);
+  if (bound->to_be_cancelled()) dispatch_->carry_cancel(id);
 
   // The fence lets one of them run; the others only take up room.
   for (std::size_t i = 1; i < ours.size(); ++i) {
@@ -317,7 +317,7 @@ async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
   looks_.erase(id);
   if (!outcome->sealed) {
     desk.wake_status.set();
-    if (done->cancel) dispatch_->carry_cancel(id);
+    if (done->to_be_cancelled()) dispatch_->carry_cancel(id);
   }
   co_return Result<void>{};
 }

@@ -289,6 +289,18 @@ async::Task<> SiteDesk::keep_report(domain::DoctorReport report) {
   co_return stored;
 }
 
+async::Task<> SiteDesk::charge_queries(std::int32_t more) {
+  constexpr std::int32_t kMost = 200;  // what a site's own end says of itself is bounded
+  for (auto left = std::min(more, kMost); left > 0; --left) {
+    const auto now = scheduler_.now_monotonic();
+    window(ports::CallBudget::queries).take(now);
+    auto recorded = co_await store_.record_call(
+        {.site = site_.id, .budget = ports::CallBudget::queries, .leaves_by = now, .epoch = options_.epoch});
+    if (!recorded) co_return recorded;
+  }
+  co_return Result<void>{};
+}
+
 std::int32_t SiteDesk::room() {
   if (quiet_until() || breaker_.open()) return 0;
   const auto places = site_.budget.waiting_jobs - static_cast<std::int32_t>(waiting_there.size());

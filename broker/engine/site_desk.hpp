@@ -92,6 +92,8 @@ class SiteDesk {
 
   async::Task<> set_drained(bool drained, std::string reason);
   async::Task<> keep_report(domain::DoctorReport report);
+  /// Queries that one call has made beside the one it was counted as: what comes next waits for its share of the rate.
+  async::Task<> charge_queries(std::int32_t more);
 
   /// When the site's quiet hours are over, if they are now.
   [[nodiscard]] std::optional<UtcTime> quiet_until();

@@ -146,9 +146,13 @@ struct Client::Impl {
 
   Result<void> connect() {
     ahead.clear();
-    auto connected = ClientSocket::connect(
-        url, {.ca_file = options.ca_file, .unix_socket = options.unix_socket, .peer = options.peer, .stop = options.stop},
-        in(options.connect_timeout));
+    auto connected = ClientSocket::connect(url,
+                                           {.ca_file = options.ca_file,
+                                            .unix_socket = options.unix_socket,
+                                            .addresses = options.addresses,
+                                            .peer = options.peer,
+                                            .stop = options.stop},
+                                           in(options.connect_timeout));
     if (!connected) return std::unexpected(connected.error());
     if (!url.tls && !options.token.empty() && !connected->is_loopback()) {
       return fail(ErrorKind::permission_denied, "INSECURE",

@@ -25,6 +25,7 @@ struct ClientOptions {
   std::string token_field = {};  // the field it stands in by itself, in place of Authorization
   std::string ca_file = {};  // PEM; empty: the system's authorities. A certificate is always verified
   std::string unix_socket = {};  // its path, in place of the URL's host and port
+  std::vector<std::string> addresses = {};  // of the URL's host, looked up before (look_up()); none: it is looked up here
   std::string peer = "the broker";  // for people
   std::string user_agent = "hansa";
   Milliseconds connect_timeout{5'000};  // name, connection and handshake; all addresses together

@@ -63,6 +63,24 @@ const BIO_METHOD* quiet_socket() {
   return kMethod;
 }
 
+struct Addresses {
+  std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> list{nullptr, &::freeaddrinfo};
+  int failed = 0;  // of getaddrinfo
+  int number = 0;  // errno
+};
+
+Addresses addresses_of(const std::string& host, const std::string& port, bool numeric) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | (numeric ? AI_NUMERICHOST : AI_ADDRCONFIG);
+  addrinfo* found = nullptr;
+  Addresses addresses;
+  addresses.failed = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  addresses.number = errno;
+  if (addresses.failed == 0) addresses.list.reset(found);
+  return addresses;
+}
+
 }  // namespace
 
 struct ClientSocket::Tls {
@@ -106,6 +124,24 @@ ClientSocket::~ClientSocket() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+Result<std::vector<std::string>> look_up(const std::string& host) {
+  auto found = addresses_of(host, "0", true);  // an address needs no resolver, which loads libraries and reads files
+  if (found.failed == EAI_NONAME) found = addresses_of(host, "0", false);
+  if (found.failed != 0) {
+    return fail(ErrorKind::unavailable, "NO_ADDRESS",
+                found.failed == EAI_SYSTEM ? message_of(found.number) : ::gai_strerror(found.failed));
+  }
+  std::vector<std::string> addresses;
+  for (const auto* each = found.list.get(); each != nullptr; each = each->ai_next) {
+    std::array<char, NI_MAXHOST> text{};
+    if (::getnameinfo(each->ai_addr, each->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0)
+      addresses.emplace_back(text.data());
+  }
+  return addresses;
+}
+
+bool is_address(const std::string& host) { return addresses_of(host, "0", true).failed == 0; }
+
 Result<ClientSocket> ClientSocket::connect(const Url& url, const Way& way, Time deadline) {
   const auto unreachable = [&](const std::string& why) {
     return fail(ErrorKind::unavailable, "UNREACHABLE",
@@ -139,22 +175,18 @@ Result<ClientSocket> ClientSocket::connect(const Url& url, const Way& way, Time 
     return connected ? secured(std::move(*connected)) : unreachable(message_of(connected.error()));
   }
 
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // an address needs no resolver, which loads libraries and reads files
-  addrinfo* found = nullptr;
-  const auto port = std::to_string(url.port);
-  int failed = ::getaddrinfo(url.host.c_str(), port.c_str(), &hints, &found);
-  if (failed == EAI_NONAME) {
-    hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
-    failed = ::getaddrinfo(url.host.c_str(), port.c_str(), &hints, &found);
+  auto hosts = way.addresses;
+  if (hosts.empty()) {
+    auto found = look_up(url.host);
+    if (!found) return unreachable(found.error().message);
+    hosts = std::move(*found);
   }
-  if (failed != 0) return unreachable(failed == EAI_SYSTEM ? message_of(errno) : ::gai_strerror(failed));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
-
   int error = ENOENT;
-  for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
-    auto connected = connect_to(address->ai_addr, address->ai_addrlen);
+  const auto port = std::to_string(url.port);
+  for (const auto& host : hosts) {
+    const auto found = addresses_of(host, port, true);
+    if (!found.list) continue;
+    auto connected = connect_to(found.list->ai_addr, found.list->ai_addrlen);
     if (!connected) {
       error = connected.error();
       continue;

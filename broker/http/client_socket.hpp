@@ -12,8 +12,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hansa::http {
+
+/// A host's addresses, in numbers; of an address itself. Blocks for as long as the machine's resolver likes. unavailable,
+/// NO_ADDRESS.
+Result<std::vector<std::string>> look_up(const std::string& host);
+/// It needs no look-up.
+bool is_address(const std::string& host);
 
 class ClientSocket {
  public:
@@ -28,6 +35,7 @@ class ClientSocket {
   struct Way {
     std::string ca_file = {};      // PEM; empty: the system's authorities
     std::string unix_socket = {};  // its path; empty: TCP to the URL's host
+    std::vector<std::string> addresses = {};  // of the host, in numbers; none: they are looked up, for as long as that takes
     std::string peer = "the broker";  // for people
     std::shared_ptr<const std::atomic<bool>> stop = {};  // set: every wait ends soon, as failed
   };

@@ -56,6 +56,7 @@ struct SiteJob {
   Principal person;
   UtcTime intended_at{};
   std::vector<std::int32_t> tasks = {};  // of an array: those that are asked about; none: it is no array
+  bool these_tasks_only = false;         // to cancel(): these and no others; else the whole array
 };
 
 enum class Phase { queued, running, finishing, ended, not_seen };
@@ -188,7 +189,7 @@ class SiteConnector {
   /// One answer for each job asked, in the same order; a constant number of site calls.
   virtual Task<std::vector<JobStatus>> status(std::vector<SiteJob> jobs, Deadline deadline) = 0;
 
-  /// Of an array: all tasks that are asked about, in one site call.
+  /// Of an array: all of it, or those tasks that are asked about, in one site call; the outcome is theirs together.
   virtual Task<domain::CancelOutcome> cancel(SiteJob job, CancelWhen when, Deadline deadline) = 0;
 
   virtual Task<SealOutcome> seal(Fence fence, Deadline deadline) = 0;

@@ -16,7 +16,7 @@ constexpr char kSelectRow[] = "SELECT row FROM jobs WHERE id = ?1";
 constexpr std::string_view kSelectJobs =
     "SELECT row, id, owner, broker_id, epoch, version, state, reason_code, reason_message, held_by_user, cancel_by, "
     "cancel_at_ms, "
-    "cancel_outcome, accepted_at_ms, started_at_ms, ended_at_ms, exit_code, signal, spec FROM jobs ";
+    "cancel_outcome, accepted_at_ms, started_at_ms, ended_at_ms, exit_code, signal, spec, cancelled_tasks FROM jobs ";
 constexpr std::string_view kActiveAfter = "INDEXED BY jobs_active WHERE active = 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
 const std::string kSelectAttempts =
@@ -89,6 +89,11 @@ Result<Job> job_of(const Statement& row) {
   auto spec = from_stored_json(row.text(18), domain::spec_from_json);
   if (!spec) return unreadable("job " + job.id.str(), "spec: " + spec.error().message);
   job.spec = std::move(*spec);
+  if (const auto tasks = row.text(19); !tasks.empty()) {
+    auto cancelled = domain::parse_task_array(tasks);
+    if (!cancelled) return unreadable("job " + job.id.str(), "cancelled_tasks: " + cancelled.error().message);
+    job.cancelled_tasks = std::move(cancelled->tasks);
+  }
   return job;
 }
 

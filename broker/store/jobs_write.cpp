@@ -29,7 +29,8 @@ constexpr char kSelectVersion[] = "SELECT row, version, epoch FROM jobs WHERE id
 constexpr char kUpdateJob[] =
     "UPDATE jobs SET epoch = ?2, version = ?3, state = ?4, reason_code = ?5, reason_message = ?6, held_by_user = ?7, cancel_by = "
     "?8, "
-    "cancel_at_ms = ?9, cancel_outcome = ?10, started_at_ms = ?11, ended_at_ms = ?12, exit_code = ?13, signal = ?14 WHERE row = "
+    "cancel_at_ms = ?9, cancel_outcome = ?10, started_at_ms = ?11, ended_at_ms = ?12, exit_code = ?13, signal = ?14, "
+    "cancelled_tasks = ?15 WHERE row = "
     "?1";
 constexpr char kRetireJob[] = "UPDATE jobs SET active = 0 WHERE row = ?1 AND active = 1";
 constexpr char kPutAttempt[] =
@@ -88,7 +89,8 @@ void put_job(Connection& db, std::int64_t row, const Job& job) {
   const auto& cancel = job.cancel;
   db.execute(kUpdateJob, row, job.epoch, job.version, to_string(job.state), job.reason.code, job.reason.message, job.held_by_user,
              cancel ? std::optional(cancel->by) : std::nullopt, cancel ? std::optional(cancel->at) : std::nullopt,
-             cancel ? spelled(cancel->outcome) : std::nullopt, job.started_at, job.ended_at, job.exit_code, job.signal);
+             cancel ? spelled(cancel->outcome) : std::nullopt, job.started_at, job.ended_at, job.exit_code, job.signal,
+             domain::task_ranges(job.cancelled_tasks));
   if (is_terminal(job.state)) db.execute(kRetireJob, row);
 }
 

@@ -92,8 +92,11 @@ Json tasks_view(const Job& job) {
   for (const auto task : job.spec.array.tasks) {
     const auto at = last.find(task);
     const auto* run = at == last.end() ? nullptr : at->second;
-    by_state[run == nullptr ? "waiting" : run->outcome ? to_string(*run->outcome) : run->ended_at ? "waiting" : "running"].push_back(
-        task);
+    by_state[run == nullptr  ? "waiting"
+             : run->outcome  ? to_string(*run->outcome)
+             : run->ended_at ? "waiting"
+                             : "running"]
+        .push_back(task);
   }
   Json json = Json::object();
   for (const auto& [state, tasks] : by_state) json[std::string(state)] = {{"count", tasks.size()}, {"tasks", task_ranges(tasks)}};
@@ -136,6 +139,7 @@ Json job_details_view(const Job& job) {
   auto json = job_view(job);
   json["broker_id"] = job.broker_id;
   add_spec(json, job.spec);
+  json["cancelled_tasks"] = or_null(task_ranges(job.cancelled_tasks));
   json["transfers"] = Json::array();  // the engine's to tell
   json["tasks"] = tasks_view(job);
   json["attempts"] = Json::array();

@@ -113,4 +113,19 @@ Task<ports::FileChunk> AccountGuard::read_file(SiteJob job, std::string path, st
   co_return co_await site_.read_file(std::move(*ours), std::move(path), offset, limit, deadline);
 }
 
+Task<domain::DoctorReport> AccountGuard::doctor(ports::DoctorRequest request, Deadline deadline) {
+  constexpr std::size_t kSome = 20;
+  auto mapped = accounts_.accounts_at(options_.site);
+  if (options_.own_account) {
+    request.accounts = {LocalAccount()};
+  } else if (std::ranges::all_of(request.accounts, &LocalAccount::empty)) {
+    if (mapped.size() > kSome) mapped.resize(kSome);
+    request.accounts = std::move(mapped);
+  } else {
+    std::erase_if(request.accounts,
+                  [&](const LocalAccount& account) { return std::ranges::find(mapped, account) == mapped.end(); });
+  }
+  co_return co_await site_.doctor(std::move(request), deadline);
+}
+
 }  // namespace hansa::connectors::agent

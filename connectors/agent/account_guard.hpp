@@ -40,6 +40,8 @@ class AccountGuard final : public ports::SiteConnector {
                                                      ports::Deadline deadline) override;
   ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           ports::Deadline deadline) override;
+  /// Of the accounts of the site's own map: those of them that the broker names, or some if it names none.
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:
   /// The account to use for what a broker asks for `person` as `asked`.

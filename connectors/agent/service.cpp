@@ -39,7 +39,10 @@ Result<Json> Service::greet(const Json& params) {
                     " of the connector protocol, the broker offers " + theirs + ": bring the older of the two up to date");
   }
   greeted_ = true;
-  return Json{{"version", protocol::kVersion}, {"name", name_}, {"site", site_.str()}, {"capabilities", {{"code", true}}}};
+  return Json{{"version", protocol::kVersion},
+              {"name", name_},
+              {"site", site_.str()},
+              {"capabilities", {{"code", true}, {"arrays", true}, {"doctor", true}}}};
 }
 
 Task<Json> Service::serve(std::string name, Json params, Deadline deadline) {
@@ -80,6 +83,13 @@ Task<Json> Service::serve(std::string name, Json params, Deadline deadline) {
     if (!asked) co_return std::unexpected(std::move(asked.error()));
     co_return encoded(
         co_await connector_.read_file(std::move(asked->job), std::move(asked->path), asked->offset, asked->limit, deadline));
+  }
+  if (name == method::doctor) {
+    auto asked = protocol::read_doctor_request(params);
+    if (!asked) co_return std::unexpected(std::move(asked.error()));
+    const auto report = co_await connector_.doctor(std::move(*asked), deadline);
+    if (!report) co_return std::unexpected(report.error());
+    co_return protocol::report_to_json(*report);
   }
   co_return fail(ErrorKind::invalid_argument, protocol::kMethodNotFound, "there is no method " + protocol::excerpt(name));
 }

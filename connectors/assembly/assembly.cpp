@@ -76,6 +76,7 @@ MadeConnector make_slurmrest(const config::SiteConfig& site, Ground& ground) {
        .tokens = {.file = rest.token_file ? rest.token_file->string() : "", .command = rest.token_command},
        .cluster = rest.cluster.value_or(""),
        .answer_limit_mib = rest.answer_limit_mib,
+       .max_array_size = rest.max_array_size,
        .private_jobs = rest.private_jobs,
        .work_dir = site.work_dir,
        .own_account_only = site.run_as == RunAs::self,

@@ -47,6 +47,15 @@ domain::Finding not_asked(std::string check, const std::string& program, const E
                          : "list " + program + " among the programs of hansa-switch to have this checked");
 }
 
+/// WORK_DIR. The file system's own no bars; that nobody could look does not.
+domain::Finding not_written(const Error& error, std::string remedy) {
+  auto found = failure("WORK_DIR", error, std::move(remedy));
+  const auto kind = error.kind;
+  found.bars = found.verdict == fault && (kind == ErrorKind::permission_denied || kind == ErrorKind::storage_full ||
+                                          kind == ErrorKind::conflict || kind == ErrorKind::not_found);
+  return found;
+}
+
 }  // namespace
 
 void Notes::add(domain::Finding finding, std::string source, const LocalAccount& account) {
@@ -102,7 +111,8 @@ domain::Finding judge_quota(std::string_view text) {
     worst = full;
     fullest = finding("QUOTA", ok, std::string(words[0].substr(0, 120)) + " is " + std::to_string(full - 1) + "% full");
     fullest.reading = true;
-    if (full - 1 >= 100)
+    fullest.bars = full - 1 >= 100;
+    if (fullest.bars)
       fullest.verdict = fault;
     else if (full - 1 >= 95)
       fullest.verdict = warning;
@@ -129,6 +139,8 @@ boost::asio::awaitable<void> AccountChecks::look_at(Notes* notes, transport::Com
     auto refused = ran ? finding("RUN_AS", fault, first_line(ran->err.empty() ? ran->out : ran->err), kAllow)
                        : failure("RUN_AS", ran.error(), kAllow);
     refused.value.insert(0, "as " + name + ": ");
+    // The switch's own no; what a program says that does not run as it should is no word about the account.
+    refused.bars = !ran && ran.error().kind == ErrorKind::permission_denied;
     notes->add(std::move(refused), source, account);
     co_return;
   }
@@ -142,7 +154,7 @@ boost::asio::awaitable<void> AccountChecks::look_at_folder(Notes* notes, transpo
   const auto folder = work_dirs_.path_of(account);
   work_dirs_.forget(account);
   if (auto made = co_await work_dirs_.prepare(account, as.person, "hansa-doctor", deadline); !made) {
-    notes->add(failure("WORK_DIR", made.error(), "let the account make and write its work_dir (site.work_dir)"), folder, account);
+    notes->add(not_written(made.error(), "let the account make and write its work_dir (site.work_dir)"), folder, account);
     co_return;
   }
   // A new link, another under its name, which must be told the first one's holder; then it takes the place of the last time's.
@@ -158,7 +170,7 @@ boost::asio::awaitable<void> AccountChecks::look_at_folder(Notes* notes, transpo
   const auto tidied = co_await files.rename(place + ".new", place, deadline);
   if (!first || !second || !tidied) {
     const auto& error = !first ? first.error() : !second ? second.error() : tidied.error();
-    notes->add(failure("WORK_DIR", error, "let the account write to its work_dir (site.work_dir)"), folder, account);
+    notes->add(not_written(error, "let the account write to its work_dir (site.work_dir)"), folder, account);
     co_return;
   }
   notes->add(finding("WORK_DIR", ok, "made, and written to"), folder, account);

@@ -23,11 +23,16 @@ class Notes {
  public:
   explicit Notes(const Clock& clock) : clock_(clock) {}
   void add(domain::Finding finding, std::string source, const LocalAccount& account = {});
-  [[nodiscard]] std::vector<domain::Finding> take() && { return std::move(findings_); }
+  /// The scheduler is asked now: its site's budget counts that.
+  void asked(std::int32_t questions = 1) { questions_ += questions; }
+  [[nodiscard]] domain::DoctorReport report() && {
+    return {.at = clock_.now_utc(), .scheduler = {}, .findings = std::move(findings_), .drift = {}, .questions = questions_};
+  }
 
  private:
   const Clock& clock_;
   std::vector<domain::Finding> findings_;
+  std::int32_t questions_ = 0;
 };
 
 class AccountChecks {

@@ -217,6 +217,7 @@ Task<CancelOutcome> BatchConnector::cancel(SiteJob job, CancelWhen when, Deadlin
   if (!is_job_id(job.id.str())) {
     co_return fail(ErrorKind::invalid_argument, "SITE_JOB_ID", "\"" + job.id.str() + "\" is not the id of a job of this site");
   }
+  if (job.these_tasks_only) co_return co_await cancel_tasks(std::move(job), deadline);
   if (when == CancelWhen::only_while_pending) {
     const auto before = co_await outcome_so_far(job, deadline);
     if (!before) co_return std::unexpected(before.error());
@@ -237,6 +238,30 @@ Task<CancelOutcome> BatchConnector::cancel(SiteJob job, CancelWhen when, Deadlin
     const auto outcome = co_await outcome_so_far(job, deadline);
     if (!outcome) co_return std::unexpected(outcome.error());
     if (*outcome) co_return **outcome;
+    const auto next = scheduler_.now_monotonic() + pause;
+    if (next >= deadline.at) co_return CancelOutcome::unknown;
+    co_await scheduler_.sleep_until(next);
+  }
+}
+
+Task<CancelOutcome> BatchConnector::cancel_tasks(SiteJob job, Deadline deadline) {
+  for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+    auto seen = co_await status({job}, deadline);
+    if (!seen) co_return std::unexpected(seen.error());
+    auto& told = seen->front();
+    auto open = job;
+    open.tasks.clear();
+    for (const auto& task : told.tasks) {
+      if (task.phase != Phase::ended) open.tasks.push_back(task.task_index);
+    }
+    if (open.tasks.empty()) {
+      ports::sum_up(told, told.tasks.size());
+      co_return outcome_of(told).value_or(CancelOutcome::unknown);
+    }
+    if (pause == kFirstPause || pause == kLongestPause) {
+      const auto asked = co_await end_job(open, deadline);
+      if (!asked) co_return std::unexpected(asked.error());
+    }
     const auto next = scheduler_.now_monotonic() + pause;
     if (next >= deadline.at) co_return CancelOutcome::unknown;
     co_await scheduler_.sleep_until(next);

@@ -124,8 +124,9 @@ Task<> WorkDirs::bring_code(const transport::FilesAt* files, std::string whole, 
 
 Task<ports::SealOutcome> WorkDirs::seal(ports::Fence fence, Deadline deadline) {
   const transport::FilesAt files(transport_, fence.account, fence.person, fence.tag.str());
-  const auto path = path_of(fence.account) + '/' +
-                    (fence.whole_array ? transport::array_fence_path(fence.tag) : transport::fence_path(fence.tag, fence.task_index));
+  const auto path =
+      path_of(fence.account) + '/' +
+      (fence.whole_array ? transport::array_fence_path(fence.tag) : transport::fence_path(fence.tag, fence.task_index));
   for (bool again = false;; again = true) {
     if (auto prepared = co_await prepare(fence.account, fence.person, fence.tag.str(), deadline); !prepared) {
       co_return std::unexpected(prepared.error());
@@ -165,7 +166,8 @@ boost::asio::awaitable<ports::JobStatus> WorkDirs::explain_end(ports::SiteJob jo
   if (note && !*note && code == transport::kExitDuplicate) {
     // It could not even leave its note (a full disk): then a fence in other hands says the same.
     note = co_await files.read_link(root + transport::fence_path(job.tag, task), deadline);
-    if (note && !*note && !job.tasks.empty()) note = co_await files.read_link(root + transport::array_fence_path(job.tag), deadline);
+    if (note && !*note && !job.tasks.empty())
+      note = co_await files.read_link(root + transport::array_fence_path(job.tag), deadline);
     if (note && *note) {
       const auto held_by = transport::holder_of(**note);
       if (held_by == holder || (!job.tasks.empty() && held_by == job.id)) co_return status;

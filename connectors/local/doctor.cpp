@@ -34,8 +34,10 @@ Task<domain::DoctorReport> LocalConnector::doctor(ports::DoctorRequest, Deadline
         "symlink(2), twice, in " + options_.work_dir);
     add(domain::judge_room(trial->room), "statvfs(3) of " + options_.work_dir);
   } else {
-    add(finding("WORK_DIR", fault, trial.error().message, "let the broker's account write to work_dir (site.work_dir)"),
-        options_.work_dir);
+    auto refused =
+        finding("WORK_DIR", fault, trial.error().message, "let the broker's account write to work_dir (site.work_dir)");
+    refused.bars = refused.reading = trial.error().kind == ErrorKind::storage_full;
+    add(std::move(refused), options_.work_dir);
   }
   struct rlimit limit{};
   const bool limited = ::getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;

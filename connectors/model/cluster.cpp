@@ -477,8 +477,8 @@ std::optional<Reason> take_fence(Fences& fences, const ClusterJob& job) {
       return Reason{.code = "DUPLICATE", .message = "another site job (" + held + ") has this array's fence; nothing was run"};
   }
   const auto mine = "job:" + job.id.str() + ":";
-  const auto [fence, taken] = fences.try_emplace(
-      {job.request.account.str(), job.request.name + "." + std::to_string(job.task)}, mine + std::to_string(job.run));
+  const auto [fence, taken] = fences.try_emplace({job.request.account.str(), job.request.name + "." + std::to_string(job.task)},
+                                                 mine + std::to_string(job.run));
   if (taken) return std::nullopt;
   if (fence->second.starts_with(mine)) {
     if (job.request.requeue) return std::nullopt;
@@ -619,8 +619,11 @@ std::vector<const ClusterJob*> Cluster::tasks_of(const SiteJobId& array, std::st
   return tasks;
 }
 
-Killed Cluster::cancel_array(const SiteJobId& array, std::string_view name, bool only_while_pending) {
-  const auto tasks = tasks_of(array, name);
+Killed Cluster::cancel_array(const SiteJobId& array, std::string_view name, bool only_while_pending,
+                             const std::vector<std::int32_t>* only) {
+  auto tasks = tasks_of(array, name);
+  if (only != nullptr)
+    std::erase_if(tasks, [&](const ClusterJob* task) { return !std::ranges::binary_search(*only, task->task); });
   if (tasks.empty()) return Killed::no_such_job;
   const auto pending = [](const ClusterJob* task) { return task->state == ClusterState::pending; };
   if (only_while_pending && !std::ranges::all_of(tasks, pending)) return Killed::not_pending;

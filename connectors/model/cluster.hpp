@@ -162,14 +162,16 @@ class Cluster {
 
   // What the scheduler's commands do.
 
-  /// The job, accepted now; of an array the id of all. permission_denied for an account that the site does not have; invalid_argument, with the
-  /// scheduler's words, for what it refuses.
+  /// The job, accepted now; of an array the id of all. permission_denied for an account that the site does not have;
+  /// invalid_argument, with the scheduler's words, for what it refuses.
   Result<SiteJobId> submit(ClusterRequest request);
   /// The same, but at `when`; a refusal then is nobody's to hear.
   void submit_later(UtcTime when, ClusterRequest request);
   Killed cancel(const SiteJobId& id, std::string_view name, bool only_while_pending);
   /// All tasks of an array; only_while_pending: none if one of them has started.
-  Killed cancel_array(const SiteJobId& array, std::string_view name, bool only_while_pending);
+  /// All its tasks, or `only` those.
+  Killed cancel_array(const SiteJobId& array, std::string_view name, bool only_while_pending,
+                      const std::vector<std::int32_t>* only = nullptr);
   /// In the order of their indices; none: there is no such array.
   [[nodiscard]] std::vector<const ClusterJob*> tasks_of(const SiteJobId& array, std::string_view name) const;
   void describe(domain::SiteSnapshot& snapshot) const;

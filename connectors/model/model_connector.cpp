@@ -176,8 +176,16 @@ Task<domain::SiteSnapshot> ModelConnector::snapshot(Deadline deadline) {
 
 Task<domain::DoctorReport> ModelConnector::doctor(ports::DoctorRequest request, Deadline deadline) {
   if (auto there = co_await reach(deadline); !there) co_return std::unexpected(std::move(there.error()));
+  if (model_->faults.no_doctor) co_return no_scheduler();
   auto report = co_await SiteConnector::doctor(std::move(request), deadline);
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
+  if (report) {
+    report->questions = model_->faults.questions;
+    for (auto found : model_->faults.findings) {
+      found.at = scheduler_.now_utc();
+      report->findings.push_back(std::move(found));
+    }
+  }
   co_return report;
 }
 
@@ -376,7 +384,8 @@ Task<CancelOutcome> ModelConnector::cancel(ports::SiteJob job, ports::CancelWhen
   const bool only_pending = when == ports::CancelWhen::only_while_pending;
   const auto killed = one_of(cluster, job) == nullptr ? Killed::no_such_job
                       : job.tasks.empty()             ? cluster.cancel(job.id, job.tag.str(), only_pending)
-                                                      : cluster.cancel_array(job.id, job.tag.str(), only_pending);
+                                                      : cluster.cancel_array(job.id, job.tag.str(), only_pending,
+                                                                 job.these_tasks_only ? &job.tasks : nullptr);
   if (!co_await come_back(deadline)) co_return CancelOutcome::unknown;  // it may have worked
   switch (killed) {
     case Killed::never_started: co_return CancelOutcome::never_started;

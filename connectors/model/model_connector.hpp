@@ -30,6 +30,9 @@ struct Faults {
   std::optional<std::string> refuse;  // the scheduler's words to every submission
   std::optional<std::size_t> max_jobs;   // no more are taken; sbatch sleeps, tries again, and dies at its deadline
   Milliseconds latency{0};            // of every call: half on the way there, half back
+  std::vector<domain::Finding> findings;  // of a look at it, and how many questions that takes
+  std::int32_t questions = 0;
+  bool no_doctor = false;             // such a look fails
 };
 
 struct Calls {

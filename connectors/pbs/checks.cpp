@@ -34,8 +34,10 @@ std::vector<domain::Finding> judge_server(const ServerRecord& server) {
         "HISTORY", ok,
         "on; jobs are kept for " + (server.history_kept.empty() ? std::string("the server's default") : server.history_kept)));
   else
-    found.push_back(finding("HISTORY", fault, "off (job_history_enable)",
-                            "qmgr -c \"set server job_history_enable = True\": without it the end of a job is never told"));
+    found
+        .emplace_back(finding("HISTORY", fault, "off (job_history_enable)",
+                              "qmgr -c \"set server job_history_enable = True\": without it the end of a job is never told"))
+        .bars = true;
 
   found.push_back(finding("COMMENTS", ok, "not needed: jobs are known by their names"));
   if (server.last_job_id)

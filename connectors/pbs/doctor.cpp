@@ -13,6 +13,7 @@ using ports::Task;
 
 Task<domain::DoctorReport> PbsConnector::doctor(ports::DoctorRequest request, Deadline deadline) {
   batch::Notes notes(scheduler_);
+  notes.asked(3);
   const auto server = co_await commands_.server(deadline);
   if (!server) co_return std::unexpected(server.error());
   for (auto& found : judge_server(*server)) notes.add(std::move(found), "qstat -B -f");
@@ -26,7 +27,7 @@ Task<domain::DoctorReport> PbsConnector::doctor(ports::DoctorRequest request, De
   for (const auto& account : request.accounts)
     co_await checks.look_at(&notes, commands_.command({account, request.person}, "qsub", {"--version"}), own_account_, deadline);
   co_await checks.look_at_host(&notes, request.person, deadline);
-  co_return domain::DoctorReport{.at = scheduler_.now_utc(), .scheduler = {}, .findings = std::move(notes).take(), .drift = {}};
+  co_return std::move(notes).report();
 }
 
 }  // namespace hansa::connectors::pbs

@@ -257,7 +257,6 @@ Task<ports::SubmitReceipt> PbsConnector::submit(ports::SubmitRequest request, De
 // ---- cancel
 
 Task<> PbsConnector::change_job(SiteJob job, std::string program, std::vector<std::string> arguments, Deadline deadline) {
-  arguments.push_back(job.id.str());
   auto command = commands_.command({job.account, job.person}, program, std::move(arguments));
   command.tag = job.tag.str();
   const auto result = co_await commands_.run(std::move(command), deadline);
@@ -283,9 +282,15 @@ Task<std::optional<CancelOutcome>> PbsConnector::outcome_so_far(SiteJob job, Dea
   co_return outcome_of(statuses->front());
 }
 
-Task<> PbsConnector::hold(SiteJob job, Deadline deadline) { return change_job(std::move(job), "qhold", {"-h", "u"}, deadline); }
+Task<> PbsConnector::hold(SiteJob job, Deadline deadline) {
+  auto id = job.id.str();
+  return change_job(std::move(job), "qhold", {"-h", "u", std::move(id)}, deadline);
+}
 
-Task<> PbsConnector::release(SiteJob job, Deadline deadline) { return change_job(std::move(job), "qrls", {"-h", "u"}, deadline); }
+Task<> PbsConnector::release(SiteJob job, Deadline deadline) {
+  auto id = job.id.str();
+  return change_job(std::move(job), "qrls", {"-h", "u", std::move(id)}, deadline);
+}
 
 Task<bool> PbsConnector::waits_held(SiteJob job, Deadline deadline) {
   const auto row = co_await row_of(std::move(job), deadline);
@@ -298,7 +303,10 @@ Task<> PbsConnector::end_job(SiteJob job, Deadline deadline) {
   const auto row = co_await row_of(job, deadline);
   if (!row) co_return std::unexpected(row.error());
   if (!*row || phase_of((*row)->state) == Phase::ended) co_return Result<void>{};
-  co_return co_await change_job(job, "qdel", {}, deadline);
+  if (!job.these_tasks_only) co_return co_await change_job(job, "qdel", {job.id.str()}, deadline);
+  std::vector<std::string> subjobs;
+  for (const auto task : job.tasks) subjobs.push_back(subjob_id(job.id, task).str());
+  co_return co_await change_job(job, "qdel", std::move(subjobs), deadline);
 }
 
 }  // namespace hansa::connectors::pbs

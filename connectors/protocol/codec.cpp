@@ -25,6 +25,7 @@ constexpr std::size_t kMaxScriptBytes = std::size_t{3} << 20;
 constexpr std::size_t kMaxArgumentBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxPathBytes = 4'096;
 constexpr std::size_t kMaxPaths = 10'000;
+constexpr std::size_t kMaxTasksBytes = domain::kMaxTasks * 9;
 
 constexpr Names<Phase, 5> kPhases{{{Phase::not_seen, "not_seen"},
                                    {Phase::queued, "queued"},
@@ -48,25 +49,24 @@ void put_number(Json& json, const char* key, std::int64_t value) {
   if (value != 0) json[key] = value;
 }
 
-template <typename T, typename Read>
-Result<std::vector<T>> read_list(const Json& list, Read read) {
-  std::vector<T> all;
-  all.reserve(list.size());
-  for (const auto& item : list) {
-    auto one = read(item);
-    if (!one) return std::unexpected(std::move(one.error()));
-    all.push_back(std::move(*one));
-  }
-  return all;
-}
-
 Json job_to_json(const SiteJob& job) {
   Json json{{"id", job.id.str()},
             {"tag", job.tag.str()},
             {"person", job.person.str()},
             {"intended_at_ms", to_unix_ms(job.intended_at)}};
   put_text(json, "account", job.account.str());
+  put_text(json, "tasks", domain::task_ranges(job.tasks), kMaxTasksBytes);
+  if (job.these_tasks_only) json["these_tasks_only"] = true;
   return json;
+}
+
+/// "0-3,7": none if it is missing.
+std::vector<std::int32_t> read_tasks(Fields& f) {
+  const auto text = f.words("tasks", kMaxTasksBytes);
+  if (text.empty()) return {};
+  auto array = domain::parse_task_array(text);
+  if (!array || array->at_most != 0) return f.miss("tasks"), std::vector<std::int32_t>{};
+  return std::move(array->tasks);
 }
 
 /// What stands in names of files: any tag of ours does, and nothing that leads elsewhere.
@@ -93,13 +93,16 @@ Result<SiteJob> read_job(const Json& json) {
               .tag = Tag(f.needed_word("tag")),
               .account = f.as<LocalAccount>("account"),
               .person = f.as<Principal>("person"),
-              .intended_at = f.at("intended_at_ms")};
+              .intended_at = f.at("intended_at_ms"),
+              .tasks = read_tasks(f),
+              .these_tasks_only = f.flag("these_tasks_only")};
   if (!is_plain(job.tag.str())) f.miss("tag");
+  if (job.these_tasks_only && job.tasks.empty()) f.miss("these_tasks_only");
   if (!f.ok()) return f.refused("a job");
   return job;
 }
 
-Json status_to_json(const JobStatus& status) {
+Json one_to_json(const JobStatus& status) {
   Json json{{"id", status.id.str()}, {"phase", name_of(kPhases, status.phase)}};
   put_number(json, "run", status.run);
   put_text(json, "site_state", status.site_state);
@@ -113,6 +116,17 @@ Json status_to_json(const JobStatus& status) {
   if (!status.reason.code.empty() || !status.reason.message.empty())
     json["reason"] = {{"code", status.reason.code}, {"message", status.reason.message.substr(0, kMaxWordsBytes)}};
   if (status.granted) json["granted"] = domain::to_json(*status.granted);
+  return json;
+}
+
+/// With its tasks, of an array: none of them has any.
+Json status_to_json(const JobStatus& status) {
+  auto json = one_to_json(status);
+  for (const auto& task : status.tasks) {
+    auto one = one_to_json(task);
+    one["task"] = task.task_index;
+    json["tasks"].push_back(std::move(one));
+  }
   return json;
 }
 
@@ -132,7 +146,7 @@ Result<domain::Grant> read_grant(const Json& json) {
   return grant;
 }
 
-Result<JobStatus> read_status(const Json& json) {
+Result<JobStatus> read_one(const Json& json) {
   Fields f(json);
   JobStatus status{.id = f.as<SiteJobId>("id"),
                    .phase = f.choice("phase", kPhases),
@@ -159,6 +173,26 @@ Result<JobStatus> read_status(const Json& json) {
   }
   if (f.has("granted")) status.granted = f.part("granted", read_grant(f.object("granted")));
   if (!f.ok()) return f.refused("a job's status");
+  return status;
+}
+
+Result<JobStatus> read_status(const Json& json) {
+  auto status = read_one(json);
+  if (!status) return status;
+  Fields f(json);
+  const auto& tasks = f.array("tasks");
+  if (tasks.size() > domain::kMaxTasks) f.miss("tasks");
+  if (!f.ok()) return f.refused("a job's status");
+  for (const auto& item : tasks) {
+    auto task = read_one(item);
+    if (!task) return std::unexpected(std::move(task.error()));
+    Fields of_task(item);
+    if (!of_task.has("task")) of_task.miss("task");
+    task->task_index = static_cast<std::int32_t>(of_task.amount("task", domain::kMaxTaskIndex));
+    if (!status->tasks.empty() && task->task_index <= status->tasks.back().task_index) of_task.miss("task");
+    if (!of_task.ok()) return of_task.refused("a task's status");
+    status->tasks.push_back(std::move(*task));
+  }
   return status;
 }
 
@@ -362,10 +396,12 @@ Result<CancelOutcome> read_cancel_outcome(const Json& json) {
 }
 
 Json to_json(const ports::Fence& fence) {
-  return {{"tag", fence.tag.str()},
-          {"task_index", fence.task_index},
-          {"account", fence.account.str()},
-          {"person", fence.person.str()}};
+  Json json{{"tag", fence.tag.str()},
+            {"task_index", fence.task_index},
+            {"account", fence.account.str()},
+            {"person", fence.person.str()}};
+  if (fence.whole_array) json["whole_array"] = true;
+  return json;
 }
 
 Result<ports::Fence> read_fence(const Json& json) {
@@ -373,7 +409,8 @@ Result<ports::Fence> read_fence(const Json& json) {
   ports::Fence fence{.tag = Tag(f.needed_word("tag")),
                      .task_index = f.number("task_index"),
                      .account = f.as<LocalAccount>("account"),
-                     .person = f.as<Principal>("person")};
+                     .person = f.as<Principal>("person"),
+                     .whole_array = f.flag("whole_array")};
   if (!is_plain(fence.tag.str())) f.miss("tag");
   if (!f.ok()) return f.refused("a fence");
   return fence;
@@ -387,80 +424,6 @@ Result<ports::SealOutcome> read_seal_outcome(const Json& json) {
   ports::SealOutcome outcome{.sealed = f.flag("sealed"), .holder = f.as<SiteJobId>("holder")};
   if (!f.ok()) return f.refused("the outcome of a seal");
   return outcome;
-}
-
-// ---- accounting
-
-Json to_json(const ports::UsageCursor& cursor) { return {{"cursor", cursor.text}}; }
-
-Result<ports::UsageCursor> read_cursor(const Json& json) {
-  Fields f(json);
-  ports::UsageCursor cursor{.text = f.words("cursor")};
-  if (!f.ok()) return f.refused("a usage cursor");
-  return cursor;
-}
-
-Json to_json(const ports::UsagePage& page) {
-  Json records = Json::array();
-  for (const auto& record : page.records) {
-    Json json{{"site_job_id", record.site_job_id.str()},
-              {"tag", record.tag.str()},
-              {"cluster", record.cluster},
-              {"account", record.account.str()},
-              {"scheduler_account", record.scheduler_account},
-              {"queue", record.queue.str()},
-              {"submitted_at_ms", to_unix_ms(record.submitted_at)},
-              {"ended_at_ms", to_unix_ms(record.ended_at)},
-              {"site_state", record.site_state},
-              {"elapsed_s", record.elapsed.count()},
-              {"nodes", record.nodes},
-              {"cores", record.cores},
-              {"gpus", record.gpus},
-              {"core_seconds", record.core_seconds.value},
-              {"gpu_seconds", record.gpu_seconds.value},
-              {"node_seconds", record.node_seconds.value},
-              {"source_line", record.source_line.substr(0, kMaxSourceBytes)}};
-    put(json, "started_at_ms", record.started_at);
-    put(json, "exit_code", record.exit_code);
-    records.push_back(std::move(json));
-  }
-  return {{"records", std::move(records)}, {"next", page.next.text}, {"complete", page.complete}};
-}
-
-Result<ports::UsagePage> read_usage_page(const Json& json, const SiteId& site) {
-  Fields f(json);
-  const auto read_record = [&site](const Json& item) -> Result<domain::UsageRecord> {
-    Fields r(item);
-    domain::UsageRecord record{.site = site,
-                               .cluster = r.word("cluster"),
-                               .site_job_id = SiteJobId(r.needed_word("site_job_id")),
-                               .tag = Tag(r.needed_word("tag")),
-                               .account = r.as<LocalAccount>("account"),
-                               .scheduler_account = r.word("scheduler_account"),
-                               .queue = r.as<QueueName>("queue"),
-                               .submitted_at = r.at("submitted_at_ms"),
-                               .started_at = r.maybe_at("started_at_ms"),
-                               .ended_at = r.at("ended_at_ms"),
-                               .site_state = r.words("site_state"),
-                               .exit_code = r.optional_small("exit_code"),
-                               .elapsed = Seconds{r.amount("elapsed_s")},
-                               .nodes = r.number("nodes"),
-                               .cores = r.number("cores"),
-                               .gpus = r.number("gpus"),
-                               .core_seconds = {r.amount("core_seconds")},
-                               .gpu_seconds = {r.amount("gpu_seconds")},
-                               .node_seconds = {r.amount("node_seconds")},
-                               .source_line = r.words("source_line", kMaxSourceBytes)};
-    if (!domain::parse_tag(record.tag.str())) r.miss("tag");
-    if (!r.ok()) return r.refused("a usage record");
-    return record;
-  };
-  auto records = read_list<domain::UsageRecord>(f.array("records"), read_record);
-  if (!records) return std::unexpected(std::move(records.error()));
-  if (!f.has("complete")) f.miss("complete");
-  ports::UsagePage page{.records = std::move(*records), .next = {.text = f.words("next")}, .complete = f.flag("complete")};
-  if (!f.ok()) return f.refused("a page of usage");
-  return page;
 }
 
 // ---- files

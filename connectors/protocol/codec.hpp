@@ -97,4 +97,10 @@ Result<FileRequest> read_file_request(const Json& json);
 Json to_json(const ports::FileChunk& chunk);
 Result<ports::FileChunk> read_file_chunk(const Json& json);
 
+Json to_json(const ports::DoctorRequest& request);
+Result<ports::DoctorRequest> read_doctor_request(const Json& json);
+/// Of its findings and their number alone: when they were made is for whoever reads them to say.
+Json report_to_json(const domain::DoctorReport& report);
+Result<domain::DoctorReport> read_report(const Json& json, UtcTime now);
+
 }  // namespace hansa::connectors::protocol

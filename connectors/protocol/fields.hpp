@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace hansa::connectors::protocol {
 
@@ -28,6 +29,19 @@ using Names = std::array<std::pair<E, std::string_view>, n>;
 template <typename E, std::size_t n>
 std::string_view name_of(const Names<E, n>& names, E value) {
   return std::ranges::find(names, value, &std::pair<E, std::string_view>::first)->second;
+}
+
+/// Each item by `read`; the first that is wrong is the list's error.
+template <typename T, typename Read>
+Result<std::vector<T>> read_list(const Json& list, Read read) {
+  std::vector<T> all;
+  all.reserve(list.size());
+  for (const auto& item : list) {
+    auto one = read(item);
+    if (!one) return std::unexpected(std::move(one.error()));
+    all.push_back(std::move(*one));
+  }
+  return all;
 }
 
 class Fields : public domain::FieldReader {

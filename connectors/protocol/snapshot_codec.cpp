@@ -167,6 +167,11 @@ Json to_json(const SiteSnapshot& snapshot) {
   Json json{{"cluster", snapshot.cluster}, {"scheduler", snapshot.scheduler}, {"sees_everyone", snapshot.sees_everyone},
             {"queues", Json::array()},     {"nodes", Json::array()},          {"running", Json::array()},
             {"waiting", Json::array()},    {"reservations", Json::array()}};
+  if (const auto& arrays = snapshot.arrays) {
+    json["arrays"] = {{"max_index", arrays->max_index}};
+    put_unless(json["arrays"], "any_indices", arrays->any_indices, true);
+    put_unless(json["arrays"], "at_most", arrays->at_most, true);
+  }
   for (const auto& queue : snapshot.queues) json["queues"].push_back(queue_to_json(queue));
   for (const auto& node : snapshot.nodes) json["nodes"].push_back(node_to_json(node));
   for (const auto& work : snapshot.running) json["running"].push_back(running_to_json(work));
@@ -193,6 +198,14 @@ Result<SiteSnapshot> read_snapshot(const Json& json) {
   snapshot.queues = read_all<domain::Queue>(f, "queues", [&](Fields& q) { return read_queue(q, nodes); });
   snapshot.running = read_all<domain::RunningWork>(f, "running", [&](Fields& r) { return read_running(r, nodes); });
   snapshot.reservations = read_all<domain::Reservation>(f, "reservations", [&](Fields& r) { return read_reservation(r, nodes); });
+  if (f.has("arrays")) {
+    Fields arrays(f.object("arrays"));
+    snapshot.arrays.emplace();
+    if (arrays.has("max_index")) snapshot.arrays->max_index = static_cast<std::int32_t>(arrays.amount("max_index", INT32_MAX));
+    snapshot.arrays->any_indices = or_true(arrays, "any_indices");
+    snapshot.arrays->at_most = or_true(arrays, "at_most");
+    if (!arrays.ok()) f.miss("arrays");
+  }
   if (!f.ok()) return f.refused("a snapshot");
   return snapshot;
 }

@@ -19,13 +19,18 @@ namespace {
 
 std::unexpected<Error> closed() { return fail(ErrorKind::unavailable, "LINK_CLOSED", "this broker is stopping"); }
 
-/// {"version": 1, "name": "hansa-agent 0.1.0", "site": "alpha", "capabilities": {"code": true}}
+/// {"version": 1, "name": "hansa-agent 0.1.0", "site": "alpha", "capabilities": {"code": true, "arrays": true, "doctor": true}}
 Result<Peer> read_hello(const Json& json, const SiteId& site) {
   Fields f(json);
   const auto version = f.integer("version");
   Peer peer{.name = f.word("name")};
   const auto serves = f.word("site");
-  if (f.has("capabilities")) peer.code = Fields(f.object("capabilities")).flag("code");
+  if (f.has("capabilities")) {
+    Fields can(f.object("capabilities"));
+    peer.code = can.flag("code");
+    peer.arrays = can.flag("arrays");
+    peer.doctor = can.flag("doctor");
+  }
   if (!f.ok()) return f.refused("the answer to initialize");
   if (version != protocol::kVersion) {
     return fail(ErrorKind::unavailable, "PROTOCOL_VERSION",

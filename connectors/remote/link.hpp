@@ -32,6 +32,8 @@ struct LinkOptions {
 struct Peer {
   std::string name;
   bool code = false;  // it takes a job's code
+  bool arrays = false;  // it runs job arrays
+  bool doctor = false;  // it looks itself over
 };
 
 class Link {

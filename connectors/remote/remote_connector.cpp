@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/remote/remote_connector.hpp"
 
+#include "broker/domain/site_checks.hpp"
 #include "connectors/protocol/codec.hpp"
 
 #include <algorithm>
@@ -17,7 +18,22 @@ namespace method = protocol::method;
 
 namespace {
 
-constexpr std::size_t kJobsAtATime = 8'000;  // some 2 MB of answer
+constexpr std::size_t kRowsAtATime = 8'000;  // some 2 MB of answer
+
+/// How many of `jobs` from `begin` on have at most so many rows in an answer: one each, and each task of an array. At least one.
+std::size_t some_of(const std::vector<SiteJob>& jobs, std::size_t begin, std::size_t rows) {
+  auto end = begin;
+  for (std::size_t sum = 0; end < jobs.size(); ++end) {
+    sum += 1 + jobs[end].tasks.size();
+    if (sum > rows && end > begin) break;
+  }
+  return end - begin;
+}
+
+std::vector<SiteJob> part_of(const std::vector<SiteJob>& jobs, std::size_t begin, std::size_t count) {
+  const auto from = jobs.begin() + static_cast<std::ptrdiff_t>(begin);
+  return {from, from + static_cast<std::ptrdiff_t>(count)};
+}
 
 std::unexpected<Error> too_late() {
   return fail(ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", "the time for this call was over before it left for the site");
@@ -74,16 +90,16 @@ Task<Json> RemoteConnector::ask(std::string_view name, Json params, Deadline dea
 // ---- submission
 
 Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request, Deadline deadline) {
-  if (!request.spec.array.empty()) {
-    co_return fail(ErrorKind::invalid_argument, "NO_SUCH_ARRAY",
-                   "site " + site_.str() + " is reached through the connector protocol, which carries no job arrays");
-  }
   if (deadline.passed(scheduler_)) co_return too_late();
   const auto connection = co_await link_.connection(deadline);
   if (!connection) co_return std::unexpected(connection.error());
   if (!request.code.id.empty() && !connection->peer.code) {
     co_return fail(ErrorKind::unavailable, "CODE_NOT_TAKEN",
                    "what serves site " + site_.str() + " (" + connection->peer.name + ") takes no code of jobs");
+  }
+  if (!request.spec.array.empty() && !connection->peer.arrays) {
+    co_return fail(ErrorKind::invalid_argument, "NO_SUCH_ARRAY",
+                   "what serves site " + site_.str() + " (" + connection->peer.name + ") runs no job arrays");
   }
   struct Offered {
     std::multimap<CodeId, ports::Code>& all;
@@ -113,6 +129,9 @@ Task<domain::SiteSnapshot> RemoteConnector::snapshot(Deadline deadline) {
   if (!answer) co_return std::unexpected(answer.error());
   auto snapshot = protocol::read_snapshot(*answer);
   if (!snapshot) co_return not_understood(site_, std::move(snapshot.error()));
+  const auto connection = co_await link_.connection(deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  if (!connection->peer.arrays) snapshot->arrays.reset();
   snapshot->taken_at = taken_at;
   co_return snapshot;
 }
@@ -133,13 +152,12 @@ Task<std::vector<ports::JobStatus>> RemoteConnector::status_of_some(std::vector<
 
 Task<std::vector<ports::JobStatus>> RemoteConnector::status(std::vector<SiteJob> jobs, Deadline deadline) {
   std::vector<ports::JobStatus> all;
-  auto at_a_time = kJobsAtATime;
+  auto rows = kRowsAtATime;
   while (all.size() < jobs.size()) {
-    const auto begin = jobs.begin() + static_cast<std::ptrdiff_t>(all.size());
-    const auto count = std::min(at_a_time, jobs.size() - all.size());
-    auto some = co_await status_of_some({begin, begin + static_cast<std::ptrdiff_t>(count)}, deadline);
+    const auto count = some_of(jobs, all.size(), rows);
+    auto some = co_await status_of_some(part_of(jobs, all.size(), count), deadline);
     if (!some && is_too_large(some.error()) && count > 1) {
-      at_a_time = count / 2;
+      rows /= 2;
       continue;
     }
     if (!some) co_return std::unexpected(std::move(some.error()));
@@ -161,13 +179,12 @@ Task<ports::FindResult> RemoteConnector::find_some(std::vector<SiteJob> wanted, 
 
 Task<ports::FindResult> RemoteConnector::find(std::vector<SiteJob> wanted, Deadline deadline) {
   ports::FindResult all{.sightings = {}, .queue_seen = true, .history_seen = true};
-  auto at_a_time = kJobsAtATime;
+  auto rows = kRowsAtATime;
   for (std::size_t at = 0; at < wanted.size();) {
-    const auto begin = wanted.begin() + static_cast<std::ptrdiff_t>(at);
-    const auto count = std::min(at_a_time, wanted.size() - at);
-    auto some = co_await find_some({begin, begin + static_cast<std::ptrdiff_t>(count)}, deadline);
+    const auto count = some_of(wanted, at, rows);
+    auto some = co_await find_some(part_of(wanted, at, count), deadline);
     if (!some && is_too_large(some.error()) && count > 1) {
-      at_a_time = count / 2;
+      rows /= 2;
       continue;
     }
     if (!some) co_return std::unexpected(std::move(some.error()));
@@ -241,6 +258,36 @@ Task<ports::FileChunk> RemoteConnector::read_file(SiteJob job, std::string path,
   if (!chunk) co_return not_understood(site_, std::move(chunk.error()));
   if (chunk->bytes.size() > limit) co_return not_understood(site_, {.message = "more of the file than was asked for"});
   co_return chunk;
+}
+
+// ---- a look at the site
+
+Task<domain::DoctorReport> RemoteConnector::doctor(ports::DoctorRequest request, Deadline deadline) {
+  using enum domain::DoctorVerdict;
+  const auto connection = co_await link_.connection(deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  const auto& peer = connection->peer;
+  domain::DoctorReport report{.at = scheduler_.now_utc(), .scheduler = {}, .findings = {}, .drift = {}};
+  if (peer.doctor) {
+    const auto answer = co_await ask(method::doctor, protocol::to_json(request), deadline);
+    if (!answer) co_return std::unexpected(answer.error());
+    auto read = protocol::read_report(*answer, scheduler_.now_utc());
+    if (!read) co_return not_understood(site_, std::move(read.error()));
+    report = std::move(*read);
+  }
+  const auto say = [&](std::string check, domain::DoctorVerdict verdict, std::string value, std::string remedy = {}) {
+    auto found = domain::finding(std::move(check), verdict, std::move(value), std::move(remedy));
+    found.source = "initialize";
+    found.at = report.at;
+    report.findings.push_back(std::move(found));
+  };
+  say("CONNECTOR", peer.doctor ? ok : not_checked,
+      peer.name + ", version " + std::to_string(protocol::kVersion) + " of the connector protocol" +
+          (peer.doctor ? "" : "; it has no checks of its own"),
+      peer.doctor ? "" : "what it does not offer (capability doctor) nobody can look at from here: ask the site");
+  say("PROTOCOL_ARRAYS", peer.arrays ? ok : warning, peer.arrays ? "job arrays are carried" : "no job arrays",
+      peer.arrays ? "" : "arrays do not go there until what serves the site offers the capability arrays");
+  co_return report;
 }
 
 }  // namespace hansa::connectors::remote

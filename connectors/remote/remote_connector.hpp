@@ -38,6 +38,8 @@ class RemoteConnector final : public ports::SiteConnector {
                                                      ports::Deadline deadline) override;
   ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           ports::Deadline deadline) override;
+  /// Of an end that cannot look itself over: what is seen of it from here.
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:
   /// Of a call that may be repeated.

@@ -104,28 +104,29 @@ bool wants_associations(const ConfigLines& config) {
   return !enforced.empty() && enforced != "none";
 }
 
+domain::Finding judge_version(const std::string& version) {
+  const auto release = release_of(version);
+  if (!release) return finding("VERSION", not_checked, "no version is told", "see: scontrol show config");
+  if (*release < kFirstKnown) return finding("VERSION", fault, "slurm " + version, "22.05 and later are supported");
+  if (*release > kLastKnown)
+    return finding("VERSION", warning, "slurm " + version, "this broker was tested up to 26.05: see whether a later one is out");
+  return finding("VERSION", ok, "slurm " + version);
+}
+
 std::vector<domain::Finding> judge_configuration(const ConfigLines& config) {
   std::vector<domain::Finding> found;
   const auto text = [&](std::string_view key) { return std::string(setting(config, key)); };
 
-  const auto version = text("SLURM_VERSION");
-  const auto release = release_of(version);
-  if (!release) {
-    found.push_back(finding("VERSION", not_checked, "no version is told", "see: scontrol show config"));
-  } else if (*release < kFirstKnown) {
-    found.push_back(finding("VERSION", fault, "slurm " + version, "22.05 and later are supported"));
-  } else if (*release > kLastKnown) {
-    found.push_back(
-        finding("VERSION", warning, "slurm " + version, "this broker was tested up to 26.05: see whether a later one is out"));
-  } else {
-    found.push_back(finding("VERSION", ok, "slurm " + version));
-  }
+  found.push_back(judge_version(text("SLURM_VERSION")));
 
   if (!keeps_history(config)) {
     const auto type = text("AccountingStorageType");
-    found.push_back(finding("HISTORY", fault, "off (" + (type.empty() ? std::string("accounting_storage/none") : type) + ")",
-                            "set AccountingStorageType=accounting_storage/slurmdbd: nothing else tells usage, or how a job ended "
-                            "that squeue has forgotten"));
+    found
+        .emplace_back(
+            finding("HISTORY", fault, "off (" + (type.empty() ? std::string("accounting_storage/none") : type) + ")",
+                    "set AccountingStorageType=accounting_storage/slurmdbd: nothing else tells usage, or how a job ended "
+                    "that squeue has forgotten"))
+        .bars = true;  // what became of a job, and what it used, would never be known
   }
 
   const auto flags = setting(config, "AccountingStoreFlags");

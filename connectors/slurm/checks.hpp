@@ -27,6 +27,8 @@ std::optional<ClockReading> parse_clock(std::string_view sdiag);
 
 /// VERSION, HISTORY where it is off, COMMENTS, JOB_IDS, ARRAYS, MIN_JOB_AGE.
 std::vector<domain::Finding> judge_configuration(const ConfigLines& config);
+/// VERSION, of "22.05.8"; "": none is told.
+domain::Finding judge_version(const std::string& version);
 /// HISTORY of a slurmdbd that answers. `accounting` is what sacctmgr says of it.
 domain::Finding judge_history(const ConfigLines& accounting);
 /// PRIVATE_DATA. `level` is the broker's own in the accounting: "None", "Operator", "Administrator"; "" if it is not known there.

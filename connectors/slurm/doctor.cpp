@@ -27,6 +27,7 @@ constexpr Seconds kRecently{3600};
 Task<domain::DoctorReport> SlurmConnector::doctor(ports::DoctorRequest request, Deadline deadline) {
   Notes notes(scheduler_);
   // The controller first: without it there is nothing to look over.
+  notes.asked(2);
   const auto inventory = co_await commands_.inventory(deadline);
   if (!inventory) co_return std::unexpected(inventory.error());
   const auto shown = co_await commands_.ask("scontrol", {"show", "config"}, deadline);
@@ -43,6 +44,7 @@ Task<domain::DoctorReport> SlurmConnector::doctor(ports::DoctorRequest request, 
   notes.add(judge_gres(*inventory), "scontrol show node");
 
   const auto before = scheduler_.now_utc();
+  notes.asked(2);  // sdiag, squeue
   const auto sdiag = co_await commands_.ask("sdiag", {}, deadline);
   const auto clock = sdiag ? parse_clock(sdiag->out) : std::nullopt;
   if (clock) {
@@ -60,6 +62,7 @@ Task<domain::DoctorReport> SlurmConnector::doctor(ports::DoctorRequest request, 
             "squeue");
   std::string level;
   if (keeps_history(config)) {
+    notes.asked(3);
     const auto history = co_await commands_.history(
         {.viewer = {}, .names = {"hansa-doctor"}, .ids = {}, .from = scheduler_.now_utc() - kRecently}, deadline);
     const auto accounting = co_await commands_.ask("sacctmgr", {"--noheader", "show", "configuration"}, deadline);
@@ -87,6 +90,7 @@ Task<domain::DoctorReport> SlurmConnector::doctor(ports::DoctorRequest request, 
     std::string users;
     for (const auto& account : request.accounts)
       users += (users.empty() ? "" : ",") + (account.empty() ? own_account_ : account.str());
+    notes.asked();
     const auto told = co_await commands_.ask(
         "sacctmgr", {"--noheader", "--parsable2", "show", "associations", "cluster=" + cluster, "user=" + users, "format=User"},
         deadline);
@@ -101,14 +105,15 @@ Task<domain::DoctorReport> SlurmConnector::doctor(ports::DoctorRequest request, 
                             deadline);
     const auto name = account.empty() ? own_account_ : account.str();
     if (!associated) continue;
-    notes.add(associated->contains(name)
-                  ? finding("ASSOCIATION", ok, name + " may charge an account there")
-                  : finding("ASSOCIATION", fault, name + " has no association at this cluster, and they are enforced",
-                            "sacctmgr add user " + name + " account=ACCOUNT"),
-              "sacctmgr show associations", account);
+    auto charged = associated->contains(name)
+                       ? finding("ASSOCIATION", ok, name + " may charge an account there")
+                       : finding("ASSOCIATION", fault, name + " has no association at this cluster, and they are enforced",
+                                 "sacctmgr add user " + name + " account=ACCOUNT");
+    charged.bars = charged.verdict == fault;
+    notes.add(std::move(charged), "sacctmgr show associations", account);
   }
   co_await checks.look_at_host(&notes, request.person, deadline);
-  co_return domain::DoctorReport{.at = scheduler_.now_utc(), .scheduler = {}, .findings = std::move(notes).take(), .drift = {}};
+  co_return std::move(notes).report();
 }
 
 }  // namespace hansa::connectors::slurm

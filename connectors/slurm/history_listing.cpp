@@ -80,7 +80,8 @@ std::expected<HistoryRow, std::string> read_row(const Fields& fields) {
   return row;
 }
 
-/// The row of tasks that were cancelled together may name some that had started by then (22.05.8): their own rows tell of them.
+}  // namespace
+
 void drop_told_tasks(std::vector<HistoryRow>& rows) {
   std::unordered_set<std::string> told;
   for (const auto& row : rows) {
@@ -92,8 +93,6 @@ void drop_told_tasks(std::vector<HistoryRow>& rows) {
                   [&](std::int32_t task) { return told.contains(row.id + '_' + std::to_string(task) + ' ' + row.name); });
   }
 }
-
-}  // namespace
 
 std::string history_format() {
   std::string format;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxNameLength = 256;
 
 /// "01-03,7" -> "01", "02", "03", "7"
-std::optional<std::vector<std::string>> expand_ranges(std::string_view text) {
+std::optional<std::vector<std::string>> expand_ranges(std::string_view text, std::size_t most) {
   std::vector<std::string> numbers;
   while (true) {
     const auto comma = text.find(',');
@@ -22,8 +22,7 @@ std::optional<std::vector<std::string>> expand_ranges(std::string_view text) {
     const auto low_text = range.substr(0, dash);
     const auto low = parse_count(low_text);
     const auto high = dash == std::string_view::npos ? low : parse_count(range.substr(dash + 1));
-    if (!low || !high || *high < *low || static_cast<std::size_t>(*high - *low) >= kMaxHosts - numbers.size())
-      return std::nullopt;
+    if (!low || !high || *high < *low || static_cast<std::size_t>(*high - *low) >= most - numbers.size()) return std::nullopt;
     for (auto n = *low; n <= *high; ++n) {
       const auto digits = std::to_string(n);
       const auto padding = low_text.size() > digits.size() ? low_text.size() - digits.size() : 0;
@@ -36,14 +35,15 @@ std::optional<std::vector<std::string>> expand_ranges(std::string_view text) {
 
 }  // namespace
 
-std::optional<std::vector<std::string>> expand_hosts(std::string_view text) {
+std::optional<std::vector<std::string>> expand_hosts(std::string_view text, std::size_t most) {
+  most = std::min(most, kMaxHosts);
   std::vector<std::string> hosts;
   if (text.empty() || text == "(null)" || text == "None assigned") return hosts;
 
   std::vector<std::string> names{""};  // what the piece before the next comma stands for, so far
   bool piece_empty = true;
   const auto end_piece = [&] {
-    if (piece_empty || names.size() > kMaxHosts - hosts.size()) return false;
+    if (piece_empty || names.size() > most - hosts.size()) return false;
     std::ranges::move(names, std::back_inserter(hosts));
     names.assign(1, "");
     piece_empty = true;
@@ -56,8 +56,8 @@ std::optional<std::vector<std::string>> expand_hosts(std::string_view text) {
     } else if (c == '[') {
       const auto close = text.find(']', i);
       if (close == std::string_view::npos) return std::nullopt;
-      const auto numbers = expand_ranges(text.substr(i + 1, close - i - 1));
-      if (!numbers || names.size() > kMaxHosts / numbers->size()) return std::nullopt;
+      const auto numbers = expand_ranges(text.substr(i + 1, close - i - 1), most);
+      if (!numbers || names.size() > most / numbers->size()) return std::nullopt;
       if (names.back().size() + numbers->back().size() > kMaxNameLength) return std::nullopt;
       std::vector<std::string> longer;
       longer.reserve(names.size() * numbers->size());

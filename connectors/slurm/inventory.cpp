@@ -128,7 +128,11 @@ std::string inventory_questions(bool with_configuration) {
 
 Inventory parse_inventory(std::string_view text) {
   Inventory inventory;
+  std::size_t hosts = 0;
   const auto keep = [&](std::size_t row, auto& records, auto record) {
+    if constexpr (requires { record->nodes; }) {
+      if (record && (hosts += record->nodes.size()) > kMaxHostsInAll) record = std::unexpected(std::string(kTooManyHosts));
+    }
     if (record) {
       records.push_back(std::move(*record));
     } else {

@@ -61,6 +61,9 @@ struct Inventory {
   std::vector<Dropped> dropped;
 };
 
+/// Why a partition or reservation is left out once all together name more than kMaxHostsInAll nodes.
+inline constexpr const char* kTooManyHosts = "the site's partitions and reservations name too many nodes";
+
 /// scontrol's standard input.
 std::string inventory_questions(bool with_configuration);
 

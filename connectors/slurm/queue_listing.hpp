@@ -16,6 +16,7 @@ struct QueueRow {
   std::string display_id;             // "7_3", "34+1", or the same
   std::string array_id;               // "7" of the first; "": it is no task of an array
   std::vector<std::int32_t> tasks;    // of that array
+  bool more_tasks = false;            // and others of it, which are not told
   std::string name;
   std::string user;
   std::string cluster;

@@ -65,6 +65,10 @@ Task<> SlurmConnector::release(SiteJob job, Deadline deadline) {
 }
 
 Task<> SlurmConnector::end_job(SiteJob job, Deadline deadline) {
+  if (job.these_tasks_only) {
+    // With --name scancel (22.05.8) ends all tasks that wait, whichever are named.
+    return change_job(job, "scancel", {job.id.str() + "_[" + domain::task_ranges(job.tasks) + ']'}, deadline);
+  }
   // By name as well: a recycled id of the same account's is not touched.
   return change_job(job, "scancel", {"--name=" + job.tag.str(), job.id.str()}, deadline);
 }

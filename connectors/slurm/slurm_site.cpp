@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -104,11 +105,15 @@ Task<std::vector<JobStatus>> SlurmSite::status(std::vector<SiteJob> jobs, Deadli
   if (!viewers) co_return std::unexpected(viewers.error());
   bool answered = false;
   std::size_t blind = 0;
+  std::map<std::string, JobStatus> untold_wait;  // by the array's id: of those of its tasks that nobody else tells of
   for (const auto& viewer : *viewers) {
     auto queue = co_await questions().queue({.viewer = viewer, .names = names, .ended_too = true}, deadline);
     // One account that may not ask any more does not hide the others' jobs.
     if (!queue && ++blind == viewers->size()) co_return std::unexpected(queue.error());
-    for (const auto& row : queue ? queue->rows : std::vector<QueueRow>{}) answered = keep(row, to_status(row)) || answered;
+    for (const auto& row : queue ? queue->rows : std::vector<QueueRow>{}) {
+      answered = keep(row, to_status(row)) || answered;
+      if (row.more_tasks) untold_wait.insert_or_assign(row.array_id, to_status(row));
+    }
   }
 
   std::vector<SiteJob> forgotten;
@@ -141,6 +146,12 @@ Task<std::vector<JobStatus>> SlurmSite::status(std::vector<SiteJob> jobs, Deadli
       }
     }
     for (auto& status : statuses) std::erase_if(status.tasks, [](const auto& task) { return task.phase == Phase::not_seen; });
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const auto waits = untold_wait.find(jobs[i].id.str());
+    if (waits == untold_wait.end() || jobs[i].tasks.empty() || statuses[i].tasks.empty()) continue;
+    waits->second.id = jobs[i].id;
+    put(statuses[i], waits->second, untold(statuses[i], jobs[i].tasks), jobs[i].tasks, transport::task_id);
   }
   co_await explain_ends(&jobs, &statuses, deadline);
   co_return statuses;

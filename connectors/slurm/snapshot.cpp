@@ -86,8 +86,10 @@ class Builder {
   }
 
   void add_running(const QueueRow& row) {
-    const auto hosts = expand_hosts(row.nodes);
+    const auto most = std::min(snapshot_.nodes.size(), kMaxHostsInAll - std::min(kMaxHostsInAll, hosts_seen_));
+    const auto hosts = expand_hosts(row.nodes, most);
     if (!hosts || hosts->empty()) return;
+    hosts_seen_ += hosts->size();
     const auto nodes = indices(*hosts);
     std::int64_t all_cores = 0;
     for (const auto node : nodes) all_cores += snapshot_.nodes[node].cores;
@@ -154,6 +156,7 @@ class Builder {
   UtcTime now_;
   std::unordered_map<std::string, std::uint32_t> index_;
   std::vector<batch::Allocated> allocated_;  // node by node
+  std::size_t hosts_seen_ = 0;  // of running jobs, all together
   domain::SiteSnapshot snapshot_;
 };
 

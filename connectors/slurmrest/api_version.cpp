@@ -52,7 +52,8 @@ Result<ApiVersion> choose_version(const JsonNode& openapi) {
   for (const auto& version : kSpoken) spoken.push_back(version.str());
   return fail(ErrorKind::unavailable, "SITE_VERSION",
               "slurmrestd serves, with accounting, OpenAPI versions: " + listed(served) + "; this broker speaks " +
-                  listed(spoken) + ": let it load a plug-in of one of these (slurmrestd -s), or use connector = \"slurm\"");
+                  listed(spoken) + (served.contains("v0.0.39") ? " (0.0.39 does not tell which partitions are up)" : "") +
+                  ": let it load a plug-in of one of these (slurmrestd -s, -d), or use connector = \"slurm\"");
 }
 
 }  // namespace hansa::connectors::slurmrest

@@ -76,21 +76,52 @@ std::string one_state(const std::vector<std::string>& words, bool of_history) {
   return state == words.end() ? "" : *state;
 }
 
-/// The indices of "0-2,7,10-20:5%3", `most` at most, as far as they are told ("..." at the end of a long list).
-std::vector<std::int64_t> task_indices(std::string_view list, std::size_t most) {
-  std::vector<std::int64_t> indices;
+/// Tasks of an array, "0-2,7,10-20:5%3", or its bitmap in hex ("0x1F", the first task last) as 22.05's accounting keeps it.
+struct Tasks {
+  std::vector<std::int32_t> indices;  // rising, at most `most`
+  bool all = true;                    // false: a list that was cut ("..."), or that is no list
+};
+
+Tasks tasks_in(std::string_view list, std::size_t most) {
+  Tasks tasks;
+  if (list.starts_with("0x")) {
+    list.remove_prefix(2);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const char digit = list[list.size() - 1 - i];
+      const int bits = digit >= '0' && digit <= '9'   ? digit - '0'
+                       : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
+                       : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+                                                      : -1;
+      if (bits < 0) return {.indices = {}, .all = false};
+      for (int bit = 0; bit < 4; ++bit) {
+        if ((bits >> bit & 1) == 0) continue;
+        if (tasks.indices.size() == most || i > std::size_t{domain::kMaxTaskIndex} / 4) return tasks.all = false, tasks;
+        tasks.indices.push_back(static_cast<std::int32_t>(4 * i) + bit);
+      }
+    }
+    return tasks;
+  }
+  if (list.starts_with('[')) list.remove_prefix(1);
+  list = list.substr(0, list.find(']'));
   list = list.substr(0, list.find('%'));
-  while (!list.empty() && indices.size() < most) {
+  while (!list.empty()) {
     auto range = batch::cut(list, ',');
     const auto first = slurm::parse_count(batch::cut(range, '-'));
-    if (!first) break;
     auto rest = range;
     const auto last = range.empty() ? first : slurm::parse_count(batch::cut(rest, ':'));
     const auto step = rest.empty() ? std::optional<std::int64_t>(1) : slurm::parse_count(rest);
-    if (!last || !step || *step < 1 || *last > kMaxCount) break;
-    for (auto i = *first; i <= *last && indices.size() < most; i += *step) indices.push_back(i);
+    tasks.all = first && last && step && *step >= 1 && *last <= domain::kMaxTaskIndex;
+    if (!tasks.all) break;
+    for (auto i = *first; i <= *last && tasks.all; i += *step) {
+      tasks.all = tasks.indices.size() < most;
+      if (tasks.all) tasks.indices.push_back(static_cast<std::int32_t>(i));
+    }
+    if (!tasks.all) break;
   }
-  return indices;
+  std::ranges::sort(tasks.indices);
+  const auto repeated = std::ranges::unique(tasks.indices);
+  tasks.indices.erase(repeated.begin(), repeated.end());
+  return tasks;
 }
 
 Read<QueueRow> read_job(const JsonNode& job) {
@@ -102,7 +133,14 @@ Read<QueueRow> read_job(const JsonNode& job) {
   const auto array = number(job.find("array_job_id")), task = count(job.find("array_task_id"));
   const auto het = number(job.find("het_job_id")), offset = count(job.find("het_job_offset"));
   if (!array || !task || !het || !offset) return bad("array or het job");
-  if (array->value_or(0) > 0 && *task) row.display_id = std::to_string(**array) + '_' + std::to_string(**task);
+  if (array->value_or(0) > 0) {
+    if (**array > 0xffffffff || task->value_or(0) > domain::kMaxTaskIndex) return bad("array");
+    row.array_id = std::to_string(**array);
+    if (*task) {
+      row.tasks = {static_cast<std::int32_t>(**task)};
+      row.display_id = row.array_id + '_' + std::to_string(**task);
+    }
+  }
   if (het->value_or(0) > 0) row.display_id = std::to_string(**het) + '+' + std::to_string(offset->value_or(0));
 
   const auto name = text(job.find("name")), user = text(job.find("user_name")), cluster = text(job.find("cluster"));
@@ -170,7 +208,17 @@ Read<HistoryRow> read_run(const JsonNode& job) {
   HistoryRow row;
   const auto id = job_id(job.find("job_id"));
   if (!id) return bad("job_id");
-  row.id = *id;
+  row.id = row.shown_id = *id;
+  const auto array = number(at(job, "array/job_id")), task = count(at(job, "array/task_id"));
+  const auto together = text(at(job, "array/task"));
+  if (!array || !task || !together || array->value_or(0) > 0xffffffff || task->value_or(0) > domain::kMaxTaskIndex)
+    return bad("array");
+  if (array->value_or(0) > 0 && (*task || !together->empty())) {
+    row.of_array = true;
+    row.id = std::to_string(**array);
+    row.tasks = *task ? std::vector{static_cast<std::int32_t>(**task)} : tasks_in(*together, domain::kMaxTasks).indices;
+    row.shown_id = row.id + '_' + (*task ? std::to_string(**task) : '[' + domain::task_ranges(row.tasks) + ']');
+  }
   const auto cluster = text(job.find("cluster")), name = text(job.find("name")), user = text(job.find("user"));
   const auto account = text(job.find("account")), partition = text(job.find("partition"));
   if (!cluster || !name || !user || !account || !partition) return bad("cluster, name, user, account or partition");
@@ -205,7 +253,7 @@ Read<HistoryRow> read_run(const JsonNode& job) {
   };
   // The fields of sacct's lines, in their order (connectors/slurm/history_listing.cpp).
   const auto exit = row.exit ? std::to_string(row.exit->code) + ':' + std::to_string(row.exit->signal) : "";
-  for (const auto& field : {row.id, row.cluster, row.user, row.account, row.queue.str(), seconds(row.submitted_at),
+  for (const auto& field : {row.shown_id, row.cluster, row.user, row.account, row.queue.str(), seconds(row.submitted_at),
                             seconds(row.started_at), seconds(row.ended_at), std::to_string(row.elapsed.count()), row.state, exit,
                             tres_line, std::to_string(row.core_seconds.value), row.name}) {
     row.line.append(field).append("|");
@@ -280,11 +328,15 @@ Read<slurm::ReservationRecord> read_reservation(const JsonNode& node) {
 template <class Record>
 Result<void> read_into(const JsonNode& root, std::string_view name, Read<Record> (*read)(const JsonNode&),
                        std::vector<Record>& records, std::vector<slurm::Dropped>& dropped) {
+  std::size_t hosts = 0;
   return for_each_in(
       root, name,
       [&](const JsonNode& node) -> Read<void> {
         auto record = read(node);
         if (!record) return std::unexpected(std::move(record.error()));
+        if constexpr (requires { record->nodes.front().size(); }) {
+          if ((hosts += record->nodes.size()) > slurm::kMaxHostsInAll) return std::unexpected(std::string(slurm::kTooManyHosts));
+        }
         records.push_back(std::move(*record));
         return {};
       },
@@ -305,15 +357,15 @@ Result<Listing<QueueRow>> read_queue(const JsonNode& root) {
   const auto read = [&](const JsonNode& job) -> Read<void> {
     auto row = read_job(job);
     if (!row) return std::unexpected(std::move(row.error()));
-    const auto waiting = text(job.find("array_task_string")).value_or("");
-    const auto array = number(job.find("array_job_id")).value_or(std::nullopt).value_or(0);
-    const auto room = slurm::kMaxRows - std::min(slurm::kMaxRows, listing.rows.size());
-    const auto tasks = array > 0 ? task_indices(waiting, room) : std::vector<std::int64_t>{};
-    for (const auto task : tasks) {
-      row->display_id = std::to_string(array) + '_' + std::to_string(task);
+    const auto waiting = row->array_id.empty() || !row->tasks.empty() ? "" : text(job.find("array_task_string")).value_or("");
+    const auto tasks = tasks_in(waiting, slurm::kMaxRows - std::min(slurm::kMaxRows, listing.rows.size()));
+    for (const auto task : tasks.indices) {
+      row->display_id = row->array_id + '_' + std::to_string(task);
+      row->tasks = {task};
+      row->more_tasks = !tasks.all && task == tasks.indices.back();
       add(*row);
     }
-    if (tasks.empty()) add(std::move(*row));
+    if (tasks.indices.empty()) add(std::move(*row));
     return {};
   };
   auto done = for_each_in(root, "jobs", read, [&](slurm::Dropped why) { listing.dropped.push_back(std::move(why)); });
@@ -336,9 +388,10 @@ Result<Listing<HistoryRow>> read_history(const JsonNode& root, std::string_view 
 
 void in_order_of_runs(Listing<HistoryRow>& listing) {
   std::ranges::sort(listing.rows, {},
-                    [](const HistoryRow& row) { return std::tie(row.id, row.submitted_at, row.started_at, row.line); });
+                    [](const HistoryRow& row) { return std::tie(row.shown_id, row.submitted_at, row.started_at, row.line); });
   std::unordered_map<std::string, std::int32_t> runs;  // id and name -> rows so far
-  for (auto& row : listing.rows) row.run = runs[row.id + ' ' + row.name]++;
+  for (auto& row : listing.rows) row.run = runs[row.shown_id + ' ' + row.name]++;
+  slurm::drop_told_tasks(listing.rows);
 }
 
 Result<void> read_nodes(const JsonNode& root, slurm::Inventory& inventory) {

@@ -12,7 +12,8 @@
 
 namespace hansa::connectors::slurmrest {
 
-/// "jobs" of /slurm: the tasks of an array that wait are one record there, and one row each here.
+/// "jobs" of /slurm: the tasks of an array that wait are one record there, and one row each here. Of many with no order in them
+/// slurmrestd tells but the first (SLURM_BITSTR_LEN, 64 bytes): more_tasks.
 Result<slurm::Listing<slurm::QueueRow>> read_queue(const JsonNode& root);
 
 /// "jobs" of /slurmdb, of one cluster: those of an id in the order of its runs.

@@ -142,7 +142,9 @@ std::optional<Error> failure_of(const Reply& reply, const std::string& user) {
 
 std::optional<Error> failure_of_change(const Reply& reply, const std::string& user) {
   const auto over = [](const Complaint& complaint) {
-    return complaint.number == kInvalidJobId || complaint.number == kAlreadyDone;
+    // 0.0.38 complains without a number of every change of an array that went well (22.05.8: "job array update from ... failed").
+    const bool of_array = complaint.number == -1 && complaint.words.starts_with("job array update from ");
+    return complaint.number == kInvalidJobId || complaint.number == kAlreadyDone || of_array;
   };
   if (reply.document && !reply.complaints.empty() && std::ranges::all_of(reply.complaints, over)) return std::nullopt;
   return failure_of(reply, user);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurmrest/rest.hpp"
 
+#include "broker/domain/task_array.hpp"
+#include "broker/http/client_socket.hpp"
 #include "connectors/batch/answers.hpp"
 #include "connectors/slurmrest/lists.hpp"
 #include "connectors/slurmrest/reply.hpp"
@@ -71,7 +73,7 @@ Error unanswered(Error error, const http::ClientOptions& options) {
 }  // namespace
 
 Rest::Rest(RestOptions options, TokenSource tokens, async::Scheduler& scheduler, boost::asio::thread_pool& pool)
-    : options_(std::move(options)), tokens_(std::move(tokens), scheduler, pool), scheduler_(scheduler), pool_(pool) {}
+    : options_(std::move(options)), tokens_(std::move(tokens), scheduler), scheduler_(scheduler), pool_(pool) {}
 
 std::string Rest::user_of(const Viewer& viewer) const {
   return viewer.account.empty() ? options_.own_account : viewer.account.str();
@@ -89,10 +91,33 @@ void Rest::heed(const Error& error, const std::string& user) {
 
 // ---- one request
 
+/// A name's addresses are looked up anew now and then; while that fails those of before are used.
+Task<std::vector<std::string>> Rest::addresses(Deadline deadline) {
+  constexpr Milliseconds kGoodFor{60'000}, kTime{10'000};
+  const auto now = scheduler_.now_monotonic();
+  if (!options_.unix_socket.empty() || now < addresses_good_until_) co_return addresses_;
+  std::function<Result<std::vector<std::string>>()> look = [host = options_.url.host] { return http::look_up(host); };
+  auto found = http::is_address(options_.url.host) ? look()
+                                                   : co_await names_.run<std::vector<std::string>>(
+                                                         scheduler_, deadline.shortened_to(scheduler_, kTime), std::move(look));
+  if (found && !found->empty()) {
+    addresses_ = std::move(*found);
+    addresses_good_until_ = now + kGoodFor;
+  } else if (addresses_.empty()) {
+    if (!found && found.error().kind == ErrorKind::cancelled) co_return std::unexpected(found.error());
+    co_return fail(ErrorKind::unavailable, "SITE_DOWN",
+                   "the address of " + options_.url.host +
+                       ", where slurmrestd is, is not found: " + (found ? "it has none" : found.error().message));
+  }
+  co_return addresses_;
+}
+
 template <class T>
 Task<T> Rest::call(std::string user, Request request, Reader<T> read, Deadline deadline) {
   auto token = co_await tokens_.of(user, deadline);
   if (!token) co_return std::unexpected(token.error());
+  auto where = co_await addresses(deadline);
+  if (!where) co_return std::unexpected(where.error());
   const auto left = deadline.remaining(scheduler_);
   if (left <= Milliseconds{0}) co_return std::unexpected(transport::deadline_passed());
   if (request.method == "GET") ++questions_asked_;
@@ -101,6 +126,7 @@ Task<T> Rest::call(std::string user, Request request, Reader<T> read, Deadline d
                              .token_field = "X-SLURM-USER-TOKEN",
                              .ca_file = options_.ca_file,
                              .unix_socket = options_.unix_socket,
+                             .addresses = std::move(*where),
                              .peer = "slurmrestd",
                              .user_agent = "hansad",
                              .connect_timeout = std::min(left, Milliseconds{10'000}),
@@ -244,6 +270,7 @@ Task<Inventory> Rest::inventory(Deadline deadline) {
   for (auto* part : {&*partitions, &*reservations}) std::ranges::move(part->dropped, std::back_inserter(nodes->dropped));
   auto& configuration = nodes->configuration;
   configuration.hides_jobs = options_.private_jobs;
+  if (options_.max_array_size > 1) configuration.max_array_size = options_.max_array_size;
   if (!configuration.cluster.empty() && !options_.cluster.empty() && configuration.cluster != options_.cluster) {
     co_return fail(ErrorKind::unavailable, "SITE_CLUSTER",
                    "slurmrestd speaks for cluster \"" + batch::words_of(configuration.cluster) +
@@ -311,7 +338,8 @@ Task<std::optional<QueueRow>> Rest::job(Viewer as, SiteJobId id, Deadline deadli
     if (auto failure = failure_of(reply, user)) return std::unexpected(std::move(*failure));
     auto listing = read_queue(reply.document->root());
     if (!listing) return std::unexpected(listing.error());
-    const auto row = std::ranges::find(listing->rows, id.str(), &QueueRow::id);
+    const auto row = std::ranges::find_if(
+        listing->rows, [&](const QueueRow& each) { return (each.array_id.empty() ? each.id : each.array_id) == id.str(); });
     return row == listing->rows.end() ? std::nullopt : std::optional(std::move(*row));
   };
   Request request{.target = "/slurm/" + spoken->str() + "/job/" + http::percent_encode(id.str())};
@@ -321,14 +349,18 @@ Task<std::optional<QueueRow>> Rest::job(Viewer as, SiteJobId id, Deadline deadli
 Task<> Rest::change(std::string user, std::string method, SiteJobId id, std::string body, Deadline deadline) {
   const auto spoken = co_await version(deadline);
   if (!spoken) co_return std::unexpected(spoken.error());
+  Request request{.method = std::move(method),
+                  .target = "/slurm/" + spoken->str() + "/job/" + http::percent_encode(id.str()),
+                  .body = std::move(body)};
+  co_return co_await send_change(std::move(user), std::move(request), deadline);
+}
+
+Task<> Rest::send_change(std::string user, Request request, Deadline deadline) {
   Reader<void> reader = [user](http::Response response) -> Result<void> {
     const auto reply = Reply::read(std::move(response));
     if (auto failure = failure_of_change(reply, user)) return std::unexpected(std::move(*failure));
     return {};
   };
-  Request request{.method = std::move(method),
-                  .target = "/slurm/" + spoken->str() + "/job/" + http::percent_encode(id.str()),
-                  .body = std::move(body)};
   auto done = co_await call<void>(user, std::move(request), std::move(reader), deadline);
   // It may be repeated: that its outcome is not known is only a failure.
   if (!done && done.error().kind == ErrorKind::unknown_outcome) done.error().kind = ErrorKind::unavailable;
@@ -339,8 +371,59 @@ Task<> Rest::hold(Viewer as, SiteJobId id, bool hold, Deadline deadline) {
   return change(user_of(as), "POST", std::move(id), hold_body(hold), deadline);
 }
 
-Task<> Rest::end(Viewer as, SiteJobId id, Deadline deadline) {
-  return change(user_of(as), "DELETE", std::move(id), "", deadline);
+Task<> Rest::end(Viewer as, SiteJobId id, std::vector<std::int32_t> tasks, Deadline deadline) {
+  const auto user = user_of(as);
+  if (tasks.empty()) co_return co_await change(user, "DELETE", std::move(id), "", deadline);
+  const auto spoken = co_await version(deadline);
+  if (!spoken) co_return std::unexpected(spoken.error());
+  // 0.0.38 hands the id on as it is written; since then that path means the whole array whatever task it names (24.05's source),
+  // and a list of jobs has one of its own.
+  if (spoken->is_plain())
+    co_return co_await change(user, "DELETE", SiteJobId(id.str() + '_' + domain::task_ranges(tasks)), "", deadline);
+  Request request{.method = "DELETE", .target = "/slurm/" + spoken->str() + "/jobs/", .body = end_body(id, tasks)};
+  co_return co_await send_change(user, std::move(request), deadline);
+}
+
+// ---- a look at it
+
+namespace {
+
+Result<std::optional<std::string>> read_ping(const JsonNode& root) {
+  const auto* pings = root.find("pings");
+  if (pings == nullptr || !pings->is_array() || pings->members().empty())
+    return fail(ErrorKind::internal, "SITE_GARBLED", "slurmrestd's answer has no list \"pings\"");
+  std::string words;
+  for (const auto& one : pings->members()) {  // one of several controllers is enough
+    const auto* responds = one.find("responding");
+    const auto older = text(one.find("ping")).value_or(""), newer = text(one.find("pinged")).value_or("");
+    if (older == "UP" || newer == "UP" || (responds != nullptr && responds->kind == JsonNode::Kind::boolean && responds->truth))
+      return std::optional<std::string>();
+    words += (words.empty() ? "" : "; ") + batch::words_of(std::string(text(one.find("hostname")).value_or("?"))) + " is " +
+             (older.empty() && newer.empty() ? "silent" : batch::words_of(std::string(older.empty() ? newer : older)));
+  }
+  return std::optional(words);
+}
+
+Result<UtcTime> read_clock(const JsonNode& root) {
+  const auto told = time(at(root, "statistics/req_time"));
+  if (told && *told) return **told;
+  return fail(ErrorKind::internal, "SITE_GARBLED", "slurmrestd's statistics tell no time (req_time)");
+}
+
+}  // namespace
+
+Task<std::optional<std::string>> Rest::ping(Deadline deadline) {
+  return ask<std::optional<std::string>>(options_.own_account, "slurm", "ping", read_ping, deadline);
+}
+
+Task<UtcTime> Rest::clock(Deadline deadline) { return ask<UtcTime>(options_.own_account, "slurm", "diag", read_clock, deadline); }
+
+Task<std::optional<UtcTime>> Rest::token_of(Viewer as, Deadline deadline) {
+  const auto user = user_of(as);
+  tokens_.forget(user);
+  const auto token = co_await tokens_.of(user, deadline);
+  if (!token) co_return std::unexpected(token.error());
+  co_return tokens_.end_of(user).value_or(std::nullopt);
 }
 
 }  // namespace hansa::connectors::slurmrest

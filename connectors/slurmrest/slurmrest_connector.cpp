@@ -17,12 +17,14 @@ using ports::Task;
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
+constexpr Milliseconds kAccountTime{10'000};
 
 RestOptions rest_options(const Options& options, std::vector<Fault>& faults) {
   RestOptions rest{.url = {.tls = false, .host = "localhost", .port = 80, .prefix = {}},
                    .ca_file = options.ca_file,
                    .answer_limit = static_cast<std::size_t>(options.answer_limit_mib) << 20U,
                    .cluster = options.cluster,
+                   .max_array_size = options.max_array_size,
                    .private_jobs = options.private_jobs,
                    .own_account = {}};
   if (options.url.starts_with(kUnix)) {
@@ -73,7 +75,7 @@ SlurmrestConnector::SlurmrestConnector(Options options, RestOptions rest, std::s
       rest_(std::move(rest), std::move(options.tokens), scheduler, pool_) {}
 
 /// As this machine's directory of accounts has it: the account's way to its files begins there as well.
-Task<std::string> SlurmrestConnector::home_of(LocalAccount account) {
+Task<std::string> SlurmrestConnector::home_of(LocalAccount account, Deadline deadline) {
   if (const auto known = homes_.find(account); known != homes_.end()) co_return known->second;
   std::function<Result<std::string>()> look = [name = account.empty() ? own_account_ : account.str()]() -> Result<std::string> {
     auto found = transport::account_named(name);
@@ -82,25 +84,25 @@ Task<std::string> SlurmrestConnector::home_of(LocalAccount account) {
         ErrorKind::unavailable, "NO_HOME",
         "this machine knows no account \"" + name + "\" with a home whose path jobs can be given (letters, digits, ._/@+,-)");
   };
-  auto home = co_await async::on_thread<std::string>(pool_, std::make_shared<std::atomic<bool>>(false), std::move(look));
+  auto home = co_await accounts_.run<std::string>(scheduler_, deadline.shortened_to(scheduler_, kAccountTime), std::move(look));
+  if (!home && home.error().code.starts_with("LOOKUP"))
+    co_return fail(ErrorKind::unavailable, "NO_HOME",
+                   "the home of \"" + account.str() + "\" is not known: " + home.error().message);
   if (home) homes_.emplace(account, *home);
   co_return home;
 }
 
 Task<ports::SubmitReceipt> SlurmrestConnector::submit(ports::SubmitRequest request, Deadline deadline) {
-  if (!request.spec.array.empty()) {
-    co_return fail(ErrorKind::invalid_argument, "NO_SUCH_ARRAY",
-                   "the site is reached through slurmrestd, which is given no job arrays");
-  }
   if (auto valid = slurm::check_names(request); !valid) co_return std::unexpected(valid.error());
   const auto version = co_await rest_.version(deadline);
   if (!version) co_return std::unexpected(version.error());
   transport::WrapperSpec wrapper;
   wrapper.launcher = transport::Launcher::slurm;
+  if (!request.spec.array.empty()) wrapper.array_variable = "SLURM_ARRAY_JOB_ID";
   wrapper.login = true;
   const auto script = co_await bring(&request, std::move(wrapper), deadline);
   if (!script) co_return std::unexpected(script.error());
-  const auto home = co_await home_of(request.account);
+  const auto home = co_await home_of(request.account, deadline);
   if (!home) co_return std::unexpected(home.error());
   auto work_dir = work_dirs_.path_of(request.account);
   if (!work_dir.starts_with('/')) work_dir.insert(0, *home + '/');
@@ -125,7 +127,7 @@ Task<> SlurmrestConnector::end_job(SiteJob job, Deadline deadline) {
   const auto now = co_await rest_.job(as, job.id, deadline);
   if (!now) co_return std::unexpected(now.error());
   if (!*now || !is_ours(job, (*now)->name, (*now)->user)) co_return Result<void>{};
-  co_return co_await rest_.end(as, job.id, deadline);
+  co_return co_await rest_.end(as, job.id, job.these_tasks_only ? job.tasks : std::vector<std::int32_t>{}, deadline);
 }
 
 }  // namespace hansa::connectors::slurmrest

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A Slurm cluster through slurmrestd (OpenAPI 0.0.38, 0.0.42 to 0.0.45): the version is the highest that both sides have.
+// A Slurm cluster through slurmrestd (OpenAPI 0.0.38, 0.0.40 to 0.0.45): the version is the highest that both sides have.
 //
 // The scheduler is asked with tokens: the broker's own account's for what is everybody's; where the site shows each person only
 // their own jobs (private_jobs), one question for each account. What changes a job carries the token of the job's account.
@@ -39,6 +39,7 @@ struct Options {
   TokenSource tokens = {};            // a file or a command, not both
   std::string cluster = {};
   std::int64_t answer_limit_mib = 64;
+  std::int64_t max_array_size = 1'001;  // 0: no arrays
   bool private_jobs = false;
   std::string work_dir = "~/.hansa";  // beneath the account's home; or absolute, with "{account}" in it
   bool own_account_only = false;      // run_as = "self": every job runs as the broker's own account, named by ""
@@ -54,6 +55,8 @@ class SlurmrestConnector final : public slurm::SlurmSite {
 
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;
 
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
+
   /// Questions that slurmrestd was asked so far.
   [[nodiscard]] std::size_t questions_asked() const { return rest_.questions_asked(); }
 
@@ -61,7 +64,7 @@ class SlurmrestConnector final : public slurm::SlurmSite {
   SlurmrestConnector(Options options, RestOptions rest, std::string own_account, transport::Transport& transport,
                      async::Scheduler& scheduler);
 
-  ports::Task<std::string> home_of(LocalAccount account);
+  ports::Task<std::string> home_of(LocalAccount account, ports::Deadline deadline);
 
   slurm::Questions& questions() override { return rest_; }
   ports::Task<> hold(ports::SiteJob job, ports::Deadline deadline) override;
@@ -71,6 +74,7 @@ class SlurmrestConnector final : public slurm::SlurmSite {
   static constexpr std::size_t kThreads = 4;  // as many requests at a time; a site's budget may allow fewer
   boost::asio::thread_pool pool_{kThreads};
   Rest rest_;
+  async::Lookups accounts_{2};
   std::map<LocalAccount, std::string> homes_;
 };
 

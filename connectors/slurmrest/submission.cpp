@@ -14,8 +14,11 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
                                     std::string_view work_dir, ApiVersion version) {
   if (auto valid = slurm::check_names(request); !valid) return std::unexpected(valid.error());
   const auto& resources = request.spec.resources;
+  const bool array = !request.spec.array.empty();
   const auto file = [&](bool standard_error) {
-    return std::string(work_dir) + '/' + transport::output_path(request.tag, standard_error);
+    return std::string(work_dir) + '/' +
+           (array ? transport::task_output_path(request.tag, "%a", standard_error)
+                  : transport::output_path(request.tag, standard_error));
   };
   const auto amount = [&](std::int64_t value) -> Json {
     if (version.is_plain()) return value;
@@ -29,11 +32,11 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
            {"tasks", resources.tasks},
            {"cpus_per_task", resources.cpus_per_task},
            {"time_limit", amount(slurm::limit_in_minutes(request))},
-           // Of the site's own guards against a second start the cheapest; the fence is the one that holds.
-           {"dependency", "singleton"},
            {"current_working_directory", home},
            {"standard_output", file(false)},
            {"standard_error", file(true)}};
+  // As connectors/slurm: the site's own cheapest guard against a second start, which tasks of one name do without.
+  job[array ? "array" : "dependency"] = array ? domain::to_text(request.spec.array) : "singleton";
   if (version.is_plain()) {
     job["nodes"] = Json::array({resources.nodes, resources.nodes});
     job["environment"] = {{path.first, path.second}};
@@ -63,6 +66,12 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
 }
 
 std::string hold_body(bool hold) { return canonical_json({{"hold", hold}}); }
+
+std::string end_body(const SiteJobId& array, const std::vector<std::int32_t>& tasks) {
+  Json jobs = Json::array();
+  for (const auto task : tasks) jobs.push_back(transport::task_id(array, task).str());
+  return canonical_json({{"jobs", std::move(jobs)}, {"signal", "SIGKILL"}});
+}
 
 Result<ports::SubmitReceipt> read_receipt(http::Response response, const std::string& user) {
   const auto reply = Reply::read(std::move(response));

@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hansa::connectors::slurmrest {
 
@@ -18,6 +19,8 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
 
 /// The body of an update: holds a pending job, or takes that back.
 std::string hold_body(bool hold);
+/// Of these tasks of an array, for the list of jobs to end (0.0.40 and later).
+std::string end_body(const SiteJobId& array, const std::vector<std::int32_t>& tasks);
 
 /// A job id above 0 in a 200 is a receipt, unless an error stands beside it; that the job is held is none (22.05.8:
 /// tests/data/slurm/rest/22.05/rest.v0.0.38.submit-full.out). Anything else is unknown_outcome: SITE_REFUSED if Slurm says that

@@ -24,6 +24,7 @@ using ports::Task;
 namespace {
 
 constexpr Milliseconds kCommandTime{30'000};
+constexpr Milliseconds kFileTime{10'000};
 // A file may be replaced at any time, and its token be good for a year.
 constexpr Seconds kKept{60};
 // Before its end; a fourth of its time if that is less.
@@ -96,7 +97,9 @@ Task<Token> Tokens::fetch(std::string account, Deadline deadline) {
   Result<std::string> text;
   if (source_.command.empty()) {
     std::function<Result<std::string>()> read = [path] { return read_file(path); };
-    text = co_await async::on_thread<std::string>(pool_, std::make_shared<std::atomic<bool>>(false), std::move(read));
+    text = co_await files_.run<std::string>(scheduler_, deadline.shortened_to(scheduler_, kFileTime), std::move(read));
+    if (!text && text.error().code.starts_with("LOOKUP"))
+      co_return unavailable("TOKEN_HANGS", where + ": " + text.error().message);
   } else {
     text = co_await run_command(account, deadline);
   }

@@ -86,7 +86,8 @@ _hansa() {
     "policy check") options="--sites --at --json" ;;
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --hidden --rules --label --at --plot --json" ;;
     "config reference") options="--man" ;;
-    show | explain | hold | release | cancel | sites | "site show" | "site doctor" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    cancel) options="--task --json" ;;
+    show | explain | hold | release | sites | "site show" | "site doctor" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

@@ -20,6 +20,7 @@ constexpr std::string_view kConfiguration = "configuration";
 constexpr std::string_view kRules = "rules";
 constexpr std::string_view kRegister = "register of datasets";
 constexpr std::string_view kMovers = "movers";
+constexpr std::string_view kDoctor = "doctor";
 
 /// "now" or "in 4m30s".
 std::string when(Seconds wait) { return wait.count() == 0 ? "now" : "in " + format_duration(wait); }
@@ -57,8 +58,8 @@ class SiteCheck {
 
   Verdict judged() const {
     for (const auto check : {&SiteCheck::requested, &SiteCheck::account, &SiteCheck::ever, &SiteCheck::allocation,
-                             &SiteCheck::ruled, &SiteCheck::data, &SiteCheck::drained, &SiteCheck::reachable, &SiteCheck::fresh,
-                             &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
+                             &SiteCheck::ruled, &SiteCheck::data, &SiteCheck::drained, &SiteCheck::fit, &SiteCheck::reachable,
+                             &SiteCheck::fresh, &SiteCheck::budget, &SiteCheck::caller, &SiteCheck::now}) {
       if (auto refusal = (this->*check)()) return std::move(*refusal);
     }
     return estimate();
@@ -187,6 +188,11 @@ class SiteCheck {
     const auto& why = view_.state->drain_reason;
     return refuse(Obstacle::temporary, "SITE_DRAINED",
                   "an operator of the broker lets it take no new jobs" + (why.empty() ? "" : ": " + why), kSiteState);
+  }
+
+  Refusal fit() const {
+    if (!view_.found) return std::nullopt;
+    return refuse(Obstacle::temporary, "SITE_UNFIT", view_.found->what, kDoctor, view_.found->at);
   }
 
   Refusal reachable() const {

@@ -10,7 +10,8 @@
 //   temporary  NO_ALLOCATION (of the project, at a site that wants one), RULES_DENY, EVIDENCE_MISSING (the rules; not for ever:
 //   packs, labels and what is known of a site change), the
 //              caller's no_data or no_way, RULES_DENY or EVIDENCE_MISSING (of bringing a dataset there, or of taking it from
-//              every site that has it), OBLIGATION (keeps it there), what failed lately on every way, SITE_DRAINED, SITE_DOWN,
+//              every site that has it), OBLIGATION (keeps it there), what failed lately on every way, SITE_DRAINED, SITE_UNFIT (a
+//              finding about it, or about the person's account there, that bars), SITE_DOWN,
 //              NO_SNAPSHOT, SNAPSHOT_STALE, BUDGET_FULL, the caller's not_now; then, for every queue
 //   that could hold it:
 //              QUEUE_DOWN, TOO_FEW_NODES (usable ones)
@@ -52,6 +53,12 @@ struct MissingData {
   std::optional<domain::Reason> no_way;  // nothing can be brought there, or not so much
 };
 
+/// A finding of a look at the site (domain/doctor_report.hpp) that keeps this person's jobs away.
+struct Found {
+  std::string what;  // "CLOCK: 2m ahead of ours"
+  UtcTime at{};
+};
+
 /// One site as the engine sees it. Pointers are borrowed for the call.
 struct SiteView {
   const domain::Site* site = nullptr;
@@ -63,6 +70,7 @@ struct SiteView {
   const rules::Explanation* ruling = nullptr;  // what ruling() says from `facts`; none: no rule is in force, or nothing to ask
   std::optional<domain::Reason> no_data;  // what the job reads is not known, or no rule pack is in force
   MissingData missing;  // what the job reads and would have to be brought
+  std::optional<Found> found;  // none: nothing bars
   std::optional<domain::Reason> not_now;  // a temporary obstacle that only the caller knows: it refused this job lately, ...
   Outlook outlook = {};  // how estimates for such a job have turned out there
   Seconds freshness{180};  // an older snapshot says nothing about now

@@ -119,6 +119,7 @@ Json to_json(const SiteView& view) {
   if (view.ruling != nullptr) json["ruled"] = true;
   if (auto outlook = to_json(view.outlook); !outlook.empty()) json["outlook"] = std::move(outlook);
   if (view.not_now) json["not_now"] = {{"reason_code", view.not_now->code}, {"reason", view.not_now->message}};
+  if (view.found) json["found"] = {{"what", view.found->what}, {"at_ms", to_unix_ms(view.found->at)}};
   if (view.profile != nullptr) {
     json["snapshot"] = view.profile->hash();
     json["snapshot_taken_at_ms"] = to_unix_ms(view.profile->taken_at());
@@ -163,6 +164,11 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
     auto outlook = outlook_from_json(json["outlook"]);
     if (!outlook) return std::unexpected(outlook.error());
     view.outlook = *outlook;
+  }
+  if (json.is_object() && json.contains("found")) {
+    domain::FieldReader found(json["found"]);
+    view.found = Found{.what = found.text("what"), .at = found.time("at_ms")};
+    if (!found.ok()) return found.error("decision input");
   }
   if (json.is_object() && json.contains("missing")) view.missing = missing_from_json(json["missing"], stored, field);
   if (field.flag("ruled")) view.ruling = &stored.ruling;  // made from the facts, once the rules are known

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A site behind its own hansa-agent, over a real OpenSSH: jobs of two people on a real Slurm, and the connection's bad days."""
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -100,6 +101,34 @@ def a_job_goes_there_and_comes_back():
     assert len(ssh_of_broker()) == 1 and len(site.agents()) == 1
 
 
+def an_array_goes_there_and_tasks_are_cancelled():
+    """One receipt over one connection; each task as it ended, two cancelled alone while the agent is killed."""
+    id = broker.submit(job('echo "task $HANSA_ARRAY_INDEX"', "(( HANSA_ARRAY_INDEX == 1 )) && exit 4", "(( HANSA_ARRAY_INDEX < 3 )) || sleep 20", array="0-7%3"))
+    wait_for("three that ended and three that run", lambda: (tasks := broker.job(id)["tasks"]).get("running", {}).get("tasks") == "3-5" and tasks["succeeded"]["tasks"] == "0,2", 90, 0.3)
+    broker.hansa("cancel", id, "--task", "4,7", check=0)
+    for pid in site.agents():
+        kill(pid)
+    done = broker.wait_over([id], 120)[id]
+    assert done["state"] == "failed" and done["exit_code"] == 4, done
+    assert done["reason"]["message"] == "5 of 8 tasks succeeded; 1 failed (1); 2 were cancelled (4,7)", done["reason"]
+    assert broker.hansa("logs", id, "--task", "6", check=0).stdout == b"task 6\n"
+    records = wait_for("its usage", lambda: len(found := [r for r in broker.get(f"/v1/jobs/{id}/usage", user="operator")["records"] if r["started_at"]]) == 7 and found, 60, 0.5)
+    assert {r["account"] for r in records} == {"alice"}, records
+    say(done["reason"]["message"])
+
+
+def the_agent_is_asked_for_a_look():
+    """At the accounts of the site's own map, whatever the broker calls them."""
+    report = json.loads(broker.hansa("site", "doctor", "alpha", "--json", user="operator", check=0).stdout)
+    found = {(f["check"], f.get("account", "")): f for f in report["findings"]}
+    for check in ("REACHABLE", "CONNECTOR", "VERSION", "HISTORY", "QUEUE_FORMAT", "CLOCK", "ARRAYS", "PROTOCOL_ARRAYS"):
+        assert found[check, ""]["verdict"] == "ok", found[check, ""]
+    assert {account for _, account in found if account} == {"alice", "bob"}, found
+    for account in ("alice", "bob"):
+        for check in ("RUN_AS", "WORK_DIR", "FENCE"):
+            assert found[check, account]["verdict"] == "ok", found[check, account]
+
+
 def the_sites_own_map_is_final():
     """carol has an entry at the broker, and is refused at the site."""
     id = broker.submit(job("true"), user="carol")
@@ -184,11 +213,11 @@ if __name__ == "__main__":
     need_root()
     need_agents_account()
     payloads = Payloads()
-    switch = Switch([f"/usr/bin/{name}" for name in SLURM + COREUTILS], callers=(AGENT_USER,))
+    switch = Switch([f"/usr/bin/{name}" for name in [*SLURM, *COREUTILS, "sdiag", "sacctmgr"]], callers=(AGENT_USER,))
     switch.start()
     site = SshSite(agents_config())
     site.start()
     broker = Broker("agent", broker_config())
-    run_with_broker(broker, [a_job_goes_there_and_comes_back, the_sites_own_map_is_final, nothing_is_lost_and_nothing_doubled, a_changed_host_key_is_refused,
+    run_with_broker(broker, [a_job_goes_there_and_comes_back, an_array_goes_there_and_tasks_are_cancelled, the_agent_is_asked_for_a_look, the_sites_own_map_is_final, nothing_is_lost_and_nothing_doubled, a_changed_host_key_is_refused,
                              connections_are_few, the_agent_says_what_is_wrong],
                     prepare=lambda: sites_answer(broker), clean=[site.remove, switch.stop, payloads.remove])

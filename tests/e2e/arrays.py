@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Job arrays on two real Slurm clusters: 40 tasks with mixed ends past kills of the broker, each against the site's own records; half of one cancelled."""
+"""Job arrays on two real Slurm clusters: 40 tasks with mixed ends past kills of the broker, each against the site's own records; half of one cancelled; tasks cancelled alone past a kill."""
 
 import collections
 import os
@@ -92,6 +92,31 @@ def half_is_cancelled():
     say(f"  {done['reason']['message']}")
 
 
+def tasks_are_cancelled_alone():
+    """One that is over, one that runs and two that wait; the broker is killed in between, and asked twice. The others go on."""
+    id = broker.submit(array("0-15%4", "(( HANSA_ARRAY_INDEX < 4 )) && exit 0", "(( HANSA_ARRAY_INDEX < 8 )) && sleep 12", "exit 0", site="alpha"))
+    def seen():
+        runs = {run["task_index"]: run for attempt in broker.job(id)["attempts"] for run in attempt["runs"]}
+        return all(runs.get(i, {}).get("outcome") == "succeeded" for i in range(4)) and all(runs.get(i, {}).get("started_at") for i in range(4, 8))
+    wait_for("four that ended and four that run", seen, 90, 0.3)
+    wait_for("their payloads", lambda: len(tasks_run(id)) >= 8)
+    said = broker.hansa("cancel", id, "--task", "1,5,12-13", check=0).stdout.decode()
+    broker.kill()
+    assert "5,12-13" in said, said
+    broker.start()
+    broker.hansa("cancel", id, "--task", "5,12", check=0)
+    done = broker.wait_over([id])[id]
+    assert done["state"] == "cancelled" and done["cancel"] is None and done["cancelled_tasks"] == "5,12-13", done
+    assert done["reason"]["message"] == "13 of 16 tasks succeeded; 3 were cancelled (5,12-13)", done["reason"]
+    runs = {run["task_index"]: run for run in done["attempts"][-1]["runs"]}
+    assert runs[5]["started_at"] and not runs[12]["started_at"] and runs[1]["outcome"] == "succeeded", runs
+    assert tasks_run(id) == {i: 1 for i in range(16) if i not in (12, 13)}, tasks_run(id)
+    equal_to_sacct(id, done, 14)
+    for arguments in (["--task", "3-1"], ["--task", "x"], ["--task", "1%2"], ["--task", ""], ["--task", "3", id]):
+        broker.hansa("cancel", id, *arguments, check=2)
+    say(f"  {done['reason']['message']}")
+
+
 def many_tasks_find_their_site():
     """Arrays without a site go where they may run: beyond MaxArraySize nowhere, and a chain waits for a whole array."""
     far = broker.submit(array("0-5000:5000"))
@@ -119,5 +144,5 @@ if __name__ == "__main__":
     switch = Switch([f"/usr/bin/{p}" for p in SLURM + COREUTILS])
     switch.start()
     broker = Broker("arrays", broker_config(switch, [slurm_site("alpha", "FI"), slurm_site("beta", "ES")]))
-    run_with_broker(broker, [forty_tasks_past_kills, half_is_cancelled, many_tasks_find_their_site],
+    run_with_broker(broker, [forty_tasks_past_kills, half_is_cancelled, tasks_are_cancelled_alone, many_tasks_find_their_site],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])

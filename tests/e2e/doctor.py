@@ -99,7 +99,13 @@ def clock_two_minutes_ahead():
     assert faults(found) == ["CLOCK"], faults(found)
     ahead = found["CLOCK", ""]["value"]
     assert ahead in ("1m59s ahead of ours", "2m ahead of ours", "2m1s ahead of ours"), ahead
-    assert "NTP" in printed, printed
+    assert "NTP" in printed and "no job goes there meanwhile" in printed, printed
+    id = broker.submit({"script": "#!/bin/sh\n", "project": "ai-lab", "placement": {"sites": ["ahead"]}})
+    broker.wait_state(id, "held", seconds=30)
+    explained = broker.hansa("explain", id, check=0).stdout.decode()
+    assert "SITE_UNFIT" in explained and "CLOCK: " + ahead in explained, explained
+    say(explained)
+    broker.hansa("cancel", id, check=0)
 
 
 def wrong_time_zone():

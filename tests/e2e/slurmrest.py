@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Slurm cluster through its slurmrestd: jobs of two people there and back, a token that ends, and a slurmrestd that is killed."""
+"""A Slurm cluster through its slurmrestd: jobs and arrays of two people there and back, a look at it, a token that ends, and a slurmrestd that is killed."""
 
 import json
 import time
@@ -57,6 +57,45 @@ def usage_equals_sacct():
     say(f"{len(ran)} usage records equal sacct's")
 
 
+def arrays_run_and_tasks_are_cancelled():
+    """Each task once and as it ended, also of a list that slurmrestd cuts short; tasks that are cancelled alone; usage as sacct has it."""
+    far = broker.submit(job("true", array="0-5000:5000"))
+    odd = sorted(i * i + i % 3 for i in range(30))  # no order in it: of those that wait 64 bytes are told
+    long = broker.submit(job('echo "task $HANSA_ARRAY_INDEX"', "(( HANSA_ARRAY_INDEX == 4 )) && exit 7; true", array=",".join(map(str, odd)) + "%4"), user="bob")
+    some = broker.submit(job("(( HANSA_ARRAY_INDEX < 2 )) || sleep 300", array="0-5%2"))
+    wait_for("two that ended and two that run", lambda: (tasks := broker.job(some)["tasks"]).get("succeeded", {}).get("tasks") == "0-1" and tasks.get("running", {}).get("count") == 2, 120, 0.5)
+    broker.hansa("cancel", some, "--task", "0,2,5", check=0)
+    wait_for("the two to be told", lambda: broker.job(some)["tasks"].get("cancelled", {}).get("tasks") == "2,5", 60, 0.5)
+    wait_for("the others to go on", lambda: broker.job(some)["tasks"].get("running", {}).get("tasks") == "3-4", 60, 0.5)
+    broker.hansa("cancel", some, check=0)
+    ended = broker.wait_over([some], 60)[some]
+    assert ended["state"] == "cancelled" and ended["reason"]["message"] == "2 of 6 tasks succeeded; 4 were cancelled (2-5)", ended
+    done = broker.wait_state(long, "failed", user="bob", seconds=180)
+    assert done["exit_code"] == 7 and done["reason"]["message"] == "29 of 30 tasks succeeded; 1 failed (4)", done
+    assert not any(e["event"] == "attempt_unknown" for e in broker.get(f"/v1/jobs/{long}/events", user="bob")["events"])
+    assert broker.hansa("logs", long, "--task", str(odd[-1]), user="bob", check=0).stdout.decode() == f"task {odd[-1]}\n"
+    records = wait_for("usage of all tasks", lambda: len(found := broker.get(f"/v1/jobs/{long}/usage", user="operator")["records"]) == 30 and found, 60, 1)
+    rows = {row["JobID"]: row for row in sacct_rows(CLUSTER, started_at) if row["JobName"] == f"hansa-{long}-1"}
+    for record in records:
+        assert not usage_differences(record, rows[record["site_job_id"]]), (record, rows[record["site_job_id"]])
+    assert broker.wait_over([far])[far]["state"] == "rejected"
+    say(f"{done['reason']['message']}; {ended['reason']['message']}")
+
+
+def it_is_looked_over():
+    """What slurmrestd tells of the cluster and of each account's token, and what the accounts can do with their files."""
+    done = broker.hansa("site", "doctor", CLUSTER, user="operator", check=0)
+    say(done.stdout.decode())
+    report = json.loads(broker.hansa("site", "doctor", CLUSTER, "--json", user="operator", check=0).stdout)
+    found = {(f["check"], f.get("account", "")): f for f in report["findings"]}
+    for check in ("API_VERSION", "CONTROLLER", "VERSION", "CLOCK", "QUEUE_FORMAT", "NODES_FORMAT", "HISTORY", "HISTORY_FORMAT", "ARRAYS"):
+        assert found[check, ""]["verdict"] == "ok", found[check, ""]
+    for account in ("alice", "bob"):
+        for check in ("TOKEN", "HOME", "RUN_AS", "WORK_DIR", "FENCE"):
+            assert found[check, account]["verdict"] == "ok", found[check, account]
+    assert found["API_VERSION", ""]["value"] == "v0.0.38", found["API_VERSION", ""]
+
+
 def token_that_ends_takes_the_site_down_until_it_is_renewed():
     """With the reason; what runs there goes on and is seen again."""
     broker.stop()  # a token that is known to be good is kept for a minute
@@ -108,6 +147,6 @@ if __name__ == "__main__":
     switch.start()
     tokens = SlurmTokens(CLUSTER, switch.folder, ("alice", "bob", BROKER_USER))
     broker = Broker("slurmrest", broker_config(switch, [tokens.site("ES")]))
-    run_with_broker(broker, [jobs_of_two_people_come_back, usage_equals_sacct, token_that_ends_takes_the_site_down_until_it_is_renewed,
+    run_with_broker(broker, [jobs_of_two_people_come_back, usage_equals_sacct, arrays_run_and_tasks_are_cancelled, it_is_looked_over, token_that_ends_takes_the_site_down_until_it_is_renewed,
                              somebody_elses_token_is_not_used, slurmrestd_killed_and_back],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])

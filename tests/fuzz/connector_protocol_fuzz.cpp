@@ -47,6 +47,9 @@ void check_answers(const Json& json) {
   if (const auto chunk = read_file_chunk(json)) require(chunk->bytes.empty() || chunk->facts.state == ports::FileState::file);
   static_cast<void>(read_file_facts(json, 1));
   static_cast<void>(read_cancel_outcome(json));
+  if (const auto report = read_report(json, {})) {
+    for (const auto& found : report->findings) require(!found.bars || found.verdict == domain::DoctorVerdict::fault);
+  }
 }
 
 void check_requests(const Json& json) {
@@ -59,6 +62,7 @@ void check_requests(const Json& json) {
   static_cast<void>(read_cancel(json));
   static_cast<void>(read_fence(json));
   static_cast<void>(read_cursor(json));
+  static_cast<void>(read_doctor_request(json));
   static_cast<void>(read_look_request(json));
   if (const auto request = read_output_request(json)) require(request->limit <= kMaxPieceBytes);
   if (const auto request = read_file_request(json)) require(request->limit <= kMaxPieceBytes);

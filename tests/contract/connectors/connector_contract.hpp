@@ -59,6 +59,8 @@ class ConnectorUnderTest {
   [[nodiscard]] virtual bool runs_arrays() const { return true; }
   /// It tells what it gives a job.
   [[nodiscard]] virtual bool reads_back() const { return true; }
+  /// Its accounting tells how a failed run ended.
+  [[nodiscard]] virtual bool books_exit_codes() const { return true; }
   /// Scripts really run here: delivery byte for byte and output can be looked at.
   [[nodiscard]] virtual bool executes() const { return true; }
   /// Questions asked of the scheduler so far (squeue and sacct calls, not a job's own submissions and files).

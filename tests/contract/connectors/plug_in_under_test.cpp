@@ -22,6 +22,7 @@ class PlugInUnderTest final : public RemoteSite {
     }(&connector(), async::Deadline::in(scheduler_, Seconds{60}), &snapshot));
     if (!*snapshot) throw std::runtime_error(snapshot->error().code + ": " + snapshot->error().message);
     look_at((*snapshot)->queues, (*snapshot)->nodes);
+    arrays_ = (*snapshot)->arrays.has_value();
   }
 
   [[nodiscard]] Principal person() const override { return Principal(plug_in().person); }
@@ -30,6 +31,7 @@ class PlugInUnderTest final : public RemoteSite {
   [[nodiscard]] std::optional<LocalAccount> refused_account() const override { return LocalAccount("nobody-we-know"); }
   [[nodiscard]] domain::Resources whole_site() const override { return whole_; }
   [[nodiscard]] bool reads_back() const override { return false; }  // it may, and need not
+  [[nodiscard]] bool runs_arrays() const override { return arrays_; }
   [[nodiscard]] std::size_t site_calls() const override { return 0; }  // nobody counts them
   [[nodiscard]] Seconds time_unit() const override { return plug_in().time_unit; }
   [[nodiscard]] Seconds patience() const override { return plug_in().patience; }
@@ -50,6 +52,7 @@ class PlugInUnderTest final : public RemoteSite {
     whole_.tasks = whole_.nodes * std::max(cores, 1);
   }
 
+  bool arrays_ = false;
   QueueName queue_;
   domain::Resources whole_;
 };

@@ -29,7 +29,6 @@ class RemoteSite : public ConnectorUnderTest {
 
   ports::SiteConnector& connector() override { return *connector_; }
   async::Scheduler& scheduler() override { return scheduler_; }
-  [[nodiscard]] bool runs_arrays() const override { return false; }
   /// The connection has tasks of its own, which go on between calls.
   void run(boost::asio::awaitable<void> work) override {
     bool done = false;

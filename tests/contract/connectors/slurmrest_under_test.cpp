@@ -51,7 +51,7 @@ class SlurmrestUnderTest final : public RealTimeSite {
   [[nodiscard]] QueueName queue() const override { return QueueName("main"); }
   [[nodiscard]] std::string scheduler_account() const override { return "proj1"; }
   [[nodiscard]] std::optional<LocalAccount> refused_account() const override { return LocalAccount("nobody-we-know"); }
-  [[nodiscard]] bool runs_arrays() const override { return false; }
+  [[nodiscard]] bool books_exit_codes() const override { return false; }  // 0.0.38 does not
   [[nodiscard]] domain::Resources whole_site() const override {
     return {.nodes = 2, .tasks = 8, .cpus_per_task = 1, .memory_per_node = Mebibytes{0}, .gpus_per_node = 0, .gpu_model = ""};
   }

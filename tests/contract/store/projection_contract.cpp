@@ -34,7 +34,7 @@ domain::EventBody any_event(const domain::Job& job) {
   const auto when = at(*rc::gen::inRange(0, 100000)) + Milliseconds{*rc::gen::inRange(0, 999)};
   switch (*rc::gen::weightedElement<int>({{20, 0},  {10, 1}, {10, 2},  {1, 3},   {60, 4},  {20, 5},  {20, 6},
                                           {20, 7},  {60, 8}, {10, 9},  {10, 10}, {60, 11}, {60, 12}, {20, 13},
-                                          {20, 14}, {3, 15}, {10, 16}, {1, 17},  {1, 18},  {20, 19}, {20, 20}})) {
+                                          {20, 14}, {3, 15}, {10, 16}, {1, 17},  {1, 18},  {20, 19}, {20, 20}, {20, 21}})) {
     case 0: return Waiting{.reason = reason()};
     case 1: return Held{.reason = reason(), .by_user = *rc::gen::arbitrary<bool>()};
     case 2: return Released{};
@@ -85,6 +85,7 @@ domain::EventBody any_event(const domain::Job& job) {
                                       .account = text(),
                                       .exclusive = perhaps(*rc::gen::arbitrary<bool>())},
                             .reason = reason()};
+    case 21: return TaskCancelRequested{.by = Principal("local:bob"), .tasks = {0}};
     default: return ResolvedLost{.by = Principal("local:root"), .reason = text()};
   }
 }

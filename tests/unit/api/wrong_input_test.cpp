@@ -91,6 +91,14 @@ TEST_CASE("every fault of a body is told with its pointer") {
   CHECK(resolve.fault("/as").starts_with("must be \"lost\""));
   CHECK(resolve.fault("/reason").starts_with("is required"));
   CHECK(broker.call("alice", "POST", "/v1/jobs/" + id + "/cancel", {{"reson", "x"}}).fault("/reson") == "no such field");
+  for (const auto& [tasks, words] : std::vector<std::pair<Json, std::string>>{
+           {"", "is required"}, {"x", "\"x\""}, {"3-1", "backwards"}, {"1%2", "names tasks"}, {3, "must be a string"}}) {
+    const auto refused = broker.call("alice", "POST", "/v1/jobs/" + id + "/cancel", {{"tasks", tasks}});
+    CAPTURE(tasks.dump(), refused.body.dump());
+    CHECK(refused.status == 400);
+    CHECK_THAT(refused.fault("/tasks"), Catch::Contains(words));
+  }
+  CHECK(broker.call("alice", "POST", "/v1/jobs/" + id + "/cancel", {{"tasks", "0-3"}}).code() == "NOT_AN_ARRAY");
   CHECK(broker.call("operator", "POST", "/v1/sites/alpha/drain", {{"resaon", "x"}}).fault("/resaon") ==
         "no such field (did you mean \"reason\"?)");
   CHECK(broker.call("alice", "GET", "/v1/jobs/" + id).body["cancel"].is_null());

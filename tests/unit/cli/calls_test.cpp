@@ -130,6 +130,20 @@ TEST_CASE("several ids are all tried, and the worst counts", "[calls]") {
   CHECK(line_of(server.requests().at(2)) == "POST /v1/jobs/C%2F..%2FD/cancel HTTP/1.1");
 }
 
+TEST_CASE("tasks of one array are cancelled alone", "[calls]") {
+  Call call;
+  auto answer = job("running");
+  answer.insert(answer.rfind('}'), R"(,"cancelled_tasks":"3,5-7")");
+  ScriptedServer server({reply(200, answer, "")});
+  CHECK(call.run(server, {"cancel", kId, "--task", "3,5-7"}) == 0);
+  CHECK_THAT(call.out, Catch::Contains("tasks cancelled, or being cancelled: 3,5-7"));
+  CHECK(server.requests().at(0).ends_with(R"({"tasks":"3,5-7"})"));
+  Call two;
+  ScriptedServer nobody({});
+  CHECK(two.run(nobody, {"cancel", "A", "B", "--task", "3"}) == 2);
+  CHECK_THAT(two.err, Catch::Contains("give one ID with it"));
+}
+
 TEST_CASE("every fault of a problem is told with its pointer, and none reaches the terminal raw", "[calls]") {
   Call call;
   ScriptedServer server(

@@ -140,9 +140,9 @@ TEST_CASE("the schema's own texts are sound, and every method has one") {
   }
   for (const auto name : {method::initialize, method::ping, method::cancel_request, method::read_code, method::snapshot,
                           method::submit, method::find, method::status, method::cancel, method::seal, method::usage,
-                          method::read_output, method::look_at, method::read_file})
+                          method::read_output, method::look_at, method::read_file, method::doctor})
     CHECK(methods.contains(std::string(name)));
-  CHECK(methods.size() == 14);
+  CHECK(methods.size() == 15);
   CHECK(fault_of("line", Json::parse(request_text(1, "ping", Json::object()))) == "");
   CHECK(fault_of("line", Json::parse(notification_text("cancel_request", {{"id", 1}}))) == "");
   CHECK(fault_of("line", Json::parse(result_text("x", Json::object()))) == "");
@@ -151,11 +151,9 @@ TEST_CASE("the schema's own texts are sound, and every method has one") {
 }
 
 TEST_CASE("a snapshot goes there as it is") {
-  auto with_arrays = a_snapshot();
-  with_arrays.arrays.emplace();
-  const auto back = read_snapshot(sent("snapshot.result", to_json(with_arrays)));
+  const auto back = read_snapshot(sent("snapshot.result", to_json(a_snapshot())));
   REQUIRE(back.has_value());
-  CHECK_FALSE(back->arrays.has_value());  // what speaks the protocol runs no arrays
+  CHECK_FALSE(back->arrays.has_value());
   CHECK(to_json(*back) == to_json(a_snapshot()));
   CHECK(back->nodes[0].gpu_model == "a100");
   CHECK_FALSE(back->nodes[0].usable);
@@ -170,6 +168,79 @@ TEST_CASE("a snapshot goes there as it is") {
   CHECK_FALSE(back->waiting[1].eligible);
   CHECK(back->reservations[0].end == from_unix_seconds(1'760'100'000));
   CHECK_FALSE(back->sees_everyone);
+}
+
+TEST_CASE("arrays go there: which a site runs, which tasks are meant, how each is, whose right it is") {
+  auto snapshot = a_snapshot();
+  for (const auto& limits :
+       {domain::ArrayLimits{}, domain::ArrayLimits{.max_index = 1'000, .any_indices = false, .at_most = false}}) {
+    snapshot.arrays = limits;
+    const auto back = read_snapshot(sent("snapshot.result", to_json(snapshot)));
+    REQUIRE(back.has_value());
+    REQUIRE(back->arrays.has_value());
+    CHECK(back->arrays->max_index == limits.max_index);
+    CHECK(back->arrays->any_indices == limits.any_indices);
+    CHECK(back->arrays->at_most == limits.at_most);
+  }
+
+  auto submission = a_submission();
+  submission.spec.array = domain::parse_task_array("0-99:3%10").value();
+  CHECK(read_submit(sent("submit.params", to_json(submission)))->spec.array == submission.spec.array);
+
+  auto job = a_job();
+  for (std::int32_t task = 0; task < 1'000; ++task) job.tasks.push_back(4'000'000 - 2 * (999 - task));
+  job.these_tasks_only = true;
+  const auto cancel = read_cancel(sent("cancel.params", to_json(CancelRequest{.job = job, .when = ports::CancelWhen::always})));
+  REQUIRE(cancel.has_value());
+  CHECK(cancel->job.tasks == job.tasks);
+  CHECK(cancel->job.these_tasks_only);
+  CHECK_FALSE(read_jobs(sent("status.params", jobs_to_json({a_job()})))->at(0).these_tasks_only);
+
+  auto array = ports::JobStatus{.id = SiteJobId("7"), .phase = ports::Phase::running, .reason = {}};
+  auto task = ended_status();
+  task.id = SiteJobId("7_3");
+  task.task_index = 3;
+  array.tasks = {ports::JobStatus{.id = SiteJobId("7_0"), .phase = ports::Phase::running, .reason = {}}, task};
+  const auto statuses = read_statuses(sent("status.result", to_json(std::vector{array})), 1);
+  REQUIRE(statuses.has_value());
+  REQUIRE(statuses->at(0).tasks.size() == 2);
+  CHECK(statuses->at(0).phase == ports::Phase::running);
+  CHECK(statuses->at(0).tasks[1].task_index == 3);
+  CHECK(statuses->at(0).tasks[1].id.str() == "7_3");
+  CHECK(statuses->at(0).tasks[1].exit_code == 3);
+
+  const auto fence = read_fence(sent(
+      "seal.params", to_json(ports::Fence{.tag = kTag, .account = {}, .person = Principal("local:alice"), .whole_array = true})));
+  REQUIRE(fence.has_value());
+  CHECK(fence->whole_array);
+}
+
+TEST_CASE("a look at the site goes there and comes back, dated by who asked") {
+  const ports::DoctorRequest request{
+      .accounts = {LocalAccount("alice"), LocalAccount("")}, .person = Principal("broker:doctor"), .clock_skew = Seconds{30}};
+  const auto asked = read_doctor_request(sent("doctor.params", to_json(request)));
+  REQUIRE(asked.has_value());
+  CHECK(asked->accounts == request.accounts);
+  CHECK(asked->person == request.person);
+  CHECK(asked->clock_skew == Seconds{30});
+  domain::DoctorReport report{.at = {}, .scheduler = "", .findings = {}, .drift = {}, .questions = 9};
+  report.findings = {{.check = "VERSION", .verdict = domain::DoctorVerdict::ok, .value = "slurm 22.05.8", .source = "scontrol"},
+                     {.check = "QUOTA",
+                      .subject = "alice",
+                      .verdict = domain::DoctorVerdict::fault,
+                      .value = "full\x1b[31m",
+                      .source = "quota",
+                      .remedy = "make space",
+                      .reading = true,
+                      .bars = true}};
+  const auto now = from_unix_ms(1'760'000'000'000);
+  const auto back = read_report(sent("doctor.result", report_to_json(report)), now);
+  REQUIRE(back.has_value());
+  CHECK(back->questions == 9);
+  CHECK(back->at == now);
+  report.findings[1].value = "full [31m";  // it is shown at a terminal
+  for (auto& found : report.findings) found.at = now;
+  CHECK(back->findings == report.findings);
 }
 
 TEST_CASE("a submission goes there byte for byte") {
@@ -272,7 +343,8 @@ TEST_CASE("all other questions and answers go there as they are") {
                              .core_seconds = {40},
                              .gpu_seconds = {10},
                              .node_seconds = {10},
-                             .source_line = "4711|x|\t"};
+                             .source_line = "4711|x|\t",
+                             .array_id = SiteJobId("47")};
   const auto page = read_usage_page(
       sent("usage.result", to_json(ports::UsagePage{.records = {record}, .next = {.text = "c"}, .complete = false})),
       SiteId("alpha"));
@@ -349,6 +421,28 @@ TEST_CASE("what a site's end must not say is refused by the field's name") {
       {"snapshot", changed(snapshot, "/waiting/0/nodes", 2), "tasks"},
       {"snapshot", changed(snapshot, "/waiting/0/time_limit_s", std::int64_t{1} << 60), "time_limit_s"},
       {"snapshot", changed(snapshot, "/reservations/0/nodes/0", 9), "nodes"},
+      {"snapshot", changed(snapshot, "/arrays", 3), "arrays"},
+      {"snapshot", changed(snapshot, "/arrays", {{"max_index", -1}}), "arrays"},
+      {"snapshot", changed(snapshot, "/arrays", {{"at_most", "yes"}}), "arrays"},
+      {"statuses", changed(statuses, "/statuses/0/tasks", 3), "tasks"},
+      {"statuses", changed(statuses, "/statuses/0/tasks", Json::array({3})), "not an object"},
+      {"statuses", changed(statuses, "/statuses/0/tasks", {{{"id", "7_1"}, {"phase", "queued"}}}), "task"},
+      {"statuses", changed(statuses, "/statuses/0/tasks", {{{"id", "7_1"}, {"phase", "ended"}, {"task", 1}}}), "outcome"},
+      {"statuses", changed(statuses, "/statuses/0/tasks", {{{"id", "7_1"}, {"phase", "queued"}, {"task", 4'000'001}}}), "task"},
+      {"statuses",
+       changed(statuses, "/statuses/0/tasks",
+               {{{"id", "7_1"}, {"phase", "queued"}, {"task", 1}}, {{"id", "7_1"}, {"phase", "queued"}, {"task", 1}}}),
+       "task"},
+      {"statuses", changed(statuses, "/statuses/0/tasks", std::vector<Json>(1'001, Json{{"id", "7_1"}})), "tasks"},
+      {"report", Json::object(), "findings"},
+      {"report", {{"findings", 3}}, "findings"},
+      {"report", {{"findings", Json::array()}, {"questions", -1}}, "questions"},
+      {"report", {{"findings", {{{"verdict", "ok"}}}}}, "check"},
+      {"report", {{"findings", {{{"check", "a b"}, {"verdict", "ok"}}}}}, "check"},
+      {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "fine"}}}}}, "verdict"},
+      {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"bars", true}}}}}, "bars"},
+      {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"account", "a\nb"}}}}}, "account"},
+      {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"value", std::string(5'000, 'x')}}}}}, "value"},
       {"statuses", Json::object(), "statuses"},
       {"statuses", {{"statuses", Json::array()}}, "statuses"},
       {"statuses", changed(statuses, "/statuses/0/phase", "done"), "phase"},
@@ -392,6 +486,7 @@ TEST_CASE("what a site's end must not say is refused by the field's name") {
     const auto line = Json::parse(text_of(json));
     std::string message;
     if (what == "snapshot") message = message_of(read_snapshot(line));
+    if (what == "report") message = message_of(read_report(line, {}));
     if (what == "statuses") message = message_of(read_statuses(line, 1));
     if (what == "receipt") message = message_of(read_receipt(line));
     if (what == "found") message = message_of(read_found(line));

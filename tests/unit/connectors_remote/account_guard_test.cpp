@@ -144,3 +144,18 @@ TEST_CASE("where the site says which of its scheduler's accounts is charged, the
   CHECK(site.ask(site.guard.submit(other, site.never)).has_value());
   CHECK(site.connector.calls.back() == "submit as \"alice\" on \"\"");
 }
+
+TEST_CASE("a look at the site is at the accounts of the site's own map") {
+  const auto looked_at = [](std::vector<LocalAccount> named, GuardOptions options = {}) {
+    Site site(std::move(options));
+    REQUIRE(site.ask(site.guard.doctor({.accounts = std::move(named), .person = Principal("broker:doctor")}, site.never))
+                .has_value());
+    return site.connector.calls.back();
+  };
+  CHECK(looked_at({LocalAccount("bob"), LocalAccount("root")}) == "doctor of \"bob\"");
+  CHECK(looked_at({LocalAccount("root")}) == "doctor of");
+  CHECK(looked_at({}) == "doctor of \"alice\" \"bob\"");  // a broker that knows none
+  CHECK(looked_at({LocalAccount("")}) == "doctor of \"alice\" \"bob\"");
+  CHECK(looked_at({LocalAccount("root")}, {.site = {}, .own_account = LocalAccount("hansa"), .projects = {}}) ==
+        "doctor of \"\"");
+}

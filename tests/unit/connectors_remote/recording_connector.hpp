@@ -55,6 +55,13 @@ class RecordingConnector final : public ports::SiteConnector {
     calls.push_back("read_file " + names({job}));
     co_return ports::FileChunk{};
   }
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline) override {
+    std::string accounts;
+    for (const auto& account : request.accounts) accounts += " \"" + account.str() + '"';
+    calls.push_back("doctor of" + accounts);
+    co_return domain::DoctorReport{
+        .at = {}, .scheduler = {}, .findings = {{.check = "CLOCK", .value = "x", .source = "y"}}, .drift = {}, .questions = 2};
+  }
 
   std::vector<std::string> calls;
   ports::FindResult found;

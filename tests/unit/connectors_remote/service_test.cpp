@@ -42,16 +42,24 @@ TEST_CASE("nothing is served before the two ends agree on a version") {
   CHECK(site.connector.calls.empty());
   const auto hello = site.ask("initialize", kHello);
   REQUIRE(hello.has_value());
-  CHECK(*hello == Json{{"version", 1}, {"name", "hansa-agent test"}, {"site", "alpha"}, {"capabilities", {{"code", true}}}});
+  CHECK(*hello == Json{{"version", 1},
+                       {"name", "hansa-agent test"},
+                       {"site", "alpha"},
+                       {"capabilities", {{"code", true}, {"arrays", true}, {"doctor", true}}}});
   CHECK(site.ask("snapshot").has_value());
   CHECK(site.ask("nonsense").error().code == "METHOD_NOT_FOUND");
-  for (const auto* method : {"submit", "status", "find", "cancel", "seal", "read_output", "look_at", "read_file"}) {
+  for (const auto* method : {"submit", "status", "find", "cancel", "seal", "read_output", "look_at", "read_file", "doctor"}) {
     CAPTURE(method);
     const auto refused = site.ask(method, {{"jobs", 3}});
     CHECK(refused.error().kind == ErrorKind::invalid_argument);
     CHECK(refused.error().code == "BAD_MESSAGE");
   }
   CHECK(site.connector.calls == std::vector<std::string>{"snapshot"});
+  const auto report = site.ask("doctor", {{"accounts", {"alice"}}, {"person", "broker:doctor"}});
+  REQUIRE(report.has_value());
+  CHECK((*report)["questions"] == 2);
+  CHECK((*report)["findings"][0]["check"] == "CLOCK");
+  CHECK(site.connector.calls.back() == "doctor of \"alice\"");
 }
 
 TEST_CASE("a page of usage that fits into no answer is told in several, and none of it is lost") {

@@ -198,7 +198,72 @@ TEST_CASE("slurmrest: tasks of an array that wait, as many as are told") {
   CHECK(tasks("x").size() == 1);
   CHECK(tasks("3-1").size() == 1);
   CHECK(tasks("").size() == 1);
-  CHECK(tasks("0-999999999").size() == slurm::kMaxRows);
+  CHECK(tasks("0-4000000").size() == slurm::kMaxRows);
+  CHECK(tasks("0-999999999").size() == 1);
+  CHECK(tasks("1,5,...").back().more_tasks);
+  CHECK_FALSE(tasks("1,5,...").front().more_tasks);
+  for (const auto& row : tasks("1,5")) {
+    CHECK_FALSE(row.more_tasks);
+    CHECK(row.array_id == "7");
+    CHECK(row.tasks.size() == 1);
+  }
+  CHECK(tasks("").front().array_id == "7");  // cancelled before it was taken apart: the accounting knows of its tasks
+}
+
+TEST_CASE("slurmrest: 0.0.38 complains of a change of an array that went well") {
+  const auto failure = [](std::string body) {
+    return failure_of_change(Reply::read({.status = 500, .body = std::move(body)}), "alice").has_value();
+  };
+  CHECK_FALSE(
+      failure(R"({"errors":[{"description":"job array update from [localhost]:57082 failed","source":"_parse_job_list"}]})"));
+  CHECK(failure(R"({"errors":[{"description":"job update from [localhost]:57082 failed","source":"_parse_job_list"}]})"));
+  CHECK(failure(
+      R"({"errors":[{"error_number":2002,"error":"Access/permission denied","description":"job array update from x failed"}]})"));
+}
+
+TEST_CASE("slurmrest: runs of an array's tasks, alone and together") {
+  const auto runs = [](const std::string& array) {
+    return read_history(
+        parsed(R"({"jobs":[{"job_id":11,"array":)" + array +
+               R"(,"cluster":"c","name":"n","user":"u","account":"a","partition":"p","state":{"current":"CANCELLED"},)"
+               R"("tres":{"allocated":[]},"time":{"submission":1795341614,"start":0,"end":1795341620,"elapsed":0}}]})")
+            .root(),
+        "");
+  };
+  const auto alone = runs(R"({"job_id":6,"task_id":3,"task":null})")->rows.at(0);
+  CHECK(alone.of_array);
+  CHECK(alone.id == "6");
+  CHECK(alone.shown_id == "6_3");
+  CHECK(alone.tasks == std::vector{3});
+  CHECK(alone.line.starts_with("6_3|"));
+  CHECK(runs(R"({"job_id":6,"task_id":{"set":true,"number":0},"task":""})")->rows.at(0).shown_id == "6_0");
+  for (const auto* together : {"4-6,9", "0x270", "[4-6,9%2]"}) {
+    CAPTURE(together);
+    const auto row = runs(R"({"job_id":6,"task_id":null,"task":")" + std::string(together) + "\"}")->rows.at(0);
+    CHECK(row.tasks == std::vector{4, 5, 6, 9});
+    CHECK(row.shown_id == "6_[4-6,9]");
+  }
+  for (const auto* none : {R"({"job_id":0,"task_id":null,"task":null})", R"({"job_id":6,"task_id":null,"task":""})", "null"}) {
+    CAPTURE(none);
+    const auto row = runs(none)->rows.at(0);
+    CHECK_FALSE(row.of_array);
+    CHECK(row.id == "11");
+    CHECK(row.shown_id == "11");
+  }
+  CHECK(runs(R"({"job_id":6,"task_id":4000001})")->rows.empty());
+  CHECK(runs(R"({"job_id":"x","task_id":4})")->rows.empty());
+}
+
+TEST_CASE("slurmrest: partitions that name too many nodes together are left out") {
+  std::string list;
+  for (int i = 0; i < 12; ++i) {
+    list += (i == 0 ? "" : ",") + std::string(R"({"name":"p)") + std::to_string(i) +
+            R"(","nodes":{"configured":"n[1-200000]"},"partition":{"state":["UP"]}})";
+  }
+  slurm::Inventory inventory;
+  REQUIRE(read_partitions(parsed("{\"partitions\":[" + list + "]}").root(), inventory).has_value());
+  CHECK(inventory.partitions.size() == 10);
+  CHECK(inventory.dropped.size() == 2);
 }
 
 TEST_CASE("slurmrest: states of several words, as squeue and sacct print them") {

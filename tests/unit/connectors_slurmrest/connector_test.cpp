@@ -192,7 +192,8 @@ TEST_CASE("slurmrest: a snapshot costs four questions, and the version is asked 
   CHECK(snapshot->queues.at(0).is_default);
   CHECK(snapshot->running.size() == 1);
   CHECK(snapshot->waiting.size() == 1);
-  CHECK_FALSE(snapshot->arrays.has_value());
+  REQUIRE(snapshot->arrays.has_value());
+  CHECK(snapshot->arrays->max_index == 1'000);  // Slurm's own, unless it is configured
   CHECK(bench.rest.requests.size() == 5);
   REQUIRE(bench.ask(bench.connector->snapshot(bench.soon())).has_value());
   CHECK(bench.rest.requests.size() == 9);
@@ -296,15 +297,93 @@ TEST_CASE("slurmrest: a submission brings the files first, and then the job with
   CHECK(sent.headers.get("Content-Type") == "application/json");
 }
 
-TEST_CASE("slurmrest: an array is refused, and nothing is sent") {
+TEST_CASE("slurmrest: an array is one submission, its tasks are told one by one, and some of them are ended alone") {
   Bench bench;
+  bench.rest.play("POST /slurm/v0.0.45/job/submit", R"({"job_id":12,"errors":[]})");
   auto request = Bench::request();
-  request.spec.array = *domain::parse_task_array("0-3");
-  const auto receipt = bench.ask(bench.connector->submit(std::move(request), bench.soon()));
-  REQUIRE_FALSE(receipt.has_value());
-  CHECK(receipt.error().code == "NO_SUCH_ARRAY");
-  CHECK(ports::surely_not_sent(receipt.error()));
-  CHECK(bench.rest.requests.empty());
+  request.spec.array = *domain::parse_task_array("0-3%2");
+  REQUIRE(bench.ask(bench.connector->submit(std::move(request), bench.soon())).has_value());
+  const auto body = parse_json(bench.rest.last("job/submit").body, 16);
+  CHECK((*body)["job"]["array"] == "0-3%2");
+  CHECK((*body)["script"].get<std::string>().contains("SLURM_ARRAY_JOB_ID"));
+
+  const auto task = [](const std::string& id, const std::string& array, const std::string& state, const std::string& nodes) {
+    auto text = job(id, "hansa-T-1", state, kOwn, nodes);
+    return text.insert(1, R"("array_job_id":{"set":true,"number":12},)" + array + ',');
+  };
+  std::string ended = "RUNNING";
+  bench.rest.play("GET /slurm/v0.0.45/jobs", [&](const http::Request&) {
+    return respond(list("jobs", {task("13", R"("array_task_id":{"set":true,"number":0})", ended, "n1"),
+                                 task("12", R"("array_task_id":{"set":false},"array_task_string":"1,...")", "PENDING", "")}));
+  });
+  auto ours = Bench::ours("12", "hansa-T-1");
+  ours.tasks = {0, 1, 2, 3};
+  const auto seen = bench.ask(bench.connector->status({ours}, bench.soon()));
+  REQUIRE(seen.has_value());
+  REQUIRE(seen->front().tasks.size() == 4);  // of those that are not told: they wait
+  CHECK(seen->front().tasks[0].phase == Phase::running);
+  CHECK(seen->front().tasks[0].id.str() == "12_0");
+  for (std::size_t i = 1; i < 4; ++i) CHECK(seen->front().tasks[i].phase == Phase::queued);
+
+  bench.rest.play("GET /slurm/v0.0.45/job/12",
+                  list("jobs", {task("13", R"("array_task_id":{"set":true,"number":0})", "RUNNING", "n1")}));
+  bench.rest.play("DELETE /slurm/v0.0.45/jobs/", [&](const http::Request&) {
+    ended = "CANCELLED";
+    return respond(R"({"status":[],"errors":[]})");
+  });
+  ours.tasks = {0};
+  ours.these_tasks_only = true;
+  CHECK(bench.ask(bench.connector->cancel(ours, CancelWhen::always, bench.soon())) == CancelOutcome::stopped);
+  CHECK(bench.rest.last("DELETE").body == R"({"jobs":["12_0"],"signal":"SIGKILL"})");
+}
+
+TEST_CASE("slurmrest: it is looked over by what slurmrestd tells") {
+  Bench bench;
+  const auto now = std::chrono::floor<Seconds>(bench.scheduler.now_utc().time_since_epoch()).count();
+  const auto look = [&] {
+    std::map<std::string, domain::Finding> found;
+    const auto report =
+        bench.ask(bench.connector->doctor({.accounts = {LocalAccount()}, .person = Principal("broker:doctor")}, bench.soon()));
+    INFO((report ? "" : report.error().message));
+    REQUIRE(report.has_value());
+    CHECK(report->questions >= 7);
+    for (const auto& each : report->findings) found.emplace(each.check, each);
+    return found;
+  };
+  using enum domain::DoctorVerdict;
+  bench.rest.play("GET /slurm/v0.0.45/ping",
+                  R"({"pings":[{"hostname":"c1","responding":false},{"hostname":"c2","responding":true}],)" + kMeta + "}");
+  bench.rest.play("GET /slurm/v0.0.45/diag", R"({"statistics":{"req_time":{"set":true,"infinite":false,"number":)" +
+                                                 std::to_string(now + 120) + "}}," + kMeta + "}");
+  auto found = look();
+  CHECK(found.at("API_VERSION").value == "v0.0.45");
+  CHECK(found.at("CONTROLLER").verdict == ok);
+  CHECK(found.at("VERSION").value == "slurm 26.05.3");
+  CHECK(found.at("CLOCK").verdict == fault);
+  CHECK(found.at("CLOCK").bars);
+  CHECK(found.at("GPUS").value == "2 a100 (NVIDIA)");
+  CHECK(found.at("HISTORY").verdict == ok);
+  CHECK(found.at("TOKEN").verdict == ok);
+  CHECK_THAT(found.at("TOKEN").value, Catch::StartsWith("one that ends in "));
+  CHECK(found.at("PRIVATE_DATA").verdict == not_checked);
+
+  bench.rest.play("GET /slurm/v0.0.45/ping", R"({"pings":[{"hostname":"c1","ping":"DOWN"}],)" + kMeta + "}");
+  bench.rest.play("GET /slurmdb/v0.0.45/jobs", R"({"errors":[{"error_number":7000,"error":"Unable to connect to database"}]})",
+                  500);
+  bench.rest.play("GET /slurm/v0.0.45/diag", R"({"errors":[{"error_number":2002,"error":"Access/permission denied"}]})", 403);
+  bench.rest.play("GET /slurm/v0.0.45/jobs", list("jobs", {job("1", "x", "RUNNING", "somebody")}));
+  bench.write_token(100);
+  found = look();
+  CHECK(found.at("CONTROLLER").verdict == fault);
+  CHECK(found.at("CONTROLLER").value == "c1 is DOWN");
+  CHECK(found.at("HISTORY").verdict == fault);
+  CHECK(found.at("CLOCK").verdict == not_checked);
+  CHECK(found.at("TOKEN").verdict == warning);
+  CHECK(found.at("PRIVATE_DATA").verdict == ok);
+  for (const auto& [check, finding] : found) {
+    CAPTURE(check);
+    CHECK(finding.bars == (check == "FENCE"));  // the played files keep no link; nothing that was not answered does
+  }
 }
 
 TEST_CASE("slurmrest: a submission is certain not to have left, or unknown") {
@@ -387,11 +466,11 @@ TEST_CASE("slurmrest: another version after an upgrade is found by asking again"
   bench.rest.play("GET /openapi.json", openapi("v0.0.44"));
   CHECK(bench.ask(bench.connector->snapshot(bench.soon())).error().code == "SITE_VERSION");
   CHECK(bench.ask(bench.connector->snapshot(bench.soon())).has_value());
-  bench.rest.play("GET /openapi.json", openapi("v0.0.40"));
+  bench.rest.play("GET /openapi.json", openapi("v0.0.39"));
   bench.rest.play("GET /slurm/v0.0.44/jobs", "", 404);
   CHECK(bench.ask(bench.connector->snapshot(bench.soon())).error().code == "SITE_VERSION");
   const auto none = bench.ask(bench.connector->snapshot(bench.soon()));
-  CHECK(none.error().message.contains("v0.0.40"));
+  CHECK(none.error().message.contains("v0.0.39"));
   CHECK(none.error().message.contains("v0.0.38"));
 }
 

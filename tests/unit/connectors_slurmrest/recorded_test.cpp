@@ -36,7 +36,7 @@ std::string told(const QueueRow& row) {
 }
 
 std::string told(const HistoryRow& row) {
-  return row.id + '#' + std::to_string(row.run) + ' ' + row.state + ' ' + shown(row.exit) + ' ' + row.user + ' ' + row.account +
+  return row.shown_id + '#' + std::to_string(row.run) + ' ' + row.state + ' ' + shown(row.exit) + ' ' + row.user + ' ' + row.account +
          " cpus=" + std::to_string(row.granted.cpus) + " elapsed=" + std::to_string(row.elapsed.count());
 }
 
@@ -220,11 +220,15 @@ TEST_CASE("the version: the highest that both have, by what slurmrestd serves") 
   };
   CHECK(chosen(paths({"v0.0.44", "v0.0.47", "v1.0.0", "v0.0.450"}))->str() == "v0.0.44");  // newer than we: not by guess
   CHECK(chosen(paths({"v0.0.42", "v0.0.38"}))->str() == "v0.0.42");
-  const auto none = chosen(paths({"v0.0.39", "v0.0.40"}));
+  CHECK(chosen(paths({"v0.0.38", "v0.0.39", "v0.0.40"}))->str() == "v0.0.40");  // 23.11
+  CHECK(chosen(paths({"v0.0.39", "v0.0.40", "v0.0.41"}))->str() == "v0.0.41");  // 24.05
+  CHECK(chosen(paths({"v0.0.38", "v0.0.39"}))->str() == "v0.0.38");              // 23.02
+  const auto none = chosen(paths({"v0.0.37", "v0.0.39"}));
   REQUIRE_FALSE(none.has_value());
   CHECK(none.error().code == "SITE_VERSION");
-  CHECK(none.error().message.contains("v0.0.39, v0.0.40"));
-  CHECK(none.error().message.contains("v0.0.38, v0.0.42, v0.0.43, v0.0.44, v0.0.45"));
+  CHECK(none.error().message.contains("v0.0.37, v0.0.39"));
+  CHECK(none.error().message.contains("v0.0.38, v0.0.40, v0.0.41, v0.0.42, v0.0.43, v0.0.44, v0.0.45"));
+  CHECK(none.error().message.contains("0.0.39 does not tell which partitions are up"));
   // Served for one of the two daemons only: not served.
   const auto half = chosen(R"({"paths":{"/slurm/v0.0.45/job/submit":{},"/slurmdb/v0.0.44/jobs":{}}})");
   REQUIRE_FALSE(half.has_value());

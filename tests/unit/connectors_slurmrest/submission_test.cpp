@@ -2,6 +2,7 @@
 #include "connectors/slurmrest/submission.hpp"
 
 #include "broker/core/canonical_json.hpp"
+#include "tests/unit/connectors_slurmrest/recorded.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -90,6 +91,49 @@ TEST_CASE("a job for slurmrestd: what could be more than one value is refused") 
     auto job = request();
     job.queue = QueueName(odd);
     CHECK(submission_body(job, "", "/h", "/h/w", ApiVersion{45}).error().kind == ErrorKind::invalid_argument);
+  }
+}
+
+TEST_CASE("an array for slurmrestd: its tasks, an output for each, and no dependency of one on the other") {
+  auto job = request();
+  job.spec.array = domain::parse_task_array("0-9:3%2").value();
+  for (const auto version : {38, 40, 45}) {
+    const auto sent = body(job, version)["job"];
+    CHECK(sent["array"] == "0-9:3%2");
+    CHECK_FALSE(sent.contains("dependency"));
+    CHECK(sent["standard_output"] == "/home/a/.hansa/output/hansa-X-1.%a.out");
+  }
+  CHECK(end_body(SiteJobId("7"), {3, 5, 6}) == R"({"jobs":["7_3","7_5","7_6"],"signal":"SIGKILL"})");
+}
+
+TEST_CASE("a job for slurmrestd: 0.0.40 and 0.0.41 take what 0.0.42 takes, as their documents say") {
+  auto job = request();
+  job.spec.array = domain::parse_task_array("0-9").value();
+  std::map<std::string, std::string> types;  // of job_desc_msg's fields
+  std::istringstream table(test::file("published.tsv"));
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream row(line);
+    std::string schema, field, older, old, known;
+    std::getline(row, schema, '\t'), std::getline(row, field, '\t');
+    std::getline(row, older, '\t'), std::getline(row, old, '\t'), std::getline(row, known, '\t');
+    CAPTURE(line);
+    CHECK(older == known);
+    CHECK(old == known);
+    if (schema == "job_desc_msg") types.emplace(field, known);
+  }
+  for (const auto version : {40, 41}) {
+    const auto sent = body(job, version);
+    CHECK(sent == body(job, 42));
+    for (const auto& [name, value] : sent["job"].items()) {
+      CAPTURE(name);
+      REQUIRE(types.contains(name));
+      const auto& type = types.at(name);
+      CHECK((type.starts_with("array") || type == "string_array" ? value.is_array()
+             : type.ends_with("no_val")                          ? value.is_object()
+             : type == "integer"                                 ? value.is_number_integer()
+             : type == "boolean"                                 ? value.is_boolean()
+                                                                 : value.is_string()));
+    }
   }
 }
 

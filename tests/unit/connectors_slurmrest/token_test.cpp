@@ -26,8 +26,11 @@ class HandClock final : public async::Scheduler {
  public:
   [[nodiscard]] UtcTime now_utc() const override { return from_unix_seconds(1'800'000'000) + now; }
   [[nodiscard]] MonotonicTime now_monotonic() const override { return MonotonicTime{now}; }
-  boost::asio::awaitable<void> sleep_until(MonotonicTime) override { co_return; }
+  boost::asio::awaitable<void> sleep_until(MonotonicTime t) override {
+    co_await real.sleep_until(real.now_monotonic() + (t - now_monotonic()));
+  }
   Milliseconds now{0};
+  async::RealScheduler real;
 };
 
 struct TokenBench {
@@ -53,7 +56,6 @@ struct TokenBench {
     return std::filesystem::path(mkdtemp(name.data()));
   }();
   HandClock clock;
-  boost::asio::thread_pool pool{1};
 };
 
 }  // namespace
@@ -91,7 +93,7 @@ TEST_CASE("a token: a key or anything else is refused, and not repeated") {
 TEST_CASE("tokens from a file: kept, read anew in time, its faults told") {
   TokenBench bench;
   const auto path = bench.write("alice.jwt", jwt("alice", TokenBench::at(1000)));
-  Tokens tokens({.file = (bench.folder / "{account}.jwt").string()}, bench.clock, bench.pool);
+  Tokens tokens({.file = (bench.folder / "{account}.jwt").string()}, bench.clock);
   CHECK(bench.of(tokens) == jwt("alice", TokenBench::at(1000)));
   bench.write("alice.jwt", jwt("alice", TokenBench::at(2000)));
   CHECK(bench.of(tokens) == jwt("alice", TokenBench::at(1000)));  // kept for a moment
@@ -126,7 +128,7 @@ TEST_CASE("tokens from a command: an argument vector, run again before the end")
   const auto now = std::chrono::floor<Seconds>(real.now_utc().time_since_epoch()).count();
   const auto script = bench.write("make token; touch x", "#!/bin/sh\nprintf '%s' \"$2\" >\"$1/asked\"\ncat \"$1/token\"\n", 0700);
   bench.write("token", "SLURM_JWT=" + jwt("alice", now + 3600) + "\n");
-  Tokens tokens({.file = {}, .command = {script, bench.folder, "user={account};$(touch x)"}}, real, bench.pool);
+  Tokens tokens({.file = {}, .command = {script, bench.folder, "user={account};$(touch x)"}}, real);
   const auto get = [&](const std::string& account) {
     const auto token = ask(tokens.of(account, async::Deadline::in(real, Seconds{30})));
     return token ? std::string(token->reveal()) : token.error().code;
@@ -138,11 +140,11 @@ TEST_CASE("tokens from a command: an argument vector, run again before the end")
   bench.write("token", jwt("alice", now + 7200));
   CHECK(get("alice") == jwt("alice", now + 3600));  // kept
   CHECK(get("bob") == "TOKEN_OF_ANOTHER");
-  Tokens failing({.file = {}, .command = {"/bin/false", "{account}"}}, real, bench.pool);
+  Tokens failing({.file = {}, .command = {"/bin/false", "{account}"}}, real);
   const auto failed = ask(failing.of("alice", async::Deadline::in(real, Seconds{30})));
   CHECK(failed.error().code == "TOKEN_COMMAND");
   CHECK(failed.error().kind == ErrorKind::unavailable);
-  Tokens missing({.file = {}, .command = {"/no/such/program"}}, real, bench.pool);
+  Tokens missing({.file = {}, .command = {"/no/such/program"}}, real);
   CHECK(ask(missing.of("alice", async::Deadline::in(real, Seconds{30}))).error().code == "TOKEN_COMMAND");
   CHECK(ask(missing.of("alice", async::Deadline::in(real, Milliseconds{0}))).error().kind == ErrorKind::deadline_exceeded);
 }

@@ -60,6 +60,8 @@ TEST_CASE("what is found otherwise than before is drift, what is measured only i
 TEST_CASE("a report is read as it was stored, or refused", "[domain]") {
   auto whole = report({found("VERSION", ok, "22.05.8 \xC3\xA4"), found("ROOM", warning, "1 GiB", "alice", true)}, 1'000);
   whole.drift.push_back({.check = "ROOM", .subject = "alice", .before = "ok: 9 GiB", .after = "warning: 1 GiB", .at = whole.at});
+  whole.questions = 9;
+  whole.findings[1].bars = true;
   const auto json = to_json(whole);
   const auto back = doctor_report_from_json(json);
   REQUIRE(back);
@@ -75,12 +77,39 @@ TEST_CASE("a report is read as it was stored, or refused", "[domain]") {
   }
 }
 
+TEST_CASE("a fault that was seen bars, for its accounts, as long as it is believed", "[domain]") {
+  auto clock = found("CLOCK", fault, "2m ahead", "", true);
+  clock.bars = true;
+  auto quota = found("QUOTA", fault, "full", "alice");
+  quota.bars = true;
+  quota.at = from_unix_ms(2'000);
+  const auto all = report({clock, found("HISTORY", fault, "no answer"), quota}, 2'000);
+  const auto bar = [&](const char* account, std::vector<std::string> ignored, std::int64_t at_ms) {
+    const auto* seen = bar_in(all, LocalAccount(account), ignored, from_unix_ms(at_ms));
+    return seen == nullptr ? std::string() : seen->check;
+  };
+  CHECK(bar("alice", {}, 3'000) == "QUOTA");  // the newest
+  CHECK(bar("bob", {}, 3'000) == "CLOCK");    // the site's; a check that could not be made bars nobody
+  CHECK(bar("", {}, 3'000) == "CLOCK");
+  CHECK(bar("alice", {"QUOTA"}, 3'000) == "CLOCK");
+  CHECK(bar("alice", {"QUOTA", "CLOCK"}, 3'000).empty());
+  CHECK(bar("bob", {}, 1'000 + 3'600'000) == "CLOCK");
+  CHECK(bar("bob", {}, 1'001 + 3'600'000).empty());  // a reading
+  CHECK(bar("alice", {}, 2'000 + 86'400'000) == "QUOTA");
+  CHECK(bar("alice", {}, 2'001 + 86'400'000).empty());
+  auto mended = all;
+  for (auto& finding : mended.findings) finding.verdict = warning;
+  CHECK(bar_in(mended, LocalAccount("alice"), {}, from_unix_ms(3'000)) == nullptr);
+}
+
 TEST_CASE("what is seen of a site is judged", "[domain]") {
   const auto verdict = [](const Finding& f) { return std::string(to_string(f.verdict)) + " " + f.value; };
   CHECK(verdict(judge_clock(Seconds{3}, Seconds{60})) == "ok as ours, to a few seconds");
   CHECK(verdict(judge_clock(Seconds{30}, Seconds{60})) == "warning 30s ahead of ours");
   CHECK(verdict(judge_clock(Seconds{120}, Seconds{60})) == "fault 2m ahead of ours");
   CHECK(verdict(judge_clock(Seconds{-61}, Seconds{60})) == "fault 1m1s behind ours");
+  CHECK(judge_clock(Seconds{120}, Seconds{60}).bars);
+  CHECK_FALSE(judge_clock(Seconds{30}, Seconds{60}).bars);
   CHECK(verdict(judge_time_zone(Seconds{0})) == "ok the commands write UTC, as they are asked to");
   CHECK(verdict(judge_time_zone(Seconds{-18'000})) == "fault the commands write times 5h behind UTC, though asked for UTC");
   CHECK(judge_job_ids(1, 67'043'328).verdict == ok);
@@ -90,6 +119,7 @@ TEST_CASE("what is seen of a site is judged", "[domain]") {
        {judge_fence(false, false, "", "a"), judge_fence(true, true, "b", "a"), judge_fence(true, false, "b", "a")}) {
     CHECK(broken.verdict == fault);
     CHECK(broken.remedy.contains("a job could run twice"));
+    CHECK(broken.bars);
   }
   CHECK(verdict(judge_room({.bytes_free = 3ULL << 40, .bytes = 4ULL << 40, .files_free = 100'000, .files = 200'000})) ==
         "ok 3.0 TiB of 4.0 TiB free, 100000 of 200000 files");

@@ -128,6 +128,8 @@ EventBody make(std::int32_t attempt) {
     return random_tasks(attempt);
   else if constexpr (is_same_v<Event, AttemptGranted>)
     return AttemptGranted{attempt, random_grant(), random_reason()};
+  else if constexpr (is_same_v<Event, TaskCancelRequested>)
+    return TaskCancelRequested{random_name<Principal>(), *element(std::vector{0}, std::vector{1, 4}, std::vector{0, 1, 4, 5})};
   else
     return MoveIntended{attempt, {random_name<SiteId>(), random_name<SiteJobId>(), random_text()}};
 }
@@ -213,8 +215,8 @@ EventBody random_event(std::size_t index) { return kMakers.at(index)(random_smal
 EventBody random_event_for(const Job& job) {
   // Weighted so that many histories get as far as a run, a requeue, a second attempt; ends are rare. In EventBody's order.
   const auto index = *rc::gen::weightedElement<std::size_t>(
-      {{1, 0},  {6, 1},   {2, 2},   {4, 3},  {1, 4},   {60, 5}, {6, 6},  {8, 7},  {8, 8},  {60, 9}, {4, 10},
-       {3, 11}, {60, 12}, {12, 13}, {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19}, {8, 20}, {4, 21}, {20, 22}});
+      {{1, 0},   {6, 1},   {2, 2},  {4, 3},   {1, 4},  {60, 5}, {6, 6},  {8, 7},  {8, 8},  {60, 9}, {4, 10}, {3, 11},
+       {60, 12}, {12, 13}, {6, 14}, {20, 15}, {1, 16}, {4, 17}, {1, 18}, {1, 19}, {8, 20}, {4, 21}, {20, 22}});
   const auto last = static_cast<std::int32_t>(job.attempts.size());
   if (kMakers[index] == make<5>) return make<5>(*element(last + 1, last + 1, last + 1, last + 1, last, last + 2));
   auto event = kMakers.at(index)(*element(last, last, last, last, last, last, last, last, 0, 1, -1, last + 1));

@@ -55,7 +55,8 @@ TEST_CASE("the stored names of the events are what they were") {
                           "move_intended",
                           "staging",
                           "tasks_seen",
-                          "attempt_granted"};
+                          "attempt_granted",
+                          "task_cancel_requested"};
   const auto events = defaults(std::make_index_sequence<kEvents>{});
   REQUIRE(std::size(kNames) == kEvents);
   for (std::size_t i = 0; i < kEvents; ++i) CHECK(event_name(events[i]) == kNames[i]);

@@ -107,7 +107,8 @@ std::vector<EventBody> every_event(const Job& job) {
           ResolvedLost{Principal("local:op"), "burnt down"},
           MoveIntended{last, {SiteId("elsewhere"), SiteJobId("4711"), "it starts there now"}},
           Staging{{"EARLIEST_START", "data first"}},
-          TasksSeen{last, {Run{.task_index = 0, .started_at = second(100)}}}};
+          TasksSeen{last, {Run{.task_index = 0, .started_at = second(100)}}},
+          TaskCancelRequested{Principal("local:alice"), {0}}};
 }
 
 struct Row {
@@ -173,46 +174,81 @@ TEST_CASE("tasks of an array: each run ends once, the job goes on until it is to
   CHECK(ended_job.attempts[0].runs.size() == 2);  // no run of its own
 }
 
+TEST_CASE("tasks whose cancel was asked for: each once, and those of before an attempt are none of it") {
+  auto job = accepted_job();
+  job.spec.array = {.tasks = {0, 1, 3, 7}, .at_most = 2};
+  const auto refused = [](Job at, const EventBody& event) { return !apply(at, {second(300), event}); };
+  const auto asks = [](std::vector<std::int32_t> tasks) {
+    return TaskCancelRequested{Principal("local:alice"), std::move(tasks)};
+  };
+  for (const auto& event : {asks({}), asks({2}), asks({0, 2})}) CHECK(refused(job, event));
+  const auto asked = after({asks({3})}, job);
+  CHECK(asked.state == job.state);
+  CHECK(asked.cancelled_tasks == std::vector{3});
+  CHECK(refused(asked, asks({3})));
+  CHECK(asked.array_left() == TaskArray{.tasks = {0, 1, 7}, .at_most = 2});
+  const auto sent = after({intended()}, asked);
+  CHECK(sent.attempts[0].runs == std::vector{Run{.task_index = 3, .outcome = Outcome::cancelled}});
+  CHECK(sent.open_tasks(sent.attempts[0]) == std::vector{0, 1, 7});
+  CHECK(sent.tasks_to_cancel(sent.attempts[0]).empty());
+  const auto more = after({bound(), asks({0, 7})}, sent);
+  CHECK(more.cancelled_tasks == std::vector{0, 3, 7});
+  CHECK(more.tasks_to_cancel(more.attempts[0]) == std::vector{0, 7});
+  CHECK_FALSE(refused(more, MoveIntended{1, {SiteId("elsewhere"), SiteJobId("4711"), "x"}}));  // none of it has started
+  CHECK_FALSE(refused(more, AttemptSealed{1}));
+  // Another site job takes the place: what was left out stays so.
+  const auto adopted = after({TasksSeen{1, {Run{.task_index = 1, .started_at = second(50)}}},
+                              AttemptBound{.attempt = 1, .site_job_id = SiteJobId("4712"), .adopted = true}},
+                             more);
+  CHECK(adopted.attempts[0].last_run(3)->outcome == Outcome::cancelled);
+  CHECK_FALSE(adopted.attempts[0].last_run(1)->started_at.has_value());
+  const auto again = after({ended(Outcome::never_started), intended(2)}, more);
+  CHECK(again.open_tasks(again.attempts[1]) == std::vector{1});
+  CHECK(refused(after({kCancel}, asked), asks({0})));
+  CHECK(refused(after({ended(Outcome::failed)}, more), asks({1})));
+}
+
 TEST_CASE("every event in every situation: refused, or to which state") {
   const std::vector<EventBody> none;
   const Row kTable[] = {
       //                                                              A W H R R I R U S B Q S R R R E E C C E L M S T
       //                                                              c a e e e n e n e n u e s r f n n a r n o o t a
       //                                                              c i l l j t s k n d a a t q i d n n s d s v g s
-      {"accepted", none, ".wh.Rs...........a.CL.g."},
-      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL.g."},
-      {"staging", {Staging{}}, ".wh.Rs...........g.CL.g."},
-      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL.g."},
-      {"held by its user", {Held{{}, true}}, "..hwR............h.CL..."},
-      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL.g."},
-      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL.g."},
-      {"intended", {intended()}, "......ss.qss....ws..L..."},
-      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L..."},
-      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L..."},
-      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L..."},
-      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L..."},
-      {"queued", kQueued, ".......q..qqr.fSwq..Lq.."},
-      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..Lq.."},
-      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..Lq.."},
-      {"running", kRunning, ".......r..r..qfSwr..L..."},
-      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L..."},
-      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L..."},
-      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L..."},
-      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L..."},
-      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL.g."},
-      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL.g."},
-      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S............."},
-      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F............."},
-      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T............."},
-      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)}, "..........C.......C....."},
+      {"accepted", none, ".wh.Rs...........a.CL.g.."},
+      {"waiting", {Waiting{}}, ".wh.Rs...........w.CL.g.."},
+      {"staging", {Staging{}}, ".wh.Rs...........g.CL.g.."},
+      {"held by the broker", {Held{}}, ".wh.Rs...........h.CL.g.."},
+      {"held by its user", {Held{{}, true}}, "..hwR............h.CL...."},
+      {"released", {Held{{}, true}, Released{}}, ".wh.Rs...........w.CL.g.."},
+      {"waiting, cancel asked for", {Waiting{}, kCancel}, ".wh.R.............wCL.g.."},
+      {"intended", {intended()}, "......ss.qss....ws..L...."},
+      {"sent, unknown", {intended(), AttemptUnknown{}}, "......sssqss....ws..L...."},
+      {"sent, seen again", {intended(), AttemptUnknown{}, AttemptSeenAgain{}}, "......ss.qss....ws..L...."},
+      {"intended, sealed", {intended(), AttemptSealed{}}, ".......s.qs.....ws..L...."},
+      {"intended, cancel asked for", {intended(), kCancel}, "......ss.qss....w.s.L...."},
+      {"queued", kQueued, ".......q..qqr.fSwq..Lq..."},
+      {"queued, unknown", kQueued + std::vector<EventBody>{AttemptUnknown{}}, ".......qq.qqr.fSwq..Lq..."},
+      {"queued, sealed", kQueued + std::vector<EventBody>{AttemptSealed{}}, ".......q..q.r.fSwq..Lq..."},
+      {"running", kRunning, ".......r..r..qfSwr..L...."},
+      {"running, unknown", kRunning + std::vector<EventBody>{AttemptUnknown{}}, ".......rr.r..qfSwr..L...."},
+      {"running, cancel asked for", kRunning + std::vector<EventBody>{kCancel}, ".......r..r..qfSw.r.L...."},
+      {"finishing", kRunning + std::vector<EventBody>{RunFinishing{}}, ".......f..f..q.Swf..L...."},
+      {"requeued by the site", kRunning + std::vector<EventBody>{RunRequeued{}}, ".......q..q...fSwq..L...."},
+      {"back from a site", {intended(), ended(Outcome::never_started)}, ".wh.Rs....ww.....w.CL.g.."},
+      {"back, cancel asked for", {intended(), kCancel, ended(Outcome::never_started)}, ".wh.R.....ww......wCL.g.."},
+      {"succeeded", kRunning + std::vector<EventBody>{ended(Outcome::succeeded)}, "..........S.............."},
+      {"failed", kRunning + std::vector<EventBody>{ended(Outcome::failed)}, "..........F.............."},
+      {"timed out", kRunning + std::vector<EventBody>{ended(Outcome::timed_out)}, "..........T.............."},
+      {"cancelled at the site", kRunning + std::vector<EventBody>{kCancel, ended(Outcome::cancelled)},
+       "..........C.......C......"},
       {"cancelled, and told so",
        kRunning + std::vector<EventBody>{kCancel, CancelResolved{CancelOutcome::stopped}, ended(Outcome::cancelled)},
-       "..........C............."},
-      {"cancelled by the broker", {kCancel, Ended{}}, "..................C....."},
-      {"given up by the broker", {Ended{JobState::failed, {}}}, "........................"},
-      {"lost", {intended(), ResolvedLost{}}, "..........LL............"},
-      {"lost without a site", {ResolvedLost{}}, "........................"},
-      {"rejected", {Rejected{}}, "........................"},
+       "..........C.............."},
+      {"cancelled by the broker", {kCancel, Ended{}}, "..................C......"},
+      {"given up by the broker", {Ended{JobState::failed, {}}}, "........................."},
+      {"lost", {intended(), ResolvedLost{}}, "..........LL............."},
+      {"lost without a site", {ResolvedLost{}}, "........................."},
+      {"rejected", {Rejected{}}, "........................."},
   };
   for (const auto& [situation, history, expected] : kTable) {
     const auto job = after(history);

@@ -189,7 +189,8 @@ TEST_CASE("a site that runs no such array says so, and another takes it", "[engi
     const auto id = w.submit({.behaviour = "run=1s", .array = array});
     w.advance(2s);
     std::map<std::string, std::string> said;
-    for (const auto& verdict : w.decision(id).verdicts) said[verdict.site.str()] = verdict.code == "NO_SUCH_ARRAY" ? verdict.message : "";
+    for (const auto& verdict : w.decision(id).verdicts)
+      said[verdict.site.str()] = verdict.code == "NO_SUCH_ARRAY" ? verdict.message : "";
     REQUIRE(w.run_to_end({id}, 1h));
     CHECK(w.state(id) == JobState::succeeded);
     return said;
@@ -229,4 +230,87 @@ TEST_CASE("tasks that the site does not show are told as not seen, and the job i
   hidden = false;
   REQUIRE(w.run_to_end({id}, 10min));
   CHECK(w.state(id) == JobState::succeeded);
+}
+
+TEST_CASE("tasks of an array are cancelled alone, wherever they are", "[engine]") {
+  World w({{.id = "alpha", .cores = 4}});
+  w.advance(1s);
+  const auto cancel = [&](const JobId& id, std::vector<std::int32_t> tasks) {
+    return w.ask(w.engine().cancel_tasks(id, kAlice, std::move(tasks)));
+  };
+  const auto id = w.submit({.behaviour = "run=60s", .array = "0-7%2"});
+  REQUIRE(w.until([&] { return tasks_with(w.job(id), Outcome::succeeded).size() == 2 && running_at(w, "alpha") == 2; }, 30min));
+  const auto over = tasks_with(w.job(id), Outcome::succeeded);
+  REQUIRE(cancel(id, {over.front(), 3, 6}));  // one that is over, one that runs, one that waits
+  CHECK(w.job(id).cancelled_tasks == std::vector{3, 6});
+  const auto version = w.job(id).version;
+  REQUIRE(cancel(id, {3, 6}));  // said again
+  CHECK(w.job(id).cancelled_tasks == std::vector{3, 6});
+  const bool killed = GENERATE(false, true);
+  if (killed) w.restart();
+  REQUIRE(w.run_to_end({id}, 30min));
+  const auto job = w.job(id);
+  CHECK(job.version > version);
+  CHECK(job.state == JobState::cancelled);
+  CHECK_THAT(job.reason.message, Catch::Equals("6 of 8 tasks succeeded; 2 were cancelled (3,6)"));
+  CHECK(tasks_with(job, Outcome::cancelled) == std::vector{3, 6});
+  CHECK_FALSE(job.cancel.has_value());
+  CHECK(w.payload_runs(id) == 7);  // all but the one that waited
+  CHECK(w.count("alpha", "submit") == 1);
+
+  CHECK(cancel(id, {1}).error().kind == ErrorKind::conflict);  // it is over
+  const auto plain = w.submit({.behaviour = "run=5s"});
+  CHECK(cancel(plain, {0}).error().code == "NOT_AN_ARRAY");
+}
+
+TEST_CASE("tasks that are cancelled before the array is sent are not sent", "[engine]") {
+  World w({{.id = "alpha", .cores = 4}});
+  w.site("alpha").faults.down = true;
+  w.advance(1min);
+  const auto id = w.submit({.behaviour = "run=20s", .array = "0-5"});
+  w.advance(5s);
+  const auto cancel = [&](std::vector<std::int32_t> tasks) {
+    return w.ask(w.engine().cancel_tasks(id, kAlice, std::move(tasks)));
+  };
+  CHECK(cancel({4, 9}).error().code == "NO_SUCH_TASK");
+  REQUIRE(cancel({2, 4}));
+  w.restart();
+  CHECK(w.job(id).cancelled_tasks == std::vector{2, 4});
+  w.site("alpha").faults.down = false;
+  REQUIRE(w.run_to_end({id}, 30min));
+  const auto job = w.job(id);
+  CHECK(w.site_jobs("alpha", id) == 4);
+  CHECK(job.state == JobState::cancelled);
+  CHECK_THAT(job.reason.message, Catch::Equals("4 of 6 tasks succeeded; 2 were cancelled (2,4)"));
+
+  w.site("alpha").faults.down = true;
+  w.advance(5min);
+  const auto none_left = w.submit({.behaviour = "run=20s", .array = "0,3"});
+  w.advance(1s);
+  REQUIRE(w.ask(w.engine().cancel_tasks(none_left, kAlice, {0})));
+  REQUIRE(w.ask(w.engine().cancel_tasks(none_left, kAlice, {3})));
+  CHECK(w.job(none_left).state == JobState::cancelled);
+  CHECK(w.job(none_left).cancel->outcome == domain::CancelOutcome::never_started);
+}
+
+TEST_CASE("a task that is cancelled before it began, and that its site forgets, is over once its fence is sealed", "[engine]") {
+  World w({{.id = "alpha", .cores = 4}});
+  w.advance(1s);
+  bool forgets = false;
+  w.retell = [&](const std::string&, ports::JobStatus& status) {  // as Slurm does, in queue and accounting
+    if (forgets)
+      std::erase_if(status.tasks, [](const auto& task) { return task.outcome == Outcome::cancelled && !task.started_at; });
+  };
+  const auto id = w.submit({.behaviour = "run=60s", .array = "0-5%2"});
+  REQUIRE(w.until([&] { return running_at(w, "alpha") == 2; }, 5min));
+  forgets = true;
+  REQUIRE(w.ask(w.engine().cancel_tasks(id, kAlice, {4, 5})));
+  const bool killed = GENERATE(false, true);
+  if (killed) w.restart();
+  REQUIRE(w.run_to_end({id}, 30min));
+  const auto job = w.job(id);
+  CHECK(job.state == JobState::cancelled);
+  CHECK_THAT(job.reason.message, Catch::Equals("4 of 6 tasks succeeded; 2 were cancelled (4-5)"));
+  CHECK(w.events_of<domain::AttemptUnknown>(id).empty());
+  CHECK(w.payload_runs(id) == 4);
 }

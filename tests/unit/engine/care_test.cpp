@@ -270,3 +270,76 @@ TEST_CASE("a site that runs another version is looked over again by itself", "[e
   w.advance(1h);
   CHECK(w.count("alpha", "doctor") == 2);
 }
+
+TEST_CASE("a finding that bars keeps jobs away with its age, until a look by itself finds it mended", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.advance(1s);
+  const domain::Finding clock{.check = "CLOCK",
+                              .verdict = domain::DoctorVerdict::fault,
+                              .value = "2m ahead of ours",
+                              .source = "sdiag",
+                              .remedy = "NTP",
+                              .reading = true,
+                              .bars = true};
+  w.site("alpha").faults.findings = {clock};
+  const auto look = [&] { REQUIRE(w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root")))); };
+  look();
+  const auto id = w.submit({.behaviour = "run=10s"});
+  w.advance(2min);
+  CHECK(w.state(id) == JobState::held);
+  const auto decision = w.decision(id);
+  REQUIRE(decision.verdicts.size() == 1);
+  CHECK(decision.verdicts[0].code == "SITE_UNFIT");
+  CHECK(decision.verdicts[0].source == "doctor");
+  CHECK(decision.verdicts[0].age.has_value());
+  CHECK_THAT(decision.verdicts[0].message, Catch::Contains("CLOCK: 2m ahead of ours (doctor, "));
+  w.site("alpha").faults.findings.clear();
+  w.advance(5min);
+  CHECK(w.state(id) == JobState::held);
+  REQUIRE(w.run_to_end({id}, 15min));
+  CHECK(w.state(id) == JobState::succeeded);
+  CHECK(w.count("alpha", "doctor") == 2);
+  CHECK(lines_with(w, "a site that takes no jobs is looked over again site=alpha") == 1);
+  w.advance(2h);
+  CHECK(w.count("alpha", "doctor") == 2);
+}
+
+TEST_CASE("a look that fails bars nobody, and what it found before is not believed for ever", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.advance(1s);
+  domain::Finding history{.check = "HISTORY",
+                          .verdict = domain::DoctorVerdict::fault,
+                          .value = "off",
+                          .source = "scontrol",
+                          .remedy = "x",
+                          .bars = true};
+  w.site("alpha").faults.findings = {history};
+  w.site("alpha").faults.findings[0].bars = false;  // nobody answered
+  const auto look = [&] { REQUIRE(w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root")))); };
+  look();
+  const auto first = w.submit({.behaviour = "run=10s"});
+  REQUIRE(w.run_to_end({first}, 10min));
+  w.site("alpha").faults.findings = {history};
+  look();
+  const auto held = w.submit({.behaviour = "run=10s"});
+  w.advance(1min);
+  CHECK(w.state(held) == JobState::held);
+  // Nobody can look again; the site's queue answers all the same.
+  w.site("alpha").faults.no_doctor = true;
+  w.advance(23h);
+  CHECK(w.state(held) == JobState::held);
+  REQUIRE(w.run_to_end({held}, 2h));
+}
+
+TEST_CASE("all questions of a look count in the budget", "[engine]") {
+  World w({{.id = "alpha", .budget = {.queries_per_minute = 20}}});
+  w.advance(1s);
+  w.site("alpha").faults.questions = 9;
+  const auto before = use_of(w, "alpha", "queries").used;
+  REQUIRE(w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root"))));
+  CHECK(use_of(w, "alpha", "queries").used == before + 9);
+  w.restart();
+  CHECK(use_of(w, "alpha", "queries").used >= before + 9);
+  w.advance(61s);
+  CHECK(use_of(w, "alpha", "queries").used < 9);
+}

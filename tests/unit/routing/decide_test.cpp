@@ -125,6 +125,8 @@ TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and 
       {"TOO_FEW_NODES", Obstacle::permanent,
        "needs 2 nodes with 1 core, 10 MiB and 1 a100 GPU each; queue \"gpu\" has 1 such, of 4 nodes in all (snapshot, 20s old)",
        ask(want(2, 1, 10, 1, "a100")), gpus},
+      {"SITE_UNFIT", Obstacle::temporary, "CLOCK: 2m ahead of ours (doctor, 27s old)",
+       [](Federation& f) { f.member(0).view.found = Found{.what = "CLOCK: 2m ahead of ours", .at = at(-7)}; }},
       {"SITE_DRAINED", Obstacle::temporary, "an operator of the broker lets it take no new jobs: new cooling (site state)",
        [](Federation& f) {
          f.member(0).state.drained = true;
@@ -418,6 +420,7 @@ void fill(Federation& federation) {
       if (pick(0, 1) == 0) member.state.last_failure = at(-3);
     }
     if (pick(0, 7) == 0) member.view.no_account = domain::Reason{"NO_ACCOUNT", "not mapped"};
+    if (pick(0, 7) == 0) member.view.found = Found{.what = "ROOM: none", .at = at(-pick(0, 90))};
     member.view.our_waiting = pick(0, 5);
     for (auto& correction : member.view.outlook.corrections) {
       if (pick(0, 1) == 0) correction = past(pick(1, 100'000'000), pick(1, 100'000'000));
