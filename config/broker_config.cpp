@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "sl
 constexpr std::array<std::string_view, 9> kSiteTables{"budget", "facts", "local",  "slurm", "slurmrest",
                                                       "pbs",    "model", "remote", "root"};
 constexpr std::array<std::string_view, 1> kRemoteTables{"ssh"};
+constexpr std::array<std::string_view, 1> kSshTables{"certificates"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
 constexpr std::array<std::string_view, 1> kLinkTables{"job"};
 
@@ -122,7 +123,7 @@ void check_gpus(const Table& table, std::string_view count_key, std::int64_t cou
 }
 
 /// How the connector, run_as, work_dir and the switch hang together; `program` is the table where its socket stands.
-void check_run_as(const Table& site, const SiteConfig& config, const Table& program, Findings& findings) {
+void check_run_as(const Table& site, const SiteConfig& config, const Table& program, bool at_agent, Findings& findings) {
   const Node* run_as = site.find("run_as");
   const bool by_token = config.connector == Connector::slurmrest;
   const bool has_accounts = by_token || config.connector == Connector::slurm || config.connector == Connector::pbs;
@@ -133,20 +134,22 @@ void check_run_as(const Table& site, const SiteConfig& config, const Table& prog
     return;
   }
   const bool is_remote = config.connector == Connector::remote;
-  const bool fits = config.run_as == RunAs::by_token ? by_token
-                    : has_accounts                   ? config.run_as != RunAs::agent
-                                                     : config.run_as == (is_remote ? RunAs::agent : RunAs::self);
+  const bool fits = config.run_as == RunAs::by_certificate ? is_remote || at_agent
+                    : config.run_as == RunAs::by_token     ? by_token
+                    : has_accounts                         ? config.run_as != RunAs::agent
+                                                           : config.run_as == (is_remote ? RunAs::agent : RunAs::self);
   const auto said = run_as == nullptr ? std::string() : shown(run_as->text);
   if (!fits) {
     findings.add(run_as->at, site.path_of("run_as"),
                  "is " + said + "; allowed with this connector: " +
                      (by_token       ? "\"self\", \"switch\", \"token\""
                       : has_accounts ? "\"self\", \"switch\""
-                      : is_remote    ? "\"agent\""
-                                     : "\"self\""));
+                      : is_remote    ? "\"agent\", \"certificate\""
+                                     : "\"self\"") +
+                     (at_agent ? ", \"certificate\"" : ""));
     return;
   }
-  if (config.run_as == RunAs::self || config.run_as == RunAs::agent) return;
+  if (config.run_as != RunAs::by_switch && config.run_as != RunAs::by_token) return;
   if (program.find("switch_socket") == nullptr) {
     findings.add(run_as->at, site.path_of("run_as"),
                  "is " + said + ", which needs " + program.path_of("switch_socket") + ": where hansa-switch listens");
@@ -190,16 +193,47 @@ void check_slurmrest(const Table& site, const SiteConfig& config, Findings& find
                "has no \"{account}\" in it; unless run_as is \"self\", each account's jobs need a token of that account");
 }
 
+/// Who logs in there, and with what.
+void read_certificates(const Table& ssh, SshConfig& config, Findings& findings) {
+  CertificatesConfig certificates;
+  if (ssh.find("certificates") != nullptr) {
+    const auto table = read_table(ssh, "certificates", {}, certificates, findings);
+    const auto& command = certificates.command;
+    if (table && !command.empty() && !kAbsolutePath.matches(command.front())) {
+      findings.add(table->mark_of("command"), table->path_of("command") + "[0]",
+                   "is " + shown(command.front()) + "; allowed: the program, by " + std::string(kAbsolutePath.allowed));
+    }
+    config.certificates = std::move(certificates);
+  }
+  if (config.identity && config.certificates) {
+    findings.add(
+        ssh.mark_of("identity"), ssh.path_of("identity"),
+        "stands beside certificates; allowed: one of the two, for with certificates the broker's own account has one as well");
+  } else if (!config.certificates && ssh.find("identity") == nullptr) {
+    findings.add(ssh.mark_of(""), ssh.path_of("identity"),
+                 "is missing, and so is certificates; one of the two says how to log in there");
+  }
+}
+
 /// What answers to the connector protocol.
 void read_remote(const Table& site, SiteConfig& config, Findings& findings) {
   const auto remote = read_table(site, "remote", kRemoteTables, config.remote, findings);
   if (!remote) return;
   if (remote->find("ssh") != nullptr) {
     SshConfig ssh;
-    if (read_table(*remote, "ssh", {}, ssh, findings)) config.remote.ssh = std::move(ssh);
+    if (const auto table = read_table(*remote, "ssh", kSshTables, ssh, findings)) {
+      read_certificates(*table, ssh, findings);
+      config.remote.ssh = std::move(ssh);
+    }
   }
   if (config.connector != Connector::remote) return;
   if (site.find("run_as") == nullptr) config.run_as = RunAs::agent;
+  const bool by_certificate = config.remote.ssh && config.remote.ssh->certificates;
+  if (by_certificate != (config.run_as == RunAs::by_certificate)) {
+    findings.add(site.mark_of("run_as"), site.path_of("run_as"),
+                 by_certificate ? "must be \"certificate\": remote.ssh.certificates has each person log in as themselves"
+                                : "is \"certificate\", which needs remote.ssh.certificates: where each person's comes from");
+  }
   const auto& command = config.remote.command;
   if (command.empty() == !config.remote.ssh) {
     findings.add(remote->mark_of(command.empty() ? "" : "command"), remote->path_of("command"),
@@ -331,6 +365,9 @@ void check_transfer_job(const Table& table, const LinkConfig& link, const std::v
   const bool as_accounts = site->run_as == RunAs::by_switch || site->run_as == RunAs::by_token;
   if (site->connector == Connector::model) {
     findings.add(table.mark_of("site"), table.path_of("site"), "is a model, which runs nothing");
+  } else if (site->run_as == RunAs::by_certificate) {
+    findings.add(table.mark_of("site"), table.path_of("site"),
+                 "has run_as = \"certificate\", where only people have jobs: let the broker's host copy, or the other end");
   } else if (as_accounts && !job.account) {
     findings.add(table.mark_of(""), table.path_of("account"),
                  std::string("is missing; at a site with run_as = \"") + (site->run_as == RunAs::by_token ? "token" : "switch") +
@@ -399,7 +436,7 @@ SiteConfig read_site(const Table& table, const Table& program, const std::vector
   const Node* connector = table.find("connector");
   if (connector != nullptr && connector->kind == Node::Kind::text && contains(kConnectorTables, connector->text)) {
     check_connector_tables(table, site.connector, findings);
-    check_run_as(table, site, program, findings);
+    check_run_as(table, site, program, project_ids == nullptr, findings);
     if (site.connector == Connector::slurmrest) check_slurmrest(table, site, findings);
   }
   check_accounts(table, findings);
@@ -544,6 +581,8 @@ std::string to_toml(const BrokerConfig& config) {
       case Connector::remote:
         write_keys(out, "[site.remote]", site.remote);
         if (site.remote.ssh) write_keys(out, "[site.remote.ssh]", *site.remote.ssh);
+        if (site.remote.ssh && site.remote.ssh->certificates)
+          write_keys(out, "[site.remote.ssh.certificates]", *site.remote.ssh->certificates);
         break;
     }
     for (const auto& root : site.roots) write_keys(out, "[[site.root]]", root);

@@ -25,6 +25,7 @@ enum class RunAs {
   by_switch,        // "switch": each person's jobs run as the person's account, through hansa-switch
   by_token,         // "token": the same, of slurmrest: the scheduler is asked with a token of that account
   agent,            // as the site's end of the connector protocol says
+  by_certificate,   // "certificate": each person logs in there as themselves; at an agent: it serves whose login started it
 };
 enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
@@ -212,13 +213,26 @@ struct LocalConfig {
   friend bool operator==(const LocalConfig&, const LocalConfig&) = default;
 };
 
+/// Each person's short-lived SSH certificate, and what their connections may come to.
+struct CertificatesConfig {
+  std::vector<std::string> command;
+  std::string principal = "{account}";
+  bool renewed = true;
+  std::int64_t connections = 8;
+  std::int64_t connections_per_minute = 30;
+  Seconds idle{300};
+  std::filesystem::path memory_dir = "/dev/shm";
+  friend bool operator==(const CertificatesConfig&, const CertificatesConfig&) = default;
+};
+
 /// OpenSSH's client, behind which a site's hansa-agent answers.
 struct SshConfig {
   std::string host;
   LocalAccount user;
   std::int64_t port = 22;
   std::filesystem::path known_hosts;
-  std::filesystem::path identity;
+  std::optional<std::filesystem::path> identity;  // one of these two
+  std::optional<CertificatesConfig> certificates;
   std::filesystem::path program = "/usr/bin/ssh";
   friend bool operator==(const SshConfig&, const SshConfig&) = default;
 };

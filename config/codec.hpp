@@ -25,7 +25,7 @@ inline constexpr std::array<std::string_view, 2> kNames<LogFormat>{"text", "json
 template <>
 inline constexpr std::array<std::string_view, 6> kNames<Connector>{"local", "slurm", "slurmrest", "pbs", "model", "remote"};
 template <>
-inline constexpr std::array<std::string_view, 4> kNames<RunAs>{"self", "switch", "token", "agent"};
+inline constexpr std::array<std::string_view, 5> kNames<RunAs>{"self", "switch", "token", "agent", "certificate"};
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<MoveTool>{"rclone", "rsync", "plugin"};
 template <>

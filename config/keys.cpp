@@ -344,7 +344,10 @@ std::span<const Key<SiteConfig>> keys_of() {
                                        "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
                                        "account, and its files go through `hansa-switch`. `agent` is what a "
                                        "`remote` site has: the account map at the site decides, and `accounts` here says who may "
-                                       "go there at all.",
+                                       "go there at all. With `certificate` (`remote.ssh.certificates`) each person logs in "
+                                       "there as themselves, as the account that `accounts` gives. In an agent's file "
+                                       "`certificate` says that a person's own login starts it, and that it serves the people of "
+                                       "that account alone.",
                                 .example = "\"switch\""}),
       key<&SiteConfig::work_dir>(
           {.name = "work_dir",
@@ -463,7 +466,8 @@ std::span<const Key<SshConfig>> keys_of() {
                              .required = true,
                              .form = &kHostName}),
       key<&SshConfig::user>({.name = "user",
-                             .doc = "The agent's account there.",
+                             .doc = "The agent's account there; with `certificates` the broker's own, which is asked what the "
+                                    "site's queues are like.",
                              .example = "\"hansa\"",
                              .required = true,
                              .form = &kLocalAccount}),
@@ -477,12 +481,67 @@ std::span<const Key<SshConfig>> keys_of() {
            .form = &kPlainPath}),
       key<&SshConfig::identity>({.name = "identity",
                                  .doc = "The broker's private key for it, without a passphrase, readable by the broker's account "
-                                        "only; a certificate in the file of that name with `-cert.pub` is shown with it.",
+                                        "only; a certificate in the file of that name with `-cert.pub` is shown with it. Exactly "
+                                        "one of `identity` and `certificates` is needed.",
                                  .example = "\"/etc/hansa/alpha-key\"",
-                                 .required = true,
-                                 .form = &kPlainPath}),
+                                 .form = &kPlainPath,
+                                 .otherwise = "`certificates`"}),
       key<&SshConfig::program>(
           {.name = "program", .doc = "OpenSSH's client.", .example = "\"/usr/bin/ssh\"", .form = &kAbsolutePath}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<CertificatesConfig>> keys_of() {
+  static const Key<CertificatesConfig> kKeys[] = {
+      key<&CertificatesConfig::command>(
+          {.name = "command",
+           .doc =
+               "A program on this machine that has a certificate signed, by its absolute path, and its arguments, in which "
+               "`{account}` is the account at the site, `{person}` the person, `{principal}` what the certificate is to name. It "
+               "reads one public key (Ed25519, as OpenSSH writes it) and prints the certificate for it. With another exit status "
+               "than 0 the last line of its standard error is what people are told, such as where to log in.",
+           .example = "[\"/usr/local/bin/sign-for\", \"{person}\", \"{account}\"]",
+           .required = true,
+           .form = &kCommandWord,
+           .repeats = true}),
+      key<&CertificatesConfig::principal>(
+          {.name = "principal",
+           .doc =
+               "The principal that a certificate must name, with `{account}`, `{person}` or `{subject}` (the person without the "
+               "issuer); how the site's sshd knows whose it is (`AuthorizedPrincipalsFile`).",
+           .example = "\"{subject}\"",
+           .form = &kCommandWord}),
+      key<&CertificatesConfig::renewed>(
+          {.name = "renewed",
+           .doc =
+               "Whether the command gives another certificate whenever it is asked. `false`: a person has to log in for each, so "
+               "that a job is held (`CREDENTIAL_ENDS_TOO_EARLY`) unless its certificate lasts for its time limit and ten "
+               "minutes.",
+           .example = "false"}),
+      key<&CertificatesConfig::connections>({.name = "connections",
+                                             .doc = "People's connections that may be open at once, over all of them.",
+                                             .example = "8",
+                                             .min = 1,
+                                             .max = 256}),
+      key<&CertificatesConfig::connections_per_minute>({.name = "connections_per_minute",
+                                                        .doc = "New ones, over all people, evenly spaced.",
+                                                        .example = "30",
+                                                        .unit = "per minute",
+                                                        .min = 1,
+                                                        .max = 6'000}),
+      key<&CertificatesConfig::idle>({.name = "idle_s",
+                                      .doc = "One that is not used for so long is closed.",
+                                      .example = "300",
+                                      .unit = "seconds",
+                                      .min = 1,
+                                      .max = 86'400}),
+      key<&CertificatesConfig::memory_dir>(
+          {.name = "memory_dir",
+           .doc = "A folder in memory (tmpfs) in which a private key lies while `ssh` reads it, in a folder of the broker's own.",
+           .example = "\"/run/hansa\"",
+           .form = &kPlainPath}),
   };
   return kKeys;
 }
@@ -1111,6 +1170,10 @@ std::vector<Section> broker_sections() {
       section<SshConfig>("[site.remote.ssh]",
                          "The way to a site's `hansa-agent` by OpenSSH. Often written in one line: "
                          "`remote.ssh = { host = \"...\", user = \"...\", known_hosts = \"...\", identity = \"...\" }`."),
+      section<CertificatesConfig>(
+          "[site.remote.ssh.certificates]",
+          "With `run_as = \"certificate\"`: each person logs in with a short-lived certificate. Pairs of keys "
+          "are the broker's, made anew for each certificate, in memory only (docs/running-a-broker.md)."),
       section<RootConfig>("[[site.root]]",
                           "One block for each folder of the site that holds datasets (docs/moving-data.md). Jobs find those "
                           "they name in `HANSA_DATA_1`, `HANSA_DATA_2`, ..., in the order in which they name them."),

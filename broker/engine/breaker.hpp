@@ -34,6 +34,8 @@ class Breaker {
   [[nodiscard]] MonotonicTime next_probe() const { return next_probe_; }
   [[nodiscard]] bool may_probe(MonotonicTime now) const { return open_ && !probing_ && now >= next_probe_; }
   void probe_begins() { probing_ = true; }
+  /// The way there has come about again: no need to wait for the next probe. How it grows if that fails stays as it is.
+  void probe_at_once(MonotonicTime now) { next_probe_ = std::min(next_probe_, now); }
 
   /// True: it was open.
   bool answered() {

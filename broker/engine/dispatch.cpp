@@ -163,7 +163,7 @@ async::Task<> Dispatch::bind(JobId id, std::int32_t attempt, SiteJobId site_job_
     taken = unbound_attempt(now, attempt) != nullptr && !now.live_attempt()->sealed;
     return taken ? Step{.events = {AttemptBound{attempt, site_job_id, false}}} : Step{};
   });
-  desk.wake_status.set();
+  desk.stir(id);
   if (done && taken) {
     if (done->to_be_cancelled()) carry_cancel(id);
     co_return Result<void>{};
@@ -244,7 +244,7 @@ async::Task<> Dispatch::cancel_until_resolved(JobId id) {
       });
       if (!stored) co_return Result<void>{};
     }
-    desk->wake_status.set();
+    desk->stir(id);
     const auto until_next = answered ? std::max(pause, context_.options.status_interval) : pause;
     const auto next = context_.scheduler.now_monotonic() + until_next;
     if (co_await more->wait_until(context_.scheduler, next))

@@ -23,6 +23,7 @@ constexpr Milliseconds kIdle{60'000};          // between full rounds without ne
 constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
 constexpr Milliseconds kBreath{5};             // between rounds: what comes meanwhile is placed together and shares commits
 constexpr Milliseconds kFirstAvoidance{60'000}, kLongestAvoidance{3'600'000};
+constexpr Milliseconds kLongestForLogin{300'000};  // somebody logs in again, and waits for the job
 constexpr std::int32_t kRefusalsForGood = 3;
 constexpr std::size_t kLinesTold = 1'000;       // remembered, a few kilobytes each
 constexpr std::size_t kLooksAtATime = 32;       // then whoever asks the engine goes first
@@ -117,7 +118,8 @@ std::string Placement::line_of(const Job& job) const {
 void Placement::avoid(const Job& job, const Attempt& attempt) {
   if (attempt.reason.code == kOtherAccount) return;  // a person has said that it may go there again
   auto& avoidance = avoid_[job.id][attempt.site];
-  const auto pause = std::min(kFirstAvoidance * (1 << std::min(avoidance.tries, 6)), kLongestAvoidance);
+  const auto longest = routing::is_about_credential(attempt.reason.code) ? kLongestForLogin : kLongestAvoidance;
+  const auto pause = std::min(kFirstAvoidance * (1 << std::min(avoidance.tries, 6)), longest);
   ++avoidance.tries;
   if (is_refusal(attempt.reason)) ++avoidance.refusals;
   avoidance.until = context_.scheduler.now_monotonic() + pause;

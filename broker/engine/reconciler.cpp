@@ -106,7 +106,23 @@ async::Task<> Reconciler::look(SiteDesk& desk, std::vector<JobId> ids) {
     looked_for.push_back(id);
   }
   if (wanted.empty()) co_return Result<void>{};
+  if (!desk.asks_as_persons()) co_return co_await look_in_site(desk, std::move(looked_for), std::move(wanted));
+  std::map<std::pair<Principal, LocalAccount>, std::pair<std::vector<JobId>, std::vector<ports::SiteJob>>> people;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    auto& [theirs, jobs] = people[{wanted[i].person, wanted[i].account}];
+    theirs.push_back(looked_for[i]);
+    jobs.push_back(std::move(wanted[i]));
+  }
+  Result<void> done;
+  for (auto& [person, theirs] : people) {
+    auto looked = co_await look_in_site(desk, std::move(theirs.first), std::move(theirs.second));
+    if (!looked) done = std::move(looked);  // the next one's login may be better
+    co_await context_.scheduler.sleep_until(desk.spare_query_at());
+  }
+  co_return done;
+}
 
+async::Task<> Reconciler::look_in_site(SiteDesk& desk, std::vector<JobId> looked_for, std::vector<ports::SiteJob> wanted) {
   auto found = co_await desk.call<ports::FindResult>(
       CallKind::query, context_.call_deadline(),
       [&](ports::SiteConnector& connector, async::Deadline until) { return connector.find(wanted, until); });

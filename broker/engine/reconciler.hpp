@@ -41,6 +41,7 @@ class Reconciler {
 
  private:
   async::Task<> look(SiteDesk& desk, std::vector<JobId> ids);
+  async::Task<> look_in_site(SiteDesk& desk, std::vector<JobId> looked_for, std::vector<ports::SiteJob> wanted);
   async::Task<> judge(SiteDesk& desk, JobId id, std::vector<ports::Sighting> sightings, bool absence_counts);
   async::Task<> judge_unseen(SiteDesk& desk, JobId id, std::vector<ports::Sighting> sightings, bool absence_counts);
   async::Task<> end_unseen(SiteDesk& desk, JobId id, SiteJobId bound);

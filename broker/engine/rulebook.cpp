@@ -2,6 +2,7 @@
 #include "broker/engine/rulebook.hpp"
 
 #include "broker/core/time_text.hpp"
+#include "policies/routing/decide.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -337,8 +338,8 @@ std::optional<domain::Reason> kept_there(Action leaving, const std::vector<std::
 }
 
 bool is_withheld(const domain::Reason& reason) {
-  return reason.code == routing::kRulesDeny || reason.code == kDatasetUnknown || reason.code == kNoReplica ||
-         reason.code == kNoRules;
+  return routing::is_about_credential(reason.code) || reason.code == routing::kRulesDeny || reason.code == kDatasetUnknown ||
+         reason.code == kNoReplica || reason.code == kNoRules;
 }
 
 }  // namespace hansa::engine

@@ -64,6 +64,13 @@ SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& schedu
                options_.broker_id + ' ' + site_.id.str()),
       call_ended_(strand) {
   state_.id = site_.id;
+  connector_->when_reachable([this] { way_is_back(); });
+}
+
+/// A snapshot soon: the probe, if the site is left alone.
+void SiteDesk::way_is_back() {
+  breaker_.probe_at_once(scheduler_.now_monotonic());
+  if (breaker_.open() || state_.health == domain::SiteHealth::down) wake_snapshot.set();
 }
 
 void SiteDesk::take_snapshot(domain::SiteSnapshot snapshot) {
@@ -203,7 +210,9 @@ MonotonicTime SiteDesk::snapshot_allowed_at() const {
 
 async::Task<> SiteDesk::heard(CallKind kind, bool probe, const Error* error) {
   const auto word = error == nullptr ? Heard::answer : heard_in(kind, *error);
-  if (word == Heard::nothing) co_return Result<void>{};
+  // What one person was asked for says nothing but of that person's login.
+  const bool of_a_person = error != nullptr && asks_as_persons() && kind != CallKind::snapshot;
+  if (word == Heard::nothing || of_a_person) co_return Result<void>{};
   const auto now = scheduler_.now_monotonic();
   bool opened = false;
   if (word == Heard::silence) {

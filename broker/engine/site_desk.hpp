@@ -48,6 +48,8 @@ class SiteDesk {
 
   [[nodiscard]] const domain::Site& site() const { return site_; }
   [[nodiscard]] const domain::SiteState& state() const { return state_; }
+  /// Each person is asked for as themselves: the jobs of a call are one person's.
+  [[nodiscard]] bool asks_as_persons() const { return connector_->asks_as_persons(); }
   [[nodiscard]] const std::optional<domain::SiteSnapshot>& snapshot() const { return snapshot_; }
   [[nodiscard]] MonotonicTime snapshot_at() const { return snapshot_at_; }
   [[nodiscard]] std::int64_t calls_made() const { return calls_made_; }
@@ -83,6 +85,12 @@ class SiteDesk {
   enum class Spare { all, half };
   [[nodiscard]] MonotonicTime spare_query_at(Spare share = Spare::all);
 
+  /// Something was done to a job there: a look at it soon.
+  void stir(const JobId& id) {
+    if (asks_as_persons()) stirred.insert(id);
+    wake_status.set();
+  }
+
   /// One of ours has ended there: a snapshot soon, out of what the budget can spare.
   void place_came_free() {
     free_place_ = true;
@@ -111,6 +119,7 @@ class SiteDesk {
   std::set<JobId> unresolved;  // unknown: looked for
   std::set<JobId> unseen;  // bound, and in no listing of the site any more: looked for as well
   std::set<JobId> waiting_there;  // ours in its queue or on their way: held against budget.waiting_jobs
+  std::set<JobId> stirred;  // where persons are asked one by one: of these there is news to be had
 
   /// How many jobs could be sent there at once.
   [[nodiscard]] std::int32_t room();
@@ -146,6 +155,7 @@ class SiteDesk {
   /// Why a call of this kind is not made at all now, whatever the budget has left.
   [[nodiscard]] std::optional<Error> refusal(CallKind kind, MonotonicTime now);
   async::Task<> heard(CallKind kind, bool probe, const Error* error);
+  void way_is_back();
   async::Task<> note(const Error* error);
   /// `calls` more had to wait. Told in the log once in a while, with their number.
   void is_the_limit(std::size_t kind, std::int64_t calls);

@@ -8,12 +8,19 @@
 #include "broker/engine/reconciler.hpp"
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
 
 namespace hansa::engine {
 
 using namespace domain;
 
 namespace {
+
+constexpr Milliseconds kBreath{50};  // many things happen together
 
 /// What an attempt is bound to that has run this: of a task its array.
 const SiteJobId& bound_to(const UsageRecord& record) { return record.array_id.empty() ? record.site_job_id : record.array_id; }
@@ -38,6 +45,7 @@ async::Task<> Watch::snapshots(SiteDesk& desk) {
 }
 
 async::Task<> Watch::states(SiteDesk& desk) {
+  if (desk.asks_as_persons()) co_return co_await states_by_person(desk);
   auto pause = context_.options.first_poll_after;
   auto last_look = context_.scheduler.now_monotonic();
   auto last_answer = last_look;
@@ -60,26 +68,101 @@ async::Task<> Watch::states(SiteDesk& desk) {
     }
     last_look = context_.scheduler.now_monotonic();
     pause = std::min(pause * 2, interval);
-    if (auto looked = co_await look_at_states(desk); !looked) {
-      const auto& error = looked.error();
-      context_.log.write(ports::LogLevel::debug, "status could not be read",
-                         {{"site", desk.site().id.str()}, {"code", error.code}, {"error", error.message}});
-      if (context_.scheduler.now_monotonic() - last_answer > 2 * interval) {
-        (void)co_await mark_unseen(desk, {error.code, error.message});  // a full store: marked at the next look
-      }
-    } else {
-      last_answer = context_.scheduler.now_monotonic();
-    }
+    (void)co_await look_or_mark(desk, std::nullopt, last_answer);
   }
 }
 
-async::Task<> Watch::look_at_states(SiteDesk& desk) {
+/// A question for each person: whoever has been due longest, in what the budget leaves beside the regular rest. Side by side, for
+/// one who does not answer is not to keep the others waiting.
+async::Task<> Watch::states_by_person(SiteDesk& desk) {
+  std::map<Whose::value_type, std::shared_ptr<Look>> looks;
+  auto& scheduler = context_.scheduler;
+  const auto first_pause = context_.options.first_poll_after;
+  while (true) {
+    const auto now = scheduler.now_monotonic();
+    std::set<Whose::value_type> people;
+    const auto stirred = std::exchange(desk.stirred, {});
+    for (const auto& id : desk.bound) {
+      const auto* job = context_.book.find(id);
+      const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
+      if (attempt == nullptr) continue;
+      auto& look = looks[{job->owner, attempt->account}];
+      if (!look) look = std::make_shared<Look>(now + first_pause, first_pause, now);
+      if (stirred.contains(id)) {
+        look->pause = first_pause;
+        look->due = std::min(look->due, now + first_pause);
+      }
+      people.emplace(job->owner, attempt->account);
+    }
+    std::erase_if(looks, [&](const auto& entry) { return !people.contains(entry.first); });
+    const std::pair<const Whose::value_type, std::shared_ptr<Look>>* next = nullptr;
+    std::int32_t under_way = 0;
+    for (const auto& entry : looks) {
+      if (entry.second->under_way)
+        ++under_way;
+      else if (next == nullptr || entry.second->due < next->second->due)
+        next = &entry;
+    }
+    if (next == nullptr || under_way >= std::max(1, desk.site().budget.concurrent_calls - 1)) {
+      co_await desk.wake_status.wait();  // also set when one of them has ended
+      continue;
+    }
+    const auto at = std::max(next->second->due, desk.spare_query_at());
+    if (at > now) {
+      if (co_await desk.wake_status.wait_until(scheduler, at)) co_await scheduler.sleep_until(std::min(at, now + kBreath));
+      continue;
+    }
+    next->second->under_way = true;
+    if (!context_.tasks.spawn("look", look_at_person(desk, next->first, next->second)))
+      (void)co_await look_at_person(desk, next->first, next->second);
+  }
+}
+
+async::Task<> Watch::look_at_person(SiteDesk& desk, Whose whose, std::shared_ptr<Look> look) {
+  struct Ended {
+    SiteDesk& desk;
+    Look& look;
+    ~Ended() {
+      look.under_way = false;
+      desk.wake_status.set();
+    }
+  } ended{desk, *look};
+  // Who does not answer is asked less and less.
+  const auto interval = desk.interval(context_.options.status_interval);
+  const auto pause = look->pause;
+  look->pause = std::min(look->pause * 2, interval);
+  const auto looked = co_await look_or_mark(desk, std::move(whose), look->last_answer);
+  if (!looked) look->pause = std::min(std::max(pause, interval / 2) * 2, 4 * interval);
+  look->due = context_.scheduler.now_monotonic() + look->pause;
+  co_return Result<void>{};
+}
+
+async::Task<> Watch::look_or_mark(SiteDesk& desk, Whose whose, MonotonicTime& last_answer) {
+  const auto looked = co_await look_at_states(desk, whose);
+  const auto now = context_.scheduler.now_monotonic();
+  if (looked) {
+    last_answer = now;
+    co_return looked;
+  }
+  const auto& error = looked.error();
+  context_.log.write(ports::LogLevel::debug, "status could not be read",
+                     {{"site", desk.site().id.str()},
+                      {"person", whose ? whose->first.str() : ""},
+                      {"code", error.code},
+                      {"error", error.message}});
+  // A full store: marked at the next look.
+  if (now - last_answer > 2 * desk.interval(context_.options.status_interval))
+    (void)co_await mark_unseen(desk, std::move(whose), {error.code, error.message});
+  co_return looked;
+}
+
+async::Task<> Watch::look_at_states(SiteDesk& desk, Whose whose) {
   std::vector<JobId> ids;
   std::vector<ports::SiteJob> asked;
   for (const auto& id : desk.bound) {
     const auto* job = context_.book.find(id);
     const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
-    if (attempt == nullptr) continue;
+    if (attempt == nullptr || (whose && *whose != std::pair(job->owner, attempt->account))) continue;
     ids.push_back(id);
     asked.push_back(site_job(*job, *attempt));
   }
@@ -156,12 +239,13 @@ async::Task<> Watch::apply(JobId id, ports::JobStatus status) {
   co_return Result<void>{};
 }
 
-async::Task<> Watch::mark_unseen(SiteDesk& desk, Reason reason) {
+async::Task<> Watch::mark_unseen(SiteDesk& desk, Whose whose, Reason reason) {
   std::vector<async::Task<Job>> marks;  // side by side, so that they share commits
   for (const auto& id : desk.bound) {
     const auto* job = context_.book.find(id);
     const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
     if (attempt == nullptr || attempt->unknown_since) continue;
+    if (whose && *whose != std::pair(job->owner, attempt->account)) continue;
     marks.push_back(context_.book.change(id, [&](const Job& now) -> Result<Step> {
       const auto* live = now.live_attempt();
       if (live == nullptr || live->unknown_since || live->state != AttemptState::bound || live->site != desk.site().id)

@@ -5,7 +5,10 @@
 
 #include "broker/engine/context.hpp"
 
+#include <memory>
+#include <optional>
 #include <unordered_set>
+#include <utility>
 
 namespace hansa::engine {
 
@@ -23,9 +26,20 @@ class Watch {
   async::Task<> settle(SiteDesk& desk);
 
  private:
-  async::Task<> look_at_states(SiteDesk& desk);
+  struct Look {  // at one person's jobs
+    Look(MonotonicTime d, Milliseconds p, MonotonicTime now) : due(d), pause(p), last_answer(now) {}
+    MonotonicTime due;
+    Milliseconds pause;
+    MonotonicTime last_answer;
+    bool under_way = false;
+  };
+  async::Task<> states_by_person(SiteDesk& desk);
+  using Whose = std::optional<std::pair<Principal, LocalAccount>>;  // none: everybody's
+  async::Task<> look_at_states(SiteDesk& desk, Whose whose);
+  async::Task<> look_at_person(SiteDesk& desk, Whose whose, std::shared_ptr<Look> look);
+  async::Task<> look_or_mark(SiteDesk& desk, Whose whose, MonotonicTime& last_answer);
   async::Task<> apply(JobId id, ports::JobStatus status);
-  async::Task<> mark_unseen(SiteDesk& desk, domain::Reason reason);
+  async::Task<> mark_unseen(SiteDesk& desk, Whose whose, domain::Reason reason);
   async::Task<bool> book_page(SiteDesk& desk);
   async::Task<> note_twins(SiteDesk& desk, const std::vector<domain::UsageRecord>& records);
   [[nodiscard]] bool awaits_binding(const SiteDesk& desk, const domain::UsageRecord& record) const;

@@ -174,6 +174,12 @@ class SiteConnector {
  public:
   virtual ~SiteConnector() = default;
 
+  /// Each person is asked for as themselves: the jobs of one call are one account's of one person, and that it failed says
+  /// nothing of the site. Snapshots are nobody's.
+  [[nodiscard]] virtual bool asks_as_persons() const { return false; }
+  /// `tell` is called, on the engine's strand, when the way to the site has come about again. Not all can know.
+  virtual void when_reachable(std::function<void()>) {}
+
   virtual Task<domain::SiteSnapshot> snapshot(Deadline deadline) = 0;
 
   /// Only a parsed job id is a receipt. unknown_outcome: the site may have taken it (code SITE_REFUSED if it said it did not,

@@ -18,6 +18,12 @@ Result<LocalAccount> AccountGuard::account_for(const Principal& person, const Lo
                 person.str() + " is \"" + account->str() + "\" at site " + options_.site.str() +
                     ", by the site's own account map, not \"" + asked.str() + "\"");
   }
+  if (options_.own_people_only && options_.own_account && *account != *options_.own_account) {
+    return fail(ErrorKind::permission_denied, "OTHER_ACCOUNT",
+                "the agent that answers was started by the login of account \"" + options_.own_account->str() +
+                    "\" and serves nobody else; " + person.str() + " is \"" + account->str() + "\" at site " +
+                    options_.site.str());
+  }
   return options_.own_account ? LocalAccount() : std::move(*account);
 }
 

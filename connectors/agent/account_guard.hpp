@@ -18,6 +18,7 @@ namespace hansa::connectors::agent {
 struct GuardOptions {
   SiteId site;
   std::optional<LocalAccount> own_account;   // run_as = "self": everything runs as this one, which the connector calls ""
+  bool own_people_only = false;              // run_as = "certificate": only who has that account is served
   std::map<ProjectId, std::string> projects; // the scheduler's accounts, if the site says them
 };
 

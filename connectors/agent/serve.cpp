@@ -39,7 +39,7 @@ identity::AccountDirectory account_directory(const config::SiteConfig& site, por
 }
 
 std::optional<LocalAccount> own_account_of(const config::SiteConfig& site) {
-  if (site.run_as != config::RunAs::self) return std::nullopt;
+  if (site.run_as != config::RunAs::self && site.run_as != config::RunAs::by_certificate) return std::nullopt;
   const auto own = transport::own_account();
   return LocalAccount(own ? own->name : "");
 }
@@ -78,11 +78,16 @@ int serve_stdio(const config::AgentConfig& config, const std::filesystem::path& 
                           .program_name = name,
                           .state_dir = config.agent.state_dir,
                           .switch_socket = config.agent.switch_socket.value_or("")};
-  auto connector = assembly::make_connector(config.site, ground);
+  auto site = config.site;
+  if (site.run_as == config::RunAs::by_certificate) site.run_as = config::RunAs::self;  // to the scheduler it is all one account
+  auto connector = assembly::make_connector(site, ground);
   if (!connector) return complain(connector.error(), kExitUnavailable);
   const auto accounts = account_directory(config.site, log);
   AccountGuard guard(**connector, accounts,
-                     {.site = config.site.id, .own_account = own_account_of(config.site), .projects = config.site.projects});
+                     {.site = config.site.id,
+                      .own_account = own_account_of(config.site),
+                      .own_people_only = config.site.run_as == config::RunAs::by_certificate,
+                      .projects = config.site.projects});
   Service service(guard, config.site.id, name);
   auto lines = take_standard_streams(context.get_executor());
   if (!lines) return complain(lines.error(), kExitUnavailable);

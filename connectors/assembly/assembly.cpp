@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/assembly/assembly.hpp"
 
+#include "broker/core/digest.hpp"
 #include "connectors/local/local_connector.hpp"
 #include "connectors/model/model_connector.hpp"
 #include "connectors/pbs/pbs_connector.hpp"
 #include "connectors/remote/child_carrier.hpp"
+#include "connectors/remote/persons_connector.hpp"
 #include "connectors/remote/remote_connector.hpp"
 #include "connectors/remote/ssh.hpp"
 #include "connectors/slurm/slurm_connector.hpp"
@@ -13,6 +15,7 @@
 #include "connectors/transport/direct_transport.hpp"
 
 #include <cstdlib>
+#include <utility>
 
 namespace hansa::connectors::assembly {
 
@@ -23,6 +26,13 @@ namespace {
 
 transport::SiteProfile profile_of(const config::SiteConfig& site) {
   return {.scratch = site.scratch.value_or(""), .environment = {site.environment.begin(), site.environment.end()}};
+}
+
+/// Ends with the others.
+template <class C>
+MadeConnector closed_at_the_end(std::unique_ptr<C> made, Ground& ground) {
+  ground.closers.emplace_back([connector = made.get()] { return connector->close(); });
+  return MadeConnector(std::move(made));
 }
 
 MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
@@ -40,9 +50,7 @@ MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
                                            .profile = profile_of(site)},
                                           ground.log);
   if (!made) return std::unexpected(made.error());
-  auto* connector = made->get();
-  ground.closers.emplace_back([connector] { return connector->close(); });
-  return MadeConnector(std::move(*made));
+  return closed_at_the_end(std::move(*made), ground);
 }
 
 /// The way to a site's commands and files: as whom they run there.
@@ -114,6 +122,32 @@ MadeConnector make_model(const config::SiteConfig& site, Ground& ground) {
   return MadeConnector(std::make_unique<model::ModelConnector>(ground.scheduler, site.id, std::move(model)));
 }
 
+MadeConnector make_persons(const config::SiteConfig& site, const config::CertificatesConfig& certificates, remote::SshOptions ssh,
+                           Ground& ground) {
+  // Of this broker, at this site: another that is started by the same account has another folder.
+  const auto name = "hansa-" + sha256_hex(ground.state_dir.string() + "\n" + site.id.str()).substr(0, 16);
+  auto folder = remote::MemoryFolder::open(certificates.memory_dir.string(), name);
+  if (!folder) return std::unexpected(folder.error());
+  const LocalAccount own(std::exchange(ssh.user, {}));
+  return closed_at_the_end(
+      std::make_unique<remote::PersonsConnector>(
+          ground.strand, ground.scheduler, ground.random, ground.log, std::move(*folder),
+          remote::PersonsOptions{.pool = {.site = site.id,
+                                          .name = ground.program_name,
+                                          .ssh = std::move(ssh),
+                                          .connections = static_cast<std::size_t>(certificates.connections),
+                                          .open_every = Milliseconds{(60'000 + certificates.connections_per_minute - 1) /
+                                                                     certificates.connections_per_minute},
+                                          .idle = certificates.idle},
+                                 .rates = {.queries = site.budget.queries_per_minute,
+                                           .submits = site.budget.submits_per_minute,
+                                           .cancels = site.budget.cancels_per_minute},
+                                 .own_account = own,
+                                 .certificates = {.command = certificates.command, .principal = certificates.principal},
+                                 .renewed = certificates.renewed}),
+      ground);
+}
+
 MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
   std::unique_ptr<remote::Carrier> carrier;
   if (const auto& ssh = site.remote.ssh) {
@@ -121,8 +155,9 @@ MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
                                      .user = ssh->user.str(),
                                      .port = static_cast<std::uint16_t>(ssh->port),
                                      .known_hosts = ssh->known_hosts.string(),
-                                     .identity = ssh->identity.string(),
+                                     .identity = ssh->identity.value_or("").string(),
                                      .program = ssh->program.string()};
+    if (ssh->certificates) return make_persons(site, *ssh->certificates, options, ground);
     auto explain = [&scheduler = ground.scheduler, options](async::ChildEnd end, std::string words, Error why) {
       return remote::explain_ssh(&scheduler, options, end, std::move(words), std::move(why));
     };
@@ -135,12 +170,10 @@ MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
     carrier =
         std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, site.remote.command, std::move(explain));
   }
-  auto made =
+  return closed_at_the_end(
       std::make_unique<remote::RemoteConnector>(ground.strand, ground.scheduler, ground.random, ground.log, std::move(carrier),
-                                                remote::LinkOptions{.site = site.id, .name = ground.program_name});
-  auto* connector = made.get();
-  ground.closers.emplace_back([connector] { return connector->close(); });
-  return MadeConnector(std::move(made));
+                                                remote::LinkOptions{.site = site.id, .name = ground.program_name}),
+      ground);
 }
 
 }  // namespace

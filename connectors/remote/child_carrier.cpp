@@ -27,6 +27,13 @@ constexpr std::size_t kWordsBytes = 4'096;   // the last of its standard error t
 constexpr std::size_t kLoggedLines = 200;    // of one connection
 constexpr std::size_t kLoggedBytes = 1'000;  // of one line
 
+/// Asked for once: it may take a directory's time.
+const transport::MachineAccount& own() {
+  static const auto kOwn =
+      transport::own_account().value_or(transport::MachineAccount{.name = "", .home = "/", .shell = "/bin/sh"});
+  return kOwn;
+}
+
 /// What a program says on its standard error: logged by the line, the last of it kept. Held by its own reader.
 class Words : public std::enable_shared_from_this<Words> {
  public:
@@ -116,20 +123,17 @@ class ChildLines final : public protocol::Lines {
 
 ChildCarrier::ChildCarrier(async::Scheduler& scheduler, ports::Log& log, SiteId site, std::vector<std::string> argv,
                            Explain explain)
-    : scheduler_(scheduler),
-      log_(log),
-      site_(std::move(site)),
-      argv_(std::move(argv)),
-      explain_(std::move(explain)),
-      own_(transport::own_account().value_or(transport::MachineAccount{.name = "", .home = "/", .shell = "/bin/sh"})) {}
+    : scheduler_(scheduler), log_(log), site_(std::move(site)), argv_(std::move(argv)), explain_(std::move(explain)) {
+  (void)own();
+}
 
 Task<std::unique_ptr<protocol::Lines>> ChildCarrier::open(async::Deadline) {
   const auto executor = co_await asio::this_coro::executor;
   async::ChildSpec spec{.argv = argv_,
-                        .environment = {{"HOME", own_.home},
-                                        {"USER", own_.name},
-                                        {"LOGNAME", own_.name},
-                                        {"SHELL", own_.shell},
+                        .environment = {{"HOME", own().home},
+                                        {"USER", own().name},
+                                        {"LOGNAME", own().name},
+                                        {"SHELL", own().shell},
                                         {"PATH", "/usr/local/bin:/usr/bin:/bin"},
                                         {"LC_ALL", "C.UTF-8"}},
                         .working_directory = "/"};

@@ -7,7 +7,6 @@
 #include "broker/core/strong.hpp"
 #include "broker/ports/log.hpp"
 #include "connectors/remote/carrier.hpp"
-#include "connectors/transport/own_account.hpp"
 
 #include <functional>
 #include <string>
@@ -31,7 +30,6 @@ class ChildCarrier final : public Carrier {
   SiteId site_;
   std::vector<std::string> argv_;
   Explain explain_;
-  const transport::MachineAccount own_;
 };
 
 /// Of a plug-in: its exit status and last words.

@@ -95,11 +95,12 @@ Task<> Link::keep_up() {
                 {"code", why->code},
                 {"error", why->message},
                 {"detail", why->detail},
-                {"next_try_in_ms", std::to_string(pause.count())}});
+                {"next_try_in_ms", options_.once ? "" : std::to_string(pause.count())}});
     failure_ = std::move(*why);
     failure_->kind = ErrorKind::unavailable;  // whatever it was there: of what is asked meanwhile nothing leaves
     failure_->retryable = true;
     tell_waiters();
+    if (options_.once) break;
     co_await scheduler_.sleep_until(scheduler_.now_monotonic() + pause);
     failure_.reset();
   }
@@ -144,6 +145,7 @@ Task<> Link::greet(std::shared_ptr<protocol::Session> session) {
     log_.write(ports::LogLevel::info, "connected to the site", {{"site", options_.site.str()}, {"peer", peer->name}});
     connection_ = Connection{.session = session, .peer = std::move(*peer)};
     tell_waiters();
+    if (tell_connected_) tell_connected_();
   }
   co_return Result<void>{};
 }

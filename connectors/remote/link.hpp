@@ -11,6 +11,7 @@
 #include "connectors/protocol/session.hpp"
 #include "connectors/remote/carrier.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct LinkOptions {
   Milliseconds first_pause{1'000};
   Milliseconds longest_pause{120'000};
   Milliseconds steady_after{60'000};    // a connection that held so long breaks for the first time again
+  bool once = false;                    // no second one: whoever wants it makes another link
   protocol::SessionOptions session = {.requests = 8, .backlog = std::size_t{64} << 20};  // a site may lie: little is kept for it
 };
 
@@ -52,6 +54,9 @@ class Link {
 
   async::Task<> close();
 
+  /// Called whenever a connection has come about.
+  void on_connected(std::function<void()> tell) { tell_connected_ = std::move(tell); }
+
  private:
   async::Task<> keep_up();
   async::Task<> greet(std::shared_ptr<protocol::Session> session);
@@ -69,6 +74,7 @@ class Link {
   std::optional<Connection> connection_;
   std::optional<Error> failure_;  // while there is none, and none is being made
   std::vector<std::shared_ptr<async::Event>> waiters_;
+  std::function<void()> tell_connected_;
   async::TaskGroup tasks_;
 };
 

@@ -87,6 +87,12 @@ Task<Json> RemoteConnector::ask(std::string_view name, Json params, Deadline dea
   co_return answer;
 }
 
+Task<> RemoteConnector::ready(Deadline deadline) {
+  const auto connection = co_await link_.connection(deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  co_return Result<void>{};
+}
+
 // ---- submission
 
 Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request, Deadline deadline) {

@@ -11,6 +11,7 @@
 #include "broker/ports/site_connector.hpp"
 #include "connectors/remote/link.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -24,6 +25,10 @@ class RemoteConnector final : public ports::SiteConnector {
 
   /// Ends the connection. Afterwards, and after all calls have returned, it may be destroyed.
   async::Task<> close() { return link_.close(); }
+
+  /// Waits while the connection is being made; why there is none.
+  async::Task<> ready(ports::Deadline deadline);
+  void when_reachable(std::function<void()> tell) override { link_.on_connected(std::move(tell)); }
 
   ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override;
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;

@@ -123,6 +123,12 @@ boost::asio::awaitable<Error> explain_ssh(async::Scheduler* scheduler, SshOption
     if (last_words.contains("bad permissions") || last_words.contains("not accessible"))
       co_return because("SSH_IDENTITY",
                         options.identity + " cannot be used: it must exist, and be readable by the broker's account alone");
+    if (last_words.contains("Permission denied") && options.by_certificate) {
+      co_return because(
+          "SSH_DENIED",
+          "it does not let this person's certificate in: its sshd must trust the CA that signed it (TrustedUserCAKeys) "
+          "and its principal for that account, and neither may be revoked (RevokedKeys)");
+    }
     if (last_words.contains("Permission denied")) {
       const auto ended_one = co_await ended_certificate(scheduler, options.identity);
       if (ended_one && !ended_one->empty()) co_return because("SSH_CERTIFICATE", *ended_one);

@@ -20,6 +20,7 @@ struct SshOptions {
   std::uint16_t port = 22;
   std::string known_hosts;  // absolute; no other host key is taken, and none is learnt
   std::string identity;     // a private key's file; a certificate beside it (identity + "-cert.pub") is used with it
+  bool by_certificate = false;  // of a person: the files are gone once ssh has read them
   std::string program = "/usr/bin/ssh";
 };
 

@@ -352,6 +352,12 @@ domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
                                                           }) + ")");
             })};
   }
+  // What nothing but the person's login stands in the way of is said as it is.
+  const auto login = std::ranges::find_if(verdicts, [](const Verdict& verdict) { return is_about_credential(verdict.code); });
+  if (login != verdicts.end() && std::ranges::all_of(verdicts, [](const Verdict& verdict) {
+        return verdict.obstacle == Obstacle::permanent || is_about_credential(verdict.code);
+      }))
+    return {login->code, "site " + login->site.str() + ": " + login->message};
   const auto list = joined(verdicts, [](const Verdict& verdict) { return verdict.site.str() + " " + verdict.code; });
   return can_change ? domain::Reason{std::string(kNoSiteNow), "no site can take it now: " + list}
                     : domain::Reason{std::string(kNoSiteEver), "no site could ever take it: " + list};

@@ -78,6 +78,8 @@ class ForwardingConnector : public ports::SiteConnector {
  public:
   explicit ForwardingConnector(std::unique_ptr<ports::SiteConnector> inner) : inner_(std::move(inner)) {}
 
+  [[nodiscard]] bool asks_as_persons() const override { return inner_->asks_as_persons(); }
+  void when_reachable(std::function<void()> tell) override { inner_->when_reachable(std::move(tell)); }
   Task<domain::SiteSnapshot> snapshot(Deadline deadline) override { return inner_->snapshot(deadline); }
   Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, Deadline deadline) override {
     return inner_->submit(std::move(request), deadline);

@@ -17,47 +17,61 @@ class GatedConnector final : public ForwardingConnector {
   GatedConnector(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate, const Clock& clock, std::string site)
       : ForwardingConnector(std::move(inner)), gate_(std::move(gate)), clock_(clock), site_(std::move(site)) {}
 
+  [[nodiscard]] bool asks_as_persons() const override { return gate_->as_persons.contains(site_); }
+  void when_reachable(std::function<void()> tell) override { gate_->way_is_back[site_] = std::move(tell); }
   Task<domain::SiteSnapshot> snapshot(Deadline d) override {
-    return pass<domain::SiteSnapshot>("snapshot", 0, [this, d] { return inner().snapshot(d); });
+    return pass<domain::SiteSnapshot>("snapshot", 0, {}, [this, d] { return inner().snapshot(d); });
   }
   Task<ports::SubmitReceipt> submit(ports::SubmitRequest r, Deadline d) override {
-    return pass<ports::SubmitReceipt>("submit", 1, [this, d, r = std::move(r)] { return inner().submit(r, d); });
+    const auto person = r.person;
+    return pass<ports::SubmitReceipt>("submit", 1, {person}, [this, d, r = std::move(r)] { return inner().submit(r, d); });
   }
   Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, Deadline d) override {
     const auto n = wanted.size();
-    return pass<ports::FindResult>("find", n, [this, d, w = std::move(wanted)] { return inner().find(w, d); });
+    auto whose = people_of(wanted);
+    return pass<ports::FindResult>("find", n, std::move(whose), [this, d, w = std::move(wanted)] { return inner().find(w, d); });
   }
   Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, Deadline d) override {
     const auto n = jobs.size();
-    return pass<std::vector<ports::JobStatus>>("status", n, [this, d, j = std::move(jobs)] { return inner().status(j, d); });
+    auto whose = people_of(jobs);
+    return pass<std::vector<ports::JobStatus>>("status", n, std::move(whose),
+                                               [this, d, j = std::move(jobs)] { return inner().status(j, d); });
   }
   Task<domain::CancelOutcome> cancel(ports::SiteJob job, ports::CancelWhen when, Deadline d) override {
-    return pass<domain::CancelOutcome>("cancel", 1, [this, d, job, when] { return inner().cancel(job, when, d); });
+    return pass<domain::CancelOutcome>("cancel", 1, {job.person}, [this, d, job, when] { return inner().cancel(job, when, d); });
   }
   Task<ports::SealOutcome> seal(ports::Fence fence, Deadline d) override {
-    return pass<ports::SealOutcome>("seal", 1, [this, d, fence] { return inner().seal(fence, d); });
+    return pass<ports::SealOutcome>("seal", 1, {fence.person}, [this, d, fence] { return inner().seal(fence, d); });
   }
   Task<ports::UsagePage> usage(ports::UsageCursor from, Deadline d) override {
-    return pass<ports::UsagePage>("usage", 0, [this, d, from] { return inner().usage(from, d); });
+    return pass<ports::UsagePage>("usage", 0, {}, [this, d, from] { return inner().usage(from, d); });
   }
   Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                        Deadline d) override {
-    return pass<ports::OutputChunk>("read_output", 1, [=, this] { return inner().read_output(job, stream, offset, limit, d); });
+    return pass<ports::OutputChunk>("read_output", 1, {job.person},
+                                    [=, this] { return inner().read_output(job, stream, offset, limit, d); });
   }
   Task<std::vector<ports::FileFacts>> look_at(ports::SiteJob job, std::vector<std::string> paths, Deadline d) override {
-    return pass<std::vector<ports::FileFacts>>("look_at", 1, [=, this] { return inner().look_at(job, paths, d); });
+    return pass<std::vector<ports::FileFacts>>("look_at", 1, {job.person}, [=, this] { return inner().look_at(job, paths, d); });
   }
   Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                    Deadline d) override {
-    return pass<ports::FileChunk>("read_file", 1, [=, this] { return inner().read_file(job, path, offset, limit, d); });
+    return pass<ports::FileChunk>("read_file", 1, {job.person},
+                                  [=, this] { return inner().read_file(job, path, offset, limit, d); });
   }
   Task<domain::DoctorReport> doctor(ports::DoctorRequest r, Deadline d) override {
-    return pass<domain::DoctorReport>("doctor", 0, [this, d, r = std::move(r)] { return inner().doctor(r, d); });
+    return pass<domain::DoctorReport>("doctor", 0, {}, [this, d, r = std::move(r)] { return inner().doctor(r, d); });
   }
 
  private:
+  static std::set<Principal> people_of(const std::vector<ports::SiteJob>& jobs) {
+    std::set<Principal> people;
+    for (const auto& job : jobs) people.insert(job.person);
+    return people;
+  }
+
   template <class T>
-  Task<T> pass(std::string_view what, std::size_t jobs, std::function<Task<T>()> call) {
+  Task<T> pass(std::string_view what, std::size_t jobs, std::set<Principal> people, std::function<Task<T>()> call) {
     if (!gate_->pass({.what = what})) co_return gone();
     struct Flight {
       int& n;
@@ -66,9 +80,18 @@ class GatedConnector final : public ForwardingConnector {
     ++in_flight_;
     const Flight flight{in_flight_};
     if (gate_->calling) {
-      gate_->calling(
-          {.site = site_, .what = std::string(what), .at = clock_.now_monotonic(), .process = gate_->process, .jobs = jobs},
-          in_flight_);
+      gate_->calling({.site = site_,
+                      .what = std::string(what),
+                      .at = clock_.now_monotonic(),
+                      .process = gate_->process,
+                      .jobs = jobs,
+                      .people = people},
+                     in_flight_);
+    }
+    if (asks_as_persons() && gate_->login) {
+      for (const auto& person : people) {
+        if (auto why = gate_->login(site_, person)) co_return std::unexpected(std::move(*why));
+      }
     }
     auto answer = co_await call();
     if (!gate_->pass({.what = what, .after = true})) co_return gone();

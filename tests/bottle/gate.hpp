@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,7 @@ struct Call {
   MonotonicTime at{};
   int process = 0;                         // which life of the broker
   std::size_t jobs = 0;                    // that it asked about
+  std::set<Principal> people = {};         // whose they are
 };
 
 /// A place where a process can die: on the way to the world, or on the way back.
@@ -56,6 +59,9 @@ struct Gate {
   std::function<void(const domain::TransferId&, domain::TransferEnd)> transfer_ended;  // is durable
   std::function<void(const domain::Transfer&)> moving;           // a mover is told to
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
+  std::set<std::string> as_persons;                              // sites where each person logs in as themselves,
+  std::function<std::optional<Error>(const std::string& site, const Principal&)> login;  // and why one cannot
+  std::map<std::string, std::function<void()>> way_is_back;      // by site; called by the test
 
   /// False: the process dies here.
   bool pass(const Point& point) {

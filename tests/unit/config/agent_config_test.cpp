@@ -25,6 +25,12 @@ std::string agent_with(const std::string& site, const std::string& agent = "") {
   return "[agent]\n" + agent + "[site]\nid = \"a\"\ncountry = \"FI\"\n" + site;
 }
 
+/// A site where each person logs in as themselves.
+std::string certified(const std::string& certificates, const std::string& more = "run_as = \"certificate\"\n",
+                      const std::string& ssh = R"(host = "login", user = "hansa", known_hosts = "/k")") {
+  return more + "remote.ssh = { " + ssh + ", certificates = { " + certificates + " } }\n";
+}
+
 constexpr const char* kSsh = R"(host = "login", user = "hansa", known_hosts = "/k", identity = "/i")";
 
 }  // namespace
@@ -44,6 +50,23 @@ TEST_CASE("a broker's site behind SSH or a plug-in") {
   const auto twice = parse_broker_config(broker_with("remote.command = [\"/x\", \"-v\", \"-v\"]\n"), "f");
   REQUIRE(twice.has_value());
   CHECK(twice->sites[0].remote.command == std::vector<std::string>{"/x", "-v", "-v"});
+}
+
+TEST_CASE("a broker's site where each person logs in with a certificate") {
+  const auto config = parse_broker_config(
+      broker_with(certified(R"(command = ["/opt/sign", "{person}"], principal = "{subject}", renewed = false, connections = 3)")),
+      "f");
+  REQUIRE(config.has_value());
+  const auto& site = config->sites[0];
+  CHECK(site.run_as == RunAs::by_certificate);
+  CHECK_FALSE(site.remote.ssh->identity.has_value());
+  const auto& certificates = site.remote.ssh->certificates.value();
+  CHECK(certificates.command == std::vector<std::string>{"/opt/sign", "{person}"});
+  CHECK(certificates.principal == "{subject}");
+  CHECK_FALSE(certificates.renewed);
+  CHECK(certificates.connections == 3);
+  CHECK(certificates.memory_dir == "/dev/shm");
+  CHECK(parse_broker_config(to_toml(*config), "f") == *config);
 }
 
 TEST_CASE("a transfer job at a remote site runs as whom its agent says, one with tokens as an account that is named") {
@@ -96,6 +119,22 @@ TEST_CASE("what OpenSSH could take for something else is refused") {
        "site[a].remote.ssh.identity", "letters, digits"},
       {"remote.ssh = { " + std::string(kSsh) + ", port = 0 }\n", "site[a].remote.ssh.port", "from 1 to 65535"},
       {"run_as = \"switch\"\nremote.command = [\"/x\"]\n", "site[a].run_as", "allowed with this connector: \"agent\""},
+      {"run_as = \"certificate\"\nremote.command = [\"/x\"]\n", "site[a].run_as", "needs remote.ssh.certificates"},
+      {"run_as = \"certificate\"\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].run_as",
+       "needs remote.ssh.certificates"},
+      {certified(R"(command = ["/x"])", ""), "site[a].run_as", "must be \"certificate\""},
+      {certified(R"(command = ["/x"])", "run_as = \"agent\"\n"), "site[a].run_as", "must be \"certificate\""},
+      {certified(R"(command = ["/x"])", "run_as = \"certificate\"\n", kSsh), "site[a].remote.ssh.identity",
+       "stands beside certificates"},
+      {"remote.ssh = { host = \"login\", user = \"hansa\", known_hosts = \"/k\" }\n", "site[a].remote.ssh.identity",
+       "and so is certificates"},
+      {certified(""), "site[a].remote.ssh.certificates.command", "is missing"},
+      {certified(R"(command = ["sign"])"), "site[a].remote.ssh.certificates.command[0]", "an absolute path"},
+      {certified(R"(command = ["-x"])"), "site[a].remote.ssh.certificates.command[0]", "an absolute path"},
+      {certified(R"(command = ["/x", "a\nb"])"), "site[a].remote.ssh.certificates.command[1]", "one line of text"},
+      {certified(R"(command = ["/x"], memory_dir = "/%h")"), "site[a].remote.ssh.certificates.memory_dir", "letters, digits"},
+      {certified(R"(command = ["/x"], connections = 0)"), "site[a].remote.ssh.certificates.connections", "from 1 to 256"},
+      {certified(R"(command = ["/x"], idle = 1)"), "site[a].remote.ssh.certificates.idle", "is no key here"},
       {"slurm.conf = \"/x\"\nremote.command = [\"/x\"]\n", "site[a].slurm", "belongs to connector = \"slurm\""},
   }));
   const auto config = parse_broker_config(broker_with(site), "f");

@@ -158,15 +158,22 @@ BrokerConfig random_config() {
     if (site.accounts_file) site.accounts.clear();
     const bool by_token = site.connector == Connector::slurmrest;
     const bool has_accounts = by_token || site.connector == Connector::slurm || site.connector == Connector::pbs;
-    if (!has_accounts || !config.broker.switch_socket || site.run_as == RunAs::agent) site.run_as = RunAs::self;
+    const bool theirs = site.run_as == RunAs::agent || site.run_as == RunAs::by_certificate;
+    if (!has_accounts || !config.broker.switch_socket || theirs) site.run_as = RunAs::self;
     if (site.run_as == RunAs::by_token && !by_token) site.run_as = RunAs::by_switch;
     if (site.connector == Connector::remote) {
       site.run_as = RunAs::agent;
       site.remote = random_section<RemoteConfig>();
-      if (site.remote.command.empty())
-        site.remote.ssh = random_section<SshConfig>();
-      else
+      if (!site.remote.command.empty()) {
         site.remote.command.front() = "/opt/plug-in";
+      } else {
+        site.remote.ssh = random_section<SshConfig>();
+        if (!site.remote.ssh->identity) {
+          site.run_as = RunAs::by_certificate;
+          site.remote.ssh->certificates = random_section<CertificatesConfig>();
+          site.remote.ssh->certificates->command.insert(site.remote.ssh->certificates->command.begin(), "/opt/sign");
+        }
+      }
     }
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
@@ -206,7 +213,8 @@ BrokerConfig random_config() {
       link.tool = MoveTool::rclone;  // what others cannot do is in malformed_test.cpp
       link.program.reset();
       const auto& runs = *rc::gen::arbitrary<bool>() ? from : to;
-      if (runs.connector != Connector::model && *rc::gen::arbitrary<bool>()) {
+      const bool copies = runs.connector != Connector::model && runs.run_as != RunAs::by_certificate;
+      if (copies && *rc::gen::arbitrary<bool>()) {
         link.job = random_section<TransferJobConfig>();
         link.job->site = runs.id;
         link.job->account.reset();

@@ -135,6 +135,24 @@ TEST_CASE("a site whose jobs all run as the agent's account calls that by its na
   CHECK(page->records[0].account.str() == "hansa");
 }
 
+TEST_CASE("an agent that a person's own login started serves that account's people alone") {
+  Site site({.site = {}, .own_account = LocalAccount("alice"), .own_people_only = true, .projects = {}});
+  CHECK(site.ask(site.guard.submit(submission("local:alice", "alice"), site.never)).has_value());
+  const auto calls = site.connector.calls;
+  for (const auto* account : {"", "alice", "bob"}) {
+    const auto refused = site.ask(site.guard.submit(submission("local:bob", account), site.never));
+    CHECK(refused.error().kind == ErrorKind::permission_denied);
+    CHECK(refused.error().code == "OTHER_ACCOUNT");
+    CHECK(site.ask(site.guard.cancel(job("1", "local:bob", account), ports::CancelWhen::always, site.never)).error().kind ==
+          ErrorKind::permission_denied);
+  }
+  CHECK(site.connector.calls == calls);
+  const auto statuses = site.ask(site.guard.status({job("1", "local:alice", "alice"), job("2", "local:bob", "bob")}, site.never));
+  REQUIRE(statuses.has_value());
+  CHECK((*statuses)[0].phase == ports::Phase::running);
+  CHECK((*statuses)[1].phase == ports::Phase::not_seen);
+}
+
 TEST_CASE("where the site says which of its scheduler's accounts is charged, the broker does not") {
   Site site({.site = {}, .own_account = {}, .projects = {{ProjectId("ai-lab"), "proj1"}}});
   CHECK(site.ask(site.guard.submit(submission("local:alice", ""), site.never)).has_value());

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The connections of persons to one site: each opened when it is needed, as that person, kept while it is used, closed when it is
+// idle, when another needs its place, or when its certificate ends. So many at once, and one new one in so long: over all
+// persons.
+//
+// Strand: `executor`.
+
+#include "broker/async/event.hpp"
+#include "broker/async/scheduler.hpp"
+#include "broker/async/task_group.hpp"
+#include "broker/ports/log.hpp"
+#include "connectors/remote/credentials.hpp"
+#include "connectors/remote/remote_connector.hpp"
+#include "connectors/remote/ssh.hpp"
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace hansa::connectors::remote {
+
+struct PoolOptions {
+  SiteId site;
+  std::string name;  // what this end calls itself
+  SshOptions ssh = {};  // without user and identity
+  std::size_t connections = 8;  // open at once
+  Milliseconds open_every{2'000};  // between two new ones
+  Milliseconds idle{300'000};  // then it is closed
+  Milliseconds silence{10'000};  // a call that waited so long in vain says something of whoever answers there
+};
+
+class PersonPool {
+ public:
+  /// Another way than OpenSSH's, for tests.
+  using MakeCarrier = std::function<std::unique_ptr<Carrier>(const Login&)>;
+
+  /// `scheduler`, `random`, `log` and `credentials` outlive it.
+  PersonPool(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random, ports::Log& log,
+             Credentials& credentials, PoolOptions options, MakeCarrier make_carrier = {});
+
+  struct Seat;
+  /// A person's connection while somebody uses it.
+  class Hold {
+   public:
+    Hold(PersonPool& pool, std::shared_ptr<Seat> seat);
+    ~Hold();
+    Hold(Hold&& other) noexcept = default;
+    Hold& operator=(Hold&&) = delete;
+    /// To ask it something, once.
+    [[nodiscard]] RemoteConnector& connector();
+    /// It has answered, whatever.
+    void heard();
+
+   private:
+    PersonPool* pool_;
+    std::shared_ptr<Seat> seat_;
+    std::optional<MonotonicTime> asked_at_;
+  };
+
+  /// Whose certificate is good now. Errors: those of Credentials and of a connection, of which nothing has left for the site;
+  /// deadline_exceeded (SITE_BUDGET): there was no place for it in time; unavailable (LOGIN_SILENT): their agent has kept us
+  /// waiting again and again, which is at others' cost, and is left alone for a while.
+  async::Task<Hold> hold(Login login, async::Deadline deadline);
+
+  /// Ends all connections. Nobody holds one.
+  async::Task<> close();
+
+  [[nodiscard]] std::size_t open() const { return seats_.size() + leaving_.size(); }
+  [[nodiscard]] std::int64_t opened() const { return opened_; }  // ever
+
+ private:
+  using Seats = std::map<Login, std::shared_ptr<Seat>>;
+  std::shared_ptr<Seat> open_seat(const Login& login, UtcTime ends);
+  [[nodiscard]] bool make_room();
+  void leave(Seats::iterator seat);
+  void kept_waiting(const std::shared_ptr<Seat>& seat);
+  async::Task<> see_off(std::shared_ptr<Seat> seat);
+  async::Task<> sweep();
+
+  boost::asio::any_io_executor executor_;
+  async::Scheduler& scheduler_;
+  Random& random_;
+  ports::Log& log_;
+  Credentials& credentials_;
+  PoolOptions options_;
+  MakeCarrier make_carrier_;
+  struct Silence {
+    int times = 0;  // in a row
+    MonotonicTime left_alone_until{};
+  };
+  Seats seats_;
+  std::map<Login, Silence> silent_;
+  std::list<std::shared_ptr<Seat>> leaving_;
+  MonotonicTime next_open_{};
+  std::int64_t opened_ = 0;
+  bool closed_ = false;
+  async::Event changed_;  // a place may have come free
+  async::Event filled_;
+  async::TaskGroup tasks_;
+};
+
+}  // namespace hansa::connectors::remote

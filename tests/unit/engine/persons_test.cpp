@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sites where each person logs in as themselves, with a credential that ends.
+
+#include "tests/unit/engine/engine_fixture.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace hansa::engine::test {
+
+namespace {
+
+/// A world whose site "alpha" asks each person for themselves.
+struct Persons {
+  explicit Persons(domain::LoadBudget budget, EngineOptions options = {})
+      : w({{.id = "alpha", .cores = 400, .budget = budget}}, options) {
+    w.on_start = [this] { open(); };
+    w.restart();
+  }
+  void open() {
+    w.gate().as_persons.insert("alpha");
+    w.gate().login = [this](const std::string&, const Principal& person) {
+      const auto at = locked_out.find(person.str());
+      return at == locked_out.end() ? std::nullopt
+                                    : std::optional(fail(ErrorKind::unavailable, at->second, "log in again").error());
+    };
+  }
+  std::map<std::string, std::string> locked_out;  // person -> code
+  World w;
+};
+
+std::string person(int number) { return "local:p" + std::to_string(number); }
+
+}  // namespace
+
+TEST_CASE("each person is asked for alone within one budget over all of them", "[engine]") {
+  Persons here({.queries_per_minute = 10, .submits_per_minute = 60, .concurrent_calls = 4, .waiting_jobs = 400});
+  auto& w = here.w;
+  w.advance(1s);
+  std::vector<JobId> ids;
+  for (int p = 0; p < 40; ++p) {
+    for (int n = 0; n < 2; ++n) ids.push_back(w.submit({.behaviour = "run=60s", .person = person(p)}));
+  }
+  REQUIRE(w.run_to_end(ids, 3h));
+  for (const auto& id : ids) {
+    CHECK(w.state(id) == JobState::succeeded);
+    CHECK(w.payload_runs(id) == 1);
+  }
+  std::set<Principal> asked;
+  for (const auto& call : w.calls) {
+    CHECK(call.people.size() <= 1);
+    if (call.what == "status") asked.insert(call.people.begin(), call.people.end());
+  }
+  CHECK(asked.size() == 40);
+  CHECK(w.count("alpha", "snapshot") >= 10);  // persons leave room for it
+  w.check_budgets();
+}
+
+TEST_CASE("submissions without a receipt are looked for as whoever they are", "[engine]") {
+  Persons here({.queries_per_minute = 20, .submits_per_minute = 60, .concurrent_calls = 4, .waiting_jobs = 400});
+  auto& w = here.w;
+  w.advance(1s);
+  w.site("alpha").faults.lose_submit_replies = 8;
+  std::vector<JobId> ids;
+  for (int p = 0; p < 8; ++p) ids.push_back(w.submit({.behaviour = "run=10s", .person = person(p)}));
+  w.advance(10s);
+  w.restart();
+  REQUIRE(w.run_to_end(ids, 3h));
+  for (const auto& id : ids) CHECK(w.payload_runs(id) == 1);
+  for (const auto& call : w.calls) CHECK(call.people.size() <= 1);
+  w.check_budgets();
+}
+
+TEST_CASE("a credential that ends too early holds the job with that reason", "[engine]") {
+  Persons here({});
+  auto& w = here.w;
+  here.locked_out["local:alice"] = "CREDENTIAL_ENDS_TOO_EARLY";
+  w.advance(1s);
+  const auto held = w.submit({.behaviour = "run=10s"});
+  const auto other = w.submit({.behaviour = "run=10s", .person = "local:bob"});
+  REQUIRE(w.run_to_end({other}, 10min));
+  w.advance(6h);
+  CHECK(w.state(held) == JobState::held);
+  CHECK(w.job(held).reason.code == "CREDENTIAL_ENDS_TOO_EARLY");
+  CHECK(w.job(held).reason.message.contains("log in again"));
+  CHECK(w.site_jobs("alpha", held) == 0);
+  CHECK(w.report("alpha").breaker == Breaker::State::closed);
+  CHECK(w.report("alpha").failures_in_a_row == 0);
+  here.locked_out.clear();
+  REQUIRE(w.run_to_end({held}, 7min));  // tried again every five minutes at least
+  CHECK(w.state(held) == JobState::succeeded);
+}
+
+TEST_CASE("whose login fails has unknown jobs and the others have theirs", "[engine]") {
+  Persons here({});
+  auto& w = here.w;
+  w.advance(1s);
+  const auto hers = w.submit({.behaviour = "run=1800s"});
+  const auto his = w.submit({.behaviour = "run=1200s", .person = "local:bob"});
+  w.advance(2min);
+  here.locked_out["local:alice"] = "CREDENTIAL_MISSING";
+  w.advance(5min);
+  const auto job = w.job(hers);
+  CHECK(job.state == JobState::running);
+  REQUIRE(job.live_attempt() != nullptr);
+  CHECK(job.live_attempt()->unknown_since.has_value());
+  CHECK(job.live_attempt()->reason.code == "CREDENTIAL_MISSING");
+  CHECK_FALSE(w.job(his).live_attempt()->unknown_since.has_value());
+  REQUIRE(w.run_to_end({his}, 30min));
+  CHECK(w.report("alpha").breaker == Breaker::State::closed);
+  CHECK(w.report("alpha").state.health == domain::SiteHealth::up);
+  w.advance(1h);
+  CHECK(w.job(hers).live_attempt()->unknown_since.has_value());
+  here.locked_out.clear();
+  REQUIRE(w.run_to_end({hers}, 5min));
+  CHECK(w.state(hers) == JobState::succeeded);
+  w.check_budgets();
+}
+
+TEST_CASE("a way that has come about again lets a site that is left alone be probed at once", "[engine]") {
+  const bool told = GENERATE(false, true);
+  World w({{.id = "alpha", .cores = 4}});
+  w.advance(1min);
+  w.site("alpha").faults.down = true;
+  REQUIRE(w.until([&] { return w.report("alpha").breaker == Breaker::State::open; }, 20min));
+  w.advance(10min);  // the probes are two minutes apart by now
+  const auto before = w.count("alpha", "snapshot");
+  REQUIRE(w.until([&] { return w.count("alpha", "snapshot") > before; }, 5min));
+  w.advance(5s);  // the last one has just gone
+  w.site("alpha").faults.down = false;
+  const auto from = w.time.now_monotonic();
+  if (told) w.gate().way_is_back.at("alpha")();
+  REQUIRE(w.until([&] { return w.report("alpha").breaker == Breaker::State::closed; }, 5min));
+  CHECK((w.time.now_monotonic() - from <= 5s) == told);
+  w.check_budgets();
+}
+
+TEST_CASE("a way that comes and goes costs a site no more than its budget", "[engine]") {
+  World w({{.id = "alpha", .cores = 4, .budget = {.queries_per_minute = 6}}});
+  w.advance(1min);
+  w.site("alpha").faults.down = true;
+  REQUIRE(w.until([&] { return w.report("alpha").breaker == Breaker::State::open; }, 20min));
+  for (int i = 0; i < 300; ++i) {
+    w.gate().way_is_back.at("alpha")();
+    w.advance(1s);
+  }
+  CHECK(w.report("alpha").breaker == Breaker::State::open);
+  w.check_budgets();
+}
+
+}  // namespace hansa::engine::test
