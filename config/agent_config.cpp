@@ -11,8 +11,18 @@
 namespace hansa::config {
 namespace {
 
-constexpr std::array<std::string_view, 2> kTables{"agent", "site"};
-constexpr std::array<std::string_view, 4> kBrokersOwn{"allocation", "budget", "facts", "root"};  // of the keys of a [[site]]
+constexpr std::array<std::string_view, 5> kTables{"agent", "person", "project", "rules", "site"};
+constexpr std::array<std::string_view, 1> kOwnProjectTables{"facts"};
+constexpr std::array<std::string_view, 2> kBrokersOwn{"allocation", "root"};  // of the keys of a [[site]]
+
+/// Without the table an agent keeps to nothing but what it can do at once; with it, to all of it.
+void read_budget(const Table& site, AgentConfig& config, Findings& findings) {
+  config.has_budget = site.find("budget") != nullptr;
+  const Node* budget = site.find("budget");
+  if (budget != nullptr && budget->kind == Node::Kind::table && budget->find("waiting_jobs") != nullptr)
+    findings.add(budget->find("waiting_jobs")->key_at, site.path_of("budget") + ".waiting_jobs",
+                 "has no effect at an agent, which counts calls and not jobs: it is the broker's, in its [[site]]");
+}
 
 AgentConfig read_agent_config(const Node& document, Findings& findings) {
   AgentConfig config;
@@ -30,6 +40,18 @@ AgentConfig read_agent_config(const Node& document, Findings& findings) {
   if (config.site.connector == Connector::remote)
     findings.add(site->mark_of("connector"), site->path_of("connector"),
                  "is \"remote\"; an agent serves what is at its own site");
+  read_budget(*site, config, findings);
+  read_table(root, "rules", {}, config.rules, findings);
+  const auto projects = blocks_of(root, "project", kProjectId, findings);
+  for (const auto& table : projects) {
+    auto& project = config.projects.emplace_back();
+    read_keys(table, kOwnProjectTables, project, findings);
+    read_table(table, "facts", {}, project.facts, findings);
+  }
+  check_unique_ids(projects, findings);
+  const auto people = blocks_of(root, "person", kPrincipal, findings);
+  for (const auto& table : people) read_keys(table, {}, config.people.emplace_back(), findings);
+  check_unique_ids(people, findings);
   return config;
 }
 

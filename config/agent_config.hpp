@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What an agent's file says: the site that it serves, by the keys of a broker's [[site]], and what is the agent's own.
+// What an agent's file says: the site that it serves, by the keys of a broker's [[site]], the site's own rules and what it knows
+// of people and projects, and what is the agent's own.
 
 #include "config/broker_config.hpp"
 
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace hansa::config {
 
@@ -16,9 +18,20 @@ struct AgentSection {
   friend bool operator==(const AgentSection&, const AgentSection&) = default;
 };
 
+/// What the site itself knows of a project. It takes the place of what a broker's register says.
+struct AgentProjectConfig {
+  ProjectId id;
+  ProjectFacts facts;
+  friend bool operator==(const AgentProjectConfig&, const AgentProjectConfig&) = default;
+};
+
 struct AgentConfig {
   AgentSection agent;
   SiteConfig site;
+  bool has_budget = false;  // site.budget is the site's word, and not what a broker would take without one
+  RulesConfig rules;
+  std::vector<AgentProjectConfig> projects;
+  std::vector<PersonConfig> people;
   friend bool operator==(const AgentConfig&, const AgentConfig&) = default;
 };
 

@@ -547,12 +547,25 @@ std::span<const Key<CertificatesConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<AgentProjectConfig>> keys_of() {
+  static const Key<AgentProjectConfig> kKeys[] = {
+      key<&AgentProjectConfig::id>({.name = "id",
+                                    .doc = "The project's name, as brokers call it.",
+                                    .example = "\"ai-lab\"",
+                                    .required = true,
+                                    .form = &kProjectId}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<AgentSection>> keys_of() {
   static const Key<AgentSection> kKeys[] = {
-      key<&AgentSection::state_dir>({.name = "state_dir",
-                                     .doc = "The folder (0700) of the spool of a `local` site; of no use to others.",
-                                     .example = "\"/var/lib/hansa-agent\"",
-                                     .form = &kAbsolutePath}),
+      key<&AgentSection::state_dir>(
+          {.name = "state_dir",
+           .doc = "The folder (0700) of the spool of a `local` site, and of what of `[site.budget]` is used.",
+           .example = "\"/var/lib/hansa-agent\"",
+           .form = &kAbsolutePath}),
       key<&AgentSection::switch_socket>(
           {.name = "switch_socket",
            .doc = "The Unix socket on which the site's `hansa-switch` listens; needed with `run_as = \"switch\"`.",
@@ -1201,7 +1214,15 @@ std::vector<Section> broker_sections() {
   };
 }
 
-std::vector<Section> agent_sections() { return {section<AgentSection>("[agent]", "The site's end of the connector protocol.")}; }
+std::vector<Section> agent_sections() {
+  return {
+      section<AgentSection>("[agent]", "The site's end of the connector protocol."),
+      section<AgentProjectConfig>(
+          "[[project]]",
+          "One block for each project of which the site knows something itself, in `[project.facts]` with "
+          "the keys above. What stands there takes the place of what a broker tells."),
+  };
+}
 
 std::vector<Section> client_sections() {
   return {

@@ -174,4 +174,42 @@ void check_unknown_keys(const Table& table, std::span<const std::string_view> kn
   }
 }
 
+std::vector<Table> blocks_of(const Table& parent, std::string_view name, const Form& id_form, Findings& findings) {
+  const Node* node = parent.find(name);
+  if (node == nullptr) return {};
+  std::vector<Table> blocks;
+  const auto heading =
+      parent.path.empty() ? std::string(name) : parent.path.substr(0, parent.path.find('[')) + "." + std::string(name);
+  const auto allowed = "allowed: blocks that start with [[" + heading + "]]";
+  if (node->kind != Node::Kind::list) {
+    findings.add(node->key_at, parent.path_of(name),
+                 allowed + (node->kind == Node::Kind::table ? ", with two brackets on each side" : ""));
+    return {};
+  }
+  for (std::size_t i = 0; i < node->items.size(); ++i) {
+    const auto& item = node->items[i];
+    const Node* id = item.kind == Node::Kind::table ? item.find("id") : nullptr;
+    const bool named = id != nullptr && id->kind == Node::Kind::text && id_form.matches(id->text);
+    auto path = parent.path_of(name) + "[" + (named ? id->text : "#" + std::to_string(i + 1)) + "]";
+    if (item.kind != Node::Kind::table) {
+      findings.add(item.at, path, allowed);
+    } else {
+      blocks.push_back({&item, std::move(path)});
+    }
+  }
+  return blocks;
+}
+
+void check_unique_ids(const std::vector<Table>& blocks, Findings& findings) {
+  std::map<std::string_view, Mark> first;
+  for (const auto& block : blocks) {
+    const Node* id = block.find("id");
+    if (id == nullptr || id->kind != Node::Kind::text) continue;
+    const auto [at, is_new] = first.emplace(id->text, id->at);
+    if (!is_new) findings.add(id->at, block.path_of("id"), shown(id->text) + " is taken already, at " + line_of(at->second));
+  }
+}
+
+std::string line_of(Mark at) { return "line " + std::to_string(at.line); }
+
 }  // namespace hansa::config

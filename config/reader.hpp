@@ -59,4 +59,21 @@ void read_keys(const Table& table, std::span<const std::string_view> sub_tables,
   check_unknown_keys(table, known, findings);
 }
 
+/// The table `name` within `parent`, read; nothing if it is no table.
+template <typename S>
+std::optional<Table> read_table(const Table& parent, std::string_view name, std::span<const std::string_view> sub_tables, S& out,
+                                Findings& findings) {
+  auto table = sub_table(parent, name, findings);
+  if (table) read_keys(*table, sub_tables, out, findings);
+  return table;
+}
+
+/// The elements of [[name]], each under "name[id]" or, without a proper id, "name[#2]".
+std::vector<Table> blocks_of(const Table& parent, std::string_view name, const Form& id_form, Findings& findings);
+/// No two of them with one id.
+void check_unique_ids(const std::vector<Table>& blocks, Findings& findings);
+
+/// "line 12"
+std::string line_of(Mark at);
+
 }  // namespace hansa::config

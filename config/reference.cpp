@@ -15,9 +15,13 @@ constexpr std::string_view kIntroduction =
 constexpr std::string_view kAgentIntroduction =
     "`hansa-agent --config FILE` (without it `/etc/hansa/agent.toml`) reads a file of its own at the site: one table `[site]` "
     "with the "
-    "keys of a `[[site]]` above but `allocation`, `budget`, `facts` and `root`, any connector but `remote`, whose account map "
-    "(`accounts`, `accounts_file`) is final, and one "
-    "table `[agent]`.";
+    "keys of a `[[site]]` above but `allocation` and `root`, any connector but `remote`, whose account map "
+    "(`accounts`, `accounts_file`) is final, and one table `[agent]`. `[site.budget]` (all keys but `waiting_jobs`) is what the "
+    "agent keeps to whatever a broker asks, over all connections together; without it there is none. `[rules]`, as above, names "
+    "the site's own rule packs: what they deny is not submitted there. They ask about the site what `[site.facts]` says, and "
+    "about "
+    "people, projects and datasets what the broker's registers say, unless `[[person]]` (as above) or `[[project]]` say it here. "
+    "SIGHUP has budget, rules and facts read again.";
 
 std::string initial_value(const Section::Row& row) {
   if (row.record->required) return "required";

@@ -16,6 +16,7 @@
 #include "broker/store/code_folder.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "config/accounts.hpp"
+#include "connectors/assembly/regulations.hpp"
 #include "policies/rules/check.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -219,7 +220,7 @@ void reload_certificate(http::Server& server, ports::Log& log) {
 void regulate(engine::Engine& engine, engine::Regulations regulations, UtcTime now, ports::Log& log) {
   if (regulations.rules) {
     log.write(ports::LogLevel::info, "rules are in force",
-              {{"packs", packs_in(regulations)}, {"policy_hash", regulations.rules->hash()}});
+              {{"packs", connectors::assembly::packs_in(*regulations.rules)}, {"policy_hash", regulations.rules->hash()}});
     for (const auto& [place, what] : rules::ended(regulations.rules->packs(), now))
       log.write(ports::LogLevel::warning, "a rule in force needs its owner", {{"place", place}, {"detail", what}});
   } else {
@@ -232,7 +233,7 @@ void regulate(engine::Engine& engine, engine::Regulations regulations, UtcTime n
 /// Of a file with any fault nothing is taken: what was in force stays.
 void reload_regulations(engine::Engine& engine, const Start& start, UtcTime now, ports::Log& log) {
   const auto config = config::load_broker_config(start.file);
-  auto regulations = config ? regulations_of(*config, shipped_packs(start.program_folder))
+  auto regulations = config ? regulations_of(*config, connectors::assembly::shipped_packs(start.program_folder))
                             : Result<engine::Regulations>(std::unexpected(config.error()));
   if (regulations) return regulate(engine, std::move(*regulations), now, log);
   log.write(ports::LogLevel::error, "rules and facts stay as they were",

@@ -19,26 +19,12 @@ std::string connector_name(Connector connector) {
   return "?";
 }
 
-std::vector<DailyHours> hours_of(const std::vector<std::string>& texts) {
-  std::vector<DailyHours> hours;
-  for (const auto& text : texts) {
-    if (auto parsed = DailyHours::parse(text)) hours.push_back(std::move(*parsed));  // the configuration holds no other
-  }
-  return hours;
-}
-
 domain::Site site_of(const config::SiteConfig& site) {
-  const auto small = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
   return {.id = site.id,
           .name = site.name,
           .country = site.country,
           .connector = connector_name(site.connector),
-          .budget = {.queries_per_minute = small(site.budget.queries_per_minute),
-                     .submits_per_minute = small(site.budget.submits_per_minute),
-                     .cancels_per_minute = small(site.budget.cancels_per_minute),
-                     .concurrent_calls = small(site.budget.concurrent_calls),
-                     .waiting_jobs = small(site.budget.waiting_jobs),
-                     .quiet_hours = hours_of(site.budget.quiet_hours)},
+          .budget = connectors::assembly::budget_of(site.budget),
           .scheduler_accounts = site.projects,
           .allocation_required = site.allocation == config::AllocationRule::required,
           .ignored_findings = site.ignore_findings};

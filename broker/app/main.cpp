@@ -2,6 +2,7 @@
 #include "broker/app/application.hpp"
 #include "broker/app/regulations.hpp"
 #include "broker/app/version.hpp"
+#include "connectors/assembly/regulations.hpp"
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
@@ -38,11 +39,12 @@ int main(int argc, char** argv) {
   if (!config) return refused(config.error());
   std::error_code ignored;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  auto regulations = app::regulations_of(*config, app::shipped_packs(folder));
+  auto regulations = app::regulations_of(*config, connectors::assembly::shipped_packs(folder));
   if (!regulations) return refused(regulations.error());
   if (check) {
     std::printf("%s: good, %zu sites, %zu projects, %s\n", file.c_str(), config->sites.size(), config->projects.size(),
-                regulations->rules ? ("rules in force: " + app::packs_in(*regulations)).c_str() : "no rule in force");
+                regulations->rules ? ("rules in force: " + connectors::assembly::packs_in(*regulations->rules)).c_str()
+                                   : "no rule in force");
     return app::kExitOk;
   }
   if (::geteuid() == 0) {

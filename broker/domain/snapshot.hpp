@@ -81,6 +81,8 @@ struct SiteSnapshot {
   std::vector<Reservation> reservations;
   bool sees_everyone = true;                 // false: other people's jobs are hidden from us
   std::optional<ArrayLimits> arrays;         // none: the site, or the way to it, runs no job arrays
+  std::optional<UtcTime> quiet_until = {};   // by the site's own end: nothing new is taken before
+  std::string site_rules = {};  // of the site's own rules and facts, another text once they change; "": it has none
 };
 
 }  // namespace hansa::domain

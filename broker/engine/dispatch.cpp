@@ -43,6 +43,14 @@ const Attempt* unbound_attempt(const Job& job, std::int32_t number) {
   return attempt != nullptr && attempt->number == number && attempt->state != AttemptState::bound ? attempt : nullptr;
 }
 
+/// Of an error that proves that nothing left. A site that will not have this person says no for good; one that is away, or has
+/// its budget used up, says nothing about the job.
+std::string why_not_sent(const Error& error) {
+  if (is_withheld({error.code, error.message})) return error.code;
+  if (error.kind == ErrorKind::permission_denied) return "SITE_REFUSED";
+  return std::string(error.kind == ErrorKind::rate_limited ? kOverBudget : "NOT_SENT");
+}
+
 }  // namespace
 
 void Dispatch::send(const JobId& id, SiteDesk& desk) {
@@ -96,10 +104,7 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
                       {"error", error.message},
                       {"detail", error.detail}});
   if (ports::surely_not_sent(error) && first_send) {
-    // A site that will not have this person says no for good; one that is away says nothing about the job.
-    const bool refused = error.kind == ErrorKind::permission_denied;
-    const bool withheld = is_withheld({error.code, error.message});
-    co_return co_await not_sent(id, number, {withheld ? error.code : refused ? "SITE_REFUSED" : "NOT_SENT", error.message});
+    co_return co_await not_sent(id, number, {why_not_sent(error), error.message});
   }
   co_return co_await unknown(id, number, desk, deadline, error);
 }
@@ -116,6 +121,7 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
   const auto training = context_.training.with(request.spec, tag ? std::optional(tag->job) : std::nullopt);
   if (auto allowed = context_.rules.may_send(request.person, request.spec, *dossier, training, site, now); !allowed)
     co_return std::unexpected(allowed.error());
+  request.facts = context_.rules.told_of(request.person, request.spec, *dossier, training, now);
   for (auto& variable : data_environment(context_.data, *dossier, site))
     request.payload.environment.push_back(std::move(variable));
   if (!request.spec.code.empty()) {

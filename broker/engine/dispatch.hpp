@@ -11,6 +11,9 @@ namespace hansa::engine {
 
 class Reconciler;
 
+/// The reason of an attempt that the site's own end had no room for in its load budget. Says nothing about the job.
+inline constexpr std::string_view kOverBudget = "OVER_BUDGET";
+
 class Dispatch {
  public:
   Dispatch(Context& context, Reconciler& reconciler) : context_(context), reconciler_(reconciler) {}

@@ -8,10 +8,10 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/engine/breaker.hpp"
+#include "broker/engine/budget_use.hpp"
 #include "broker/engine/data_setup.hpp"
 #include "broker/engine/intake.hpp"
 #include "broker/engine/options.hpp"
-#include "broker/engine/rate_window.hpp"
 #include "broker/engine/rulebook.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/catalogue.hpp"

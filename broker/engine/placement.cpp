@@ -25,6 +25,7 @@ constexpr Milliseconds kBreath{5};             // between rounds: what comes mea
 constexpr Milliseconds kFirstAvoidance{60'000}, kLongestAvoidance{3'600'000};
 constexpr Milliseconds kLongestForLogin{300'000};  // somebody logs in again, and waits for the job
 constexpr std::int32_t kRefusalsForGood = 3;
+constexpr Milliseconds kVetoLasts{3'600'000};
 constexpr std::size_t kLinesTold = 1'000;       // remembered, a few kilobytes each
 constexpr std::size_t kLooksAtATime = 32;       // then whoever asks the engine goes first
 constexpr std::size_t kMarksPerRound = 256;    // "waiting" is written for so many at a time: submissions go first
@@ -47,6 +48,14 @@ bool is_in_line(const Job& job) {
 
 /// The site's own no, about this job. Anything else (it was down, its budget was used up) passes.
 bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
+
+/// Jobs that are the same to a site's rules, but for what the registers say.
+std::string to_rules(const Principal& person, const JobSpec& spec) {
+  auto text = person.str() + '\n' + spec.project.str();
+  for (const auto& label : spec.labels) text += "\nl" + label.str();
+  for (const auto& dataset : spec.datasets) text += "\nd" + dataset.str();
+  return text;
+}
 
 bool is_busy(const Verdict& verdict) {
   return verdict.code == "BUDGET_FULL" || verdict.code == "SITE_BUSY" || verdict.code == "QUEUE_FED" ||
@@ -117,13 +126,30 @@ std::string Placement::line_of(const Job& job) const {
 
 void Placement::avoid(const Job& job, const Attempt& attempt) {
   if (attempt.reason.code == kOtherAccount) return;  // a person has said that it may go there again
+  if (attempt.reason.code == kOverBudget) return;  // its desk waits for all jobs
+  const auto now = context_.scheduler.now_monotonic();
+  if (attempt.reason.code == kSiteRulesDeny) {  // so do all that are like it
+    std::erase_if(vetoes_, [&](const auto& veto) { return veto.second.until <= now; });
+    const auto* desk = context_.desk(attempt.site);
+    vetoes_.insert_or_assign(
+        {attempt.site, to_rules(job.owner, job.spec)},
+        Veto{.until = now + kVetoLasts,
+             .site_rules = desk != nullptr && desk->snapshot() ? desk->snapshot()->site_rules : std::string(),
+             .reason = attempt.reason});
+    return;
+  }
   auto& avoidance = avoid_[job.id][attempt.site];
   const auto longest = routing::is_about_credential(attempt.reason.code) ? kLongestForLogin : kLongestAvoidance;
   const auto pause = std::min(kFirstAvoidance * (1 << std::min(avoidance.tries, 6)), longest);
   ++avoidance.tries;
   if (is_refusal(attempt.reason)) ++avoidance.refusals;
-  avoidance.until = context_.scheduler.now_monotonic() + pause;
+  avoidance.until = now + pause;
   avoidance.reason = attempt.reason;
+}
+
+const Placement::Veto* Placement::veto_of(const SiteId& site, const Principal& person, const JobSpec& spec) const {
+  const auto veto = vetoes_.empty() ? vetoes_.end() : vetoes_.find({site, to_rules(person, spec)});
+  return veto == vetoes_.end() || veto->second.until <= context_.scheduler.now_monotonic() ? nullptr : &veto->second;
 }
 
 void Placement::job_changed(const Job* before, const Job& after) {
@@ -221,7 +247,11 @@ void Placement::site_changed(SiteDesk& desk) {
       occupy(*desktop.profile, make_tag(id, attempt->number), attempt->queue, job->spec, context_.scheduler.now_utc());
     }
     occupy_promised(desk.site().id, nullptr);
-    news = news || !seen_before || seen_before != what_is_seen(desktop);
+    // A site with other rules than those that refused is asked again.
+    const auto vetoes = std::erase_if(vetoes_, [&](const auto& veto) {
+      return veto.first.first == desk.site().id && veto.second.site_rules != desk.snapshot()->site_rules;
+    });
+    news = news || vetoes > 0 || !seen_before || seen_before != what_is_seen(desktop);
   }
   if (!news) return;  // a hundred thousand may wait for something to change
   sites_changed_ = true;
@@ -230,6 +260,7 @@ void Placement::site_changed(SiteDesk& desk) {
 }
 
 void Placement::facts_changed() {
+  vetoes_.clear();
   for (auto& [id, avoided] : avoid_) {
     for (auto& [site, avoidance] : avoided) {
       if (is_withheld(avoidance.reason)) avoidance.until = {};
@@ -270,6 +301,8 @@ std::optional<Reason> Placement::busy(SiteDesk& desk) const {
                   "site " + desk.site().id.str() + " has quiet hours until " + format_utc(*end) + ": nothing new is sent there"};
   }
   if (desk.room() > 0) return std::nullopt;
+  if (desk.slowed_down())
+    return Reason{"SITE_BUSY", "the site's own end takes no more submissions for the moment: its load budget is used up"};
   return Reason{"SITE_BUSY", "submissions are under way up to the site's budget (" +
                                  std::to_string(desk.site().budget.submits_per_minute) + " a minute, " +
                                  std::to_string(desk.site().budget.concurrent_calls) + " at a time)"};
@@ -326,6 +359,7 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
       view.missing = stager_.missing_at(site, dossier, *hearing, *sitting_, input.now);
     }
     view.not_now = busy(*desk);
+    if (const auto* veto = veto_of(site, person, spec)) view.not_now = veto->reason;
     if (avoided != avoid_.end()) {
       if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
         const auto& avoidance = at->second;
@@ -573,8 +607,9 @@ async::Task<bool> Placement::place(JobId id, Considered considered) {
   const auto site = *decision.chosen;
   auto* desk = context_.desk(site);
   const auto* job = context_.book.find(id);
-  const auto submitted = std::ranges::count_if(
-      job->attempts, [](const Attempt& a) { return a.reason.code != "NOT_SENT" && !is_withheld(a.reason); });
+  const auto submitted = std::ranges::count_if(job->attempts, [](const Attempt& a) {
+    return a.reason.code != "NOT_SENT" && a.reason.code != kOverBudget && !is_withheld(a.reason);
+  });
   if (submitted >= context_.options.max_attempts) {
     auto ended = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
       if (now.live_attempt() != nullptr) return Step{};

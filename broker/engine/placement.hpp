@@ -77,6 +77,13 @@ class Placement {
     MonotonicTime until{};
     domain::Reason reason;
   };
+  /// The site's own rules refused such a job: none like it is sent there until something has changed, or an hour is over, since
+  /// evidence grows old and new by itself.
+  struct Veto {
+    MonotonicTime until{};
+    std::string site_rules;  // of the snapshot of then
+    domain::Reason reason;
+  };
   /// A decision with the documents that it must be stored with, so that it can be replayed.
   struct Considered {
     domain::Decision decision;
@@ -135,6 +142,7 @@ class Placement {
   domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const JobId* id,
                           domain::Documents* documents);
   std::optional<domain::Reason> busy(SiteDesk& desk) const;
+  [[nodiscard]] const Veto* veto_of(const SiteId& site, const Principal& person, const domain::JobSpec& spec) const;
   [[nodiscard]] Turn turn_of(const JobId& first) const;
   void learn(const domain::Job& over);
   [[nodiscard]] std::int64_t turned_over(const SiteDesk& desk, const Desktop& desktop) const;
@@ -164,6 +172,7 @@ class Placement {
   std::map<std::string, Line> lines_;  // by shape
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
+  std::map<std::pair<SiteId, std::string>, Veto> vetoes_;  // by what rules ask of a job
   std::map<std::string, std::shared_ptr<const Notice>> told_;  // by shape: what its line was told, waiting or held
   NoticeBoard board_;
   routing::RunHistory<Principal> runs_;  // since the start: how long a person's jobs run

@@ -15,20 +15,9 @@ using rules::Action;
 using rules::Attribute;
 using rules::Evidence;
 using rules::Subject;
+using rules::tell;
 
 namespace {
-
-void tell(Evidence& evidence, Attribute attribute, rules::Value value, UtcTime at) {
-  evidence.push_back({attribute, std::move(value), rules::record_of(attribute).source, at});
-}
-
-void tell(Evidence& evidence, const RegisterFacts& facts, UtcTime now) {
-  for (const auto& fact : facts) {
-    if (!fact.counts(now)) continue;
-    tell(evidence, fact.attribute, fact.value, fact.as_of.value_or(now));
-    evidence.back().change = fact.change;
-  }
-}
 
 template <typename Key>
 void tell(Evidence& evidence, const std::map<Key, RegisterFacts>& facts, const Key& key, UtcTime now) {
@@ -81,30 +70,6 @@ Evidence evidence_of_dataset(const domain::Dataset& dataset, UtcTime now) {
   if (!terms.transfer_basis.empty()) tell(evidence, Attribute::dataset_transfer_basis, terms.transfer_basis, now);
   if (terms.reviewed) tell(evidence, Attribute::dataset_reviewed, *terms.reviewed, now);
   return evidence;
-}
-
-/// The place in a submission that a fact comes from; "" for what the submission does not say.
-std::string_view pointer_of(Attribute attribute) {
-  switch (rules::record_of(attribute).source) {
-    case rules::Source::project_registry: return "/project";
-    case rules::Source::dataset_registry: return "/datasets";
-    case rules::Source::request: return "/labels";
-    default: return "";
-  }
-}
-
-std::unexpected<Error> denial(const rules::Explanation& why) {
-  auto error = fail(ErrorKind::permission_denied, routing::kRulesDeny, why.sentence);
-  for (const auto& fact : why.facts) {
-    const auto& record = rules::record_of(fact.attribute);
-    auto text = std::string(record.name) + " is ";
-    text += fact.state == rules::FactState::known ? fact.value : std::string(to_string(fact.state));
-    if (fact.state != rules::FactState::known && !fact.value.empty()) text += " (" + fact.value + ")";
-    text += ", by the " + rules::source_text(fact.source, fact.change);
-    if (fact.age) text += ", " + format_duration(std::max(*fact.age, Seconds{0})) + " old";
-    error.error().faults.push_back({std::string(pointer_of(fact.attribute)), std::move(text)});
-  }
-  return error;
 }
 
 /// In place of what the configuration says of it.
@@ -279,7 +244,7 @@ Result<void> Rulebook::may_take(const Principal& person, const domain::JobSpec& 
   if (!in_force->rules) return {};
   // The script and its environment come to lie here, the datasets do not.
   const auto why = Hearing(in_force, person, spec, {}, {}, routing::ruling_time(now)).denied(Action::intake, in_force->broker);
-  if (why) return denial(*why);
+  if (why) return routing::denial(*why);
   return {};
 }
 
@@ -296,8 +261,21 @@ Result<void> Rulebook::may_leave(Action leaving, const Principal& person, const 
   static const RegisterFacts kDownload{{Attribute::site_kind, std::string("download"), std::nullopt}};
   Sitting sitting(in_force, routing::ruling_time(now));
   auto& hearing = sitting.hear(person, spec, dossier, {});
-  if (const auto why = hearing.denied(leaving, kDownload)) return denial(*why);
+  if (const auto why = hearing.denied(leaving, kDownload)) return routing::denial(*why);
   return kept(hearing.at(site, sitting.place(site)).obligations);
+}
+
+ports::JobFacts Rulebook::told_of(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                                  TrainingSum training, UtcTime now) const {
+  const auto as_told = [](const Evidence& evidence) {
+    std::vector<ports::ToldFact> told;
+    for (const auto& fact : evidence)
+      told.push_back({std::string(rules::record_of(fact.attribute).name), fact.value, fact.observed_at});
+    return told;
+  };
+  ports::JobFacts facts{.job = as_told(evidence_of_job(*in_force(), person, spec, training, now)), .datasets = {}};
+  for (const auto& dataset : dossier.datasets) facts.datasets.push_back(as_told(evidence_of_dataset(dataset, now)));
+  return facts;
 }
 
 Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
@@ -307,7 +285,7 @@ Result<void> Rulebook::may_send(const Principal& person, const domain::JobSpec& 
     Sitting sitting(in_force, routing::ruling_time(now));
     const auto& place = sitting.place(site);
     auto& hearing = sitting.hear(person, spec, dossier, training);
-    if (hearing.at(site, place).code != rules::Code::permitted) return denial(hearing.explained(place));
+    if (hearing.at(site, place).code != rules::Code::permitted) return routing::denial(hearing.explained(place));
   }
   if (auto reason = no_data(*in_force, spec, dossier, site, now))
     return fail(ErrorKind::permission_denied, reason->code, std::move(reason->message));
@@ -339,7 +317,7 @@ std::optional<domain::Reason> kept_there(Action leaving, const std::vector<std::
 
 bool is_withheld(const domain::Reason& reason) {
   return routing::is_about_credential(reason.code) || reason.code == routing::kRulesDeny || reason.code == kDatasetUnknown ||
-         reason.code == kNoReplica || reason.code == kNoRules;
+         reason.code == kNoReplica || reason.code == kNoRules || reason.code == kSiteRulesDeny;
 }
 
 }  // namespace hansa::engine

@@ -7,7 +7,9 @@
 #include "broker/domain/dataset.hpp"
 #include "broker/domain/fact.hpp"
 #include "broker/domain/job.hpp"
+#include "broker/ports/site_connector.hpp"
 #include "policies/routing/ruling.hpp"
+#include "policies/rules/register_facts.hpp"
 
 #include <map>
 #include <memory>
@@ -18,19 +20,8 @@
 
 namespace hansa::engine {
 
-struct RegisterFact {
-  rules::Attribute attribute{};
-  rules::Value value;
-  std::optional<UtcTime> as_of;  // when its source said so; none: the register is the source, and says so whenever it is asked
-  std::optional<UtcTime> until = {};            // from then on it is no evidence
-  std::string evidence = {};                    // where that is written down; for people
-  std::optional<domain::ChangeId> change = {};  // of the register, that took the configuration's place
-  bool withdrawn = false;                       // by that change: nothing is known
-
-  /// Else it is as if nobody had told it.
-  [[nodiscard]] bool counts(UtcTime now) const { return !withdrawn && (!until || now < *until); }
-};
-using RegisterFacts = std::vector<RegisterFact>;
+using rules::RegisterFact;
+using rules::RegisterFacts;
 
 struct Regulations {
   std::shared_ptr<const rules::RuleSet> rules;  // none: no rule is in force
@@ -137,6 +128,9 @@ class Rulebook {
   /// Whether the job may leave for that site, at this moment. The same error.
   [[nodiscard]] Result<void> may_send(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
                                       TrainingSum training, const SiteId& site, UtcTime now) const;
+  /// What the broker's registers say at this moment of a job that goes to a site, for the site's own rules.
+  [[nodiscard]] ports::JobFacts told_of(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier,
+                                        TrainingSum training, UtcTime now) const;
 
  private:
   void put_in_force();  // under mutex_
@@ -153,10 +147,11 @@ std::optional<domain::Reason> kept_there(rules::Action leaving, const std::vecto
                                          const Dossier& dossier);
 inline constexpr std::string_view kObligation = "OBLIGATION";
 
-/// Codes of a denial that is the broker's own: nothing has left.
+/// Codes of a denial by rules, the broker's or the site's own: no scheduler has seen the job.
 inline constexpr std::string_view kDatasetUnknown = "DATASET_UNKNOWN";
 inline constexpr std::string_view kNoReplica = "NO_REPLICA";
 inline constexpr std::string_view kNoRules = "NO_RULES";
+using routing::kSiteRulesDeny;
 bool is_withheld(const domain::Reason& reason);
 
 }  // namespace hansa::engine

@@ -13,6 +13,7 @@ namespace {
 /// A call whose record took longer is not made on it: time enough for a slow disk, little for the next life to wait.
 constexpr Milliseconds kLeavesWithin{10'000};
 constexpr Milliseconds kLimitTold{600'000};  // between two lines of the log about one limit
+constexpr Milliseconds kFirstSlowDown{5'000}, kLongestSlowDown{300'000};
 constexpr std::size_t kConcurrent = 3;           // into SiteDesk::limited_
 constexpr std::string_view kBudgetKinds[] = {"queries", "submits", "cancels", "concurrent_calls", "waiting_jobs"};
 
@@ -40,6 +41,7 @@ Heard heard_in(CallKind kind, const Error& error) {
     case ErrorKind::unknown_outcome: return error.code == "SITE_REFUSED" ? Heard::answer : Heard::silence;
     case ErrorKind::internal:  // not understood
       return kind == CallKind::snapshot || kind == CallKind::query ? Heard::silence : Heard::answer;
+    case ErrorKind::rate_limited: return Heard::nothing;  // of the scheduler: its own end keeps a budget of its own
     default: return Heard::answer;
   }
 }
@@ -56,8 +58,7 @@ SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& schedu
       log_(log),
       site_(std::move(site)),
       connector_(std::move(connector)),
-      windows_{RateWindow(site_.budget.queries_per_minute), RateWindow(site_.budget.submits_per_minute),
-               RateWindow(site_.budget.cancels_per_minute)},
+      meter_(site_.budget),
       breaker_({.failures = options_.breaker_failures,
                 .first_probe_after = options_.first_probe_after,
                 .longest_probe_after = options_.longest_probe_after},
@@ -114,7 +115,11 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, s
     }
     if (auto refused = refusal(kind, now)) co_return std::unexpected(std::move(*refused));
     (void)quiet_until();  // which sets the rate
-    const auto free = budget ? window(*budget).free_at(now) : now;
+    const auto free = budget ? free_at(*budget, now) : now;
+    if (kind == CallKind::submit && slowed_down() && free >= deadline.at) {  // waiting would be for nothing
+      co_return fail(ErrorKind::rate_limited, "OVER_BUDGET",
+                     "the own end of site " + site_.id.str() + " takes no more submissions for the moment");
+    }
     if (free > now) {
       is_the_limit(static_cast<std::size_t>(*budget), std::exchange(waited, true) ? 0 : 1);
       co_await scheduler_.sleep_until(std::min(free, deadline.at));
@@ -164,9 +169,10 @@ std::vector<BudgetUse> SiteDesk::budget_use() {
   (void)quiet_until();
   const auto now = scheduler_.now_monotonic();
   std::vector<BudgetUse> use;
-  for (std::size_t i = 0; i < windows_.size(); ++i) {
-    const std::int64_t limit = windows_[i].limit();
-    use.push_back({.kind = kBudgetKinds[i], .used = limit - windows_[i].left(now), .limit = limit});
+  for (std::size_t i = 0; i < domain::LoadMeter::kRates; ++i) {
+    auto& rate = window(static_cast<ports::CallBudget>(i));
+    const std::int64_t limit = rate.limit();
+    use.push_back({.kind = kBudgetKinds[i], .used = limit - rate.left(now), .limit = limit});
   }
   use.push_back({.kind = kBudgetKinds[kConcurrent], .used = calls_in_flight_, .limit = calls_at_once()});
   for (std::size_t i = 0; i < limited_.size(); ++i) use[i].held_back = limited_[i].held_back;
@@ -178,28 +184,14 @@ std::vector<BudgetUse> SiteDesk::budget_use() {
 
 std::optional<UtcTime> SiteDesk::quiet_until() {
   const auto now = scheduler_.now_utc();
-  const auto& hours = site_.budget.quiet_hours;
-  if (hours.empty() || (quiet_.from <= now && now < quiet_.to)) return quiet_.until;
-  quiet_ = {.from = now, .to = now + std::chrono::days{1}, .until = std::nullopt};
-  for (bool longer = true; longer;) {  // hours may follow each other without a gap
-    longer = false;
-    for (const auto& span : hours) {
-      const auto end = span.end_of(quiet_.until.value_or(now));
-      if (!end || (quiet_.until && *end - now > std::chrono::days{2})) continue;
-      quiet_.until = end;
-      longer = true;
-    }
-  }
-  if (quiet_.until) quiet_.to = *quiet_.until;
-  for (const auto& span : hours) quiet_.to = std::min(quiet_.to, span.next_begin(now));
-  window(ports::CallBudget::queries)
-      .set_limit(quiet_.until ? std::max(1, site_.budget.queries_per_minute / 4) : site_.budget.queries_per_minute);
-  return quiet_.until;
+  const auto ours = meter_.quiet_until(now);
+  const auto told = snapshot_ ? snapshot_->quiet_until : std::nullopt;
+  return told && *told > now ? std::max(ours.value_or(*told), *told) : ours;
 }
 
 MonotonicTime SiteDesk::next_submit_at() {
   const auto now = scheduler_.now_monotonic();
-  const auto free = window(ports::CallBudget::submits).free_at(now);
+  const auto free = free_at(ports::CallBudget::submits, now);
   const auto quiet = quiet_until();
   return quiet ? std::max(free, now + (*quiet - scheduler_.now_utc())) : free;
 }
@@ -210,10 +202,12 @@ MonotonicTime SiteDesk::snapshot_allowed_at() const {
 
 async::Task<> SiteDesk::heard(CallKind kind, bool probe, const Error* error) {
   const auto word = error == nullptr ? Heard::answer : heard_in(kind, *error);
+  if (error != nullptr && error->kind == ErrorKind::rate_limited) slow_down(kind, *error);
   // What one person was asked for says nothing but of that person's login.
   const bool of_a_person = error != nullptr && asks_as_persons() && kind != CallKind::snapshot;
   if (word == Heard::nothing || of_a_person) co_return Result<void>{};
   const auto now = scheduler_.now_monotonic();
+  if (const auto budget = budget_of(kind); budget && slowed_down(*budget).until <= now) slowed_down(*budget).pause = {};
   bool opened = false;
   if (word == Heard::silence) {
     opened = breaker_.failed(now, probe);
@@ -239,6 +233,22 @@ async::Task<> SiteDesk::heard(CallKind kind, bool probe, const Error* error) {
   if (opened || (kind == CallKind::query && error != nullptr)) wake_snapshot.set();  // is it the site?
   if (kind == CallKind::snapshot || opened) co_return co_await note(error);
   co_return Result<void>{};
+}
+
+void SiteDesk::slow_down(CallKind kind, const Error& error) {
+  const auto budget = budget_of(kind);
+  if (!budget) return;
+  const auto now = scheduler_.now_monotonic();
+  auto& slowed = slowed_down(*budget);
+  if (slowed.until > now) return;  // one of those that were under way
+  slowed.pause = std::clamp(slowed.pause * 2, kFirstSlowDown, kLongestSlowDown);
+  slowed.until = now + slowed.pause;
+  log_.write(ports::LogLevel::info, "the site's own end asks for fewer calls",
+             {{"site", site_.id.str()},
+              {"budget", std::string(kBudgetKinds[static_cast<std::size_t>(*budget)])},
+              {"code", error.code},
+              {"error", error.message},
+              {"pause_ms", std::to_string(slowed.pause.count())}});
 }
 
 async::Task<> SiteDesk::note(const Error* error) {
@@ -275,7 +285,7 @@ MonotonicTime SiteDesk::spare_query_at(Spare share) {
   auto& queries = window(ports::CallBudget::queries);
   auto reserve = std::min(regular, queries.limit() / 2);
   if (share == Spare::half) reserve += (queries.limit() - reserve) / 2;
-  return queries.free_at(scheduler_.now_monotonic(), reserve);
+  return free_at(ports::CallBudget::queries, scheduler_.now_monotonic(), reserve);
 }
 
 async::Task<> SiteDesk::set_drained(bool drained, std::string reason) {
@@ -311,9 +321,11 @@ async::Task<> SiteDesk::charge_queries(std::int32_t more) {
 }
 
 std::int32_t SiteDesk::room() {
-  if (quiet_until() || breaker_.open()) return 0;
+  if (quiet_until() || breaker_.open() || slowed_down()) return 0;
   const auto places = site_.budget.waiting_jobs - static_cast<std::int32_t>(waiting_there.size());
-  const auto calls = std::max(1, calls_at_once()) - submitting;
+  // After its own end has asked for fewer, one first.
+  const bool tries = slowed_down(ports::CallBudget::submits).pause.count() > 0;
+  const auto calls = (tries ? 1 : std::max(1, calls_at_once())) - submitting;
   const auto submits = window(ports::CallBudget::submits).left(scheduler_.now_monotonic()) - unsent;
   if (submits <= 0 && places > 0) is_the_limit(static_cast<std::size_t>(ports::CallBudget::submits), 0);
   return std::max(0, std::min({places, calls, submits}));

@@ -6,11 +6,11 @@
 #include "broker/async/event.hpp"
 #include "broker/async/scheduler.hpp"
 #include "broker/async/with_deadline.hpp"
-#include "broker/domain/site.hpp"
+#include "broker/domain/load_meter.hpp"
 #include "broker/domain/snapshot.hpp"
 #include "broker/engine/breaker.hpp"
+#include "broker/engine/budget_use.hpp"
 #include "broker/engine/options.hpp"
-#include "broker/engine/rate_window.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
@@ -103,7 +103,7 @@ class SiteDesk {
   /// Queries that one call has made beside the one it was counted as: what comes next waits for its share of the rate.
   async::Task<> charge_queries(std::int32_t more);
 
-  /// When the site's quiet hours are over, if they are now.
+  /// When the site's quiet hours are over, if they are now: by its entry here, or by its own end's word.
   [[nodiscard]] std::optional<UtcTime> quiet_until();
   /// Between two looks: four times as long in quiet hours.
   [[nodiscard]] Milliseconds interval(Milliseconds usual) { return quiet_until() ? 4 * usual : usual; }
@@ -121,6 +121,8 @@ class SiteDesk {
   std::set<JobId> waiting_there;  // ours in its queue or on their way: held against budget.waiting_jobs
   std::set<JobId> stirred;  // where persons are asked one by one: of these there is news to be had
 
+  /// The site's own end takes no more submissions for the moment.
+  [[nodiscard]] bool slowed_down() { return slowed_down(ports::CallBudget::submits).until > scheduler_.now_monotonic(); }
   /// How many jobs could be sent there at once.
   [[nodiscard]] std::int32_t room();
   /// When the rate of submissions and the quiet hours allow one; in the past or now if they do.
@@ -150,6 +152,11 @@ class SiteDesk {
     SiteDesk& desk_;
   };
 
+  struct SlowedDown {
+    MonotonicTime until{};
+    Milliseconds pause{0};  // of the last time; none since a call of the kind went through
+  };
+
   /// Then `place` is held, the call counted and on record.
   async::Task<> wait_for_turn(CallKind kind, async::Deadline deadline, std::optional<CallInFlight>& place);
   /// Why a call of this kind is not made at all now, whatever the budget has left.
@@ -161,7 +168,14 @@ class SiteDesk {
   void is_the_limit(std::size_t kind, std::int64_t calls);
   /// At once: fewer just after an outage, one more with each answer.
   [[nodiscard]] std::int32_t calls_at_once() const { return std::min(site_.budget.concurrent_calls, warmth_); }
-  RateWindow& window(ports::CallBudget budget) { return windows_[static_cast<std::size_t>(budget)]; }
+  domain::RateWindow& window(ports::CallBudget budget) { return meter_.window(static_cast<domain::LoadMeter::Rate>(budget)); }
+  [[nodiscard]] SlowedDown& slowed_down(ports::CallBudget budget) { return slowed_down_[static_cast<std::size_t>(budget)]; }
+  /// When a call of that kind may go, by our count and by the word of the site's own end.
+  [[nodiscard]] MonotonicTime free_at(ports::CallBudget budget, MonotonicTime now, std::int32_t reserve = 0) {
+    return std::max(window(budget).free_at(now, reserve), slowed_down(budget).until);
+  }
+  /// The site's own end keeps a budget as well, and has said that this was too much: nothing of the kind goes for a while.
+  void slow_down(CallKind kind, const Error& error);
 
   async::Scheduler& scheduler_;
   const EngineOptions& options_;
@@ -172,15 +186,12 @@ class SiteDesk {
   domain::SiteState state_;
   std::optional<domain::SiteSnapshot> snapshot_;
   MonotonicTime snapshot_at_{};
-  std::array<RateWindow, 3> windows_;  // by CallBudget
+  domain::LoadMeter meter_;
+  std::array<SlowedDown, domain::LoadMeter::kRates> slowed_down_;  // by CallBudget
   Breaker breaker_;
   std::int64_t times_left_alone_ = 0;
   std::optional<MonotonicTime> left_alone_at_;
   std::int32_t warmth_ = std::numeric_limits<std::int32_t>::max();
-  struct Quiet {
-    UtcTime from{}, to{};  // what follows holds between these
-    std::optional<UtcTime> until;
-  } quiet_;
   struct Limited {
     std::int64_t held_back = 0;  // since the start
     std::int64_t told = 0;  // of those, in the log

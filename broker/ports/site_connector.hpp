@@ -9,12 +9,14 @@
 #include "broker/async/deadline.hpp"
 #include "broker/async/task.hpp"
 #include "broker/domain/doctor_report.hpp"
+#include "broker/domain/fact.hpp"
 #include "broker/domain/job.hpp"
 #include "broker/domain/snapshot.hpp"
 #include "broker/domain/usage.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,21 @@ struct Code {
   std::function<Task<std::string>(std::uint64_t offset, std::size_t limit)> read;
 };
 
+/// What a register says of one attribute of the rules' vocabulary (policies/rules), and when it did.
+struct ToldFact {
+  std::string attribute;
+  domain::FactValue value;
+  UtcTime as_of{};
+  friend bool operator==(const ToldFact&, const ToldFact&) = default;
+};
+
+/// What the broker's registers say of a job, for the rules of its site: of person, project and request, and of each dataset.
+struct JobFacts {
+  std::vector<ToldFact> job;
+  std::vector<std::vector<ToldFact>> datasets;
+  friend bool operator==(const JobFacts&, const JobFacts&) = default;
+};
+
 struct SubmitRequest {
   JobId job;
   std::int32_t attempt = 1;
@@ -42,6 +59,7 @@ struct SubmitRequest {
   domain::JobSpec spec;
   domain::JobPayload payload;
   Code code;
+  std::optional<JobFacts> facts = {};  // none: nothing is told
 };
 
 struct SubmitReceipt {

@@ -27,9 +27,18 @@ Result<LocalAccount> AccountGuard::account_for(const Principal& person, const Lo
   return options_.own_account ? LocalAccount() : std::move(*account);
 }
 
+Task<domain::SiteSnapshot> AccountGuard::snapshot(Deadline deadline) {
+  auto snapshot = co_await site_.snapshot(deadline);
+  if (snapshot && options_.rules != nullptr) snapshot->site_rules = options_.rules->own().digest;
+  co_return snapshot;
+}
+
 Task<ports::SubmitReceipt> AccountGuard::submit(ports::SubmitRequest request, Deadline deadline) {
   auto ours = admitted(std::move(request));
   if (!ours) co_return std::unexpected(std::move(ours.error()));
+  if (options_.rules != nullptr) {
+    if (auto allowed = options_.rules->may_run(*ours); !allowed) co_return std::unexpected(std::move(allowed.error()));
+  }
   if (!options_.projects.empty()) {
     const auto project = options_.projects.find(ours->spec.project);
     ours->scheduler_account = project == options_.projects.end() ? "" : project->second;

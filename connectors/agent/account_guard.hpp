@@ -4,14 +4,17 @@
 //
 // A person without an entry in the site's own map is refused. The account is the map's; a broker may name it, but no other. Of a
 // question about many jobs, those of people without an entry are left unseen (which proves nothing), and the others answered.
+// What the site's own rules deny is not submitted.
 // Strand: the connector's.
 
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/site_connector.hpp"
+#include "connectors/agent/site_rules.hpp"
 
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace hansa::connectors::agent {
 
@@ -20,6 +23,7 @@ struct GuardOptions {
   std::optional<LocalAccount> own_account;   // run_as = "self": everything runs as this one, which the connector calls ""
   bool own_people_only = false;              // run_as = "certificate": only who has that account is served
   std::map<ProjectId, std::string> projects; // the scheduler's accounts, if the site says them
+  const SiteRules* rules = nullptr;          // outlives the guard; null: the site has none
 };
 
 class AccountGuard final : public ports::SiteConnector {
@@ -28,7 +32,7 @@ class AccountGuard final : public ports::SiteConnector {
   AccountGuard(ports::SiteConnector& site, const ports::Accounts& accounts, GuardOptions options)
       : site_(site), accounts_(accounts), options_(std::move(options)) {}
 
-  ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override { return site_.snapshot(deadline); }
+  ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override;
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;
   ports::Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, ports::Deadline deadline) override;
   ports::Task<std::vector<ports::JobStatus>> status(std::vector<ports::SiteJob> jobs, ports::Deadline deadline) override;

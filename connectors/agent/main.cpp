@@ -2,6 +2,7 @@
 // hansa-agent: a site's end of the connector protocol. As a forced command it is what it is whatever was asked for: nothing is
 // read from SSH_ORIGINAL_COMMAND.
 #include "connectors/agent/serve.hpp"
+#include "connectors/assembly/regulations.hpp"
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
+#include <utility>
 
 namespace {
 
@@ -53,13 +55,19 @@ int main(int argc, char** argv) {
     return status == 0 ? kExitOk : kExitUsage;
   }
 
-  const auto config = config::load_agent_config(file);
+  auto config = config::load_agent_config(file);
   if (!config) {
     std::fprintf(stderr, "hansa-agent: the configuration cannot be used:\n%s", config::describe_errors(config.error()).c_str());
     return kExitConfiguration;
   }
+  auto own = own_regulations(*config, connectors::assembly::shipped_packs(folder));
+  if (!own) {
+    std::fprintf(stderr, "hansa-agent: the site's own rules cannot be used:\n%s", config::describe_errors(own.error()).c_str());
+    return kExitConfiguration;
+  }
   if (check) {
-    std::printf("%s: good, site %s\n", file.c_str(), config->site.id.str().c_str());
+    std::printf("%s: good, site %s, %s\n", file.c_str(), config->site.id.str().c_str(),
+                own->rules ? ("its own rules: " + connectors::assembly::packs_in(*own->rules)).c_str() : "no rules of its own");
     return kExitOk;
   }
   if (!stdio) {
@@ -75,5 +83,9 @@ int main(int argc, char** argv) {
   ::umask(077);
   ::prctl(PR_SET_DUMPABLE, 0);  // no ptrace by the same account
   std::signal(SIGPIPE, SIG_IGN);
-  return serve_stdio(*config, folder, "hansa-agent " HANSA_VERSION);
+  return serve_stdio({.file = file,
+                      .config = std::move(*config),
+                      .own = std::move(*own),
+                      .program_folder = folder,
+                      .name = "hansa-agent " HANSA_VERSION});
 }

@@ -3,8 +3,10 @@
 // hansa-agent's life over its standard input and output: from a broker's first line to the end of the input.
 
 #include "config/agent_config.hpp"
+#include "connectors/agent/site_rules.hpp"
 
 #include <filesystem>
+#include <string>
 
 namespace hansa::connectors::agent {
 
@@ -18,7 +20,16 @@ enum ExitStatus : int {
   kExitConfiguration = 78,
 };
 
-/// Serves the site until the input ends, or SIGTERM. What was being done is then cut; jobs go on.
-int serve_stdio(const config::AgentConfig& config, const std::filesystem::path& program_folder, const std::string& name);
+struct Start {
+  std::filesystem::path file;  // that the next two were read from, and are again on SIGHUP
+  config::AgentConfig config;
+  OwnRegulations own;
+  std::filesystem::path program_folder;
+  std::string name;
+};
+
+/// Serves the site until the input ends, or SIGTERM. What was being done is then cut; jobs go on. SIGHUP brings the file's
+/// budget, rules and facts into force, all of them or, of a file with any fault, nothing.
+int serve_stdio(Start start);
 
 }  // namespace hansa::connectors::agent

@@ -39,10 +39,9 @@ Result<Json> Service::greet(const Json& params) {
                     " of the connector protocol, the broker offers " + theirs + ": bring the older of the two up to date");
   }
   greeted_ = true;
-  return Json{{"version", protocol::kVersion},
-              {"name", name_},
-              {"site", site_.str()},
-              {"capabilities", {{"code", true}, {"arrays", true}, {"doctor", true}}}};
+  Json capabilities{{"code", true}, {"arrays", true}, {"doctor", true}};
+  if (asks_for_facts_) capabilities["facts"] = true;
+  return Json{{"version", protocol::kVersion}, {"name", name_}, {"site", site_.str()}, {"capabilities", std::move(capabilities)}};
 }
 
 Task<Json> Service::serve(std::string name, Json params, Deadline deadline) {

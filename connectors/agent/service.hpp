@@ -13,9 +13,9 @@ namespace hansa::connectors::agent {
 
 class Service {
  public:
-  /// `connector` outlives it. `name` is what this end calls itself.
-  Service(ports::SiteConnector& connector, SiteId site, std::string name)
-      : connector_(connector), site_(std::move(site)), name_(std::move(name)) {}
+  /// `connector` outlives it. `name` is what this end calls itself. `asks_for_facts`: of jobs, what the broker's registers say.
+  Service(ports::SiteConnector& connector, SiteId site, std::string name, bool asks_for_facts = false)
+      : connector_(connector), site_(std::move(site)), name_(std::move(name)), asks_for_facts_(asks_for_facts) {}
 
   /// For the session, which `attach` names before it runs: a job's code is asked for over it.
   protocol::Session::Handler handler() {
@@ -35,6 +35,7 @@ class Service {
   ports::SiteConnector& connector_;
   SiteId site_;
   std::string name_;
+  bool asks_for_facts_;
   protocol::Session* session_ = nullptr;
   bool greeted_ = false;
   struct Rest {

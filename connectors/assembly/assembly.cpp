@@ -178,6 +178,20 @@ MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
 
 }  // namespace
 
+domain::LoadBudget budget_of(const config::BudgetConfig& config) {
+  const auto small = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
+  domain::LoadBudget budget{.queries_per_minute = small(config.queries_per_minute),
+                            .submits_per_minute = small(config.submits_per_minute),
+                            .cancels_per_minute = small(config.cancels_per_minute),
+                            .concurrent_calls = small(config.concurrent_calls),
+                            .waiting_jobs = small(config.waiting_jobs)};
+  for (const auto& text : config.quiet_hours) {
+    if (auto hours = DailyHours::parse(text))
+      budget.quiet_hours.push_back(std::move(*hours));  // the configuration holds no other
+  }
+  return budget;
+}
+
 MadeConnector make_connector(const config::SiteConfig& site, Ground& ground) {
   switch (site.connector) {
     case Connector::local: return make_local(site, ground);

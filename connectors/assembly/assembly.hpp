@@ -3,6 +3,7 @@
 // From a site's configuration to its connector, for hansad and hansa-agent alike: the only place that names their classes.
 
 #include "broker/async/scheduler.hpp"
+#include "broker/domain/site.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "config/broker_config.hpp"
@@ -32,6 +33,8 @@ struct Ground {
   std::vector<std::function<async::Task<>()>> closers =
       {};  // run on the strand once nothing calls the connectors, before they go
 };
+
+domain::LoadBudget budget_of(const config::BudgetConfig& config);
 
 using MadeConnector = Result<std::unique_ptr<ports::SiteConnector>>;
 

@@ -141,6 +141,7 @@ Task<void> ModelConnector::reach(Deadline deadline) {
   if (deadline.passed(scheduler_)) co_return too_late();
   const auto& faults = model_->faults;
   if (faults.down) co_return fail(ErrorKind::unavailable, "SITE_DOWN", "the site refuses the connection");
+  if (faults.over_budget) co_return fail(ErrorKind::rate_limited, "OVER_BUDGET", "the load budget of the site is used up");
   if (faults.silent) {
     co_await scheduler_.sleep_until(deadline.at);
     co_return too_late();
@@ -170,6 +171,8 @@ Task<domain::SiteSnapshot> ModelConnector::snapshot(Deadline deadline) {
   domain::SiteSnapshot snapshot{.taken_at = scheduler_.now_utc()};
   model_->cluster().describe(snapshot);
   snapshot.scheduler = model_->version;
+  snapshot.site_rules = model_->site_rules;
+  snapshot.quiet_until = model_->quiet_until;
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
   co_return snapshot;
 }
@@ -210,10 +213,13 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
                        .array = request.spec.array};
 
   if (auto there = co_await reach(deadline); !there) {
-    if (there.error().kind == ErrorKind::unavailable) co_return std::unexpected(std::move(there.error()));
+    if (ports::surely_not_sent(there.error())) co_return std::unexpected(std::move(there.error()));
     co_return unknown_submit("it did not answer in time");
   }
   auto& faults = model_->faults;
+  if (faults.veto) {
+    if (auto refusal = faults.veto(request)) co_return std::unexpected(std::move(*refusal));
+  }
   if (faults.queue_off) {
     co_return fail(ErrorKind::unknown_outcome, "SITE_SILENT", "the site's scheduler does not answer: it may have taken the job");
   }

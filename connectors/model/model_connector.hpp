@@ -10,6 +10,7 @@
 #include "connectors/model/cluster.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct Faults {
   std::int32_t lose_submit_replies = 0;  // so many submissions are accepted and their receipts lost
   Milliseconds submit_delay{0};       // the site accepts so much later, also when the client has gone
   std::optional<std::string> refuse;  // the scheduler's words to every submission
+  bool over_budget = false;           // the site's own end has a load budget, which every call is over
+  std::function<std::optional<Error>(const ports::SubmitRequest&)> veto = {};  // that end's own rules; none: they permit it
   std::optional<std::size_t> max_jobs;   // no more are taken; sbatch sleeps, tries again, and dies at its deadline
   Milliseconds latency{0};            // of every call: half on the way there, half back
   std::vector<domain::Finding> findings;  // of a look at it, and how many questions that takes
@@ -66,6 +69,8 @@ class ModelSite {
   Faults faults;
   Calls calls;
   std::string version = "model";      // as snapshots tell it
+  std::string site_rules;             // these two as well
+  std::optional<UtcTime> quiet_until;
 
  private:
   const Clock& clock_;

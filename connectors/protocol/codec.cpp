@@ -221,6 +221,55 @@ Result<FileFacts> read_facts(const Json& json) {
 
 // ---- submission
 
+namespace {
+
+constexpr std::size_t kMaxFacts = 256;
+constexpr std::size_t kMaxDatasets = 1'000;
+
+Json facts_to_json(const std::vector<ports::ToldFact>& facts) {
+  Json list = Json::array();
+  for (const auto& fact : facts) {
+    list.push_back(
+        {{"attribute", fact.attribute}, {"value", domain::value_json(fact.value)}, {"as_of_ms", to_unix_ms(fact.as_of)}});
+  }
+  return list;
+}
+
+Result<std::vector<ports::ToldFact>> read_told(const Json& json) {
+  const auto read = [](const Json& item) -> Result<ports::ToldFact> {
+    Fields f(item);
+    auto value = f.has("value") ? domain::value_from_json(item["value"]) : std::nullopt;
+    if (!value) f.miss("value");
+    ports::ToldFact fact{
+        .attribute = f.needed_word("attribute"), .value = std::move(value).value_or(false), .as_of = f.at("as_of_ms")};
+    if (!f.ok()) return f.refused("a fact");
+    return fact;
+  };
+  if (!json.is_array() || json.size() > kMaxFacts) return fail(ErrorKind::invalid_argument, "BAD_MESSAGE", "a list of facts");
+  return read_list<ports::ToldFact>(json, read);
+}
+
+Json to_json(const ports::JobFacts& facts) {
+  Json datasets = Json::array();
+  for (const auto& dataset : facts.datasets) datasets.push_back(facts_to_json(dataset));
+  return {{"job", facts_to_json(facts.job)}, {"datasets", std::move(datasets)}};
+}
+
+Result<ports::JobFacts> read_job_facts(const Json& json) {
+  Fields f(json);
+  const auto& datasets = f.array("datasets");
+  if (datasets.size() > kMaxDatasets) f.miss("datasets");
+  if (!f.ok()) return f.refused("facts");
+  auto job = read_told(f.array("job"));
+  if (!job) return std::unexpected(std::move(job.error()));
+  auto of_datasets = read_list<std::vector<ports::ToldFact>>(datasets, read_told);
+  if (!of_datasets) return std::unexpected(std::move(of_datasets.error()));
+  if (!f.ok()) return f.refused("facts");
+  return ports::JobFacts{.job = std::move(*job), .datasets = std::move(*of_datasets)};
+}
+
+}  // namespace
+
 Json to_json(const ports::SubmitRequest& request) {
   Json environment = Json::array();
   for (const auto& [name, value] : request.payload.environment) environment.push_back({{"name", name}, {"value", value}});
@@ -236,6 +285,7 @@ Json to_json(const ports::SubmitRequest& request) {
             {"arguments", request.payload.arguments},
             {"environment", std::move(environment)}};
   if (!request.code.id.empty()) json["code"] = {{"id", request.code.id.str()}, {"size", request.code.size}};
+  if (request.facts) json["facts"] = to_json(*request.facts);
   return json;
 }
 
@@ -275,6 +325,7 @@ Result<ports::SubmitRequest> read_submit(const Json& json) {
         request.code.size > domain::kMaxCodeBytes)
       f.miss("code");
   }
+  if (f.has("facts")) request.facts = f.part("facts", read_job_facts(f.object("facts")));
   if (!f.ok()) return f.refused("a submission");
   return request;
 }

@@ -172,6 +172,8 @@ Json to_json(const SiteSnapshot& snapshot) {
     put_unless(json["arrays"], "any_indices", arrays->any_indices, true);
     put_unless(json["arrays"], "at_most", arrays->at_most, true);
   }
+  if (snapshot.quiet_until) json["quiet_until_ms"] = to_unix_ms(*snapshot.quiet_until);
+  if (!snapshot.site_rules.empty()) json["site_rules"] = snapshot.site_rules;
   for (const auto& queue : snapshot.queues) json["queues"].push_back(queue_to_json(queue));
   for (const auto& node : snapshot.nodes) json["nodes"].push_back(node_to_json(node));
   for (const auto& work : snapshot.running) json["running"].push_back(running_to_json(work));
@@ -194,6 +196,8 @@ Result<SiteSnapshot> read_snapshot(const Json& json) {
                         .waiting = read_all<domain::WaitingWork>(f, "waiting", read_waiting),
                         .reservations = {},
                         .sees_everyone = !f.has("sees_everyone") || f.flag("sees_everyone")};
+  snapshot.quiet_until = f.maybe_at("quiet_until_ms");
+  snapshot.site_rules = f.word("site_rules");
   const auto nodes = snapshot.nodes.size();
   snapshot.queues = read_all<domain::Queue>(f, "queues", [&](Fields& q) { return read_queue(q, nodes); });
   snapshot.running = read_all<domain::RunningWork>(f, "running", [&](Fields& r) { return read_running(r, nodes); });

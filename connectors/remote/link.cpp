@@ -19,7 +19,7 @@ namespace {
 
 std::unexpected<Error> closed() { return fail(ErrorKind::unavailable, "LINK_CLOSED", "this broker is stopping"); }
 
-/// {"version": 1, "name": "hansa-agent 0.1.0", "site": "alpha", "capabilities": {"code": true, "arrays": true, "doctor": true}}
+/// {"version": 1, "name": "hansa-agent 0.1.0", "site": "alpha", "capabilities": {"code": true, "arrays": true, "doctor": true, "facts": true}}
 Result<Peer> read_hello(const Json& json, const SiteId& site) {
   Fields f(json);
   const auto version = f.integer("version");
@@ -30,6 +30,7 @@ Result<Peer> read_hello(const Json& json, const SiteId& site) {
     peer.code = can.flag("code");
     peer.arrays = can.flag("arrays");
     peer.doctor = can.flag("doctor");
+    peer.facts = can.flag("facts");
   }
   if (!f.ok()) return f.refused("the answer to initialize");
   if (version != protocol::kVersion) {

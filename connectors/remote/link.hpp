@@ -36,6 +36,7 @@ struct Peer {
   bool code = false;  // it takes a job's code
   bool arrays = false;  // it runs job arrays
   bool doctor = false;  // it looks itself over
+  bool facts = false;  // it asks what the broker's registers say of a job
 };
 
 class Link {

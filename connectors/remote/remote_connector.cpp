@@ -107,6 +107,7 @@ Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request,
     co_return fail(ErrorKind::invalid_argument, "NO_SUCH_ARRAY",
                    "what serves site " + site_.str() + " (" + connection->peer.name + ") runs no job arrays");
   }
+  if (!connection->peer.facts) request.facts.reset();  // of people no more is told than somebody asks for
   struct Offered {
     std::multimap<CodeId, ports::Code>& all;
     std::multimap<CodeId, ports::Code>::iterator at;

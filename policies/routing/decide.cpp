@@ -21,6 +21,7 @@ constexpr std::string_view kRules = "rules";
 constexpr std::string_view kRegister = "register of datasets";
 constexpr std::string_view kMovers = "movers";
 constexpr std::string_view kDoctor = "doctor";
+constexpr std::string_view kNotRequested = "NOT_REQUESTED";
 
 /// "now" or "in 4m30s".
 std::string when(Seconds wait) { return wait.count() == 0 ? "now" : "in " + format_duration(wait); }
@@ -81,12 +82,12 @@ class SiteCheck {
   Refusal requested() const {
     const auto& sites = spec_.placement.sites;
     if (!sites.empty() && std::ranges::find(sites, view_.site->id) == sites.end()) {
-      return refuse(Obstacle::permanent, "NOT_REQUESTED",
+      return refuse(Obstacle::permanent, std::string(kNotRequested),
                     "the job asks for " + joined(sites, [](const SiteId& site) { return site.str(); }), "job");
     }
     const auto& countries = spec_.placement.countries;
     if (!countries.empty() && std::ranges::find(countries, view_.site->country) == countries.end()) {
-      return refuse(Obstacle::permanent, "NOT_REQUESTED",
+      return refuse(Obstacle::permanent, std::string(kNotRequested),
                     "the job asks for country " + joined(countries, [](const std::string& country) { return country; }) +
                         "; this site is in " + view_.site->country,
                     "job");
@@ -358,6 +359,15 @@ domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
         return verdict.obstacle == Obstacle::permanent || is_about_credential(verdict.code);
       }))
     return {login->code, "site " + login->site.str() + ": " + login->message};
+  std::vector<const Verdict*> asked_for;
+  for (const auto& verdict : verdicts) {
+    if (verdict.code != kNotRequested) asked_for.push_back(&verdict);
+  }
+  if (!asked_for.empty() &&
+      std::ranges::all_of(asked_for, [](const Verdict* verdict) { return verdict->code == kSiteRulesDeny; })) {
+    return {std::string(kSiteRulesDeny),
+            joined(asked_for, [](const Verdict* verdict) { return verdict->site.str() + ": " + verdict->message; })};
+  }
   const auto list = joined(verdicts, [](const Verdict& verdict) { return verdict.site.str() + " " + verdict.code; });
   return can_change ? domain::Reason{std::string(kNoSiteNow), "no site can take it now: " + list}
                     : domain::Reason{std::string(kNoSiteEver), "no site could ever take it: " + list};

@@ -1,11 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policies/routing/ruling.hpp"
 
+#include "broker/core/time_text.hpp"
 #include "broker/domain/json_fields.hpp"
 
 #include <algorithm>
 
 namespace hansa::routing {
+
+namespace {
+
+/// The place in a submission that a fact comes from; "" for what the submission does not say.
+std::string_view pointer_of(rules::Attribute attribute) {
+  switch (rules::record_of(attribute).source) {
+    case rules::Source::project_registry: return "/project";
+    case rules::Source::dataset_registry: return "/datasets";
+    case rules::Source::request: return "/labels";
+    default: return "";
+  }
+}
+
+}  // namespace
+
+std::unexpected<Error> denial(const rules::Explanation& why) {
+  auto error = fail(ErrorKind::permission_denied, kRulesDeny, why.sentence);
+  for (const auto& fact : why.facts) {
+    const auto& record = rules::record_of(fact.attribute);
+    auto text = std::string(record.name) + " is ";
+    text += fact.state == rules::FactState::known ? fact.value : std::string(to_string(fact.state));
+    if (fact.state != rules::FactState::known && !fact.value.empty()) text += " (" + fact.value + ")";
+    text += ", by the " + rules::source_text(fact.source, fact.change);
+    if (fact.age) text += ", " + format_duration(std::max(*fact.age, Seconds{0})) + " old";
+    error.error().faults.push_back({std::string(pointer_of(fact.attribute)), std::move(text)});
+  }
+  return error;
+}
 
 UtcTime ruling_time(UtcTime now) { return std::chrono::floor<Seconds>(now); }
 

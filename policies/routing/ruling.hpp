@@ -14,6 +14,8 @@
 namespace hansa::routing {
 
 inline constexpr std::string_view kRulesDeny = "RULES_DENY";
+/// By the site's own rules, which its own end keeps: final, whatever the broker's say.
+inline constexpr std::string_view kSiteRulesDeny = "SITE_RULES_DENY";
 
 /// What a job brings before the rules. Borrowed for the call.
 struct RuledJob {
@@ -34,6 +36,10 @@ rules::Explanation ruling(const rules::RuleSet& rules, const rules::Bound& job, 
 /// Whether one dataset may be brought there for this job; asked of the place that it is taken from as well.
 rules::Explanation stage_ruling(const rules::RuleSet& rules, const rules::Bound& job, const rules::Bound& place,
                                 const rules::Bound& dataset);
+
+/// permission_denied, RULES_DENY: the message has the rules, what they found and what they would allow; the faults have every
+/// fact that they asked for, with its source and age.
+std::unexpected<Error> denial(const rules::Explanation& why);
 
 /// As a verdict keeps it.
 domain::RuleVerdict rule_verdict(const rules::Explanation& ruling);

@@ -40,7 +40,7 @@ class SshSite:
         (self.folder / "own").mkdir()
         shutil.chown(self.folder / "own", AGENT_USER)
         self.config = self.folder / "agent.toml"
-        self.config.write_text(agents_config.replace("{folder}", str(self.folder / "own")))
+        self.configure(agents_config)
         for key in ("host_key", "other_host_key", "broker_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / key], check=True)
         (self.folder / "authorized_keys").write_text(
@@ -51,6 +51,9 @@ class SshSite:
         shutil.chown(self.folder / "broker_key", BROKER_USER)
         self.log = self.folder / "sshd.log"
         self.process = None
+
+    def configure(self, agents_config):
+        self.config.write_text(agents_config.replace("{folder}", str(self.folder / "own")))
 
     def way(self):
         """To it, as remote.ssh has it."""

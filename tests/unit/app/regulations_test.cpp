@@ -2,6 +2,7 @@
 #include "broker/app/regulations.hpp"
 
 #include "broker/core/time_text.hpp"
+#include "connectors/assembly/regulations.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -35,7 +36,7 @@ TEST_CASE("the example under rules is ready to be in force") {
   const auto regulations = app::regulations_of(*config, kPacks);
   REQUIRE(regulations);
   REQUIRE(regulations->rules);
-  CHECK(app::packs_in(*regulations) == "gdpr-eea 1.0.0, open-science 1.0.0");
+  CHECK(connectors::assembly::packs_in(*regulations->rules) == "gdpr-eea 1.0.0, open-science 1.0.0");
 
   const auto& alpha = regulations->sites.at(SiteId("alpha"));
   REQUIRE(told(alpha, Attribute::site_status) != nullptr);

@@ -164,14 +164,45 @@ TEST_CASE("an agent's file has a site's keys, and its own") {
       {agent_with("connector = \"local\"\naccounts = {}\n", "socket = \"/x\"\n"), "agent.socket", "is no key here"},
       {agent_with("connector = \"local\"\naccounts = { alice = \"alice\" }\n"), "site.accounts", "the key"},
       {agent_with("connector = \"local\"\naccounts = {}\n[broker]\nname = \"x\"\n"), "broker", "is no key here"},
-      {agent_with("connector = \"local\"\naccounts = {}\nbudget = { submits_per_minute = 10 }\n"), "site.budget",
+      {agent_with("connector = \"local\"\naccounts = {}\nbudget = { waiting_jobs = 10 }\n"), "site.budget.waiting_jobs",
+       "counts calls and not jobs"},
+      {agent_with("connector = \"local\"\naccounts = {}\nbudget = { submits_per_minute = 0 }\n"),
+       "site.budget.submits_per_minute", "an integer from 1"},
+      {agent_with("connector = \"local\"\naccounts = {}\nallocation = \"required\"\n"), "site.allocation",
        "has no effect at an agent"},
+      {agent_with("connector = \"local\"\naccounts = {}\n[rules]\npack = [\"x\"]\n"), "rules.pack", "is no key here"},
+      {agent_with("connector = \"local\"\naccounts = {}\n[[project]]\nid = \"p\"\nmembers = []\n"), "project[p].members",
+       "is no key here"},
+      {agent_with("connector = \"local\"\naccounts = {}\n[[person]]\nid = \"alice\"\n"), "person", "id"},
       {"[site", "", ""},
   }));
   const auto bad = parse_agent_config(text, "agent.toml");
   CAPTURE(text);
   REQUIRE_FALSE(bad.has_value());
   CHECK_THAT(faults_told(bad.error()), Contains(where) && Contains(what));
+}
+
+TEST_CASE("a site sets its own budget, rules and facts") {
+  const auto none = parse_agent_config(agent_with("connector = \"local\"\naccounts = {}\n"), "agent.toml");
+  REQUIRE(none.has_value());
+  CHECK_FALSE(none->has_budget);
+  CHECK(none->rules.packs.empty());
+  const auto all = parse_agent_config(
+      agent_with(
+          "connector = \"local\"\naccounts = {}\nbudget = { queries_per_minute = 4, quiet_hours = [\"22:00-06:00 UTC\"] }\n"
+          "facts = { as_of = 2026-11-01, status = \"member\" }\n[rules]\npacks = [\"open-science\", \"./own.toml\"]\n"
+          "[[project]]\nid = \"ai-lab\"\n[project.facts]\nlabels = [\"open\"]\n[[person]]\nid = \"local:alice\"\n"
+          "country = \"FI\"\n"),
+      "/etc/hansa/agent.toml");
+  INFO((all ? "" : faults_told(all.error())));
+  REQUIRE(all.has_value());
+  CHECK(all->has_budget);
+  CHECK(all->site.budget.queries_per_minute == 4);
+  CHECK(all->site.budget.submits_per_minute == 600);
+  CHECK(all->site.facts.status == "member");
+  CHECK(all->rules.packs.size() == 2);
+  CHECK(all->projects.at(0).facts.labels == std::vector<std::string>{"open"});
+  CHECK(all->people.at(0).country == "FI");
 }
 
 TEST_CASE("the accounts of an agent's site may have a file of their own") {

@@ -105,6 +105,8 @@ domain::SiteSnapshot a_snapshot() {
        .eligible_at = from_unix_seconds(1'760'000'000)}};
   s.reservations = {
       {.name = "maintenance", .start = from_unix_seconds(1'760'000'000), .end = from_unix_seconds(1'760'100'000), .nodes = {1}}};
+  s.quiet_until = from_unix_seconds(1'760'000'000);
+  s.site_rules = "a digest";
   return s;
 }
 
@@ -126,6 +128,12 @@ ports::SubmitRequest a_submission() {
   request.spec.resources = {
       .nodes = 2, .tasks = 8, .cpus_per_task = 4, .memory_per_node = {1000}, .gpus_per_node = 1, .gpu_model = "a100"};
   request.spec.requeue = true;
+  request.facts = ports::JobFacts{
+      .job = {{.attribute = "user.country", .value = std::string("FI"), .as_of = from_unix_ms(1'760'000'000'000)},
+              {.attribute = "project.labels", .value = std::vector<std::string>{"open", "internal"}, .as_of = from_unix_ms(0)},
+              {.attribute = "project.export_licence", .value = false, .as_of = from_unix_ms(1)},
+              {.attribute = "project.export_licence_until", .value = from_unix_ms(2), .as_of = from_unix_ms(1)}},
+      .datasets = {{{.attribute = "dataset.id", .value = std::string("d1"), .as_of = from_unix_ms(1)}}, {}}};
   request.code = {.id = CodeId("sha256:" + std::string(64, 'a')), .size = 5'120, .read = {}};
   return request;
 }
@@ -167,6 +175,8 @@ TEST_CASE("a snapshot goes there as it is") {
   CHECK(back->waiting[1].priority == -5);
   CHECK_FALSE(back->waiting[1].eligible);
   CHECK(back->reservations[0].end == from_unix_seconds(1'760'100'000));
+  CHECK(back->quiet_until == from_unix_seconds(1'760'000'000));
+  CHECK(back->site_rules == "a digest");
   CHECK_FALSE(back->sees_everyone);
 }
 
@@ -258,6 +268,7 @@ TEST_CASE("a submission goes there byte for byte") {
   CHECK(back->payload == request.payload);
   CHECK(back->code.id == request.code.id);
   CHECK(back->code.size == 5'120);
+  CHECK(back->facts == request.facts);
   const auto receipt = read_receipt(sent("submit.result", to_json(ports::SubmitReceipt{.site_job_id = SiteJobId("4711.alpha")})));
   REQUIRE(receipt.has_value());
   CHECK(receipt->site_job_id.str() == "4711.alpha");
@@ -443,6 +454,8 @@ TEST_CASE("what a site's end must not say is refused by the field's name") {
       {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"bars", true}}}}}, "bars"},
       {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"account", "a\nb"}}}}}, "account"},
       {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"value", std::string(5'000, 'x')}}}}}, "value"},
+      {"snapshot", changed(snapshot, "/quiet_until_ms", -1), "quiet_until_ms"},
+      {"snapshot", changed(snapshot, "/site_rules", std::string(300, 'r')), "site_rules"},
       {"statuses", Json::object(), "statuses"},
       {"statuses", {{"statuses", Json::array()}}, "statuses"},
       {"statuses", changed(statuses, "/statuses/0/phase", "done"), "phase"},
@@ -522,6 +535,15 @@ TEST_CASE("what a broker must not say is refused by the field's name") {
       {"/code/id", "md5:1", "code"},
       {"/code/size", 0, "code"},
       {"/code/size", std::int64_t{1} << 40, "code"},
+      {"/facts", 3, "facts"},
+      {"/facts/job", {1}, "facts"},
+      {"/facts/job", std::vector<int>(300, 1), "facts"},
+      {"/facts/job/0/attribute", "a\nb", "facts"},
+      {"/facts/job/0/value", 1.5, "facts"},
+      {"/facts/job/0/value", {1}, "facts"},
+      {"/facts/job/0/as_of_ms", -1, "facts"},
+      {"/facts/datasets", {1}, "facts"},
+      {"/facts/datasets", "d1", "facts"},
   };
   for (const auto& [pointer, value, field] : cases) {
     auto json = request;

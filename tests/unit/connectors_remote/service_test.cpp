@@ -62,6 +62,14 @@ TEST_CASE("nothing is served before the two ends agree on a version") {
   CHECK(site.connector.calls.back() == "doctor of \"alice\"");
 }
 
+TEST_CASE("what registers say of people is asked for only where somebody judges by it") {
+  Served site;
+  Service judge(site.connector, SiteId("alpha"), "hansa-agent test", true);
+  const auto hello = async::run(site.io, judge.handler()("initialize", kHello, async::Deadline::never()));
+  REQUIRE(hello.has_value());
+  CHECK((*hello)["capabilities"] == Json{{"code", true}, {"facts", true}});
+}
+
 TEST_CASE("a page of usage that fits into no answer is told in several, and none of it is lost") {
   Served site;
   REQUIRE(site.ask("initialize", kHello).has_value());

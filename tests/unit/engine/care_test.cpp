@@ -343,3 +343,59 @@ TEST_CASE("all questions of a look count in the budget", "[engine]") {
   w.advance(61s);
   CHECK(use_of(w, "alpha", "queries").used < 9);
 }
+
+TEST_CASE("a site whose own end asks for fewer calls is no silent one, and no job is lost or spent on it", "[engine]") {
+  const bool of_everything = GENERATE(false, true);  // or of submissions alone
+  World w({{.id = "alpha", .cores = 8}});
+  w.advance(1s);
+  const auto running = w.submit({.behaviour = "run=20000s", .limit = 30'000s});
+  w.advance(1min);
+  if (of_everything) {
+    w.site("alpha").faults.over_budget = true;
+  } else {
+    w.site("alpha").faults.veto = [](const ports::SubmitRequest&) {
+      return std::optional(fail(ErrorKind::rate_limited, "OVER_BUDGET", "2 submissions a minute").error());
+    };
+  }
+  const auto from = w.time.now_monotonic();
+  const auto ids = w.submit(30, {.behaviour = "run=60s"});
+  w.advance(30s);
+  CHECK(w.report("alpha").our_live_jobs == 1);
+  w.advance(3h);
+  CHECK(w.report("alpha").breaker == Breaker::State::closed);
+  CHECK(w.report("alpha").times_left_alone == 0);
+  CHECK(w.report("alpha").state.health == domain::SiteHealth::up);
+  CHECK(w.count("alpha", "submit", from) >= 1);
+  CHECK(w.count("alpha", "submit", from) <= 3 * 3600 / 300 + 12);
+  CHECK(lines_with(w, "the site's own end asks for fewer calls") >= 1);
+  for (const auto& id : ids) {
+    CHECK_FALSE(w.over(id));
+    for (const auto& attempt : w.job(id).attempts) {
+      if (attempt.state == domain::AttemptState::ended) CHECK(attempt.reason.code == "OVER_BUDGET");
+    }
+  }
+  CHECK(w.job(running).live_attempt()->unknown_since.has_value() == of_everything);
+
+  w.site("alpha").faults.over_budget = false;
+  w.site("alpha").faults.veto = {};
+  REQUIRE(w.run_to_end(ids, 1h));
+  for (const auto& id : ids) CHECK(w.payload_runs(id) == 1);
+  REQUIRE(w.run_to_end({running}, 8h));
+  CHECK(w.payload_runs(running) == 1);
+  w.check_budgets();
+}
+
+TEST_CASE("the quiet hours that a site's own end tells of are kept as those of its entry", "[engine]") {
+  World w({{.id = "alpha"}});
+  const auto until = simulation::VirtualScheduler::kStart + 3h;
+  w.site("alpha").quiet_until = until;
+  w.advance(1min);
+  CHECK(w.report("alpha").quiet_until == until);
+  const auto id = w.submit({.behaviour = "run=60s"});
+  w.advance(2h);
+  CHECK(w.count("alpha", "submit") == 0);
+  CHECK(w.job(id).reason.message.contains("SITE_QUIET"));
+  w.advance(61min);
+  REQUIRE(w.run_to_end({id}, 20min));
+  CHECK_FALSE(w.report("alpha").quiet_until);
+}

@@ -55,6 +55,12 @@ Law good_law() {
           .alice = {}};
 }
 
+Law good_law_with_beta_in(const std::string& country) {
+  auto law = good_law();
+  law.sites["beta"] = place(country, "member");
+  return law;
+}
+
 std::vector<SiteOptions> unequal_sites() { return {{.id = "alpha", .cores = 1}, {.id = "beta", .cores = 64}}; }
 
 const domain::Verdict& verdict_at(const domain::Decision& decision, const std::string& site) {
@@ -576,4 +582,87 @@ TEST_CASE("without rules in force registered data go nowhere", "[engine]") {
   w.advance(1min);
   CHECK(w.state(id) == JobState::held);
   CHECK(verdict_at(w.decision(id), "alpha").code == "NO_RULES");
+}
+
+namespace {
+
+/// A site's own rules, which will not have alice; whom they were asked about, and what they were told.
+struct OwnRules {
+  void enact(World& w, const std::string& site, const std::string& digest) {
+    w.site(site).site_rules = digest;
+    w.site(site).faults.veto = [this](const ports::SubmitRequest& request) -> std::optional<Error> {
+      told.push_back(request.facts.value_or(ports::JobFacts{}));
+      if (request.person != kAlice) return std::nullopt;
+      return fail(ErrorKind::permission_denied, "SITE_RULES_DENY", "the site's own rules refused this job: not from there")
+          .error();
+    };
+  }
+  std::vector<ports::JobFacts> told;
+};
+
+}  // namespace
+
+TEST_CASE("a site's own rules have the last word: the job goes elsewhere, and none like it is sent there again", "[engine]") {
+  World w({{.id = "alpha", .cores = 64}, {.id = "beta", .cores = 4}});
+  w.regulate(good_law_with_beta_in("FI"));
+  OwnRules own;
+  own.enact(w, "alpha", "one");
+  w.advance(1min);
+  const auto id = w.submit({.behaviour = "run=30s"});
+  REQUIRE(w.run_to_end({id}, 10min));
+  const auto job = w.job(id);
+  REQUIRE(job.attempts.size() == 2);
+  CHECK(job.attempts[0].site == SiteId("alpha"));
+  CHECK(job.attempts[0].reason.code == "SITE_RULES_DENY");
+  CHECK(says(job.attempts[0].reason.message, "not from there"));
+  CHECK_FALSE(job.attempts[0].sealed);
+  CHECK(job.attempts[1].site == SiteId("beta"));
+  CHECK(w.count("alpha", "seal") == 0);
+
+  const auto more = w.submit(20, {.behaviour = "run=30s"});
+  REQUIRE(w.run_to_end(more, 1h));
+  CHECK(w.count("alpha", "submit") == 1);
+  CHECK(own.told.size() == 1);
+  const auto bobs = w.submit({.behaviour = "run=30s", .person = "local:bob"});
+  REQUIRE(w.run_to_end({bobs}, 10min));
+  CHECK(w.job(bobs).last_attempt()->site == SiteId("alpha"));
+  const auto& told = own.told.at(0).job;
+  const auto labels = std::ranges::find(told, "project.labels", &ports::ToldFact::attribute);
+  REQUIRE(labels != told.end());
+  CHECK(labels->value == domain::FactValue(std::vector<std::string>{"internal"}));
+}
+
+TEST_CASE("a job that only its site's own rules keep away is held with their words until something changes", "[engine]") {
+  World w({{.id = "alpha", .cores = 64}});
+  OwnRules own;
+  own.enact(w, "alpha", "one");
+  w.advance(1min);
+  const auto ids = w.submit(3, {.behaviour = "run=30s"});
+  w.advance(10min);
+  for (const auto& id : ids) {
+    CHECK(w.state(id) == JobState::held);
+    CHECK(w.job(id).reason.code == "SITE_RULES_DENY");
+    CHECK(says(w.job(id).reason.message, "alpha: the site's own rules refused this job: not from there"));
+  }
+  CHECK(verdict_at(explained(w, ids[0]), "alpha").code == "SITE_RULES_DENY");
+  const auto asked = w.count("alpha", "submit");
+  CHECK(asked <= 3);
+  w.advance(40min);
+  CHECK(w.count("alpha", "submit") == asked);
+  w.advance(24h);  // evidence grows old and new by itself
+  CHECK(w.count("alpha", "submit") <= asked + 25 * 3);
+  for (const auto& id : ids) CHECK(w.state(id) == JobState::held);
+
+  const auto before = w.count("alpha", "submit");
+  own.enact(w, "alpha", "two");
+  w.advance(3min);
+  CHECK(w.count("alpha", "submit") > before);
+  CHECK(w.state(ids[0]) == JobState::held);
+  w.restart();
+  w.advance(3min);
+  CHECK(w.state(ids[0]) == JobState::held);
+  w.site("alpha").faults.veto = {};
+  w.site("alpha").site_rules = "three";
+  REQUIRE(w.run_to_end(ids, 10min));
+  for (const auto& id : ids) CHECK(w.payload_runs(id) == 1);
 }

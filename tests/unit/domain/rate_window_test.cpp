@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "broker/engine/rate_window.hpp"
+#include "broker/domain/rate_window.hpp"
 
 #include <catch2/catch.hpp>
 
 using hansa::Milliseconds;
 using hansa::MonotonicTime;
-using hansa::engine::RateWindow;
+using hansa::domain::RateWindow;
 
 namespace {
 MonotonicTime at(std::int64_t ms) { return {Milliseconds{ms}}; }

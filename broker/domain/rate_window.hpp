@@ -7,17 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <string_view>
 
-namespace hansa::engine {
-
-/// One line of a site's load budget, as it is now.
-struct BudgetUse {
-  std::string_view kind;          // "queries", "submits", "cancels", "concurrent_calls", "waiting_jobs"
-  std::int64_t used = 0;          // in the last minute; of the last two: at this moment
-  std::int64_t limit = 0;
-  std::int64_t held_back = 0;     // calls that had to wait for it, since the start
-};
+namespace hansa::domain {
 
 class RateWindow {
  public:
@@ -51,4 +42,4 @@ class RateWindow {
   std::deque<MonotonicTime> used_;  // in order
 };
 
-}  // namespace hansa::engine
+}  // namespace hansa::domain
