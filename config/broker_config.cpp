@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
                                                            "pbs",   "model", "remote"};  // by Connector's values
-constexpr std::array<std::string_view, 9> kSiteTables{"budget", "facts", "local",  "slurm", "slurmrest",
-                                                      "pbs",    "model", "remote", "root"};
+constexpr std::array<std::string_view, 11> kSiteTables{"budget", "facts", "local",   "slurm",  "slurmrest", "pbs",
+                                                       "model",  "qos",   "profile", "remote", "root"};
 constexpr std::array<std::string_view, 1> kRemoteTables{"ssh"};
 constexpr std::array<std::string_view, 1> kSshTables{"certificates"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
@@ -268,6 +268,24 @@ void read_roots(const Table& site, std::vector<RootConfig>& out, Findings& findi
   check_unique_ids(tables, findings);
 }
 
+void check_profile(const Table& table, const ProfileConfig& profile, Findings& findings) {
+  for (const auto& [key, list] :
+       {std::pair("container_images", &profile.container_images), std::pair("container_binds", &profile.container_binds)}) {
+    if (!list->empty() && table.find("container_runtime") == nullptr)
+      findings.add(table.mark_of(key), table.path_of(key),
+                   "needs container_runtime, without which no job with an image goes there");
+  }
+}
+
+void read_qos(const Table& site, SiteConfig& out, Findings& findings) {
+  const auto tables = blocks_of(site, "qos", kSchedulerName, findings);
+  for (const auto& table : tables) read_keys(table, {}, out.qos.emplace_back(), findings);
+  if (!tables.empty() && out.connector != Connector::slurm && out.connector != Connector::slurmrest) {
+    findings.add(tables.front().mark_of(""), tables.front().path,
+                 "is Slurm's: at other sites a job's queue decides, and behind hansa-agent its own file says it");
+  }
+}
+
 /// A link's ends are sites, and something can be taken from one and put at the other.
 void check_link(const Table& table, const LinkConfig& link, const std::vector<SiteConfig>& sites, Findings& findings) {
   std::vector<std::string_view> ids;
@@ -374,6 +392,9 @@ SiteConfig read_site(const Table& table, const Table& program, const std::vector
   read_keys(table, kSiteTables, site, findings);
   if (site.name.empty()) site.name = site.id.str();
   read_place_facts(table, site.facts, findings);
+  if (const auto profile = read_table(table, "profile", {}, site.profile, findings))
+    check_profile(*profile, site.profile, findings);
+  read_qos(table, site, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);
   if (table.find("slurmrest") != nullptr) read_table(table, "slurmrest", {}, site.slurmrest, findings);  // it has a required key
@@ -524,6 +545,8 @@ std::string to_toml(const BrokerConfig& config) {
       if (const auto value = key.get(site)) out += std::string(key.record.name) + " = " + toml_literal(*value) + "\n";
     }
     write_keys(out, "[site.facts]", site.facts);
+    write_keys(out, "[site.profile]", site.profile);
+    for (const auto& qos : site.qos) write_keys(out, "[[site.qos]]", qos);
     write_keys(out, "[site.budget]", site.budget);
     switch (site.connector) {
       case Connector::slurm: write_keys(out, "[site.slurm]", site.slurm); break;

@@ -237,6 +237,28 @@ struct SshConfig {
   friend bool operator==(const SshConfig&, const SshConfig&) = default;
 };
 
+/// What a site's machines are, and what its jobs can run in.
+struct ProfileConfig {
+  std::optional<std::string> gpu_vendor;
+  std::optional<std::string> architecture;
+  std::int64_t devices_per_gpu = 1;
+  std::map<std::string, std::string> modules;
+  std::optional<std::filesystem::path> module_init;
+  std::optional<std::filesystem::path> container_runtime;
+  std::vector<std::string> container_images;
+  std::vector<std::string> container_binds;
+  friend bool operator==(const ProfileConfig&, const ProfileConfig&) = default;
+};
+
+/// The jobs that a quality of service of Slurm's is for.
+struct QosConfig {
+  std::string name;
+  std::optional<QueueName> queue;
+  std::optional<Seconds> max_time;
+  std::optional<std::int64_t> max_nodes;
+  friend bool operator==(const QosConfig&, const QosConfig&) = default;
+};
+
 /// What speaks the connector protocol: exactly one of the two.
 struct RemoteConfig {
   std::vector<std::string> command;
@@ -330,6 +352,8 @@ struct SiteConfig {
   std::optional<std::string> scratch;
   std::vector<std::string> ignore_findings;
   PlaceFacts facts;
+  ProfileConfig profile;
+  std::vector<QosConfig> qos;  // the first that takes a job counts
   BudgetConfig budget;
   SlurmConfig slurm;  // of these five only the connector's own counts
   SlurmrestConfig slurmrest;

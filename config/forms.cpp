@@ -203,10 +203,35 @@ bool is_site_label(std::string_view text) {
                           "eucs-substantial", "eucs-high"});
 }
 bool is_isolation(std::string_view text) { return is_one_of(text, {"shared-nodes", "exclusive-nodes", "exclusive-cluster"}); }
+bool is_module_name(std::string_view text) {
+  return spelt(text, 64, [](char c) { return is_word(c) || in(c, "._+"); }, [](char c) { return is_word(c) || in(c, "._+-"); });
+}
+/// What the wrapper puts on a command line (connectors/transport/wrapper.cpp).
+bool is_modules(std::string_view text) {
+  while (!text.empty()) {
+    const auto end = std::min(text.find(' '), text.size());
+    const auto plain = [](char c) { return is_word(c) || in(c, "._/@:+=,~-"); };
+    if (!spelt(text.substr(0, end), 256, [&](char c) { return plain(c) && c != '-'; }, plain)) return false;
+    if (end == text.size()) return true;
+    text.remove_prefix(end + 1);
+  }
+  return false;
+}
+bool is_image_prefix(std::string_view text) {
+  return text.size() <= 512 && (text.starts_with("oras://") || text.starts_with("docker://") || text.starts_with('/')) &&
+         std::ranges::all_of(text, [](char c) { return is_word(c) || in(c, "._/@:+-"); });
+}
 bool is_egress(std::string_view text) { return is_one_of(text, {"open", "logged", "airlock"}); }
 
 }  // namespace
 
+const Form kGpuVendor{R"(one of "nvidia", "amd", "intel")",
+                      [](std::string_view text) { return is_one_of(text, {"nvidia", "amd", "intel"}); }};
+const Form kArchitecture{R"(one of "x86_64", "aarch64", "ppc64le", "riscv64")",
+                         [](std::string_view text) { return is_one_of(text, {"x86_64", "aarch64", "ppc64le", "riscv64"}); }};
+const Form kModuleName{"1 to 64 letters, digits, \".\", \"_\", \"+\" and \"-\", not beginning with \"-\"", is_module_name};
+const Form kModules{"names of modules with one space between them, of letters, digits and ._/@:+=,~-", is_modules};
+const Form kImagePrefix{"\"oras://...\", \"docker://...\" or \"/...\"", is_image_prefix};
 const Form kLabel{"1 to 128 characters on one line", is_label};
 const Form kQuietHours{"hours and a time zone, as \"22:00-06:00 Europe/Helsinki\"; the zone by its name in the IANA database",
                        [](std::string_view text) { return DailyHours::parse(text).has_value(); }};

@@ -31,6 +31,11 @@ extern const Form kSocketPath;        // sockaddr_un holds 107 bytes
 extern const Form kFile;
 extern const Form kHomeFile;          // as kFile, "~/" being the person's home: the client's files only
 extern const Form kWorkDir;
+extern const Form kGpuVendor;
+extern const Form kArchitecture;
+extern const Form kModuleName;        // as jobs name it
+extern const Form kModules;           // as the site does: one or several
+extern const Form kImagePrefix;
 extern const Form kQuietHours;
 extern const Form kScratch;
 extern const Form kVariableName;

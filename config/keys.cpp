@@ -403,6 +403,93 @@ std::span<const Key<SiteConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<ProfileConfig>> keys_of() {
+  static const Key<ProfileConfig> kKeys[] = {
+      key<&ProfileConfig::gpu_vendor>({.name = "gpu_vendor",
+                                       .doc = "Whose GPUs all of its GPU nodes have, for a job's variants and for containers.",
+                                       .example = "\"amd\"",
+                                       .form = &kGpuVendor,
+                                       .otherwise = "what the model says that the scheduler gives them"}),
+      key<&ProfileConfig::architecture>({.name = "architecture",
+                                         .doc = "Of the processors of all of its nodes, as `uname -m` has it.",
+                                         .example = "\"aarch64\"",
+                                         .form = &kArchitecture,
+                                         .otherwise = "what the scheduler says of each node; Slurm does"}),
+      key<&ProfileConfig::devices_per_gpu>(
+          {.name = "devices_per_gpu",
+           .doc = "How many GPUs a program sees for each that the scheduler counts: 2 where that counts MI250X by modules of "
+                  "two dies. Jobs count as programs do.",
+           .example = "2",
+           .unit = "devices",
+           .min = 1,
+           .max = 16}),
+      key<&ProfileConfig::modules>(
+          {.name = "modules",
+           .doc = "What jobs call its environment modules by, and what is loaded for each, in that order.",
+           .example = "{ pytorch = \"GCC/13.2.0 PyTorch/2.3.0-CUDA-12.1\" }",
+           .form = &kModules,
+           .key_form = &kModuleName,
+           .otherwise = "none: jobs that name any do not go there"}),
+      key<&ProfileConfig::module_init>({.name = "module_init",
+                                        .doc = "The file that defines `module` in bash, on the nodes where jobs run.",
+                                        .example = "\"/usr/share/lmod/lmod/init/bash\"",
+                                        .form = &kPlainPath,
+                                        .otherwise = "what the account's shell has, else `/etc/profile.d`"}),
+      key<&ProfileConfig::container_runtime>(
+          {.name = "container_runtime",
+           .doc = "Apptainer, or what takes the same command line, on the nodes where jobs run.",
+           .example = "\"/usr/bin/apptainer\"",
+           .form = &kPlainPath,
+           .otherwise = "none: jobs with an image do not go there"}),
+      key<&ProfileConfig::container_images>({.name = "container_images",
+                                             .doc = "What the name of an image begins with, of those that are started here.",
+                                             .example = "[\"oras://registry.example.org/\", \"/appl/images/\"]",
+                                             .form = &kImagePrefix,
+                                             .otherwise = "any, pinned by its digest"}),
+      key<&ProfileConfig::container_binds>(
+          {.name = "container_binds",
+           .doc =
+               "Folders that jobs may have in their containers, with all beneath them; their own and `HANSA_SCRATCH` they have "
+               "always.",
+           .example = "[\"/scratch\", \"/appl/data\"]",
+           .form = &kPlainPath,
+           .otherwise = "no others"}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<QosConfig>> keys_of() {
+  static const Key<QosConfig> kKeys[] = {
+      key<&QosConfig::name>({.name = "name",
+                             .doc = "What Slurm calls it. The first block that takes a job is its; none, and Slurm chooses.",
+                             .example = "\"short\"",
+                             .required = true,
+                             .form = &kSchedulerName}),
+      key<&QosConfig::queue>({.name = "queue",
+                              .doc = "For jobs in this queue only.",
+                              .example = "\"gpu\"",
+                              .form = &kSchedulerName,
+                              .otherwise = "in any"}),
+      key<&QosConfig::max_time>({.name = "max_time_s",
+                                 .doc = "For jobs with no longer time limit.",
+                                 .example = "3600",
+                                 .unit = "seconds",
+                                 .min = 1,
+                                 .max = 366 * 86'400,
+                                 .otherwise = "with any"}),
+      key<&QosConfig::max_nodes>({.name = "max_nodes",
+                                  .doc = "For jobs of no more nodes.",
+                                  .example = "4",
+                                  .unit = "nodes",
+                                  .min = 1,
+                                  .max = 1'000'000,
+                                  .otherwise = "of any number"}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<BudgetConfig>> keys_of() {
   static const Key<BudgetConfig> kKeys[] = {
       key<&BudgetConfig::queries_per_minute>({.name = "queries_per_minute",
@@ -1168,6 +1255,12 @@ std::vector<Section> broker_sections() {
           "What rules may ask of the site, as its operator told it. A fact that is not told, or that was told too "
           "long ago, is missing, and a rule that asks for it denies. Read again on SIGHUP. What the broker's register says of "
           "one (`hansa facts`) takes its place."),
+      section<ProfileConfig>(
+          "[site.profile]",
+          "What the site's machines are, and what its jobs can run in (docs/using-hansa.md, \"One job for two "
+          "kinds of machine\"). A site behind `hansa-agent` has it in the agent's file, which counts there, and "
+          "here, where the broker chooses sites by it."),
+      section<QosConfig>("[[site.qos]]", "One block for each quality of service that jobs at a Slurm site are given."),
       section<BudgetConfig>("[site.budget]",
                             "What the site lets the broker ask of it, over all users together. Often written in one line: "
                             "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),

@@ -81,7 +81,7 @@ const std::string_view kSchemas = R"json({
     "type": "object", "additionalProperties": false,
     "properties": {"nodes": {"type": "integer", "minimum": 1, "default": 1}, "tasks": {"type": "integer", "minimum": 1, "description": "At least nodes, which is the default."},
                    "cpus_per_task": {"type": "integer", "minimum": 1, "default": 1}, "memory_per_node_mib": {"type": "integer", "minimum": 0, "description": "0 or absent: what the site gives by default."},
-                   "gpus_per_node": {"type": "integer", "minimum": 0, "default": 0}, "gpu_model": {"type": "string"}}
+                   "gpus_per_node": {"type": "integer", "minimum": 0, "default": 0, "description": "As a program sees them: of an MI250X two."}, "gpu_model": {"type": "string"}}
   },
   "JobRequest": {
     "type": "object", "additionalProperties": false, "required": ["script"],
@@ -93,6 +93,8 @@ const std::string_view kSchemas = R"json({
       "directives": {"enum": ["read", "ignore"], "default": "read", "description": "The script's #SBATCH and #PBS lines say what the request leaves open: resources, time_limit_s, name, project, exclusive, requeue, environment (docs/using-hansa.md has what becomes of each). One that cannot be translated is an error at /script with its line; one that changes nothing here is told in the answer's notes."},
       "resources": {"$ref": "#/components/schemas/Resources"},
       "time_limit_s": {"type": "integer", "minimum": 1, "default": 3600},
+      "container": {"$ref": "#/components/schemas/Container"}, "modules": {"$ref": "#/components/schemas/Modules"},
+      "variants": {"type": "array", "maxItems": 16, "items": {"$ref": "#/components/schemas/Variant"}, "description": "Of a site's queue the first counts whose `when` holds there; a queue of which none does takes no job (NO_VARIANT_MATCHES)."},
       "placement": {"type": "object", "additionalProperties": false, "properties": {"sites": {"type": "array", "items": {"type": "string"}}, "countries": {"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{2}$"}}}},
       "exclusive": {"type": "boolean", "default": false, "description": "Its nodes are its own, whole: nobody else's job runs there, and it is charged as its site charges that."},
       "requeue": {"type": "boolean", "default": false, "description": "The site may start it again, from its beginning, after a node failed."},
@@ -103,6 +105,21 @@ const std::string_view kSchemas = R"json({
       "secrets": {"type": "array", "maxItems": 0}, "array": {"type": "string", "maxLength": 16384, "pattern": "^([0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*(%[0-9]+)?)?$", "description": "Runs the script once for each of these indices, which it finds in HANSA_ARRAY_INDEX: at most 1,000 tasks, %N so many at a time. Resources and time limit are those of each task. One job: it has succeeded once all of them have."},
       "after": {"type": "array", "maxItems": 100, "uniqueItems": true, "items": {"type": "string", "pattern": "^([0-9A-HJKMNP-TV-Z]{26}|#[0-9]{1,3})$"}, "description": "Jobs of the caller's that must have succeeded before it goes to any site; held (DEPENDENCY) until then, cancelled (DEPENDENCY_NEVER_SATISFIED) if one ends otherwise. In a bulk request also earlier ones of it by their place: #0 is the first."}
     }
+  },
+  "Container": {
+    "type": "object", "additionalProperties": false, "description": "Run by Apptainer at the site, as the job's account; GPUs, the job's folder and HANSA_SCRATCH are there.",
+    "properties": {"image": {"type": "string", "maxLength": 512, "pattern": "^((oras|docker)://|/).*@sha256:[0-9a-f]{64}$|^$", "description": "Pinned by its digest: oras://HOST/NAME@sha256:..., docker://NAME@sha256:..., or a path at the site with the SHA-256 of that file. Empty, in a variant: none."},
+                   "binds": {"type": "array", "maxItems": 32, "items": {"type": "string", "maxLength": 512}, "description": "SOURCE[:TARGET[:ro|:rw]]; SOURCE beneath the job's working folder, or absolute and beneath what the site lets be bound."},
+                   "inside": {"enum": ["script", "processes"], "default": "script", "description": "processes: the script runs beside the container, what its hansa-launch starts in it, on all nodes."}}
+  },
+  "Modules": {"type": "array", "maxItems": 32, "items": {"type": "string", "pattern": "^[A-Za-z0-9._+][A-Za-z0-9._+-]{0,63}$"}, "description": "Names that each site maps to environment modules of its own, loaded in this order before the script; a site that maps one of them not is no site for the job (NO_SUCH_MODULE)."},
+  "Variant": {
+    "type": "object", "additionalProperties": false, "required": ["when"], "description": "What it does not say is as the job says it.",
+    "properties": {"name": {"type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9._-]+$", "description": "Its place, counted from 0, if it has none; HANSA_VARIANT in the job."},
+                   "when": {"type": "object", "additionalProperties": false, "description": "All of it must hold of the nodes that the job can get; {} holds everywhere.",
+                            "properties": {"gpu_vendor": {"enum": ["nvidia", "amd", "intel", "none"]}, "gpu_model": {"type": "string", "maxLength": 64, "description": "As sites call it; the job then asks for this model."}, "architecture": {"enum": ["x86_64", "aarch64", "ppc64le", "riscv64"]}, "site": {"type": "string"}, "country": {"type": "string", "pattern": "^[A-Z]{2}$"}}},
+                   "resources": {"$ref": "#/components/schemas/Resources"}, "container": {"$ref": "#/components/schemas/Container"}, "modules": {"$ref": "#/components/schemas/Modules"},
+                   "environment": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Beside the job's own, over which it wins; at most 16 KiB over all variants."}}
   },
   "CodeId": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "The SHA-256 of an archive of code (docs/using-hansa.md), unpacked into the job's working folder before it starts."},
   "Code": {
@@ -139,6 +156,7 @@ const std::string_view kSchemas = R"json({
       "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "exclusive": {"type": "boolean"}, "placement": {"type": "object"},
       "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]},
+      "container": {"oneOf": [{"$ref": "#/components/schemas/Container"}, {"type": "null"}]}, "modules": {"$ref": "#/components/schemas/Modules"}, "variants": {"type": "array", "items": {"$ref": "#/components/schemas/Variant"}, "description": "Complete: with what they have of the job."},
       "array": {"type": ["string", "null"], "description": "The indices of its tasks, as \"0-9%2\"."},
       "after": {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}, "description": "The jobs that it starts after."}
     }
@@ -148,6 +166,7 @@ const std::string_view kSchemas = R"json({
       "broker_id": {"type": "string"}, "resources": {"$ref": "#/components/schemas/Resources"}, "time_limit_s": {"type": "integer"}, "requeue": {"type": "boolean"}, "exclusive": {"type": "boolean"},
       "placement": {"type": "object"}, "datasets": {"type": "array", "items": {"type": "string"}}, "labels": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}, "outputs": {"type": "object", "additionalProperties": {"type": "string"}},
       "code": {"oneOf": [{"$ref": "#/components/schemas/CodeId"}, {"type": "null"}]}, "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+      "container": {"oneOf": [{"$ref": "#/components/schemas/Container"}, {"type": "null"}]}, "modules": {"$ref": "#/components/schemas/Modules"}, "variants": {"type": "array", "items": {"$ref": "#/components/schemas/Variant"}},
       "array": {"type": ["string", "null"]}, "cancelled_tasks": {"type": ["string", "null"], "description": "Of an array: the tasks whose own cancel was asked for, as ranges."},
       "tasks": {"type": ["object", "null"], "additionalProperties": {"type": "object", "properties": {"count": {"type": "integer"}, "tasks": {"type": "string"}}}, "description": "Of an array: its tasks by their state (waiting, running, succeeded, failed, timed_out, cancelled, never_started), as ranges."},
       "after": {"type": "array", "items": {"type": "object", "required": ["id", "state"], "properties": {"id": {"type": "string"}, "state": {"$ref": "#/components/schemas/State"}}}, "description": "The jobs that it starts after, and how they are now."},
@@ -157,7 +176,7 @@ const std::string_view kSchemas = R"json({
     "type": "object",
     "properties": {
       "number": {"type": "integer"}, "site": {"type": "string"}, "queue": {"type": ["string", "null"]}, "tag": {"type": "string"}, "state": {"enum": ["intended", "sent", "bound", "ended"]},
-      "account": {"type": ["string", "null"]}, "scheduler_account": {"type": ["string", "null"]}, "site_job_id": {"type": ["string", "null"]}, "intended_at": {"$ref": "#/components/schemas/Time"},
+      "account": {"type": ["string", "null"]}, "scheduler_account": {"type": ["string", "null"]}, "variant": {"type": ["string", "null"], "description": "Which of the job's it is there, by name."}, "site_job_id": {"type": ["string", "null"]}, "intended_at": {"$ref": "#/components/schemas/Time"},
       "sends": {"type": "integer"}, "sealed": {"type": "boolean"}, "unknown_since": {"$ref": "#/components/schemas/Time"},
       "outcome": {"enum": ["succeeded", "failed", "timed_out", "cancelled", "never_started", null]}, "reason": {"$ref": "#/components/schemas/Reason"},
       "granted": {"type": ["object", "null"], "description": "Read back after the submission, as far as the site says: amounts in all, of an array those of one task. null: not yet.", "properties": {"nodes": {"type": "integer"}, "tasks": {"type": "integer"}, "cores": {"type": "integer"}, "gpus": {"type": "integer"}, "memory_mib": {"type": "integer"}, "time_limit_s": {"type": "integer"}, "queue": {"type": "string"}, "scheduler_account": {"type": "string"}, "exclusive": {"type": "boolean"}}},
@@ -203,7 +222,7 @@ const std::string_view kSchemas = R"json({
       "source": {"type": "string"}, "age_s": {"type": "integer"}, "queue": {"type": "string"}, "method": {"type": "string"}, "snapshot_hash": {"type": "string"},
       "basis": {"enum": ["queue", "room", "scheduler", "history", "none"], "description": "What the wait was found from. Where other people's jobs are hidden: room that is free now, the scheduler's word, past waits; none: no estimate."},
       "predicted_s": {"type": "integer", "description": "Before the correction."}, "correction": {"$ref": "#/components/schemas/Correction"},
-      "wait_s": {"type": "integer", "description": "Half of such jobs have started by then (p50)."}, "wait_p90_s": {"type": "integer", "description": "Nine in ten have; absent while too few have started there."},
+      "wait_s": {"type": "integer", "description": "Half of such jobs have started by then (p50)."}, "wait_p90_s": {"type": "integer", "description": "Nine in ten have; absent while too few have started there."}, "variant": {"type": "string", "description": "Which of the job's it would be there, by name; absent: it has none."},
       "stage_in": {"type": "object", "description": "What the job reads and would have to be brought: it starts when this time and wait_s have passed.", "properties": {"time_s": {"type": "integer"}, "bytes": {"type": "integer"}, "under_way": {"type": "boolean"},
                    "from": {"type": "array", "items": {"type": "object", "properties": {"dataset": {"type": "string"}, "site": {"type": "string"}}}}}},
       "rules": {"$ref": "#/components/schemas/RuleVerdict"}
@@ -255,6 +274,7 @@ const std::string_view kSchemas = R"json({
       "gpus": {"type": "integer"}, "free_gpus": {"type": "integer"}, "running_jobs": {"type": "integer"}, "waiting_jobs": {"type": "integer"}, "our_live_jobs": {"type": "integer"},
       "our_waiting_jobs": {"type": "integer"}, "our_unknown_jobs": {"type": "integer"}, "calls_made": {"type": "integer"}, "budget": {"type": "object", "additionalProperties": {"type": "integer"}},
       "budget_use": {"type": "object", "description": "By kind: queries, submits and cancels of the last minute, calls and jobs of now.", "additionalProperties": {"type": "object", "properties": {"used": {"type": "integer"}, "limit": {"type": "integer"}, "held_back": {"type": "integer", "description": "Calls that had to wait for it, since the broker started."}}}},
+      "profile": {"type": "object", "description": "What its jobs can run in, and what its operator says of its machines.", "properties": {"containers": {"type": "boolean"}, "images": {"type": "array", "items": {"type": "string"}, "description": "What the names of images begin with that it starts; absent: any."}, "binds": {"type": "array", "items": {"type": "string"}}, "modules": {"type": "array", "items": {"type": "string"}, "description": "As jobs name them."}, "gpu_vendor": {"type": "string"}, "architecture": {"type": "string"}, "devices_per_gpu": {"type": "integer", "description": "GPUs that a program sees for each that its scheduler counts."}}},
       "quiet_hours": {"type": "array", "items": {"type": "string"}}, "quiet_until": {"$ref": "#/components/schemas/Time"},
       "breaker": {"type": "object", "properties": {"state": {"enum": ["closed", "open", "half_open"], "description": "open: the site did not answer so many times in a row and is left alone; half_open: a probe is under way."}, "failures_in_a_row": {"type": "integer"}, "next_probe_at": {"$ref": "#/components/schemas/Time"}}},
       "doctor": {"oneOf": [{"$ref": "#/components/schemas/DoctorReport"}, {"type": "null"}], "description": "The last report; for operators."},

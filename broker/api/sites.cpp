@@ -52,6 +52,17 @@ Json doctor_view(const domain::DoctorReport& report) {
           {"drift", std::move(drift)}};
 }
 
+Json profile_view(const domain::Site& site) {
+  Json json{{"containers", site.software.containers},
+            {"modules", site.software.modules},
+            {"devices_per_gpu", site.hardware.devices_per_gpu}};
+  if (!site.hardware.gpu_vendor.empty()) json["gpu_vendor"] = site.hardware.gpu_vendor;
+  if (!site.hardware.architecture.empty()) json["architecture"] = site.hardware.architecture;
+  if (!site.software.images.empty()) json["images"] = site.software.images;
+  if (!site.software.binds.empty()) json["binds"] = site.software.binds;
+  return json;
+}
+
 Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
   const auto in_force = exchange.api.parts().engine.rules().in_force();
   const auto& [site, state] = std::tie(report.site, report.state);
@@ -88,6 +99,7 @@ Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
           {"our_waiting_jobs", report.our_waiting_jobs},
           {"our_unknown_jobs", report.our_unknown_jobs},
           {"calls_made", report.calls_made},
+          {"profile", profile_view(site)},
           {"budget",
            {{"queries_per_minute", site.budget.queries_per_minute},
             {"submits_per_minute", site.budget.submits_per_minute},

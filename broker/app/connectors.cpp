@@ -19,6 +19,16 @@ std::string connector_name(Connector connector) {
   return "?";
 }
 
+
+domain::SoftwareProfile software_of(const config::ProfileConfig& profile) {
+  domain::SoftwareProfile software{.containers = profile.container_runtime.has_value(),
+                                   .images = profile.container_images,
+                                   .binds = profile.container_binds,
+                                   .modules = {}};
+  for (const auto& [name, modules] : profile.modules) software.modules.push_back(name);
+  return software;
+}
+
 domain::Site site_of(const config::SiteConfig& site) {
   return {.id = site.id,
           .name = site.name,
@@ -27,7 +37,11 @@ domain::Site site_of(const config::SiteConfig& site) {
           .budget = connectors::assembly::budget_of(site.budget),
           .scheduler_accounts = site.projects,
           .allocation_required = site.allocation == config::AllocationRule::required,
-          .ignored_findings = site.ignore_findings};
+          .ignored_findings = site.ignore_findings,
+          .hardware = {.gpu_vendor = site.profile.gpu_vendor.value_or(""),
+                       .architecture = site.profile.architecture.value_or(""),
+                       .devices_per_gpu = static_cast<std::int32_t>(site.profile.devices_per_gpu)},
+          .software = software_of(site.profile)};
 }
 
 }  // namespace

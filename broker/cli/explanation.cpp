@@ -82,7 +82,8 @@ std::vector<Cell> verdict_row(const Json& verdict, bool chosen) {
   std::string how;
   for (const auto& part :
        {sources_text(verdict), shown(verdict, "queue").empty() ? std::string() : "queue " + shown(verdict, "queue"),
-        shown(verdict, "method"), correction_text(verdict), source_text(verdict)}) {
+        shown(verdict, "variant").empty() ? std::string() : "variant " + shown(verdict, "variant"), shown(verdict, "method"),
+        correction_text(verdict), source_text(verdict)}) {
     if (!part.empty()) how += (how.empty() ? "" : ", ") + part;
   }
   return {site,

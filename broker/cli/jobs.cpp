@@ -71,6 +71,7 @@ std::string attempt_lines(const Json& attempt, bool array, const Look& look) {
   if (const auto unknown = shown(attempt, "unknown_since"); !unknown.empty()) what += ", not seen since " + unknown;
   sheet.line("  state", what);
   sheet.line("  queue", shown(attempt, "queue"));
+  sheet.line("  variant", shown(attempt, "variant"));
   sheet.line("  account", shown(attempt, "account"));
   sheet.line("  charged to", shown(attempt, "scheduler_account"));
   sheet.line("  granted", granted_text(member(attempt, "granted")));

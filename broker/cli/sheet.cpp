@@ -29,6 +29,25 @@ std::string resources_text(const Json& resources) {
   return text;
 }
 
+/// "for gpu_vendor amd: 1 node, 8 GPUs a node; modules rocm; KERNELS"
+std::string variant_text(const Json& variant) {
+  std::string text;
+  const auto& when = member(variant, "when");
+  if (when.is_object()) {
+    for (const auto& [name, value] : when.items()) {
+      if (value.is_string()) text += (text.empty() ? "" : ", ") + printable(name) + " " + printable(value.get<std::string>());
+    }
+  }
+  text = (text.empty() ? "everywhere" : "for " + text) + ": " + resources_text(member(variant, "resources"));
+  if (const auto image = shown(member(variant, "container"), "image"); !image.empty()) text += "; " + image;
+  if (const auto modules = listed(member(variant, "modules")); !modules.empty()) text += "; modules " + modules;
+  std::string names;
+  if (const auto& variables = member(variant, "environment"); variables.is_object()) {
+    for (const auto& [name, value] : variables.items()) names += (names.empty() ? "" : ", ") + printable(name);
+  }
+  return text + (names.empty() ? "" : "; " + names);
+}
+
 /// "metrics.json, model.pt (out/model.pt)"
 std::string outputs_text(const Json& outputs) {
   std::string text;
@@ -72,6 +91,14 @@ void add_request(Sheet& sheet, const Json& job) {
   if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
   sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
   sheet.line("only in", listed(member(member(job, "placement"), "countries")));
+  const auto& container = member(job, "container");
+  sheet.line("container",
+             shown(container, "image") + (shown(container, "inside") == "processes" ? ", for what hansa-launch starts" : ""));
+  sheet.line("bound", listed(member(container, "binds")));
+  sheet.line("modules", listed(member(job, "modules")));
+  if (const auto& variants = member(job, "variants"); variants.is_array()) {
+    for (const auto& variant : variants) sheet.line("variant", shown(variant, "name") + ", " + variant_text(variant));
+  }
   sheet.line("array", shown(job, "array"));
   sheet.line("starts after", before_text(member(job, "after")));
   sheet.line("code", shown(job, "code"));

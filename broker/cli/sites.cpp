@@ -124,6 +124,17 @@ std::string site_sheet(const Json& site, const Look& look) {
   line("jobs there", number_text(site, "running_jobs") + " running, " + number_text(site, "waiting_jobs") + " waiting");
   line("of this broker", number_text(site, "our_live_jobs") + " not over, " + number_text(site, "our_waiting_jobs") +
                              " waiting, " + number_text(site, "our_unknown_jobs") + " not seen");
+  const auto& profile = member(site, "profile");
+  line("GPUs of", shown(profile, "gpu_vendor"));
+  line("processors", shown(profile, "architecture"));
+  if (number(profile, "devices_per_gpu").value_or(1) > 1)
+    line("counts GPUs", "by " + number_text(profile, "devices_per_gpu") + " that a program sees");
+  line("modules", listed(member(profile, "modules")));
+  if (member(profile, "containers") == true) {
+    const auto images = listed(member(profile, "images"));
+    line("containers", images.empty() ? "any image that a digest pins" : "of " + images);
+    line("binds", listed(member(profile, "binds")));
+  }
   line("seen", shown(site, "snapshot_at"));
   line("last success", shown(site, "last_success"));
   line("last failure", shown(site, "last_failure"));
@@ -141,12 +152,7 @@ std::string site_sheet(const Json& site, const Look& look) {
                            used_of(use, "concurrent_calls", "calls") + ", " + used_of(use, "waiting_jobs", "waiting jobs") +
                            " now");
   }
-  std::string hours;
-  if (const auto& list = member(site, "quiet_hours"); list.is_array()) {
-    for (const auto& item : list) {
-      if (item.is_string()) hours += (hours.empty() ? "" : ", ") + printable(item.get<std::string>());
-    }
-  }
+  const auto hours = listed(member(site, "quiet_hours"));
   const auto quiet_until = shown(site, "quiet_until");
   line("quiet hours", hours + (quiet_until.empty() ? "" : "; now, until " + quiet_until),
        quiet_until.empty() ? Tint::none : Tint::odd);

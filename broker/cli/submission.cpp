@@ -58,6 +58,7 @@ class SubmissionReader {
       if (auto array = taken("--array", domain::parse_task_array(*text))) spec.array = std::move(*array);
     }
     for (const auto ids : call_.values("--after")) comes_after(ids);
+    software();
     for (const auto variable : call_.values("--env")) environment(variable);
     spec.requeue = call_.has("--requeue");
     spec.resources.exclusive = call_.has("--exclusive");
@@ -127,6 +128,29 @@ class SubmissionReader {
       faults_.push_back({"--env", std::string(name) + " is given twice"});
     } else if (readable("--env", variable)) {
       all.emplace_back(name, variable.substr(equals + 1));
+    }
+  }
+
+  void software() {
+    auto& software = submission_.spec.software;
+    if (const auto image = call_.value("--image"); image && readable("--image", *image)) software.image = *image;
+    for (const auto bind : call_.values("--bind")) {
+      if (readable("--bind", bind)) software.binds.emplace_back(bind);
+    }
+    if (const auto inside = call_.value("--inside")) {
+      software.processes_only = *inside == "processes";
+      if (*inside != "processes" && *inside != "script") faults_.push_back({"--inside", "must be script or processes"});
+    }
+    if (software.image.empty() && (!software.binds.empty() || software.processes_only))
+      faults_.push_back({"--image", "is needed with --bind and --inside"});
+    for (const auto names : call_.values("--module")) {
+      for (const auto part : std::views::split(names, ',')) {
+        const std::string_view name(part.begin(), part.end());
+        if (name.empty())
+          faults_.push_back({"--module", "names no module"});
+        else if (readable("--module", name))
+          software.modules.emplace_back(name);
+      }
     }
   }
 
@@ -282,13 +306,18 @@ Error in_options(Error error) {
       {"/code", "--code"},
       {"/after", "--after"},
       {"/array", "--array"},
+      {"/container/image", "--image"},
+      {"/container/binds", "--bind"},
+      {"/container/inside", "--inside"},
+      {"/modules", "--module"},
+      {"/variants", "--variants"},
   };
   for (auto& [where, message] : error.faults) {
     for (const auto& [pointer, option] : kOptions) {
       if (!where.starts_with(pointer)) continue;
       const auto rest = where.substr(pointer.size());
-      where = std::string(option) +
-              ((pointer == "/environment" || pointer == "/outputs") && rest.size() > 1 ? " " + rest.substr(1) : "");
+      const bool goes_on = pointer == "/environment" || pointer == "/outputs" || pointer == "/variants";
+      where = std::string(option) + (goes_on && rest.size() > 1 ? " " + rest.substr(1) : "");
       break;
     }
   }

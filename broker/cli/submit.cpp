@@ -9,6 +9,7 @@
 #include "broker/cli/job_watch.hpp"
 #include "broker/cli/sheet.hpp"
 #include "broker/cli/submission.hpp"
+#include "broker/cli/variants_file.hpp"
 #include "broker/core/encoding.hpp"
 #include "broker/wire/job_request.hpp"
 
@@ -108,7 +109,13 @@ Result<ExitStatus> submit(Session& session, const Invocation& call) {
     submission->spec.code = packed->id();
     code.emplace(std::move(*packed));
   }
-  const auto body = request_of(*submission, call).dump(-1, ' ', false, Json::error_handler_t::replace);  // all of it is UTF-8
+  auto request = request_of(*submission, call);
+  if (const auto file = call.value("--variants")) {
+    auto variants = read_variants_file(std::string(*file));
+    if (!variants) return std::unexpected(variants.error());
+    request["variants"] = std::move(*variants);
+  }
+  const auto body = request.dump(-1, ' ', false, Json::error_handler_t::replace);  // all of it is UTF-8
   if (body.size() > wire::kMaxRequestBytes) {
     return fail(ErrorKind::too_large, "REQUEST_TOO_LARGE",
                 "script, arguments and environment make a request of more than " + std::to_string(wire::kMaxRequestBytes) +

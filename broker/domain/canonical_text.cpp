@@ -2,6 +2,7 @@
 #include "broker/domain/canonical_text.hpp"
 
 #include "broker/core/json_text.hpp"
+#include "broker/domain/variant.hpp"
 
 namespace hansa::domain {
 namespace {
@@ -40,6 +41,7 @@ std::string text_of(const AttemptIntended& e) {
   out.text("queue", e.queue.str());
   out.text("scheduler_account", e.scheduler_account);
   out.text("site", e.site.str());
+  if (!e.variant.empty()) out.text("variant", e.variant);
   out.end();
   return text;
 }
@@ -68,6 +70,7 @@ std::string canonical_text(const JobSpec& spec) {
   JsonObjectText out(text);
   if (!spec.after.empty()) out.texts("after", spec.after);
   if (!spec.array.empty()) out.text("array", to_text(spec.array));
+  if (!spec.software.binds.empty()) out.texts("binds", spec.software.binds);
   if (!spec.code.empty()) out.text("code", spec.code.str());
   if (!spec.placement.countries.empty()) out.texts("countries", spec.placement.countries);
   out.number("cpus_per_task", r.cpus_per_task);
@@ -75,16 +78,20 @@ std::string canonical_text(const JobSpec& spec) {
   if (r.exclusive) out.flag("exclusive", true);
   if (!r.gpu_model.empty()) out.text("gpu_model", r.gpu_model);
   if (r.gpus_per_node > 0) out.number("gpus_per_node", r.gpus_per_node);
+  if (!spec.software.image.empty()) out.text("image", spec.software.image);
   if (!spec.labels.empty()) out.texts("labels", spec.labels);
   if (r.memory_per_node.value > 0) out.number("memory_per_node_mib", r.memory_per_node.value);
+  if (!spec.software.modules.empty()) out.texts("modules", spec.software.modules);
   if (!spec.name.empty()) out.text("name", spec.name);
   out.number("nodes", r.nodes);
   if (!spec.outputs.empty()) out.json("outputs", text_of(spec.outputs));
+  if (spec.software.processes_only) out.flag("processes_only", true);
   out.text("project", spec.project.str());
   if (spec.requeue) out.flag("requeue", true);
   if (!spec.placement.sites.empty()) out.texts("sites", spec.placement.sites);
   out.number("tasks", r.tasks);
   out.number("time_limit_s", spec.time_limit.count());
+  if (!spec.variants.empty()) out.json("variants", canonical_json(variants_to_json(spec.variants)));
   out.end();
   return text;
 }

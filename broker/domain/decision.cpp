@@ -51,6 +51,7 @@ Json to_json(const Verdict& verdict) {
             {"source", verdict.source}};
   if (verdict.age) json["age_s"] = verdict.age->count();
   if (!verdict.queue.empty()) json["queue"] = verdict.queue.str();
+  if (!verdict.variant.empty()) json["variant"] = verdict.variant;
   if (verdict.basis) json["basis"] = to_string(*verdict.basis);
   if (verdict.predicted) json["predicted_s"] = verdict.predicted->count();
   if (verdict.correction) json["correction"] = to_json(*verdict.correction);
@@ -85,6 +86,7 @@ Verdict verdict_from_json(const Json& json, FieldReader& field) {
   verdict.source = field.text_or_empty("source");
   verdict.age = field.optional_seconds("age_s");
   verdict.queue = field.name<QueueName>("queue");
+  verdict.variant = field.text_or_empty("variant");
   verdict.wait = field.optional_seconds("wait_s");
   verdict.wait_p90 = field.optional_seconds("wait_p90_s");
   verdict.predicted = field.optional_seconds("predicted_s");

@@ -70,6 +70,7 @@ struct Verdict {
   std::string source;                   // where the value comes from: "snapshot", "configuration", "rules", "site state"
   std::optional<Seconds> age;           // of that value
   QueueName queue;                      // the queue the estimate is for
+  std::string variant;                  // of the job's, which counts there; "": it has none
   std::optional<Basis> basis;           // of the wait; none where the site cannot take the job
   std::optional<Seconds> predicted;     // by queue, room or scheduler, before it is corrected
   std::optional<Correction> correction;

@@ -3,6 +3,7 @@
 
 #include "broker/domain/canonical_text.hpp"
 #include "broker/domain/json_fields.hpp"
+#include "broker/domain/variant.hpp"
 
 #include <array>
 #include <type_traits>
@@ -24,11 +25,13 @@ Json write(const Held& e) { return with_reason({{"by_user", e.by_user}}, e.reaso
 Json write(const Released&) { return Json::object(); }
 Json write(const Rejected& e) { return with_reason(Json::object(), e.reason); }
 Json write(const AttemptIntended& e) {
-  return {{"attempt", e.attempt},
-          {"site", e.site.str()},
-          {"queue", e.queue.str()},
-          {"account", e.account.str()},
-          {"scheduler_account", e.scheduler_account}};
+  Json json{{"attempt", e.attempt},
+            {"site", e.site.str()},
+            {"queue", e.queue.str()},
+            {"account", e.account.str()},
+            {"scheduler_account", e.scheduler_account}};
+  if (!e.variant.empty()) json["variant"] = e.variant;
+  return json;
 }
 Json write(const AttemptResent& e) { return attempt_only(e.attempt); }
 Json write(const AttemptUnknown& e) { return with_reason(attempt_only(e.attempt), e.reason); }
@@ -101,6 +104,7 @@ void read(FieldReader& f, const Json&, AttemptIntended& e) {
   e.queue = f.name<QueueName>("queue");
   e.account = f.name<LocalAccount>("account");
   e.scheduler_account = f.text_or_empty("scheduler_account");
+  e.variant = f.text_or_empty("variant");
 }
 void read(FieldReader& f, const Json&, AttemptResent& e) { e.attempt = f.small("attempt"); }
 void read(FieldReader& f, const Json&, AttemptUnknown& e) { e = {.attempt = f.small("attempt"), .reason = f.reason()}; }
@@ -248,11 +252,9 @@ Result<JobSpec> spec_from_json(const Json& json) {
   JobSpec spec;
   spec.name = f.text_or_empty("name");
   spec.project = ProjectId{f.text("project")};
-  spec.resources = {.nodes = f.small("nodes"), .tasks = f.small("tasks"), .cpus_per_task = f.small("cpus_per_task")};
-  if (json.contains("memory_per_node_mib")) spec.resources.memory_per_node = {f.integer("memory_per_node_mib")};
-  spec.resources.gpus_per_node = f.optional_small("gpus_per_node").value_or(0);
-  spec.resources.gpu_model = f.text_or_empty("gpu_model");
-  spec.resources.exclusive = f.flag("exclusive");
+  spec.resources = resources_in(json, f);
+  spec.software = software_in(f);
+  spec.variants = variants_in(f);
   spec.time_limit = Seconds{f.integer("time_limit_s")};
   for (auto& site : f.texts("sites")) spec.placement.sites.emplace_back(std::move(site));
   spec.placement.countries = f.texts("countries");

@@ -47,6 +47,7 @@ struct AttemptIntended {
   QueueName queue;
   LocalAccount account;
   std::string scheduler_account;
+  std::string variant = {};
   bool operator==(const AttemptIntended&) const = default;
 };
 /// About to send again under the same tag (the first send needs no event: an intent may always have been sent).

@@ -3,6 +3,7 @@
 
 #include "broker/core/time_text.hpp"
 #include "broker/domain/json_fields.hpp"
+#include "broker/domain/variant.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -36,7 +37,7 @@ Grant joined(Grant later, const Grant& before) {
 }
 
 Reason compare(const JobSpec& spec, const Attempt& attempt, const Grant& grant) {
-  const auto& r = spec.resources;
+  const auto& r = resources_of(spec, attempt.variant);
   Reason reason;
   const auto differs = [&](std::string_view code, std::string text) {
     reason.code = code;

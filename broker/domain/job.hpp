@@ -34,6 +34,35 @@ struct Resources {
   friend bool operator==(const Resources&, const Resources&) = default;
 };
 
+/// What a script runs in.
+struct Software {
+  std::string image;                   // pinned by its digest (software.hpp); "": no container
+  std::vector<std::string> binds;      // "SOURCE[:TARGET[:ro]]"
+  bool processes_only = false;         // the script runs beside the container, and what hansa-launch starts in it
+  std::vector<std::string> modules;    // names that a site's profile maps to its own
+  friend bool operator==(const Software&, const Software&) = default;
+};
+
+/// What a variant asks of the place; "" takes any.
+struct Condition {
+  std::string gpu_vendor;
+  std::string gpu_model;
+  std::string architecture;            // of the processors
+  SiteId site;
+  std::string country;
+  friend bool operator==(const Condition&, const Condition&) = default;
+};
+
+/// How a job runs where `when` holds; complete: what it does not say stands in it as the job says it (variant.hpp).
+struct Variant {
+  std::string name;                    // unique within the job
+  Condition when;
+  Resources resources;
+  Software software;
+  std::map<std::string, std::string> environment;  // wins over the job's
+  friend bool operator==(const Variant&, const Variant&) = default;
+};
+
 /// The user's own narrowing; empty means anywhere that the rules allow.
 struct Placement {
   std::vector<SiteId> sites;
@@ -46,6 +75,8 @@ struct JobSpec {
   std::string name;                    // a label for people; the scheduler's job name is the tag
   ProjectId project;
   Resources resources;
+  Software software;
+  std::vector<Variant> variants;       // the first that holds of a queue counts there; none: as above, everywhere
   Seconds time_limit{3600};
   Placement placement;
   std::vector<DatasetId> datasets;     // what it reads, in the register of datasets; each once
@@ -142,6 +173,7 @@ struct Attempt {
   QueueName queue;
   LocalAccount account;                // empty: the broker's own account at that site
   std::string scheduler_account;       // the project's account in the site's scheduler, or ""
+  std::string variant;                 // of the job's, by name; "": it has none
   AttemptState state = AttemptState::intended;
   UtcTime intended_at{};
   SiteJobId site_job_id;               // empty until bound

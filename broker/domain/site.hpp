@@ -5,6 +5,7 @@
 #include "broker/core/daily_hours.hpp"
 #include "broker/domain/doctor_report.hpp"
 #include "broker/domain/job.hpp"
+#include "broker/domain/variant.hpp"
 
 #include <map>
 
@@ -29,6 +30,8 @@ struct Site {
   std::map<ProjectId, std::string> scheduler_accounts;  // project -> the scheduler's account
   bool allocation_required = false;    // it takes only these projects
   std::vector<std::string> ignored_findings = {};  // checks of the doctor's that keep no job from going there
+  Hardware hardware = {};
+  SoftwareProfile software = {};
 };
 
 enum class SiteHealth { unseen, up, down };

@@ -24,6 +24,7 @@ struct Node {
   std::int32_t gpus = 0;
   std::string gpu_model;                     // "" if unknown or none
   bool usable = true;                        // false: down, drained, in maintenance
+  std::string architecture = {};             // as uname -m has it; "" if unknown
 };
 
 struct NodeShare {

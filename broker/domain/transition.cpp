@@ -49,6 +49,7 @@ class Step {
                                     .queue = e.queue,
                                     .account = e.account,
                                     .scheduler_account = e.scheduler_account,
+                                    .variant = e.variant,
                                     .intended_at = at_,
                                     .sends = 1});
     for (const auto task : job_.cancelled_tasks)

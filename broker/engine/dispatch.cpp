@@ -71,9 +71,13 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
                                .account = attempt->account,
                                .scheduler_account = attempt->scheduler_account,
                                .queue = attempt->queue,
-                               .spec = job->spec,
-                               .payload = {}};
+                               .spec = spec_for(job->spec, attempt->variant, desk.site().hardware),
+                               .payload = {},
+                               .variant = attempt->variant,
+                               .devices_per_gpu = desk.site().hardware.devices_per_gpu};
   if (!request.spec.array.empty()) request.spec.array.tasks = job->open_tasks(*attempt);
+  const auto* named = find_variant(job->spec, attempt->variant);
+  const auto variant = named == nullptr ? std::nullopt : std::optional(*named);  // the job may change while its payload is read
   const bool first_send = attempt->sends == 1 && attempt->state == AttemptState::intended;
 
   auto payload = co_await context_.jobs.payload(id);
@@ -84,6 +88,7 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
     co_return co_await unknown(id, number, desk, async::Deadline{context_.scheduler.now_monotonic()}, payload.error());
   }
   request.payload = std::move(*payload);
+  if (variant) put_environment(request.payload.environment, *variant);
 
   const auto deadline = async::Deadline::in(context_.scheduler, context_.options.submit_timeout);
   bool asked = false;

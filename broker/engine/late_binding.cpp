@@ -14,8 +14,9 @@ using namespace domain;
 
 namespace {
 
-std::int64_t cores_of(const JobSpec& spec) {
-  return std::int64_t{spec.resources.cores_per_node()} * spec.resources.nodes * spec.array.side_by_side();
+std::int64_t cores_of(const JobSpec& spec, std::string_view variant = {}) {
+  const auto& resources = resources_of(spec, variant);
+  return std::int64_t{resources.cores_per_node()} * resources.nodes * spec.array.side_by_side();
 }
 
 /// What the budget lets states be seen by, beside snapshots and accounting.
@@ -49,7 +50,7 @@ void Placement::learn(const Job& over) {
   auto& runs = desktops_[last->site].short_runs;
   const auto now = context_.scheduler.now_monotonic();
   while (!runs.empty() && now - runs.front().first > 2 * between_looks(desk->second->site())) runs.pop_front();
-  runs.emplace_back(now, cores_of(over.spec));
+  runs.emplace_back(now, cores_of(over.spec, last->variant));
 }
 
 /// Cores of ours that came free there of themselves between the last two looks or so: as many will before the next.
@@ -60,9 +61,12 @@ std::int64_t Placement::turned_over(const SiteDesk& desk, const Desktop& desktop
   return cores;
 }
 
-std::optional<Reason> Placement::not_there(const Decision& decision, const JobSpec& spec, const JobId* id) {
+std::optional<Reason> Placement::not_there(const Decision& decision, const JobSpec& asked, const JobId* id) {
   const auto& desk = *context_.desks.at(*decision.chosen);
   const auto& verdict = *std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
+  const bool as_is = asked.variants.empty() && desk.site().hardware == Hardware{};
+  const auto there = as_is ? std::nullopt : std::optional(spec_for(asked, verdict.variant, desk.site().hardware));
+  const auto& spec = there ? *there : asked;
   const auto at = desktops_.find(desk.site().id);
   if (verdict.stage_in || at == desktops_.end() || !at->second.profile) return std::nullopt;
   const auto* kept = kept_at(desk.site().id, id);
@@ -74,7 +78,7 @@ std::optional<Reason> Placement::not_there(const Decision& decision, const JobSp
   auto stays = at->second.others_waiting > 0 ? place_later(at->second, spec, id) : fed(desk, at->second, spec, kept);
   if (stays && id != nullptr && !wish_ && verdict.predicted) {
     const auto start = context_.scheduler.now_utc() + *verdict.predicted;
-    wish_ = Kept{.job = *id, .site = desk.site().id, .queue = verdict.queue, .at = start};
+    wish_ = Kept{.job = *id, .site = desk.site().id, .queue = verdict.queue, .variant = verdict.variant, .at = start};
   }
   return stays;
 }
@@ -99,7 +103,8 @@ std::optional<Reason> Placement::place_later(const Desktop& desktop, const JobSp
 std::optional<Reason> Placement::fed(const SiteDesk& desk, const Desktop& desktop, const JobSpec& spec, const Kept* kept) const {
   std::int64_t waiting = 0;
   for (const auto& other : desk.waiting_there) {
-    if (const auto* job = context_.book.find(other)) waiting += cores_of(job->spec);
+    const auto* job = context_.book.find(other);
+    if (job != nullptr) waiting += cores_of(job->spec, job->attempts.empty() ? "" : job->attempts.back().variant);
   }
   const auto fills = std::max(desktop.cores, 2 * turned_over(desk, desktop));
   if (!desk.waiting_there.empty() && (waiting + cores_of(spec)) * 2 > fills) {
@@ -125,7 +130,7 @@ std::optional<Reason> Placement::delays(const routing::AvailabilityProfile& prof
                                         const JobSpec& spec) const {
   const auto now = context_.scheduler.now_utc();
   if (now + spec.time_limit <= kept.at) return std::nullopt;
-  const auto& urgent = context_.book.find(kept.job)->spec;
+  const auto urgent = spec_for(context_.book.find(kept.job)->spec, kept.variant, context_.desks.at(kept.site)->site().hardware);
   const auto before = profile.earliest_start(kept.queue, urgent.resources, urgent.time_limit, now);
   auto with_it = profile;
   with_it.occupy(Tag("beside"), queue, spec.resources, spec.time_limit, now);
@@ -149,6 +154,7 @@ std::optional<Decision> Placement::elsewhere(const Job& job, const Dossier& doss
   if (!starts_at_once(*verdict) || verdict->stage_in) return std::nullopt;
   promises_.insert_or_assign(job.id, Promise{.site = *decision.chosen,
                                              .queue = decision.queue,
+                                             .variant = verdict->variant,
                                              .tag = make_tag(job.id, static_cast<std::int32_t>(job.attempts.size()) + 1)});
   occupy_promised(*decision.chosen, &job.id);
   return decision;
@@ -159,7 +165,8 @@ void Placement::occupy_promised(const SiteId& site, const JobId* only) {
   for (const auto& [id, promise] : promises_) {
     const auto* job = context_.book.find(id);
     if (promise.site != site || !profile || job == nullptr || (only != nullptr && id != *only)) continue;
-    profile->occupy(promise.tag, promise.queue, job->spec.resources, job->spec.time_limit, context_.scheduler.now_utc());
+    const auto resources = in_units_of(context_.desks.at(site)->site().hardware, resources_of(job->spec, promise.variant));
+    profile->occupy(promise.tag, promise.queue, resources, job->spec.time_limit, context_.scheduler.now_utc());
   }
 }
 

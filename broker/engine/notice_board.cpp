@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/notice_board.hpp"
 
+#include "broker/domain/variant.hpp"
+
 #include <array>
 #include <charconv>
 #include <utility>
@@ -33,6 +35,8 @@ std::string shape_of(const domain::Job& job) {
   for (const auto& dataset : job.spec.datasets) key.append("\nd").append(dataset.str());
   if (!job.spec.array.empty()) key.append("\nt").append(domain::to_text(job.array_left()));
   for (const auto& label : job.spec.labels) key.append("\nl").append(label.str());
+  if (job.spec.software != domain::Software{}) key.append("\nw").append(canonical_json(domain::to_json(job.spec.software)));
+  if (!job.spec.variants.empty()) key.append("\nv").append(canonical_json(domain::variants_to_json(job.spec.variants)));
   return key;
 }
 

@@ -36,10 +36,12 @@ static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) =
 
 /// The room that the job will take: of an array, that of as many tasks as run side by side. What starts is played as if it were
 /// the first of them alone.
-void occupy(routing::AvailabilityProfile& profile, const Tag& tag, const QueueName& queue, const JobSpec& spec, UtcTime from) {
+void occupy(routing::AvailabilityProfile& profile, const Tag& tag, const QueueName& queue, const JobSpec& spec,
+            std::string_view variant, const Site& site, UtcTime from) {
   constexpr std::int32_t kMostPlayed = 64;  // more fill any site, and each changes the profile's documents
+  const auto resources = in_units_of(site.hardware, resources_of(spec, variant));
   for (auto i = std::min(spec.array.side_by_side(), kMostPlayed); i > 0; --i)
-    profile.occupy(tag, queue, spec.resources, spec.time_limit, from);
+    profile.occupy(tag, queue, resources, spec.time_limit, from);
 }
 
 bool is_in_line(const Job& job) {
@@ -244,7 +246,8 @@ void Placement::site_changed(SiteDesk& desk) {
             list, [&](const auto& w) { return w.id == attempt->site_job_id || ports::array_of(w.id) == attempt->site_job_id; });
       };
       if (!attempt->site_job_id.empty() && (seen(waiting) || seen(running))) continue;
-      occupy(*desktop.profile, make_tag(id, attempt->number), attempt->queue, job->spec, context_.scheduler.now_utc());
+      occupy(*desktop.profile, make_tag(id, attempt->number), attempt->queue, job->spec, attempt->variant, desk.site(),
+             context_.scheduler.now_utc());
     }
     occupy_promised(desk.site().id, nullptr);
     // A site with other rules than those that refused is asked again.
@@ -588,13 +591,14 @@ std::optional<AttemptIntended> Placement::intend(const Job& job, const Decision&
   auto account = context_.accounts.account_of(job.owner, site.id);
   if (!account) return std::nullopt;
   const auto scheduler_account = site.scheduler_accounts.find(job.spec.project);
-  AttemptIntended intent{
-      .attempt = static_cast<std::int32_t>(job.attempts.size()) + 1,
-      .site = site.id,
-      .queue = decision.queue,
-      .account = std::move(*account),
-      .scheduler_account = scheduler_account == site.scheduler_accounts.end() ? "" : scheduler_account->second};
-  occupy(*desktops_[site.id].profile, make_tag(job.id, intent.attempt), intent.queue, job.spec, context_.scheduler.now_utc());
+  AttemptIntended intent{.attempt = static_cast<std::int32_t>(job.attempts.size()) + 1,
+                         .site = site.id,
+                         .queue = decision.queue,
+                         .account = std::move(*account),
+                         .scheduler_account = scheduler_account == site.scheduler_accounts.end() ? "" : scheduler_account->second,
+                         .variant = std::ranges::find(decision.verdicts, site.id, &Verdict::site)->variant};
+  occupy(*desktops_[site.id].profile, make_tag(job.id, intent.attempt), intent.queue, job.spec, intent.variant, site,
+         context_.scheduler.now_utc());
   return intent;
 }
 

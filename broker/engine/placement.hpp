@@ -109,12 +109,14 @@ class Placement {
     JobId job;
     SiteId site;
     QueueName queue;
+    std::string variant;
     UtcTime at{};
   };
   /// A place at another site, for a job that is being moved there.
   struct Promise {
     SiteId site;
     QueueName queue;
+    std::string variant;
     Tag tag;
   };
 

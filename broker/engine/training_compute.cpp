@@ -19,9 +19,16 @@ std::int64_t TrainingCompute::petaflop(std::int64_t gpu_seconds, std::string_vie
 }
 
 std::int64_t TrainingCompute::at_most(const domain::JobSpec& spec) const {
-  const auto& wanted = spec.resources;
   const auto tasks = std::max<std::int64_t>(1, std::ssize(spec.array.tasks));
-  return petaflop(tasks * wanted.nodes * wanted.gpus_per_node * spec.time_limit.count(), wanted.gpu_model);
+  const auto of = [&](const domain::Resources& wanted) {
+    return wanted.gpus_per_node == 0
+               ? 0
+               : petaflop(tasks * wanted.nodes * wanted.gpus_per_node * spec.time_limit.count(), wanted.gpu_model);
+  };
+  if (spec.variants.empty()) return of(spec.resources);
+  std::int64_t most = 0;
+  for (const auto& variant : spec.variants) most = std::max(most, of(variant.resources));
+  return most;
 }
 
 void TrainingCompute::close(std::map<JobId, Open>::iterator at) {
@@ -30,7 +37,7 @@ void TrainingCompute::close(std::map<JobId, Open>::iterator at) {
 }
 
 void TrainingCompute::job_changed(const domain::Job* before, const domain::Job& after) {
-  if (teraflops_.empty() || after.spec.resources.gpus_per_node == 0) return;
+  if (teraflops_.empty() || (after.spec.resources.gpus_per_node == 0 && after.spec.variants.empty())) return;
   auto at = open_.find(after.id);
   if (at == open_.end()) {
     if (is_terminal(after.state) || after.live_attempt() == nullptr) return;
@@ -75,7 +82,7 @@ std::optional<std::int64_t> TrainingCompute::with(const domain::JobSpec& spec, c
     return at == sums.end() ? 0 : at->second;
   };
   const bool counted = id && open_.contains(*id);
-  return of(booked_) + of(open_by_project_) + (counted || spec.resources.gpus_per_node == 0 ? 0 : at_most(spec));
+  return of(booked_) + of(open_by_project_) + (counted ? 0 : at_most(spec));
 }
 
 }  // namespace hansa::engine

@@ -60,6 +60,8 @@ struct SubmitRequest {
   domain::JobPayload payload;
   Code code;
   std::optional<JobFacts> facts = {};  // none: nothing is told
+  std::string variant = {};            // of the job's, by name, which `spec` is; "": it has none
+  std::int32_t devices_per_gpu = 1;    // that a program sees for each GPU in `spec`
 };
 
 struct SubmitReceipt {

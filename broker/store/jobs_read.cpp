@@ -21,7 +21,7 @@ constexpr std::string_view kActiveAfter = "INDEXED BY jobs_active WHERE active =
 
 const std::string kSelectAttempts =
     "SELECT job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, sealed, "
-    "unknown_since_ms, outcome, reason_code, reason_message, move, granted FROM attempts ";
+    "unknown_since_ms, outcome, reason_code, reason_message, move, granted, variant FROM attempts ";
 const std::string kSelectRuns =
     "SELECT job, attempt, task_index, number, position, started_at_ms, ended_at_ms, exit_code, signal, outcome FROM runs ";
 // The rows of a page of jobs come as a JSON array. One job, which is what most ask for, is found in half the time without it.
@@ -117,6 +117,7 @@ Result<Attempt> attempt_of(const Statement& row) {
                  .queue = QueueName(row.text(3)),
                  .account = LocalAccount(row.text(4)),
                  .scheduler_account = row.string(5),
+                 .variant = row.string(17),
                  .state = *state,
                  .intended_at = row.time_ms(7),
                  .site_job_id = SiteJobId(row.text(8)),

@@ -36,8 +36,8 @@ constexpr char kRetireJob[] = "UPDATE jobs SET active = 0 WHERE row = ?1 AND act
 constexpr char kPutAttempt[] =
     "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
     "sealed, "
-    "unknown_since_ms, outcome, reason_code, reason_message, move, granted) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-    "?12, ?13, ?14, ?15, ?16, ?17) "
+    "unknown_since_ms, outcome, reason_code, reason_message, move, granted, variant) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+    "?12, ?13, ?14, ?15, ?16, ?17, ?18) "
     "ON CONFLICT(job, number) DO UPDATE SET state = excluded.state, site_job_id = excluded.site_job_id, sends = excluded.sends, "
     "sealed = excluded.sealed, unknown_since_ms = excluded.unknown_since_ms, outcome = excluded.outcome, "
     "reason_code = excluded.reason_code, reason_message = excluded.reason_message, move = excluded.move, granted = excluded.granted "
@@ -77,7 +77,8 @@ void put_attempt(Connection& db, std::int64_t row, const Attempt& attempt) {
   const auto granted = attempt.granted ? std::optional(canonical_json(to_json(*attempt.granted))) : std::nullopt;
   db.execute(kPutAttempt, row, attempt.number, attempt.site, attempt.queue, attempt.account, attempt.scheduler_account,
              to_string(attempt.state), attempt.intended_at, attempt.site_job_id, attempt.sends, attempt.sealed,
-             attempt.unknown_since, spelled(attempt.outcome), attempt.reason.code, attempt.reason.message, move, granted);
+             attempt.unknown_since, spelled(attempt.outcome), attempt.reason.code, attempt.reason.message, move, granted,
+             attempt.variant);
   for (std::size_t i = 0; i < attempt.runs.size(); ++i) {
     const auto& run = attempt.runs[i];
     db.execute(kPutRun, row, attempt.number, run.task_index, run.number, i, run.started_at, run.ended_at, run.exit_code,

@@ -374,6 +374,11 @@ constexpr char kSchema11[] = R"sql(
 ALTER TABLE jobs ADD COLUMN cancelled_tasks TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Which of its job's variants an attempt is.
+constexpr char kSchema12[] = R"sql(
+ALTER TABLE attempts ADD COLUMN variant TEXT NOT NULL DEFAULT '';
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
@@ -384,7 +389,8 @@ constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, event
                                     Migration{.version = 8, .name = "facts about places, projects, people", .sql = kSchema8},
                                     Migration{.version = 9, .name = "reports on sites", .sql = kSchema9},
                                     Migration{.version = 10, .name = "what sites grant", .sql = kSchema10},
-                                    Migration{.version = 11, .name = "cancels of tasks", .sql = kSchema11}};
+                                    Migration{.version = 11, .name = "cancels of tasks", .sql = kSchema11},
+                                    Migration{.version = 12, .name = "variants", .sql = kSchema12}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

@@ -40,7 +40,8 @@ constexpr char kSelectOfJob[] =
     "u.source_line "
     "FROM jobs j JOIN usage_records u ON u.job = j.row WHERE j.id = ?1 ORDER BY u.sequence";
 constexpr char kSelectGpuUse[] =
-    "SELECT u.project, j.spec ->> '$.gpu_model', sum(u.gpu_seconds), max(u.sequence) FROM usage_records u JOIN jobs j ON j.row = "
+    "SELECT u.project, iif(j.spec ->> '$.variants' IS NULL, j.spec ->> '$.gpu_model', NULL), sum(u.gpu_seconds), max(u.sequence) "
+    "FROM usage_records u JOIN jobs j ON j.row = "
     "u.job "
     "WHERE u.sequence > ?1 AND u.gpu_seconds > 0 GROUP BY 1, 2 ORDER BY 1, 2";
 constexpr std::string_view kSums =

@@ -6,6 +6,7 @@
 #include "broker/directives/directives.hpp"
 #include "broker/domain/code_archive.hpp"
 #include "broker/domain/dataset.hpp"
+#include "broker/wire/job_variants.hpp"
 #include "broker/wire/object_reader.hpp"
 #include "broker/wire/output_name.hpp"
 
@@ -26,11 +27,6 @@ namespace {
 
 constexpr std::size_t kMaxJobLabels = 20;
 constexpr std::int64_t kMaxTimeLimit = 366LL * 86'400;
-constexpr std::int64_t kMaxMemory = std::int64_t{1} << 40;  // MiB
-bool is_variable_name(std::string_view text) {
-  return is_identifier(text, 255) && !(text.front() >= '0' && text.front() <= '9') &&
-         text.find_first_of("-.") == std::string_view::npos;
-}
 
 /// What the request says of resources and time, the rest open.
 directives::Fields stated_resources(ObjectReader& job, std::vector<Fault>& faults) {
@@ -116,39 +112,6 @@ Placement read_placement(ObjectReader& job, SiteNames known, std::vector<Fault>&
   }
   fields.no_others();
   return placement;
-}
-
-/// Nothing: it may be one.
-std::string_view variable_name_fault(std::string_view name) {
-  if (!is_variable_name(name)) return "the name of a variable is letters, digits and '_', and does not begin with a digit";
-  return name.starts_with("HANSA_") ? "names that begin with HANSA_ are set by Hansa" : "";
-}
-
-std::vector<std::pair<std::string, std::string>> read_environment(ObjectReader& job, std::vector<Fault>& faults) {
-  std::vector<std::pair<std::string, std::string>> environment;
-  const auto* value = job.field("environment");
-  if (value == nullptr) return environment;
-  if (!value->is_object()) {
-    job.fault("environment", "must be an object of strings");
-    return environment;
-  }
-  environment.reserve(value->count);
-  for (const auto& variable : value->members()) {
-    if (faults.size() >= kMaxFaults) break;
-    const auto& name = variable.name;
-    const auto fault = [&](std::string_view message) {
-      faults.push_back({job.at("environment") + "/" + escaped(name.substr(0, 64)), std::string(message)});
-    };
-    if (const auto message = variable_name_fault(name); !message.empty())
-      fault(message);
-    else if (!variable.is_string())
-      fault("must be a string");
-    else if (variable.text.find('\0') != std::string_view::npos)
-      fault("must not hold a NUL character");
-    else
-      environment.emplace_back(name, variable.text);
-  }
-  return environment;
 }
 
 std::vector<DatasetId> read_datasets(ObjectReader& job) {
@@ -306,6 +269,8 @@ Submission read_job(const JsonNode& json, const std::string& at, std::optional<s
     job.fault("arguments", "arguments and environment together are longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
   spec.resources = whole_resources(job, stated, said);
   spec.time_limit = stated.time_limit ? *stated.time_limit : said.time_limit.value_or(Seconds{3'600});
+  spec.software = read_software(job, {}, faults);
+  spec.variants = read_variants(job, spec, known.sites, faults);
   spec.placement = read_placement(job, known.sites, faults);
   spec.datasets = read_datasets(job);
   spec.labels = read_labels(job, known.labels);
@@ -384,6 +349,8 @@ Json to_json(const Submission& submission) {
   if (r.gpus_per_node != 0) resources["gpus_per_node"] = r.gpus_per_node;
   if (!r.gpu_model.empty()) resources["gpu_model"] = r.gpu_model;
   if (!resources.empty()) json["resources"] = std::move(resources);
+  put_software(json, spec.software);
+  if (!spec.variants.empty()) json["variants"] = to_json(spec.variants);
   json["time_limit_s"] = spec.time_limit.count();
   for (const auto& site : spec.placement.sites) json["placement"]["sites"].push_back(site.str());
   if (!spec.placement.countries.empty()) json["placement"]["countries"] = spec.placement.countries;

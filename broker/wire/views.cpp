@@ -3,6 +3,7 @@
 
 #include "broker/core/time_text.hpp"
 #include "broker/wire/job_text.hpp"
+#include "broker/wire/job_variants.hpp"
 
 #include <map>
 #include <span>
@@ -43,6 +44,10 @@ void add_spec(Json& json, const JobSpec& spec) {
   json["outputs"] = Json::object();
   for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
   json["code"] = or_null(spec.code.str());
+  json["container"] = nullptr;
+  json["modules"] = Json::array();
+  put_software(json, spec.software);
+  json["variants"] = to_json(spec.variants);
   json["array"] = spec.array.empty() ? Json() : Json(to_text(spec.array));
 }
 
@@ -55,6 +60,7 @@ Json attempt_view(const Job& job, const Attempt& attempt) {
             {"state", to_string(attempt.state)},
             {"account", or_null(attempt.account.str())},
             {"scheduler_account", or_null(attempt.scheduler_account)},
+            {"variant", or_null(attempt.variant)},
             {"site_job_id", or_null(attempt.site_job_id.str())},
             {"intended_at", format_utc(attempt.intended_at)},
             {"sends", attempt.sends},
@@ -171,6 +177,7 @@ Json decision_view(const Decision& decision) {
                {"source", verdict.source}};
     if (verdict.age) entry["age_s"] = verdict.age->count();
     if (!verdict.queue.empty()) entry["queue"] = verdict.queue.str();
+    if (!verdict.variant.empty()) entry["variant"] = verdict.variant;
     if (verdict.basis) entry["basis"] = to_string(*verdict.basis);
     if (verdict.predicted) entry["predicted_s"] = verdict.predicted->count();
     if (verdict.correction) entry["correction"] = domain::to_json(*verdict.correction);

@@ -15,6 +15,7 @@
 #include "connectors/transport/direct_transport.hpp"
 
 #include <cstdlib>
+#include <ranges>
 #include <utility>
 
 namespace hansa::connectors::assembly {
@@ -25,7 +26,24 @@ using config::RunAs;
 namespace {
 
 transport::SiteProfile profile_of(const config::SiteConfig& site) {
-  return {.scratch = site.scratch.value_or(""), .environment = {site.environment.begin(), site.environment.end()}};
+  const auto& profile = site.profile;
+  const auto path = [](const std::optional<std::filesystem::path>& file) { return file ? file->string() : std::string(); };
+  transport::SiteProfile made{.scratch = site.scratch.value_or(""),
+                              .environment = {site.environment.begin(), site.environment.end()},
+                              .qualities = {},
+                              .modules = {},
+                              .module_init = path(profile.module_init),
+                              .container_runtime = path(profile.container_runtime),
+                              .gpu_vendor = profile.gpu_vendor.value_or("")};
+  for (const auto& qos : site.qos) {
+    made.qualities.push_back(
+        {.name = qos.name, .queue = qos.queue.value_or(QueueName{}).str(), .max_time = qos.max_time, .max_nodes = {}});
+    if (qos.max_nodes) made.qualities.back().max_nodes = static_cast<std::int32_t>(*qos.max_nodes);
+  }
+  for (const auto& [name, modules] : profile.modules) {
+    for (const auto part : std::views::split(modules, ' ')) made.modules[name].emplace_back(part.begin(), part.end());
+  }
+  return made;
 }
 
 /// Ends with the others.

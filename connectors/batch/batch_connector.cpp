@@ -2,6 +2,7 @@
 #include "connectors/batch/batch_connector.hpp"
 
 #include "broker/domain/code_archive.hpp"
+#include "broker/domain/variant.hpp"
 #include "broker/ports/task_statuses.hpp"
 #include "connectors/transport/own_account.hpp"
 
@@ -98,10 +99,15 @@ Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport
   site.master_port = transport::master_port(request->job.str());
   site.profile = transport::profile_for(profile_, request->account.empty() ? own_account_ : request->account.str());
   const auto& resources = request->spec.resources;
+  if (site.profile.gpu_vendor.empty()) site.profile.gpu_vendor = domain::gpu_vendor_of(resources.gpu_model);
   site.shape = {.nodes = resources.nodes,
                 .tasks = resources.tasks,
                 .cpus_per_task = resources.cpus_per_task,
-                .gpus_per_node = resources.gpus_per_node};
+                .gpus_per_node = resources.gpus_per_node * request->devices_per_gpu};
+  if (!request->variant.empty()) site.exported.emplace_back("HANSA_VARIANT", request->variant);
+  const auto& software = request->spec.software;
+  site.software = {
+      .image = software.image, .binds = software.binds, .processes_only = software.processes_only, .modules = software.modules};
   site.code = request->code.id.empty() ? "" : std::string(domain::digest_of(request->code.id));
   site.script = std::move(request->payload.script);
   site.arguments = std::move(request->payload.arguments);
@@ -142,6 +148,10 @@ Task<ports::SubmitReceipt> BatchConnector::send(ports::SubmitRequest request, tr
   auto receipt = read_answer(*result);
   if (!receipt) work_dirs_.forget(account);
   co_return receipt;
+}
+
+std::string BatchConnector::quality_for(const ports::SubmitRequest& request) const {
+  return transport::quality_for(profile_, request.queue.str(), request.spec.resources.nodes, request.spec.time_limit);
 }
 
 // ---- ends

@@ -65,6 +65,9 @@ class BatchConnector : public ports::SiteConnector {
   /// and code are taken out of the request, which outlives the call.
   ports::Task<std::string> bring(ports::SubmitRequest* request, transport::WrapperSpec site, ports::Deadline deadline);
 
+  /// The quality of service that the site's profile gives such a job; "": the scheduler's own choice.
+  [[nodiscard]] std::string quality_for(const ports::SubmitRequest& request) const;
+
   /// Of a cancellation, by what became of the job. None: it is not over, or not seen.
   static std::optional<domain::CancelOutcome> outcome_of(const ports::JobStatus& status);
 

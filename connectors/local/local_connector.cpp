@@ -2,10 +2,12 @@
 #include "connectors/local/local_connector.hpp"
 
 #include "broker/domain/code_archive.hpp"
+#include "broker/domain/variant.hpp"
 #include "broker/ports/task_statuses.hpp"
 #include "connectors/transport/own_account.hpp"
 #include "connectors/transport/wrapper.hpp"
 
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -147,6 +149,14 @@ Result<void> LocalConnector::admissible(const ports::SubmitRequest& request) con
 
 Result<std::string> LocalConnector::wrapped_script(const ports::SubmitRequest& request) const {
   const auto& resources = request.spec.resources;
+  const auto& software = request.spec.software;
+  std::vector<std::pair<std::string, std::string>> exported{{"HANSA_JOB_ID", request.job.str()},
+                                                            {"HANSA_ATTEMPT", std::to_string(request.attempt)},
+                                                            {"HANSA_SITE", options_.site.str()},
+                                                            {"HANSA_PROJECT", request.spec.project.str()}};
+  if (!request.variant.empty()) exported.emplace_back("HANSA_VARIANT", request.variant);
+  auto profile = transport::profile_for(options_.profile, user_);
+  if (profile.gpu_vendor.empty()) profile.gpu_vendor = domain::gpu_vendor_of(options_.gpu_model);
   return transport::make_wrapper({.tag = request.tag,
                                   .work_dir = options_.work_dir,
                                   .may_requeue = request.spec.requeue,
@@ -158,13 +168,14 @@ Result<std::string> LocalConnector::wrapped_script(const ports::SubmitRequest& r
                                   .shape = {.nodes = resources.nodes,
                                             .tasks = resources.tasks,
                                             .cpus_per_task = resources.cpus_per_task,
-                                            .gpus_per_node = resources.gpus_per_node},
-                                  .profile = transport::profile_for(options_.profile, user_),
+                                            .gpus_per_node = resources.gpus_per_node * request.devices_per_gpu},
+                                  .profile = std::move(profile),
+                                  .software = {.image = software.image,
+                                               .binds = software.binds,
+                                               .processes_only = software.processes_only,
+                                               .modules = software.modules},
                                   .master_port = transport::master_port(request.job.str()),
-                                  .exported = {{"HANSA_JOB_ID", request.job.str()},
-                                               {"HANSA_ATTEMPT", std::to_string(request.attempt)},
-                                               {"HANSA_SITE", options_.site.str()},
-                                               {"HANSA_PROJECT", request.spec.project.str()}},
+                                  .exported = std::move(exported),
                                   .code = request.code.id.empty() ? "" : std::string(domain::digest_of(request.code.id)),
                                   .script = request.payload.script,
                                   .arguments = request.payload.arguments,
@@ -353,11 +364,14 @@ Task<domain::SiteSnapshot> LocalConnector::snapshot(Deadline deadline) {
       {.name = options_.queue, .is_default = true, .max_time = options_.max_time, .max_nodes = 1, .nodes = {0}});
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
+  ::utsname system{};
+  const std::string machine = ::uname(&system) == 0 ? system.machine : "";
   snapshot.nodes.push_back({.name = host.data(),
                             .cores = options_.cores,
                             .memory = options_.memory,
                             .gpus = options_.gpus,
-                            .gpu_model = options_.gpu_model});
+                            .gpu_model = options_.gpu_model,
+                            .architecture = machine});
   for (const auto id : runner_.active()) {
     const auto& job = runner_.jobs().at(id);
     const auto& spec = job.record.spec;

@@ -68,6 +68,7 @@ std::expected<NodeRecord, std::string> read_node(const Record& record, const Gpu
   node.memory = parse_room(record.get("resources_available.mem")).value_or(Mebibytes{0});
   node.gpus = count_of(record, "resources_available." + gpus.count);
   if (!gpus.model.empty()) node.gpu_model = record.get("resources_available." + gpus.model);
+  node.architecture = record.get("resources_available.arch");
   node.usable = is_usable_state(states);
   const auto sharing = record.get("sharing");
   node.exclusive = sharing.starts_with("force_excl");

@@ -49,6 +49,7 @@ struct NodeRecord {
   Mebibytes memory{0};
   std::int64_t gpus = 0;
   std::string gpu_model;
+  std::string architecture;       // resources_available.arch; mostly it says "linux"
   bool usable = false;
   bool exclusive = false;         // one job at a time has it, whatever the job asks for
   bool exclusive_by_default = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/pbs/snapshot.hpp"
 
+#include "broker/domain/variant.hpp"
 #include "connectors/batch/hidden_work.hpp"
 #include "connectors/pbs/job_state.hpp"
 
@@ -24,7 +25,8 @@ class Builder {
   domain::SiteSnapshot build() {
     snapshot_.cluster = site_.settings.server.name;
     snapshot_.scheduler = "pbs " + site_.settings.server.version;
-    // "%N" came with version 20 (qsub(1B) of PBS Pro 19.2 has no max_run_subjobs). How large one may be, its operators say to qsub.
+    // "%N" came with version 20 (qsub(1B) of PBS Pro 19.2 has no max_run_subjobs). How large one may be, its operators say to
+    // qsub.
     const auto& version = site_.settings.server.version;
     const auto major = parse_count(std::string_view(version).substr(0, version.find('.')));
     snapshot_.arrays = domain::ArrayLimits{.any_indices = false, .at_most = major && *major >= 20};
@@ -48,7 +50,8 @@ class Builder {
                                  .memory = node.memory,
                                  .gpus = to_int32(node.gpus),
                                  .gpu_model = node.gpu_model,
-                                 .usable = node.usable});
+                                 .usable = node.usable,
+                                 .architecture = std::string(domain::architecture_meant_by(node.architecture))});
       allocated_.push_back({.cores = node.full ? node.cores : node.taken.cores,
                             .memory = node.full ? node.memory : node.taken.memory,
                             .gpus = node.full ? node.gpus : node.taken.gpus});

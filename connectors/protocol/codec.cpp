@@ -3,6 +3,7 @@
 
 #include "broker/domain/code_archive.hpp"
 #include "broker/domain/event.hpp"
+#include "broker/domain/variant.hpp"
 #include "connectors/protocol/fields.hpp"
 
 #include <utility>
@@ -284,6 +285,8 @@ Json to_json(const ports::SubmitRequest& request) {
             {"script_base64", to_base64(request.payload.script)},
             {"arguments", request.payload.arguments},
             {"environment", std::move(environment)}};
+  put_text(json, "variant", request.variant);
+  if (request.devices_per_gpu != 1) json["devices_per_gpu"] = request.devices_per_gpu;
   if (!request.code.id.empty()) json["code"] = {{"id", request.code.id.str()}, {"size", request.code.size}};
   if (request.facts) json["facts"] = to_json(*request.facts);
   return json;
@@ -300,7 +303,11 @@ Result<ports::SubmitRequest> read_submit(const Json& json) {
                                .queue = f.as<QueueName>("queue"),
                                .spec = f.part("spec", domain::spec_from_json(f.object("spec"))),
                                .payload = {},
-                               .code = {}};
+                               .code = {},
+                               .variant = f.word("variant"),
+                               .devices_per_gpu = f.has("devices_per_gpu") ? f.number("devices_per_gpu") : 1};
+  if (request.devices_per_gpu < 1 || request.devices_per_gpu > domain::kMaxDevicesPerGpu) f.miss("devices_per_gpu");
+  if (!domain::is_well_formed(request.spec.software)) f.miss("spec");
   const auto job = Ulid::parse(f.word("job"));
   if (!job) f.miss("job");
   request.job = job.value_or(Ulid());

@@ -33,6 +33,7 @@ Json node_to_json(const domain::Node& node) {
   put_unless(json, "gpus", node.gpus, 0);
   put_unless(json, "gpu_model", node.gpu_model, std::string());
   put_unless(json, "usable", node.usable, true);
+  put_unless(json, "architecture", node.architecture, std::string());
   return json;
 }
 
@@ -98,7 +99,8 @@ domain::Node read_node(Fields& f) {
           .memory = {f.amount("memory_mib")},
           .gpus = f.number("gpus"),
           .gpu_model = f.word("gpu_model"),
-          .usable = or_true(f, "usable")};
+          .usable = or_true(f, "usable"),
+          .architecture = f.word("architecture")};
 }
 
 domain::RunningWork read_running(Fields& f, std::size_t nodes) {

@@ -59,6 +59,7 @@ std::expected<NodeRecord, std::string> read_node(const Record& record) {
     node.memory.value = std::max<std::int64_t>(0, node.memory.value - (*kept)->value);
   }
   node.gpus = parse_node_gpus(value_of(record, "Gres"));
+  node.architecture = value_of(record, "Arch");
   const auto state = value_of(record, "State");
   if (state.empty()) return std::unexpected("node " + node.name + ": no State");
   for_each_state(state, [&](std::string_view word) { note_state(node, word); });

@@ -22,6 +22,7 @@ struct NodeRecord {
   NodeGpus gpus;
   Tres allocated;              // of all of it, to whomever (CPUAlloc, AllocMem, AllocTRES)
   bool usable = true;          // no word in State that keeps jobs off it; reservations apart
+  std::string architecture;    // Arch: slurmd's uname; "" of a node that never answered
   bool reserved = false;       // RESERVED or MAINT: a reservation holds it now
 };
 

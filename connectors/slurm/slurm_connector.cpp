@@ -32,7 +32,7 @@ SlurmConnector::SlurmConnector(Options options, std::string own_account, transpo
 // ---- submission
 
 Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, Deadline deadline) {
-  auto arguments = sbatch_arguments(request, work_dirs_.path_of(request.account));
+  auto arguments = sbatch_arguments(request, work_dirs_.path_of(request.account), quality_for(request));
   if (!arguments) co_return std::unexpected(arguments.error());
   transport::WrapperSpec wrapper;
   wrapper.launcher = transport::Launcher::slurm;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurm/snapshot.hpp"
 
+#include "broker/domain/variant.hpp"
 #include "connectors/batch/hidden_work.hpp"
 #include "connectors/slurm/host_list.hpp"
 #include "connectors/slurm/job_state.hpp"
@@ -49,7 +50,8 @@ class Builder {
                                  .memory = node.memory,
                                  .gpus = to_int32(node.gpus.count),
                                  .gpu_model = node.gpus.model,
-                                 .usable = usable});
+                                 .usable = usable,
+                                 .architecture = std::string(domain::architecture_meant_by(node.architecture))});
       allocated_.push_back({.cores = node.allocated.cpus, .memory = node.allocated.memory, .gpus = node.allocated.gpus});
     }
   }

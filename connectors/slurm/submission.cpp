@@ -29,7 +29,8 @@ std::int64_t limit_in_minutes(const ports::SubmitRequest& request) {
   return std::max<std::int64_t>(1, (request.spec.time_limit.count() + 59) / 60);
 }
 
-Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir) {
+Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir,
+                                                  std::string_view qos) {
   if (auto valid = check_names(request); !valid) return std::unexpected(valid.error());
   const auto& resources = request.spec.resources;
   const bool array = !request.spec.array.empty();
@@ -69,6 +70,7 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
     arguments.push_back("--gres=gpu:" + model + std::to_string(resources.gpus_per_node));
   }
   if (!request.scheduler_account.empty()) arguments.push_back("--account=" + request.scheduler_account);
+  if (!qos.empty()) arguments.push_back("--qos=" + std::string(qos));
   return arguments;
 }
 

@@ -19,8 +19,10 @@ Result<void> check_names(const ports::SubmitRequest& request);
 std::int64_t limit_in_minutes(const ports::SubmitRequest& request);
 
 /// Without the program itself; the script comes on standard input. `work_dir` as WrapperSpec has it: what is relative is so
-/// to sbatch's working directory, the account's home. invalid_argument as check_names has it.
-Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir);
+/// to sbatch's working directory, the account's home. `qos`: "" for the account's default. invalid_argument as check_names has
+/// it.
+Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& request, std::string_view work_dir,
+                                                  std::string_view qos = {});
 
 /// A job id and nothing else is a receipt (`--parsable`: "123" or "123;cluster"). Anything else is unknown_outcome: SITE_REFUSED
 /// if sbatch says that the site refused, SITE_SILENT if it was cut or could not reach the controller, SITE_GARBLED for the rest.

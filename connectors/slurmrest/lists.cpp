@@ -274,6 +274,7 @@ Read<slurm::NodeRecord> read_node(const JsonNode& node) {
   record.cpus = **cpus;
   record.memory = Mebibytes{std::max<std::int64_t>(0, **memory - kept->value_or(0))};
   record.gpus = slurm::parse_node_gpus(*gres);
+  record.architecture = text(node.find("architecture")).value_or("");
   record.allocated = slurm::parse_tres(*used).value_or(Tres{});
   record.allocated.cpus = allocated->value_or(0);
   record.allocated.memory = Mebibytes{allocated_memory->value_or(0)};

@@ -106,7 +106,7 @@ Task<ports::SubmitReceipt> SlurmrestConnector::submit(ports::SubmitRequest reque
   if (!home) co_return std::unexpected(home.error());
   auto work_dir = work_dirs_.path_of(request.account);
   if (!work_dir.starts_with('/')) work_dir.insert(0, *home + '/');
-  auto body = submission_body(request, *script, *home, work_dir, *version);
+  auto body = submission_body(request, *script, *home, work_dir, *version, quality_for(request));
   if (!body) co_return std::unexpected(body.error());
   auto receipt = co_await rest_.submit({request.account, request.person}, *version, std::move(*body), deadline);
   if (!receipt) work_dirs_.forget(request.account);

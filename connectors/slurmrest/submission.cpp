@@ -11,7 +11,7 @@
 namespace hansa::connectors::slurmrest {
 
 Result<std::string> submission_body(const ports::SubmitRequest& request, std::string_view script, std::string_view home,
-                                    std::string_view work_dir, ApiVersion version) {
+                                    std::string_view work_dir, ApiVersion version, const std::string& qos) {
   if (auto valid = slurm::check_names(request); !valid) return std::unexpected(valid.error());
   const auto& resources = request.spec.resources;
   const bool array = !request.spec.array.empty();
@@ -62,6 +62,7 @@ Result<std::string> submission_body(const ports::SubmitRequest& request, std::st
     }
   }
   if (!request.scheduler_account.empty()) job["account"] = request.scheduler_account;
+  if (!qos.empty()) job["qos"] = qos;
   return canonical_json({{"script", script}, {"job", std::move(job)}});
 }
 

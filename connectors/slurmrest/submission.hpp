@@ -12,10 +12,10 @@
 
 namespace hansa::connectors::slurmrest {
 
-/// The body of job/submit: as sbatch is asked (connectors/slurm/submission.hpp). `home` and `work_dir` are absolute.
-/// invalid_argument for what Slurm could read as more than one value.
+/// The body of job/submit: as sbatch is asked (connectors/slurm/submission.hpp). `home` and `work_dir` are absolute; `qos` is ""
+/// for the account's default. invalid_argument for what Slurm could read as more than one value.
 Result<std::string> submission_body(const ports::SubmitRequest& request, std::string_view script, std::string_view home,
-                                    std::string_view work_dir, ApiVersion version);
+                                    std::string_view work_dir, ApiVersion version, const std::string& qos = {});
 
 /// The body of an update: holds a pending job, or takes that back.
 std::string hold_body(bool hold);

@@ -119,7 +119,7 @@ hansa_child() {
   trap - TERM INT HUP
   [[ -z $hansa_ends ]] || exec {hansa_ends}>&-
   exec {hansa_errors}>&-
-  exec -- "${hansa_pin[@]}" "${hansa_command[@]}"
+  exec -- "${hansa_pin[@]}" ${HANSA_CONTAINER:+/bin/bash "$HANSA_CONTAINER"} "${hansa_command[@]}"
 }
 # NODE COUNT FIRST WORLD: what all of a node's processes are told.
 hansa_at_node() {

@@ -20,6 +20,16 @@ namespace {
 // that this start alone has made up. Id and run do not tell it from another: a slurmctld that was killed before it had saved that
 // a job started, starts the job again under both (22.05.8).
 constexpr std::string_view kProtocol = R"bash(
+hansa_load_modules() {
+  local file files=("$hansa_module_init")
+  if [[ -z $hansa_module_init ]]; then
+    declare -F module >/dev/null || files=(/etc/profile.d/{z00_lmod,lmod,modules}.sh)
+  fi
+  for file in "${files[@]}"; do
+    [[ ! -r $file ]] || . "$file"
+  done
+  declare -F module >/dev/null && module load "${hansa_modules[@]}"
+}
 hansa_fail() { printf 'hansa: %s\n' "$2" >&2; exit "$1"; }
 hansa_job=${!hansa_job_variable:-}
 hansa_run=${!hansa_run_variable:-0}
@@ -99,6 +109,16 @@ if [[ ! -x $hansa_launch/hansa-launch ]]; then  # the account's first job with i
     hansa_undelivered "cannot write hansa-launch in $hansa_launch"
   }
 fi
+hansa_runner=()
+if [[ -n $hansa_image ]]; then
+  if [[ $hansa_image == /* ]]; then  # of the others the runtime looks at the digest
+    hansa_sum=$(command -p sha256sum <"$hansa_image") && [[ ${hansa_sum%% *} == "$hansa_image_digest" ]] ||
+      hansa_undelivered "the image $hansa_image is not there, or is another than that of its digest"
+  fi
+  hansa_install_container || hansa_undelivered "cannot write hansa-container in $hansa_jobs"
+  hansa_container=$PWD/.hansa-bin/hansa-container
+  if [[ $hansa_processes_only == yes ]]; then hansa_own+=(HANSA_CONTAINER="$hansa_container"); else hansa_runner=(/bin/bash "$hansa_container"); fi
+fi
 hansa_nodes=
 case $hansa_launcher in
   slurm)
@@ -139,16 +159,40 @@ if [[ $hansa_login == yes ]]; then  # a profile may end its shell; what it print
   unset -v "${hansa_names[@]}" 2>/dev/null
   hansa_set "${hansa_login_environment[@]}"
 fi
+if ((${#hansa_modules[@]} > 0)); then
+  hansa_load_modules || hansa_undelivered "cannot load the site's modules ${hansa_modules[*]}"
+fi
 hansa_set "${hansa_environment[@]}" HANSA_SITE_JOB_ID="$hansa_site_job" HANSA_RUN="$hansa_run" HANSA_NODELIST="$hansa_nodes" HANSA_MASTER_ADDR="${hansa_nodes%%,*}" \
   HANSA_SCRATCH="$hansa_temporary" HANSA_OUTPUT="$hansa_work_dir/output/$hansa_tag${hansa_array_variable:+.$hansa_task}" "${hansa_own[@]}"
 export PATH="$hansa_launch:${PATH:-/usr/local/bin:/usr/bin:/bin}"
-set -- "$PWD/$hansa_name" "${hansa_arguments[@]}"
+set -- "${hansa_runner[@]}" "$PWD/$hansa_name" "${hansa_arguments[@]}"
 if ((${#hansa_odd[@]} > 0)); then
   [[ $1 != *=* ]] || set -- "./$hansa_name" "${hansa_arguments[@]}"  # env(1) would take it for a variable
   set -- /usr/bin/env -- "${hansa_odd[@]}" "$@"
 fi
 umask "$hansa_umask"
 exec "$@"
+)bash";
+
+// Where it runs is where its caller is; what the job's folder and its scratch hold is there under the same names. Which GPUs
+// there are is seen on the node itself, unless the site says it.
+constexpr std::string_view kContainer = R"bash(hansa_jobs=${BASH_SOURCE[0]%/.hansa-bin/*}
+hansa_options=(--bind "$hansa_jobs" --pwd "$PWD")
+[[ ! -d ${HANSA_SCRATCH:-} ]] || hansa_options+=(--bind "$HANSA_SCRATCH")
+if [[ $hansa_gpus == seen ]]; then
+  hansa_gpus=none
+  [[ ! -e /dev/kfd ]] || hansa_gpus=amd
+  [[ ! -e /dev/nvidiactl ]] || hansa_gpus=nvidia
+fi
+case $hansa_gpus in
+  nvidia) hansa_options+=(--nv) ;;
+  amd) hansa_options+=(--rocm) ;;
+esac
+for hansa_bind in "${hansa_binds[@]}"; do
+  [[ $hansa_bind == /* ]] || hansa_bind=$hansa_jobs/$hansa_bind
+  hansa_options+=(--bind "$hansa_bind")
+done
+exec "$hansa_runtime" exec "${hansa_options[@]}" "$hansa_image" "$@"
 )bash";
 
 constexpr std::size_t kBase64Line = 76;
@@ -180,6 +224,37 @@ std::string word_list(std::string_view name, const std::vector<std::string>& wor
   return text + " )\n";
 }
 
+/// Of modules, images and what is bound: nothing that ends a quoted word of bash or begins an option.
+bool is_plain_word(std::string_view text) {
+  return !text.empty() && text.front() != '-' && std::ranges::all_of(text, [](char c) {
+    return is_name(std::string_view(&c, 1)) || std::string_view("./@:+=,~").contains(c);
+  });
+}
+
+/// A file is named without its digest, which is looked at before; anything else with it.
+std::size_t image_end(std::string_view image) { return image.starts_with('/') ? image.rfind('@') : std::string_view::npos; }
+
+/// The site's modules for those that the job names.
+std::vector<std::string> modules_of(const WrapperSpec& spec) {
+  std::vector<std::string> modules;
+  for (const auto& name : spec.software.modules) {
+    const auto known = spec.profile.modules.find(name);
+    if (known != spec.profile.modules.end()) modules.insert(modules.end(), known->second.begin(), known->second.end());
+  }
+  return modules;
+}
+
+/// hansa-container: a command, and all of its words, becomes the container's.
+std::string container_script(const WrapperSpec& spec) {
+  const auto& vendor = spec.profile.gpu_vendor;
+  std::string text = "#!/bin/bash\n# Runs COMMAND [ARG...] in the job's container. Delivered with the job by Hansa.\n";
+  text += word_list("hansa_runtime", {spec.profile.container_runtime});
+  text += word_list("hansa_image", {spec.software.image.substr(0, image_end(spec.software.image))});
+  text += word_list("hansa_binds", spec.software.binds);
+  text += "hansa_gpus=" + std::string(spec.shape.gpus_per_node == 0 ? "none" : vendor.empty() ? "seen" : vendor);
+  return text.append("\n").append(kContainer);
+}
+
 /// A function that writes `bytes`. The quoted here-document is not read for expansions, and base 64 holds no '_'.
 std::string here_document(std::string_view function, std::string_view bytes) {
   return std::string(function) + "() {\n  command -p base64 -d <<'END_OF_DATA'\n" + to_base64(bytes, kBase64Line) +
@@ -195,10 +270,33 @@ std::string_view name_of(Launcher launcher) {
   return "plain";
 }
 
+void find_software_faults(const WrapperSpec& spec, std::vector<Fault>& faults) {
+  const auto& [image, binds, processes_only, names] = spec.software;
+  const auto& profile = spec.profile;
+  for (const auto& name : names) {
+    if (!profile.modules.contains(name)) faults.push_back({"/modules", "this site's profile has no module \"" + name + "\""});
+  }
+  for (const auto& [name, modules] : profile.modules) {
+    if (!std::ranges::all_of(modules, is_plain_word)) faults.push_back({"modules", "\"" + name + "\" is not for a command line"});
+  }
+  if (image.empty()) return;
+  if (profile.container_runtime.empty()) faults.push_back({"/container", "this site's profile has no container runtime"});
+  if (!is_plain_word(profile.container_runtime + "/") || !is_plain_word(profile.gpu_vendor + "/"))
+    faults.push_back({"containers", "is not for a command line"});
+  const auto mark = image.rfind("@sha256:");
+  if (!is_plain_word(image) || mark == std::string::npos ||
+      image.find_first_not_of("0123456789abcdef", mark + 8) != std::string::npos || image.size() != mark + 8 + 64)
+    faults.push_back({"/container/image", "is not pinned by its digest, @sha256: and 64 hexadecimal digits"});
+  if (!std::ranges::all_of(binds, is_plain_word)) faults.push_back({"/container/binds", "letters, digits and ._/@:+-=,~ only"});
+}
+
 std::vector<Fault> find_faults(const WrapperSpec& spec) {
   std::vector<Fault> faults;
   if (!is_name(spec.tag.str())) faults.push_back({"tag", "letters, digits, '-' and '_' only"});
   if (!is_safe_work_dir(spec.work_dir)) faults.push_back({"work_dir", "letters, digits and ._/@+,- only, without \"..\""});
+  if (!spec.profile.module_init.empty() &&
+      (!spec.profile.module_init.starts_with('/') || !is_safe_work_dir(spec.profile.module_init)))
+    faults.push_back({"module_init", "an absolute path of letters, digits and ._/@+,- only, without \"..\""});
   if (!spec.profile.scratch.empty() && (!spec.profile.scratch.starts_with('/') || !is_safe_work_dir(spec.profile.scratch)))
     faults.push_back({"scratch", "an absolute path of letters, digits and ._/@+,- only, without \"..\""});
   if (!spec.code.empty() && (spec.code.size() != 64 || spec.code.find_first_not_of("0123456789abcdef") != std::string::npos))
@@ -215,6 +313,7 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
     for (const auto& [name, value] : *list) check_variable(name);
   }
 
+  find_software_faults(spec, faults);
   if (!spec.script.starts_with("#!")) faults.push_back({"/script", "must start with \"#!\""});
   if (spec.script.contains('\0')) faults.push_back({"/script", "holds a NUL byte"});
   if (spec.script.size() > kMaxScriptBytes) {
@@ -290,10 +389,23 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   text += word_list("hansa_unset", spec.unset);
   text += word_list("hansa_environment", environment);
   text += word_list("hansa_arguments", spec.arguments);
+  const auto& image = spec.software.image;
+  assign("hansa_image", image.substr(0, image_end(image)));
+  assign("hansa_image_digest", image.substr(std::min(image.rfind(':') + 1, image.size())));
+  assign("hansa_processes_only", spec.software.processes_only ? "yes" : "no");
+  assign("hansa_module_init", spec.profile.module_init);
+  text += word_list("hansa_modules", modules_of(spec));
   text += here_document("hansa_script", spec.script);
   text.append("hansa_launch_script() {\n  command -p cat <<'END_OF_LAUNCH'\n")
       .append(launch_script())
       .append("END_OF_LAUNCH\n}\n");
+  if (!image.empty()) {
+    text.append(
+            "hansa_install_container() {\n  command -p install -D -m 700 /dev/stdin .hansa-bin/hansa-container "
+            "<<'END_OF_CONTAINER'\n")
+        .append(container_script(spec))
+        .append("END_OF_CONTAINER\n}\n");
+  }
   text += kProtocol;
   if (text.size() > kMaxWrapperBytes)
     return not_deliverable(
@@ -307,6 +419,15 @@ SiteProfile profile_for(SiteProfile profile, std::string_view account) {
        at = profile.scratch.find(kAccount, at + account.size()))
     profile.scratch.replace(at, kAccount.size(), account);
   return profile;
+}
+
+std::string quality_for(const SiteProfile& profile, std::string_view queue, std::int32_t nodes, std::chrono::seconds time_limit) {
+  const auto takes = [&](const QualityOfService& quality) {
+    return (quality.queue.empty() || quality.queue == queue) && (!quality.max_time || time_limit <= *quality.max_time) &&
+           (!quality.max_nodes || nodes <= *quality.max_nodes);
+  };
+  const auto found = std::ranges::find_if(profile.qualities, takes);
+  return found == profile.qualities.end() ? "" : found->name;
 }
 
 std::uint16_t master_port(std::string_view job) {

@@ -16,6 +16,7 @@
 //   jobs/<tag>/script                           the payload, byte for byte; the folder is its working directory (.hansa-script
 //                                               if the job has code: that is unpacked beside it first, once)
 //   launch/<version>/hansa-launch               launch.hpp; on the payload's PATH; the account's first job brings it
+//   jobs/<tag>/.hansa-bin/hansa-container       of a job with an image: runs a command in it
 //   code/<digest>.tar                           code (broker/domain/code_archive.hpp), put there before the submission; looked at
 //                                               again before it is unpacked
 //   output/<tag>.out, .err                      written by the scheduler, or by the wrapper
@@ -28,8 +29,11 @@
 #include "broker/core/error.hpp"
 #include "broker/core/strong.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,7 +62,23 @@ struct JobShape {
   std::int32_t nodes = 1;
   std::int32_t tasks = 1;
   std::int32_t cpus_per_task = 1;
-  std::int32_t gpus_per_node = 0;
+  std::int32_t gpus_per_node = 0;  // as a program sees them
+};
+
+/// A quality of service of the scheduler's, and the jobs that get it: those within its limits.
+struct QualityOfService {
+  std::string name;
+  std::string queue;  // in this one only; "": in any
+  std::optional<std::chrono::seconds> max_time;
+  std::optional<std::int32_t> max_nodes;
+};
+
+/// What a job runs in, as domain::Software has it.
+struct WantedSoftware {
+  std::string image;
+  std::vector<std::string> binds;
+  bool processes_only = false;
+  std::vector<std::string> modules;
 };
 
 /// What a site gives all of its jobs.
@@ -68,7 +88,15 @@ struct SiteProfile {
   std::string scratch;
   /// Variables: the user's win over them.
   std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<QualityOfService> qualities;  // the first that takes a job is its
+  std::map<std::string, std::vector<std::string>> modules;  // what a job calls them -> what the site does, in that order
+  std::string module_init;  // bash file that defines `module`; "": what the account's shell has, or /etc/profile.d
+  std::string container_runtime;  // apptainer, or singularity; "": none
+  std::string gpu_vendor;  // "nvidia", "amd", ...: which GPUs a container is shown; "": those that are there
 };
+
+/// "" if none takes it.
+std::string quality_for(const SiteProfile& profile, std::string_view queue, std::int32_t nodes, std::chrono::seconds time_limit);
 
 /// With the account's name in its place.
 SiteProfile profile_for(SiteProfile profile, std::string_view account);
@@ -95,6 +123,7 @@ struct WrapperSpec {
   Launcher launcher = Launcher::plain;
   JobShape shape;
   SiteProfile profile;
+  WantedSoftware software;
   /// HANSA_MASTER_PORT, of a job or of an array's task 0, see master_port(); 0: none.
   std::uint16_t master_port = 0;
   /// Hansa's own, HANSA_...; they win over the user's.
@@ -108,7 +137,7 @@ struct WrapperSpec {
 };
 
 /// invalid_argument, all faults at once: a payload too large for a wrapper, a NUL, an environment name with '=', a tag or
-/// work_dir that is not safe.
+/// work_dir that is not safe, software that the site's profile does not have.
 Result<std::string> make_wrapper(const WrapperSpec& spec);
 
 /// Letters, digits and "._/@+,-" only, no ".." step: it goes into scripts and into the scheduler's own file name patterns ('%',

@@ -49,6 +49,7 @@ def run_payload(at, job, folder):
     if "code" in job: tarfile.open(CODE / job["code"]["id"][7:]).extractall(folder)
     environment = {"HOME": os.environ.get("HOME", "/"), "PATH": "/usr/local/bin:/usr/bin:/bin", "HANSA_JOB_ID": job["job"], "HANSA_SITE_JOB_ID": at.name}
     environment.update((v["name"], v["value"]) for v in job.get("environment", []))
+    if "variant" in job: environment["HANSA_VARIANT"] = job["variant"]
     with open(WORK / (job["tag"] + ".out"), "wb") as out, open(WORK / (job["tag"] + ".err"), "wb") as err:
         child = subprocess.Popen([at / "script", *job.get("arguments", [])], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
     end, outcome = time.monotonic() + job["spec"]["time_limit_s"], None
@@ -136,6 +137,8 @@ def submit(p):
     if p.get("account"): raise Refusal("permission_denied", "OTHER_ACCOUNT", "the spooler runs everything as its own account")
     if p.get("queue") not in ("", "spool") or p["spec"]["nodes"] != 1 or cores(p) > SLOTS:
         raise Refusal("unknown_outcome", "SITE_REFUSED", f"the spooler has one queue, \"spool\", and one node of {SLOTS} slots")
+    if p["spec"].get("image") or p["spec"].get("modules"):
+        raise Refusal("invalid_argument", "NO_SUCH_SOFTWARE", f"the spooler has no containers and no modules: {p['spec'].get('modules', [])}")
     if "code" in p and not (CODE / p["code"]["id"][7:]).exists():
         part = CODE / (p["code"]["id"][7:] + ".part")
         with open(part, "wb") as file:

@@ -2,7 +2,7 @@
 #include "policies/routing/decide.hpp"
 
 #include "broker/core/time_text.hpp"
-#include "policies/routing/queue_fit.hpp"
+#include "policies/routing/terms.hpp"
 
 #include <algorithm>
 #include <map>
@@ -235,7 +235,7 @@ class SiteCheck {
   Refusal nearest_miss(Obstacle bar) const {
     std::optional<QueueFit> nearest;
     std::size_t others = 0;
-    for (const auto& [queue, fit] : fits()) {
+    for (const auto& [queue, terms, fit] : fits()) {
       if (fit.obstacle < bar) return std::nullopt;
       if (fit.obstacle != bar) continue;
       if (nearest) ++others;
@@ -244,6 +244,7 @@ class SiteCheck {
     const auto taken = view_.profile->taken_at();
     if (!nearest && bar == Obstacle::permanent) return std::nullopt;
     if (!nearest) return refuse(Obstacle::temporary, "QUEUE_DOWN", "the site shows no queue", kSnapshot, taken);
+    if (nearest->by_profile) return refuse(bar, nearest->code, nearest->message, kConfiguration);
     if (others > 0 && bar == Obstacle::permanent) {
       nearest->message += others == 1 ? "; nor can its other queue hold it"
                                       : "; nor can any of its " + std::to_string(others) + " other queues hold it";
@@ -251,37 +252,50 @@ class SiteCheck {
     return refuse(bar, nearest->code, nearest->message, kSnapshot, taken);
   }
 
+  struct Candidate {
+    const QueueFacts* queue = nullptr;
+    Terms terms;
+    QueueFit fit;
+  };
+
   /// Of its queues, the preferred one first.
-  const std::vector<std::pair<const QueueFacts*, QueueFit>>& fits() const {
+  const std::vector<Candidate>& fits() const {
     if (fits_) return *fits_;
     auto& fits = fits_.emplace();
     const auto& facts = view_.profile->facts();
-    for (const auto& queue : facts.queues) fits.emplace_back(&queue, fit_queue(facts, queue, spec_));
-    std::ranges::sort(fits, {}, [](const auto& fit) { return std::tuple(!fit.first->is_default, std::cref(fit.first->name)); });
+    for (const auto& queue : facts.queues) {
+      auto terms = terms_at(*view_.site, facts, queue, spec_);
+      auto fit = terms.refusal ? *terms.refusal : fit_queue(facts, queue, terms.resources, spec_.time_limit);
+      fits.push_back({.queue = &queue, .terms = std::move(terms), .fit = std::move(fit)});
+    }
+    std::ranges::sort(fits, {}, [](const Candidate& c) { return std::tuple(!c.queue->is_default, std::cref(c.queue->name)); });
     return fits;
   }
 
   Verdict estimate() const {
     const auto& profile = *view_.profile;
-    const QueueFacts* best = nullptr;
+    const Candidate* chosen = nullptr;
     Seconds wait{0};
-    for (const auto& [queue, fit] : fits()) {
-      if (fit.obstacle != Obstacle::none) continue;
-      const auto start = profile.earliest_time(*queue, spec_.resources, spec_.time_limit, input_.now);
+    for (const auto& candidate : fits()) {
+      if (candidate.fit.obstacle != Obstacle::none) continue;
+      const auto start = profile.earliest_time(*candidate.queue, candidate.terms.resources, spec_.time_limit, input_.now);
       if (!start) continue;
       const auto here = Seconds{std::max<std::int64_t>(to_unix_seconds(*start) - to_unix_seconds(input_.now), 0)};
-      if (best == nullptr || here < wait) std::tie(best, wait) = std::pair(queue, here);
+      if (chosen == nullptr || here < wait) std::tie(chosen, wait) = std::pair(&candidate, here);
     }
-    if (best == nullptr) {  // only if taken room outlasts every prediction: a site that over-commits its nodes for ever
+    if (chosen == nullptr) {  // only if taken room outlasts every prediction: a site that over-commits its nodes for ever
       return refuse(Obstacle::temporary, "NO_START_IN_SIGHT", "no start can be predicted in any of its queues", kSnapshot,
                     profile.taken_at());
     }
+    const auto* best = chosen->queue;
+    const auto& variant = chosen->terms.variant;
     const auto found = routing::estimate(wait, profile.facts().sees_everyone, view_.outlook);
     Verdict verdict = refuse(Obstacle::none, "OK",
                              (found.p50 ? "predicted to start " : "can take it, ") + when(found.p50, found.p90) + " in queue \"" +
-                                 best->name.str() + "\"",
+                                 best->name.str() + "\"" + (variant.empty() ? "" : " as variant \"" + variant + "\""),
                              kSnapshot, profile.taken_at());
     verdict.queue = best->name;
+    verdict.variant = variant;
     verdict.basis = found.basis;
     verdict.predicted = found.predicted;
     verdict.correction = found.correction;
@@ -314,7 +328,7 @@ class SiteCheck {
   const DecisionInput& input_;
   const SiteView& view_;
   const domain::JobSpec& spec_;
-  mutable std::optional<std::vector<std::pair<const QueueFacts*, QueueFit>>> fits_;  // looked at by several checks
+  mutable std::optional<std::vector<Candidate>> fits_;  // looked at by several checks
 };
 
 /// It was there when the job came: a job that asks for another is refused then.
@@ -375,7 +389,8 @@ domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
 
 domain::Reason why_this(const Verdict& best, const Verdict* next) {
   auto text = (best.wait ? "earliest predicted start: " : "no start is predicted: ") + when_it_starts(best) + ", at " +
-              best.site.str() + " (queue " + best.queue.str() + (best.stage_in ? ", once its data are there" : "") + "); ";
+              best.site.str() + " (queue " + best.queue.str() + (best.variant.empty() ? "" : ", variant " + best.variant) +
+              (best.stage_in ? ", once its data are there" : "") + "); ";
   if (next == nullptr) {
     text += "no other site can take it now";
   } else if (time_to_start(*next) == time_to_start(best)) {

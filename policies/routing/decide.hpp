@@ -5,8 +5,10 @@
 //
 // A site is refused by the first of these that holds, so that what can never change is said before what can:
 //   permanent  NOT_REQUESTED, NO_ACCOUNT (or the code the account map gives); then, if no queue could ever hold the job
-//              even with all nodes usable: TIME_LIMIT_TOO_LONG, NODE_COUNT_NOT_ALLOWED, NO_SUCH_GPU, TOO_FEW_GPUS,
-//              TOO_FEW_CORES, TOO_LITTLE_MEMORY, TOO_FEW_NODES (of the queue that came nearest)
+//              even with all nodes usable: NO_VARIANT_MATCHES, NO_CONTAINER_RUNTIME, IMAGE_NOT_ALLOWED, BIND_NOT_ALLOWED,
+//              NO_SUCH_MODULE (terms.hpp; the first is temporary where nobody says what the nodes are), TIME_LIMIT_TOO_LONG,
+//              NODE_COUNT_NOT_ALLOWED, NO_SUCH_GPU, TOO_FEW_GPUS, TOO_FEW_CORES, TOO_LITTLE_MEMORY, TOO_FEW_NODES (of the queue
+//              that came nearest)
 //   temporary  NO_ALLOCATION (of the project, at a site that wants one), RULES_DENY, EVIDENCE_MISSING (the rules; not for ever:
 //   packs, labels and what is known of a site change), the
 //              caller's no_data or no_way, RULES_DENY or EVIDENCE_MISSING (of bringing a dataset there, or of taking it from

@@ -73,10 +73,10 @@ std::string each_text(const Demand& demand, const std::string& model) {
 
 }  // namespace
 
-QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain::JobSpec& spec) {
-  const auto demand = demand_of(spec.resources, spec.time_limit);
+QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain::Resources& resources, Seconds time_limit) {
+  const auto demand = demand_of(resources, time_limit);
   const auto& need = demand.per_node;
-  const auto& model = spec.resources.gpu_model;
+  const auto& model = resources.gpu_model;
   const auto name = [&] { return "queue \"" + queue.name.str() + "\""; };
   int passed = 0;
   const auto never = [&](std::string code, std::string message) {
@@ -86,9 +86,9 @@ QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain
     return QueueFit{Obstacle::temporary, std::move(code), std::move(message), passed};
   };
 
-  if (queue.max_time && spec.time_limit > *queue.max_time) {
+  if (queue.max_time && time_limit > *queue.max_time) {
     return never("TIME_LIMIT_TOO_LONG",
-                 "needs " + format_duration(spec.time_limit) + "; " + name() + " allows " + format_duration(*queue.max_time));
+                 "needs " + format_duration(time_limit) + "; " + name() + " allows " + format_duration(*queue.max_time));
   }
   ++passed;
   if (queue.max_nodes && demand.nodes > *queue.max_nodes) {

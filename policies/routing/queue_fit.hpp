@@ -14,8 +14,10 @@ struct QueueFit {
   std::string code;                    // "" if it fits
   std::string message;                 // what was needed, what was seen
   int passed = 0;                      // checks passed before the obstacle: the higher, the nearer
+  bool by_profile = false;             // not by what its scheduler says, but by what its operator lets jobs run in
 };
 
-QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain::JobSpec& spec);
+/// `resources` in GPUs as the site counts them.
+QueueFit fit_queue(const SiteFacts& facts, const QueueFacts& queue, const domain::Resources& resources, Seconds time_limit);
 
 }  // namespace hansa::routing

@@ -58,6 +58,7 @@ Json to_json(const NodeKind& kind) {
   if (kind.room.gpus > 0) json["gpus"] = kind.room.gpus;
   if (!kind.gpu_model.empty()) json["gpu_model"] = kind.gpu_model;
   if (!kind.usable) json["usable"] = false;
+  if (!kind.architecture.empty()) json["architecture"] = kind.architecture;
   return json;
 }
 
@@ -160,7 +161,8 @@ Result<AvailabilityProfile> AvailabilityProfile::from_base(const Json& document)
                                              .memory_mib = kind.integer("memory_mib"),
                                              .gpus = has_gpus ? kind.integer("gpus") : 0},
                                     .gpu_model = kind.text_or_empty("gpu_model"),
-                                    .usable = !entry.contains("usable") || kind.flag("usable")});
+                                    .usable = !entry.contains("usable") || kind.flag("usable"),
+                                    .architecture = kind.text_or_empty("architecture")});
     if (!kind.ok()) return kind.error("reduced snapshot");
   }
   std::vector<Timeline> known;

@@ -101,6 +101,43 @@ MissingData missing_from_json(const Json& json, StoredSite& stored, domain::Fiel
   return missing;
 }
 
+Json to_json(const domain::Hardware& hardware) {
+  Json json{{"devices_per_gpu", hardware.devices_per_gpu}};
+  if (!hardware.gpu_vendor.empty()) json["gpu_vendor"] = hardware.gpu_vendor;
+  if (!hardware.architecture.empty()) json["architecture"] = hardware.architecture;
+  return json;
+}
+
+Json to_json(const domain::SoftwareProfile& software) {
+  return {
+      {"containers", software.containers}, {"images", software.images}, {"binds", software.binds}, {"modules", software.modules}};
+}
+
+/// What the job's variants and software are measured by. Of the latter nothing is kept for a job that needs none.
+void put_profile(Json& json, const domain::Site& site, const domain::JobSpec& spec) {
+  if (site.hardware != domain::Hardware{}) json["hardware"] = to_json(site.hardware);
+  if (!spec.variants.empty() || spec.software != domain::Software{}) json["software"] = to_json(site.software);
+}
+
+void read_profile(const Json& json, domain::Site& site, domain::FieldReader& outer) {
+  if (!json.is_object()) return;
+  if (json.contains("hardware")) {
+    domain::FieldReader field(json["hardware"]);
+    site.hardware = {.gpu_vendor = field.text_or_empty("gpu_vendor"),
+                     .architecture = field.text_or_empty("architecture"),
+                     .devices_per_gpu = field.small("devices_per_gpu")};
+    if (!field.ok()) outer.miss("hardware");
+  }
+  if (json.contains("software")) {
+    domain::FieldReader field(json["software"]);
+    site.software = {.containers = field.flag("containers"),
+                     .images = field.texts("images"),
+                     .binds = field.texts("binds"),
+                     .modules = field.texts("modules")};
+    if (!field.ok()) outer.miss("software");
+  }
+}
+
 Json to_json(const SiteView& view) {
   Json json{{"id", view.site->id.str()},
             {"country", view.site->country},
@@ -132,6 +169,7 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
   stored.site.id = SiteId{field.text("id")};
   stored.site.country = field.text("country");
   stored.site.budget.waiting_jobs = field.small("budget");
+  read_profile(json, stored.site, field);
   stored.state.id = stored.site.id;
   const auto health = field.text("health");
   for (const auto known : {domain::SiteHealth::unseen, domain::SiteHealth::up, domain::SiteHealth::down}) {
@@ -231,7 +269,7 @@ void rule_again(const StoredJob& stored, UtcTime now, std::span<const std::uniqu
 std::string input_document(const DecisionInput& input) {
   Json json{{"at_ms", to_unix_ms(input.now)}, {"sites", Json::array()}};
   if (input.ruled) json["rules"] = to_json(*input.ruled);
-  for (const auto& view : input.sites) json["sites"].push_back(to_json(view));
+  for (const auto& view : input.sites) { put_profile(json["sites"].emplace_back(to_json(view)), *view.site, input.spec); }
   return canonical_json(json);
 }
 

@@ -65,7 +65,8 @@ SiteFacts facts_of(const domain::SiteSnapshot& snapshot) {
                            .memory_mib = std::clamp<std::int64_t>(node.memory.value, 0, kMostOnNode),
                            .gpus = std::max(node.gpus, 0)},
                   .gpu_model = node.gpus > 0 ? node.gpu_model : "",
-                  .usable = node.usable};
+                  .usable = node.usable,
+                  .architecture = node.architecture};
     const auto [at, is_new] = known.try_emplace(kind, static_cast<std::uint32_t>(facts.kinds.size()));
     if (is_new) facts.kinds.push_back(std::move(kind));
     facts.kind_of.push_back(at->second);

@@ -16,6 +16,7 @@ struct NodeKind {
   Room room;                           // when nothing runs
   std::string gpu_model;
   bool usable = true;                  // false: down, drained: it counts for what the site could ever hold, not for now
+  std::string architecture = {};
   friend bool operator==(const NodeKind&, const NodeKind&) = default;
   friend auto operator<=>(const NodeKind&, const NodeKind&) = default;
 };

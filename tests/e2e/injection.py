@@ -62,6 +62,14 @@ FIELDS = {
     "output": lambda w: {"outputs": {"out": w}},
     "output name": lambda w: {"outputs": {w: "out"}},
     "code": lambda w: {"code": w},
+    "image": lambda w: {"container": {"image": w}},
+    "image's name": lambda w: {"container": {"image": f"oras://r.example.org/{w}@sha256:{'a' * 64}"}},
+    "bind": lambda w: {"container": {"image": f"oras://r.example.org/x@sha256:{'a' * 64}", "binds": [w]}},
+    "module": lambda w: {"modules": [w]},
+    "variant": lambda w: {"variants": [{"name": w, "when": {}}]},
+    "variant's condition": lambda w: {"variants": [{"when": {"gpu_vendor": w}}, {"when": {"architecture": w}}, {"when": {"site": w}}, {"when": {"country": w}}]},
+    "variant's environment": lambda w: {"variants": [{"when": {}, "environment": {"WORD": w}}]},
+    "variant's software": lambda w: {"variants": [{"when": {}, "modules": [w], "container": {"image": w}}]},
     "field": lambda w: {w: "1"},
 }
 
@@ -96,8 +104,8 @@ def every_field_refuses_or_takes_it():
     tried, refused = 0, 0
     for word in words():
         fields = taken(word)
-        assert {"arguments", "environment", "comment in the script"} <= set(fields), (word.text, fields)
-        assert not {"project", "sites", "countries", "code", "field", "variable"} & set(fields), (word.text, fields)
+        assert {"arguments", "environment", "comment in the script", "variant's environment"} <= set(fields), (word.text, fields)
+        assert not {"project", "sites", "countries", "code", "field", "variable", "image", "image's name", "variant's condition", "variant's software", "variant"} & set(fields), (word.text, fields)
         tried, refused = tried + len(FIELDS), refused + len(FIELDS) - len(fields)
     say(f"{len(words())} words x {len(FIELDS)} fields: {refused} refused, {tried - refused} taken")
     nothing_was_interpreted("the broker")
@@ -111,7 +119,9 @@ def delivered_byte_for_byte(site):
         variables = {f"WORD_{n:02}": text for n, text in enumerate(texts)}
         named = next((text for text in texts if takes("name", text)), "")
         outputs = {f"out_{n}": text for n, text in enumerate(texts) if takes("output", text)}
-        id = broker.submit(job(site, name=named, arguments=[*texts, ""], environment=variables, outputs=outputs))
+        by_variant = dict(list(variables.items())[::2])  # half of them come so
+        own = {name: text for name, text in variables.items() if name not in by_variant}
+        id = broker.submit(job(site, name=named, arguments=[*texts, ""], environment=own, outputs=outputs, variants=[{"when": {}, "environment": by_variant}]))
         jobs[id] = (texts, list(variables))
     done = broker.wait_over(jobs, 600)
     for id, (texts, variables) in jobs.items():

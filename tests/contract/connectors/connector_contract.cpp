@@ -748,6 +748,42 @@ TEST_CASE("connector: code is in the working folder before the script starts, an
   CHECK(read == pieces);
 }
 
+TEST_CASE("connector: a variant's modules and container are the script's and its GPUs are counted as programs do", "[contract]") {
+  Bench bench;
+  if (!bench.site().executes()) return;
+  auto request = bench.request(Behaviour{});
+  request.variant = "amd";
+  request.payload.script = "#!/bin/sh\necho \"$HANSA_VARIANT $LOADED $IN_IMAGE\"\n";
+  SECTION("where the site's profile has them") {
+    if (!bench.site().has_profile()) return;
+    request.spec.software = {.image = "oras://r.example.org/x@sha256:" + std::string(64, 'a'), .binds = {}, .modules = {"torch"}};
+    const auto seen = bench.ask(bench.connector().snapshot(bench.soon()));
+    REQUIRE(seen);
+    const bool gpus = std::ranges::any_of(seen->nodes, [](const domain::Node& node) { return node.gpus > 0; });
+    request.spec.resources.gpus_per_node = gpus ? 1 : 0;
+    request.devices_per_gpu = 2;
+    request.payload.script += "echo \"$HANSA_GPUS_PER_NODE\"\n";
+    const auto job = bench.submit(request);
+    const auto ended = bench.wait_for_phase(job, Phase::ended);
+    INFO(bench.output(job, ports::Stream::err));
+    CHECK(ended.outcome == Outcome::succeeded);
+    CHECK(bench.output(job) ==
+          "amd GCC/13.2 PyTorch/2.3 oras://r.example.org/x@sha256:" + std::string(64, 'a') + (gpus ? "\n2\n" : "\n0\n"));
+  }
+  SECTION("where it does not nothing leaves for the site") {
+    request.spec.software.modules = {"no-such"};
+    const auto receipt = bench.ask(bench.connector().submit(request, bench.soon()));
+    REQUIRE_FALSE(receipt);
+    CHECK(ports::surely_not_sent(receipt.error()));
+    CHECK(receipt.error().message.contains("no-such"));
+  }
+  SECTION("without any it is told which it is") {
+    const auto job = bench.submit(request);
+    CHECK(bench.wait_for_phase(job, Phase::ended).outcome == Outcome::succeeded);
+    CHECK(bench.output(job) == "amd  \n");
+  }
+}
+
 TEST_CASE("connector: a script of 2.5 MiB arrives", "[contract]") {
   Bench bench;
   if (!bench.site().executes()) return;

@@ -63,6 +63,8 @@ class ConnectorUnderTest {
   [[nodiscard]] virtual bool books_exit_codes() const { return true; }
   /// Scripts really run here: delivery byte for byte and output can be looked at.
   [[nodiscard]] virtual bool executes() const { return true; }
+  /// Its profile has pretended_profile() of profile_under_test.hpp.
+  [[nodiscard]] virtual bool has_profile() const { return false; }
   /// Questions asked of the scheduler so far (squeue and sacct calls, not a job's own submissions and files).
   [[nodiscard]] virtual std::size_t site_calls() const = 0;
   /// Most of them for one snapshot, however large the site.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/contract/connectors/connector_contract.hpp"
+#include "tests/contract/connectors/profile_under_test.hpp"
 #include "tests/integration/connectors_local/local_site.hpp"
 
 namespace hansa::contract {
@@ -19,11 +20,16 @@ class LocalUnderTest final : public ConnectorUnderTest {
   domain::JobPayload payload(const Behaviour& behaviour) override {
     return {.script = behaving_script(behaviour), .arguments = {}, .environment = {}};
   }
+  [[nodiscard]] bool has_profile() const override { return true; }
   [[nodiscard]] std::size_t site_calls() const override { return 0; }  // it has its jobs in memory
 
  private:
   test::TemporaryFolder folder_;
-  test::LocalSite site_{test::options_in(folder_.path())};
+  static connectors::local::LocalOptions with_profile(connectors::local::LocalOptions options, const std::string& folder) {
+    options.profile = pretended_profile(folder);
+    return options;
+  }
+  test::LocalSite site_{with_profile(test::options_in(folder_.path()), folder_.path())};
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 // HANSA_PBS=live, the real one of this machine, as alice, which needs root.
 #include "connectors/pbs/pbs_connector.hpp"
 #include "connectors/transport/direct_transport.hpp"
+#include "tests/contract/connectors/profile_under_test.hpp"
 #include "tests/contract/connectors/real_time_site.hpp"
 #include "tests/testbed/bed_transport.hpp"
 #include "tests/testbed/temporary_folder.hpp"
@@ -62,11 +63,13 @@ class StandIn final : public PbsSite {
           .conf = folder_.path() + "/pbs.conf",
           .bin_dir = folder_.path() + "/bin",
           .work_dir = folder_.path() + "/work",
-          .own_account_only = true},
+          .own_account_only = true,
+          .profile = pretended_profile(folder_.path())},
          transport_);
   }
   [[nodiscard]] LocalAccount account() const override { return {}; }
   [[nodiscard]] std::optional<LocalAccount> refused_account() const override { return LocalAccount("nobody-else"); }
+  [[nodiscard]] bool has_profile() const override { return true; }
   [[nodiscard]] domain::Resources whole_site() const override { return {.nodes = 2, .tasks = 4, .cpus_per_task = 1}; }
   [[nodiscard]] std::size_t site_calls() const override { return transport_.questions; }
   [[nodiscard]] Seconds time_unit() const override { return Seconds{2}; }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The suite against a real Slurm cluster of tests/testbed, as one of its people. Needs root: to become that account.
 #include "connectors/slurm/slurm_connector.hpp"
+#include "tests/contract/connectors/profile_under_test.hpp"
 #include "tests/contract/connectors/real_time_site.hpp"
 #include "tests/testbed/bed_transport.hpp"
+#include "tests/testbed/temporary_folder.hpp"
+
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -19,7 +23,9 @@ class SlurmUnderTest final : public RealTimeSite {
     const char* cluster = std::getenv("HANSA_TESTBED_CLUSTER");
     connectors::slurm::Options options{
         .site = SiteId("beta"),
-        .slurm_conf = testbed::path_in_bed(std::string(cluster == nullptr ? "beta" : cluster) + "/slurm.conf")};
+        .slurm_conf = testbed::path_in_bed(std::string(cluster == nullptr ? "beta" : cluster) + "/slurm.conf"),
+        .profile = pretended_profile(folder_.path())};
+    ::chmod(folder_.path().c_str(), 0755);  // alice's jobs find it there
     auto made = connectors::slurm::SlurmConnector::make(std::move(options), transport_, scheduler_, random_);
     if (!made) throw std::runtime_error(made.error().message);
     connector_ = std::move(*made);
@@ -36,8 +42,10 @@ class SlurmUnderTest final : public RealTimeSite {
   [[nodiscard]] std::size_t site_calls() const override { return transport_.questions(); }
   [[nodiscard]] Seconds time_unit() const override { return Seconds{60}; }
   [[nodiscard]] Seconds patience() const override { return Seconds{45}; }
+  [[nodiscard]] bool has_profile() const override { return true; }
 
  private:
+  test::TemporaryFolder folder_;
   testbed::BedTransport transport_;
   std::unique_ptr<connectors::slurm::SlurmConnector> connector_;
 };

@@ -54,7 +54,8 @@ TEST_CASE("a job is accepted with its first step in one commit, or not at all") 
                                        .site = SiteId("alpha"),
                                        .queue = QueueName("batch"),
                                        .account = LocalAccount("alice"),
-                                       .scheduler_account = "proj1"};
+                                       .scheduler_account = "proj1",
+                                       .variant = "amd"};
   job.decided = change(now, {intent});
   REQUIRE(store->wait(store->jobs().accept_jobs({job}, std::nullopt)));
   for (const bool restarted : {false, true}) {

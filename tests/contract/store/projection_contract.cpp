@@ -44,7 +44,8 @@ domain::EventBody any_event(const domain::Job& job) {
                              .site = SiteId(*element<std::string>("alpha", "beta")),
                              .queue = QueueName(text()),
                              .account = LocalAccount(*element<std::string>("", "alice")),
-                             .scheduler_account = text()};
+                             .scheduler_account = text(),
+                             .variant = text()};
     case 5: return AttemptResent{.attempt = attempt};
     case 6: return AttemptUnknown{.attempt = attempt, .reason = reason()};
     case 7: return AttemptSeenAgain{.attempt = attempt};

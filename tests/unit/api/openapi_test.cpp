@@ -270,6 +270,7 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
                                         .source = "snapshot",
                                         .age = Seconds{5},
                                         .queue = QueueName("main"),
+                                        .variant = "amd",
                                         .basis = Basis::queue,
                                         .predicted = Seconds{0},
                                         .correction = Correction{.count = 9, .p50_ppm = 1'000'000, .p90_ppm = 2'000'000},
@@ -420,8 +421,23 @@ TEST_CASE("the documented fields of a job request are those that are read") {
       {"arguments", {"a"}},
       {"environment", {{"A", "b"}}},
       {"resources",
-       {{"nodes", 1}, {"tasks", 1}, {"cpus_per_task", 1}, {"memory_per_node_mib", 1}, {"gpus_per_node", 1}, {"gpu_model", "a"}}},
+       {{"nodes", 1},
+        {"tasks", 1},
+        {"cpus_per_task", 1},
+        {"memory_per_node_mib", 1},
+        {"gpus_per_node", 1},
+        {"gpu_model", "mi250x"}}},
       {"directives", "ignore"},
+      {"container", {{"image", "/a.sif@sha256:" + std::string(64, 'a')}, {"binds", {"/a:/b:ro"}}, {"inside", "processes"}}},
+      {"modules", {"gcc"}},
+      {"variants",
+       {{{"name", "v"},
+         {"when",
+          {{"gpu_vendor", "amd"}, {"gpu_model", "mi250x"}, {"architecture", "aarch64"}, {"site", "alpha"}, {"country", "FI"}}},
+         {"resources", {{"gpus_per_node", 2}}},
+         {"container", {{"image", ""}}},
+         {"modules", {"rocm"}},
+         {"environment", {{"A", "b"}}}}}},
       {"time_limit_s", 60},
       {"placement", {{"sites", {"alpha"}}, {"countries", {"FI"}}}},
       {"requeue", true},
@@ -436,6 +452,9 @@ TEST_CASE("the documented fields of a job request are those that are read") {
   REQUIRE(wire::job_from_json(every));
   CHECK(fields(every) == properties("JobRequest"));
   CHECK(fields(every["resources"]) == properties("Resources"));
+  CHECK(fields(every["container"]) == properties("Container"));
+  CHECK(fields(every["variants"][0]) == properties("Variant"));
+  CHECK(fields(every["variants"][0]["when"]) == fields(schemas()["Variant"]["properties"]["when"]["properties"]));
   CHECK(fields(every["placement"]) == fields(schemas()["JobRequest"]["properties"]["placement"]["properties"]));
   CHECK(breach(every, schemas()["JobRequest"]).empty());
   const auto& request = schemas()["JobRequest"]["properties"];

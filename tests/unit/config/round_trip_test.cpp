@@ -40,6 +40,8 @@ std::string random_text(const Record& record) {
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
   if (form == &kQuietHours) return one_of({"22:00-06:00 Europe/Helsinki", "00:00-24:00 UTC", "12:30-13:00 America/New_York"});
   if (form == &kScratch) return one_of({"/scratch", "/s/{account}/" + name});
+  if (form == &kModules) return one_of({name, "GCC/13.2 PyTorch/2.3-CUDA~12", name + "/1"});
+  if (form == &kImagePrefix) return one_of({"/appl/" + name, "oras://r.example.org/", "docker://" + name + ":5000/"});
   if (form == &kVariableValue) return one_of({name, "a 'b' \"c\" \\ $d", ""});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
@@ -47,7 +49,7 @@ std::string random_text(const Record& record) {
   if (form == &kCommandWord) return "/" + name;
   if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
   for (const auto* words : {&kDataLabel, &kPurpose, &kAccessMode, &kAiTraining, &kAssurance, &kAffiliation, &kSiteStatus,
-                            &kSiteLabel, &kIsolation, &kEgress}) {
+                            &kSiteLabel, &kIsolation, &kEgress, &kGpuVendor, &kArchitecture}) {
     if (form == words) return one_of(words_of(*words));
   }
   return name;  // every other form takes plain names
@@ -177,6 +179,10 @@ BrokerConfig random_config() {
     }
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
+    site.profile = random_section<ProfileConfig>();
+    if (!site.profile.container_runtime) site.profile.container_images = site.profile.container_binds = {};
+    for (int q = *rc::gen::inRange(0, 3); q > 0 && (by_token || site.connector == Connector::slurm); --q)
+      site.qos.push_back(random_section<QosConfig>());
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();
     if (by_token) {
       site.slurmrest = random_section<SlurmrestConfig>();

@@ -3,6 +3,7 @@
 // words.
 #include "policies/rules/vocabulary.hpp"
 
+#include "broker/domain/variant.hpp"
 #include "config/keys.hpp"
 
 #include <catch2/catch.hpp>
@@ -58,6 +59,15 @@ void check_section(const std::string& prefix, const std::set<std::string>& other
 }
 
 }  // namespace
+
+TEST_CASE("what a site's profile says of its machines is what a job's variants ask for") {
+  for (const auto word : domain::kGpuVendors) CHECK(kGpuVendor.matches(word) == (word != "none"));
+  for (const auto word : domain::kArchitectures) CHECK(kArchitecture.matches(word));
+  CHECK(std::ranges::count(kGpuVendor.allowed, '"') == 2 * (std::ssize(domain::kGpuVendors) - 1));
+  CHECK(std::ranges::count(kArchitecture.allowed, '"') == 2 * std::ssize(domain::kArchitectures));
+  for (const auto* name : {"pytorch", "gcc-13.2", "a+b", "_x", "-x", "a/b", "", "a b"})
+    CHECK(kModuleName.matches(name) == domain::is_module_name(name));
+}
 
 TEST_CASE("the facts of a configuration are the vocabulary's") {
   check_section<PlaceFacts>("site.", {"as_of", "status_as_of", "evidence"}, {"site.id", "site.kind", "site.country"});

@@ -36,6 +36,14 @@ ports::SubmitRequest request() {
 
 }  // namespace
 
+TEST_CASE("sbatch: the quality of service that the site's profile chose") {
+  const auto asked = sbatch_arguments(request(), ".hansa", "short");
+  REQUIRE(asked);
+  CHECK(std::ranges::count(*asked, "--qos=short") == 1);
+  CHECK(std::ranges::none_of(*sbatch_arguments(request(), ".hansa"),
+                             [](const std::string& word) { return word.starts_with("--qos"); }));
+}
+
 TEST_CASE("sbatch: what it is asked") {
   auto job = request();
   job.spec.resources = {

@@ -93,7 +93,8 @@ EventBody make(std::int32_t attempt) {
   else if constexpr (is_same_v<Event, Rejected>)
     return Rejected{random_reason()};
   else if constexpr (is_same_v<Event, AttemptIntended>)
-    return AttemptIntended{attempt, random_name<SiteId>(), random_name<QueueName>(), random_name<LocalAccount>(), random_text()};
+    return AttemptIntended{attempt,       random_name<SiteId>(), random_name<QueueName>(), random_name<LocalAccount>(),
+                           random_text(), random_text()};
   else if constexpr (is_same_v<Event, AttemptResent>)
     return AttemptResent{attempt};
   else if constexpr (is_same_v<Event, AttemptUnknown>)
@@ -163,16 +164,39 @@ UtcTime random_time() {
       *rc::gen::oneOf(inRange<std::int64_t>(-62'167'219'200'000, 253'402'300'799'999), element<std::int64_t>(0, 1, -1)));
 }
 
+Resources random_resources() {
+  return {.nodes = random_small(),
+          .tasks = random_small(),
+          .cpus_per_task = random_small(),
+          .memory_per_node = {*inRange<std::int64_t>(0, std::int64_t{1} << 40)},
+          .gpus_per_node = *inRange(0, 9),
+          .gpu_model = random_text()};
+}
+
+Software random_software() {
+  Software software{.image = random_text(), .binds = {}, .processes_only = *arbitrary<bool>(), .modules = {}};
+  for (int i = *inRange(0, 3); i > 0; --i) software.binds.push_back(random_text());
+  for (int i = *inRange(0, 3); i > 0; --i) software.modules.push_back(random_text());
+  return software;
+}
+
+Variant random_variant() {
+  Variant variant{.name = some_text(),
+                  .when = {random_text(), random_text(), random_text(), random_name<SiteId>(), random_text()},
+                  .resources = random_resources(),
+                  .software = random_software(),
+                  .environment = {}};
+  for (int i = *inRange(0, 3); i > 0; --i) variant.environment.emplace(random_text(), random_text());
+  return variant;
+}
+
 JobSpec random_spec() {
   JobSpec spec;
   spec.name = random_text();
   spec.project = random_name<ProjectId>();
-  spec.resources = {.nodes = random_small(),
-                    .tasks = random_small(),
-                    .cpus_per_task = random_small(),
-                    .memory_per_node = {*inRange<std::int64_t>(0, std::int64_t{1} << 40)},
-                    .gpus_per_node = *inRange(0, 9),
-                    .gpu_model = random_text()};
+  spec.resources = random_resources();
+  if (*arbitrary<bool>()) spec.software = random_software();
+  for (int i = *inRange(0, 3); i > 1; --i) spec.variants.push_back(random_variant());
   spec.time_limit = Seconds{*inRange<std::int64_t>(1, 1'000'000'000)};
   for (int i = *inRange(0, 3); i > 0; --i) spec.placement.sites.push_back(random_name<SiteId>());
   for (int i = *inRange(0, 3); i > 0; --i) spec.placement.countries.push_back(random_text());
@@ -199,6 +223,7 @@ Decision random_decision() {
                                  .source = random_text(),
                                  .age = perhaps(Seconds{*arbitrary<std::int64_t>()}),
                                  .queue = random_name<QueueName>(),
+                                 .variant = random_text(),
                                  .wait = perhaps(Seconds{*arbitrary<std::int32_t>()}),
                                  .stage_in = perhaps(StageIn{.time = Seconds{*arbitrary<std::int32_t>()},
                                                              .bytes = {*arbitrary<std::int64_t>()},

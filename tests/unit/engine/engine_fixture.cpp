@@ -117,7 +117,14 @@ void World::start() {
   for (auto& [id, place] : sites_) {
     if (!place.configured) continue;
     setups.push_back(
-        {.site = {.id = SiteId(id), .name = id, .country = "FI", .connector = "model", .budget = place.options.budget, .scheduler_accounts = place.options.scheduler_accounts},
+        {.site = {.id = SiteId(id),
+                  .name = id,
+                  .country = "FI",
+                  .connector = "model",
+                  .budget = place.options.budget,
+                  .scheduler_accounts = place.options.scheduler_accounts,
+                  .hardware = place.options.hardware,
+                  .software = place.options.software},
          .connector = bottle::gated(std::make_unique<model::ModelConnector>(time, SiteId(id), place.model), gate_, time, id)});
   }
   stores_ = bottle::gated(*store_, gate_);
@@ -171,6 +178,7 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     if (!wish.array.empty()) s.spec.array = domain::parse_task_array(wish.array).value();
     s.spec.after = wish.after;
     s.after_earlier = wish.after_earlier;
+    s.spec.variants = wish.variants;
     if (wish.gpus > 0) s.spec.resources.gpus_per_node = wish.gpus, s.spec.resources.gpu_model = "a100";
     s.payload.script = "#!/bin/sh\n#model " + wish.behaviour + "\n";
     submissions.push_back(std::move(s));

@@ -36,6 +36,8 @@ struct SiteOptions {
   connectors::model::ClusterOptions cluster{.name = {}, .node_groups = {}};
   Milliseconds skew{0};
   std::map<ProjectId, std::string> scheduler_accounts = {};  // what a project is charged to there
+  domain::Hardware hardware = {};
+  domain::SoftwareProfile software = {};
 };
 
 /// What a person asks for.
@@ -55,6 +57,7 @@ struct Wish {
   bool exclusive = false;
   std::vector<JobId> after = {};
   std::vector<std::size_t> after_earlier = {};  // of the same request
+  std::vector<domain::Variant> variants = {};
 };
 
 /// What is in force: the texts of the packs, and what is told of whom.

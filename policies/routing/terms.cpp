@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policies/routing/terms.hpp"
+
+#include "broker/domain/variant.hpp"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+namespace hansa::routing {
+namespace {
+
+constexpr int kNothingPassed = -1;
+
+class QueueHardware {
+ public:
+  QueueHardware(const domain::Site& site, const SiteFacts& facts, const QueueFacts& queue) : site_(site) {
+    for (std::size_t i = 0; i < queue.of_kind.size(); ++i) {
+      if (queue.of_kind[i] > 0) kinds_.push_back(&facts.kinds[i]);
+    }
+  }
+
+  /// Nothing that the condition asks for is still to be told.
+  [[nodiscard]] bool tells(const domain::Condition& when) const {
+    const auto tells_vendor = [&](const NodeKind* kind) { return kind->room.gpus == 0 || !vendor(*kind).empty(); };
+    return (when.architecture.empty() || !architectures(kinds_).contains("")) &&
+           (when.gpu_vendor.empty() || std::ranges::all_of(kinds_, tells_vendor));
+  }
+
+  [[nodiscard]] bool meets(const domain::Condition& when) const {
+    if ((!when.site.empty() && when.site != site_.id) || (!when.country.empty() && when.country != site_.country)) return false;
+    std::vector<const NodeKind*> nodes;  // that it can get
+    std::ranges::copy_if(kinds_, std::back_inserter(nodes),
+                         [&](const NodeKind* kind) { return when.gpu_model.empty() || kind->gpu_model == when.gpu_model; });
+    if (nodes.empty() && !(when.gpu_model.empty() && when.gpu_vendor.empty() && when.architecture.empty())) return false;
+    const bool fits = when.architecture.empty() || architectures(nodes) == std::set<std::string_view>{when.architecture};
+    return fits && (when.gpu_vendor.empty() || has_gpus_of(nodes, when.gpu_vendor));
+  }
+
+  /// For people: "x86_64 processors and nvidia GPUs (a100)".
+  [[nodiscard]] std::string text() const {
+    std::set<std::string_view> vendors;
+    std::set<std::string_view> models;
+    for (const auto* kind : kinds_) {
+      if (kind->room.gpus == 0) continue;
+      vendors.insert(vendor(*kind));
+      if (!kind->gpu_model.empty()) models.insert(kind->gpu_model);
+    }
+    if (kinds_.empty()) return "no nodes";
+    auto words = joined(architectures(kinds_), "unnamed (the site's `architecture` says what)") + " processors and ";
+    if (vendors.empty()) return words + "no GPUs";
+    words += joined(vendors, "unnamed (the site's `gpu_vendor` says whose)") + " GPUs";
+    return words + (models.empty() ? "" : " (" + joined(models, "") + ")");
+  }
+
+ private:
+  static std::string joined(const std::set<std::string_view>& words, std::string_view unnamed) {
+    std::string text;
+    for (const auto word : words) text.append(text.empty() ? "" : ", ").append(word.empty() ? unnamed : word);
+    return text;
+  }
+
+  /// A node that has never answered (down since its scheduler started, not yet made in a cloud) does not say: the others of its
+  /// queue do. "" if none does.
+  [[nodiscard]] std::set<std::string_view> architectures(const std::vector<const NodeKind*>& nodes) const {
+    if (!site_.hardware.architecture.empty()) return {site_.hardware.architecture};
+    std::set<std::string_view> told;
+    for (const auto* kind : nodes) told.insert(kind->architecture);
+    if (told.size() > 1) told.erase("");
+    return told;
+  }
+  [[nodiscard]] std::string_view vendor(const NodeKind& kind) const {
+    return site_.hardware.gpu_vendor.empty() ? domain::gpu_vendor_of(kind.gpu_model) : site_.hardware.gpu_vendor;
+  }
+  [[nodiscard]] bool has_gpus_of(const std::vector<const NodeKind*>& nodes, std::string_view wanted) const {
+    bool any = false;
+    for (const auto* kind : nodes) {
+      if (kind->room.gpus == 0) continue;
+      if (vendor(*kind) != wanted) return false;
+      any = true;
+    }
+    return any != (wanted == "none");
+  }
+
+  const domain::Site& site_;
+  std::vector<const NodeKind*> kinds_;
+};
+
+std::string wishes(const std::vector<domain::Variant>& variants) {
+  std::string text;
+  for (const auto& variant : variants) text += (text.empty() ? "\"" : "; \"") + variant.name + "\" for " + to_text(variant.when);
+  return text;
+}
+
+}  // namespace
+
+Terms terms_at(const domain::Site& site, const SiteFacts& facts, const QueueFacts& queue, const domain::JobSpec& spec) {
+  Terms terms{.variant = {}, .resources = {}, .refusal = {}};
+  const auto* resources = &spec.resources;
+  const auto* software = &spec.software;
+  if (!spec.variants.empty()) {
+    const QueueHardware hardware(site, facts, queue);
+    const auto chosen =
+        std::ranges::find_if(spec.variants, [&](const domain::Variant& variant) { return hardware.meets(variant.when); });
+    if (chosen == spec.variants.end()) {
+      const bool told = std::ranges::all_of(spec.variants, [&](const domain::Variant& v) { return hardware.tells(v.when); });
+      terms.refusal = QueueFit{.obstacle = told ? domain::Obstacle::permanent : domain::Obstacle::temporary,
+                               .code = "NO_VARIANT_MATCHES",
+                               .message = "none of the job's variants is for queue \"" + queue.name.str() + "\", which has " +
+                                          hardware.text() + "; they are " + wishes(spec.variants),
+                               .passed = kNothingPassed};
+      return terms;
+    }
+    terms.variant = chosen->name;
+    resources = &chosen->resources;
+    software = &chosen->software;
+  }
+  if (auto reason = software_obstacle(*software, site.software); !reason.code.empty()) {
+    terms.refusal = QueueFit{.obstacle = domain::Obstacle::permanent,
+                             .code = std::move(reason.code),
+                             .message = std::move(reason.message),
+                             .passed = kNothingPassed,
+                             .by_profile = true};
+  }
+  terms.resources = in_units_of(site.hardware, *resources);
+  return terms;
+}
+
+}  // namespace hansa::routing
