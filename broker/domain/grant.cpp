@@ -14,8 +14,7 @@ namespace {
 
 /// Slurm keeps accounts in small letters, however they are written.
 bool same_account(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 }  // namespace
@@ -46,8 +45,7 @@ Reason compare(const JobSpec& spec, const Attempt& attempt, const Grant& grant) 
   if (!grant.queue.empty() && !attempt.queue.empty() && grant.queue != attempt.queue)
     differs(kGrantedElsewhere, "queue " + grant.queue.str() + ", not " + attempt.queue.str());
   const auto less = [&](const char* what, std::int64_t given, std::int64_t asked) {
-    if (given > 0 && given < asked)
-      differs(kGrantedLess, std::to_string(given) + " of " + std::to_string(asked) + " " + what);
+    if (given > 0 && given < asked) differs(kGrantedLess, std::to_string(given) + " of " + std::to_string(asked) + " " + what);
   };
   less("nodes", grant.nodes, r.nodes);
   less("tasks", grant.tasks, r.tasks);

@@ -22,7 +22,8 @@ Room& Room::operator-=(const Room& other) {
 
 Room room_for(const domain::Resources& resources, const Room& total) {
   const std::int64_t cores = std::int64_t{resources.tasks} * resources.cpus_per_task;
-  const bool fits = cores <= total.cores && resources.memory_per_node.value <= total.memory_mib && resources.gpus_per_node <= total.gpus;
+  const bool fits =
+      cores <= total.cores && resources.memory_per_node.value <= total.memory_mib && resources.gpus_per_node <= total.gpus;
   if (resources.exclusive && fits) return total;
   const auto memory = resources.memory_per_node.value > 0
                           ? resources.memory_per_node.value

@@ -19,8 +19,8 @@ std::int32_t tasks_on(const domain::Resources& r, std::int32_t node) {
   return r.tasks / r.nodes + (node < r.tasks % r.nodes ? 1 : 0);
 }
 
-/// What a job takes of a node that it runs `cores` on: all of it, if that is for itself alone; memory that it did not ask for comes
-/// with the cores.
+/// What a job takes of a node that it runs `cores` on: all of it, if that is for itself alone; memory that it did not ask for
+/// comes with the cores.
 NodeShare share_of(const domain::Resources& r, const domain::Node& node, std::uint32_t index, std::int32_t cores) {
   if (r.exclusive) return {.node = index, .cores = node.cores, .memory = node.memory, .gpus = node.gpus};
   const auto memory =

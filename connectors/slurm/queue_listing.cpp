@@ -37,8 +37,9 @@ enum Column : std::size_t {
 
 // Names of squeue -O fields, in the order of Column; all are known to 22.05 and 26.05.
 constexpr std::array<std::string_view, kColumns> kFieldNames{
-    "JobID",     "JobArrayID", "UserName",  "Cluster",      "Partition",  "State",     "Reason",     "SubmitTime", "EligibleTime",
-    "StartTime", "EndTime",    "TimeLimit", "PriorityLong", "RestartCnt", "exit_code", "tres-alloc", "NodeList",   "Account",    "NumTasks",   "OverSubscribe", "Name"};
+    "JobID",      "JobArrayID",   "UserName",  "Cluster", "Partition", "State",         "Reason",
+    "SubmitTime", "EligibleTime", "StartTime", "EndTime", "TimeLimit", "PriorityLong",  "RestartCnt",
+    "exit_code",  "tres-alloc",   "NodeList",  "Account", "NumTasks",  "OverSubscribe", "Name"};
 
 std::expected<QueueRow, std::string> read_row(const Fields& fields) {
   const auto bad = [&](std::string_view what, Column column) {

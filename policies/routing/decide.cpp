@@ -226,7 +226,8 @@ class SiteCheck {
 
   Refusal caller() const {
     if (!view_.not_now) return std::nullopt;
-    return refuse(Obstacle::temporary, view_.not_now->code, view_.not_now->message, "broker");
+    return refuse(Obstacle::temporary, view_.not_now->code, view_.not_now->message,
+                  view_.not_now->code == kSiteRulesDeny ? "site" : "broker");
   }
 
   Refusal now() const { return nearest_miss(Obstacle::temporary); }

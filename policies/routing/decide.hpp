@@ -102,8 +102,8 @@ inline constexpr std::string_view kNoAllocation = "NO_ALLOCATION";
 /// Codes of Decision::reason, beside kRulesDeny: by the rules, every site.
 inline constexpr std::string_view kEarliestStart = "EARLIEST_START";
 inline constexpr std::string_view kNoSiteNow = "NO_SITE_NOW";
-/// The person's login at the site is not good, or not for long enough (CREDENTIAL_MISSING, CREDENTIAL_ENDS_TOO_EARLY, ...): theirs
-/// to mend.
+/// The person's login at the site is not good, or not for long enough (CREDENTIAL_MISSING, CREDENTIAL_ENDS_TOO_EARLY, ...):
+/// theirs to mend.
 inline bool is_about_credential(std::string_view code) { return code.starts_with("CREDENTIAL_"); }
 inline constexpr std::string_view kNoSiteEver = "NO_SITE_EVER";
 

@@ -46,8 +46,7 @@ std::optional<Instant> AvailabilityProfile::earliest(const QueueFacts& queue, co
 
 std::optional<Instant> AvailabilityProfile::earliest_room(const QueueFacts& queue, const Demand& demand,
                                                           Instant not_before) const {
-  const Asked asked{static_cast<std::size_t>(&queue - facts_.queues.data()), demand.per_node, demand.gpu_model,
-                    demand.whole};
+  const Asked asked{static_cast<std::size_t>(&queue - facts_.queues.data()), demand.per_node, demand.gpu_model, demand.whole};
   if (openings_.size() == kMostAsked && !openings_.contains(asked)) openings_.clear();
   const auto [known, first_time] = openings_.try_emplace(asked);
   if (first_time) return fleet_.earliest(queue.nodes, demand, not_before);  // there may be no second

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """People who log in at a site as themselves: a real OpenSSH, a real CA, an account for each; the site's budget over all of them together.
 
-certificates.py [--people N] [FUNCTION...]: 12 people unless told; the accounts (hansa-p000, ...) stay for the next run."""
+certificates.py [--people N] [FUNCTION...]: 12 people unless told; the accounts (hansa-far, hansa-p000, ...) stay for the next run."""
 
 import json
 import os
@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 from harness import BIN, BROKER_USER, Broker, free_port, need_root, run_with_broker, say, sites_answer, wait_for
-from ssh_site import AGENT_USER, need_agents_account
 
 PEOPLE = 12
 if "--people" in sys.argv:
@@ -24,6 +23,8 @@ if "--people" in sys.argv:
 JOBS_EACH = 2
 OPEN, OPENED_A_MINUTE = (4, 240) if PEOPLE <= 20 else (12, 180)
 QUERIES, SUBMITS, AT_ONCE = (240, 240, 4) if PEOPLE <= 20 else (120, 120, 8)
+
+OWN = "hansa-far"  # the broker's own account there
 
 site = broker = None
 
@@ -38,11 +39,9 @@ def account(number):
 
 def need_accounts():
     known = {entry.pw_name for entry in pwd.getpwall()}
-    for number in range(PEOPLE):
-        if account(number) not in known:
-            subprocess.run(["useradd", "--create-home", "--password", "*", "--shell", "/bin/sh", account(number)], check=True)
-    # An account that is locked ("!") is not let in by a root's sshd.
-    subprocess.run(["usermod", "--password", "*", AGENT_USER], check=True)
+    for name in [OWN] + [account(number) for number in range(PEOPLE)]:
+        if name not in known:  # with a password that is none: one that is locked ("!") is not let in by a root's sshd
+            subprocess.run(["useradd", "--create-home", "--password", "*", "--shell", "/bin/sh", name], check=True)
 
 
 # Between sshd and the agent: what was asked, and when, as the site sees it.
@@ -84,7 +83,7 @@ class Site:
             shutil.copy2(BIN / program, self.folder / program)
         for name in ("agents", "calls", "ca"):
             (self.folder / name).mkdir()
-        self.accounts = [AGENT_USER] + [account(number) for number in range(PEOPLE)]
+        self.accounts = [OWN] + [account(number) for number in range(PEOPLE)]
         for number, name in enumerate(self.accounts):
             (self.folder / "calls" / name).touch()
             shutil.chown(self.folder / "calls" / name, name)
@@ -170,7 +169,7 @@ accounts = {{ {accounts} }}
 [site.remote.ssh]
 host = "127.0.0.1"
 port = {site.port}
-user = "{AGENT_USER}"
+user = "{OWN}"
 known_hosts = "{site.folder}/known_hosts"
 certificates = {{ command = ["{site.folder}/sign", "{{person}}", "{{principal}}"], connections = {OPEN}, connections_per_minute = {OPENED_A_MINUTE}, idle_s = 30 }}
 [[project]]
@@ -215,7 +214,7 @@ def everybodys_jobs_run_as_everybody():
     kinds = {"queries": {"snapshot", "status", "find", "usage"}, "submits": {"submit"}, "cancels": {"cancel"}, "connections": {"connection"}}
     figures = {kind: most_in_a_minute([at for at, what, _ in calls if what in names]) for kind, names in kinds.items()}
     opened = sum(what == "connection" for _, what, _ in calls)
-    own = sum(what == "connection" and name == AGENT_USER for _, what, name in calls)
+    own = sum(what == "connection" and name == OWN for _, what, name in calls)
     say(f"{PEOPLE} people, {len(ids)} jobs, all over in {took:.0f} s; {opened} connections ({own} of the broker's own), "
         f"at most {figures['connections']} in any minute (limit {OPENED_A_MINUTE}); calls in the fullest minute: "
         f"{figures['queries']} queries (limit {QUERIES}), {figures['submits']} submits (limit {SUBMITS}); {len(calls) - opened} calls in all")
@@ -223,8 +222,8 @@ def everybodys_jobs_run_as_everybody():
     assert figures["connections"] <= OPENED_A_MINUTE + own, figures
     assert own == 1, own  # one, and not one for each question
     for _, what, name in calls:
-        assert name == AGENT_USER or what != "snapshot", "a person is asked for what the site is like"
-        assert name != AGENT_USER or what in ("connection", "initialize", "snapshot", "ping"), what
+        assert name == OWN or what != "snapshot", "a person is asked for what the site is like"
+        assert name != OWN or what in ("connection", "initialize", "snapshot", "ping"), what
 
 
 def no_private_key_is_kept():
@@ -254,7 +253,6 @@ def who_must_log_in_again_is_told_so():
 
 if __name__ == "__main__":
     need_root()
-    need_agents_account()
     need_accounts()
     site = Site()
     site.start()

@@ -19,8 +19,8 @@ namespace {
 
 Spawned start(const std::string& script) {
   const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  auto spawned = spawn_program({.argv = {"/bin/sh", "-c", script}, .environment = {{"PATH", "/usr/bin:/bin"}}}, null.get(), null.get(),
-                               null.get());
+  auto spawned = spawn_program({.argv = {"/bin/sh", "-c", script}, .environment = {{"PATH", "/usr/bin:/bin"}}}, null.get(),
+                               null.get(), null.get());
   REQUIRE(spawned.has_value());
   return std::move(*spawned);
 }

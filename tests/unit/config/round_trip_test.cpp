@@ -39,6 +39,7 @@ std::string random_text(const Record& record) {
   if (form == &kPlainPath) return "/" + name + "/a-b.c";
   if (form == &kWorkDir) return one_of({"~/" + name, "/s/{account}/" + name});
   if (form == &kQuietHours) return one_of({"22:00-06:00 Europe/Helsinki", "00:00-24:00 UTC", "12:30-13:00 America/New_York"});
+  if (form == &kCheckName) return one_of({"HISTORY", "CLOCK", "ROOM"});
   if (form == &kScratch) return one_of({"/scratch", "/s/{account}/" + name});
   if (form == &kModules) return one_of({name, "GCC/13.2 PyTorch/2.3-CUDA~12", name + "/1"});
   if (form == &kImagePrefix) return one_of({"/appl/" + name, "oras://r.example.org/", "docker://" + name + ":5000/"});

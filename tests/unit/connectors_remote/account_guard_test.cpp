@@ -141,6 +141,7 @@ TEST_CASE("an agent that a person's own login started serves that account's peop
   const auto calls = site.connector.calls;
   for (const auto* account : {"", "alice", "bob"}) {
     const auto refused = site.ask(site.guard.submit(submission("local:bob", account), site.never));
+    REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().kind == ErrorKind::permission_denied);
     CHECK(refused.error().code == "OTHER_ACCOUNT");
     CHECK(site.ask(site.guard.cancel(job("1", "local:bob", account), ports::CancelWhen::always, site.never)).error().kind ==

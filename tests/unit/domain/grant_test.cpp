@@ -101,7 +101,8 @@ TEST_CASE("what is not told any more is as it was told before") {
 
 TEST_CASE("what was said of a grant stands until the job has ended or all is as asked") {
   const auto at = from_unix_seconds(1'800'000'000);
-  auto job = new_job(*Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, at, {.owner = Principal("local:a"), .broker_id = "b", .spec = wanted()});
+  auto job = new_job(*Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, at,
+                     {.owner = Principal("local:a"), .broker_id = "b", .spec = wanted()});
   const auto then = [&](EventBody body) {
     const auto done = apply(job, {.at = at, .body = std::move(body)});
     INFO((done ? "" : done.error().message));

@@ -112,6 +112,7 @@ TEST_CASE("what an error says of its site is one of three words", "[engine]") {
     INFO(row.code);
     const Error error{.kind = row.kind, .code = row.code};
     for (const auto kind : {CallKind::snapshot, CallKind::query}) CHECK(heard_in(kind, error) == row.of_a_question);
-    for (const auto kind : {CallKind::submit, CallKind::cancel, CallKind::read}) CHECK(heard_in(kind, error) == row.of_a_submission);
+    for (const auto kind : {CallKind::submit, CallKind::cancel, CallKind::read})
+      CHECK(heard_in(kind, error) == row.of_a_submission);
   }
 }

@@ -28,7 +28,12 @@ void charge_others(ClusterRequest& request) {
 
 /// One core, taken for a while, so that what comes after waits.
 struct Busy {
-  explicit Busy(Rule rule) : w({ruled([this](ClusterRequest& r) { if (now) now(r); }, "alpha", 1)}) {
+  explicit Busy(Rule rule)
+      : w({ruled(
+            [this](ClusterRequest& r) {
+              if (now) now(r);
+            },
+            "alpha", 1)}) {
     w.advance(1s);
     blocker = w.submit({.behaviour = "run=1200s", .limit = 1800s});
     w.advance(10s);
@@ -90,7 +95,8 @@ TEST_CASE("a site that cuts the time is an event, and the job says so while it w
   check_replay(b.w, id);
 }
 
-TEST_CASE("what would be charged to somebody else is taken back before it starts and held until a person lets it go", "[grants]") {
+TEST_CASE("what would be charged to somebody else is taken back before it starts and held until a person lets it go",
+          "[grants]") {
   Busy b(charge_others);
   const auto id = b.w.submit({.behaviour = "run=60s"});
   b.w.advance(3min);
@@ -138,8 +144,9 @@ TEST_CASE("what runs already is left alone, and says who is charged", "[grants]"
 }
 
 TEST_CASE("a job is taken back whenever the process dies on the way, and whatever it does not hear", "[grants]") {
-  const std::string point = GENERATE(as<std::string>(), "attempt_granted.before", "attempt_granted.after", "seal.before", "seal.after",
-                                     "cancel.before", "cancel.after", "never_started.before", "never_started.after");
+  const std::string point =
+      GENERATE(as<std::string>(), "attempt_granted.before", "attempt_granted.after", "seal.before", "seal.after", "cancel.before",
+               "cancel.after", "never_started.before", "never_started.after");
   Busy b(charge_others);
   bool died = false;
   const auto arm = [&] {

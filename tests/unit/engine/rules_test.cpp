@@ -645,6 +645,7 @@ TEST_CASE("a job that only its site's own rules keep away is held with their wor
     CHECK(says(w.job(id).reason.message, "alpha: the site's own rules refused this job: not from there"));
   }
   CHECK(verdict_at(explained(w, ids[0]), "alpha").code == "SITE_RULES_DENY");
+  CHECK(verdict_at(explained(w, ids[0]), "alpha").source == "site");
   const auto asked = w.count("alpha", "submit");
   CHECK(asked <= 3);
   w.advance(40min);

@@ -106,7 +106,8 @@ TEST_CASE("occupy takes the room that it names, release gives it back") {
 }
 
 TEST_CASE("a job of its own nodes takes those that nothing is on, whole, and gives each back as it was") {
-  auto site = SiteMaker().nodes(1, 4, 100).nodes(1, 8, 200, 2, "a100").nodes(1, 8, 200, 2, "a100").queue("main").running({0}, 1, 50);
+  auto site =
+      SiteMaker().nodes(1, 4, 100).nodes(1, 8, 200, 2, "a100").nodes(1, 8, 200, 2, "a100").queue("main").running({0}, 1, 50);
   auto profile = build_profile(site.get(), at(0));
   const auto one_core = [](std::int32_t nodes, bool alone) {
     auto asked = want(nodes, 1);
@@ -121,13 +122,13 @@ TEST_CASE("a job of its own nodes takes those that nothing is on, whole, and giv
   CHECK(start_in(profile, want(1, 8, 0, 2, "a100"), 50) == 0);
   CHECK(start_in(profile, want(1, 8, 0, 2, "a100"), 51) == 110);
   const auto documents = profile.unstored();
-  const auto again = AvailabilityProfile::load(profile.hash(), at(0), [&](const std::string& hash) -> Result<std::string> {
-    return documents.at(hash);
-  });
+  const auto again = AvailabilityProfile::load(
+      profile.hash(), at(0), [&](const std::string& hash) -> Result<std::string> { return documents.at(hash); });
   REQUIRE(again);
   CHECK(again->earliest_start(kMain, one_core(2, true), Seconds{51}, at(0))->at == at(110));
   profile.release(Tag{"whole"}, at(10));
-  for (std::size_t node = 0; node < 3; ++node) CHECK(profile.fleet()[node].free_at(to_unix_seconds(at(70))) == idle[node].free_at(to_unix_seconds(at(70))));
+  for (std::size_t node = 0; node < 3; ++node)
+    CHECK(profile.fleet()[node].free_at(to_unix_seconds(at(70))) == idle[node].free_at(to_unix_seconds(at(70))));
   auto large = want(1, 9);  // which no node has
   large.exclusive = true;
   CHECK_FALSE(profile.earliest_start(kMain, large, Seconds{10}, at(0)));

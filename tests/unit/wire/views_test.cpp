@@ -162,6 +162,7 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                    {"variants", Json::array()},
                    {"array", nullptr},
                    {"tasks", nullptr},
+                   {"cancelled_tasks", nullptr},
                    {"after", Json::array()},
                    {"transfers", Json::array()},
                    {"attempts", Json::array({{{"number", 1},
