@@ -29,7 +29,11 @@ AgentConfig read_agent_config(const Node& document, Findings& findings) {
   const Table root{&document, ""};
   check_unknown_keys(root, kTables, findings);
   const auto agent = sub_table(root, "agent", findings);
-  if (agent) read_keys(*agent, {}, config.agent, findings);
+  if (agent) {
+    read_keys(*agent, {}, config.agent, findings);
+    if (config.agent.dead_after <= config.agent.ping_after)
+      findings.add(agent->mark_of("dead_after_ms"), agent->path_of("dead_after_ms"), "must be more than ping_after_ms");
+  }
   const auto site = sub_table(root, "site", findings);
   if (!site) return config;
   config.site = read_site(*site, agent.value_or(Table{nullptr, "agent"}), nullptr, findings);

@@ -15,6 +15,9 @@ namespace hansa::config {
 struct AgentSection {
   std::filesystem::path state_dir = "/var/lib/hansa-agent";
   std::optional<std::filesystem::path> switch_socket;
+  Milliseconds ping_after{20'000};
+  Milliseconds dead_after{90'000};
+  Milliseconds longest_pause{120'000};
   friend bool operator==(const AgentSection&, const AgentSection&) = default;
 };
 

@@ -16,8 +16,8 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 13> kRootTables{"broker", "api",  "store",   "engine", "placement",   "rules", "site",
-                                                       "person", "link", "project", "mover",  "accelerator", "code"};
+constexpr std::array<std::string_view, 14> kRootTables{"broker", "api",    "agents", "store",   "engine", "placement",   "rules",
+                                                       "site",   "person", "link",   "project", "mover",  "accelerator", "code"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
@@ -42,6 +42,34 @@ void check_api(const Table& api, const ApiConfig& config, Findings& findings) {
     findings.add(
         api.mark_of("listen"), api.path_of("listen"),
         "is " + shown(config.listen.str()) + ", which is not loopback: set tls_certificate and tls_key, or listen on 127.0.0.1");
+  }
+}
+
+/// After [api], whose certificate it may share, and the sites.
+void check_agents(const Table& root, BrokerConfig& config, Findings& findings) {
+  std::optional<Table> table;
+  if (root.find("agents") != nullptr) table = sub_table(root, "agents", findings);
+  if (table) {
+    auto& agents = config.agents.emplace();
+    read_keys(*table, {}, agents, findings);
+    const bool certificate = table->find("tls_certificate") != nullptr;
+    if (certificate != (table->find("tls_key") != nullptr)) {
+      const std::string_view there = certificate ? "tls_certificate" : "tls_key";
+      findings.add(table->mark_of(there), table->path_of(there),
+                   "needs " + table->path_of(certificate ? "tls_key" : "tls_certificate") + " as well");
+    } else if (!certificate && !config.api.tls_certificate) {
+      findings.add(table->mark_of(""), table->path_of("tls_certificate"),
+                   "is missing, and api.tls_certificate, which would be taken, is as well: agents come in by TLS only");
+    }
+    if (agents.dead_after <= agents.ping_after)
+      findings.add(table->mark_of("dead_after_ms"), table->path_of("dead_after_ms"),
+                   "must be more than ping_after_ms (" + std::to_string(agents.ping_after.count()) +
+                       "): else a connection ends before anybody has asked whether it lives");
+  }
+  for (const auto& site : config.sites) {
+    if (site.connector == Connector::remote && site.remote.agent && !table)
+      findings.add(root.mark_of("site"), "site[" + site.id.str() + "].remote.agent",
+                   "needs a table [agents]: where this site's agent comes in");
   }
 }
 
@@ -188,10 +216,12 @@ void read_remote(const Table& site, SiteConfig& config, Findings& findings) {
                                 : "is \"certificate\", which needs remote.ssh.certificates: where each person's comes from");
   }
   const auto& command = config.remote.command;
-  if (command.empty() == !config.remote.ssh) {
-    findings.add(remote->mark_of(command.empty() ? "" : "command"), remote->path_of("command"),
-                 command.empty() ? "is missing, and so is ssh; one of the two says what speaks the connector protocol"
-                                 : "stands beside ssh; allowed: one of the two");
+  const int ways = int{!command.empty()} + int{config.remote.ssh.has_value()} + int{config.remote.agent};
+  if (ways != 1) {
+    const std::string_view first = !command.empty() ? "command" : config.remote.agent ? "agent" : "";
+    findings.add(remote->mark_of(first), remote->path_of(first.empty() ? "command" : first),
+                 ways == 0 ? "is missing, and so are ssh and agent; one of the three says what speaks the connector protocol"
+                           : "stands beside another way; allowed: one of command, ssh and agent");
   } else if (!command.empty() && !kAbsolutePath.matches(command.front())) {
     findings.add(remote->mark_of("command"), remote->path_of("command") + "[0]",
                  "is " + shown(command.front()) + "; allowed: the program, by " + std::string(kAbsolutePath.allowed));
@@ -472,6 +502,7 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   for (const auto& table : sites)
     config.sites.push_back(read_site(table, broker.value_or(Table{nullptr, "broker"}), &project_ids, findings));
   check_unique_ids(sites, findings);
+  check_agents(root, config, findings);
   read_table(root, "mover", {}, config.mover, findings);
   read_table(root, "code", {}, config.code, findings);
   check_remotes(root, config, findings);
@@ -533,6 +564,7 @@ std::string to_toml(const BrokerConfig& config) {
   write_keys(out, "[broker.facts]", config.broker.facts);
   write_keys(out, "[api]", config.api);
   write_keys(out, "[api.limits]", config.api.limits);
+  if (config.agents) write_keys(out, "[agents]", *config.agents);
   write_keys(out, "[store]", config.store);
   write_keys(out, "[engine]", config.engine);
   write_keys(out, "[placement]", config.placement);

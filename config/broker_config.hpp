@@ -131,6 +131,17 @@ struct ApiConfig {
   friend bool operator==(const ApiConfig&, const ApiConfig&) = default;
 };
 
+/// Where sites' agents come in, where any may.
+struct AgentsConfig {
+  ListenAddress listen{.host = "127.0.0.1", .port = 7718};
+  std::optional<std::string> address;  // as sites are told it: "wss://hansa.example.org:7718"
+  std::optional<std::filesystem::path> tls_certificate;  // none: the API's
+  std::optional<std::filesystem::path> tls_key;
+  Milliseconds ping_after{20'000};
+  Milliseconds dead_after{90'000};
+  friend bool operator==(const AgentsConfig&, const AgentsConfig&) = default;
+};
+
 struct StoreConfig {
   std::string url = "sqlite:hansa.db";
   friend bool operator==(const StoreConfig&, const StoreConfig&) = default;
@@ -259,8 +270,9 @@ struct QosConfig {
   friend bool operator==(const QosConfig&, const QosConfig&) = default;
 };
 
-/// What speaks the connector protocol: exactly one of the two.
+/// What speaks the connector protocol: exactly one of the three.
 struct RemoteConfig {
+  bool agent = false;  // the site's hansa-agent, which connects to us
   std::vector<std::string> command;
   std::optional<SshConfig> ssh;
   friend bool operator==(const RemoteConfig&, const RemoteConfig&) = default;
@@ -381,6 +393,7 @@ struct AcceleratorConfig {
 struct BrokerConfig {
   BrokerSection broker;
   ApiConfig api;
+  std::optional<AgentsConfig> agents;
   StoreConfig store;
   EngineConfig engine;
   PlacementConfig placement;

@@ -44,6 +44,7 @@ extern const Form kVariableValue;
 extern const Form kListenAddress;
 extern const Form kStoreUrl;
 extern const Form kBrokerUrl;
+extern const Form kAgentsAddress;     // of a broker's door for agents
 extern const Form kSlurmrestUrl;      // anybody's host; plain HTTP for this machine only, as a token goes with every request
 extern const Form kCommandWord;       // of an argument vector: one line
 extern const Form kRulePack;          // a shipped pack's name, or a path with a "/" in it

@@ -136,6 +136,46 @@ std::span<const Key<ApiLimits>> keys_of() {
 }
 
 template <>
+std::span<const Key<AgentsConfig>> keys_of() {
+  static const Key<AgentsConfig> kKeys[] = {
+      key<&AgentsConfig::listen>({.name = "listen",
+                                  .doc = "Where sites' agents come in, always by TLS; port 0 takes any free port.",
+                                  .example = "\"0.0.0.0:7718\"",
+                                  .form = &kListenAddress}),
+      key<&AgentsConfig::address>({.name = "address",
+                                   .doc = "How sites reach that, as `hansa site enroll` tells them.",
+                                   .example = "\"wss://hansa.example.org:7718\"",
+                                   .form = &kAgentsAddress,
+                                   .otherwise = "made of `listen`"}),
+      key<&AgentsConfig::tls_certificate>(
+          {.name = "tls_certificate",
+           .doc = "The certificate chain that agents see, PEM. Agents that were enrolled with its key's id (`--pin`) know the "
+                  "broker by that key: keep it when the certificate is renewed. Read again on SIGHUP.",
+           .example = "\"/etc/hansa/tls/agents-cert.pem\"",
+           .form = &kFile,
+           .otherwise = "`api.tls_certificate`"}),
+      key<&AgentsConfig::tls_key>({.name = "tls_key",
+                                   .doc = "The certificate's private key, PEM; readable by the broker's account only.",
+                                   .example = "\"/etc/hansa/tls/agents-key.pem\"",
+                                   .form = &kFile,
+                                   .otherwise = "`api.tls_key`"}),
+      key<&AgentsConfig::ping_after>({.name = "ping_after_ms",
+                                      .doc = "After so much silence an agent is asked whether it lives.",
+                                      .example = "20000",
+                                      .unit = kMs,
+                                      .min = 100,
+                                      .max = 600'000}),
+      key<&AgentsConfig::dead_after>({.name = "dead_after_ms",
+                                      .doc = "After so much silence its connection is ended, as one that was cut.",
+                                      .example = "90000",
+                                      .unit = kMs,
+                                      .min = 200,
+                                      .max = 3'600'000}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<StoreConfig>> keys_of() {
   static const Key<StoreConfig> kKeys[] = {
       key<&StoreConfig::url>({.name = "url", .doc = "The database.", .example = "\"sqlite:hansa.db\"", .form = &kStoreUrl}),
@@ -531,14 +571,20 @@ std::span<const Key<BudgetConfig>> keys_of() {
 template <>
 std::span<const Key<RemoteConfig>> keys_of() {
   static const Key<RemoteConfig> kKeys[] = {
+      key<&RemoteConfig::agent>(
+          {.name = "agent",
+           .doc = "The site's `hansa-agent` connects to this broker (`[agents]`), from behind whatever firewall, "
+                  "once it is enrolled (`hansa site enroll`); exactly one of `agent`, `command` and "
+                  "`remote.ssh` is needed.",
+           .example = "true"}),
       key<&RemoteConfig::command>({.name = "command",
                                    .doc =
                                        "A program on this machine that speaks the connector protocol on its standard input and "
-                                       "output, by its absolute path, and its arguments; exactly one of `command` and "
+                                       "output, by its absolute path, and its arguments; exactly one of `agent`, `command` and "
                                        "`remote.ssh` is needed.",
                                    .example = "[\"/opt/hansa/tsp-plugin\", \"--slots\", \"8\"]",
                                    .form = &kCommandWord,
-                                   .otherwise = "`remote.ssh`",
+                                   .otherwise = "`remote.ssh` or `remote.agent`",
                                    .repeats = true}),
   };
   return kKeys;
@@ -650,7 +696,9 @@ std::span<const Key<AgentSection>> keys_of() {
   static const Key<AgentSection> kKeys[] = {
       key<&AgentSection::state_dir>(
           {.name = "state_dir",
-           .doc = "The folder (0700) of the spool of a `local` site, and of what of `[site.budget]` is used.",
+           .doc =
+               "The folder (0700) of the spool of a `local` site, of what of `[site.budget]` is used, and of the key and enrolment "
+               "of an agent that connects to its broker.",
            .example = "\"/var/lib/hansa-agent\"",
            .form = &kAbsolutePath}),
       key<&AgentSection::switch_socket>(
@@ -659,6 +707,26 @@ std::span<const Key<AgentSection>> keys_of() {
            .example = "\"/run/hansa/switch.sock\"",
            .form = &kSocketPath,
            .otherwise = "no switch"}),
+      key<&AgentSection::ping_after>({.name = "ping_after_ms",
+                                      .doc = "With `--connect`: after so much silence the broker is asked whether it lives.",
+                                      .example = "20000",
+                                      .unit = kMs,
+                                      .min = 100,
+                                      .max = 600'000}),
+      key<&AgentSection::dead_after>({.name = "dead_after_ms",
+                                      .doc = "After so much silence the connection is ended, and made anew.",
+                                      .example = "90000",
+                                      .unit = kMs,
+                                      .min = 200,
+                                      .max = 3'600'000}),
+      key<&AgentSection::longest_pause>(
+          {.name = "longest_pause_ms",
+           .doc = "Between two attempts to connect the pause doubles from a second up to this, half of it "
+                  "by chance.",
+           .example = "120000",
+           .unit = kMs,
+           .min = 1'000,
+           .max = 3'600'000}),
   };
   return kKeys;
 }
@@ -1242,6 +1310,9 @@ std::vector<Section> broker_sections() {
                           "What rules may ask of the broker itself: it is where a script lies before it has a site."),
       section<ApiConfig>("[api]", "The REST API."),
       section<ApiLimits>("[api.limits]", "What a client may take of it."),
+      section<AgentsConfig>("[agents]",
+                            "Where sites' agents come in that connect to the broker by themselves (`remote.agent`). Without this "
+                            "table none does."),
       section<StoreConfig>("[store]", "Where jobs, events and usage are kept."),
       section<EngineConfig>("[engine]", "The loops and the submission protocol. The defaults suit a centre; tests set them low."),
       section<PlacementConfig>(

@@ -7,6 +7,7 @@
 #include "broker/engine/engine.hpp"
 #include "broker/engine/fact_register.hpp"
 #include "broker/http/message.hpp"
+#include "broker/identity/agents.hpp"
 #include "broker/identity/authorization.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/facts.hpp"
@@ -27,6 +28,8 @@ struct BrokerFacts {
   std::string country;
   std::string version;
   std::vector<std::string> sites = {};
+  std::string agents_address = {};  // where sites' agents come in: "wss://..."; "" if none may
+  std::string agents_key = {};      // the id of the key by which they may know this broker
 };
 
 class Api {
@@ -42,6 +45,7 @@ class Api {
     engine::Catalogue& catalogue;
     engine::FactRegister& fact_register;
     identity::TokenAuthority& tokens;
+    identity::AgentRegister& agents;
     async::Scheduler& scheduler;
     ports::Log& log;
     /// More text for /metrics, in Prometheus' exposition format.

@@ -37,6 +37,9 @@ const std::string_view kOperations = R"json({
   "drainSite": {"body": "DrainRequest", "body_optional": true, "answer": "Site"},
   "resumeSite": {"answer": "Site"},
   "lookOverSite": {"answer": "DoctorReport"},
+  "getSiteAgent": {"answer": "SiteAgent"},
+  "enrollAgent": {"body": "EnrolmentRequest", "body_optional": true, "answer": "Enrolment", "status": 201},
+  "revokeAgent": {"body": "RevocationRequest", "body_optional": true, "answer": "SiteAgent"},
   "getRules": {"query": [["texts", "boolean", "Also the texts of the packs, as they are written."]], "answer": "RulesInForce"},
   "listDecisions": {"query": [["from", "string", "Taken at or after."], ["to", "string", "Taken before; now by default."], ["limit", "integer", "1 to 1000; 200 by default."], ["cursor", "string", "next_cursor of the page before."]],
                     "answer": "DecisionList"},
@@ -277,6 +280,7 @@ const std::string_view kSchemas = R"json({
       "profile": {"type": "object", "description": "What its jobs can run in, and what its operator says of its machines.", "properties": {"containers": {"type": "boolean"}, "images": {"type": "array", "items": {"type": "string"}, "description": "What the names of images begin with that it starts; absent: any."}, "binds": {"type": "array", "items": {"type": "string"}}, "modules": {"type": "array", "items": {"type": "string"}, "description": "As jobs name them."}, "gpu_vendor": {"type": "string"}, "architecture": {"type": "string"}, "devices_per_gpu": {"type": "integer", "description": "GPUs that a program sees for each that its scheduler counts."}}},
       "quiet_hours": {"type": "array", "items": {"type": "string"}}, "quiet_until": {"$ref": "#/components/schemas/Time"},
       "breaker": {"type": "object", "properties": {"state": {"enum": ["closed", "open", "half_open"], "description": "open: the site did not answer so many times in a row and is left alone; half_open: a probe is under way."}, "failures_in_a_row": {"type": "integer"}, "next_probe_at": {"$ref": "#/components/schemas/Time"}}},
+      "agent": {"oneOf": [{"$ref": "#/components/schemas/SiteAgent"}, {"type": "null"}], "description": "Of a site whose agent connects to the broker, without its events; for operators and auditors."},
       "doctor": {"oneOf": [{"$ref": "#/components/schemas/DoctorReport"}, {"type": "null"}], "description": "The last report; for operators."},
       "facts": {"type": "array", "description": "What rules may ask of the site.", "items": {"$ref": "#/components/schemas/Fact"}}
     }
@@ -292,6 +296,25 @@ const std::string_view kSchemas = R"json({
         "check": {"type": "string"}, "account": {"type": "string"}, "before": {"type": "string"}, "after": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}}}}
     }
   },
+  "SiteAgent": {
+    "type": "object", "required": ["key", "enrolled_at", "invited_until", "connection", "last_failure"],
+    "properties": {
+      "site": {"type": "string"}, "key": {"type": ["string", "null"], "description": "The enrolled agent's public key: sha256: and the SHA-256 of its SubjectPublicKeyInfo."},
+      "enrolled_at": {"$ref": "#/components/schemas/Time"}, "invited_until": {"$ref": "#/components/schemas/Time"},
+      "connection": {"type": ["object", "null"], "properties": {"since": {"$ref": "#/components/schemas/Time"}, "from": {"type": "string"}, "name": {"type": "string"}}},
+      "last_failure": {"type": ["object", "null"], "description": "A connection that ended, or one that was refused.", "properties": {"at": {"$ref": "#/components/schemas/Time"}, "from": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}}},
+      "events": {"type": "array", "description": "Oldest first; never edited.", "items": {"type": "object", "required": ["at", "what"], "properties": {
+        "at": {"$ref": "#/components/schemas/Time"}, "what": {"enum": ["invited", "enrolled", "revoked"]}, "by": {"type": "string"}, "expires_at": {"$ref": "#/components/schemas/Time"},
+        "key": {"type": "string"}, "from": {"type": "string"}, "reason": {"type": "string"}}}}
+    }
+  },
+  "EnrolmentRequest": {"type": "object", "additionalProperties": false, "properties": {"expires_at": {"type": "string", "description": "A day from now by default, 30 at most."}}},
+  "Enrolment": {
+    "type": "object", "required": ["site", "token", "expires_at", "broker", "pin"],
+    "properties": {"site": {"type": "string"}, "token": {"type": "string", "description": "Good once; not shown again."}, "expires_at": {"$ref": "#/components/schemas/Time"},
+                   "broker": {"type": "string", "description": "Where the agent connects to."}, "pin": {"type": "string", "description": "The id of the broker's key there."}}
+  },
+  "RevocationRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 500}}},
   "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}, "rules_in_force": {"type": "boolean"}}},
   "DrainRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 1000}}},
   "CancelTasks": {"type": "object", "additionalProperties": false, "properties": {"tasks": {"type": "string", "examples": ["3,5-7"], "description": "Of an array: these tasks alone. Those that are over stay as they are. Left out: all of the job; the answer is then without the details."}}},

@@ -71,6 +71,12 @@ async::Task<http::Response> get_site(Exchange exchange);
 async::Task<http::Response> drain_site(Exchange exchange);
 async::Task<http::Response> resume_site(Exchange exchange);
 async::Task<http::Response> look_over_site(Exchange exchange);
+// agents.cpp
+async::Task<http::Response> get_site_agent(Exchange exchange);
+async::Task<http::Response> enroll_agent(Exchange exchange);
+async::Task<http::Response> revoke_agent(Exchange exchange);
+/// Null if the site's agent does not come to us, or the caller may not know.
+Json agent_view(const Exchange& exchange, const SiteId& site);
 // rules.cpp
 async::Task<http::Response> get_rules(Exchange exchange);
 // decisions.cpp

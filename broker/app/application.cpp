@@ -2,6 +2,7 @@
 #include "broker/app/application.hpp"
 
 #include "broker/api/api.hpp"
+#include "broker/app/agents.hpp"
 #include "broker/app/connectors.hpp"
 #include "broker/app/data_ways.hpp"
 #include "broker/app/regulations.hpp"
@@ -274,6 +275,7 @@ int run(Start start) {
     Strand strand;
     auto accounts = account_directory(config, log);
     identity::TokenAuthority tokens(scheduler, random, **store);
+    Agents agents(config, scheduler, random, **store, log);  // before the connectors: they go first
     connectors::assembly::Ground ground{.scheduler = scheduler,
                                         .random = random,
                                         .strand = strand.executor(),
@@ -281,7 +283,8 @@ int run(Start start) {
                                         .program_folder = start.program_folder,
                                         .program_name = "hansad " + std::string(kVersion),
                                         .state_dir = config.broker.state_dir,
-                                        .switch_socket = config.broker.switch_socket.value_or("")};
+                                        .switch_socket = config.broker.switch_socket.value_or(""),
+                                        .agents = agents.door()};
     const auto close_connectors = [&] {
       for (const auto& close : ground.closers) (void)strand.run(close());
     };
@@ -315,6 +318,7 @@ int run(Start start) {
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
     engine::FactRegister facts(scheduler, ids, **store, engine, log);
     std::optional<http::Server> server;
+    auto open_to_agents = agents.listen();
     api::Api api({.engine = engine,
                   .jobs = **store,
                   .usage = **store,
@@ -325,27 +329,35 @@ int run(Start start) {
                   .catalogue = catalogue,
                   .fact_register = facts,
                   .tokens = tokens,
+                  .agents = agents.agent_register(),
                   .scheduler = scheduler,
                   .log = log,
-                  .more_metrics = [&] { return more_metrics((*store)->figures(), server->load()); }},
+                  .more_metrics = [&] { return more_metrics((*store)->figures(), server->load()) + agents.metrics(); }},
                  {.name = config.broker.name,
                   .country = config.broker.country,
                   .version = std::string(kVersion),
-                  .sites = site_ids(config)});
+                  .sites = site_ids(config),
+                  .agents_address = agents.address(),
+                  .agents_key = agents.key_id()});
     auto options = server_options(config.api, log);
     options.refuse_body = [&api](const http::Request& head) { return api.refuse_body(head); };
     server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });
 
     strand.start();
     auto started = server->listen();  // first: a broker that nobody can reach does nothing to sites
+    if (!started)
+      started.error().message += listen_remedy(started.error());
+    else
+      started = std::move(open_to_agents);
     const bool reachable = started.has_value();
-    if (!reachable) started.error().message += listen_remedy(started.error());
     if (started) started = strand.run(tokens.load());
+    if (started) started = strand.run(agents.agent_register().load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
     if (started) started = strand.run(facts.load());  // before anything is decided
     if (started) started = strand.run(engine.start());
     if (started) started = server->start();
     if (started) {
+      agents.start();
       api.set_ready(true);
       log.write(ports::LogLevel::info, "serving",
                 {{"version", std::string(kVersion)},
@@ -356,6 +368,7 @@ int run(Start start) {
       auto signal = signals.wait();
       for (; signal == SIGHUP; signal = signals.wait()) {
         reload_certificate(*server, log);
+        agents.reload_certificate();
         reload_regulations(engine, start, scheduler.now_utc(), log);
       }
       log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
@@ -366,6 +379,7 @@ int run(Start start) {
                                          : reachable                                 ? kExitStorage
                                                                                      : kExitUnavailable);
     }
+    agents.stop();
     server->stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
     (void)strand.run(engine.stop());
     close_connectors();

@@ -114,6 +114,10 @@ constexpr Option kEstimates[] = {
     {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
     kJson,
 };
+constexpr Option kSiteEnroll[] = {
+    {.name = "--expires", .value = "T", .help = "Until when it may be used: 2027-01-31, or 2d from now (1d; 30d at most)"},
+    kJson,
+};
 constexpr Option kTokenCreate[] = {
     {.name = "--user", .value = "U", .help = "Whose token: U is local:U to the broker"},
     {.name = "--role", .value = "R", .help = "user (default), operator or auditor"},
@@ -244,6 +248,12 @@ constexpr Command kCommands[] = {
     {"site show", "SITE", "Show one site.", "hansa site show alpha", kJsonOnly, 1, 1, site_show},
     {"site doctor", "SITE", "Look a site over (operators); exit 1 if there is a fault.", "hansa site doctor alpha", kJsonOnly, 1,
      1, site_doctor},
+    {"site agent", "SITE", "Show a site's agent that connects to the broker, and what became of it (operators, auditors).",
+     "hansa site agent alpha", kJsonOnly, 1, 1, site_agent},
+    {"site enroll", "SITE", "Make a token with which a site's agent enrols (operators). Prints it, this once.",
+     "hansa site enroll alpha --expires 2d", kSiteEnroll, 1, 1, site_enroll},
+    {"site revoke", "SITE", "Take back a site's agent's key and token; its connection ends at once (operators).",
+     "hansa site revoke alpha --reason \"login node was broken into\"", kDrain, 1, 1, site_revoke},
     {"site drain", "SITE", "Send a site no new jobs (operators).", "hansa site drain alpha --reason \"maintenance on Monday\"",
      kDrain, 1, 1, site_drain},
     {"site resume", "SITE", "Send a site jobs again (operators).", "hansa site resume alpha", kJsonOnly, 1, 1, site_resume},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/cli/commands.hpp"
+#include "broker/cli/submission.hpp"
 
 namespace hansa::cli {
 namespace {
@@ -98,6 +99,23 @@ std::string breaker_text(const Json& breaker) {
          shown(breaker, "next_probe_at");
 }
 
+/// How a site's agent stands that connects to the broker by itself.
+std::string agent_text(const Json& agent) {
+  if (const auto& connection = member(agent, "connection"); connection.is_object())
+    return "connected since " + shown(connection, "since") + " from " + shown(connection, "from") + " (" +
+           shown(connection, "name") + ")";
+  const auto invited = shown(agent, "invited_until");
+  if (!raw_text(agent, "key").empty()) return "not connected";
+  return "not enrolled" + (invited.empty() ? "; see: hansa site enroll" : "; a token waits to be used until " + invited);
+}
+
+std::string agent_failure(const Json& agent) {
+  const auto& failure = member(agent, "last_failure");
+  if (!failure.is_object()) return {};
+  return shown(failure, "at") + " " + shown(failure, "code") + ": " + shown(failure, "message") + " (from " +
+         shown(failure, "from") + ")";
+}
+
 std::string site_sheet(const Json& site, const Look& look) {
   Table sheet({{""}, {""}});
   const auto line = [&](const char* label, const std::string& value, Tint tint = Tint::none) {
@@ -109,6 +127,10 @@ std::string site_sheet(const Json& site, const Look& look) {
   line("drained because", shown(site, "drain_reason"));
   line("country", shown(site, "country"));
   line("connector", shown(site, "connector"));
+  if (const auto& agent = member(site, "agent"); agent.is_object()) {
+    line("agent", agent_text(agent), member(agent, "connection").is_object() ? Tint::good : Tint::bad);
+    line("agent's last failure", agent_failure(agent));
+  }
   line("scheduler", shown(site, "scheduler"));
   line("cluster", shown(site, "cluster"));
   std::string queues;
@@ -243,6 +265,68 @@ Result<ExitStatus> site_doctor(Session& session, const Invocation& call) {
                   findings_table(*report, {.colours = session.look().colours}, false) + drift_lines(*report));
   }
   return number(*report, "faults").value_or(0) > 0 ? ExitStatus::fault_found : ExitStatus::done;
+}
+
+Result<ExitStatus> site_agent(Session& session, const Invocation& call) {
+  const auto answer = session.send("GET", "/v1/sites/" + percent_encoded(call.operands()[0]) + "/agent");
+  if (!answer) return std::unexpected(answer.error());
+  const auto agent = Session::read(*answer);
+  if (!agent) return std::unexpected(agent.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  auto text = "agent of site " + shown(*agent, "site") + ": " + agent_text(*agent) + "\n";
+  if (const auto key = shown(*agent, "key"); !key.empty())
+    text += "key: " + key + ", enrolled " + shown(*agent, "enrolled_at") + "\n";
+  if (const auto failure = agent_failure(*agent); !failure.empty()) text += "last failure: " + failure + "\n";
+  Table table({{"AT"}, {"WHAT"}, {"BY"}, {"KEY, OR WHY", false, true}});
+  if (const auto& events = member(*agent, "events"); events.is_array()) {
+    for (const auto& event : events) {
+      const auto by = shown(event, "by"), expires = shown(event, "expires_at");
+      table.add({shown(event, "at"), shown(event, "what"), by.empty() ? shown(event, "from") : by,
+                 shown(event, "key") + shown(event, "reason") + (expires.empty() ? "" : "good until " + expires)});
+    }
+  }
+  session.print(text + (table.empty() ? "" : table.text(session.look())));
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> site_enroll(Session& session, const Invocation& call) {
+  const auto& site = call.operands()[0];
+  Json request = Json::object();
+  if (const auto expires = call.value("--expires")) {
+    const auto moment = parse_moment("--expires", *expires, session.now(), Direction::forward);
+    if (!moment) return std::unexpected(moment.error());
+    request["expires_at"] = format_utc(*moment);
+  }
+  const auto answer = session.send("POST", "/v1/sites/" + percent_encoded(site) + "/agent/enrolment", request.dump());
+  if (!answer) return std::unexpected(answer.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  const auto made = Session::read(*answer);
+  if (!made) return std::unexpected(made.error());
+  session.print(shown(*made, "token") + "\n");
+  session.note("with this token site " + shown(*made, "site") + "'s agent enrols, once, until " + shown(*made, "expires_at") +
+               "; it is shown this once. At the site, as the agent's account, which reads it from its standard input: "
+               "hansa-agent enroll --broker " +
+               shown(*made, "broker") + " --pin " + shown(*made, "pin"));
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> site_revoke(Session& session, const Invocation& call) {
+  const auto reason = call.value("--reason");
+  const auto body = reason ? Json{{"reason", *reason}}.dump(-1, ' ', false, Json::error_handler_t::replace) : "";
+  const auto answer = session.send("POST", "/v1/sites/" + percent_encoded(call.operands()[0]) + "/agent/revoke", body);
+  if (!answer) return std::unexpected(answer.error());
+  const auto agent = Session::read(*answer);
+  if (!agent) return std::unexpected(agent.error());
+  session.print(call.has("--json")
+                    ? answer->body
+                    : "the agent of site " + shown(*agent, "site") + " is revoked; to let one in again: hansa site enroll\n");
+  return ExitStatus::done;
 }
 
 Result<ExitStatus> site_drain(Session& session, const Invocation& call) {

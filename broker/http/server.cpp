@@ -3,13 +3,13 @@
 
 #include "broker/async/event.hpp"
 #include "broker/core/encoding.hpp"
+#include "broker/http/listening.hpp"
 #include "broker/http/session.hpp"
 #include "broker/http/worker.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -22,29 +22,6 @@ namespace hansa::http {
 namespace {
 
 constexpr std::size_t kTurnedAwayAtATime = 64;
-
-std::string name_of(const Tcp::endpoint& endpoint) {
-  const auto address = endpoint.address();
-  auto text = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
-  return text + ":" + std::to_string(endpoint.port());
-}
-
-Result<std::shared_ptr<asio::ssl::context>> load_tls(const TlsFiles& files) {
-  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
-  boost::system::error_code error;
-  const auto refuse = [&](const std::string& what) {
-    return fail(ErrorKind::invalid_argument, "TLS_FILES", what + ": " + error.message());
-  };
-  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context->native_handle(),
-                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  context->use_certificate_chain_file(files.certificate, error);
-  if (error) return refuse("cannot use the TLS certificate " + files.certificate);
-  context->use_private_key_file(files.key, asio::ssl::context::pem, error);
-  if (error) return refuse("cannot use the TLS key " + files.key + " with the certificate " + files.certificate);
-  return context;
-}
 
 }  // namespace
 
@@ -66,27 +43,11 @@ struct Server::Impl {
   }
 
   Result<void> listen() {
-    const auto& options = shared.options;
-    const auto where = options.address + " port " + std::to_string(options.port);
-    boost::system::error_code error;
-    const auto address = asio::ip::make_address(options.address, error);
-    if (error)
-      return fail(ErrorKind::invalid_argument, "BAD_ADDRESS", "\"" + options.address + "\" is no IP address to listen on");
-    const Tcp::endpoint endpoint(address, options.port);
-    auto& listener = acceptor.emplace(workers.front()->io);
-    if (!error) listener.open(endpoint.protocol(), error);
-    if (!error) listener.set_option(Tcp::acceptor::reuse_address(true), error);
-    if (!error) listener.bind(endpoint, error);
-    if (!error) listener.listen(Tcp::acceptor::max_listen_connections, error);
-    if (error == asio::error::address_in_use) {
-      return fail(ErrorKind::conflict, "ADDRESS_IN_USE", "cannot listen on " + where + ": another program does already");
-    }
-    if (error == asio::error::access_denied) {
-      return fail(ErrorKind::permission_denied, "ADDRESS_DENIED",
-                  "cannot listen on " + where + ": not permitted (ports below 1024?)");
-    }
-    if (error) return fail(ErrorKind::unavailable, "CANNOT_LISTEN", "cannot listen on " + where + ": " + error.message());
-    port = listener.local_endpoint(error).port();
+    auto listener = listen_on(workers.front()->io, shared.options.address, shared.options.port);
+    if (!listener) return std::unexpected(std::move(listener.error()));
+    acceptor.emplace(std::move(*listener));
+    boost::system::error_code ignored;
+    port = acceptor->local_endpoint(ignored).port();
     return {};
   }
 
@@ -160,7 +121,7 @@ Server::~Server() { stop(Milliseconds{0}); }
 Result<void> Server::listen() {
   auto& options = impl_->shared.options;
   if (options.tls) {
-    auto context = load_tls(*options.tls);
+    auto context = server_context(*options.tls);
     if (!context) return std::unexpected(context.error());
     impl_->tls = std::move(*context);
   }
@@ -205,7 +166,7 @@ ServerLoad Server::load() const { return {.connections = impl_->shared.connectio
 Result<void> Server::reload_tls() {
   const auto& files = impl_->shared.options.tls;
   if (!files) return {};
-  auto context = load_tls(*files);
+  auto context = server_context(*files);
   if (!context) return std::unexpected(context.error());
   const std::scoped_lock lock(impl_->tls_mutex);
   impl_->tls = std::move(*context);

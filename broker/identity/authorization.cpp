@@ -24,6 +24,7 @@ constexpr Right kRights[] = {
     {Action::read_decisions, "read everybody's decisions", Reach::nobody, Reach::everybody, Reach::everybody},
     {Action::read_sites, "read sites", Reach::everybody, Reach::everybody, Reach::everybody},
     {Action::change_site, "change sites", Reach::nobody, Reach::everybody, Reach::nobody},
+    {Action::read_agents, "read what became of sites' agents", Reach::nobody, Reach::everybody, Reach::everybody},
     {Action::report_usage, "report usage", Reach::own, Reach::everybody, Reach::everybody},
     {Action::manage_tokens, "manage tokens", Reach::nobody, Reach::everybody, Reach::nobody},
     {Action::read_dataset, "read datasets", Reach::project, Reach::everybody, Reach::everybody},

@@ -14,7 +14,8 @@ enum class Action {
   resolve_job,      // an operator's word that it is lost
   read_decisions,   // of everybody, with the evidence that they rest on
   read_sites,
-  change_site,      // drain, resume
+  change_site,      // drain, resume, its agent's enrolment
+  read_agents,      // sites' agents: keys, connections, what became of them
   report_usage,     // of everybody; one's own needs no more than being somebody
   manage_tokens,
   read_dataset,     // and its changes; lists are narrowed to what this allows

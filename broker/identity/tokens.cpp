@@ -5,8 +5,8 @@
 #include "broker/core/encoding.hpp"
 
 #include <algorithm>
-#include <array>
 #include <mutex>
+#include <vector>
 
 namespace hansa::identity {
 
@@ -63,6 +63,21 @@ Result<Principal> local_principal(std::string_view user) {
   return Principal{std::string(kIssuer) + std::string(name)};
 }
 
+std::string random_name(Random& random, std::string_view prefix, std::size_t bytes) {
+  std::vector<std::byte> drawn(bytes);
+  random.fill(drawn);
+  return std::string(prefix) + base64url(drawn);
+}
+
+std::string_view bearer_of(std::string_view authorization) {
+  constexpr std::string_view kScheme = "bearer ";
+  const bool bearer = authorization.size() > kScheme.size() &&
+                      std::ranges::equal(authorization.substr(0, kScheme.size()), kScheme, [](char a, char b) {
+                        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+                      });
+  return bearer ? authorization.substr(kScheme.size()) : std::string_view{};
+}
+
 TokenAuthority::TokenAuthority(const Clock& clock, Random& random, ports::TokenStore& store)
     : clock_(clock), random_(random), store_(store) {}
 
@@ -79,15 +94,10 @@ async::Task<> TokenAuthority::load() {
 }
 
 Result<Caller> TokenAuthority::authenticate(std::string_view authorization) const {
-  constexpr std::string_view kScheme = "bearer ";
   if (authorization.empty()) {
     return refuse("NO_TOKEN", "send a token: Authorization: Bearer hansa_... (the command line reads it from HANSA_TOKEN_FILE)");
   }
-  const bool bearer = authorization.size() > kScheme.size() &&
-                      std::ranges::equal(authorization.substr(0, kScheme.size()), kScheme, [](char a, char b) {
-                        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-                      });
-  const auto token = bearer ? authorization.substr(kScheme.size()) : std::string_view{};
+  const auto token = bearer_of(authorization);
   if (!token.starts_with(kTokenPrefix) || token.size() > 256) return refuse("BAD_TOKEN", "that is no token of this broker");
   const auto hash = sha256_hex(token);
 
@@ -107,12 +117,8 @@ bool TokenAuthority::is_valid(const ApiToken& token) const {
 
 async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std::string note,
                                              std::optional<UtcTime> expires_at) {
-  std::array<std::byte, 32> secret{};
-  std::array<std::byte, 9> id{};
-  random_.fill(secret);
-  random_.fill(id);
-  NewToken made{.token = Secret(std::string(kTokenPrefix) + base64url(secret)), .record = {}};
-  made.record = {.id = "tok_" + base64url(id),
+  NewToken made{.token = Secret(random_name(random_, kTokenPrefix, 32)), .record = {}};
+  made.record = {.id = random_name(random_, "tok_", 9),
                  .hash = sha256_hex(made.token.reveal()),
                  .principal = std::move(principal),
                  .role = role,

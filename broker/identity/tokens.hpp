@@ -32,6 +32,12 @@ std::optional<ports::Role> parse_role(std::string_view text);
 /// "alice" or "local:alice" -> local:alice. Names are 1 to 64 of [A-Za-z0-9._@-]; other issuers have no tokens here.
 Result<Principal> local_principal(std::string_view user);
 
+/// `prefix` and that many random bytes as base64url.
+std::string random_name(Random& random, std::string_view prefix, std::size_t bytes);
+
+/// What follows "Bearer ", in any case; "" if it is none.
+std::string_view bearer_of(std::string_view authorization);
+
 class TokenAuthority {
  public:
   TokenAuthority(const Clock& clock, Random& random, ports::TokenStore& store);

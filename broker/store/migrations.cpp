@@ -379,6 +379,24 @@ constexpr char kSchema12[] = R"sql(
 ALTER TABLE attempts ADD COLUMN variant TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Sites' agents: who may enrol, which key is whose, what was taken back.
+constexpr char kSchema13[] = R"sql(
+CREATE TABLE agent_events(
+  sequence INTEGER PRIMARY KEY,
+  site TEXT NOT NULL,
+  what TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  by_whom TEXT NOT NULL,
+  token_hash TEXT NOT NULL,
+  expires_at_ms INTEGER,
+  key TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER agent_events_no_update BEFORE UPDATE ON agent_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER agent_events_no_delete BEFORE DELETE ON agent_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
@@ -390,7 +408,8 @@ constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, event
                                     Migration{.version = 9, .name = "reports on sites", .sql = kSchema9},
                                     Migration{.version = 10, .name = "what sites grant", .sql = kSchema10},
                                     Migration{.version = 11, .name = "cancels of tasks", .sql = kSchema11},
-                                    Migration{.version = 12, .name = "variants", .sql = kSchema12}};
+                                    Migration{.version = 12, .name = "variants", .sql = kSchema12},
+                                    Migration{.version = 13, .name = "agents of sites", .sql = kSchema13}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

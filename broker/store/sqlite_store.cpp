@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/sqlite_store.hpp"
 
+#include "broker/store/agents.hpp"
 #include "broker/store/catalogue.hpp"
 #include "broker/store/decisions.hpp"
 #include "broker/store/estimates.hpp"
@@ -377,6 +378,16 @@ Task<std::vector<ports::ApiToken>> SqliteStore::tokens() {
 Task<ports::ApiToken> SqliteStore::revoke_token(std::string id, UtcTime at) {
   co_return co_await impl_->write<ports::ApiToken>(
       128, [id = std::move(id), at](Connection& db) { return store::revoke_token(db, id, at); });
+}
+
+Task<std::int64_t> SqliteStore::record_agent_event(ports::AgentEvent event) {
+  co_return co_await impl_->write<std::int64_t>(
+      512, [event = std::move(event)](Connection& db) { return store::record_agent_event(db, event); });
+}
+
+Task<std::vector<ports::AgentEvent>> SqliteStore::agent_events() {
+  co_return co_await impl_->read<std::vector<ports::AgentEvent>>(&Impl::lookups_,
+                                                                 [](Connection& db) { return read_agent_events(db); });
 }
 
 Task<> SqliteStore::record_step(ports::CatalogueStep step) {

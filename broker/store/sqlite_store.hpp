@@ -5,6 +5,7 @@
 // Strand: any. Every call resumes its coroutine on the coroutine's own executor, which must outlive close().
 // A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
 
+#include "broker/ports/agents.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
@@ -69,7 +70,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::EstimateStore,
                           public ports::DecisionStore,
                           public ports::TransferStore,
-                          public ports::FactStore {
+                          public ports::FactStore,
+                          public ports::AgentStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -118,6 +120,9 @@ class SqliteStore final : public ports::JobStore,
   async::Task<ports::ApiToken> token_by_hash(std::string hash) override;
   async::Task<std::vector<ports::ApiToken>> tokens() override;
   async::Task<ports::ApiToken> revoke_token(std::string id, UtcTime at) override;
+
+  async::Task<std::int64_t> record_agent_event(ports::AgentEvent event) override;
+  async::Task<std::vector<ports::AgentEvent>> agent_events() override;
 
   async::Task<std::vector<domain::WaitScore>> recent_waits(SiteId site, std::size_t limit) override;
   async::Task<std::vector<ports::EstimateRow>> estimate_report(ports::EstimateQuery query) override;

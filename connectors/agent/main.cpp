@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hansa-agent: a site's end of the connector protocol. As a forced command it is what it is whatever was asked for: nothing is
 // read from SSH_ORIGINAL_COMMAND.
+#include "connectors/agent/enrolment.hpp"
 #include "connectors/agent/serve.hpp"
 #include "connectors/assembly/regulations.hpp"
 
@@ -36,14 +37,32 @@ int main(int argc, char** argv) {
       "hansa-agent");
   std::string file = "/etc/hansa/agent.toml";
   bool stdio = false;
+  bool connect = false;
   bool check = false;
   command.add_option("--config", file, "Configuration file (see config/reference.md)")->capture_default_str()->type_name("FILE");
   command.add_flag("--stdio", stdio, "Serve the broker at the other end of standard input and output");
+  command.add_flag("--connect", connect, "Connect to the broker with which it is enrolled, and serve it, until it is stopped");
   command.add_flag("--check", check, "Only check the configuration, and say every fault of it");
   command.set_version_flag("--version", "hansa-agent " HANSA_VERSION);
+  EnrolmentWish wish{.token_file = "-"};
+  auto* enrolling = command.add_subcommand(
+      "enroll",
+      "Bind the site to this agent's key, with a token of an operator of the broker (hansa site enroll), which is good once");
+  enrolling->fallthrough();
+  enrolling->add_option("--broker", wish.broker, "Where the broker lets agents in: wss://HOST:PORT")
+      ->required()
+      ->type_name("URL");
+  enrolling->add_option("--pin", wish.pin, "The id of the broker's key, by which it is known: sha256:...")->type_name("ID");
+  enrolling->add_option("--ca", wish.ca_file, "Or the authority that signed its certificate, PEM; without either the system's")
+      ->type_name("FILE");
+  enrolling->add_option("--token-file", wish.token_file, "Where the token stands; - is standard input")
+      ->capture_default_str()
+      ->type_name("FILE");
+  enrolling->add_flag("--new-key", wish.new_key, "Make a new key, in place of the one that there is");
   command.add_subcommand("conformance", "Check a plug-in: conformance [--account A] [--person P] -- COMMAND [ARG...]");
   command.footer(
-      "Exit status: 0 the connection ended; 2 usage; 69 the site's scheduler cannot be served; 76 what came was not the\n"
+      "Exit status: 0 the connection ended; 2 usage; 69 the site's scheduler, or the broker to enrol with, cannot be reached; 76 "
+      "what came was not the\n"
       "protocol; 77 run as root; 78 configuration. conformance: 0 all checks passed, 1 not.");
   std::error_code ignored;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
@@ -70,8 +89,8 @@ int main(int argc, char** argv) {
                 own->rules ? ("its own rules: " + connectors::assembly::packs_in(*own->rules)).c_str() : "no rules of its own");
     return kExitOk;
   }
-  if (!stdio) {
-    std::fprintf(stderr, "hansa-agent: say how it is to serve: --stdio (see --help)\n");
+  if (int{stdio} + int{connect} + int{enrolling->parsed()} != 1) {
+    std::fprintf(stderr, "hansa-agent: say how it is to serve: --stdio, or --connect (see --help)\n");
     return kExitUsage;
   }
   if (::geteuid() == 0) {
@@ -83,9 +102,8 @@ int main(int argc, char** argv) {
   ::umask(077);
   ::prctl(PR_SET_DUMPABLE, 0);  // no ptrace by the same account
   std::signal(SIGPIPE, SIG_IGN);
-  return serve_stdio({.file = file,
-                      .config = std::move(*config),
-                      .own = std::move(*own),
-                      .program_folder = folder,
-                      .name = "hansa-agent " HANSA_VERSION});
+  constexpr auto kName = "hansa-agent " HANSA_VERSION;
+  if (enrolling->parsed()) return enroll(*config, wish, kName);
+  Start start{.file = file, .config = std::move(*config), .own = std::move(*own), .program_folder = folder, .name = kName};
+  return connect ? serve_broker(std::move(start)) : serve_stdio(std::move(start));
 }

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/agent/serve.hpp"
 
+#include "broker/async/event.hpp"
+#include "broker/async/first_of.hpp"
 #include "broker/async/real_scheduler.hpp"
+#include "broker/async/with_deadline.hpp"
 #include "broker/identity/account_directory.hpp"
 #include "config/accounts.hpp"
 #include "connectors/agent/account_guard.hpp"
 #include "connectors/agent/budget_guard.hpp"
+#include "connectors/agent/enrolment.hpp"
 #include "connectors/agent/service.hpp"
 #include "connectors/agent/stderr_log.hpp"
 #include "connectors/assembly/assembly.hpp"
 #include "connectors/assembly/regulations.hpp"
 #include "connectors/protocol/descriptor_lines.hpp"
+#include "connectors/protocol/pauses.hpp"
 #include "connectors/transport/own_account.hpp"
+#include "connectors/websocket/agent_key.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -22,7 +28,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -32,6 +37,8 @@ namespace hansa::connectors::agent {
 namespace asio = boost::asio;
 
 namespace {
+
+constexpr Milliseconds kDialWithin{30'000};
 
 identity::AccountDirectory account_directory(const config::SiteConfig& site, ports::Log& log) {
   return {{{.site = site.id, .accounts = site.accounts, .own_account = false, .file = site.accounts_file}},
@@ -69,24 +76,6 @@ void say_what_is_in_force(const config::AgentConfig& config, const OwnRegulation
                                           : "none"}});
 }
 
-/// All of it or nothing.
-void reload(const Start& start, SiteRules& rules, BudgetGuard& budget, ports::Log& log) {
-  const auto stay = [&](const Error& error) {
-    log.write(ports::LogLevel::error, "the site's budget, rules and facts stay as they were",
-              {{"code", error.code}, {"error", config::describe_errors(error)}});
-  };
-  const auto config = config::load_agent_config(start.file);
-  if (!config) return stay(config.error());
-  auto own = own_regulations(*config, assembly::shipped_packs(start.program_folder));
-  if (!own) return stay(own.error());
-  auto book = book_of(*config, budget.book());
-  if (!book) return stay(book.error());
-  say_what_is_in_force(*config, *own, log);
-  if (*book) (*book)->set_budget(assembly::budget_of(config->site.budget));
-  budget.set_book(std::move(*book));
-  rules.replace(std::move(*own));
-}
-
 /// Whatever else is printed goes to the log: standard output belongs to the protocol.
 Result<std::unique_ptr<protocol::DescriptorLines>> take_standard_streams(const asio::any_io_executor& executor) {
   Descriptor in(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
@@ -95,80 +84,219 @@ Result<std::unique_ptr<protocol::DescriptorLines>> take_standard_streams(const a
   return protocol::DescriptorLines::open(executor, std::move(in), std::move(out));
 }
 
-asio::awaitable<void> serve(protocol::Session* session, assembly::Ground* ground, std::optional<Error>* why) {
-  *why = co_await session->run();
-  for (const auto& close : ground->closers) (void)co_await close();
+int complain(const Error& error, int status) {
+  std::fprintf(stderr, "hansa-agent: %s\n", error.message.c_str());
+  for (const auto& fault : error.faults) std::fprintf(stderr, "  %s: %s\n", fault.where.c_str(), fault.message.c_str());
+  return status;
 }
+
+/// The site as it is served: its connector, and the site's own last words before it.
+class Site {
+ public:
+  explicit Site(Start start)
+      : start_(std::move(start)),
+        ground_{.scheduler = scheduler_,
+                .random = random_,
+                .strand = context_.get_executor(),
+                .log = log_,
+                .program_folder = start_.program_folder,
+                .program_name = start_.name,
+                .state_dir = config().agent.state_dir,
+                .switch_socket = config().agent.switch_socket.value_or("")},
+        rules_(scheduler_, std::move(start_.own)) {}
+
+  /// Before all else.
+  Result<void> open() {
+    if (config().site.connector == config::Connector::local) (void)::mkdir(config().agent.state_dir.c_str(), 0700);
+    auto site = config().site;
+    if (site.run_as == config::RunAs::by_certificate) site.run_as = config::RunAs::self;  // to the scheduler it is all one account
+    auto made = assembly::make_connector(site, ground_);
+    if (!made) return std::unexpected(std::move(made.error()));
+    connector_ = std::move(*made);
+    auto book = book_of(config(), nullptr);
+    if (!book) return std::unexpected(std::move(book.error()));
+    say_what_is_in_force(config(), rules_.own(), log_);
+    budget_.emplace(*connector_, site.id, context_.get_executor(), scheduler_, log_, std::move(*book));
+    guard_.emplace(*budget_, accounts_,
+                   GuardOptions{.site = site.id,
+                                .own_account = own_account_of(config().site),
+                                .own_people_only = config().site.run_as == config::RunAs::by_certificate,
+                                .projects = site.projects,
+                                .rules = &rules_});
+    return {};
+  }
+  asio::awaitable<void> close() {
+    hangups_.cancel();
+    for (const auto& shut : ground_.closers) (void)co_await shut();
+  }
+
+  /// One connection, from its beginning to its end: why it ended.
+  asio::awaitable<Error> serve(std::unique_ptr<protocol::Lines> lines, protocol::SessionOptions options) {
+    Service service(*guard_, config().site.id, start_.name, rules_.own().rules != nullptr);
+    protocol::Session session(context_.get_executor(), scheduler_, std::move(lines), service.handler(), options);
+    service.attach(session);
+    session_ = &session;
+    auto why = co_await session.run();
+    session_ = nullptr;
+    co_return why;
+  }
+  void stop_serving(std::string why) {
+    if (session_ != nullptr) session_->stop(fail(ErrorKind::unavailable, "CONNECTION_CLOSED", std::move(why)).error());
+  }
+
+  /// Runs `work` to its end, whatever else there is to do.
+  void run(asio::awaitable<void> work) {
+    await_hangup();
+    bool done = false;
+    asio::co_spawn(context_, std::move(work), [&](const std::exception_ptr&) { done = true; });
+    while (!done) context_.run_one();
+  }
+
+  const config::AgentConfig& config() const { return start_.config; }
+  asio::io_context& context() { return context_; }
+  async::RealScheduler& scheduler() { return scheduler_; }
+  async::SystemRandom& random() { return random_; }
+  StderrLog& log() { return log_; }
+
+ private:
+  void await_hangup() {
+    hangups_.async_wait([this](const boost::system::error_code& failed, int) {
+      if (failed) return;
+      const bool judged = rules_.own().rules != nullptr;
+      reload();
+      if (!judged && rules_.own().rules)  // the broker tells what they ask about from its next greeting on
+        stop_serving("the site's own rules have come into force");
+      await_hangup();
+    });
+  }
+
+  /// The file's budget, rules and facts: all of it or nothing.
+  void reload() {
+    const auto stay = [&](const Error& error) {
+      log_.write(ports::LogLevel::error, "the site's budget, rules and facts stay as they were",
+                 {{"code", error.code}, {"error", config::describe_errors(error)}});
+    };
+    const auto changed = config::load_agent_config(start_.file);
+    if (!changed) return stay(changed.error());
+    auto own = own_regulations(*changed, assembly::shipped_packs(start_.program_folder));
+    if (!own) return stay(own.error());
+    auto book = book_of(*changed, budget_->book());
+    if (!book) return stay(book.error());
+    say_what_is_in_force(*changed, *own, log_);
+    if (*book) (*book)->set_budget(assembly::budget_of(changed->site.budget));
+    budget_->set_book(std::move(*book));
+    rules_.replace(std::move(*own));
+  }
+
+  Start start_;
+  StderrLog log_;
+  asio::io_context context_{1};
+  async::RealScheduler scheduler_;
+  async::SystemRandom random_;
+  assembly::Ground ground_;
+  identity::AccountDirectory accounts_ = account_directory(config().site, log_);
+  SiteRules rules_;
+  std::unique_ptr<ports::SiteConnector> connector_;
+  std::optional<BudgetGuard> budget_;
+  std::optional<AccountGuard> guard_;
+  protocol::Session* session_ = nullptr;  // while there is a connection
+  asio::signal_set hangups_{context_, SIGHUP};
+};
+
+std::string ended_by(int signal) { return "ended by signal " + std::to_string(signal); }
 
 }  // namespace
 
 int serve_stdio(Start start) {
-  const auto& config = start.config;
-  StderrLog log;
-  const auto complain = [](const Error& error, int status) {
-    std::fprintf(stderr, "hansa-agent: %s\n", error.message.c_str());
-    for (const auto& fault : error.faults) std::fprintf(stderr, "  %s: %s\n", fault.where.c_str(), fault.message.c_str());
-    return status;
-  };
-  if (config.site.connector == config::Connector::local) (void)::mkdir(config.agent.state_dir.c_str(), 0700);
-  asio::io_context context{1};
-  async::RealScheduler scheduler;
-  async::SystemRandom random;
-  assembly::Ground ground{.scheduler = scheduler,
-                          .random = random,
-                          .strand = context.get_executor(),
-                          .log = log,
-                          .program_folder = start.program_folder,
-                          .program_name = start.name,
-                          .state_dir = config.agent.state_dir,
-                          .switch_socket = config.agent.switch_socket.value_or("")};
-  auto site = config.site;
-  if (site.run_as == config::RunAs::by_certificate) site.run_as = config::RunAs::self;  // to the scheduler it is all one account
-  auto connector = assembly::make_connector(site, ground);
-  if (!connector) return complain(connector.error(), kExitUnavailable);
-  const auto accounts = account_directory(config.site, log);
-  auto book = book_of(config, nullptr);
-  if (!book) return complain(book.error(), kExitUnavailable);
-  say_what_is_in_force(config, start.own, log);
-  BudgetGuard budget(**connector, config.site.id, context.get_executor(), scheduler, log, std::move(*book));
-  SiteRules rules(scheduler, std::move(start.own));
-  AccountGuard guard(budget, accounts,
-                     {.site = config.site.id,
-                      .own_account = own_account_of(config.site),
-                      .own_people_only = config.site.run_as == config::RunAs::by_certificate,
-                      .projects = config.site.projects,
-                      .rules = &rules});
-  Service service(guard, config.site.id, start.name, rules.own().rules != nullptr);
-  auto lines = take_standard_streams(context.get_executor());
+  Site site(std::move(start));
+  if (auto opened = site.open(); !opened) return complain(opened.error(), kExitUnavailable);
+  auto lines = take_standard_streams(site.context().get_executor());
   if (!lines) return complain(lines.error(), kExitUnavailable);
-  protocol::Session session(context.get_executor(), scheduler, std::move(*lines), service.handler());
-  service.attach(session);
-
-  asio::signal_set hangups(context, SIGHUP);
-  std::function<void()> await_hangup = [&] {
-    hangups.async_wait([&](const boost::system::error_code& failed, int) {
-      if (failed) return;
-      const bool judged = rules.own().rules != nullptr;
-      reload(start, rules, budget, log);
-      if (!judged && rules.own().rules)  // the broker tells what they ask about from its next greeting on
-        session.stop(fail(ErrorKind::unavailable, "CONNECTION_CLOSED", "the site's own rules have come into force").error());
-      await_hangup();
-    });
-  };
-  await_hangup();
-  asio::signal_set stops(context, SIGTERM, SIGINT);
+  asio::signal_set stops(site.context(), SIGTERM, SIGINT);
   stops.async_wait([&](const boost::system::error_code& failed, int signal) {
-    if (!failed)
-      session.stop(fail(ErrorKind::unavailable, "CONNECTION_CLOSED", "ended by signal " + std::to_string(signal)).error());
+    if (!failed) site.stop_serving(ended_by(signal));
     boost::system::error_code ignored;
     stops.clear(ignored);  // a second one ends at once
   });
-  std::optional<Error> why;
-  bool done = false;
-  asio::co_spawn(context, serve(&session, &ground, &why), [&](const std::exception_ptr&) { done = true; });
-  while (!done) context.run_one();
-  const bool as_asked = why && (why->code == "CONNECTION_ENDED" || why->code == "CONNECTION_CLOSED");
-  return as_asked ? kExitOk : complain(why.value_or(Error{.message = "internal error"}), kExitProtocol);
+  Error why{.message = "internal error"};
+  auto life = [](Site* served, std::unique_ptr<protocol::Lines> over, Error* ended) -> asio::awaitable<void> {
+    *ended = co_await served->serve(std::move(over), {});
+    co_await served->close();
+  };
+  site.run(life(&site, std::move(*lines), &why));
+  const bool as_asked = why.code == "CONNECTION_ENDED" || why.code == "CONNECTION_CLOSED";
+  return as_asked ? kExitOk : complain(why, kExitProtocol);
+}
+
+namespace {
+
+/// Of an agent that goes out: whether it shall end.
+struct Going {
+  explicit Going(const asio::any_io_executor& executor) : changed(executor) {}
+  bool stopping = false;
+  async::Event changed;
+};
+
+asio::awaitable<void> dial(websocket::Dialler* dialler, async::Scheduler* scheduler,
+                           Result<std::unique_ptr<protocol::Lines>>* lines) {
+  const auto deadline = async::Deadline::in(*scheduler, kDialWithin);
+  *lines = co_await async::with_deadline(*scheduler, deadline, dialler->open(deadline));
+}
+
+asio::awaitable<void> until_stopped(Going* going) {
+  while (!going->stopping && co_await going->changed.wait()) {}
+}
+
+asio::awaitable<void> keep_connected(Site* site, websocket::DialOptions options, Going* going) {
+  const auto& agent = site->config().agent;
+  auto& scheduler = site->scheduler();
+  const auto broker = options.broker.authority();
+  websocket::Dialler dialler(scheduler, std::move(options));
+  protocol::Pauses pauses(site->random(), {.longest = agent.longest_pause});
+  const protocol::SessionOptions session{.ping_after = agent.ping_after, .dead_after = agent.dead_after};
+  while (!going->stopping) {
+    const auto began = scheduler.now_monotonic();
+    Result<std::unique_ptr<protocol::Lines>> lines =
+        fail(ErrorKind::unavailable, "BROKER_SILENT", "the broker at " + broker + " did not answer in time");
+    co_await async::first_of(dial(&dialler, &scheduler, &lines), until_stopped(going));
+    if (going->stopping) break;
+    Error why;
+    if (lines) {
+      site->log().write(ports::LogLevel::info, "connected to the broker", {{"broker", broker}});
+      why = co_await site->serve(std::move(*lines), session);
+    } else {
+      why = std::move(lines.error());
+    }
+    if (going->stopping) break;
+    const auto pause = pauses.next(scheduler.now_monotonic() - began);
+    site->log().write(
+        ports::LogLevel::warning, "no connection to the broker",
+        {{"broker", broker}, {"code", why.code}, {"error", why.message}, {"next_try_in_ms", std::to_string(pause.count())}});
+    (void)co_await going->changed.wait_until(scheduler, scheduler.now_monotonic() + pause);
+  }
+  co_await site->close();
+}
+
+}  // namespace
+
+int serve_broker(Start start) {
+  auto options = load_enrolment(start.config, start.name);
+  if (!options) return complain(options.error(), kExitConfiguration);
+  if (auto key = websocket::key_id_of_key_file(options->key_file); !key) return complain(key.error(), kExitConfiguration);
+  Site site(std::move(start));
+  if (auto opened = site.open(); !opened) return complain(opened.error(), kExitUnavailable);
+  Going going(site.context().get_executor());
+  asio::signal_set stops(site.context(), SIGTERM, SIGINT);
+  stops.async_wait([&](const boost::system::error_code& failed, int signal) {
+    if (failed) return;
+    going.stopping = true;
+    going.changed.set();
+    site.stop_serving(ended_by(signal));
+    boost::system::error_code ignored;
+    stops.clear(ignored);  // a second one ends at once
+  });
+  site.run(keep_connected(&site, std::move(*options), &going));
+  return kExitOk;
 }
 
 }  // namespace hansa::connectors::agent

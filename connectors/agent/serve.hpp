@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// hansa-agent's life over its standard input and output: from a broker's first line to the end of the input.
+// hansa-agent's life: over its standard input and output, from a broker's first line to the end of the input; or as a service
+// that connects to its broker, again and again.
 
 #include "config/agent_config.hpp"
 #include "connectors/agent/site_rules.hpp"
@@ -31,5 +32,9 @@ struct Start {
 /// Serves the site until the input ends, or SIGTERM. What was being done is then cut; jobs go on. SIGHUP brings the file's
 /// budget, rules and facts into force, all of them or, of a file with any fault, nothing.
 int serve_stdio(Start start);
+
+/// Connects to the broker with which it is enrolled and serves the site, until SIGTERM. When the connection breaks what was being
+/// done is cut, jobs go on, and it is made anew after a pause. SIGHUP as above.
+int serve_broker(Start start);
 
 }  // namespace hansa::connectors::agent

@@ -13,7 +13,9 @@
 #include "connectors/slurmrest/slurmrest_connector.hpp"
 #include "connectors/transport/account_transport.hpp"
 #include "connectors/transport/direct_transport.hpp"
+#include "connectors/websocket/agent_carrier.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <ranges>
 #include <utility>
@@ -168,18 +170,26 @@ MadeConnector make_persons(const config::SiteConfig& site, const config::Certifi
 
 MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
   std::unique_ptr<remote::Carrier> carrier;
-  if (const auto& ssh = site.remote.ssh) {
-    const remote::SshOptions options{.host = ssh->host,
-                                     .user = ssh->user.str(),
-                                     .port = static_cast<std::uint16_t>(ssh->port),
-                                     .known_hosts = ssh->known_hosts.string(),
-                                     .identity = ssh->identity.value_or("").string(),
-                                     .program = ssh->program.string()};
-    if (ssh->certificates) return make_persons(site, *ssh->certificates, options, ground);
-    auto explain = [&scheduler = ground.scheduler, options](async::ChildEnd end, std::string words, Error why) {
-      return remote::explain_ssh(&scheduler, options, end, std::move(words), std::move(why));
+  remote::LinkOptions options{.site = site.id, .name = ground.program_name};
+  if (site.remote.agent) {
+    if (!ground.agents) return fail(ErrorKind::invalid_argument, "NO_AGENTS", "sites' agents come in nowhere here");
+    const auto& door = *ground.agents;
+    carrier = std::make_unique<websocket::AgentCarrier>(ground.strand, door.berths, websocket::BerthId{.site = site.id});
+    options.session.ping_after = door.ping_after;
+    options.session.dead_after = door.dead_after;
+    options.greet_within = std::min(options.greet_within, door.dead_after);
+  } else if (const auto& ssh = site.remote.ssh) {
+    const remote::SshOptions way{.host = ssh->host,
+                                 .user = ssh->user.str(),
+                                 .port = static_cast<std::uint16_t>(ssh->port),
+                                 .known_hosts = ssh->known_hosts.string(),
+                                 .identity = ssh->identity.value_or("").string(),
+                                 .program = ssh->program.string()};
+    if (ssh->certificates) return make_persons(site, *ssh->certificates, way, ground);
+    auto explain = [&scheduler = ground.scheduler, way](async::ChildEnd end, std::string words, Error why) {
+      return remote::explain_ssh(&scheduler, way, end, std::move(words), std::move(why));
     };
-    carrier = std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, remote::ssh_command(options),
+    carrier = std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, remote::ssh_command(way),
                                                      std::move(explain));
   } else {
     auto explain = [program = site.remote.command.front()](async::ChildEnd end, std::string words, Error why) {
@@ -188,10 +198,9 @@ MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
     carrier =
         std::make_unique<remote::ChildCarrier>(ground.scheduler, ground.log, site.id, site.remote.command, std::move(explain));
   }
-  return closed_at_the_end(
-      std::make_unique<remote::RemoteConnector>(ground.strand, ground.scheduler, ground.random, ground.log, std::move(carrier),
-                                                remote::LinkOptions{.site = site.id, .name = ground.program_name}),
-      ground);
+  return closed_at_the_end(std::make_unique<remote::RemoteConnector>(ground.strand, ground.scheduler, ground.random, ground.log,
+                                                                     std::move(carrier), std::move(options)),
+                           ground);
 }
 
 }  // namespace

@@ -8,16 +8,25 @@
 #include "broker/ports/site_connector.hpp"
 #include "config/broker_config.hpp"
 #include "connectors/transport/transport.hpp"
+#include "connectors/websocket/berths.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace hansa::connectors::assembly {
+
+/// Where sites' agents come in.
+struct AgentDoor {
+  websocket::Berths& berths;
+  Milliseconds ping_after;  // of the connections that came in
+  Milliseconds dead_after;
+};
 
 /// What connectors stand on; outlives them.
 struct Ground {
@@ -29,6 +38,7 @@ struct Ground {
   std::string program_name;              // with its version, as other ends of the connector protocol are told
   std::filesystem::path state_dir;       // spools of local sites
   std::filesystem::path switch_socket;   // for sites with run_as = "switch"
+  std::optional<AgentDoor> agents = {};  // for sites with remote.agent
   std::vector<std::unique_ptr<transport::Transport>> transports = {};
   std::vector<std::function<async::Task<>()>> closers =
       {};  // run on the strand once nothing calls the connectors, before they go

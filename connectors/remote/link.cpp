@@ -5,8 +5,6 @@
 #include "connectors/protocol/fields.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <utility>
 
 namespace hansa::connectors::remote {
@@ -52,11 +50,11 @@ Link::Link(boost::asio::any_io_executor executor, async::Scheduler& scheduler, R
            std::unique_ptr<Carrier> carrier, protocol::Session::Handler handler, LinkOptions options)
     : executor_(executor),
       scheduler_(scheduler),
-      random_(random),
       log_(log),
       carrier_(std::move(carrier)),
       handler_(std::move(handler)),
       options_(std::move(options)),
+      pauses_(random, options_.pauses),
       tasks_(std::move(executor), 4, [&log, site = options_.site](std::string_view name, const Error& error) {
         log.write(ports::LogLevel::error, "a task of a site's connection failed",
                   {{"site", site.str()}, {"task", std::string(name)}, {"error", error.message}});
@@ -85,12 +83,11 @@ Task<Link::Connection> Link::connection(Deadline deadline) {
 }
 
 Task<> Link::keep_up() {
-  for (int failures = 0;;) {
+  while (true) {
     const auto began = scheduler_.now_monotonic();
     auto why = co_await connect_once();
     if (!why || tasks_.closed()) break;
-    failures = scheduler_.now_monotonic() - began >= options_.steady_after ? 0 : std::min(failures + 1, 30);
-    const auto pause = pause_after(failures);
+    const auto pause = pauses_.next(scheduler_.now_monotonic() - began);
     log_.write(ports::LogLevel::warning, "no connection to the site",
                {{"site", options_.site.str()},
                 {"code", why->code},
@@ -102,7 +99,7 @@ Task<> Link::keep_up() {
     failure_->retryable = true;
     tell_waiters();
     if (options_.once) break;
-    co_await scheduler_.sleep_until(scheduler_.now_monotonic() + pause);
+    co_await carrier_->rest(scheduler_, scheduler_.now_monotonic() + pause);
     failure_.reset();
   }
   tell_waiters();
@@ -149,17 +146,6 @@ Task<> Link::greet(std::shared_ptr<protocol::Session> session) {
     if (tell_connected_) tell_connected_();
   }
   co_return Result<void>{};
-}
-
-Milliseconds Link::pause_after(int failures) {
-  auto longest = options_.first_pause;
-  for (int i = 1; i < failures && longest < options_.longest_pause; ++i) longest *= 2;
-  longest = std::min(longest, options_.longest_pause);
-  std::array<std::byte, 4> dice{};
-  random_.fill(dice);
-  std::uint32_t number = 0;
-  std::memcpy(&number, dice.data(), sizeof number);
-  return longest / 2 + Milliseconds{static_cast<std::int64_t>(number % static_cast<std::uint32_t>(longest.count() / 2 + 1))};
 }
 
 }  // namespace hansa::connectors::remote

@@ -8,6 +8,7 @@
 #include "broker/async/task_group.hpp"
 #include "broker/core/strong.hpp"
 #include "broker/ports/log.hpp"
+#include "connectors/protocol/pauses.hpp"
 #include "connectors/protocol/session.hpp"
 #include "connectors/remote/carrier.hpp"
 
@@ -23,9 +24,7 @@ struct LinkOptions {
   SiteId site;
   std::string name;                     // what this end calls itself
   Milliseconds greet_within{30'000};
-  Milliseconds first_pause{1'000};
-  Milliseconds longest_pause{120'000};
-  Milliseconds steady_after{60'000};    // a connection that held so long breaks for the first time again
+  protocol::PauseOptions pauses = {};
   bool once = false;                    // no second one: whoever wants it makes another link
   protocol::SessionOptions session = {.requests = 8, .backlog = std::size_t{64} << 20};  // a site may lie: little is kept for it
 };
@@ -63,15 +62,14 @@ class Link {
   async::Task<> greet(std::shared_ptr<protocol::Session> session);
   boost::asio::awaitable<std::optional<Error>> connect_once();
   void tell_waiters();
-  Milliseconds pause_after(int failures);
 
   boost::asio::any_io_executor executor_;
   async::Scheduler& scheduler_;
-  Random& random_;
   ports::Log& log_;
   std::unique_ptr<Carrier> carrier_;
   protocol::Session::Handler handler_;
   LinkOptions options_;
+  protocol::Pauses pauses_;
   std::optional<Connection> connection_;
   std::optional<Error> failure_;  // while there is none, and none is being made
   std::vector<std::shared_ptr<async::Event>> waiters_;

@@ -55,7 +55,7 @@ _hansa() {
 
   case $command in
     "") options=$commands ;;
-    site) options="show doctor drain resume" ;;
+    site) options="show doctor agent enroll revoke drain resume" ;;
     report) options="usage estimates" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
@@ -71,7 +71,8 @@ _hansa() {
     logs) options="--follow --stderr --task" ;;
     fetch) options="--output-dir --list --force --json" ;;
     resolve) options="--as --reason --json" ;;
-    "site drain") options="--reason --json" ;;
+    "site drain" | "site revoke") options="--reason --json" ;;
+    "site enroll") options="--expires --json" ;;
     "report usage") options="--by --from --to --format --json" ;;
     "report estimates") options="--by --since --format --json" ;;
     "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;
@@ -88,7 +89,7 @@ _hansa() {
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --hidden --rules --label --at --plot --json" ;;
     "config reference") options="--man" ;;
     cancel) options="--task --json" ;;
-    show | explain | hold | release | sites | "site show" | "site doctor" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

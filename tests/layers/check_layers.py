@@ -41,8 +41,9 @@ MAY_USE = {
     "connectors/switch": ["broker/core"],
     "connectors/protocol": ["broker/ports"],
     "connectors/remote": ["connectors/protocol", "connectors/transport"],
-    "connectors/assembly": [f"connectors/{kind}" for kind in ("local", "slurm", "slurmrest", "pbs", "model", "remote")] + ["config", "policies/rules"],
-    "connectors/agent": ["connectors/assembly", "connectors/protocol", "policies/routing", "broker/identity", "broker/http"],
+    "connectors/websocket": ["connectors/remote", "broker/http"],
+    "connectors/assembly": [f"connectors/{kind}" for kind in ("local", "slurm", "slurmrest", "pbs", "model", "remote", "websocket")] + ["config", "policies/rules"],
+    "connectors/agent": ["connectors/assembly", "connectors/protocol", "connectors/websocket", "policies/routing", "broker/identity", "broker/http"],
     "config": ["broker/core"],
 } | {
     f"connectors/{kind}": ["broker/ports", "connectors/transport", "broker/http", "config"]

@@ -53,7 +53,7 @@ class RemoteSite : public ConnectorUnderTest {
   void open(const SiteId& site, std::unique_ptr<connectors::remote::Carrier> carrier) {
     connector_ = std::make_unique<connectors::remote::RemoteConnector>(
         context_.get_executor(), scheduler_, random_, log_, std::move(carrier),
-        connectors::remote::LinkOptions{.site = site, .name = "the contract suite", .first_pause = Milliseconds{100}});
+        connectors::remote::LinkOptions{.site = site, .name = "the contract suite", .pauses = {.first = Milliseconds{100}}});
   }
   void open(const SiteId& site, std::vector<std::string> command) {
     auto explain = [program = command.front()](async::ChildEnd end, std::string words, Error why) {

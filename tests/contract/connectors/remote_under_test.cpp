@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The suite against sites behind the connector protocol. HANSA_REMOTE says which: "local" and "slurm" behind hansa-agent as a
-// child, "local_ssh" and "slurm_ssh" behind OpenSSH's client and a real sshd, whose forced command is the agent and which lets in
-// whom a CA has signed for. Slurm needs root: for hansa-switch, to be alice.
+// child, "local_ws" and "slurm_ws" behind one that connects by itself, "local_ssh" and "slurm_ssh" behind OpenSSH's client and a
+// real sshd, whose forced command is the agent and which lets in whom a CA has signed for. Slurm needs root: for hansa-switch, to
+// be alice.
 #include "connectors/remote/ssh.hpp"
 #include "connectors/transport/own_account.hpp"
+#include "connectors/websocket/agent_carrier.hpp"
 #include "tests/contract/connectors/remote_site.hpp"
 #include "tests/testbed/bed_transport.hpp"
+#include "tests/testbed/certificates.hpp"
 #include "tests/testbed/ssh_server.hpp"
+#include "tests/unit/connectors_websocket/test_door.hpp"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -49,6 +54,7 @@ class Installed {
                                       << "[site]\ncountry = \"FI\"\n"
                                       << site_section;
     fs::create_directory(path("state"));
+    ::chmod(path("state").c_str(), 0700);
     fs::create_directory(path("work"));
     if (::geteuid() == 0) {
       for (const auto* name : {"state", "work"}) testbed::run_program({"/usr/bin/chown", agents_account(), path(name)});
@@ -64,8 +70,9 @@ class Installed {
   [[nodiscard]] std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
   /// Where nobody but root writes, made with the switch.
   [[nodiscard]] const std::string& switch_folder() const { return switch_folder_; }
-  [[nodiscard]] std::vector<std::string> command() const {
-    std::vector<std::string> argv{path("hansa-agent"), "--config", path("agent.toml"), "--stdio"};
+  [[nodiscard]] std::vector<std::string> command(const std::vector<std::string>& mode = {"--stdio"}) const {
+    std::vector<std::string> argv{path("hansa-agent"), "--config", path("agent.toml")};
+    argv.insert(argv.end(), mode.begin(), mode.end());
     if (::geteuid() == 0) {
       const auto account = agents_account();
       argv.insert(argv.begin(), {"/usr/bin/setpriv", "--reuid=" + account, "--regid=" + account, "--init-groups", "--"});
@@ -105,12 +112,54 @@ class WayBySsh {
   connectors::remote::SshOptions options_;
 };
 
+/// A door at which that agent has enrolled, and to which it connects.
+class WayByWebSocket {
+ public:
+  WayByWebSocket(const Installed& agent, async::Scheduler& scheduler, ports::Log& log)
+      : berths_(scheduler, {.arrived = [this](const auto&) { arrived_ = true; }}) {
+    certificates_.make("broker", "IP:127.0.0.1");
+    listener_ = std::make_unique<connectors::websocket::Listener>(
+        connectors::websocket::ListenerOptions{
+            .tls = {.certificate = certificates_.certificate("broker"), .key = certificates_.key("broker")}},
+        door_, berths_, scheduler, log);
+    if (auto listening = listener_->listen(); !listening) throw std::runtime_error(listening.error().message);
+    listener_->start();
+    std::ofstream(agent.path("token")) << "good\n";
+    testbed::run_program(agent.command({"enroll", "--broker", "wss://127.0.0.1:" + std::to_string(listener_->port()), "--pin",
+                                        listener_->key_id(), "--token-file", agent.path("token")}));
+    agent_ = testbed::start_program(agent.command({"--connect"}), agent.path("log"));
+    for (int i = 0; i < 400 && !arrived_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (!arrived_) throw std::runtime_error("the agent does not connect: " + testbed::text_of(agent.path("log")));
+  }
+  ~WayByWebSocket() {
+    ::kill(agent_, SIGTERM);
+    ::waitpid(agent_, nullptr, 0);
+  }
+  WayByWebSocket(const WayByWebSocket&) = delete;
+  WayByWebSocket& operator=(const WayByWebSocket&) = delete;
+
+  connectors::websocket::Berths& berths() { return berths_; }
+
+ private:
+  test::Certificates certificates_;
+  connectors::websocket::test::TestDoor door_;
+  std::atomic<bool> arrived_ = false;
+  connectors::websocket::Berths berths_;
+  std::unique_ptr<connectors::websocket::Listener> listener_;
+  pid_t agent_ = -1;
+};
+
 class BehindAgent : public RemoteSite {
  protected:
   BehindAgent(const SiteId& site, const std::string& site_section) : site_(site), agent_(site_section) {}
   /// Once the agent can be started.
-  void connect(bool by_ssh) {
-    if (!by_ssh) return open(site_, agent_.command());
+  void connect(const std::string& way) {
+    if (way == "ws") {
+      web_socket_ = std::make_unique<WayByWebSocket>(agent_, scheduler_, log_);
+      return open(site_, std::make_unique<connectors::websocket::AgentCarrier>(context_.get_executor(), web_socket_->berths(),
+                                                                               connectors::websocket::BerthId{.site = site_}));
+    }
+    if (way != "ssh") return open(site_, agent_.command());
     ssh_ = std::make_unique<WayBySsh>(agent_);
     auto explain = [this](async::ChildEnd end, std::string words, Error why) {
       return connectors::remote::explain_ssh(&scheduler_, ssh_->options(), end, std::move(words), std::move(why));
@@ -121,16 +170,17 @@ class BehindAgent : public RemoteSite {
   const SiteId site_;
   Installed agent_;
   std::unique_ptr<WayBySsh> ssh_;
+  std::unique_ptr<WayByWebSocket> web_socket_;
 };
 
 class LocalBehindAgent final : public BehindAgent {
  public:
-  explicit LocalBehindAgent(bool by_ssh)
+  explicit LocalBehindAgent(const std::string& way)
       : BehindAgent(SiteId("here"),
                     "id = \"here\"\nconnector = \"local\"\nwork_dir = \"{folder}/work\"\n"
                     "local = { cpus = 4, memory_mib = 4096 }\naccounts = { \"local:tester\" = \"" +
                         agents_account() + "\" }\n") {
-    connect(by_ssh);
+    connect(way);
   }
   ~LocalBehindAgent() override { close(); }
 
@@ -146,12 +196,12 @@ constexpr std::string_view kPrograms[] = {"sbatch", "scancel",  "scontrol", "squ
 
 class SlurmBehindAgent final : public BehindAgent {
  public:
-  explicit SlurmBehindAgent(bool by_ssh)
+  explicit SlurmBehindAgent(const std::string& way)
       : BehindAgent(SiteId("beta"), "id = \"beta\"\nconnector = \"slurm\"\nrun_as = \"switch\"\nslurm.conf = \"" +
                                         testbed::path_in_bed(from_environment("HANSA_TESTBED_CLUSTER", "beta") + "/slurm.conf") +
                                         "\"\naccounts = { \"local:tester\" = \"alice\" }\n") {
     start_switch();
-    connect(by_ssh);
+    connect(way);
   }
   ~SlurmBehindAgent() override {
     close();
@@ -198,8 +248,9 @@ class SlurmBehindAgent final : public BehindAgent {
 
 std::unique_ptr<ConnectorUnderTest> make_connector_under_test() {
   const auto kind = from_environment("HANSA_REMOTE", "local");
-  if (kind.starts_with("slurm")) return std::make_unique<SlurmBehindAgent>(kind.ends_with("_ssh"));
-  return std::make_unique<LocalBehindAgent>(kind.ends_with("_ssh"));
+  const auto way = kind.contains('_') ? kind.substr(kind.find('_') + 1) : "";
+  if (kind.starts_with("slurm")) return std::make_unique<SlurmBehindAgent>(way);
+  return std::make_unique<LocalBehindAgent>(way);
 }
 
 }  // namespace hansa::contract

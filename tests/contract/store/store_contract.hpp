@@ -4,6 +4,7 @@
 // the suite (hansa_store_contract).
 
 #include "broker/domain/transition.hpp"
+#include "broker/ports/agents.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
@@ -37,6 +38,7 @@ class StoreUnderTest {
   virtual ports::DecisionStore& decisions() = 0;
   virtual ports::TransferStore& transfers() = 0;
   virtual ports::FactStore& facts() = 0;
+  virtual ports::AgentStore& agents() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

@@ -74,7 +74,7 @@ class Day {
     connector_.emplace(
         context_.get_executor(), scheduler, random_, log_,
         std::make_unique<ChildCarrier>(scheduler, log_, SiteId("far"), ssh_command(options), std::move(explain)),
-        LinkOptions{.site = SiteId("far"), .name = "test", .first_pause = Milliseconds{50}, .longest_pause = Milliseconds{400}});
+        LinkOptions{.site = SiteId("far"), .name = "test", .pauses = {.first = Milliseconds{50}, .longest = Milliseconds{400}}});
     return *connector_;
   }
   void disconnect() {

@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,8 @@ class ApiUnderTest {
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
     facts_ = std::make_unique<engine::FactRegister>(time, ids_, *store_, *engine_, log_);
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
+    agents_ = std::make_unique<identity::AgentRegister>(time, random_, *store_, std::set<SiteId>{SiteId("alpha")},
+                                                        [this](const SiteId& of, const Error&) { revoked.push_back(of); });
     api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
                                             .jobs = *store_,
                                             .usage = *store_,
@@ -90,10 +93,16 @@ class ApiUnderTest {
                                             .catalogue = *catalogue_,
                                             .fact_register = *facts_,
                                             .tokens = *tokens_,
+                                            .agents = *agents_,
                                             .scheduler = time,
                                             .log = log_,
                                             .more_metrics = {}},
-                                 BrokerFacts{.name = "b1", .country = "FI", .version = "1", .sites = {"alpha", "beta"}});
+                                 BrokerFacts{.name = "b1",
+                                             .country = "FI",
+                                             .version = "1",
+                                             .sites = {"alpha", "beta"},
+                                             .agents_address = "wss://b1.example:7718",
+                                             .agents_key = "sha256:00"});
     for (const auto* word : {"alice", "bob", "carol", "operator", "operator-2", "auditor"}) {
       const std::string name = word;
       const auto role = identity::parse_role(name.substr(0, name.find('-'))).value_or(ports::Role::user);
@@ -164,6 +173,7 @@ class ApiUnderTest {
 
   void regulate(engine::Regulations regulations) { engine_->regulate(std::move(regulations)); }
 
+  std::vector<SiteId> revoked;  // whose agent's connection was to be cut
   simulation::VirtualScheduler time;
   std::shared_ptr<connectors::model::ModelSite> site = std::make_shared<connectors::model::ModelSite>(
       time, connectors::model::ClusterOptions{.name = "alpha", .node_groups = {{.count = 1, .cores = 4}}});
@@ -191,6 +201,7 @@ class ApiUnderTest {
   std::unique_ptr<engine::Catalogue> catalogue_;
   std::unique_ptr<engine::FactRegister> facts_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
+  std::unique_ptr<identity::AgentRegister> agents_;
   std::unique_ptr<Api> api_;
   std::map<std::string, std::string> secrets_;
 };

@@ -87,9 +87,10 @@ TEST_CASE("help and version ask for nothing else", "[command_line]") {
 TEST_CASE("a wrong command line says what is wrong and where the help is", "[command_line]") {
   CHECK(fault({}) == "what shall be done? see: hansa --help");
   CHECK(fault({"submti", "x"}) == "there is no command \"submti\" (did you mean \"submit\"?); see: hansa --help");
-  CHECK(fault({"site"}) == "hansa site needs one of: show, doctor, drain, resume; see: hansa site --help");
+  CHECK(fault({"site"}) == "hansa site needs one of: show, doctor, agent, enroll, revoke, drain, resume; see: hansa site --help");
   CHECK(fault({"site", "drian", "x"})
-            .starts_with("hansa site does not know \"drian\" (did you mean \"drain\"?); it knows show, doctor, drain, resume"));
+            .starts_with("hansa site does not know \"drian\" (did you mean \"drain\"?); it knows show, doctor, agent, enroll, "
+                         "revoke, drain, resume"));
   CHECK(fault({"data", "replica"}) == "hansa data replica needs one of: add, remove, verify; see: hansa data replica --help");
   CHECK(fault({"data", "replcia", "add"})
             .starts_with("hansa data does not know \"replcia\" (did you mean \"replica\"?); it knows add, list"));

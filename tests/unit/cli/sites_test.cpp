@@ -57,4 +57,56 @@ TEST_CASE("site show tells the budget's use, the breaker, quiet hours and what t
   CHECK(call.out.contains("CLOCK changed"));
 }
 
+TEST_CASE("site show tells how the site's agent is connected, and its last failure", "[sites]") {
+  const std::string failure =
+      R"("last_failure":{"at":"2026-11-22T09:00:00Z","from":"192.0.2.7:1","code":"CONNECTION_SILENT","message":"nothing \u001b[31m came"})";
+  const auto shown = [&](const std::string& agent) {
+    Call call;
+    CHECK(call.run(ScriptedServer({reply(200, R"({"id":"alpha","state":"up","agent":)" + agent + "}", "")}),
+                   {"site", "show", "alpha"}) == 0);
+    CHECK_FALSE(call.out.contains('\x1b'));
+    return call.out;
+  };
+  const auto connected =
+      shown(R"({"key":"sha256:1","connection":{"since":"2026-11-22T10:00:00Z","from":"192.0.2.7:9","name":"hansa-agent 0.1"},)" +
+            failure + "}");
+  CHECK(connected.contains("connected since 2026-11-22T10:00:00Z from 192.0.2.7:9 (hansa-agent 0.1)"));
+  CHECK(connected.contains("2026-11-22T09:00:00Z CONNECTION_SILENT: nothing"));
+  CHECK(shown(R"({"key":"sha256:1","connection":null,)" + failure + "}").contains("not connected"));
+  CHECK(shown(R"({"key":null,"connection":null})").contains("not enrolled; see: hansa site enroll"));
+  CHECK(shown(R"({"key":null,"connection":null,"invited_until":"2026-11-23T10:00:00Z"})").contains("until 2026-11-23T10:00:00Z"));
+  CHECK_FALSE(shown("null").contains("enrol"));
+}
+
+TEST_CASE("site enroll prints the token alone, and what to do with it beside", "[sites]") {
+  const std::string made =
+      R"({"site":"alpha","token":"hansa_enrol_x","expires_at":"2026-11-23T10:00:00Z","broker":"wss://b.example:7718","pin":"sha256:00"})";
+  Call call;
+  ScriptedServer server({reply(201, made, "")});
+  CHECK(call.run(server, {"site", "enroll", "alpha", "--expires", "2d"}) == 0);
+  CHECK(line_of(server.requests()[0]) == "POST /v1/sites/alpha/agent/enrolment HTTP/1.1");
+  CHECK(server.requests()[0].contains("expires_at"));
+  CHECK(call.out == "hansa_enrol_x\n");
+  CHECK(call.err.contains("hansa-agent enroll --broker wss://b.example:7718 --pin sha256:00"));
+  CHECK_FALSE(call.err.contains("hansa_enrol_x"));
+}
+
+TEST_CASE("site revoke and site agent", "[sites]") {
+  const std::string agent =
+      R"({"site":"alpha","key":null,"enrolled_at":null,"connection":null,"events":[{"at":"2026-11-22T10:00:00Z","what":"invited","by":"local:op","expires_at":"2026-11-23T10:00:00Z"},)"
+      R"({"at":"2026-11-22T10:05:00Z","what":"enrolled","from":"192.0.2.7:9","key":"sha256:1"},{"at":"2026-11-22T11:00:00Z","what":"revoked","by":"local:op","reason":"lost"}]})";
+  Call revoke;
+  ScriptedServer server({reply(200, agent, "")});
+  CHECK(revoke.run(server, {"site", "revoke", "alpha", "--reason", "lost"}) == 0);
+  CHECK(line_of(server.requests()[0]) == "POST /v1/sites/alpha/agent/revoke HTTP/1.1");
+  CHECK(server.requests()[0].contains(R"({"reason":"lost"})"));
+  CHECK(revoke.out.starts_with("the agent of site alpha is revoked"));
+  Call show;
+  CHECK(show.run(ScriptedServer({reply(200, agent, "")}), {"site", "agent", "alpha"}) == 0);
+  CHECK(show.out.starts_with("agent of site alpha: not enrolled"));
+  CHECK(show.out.contains("good until 2026-11-23T10:00:00Z"));
+  CHECK(show.out.contains("192.0.2.7:9"));
+  CHECK(show.out.contains("lost"));
+}
+
 }  // namespace hansa::cli

@@ -44,7 +44,7 @@ TEST_CASE("a broker's site behind SSH or a plug-in") {
   CHECK(delta.remote.ssh->host == "login.delta.example.org");
   CHECK(delta.remote.ssh->port == 22);
   CHECK(delta.remote.ssh->identity == "/etc/hansa/delta-key");
-  const auto& spool = config->sites.at(1);
+  const auto& spool = config->sites.at(2);
   CHECK_FALSE(spool.remote.ssh.has_value());
   CHECK(spool.remote.command.size() == 3);
   const auto twice = parse_broker_config(broker_with("remote.command = [\"/x\", \"-v\", \"-v\"]\n"), "f");
@@ -67,6 +67,23 @@ TEST_CASE("a broker's site where each person logs in with a certificate") {
   CHECK(certificates.connections == 3);
   CHECK(certificates.memory_dir == "/dev/shm");
   CHECK(parse_broker_config(to_toml(*config), "f") == *config);
+}
+
+TEST_CASE("a site whose agent comes to the broker needs a door for it, which may have the API's certificate") {
+  const auto site = broker_with("remote.agent = true\n");
+  const auto own = parse_broker_config(site +
+                                           "[agents]\nlisten = \"0.0.0.0:7718\"\naddress = \"wss://b.example:7718\"\n"
+                                           "tls_certificate = \"/c\"\ntls_key = \"/k\"\n",
+                                       "f");
+  REQUIRE(own);
+  CHECK(own->sites[0].remote.agent);
+  CHECK(own->sites[0].run_as == RunAs::agent);
+  REQUIRE(own->agents);
+  CHECK(own->agents->listen.str() == "0.0.0.0:7718");
+  CHECK(own->agents->address == "wss://b.example:7718");
+  const auto shared = parse_broker_config(site + "[agents]\n[api]\ntls_certificate = \"/c\"\ntls_key = \"/k\"\n", "f");
+  REQUIRE(shared);
+  CHECK_FALSE(shared->agents->tls_certificate);
 }
 
 TEST_CASE("a transfer job at a remote site runs as whom its agent says, one with tokens as an account that is named") {
@@ -93,9 +110,22 @@ TEST_CASE("a transfer job at a remote site runs as whom its agent says, one with
 
 TEST_CASE("what OpenSSH could take for something else is refused") {
   const auto [site, where, what] = GENERATE(table<std::string, std::string, std::string>({
-      {"", "site[a].remote.command", "one of the two says what speaks the connector protocol"},
-      {"remote.command = []\n", "site[a].remote.command", "is missing, and so is ssh"},
-      {"remote.command = [\"/x\"]\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].remote.command", "stands beside ssh"},
+      {"", "site[a].remote.command", "one of the three says what speaks the connector protocol"},
+      {"remote.command = []\n", "site[a].remote.command", "is missing, and so are ssh and agent"},
+      {"remote.command = [\"/x\"]\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].remote.command",
+       "stands beside another way"},
+      {"remote.command = [\"/x\"]\nremote.agent = true\n", "site[a].remote.command", "one of command, ssh and agent"},
+      {"remote.agent = true\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].remote.agent", "stands beside another way"},
+      {"remote.agent = false\n", "site[a].remote.command", "is missing"},
+      {"remote.agent = true\n", "site[a].remote.agent", "needs a table [agents]"},
+      {"remote.command = [\"/x\"]\n[agents]\n", "agents.tls_certificate", "is missing, and api.tls_certificate"},
+      {"remote.command = [\"/x\"]\n[agents]\ntls_certificate = \"/c\"\n", "agents.tls_certificate",
+       "needs agents.tls_key as well"},
+      {"remote.command = [\"/x\"]\n[agents]\ntls_certificate = \"/c\"\ntls_key = \"/k\"\nping_after_ms = 500\ndead_after_ms = "
+       "400\n",
+       "agents.dead_after_ms", "must be more than ping_after_ms"},
+      {"remote.command = [\"/x\"]\n[agents]\ntls_certificate = \"/c\"\ntls_key = \"/k\"\naddress = \"https://h\"\n",
+       "agents.address", "wss://host"},
       {"remote.command = [\"plug-in\"]\n", "site[a].remote.command[0]", "an absolute path"},
       {"remote.command = [\"/x\", \"a\\nb\"]\n", "site[a].remote.command[1]", "one line of text"},
       {"remote.command = \"/x\"\n", "site[a].remote.command", "a list"},
@@ -161,6 +191,8 @@ TEST_CASE("an agent's file has a site's keys, and its own") {
        "what is at its own site"},
       {agent_with("connector = \"local\"\n"), "site.accounts_file", "is missing, and so is accounts"},
       {agent_with("connector = \"local\"\naccounts = {}\n", "state_dir = \"x\"\n"), "agent.state_dir", "an absolute path"},
+      {agent_with("connector = \"local\"\naccounts = {}\n", "ping_after_ms = 5000\ndead_after_ms = 5000\n"),
+       "agent.dead_after_ms", "must be more than ping_after_ms"},
       {agent_with("connector = \"local\"\naccounts = {}\n", "socket = \"/x\"\n"), "agent.socket", "is no key here"},
       {agent_with("connector = \"local\"\naccounts = { alice = \"alice\" }\n"), "site.accounts", "the key"},
       {agent_with("connector = \"local\"\naccounts = {}\n[broker]\nname = \"x\"\n"), "broker", "is no key here"},

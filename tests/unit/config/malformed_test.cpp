@@ -52,7 +52,7 @@ struct Case {
 const Case kCases[] = {
     // The root
     {After::site, "[brokr]\n", 9, "brokr",
-     "is no key here (did you mean \"broker\"?); allowed: accelerator, api, broker, code, engine, link, mover, person, "
+     "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, broker, code, engine, link, mover, person, "
      "placement, project, rules, "
      "site, store"},
     {After::site, "[[sites]]\nid = \"b\"\n", 9, "sites", "(did you mean \"site\"?)"},

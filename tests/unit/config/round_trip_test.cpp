@@ -46,6 +46,7 @@ std::string random_text(const Record& record) {
   if (form == &kVariableValue) return one_of({name, "a 'b' \"c\" \\ $d", ""});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
+  if (form == &kAgentsAddress) return one_of({"wss://" + name + ":7718", "wss://[::1]:1"});
   if (form == &kSlurmrestUrl) return one_of({"https://" + name + "/slurm", "unix:/" + name, "http://127.0.0.1:6820"});
   if (form == &kCommandWord) return "/" + name;
   if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
@@ -144,6 +145,12 @@ BrokerConfig random_config() {
     config.api.tls_certificate = config.api.tls_key = "/both";
   config.api.limits = random_section<ApiLimits>();
   config.api.limits.bulk_kib = std::max(config.api.limits.bulk_kib, config.api.limits.job_kib);
+  if (*rc::gen::arbitrary<bool>()) {
+    auto& agents = config.agents.emplace(random_section<AgentsConfig>());
+    if (agents.tls_certificate.has_value() != agents.tls_key.has_value() || !config.api.tls_key)
+      agents.tls_certificate = agents.tls_key = "/both";
+    agents.dead_after = std::max(agents.dead_after, agents.ping_after + Milliseconds{1});
+  }
   config.store = random_section<StoreConfig>();
   config.engine = random_section<EngineConfig>();
   config.engine.snapshot_max_age = std::max(config.engine.snapshot_max_age, config.engine.snapshot_interval + Milliseconds{1});
@@ -167,7 +174,10 @@ BrokerConfig random_config() {
     if (site.connector == Connector::remote) {
       site.run_as = RunAs::agent;
       site.remote = random_section<RemoteConfig>();
-      if (!site.remote.command.empty()) {
+      site.remote.agent = site.remote.agent && config.agents;
+      if (site.remote.agent) {
+        site.remote.command.clear();
+      } else if (!site.remote.command.empty()) {
         site.remote.command.front() = "/opt/plug-in";
       } else {
         site.remote.ssh = random_section<SshConfig>();

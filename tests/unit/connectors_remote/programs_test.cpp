@@ -29,7 +29,7 @@ class Site {
     connector.emplace(
         context_.get_executor(), scheduler, random_, log_,
         std::make_unique<ChildCarrier>(scheduler, log_, SiteId("odd"), std::move(argv), std::move(explain)),
-        LinkOptions{.site = SiteId("odd"), .name = "test", .greet_within = greet_within, .first_pause = Milliseconds{10}});
+        LinkOptions{.site = SiteId("odd"), .name = "test", .greet_within = greet_within, .pauses = {.first = Milliseconds{10}}});
   }
   ~Site() { (void)ask(connector->close()); }
   Site(const Site&) = delete;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/http/client.hpp"
 
-#include "broker/async/child.hpp"
-#include "broker/async/real_scheduler.hpp"
+#include "tests/testbed/certificates.hpp"
 #include "tests/unit/async/manual_scheduler.hpp"
 #include "tests/unit/http/echo_server.hpp"
 #include "tests/unit/http/raw_client.hpp"
@@ -87,33 +86,13 @@ class ScriptedServer {
 
 constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A folder with self-signed certificates for 127.0.0.1 and localhost (good) and for another name (wrong).
-struct Certificates {
-  std::filesystem::path folder = [] {
-    std::string name = std::filesystem::temp_directory_path() / "hansa-tls-XXXXXX";
-    return std::filesystem::path(mkdtemp(name.data()));
-  }();
+/// Certificates for 127.0.0.1 and localhost (good) and for another name (wrong).
+struct Certificates : test::Certificates {
   Certificates() {
-    make("good", "subjectAltName=IP:127.0.0.1,DNS:localhost");
-    make("wrong", "subjectAltName=DNS:elsewhere.example");
+    make("good", "IP:127.0.0.1,DNS:localhost");
+    make("wrong", "DNS:elsewhere.example");
   }
-  Certificates(const Certificates&) = delete;
-  Certificates& operator=(const Certificates&) = delete;
-  ~Certificates() { std::filesystem::remove_all(folder); }
-
-  void make(const std::string& name, const std::string& names) const {
-    boost::asio::io_context io;
-    async::RealScheduler scheduler;
-    const auto made =
-        async::run(io, async::run_child(scheduler, async::Deadline::in(scheduler, 30s),
-                                        {.argv = {"/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                                                  "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=hansa-test",
-                                                  "-addext", names, "-keyout", key(name), "-out", certificate(name)}}));
-    if (!made || !made->succeeded()) throw std::runtime_error("openssl: " + (made ? made->err : made.error().message));
-  }
-  std::string key(const std::string& name) const { return folder / (name + ".key"); }
-  std::string certificate(const std::string& name) const { return folder / (name + ".crt"); }
-  TlsFiles files(const std::string& name) const { return {certificate(name), key(name)}; }
+  [[nodiscard]] TlsFiles files(const std::string& name) const { return {certificate(name), key(name)}; }
 };
 
 const Certificates& certificates() {
@@ -468,8 +447,8 @@ TEST_CASE("TLS clients that do not shake hands are cut off; plain talk on the TL
 
 TEST_CASE("certificates are changed while the server runs") {
   const Certificates& files = certificates();
-  const auto crt = files.folder / "live.crt";
-  const auto key = files.folder / "live.key";
+  const auto crt = std::filesystem::path(files.folder()) / "live.crt";
+  const auto key = std::filesystem::path(files.folder()) / "live.key";
   const auto install = [&](const std::string& name) {
     std::filesystem::copy_file(files.certificate(name), crt, std::filesystem::copy_options::overwrite_existing);
     std::filesystem::copy_file(files.key(name), key, std::filesystem::copy_options::overwrite_existing);

@@ -26,11 +26,11 @@ Answer ask(Role role, Action action, bool own) {
   return Answer::lacks_right;
 }
 
-constexpr Action kActions[] = {Action::submit_jobs,    Action::read_job,       Action::read_output,  Action::change_job,
-                               Action::resolve_job,    Action::read_decisions, Action::read_sites,   Action::change_site,
-                               Action::report_usage,   Action::manage_tokens,  Action::read_dataset, Action::register_dataset,
-                               Action::change_dataset, Action::read_facts,     Action::change_facts, Action::approve_change,
-                               Action::reject_change};
+constexpr Action kActions[] = {Action::submit_jobs,      Action::read_job,       Action::read_output,   Action::change_job,
+                               Action::resolve_job,      Action::read_decisions, Action::read_sites,    Action::change_site,
+                               Action::read_agents,      Action::report_usage,   Action::manage_tokens, Action::read_dataset,
+                               Action::register_dataset, Action::change_dataset, Action::read_facts,    Action::change_facts,
+                               Action::approve_change,   Action::reject_change};
 static_assert(std::size(kActions) == static_cast<std::size_t>(Action::reject_change) + 1);
 
 }  // namespace
@@ -51,6 +51,7 @@ TEST_CASE("the rights of every role, on one's own and on another's") {
       {Action::read_decisions, lacks, lacks, yes, yes, yes, yes},
       {Action::read_sites, yes, yes, yes, yes, yes, yes},
       {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::read_agents, lacks, lacks, yes, yes, yes, yes},
       {Action::report_usage, yes, gone, yes, yes, yes, yes},
       {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},
       {Action::read_dataset, yes, gone, yes, yes, yes, yes},

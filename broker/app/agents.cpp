@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/app/agents.hpp"
+
+#include <set>
+#include <utility>
+
+namespace hansa::app {
+
+namespace websocket = connectors::websocket;
+
+namespace {
+
+std::set<SiteId> sites_with_agents(const config::BrokerConfig& config) {
+  std::set<SiteId> sites;
+  for (const auto& site : config.sites) {
+    if (site.connector == config::Connector::remote && site.remote.agent) sites.insert(site.id);
+  }
+  return sites;
+}
+
+http::TlsFiles tls_files(const config::BrokerConfig& config) {
+  const auto& agents = *config.agents;
+  const auto file = [](const auto& own, const auto& other) { return own ? own->string() : other.value_or("").string(); };
+  return {.certificate = file(agents.tls_certificate, config.api.tls_certificate),
+          .key = file(agents.tls_key, config.api.tls_key)};
+}
+
+}  // namespace
+
+/// Agents come in by their key.
+class Agents::RegisterDoor final : public websocket::Door {
+ public:
+  RegisterDoor(identity::AgentRegister& agents, const std::string& broker, ports::Log& log)
+      : agents_(agents), broker_(broker), log_(log) {}
+
+  async::Task<websocket::BerthId> admit(websocket::Knock knock) override {
+    if (auto admitted = agents_.admit(knock.site, knock.key, knock.peer); !admitted) co_return std::unexpected(admitted.error());
+    co_return websocket::BerthId{.site = std::move(knock.site)};
+  }
+
+  async::Task<Json> enrol(websocket::Knock knock) override {
+    const auto site = knock.site.str();
+    log_.write(ports::LogLevel::info, "an agent enrols", {{"site", site}, {"peer", knock.peer}, {"key", knock.key}});
+    auto done = co_await agents_.enrol(std::move(knock.site), std::move(knock.key), std::move(knock.authorization),
+                                       std::move(knock.peer));
+    if (!done) co_return std::unexpected(done.error());
+    log_.write(ports::LogLevel::warning, "an agent is enrolled", {{"site", site}});
+    co_return Json{{"site", site}, {"broker", broker_}};
+  }
+
+ private:
+  identity::AgentRegister& agents_;
+  const std::string broker_;
+  ports::Log& log_;
+};
+
+Agents::Agents(const config::BrokerConfig& config, async::Scheduler& scheduler, Random& random, ports::AgentStore& store,
+               ports::Log& log)
+    : config_(config.agents),
+      log_(log),
+      register_(scheduler, random, store, sites_with_agents(config),
+                [this](const SiteId& site, const Error& why) {
+                  if (listener_) listener_->run(berths_.cut({.site = site}, why));
+                }),
+      berths_(
+          scheduler,
+          {.arrived =
+               [this, &scheduler](const websocket::Visitor& visitor) {
+                 const auto& site = visitor.berth.site;
+                 register_.connected(site, {.since = scheduler.now_utc(), .peer = visitor.peer, .name = visitor.name});
+                 log_.write(ports::LogLevel::info, "an agent has connected",
+                            {{"site", site.str()}, {"peer", visitor.peer}, {"name", visitor.name}});
+               },
+           .left =
+               [this](const websocket::Visitor& visitor, const Error& why) {
+                 register_.disconnected(visitor.berth.site, visitor.peer, why);
+                 log_.write(
+                     ports::LogLevel::warning, "an agent's connection has ended",
+                     {{"site", visitor.berth.site.str()}, {"peer", visitor.peer}, {"code", why.code}, {"error", why.message}});
+               }}) {
+  if (!config_) return;
+  door_ = std::make_unique<RegisterDoor>(register_, config.broker.name, log);
+  listener_ = std::make_unique<websocket::Listener>(
+      websocket::ListenerOptions{.address = config_->listen.host, .port = config_->listen.port, .tls = tls_files(config)}, *door_,
+      berths_, scheduler, log);
+}
+
+Agents::~Agents() = default;
+
+std::optional<connectors::assembly::AgentDoor> Agents::door() {
+  if (!config_) return std::nullopt;
+  return connectors::assembly::AgentDoor{.berths = berths_, .ping_after = config_->ping_after, .dead_after = config_->dead_after};
+}
+
+Result<void> Agents::listen() {
+  if (!listener_) return {};
+  auto done = listener_->listen();
+  if (!done)
+    done.error().message +=
+        done.error().code == "TLS_FILES" || done.error().code == "KEY_FILE"
+            ? "; see agents.tls_certificate and agents.tls_key, which the broker's account must be able to read"
+            : "; change agents.listen, or what is in its way";
+  return done;
+}
+
+void Agents::start() {
+  if (listener_) listener_->start();
+}
+
+void Agents::stop() {
+  if (listener_) listener_->stop();
+}
+
+void Agents::reload_certificate() {
+  if (!listener_) return;
+  if (auto reloaded = listener_->reload_tls(); !reloaded)
+    log_.write(ports::LogLevel::error, "the agents' certificate stays as it was",
+               {{"code", reloaded.error().code}, {"error", reloaded.error().message}});
+}
+
+std::string Agents::address() const {
+  if (!listener_) return {};
+  return config_->address.value_or("wss://" + config::ListenAddress{config_->listen.host, listener_->port()}.str());
+}
+
+std::string Agents::key_id() const { return listener_ ? listener_->key_id() : std::string(); }
+
+std::string Agents::metrics() const {
+  if (!listener_) return {};
+  const auto figures = listener_->figures();
+  std::string text;
+  const auto family = [&](std::string_view name, std::string_view type, std::string_view help) {
+    text += "# HELP " + std::string(name) + " " + std::string(help) + "\n# TYPE " + std::string(name) + " " + std::string(type) +
+            "\n";
+  };
+  const auto sample = [&](std::string_view name, std::string_view label, std::string_view value, std::uint64_t number) {
+    text += std::string(name) + (label.empty() ? "" : "{" + std::string(label) + "=\"" + std::string(value) + "\"}") + " " +
+            std::to_string(number) + "\n";
+  };
+  family("hansa_agent_connections_total", "counter", "Connections that came to the agents' door since start.");
+  sample("hansa_agent_connections_total", "", "", figures.connections);
+  family("hansa_agent_turned_away_total", "counter", "Of those, beyond the door's limits.");
+  sample("hansa_agent_turned_away_total", "", "", figures.turned_away);
+  family("hansa_agent_tls_failures_total", "counter", "Of those, without a TLS handshake.");
+  sample("hansa_agent_tls_failures_total", "", "", figures.tls_failed);
+  family("hansa_agent_let_in_total", "counter", "Of those, let in, by what for.");
+  for (const auto& [what, count] : figures.let_in) sample("hansa_agent_let_in_total", "what", what, count);
+  family("hansa_agent_refused_total", "counter",
+         "Of those, refused, by why: AGENT_OF_ANOTHER_SITE is an attempt at impersonation.");
+  for (const auto& [code, count] : figures.refused) sample("hansa_agent_refused_total", "code", code, count);
+  family("hansa_agent_connected", "gauge", "Whether the site's agent is connected.");
+  for (const auto& site : register_.sites()) {
+    const auto state = register_.state(site);
+    sample("hansa_agent_connected", "site", site.str(), state && state->connection ? 1 : 0);
+  }
+  return text;
+}
+
+}  // namespace hansa::app

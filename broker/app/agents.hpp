@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// How sites' agents come in: who is let in (identity's register), where (the listener), and where their connections lie for their
+// sites' connectors (the berths).
+
+#include "broker/identity/agents.hpp"
+#include "broker/ports/log.hpp"
+#include "config/broker_config.hpp"
+#include "connectors/assembly/assembly.hpp"
+#include "connectors/websocket/listener.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace hansa::app {
+
+/// Outlives the connectors. Without a table [agents] nobody comes in, and the rest is there all the same.
+class Agents {
+ public:
+  Agents(const config::BrokerConfig& config, async::Scheduler& scheduler, Random& random, ports::AgentStore& store,
+         ports::Log& log);
+  ~Agents();
+  Agents(const Agents&) = delete;
+  Agents& operator=(const Agents&) = delete;
+
+  [[nodiscard]] identity::AgentRegister& agent_register() { return register_; }
+  /// For the connectors.
+  [[nodiscard]] std::optional<connectors::assembly::AgentDoor> door();
+
+  Result<void> listen();
+  /// After the register has been loaded.
+  void start();
+  void stop();
+  void reload_certificate();
+
+  /// After listen(): what agents are told; "" without a listener.
+  [[nodiscard]] std::string address() const;
+  [[nodiscard]] std::string key_id() const;
+  /// In Prometheus' text exposition format.
+  [[nodiscard]] std::string metrics() const;
+
+ private:
+  class RegisterDoor;
+
+  const std::optional<config::AgentsConfig> config_;
+  ports::Log& log_;
+  identity::AgentRegister register_;
+  connectors::websocket::Berths berths_;
+  std::unique_ptr<RegisterDoor> door_;
+  std::unique_ptr<connectors::websocket::Listener> listener_;
+};
+
+}  // namespace hansa::app

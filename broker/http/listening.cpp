@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/http/listening.hpp"
+
+#include <openssl/ssl.h>
+
+#include <string>
+
+namespace hansa::http {
+
+namespace asio = boost::asio;
+using Tcp = asio::ip::tcp;
+
+Result<std::shared_ptr<asio::ssl::context>> server_context(const TlsFiles& files) {
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  boost::system::error_code error;
+  const auto refuse = [&](const std::string& what) {
+    return fail(ErrorKind::invalid_argument, "TLS_FILES", what + ": " + error.message());
+  };
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  SSL_CTX_set_options(context->native_handle(),
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
+  context->use_certificate_chain_file(files.certificate, error);
+  if (error) return refuse("cannot use the TLS certificate " + files.certificate);
+  context->use_private_key_file(files.key, asio::ssl::context::pem, error);
+  if (error) return refuse("cannot use the TLS key " + files.key + " with the certificate " + files.certificate);
+  return context;
+}
+
+Result<Tcp::acceptor> listen_on(asio::io_context& io, const std::string& address, std::uint16_t port) {
+  const auto where = address + " port " + std::to_string(port);
+  boost::system::error_code error;
+  const auto parsed = asio::ip::make_address(address, error);
+  if (error) return fail(ErrorKind::invalid_argument, "BAD_ADDRESS", "\"" + address + "\" is no IP address to listen on");
+  const Tcp::endpoint endpoint(parsed, port);
+  Tcp::acceptor listener(io);
+  if (!error) listener.open(endpoint.protocol(), error);
+  if (!error) listener.set_option(Tcp::acceptor::reuse_address(true), error);
+  if (!error) listener.bind(endpoint, error);
+  if (!error) listener.listen(Tcp::acceptor::max_listen_connections, error);
+  if (error == asio::error::address_in_use) {
+    return fail(ErrorKind::conflict, "ADDRESS_IN_USE", "cannot listen on " + where + ": another program does already");
+  }
+  if (error == asio::error::access_denied) {
+    return fail(ErrorKind::permission_denied, "ADDRESS_DENIED",
+                "cannot listen on " + where + ": not permitted (ports below 1024?)");
+  }
+  if (error) return fail(ErrorKind::unavailable, "CANNOT_LISTEN", "cannot listen on " + where + ": " + error.message());
+  return listener;
+}
+
+std::string name_of(const Tcp::endpoint& endpoint) {
+  const auto address = endpoint.address();
+  auto text = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+  return text + ":" + std::to_string(endpoint.port());
+}
+
+}  // namespace hansa::http

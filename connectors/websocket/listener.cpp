@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/websocket/listener.hpp"
+
+#include "broker/async/task_group.hpp"
+#include "broker/async/with_deadline.hpp"
+#include "broker/http/header_scan.hpp"
+#include "broker/http/listening.hpp"
+#include "broker/http/response_head.hpp"
+#include "broker/http/url.hpp"
+#include "connectors/websocket/agent_key.hpp"
+#include "connectors/websocket/web_socket.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <openssl/ssl.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace hansa::connectors::websocket {
+
+namespace asio = boost::asio;
+using async::Task;
+
+namespace {
+
+constexpr std::size_t kNameBytes = 80;
+constexpr std::string_view kPath = "/v1/agents/";
+constexpr std::string_view kEnrolment = "/enrolment";
+
+int status_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::invalid_argument: return 400;
+    case ErrorKind::unauthenticated: return 401;
+    case ErrorKind::permission_denied: return 403;
+    case ErrorKind::not_found: return 404;
+    case ErrorKind::conflict: return 409;
+    case ErrorKind::too_large: return 431;
+    case ErrorKind::rate_limited: return 429;
+    default: return 503;
+  }
+}
+
+/// What counts as one address: IPv6's are given out by /64.
+std::string network_of(const asio::ip::address& address) {
+  if (address.is_v4()) return address.to_string();
+  const auto v6 = address.to_v6();
+  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string();
+  auto bytes = v6.to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), 0);
+  return asio::ip::address_v6(bytes).to_string();
+}
+
+std::string plain(std::string_view text) {
+  std::string shown;
+  for (const char c : text.substr(0, kNameBytes)) shown += c >= ' ' && c < 0x7F && c != '"' ? c : '?';
+  return shown;
+}
+
+/// Agents are known by their keys: any certificate will do, and each handshake is signed anew.
+Result<std::shared_ptr<asio::ssl::context>> context_for(const http::TlsFiles& files) {
+  auto context = http::server_context(files);
+  if (!context) return context;
+  auto* native = (*context)->native_handle();
+  SSL_CTX_set_verify(native, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(native, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
+  SSL_CTX_set_max_cert_list(native, 16 << 10);
+  SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(native, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(native, 0);
+  return context;
+}
+
+struct Wish {
+  SiteId site;
+  bool enrols = false;
+};
+std::optional<Wish> wish_of(std::string_view target) {
+  if (!target.starts_with(kPath)) return std::nullopt;
+  target.remove_prefix(kPath.size());
+  const bool enrols = target.ends_with(kEnrolment);
+  if (enrols) target.remove_suffix(kEnrolment.size());
+  const auto site = http::percent_decode(target);
+  if (!site || site->empty() || site->size() > 64 || site->contains('/')) return std::nullopt;
+  return Wish{.site = SiteId(*site), .enrols = enrols};
+}
+
+}  // namespace
+
+struct Listener::Impl {
+  Impl(ListenerOptions o, Door& d, Berths& b, async::Scheduler& s, ports::Log& l)
+      : options(std::move(o)), door(d), berths(b), scheduler(s), log(l) {}
+
+  const ListenerOptions options;
+  Door& door;
+  Berths& berths;
+  async::Scheduler& scheduler;
+  ports::Log& log;
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::optional<Tcp::acceptor> acceptor;
+  std::uint16_t port = 0;
+  std::string key_id;
+  mutable std::mutex mutex;  // of what follows
+  std::shared_ptr<asio::ssl::context> tls;
+  ListenerFigures figures;
+  std::size_t knocking = 0;  // on its thread, as the map is
+  std::map<std::string, std::size_t> knocking_of;
+  std::thread thread;
+  bool stopped = false;
+  async::TaskGroup tasks{io.get_executor(), 1'024, [this](std::string_view name, const Error& error) {
+                           log.write(ports::LogLevel::error, "a task of the agents' listener failed",
+                                     {{"task", std::string(name)}, {"code", error.code}, {"error", error.message}});
+                         }};
+
+  template <typename Change>
+  void count(Change change) {
+    const std::scoped_lock lock(mutex);
+    change(figures);
+  }
+
+  /// A place among those that are not let in yet.
+  class Place {
+   public:
+    Place(Impl& all, std::string network) : all_(all), network_(std::move(network)) {
+      ++all_.knocking;
+      ++all_.knocking_of[network_];
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() {
+      --all_.knocking;
+      if (--all_.knocking_of[network_] == 0) all_.knocking_of.erase(network_);
+    }
+
+   private:
+    Impl& all_;
+    std::string network_;
+  };
+
+  Task<> accept_all();
+  Task<> receive(Tcp::socket socket, std::string peer, std::unique_ptr<Place> place);
+  Task<> let_in(std::shared_ptr<TlsStream> stream, std::string peer);
+  Task<std::string> read_head(TlsStream* stream);
+  Task<> answer(TlsStream* stream, http::Response response);
+  Task<> refuse(TlsStream* stream, const std::string& peer, Error why);
+};
+
+Task<> Listener::Impl::accept_all() {
+  while (true) {
+    auto [failed, socket] = co_await acceptor->async_accept(io, kAsTuple);
+    if (!acceptor->is_open()) co_return Result<void>{};
+    boost::system::error_code gone;
+    if (failed) {
+      log.write(ports::LogLevel::error, "cannot accept connections of agents", {{"error", failed.message()}});
+      co_await scheduler.sleep_until(scheduler.now_monotonic() + Milliseconds{100});
+      continue;
+    }
+    const auto remote = socket.remote_endpoint(gone);
+    if (gone) continue;
+    count([](auto& f) { ++f.connections; });
+    auto network = network_of(remote.address());
+    const auto of_address = knocking_of.find(network);
+    if (knocking >= options.knocking || (of_address != knocking_of.end() && of_address->second >= options.knocking_of_address)) {
+      count([](auto& f) { ++f.turned_away; });
+      continue;  // closed without a word: it costs nothing
+    }
+    socket.set_option(Tcp::no_delay(true), gone);
+    (void)tasks.spawn("connection",
+                      receive(std::move(socket), http::name_of(remote), std::make_unique<Place>(*this, std::move(network))));
+  }
+}
+
+Task<> Listener::Impl::receive(Tcp::socket socket, std::string peer, std::unique_ptr<Place> place) {
+  std::shared_ptr<asio::ssl::context> context;
+  {
+    const std::scoped_lock lock(mutex);
+    context = tls;
+  }
+  const auto stream = std::make_shared<TlsStream>(std::move(socket), *context);
+  const auto deadline = async::Deadline::in(scheduler, options.admit_within);
+  if (auto done = co_await async::with_deadline(scheduler, deadline, let_in(stream, peer)); !done) {
+    if (tasks.closed()) co_return Result<void>{};
+    const bool late = deadline.passed(scheduler);  // what it was cut off from says so in its own words
+    const auto code = late ? std::string("TOO_SLOW") : done.error().code;
+    count([&](auto& f) { code == "TLS_FAILED" ? ++f.tls_failed : ++f.refused[code]; });
+    log.write(ports::LogLevel::info, "an agent's connection was not let in",
+              {{"peer", peer}, {"code", code}, {"error", late ? "it took too long" : done.error().message}});
+  }
+  co_return Result<void>{};
+}
+
+/// To the header's end, and not a byte further: what follows would belong to the WebSocket, which has not been granted.
+Task<std::string> Listener::Impl::read_head(TlsStream* stream) {
+  std::string head;
+  http::HeaderScan scan;
+  while (true) {
+    const auto have = head.size();
+    head.resize(std::min(have + 2'048, options.header_limit + 1));
+    const auto [failed, size] = co_await stream->async_read_some(asio::buffer(head.data() + have, head.size() - have), kAsTuple);
+    head.resize(have + size);
+    if (failed) co_return fail(ErrorKind::unavailable, "CONNECTION_CUT", "it has gone: " + failed.message());
+    const auto state = scan.feed(head);
+    if (state == http::HeaderScan::State::bad)
+      co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", std::string(scan.fault()));
+    if (state == http::HeaderScan::State::complete) {
+      if (scan.size() == head.size()) co_return head;
+      co_return fail(ErrorKind::invalid_argument, "BAD_REQUEST", "something follows the request's header before it is answered");
+    }
+    if (head.size() > options.header_limit)
+      co_return fail(ErrorKind::too_large, "HEADER_TOO_LARGE", "the request's header is too large");
+  }
+}
+
+Task<> Listener::Impl::answer(TlsStream* stream, http::Response response) {
+  std::string out;
+  http::write_head(out, response, {.keep_alive = false}, "", http::imf_fixdate(scheduler.now_utc()));
+  out += response.body;
+  (void)co_await asio::async_write(*stream, asio::buffer(out), kAsTuple);
+  (void)co_await stream->async_shutdown(kAsTuple);  // waits for the other end's: what was said is not lost with the connection
+  co_return Result<void>{};
+}
+
+Task<> Listener::Impl::refuse(TlsStream* stream, const std::string& peer, Error why) {
+  count([&](auto& f) { ++f.refused[why.code]; });
+  log.write(ports::LogLevel::warning, "an agent was refused",
+            {{"peer", peer}, {"code", why.code}, {"error", why.message}, {"detail", why.detail}});
+  return answer(stream, http::problem(status_of(why), why.code, why.message));
+}
+
+Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string peer) {
+  const auto [failed] = co_await stream->async_handshake(asio::ssl::stream_base::server, kAsTuple);
+  if (failed) co_return fail(ErrorKind::unavailable, "TLS_FAILED", "no TLS handshake: " + failed.message());
+  const auto head_text = co_await read_head(stream.get());
+  if (!head_text) {
+    if (head_text.error().code == "CONNECTION_CUT") co_return std::unexpected(head_text.error());
+    co_return co_await refuse(stream.get(), peer, head_text.error());
+  }
+  auto head = read_request_head(*head_text);
+  if (!head) co_return co_await refuse(stream.get(), peer, std::move(head.error()));
+  const auto wish = wish_of(head->target);
+  const bool fits = wish && (wish->enrols ? head->method == "POST" && !head->has_body : head->method == "GET" && head->upgrades);
+  if (!fits) {
+    co_return co_await refuse(stream.get(), peer,
+                              fail(ErrorKind::not_found, "NOT_FOUND",
+                                   "this is a broker's door for sites' agents (hansa-agent --connect), and for nothing else; "
+                                   "its REST API is elsewhere")
+                                  .error());
+  }
+  Knock knock{.site = wish->site,
+              .key = key_id_of_peer(stream->native_handle()),
+              .authorization = std::move(head->authorization),
+              .name = plain(head->user_agent),
+              .peer = peer};
+  if (wish->enrols) {
+    auto enrolled = co_await door.enrol(std::move(knock));
+    if (!enrolled) co_return co_await refuse(stream.get(), peer, std::move(enrolled.error()));
+    count([](auto& f) { ++f.let_in["enrolled"]; });
+    co_return co_await answer(stream.get(),
+                              {.status = 200, .content_type = "application/json", .body = canonical_json(*enrolled)});
+  }
+  Visitor visitor{.berth = {}, .key = knock.key, .name = knock.name, .peer = peer};
+  auto berth = co_await door.admit(std::move(knock));
+  if (!berth) co_return co_await refuse(stream.get(), peer, std::move(berth.error()));
+  visitor.berth = std::move(*berth);
+  auto room = co_await berths.make_room(visitor);
+  if (!room) co_return co_await refuse(stream.get(), peer, std::move(room.error()));
+  auto connection = co_await WebSocket::accept(std::move(*stream), *head_text);
+  if (!connection) co_return std::unexpected(connection.error());
+  count([](auto& f) { ++f.let_in["connected"]; });
+  berths.moor(std::move(*room), std::move(visitor), std::move(*connection));
+  co_return Result<void>{};
+}
+
+Listener::Listener(ListenerOptions options, Door& door, Berths& berths, async::Scheduler& scheduler, ports::Log& log)
+    : impl_(std::make_unique<Impl>(std::move(options), door, berths, scheduler, log)) {}
+
+Listener::~Listener() {
+  stop();
+  impl_->work.reset();
+  if (impl_->thread.joinable()) impl_->thread.join();
+  impl_->berths.clear();  // what lies there stands on our context
+}
+
+Result<void> Listener::listen() {
+  const auto& options = impl_->options;
+  auto context = context_for(options.tls);
+  if (!context) return std::unexpected(std::move(context.error()));
+  auto key = key_id_of_certificate_file(options.tls.certificate);
+  if (!key) return std::unexpected(std::move(key.error()));
+  impl_->tls = std::move(*context);
+  impl_->key_id = std::move(*key);
+  auto acceptor = http::listen_on(impl_->io, options.address, options.port);
+  if (!acceptor) return std::unexpected(std::move(acceptor.error()));
+  impl_->acceptor.emplace(std::move(*acceptor));
+  boost::system::error_code ignored;
+  impl_->port = impl_->acceptor->local_endpoint(ignored).port();
+  return {};
+}
+
+void Listener::start() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the program's own threads
+  impl_->thread = std::thread([impl = impl_.get()] {
+    ::pthread_setname_np(::pthread_self(), "hansa-agents");
+    impl->io.run();
+  });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  asio::post(impl_->io, [impl = impl_.get()] { (void)impl->tasks.spawn("accept", impl->accept_all()); });
+}
+
+void Listener::stop() {
+  if (std::exchange(impl_->stopped, true) || !impl_->thread.joinable()) return;
+  asio::post(impl_->io, [impl = impl_.get()] {
+    boost::system::error_code ignored;
+    impl->acceptor->close(ignored);
+    asio::co_spawn(impl->io, impl->tasks.close(), [](const std::exception_ptr&, const Result<void>&) {});
+  });
+}
+
+std::uint16_t Listener::port() const { return impl_->port; }
+const std::string& Listener::key_id() const { return impl_->key_id; }
+
+ListenerFigures Listener::figures() const {
+  const std::scoped_lock lock(impl_->mutex);
+  return impl_->figures;
+}
+
+Result<void> Listener::reload_tls() {
+  auto context = context_for(impl_->options.tls);
+  if (!context) return std::unexpected(std::move(context.error()));
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->tls = std::move(*context);
+  return {};
+}
+
+void Listener::run(asio::awaitable<void> work) {
+  auto task = [](asio::awaitable<void> inner) -> Task<> {
+    co_await std::move(inner);
+    co_return Result<void>{};
+  };
+  asio::post(impl_->io, [impl = impl_.get(), wrapped = std::make_shared<Task<>>(task(std::move(work)))] {
+    (void)impl->tasks.spawn("call", std::move(*wrapped));
+  });
+}
+
+}  // namespace hansa::connectors::websocket
