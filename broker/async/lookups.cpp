@@ -59,7 +59,7 @@ Task<> Lookups::run_until(Scheduler& scheduler, Deadline deadline, std::function
   {
     const std::scoped_lock lock(shared->mutex);
     if (shared->running >= shared->at_once) {
-      co_return fail(ErrorKind::rate_limited, "LOOKUPS_HANG",
+      co_return fail(ErrorKind::unavailable, "LOOKUPS_HANG",
                      std::to_string(shared->running) +
                          " look-ups of names or files hang on the broker's machine: see its resolver, its directory of accounts "
                          "and the file systems that it mounts");

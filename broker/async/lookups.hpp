@@ -26,7 +26,7 @@ class Lookups {
   Lookups& operator=(const Lookups&) = delete;
 
   /// `ask` owns all that it uses, for it may go on after everything else. Errors, beside its own: deadline_exceeded
-  /// (LOOKUP_HANGS), rate_limited (LOOKUPS_HANG: all threads wait for an answer), cancelled.
+  /// (LOOKUP_HANGS), unavailable (LOOKUPS_HANG: all threads wait for an answer), cancelled.
   template <class T>
   Task<T> run(Scheduler& scheduler, Deadline deadline, std::function<Result<T>()> ask) {
     auto answer = std::make_shared<std::optional<Result<T>>>();

@@ -40,7 +40,8 @@ class Dispatch {
   async::Task<> unknown(JobId id, std::int32_t attempt, SiteDesk& desk, async::Deadline child_dead, Error error);
   async::Task<> bind(JobId id, std::int32_t attempt, SiteJobId site_job_id, SiteDesk& desk);
   async::Task<> cancel_until_resolved(JobId id);
-  /// Tasks whose cancel has reached the site and that it does not show: those whose fence can be sealed never began, and never will.
+  /// Tasks whose cancel has reached the site and that it does not show: those whose fence can be sealed never began, and never
+  /// will.
   async::Task<> settle_unseen(SiteDesk& desk, JobId id, ports::SiteJob tasks);
 
   Context& context_;

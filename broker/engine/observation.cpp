@@ -127,6 +127,11 @@ void read_as_taken_back(const Job& job, ports::JobStatus& status) {
   status.reason = std::move(*why);
 }
 
+void count_devices(ports::JobStatus& status, std::int32_t devices_per_gpu) {
+  if (status.granted) status.granted->gpus *= devices_per_gpu;
+  for (auto& task : status.tasks) count_devices(task, devices_per_gpu);
+}
+
 ports::JobStatus as_a_whole(const Job& job, ports::JobStatus status) {
   const auto* attempt = job.live_attempt();
   if (job.spec.array.empty() || attempt == nullptr) return status;

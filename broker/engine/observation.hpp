@@ -38,6 +38,9 @@ inline constexpr std::string_view kTasksNotSeen = "TASKS_NOT_SEEN";
 /// as they are.
 ports::JobStatus as_a_whole(const domain::Job& job, ports::JobStatus status);
 
+/// What the site grants, in GPUs as a program sees them, as jobs ask for them.
+void count_devices(ports::JobStatus& status, std::int32_t devices_per_gpu);
+
 /// The events that `status`, of an array as a whole, of the job's live, bound attempt gives rise to; none if it tells nothing new.
 /// Absence (Phase::not_seen) is never an end: it is at most a mark.
 std::vector<domain::EventBody> observe(const domain::Job& job, const ports::JobStatus& status);

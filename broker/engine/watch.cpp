@@ -177,6 +177,7 @@ async::Task<> Watch::look_at_states(SiteDesk& desk, Whose whose) {
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto* job = context_.book.find(ids[i]);
+    count_devices((*answers)[i], desk.site().hardware.devices_per_gpu);
     if (job != nullptr) (*answers)[i] = as_a_whole(*job, std::move((*answers)[i]));
     context_.forecasts.heard(ids[i], (*answers)[i]);
     if (job == nullptr || observing_.contains(ids[i])) continue;

@@ -123,4 +123,14 @@ class Auditor {
   std::vector<std::string> violations_;
 };
 
+template <class F>
+void Auditor::each_of_ours(F f) {
+  for (auto& [id, site] : sites_) {
+    for (const auto& job : site.model->cluster().jobs()) {
+      if (!job.request.fenced || site.strangers.contains(job.serial)) continue;
+      if (const auto tag = domain::parse_tag(job.request.name)) f(id, job, *tag);
+    }
+  }
+}
+
 }  // namespace hansa::sim

@@ -67,7 +67,7 @@ TEST_CASE("what registers say of people is asked for only where somebody judges 
   Service judge(site.connector, SiteId("alpha"), "hansa-agent test", true);
   const auto hello = async::run(site.io, judge.handler()("initialize", kHello, async::Deadline::never()));
   REQUIRE(hello.has_value());
-  CHECK((*hello)["capabilities"] == Json{{"code", true}, {"facts", true}});
+  CHECK((*hello)["capabilities"] == Json{{"code", true}, {"arrays", true}, {"doctor", true}, {"facts", true}});
 }
 
 TEST_CASE("a page of usage that fits into no answer is told in several, and none of it is lost") {

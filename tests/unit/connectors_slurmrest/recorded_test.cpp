@@ -36,8 +36,8 @@ std::string told(const QueueRow& row) {
 }
 
 std::string told(const HistoryRow& row) {
-  return row.shown_id + '#' + std::to_string(row.run) + ' ' + row.state + ' ' + shown(row.exit) + ' ' + row.user + ' ' + row.account +
-         " cpus=" + std::to_string(row.granted.cpus) + " elapsed=" + std::to_string(row.elapsed.count());
+  return row.shown_id + '#' + std::to_string(row.run) + ' ' + row.state + ' ' + shown(row.exit) + ' ' + row.user + ' ' +
+         row.account + " cpus=" + std::to_string(row.granted.cpus) + " elapsed=" + std::to_string(row.elapsed.count());
 }
 
 template <class Row>

@@ -46,6 +46,10 @@ TEST_CASE("each site runs its own variant in its own units, and the decision is 
   CHECK(w.job(at_beta).attempts.back().variant == "am");
   CHECK(cores_and_gpus(w, at_alpha) == std::pair(2, 4));
   CHECK(cores_and_gpus(w, at_beta) == std::pair(8, 4));  // four modules of two dies
+  const auto& beta = w.job(at_beta);
+  REQUIRE(beta.attempts.back().granted);
+  CHECK(beta.attempts.back().granted->gpus == 8);
+  CHECK(domain::compare(beta.spec, beta.attempts.back(), *beta.attempts.back().granted).code.empty());
   for (const auto& id : {at_alpha, at_beta}) {
     const auto stored = w.decision(id);
     const auto again = routing::replay(w.job(id).spec, stored.input_hash,
