@@ -975,7 +975,7 @@ TEST_CASE("connector: tasks of an array are cancelled alone and again and after 
     CHECK(bench.wait_for_phase(rest, Phase::ended).outcome == Outcome::cancelled);
   }
   SECTION("after their end") {
-    const auto job = bench.submit(bench.array("3,5", {.prints = "task"}));
+    const auto job = bench.submit(bench.array("3-5", {.prints = "task"}));
     bench.wait_for_phase(job, Phase::ended);
     CHECK(cancel(some(job, {3})) == CancelOutcome::already_ended);
     CHECK(bench.status(job).outcome == Outcome::succeeded);

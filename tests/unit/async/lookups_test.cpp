@@ -62,7 +62,7 @@ TEST_CASE("who waits for a look-up that hangs leaves at the deadline, and the ot
     CHECK(f.ask(hangs, Milliseconds{20}).error().kind == ErrorKind::deadline_exceeded);
     const auto refused = f.ask([] { return Result<int>(9); });
     CHECK(refused.error().code == "LOOKUPS_HANG");
-    CHECK(refused.error().kind == ErrorKind::rate_limited);
+    CHECK(refused.error().kind == ErrorKind::unavailable);
     gate->let_go();
     while (f.lookups.running() > 0) std::this_thread::yield();
     CHECK(f.ask([] { return Result<int>(10); }) == 10);
