@@ -92,6 +92,7 @@ class MiddleBox:
 class OutwardSite:
     def __init__(self, name, number, agents_config, agents_port, slurm_conf):
         """`agents_config` is agent.toml with {folder}; `agents_port` is where the broker listens for agents; Slurm is that of a bed."""
+        ports = {int(port) for port in re.findall(r"^(?:SlurmctldPort|AccountingStoragePort)=(\d+)", Path(slurm_conf).read_text(), re.M)}
         need_agents_account()
         self.name, self.cable = f"hansa-{name}-{os.getpid()}", f"hansa-c{number}"
         self.outside, self.inside = f"10.231.{number}.1", f"10.231.{number}.2"
@@ -118,7 +119,6 @@ class OutwardSite:
         self.port = free_port()
         self.box = MiddleBox(self.outside, self.port, agents_port)
         run("ip", "netns", "exec", self.name, "ip", "link", "set", "lo", "up")
-        ports = {int(port) for port in re.findall(r"^(?:SlurmctldPort|AccountingStoragePort)=(\d+)", Path(slurm_conf).read_text(), re.M)}
         self.to_slurm = [MiddleBox("127.0.0.1", port, port, inside=self.name) for port in ports]
 
     def address(self):
