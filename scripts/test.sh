@@ -16,7 +16,7 @@ count_tests() {
   shift
   rm -f "$report"
   parallel=$(nproc)
-  [[ $preset != release ]] || ((parallel += 2))  # those on Slurm mostly wait
+  [[ $preset != release ]] || ((parallel += 3))  # those on Slurm mostly wait
   ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=ignore --parallel "$parallel" --output-junit "$report" \
     "$@" </dev/null || status=$?
   if [[ ! -s $report ]]; then
