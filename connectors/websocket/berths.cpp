@@ -71,20 +71,24 @@ Task<Berths::Room> Berths::make_room(Visitor visitor) {
   co_return room;
 }
 
-void Berths::moor(Room, Visitor visitor, std::shared_ptr<WebSocket> connection) {
+Error Berths::replaced() {
+  return fail(ErrorKind::unavailable, "AGENT_REPLACED", "the agent has connected anew").error();
+}
+
+std::shared_ptr<WebSocket> Berths::moor(const Room&, Visitor visitor, std::shared_ptr<WebSocket> connection) {
   std::function<void()> arrived;
   {
     const std::scoped_lock lock(mutex_);
     auto& berth = berths_[visitor.berth];
-    if (berth.connection && watchers_.left)  // it waited, and nobody took it
-      watchers_.left(berth.visitor, fail(ErrorKind::unavailable, "AGENT_REPLACED", "the agent has connected anew").error());
+    if (berth.connection && watchers_.left) watchers_.left(berth.visitor, replaced());
     berth.visitor = std::move(visitor);
-    berth.connection = std::move(connection);
+    berth.connection.swap(connection);
     berth.taken = false;
     arrived = berth.arrived;
     if (watchers_.arrived) watchers_.arrived(berth.visitor);
   }
   if (arrived) arrived();
+  return connection;
 }
 
 void Berths::clear() {

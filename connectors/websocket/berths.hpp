@@ -53,7 +53,9 @@ class Berths {
 
   /// On the connections' executor. conflict, AGENT_CONNECTED: a living one is there, or one comes in at this moment.
   async::Task<Room> make_room(Visitor visitor);
-  void moor(Room room, Visitor visitor, std::shared_ptr<WebSocket> connection);
+  /// Returns what lay there: it waited when the room was made, and may have been taken since. The caller cuts it (replaced()).
+  [[nodiscard]] std::shared_ptr<WebSocket> moor(const Room& room, Visitor visitor, std::shared_ptr<WebSocket> connection);
+  static Error replaced();
 
   /// The connection that waits at the berth, for use on the caller's strand; null: none. Taken once.
   std::unique_ptr<protocol::Lines> take(const BerthId& id);

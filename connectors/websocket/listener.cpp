@@ -267,7 +267,7 @@ Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string pee
                               {.status = 200, .content_type = "application/json", .body = canonical_json(*enrolled)});
   }
   Visitor visitor{.berth = {}, .key = knock.key, .name = knock.name, .peer = peer};
-  auto berth = co_await door.admit(std::move(knock));
+  auto berth = co_await door.admit(knock);
   if (!berth) co_return co_await refuse(stream.get(), peer, std::move(berth.error()));
   visitor.berth = std::move(*berth);
   auto room = co_await berths.make_room(visitor);
@@ -275,7 +275,12 @@ Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string pee
   auto connection = co_await WebSocket::accept(std::move(*stream), *head_text);
   if (!connection) co_return std::unexpected(connection.error());
   count([](auto& f) { ++f.let_in["connected"]; });
-  berths.moor(std::move(*room), std::move(visitor), std::move(*connection));
+  const auto id = visitor.berth;
+  const auto before = berths.moor(*room, std::move(visitor), std::move(*connection));
+  // Whoever was revoked since the door was asked was not there yet to be cut.
+  if (const auto still = co_await door.admit(std::move(knock)); !still) co_await berths.cut(id, still.error());
+  room->reset();
+  if (before) co_await before->cut(scheduler, Berths::replaced());
   co_return Result<void>{};
 }
 

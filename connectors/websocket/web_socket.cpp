@@ -41,16 +41,17 @@ constexpr Milliseconds kFarewell{1'000};
 
 std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
 
-/// What a site's end, or a broker, says in a few words: "AGENT_REVOKED: ...", of which nothing is believed.
+/// What a site's end, or a broker, says in a few words: "AGENT_REVOKED: ...", of which nothing is believed: other codes are this
+/// end's own to say.
 Error words_of_peer(const std::string& reason) {
   const auto colon = reason.find(": ");
-  const bool coded =
-      colon != std::string::npos && colon > 0 && colon < 40 && reason.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") >= colon;
+  const bool coded = reason.starts_with("AGENT_") && colon != std::string::npos && colon < 40 &&
+                     reason.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") >= colon;
   if (!coded)
     return fail(ErrorKind::unavailable, "CONNECTION_ENDED",
                 "the other end has closed the connection" + (reason.empty() ? "" : ": " + protocol::excerpt(reason)))
         .error();
-  return fail(ErrorKind::unavailable, reason.substr(0, colon), "the other end says: " + reason.substr(colon + 2)).error();
+  return fail(ErrorKind::unavailable, reason.substr(0, colon), "the other end says: " + protocol::excerpt(reason.substr(colon + 2), kReasonBytes)).error();
 }
 
 ErrorKind kind_of(int status) {
@@ -245,7 +246,8 @@ Task<> WebSocket::probe(async::Scheduler& scheduler, async::Deadline deadline) {
 }
 
 asio::awaitable<void> WebSocket::cut(async::Scheduler& scheduler, Error why) {
-  if (!impl_->cut_short) impl_->cut_short = std::move(why);
+  if (impl_->cut_short) co_return;  // the first one's farewell, which ends by itself: a stream is closed once
+  impl_->cut_short = std::move(why);
   impl_->broken = true;
   auto words = impl_->cut_short->code + ": " + impl_->cut_short->message;
   words.resize(std::min(words.size(), kReasonBytes));

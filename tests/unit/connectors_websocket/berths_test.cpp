@@ -71,8 +71,50 @@ TEST_CASE("what waits to be taken gives way to what comes later") {
   auto second = harbour.dial();
   REQUIRE(first);
   REQUIRE(second);
+  Reader at_first(harbour, **first);
+  CHECK(at_first.code(harbour) == "AGENT_REPLACED");
   REQUIRE(harbour.take());
   CHECK(harbour.berths.take({.site = SiteId("alpha")}) == nullptr);
+}
+
+TEST_CASE("who is revoked while it is let in does not stay") {
+  Harbour harbour;
+  harbour.door.once = true;
+  auto agent = harbour.dial();
+  REQUIRE(agent);
+  Reader at_agent(harbour, **agent);
+  CHECK(at_agent.code(harbour) == "AGENT_NOT_ENROLLED");
+  CHECK(harbour.noted("-AGENT_NOT_ENROLLED"));
+  CHECK(harbour.berths.take({.site = SiteId("alpha")}) == nullptr);
+}
+
+TEST_CASE("a connection that is ended for two reasons at once ends for the first") {
+  Harbour harbour;
+  auto agent = harbour.dial();
+  REQUIRE(agent);
+  const auto broker = harbour.take();
+  Reader at_agent(harbour, **agent);
+  Reader at_broker(harbour, *broker);
+  for (const char* code : {"AGENT_REVOKED", "AGENT_REPLACED"})
+    harbour.listener->run(harbour.berths.cut({.site = SiteId("alpha")}, fail(ErrorKind::unavailable, code, "why").error()));
+  CHECK(at_agent.code(harbour) == "AGENT_REVOKED");
+  CHECK(at_broker.code(harbour) == "AGENT_REVOKED");
+  harbour.end(*broker);
+}
+
+TEST_CASE("a farewell cannot speak for this end") {
+  Harbour harbour;
+  auto agent = harbour.dial();
+  REQUIRE(agent);
+  const auto broker = harbour.take();
+  Reader at_agent(harbour, **agent);
+  Reader at_broker(harbour, *broker);
+  harbour.listener->run(
+      harbour.berths.cut({.site = SiteId("alpha")}, fail(ErrorKind::unavailable, "BROKER_KEY", "it\x1b[31m").error()));
+  REQUIRE(at_agent.code(harbour) == "CONNECTION_ENDED");
+  CHECK(at_agent.ended->message.contains("BROKER_KEY: it?[31m"));
+  CHECK(at_broker.code(harbour) == "BROKER_KEY");
+  harbour.end(*broker);
 }
 
 TEST_CASE("a revoked agent's connection ends at once, and both ends know why") {

