@@ -17,6 +17,8 @@ namespace {
 constexpr Milliseconds kMostPatience{30'000};
 constexpr Milliseconds kLookAgain{50};  // for what other processes of the agent give back, which nobody tells
 constexpr Milliseconds kTold{600'000};  // between two lines of the log about one limit
+constexpr std::int32_t kMostOfALook = 201;  // questions of one doctor() that count: it is the site's own word
+constexpr int kTries = 20;
 constexpr std::size_t kConcurrent = domain::LoadMeter::kRates;
 constexpr std::string_view kKinds[] = {"queries", "submissions", "cancels", "calls"};
 
@@ -144,7 +146,17 @@ Task<ports::FileChunk> BudgetGuard::read_file(ports::SiteJob job, std::string pa
 }
 
 Task<domain::DoctorReport> BudgetGuard::doctor(ports::DoctorRequest request, Deadline deadline) {
-  return in_turn(Rate::queries, deadline, site_.doctor(std::move(request), deadline));
+  const auto book = book_;
+  auto report = co_await in_turn(Rate::queries, deadline, site_.doctor(std::move(request), deadline));
+  if (!report || !book) co_return report;
+  // How many questions it asks is known afterwards only: what went over the limit, later queries wait for.
+  const auto more = std::clamp(report->questions, 1, kMostOfALook) - 1;
+  for (int tries = 0; more > 0 && tries < kTries; ++tries) {
+    const auto charged = book->charge(Rate::queries, more, scheduler_.now_monotonic());
+    if (charged || charged.error().code != "BOOK_BUSY") break;
+    co_await scheduler_.sleep_until(scheduler_.now_monotonic() + kLookAgain);
+  }
+  co_return report;
 }
 
 }  // namespace hansa::connectors::agent

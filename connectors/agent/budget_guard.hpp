@@ -5,7 +5,8 @@
 //
 // A call that is over it waits for its turn for half of the time that it has, if its turn comes by then: what is begun late would
 // be cut. Else it is refused, and has not left: rate_limited, OVER_BUDGET. In quiet hours nothing is submitted (rate_limited,
-// SITE_QUIET) and queries go at a quarter of their rate; cancels go through. Strand: the connector's.
+// SITE_QUIET) and queries go at a quarter of their rate; cancels go through. A look at the site (doctor) goes as one query, and
+// counts as all the questions that it asked. Strand: the connector's.
 
 #include "broker/async/event.hpp"
 #include "broker/async/scheduler.hpp"

@@ -48,6 +48,10 @@ std::unexpected<Error> not_kept(const std::string& what, int error) {
           "): what is used of [site.budget] is kept in agent.state_dir, which must be a folder of the agent's own account");
 }
 
+std::unexpected<Error> busy() {
+  return fail(ErrorKind::rate_limited, "BOOK_BUSY", "another process of the agent counts its calls");
+}
+
 bool read_all(int file, void* to, std::size_t size, std::int64_t at) {
   return ::pread(file, to, size, at) == static_cast<ssize_t>(size);
 }
@@ -143,11 +147,19 @@ Result<void> LoadBook::append(Rate rate, MonotonicTime at) {
 
 Result<std::optional<MonotonicTime>> LoadBook::take(Rate rate, MonotonicTime now) {
   const Locked turn(file_.get());
-  if (!turn.held()) return fail(ErrorKind::rate_limited, "BOOK_BUSY", "another process of the agent counts its calls");
+  if (!turn.held()) return busy();
   if (auto read = catch_up(now); !read) return std::unexpected(read.error());
   if (const auto free = meter_.window(rate).free_at(now); free > now) return free;
   if (auto written = append(rate, now); !written) return std::unexpected(written.error());
   return std::nullopt;
+}
+
+Result<void> LoadBook::charge(Rate rate, std::int32_t count, MonotonicTime now) {
+  const Locked turn(file_.get());
+  if (!turn.held()) return busy();
+  auto done = catch_up(now);
+  for (; done && count > 0; --count) done = append(rate, now);
+  return done;
 }
 
 std::optional<std::size_t> LoadBook::enter() {

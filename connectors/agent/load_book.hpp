@@ -34,6 +34,9 @@ class LoadBook {
   /// rate_limited (BOOK_BUSY: another process has the file, for a moment).
   Result<std::optional<MonotonicTime>> take(Rate rate, MonotonicTime now);
 
+  /// Counts calls that have been made already, however many may go. The same errors.
+  Result<void> charge(Rate rate, std::int32_t count, MonotonicTime now);
+
   /// One of the calls at the same time; none: there are as many as may be. Given back by its number.
   std::optional<std::size_t> enter();
   void leave(std::size_t place);

@@ -71,9 +71,7 @@ Task<Berths::Room> Berths::make_room(Visitor visitor) {
   co_return room;
 }
 
-Error Berths::replaced() {
-  return fail(ErrorKind::unavailable, "AGENT_REPLACED", "the agent has connected anew").error();
-}
+Error Berths::replaced() { return fail(ErrorKind::unavailable, "AGENT_REPLACED", "the agent has connected anew").error(); }
 
 std::shared_ptr<WebSocket> Berths::moor(const Room&, Visitor visitor, std::shared_ptr<WebSocket> connection) {
   std::function<void()> arrived;

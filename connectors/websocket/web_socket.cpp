@@ -51,7 +51,9 @@ Error words_of_peer(const std::string& reason) {
     return fail(ErrorKind::unavailable, "CONNECTION_ENDED",
                 "the other end has closed the connection" + (reason.empty() ? "" : ": " + protocol::excerpt(reason)))
         .error();
-  return fail(ErrorKind::unavailable, reason.substr(0, colon), "the other end says: " + protocol::excerpt(reason.substr(colon + 2), kReasonBytes)).error();
+  return fail(ErrorKind::unavailable, reason.substr(0, colon),
+              "the other end says: " + protocol::excerpt(reason.substr(colon + 2), kReasonBytes))
+      .error();
 }
 
 ErrorKind kind_of(int status) {

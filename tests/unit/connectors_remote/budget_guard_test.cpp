@@ -165,6 +165,33 @@ TEST_CASE("in quiet hours nothing is submitted, the snapshot says until when, an
   CHECK(code_of(afterwards).empty());
 }
 
+TEST_CASE("a look at the site counts as all that it asked, also over the limit") {
+  Ground ground;
+  auto agent = ground.agent({.queries_per_minute = 4});
+  auto other = ground.agent({.queries_per_minute = 4});
+  const auto look = [&](std::int32_t questions) {
+    agent.site.questions = questions;
+    auto call = async::start(ground.io.get_executor(), agent.guard.doctor({}, async::Deadline::in(ground.time, 60s)));
+    ground.time.poll();
+    return code_of(call);
+  };
+  const auto code = [&](Agent& one) {
+    const auto call = one.snapshot(10s);
+    ground.time.poll();
+    return code_of(call);
+  };
+  CHECK(look(3).empty());
+  CHECK(code(other).empty());
+  CHECK(code(other) == "OVER_BUDGET");
+  ground.time.advance(60s);
+  CHECK(look(10'000).empty());
+  CHECK(code(agent) == "OVER_BUDGET");
+  ground.time.advance(60s);
+  CHECK(look(0).empty());
+  for (int i = 0; i < 3; ++i) CHECK(code(agent).empty());
+  CHECK(code(agent) == "OVER_BUDGET");
+}
+
 TEST_CASE("another budget counts at once, with what was used under the one before") {
   Ground ground;
   auto agent = ground.agent({.submits_per_minute = 1});
