@@ -131,7 +131,9 @@ Task<ports::FileChunk> AccountGuard::read_file(SiteJob job, std::string path, st
 Task<domain::DoctorReport> AccountGuard::doctor(ports::DoctorRequest request, Deadline deadline) {
   constexpr std::size_t kSome = 20;
   auto mapped = accounts_.accounts_at(options_.site);
-  if (options_.own_account) {
+  if (options_.own_people_only) {
+    request.accounts.clear();  // of whoever started this agent the broker knows nothing, and of others nothing can be seen
+  } else if (options_.own_account) {
     request.accounts = {LocalAccount()};
   } else if (std::ranges::all_of(request.accounts, &LocalAccount::empty)) {
     if (mapped.size() > kSome) mapped.resize(kSome);

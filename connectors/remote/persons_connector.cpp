@@ -82,6 +82,12 @@ Task<domain::SiteSnapshot> PersonsConnector::snapshot(Deadline deadline) {
   co_return co_await own_.snapshot(deadline);
 }
 
+Task<domain::DoctorReport> PersonsConnector::doctor(ports::DoctorRequest request, Deadline deadline) {
+  if (auto ready = co_await own_.ready(deadline); !ready) co_return std::unexpected(ready.error());
+  if (auto passed = co_await queries_.pass(deadline); !passed) co_return std::unexpected(passed.error());
+  co_return co_await own_.doctor(std::move(request), deadline);
+}
+
 Login PersonsConnector::named(const Principal& person, const LocalAccount& account) {
   Login login{.person = person, .account = account};
   accounting_[login].named_at = scheduler_.now_monotonic();

@@ -79,6 +79,8 @@ class PersonsConnector final : public ports::SiteConnector {
                                                      ports::Deadline deadline) override;
   ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           ports::Deadline deadline) override;
+  /// Of the site, by the broker's own account; no person's is logged in to for it.
+  ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:
   struct Accounting {

@@ -177,4 +177,6 @@ TEST_CASE("a look at the site is at the accounts of the site's own map") {
   CHECK(looked_at({LocalAccount("")}) == "doctor of \"alice\" \"bob\"");
   CHECK(looked_at({LocalAccount("root")}, {.site = {}, .own_account = LocalAccount("hansa"), .projects = {}}) ==
         "doctor of \"\"");
+  CHECK(looked_at({LocalAccount("alice")},
+                  {.site = {}, .own_account = LocalAccount("hansa"), .own_people_only = true, .projects = {}}) == "doctor of");
 }
