@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kTables{"agent", "person", "project", "rules", "site"};
 constexpr std::array<std::string_view, 1> kOwnProjectTables{"facts"};
-constexpr std::array<std::string_view, 2> kBrokersOwn{"allocation", "root"};  // of the keys of a [[site]]
+constexpr std::array<std::string_view, 3> kBrokersOwn{"allocation", "ignore_findings", "root"};  // of the keys of a [[site]]
 
 /// Without the table an agent keeps to nothing but what it can do at once; with it, to all of it.
 void read_budget(const Table& site, AgentConfig& config, Findings& findings) {
@@ -22,6 +22,11 @@ void read_budget(const Table& site, AgentConfig& config, Findings& findings) {
   if (budget != nullptr && budget->kind == Node::Kind::table && budget->find("waiting_jobs") != nullptr)
     findings.add(budget->find("waiting_jobs")->key_at, site.path_of("budget") + ".waiting_jobs",
                  "has no effect at an agent, which counts calls and not jobs: it is the broker's, in its [[site]]");
+  if (config.has_budget && config.site.run_as == RunAs::by_certificate)
+    findings.add(
+        site.mark_of("budget"), site.path_of("budget"),
+        "stands beside run_as = \"certificate\": each person's agent is another account's, and they can share no budget; "
+        "set it in the broker's [[site]]");
 }
 
 AgentConfig read_agent_config(const Node& document, Findings& findings) {

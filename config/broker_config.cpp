@@ -61,6 +61,12 @@ void check_agents(const Table& root, BrokerConfig& config, Findings& findings) {
       findings.add(table->mark_of(""), table->path_of("tls_certificate"),
                    "is missing, and api.tls_certificate, which would be taken, is as well: agents come in by TLS only");
     }
+    if (agents.listen.is_unspecified() && table->find("address") == nullptr)
+      findings.add(table->mark_of("listen"), table->path_of("address"),
+                   "is missing, and listen (" + agents.listen.str() +
+                       ") is all of this host's addresses: sites must be told how they reach it, as "
+                       "\"wss://hansa.example.org:" +
+                       std::to_string(agents.listen.port) + "\"");
     if (agents.dead_after <= agents.ping_after)
       findings.add(table->mark_of("dead_after_ms"), table->path_of("dead_after_ms"),
                    "must be more than ping_after_ms (" + std::to_string(agents.ping_after.count()) +

@@ -106,6 +106,7 @@ struct ListenAddress {
   std::uint16_t port = 7717;
 
   [[nodiscard]] bool is_loopback() const;
+  [[nodiscard]] bool is_unspecified() const;  // all addresses of this host
   [[nodiscard]] std::string str() const;  // "127.0.0.1:7717", "[::1]:7717"
   static std::optional<ListenAddress> parse(std::string_view text);
   friend bool operator==(const ListenAddress&, const ListenAddress&) = default;

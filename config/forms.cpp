@@ -327,6 +327,13 @@ std::optional<ListenAddress> ListenAddress::parse(std::string_view text) {
   return ListenAddress{std::move(host), port};
 }
 
+bool ListenAddress::is_unspecified() const {
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return v4.s_addr == INADDR_ANY;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
 bool ListenAddress::is_loopback() const {
   in_addr v4{};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;

@@ -143,7 +143,8 @@ std::span<const Key<AgentsConfig>> keys_of() {
                                   .example = "\"0.0.0.0:7718\"",
                                   .form = &kListenAddress}),
       key<&AgentsConfig::address>({.name = "address",
-                                   .doc = "How sites reach that, as `hansa site enroll` tells them.",
+                                   .doc = "How sites reach that, as `hansa site enroll` tells them; needed if `listen` names no "
+                                          "address of its own (0.0.0.0, [::]).",
                                    .example = "\"wss://hansa.example.org:7718\"",
                                    .form = &kAgentsAddress,
                                    .otherwise = "made of `listen`"}),
@@ -694,13 +695,12 @@ std::span<const Key<AgentProjectConfig>> keys_of() {
 template <>
 std::span<const Key<AgentSection>> keys_of() {
   static const Key<AgentSection> kKeys[] = {
-      key<&AgentSection::state_dir>(
-          {.name = "state_dir",
-           .doc =
-               "The folder (0700) of the spool of a `local` site, of what of `[site.budget]` is used, and of the key and enrolment "
-               "of an agent that connects to its broker.",
-           .example = "\"/var/lib/hansa-agent\"",
-           .form = &kAbsolutePath}),
+      key<&AgentSection::state_dir>({.name = "state_dir",
+                                     .doc = "The folder (0700) of the spool of a `local` site, of what of `[site.budget]` is "
+                                            "used, and of the key and enrolment "
+                                            "of an agent that connects to its broker.",
+                                     .example = "\"/var/lib/hansa-agent\"",
+                                     .form = &kAbsolutePath}),
       key<&AgentSection::switch_socket>(
           {.name = "switch_socket",
            .doc = "The Unix socket on which the site's `hansa-switch` listens; needed with `run_as = \"switch\"`.",

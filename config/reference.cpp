@@ -15,9 +15,10 @@ constexpr std::string_view kIntroduction =
 constexpr std::string_view kAgentIntroduction =
     "`hansa-agent --config FILE` (without it `/etc/hansa/agent.toml`) reads a file of its own at the site: one table `[site]` "
     "with the "
-    "keys of a `[[site]]` above but `allocation` and `root`, any connector but `remote`, whose account map "
-    "(`accounts`, `accounts_file`) is final, and one table `[agent]`. `[site.budget]` (all keys but `waiting_jobs`) is what the "
-    "agent keeps to whatever a broker asks, over all connections together; without it there is none. `[rules]`, as above, names "
+    "keys of a `[[site]]` above but `allocation`, `ignore_findings` and `root`, any connector but `remote`, whose account map "
+    "(`accounts`, `accounts_file`) is final, and one table `[agent]`. `[site.budget]` (all keys but `waiting_jobs`; not with "
+    "`run_as = \"certificate\"`) is what the agent keeps to whatever a broker asks, over all connections together; without it "
+    "there is none. `[rules]`, as above, names "
     "the site's own rule packs: what they deny is not submitted there. They ask about the site what `[site.facts]` says, and "
     "about "
     "people, projects and datasets what the broker's registers say, unless `[[person]]` (as above) or `[[project]]` say it here. "
