@@ -164,10 +164,25 @@ class Site {
       if (failed) return;
       const bool judged = rules_.own().rules != nullptr;
       reload();
-      if (!judged && rules_.own().rules)  // the broker tells what they ask about from its next greeting on
-        stop_serving("the site's own rules have come into force");
+      // The broker tells what they ask about from its next greeting on, or no longer.
+      if (const bool judges = rules_.own().rules != nullptr; judged != judges)
+        stop_serving(judges ? "the site's own rules have come into force" : "the site has no rules of its own any more");
       await_hangup();
     });
+  }
+
+  /// Whether more than what a reload takes is another than at the start.
+  [[nodiscard]] bool needs_a_restart(config::AgentConfig changed) const {
+    const auto& now = config();
+    changed.has_budget = now.has_budget;
+    changed.site.budget = now.site.budget;
+    changed.site.facts = now.site.facts;
+    changed.rules = now.rules;
+    changed.projects = now.projects;
+    changed.people = now.people;
+    if (changed.site.accounts_file == now.site.accounts_file && now.site.accounts_file)
+      changed.site.accounts = now.site.accounts;  // read again by itself
+    return changed != now;
   }
 
   /// The file's budget, rules and facts: all of it or nothing.
@@ -183,6 +198,8 @@ class Site {
     auto book = book_of(*changed, budget_->book());
     if (!book) return stay(book.error());
     say_what_is_in_force(*changed, *own, log_);
+    if (needs_a_restart(*changed))
+      log_.write(ports::LogLevel::warning, "what else has changed in the file needs a restart", {{"file", start_.file.string()}});
     if (*book) (*book)->set_budget(assembly::budget_of(changed->site.budget));
     budget_->set_book(std::move(*book));
     rules_.replace(std::move(*own));
