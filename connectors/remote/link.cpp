@@ -5,6 +5,8 @@
 #include "connectors/protocol/fields.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace hansa::connectors::remote {
@@ -17,7 +19,8 @@ namespace {
 
 std::unexpected<Error> closed() { return fail(ErrorKind::unavailable, "LINK_CLOSED", "this broker is stopping"); }
 
-/// {"version": 1, "name": "hansa-agent 0.1.0", "site": "alpha", "capabilities": {"code": true, "arrays": true, "doctor": true, "facts": true}}
+/// {"version": 1, "name": "hansa-agent 0.1.0", "site": "alpha", "capabilities": {"code": true, "arrays": true, "doctor": true,
+/// "facts": true}}
 Result<Peer> read_hello(const Json& json, const SiteId& site) {
   Fields f(json);
   const auto version = f.integer("version");
@@ -45,6 +48,12 @@ Result<Peer> read_hello(const Json& json, const SiteId& site) {
 }
 
 }  // namespace
+
+Error told_by_the_site(Error error) {
+  constexpr std::string_view kOurs[] = {"NO_RULES", "RULES_DENY", "SITE_BUDGET", "SITE_DRAINED", "SITE_LEFT_ALONE", "SITE_UNFIT"};
+  if (std::ranges::find(kOurs, error.code) != std::end(kOurs) || error.code.starts_with("CREDENTIAL_")) error.code = "SITE_ERROR";
+  return error;
+}
 
 Link::Link(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random, ports::Log& log,
            std::unique_ptr<Carrier> carrier, protocol::Session::Handler handler, LinkOptions options)
@@ -129,7 +138,7 @@ Task<> Link::greet(std::shared_ptr<protocol::Session> session) {
   if (answer) peer = read_hello(*answer, options_.site);
   if (session->ended()) co_return Result<void>{};  // told by it
   if (!answer) {
-    auto error = std::move(answer.error());
+    auto error = told_by_the_site(std::move(answer.error()));
     if (error.kind == ErrorKind::unknown_outcome || error.code == "LINE_NOT_SENT") {
       error =
           fail(ErrorKind::unavailable, "AGENT_SILENT",

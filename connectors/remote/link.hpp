@@ -38,6 +38,10 @@ struct Peer {
   bool facts = false;  // it asks what the broker's registers say of a job
 };
 
+/// What the other end told as an error, without the codes by which the broker knows what it has found or decided itself: its
+/// rules, its budget of the site, a person's credential.
+Error told_by_the_site(Error error);
+
 class Link {
  public:
   struct Connection {

@@ -79,6 +79,7 @@ Task<Json> RemoteConnector::ask(std::string_view name, Json params, Deadline dea
   const auto connection = co_await link_.connection(deadline);
   if (!connection) co_return std::unexpected(connection.error());
   auto answer = co_await connection->session->call(name, std::move(params), deadline);
+  if (!answer) answer.error() = told_by_the_site(std::move(answer.error()));
   if (!answer && answer.error().kind == ErrorKind::unknown_outcome) {
     auto& error = answer.error();
     error.kind = deadline.passed(scheduler_) ? ErrorKind::deadline_exceeded : ErrorKind::unavailable;
@@ -116,12 +117,7 @@ Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request,
     }
   } offered{code_, request.code.id.empty() ? code_.end() : code_.emplace(request.code.id, request.code)};
   const auto answer = co_await connection->session->call(method::submit, protocol::to_json(request), deadline);
-  if (!answer) {
-    auto error = answer.error();
-    // The broker's own word for what never left: of the other end it proves nothing.
-    if (error.code == "SITE_BUDGET") error.kind = ErrorKind::unknown_outcome;
-    co_return std::unexpected(std::move(error));
-  }
+  if (!answer) co_return std::unexpected(told_by_the_site(answer.error()));
   auto receipt = protocol::read_receipt(*answer);
   if (receipt) co_return receipt;
   co_return fail(ErrorKind::unknown_outcome, "BAD_ANSWER",

@@ -162,6 +162,27 @@ TEST_CASE("what the program refuses was not done, by its word") {
   CHECK(answer.error().code == "NO_ACCOUNT");
 }
 
+TEST_CASE("what only the broker can say no site says for it") {
+  const auto [said, kind, code, not_sent] = GENERATE(table<std::string, std::string, std::string, bool>({
+      {"RULES_DENY", "permission_denied", "SITE_ERROR", true},
+      {"NO_RULES", "permission_denied", "SITE_ERROR", true},
+      {"CREDENTIAL_MISSING", "unavailable", "SITE_ERROR", true},
+      {"SITE_DRAINED", "unavailable", "SITE_ERROR", true},
+      {"SITE_BUDGET", "deadline_exceeded", "SITE_ERROR", false},
+      {"SITE_RULES_DENY", "permission_denied", "SITE_RULES_DENY", true},
+  }));
+  Site site(
+      plug_in("print(json.dumps({'jsonrpc': '2.0', 'id': m['id'], 'error': {'code': -32000, 'message': 'no', 'data': {'kind': '" +
+              kind + "', 'code': '" + said + "'}}}), flush=True)"));
+  const auto receipt = site.submit();
+  CAPTURE(said);
+  REQUIRE_FALSE(receipt.has_value());
+  CHECK(receipt.error().code == code);
+  CHECK(to_string(receipt.error().kind) == kind);
+  CHECK(ports::surely_not_sent(receipt.error()) == not_sent);
+  CHECK(site.ask(site.connector->snapshot(site.soon())).error().code == code);
+}
+
 TEST_CASE("a connection that broke is made anew") {
   test::TemporaryFolder folder;
   Site site(plug_in("say(m['id'], {'outcome': 'stopped'}) if os.path.exists('" + folder.path() + "/once') else (open('" +
