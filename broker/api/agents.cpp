@@ -109,7 +109,7 @@ async::Task<http::Response> enroll_agent(Exchange exchange) {
                                   {"token", std::string(made->token.reveal())},
                                   {"expires_at", format_utc(made->expires_at)},
                                   {"broker", exchange.api.facts().agents_address},
-                                  {"pin", exchange.api.facts().agents_key}});
+                                  {"pin", exchange.api.facts().agents_key ? exchange.api.facts().agents_key() : ""}});
   answer.headers.emplace_back("Cache-Control", "no-store");
   co_return answer;
 }

@@ -29,7 +29,8 @@ struct BrokerFacts {
   std::string version;
   std::vector<std::string> sites = {};
   std::string agents_address = {};  // where sites' agents come in: "wss://..."; "" if none may
-  std::string agents_key = {};      // the id of the key by which they may know this broker
+  /// The id of the key by which they may know this broker, as it is now; on any thread.
+  std::function<std::string()> agents_key = {};
 };
 
 class Api {

@@ -338,7 +338,7 @@ int run(Start start) {
                   .version = std::string(kVersion),
                   .sites = site_ids(config),
                   .agents_address = agents.address(),
-                  .agents_key = agents.key_id()});
+                  .agents_key = [&agents] { return agents.key_id(); }});
     auto options = server_options(config.api, log);
     options.refuse_body = [&api](const http::Request& head) { return api.refuse_body(head); };
     server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });

@@ -107,8 +107,8 @@ struct Listener::Impl {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::optional<Tcp::acceptor> acceptor;
   std::uint16_t port = 0;
-  std::string key_id;
   mutable std::mutex mutex;  // of what follows
+  std::string key_id;
   std::shared_ptr<asio::ssl::context> tls;
   ListenerFigures figures;
   std::size_t knocking = 0;  // on its thread, as the map is
@@ -333,7 +333,10 @@ void Listener::stop() {
 }
 
 std::uint16_t Listener::port() const { return impl_->port; }
-const std::string& Listener::key_id() const { return impl_->key_id; }
+std::string Listener::key_id() const {
+  const std::scoped_lock lock(impl_->mutex);
+  return impl_->key_id;
+}
 
 ListenerFigures Listener::figures() const {
   const std::scoped_lock lock(impl_->mutex);
@@ -343,8 +346,18 @@ ListenerFigures Listener::figures() const {
 Result<void> Listener::reload_tls() {
   auto context = context_for(impl_->options.tls);
   if (!context) return std::unexpected(std::move(context.error()));
-  const std::scoped_lock lock(impl_->mutex);
-  impl_->tls = std::move(*context);
+  auto key = key_id_of_certificate_file(impl_->options.tls.certificate);
+  if (!key) return std::unexpected(std::move(key.error()));
+  std::string before;
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->tls = std::move(*context);
+    before = std::exchange(impl_->key_id, *key);
+  }
+  if (before != *key)
+    impl_->log.write(ports::LogLevel::warning,
+                     "the agents' certificate has another key: agents that were enrolled with the old one (--pin) refuse it",
+                     {{"before", before}, {"now", *key}});
   return {};
 }
 

@@ -75,9 +75,9 @@ class Listener {
 
   [[nodiscard]] std::uint16_t port() const;
   /// The id of the certificate's key, by which agents may know this broker.
-  [[nodiscard]] const std::string& key_id() const;
+  [[nodiscard]] std::string key_id() const;
   [[nodiscard]] ListenerFigures figures() const;
-  /// Of files with a fault nothing is taken.
+  /// Of files with a fault nothing is taken. Another key than before is logged: agents that know the old one stay away.
   Result<void> reload_tls();
   /// Runs `work` on its thread, to its end; errors are logged. From any thread.
   void run(boost::asio::awaitable<void> work);

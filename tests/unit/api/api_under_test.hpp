@@ -102,7 +102,7 @@ class ApiUnderTest {
                                              .version = "1",
                                              .sites = {"alpha", "beta"},
                                              .agents_address = "wss://b1.example:7718",
-                                             .agents_key = "sha256:00"});
+                                             .agents_key = [] { return std::string("sha256:00"); }});
     for (const auto* word : {"alice", "bob", "carol", "operator", "operator-2", "auditor"}) {
       const std::string name = word;
       const auto role = identity::parse_role(name.substr(0, name.find('-'))).value_or(ports::Role::user);

@@ -145,9 +145,14 @@ TEST_CASE("a new certificate is for new connections; of a bad one nothing is tak
   const auto pin = harbour.listener->key_id();
   harbour.certificates.make("broker", "IP:127.0.0.1");
   REQUIRE(harbour.listener->reload_tls());
-  CHECK(harbour.code_of(harbour.dial_options()) == "BROKER_KEY");
+  CHECK(harbour.listener->key_id() != pin);
+  CHECK(harbour.code_of(harbour.dial_options()) == "OK");
+  auto with_the_old_pin = harbour.dial_options();
+  with_the_old_pin.pin = pin;
+  CHECK(harbour.code_of(with_the_old_pin) == "BROKER_KEY");
   std::filesystem::remove(harbour.certificates.key("broker"));
   CHECK(harbour.listener->reload_tls().error().code == "TLS_FILES");
+  CHECK(harbour.code_of(with_the_old_pin) == "BROKER_KEY");
 }
 
 }  // namespace hansa::connectors::websocket::test
