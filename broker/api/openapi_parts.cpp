@@ -122,7 +122,7 @@ const std::string_view kSchemas = R"json({
                    "when": {"type": "object", "additionalProperties": false, "description": "All of it must hold of the nodes that the job can get; {} holds everywhere.",
                             "properties": {"gpu_vendor": {"enum": ["nvidia", "amd", "intel", "none"]}, "gpu_model": {"type": "string", "maxLength": 64, "description": "As sites call it; the job then asks for this model."}, "architecture": {"enum": ["x86_64", "aarch64", "ppc64le", "riscv64"]}, "site": {"type": "string"}, "country": {"type": "string", "pattern": "^[A-Z]{2}$"}}},
                    "resources": {"$ref": "#/components/schemas/Resources"}, "container": {"$ref": "#/components/schemas/Container"}, "modules": {"$ref": "#/components/schemas/Modules"},
-                   "environment": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Beside the job's own, over which it wins; at most 16 KiB over all variants."}}
+                   "environment": {"type": "object", "additionalProperties": {"type": ["string", "null"]}, "description": "Beside the job's own, over which it wins; at most 16 KiB over all variants. Answers have names alone: each value is null."}}
   },
   "CodeId": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "The SHA-256 of an archive of code (docs/using-hansa.md), unpacked into the job's working folder before it starts."},
   "Code": {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kCodePrefix = "sha256:";
 constexpr std::size_t kMaxStep = 255;                      // NAME_MAX
-constexpr std::string_view kReserved[] = {".hansa-script"};  // what the wrapper puts beside the job's code
+constexpr std::string_view kReserved[] = {".hansa-script", ".hansa-bin"};  // what the wrapper puts beside the job's code
 
 // Places in a block (POSIX.1-1988, GNU's magic).
 constexpr std::size_t kNameSize = 100, kModeAt = 100, kUidAt = 108, kGidAt = 116, kSizeAt = 124, kTimeAt = 136, kSumAt = 148,

@@ -53,6 +53,7 @@ std::size_t note_drift(const std::optional<DoctorReport>& before, DoctorReport& 
 Json words_of(const Finding& f) {
   Json json{{"check", f.check}, {"verdict", to_string(f.verdict)}, {"value", f.value}, {"source", f.source}};
   if (!f.remedy.empty()) json["remedy"] = f.remedy;
+  if (f.bars) json["bars"] = true;
   return json;
 }
 
@@ -82,7 +83,6 @@ Json to_json(const DoctorReport& report) {
   for (const auto& f : report.findings) {
     auto json = stored(f);
     if (f.reading) json["reading"] = true;
-    if (f.bars) json["bars"] = true;
     findings.push_back(std::move(json));
   }
   for (const auto& d : report.drift) drift.push_back(stored(d));

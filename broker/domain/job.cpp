@@ -114,6 +114,10 @@ TaskArray Job::array_left() const {
   return left;
 }
 
+std::int32_t Job::side_by_side() const {
+  return cancelled_tasks.empty() ? spec.array.side_by_side() : array_left().side_by_side();
+}
+
 bool Job::awaits_others() const {
   return !spec.after.empty() && (state == JobState::accepted || (state == JobState::held && reason.code == kDependency));
 }

@@ -10,6 +10,7 @@
 #include "broker/domain/label.hpp"
 #include "broker/domain/task_array.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -156,6 +157,8 @@ struct Run {
   std::optional<std::int32_t> exit_code;
   std::optional<std::int32_t> signal;
   std::optional<Outcome> outcome;
+  /// A task's that its attempt was begun without.
+  [[nodiscard]] bool left_out() const { return outcome == Outcome::cancelled && !started_at && !ended_at; }
   friend bool operator==(const Run&, const Run&) = default;
 };
 
@@ -188,6 +191,8 @@ struct Attempt {
 
   /// The last of a task that is known; null: none.
   [[nodiscard]] const Run* last_run(std::int32_t task_index) const;
+  /// Nothing of it has been seen to run.
+  [[nodiscard]] bool none_began() const { return std::ranges::all_of(runs, &Run::left_out); }
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };
 
@@ -229,6 +234,8 @@ struct Job {
   [[nodiscard]] std::vector<std::int32_t> tasks_to_cancel(const Attempt& attempt) const;
   /// Of the array: what the next attempt has; as it is if no task's cancel was asked for.
   [[nodiscard]] TaskArray array_left() const;
+  /// How much of it runs at a time at most: tasks of what is left of an array, else 1.
+  [[nodiscard]] std::int32_t side_by_side() const;
   /// Its site has, or will have, to be told to end it, or some of its tasks.
   [[nodiscard]] bool to_be_cancelled() const { return cancel.has_value() || !cancelled_tasks.empty(); }
   [[nodiscard]] const Attempt* last_attempt() const { return attempts.empty() ? nullptr : &attempts.back(); }

@@ -43,6 +43,7 @@ class Step {
   Result<void> operator()(const AttemptIntended& e) {
     if (!in_broker() || job_.held_by_user || job_.cancel) return refuse("it is not free to go to a site");
     if (job_.awaits_others()) return refuse("it waits for other jobs");
+    if (!job_.spec.array.empty() && job_.array_left().tasks.empty()) return refuse("none of its tasks is left");
     if (e.attempt != static_cast<std::int32_t>(job_.attempts.size()) + 1) return refuse("attempts are numbered 1, 2, 3");
     job_.attempts.push_back(Attempt{.number = e.attempt,
                                     .site = e.site,
@@ -89,7 +90,7 @@ class Step {
       if (attempt.state == AttemptState::bound) {  // to a duplicate: what was seen of that one is no history of this one
         if (!e.adopted || e.site_job_id == attempt.site_job_id) return refuse("the attempt is bound already");
         for (auto& run : attempt.runs) {
-          if (!left_out(run)) run = Run{.task_index = run.task_index, .number = run.number};
+          if (!run.left_out()) run = Run{.task_index = run.task_index, .number = run.number};
         }
         attempt.granted.reset();
         job_.started_at.reset();
@@ -199,7 +200,7 @@ class Step {
       if (job_.state != JobState::queued || job_.cancel) return refuse("it does not wait at a site");
       if (e.move.to.empty() || e.move.to == attempt.site || e.move.from != attempt.site_job_id)
         return refuse("a move is from its site job to another site");
-      if (!std::ranges::all_of(attempt.runs, left_out)) return refuse("it has started there");
+      if (!attempt.none_began()) return refuse("it has started there");
       attempt.move = e.move;
       return {};
     });
@@ -262,8 +263,6 @@ class Step {
     return JobState::failed;
   }
 
-  /// A task's that the attempt was begun without.
-  static bool left_out(const Run& run) { return run.outcome == Outcome::cancelled && !run.started_at && !run.ended_at; }
   /// What the job says of its grant: that stands while it runs.
   [[nodiscard]] Reason told_of_the_grant() const {
     const auto& code = job_.reason.code;

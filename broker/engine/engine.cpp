@@ -261,7 +261,11 @@ class Engine::Loops {
         const auto* run = attempt == nullptr ? nullptr : attempt->last_run(task);
         return std::ranges::binary_search(job.cancelled_tasks, task) || (run != nullptr && run->outcome);
       });
-      all = attempt == nullptr && tasks.size() == job.array_left().tasks.size();
+      auto left = attempt == nullptr ? job.spec.array.tasks : job.open_tasks(*attempt);
+      std::erase_if(left, [&](std::int32_t task) {
+        return std::ranges::binary_search(job.cancelled_tasks, task) || std::ranges::binary_search(tasks, task);
+      });
+      all = left.empty() && !tasks.empty();
       more = !all && !tasks.empty();
       if (!more) return Step{};
       return Step{.events = {TaskCancelRequested{by, tasks}}};

@@ -14,9 +14,10 @@ using namespace domain;
 
 namespace {
 
-std::int64_t cores_of(const JobSpec& spec, std::string_view variant = {}) {
-  const auto& resources = resources_of(spec, variant);
-  return std::int64_t{resources.cores_per_node()} * resources.nodes * spec.array.side_by_side();
+/// That one start of it takes there; nodes of its own are as large as that site's on the average.
+std::int64_t cores_of(const Resources& resources, std::int64_t cores, std::int64_t nodes) {
+  const auto whole = resources.exclusive && nodes > 0 ? (cores + nodes - 1) / nodes : 0;
+  return std::max<std::int64_t>(resources.cores_per_node(), whole) * resources.nodes;
 }
 
 /// What the budget lets states be seen by, beside snapshots and accounting.
@@ -47,10 +48,11 @@ void Placement::learn(const Job& over) {
   if (over.state != JobState::succeeded) return;  // a node that fails each job at once is not fed the more for it
   const auto desk = context_.desks.find(last->site);
   if (desk == context_.desks.end() || ran > between_looks(desk->second->site())) return;
-  auto& runs = desktops_[last->site].short_runs;
+  auto& desktop = desktops_[last->site];
+  auto& runs = desktop.short_runs;
   const auto now = context_.scheduler.now_monotonic();
   while (!runs.empty() && now - runs.front().first > 2 * between_looks(desk->second->site())) runs.pop_front();
-  runs.emplace_back(now, cores_of(over.spec, last->variant));
+  runs.emplace_back(now, cores_of(resources_of(over.spec, last->variant), desktop.cores, desktop.nodes));
 }
 
 /// Cores of ours that came free there of themselves between the last two looks or so: as many will before the next.
@@ -89,7 +91,10 @@ std::optional<Reason> Placement::place_later(const Desktop& desktop, const JobSp
   const auto* job = id == nullptr ? nullptr : context_.book.find(*id);
   const auto waited = job == nullptr ? Milliseconds{0} : context_.scheduler.now_utc() - job->accepted_at;
   const auto& options = context_.options;
-  if (cores_of(spec) * 100 >= options.place_percent * desktop.cores || waited >= options.place_after) return std::nullopt;
+  if (cores_of(spec.resources, desktop.cores, desktop.nodes) * spec.array.side_by_side() * 100 >=
+          options.place_percent * desktop.cores ||
+      waited >= options.place_after)
+    return std::nullopt;
   const bool seen = desktop.profile->facts().sees_everyone;
   return Reason{"PLACE_LATER",
                 std::string(seen ? "other people's jobs wait there" : "other people's jobs are hidden there, and may wait") +
@@ -104,10 +109,13 @@ std::optional<Reason> Placement::fed(const SiteDesk& desk, const Desktop& deskto
   std::int64_t waiting = 0;
   for (const auto& other : desk.waiting_there) {
     const auto* job = context_.book.find(other);
-    if (job != nullptr) waiting += cores_of(job->spec, job->attempts.empty() ? "" : job->attempts.back().variant);
+    if (job == nullptr) continue;
+    const auto& resources = resources_of(job->spec, job->attempts.empty() ? "" : job->attempts.back().variant);
+    waiting += cores_of(resources, desktop.cores, desktop.nodes) * job->side_by_side();
   }
   const auto fills = std::max(desktop.cores, 2 * turned_over(desk, desktop));
-  if (!desk.waiting_there.empty() && (waiting + cores_of(spec)) * 2 > fills) {
+  if (!desk.waiting_there.empty() &&
+      (waiting + cores_of(spec.resources, desktop.cores, desktop.nodes) * spec.array.side_by_side()) * 2 > fills) {
     return Reason{"QUEUE_FED", "enough of our jobs wait there already (" + std::to_string(waiting) + " of its " +
                                    std::to_string(desktop.cores) + " cores); more wait here, where they can still go elsewhere"};
   }

@@ -43,7 +43,7 @@ std::vector<Moves::Candidate> Moves::candidates() const {
     for (const auto& id : desk->waiting_there) {
       const auto* job = context_.book.find(id);
       const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
-      if (attempt == nullptr || job->state != JobState::queued || attempt->unknown_since || !attempt->runs.empty()) continue;
+      if (attempt == nullptr || job->state != JobState::queued || attempt->unknown_since || !attempt->none_began()) continue;
       if (job->cancel || job->move_begun() || job->spec.placement.sites.size() == 1) continue;
       // Where other people's jobs are hidden the scheduler alone knows its line.
       auto start = desk->snapshot()->sees_everyone ? std::nullopt : context_.forecasts.planned(id);
@@ -133,7 +133,7 @@ async::Task<> Moves::carry_on(JobId id) {
         context_.log.write(ports::LogLevel::info, "too late to take a job back: it has started",
                            {{"job", id.str()}, {"site", desk->site().id.str()}, {"site_job_id", fence->holder.str()}});
         placement_.withdraw(id);
-        desk->wake_status.set();
+        desk->stir(id);
         if (fence->holder != ours.id) co_return co_await reconciler_.bind_holder(*desk, id, ours.id, fence->holder);
         co_return Result<void>{};
       }
@@ -165,7 +165,7 @@ async::Task<> Moves::carry_on(JobId id) {
       }
     }
     placement_.withdraw(id);  // nobody else waits for what may take hours
-    desk->wake_status.set();
+    desk->stir(id);
     co_await context_.scheduler.sleep_until(context_.scheduler.now_monotonic() + pause);
   }
   co_return Result<void>{};

@@ -5,6 +5,7 @@
 #include "broker/ports/task_statuses.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -114,7 +115,7 @@ std::optional<Reason> why_taken_back(const Job& job) {
 std::optional<Reason> taking_back(const Job& job) {
   const auto* attempt = job.live_attempt();
   if (attempt == nullptr || attempt->state != AttemptState::bound || job.state != JobState::queued || job.cancel ||
-      !attempt->runs.empty())
+      !attempt->none_began())
     return std::nullopt;
   return why_taken_back(job);
 }
@@ -128,7 +129,10 @@ void read_as_taken_back(const Job& job, ports::JobStatus& status) {
 }
 
 void count_devices(ports::JobStatus& status, std::int32_t devices_per_gpu) {
-  if (status.granted) status.granted->gpus *= devices_per_gpu;
+  if (status.granted) {  // a site may tell any number
+    const auto devices = std::int64_t{status.granted->gpus} * devices_per_gpu;
+    status.granted->gpus = static_cast<std::int32_t>(std::min<std::int64_t>(devices, std::numeric_limits<std::int32_t>::max()));
+  }
   for (auto& task : status.tasks) count_devices(task, devices_per_gpu);
 }
 

@@ -36,12 +36,12 @@ static_assert(index_of(JobState::accepted) == 0 && index_of(JobState::waiting) =
 
 /// The room that the job will take: of an array, that of as many tasks as run side by side. What starts is played as if it were
 /// the first of them alone.
-void occupy(routing::AvailabilityProfile& profile, const Tag& tag, const QueueName& queue, const JobSpec& spec,
+void occupy(routing::AvailabilityProfile& profile, const Tag& tag, const QueueName& queue, const Job& job,
             std::string_view variant, const Site& site, UtcTime from) {
   constexpr std::int32_t kMostPlayed = 64;  // more fill any site, and each changes the profile's documents
-  const auto resources = in_units_of(site.hardware, resources_of(spec, variant));
-  for (auto i = std::min(spec.array.side_by_side(), kMostPlayed); i > 0; --i)
-    profile.occupy(tag, queue, resources, spec.time_limit, from);
+  const auto resources = in_units_of(site.hardware, resources_of(job.spec, variant));
+  for (auto i = std::min(job.side_by_side(), kMostPlayed); i > 0; --i)
+    profile.occupy(tag, queue, resources, job.spec.time_limit, from);
 }
 
 bool is_in_line(const Job& job) {
@@ -51,9 +51,9 @@ bool is_in_line(const Job& job) {
 /// The site's own no, about this job. Anything else (it was down, its budget was used up) passes.
 bool is_refusal(const Reason& reason) { return reason.code == "SITE_REFUSED"; }
 
-/// Jobs that are the same to a site's rules, but for what the registers say.
-std::string to_rules(const Principal& person, const JobSpec& spec) {
-  auto text = person.str() + '\n' + spec.project.str();
+/// Jobs that are the same to a site's rules, but for what the registers say. `petaflop`: what the job adds to its project's.
+std::string to_rules(const Principal& person, const JobSpec& spec, std::int64_t petaflop) {
+  auto text = person.str() + '\n' + spec.project.str() + "\nt" + std::to_string(petaflop);
   for (const auto& label : spec.labels) text += "\nl" + label.str();
   for (const auto& dataset : spec.datasets) text += "\nd" + dataset.str();
   return text;
@@ -134,7 +134,7 @@ void Placement::avoid(const Job& job, const Attempt& attempt) {
     std::erase_if(vetoes_, [&](const auto& veto) { return veto.second.until <= now; });
     const auto* desk = context_.desk(attempt.site);
     vetoes_.insert_or_assign(
-        {attempt.site, to_rules(job.owner, job.spec)},
+        {attempt.site, to_rules(job.owner, job.spec, context_.training.at_most(job.spec))},
         Veto{.until = now + kVetoLasts,
              .site_rules = desk != nullptr && desk->snapshot() ? desk->snapshot()->site_rules : std::string(),
              .reason = attempt.reason});
@@ -150,17 +150,20 @@ void Placement::avoid(const Job& job, const Attempt& attempt) {
 }
 
 const Placement::Veto* Placement::veto_of(const SiteId& site, const Principal& person, const JobSpec& spec) const {
-  const auto veto = vetoes_.empty() ? vetoes_.end() : vetoes_.find({site, to_rules(person, spec)});
+  const auto veto =
+      vetoes_.empty() ? vetoes_.end() : vetoes_.find({site, to_rules(person, spec, context_.training.at_most(spec))});
   return veto == vetoes_.end() || veto->second.until <= context_.scheduler.now_monotonic() ? nullptr : &veto->second;
 }
 
 void Placement::job_changed(const Job* before, const Job& after) {
   const bool was_in_line = before != nullptr && is_in_line(*before);
   const bool anybody_waited = !lines_.empty();
+  // An array that has lost tasks stands in another.
+  const bool same_line = was_in_line && is_in_line(after) && before->cancelled_tasks == after.cancelled_tasks;
   if (was_in_line) {  // before avoid_ changes: its shape is still what it was
     const auto line = lines_.find(line_of(*before));
     line->second.jobs[index_of(before->state)].erase(after.id);
-    if (line->second.empty() && !is_in_line(after)) {
+    if (line->second.empty() && !same_line) {
       const auto shape = line->first;
       told_.erase(shape);
       stager_.dissolved(shape);
@@ -193,7 +196,7 @@ void Placement::job_changed(const Job* before, const Job& after) {
   if (is_in_line(after)) {
     auto& line = lines_[line_of(after)];
     line.jobs[index_of(after.state)].insert(after.id);
-    told = was_in_line || line.verdict == after.state;
+    told = same_line || line.verdict == after.state;
   }
   if (anybody_waited == lines_.empty()) post_outlook();
 
@@ -227,8 +230,11 @@ void Placement::site_changed(SiteDesk& desk) {
       const auto* job = context_.book.find(id);
       if (job != nullptr && job->live_attempt() != nullptr) ours.insert(job->live_attempt()->site_job_id);
     }
-    desktop.cores = desktop.others_waiting = 0;
-    for (const auto& node : desk.snapshot()->nodes) desktop.cores += node.usable ? node.cores : 0;
+    desktop.cores = desktop.nodes = desktop.others_waiting = 0;
+    for (const auto& node : desk.snapshot()->nodes) {
+      desktop.cores += node.usable ? node.cores : 0;
+      desktop.nodes += node.usable ? 1 : 0;
+    }
     for (const auto& work : desk.snapshot()->waiting)
       desktop.others_waiting += work.eligible && !ours.contains(work.id) && !ours.contains(ports::array_of(work.id)) ? 1 : 0;
     if (!desk.snapshot()->sees_everyone) desktop.others_waiting = std::max<std::int64_t>(desktop.others_waiting, 1);
@@ -246,7 +252,7 @@ void Placement::site_changed(SiteDesk& desk) {
             list, [&](const auto& w) { return w.id == attempt->site_job_id || ports::array_of(w.id) == attempt->site_job_id; });
       };
       if (!attempt->site_job_id.empty() && (seen(waiting) || seen(running))) continue;
-      occupy(*desktop.profile, make_tag(id, attempt->number), attempt->queue, job->spec, attempt->variant, desk.site(),
+      occupy(*desktop.profile, make_tag(id, attempt->number), attempt->queue, *job, attempt->variant, desk.site(),
              context_.scheduler.now_utc());
     }
     occupy_promised(desk.site().id, nullptr);
@@ -597,7 +603,7 @@ std::optional<AttemptIntended> Placement::intend(const Job& job, const Decision&
                          .account = std::move(*account),
                          .scheduler_account = scheduler_account == site.scheduler_accounts.end() ? "" : scheduler_account->second,
                          .variant = std::ranges::find(decision.verdicts, site.id, &Verdict::site)->variant};
-  occupy(*desktops_[site.id].profile, make_tag(job.id, intent.attempt), intent.queue, job.spec, intent.variant, site,
+  occupy(*desktops_[site.id].profile, make_tag(job.id, intent.attempt), intent.queue, job, intent.variant, site,
          context_.scheduler.now_utc());
   return intent;
 }

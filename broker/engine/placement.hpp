@@ -66,6 +66,7 @@ class Placement {
     std::optional<routing::AvailabilityProfile> profile;
     std::optional<MonotonicTime> built_from;  // the snapshot it was built from
     std::int64_t cores = 0;            // usable, in that snapshot
+    std::int64_t nodes = 0;            // that they are of
     std::int64_t others_waiting =
         0;   // other people's jobs in that snapshot that could start; where they are hidden, one at least
     std::deque<std::pair<MonotonicTime, std::int64_t>> short_runs;  // over there of late, sooner than we look: when seen, cores

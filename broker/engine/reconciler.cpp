@@ -217,7 +217,7 @@ async::Task<> Reconciler::judge_unseen(SiteDesk& desk, JobId id, std::vector<por
   };
   if (std::ranges::any_of(sightings, shows)) {
     looks_.erase(at);
-    desk.wake_status.set();  // which tells what it is
+    desk.stir(id);  // which tells what it is
     co_return Result<void>{};
   }
   if (absence_counts && absent(at->second)) co_return co_await end_unseen(desk, id, bound);
@@ -272,7 +272,7 @@ async::Task<> Reconciler::bind_holder(SiteDesk& desk, JobId id, SiteJobId bound,
   context_.log.write(
       ports::LogLevel::warning, "the fence of an attempt is held by another submission of it: bound to that one",
       {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", holder.str()}, {"instead_of", bound.str()}});
-  desk.wake_status.set();
+  desk.stir(id);
   if (done->to_be_cancelled()) dispatch_->carry_cancel(id);
   co_return Result<void>{};
 }
@@ -295,7 +295,7 @@ async::Task<> Reconciler::adopt(SiteDesk& desk, JobId id, std::vector<ports::Sig
   looks_.erase(id);
   context_.log.write(ports::LogLevel::info, "adopted a submission that was found at the site",
                      {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", first.str()}});
-  desk.wake_status.set();
+  desk.stir(id);
   if (bound->to_be_cancelled()) dispatch_->carry_cancel(id);
 
   // The fence lets one of them run; the others only take up room.
@@ -332,7 +332,7 @@ async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
   if (!done) co_return std::unexpected(done.error());
   looks_.erase(id);
   if (!outcome->sealed) {
-    desk.wake_status.set();
+    desk.stir(id);
     if (done->to_be_cancelled()) dispatch_->carry_cancel(id);
   }
   co_return Result<void>{};

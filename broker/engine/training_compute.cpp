@@ -19,6 +19,7 @@ std::int64_t TrainingCompute::petaflop(std::int64_t gpu_seconds, std::string_vie
 }
 
 std::int64_t TrainingCompute::at_most(const domain::JobSpec& spec) const {
+  if (teraflops_.empty()) return 0;
   const auto tasks = std::max<std::int64_t>(1, std::ssize(spec.array.tasks));
   const auto of = [&](const domain::Resources& wanted) {
     return wanted.gpus_per_node == 0

@@ -33,6 +33,9 @@ class TrainingCompute {
   /// Of the project, with this job of it, which may be counted already or not. None: nobody counts.
   [[nodiscard]] std::optional<std::int64_t> with(const domain::JobSpec& spec, const std::optional<JobId>& id) const;
 
+  /// Of the job alone, in petaflop, whichever of its variants runs; 0 where no rate is known.
+  [[nodiscard]] std::int64_t at_most(const domain::JobSpec& spec) const;
+
  private:
   struct Open {  // a job that is at a site, or whose usage is not booked yet
     ProjectId project;
@@ -41,7 +44,6 @@ class TrainingCompute {
     bool booked = false;  // its usage, or that of an earlier run
   };
   [[nodiscard]] std::int64_t petaflop(std::int64_t gpu_seconds, std::string_view model) const;
-  [[nodiscard]] std::int64_t at_most(const domain::JobSpec& spec) const;
   void close(std::map<JobId, Open>::iterator at);
   async::Task<> read_on();
 

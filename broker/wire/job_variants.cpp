@@ -276,6 +276,10 @@ Json to_json(std::span<const Variant> variants) {
     put("country", variant.when.country);
     put_software(json, variant.software);
     if (!json.contains("container")) json["container"] = {{"image", ""}};
+    if (!variant.software.image.empty()) {  // what is left out is the job's
+      json["container"]["binds"] = variant.software.binds;
+      json["container"]["inside"] = variant.software.processes_only ? "processes" : "script";
+    }
     if (!json.contains("modules")) json["modules"] = Json::array();
     if (!variant.environment.empty()) json["environment"] = variant.environment;
     list.push_back(std::move(json));

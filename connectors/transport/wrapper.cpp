@@ -151,10 +151,12 @@ hansa_set() {
 ((${#hansa_unset[@]} == 0)) || unset -v "${hansa_unset[@]}"
 hansa_temporary=${hansa_scratch:-${TMPDIR:-/tmp}}
 if [[ $hansa_login == yes ]]; then  # a profile may end its shell; what it prints is none of the job's
-  mapfile -d '' -t hansa_login_environment < <(exec 198>&1 && /bin/bash -l -c 'cd "$0" && exec /usr/bin/env -u _ -0 >&198' "$PWD" </dev/null >/dev/null 2>&1 && printf 'end\0')
-  ((${#hansa_login_environment[@]} > 1)) && [[ ${hansa_login_environment[-1]} == end ]] ||
+  hansa_login_environment=() hansa_line=
+  while IFS= read -r -d '' hansa_line && [[ $hansa_line != end ]]; do  # not to the end of the pipe: a profile may leave something running
+    hansa_login_environment+=("$hansa_line")
+  done < <(exec 198>&1 && /bin/bash -l -c 'cd "$0" && exec /usr/bin/env -u _ -0 >&198' "$PWD" </dev/null >/dev/null 2>&1 && printf 'end\0')
+  [[ $hansa_line == end ]] && ((${#hansa_login_environment[@]} > 0)) ||
     hansa_undelivered "a login as this account gives no environment: see /etc/profile and its own profile" LOGIN_FAILED
-  unset 'hansa_login_environment[-1]'
   mapfile -t hansa_names < <(compgen -e)
   unset -v "${hansa_names[@]}" 2>/dev/null
   hansa_set "${hansa_login_environment[@]}"

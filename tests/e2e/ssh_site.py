@@ -69,7 +69,7 @@ class SshSite:
 
     def stop(self):
         """With all its sessions, as when a machine goes."""
-        for pid in self.pids("sshd:") + self.pids(str(self.agent)):
+        for pid in children(self.process.pid) + self.pids(str(self.agent)):
             kill(pid)
         self.process.kill()
         self.process.wait()
@@ -85,6 +85,12 @@ class SshSite:
     def remove(self):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def children(pid):
+    """And theirs: another test has an sshd of the same account."""
+    found = [int(child) for child in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()]
+    return found + [grandchild for child in found for grandchild in children(child)]
 
 
 def kill(pid):

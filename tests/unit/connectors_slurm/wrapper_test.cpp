@@ -342,6 +342,17 @@ TEST_CASE("wrapper: the payload starts in the environment of a login, whatever i
     }
     CHECK_THAT(last, Catch::StartsWith("+ exec /usr/bin/env -- LANG=C LC_ALL=C /") && Catch::EndsWith("/jobs/hansa-T-1/script"));
   }
+  SECTION("what it leaves running keeps nobody") {
+    std::ofstream(profile) << "sleep 30 &\necho $! >\"$HOME/left\"\nexport MINE=x\n";
+    const auto began = std::chrono::steady_clock::now();
+    CHECK(home.run() == 0);
+    CHECK_THAT(home.out(), Catch::StartsWith("x|"));
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(25));  // it sleeps still
+    std::ifstream left(home.below("..") / "left");
+    pid_t sleeper = 0;
+    left >> sleeper;
+    CHECK(::kill(sleeper, SIGKILL) == 0);
+  }
   SECTION("one that ends its shell, well or not, or becomes another, runs nothing") {
     std::ofstream(profile) << GENERATE("exit 0\n", "exit 3\n", "exec /bin/true\n", "kill -9 $$\n");
     CHECK(home.run() == kExitDeliveryFailed);

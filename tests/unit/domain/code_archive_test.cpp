@@ -74,7 +74,7 @@ TEST_CASE("a path of code stays beneath its folder", "[code]") {
   for (const auto* path : {"a", "a/b", "...", ".git", "a b\n\\", ".hansa", "-rf", "a/.hansa-script"})
     CHECK(code_path_fault(path) == "");
   for (const auto* path :
-       {"", "/", "/etc/passwd", ".", "..", "../a", "a/../b", "a/..", "a//b", "a/", "./a", ".hansa-script", ".hansa-script.7/x"})
+       {"", "/", "/etc/passwd", ".", "..", "../a", "a/../b", "a/..", "a//b", "a/", "./a", ".hansa-script", ".hansa-script.7/x", ".hansa-bin", ".hansa-bin/hansa-container"})
     CHECK(code_path_fault(path) != "");
   CHECK(code_path_fault(std::string("a\0b", 3)) != "");
   CHECK(code_path_fault(std::string(256, 'a')) != "");

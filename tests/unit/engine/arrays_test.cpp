@@ -136,7 +136,8 @@ TEST_CASE("two arrays of one attempt: the one whose task was first runs, the oth
   CHECK(w.payload_runs(id) == 4);
 }
 
-TEST_CASE("an array whose receipt is that of the submission that runs nothing is bound to the other at its first duplicate", "[engine]") {
+TEST_CASE("an array whose receipt is that of the submission that runs nothing is bound to the other at its first duplicate",
+          "[engine]") {
   SiteOptions site{.id = "alpha", .cores = 2};
   site.cluster.min_job_age = 5s;  // not all of its tasks are seen at once
   World w({site});
@@ -291,6 +292,38 @@ TEST_CASE("tasks that are cancelled before the array is sent are not sent", "[en
   REQUIRE(w.ask(w.engine().cancel_tasks(none_left, kAlice, {3})));
   CHECK(w.job(none_left).state == JobState::cancelled);
   CHECK(w.job(none_left).cancel->outcome == domain::CancelOutcome::never_started);
+}
+
+TEST_CASE("an array in line that loses tasks stands in another line", "[engine]") {
+  World w({{.id = "alpha", .cores = 4}});
+  w.site("alpha").faults.down = true;
+  w.advance(1min);
+  const auto id = w.submit({.behaviour = "run=20s", .array = "0-5"});
+  w.advance(5s);
+  REQUIRE(w.ask(w.engine().cancel_tasks(id, kAlice, {2, 4})));
+  w.advance(3min);  // rounds of placement over what is in line
+  CHECK(w.state(id) == JobState::held);
+  w.site("alpha").faults.down = false;
+  REQUIRE(w.run_to_end({id}, 30min));
+  CHECK(w.site_jobs("alpha", id) == 4);
+}
+
+TEST_CASE("an array all of whose tasks are cancelled one after the other is cancelled, wherever it was", "[engine]") {
+  World w({{.id = "alpha", .cores = 1}});
+  w.advance(1min);
+  const bool on_its_way = GENERATE(false, true);
+  const auto blocker = w.submit({.behaviour = "run=600s", .limit = 900s});
+  w.advance(10s);
+  if (on_its_way) w.site("alpha").faults.down = true;  // what becomes of the submission nobody knows
+  const auto id = w.submit({.behaviour = "run=20s", .array = "0,3"});
+  w.advance(1s);
+  REQUIRE(w.ask(w.engine().cancel_tasks(id, kAlice, {0})));
+  REQUIRE(w.ask(w.engine().cancel_tasks(id, kAlice, {3})));
+  CHECK(w.job(id).cancel.has_value());
+  w.site("alpha").faults.down = false;
+  REQUIRE(w.run_to_end({id, blocker}, 60min));
+  CHECK(w.state(id) == JobState::cancelled);
+  CHECK(w.payload_runs(id) == 0);
 }
 
 TEST_CASE("a task that is cancelled before it began, and that its site forgets, is over once its fence is sealed", "[engine]") {

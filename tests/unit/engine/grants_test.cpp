@@ -170,7 +170,15 @@ TEST_CASE("a job is taken back whenever the process dies on the way, and whateve
 
 TEST_CASE("an array that would be charged to somebody else is taken back whole", "[grants]") {
   Busy b(charge_others);
+  const bool without_a_task = GENERATE(false, true);
+  if (without_a_task) b.w.site("alpha").faults.down = true;
   const auto id = b.w.submit({.behaviour = "run=60s", .array = "0-3"});
+  if (without_a_task) {
+    b.w.advance(2min);
+    REQUIRE(b.w.ask(b.w.engine().cancel_tasks(id, kAlice, {2})));
+    b.w.site("alpha").faults.down = false;
+    b.w.advance(2min);
+  }
   b.w.advance(3min);
   CHECK(b.w.state(id) == JobState::held);
   CHECK(b.w.job(id).reason.code == domain::kOtherAccount);

@@ -139,16 +139,17 @@ TEST_CASE("a variant is complete: what it does not say is as the job says it") {
 }
 
 TEST_CASE("a job with variants and a container is written and read back") {
-  const auto given =
-      read(job({{"resources", {{"nodes", 2}, {"tasks", 5}, {"gpus_per_node", 4}, {"gpu_model", "a100"}}},
-                {"container", {{"image", kImage}, {"binds", {"data", "/scratch:/s"}}, {"inside", "processes"}}},
-                {"modules", {"cuda"}},
-                {"variants",
-                 {{{"when", {{"gpu_vendor", "nvidia"}, {"architecture", "x86_64"}}}},
-                  {{"when", {{"country", "FI"}, {"site", "lumi"}}},
-                   {"resources", {{"gpus_per_node", 0}}},
-                   {"container", {{"image", ""}}},
-                   {"modules", Json::array()}},
-                  {{"when", Json::object()}, {"resources", {{"gpu_model", ""}}}, {"environment", {{"A", "\n"}}}}}}}));
+  const auto given = read(
+      job({{"resources", {{"nodes", 2}, {"tasks", 5}, {"gpus_per_node", 4}, {"gpu_model", "a100"}}},
+           {"container", {{"image", kImage}, {"binds", {"data", "/scratch:/s"}}, {"inside", "processes"}}},
+           {"modules", {"cuda"}},
+           {"variants",
+            {{{"when", {{"gpu_vendor", "nvidia"}, {"architecture", "x86_64"}}}},
+             {{"when", {{"country", "FI"}, {"site", "lumi"}}},
+              {"resources", {{"gpus_per_node", 0}}},
+              {"container", {{"image", ""}}},
+              {"modules", Json::array()}},
+             {{"when", {{"country", "SE"}}}, {"container", {{"image", kImage}, {"binds", Json::array()}, {"inside", "script"}}}},
+             {{"when", Json::object()}, {"resources", {{"gpu_model", ""}}}, {"environment", {{"A", "\n"}}}}}}}));
   CHECK(read(wire::to_json(given)) == given);
 }
