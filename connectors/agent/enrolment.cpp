@@ -98,7 +98,9 @@ Result<fs::path> key_to_enrol(const config::AgentConfig& config, bool wish_new, 
   std::error_code ignored;
   fresh = fs::exists(next, ignored) || wish_new || !fs::exists(key_file(config), ignored);
   if (!fresh) return key_file(config);
-  if (!fs::exists(next, ignored)) {
+  // One that was cut off while it was written, or that others could read, is of no use to any attempt.
+  if (!websocket::key_id_of_key_file(next)) {
+    fs::remove(next, ignored);
     if (auto made = websocket::make_key_file(next); !made) return std::unexpected(std::move(made.error()));
   }
   return next;
@@ -111,7 +113,8 @@ Result<void> keep(const config::AgentConfig& config, const EnrolmentWish& wish, 
   if (auto written = websocket::write_private_file(draft, canonical_json(json) + "\n"); !written) return written;
   // The key first: with the old enrolment it still reaches the broker that has just bound it.
   const bool kept = (!fresh || ::rename(new_key_file(config).c_str(), key_file(config).c_str()) == 0) &&
-                    ::rename(draft.c_str(), enrolment_file(config).c_str()) == 0;
+                    ::rename(draft.c_str(), enrolment_file(config).c_str()) == 0 &&
+                    websocket::sync_folder(config.agent.state_dir);
   if (kept) return {};
   return bad_wish("cannot keep the enrolment in " + config.agent.state_dir.string() + ": " +
                   std::generic_category().message(errno) + "; mend that, and give the same command again");

@@ -88,11 +88,16 @@ Result<void> make_key_file(const std::filesystem::path& file) {
   return write_private_file(file, {text, static_cast<std::size_t>(size)});
 }
 
+bool sync_folder(const std::filesystem::path& folder) {
+  const Descriptor at(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return at && ::fsync(at.get()) == 0;
+}
+
 Result<void> write_private_file(const std::filesystem::path& file, std::string_view text) {
   const Descriptor out(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (out.get() < 0) return bad_file(file, "cannot be made: " + system_words());
-  const bool written =
-      ::write(out.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(out.get()) == 0;
+  const bool written = ::write(out.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       ::fsync(out.get()) == 0 && sync_folder(file.parent_path());
   if (!written) {
     const auto why = system_words();
     ::unlink(file.c_str());

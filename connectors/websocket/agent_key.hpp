@@ -13,7 +13,10 @@
 
 namespace hansa::connectors::websocket {
 
-/// A new file of the account's own (0600), on disk when this returns. Refuses to write over one.
+/// What was made, renamed or removed there is on disk. If not, errno says why.
+bool sync_folder(const std::filesystem::path& folder);
+
+/// A new file of the account's own (0600), on disk, and so is its name, when this returns. Refuses to write over one.
 Result<void> write_private_file(const std::filesystem::path& file, std::string_view text);
 
 /// Makes a key (P-256) that leaves its file never: see write_private_file.
