@@ -77,8 +77,9 @@ Result<std::vector<std::string>> qsub_arguments(const ports::SubmitRequest& requ
       "/dev/null",
       "-m",
       "n",
+      // Arrays are taken as "y" only; a start that the job did not ask for is refused by the wrapper.
       "-r",
-      request.spec.requeue ? "y" : "n",
+      request.spec.requeue || !request.spec.array.empty() ? "y" : "n",
       "-l",
       "select=" + select,
       "-l",
