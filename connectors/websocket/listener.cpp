@@ -276,6 +276,7 @@ Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string pee
   if (!connection) co_return std::unexpected(connection.error());
   count([](auto& f) { ++f.let_in["connected"]; });
   const auto id = visitor.berth;
+  co_await asio::this_coro::throw_if_cancelled(false);  // who is in by the time that runs out is asked about all the same, or cut
   const auto before = berths.moor(*room, std::move(visitor), std::move(*connection));
   // Whoever was revoked since the door was asked was not there yet to be cut.
   if (const auto still = co_await door.admit(std::move(knock)); !still) co_await berths.cut(id, still.error());
