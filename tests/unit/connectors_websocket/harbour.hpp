@@ -31,6 +31,16 @@ namespace hansa::connectors::websocket::test {
 using namespace std::chrono_literals;
 
 class Harbour {
+  // First, so that they go last: the door's thread notes and logs until the listener has gone.
+  hansa::test::SilentLog log_;
+  std::mutex mutex_;
+  std::vector<std::string> notes_;
+
+  void note(std::string what) {
+    const std::scoped_lock lock(mutex_);
+    notes_.push_back(std::move(what));
+  }
+
  public:
   explicit Harbour(ListenerOptions options = {}, Milliseconds probe_within = 200ms)
       : berths(scheduler,
@@ -116,15 +126,6 @@ class Harbour {
   TestDoor door;
   Berths berths;
   std::unique_ptr<Listener> listener;
-
- private:
-  void note(std::string what) {
-    const std::scoped_lock lock(mutex_);
-    notes_.push_back(std::move(what));
-  }
-  hansa::test::SilentLog log_;
-  std::mutex mutex_;
-  std::vector<std::string> notes_;
 };
 
 }  // namespace hansa::connectors::websocket::test
