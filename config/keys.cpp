@@ -230,7 +230,7 @@ std::span<const Key<EngineConfig>> keys_of() {
       key<&EngineConfig::first_poll_after>(
           {.name = "first_poll_after_ms",
            .doc = "How soon after a submission a job's state is asked for, if the site's budget has room; each next look waits "
-                  "twice as long, up to `status_interval_ms`.",
+                  "twice as long, up to `status_interval_ms`, but after short jobs' ends no longer than they ran.",
            .example = "500",
            .unit = kMs,
            .min = 10,

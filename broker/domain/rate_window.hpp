@@ -32,6 +32,8 @@ class RateWindow {
     const auto index = static_cast<std::size_t>(missing - 1);
     return index < used_.size() ? used_[index] + kWindow : now + kWindow;
   }
+  /// When the first of those used is one no more; `now` if none is.
+  [[nodiscard]] MonotonicTime first_leaves_at(MonotonicTime now) { return left(now) == limit_ ? now : used_.front() + kWindow; }
   [[nodiscard]] std::int32_t limit() const { return limit_; }
   /// From now on. What was used under another one counts on.
   void set_limit(std::int32_t per_minute) { limit_ = per_minute; }

@@ -275,17 +275,28 @@ async::Task<> SiteDesk::note(const Error* error) {
   co_return Result<void>{};
 }
 
-MonotonicTime SiteDesk::spare_query_at(Spare share) {
+std::int32_t SiteDesk::queries_of_the_cadence() {
   const auto per_minute = [](Milliseconds interval) {
     return std::int32_t(60'000 / std::max<std::int64_t>(1'000, interval.count()));
   };
   // An early look at the states begins their cadence anew: the one that then comes later makes room for a page of accounting.
   const auto regular = per_minute(interval(options_.status_interval)) + per_minute(interval(options_.snapshot_interval)) +
                        per_minute(interval(options_.usage_interval));
-  auto& queries = window(ports::CallBudget::queries);
-  auto reserve = std::min(regular, queries.limit() / 2);
-  if (share == Spare::half) reserve += (queries.limit() - reserve) / 2;
+  return std::min(regular, window(ports::CallBudget::queries).limit() / 2);
+}
+
+MonotonicTime SiteDesk::spare_query_at(Spare share) {
+  const auto limit = window(ports::CallBudget::queries).limit();
+  auto reserve = queries_of_the_cadence();
+  if (share == Spare::half) reserve += (limit - reserve) / 2;
   return free_at(ports::CallBudget::queries, scheduler_.now_monotonic(), reserve);
+}
+
+MonotonicTime SiteDesk::spread_query_at(MonotonicTime last) {
+  const auto now = scheduler_.now_monotonic();
+  auto& queries = window(ports::CallBudget::queries);
+  const auto left = std::max(1, queries.left(now) - queries_of_the_cadence());
+  return std::max(spare_query_at(), last + (queries.first_leaves_at(now) - now) / left);
 }
 
 async::Task<> SiteDesk::set_drained(bool drained, std::string reason) {

@@ -84,6 +84,8 @@ class SiteDesk {
   /// When a query beyond the regular cadence may go. What nobody waits for leaves half of what the cadence does not need.
   enum class Spare { all, half };
   [[nodiscard]] MonotonicTime spare_query_at(Spare share = Spare::all);
+  /// The same for one of many that follow each other, the last at `last`: what a minute has left lasts until more comes.
+  [[nodiscard]] MonotonicTime spread_query_at(MonotonicTime last);
 
   /// Something was done to a job there: a look at it soon.
   void stir(const JobId& id) {
@@ -170,6 +172,8 @@ class SiteDesk {
   [[nodiscard]] std::int32_t calls_at_once() const { return std::min(site_.budget.concurrent_calls, warmth_); }
   domain::RateWindow& window(ports::CallBudget budget) { return meter_.window(static_cast<domain::LoadMeter::Rate>(budget)); }
   [[nodiscard]] SlowedDown& slowed_down(ports::CallBudget budget) { return slowed_down_[static_cast<std::size_t>(budget)]; }
+  /// Of a minute, kept back from those that are beyond it.
+  [[nodiscard]] std::int32_t queries_of_the_cadence();
   /// When a call of that kind may go, by our count and by the word of the site's own end.
   [[nodiscard]] MonotonicTime free_at(ports::CallBudget budget, MonotonicTime now, std::int32_t reserve = 0) {
     return std::max(window(budget).free_at(now, reserve), slowed_down(budget).until);

@@ -21,6 +21,7 @@ using namespace domain;
 namespace {
 
 constexpr Milliseconds kBreath{50};  // many things happen together
+constexpr int kAtOnce = 6;  // looks, as long as the budget has them; those after them are spread over what it has
 
 /// What an attempt is bound to that has run this: of a task its array.
 const SiteJobId& bound_to(const UsageRecord& record) { return record.array_id.empty() ? record.site_job_id : record.array_id; }
@@ -49,26 +50,29 @@ async::Task<> Watch::states(SiteDesk& desk) {
   auto pause = context_.options.first_poll_after;
   auto last_look = context_.scheduler.now_monotonic();
   auto last_answer = last_look;
+  int in_a_row = 0;
   while (true) {
     if (desk.bound.empty()) {
       co_await desk.wake_status.wait();
+      in_a_row = 0;
       last_look = last_answer = context_.scheduler.now_monotonic();
       pause = context_.options.first_poll_after;
       continue;
     }
     // After something happened: soon, then at a falling rate, with what the budget leaves. In any case at the regular cadence.
-    const auto now = context_.scheduler.now_monotonic();
     const auto interval = desk.interval(context_.options.status_interval);
-    const auto regular = last_look + interval;
-    const auto early = std::max(now + pause, desk.spare_query_at());
-    if (co_await desk.wake_status.wait_until(context_.scheduler, std::min(early, regular))) {
+    const auto next = [&] {
+      const auto free = in_a_row < kAtOnce ? desk.spare_query_at() : desk.spread_query_at(last_look);
+      return std::min(std::max(context_.scheduler.now_monotonic() + pause, free), last_look + interval);
+    };
+    if (co_await desk.wake_status.wait_until(context_.scheduler, next())) {
       pause = context_.options.first_poll_after;
-      const auto soon = std::min(std::max(context_.scheduler.now_monotonic() + pause, desk.spare_query_at()), regular);
-      co_await context_.scheduler.sleep_until(soon);
+      co_await context_.scheduler.sleep_until(next());
     }
+    ++in_a_row;
     last_look = context_.scheduler.now_monotonic();
-    pause = std::min(pause * 2, interval);
-    (void)co_await look_or_mark(desk, std::nullopt, last_answer);
+    const auto heard = co_await look_or_mark(desk, std::nullopt, last_answer);
+    pause = next_pause(pause, heard, interval);
   }
 }
 
@@ -131,20 +135,25 @@ async::Task<> Watch::look_at_person(SiteDesk& desk, Whose whose, std::shared_ptr
   const auto interval = desk.interval(context_.options.status_interval);
   const auto pause = look->pause;
   look->pause = std::min(look->pause * 2, interval);
-  const auto looked = co_await look_or_mark(desk, std::move(whose), look->last_answer);
-  if (!looked) look->pause = std::min(std::max(pause, interval / 2) * 2, 4 * interval);
+  const auto heard = co_await look_or_mark(desk, std::move(whose), look->last_answer);
+  look->pause = heard ? next_pause(pause, heard, interval) : std::min(std::max(pause, interval / 2) * 2, 4 * interval);
   look->due = context_.scheduler.now_monotonic() + look->pause;
   co_return Result<void>{};
 }
 
-async::Task<> Watch::look_or_mark(SiteDesk& desk, Whose whose, MonotonicTime& last_answer) {
-  const auto looked = co_await look_at_states(desk, whose);
+Milliseconds Watch::next_pause(Milliseconds pause, const Result<ShortestRun>& heard, Milliseconds interval) const {
+  pause = std::min(pause * 2, interval);
+  return heard && *heard ? std::min(pause, std::max(**heard, context_.options.first_poll_after)) : pause;
+}
+
+async::Task<Watch::ShortestRun> Watch::look_or_mark(SiteDesk& desk, Whose whose, MonotonicTime& last_answer) {
+  auto heard = co_await look_at_states(desk, whose);
   const auto now = context_.scheduler.now_monotonic();
-  if (looked) {
+  if (heard) {
     last_answer = now;
-    co_return looked;
+    co_return heard;
   }
-  const auto& error = looked.error();
+  const auto& error = heard.error();
   context_.log.write(ports::LogLevel::debug, "status could not be read",
                      {{"site", desk.site().id.str()},
                       {"person", whose ? whose->first.str() : ""},
@@ -153,10 +162,10 @@ async::Task<> Watch::look_or_mark(SiteDesk& desk, Whose whose, MonotonicTime& la
   // A full store: marked at the next look.
   if (now - last_answer > 2 * desk.interval(context_.options.status_interval))
     (void)co_await mark_unseen(desk, std::move(whose), {error.code, error.message});
-  co_return looked;
+  co_return heard;
 }
 
-async::Task<> Watch::look_at_states(SiteDesk& desk, Whose whose) {
+async::Task<Watch::ShortestRun> Watch::look_at_states(SiteDesk& desk, Whose whose) {
   std::vector<JobId> ids;
   std::vector<ports::SiteJob> asked;
   for (const auto& id : desk.bound) {
@@ -175,6 +184,7 @@ async::Task<> Watch::look_at_states(SiteDesk& desk, Whose whose) {
                    "the connector of site " + desk.site().id.str() + " answered for " + std::to_string(answers->size()) + " of " +
                        std::to_string(ids.size()) + " jobs");
   }
+  ShortestRun shortest;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto* job = context_.book.find(ids[i]);
     count_devices((*answers)[i], desk.site().hardware.devices_per_gpu);
@@ -182,12 +192,14 @@ async::Task<> Watch::look_at_states(SiteDesk& desk, Whose whose) {
     context_.forecasts.heard(ids[i], (*answers)[i]);
     if (job == nullptr || observing_.contains(ids[i])) continue;
     if (observe(*job, (*answers)[i]).empty() && !asks_for_the_fence(*job, (*answers)[i])) continue;
+    if (const auto& told = (*answers)[i]; told.started_at && told.ended_at)
+      shortest = std::min(shortest.value_or(Milliseconds::max()), std::max(*told.ended_at - *told.started_at, Milliseconds{0}));
     // Side by side, so that they share commits; when the group is full, one by one.
     if (!context_.tasks.spawn("observe", apply(ids[i], (*answers)[i]))) {
-      if (auto done = co_await apply(ids[i], (*answers)[i]); !done) co_return done;
+      if (auto done = co_await apply(ids[i], (*answers)[i]); !done) co_return std::unexpected(done.error());
     }
   }
-  co_return Result<void>{};
+  co_return shortest;
 }
 
 async::Task<> Watch::apply(JobId id, ports::JobStatus status) {

@@ -35,9 +35,12 @@ class Watch {
   };
   async::Task<> states_by_person(SiteDesk& desk);
   using Whose = std::optional<std::pair<Principal, LocalAccount>>;  // none: everybody's
-  async::Task<> look_at_states(SiteDesk& desk, Whose whose);
+  using ShortestRun = std::optional<Milliseconds>;  // of those whose end was heard of; none: no end was
+  async::Task<ShortestRun> look_at_states(SiteDesk& desk, Whose whose);
   async::Task<> look_at_person(SiteDesk& desk, Whose whose, std::shared_ptr<Look> look);
-  async::Task<> look_or_mark(SiteDesk& desk, Whose whose, MonotonicTime& last_answer);
+  async::Task<ShortestRun> look_or_mark(SiteDesk& desk, Whose whose, MonotonicTime& last_answer);
+  /// Twice as long as the last, but what came and went fast will do so again.
+  [[nodiscard]] Milliseconds next_pause(Milliseconds pause, const Result<ShortestRun>& heard, Milliseconds interval) const;
   async::Task<> apply(JobId id, ports::JobStatus status);
   async::Task<> mark_unseen(SiteDesk& desk, Whose whose, domain::Reason reason);
   async::Task<bool> book_page(SiteDesk& desk);

@@ -172,6 +172,23 @@ TEST_CASE("short jobs, one after the other, are each seen to end at once", "[eng
   w.check_budgets();
 }
 
+TEST_CASE("many short jobs are looked at steadily, until the last is seen to end", "[engine]") {
+  World w({{.id = "alpha", .cores = 4, .budget = {.queries_per_minute = 60, .submits_per_minute = 600}}});
+  w.advance(2min);
+  const auto ids = w.submit(300, {.behaviour = "run=1s"});
+  int seconds = 0;
+  int most = 0;
+  for (int without = 0; !w.all_over(ids) && seconds < 300; ++seconds) {
+    const auto from = w.time.now_monotonic();
+    w.advance(1s);
+    without = w.count("alpha", "status", from) > 0 ? 0 : without + 1;
+    most = std::max(most, without);
+  }
+  CHECK(seconds < 130);  // 75 s of work for four cores
+  CHECK(most <= 3);
+  w.check_budgets();
+}
+
 TEST_CASE("looking at a site costs the same for ten jobs and for ten thousand", "[engine][costly]") {
   std::map<int, int> queries;
   for (const int jobs : {10, 1'000, 10'000}) {
