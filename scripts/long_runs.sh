@@ -78,19 +78,32 @@ chaos() { # [--jobs N] [--kills N] [--seed S]
   return $status
 }
 
-# soak rules [N]: the engine's promise about the rules, over N random federations, some on each processor
-soak_rules() {
-  local many=${1:-100000} processors i each workers=() status=0
-  [[ $many =~ ^[1-9][0-9]*$ ]] || die "\"$many\" is no number of federations"
-  step "build (rules_soak)" build release rules_soak
+# shared_out N SHARE: SHARE FIRST MANY for each processor, side by side, with the least weight
+shared_out() {
+  local many=$1 share=$2 processors i each workers=() status=0
+  [[ $many =~ ^[1-9][0-9]*$ ]] || die "\"$many\" is no number of seeds"
   processors=$(nproc)
   each=$(((many + processors - 1) / processors))
   for ((i = 0; i < processors; i++)); do
-    HANSA_FIRST_SEED=$((i * each + 1)) HANSA_SEEDS=$each nice -n 19 "$root/build/release/tests/rules_soak" &
+    "$share" $((i * each + 1)) "$each" &
     workers+=($!)
   done
   for i in "${workers[@]}"; do wait "$i" || status=1; done
   return $status
+}
+
+# soak rules [N]: the engine's promise about the rules, over N random federations
+rules_share() { HANSA_FIRST_SEED=$1 HANSA_SEEDS=$2 nice -n 19 "$root/build/release/tests/rules_soak"; }
+soak_rules() {
+  step "build (rules_soak)" build release rules_soak
+  shared_out "${1:-100000}" rules_share
+}
+
+# soak sim [N]: the whole broker's promises, over N seeds of the simulation
+sim_share() { nice -n 19 "$root/build/release/tests/hansa_sim" --from "$1" --seeds "$2"; }
+soak_sim() {
+  step "build (hansa_sim)" build release hansa_sim
+  shared_out "${1:-20000}" sim_share
 }
 
 # soak simulate: the aims of routing on whole traces (HANSA_KTH_TRACE, HANSA_LCG_TRACE: tests/bench/simulate)
@@ -104,6 +117,11 @@ soak() {
   if [[ ${1:-} == rules ]]; then
     shift
     step "rules at every hop" soak_rules "$@"
+    return
+  fi
+  if [[ ${1:-} == sim ]]; then
+    shift
+    step "simulation, many seeds" soak_sim "$@"
     return
   fi
   if [[ ${1:-} == simulate ]]; then

@@ -692,6 +692,12 @@ void Cluster::restart_controller(Milliseconds lost) {
   wake_scheduler();
 }
 
+void Cluster::purge_history(Milliseconds older_than) {
+  for (auto& job : jobs_) {
+    if (job.state == ClusterState::ended && job.ended_at && *job.ended_at + older_than <= now_) job.purged = true;
+  }
+}
+
 void Cluster::step_clock(Milliseconds by) {
   const auto off = clock_steps_.empty() ? Milliseconds{0} : clock_steps_.back().second;
   clock_steps_.emplace_back(now_, off + by);

@@ -129,6 +129,7 @@ struct ClusterJob {
   domain::Reason reason;
   std::int32_t payload_starts = 0;    // how often it got past its fence
   bool forgotten = false;             // by its controller: no listing shows it and no cancel finds it
+  bool purged = false;                // from the accounting
   std::vector<ClusterRun> past_runs;  // before a requeue
   std::int32_t cores = 0, gpus = 0;   // of the last run, in all
 };
@@ -181,7 +182,7 @@ class Cluster {
   [[nodiscard]] bool is_listed(const ClusterJob& job) const;
   /// The accounting knows of the job, of its start, of its end. Nobody tells it that the controller has forgotten one: Slurm's
   /// "runaway" jobs run there for ever.
-  [[nodiscard]] bool is_recorded(const ClusterJob& job) const { return recorded_by_now(job.submitted_at); }
+  [[nodiscard]] bool is_recorded(const ClusterJob& job) const { return !job.purged && recorded_by_now(job.submitted_at); }
   [[nodiscard]] bool recorded_by_now(UtcTime event) const { return event + options_.accounting_lag <= now_; }
   /// The last job with that id and that name; an id alone may have been recycled.
   [[nodiscard]] const ClusterJob* job(const SiteJobId& id, std::string_view name) const;
@@ -218,6 +219,8 @@ class Cluster {
   /// The controller dies and starts again. What it had accepted in the last `lost` was not on its disk yet: jobs of that time
   /// that have not ended are forgotten, and the nodes kill what runs of them when they register.
   void restart_controller(Milliseconds lost);
+  /// The accounting forgets what ended so long ago, as Slurm's PurgeJobAfter has it do.
+  void purge_history(Milliseconds older_than);
   /// The wall clock steps, as for summer time on a machine that keeps local time. The site's doings do not notice.
   void step_clock(Milliseconds by);
   /// Another wrapper than Hansa's: for tests that show what Hansa's is good for.

@@ -433,7 +433,7 @@ Task<ports::UsagePage> ModelConnector::usage(ports::UsageCursor from, Deadline d
       break;
     }
     const auto& job = cluster.job_of(lines[next]);
-    if (!domain::parse_tag(job.request.name)) continue;
+    if (job.purged || !domain::parse_tag(job.request.name)) continue;
     page.records.push_back(usage_record(site_, cluster, lines[next]));
   }
   page.next.text = std::to_string(next);

@@ -236,7 +236,10 @@ class GatedStore final : public ForwardingStore {
                               [](std::size_t) {});
   }
   Task<> record_site_state(domain::SiteState state) override {
-    return write<void>("site_state", ForwardingStore::record_site_state(std::move(state)), [] {});
+    const auto kept = gate_->site_recorded ? std::optional(state) : std::nullopt;
+    return write<void>("site_state", ForwardingStore::record_site_state(std::move(state)), [this, kept] {
+      if (kept) gate_->site_recorded(*kept);
+    });
   }
   Task<> record_call(ports::SiteCall call) override {
     return write<void>("site_call", ForwardingStore::record_call(std::move(call)), [] {});

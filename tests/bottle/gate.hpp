@@ -54,6 +54,7 @@ struct Gate {
   std::function<void(const std::vector<ports::NewJob>&, const std::optional<ports::Idempotency>&, const ports::AcceptedJobs&)>
       accepted;                                                  // is durable
   std::function<void(const ports::JobChange&)> recorded;         // is durable
+  std::function<void(const domain::SiteState&)> site_recorded;   // is durable
   std::function<void(const domain::Dataset&)> registered;        // is durable: a dataset as it is now
   std::function<void(const ports::BegunTransfer&)> transfer_begun;  // is durable
   std::function<void(const domain::TransferId&, domain::TransferEnd)> transfer_ended;  // is durable

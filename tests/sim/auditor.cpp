@@ -2,7 +2,6 @@
 #include "tests/sim/auditor.hpp"
 
 #include "broker/domain/transition.hpp"
-#include "broker/engine/observation.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -18,8 +17,6 @@ using connectors::model::ClusterState;
 namespace {
 
 constexpr Milliseconds kMayBeNew = 5min;  // a job that has just been sent may not be listed yet
-constexpr int kLeftAloneAfter = 5;         // engine::EngineOptions, and its jitter of a fifth
-constexpr Milliseconds kFirstPause = 24s, kLongestPause = 96s;
 constexpr std::size_t kEnough = 5;  // violations of one play: the first tells the story
 
 JobState state_of(Outcome outcome) {
@@ -35,17 +32,6 @@ JobState state_of(Outcome outcome) {
 
 /// What an attempt is bound to that has this site job: of a task its array.
 const SiteJobId& bound_id(const ClusterJob& job) { return job.array_id.empty() ? job.id : job.array_id; }
-
-/// How the sites of the play say no, and how they are silent. That an answer could not be understood says so of a question only:
-/// what was to be done otherwise is looked at again. None: no list has it.
-std::optional<bool> is_silence(std::string_view what, std::string_view code) {
-  constexpr std::string_view kSilent[] = {"SITE_DOWN", "DEADLINE_EXCEEDED", "SUBMIT_UNKNOWN", "SITE_SILENT", "NO_HISTORY"};
-  constexpr std::string_view kAnswers[] = {"SITE_REFUSED", "NO_SUCH_ACCOUNT", "BAD_CURSOR"};
-  if (std::ranges::find(kSilent, code) != std::end(kSilent)) return true;
-  if (std::ranges::find(kAnswers, code) != std::end(kAnswers)) return false;
-  if (code == "SITE_GARBAGE") return what == "snapshot" || what == "find" || what == "status" || what == "usage";
-  return std::nullopt;
-}
 
 /// A task's record is kept without its array's id: that is for its way into the ledger.
 UsageRecord as_kept(UsageRecord record) {
@@ -111,33 +97,10 @@ void Auditor::recorded(const ports::JobChange& change) {
   for (const auto& event : change.events) {
     if (was_over && !may_follow_the_end(event.body))
       violation("I5", "job " + job.id.str() + " is over, and then: " + std::string(event_name(event.body)));
-    if (const auto* intent = std::get_if<AttemptIntended>(&event.body)) {
-      auto& site = sites_.at(intent->site.str());
-      const auto& wanted = job.spec.placement.sites;
-      if (!wanted.empty() && std::ranges::find(wanted, intent->site) == wanted.end())
-        violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which its user left out");
-      if (site.drained && site.drained_at < time_.now_monotonic())
-        violation("I4", "job " + job.id.str() + " goes to " + intent->site.str() + ", which is drained");
-      if (site.suspended && site.suspended_at < time_.now_monotonic())
-        violation("I4", "job " + job.id.str() + " is placed at " + intent->site.str() + ", which the rules forbid");
-      for (const auto& before : job.spec.after) {
-        if (jobs_.at(before).state != JobState::succeeded)
-          violation("I19", "job " + job.id.str() + " goes to " + intent->site.str() + " before job " + before.str() +
-                               ", which it comes after, has succeeded");
-      }
-      const auto waiting = std::ranges::count_if(jobs_, [&](const auto& entry) {
-        const auto* live = entry.second.live_attempt();
-        if (live == nullptr || live->site != intent->site) return false;
-        if (live->unknown_since && live->reason.code == engine::kRanUnseen) return false;  // it has left the queue
-        // Whose site job has started does not wait there, though the broker has yet to see it: bound to the holder of its fence.
-        const auto started = [](const ClusterJob* there) { return there->started_at.has_value(); };
-        if (std::ranges::any_of(site_jobs_of(entry.second, *live), started)) return false;
-        return entry.second.state == JobState::submitting || entry.second.state == JobState::queued;
-      });
-      if (waiting >= site.budget.waiting_jobs)
-        violation("I10",
-                  "site " + intent->site.str() + " has " + std::to_string(waiting) + " of ours waiting, and gets one more");
-    }
+    if (const auto* intent = std::get_if<AttemptIntended>(&event.body)) check_place(job, *intent);
+    words_.recorded(job, event.body);
+    terms_.recorded(job, event.body);
+    note_tasks(job, event.body);
     check_move(job, event.body);
     job.epoch = change.job.epoch;
     if (auto done = apply(job, event); !done) violation("I5", done.error().message + " (" + done.error().detail + ")");
@@ -145,6 +108,33 @@ void Auditor::recorded(const ports::JobChange& change) {
   }
   if (was_over && job.state != state) violation("I5", "job " + job.id.str() + " was over and has changed");
   if (!(job == change.job)) violation("I8", "the stored row of job " + job.id.str() + " is not what its events say");
+}
+
+void Auditor::check_place(const Job& job, const AttemptIntended& intent) {
+  auto& site = sites_.at(intent.site.str());
+  const auto& wanted = job.spec.placement.sites;
+  if (!wanted.empty() && std::ranges::find(wanted, intent.site) == wanted.end())
+    violation("I4", "job " + job.id.str() + " goes to " + intent.site.str() + ", which its user left out");
+  if (site.drained && site.drained_at < time_.now_monotonic())
+    violation("I4", "job " + job.id.str() + " goes to " + intent.site.str() + ", which is drained");
+  if (site.suspended && site.suspended_at < time_.now_monotonic())
+    violation("I4", "job " + job.id.str() + " is placed at " + intent.site.str() + ", which the rules forbid");
+  for (const auto& before : job.spec.after) {
+    if (jobs_.at(before).state != JobState::succeeded)
+      violation("I19", "job " + job.id.str() + " goes to " + intent.site.str() + " before job " + before.str() +
+                           ", which it comes after, has succeeded");
+  }
+  const auto waiting = std::ranges::count_if(jobs_, [&](const auto& entry) {
+    const auto* live = entry.second.live_attempt();
+    if (live == nullptr || live->site != intent.site) return false;
+    if (live->unknown_since && live->reason.code == "RAN_UNSEEN") return false;  // it has left the queue
+    // Whose site job has started does not wait there, though the broker has yet to see it: bound to the holder of its fence.
+    const auto started = [](const ClusterJob* there) { return there->started_at.has_value(); };
+    if (std::ranges::any_of(site_jobs_of(entry.second, *live), started)) return false;
+    return entry.second.state == JobState::submitting || entry.second.state == JobState::queued;
+  });
+  if (waiting >= site.budget.waiting_jobs)
+    violation("I10", "site " + intent.site.str() + " has " + std::to_string(waiting) + " of ours waiting, and gets one more");
 }
 
 /// Of an attempt: its site job, or the tasks of its array, as far as the site's controller remembers them.
@@ -167,12 +157,15 @@ void Auditor::check_move(const Job& job, const EventBody& body) {
   }
   const auto* ended = std::get_if<AttemptEnded>(&body);
   const auto* attempt = job.live_attempt();
-  if (ended == nullptr || ended->reason.code != engine::kMoved || attempt == nullptr) return;
-  ++moves_made_;
-  if (!attempt->move) violation("I15", "job " + job.id.str() + " is moved without an intent");
+  if (ended == nullptr || attempt == nullptr) return;
+  const bool moved = ended->reason.code == "MOVED", taken_back = ended->reason.code == "OTHER_ACCOUNT";
+  if (!moved && !taken_back) return;
+  moves_made_ += moved ? 1 : 0;
+  if (moved && !attempt->move) violation("I15", "job " + job.id.str() + " is moved without an intent");
   for (const auto* there : site_jobs_of(job, *attempt)) {
     if (there->state == ClusterState::pending || there->state == ClusterState::running || there->payload_starts > 0)
-      violation("I15", "job " + job.id.str() + " is moved while site job " + there->id.str() + " is " + there->site_state);
+      violation(moved ? "I15" : "I26", "job " + job.id.str() + " is " + (moved ? "moved" : "taken back") + " while site job " +
+                                           there->id.str() + " is " + there->site_state);
   }
 }
 
@@ -184,21 +177,14 @@ void Auditor::calling(const bottle::Call& call, int in_flight) {
     auto& window = windows_[{call.site, kind}];
     while (!window.empty() && call.at - window.front() >= 60s) window.pop_front();
     window.push_back(call.at);
-    if (std::cmp_greater(window.size(), allowed))
-      violation("I13", "site " + call.site + ": " + std::to_string(window.size()) + " " + kind + " in a minute");
+    auto many = std::ssize(window);
+    if (std::string_view(kind) == "queries") {
+      many +=
+          std::ranges::count_if(more_queries_[call.site], [&](MonotonicTime at) { return at < call.at && call.at - at < 60s; });
+    }
+    if (many > allowed) violation("I13", "site " + call.site + ": " + std::to_string(many) + " " + kind + " in a minute");
   };
-  auto& silence = silences_[call.site];
-  if (silence.process != call.process) silence = {.process = call.process};
-  if (silence.failures >= kLeftAloneAfter && call.at > silence.since) {
-    if (call.what != "snapshot") violation("I20", "site " + call.site + ", which does not answer, gets a " + call.what);
-    if (call.at - silence.since < silence.pause)
-      violation("I20",
-                "site " + call.site + " is probed again after " + std::to_string((call.at - silence.since).count()) + " ms");
-    silence.probing = true;
-  }
-  const auto quiet = [&](const DailyHours& hours) { return hours.end_of(time_.now_utc()).has_value(); };
-  if (call.what == "submit" && std::ranges::any_of(site.budget.quiet_hours, quiet))
-    violation("I21", "site " + call.site + " gets a job in its quiet hours");
+  words_.calling(call);
   if (call.what == "submit")
     check("submits", site.budget.submits_per_minute);
   else if (call.what == "cancel")
@@ -207,28 +193,15 @@ void Auditor::calling(const bottle::Call& call, int in_flight) {
     check("queries", site.budget.queries_per_minute);
 }
 
-void Auditor::answered(const std::string& site, int process, std::string_view what, const Error* error) {
-  auto& silence = silences_[site];
-  if (silence.process != process) return;  // a process that is gone
-  const auto silent = error == nullptr ? std::optional(false) : is_silence(what, error->code);
-  if (!silent)
-    return violation("I20", "site " + site + " ends a " + std::string(what) + " with " + error->code + ", which no list has");
-  if (!*silent) {
-    silence.failures = 0;
-    silence.probing = false;
-    return;
-  }
-  ++silence.failures;
-  if (silence.failures < kLeftAloneAfter) return;
-  // Others were under way when it was left alone: only a probe's failure makes the pause longer.
-  if (silence.failures == kLeftAloneAfter) {
-    silence.pause = kFirstPause;
-  } else if (what == "snapshot" && std::exchange(silence.probing, false)) {
-    silence.pause = std::min(silence.pause * 2, kLongestPause);
-  } else {
-    return;
-  }
-  silence.since = time_.now_monotonic();
+/// A look at a site is one call of many questions, which count once it is known how many they were.
+void Auditor::site_recorded(const SiteState& state) {
+  words_.site_recorded(state);
+  if (!state.doctor) return;
+  const auto& site = state.id.str();
+  const auto [at, is_new] = looked_over_at_.try_emplace(site, state.doctor->at);
+  if (!is_new && at->second == state.doctor->at) return;
+  at->second = state.doctor->at;
+  for (auto more = state.doctor->questions - 1; more > 0; --more) more_queries_[site].push_back(time_.now_monotonic());
 }
 
 void Auditor::submitting(const std::string& site, const ports::SubmitRequest& request) {
@@ -256,8 +229,10 @@ void Auditor::cancelling(const std::string& site, const ports::SiteJob& job, por
   if (at == jobs_.end()) return violation("I3", "a cancel of " + job.id.str() + " at " + site + ", which is not ours");
   const auto* attempt = at->second.live_attempt();
   const bool bound = attempt != nullptr && attempt->number == tag->attempt && attempt->site_job_id == job.id;
-  if (bound && when == ports::CancelWhen::only_while_pending && !attempt->move)
-    violation("I3", "job " + tag->job.str() + " is cancelled at " + site + " while it waits, and no move is intended");
+  if (bound && job.these_tasks_only) return cancelling_tasks(site, at->second, job.tasks);
+  const bool taken_back = bound && (attempt->move || terms_.charged_otherwise(tag->job, tag->attempt));
+  if (bound && when == ports::CancelWhen::only_while_pending && !taken_back)
+    violation("I3", "job " + tag->job.str() + " is cancelled at " + site + " while it waits, and it is not to be taken back");
   if (bound && when == ports::CancelWhen::always && !at->second.cancel)
     violation("I3", "job " + tag->job.str() + " is cancelled at " + site + " and nobody asked for it");
 }
@@ -274,6 +249,7 @@ void Auditor::step() {
   if (payloads == payloads_seen_) return;
   payloads_seen_ = payloads;
   check_payloads();
+  terms_.look_at_nodes();
 }
 
 void Auditor::check_payloads() {
@@ -295,6 +271,10 @@ void Auditor::check_payloads() {
     const auto about = "the payload of job " + what.first.str() + ", task " + std::to_string(what.second) + ", ran ";
     if (of_task.jobs > 1) violation("I2", about + "in " + std::to_string(of_task.jobs) + " site jobs");
     if (of_task.starts > 1 && !of_task.requeue) violation("I2", about + std::to_string(of_task.starts) + " times");
+    const auto cancelled = cancelled_tasks_.find(what.first);
+    if (cancelled == cancelled_tasks_.end() || !cancelled->second.contains(what.second)) continue;
+    if (of_task.starts > cancelled->second.at(what.second).starts)
+      violation("I23", about + "after it was on record as cancelled");
   }
   for (const auto& [id, submissions] : arrays) {
     if (submissions.size() > 1)
@@ -336,7 +316,11 @@ bool Auditor::only_a_person_knows(const Job& job) {
     if (tag.job != job.id) return;
     const std::pair which{site, bound_id(at_site).str() + ' ' + at_site.request.name};
     if (at_site.payload_starts > 0) ran.insert(which);
-    if (at_site.forgotten) forgotten.insert(which);
+    const auto* attempt = job.live_attempt();
+    const auto* told = attempt == nullptr ? nullptr : attempt->last_run(at_site.task);
+    const bool known = told != nullptr && told->outcome;
+    const bool purged = at_site.purged && !sites_.at(site).model->cluster().is_listed(at_site) && !known;
+    if (at_site.forgotten || purged) forgotten.insert(which);
   });
   // Of an array that has begun a task that is forgotten goes nowhere else, whether it had started or not.
   return std::ranges::any_of(forgotten, [&](const auto& which) { return ran.contains(which); });
@@ -358,6 +342,7 @@ void Auditor::at_the_end(const std::vector<UsageRecord>& ledger, bool refusals_p
   for (const auto& [id, job] : jobs_) check_end(job, refusals_possible);
   check_site_jobs();
   check_ledger(ledger);
+  terms_.at_the_end(ledger);
 }
 
 void Auditor::check_end(const Job& job, bool refusals_possible) {
@@ -401,7 +386,7 @@ void Auditor::check_site_jobs() {
                               : nullptr;
     if (attempt == nullptr || attempt->site.str() != site)
       return violation("I3", "site job " + at_site.id.str() + " at " + site + " is no attempt of job " + tag.job.str());
-    if (attempt->site_job_id == bound_id(at_site) || at_site.payload_starts == 0 || at_site.forgotten) return;
+    if (attempt->site_job_id == bound_id(at_site) || at_site.payload_starts == 0 || at_site.forgotten || at_site.purged) return;
     const bool noted = std::ranges::any_of(events_[tag.job], [&](const JobEvent& event) {
       const auto* sighting = std::get_if<SightingQuarantined>(&event.body);
       return sighting != nullptr && sighting->attempt == tag.attempt && sighting->site_job_id == bound_id(at_site);
@@ -421,7 +406,7 @@ std::vector<UsageRecord> Auditor::not_booked(const std::vector<UsageRecord>& led
       const auto& job = cluster.job_of(cluster.accounting()[i]);
       const auto tag = parse_tag(job.request.name);
       const auto at = tag && job.request.fenced ? jobs_.find(tag->job) : jobs_.end();
-      if (at == jobs_.end() || job.payload_starts == 0 || !told[i].started_at) continue;
+      if (at == jobs_.end() || job.payload_starts == 0 || !told[i].started_at || job.purged) continue;
       // Given up by a person before anybody knew its job id: nobody can be sure that it is ours.
       const auto& attempt = at->second.attempts.at(static_cast<std::size_t>(tag->attempt) - 1);
       if (at->second.state == JobState::lost && attempt.site_job_id.empty()) continue;

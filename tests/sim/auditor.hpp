@@ -20,17 +20,25 @@
 //       have succeeded, and ends by them only if one did not
 //   I20 a site that has not answered so many times in a row    I21 nothing is sent to a site in its quiet hours
 //       gets probes alone, one at a time, ever more seldom
-//   I22 of an array the tasks of one submission run, each is
-//       on record as it ended, and the job as they all did
+//   I22 of an array the tasks of one submission run, each is   I23 a task that was cancelled alone runs no more once that is
+//       on record as it ended, and the job as they all did          on record, nobody else's cancel touches the others
+//   I24 a site is sent the variant that is for it, and what    I25 nodes of a job's own are nobody else's, and count whole
+//       that asked for is what is accounted
+//   I26 what a site gives otherwise than asked for is on       I27 no job goes where a look at the site has found what bars
+//       record, or taken back before it starts                      it (site_words.hpp, as the next two)
+//   I28 a site's own end is not asked again what it has        I29 of a person whose login has ended nothing is known, and
+//       denied, nor at once what was too much                       each is asked for alone
 
 #include "connectors/model/model_connector.hpp"
 #include "simulation/virtual_scheduler.hpp"
 #include "tests/bottle/gate.hpp"
 #include "tests/sim/plan.hpp"
+#include "tests/sim/played_site.hpp"
+#include "tests/sim/site_words.hpp"
+#include "tests/sim/terms.hpp"
 
 #include <deque>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -38,22 +46,15 @@
 
 namespace hansa::sim {
 
-/// A site of the play, shared by everything in it.
-struct PlayedSite {
-  SitePlan plan;
-  domain::LoadBudget budget;                          // in force
-  std::shared_ptr<connectors::model::ModelSite> model;
-  std::set<DatasetId> whole;                          // that lie there, every byte
-  std::set<std::int64_t> strangers;                   // serials of jobs that only carry one of our names
-  bool drained = false;                               // acknowledged by the broker
-  MonotonicTime drained_at{};
-  bool suspended = false;                             // in the register: the rules let nothing go there
-  MonotonicTime suspended_at{};
-};
-
 class Auditor {
  public:
-  Auditor(const simulation::VirtualScheduler& time, std::map<std::string, PlayedSite>& sites) : time_(time), sites_(sites) {}
+  Auditor(const simulation::VirtualScheduler& time, std::map<std::string, PlayedSite>& sites)
+      : time_(time),
+        sites_(sites),
+        words_(time, sites, [this](auto invariant, const auto& text) { violation(invariant, text); }),
+        terms_(sites, jobs_, [this](auto invariant, const auto& text) { violation(invariant, text); }) {}
+  Auditor(const Auditor&) = delete;
+  Auditor& operator=(const Auditor&) = delete;
 
   // ---- what the world tells it
   /// Begun of a thousand jobs that are durable.
@@ -63,10 +64,11 @@ class Auditor {
   void acknowledged(const std::string& key, const std::vector<JobId>& ids);
   void recorded(const ports::JobChange& change);
   void calling(const bottle::Call& call, int in_flight);
-  void answered(const std::string& site, int process, std::string_view what, const Error* error);
+  void site_recorded(const domain::SiteState& state);
   void submitting(const std::string& site, const ports::SubmitRequest& request);
   void cancelling(const std::string& site, const ports::SiteJob& job, ports::CancelWhen when);
   void cancel_acknowledged(const JobId& id);
+  void task_cancel_acknowledged(const JobId& id, const std::vector<std::int32_t>& tasks);
   void logged(std::string_view line);
 
   // ---- when it looks
@@ -79,7 +81,11 @@ class Auditor {
   /// Runs of payloads that are over at their sites and not in the ledger.
   [[nodiscard]] std::vector<domain::UsageRecord> not_booked(const std::vector<domain::UsageRecord>& ledger);
 
+  [[nodiscard]] SiteWords& words() { return words_; }
+  [[nodiscard]] Terms& terms() { return terms_; }
+  [[nodiscard]] const Terms& terms() const { return terms_; }
   [[nodiscard]] const std::map<JobId, domain::Job>& jobs() const { return jobs_; }
+  [[nodiscard]] std::int64_t task_cancels() const { return task_cancels_; }
   [[nodiscard]] std::int64_t moves_begun() const { return moves_begun_; }
   [[nodiscard]] std::int64_t moves_made() const { return moves_made_; }
   [[nodiscard]] bool all_over() const;
@@ -91,6 +97,11 @@ class Auditor {
 
  private:
   void check_move(const domain::Job& job, const domain::EventBody& body);
+  void check_place(const domain::Job& job, const domain::AttemptIntended& intent);
+  void note_tasks(const domain::Job& job, const domain::EventBody& body);
+  [[nodiscard]] bool was_asked_for(const domain::Job& job, std::int32_t task) const;
+  [[nodiscard]] int starts_of(const JobId& job, std::int32_t task);
+  void cancelling_tasks(const std::string& site, const domain::Job& job, const std::vector<std::int32_t>& tasks);
   void check_payloads();
   void check_end(const domain::Job& job, bool refusals_possible);
   void check_end_of_array(const domain::Job& job, bool refusals_possible);
@@ -108,19 +119,22 @@ class Auditor {
   std::map<JobId, std::vector<domain::JobEvent>> events_;
   std::map<std::string, std::vector<JobId>> keys_;    // durable
   std::map<std::pair<std::string, std::string>, std::deque<MonotonicTime>> windows_;  // site, kind of budget
-  /// What a process has heard from a site: the last calls in a row that had no answer.
-  struct Silence {
-    int process = 0;
-    int failures = 0;
-    bool probing = false;                             // by a call that began after it was left alone
-    MonotonicTime since{};                            // of the last one that counted, or of the last probe
-    Milliseconds pause{0};                            // that the next probe must wait at least
+  std::map<std::string, std::deque<MonotonicTime>> more_queries_;  // of looks at a site, which were one call
+  std::map<std::string, UtcTime> looked_over_at_;
+  /// A task of which it is on record that it was cancelled.
+  struct Cancelled {
+    int starts = 0;                                   // of its payload until then
+    bool left_out = false;                            // its attempt was begun without it
   };
-  std::map<std::string, Silence> silences_;
+  std::map<JobId, std::set<std::int32_t>> asked_tasks_;  // whose own cancel is durable
+  std::map<JobId, std::map<std::int32_t, Cancelled>> cancelled_tasks_;
+  std::int64_t task_cancels_ = 0;
   std::int64_t payloads_seen_ = 0;
   std::int32_t moves_per_thousand_ = 0;
   std::int64_t moves_begun_ = 0, moves_made_ = 0;
   std::vector<std::string> violations_;
+  SiteWords words_;
+  Terms terms_;
 };
 
 template <class F>

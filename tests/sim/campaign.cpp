@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/campaign.hpp"
 
+#include "tests/sim/profiles.hpp"
+
 #include <algorithm>
 #include <iomanip>
 #include <ostream>
@@ -9,29 +11,11 @@ namespace hansa::sim {
 
 namespace {
 
-constexpr std::int64_t kEachFault = 100, kEachPoint = 25, kFaults = 60'000, kMoves = 20, kTransfers = 200;
-constexpr std::size_t kPoints = 40;
+constexpr std::int64_t kEachFault = 100, kEachPoint = 25, kPoints = 40;
 
-struct Sums {
-  std::array<std::int64_t, kKinds> fired{};
-  std::map<std::string, std::int64_t> deaths;
-  Milliseconds virtual_time{0};
-  std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
-  std::int64_t arrays = 0, tasks = 0;
-  std::int64_t moves_begun = 0, moves_made = 0, transfers_made = 0;
+using Rows = std::vector<std::pair<std::string, std::int64_t>>;
 
-  void add(const Played& o) {
-    for (std::size_t i = 0; i < fired.size(); ++i) fired[i] += o.fired[i];
-    for (const auto& [point, n] : o.deaths) deaths[point] += n;
-    virtual_time += o.virtual_time;
-    steps += o.steps, site_calls += o.site_calls, writes += o.writes, jobs += o.jobs, payloads += o.payloads, lives += o.lives;
-    left_to_people += o.left_to_people;
-    arrays += o.arrays, tasks += o.tasks;
-    moves_begun += o.moves_begun, moves_made += o.moves_made, transfers_made += o.transfers_made;
-  }
-};
-
-void table(std::ostream& out, const std::string& title, const std::vector<std::pair<std::string, std::int64_t>>& rows) {
+void table(std::ostream& out, const std::string& title, const Rows& rows) {
   out << title << '\n';
   for (std::size_t i = 0; i < rows.size(); ++i) {
     out << "  " << std::left << std::setw(28) << rows[i].first << std::right << std::setw(8) << rows[i].second;
@@ -58,6 +42,17 @@ void tell_failure(std::ostream& out, const Plan& plan, const Played& outcome, co
 }
 
 }  // namespace
+
+void Counts::add(const Counts& o) {
+  for (const auto& [point, n] : o.deaths) deaths[point] += n;
+  for (const auto& [profile, n] : o.profiles) profiles[profile] += n;
+  virtual_time += o.virtual_time;
+  steps += o.steps, site_calls += o.site_calls, writes += o.writes, jobs += o.jobs, payloads += o.payloads, lives += o.lives;
+  left_to_people += o.left_to_people;
+  arrays += o.arrays, tasks += o.tasks, exclusive += o.exclusive, variants += o.variants;
+  task_cancels += o.task_cancels, taken_back += o.taken_back;
+  moves_begun += o.moves_begun, moves_made += o.moves_made, transfers_made += o.transfers_made;
+}
 
 Played play_twice(const Plan& plan, const Mistake* mistake) {
   auto first = play(plan, nullptr, mistake);
@@ -101,20 +96,23 @@ int Campaign::play_one(std::uint64_t seed) {
   const auto plan = make_plan(seed);
   const auto outcome = play(plan, verbose ? &out : nullptr, mistake);
   const auto twice = play_twice(plan, mistake);
-  out << "seed " << seed << ": " << outcome.jobs << " jobs, " << outcome.lives << " lives, " << outcome.steps << " steps, "
-      << outcome.virtual_time.count() / 1000 << " virtual s, trace " << std::hex << outcome.trace << std::dec << '\n';
+  out << "seed " << seed << ": " << outcome.counts.jobs << " jobs, " << outcome.counts.lives << " lives, " << outcome.counts.steps
+      << " steps, " << outcome.counts.virtual_time.count() / 1000 << " virtual s, trace " << std::hex << outcome.trace << std::dec
+      << '\n';
   if (twice.violations.empty()) return 0;
   tell_failure(out, plan, twice, mistake);
   return 1;
 }
 
 int Campaign::play_all() {
-  Sums sums;
+  Counts sums;
+  std::array<std::int64_t, kKinds> fired{};
   std::int64_t failures = 0;
   for (std::uint64_t seed = from; seed < from + seeds; ++seed) {
     const auto plan = make_plan(seed);
     const auto outcome = play_twice(plan, nullptr);
-    sums.add(outcome);
+    sums.add(outcome.counts);
+    for (std::size_t i = 0; i < fired.size(); ++i) fired[i] += outcome.fired[i];
     if (outcome.violations.empty()) continue;
     if (++failures <= 3)
       tell_failure(out, plan, outcome, nullptr);
@@ -122,19 +120,20 @@ int Campaign::play_all() {
       out << "seed " << seed << " fails: " << outcome.violations.front() << '\n';
     out.flush();
   }
-  std::vector<std::pair<std::string, std::int64_t>> doings, faults, points;
+  Rows doings, faults;
   std::int64_t injected = 0;
   for (int i = 0; i < kKinds; ++i) {
     const auto what = static_cast<What>(i);
-    (is_fault(what) ? faults : doings).emplace_back(to_string(what), sums.fired[static_cast<std::size_t>(i)]);
-    if (is_fault(what)) injected += sums.fired[static_cast<std::size_t>(i)];
+    const auto n = fired[static_cast<std::size_t>(i)];
+    (is_fault(what) ? faults : doings).emplace_back(to_string(what), n);
+    if (is_fault(what)) injected += n;
   }
-  for (const auto& [point, n] : sums.deaths) points.emplace_back(point, n);
+  const Rows points(sums.deaths.begin(), sums.deaths.end());
   table(out, "what people did", doings);
+  table(out, "sites, by the kind of connector whose faults they had", {sums.profiles.begin(), sums.profiles.end()});
   table(out, "faults, by kind", faults);
   table(out, "deaths, by the point at which the process died", points);
-  const auto often =
-      static_cast<std::size_t>(std::ranges::count_if(points, [](const auto& p) { return p.second >= kEachPoint; }));
+  const auto often = std::ranges::count_if(points, [](const auto& p) { return p.second >= kEachPoint; });
   out << seeds << " seeds, each played twice: " << failures << " violated an invariant\n"
       << injected << " faults injected; " << points.size() << " crash points, " << often << " of them " << kEachPoint
       << " times or more\n"
@@ -142,21 +141,31 @@ int Campaign::play_all() {
       << " writes, " << sums.lives << " lives of the broker, " << sums.steps << " steps, "
       << sums.virtual_time.count() / 3'600'000 << " virtual hours; " << sums.left_to_people
       << " jobs that only a person could end\n"
-      << sums.arrays << " of the jobs were arrays, " << sums.tasks << " of the payloads tasks; " << sums.moves_begun
-      << " moves begun, " << sums.moves_made << " made; " << sums.transfers_made << " datasets brought\n";
+      << sums.arrays << " of the jobs were arrays, " << sums.tasks << " of the payloads tasks, " << sums.task_cancels
+      << " of them cancelled alone; " << sums.exclusive << " payloads had nodes of their own, " << sums.variants
+      << " submissions a variant; " << sums.taken_back << " jobs taken back\n"
+      << sums.moves_begun << " moves begun, " << sums.moves_made << " made; " << sums.transfers_made << " datasets brought\n";
   bool covered = true;
   if (check_coverage) {
     const auto require = [&](bool holds, const std::string& what) {
       if (!holds) out << "not covered: " << what << '\n';
       covered = covered && holds;
     };
+    const auto at_least = [&](std::int64_t n, std::int64_t of_2000, const std::string& what) {
+      require(n * 2'000 >= of_2000 * static_cast<std::int64_t>(seeds), std::to_string(n) + " " + what);
+    };
     for (const auto& [kind, n] : faults) require(n >= kEachFault, "fault " + kind + " came " + std::to_string(n) + " times");
+    for (const auto profile : kProfiles) at_least(sums.profiles[std::string(profile)], 300, "sites as " + std::string(profile));
     require(often >= kPoints, std::to_string(often) + " crash points often enough");
-    require(sums.moves_made >= kMoves, std::to_string(sums.moves_made) + " moves made");
-    require(sums.arrays * 4 >= static_cast<std::int64_t>(seeds), std::to_string(sums.arrays) + " arrays");
+    at_least(sums.moves_made, 20, "moves made");
+    at_least(sums.arrays, 500, "arrays");
     require(sums.tasks >= 3 * sums.arrays / 2, std::to_string(sums.tasks) + " tasks run");
-    require(sums.transfers_made >= kTransfers, std::to_string(sums.transfers_made) + " datasets brought");
-    require(injected >= kFaults, std::to_string(injected) + " faults");
+    at_least(sums.task_cancels, 200, "tasks cancelled alone");
+    at_least(sums.exclusive, 200, "payloads with nodes of their own");
+    at_least(sums.variants, 200, "submissions with a variant");
+    at_least(sums.taken_back, 20, "jobs taken back");
+    at_least(sums.transfers_made, 200, "datasets brought");
+    at_least(injected, 60'000, "faults");
   }
   return failures == 0 && covered ? 0 : 1;
 }

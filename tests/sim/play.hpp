@@ -34,15 +34,27 @@ struct Mistake {
   std::function<Wrongs()> make;
 };
 
+/// What a play was made of.
+struct Counts {
+  std::map<std::string, std::int64_t> deaths;  // by crash point
+  std::map<std::string, std::int64_t> profiles;  // sites, by the kind of their connector
+  Milliseconds virtual_time{0};
+  std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
+  std::int64_t arrays = 0, tasks = 0;  // of the jobs; of the payloads
+  std::int64_t exclusive = 0;  // of the payloads
+  std::int64_t variants = 0;  // submissions that one was settled for
+  std::int64_t task_cancels = 0;  // tasks
+  std::int64_t taken_back = 0;  // jobs that would have been charged to somebody else
+  std::int64_t moves_begun = 0, moves_made = 0, transfers_made = 0;
+
+  void add(const Counts& other);
+};
+
 struct Played {
   std::vector<std::string> violations;
   std::uint64_t trace = 0;
   std::array<std::int64_t, kKinds> fired{};  // faults and doings, by What
-  std::map<std::string, std::int64_t> deaths;  // by crash point
-  Milliseconds virtual_time{0};
-  std::int64_t steps = 0, site_calls = 0, writes = 0, jobs = 0, payloads = 0, lives = 0, left_to_people = 0;
-  std::int64_t arrays = 0, tasks = 0;  // of the jobs; of the payloads
-  std::int64_t moves_begun = 0, moves_made = 0, transfers_made = 0;
+  Counts counts;
 };
 
 /// `log`: everything that happens, for people; null for none. `mistake`: null for the right broker.

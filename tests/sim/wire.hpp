@@ -30,6 +30,7 @@ struct WireParts {
   std::array<std::int64_t, kKinds>& fired;
   int process;                                              // which life of the broker
   Milliseconds call_timeout, submit_timeout;                // the broker's
+  std::function<void(const Item&, const Principal& person)> struck;  // by a fault that goes on
 };
 
 std::unique_ptr<ports::SiteConnector> wired(std::unique_ptr<ports::SiteConnector> inner, std::string site, WireState& state,

@@ -304,6 +304,21 @@ TEST_CASE("a controller that starts again may have forgotten its last second, an
   CHECK(cluster.accounting().size() == 1);
 }
 
+TEST_CASE("a history that is purged forgets what ended long enough ago, and nothing else") {
+  Cluster cluster(options(1, 4), kStart);
+  submit(cluster, request("a", 1, 1s, 1min));
+  submit(cluster, request("b", 1, 10min, 1h));
+  submit(cluster, request("c", 1, 9min, 1h));
+  cluster.advance_to(kStart + 9min + 30s);
+  cluster.purge_history(5min);
+  CHECK(cluster.recorded("a").empty());
+  CHECK(cluster.recorded("b").size() == 1);
+  CHECK(cluster.recorded("c").size() == 1);
+  cluster.purge_history(0s);
+  CHECK(cluster.recorded("b").size() == 1);  // it runs
+  CHECK(cluster.recorded("c").empty());
+}
+
 TEST_CASE("a clock that steps changes what is told, not what happens, and not what was told before") {
   Cluster cluster(options(1, 4), kStart);
   cluster.advance_to(kStart + 10s);
