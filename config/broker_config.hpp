@@ -212,6 +212,7 @@ struct PbsConfig {
   std::filesystem::path conf = "/etc/pbs.conf";
   std::optional<std::string> server;
   std::filesystem::path bin_dir = "/opt/pbs/bin";
+  std::optional<std::filesystem::path> accounting;
   std::string gpu_resource = "ngpus";
   std::optional<std::string> gpu_model_resource;
   friend bool operator==(const PbsConfig&, const PbsConfig&) = default;

@@ -819,6 +819,11 @@ std::span<const Key<PbsConfig>> keys_of() {
                                 .doc = "The folder of `qsub`, `qstat`, `qselect`, `qdel`, `qhold`, `qrls` and `pbsnodes`.",
                                 .example = "\"/opt/pbs/bin\"",
                                 .form = &kAbsolutePath}),
+      key<&PbsConfig::accounting>({.name = "accounting",
+                                   .doc = "The folder of the server's accounting log, where the broker's account may read it: "
+                                          "of a job that was started again it alone tells the runs before the last.",
+                                   .example = "\"/var/spool/pbs/server_priv/accounting\"",
+                                   .form = &kAbsolutePath}),
       key<&PbsConfig::gpu_resource>({.name = "gpu_resource",
                                      .doc = "The site's resource that counts a node's GPUs.",
                                      .example = "\"ngpus\"",

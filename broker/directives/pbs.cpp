@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every option of qsub (OpenPBS 23.06: qsub(1B), pbs_resources(7B), src/cmds/qsub.c), Torque's where scripts still have them, and
 // what becomes of it.
-#include "broker/directives/lines.hpp"
 #include "broker/directives/values.hpp"
 #include "broker/directives/wishes.hpp"
 #include "broker/directives/words.hpp"
@@ -231,12 +230,8 @@ class Reader {
   }
 
   void environment(std::string_view value, const Place& where) {
-    for (auto& entry : list_of(value)) {
-      const auto equals = entry.find('=');
-      if (equals != std::string::npos)
-        set_variable(wishes_, {entry.substr(0, equals), entry.substr(equals + 1)}, where, remarks_);
-      else
-        remarks_.fault(where, value_wanted(entry));
+    for (const auto& entry : list_of(value)) {
+      if (!set_assigned(wishes_, entry, where, remarks_)) remarks_.fault(where, value_wanted(entry));
     }
   }
 
@@ -421,15 +416,7 @@ class Reader {
 Wishes pbs_wishes(std::string_view script, Remarks& remarks) {
   Wishes wishes;
   qsub::Reader reader(wishes, remarks);
-  Lines lines(script, Dialect::pbs);
-  while (const auto line = lines.next()) {
-    if (!line->fault.empty()) {
-      remarks.fault({line->number, "#PBS"}, std::string(line->fault));
-      break;
-    }
-    reader.read(*line);
-  }
-  reader.finish();
+  read_directives(script, Dialect::pbs, reader, remarks);
   return wishes;
 }
 

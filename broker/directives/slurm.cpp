@@ -2,7 +2,6 @@
 // Every option of sbatch 22.05 (sbatch(1), src/common/slurm_opt.c), and what becomes of it.
 #include "broker/core/suggest.hpp"
 #include "broker/core/time_text.hpp"
-#include "broker/directives/lines.hpp"
 #include "broker/directives/values.hpp"
 #include "broker/directives/wishes.hpp"
 #include "broker/directives/words.hpp"
@@ -382,11 +381,9 @@ class Reader {
   }
 
   void environment(std::string_view value, const Place& where) {
-    for (auto& entry : list_of(value)) {
-      const auto equals = entry.find('=');
-      if (equals != std::string::npos) {
-        set_variable(wishes_, {entry.substr(0, equals), entry.substr(equals + 1)}, where, remarks_);
-      } else if (entry == "ALL") {
+    for (const auto& entry : list_of(value)) {
+      if (set_assigned(wishes_, entry, where, remarks_)) continue;
+      if (entry == "ALL") {
         remarks_.note(where, std::string(kShellWords));
       } else if (entry != "NONE" && entry != "NIL") {
         remarks_.fault(where, value_wanted(entry));
@@ -448,15 +445,7 @@ class Reader {
 Wishes slurm_wishes(std::string_view script, Remarks& remarks, bool& ignores_pbs) {
   Wishes wishes;
   sbatch::Reader reader(wishes, remarks);
-  Lines lines(script, Dialect::slurm);
-  while (const auto line = lines.next()) {
-    if (!line->fault.empty()) {
-      remarks.fault({line->number, "#SBATCH"}, std::string(line->fault));
-      break;
-    }
-    reader.read(*line);
-  }
-  reader.finish();
+  read_directives(script, Dialect::slurm, reader, remarks);
   ignores_pbs = reader.ignores_pbs();
   return wishes;
 }

@@ -3,6 +3,7 @@
 // What the directives of one dialect ask for, as they say it.
 
 #include "broker/directives/directives.hpp"
+#include "broker/directives/lines.hpp"
 
 #include <cstddef>
 #include <string>
@@ -83,6 +84,28 @@ inline void set_variable(Wishes& wishes, Variable variable, const Place& place, 
     wishes.variables.emplace(variable.first, all.size());
     all.push_back({std::move(variable), place});
   }
+}
+
+/// "NAME=VALUE" of a list of variables. False: it is none, and nothing is set.
+inline bool set_assigned(Wishes& wishes, std::string_view entry, const Place& place, Remarks& remarks) {
+  const auto equals = entry.find('=');
+  if (equals == std::string_view::npos) return false;
+  set_variable(wishes, {std::string(entry.substr(0, equals)), std::string(entry.substr(equals + 1))}, place, remarks);
+  return true;
+}
+
+/// Every directive of that dialect, up to the first that cannot be read, to `reader`; then it settles what hangs together.
+template <typename Reader>
+void read_directives(std::string_view script, Dialect dialect, Reader& reader, Remarks& remarks) {
+  Lines lines(script, dialect);
+  while (const auto line = lines.next()) {
+    if (!line->fault.empty()) {
+      remarks.fault({line->number, std::string(prefix_of(dialect))}, std::string(line->fault));
+      break;
+    }
+    reader.read(*line);
+  }
+  reader.finish();
 }
 
 /// What #SBATCH lines ask for; `ignores_pbs`: one of them says that #PBS lines are not for this script.

@@ -4,6 +4,7 @@
 #include "broker/async/all_of.hpp"
 #include "broker/core/digest.hpp"
 #include "broker/core/time_text.hpp"
+#include "broker/domain/one_range.hpp"
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/dossier.hpp"
 #include "broker/engine/observation.hpp"
@@ -82,10 +83,9 @@ std::optional<Reason> runs_no_such_array(const SiteDesk& desk, const TaskArray& 
   }
   if (array.at_most > 0 && !limits->at_most)
     return refuse("its scheduler cannot keep to so many tasks at a time (%" + std::to_string(array.at_most) + ")");
-  if (limits->any_indices) return std::nullopt;
-  const auto text = to_text({.tasks = array.tasks, .at_most = 0});
-  if (array.tasks.size() >= 2 && !text.contains(',')) return std::nullopt;
-  return refuse("its scheduler runs two tasks or more with one step between them, not " + text);
+  if (limits->any_indices || one_range(array)) return std::nullopt;
+  return refuse("its scheduler runs two tasks or more with one step between them, not " +
+                to_text({.tasks = array.tasks, .at_most = 0}));
 }
 
 /// What a job is told that no site takes now, and the state that this puts it into.

@@ -120,6 +120,7 @@ MadeConnector make_pbs(const config::SiteConfig& site, Ground& ground) {
                                .conf = site.pbs.conf.string(),
                                .server = site.pbs.server.value_or(""),
                                .bin_dir = site.pbs.bin_dir.string(),
+                               .accounting = site.pbs.accounting.value_or(std::filesystem::path()).string(),
                                .work_dir = site.work_dir,
                                .gpus = {.count = site.pbs.gpu_resource, .model = site.pbs.gpu_model_resource.value_or("")},
                                .own_account_only = site.run_as == RunAs::self,

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/batch/batch_connector.hpp"
 
-#include "broker/domain/code_archive.hpp"
-#include "broker/domain/variant.hpp"
 #include "broker/ports/task_statuses.hpp"
+#include "connectors/batch/wrapped_job.hpp"
 #include "connectors/transport/own_account.hpp"
 
 #include <algorithm>
@@ -89,29 +88,8 @@ void BatchConnector::put(ports::JobStatus& into, ports::JobStatus told, const st
 // ---- submission
 
 Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport::WrapperSpec site, Deadline deadline) {
-  site.tag = request->tag;
   site.work_dir = work_dirs_.path_of(request->account);
-  site.may_requeue = request->spec.requeue;
-  site.exported = {{"HANSA_JOB_ID", request->job.str()},
-                   {"HANSA_ATTEMPT", std::to_string(request->attempt)},
-                   {"HANSA_SITE", site_.str()},
-                   {"HANSA_PROJECT", request->spec.project.str()}};
-  site.master_port = transport::master_port(request->job.str());
-  site.profile = transport::profile_for(profile_, request->account.empty() ? own_account_ : request->account.str());
-  const auto& resources = request->spec.resources;
-  if (site.profile.gpu_vendor.empty()) site.profile.gpu_vendor = domain::gpu_vendor_of(resources.gpu_model);
-  site.shape = {.nodes = resources.nodes,
-                .tasks = resources.tasks,
-                .cpus_per_task = resources.cpus_per_task,
-                .gpus_per_node = resources.gpus_per_node * request->devices_per_gpu};
-  if (!request->variant.empty()) site.exported.emplace_back("HANSA_VARIANT", request->variant);
-  const auto& software = request->spec.software;
-  site.software = {
-      .image = software.image, .binds = software.binds, .processes_only = software.processes_only, .modules = software.modules};
-  site.code = request->code.id.empty() ? "" : std::string(domain::digest_of(request->code.id));
-  site.script = std::move(request->payload.script);
-  site.arguments = std::move(request->payload.arguments);
-  site.environment = std::move(request->payload.environment);
+  fill(site, *request, site_, profile_, request->account.empty() ? own_account_ : request->account.str());
   auto script = transport::make_wrapper(site);
   if (!script) co_return std::unexpected(script.error());
 

@@ -4,6 +4,7 @@
 #include "broker/domain/code_archive.hpp"
 #include "broker/domain/variant.hpp"
 #include "broker/ports/task_statuses.hpp"
+#include "connectors/batch/wrapped_job.hpp"
 #include "connectors/transport/own_account.hpp"
 #include "connectors/transport/wrapper.hpp"
 
@@ -147,39 +148,18 @@ Result<void> LocalConnector::admissible(const ports::SubmitRequest& request) con
   return {};
 }
 
-Result<std::string> LocalConnector::wrapped_script(const ports::SubmitRequest& request) const {
-  const auto& resources = request.spec.resources;
-  const auto& software = request.spec.software;
-  std::vector<std::pair<std::string, std::string>> exported{{"HANSA_JOB_ID", request.job.str()},
-                                                            {"HANSA_ATTEMPT", std::to_string(request.attempt)},
-                                                            {"HANSA_SITE", options_.site.str()},
-                                                            {"HANSA_PROJECT", request.spec.project.str()}};
-  if (!request.variant.empty()) exported.emplace_back("HANSA_VARIANT", request.variant);
-  auto profile = transport::profile_for(options_.profile, user_);
+Result<std::string> LocalConnector::wrapped_script(ports::SubmitRequest& request) const {
+  transport::WrapperSpec wrapper{.tag = {},
+                                 .work_dir = options_.work_dir,
+                                 .job_id_variable = kIdVariable,
+                                 .run_variable = kRunVariable,
+                                 .task_variable = kTaskVariable,
+                                 .array_variable = request.spec.array.empty() ? "" : kArrayVariable,
+                                 .unset = {kIdVariable, kRunVariable, kTaskVariable, kArrayVariable}};
+  auto profile = options_.profile;
   if (profile.gpu_vendor.empty()) profile.gpu_vendor = domain::gpu_vendor_of(options_.gpu_model);
-  return transport::make_wrapper({.tag = request.tag,
-                                  .work_dir = options_.work_dir,
-                                  .may_requeue = request.spec.requeue,
-                                  .job_id_variable = kIdVariable,
-                                  .run_variable = kRunVariable,
-                                  .task_variable = kTaskVariable,
-                                  .array_variable = request.spec.array.empty() ? "" : kArrayVariable,
-                                  .unset = {kIdVariable, kRunVariable, kTaskVariable, kArrayVariable},
-                                  .shape = {.nodes = resources.nodes,
-                                            .tasks = resources.tasks,
-                                            .cpus_per_task = resources.cpus_per_task,
-                                            .gpus_per_node = resources.gpus_per_node * request.devices_per_gpu},
-                                  .profile = std::move(profile),
-                                  .software = {.image = software.image,
-                                               .binds = software.binds,
-                                               .processes_only = software.processes_only,
-                                               .modules = software.modules},
-                                  .master_port = transport::master_port(request.job.str()),
-                                  .exported = std::move(exported),
-                                  .code = request.code.id.empty() ? "" : std::string(domain::digest_of(request.code.id)),
-                                  .script = request.payload.script,
-                                  .arguments = request.payload.arguments,
-                                  .environment = request.payload.environment});
+  batch::fill(wrapper, request, options_.site, std::move(profile), user_);
+  return transport::make_wrapper(wrapper);
 }
 
 Task<> LocalConnector::stage_code(Tag tag, ports::Code code) {

@@ -69,7 +69,8 @@ class LocalConnector final : public ports::SiteConnector {
   [[nodiscard]] Result<void> admissible(const ports::SubmitRequest& request) const;
   /// Puts the job's code into the work folder, unless it is there.
   async::Task<> stage_code(Tag tag, ports::Code code);
-  [[nodiscard]] Result<std::string> wrapped_script(const ports::SubmitRequest& request) const;
+  /// Takes the payload out of the request.
+  [[nodiscard]] Result<std::string> wrapped_script(ports::SubmitRequest& request) const;
   [[nodiscard]] ports::JobStatus status_of(const LocalJob& job) const;
   /// Of an array: what its tasks that are asked about come to.
   [[nodiscard]] ports::JobStatus status_of_array(const ports::SiteJob& asked) const;

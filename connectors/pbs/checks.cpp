@@ -61,6 +61,36 @@ std::vector<domain::Finding> judge_server(const ServerRecord& server) {
   return found;
 }
 
+domain::Finding judge_reruns(const std::string& folder, const Result<Listing<JobRow>>& looked) {
+  constexpr const char* kRemedy =
+      "give the broker's account the server's accounting log to read, and name its folder in pbs.accounting";
+  if (folder.empty())
+    return finding("RERUNS", not_checked, "of a job that the site starts again its last run alone is told", kRemedy);
+  if (!looked) return finding("RERUNS", fault, "the accounting log cannot be read: " + looked.error().message, kRemedy);
+  return finding("RERUNS", ok, "runs before a requeue are told by the accounting log");
+}
+
+domain::Finding judge_queues(const Settings& settings, const Applicant& who) {
+  std::string takes, refuses;
+  for (const auto& queue : settings.queues.rows) {
+    if (!queue.enabled || queue.from_route_only || is_of_reservation(queue)) continue;
+    const auto by = refusal_of(settings, queue, who);
+    auto& list = by.empty() ? takes : refuses;
+    list += (list.empty() ? "" : ", ") + queue.name;
+    if (!by.empty())
+      list += " (" + std::string(by) + ")";
+    else if (queue.hosts.enabled)
+      list += " (from the hosts of its list)";
+  }
+  if (takes.empty() && refuses.empty())
+    return finding("QUEUES", warning, "none takes jobs now", "qmgr -c \"set queue NAME enabled = True\"");
+  if (!takes.empty()) return finding("QUEUES", ok, takes + (refuses.empty() ? "" : "; not " + refuses));
+  auto found = finding("QUEUES", fault, "none takes its jobs: " + refuses,
+                       "qmgr -c \"set queue NAME acl_users += " + who.user + "\", or another account in the site's accounts");
+  found.bars = true;
+  return found;
+}
+
 domain::Finding judge_gpus(const std::vector<NodeRecord>& nodes) {
   std::map<std::string, std::int64_t> count;
   for (const auto& node : nodes) {

@@ -2,6 +2,7 @@
 #include "connectors/pbs/commands.hpp"
 
 #include "connectors/batch/answers.hpp"
+#include "connectors/pbs/accounting.hpp"
 #include "connectors/pbs/submission.hpp"
 
 #include <iterator>
@@ -104,6 +105,26 @@ Task<Listing<std::string>> Commands::select(Viewer viewer, std::vector<std::stri
   co_return ids;
 }
 
+Task<Listing<JobRow>> Commands::reruns(const std::string* folder, const std::vector<JobRow>* jobs, Deadline deadline) {
+  Listing<JobRow> all;
+  std::vector<std::string> ids;
+  for (const auto& job : *jobs) ids.push_back(job.id);
+  for (const auto& some : in_calls(ids)) {
+    auto search = command({}, "grep", {"-a", "-h", "-r", "-F"});
+    search.program = "/usr/bin/grep";
+    for (const auto& file : log_files(*jobs)) search.arguments.push_back("--include=" + file);
+    for (const auto& id : some) search.arguments.insert(search.arguments.end(), {"-e", ";R;" + id + ";"});
+    search.arguments.insert(search.arguments.end(), {"--", *folder});
+    const auto result = co_await run(std::move(search), deadline);
+    if (!result) co_return std::unexpected(result.error());
+    if (!batch::came_to_an_end(*result) || *result->exit_status > 1)
+      co_return batch::no_answer("grep in the accounting log", *result, false);
+    append(all, parse_reruns(result->out, gpus_), !result->out_truncated);
+  }
+  tell_dropped("the accounting log", all.dropped);
+  co_return all;
+}
+
 Task<Listing<QueueRecord>> Commands::queues(Deadline deadline) {
   const auto answer = co_await ask({}, "qstat", {"-Q", "-f"}, {}, deadline);
   if (!answer) co_return std::unexpected(answer.error());
@@ -112,6 +133,16 @@ Task<Listing<QueueRecord>> Commands::queues(Deadline deadline) {
     co_return std::unexpected(understood.error());
   tell_dropped("qstat -Q", queues.dropped);
   co_return queues;
+}
+
+boost::asio::awaitable<std::optional<std::vector<std::string>>> Commands::groups_of(std::string user, Deadline deadline) {
+  auto question = command({}, "id", {"-Gn", "--", std::move(user)});
+  question.program = "/usr/bin/id";
+  const auto result = co_await run(std::move(question), deadline);
+  if (!result || result->exit_status != 0 || !batch::came_to_an_end(*result)) co_return std::nullopt;
+  std::vector<std::string> groups;
+  for (auto rest = batch::trim(result->out); !rest.empty();) groups.emplace_back(batch::cut(rest, ' '));
+  co_return groups;
 }
 
 Task<Listing<NodeRecord>> Commands::nodes(Deadline deadline) {

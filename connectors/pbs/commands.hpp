@@ -46,7 +46,16 @@ class Commands : public batch::Programs {
   /// The ids of the jobs that these arguments of qselect describe, those that are over as well, if the server keeps them.
   ports::Task<Listing<std::string>> select(Viewer viewer, std::vector<std::string> arguments, ports::Deadline deadline);
 
+  /// Of these jobs, what the accounting log in that folder tells of runs that ended with a requeue. unavailable: it cannot be
+  /// read.
+  ports::Task<Listing<JobRow>> reruns(const std::string* folder, const std::vector<JobRow>* jobs, ports::Deadline deadline);
+
   ports::Task<Listing<NodeRecord>> nodes(ports::Deadline deadline);
+
+  ports::Task<Listing<QueueRecord>> queues(ports::Deadline deadline);
+
+  /// By this host's word, on which the server's own may differ. None: it knows nobody of that name, or says nothing.
+  boost::asio::awaitable<std::optional<std::vector<std::string>>> groups_of(std::string user, ports::Deadline deadline);
 
   ports::Task<ServerRecord> server(ports::Deadline deadline);
 
@@ -64,7 +73,6 @@ class Commands : public batch::Programs {
     bool complete = true;
     transport::CommandResult result;
   };
-  ports::Task<Listing<QueueRecord>> queues(ports::Deadline deadline);
   /// A question whose answer is records.
   ports::Task<Answer> ask(Viewer viewer, std::string program, std::vector<std::string> arguments, std::vector<std::string> about,
                           ports::Deadline deadline);

@@ -30,6 +30,11 @@ std::vector<std::pair<std::string, std::string>> fields_below(const Record& reco
   return below;
 }
 
+AccessList access_list(const Record& record, std::string_view kind) {  // "user", "group", "host"
+  const auto name = "acl_" + std::string(kind);
+  return {.enabled = parse_truth(record.get(name + "_enable")), .entries = list_of(record.get(name + "s"))};
+}
+
 bool is_number(std::string_view value) { return value.empty() || (value.front() >= '0' && value.front() <= '9'); }
 
 /// Each word of a node's state ("down,offline") leaves it in use.
@@ -51,6 +56,9 @@ std::expected<QueueRecord, std::string> read_queue(const Record& record) {
   queue.max_nodes = parse_count(record.get("resources_max.nodect"));
   queue.min_nodes = std::max<std::int64_t>(1, count_of(record, "resources_min.nodect"));
   queue.priority = parse_integer(record.get("Priority")).value_or(0);
+  queue.users = access_list(record, "user");
+  queue.groups = access_list(record, "group");
+  queue.hosts = access_list(record, "host");
   queue.wants = fields_below(record, "default_chunk.");
   std::erase_if(queue.wants, [](const auto& want) { return is_number(want.second); });
   return queue;
@@ -87,6 +95,21 @@ std::expected<NodeRecord, std::string> read_node(const Record& record, const Gpu
 
 }  // namespace
 
+std::vector<const QueueRecord*> destinations_of(const Settings& settings, const QueueRecord& queue) {
+  if (!queue.routes()) return {&queue};
+  std::vector<const QueueRecord*> found;
+  for (const auto& name : queue.destinations) {
+    const auto next =
+        std::ranges::find(settings.queues.rows, std::string_view(name).substr(0, name.find('@')), &QueueRecord::name);
+    if (next != settings.queues.rows.end() && !next->routes()) found.push_back(&*next);
+  }
+  return found;
+}
+
+bool is_of_reservation(const QueueRecord& queue) {
+  return queue.name.size() > 1 && std::string_view("RSM").contains(queue.name.front()) && parse_count(queue.name.substr(1));
+}
+
 std::optional<ServerRecord> parse_server(std::string_view text, std::string_view separator) {
   const auto records = split_records(text, "Server: ", separator);
   if (records.rows.empty()) return std::nullopt;
@@ -101,6 +124,7 @@ std::optional<ServerRecord> parse_server(std::string_view text, std::string_view
   server.history_kept = record.get("job_history_duration");
   server.last_job_id = parse_count(record.get("max_job_sequence_id"));
   server.array_size = parse_count(record.get("max_array_size"));
+  server.users = access_list(record, "user");
   return server;
 }
 

@@ -14,6 +14,12 @@
 
 namespace hansa::connectors::pbs {
 
+/// "+alice@*,-bob" as PBS keeps them, in its order.
+struct AccessList {
+  bool enabled = false;
+  std::vector<std::string> entries;
+};
+
 struct ServerRecord {
   std::string name;
   std::string version;            // "23.06.06"
@@ -24,6 +30,7 @@ struct ServerRecord {
   std::string history_kept;       // job_history_duration, "336:00:00"; "": the server's default, two weeks
   std::optional<std::int64_t> last_job_id;  // max_job_sequence_id: then they begin again
   std::optional<std::int64_t> array_size;   // max_array_size
+  AccessList users;               // whose requests it takes at all
 };
 
 struct QueueRecord {
@@ -37,6 +44,7 @@ struct QueueRecord {
   std::optional<std::int64_t> max_nodes;
   std::int64_t min_nodes = 1;
   std::int64_t priority = 0;
+  AccessList users, groups, hosts;
   /// What each chunk must find on a node, of what is no number: "Qlist=long".
   std::vector<std::pair<std::string, std::string>> wants;
 
@@ -63,6 +71,11 @@ struct Settings {
   ServerRecord server;
   Listing<QueueRecord> queues;
 };
+
+/// Queues of this server where jobs of that one run: itself, or those that it routes to.
+std::vector<const QueueRecord*> destinations_of(const Settings& settings, const QueueRecord& queue);
+/// "R12", "S3", "M4": named after its reservation, for those it is made for.
+bool is_of_reservation(const QueueRecord& queue);
 
 /// None: the answer is no server's.
 std::optional<ServerRecord> parse_server(std::string_view text, std::string_view separator);

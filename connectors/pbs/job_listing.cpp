@@ -45,7 +45,9 @@ bool is_peoples_own(std::string_view name) {
   return std::ranges::find(kOwn, name) != kOwn.end();
 }
 
-std::expected<JobRow, std::string> read_row(const Record& record, const GpuNames& gpus) {
+}  // namespace
+
+std::expected<JobRow, std::string> read_job(const Record& record, const GpuNames& gpus) {
   Reader reader(record);
   JobRow row;
   row.id = record.id;
@@ -97,8 +99,16 @@ std::expected<JobRow, std::string> read_row(const Record& record, const GpuNames
     if (!granted) reader.fault("exec_vnode", vnodes);
     row.granted = std::move(granted).value_or(std::vector<Chunk>{});
   }
-  // A subjob that has never run repeats its array's times (qstat.array2_f_json: 20[10] waits, and has a start).
-  if (!row.array_id.empty() && row.starts == 0 && row.granted.empty()) row.started_at.reset();
+  // Of a subjob that has never run, or whose history was purged, the server has nothing of its own: it makes the record up from
+  // the array's (status_subjob in stat_job.c, 23.06.06), with the array's start (qstat.array2_f_json: 20[10] waits, and has one),
+  // its exit status, which is that of whatever ended last, and "Subjob finished".
+  if (!row.array_id.empty() && row.starts == 0 && row.granted.empty()) {
+    row.made_up = true;
+    row.started_at.reset();
+    row.exit.reset();
+    row.elapsed = Seconds{0};
+    if (row.comment.starts_with("Subjob ")) row.comment.clear();
+  }
   if (!reader.fault().empty()) return std::unexpected(reader.fault());
 
   row.line = row.id;
@@ -108,11 +118,9 @@ std::expected<JobRow, std::string> read_row(const Record& record, const GpuNames
   return row;
 }
 
-}  // namespace
-
 Listing<JobRow> parse_qstat(std::string_view text, std::string_view separator, const GpuNames& gpus) {
   return read_records<JobRow>(split_records(text, "Job Id: ", separator),
-                              [&](const Record& record) { return read_row(record, gpus); });
+                              [&](const Record& record) { return read_job(record, gpus); });
 }
 
 Listing<std::string> parse_qselect(std::string_view text) {

@@ -7,6 +7,7 @@
 #include "connectors/pbs/records.hpp"
 #include "connectors/pbs/values.hpp"
 
+#include <expected>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,7 @@ struct JobRow {
   bool array = false;                 // the array itself, no job of it
   std::string array_id;               // "12[].pbs01" of a subjob, "12[3].pbs01"; "": it is none
   std::int32_t task = 0;
+  bool made_up = false;               // a subjob of which the server has no record: what is not its state is its array's
   UtcTime submitted_at{};
   std::optional<UtcTime> eligible_at;  // since when, or from when on
   std::optional<UtcTime> started_at;   // of its last run
@@ -41,6 +43,9 @@ struct JobRow {
   std::vector<Chunk> granted;         // of each node; none while it has none
   std::string line;                   // its fields as read, joined with '|', without its variables and arguments
 };
+
+/// One record with qstat's names, or what in it is not understood.
+std::expected<JobRow, std::string> read_job(const Record& record, const GpuNames& gpus);
 
 Listing<JobRow> parse_qstat(std::string_view text, std::string_view separator, const GpuNames& gpus);
 

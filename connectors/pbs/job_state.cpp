@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace hansa::connectors::pbs {
 
@@ -14,6 +15,27 @@ using domain::Outcome;
 using ports::Phase;
 
 constexpr std::int64_t kTerminated = 91;  // JOB_SUBSTATE_TERMINATED: somebody's qdel ended it
+constexpr std::string_view kTerminatedWords = " and terminated";
+
+/// "Job run at ... and terminated by alice@pbs01": who asked for it, "alice@pbs01"; "" if it does not say who, none if nobody
+/// did. The server appends it (update_job_finish_comment in svr_jobfunc.c), and no user can write comments (qalter.comment_user:
+/// 155).
+std::optional<std::string_view> terminated_by(std::string_view comment) {
+  const auto at = comment.rfind(kTerminatedWords);
+  if (at == std::string_view::npos) return std::nullopt;
+  auto rest = comment.substr(at + kTerminatedWords.size());
+  if (!rest.empty() && rest.front() != ' ') return std::nullopt;
+  if (!rest.starts_with(" by ")) return "";
+  rest.remove_prefix(4);
+  return batch::cut(rest, ' ');
+}
+
+/// A subjob that is still on its way out when its array is over gets the array's substate (svr_histjob_update), and keeps the words. A
+/// job that died of the same signal by itself has neither. A subjob that is over and never ran was deleted while it waited: nothing
+/// else ends it.
+bool was_deleted(const JobRow& row) {
+  return row.made_up || row.substate == kTerminated || terminated_by(row.comment).has_value();
+}
 
 /// Exit statuses below 0: what MOM did to the job, or why it did not start it.
 struct Misfortune {
@@ -59,12 +81,10 @@ void describe_exit(ports::JobStatus& status, std::int64_t exit) {
 
 void describe_end(ports::JobStatus& status, const JobRow& row) {
   const auto site_says = batch::words_of(row.comment);
-  if (row.substate == kTerminated) {
+  if (was_deleted(row)) {
     status.outcome = Outcome::cancelled;
-    const auto by = site_says.find("terminated by ");
-    status.reason = {
-        "CANCELLED",
-        "cancelled at the site" + (by == std::string::npos ? "" : site_says.substr(by + std::string_view("terminated").size()))};
+    const auto by = terminated_by(site_says).value_or("");
+    status.reason = {"CANCELLED", "cancelled at the site" + (by.empty() ? "" : " by " + std::string(by))};
     if (!row.started_at) status.reason.message += ", before it started";
   } else if (!row.exit) {
     // A dependency that cannot hold any more, a server that gave it up: it never ran (qstat.fin_depend_unknown_json.out).

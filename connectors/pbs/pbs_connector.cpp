@@ -2,8 +2,10 @@
 #include "connectors/pbs/pbs_connector.hpp"
 
 #include "broker/core/time_text.hpp"
+#include "broker/domain/one_range.hpp"
 #include "connectors/batch/answers.hpp"
 #include "connectors/batch/usage_window.hpp"
+#include "connectors/pbs/accounting.hpp"
 #include "connectors/pbs/job_state.hpp"
 #include "connectors/pbs/snapshot.hpp"
 #include "connectors/pbs/submission.hpp"
@@ -26,6 +28,7 @@ using ports::Task;
 
 /// Of finished jobs at a time: of more the window is halved, or a deadline could pass again and again.
 constexpr std::size_t kMostEnds = 2'000;
+constexpr std::size_t kMostDeleted = 200;  // in one call: hansa-switch takes 64 KiB of arguments
 
 std::vector<std::pair<std::string, std::string>> environment_of(const Options& options) {
   std::vector<std::pair<std::string, std::string>> environment;
@@ -45,10 +48,23 @@ bool any_array(const std::vector<SiteJob>& jobs) {
   return std::ranges::any_of(jobs, [](const SiteJob& job) { return !job.tasks.empty(); });
 }
 
-/// "12[].pbs01" and 3 -> "12[3].pbs01".
-SiteJobId subjob_id(const SiteJobId& array, std::int32_t task) {
+/// "12[].pbs01" and "3-9:2" -> "12[3-9:2].pbs01".
+std::string part_of(const SiteJobId& array, const std::string& indices) {
   auto text = array.str();
-  return SiteJobId(text.insert(text.find('[') + 1, std::to_string(task)));
+  return text.insert(text.find('[') + 1, indices);
+}
+
+SiteJobId subjob_id(const SiteJobId& array, std::int32_t task) { return SiteJobId(part_of(array, std::to_string(task))); }
+
+/// In as few ranges with one step as go on without a hole; those that stand alone by themselves.
+std::vector<std::string> ranges_of(const std::vector<std::int32_t>& tasks) {
+  std::vector<std::string> ranges;
+  for (std::size_t at = 0, end = 0; at < tasks.size(); at = end) {
+    for (end = at + 1; end < tasks.size() && tasks[end] - tasks[end - 1] == tasks[at + 1] - tasks[at];) ++end;
+    const std::vector some(tasks.begin() + static_cast<std::ptrdiff_t>(at), tasks.begin() + static_cast<std::ptrdiff_t>(end));
+    ranges.push_back(domain::one_range({.tasks = some, .at_most = 0}).value_or(std::to_string(tasks[at])));
+  }
+  return ranges;
 }
 
 /// The task that the row is of; none: it is an array's own, or no task.
@@ -78,6 +94,8 @@ Result<std::unique_ptr<PbsConnector>> PbsConnector::make(Options options, transp
                                                          async::Scheduler& scheduler, Random& random, ports::Log& log) {
   std::vector<Fault> faults;
   if (!options.conf.empty() && !options.conf.starts_with('/')) faults.push_back({"pbs.conf", "must be an absolute path"});
+  if (!options.accounting.empty() && !options.accounting.starts_with('/'))
+    faults.push_back({"pbs.accounting", "must be an absolute path"});
   const auto check_name = [&](std::string_view key, const std::string& name) {
     if (!batch::is_one_value(name)) faults.push_back({std::string(key), "must be one name"});
   };
@@ -108,7 +126,11 @@ Task<domain::SiteSnapshot> PbsConnector::snapshot(Deadline deadline) {
   auto jobs = co_await commands_.jobs({.viewer = {}, .ids = {}, .history = false, .one_by_one = true}, deadline);
   if (!jobs) co_return std::unexpected(jobs.error());
   if (!jobs->complete) co_return batch::cut_short("qstat");
-  co_return build_snapshot({.settings = std::move(*settings), .nodes = std::move(*nodes), .jobs = std::move(*jobs)}, taken_at);
+  co_return build_snapshot({.settings = std::move(*settings),
+                            .nodes = std::move(*nodes),
+                            .jobs = std::move(*jobs),
+                            .only_user = options_.own_account_only ? own_account_ : ""},
+                           taken_at);
 }
 
 Task<std::vector<JobStatus>> PbsConnector::status(std::vector<SiteJob> jobs, Deadline deadline) {
@@ -205,6 +227,16 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
   co_return found;
 }
 
+Task<std::vector<JobRow>> PbsConnector::runs_before_of(std::vector<JobRow> jobs, Deadline deadline) {
+  std::vector<JobRow> runs;
+  if (options_.accounting.empty() || jobs.empty()) co_return runs;
+  const auto told = co_await commands_.reruns(&options_.accounting, &jobs, deadline);
+  if (!told) co_return std::unexpected(told.error());
+  if (!told->complete) co_return batch::cut_short("the accounting log");
+  for (const auto& job : jobs) std::ranges::move(runs_before(job, told->rows), std::back_inserter(runs));
+  co_return runs;
+}
+
 Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline deadline) {
   const auto settings = co_await commands_.settings(deadline);
   if (!settings) co_return std::unexpected(settings.error());
@@ -227,9 +259,16 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
     if (jobs->complete || !window->can_be_halved()) break;
     window->halve();
   }
+  std::erase_if(jobs->rows, [](const JobRow& row) {
+    return row.array || phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name);
+  });
+  std::vector<JobRow> again;
+  std::ranges::copy_if(jobs->rows, std::back_inserter(again), was_rerun);
+  auto runs = co_await runs_before_of(std::move(again), deadline);
+  if (!runs) co_return std::unexpected(runs.error());
   ports::UsagePage page;
-  for (const auto& row : jobs->rows) {
-    if (row.array || phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name)) continue;
+  std::ranges::move(jobs->rows, std::back_inserter(*runs));
+  for (const auto& row : *runs) {
     page.records.push_back(to_usage(row, options_.site));
     if (options_.own_account_only && row.user == own_account_) page.records.back().account = LocalAccount();
   }
@@ -298,15 +337,50 @@ Task<bool> PbsConnector::waits_held(SiteJob job, Deadline deadline) {
   co_return *row && (*row)->state == "H" && (*row)->held.contains('u');
 }
 
+/// Tasks by themselves, once some are over: qdel of the array purges their history (req_deletejob in req_delete.c, 23.06.06), and
+/// with it how they ended and what they used. Those that wait go first, so that nothing starts where others are ended; in a call
+/// for each range of them, for of a list of such the server takes the first and forgets the rest (qdel ends with 0).
+Task<> PbsConnector::end_tasks(SiteJob job, Deadline deadline) {
+  const auto viewers = co_await commands_.viewers_of({job}, deadline);
+  if (!viewers) co_return std::unexpected(viewers.error());
+  const auto listing =
+      co_await commands_.jobs({.viewer = viewers->front(), .ids = {job.id.str()}, .history = true, .one_by_one = true}, deadline);
+  if (!listing) co_return std::unexpected(listing.error());
+  std::vector<std::int32_t> waiting;
+  std::vector<std::string> begun;
+  bool any_over = false;
+  for (const auto& row : listing->rows) {
+    if (row.array_id != job.id.str() || !is_ours(job, row.name, row.user)) continue;
+    const auto phase = phase_of(row.state);
+    any_over = any_over || phase == Phase::ended;
+    if (!std::ranges::binary_search(job.tasks, row.task)) continue;
+    if (phase == Phase::queued) waiting.push_back(row.task);
+    if (phase == Phase::running) begun.push_back(row.id);
+  }
+  std::ranges::sort(waiting);
+  std::vector<std::vector<std::string>> calls;
+  if (!job.these_tasks_only && !any_over && waiting.size() + begun.size() > 0) {
+    calls.push_back({job.id.str()});
+  } else {
+    for (const auto& range : ranges_of(waiting)) calls.push_back({part_of(job.id, range)});
+    for (std::size_t at = 0; at < begun.size(); at += kMostDeleted) {
+      const auto first = begun.begin() + static_cast<std::ptrdiff_t>(at);
+      calls.emplace_back(first, first + static_cast<std::ptrdiff_t>(std::min(kMostDeleted, begun.size() - at)));
+    }
+  }
+  for (auto& some : calls) {
+    if (auto done = co_await change_job(job, "qdel", std::move(some), deadline); !done) co_return std::unexpected(done.error());
+  }
+  co_return Result<void>{};
+}
+
 Task<> PbsConnector::end_job(SiteJob job, Deadline deadline) {
+  if (!job.tasks.empty()) co_return co_await end_tasks(std::move(job), deadline);
   // qdel knows ids only, which a server that was set up anew gives again: what it would end is looked at.
   const auto row = co_await row_of(job, deadline);
   if (!row) co_return std::unexpected(row.error());
   if (!*row || phase_of((*row)->state) == Phase::ended) co_return Result<void>{};
-  if (!job.these_tasks_only) co_return co_await change_job(job, "qdel", {job.id.str()}, deadline);
-  std::vector<std::string> subjobs;
-  for (const auto task : job.tasks) subjobs.push_back(subjob_id(job.id, task).str());
-  co_return co_await change_job(job, "qdel", std::move(subjobs), deadline);
+  co_return co_await change_job(job, "qdel", {job.id.str()}, deadline);
 }
 
 }  // namespace hansa::connectors::pbs

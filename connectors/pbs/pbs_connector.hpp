@@ -9,8 +9,9 @@
 //   snapshot   pbsnodes, qstat             (each five minutes also: qstat -B, qstat -Q, which all others need once as well)
 //   status     qstat -x
 //   find       qstat -B, qselect for each tag, or for many qstat -x for all jobs; qstat -x
-//   usage      qselect, qstat -x; one window of time
-//   submit     qsub                        (an account's first one also: mkdir; of a job with code also: stat, and where the
+//   usage      qselect, qstat -x; one window of time (where a job was started again and the accounting log is to be read: also
+//   grep) submit     qsub                        (an account's first one also: mkdir; of a job with code also: stat, and where
+//   the
 //                                           code is not yet: dd for each 4 MiB, sha256sum, mv)
 //   cancel     qstat, qhold, qdel, then qstat until its end is known
 //
@@ -41,6 +42,7 @@ struct Options {
   std::string conf = {};    // PBS_CONF_FILE; "": the commands' own default, /etc/pbs.conf
   std::string server = {};  // PBS_SERVER; "": the one of the file
   std::string bin_dir = "/opt/pbs/bin";
+  std::string accounting = {};  // folder of the server's accounting log, which that account can read; "": it is not read
   std::string work_dir = "~/.hansa";  // beneath the account's home; or absolute, with "{account}" in it
   GpuNames gpus = {};
   bool own_account_only = false;  // run_as = "self": every job runs as the broker's own account, named by ""
@@ -67,6 +69,9 @@ class PbsConnector final : public batch::BatchConnector {
 
   ports::Task<std::optional<JobRow>> row_of(ports::SiteJob job, ports::Deadline deadline);
   ports::Task<Listing<JobRow>> named(const std::vector<std::string>* names, bool arrays, Viewer viewer, ports::Deadline deadline);
+  ports::Task<> end_tasks(ports::SiteJob job, ports::Deadline deadline);
+  /// Of jobs that are over and were started more than once: their runs before the last one, as far as they are told.
+  ports::Task<std::vector<JobRow>> runs_before_of(std::vector<JobRow> jobs, ports::Deadline deadline);
   ports::Task<> change_job(ports::SiteJob job, std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
 
   [[nodiscard]] bool is_job_id(std::string_view id) const override { return pbs::is_job_id(id); }

@@ -3,6 +3,7 @@
 
 #include "broker/domain/variant.hpp"
 #include "connectors/batch/hidden_work.hpp"
+#include "connectors/pbs/access.hpp"
 #include "connectors/pbs/job_state.hpp"
 
 #include <algorithm>
@@ -59,27 +60,6 @@ class Builder {
     }
   }
 
-  /// "R12", "S3", "M4": named after its reservation, for those it is made for.
-  static bool is_of_reservation(const QueueRecord& queue) {
-    return queue.name.size() > 1 && std::string_view("RSM").contains(queue.name.front()) && parse_count(queue.name.substr(1));
-  }
-
-  [[nodiscard]] const QueueRecord* find_queue(std::string_view name) const {
-    const auto found = std::ranges::find(site_.settings.queues.rows, name, &QueueRecord::name);
-    return found == site_.settings.queues.rows.end() ? nullptr : &*found;
-  }
-
-  /// Where jobs of this queue run: itself, or where it leads on this server.
-  [[nodiscard]] std::vector<const QueueRecord*> execution_queues(const QueueRecord& queue) const {
-    if (!queue.routes()) return {&queue};
-    std::vector<const QueueRecord*> found;
-    for (const auto& name : queue.destinations) {
-      const auto* next = find_queue(std::string_view(name).substr(0, name.find('@')));
-      if (next != nullptr && !next->routes()) found.push_back(next);
-    }
-    return found;
-  }
-
   [[nodiscard]] bool may_use(const QueueRecord& queue, const NodeRecord& node) const {
     if (queue.has_nodes ? node.queue != queue.name : !node.queue.empty()) return false;
     return std::ranges::all_of(queue.wants, [&](const auto& want) {
@@ -93,19 +73,24 @@ class Builder {
     });
   }
 
+  [[nodiscard]] bool takes_us(const QueueRecord& queue) const {
+    return site_.only_user.empty() || refusal_of(site_.settings, queue, {.user = site_.only_user, .groups = {}}).empty();
+  }
+
   [[nodiscard]] domain::Queue to_queue(const QueueRecord& record) const {
-    domain::Queue queue{.name = QueueName(record.name),
-                        .up = site_.settings.server.scheduling && record.enabled && record.started && !record.from_route_only,
-                        .is_default = record.name == site_.settings.server.default_queue,
-                        .max_time = Seconds{0},
-                        .max_nodes = {},
-                        .min_nodes = to_int32(record.min_nodes),
-                        .priority_tier = 1,
-                        .nodes = {}};
+    domain::Queue queue{
+        .name = QueueName(record.name),
+        .up = site_.settings.server.scheduling && record.enabled && record.started && !record.from_route_only && takes_us(record),
+        .is_default = record.name == site_.settings.server.default_queue,
+        .max_time = Seconds{0},
+        .max_nodes = {},
+        .min_nodes = to_int32(record.min_nodes),
+        .priority_tier = 1,
+        .nodes = {}};
     std::set<std::uint32_t> nodes;
     std::int64_t max_nodes = 0;
     bool bounded = true;
-    for (const auto* runs : execution_queues(record)) {
+    for (const auto* runs : destinations_of(site_.settings, record)) {
       if (!runs->started) continue;
       for (std::uint32_t i = 0; i < records_.size(); ++i) {
         if (may_use(*runs, *records_[i])) nodes.insert(i);

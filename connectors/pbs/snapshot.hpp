@@ -12,6 +12,7 @@ struct SiteRecords {
   Settings settings;
   Listing<NodeRecord> nodes;
   Listing<JobRow> jobs;  // with those of arrays one by one
+  std::string only_user = {};  // all jobs of ours are this one's: a queue that does not take them is not up; "": they have many
 };
 
 /// A routing queue has the nodes and the longest time of where it leads. Queues of reservations are left out, and so are nodes

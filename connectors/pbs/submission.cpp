@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/pbs/submission.hpp"
 
+#include "broker/domain/one_range.hpp"
 #include "connectors/batch/answers.hpp"
 
 #include <algorithm>
@@ -86,10 +87,11 @@ Result<std::vector<std::string>> qsub_arguments(const ports::SubmitRequest& requ
       "walltime=" + std::to_string(std::max<std::int64_t>(1, request.spec.time_limit.count())),
   };
   if (!request.spec.array.empty()) {
-    const auto tasks_text = domain::to_text(request.spec.array);
-    if (request.spec.array.tasks.size() < 2 || tasks_text.contains(','))
-      return refuse("the array", tasks_text, ": it takes two tasks or more, with one step between them");
-    arguments.insert(arguments.end(), {"-J", tasks_text});
+    auto range = domain::one_range(request.spec.array);
+    if (!range) {
+      return refuse("the array", domain::to_text(request.spec.array), ": it takes two tasks or more, with one step between them");
+    }
+    arguments.insert(arguments.end(), {"-J", std::move(*range)});
   }
   if (nodes > 1)
     arguments.insert(arguments.end(), {"-l", resources.exclusive ? "place=scatter:excl" : "place=scatter"});

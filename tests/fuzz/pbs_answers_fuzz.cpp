@@ -4,10 +4,14 @@
 
 #include "broker/core/encoding.hpp"
 #include "connectors/batch/answers.hpp"
+#include "connectors/pbs/access.hpp"
+#include "connectors/pbs/accounting.hpp"
 #include "connectors/pbs/job_state.hpp"
 #include "connectors/pbs/snapshot.hpp"
 #include "connectors/pbs/submission.hpp"
 #include "tests/fuzz/require.hpp"
+
+#include <algorithm>
 
 using namespace hansa;
 using namespace hansa::connectors;
@@ -52,6 +56,23 @@ void check_snapshot(const SiteRecords& site) {
   for (const auto& work : snapshot.waiting) require(work.resources.nodes >= 1 && work.resources.tasks >= work.resources.nodes);
 }
 
+void check_runs(const Listing<JobRow>& jobs, const Listing<JobRow>& reruns) {
+  for (const auto& run : reruns.rows) require(run.started_at && run.ended_at && run.starts >= 1 && is_job_id(run.id));
+  for (const auto& job : jobs.rows) {
+    const auto runs = runs_before(job, reruns.rows);
+    require(std::ssize(runs) < std::max<std::int64_t>(1, job.starts));
+    for (const auto& run : runs) require(run.id == job.id && run.user == job.user && *run.ended_at >= *run.started_at);
+  }
+  require(log_files(jobs.rows).size() <= kMostDays);
+}
+
+void check_access(const Settings& settings) {
+  for (const auto& queue : settings.queues.rows) {
+    if (refuses_user(queue.users, "alice")) require(queue.users.enabled);
+    static_cast<void>(refusal_of(settings, queue, {.user = "alice", .groups = {{"lab"}}}));
+  }
+}
+
 void check_endings(const std::string& text) {
   for (const int status : {0, 35, 153, 159, 255}) {
     async::ChildResult result;
@@ -77,6 +98,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   require(site.jobs.rows.size() <= size && site.nodes.rows.size() <= size);
   check_jobs(site.jobs);
   check_snapshot(site);
+  check_runs(site.jobs, parse_reruns(text, kGpus));
+  check_access(site.settings);
   for (const auto& id : parse_qselect(text).rows) require(is_job_id(id));
   if (const auto chunks = parse_select(text, kGpus)) check_chunks(*chunks);
   if (const auto chunks = parse_exec_vnode(text, kGpus)) check_chunks(*chunks);

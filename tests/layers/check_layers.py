@@ -46,10 +46,9 @@ MAY_USE = {
     "connectors/agent": ["connectors/assembly", "connectors/protocol", "connectors/websocket", "policies/routing", "broker/identity", "broker/http"],
     "config": ["broker/core"],
 } | {
-    f"connectors/{kind}": ["broker/ports", "connectors/transport", "broker/http", "config"]
-    for kind in ("local", "model")
+    "connectors/model": ["broker/ports", "connectors/transport", "broker/http", "config"]
 } | {
-    f"connectors/{kind}": ["connectors/batch"] for kind in ("slurm", "pbs")
+    f"connectors/{kind}": ["connectors/batch"] for kind in ("local", "slurm", "pbs")
 } | {
     "connectors/slurmrest": ["connectors/slurm", "broker/http", "broker/wire"]
 }

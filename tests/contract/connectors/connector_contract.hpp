@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What every connector must do, whatever stands behind it: one suite (connector_contract.cpp), linked with one maker of a
+// What every connector must do, whatever stands behind it: one suite (*_contract.cpp), linked with one maker of a
 // connector under test for each kind (model, local, slurm).
 
 #include "broker/async/scheduler.hpp"

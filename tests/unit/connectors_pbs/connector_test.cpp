@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connector against a site that is played: every command is seen, every answer chosen.
-#include "connectors/pbs/pbs_connector.hpp"
 #include "connectors/transport/wrapper.hpp"
-#include "tests/unit/connectors_batch/played.hpp"
-#include "tests/unit/connectors_pbs/captures.hpp"
+#include "tests/unit/connectors_pbs/played_site.hpp"
 
 #include <functional>
 #include <map>
@@ -14,83 +12,15 @@ using domain::CancelOutcome;
 using domain::Outcome;
 using ports::CancelWhen;
 using ports::Phase;
+using test::answer;
+using test::Bench;
 using test::Fields;
+using test::job_record;
+using test::kDone;
 using test::kSeparator;
 using test::record;
 using transport::Command;
 using transport::CommandResult;
-
-namespace {
-
-using batch::test::answer;
-
-std::string job_record(const std::string& id, const std::string& name, const std::string& state, Fields more = {},
-                       const std::string& user = "alice") {
-  Fields fields{{"Job_Name", name}, {"Job_Owner", user + "@login"}, {"job_state", state},
-                {"server", "s"},    {"ctime", "1800000000"},        {"mtime", "1800000009"}};
-  if (state == "R" || state == "F") fields.insert(fields.end(), {{"stime", "1800000001"}, {"run_count", "1"}});
-  fields.insert(fields.end(), more.begin(), more.end());
-  return record("Job Id: " + id, fields);
-}
-
-const Fields kDone{{"substate", "92"}, {"Exit_status", "0"}};
-
-class CapturingLog final : public ports::Log {
- public:
-  void write(ports::LogLevel, std::string_view sentence, std::initializer_list<ports::LogField> fields) override {
-    lines.emplace_back(sentence);
-    for (const auto& field : fields) lines.back().append(" ").append(field.name).append("=").append(field.value);
-  }
-  std::vector<std::string> lines;
-};
-
-class Site final : public batch::test::PlayedSite {
- public:
-  void set(const std::string& name, const std::string& value) {
-    for (auto& field : server) {
-      if (field.first == name) field.second = value;
-    }
-  }
-  Fields server{{"scheduling", "True"}, {"query_other_jobs", "True"}, {"job_history_enable", "True"}, {"pbs_version", "23"}};
-
- private:
-  /// qstat's three faces.
-  [[nodiscard]] std::string name_of(const Command& command) const override {
-    auto name = command.program.substr(command.program.rfind('/') + 1);
-    const auto& first = command.arguments.empty() ? name : command.arguments.front();
-    return name == "qstat" && (first == "-B" || first == "-Q") ? name + first : name;
-  }
-  CommandResult otherwise(const std::string& name, const Command&) override {
-    if (name == "qstat-B") return answer(record("Server: s", server));
-    if (name == "qstat-Q") return answer(record("Queue: workq", {{"enabled", "True"}, {"started", "True"}}));
-    return answer("");
-  }
-};
-
-struct Bench {
-  Bench() {
-    auto made =
-        PbsConnector::make({.site = SiteId("s"), .conf = "/etc/pbs.conf", .server = "pbs01"}, site, scheduler, random, log);
-    REQUIRE(made.has_value());
-    connector = std::move(*made);
-  }
-  template <class T>
-  Result<T> ask(async::Task<T> task) {
-    return batch::test::ask(std::move(task));
-  }
-  [[nodiscard]] async::Deadline soon() const { return async::Deadline::in(scheduler, Seconds{60}); }
-  static ports::SiteJob job(const std::string& id, const std::string& tag, const std::string& account = "alice") {
-    return batch::test::site_job(id, tag, account);
-  }
-
-  Site site;
-  batch::test::SteppingScheduler scheduler;
-  batch::test::ZeroRandom random;
-  CapturingLog log;
-  std::unique_ptr<PbsConnector> connector;
-};
-
-}  // namespace
 
 TEST_CASE("status: one call for all jobs, of whom each is told alone") {
   Bench bench;
@@ -144,13 +74,16 @@ TEST_CASE("array: its subjobs are told one by one, found as one and booked each 
     more.insert(more.end(), {{"array_id", "19[].s"}, {"array_index", std::to_string(index)}});
     return job_record("19[" + std::to_string(index) + "].s", tag, state, std::move(more));
   };
-  const auto array = [&](const std::string& state) { return job_record("19[].s", tag, state, {{"array", "True"}, {"stime", "1800000001"}}); };
+  const auto array = [&](const std::string& state) {
+    return job_record("19[].s", tag, state, {{"array", "True"}, {"stime", "1800000001"}});
+  };
   const Fields placed{{"exec_vnode", "(n1:ncpus=1)"}, {"run_count", "1"}, {"stime", "1800000001"}};
   Fields failed{{"substate", "93"}, {"Exit_status", "5"}, {"exec_vnode", "(n1:ncpus=1)"}};
   bench.site.players["qstat"] = [&](const Command&) {
     auto over = placed;
     over.insert(over.end(), {{"substate", "92"}, {"Exit_status", "0"}});
-    return answer(array("B") + subjob(1, "X", over) + subjob(2, "R") + subjob(3, "Q", {{"stime", "1800000001"}}) + subjob(4, "X", placed));
+    return answer(array("B") + subjob(1, "X", over) + subjob(2, "R") + subjob(3, "Q", {{"stime", "1800000001"}}) +
+                  subjob(4, "X", placed));
   };
   auto job = Bench::job("19[].s", tag);
   job.tasks = {1, 2, 3, 4, 5};
@@ -166,8 +99,14 @@ TEST_CASE("array: its subjobs are told one by one, found as one and booked each 
   bench.site.players["qstat"] = [&](const Command&) {
     // The array's own Exit_status is 0 whatever became of it; what never ran repeats its start.
     return answer(array("F") + subjob(1, "F", kDone) + subjob(2, "F", failed) +
-                  record("Job Id: 19[3].s", {{"Job_Name", tag}, {"Job_Owner", "alice@login"}, {"job_state", "F"}, {"server", "s"},
-                                             {"ctime", "1800000000"}, {"mtime", "1800000009"}, {"stime", "1800000001"}, {"substate", "91"}}));
+                  record("Job Id: 19[3].s", {{"Job_Name", tag},
+                                             {"Job_Owner", "alice@login"},
+                                             {"job_state", "F"},
+                                             {"server", "s"},
+                                             {"ctime", "1800000000"},
+                                             {"mtime", "1800000009"},
+                                             {"stime", "1800000001"},
+                                             {"substate", "91"}}));
   };
   bench.site.players["qselect"] = [](const Command&) { return answer("19[].s\n"); };
   job.tasks = {1, 2, 3};
@@ -384,6 +323,83 @@ TEST_CASE("cancel: refused, unreachable, and an id that is none") {
   CHECK(cancel("1.s; rm").error().kind == ErrorKind::invalid_argument);
 }
 
+TEST_CASE("cancel: of an array those that are not over, range by range, the waiting first") {
+  Bench bench;
+  const std::string tag = "hansa-A-1";
+  const auto subjob = [&](int index, const std::string& state, Fields more = {}) {
+    more.insert(more.end(), {{"array_id", "19[].s"}, {"array_index", std::to_string(index)}});
+    return job_record("19[" + std::to_string(index) + "].s", tag, state, std::move(more));
+  };
+  const Fields placed{{"exec_vnode", "(n1:ncpus=1)"}, {"run_count", "1"}, {"stime", "1800000001"}};
+  const auto ended = [&](const std::string& substate, const std::string& exit, const std::string& comment) {
+    auto fields = placed;
+    fields.insert(fields.end(), {{"substate", substate}, {"Exit_status", exit}, {"comment", comment}});
+    return fields;
+  };
+  // What 23.06.06 makes up of a subjob that never ran: its array's exit status is that of whatever ended last.
+  const Fields made_up{{"substate", "70"}, {"Exit_status", "1"}, {"stime", "1800000001"}, {"comment", "Subjob finished"}};
+  bool asked = false;
+  bench.site.players["qstat"] = [&](const Command&) {
+    const auto array = job_record("19[].s", tag, "B", {{"array", "True"}, {"stime", "1800000001"}});
+    const auto over = subjob(0, "X", ended("92", "0", "Job run at x and finished"));
+    if (!asked)
+      return answer(array + over + subjob(1, "R", placed) + subjob(2, "Q") + subjob(3, "E", ended("51", "0", "Job run at x")));
+    return answer(array + over + subjob(1, "X", ended("93", "271", "Job run at x and terminated by alice@s and failed")) +
+                  subjob(2, "X", made_up) + subjob(3, "X", ended("93", "271", "Job run at x and failed")));
+  };
+  std::vector<std::vector<std::string>> deleted;
+  bench.site.players["qdel"] = [&](const Command& command) {
+    deleted.push_back(command.arguments);
+    asked = true;
+    return answer("");
+  };
+  auto job = Bench::job("19[].s", tag);
+  job.tasks = {0, 1, 2, 3};
+  CHECK(bench.ask(bench.connector->cancel(job, CancelWhen::always, bench.soon())).value() == CancelOutcome::already_ended);
+  CHECK(deleted == std::vector<std::vector<std::string>>{{"19[2].s"}, {"19[1].s"}});
+  const auto told = bench.ask(bench.connector->status({job}, bench.soon()))->front();
+  REQUIRE(told.tasks.size() == 4);
+  CHECK(told.tasks[0].outcome == Outcome::succeeded);
+  CHECK(told.tasks[1].outcome == Outcome::cancelled);
+  CHECK(told.tasks[1].started_at.has_value());
+  CHECK(told.tasks[2].outcome == Outcome::cancelled);
+  CHECK_FALSE(told.tasks[2].started_at.has_value());
+  CHECK_FALSE(told.tasks[2].exit_code.has_value());
+  CHECK(told.tasks[3].outcome == Outcome::failed);  // of the same signal, by itself
+  CHECK(told.tasks[3].signal == 15);
+
+  asked = false;
+  deleted.clear();
+  job.tasks = {2};
+  job.these_tasks_only = true;
+  CHECK(bench.ask(bench.connector->cancel(job, CancelWhen::always, bench.soon())).value() == CancelOutcome::never_started);
+  CHECK(deleted == std::vector<std::vector<std::string>>{{"19[2].s"}});
+
+  // Ranges of those that wait, each in a call of its own; while none is over the array as a whole.
+  bool over = true;
+  bench.site.players["qstat"] = [&](const Command&) {
+    auto text =
+        job_record("19[].s", tag, "B", {{"array", "True"}, {"stime", "1800000001"}}) + subjob(0, over ? "X" : "R", placed);
+    for (const int task : {1, 3, 5, 6, 7, 9, 20}) text += subjob(task, "Q");
+    return answer(text + subjob(21, "R", placed) + subjob(22, "R", placed));
+  };
+  job.tasks = {0, 1, 3, 5, 6, 7, 9, 20, 21, 22};
+  job.these_tasks_only = false;
+  const auto asks = [&] {
+    deleted.clear();
+    const auto deadline = async::Deadline::in(bench.scheduler, Milliseconds{100});
+    CHECK(bench.ask(bench.connector->cancel(job, CancelWhen::always, deadline)).value() == CancelOutcome::unknown);
+    return deleted;
+  };
+  CHECK(asks() ==
+        std::vector<std::vector<std::string>>{{"19[1-5:2].s"}, {"19[6-7].s"}, {"19[9-20:11].s"}, {"19[21].s", "19[22].s"}});
+  over = false;
+  CHECK(asks() == std::vector<std::vector<std::string>>{{"19[].s"}});
+  job.these_tasks_only = true;
+  job.tasks = {6, 22};
+  CHECK(asks() == std::vector<std::vector<std::string>>{{"19[6].s"}, {"19[22].s"}});
+}
+
 TEST_CASE("cancel while pending: held, read back, then ended; what started meanwhile is let go") {
   for (const bool starts : {false, true}) {
     INFO(starts);
@@ -422,66 +438,6 @@ TEST_CASE("cancel while pending: held, read back, then ended; what started meanw
   }
 }
 
-TEST_CASE("usage: what ended in a window of time, ours alone") {
-  Bench bench;
-  bench.site.players["qselect"] = [](const Command& command) {
-    REQUIRE(command.arguments.size() == 5);
-    CHECK(command.arguments[1] == "-s");
-    CHECK(command.arguments[3] == "-tm.ge.202701010800.00");
-    CHECK(command.arguments[4].starts_with("-tm.le.20270102"));
-    return answer("1.s\n2.s\n");
-  };
-  bench.site.players["qstat"] = [](const Command&) {
-    return answer(
-        job_record(
-            "1.s", "hansa-01JD9W2Q5V8XKQZC3M7T4B6N0R-1", "F",
-            {{"substate", "92"}, {"Exit_status", "0"}, {"resources_used.walltime", "00:00:08"}, {"exec_vnode", "(n1:ncpus=2)"}}) +
-        job_record("2.s", "other", "F", kDone));
-  };
-  const auto page = bench.ask(bench.connector->usage({}, bench.soon()));
-  REQUIRE(page.has_value());
-  CHECK_FALSE(page->complete);
-  REQUIRE(page->records.size() == 1);
-  CHECK(page->records.front().core_seconds.value == 16);
-
-  Bench without;
-  without.site.set("job_history_enable", "False");
-  const auto refused = without.ask(without.connector->usage({}, without.soon()));
-  REQUIRE_FALSE(refused.has_value());
-  CHECK(refused.error().code == "NO_HISTORY");
-  CHECK(refused.error().message.contains("job_history_enable"));
-  CHECK(without.ask(without.connector->snapshot(without.soon())).error().code == "NO_HISTORY");  // no job should go there
-}
-
-TEST_CASE("snapshot: two calls, and the server's settings now and then") {
-  Bench bench;
-  bench.site.players["pbsnodes"] = [](const Command&) {
-    return answer(record("Name=n1", {{"state", "free"}, {"resources_available.ncpus", "4"}}));
-  };
-  bench.site.players["qstat"] = [](const Command& command) {
-    CHECK(std::ranges::count(command.arguments, "-t") == 1);
-    CHECK(std::ranges::count(command.arguments, "-x") == 0);
-    return answer("");
-  };
-  const auto calls = [&] {
-    bench.site.commands.clear();
-    REQUIRE(bench.ask(bench.connector->snapshot(bench.soon())).has_value());
-    return bench.site.commands.size();
-  };
-  CHECK(calls() == 4);
-  CHECK(calls() == 2);
-  batch::test::ask([](async::Scheduler& scheduler) -> async::Task<int> {
-    co_await scheduler.sleep_until(scheduler.now_monotonic() + Commands::kKept);
-    co_return 0;
-  }(bench.scheduler))
-      .value();
-  CHECK(calls() == 4);
-  bench.site.players["pbsnodes"] = [](const Command&) {
-    return answer("", 1, "Connection refused\n/opt/pbs/bin/pbsnodes: cannot connect to server pbs01, error=15010\n");
-  };
-  CHECK(bench.ask(bench.connector->snapshot(bench.soon())).error().code == "SITE_DOWN");
-}
-
 TEST_CASE("options that cannot work are said by name") {
   Bench bench;
   const auto refused = [&](Options options) {
@@ -493,6 +449,7 @@ TEST_CASE("options that cannot work are said by name") {
   CHECK(refused({.site = {}, .conf = "pbs.conf"}) == "pbs.conf");
   CHECK(refused({.site = {}, .server = "a b"}) == "pbs.server");
   CHECK(refused({.site = {}, .bin_dir = "bin"}) == "pbs.bin_dir");
+  CHECK(refused({.site = {}, .accounting = "log"}) == "pbs.accounting");
   CHECK(refused({.site = {}, .work_dir = "here"}) == "work_dir");
   CHECK(refused({.site = {}, .gpus = {.count = "", .model = ""}}) == "pbs.gpu_resource");
   CHECK(refused({.site = {}, .gpus = {.count = "ngpus", .model = "a:b"}}) == "pbs.gpu_model_resource");

@@ -4,6 +4,7 @@
 #include "tests/unit/connectors_pbs/captures.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <optional>
 #include <set>
 #include <vector>
@@ -202,6 +203,37 @@ TEST_CASE("qstat: what each recorded state means") {
        .exit_code = 5,
        .reason = "EXIT_CODE",
        .started = true},
+      {.name = "deleted_alone",
+       .id = "157[0].pbs01",
+       .phase = Phase::ended,
+       .outcome = Outcome::cancelled,
+       .reason = "CANCELLED",
+       .started = true},
+      {.name = "deleted_alone",
+       .id = "157[2].pbs01",
+       .phase = Phase::ended,
+       .outcome = Outcome::succeeded,
+       .exit_code = 0,
+       .started = true},
+      {.name = "deleted_alone", .id = "157[4].pbs01", .phase = Phase::running, .started = true},
+      // Its record says Exit_status=0, which is its array's, after [2].
+      {.name = "deleted_alone",
+       .id = "157[5].pbs01",
+       .phase = Phase::ended,
+       .outcome = Outcome::cancelled,
+       .reason = "CANCELLED"},
+      {.name = "array_deleted",
+       .id = "157[3].pbs01",
+       .phase = Phase::ended,
+       .outcome = Outcome::cancelled,
+       .reason = "CANCELLED",
+       .started = true},
+      // It had run to its end: the qdel of its array has purged that.
+      {.name = "array_deleted",
+       .id = "157[2].pbs01",
+       .phase = Phase::ended,
+       .outcome = Outcome::cancelled,
+       .reason = "CANCELLED"},
   };
   const auto cases = cases_of("states.dsv");
   for (const auto& expected : table) {
@@ -225,12 +257,15 @@ TEST_CASE("qstat: what each recorded state means") {
     if (status.ended_at && status.started_at) CHECK(*status.ended_at >= *status.started_at);
   }
   // Of every recorded one something is made.
+  std::size_t rows = 0;
   for (const auto& [name, text] : cases) {
     INFO(name);
     const auto listing = parse_qstat(text, kSeparator, {});
     CHECK(listing.dropped.empty());
     CHECK_FALSE(listing.rows.empty());
+    rows += listing.rows.size();
   }
+  std::printf("OpenPBS, recorded job listings: %zu cases, %zu records, all read\n", cases.size(), rows);
 }
 
 TEST_CASE("qstat: a job that was deleted while it waited was cancelled and never started") {

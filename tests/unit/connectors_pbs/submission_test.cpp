@@ -78,9 +78,11 @@ TEST_CASE("qsub: arrays of one step") {
   };
   CHECK(has("0-20:5%2", "0-20:5%2"));
   CHECK(has("1,2,3", "1-3"));
+  CHECK(has("3,5", "3-5:2"));
+  CHECK(has("1,5%1", "1-5:4%1"));
   const auto made = arguments("0-3").value();
   CHECK(*std::next(std::ranges::find(made, "-r")) == "y");  // qsub takes no other array
-  for (const auto* tasks : {"5", "1,2,4", "0-3,8", "1,5"}) CHECK(arguments(tasks).error().kind == ErrorKind::invalid_argument);
+  for (const auto* tasks : {"5", "1,2,4", "0-3,8", "1,5,8"}) CHECK(arguments(tasks).error().kind == ErrorKind::invalid_argument);
 }
 
 TEST_CASE("qsub: what it would read as more than one value is not handed over") {

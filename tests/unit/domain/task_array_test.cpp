@@ -2,6 +2,8 @@
 // Slurm's grammar of job arrays: what is one, what is none and why, and that every text is read back.
 #include "broker/domain/task_array.hpp"
 
+#include "broker/domain/one_range.hpp"
+
 #include <catch2/catch.hpp>
 #include <rapidcheck/catch.h>
 
@@ -39,8 +41,29 @@ TEST_CASE("numbers, ranges, steps and a limit") {
 }
 
 TEST_CASE("what is no set of tasks is said with its piece and why") {
-  for (const auto* text : {"", ",", "1,", ",1", "1,,2", "-", "1-", "-1", "1--2", "a", "1 ", " 1", "1;2", "0x1", "+1", "1.5", "1-2:",
-                           "1:2", "1-2:3:4", "1-2-3", "[0-3]", "0-3,%2", "99999999999999999999"}) {
+  for (const auto* text : {"",
+                           ",",
+                           "1,",
+                           ",1",
+                           "1,,2",
+                           "-",
+                           "1-",
+                           "-1",
+                           "1--2",
+                           "a",
+                           "1 ",
+                           " 1",
+                           "1;2",
+                           "0x1",
+                           "+1",
+                           "1.5",
+                           "1-2:",
+                           "1:2",
+                           "1-2:3:4",
+                           "1-2-3",
+                           "[0-3]",
+                           "0-3,%2",
+                           "99999999999999999999"}) {
     INFO("\"" << text << "\"");
     CHECK_THAT(fault_of(text), Catch::Contains("is no set of tasks"));
   }
@@ -70,9 +93,24 @@ TEST_CASE("the text of an array is the shortest and read back") {
   rc::prop("parse(to_text(a)) == a", [] {
     std::set<std::int32_t> indices;
     std::int32_t at = *rc::gen::inRange(0, 5);
-    for (int i = *rc::gen::inRange(1, 200); i > 0; --i) indices.insert(at), at += *rc::gen::weightedElement<std::int32_t>({{5, 1}, {2, 3}, {1, 700}});
+    for (int i = *rc::gen::inRange(1, 200); i > 0; --i)
+      indices.insert(at), at += *rc::gen::weightedElement<std::int32_t>({{5, 1}, {2, 3}, {1, 700}});
     const TaskArray array{.tasks = {indices.begin(), indices.end()}, .at_most = *rc::gen::inRange(0, 4)};
     RC_ASSERT(parse_task_array(to_text(array)).value() == array);
     RC_ASSERT(parse_task_array(task_ranges(array.tasks)).value().tasks == array.tasks);
   });
+}
+
+TEST_CASE("tasks with one step between them are one range, however they were written") {
+  const auto range = [](std::string_view text) { return one_range(parse_task_array(text).value()).value_or(""); };
+  CHECK(range("0-3") == "0-3");
+  CHECK(range("3,5") == "3-5:2");
+  CHECK(range("5,3%1") == "3-5:2%1");
+  CHECK(range("0,4,8,12") == "0-12:4");
+  CHECK(range("0-15:4%2") == "0-12:4%2");
+  CHECK(range("7").empty());
+  CHECK(range("1,2,4").empty());
+  CHECK(range("1-3,7").empty());
+  CHECK(range("0,2,4,5").empty());
+  CHECK_FALSE(one_range({}));
 }

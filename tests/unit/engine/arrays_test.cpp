@@ -198,6 +198,7 @@ TEST_CASE("a site that runs no such array says so, and another takes it", "[engi
   };
   CHECK_THAT(verdicts("0-9")["alpha"], Catch::Contains("runs no job arrays"));
   CHECK(verdicts("0-8:4")["beta"].empty());
+  CHECK(verdicts("3,5")["beta"].empty());
   CHECK_THAT(verdicts("0-10")["beta"], Catch::Contains("largest index of a task there is 9"));
   CHECK_THAT(verdicts("0-9%2")["beta"], Catch::Contains("so many tasks at a time (%2)"));
   CHECK_THAT(verdicts("1,2,4")["beta"], Catch::Contains("one step between them, not 1-2,4"));
