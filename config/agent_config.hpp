@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct AgentSection {
   Milliseconds ping_after{20'000};
   Milliseconds dead_after{90'000};
   Milliseconds longest_pause{120'000};
+  std::optional<std::string> proxy;  // "none", or its address; without it the environment's counts
+  std::optional<std::filesystem::path> proxy_login_file;
   friend bool operator==(const AgentSection&, const AgentSection&) = default;
 };
 

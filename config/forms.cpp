@@ -163,6 +163,12 @@ bool is_agents_address(std::string_view text) {
          is_broker_url("https://" + std::string(text.substr(kScheme.size())));
 }
 
+bool is_proxy(std::string_view text) {
+  constexpr std::string_view kScheme = "http://";
+  return text == "none" || (text.starts_with(kScheme) && !text.ends_with('/') &&
+                            is_broker_url("https://" + std::string(text.substr(kScheme.size()))));
+}
+
 /// The same with a path behind it, as a proxy may have; or a Unix socket.
 bool is_slurmrest_url(std::string_view text) {
   if (text.starts_with("unix:")) return is_socket_path(text.substr(5));
@@ -266,6 +272,9 @@ const Form kListenAddress{"an IP address and a port, as \"127.0.0.1:7717\" or \"
 const Form kStoreUrl{"\"sqlite:<file>\", the file relative to state_dir or absolute", is_store_url};
 const Form kBrokerUrl{"\"https://host[:port]\", or \"http://\" with a loopback host", is_broker_url};
 const Form kAgentsAddress{"\"wss://host[:port]\"", is_agents_address};
+const Form kProxy{.allowed = "\"none\", or \"http://host:port\" without a user and password (see proxy_login_file)",
+                  .matches = is_proxy,
+                  .is_told = false};
 const Form kSlurmrestUrl{"\"https://host[:port][/path]\", \"http://\" with a loopback host, or \"unix:\" and an absolute path",
                          is_slurmrest_url};
 const Form kCommandWord{"one line of text", is_command_word};

@@ -14,6 +14,7 @@ struct Form {
   std::string_view (*correction)(std::string_view) = nullptr;  // what was probably meant, or ""
   bool is_file = false;                                        // relative to the folder of the configuration file
   bool or_name = false;                                        // only if it has a "/" in it
+  bool is_told = true;                                         // false: it may hold a password, so that no error repeats it
 };
 
 extern const Form kLabel;             // for people: one line
@@ -45,6 +46,7 @@ extern const Form kListenAddress;
 extern const Form kStoreUrl;
 extern const Form kBrokerUrl;
 extern const Form kAgentsAddress;     // of a broker's door for agents
+extern const Form kProxy;             // on an agent's way out
 extern const Form kSlurmrestUrl;      // anybody's host; plain HTTP for this machine only, as a token goes with every request
 extern const Form kCommandWord;       // of an argument vector: one line
 extern const Form kRulePack;          // a shipped pack's name, or a path with a "/" in it

@@ -727,6 +727,21 @@ std::span<const Key<AgentSection>> keys_of() {
            .unit = kMs,
            .min = 1'000,
            .max = 3'600'000}),
+      key<&AgentSection::proxy>(
+          {.name = "proxy",
+           .doc = "The HTTP proxy (`CONNECT`) through which `--connect` and `enroll` reach the broker, or `none`: straight. If "
+                  "it is "
+                  "set, `https_proxy`, `HTTPS_PROXY`, `no_proxy` and `NO_PROXY` of the environment do not count.",
+           .example = "\"http://proxy.example.org:3128\"",
+           .form = &kProxy,
+           .otherwise = "the environment's"}),
+      key<&AgentSection::proxy_login_file>(
+          {.name = "proxy_login_file",
+           .doc = "A file that holds `USER:PASSWORD` for the proxy (Basic), whichever way the proxy is named; only the agent's "
+                  "account should be able to read it.",
+           .example = "\"proxy-login\"",
+           .form = &kFile,
+           .otherwise = "what the environment's address says"}),
   };
   return kKeys;
 }

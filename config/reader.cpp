@@ -115,7 +115,7 @@ std::optional<Table> sub_table(const Table& parent, std::string_view name, Findi
 
 std::optional<std::string> text_fault(const Form& form, std::string_view text) {
   if (form.matches(text)) return std::nullopt;
-  std::string message = "is " + shown(text) + "; allowed: " + std::string(form.allowed);
+  std::string message = (form.is_told ? "is " + shown(text) : "is another text") + "; allowed: " + std::string(form.allowed);
   const auto meant = form.correction == nullptr ? std::string_view{} : form.correction(text);
   if (!meant.empty()) message += " (did you mean \"" + std::string(meant) + "\"?)";
   return message;

@@ -35,6 +35,9 @@ class EventStream {
         text += "id: " + std::to_string(stored.sequence) + "\nevent: " + std::string(domain::event_name(stored.event.body)) +
                 "\ndata: " + canonical_json(view) + "\n\n";
       }
+      // A stream lasts for as long as its client likes; its token need not. Who comes back is told why.
+      if (const auto& token = exchange_.request.headers.get("authorization"); !parts.tokens.authenticate(token.value_or("")))
+        co_return std::nullopt;
       if (!text.empty()) co_return text;
       if (events->size() == kPage) continue;
       auto changes = co_await on_engine(exchange_, parts.engine.wait_any(changes_seen_, heartbeat));

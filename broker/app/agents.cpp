@@ -139,7 +139,7 @@ std::string Agents::metrics() const {
   };
   family("hansa_agent_connections_total", "counter", "Connections that came to the agents' door since start.");
   sample("hansa_agent_connections_total", "", "", figures.connections);
-  family("hansa_agent_turned_away_total", "counter", "Of those, beyond the door's limits.");
+  family("hansa_agent_turned_away_total", "counter", "Of those, gave way to others before they were let in.");
   sample("hansa_agent_turned_away_total", "", "", figures.turned_away);
   family("hansa_agent_tls_failures_total", "counter", "Of those, without a TLS handshake.");
   sample("hansa_agent_tls_failures_total", "", "", figures.tls_failed);

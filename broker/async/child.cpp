@@ -120,6 +120,10 @@ asio::awaitable<bool> settled(Scheduler* scheduler, Running* child, MonotonicTim
 bool has_ended(const Running& child) { return child.ended; }
 bool is_drained(const Running& child) { return !child.out.open && !child.err.open; }
 
+asio::awaitable<void> until_ended(Scheduler* scheduler, Running* child, MonotonicTime until) {
+  (void)co_await settled(scheduler, child, until, has_ended);
+}
+
 Result<std::shared_ptr<Running>> start(const asio::any_io_executor& executor, const ChildSpec& spec) {
   auto in = make_input(spec.input);
   if (!in) return std::unexpected(in.error());
@@ -149,8 +153,6 @@ Task<ChildResult> run_child(Scheduler& scheduler, Deadline deadline, ChildSpec s
   const auto child = std::move(*started);
   spec = {};
   ChildResult result;
-  const auto soon = [&scheduler](Milliseconds after) { return scheduler.now_monotonic() + after; };
-
   // From here to the end nothing may throw past the child. A further cancellation only ends the present wait.
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -158,10 +160,9 @@ Task<ChildResult> run_child(Scheduler& scheduler, Deadline deadline, ChildSpec s
   if (!co_await settled(&scheduler, child.get(), deadline.at, has_ended)) {
     result.timed_out = deadline.passed(scheduler);
     result.cancelled = !result.timed_out;
-    child->process.signal(SIGTERM);
-    co_await settled(&scheduler, child.get(), soon(kTermGrace), has_ended);
-    child->process.signal(SIGKILL);  // also what the program leaves behind
-    co_await settled(&scheduler, child.get(), soon(kKillGrace), has_ended);
+    co_await end_group(scheduler, child->process,
+                       [&](MonotonicTime until) { return until_ended(&scheduler, child.get(), until); });
+    child->ended = child->ended || child->process.over();  // its handler may not have run yet
   }
 
   for (auto* stream : {&child->out, &child->err}) stream->read_available();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/async/child_process.hpp"
 
+#include "broker/async/child.hpp"
+
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -56,6 +58,16 @@ ChildProcess::~ChildProcess() {
 
 bool ChildProcess::over() const {
   return reaped_ || is_readable(const_cast<boost::asio::posix::stream_descriptor&>(pidfd).native_handle(), 0);
+}
+
+boost::asio::awaitable<void> end_group(Scheduler& scheduler, ChildProcess& process,
+                                       std::function<boost::asio::awaitable<void>(MonotonicTime)> until_its_end) {
+  if (!process.over()) {
+    process.signal(SIGTERM);
+    co_await until_its_end(scheduler.now_monotonic() + kTermGrace);
+  }
+  process.signal(SIGKILL);
+  if (!process.over()) co_await until_its_end(scheduler.now_monotonic() + kKillGrace);
 }
 
 ChildEnd ChildProcess::reap() {

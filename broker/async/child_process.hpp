@@ -2,12 +2,15 @@
 #pragma once
 // A program that was started, until it is reaped: what child.cpp and live_child.cpp have in common.
 
+#include "broker/async/scheduler.hpp"
 #include "broker/async/spawn.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <cstddef>
+#include <functional>
 
 namespace hansa::async {
 
@@ -33,6 +36,12 @@ class ChildProcess {
   bool reaped_ = false;
   int status_ = 0;
 };
+
+/// Ends a child whose time is over, and its group: SIGTERM, kTermGrace later SIGKILL, also to what it leaves behind, and
+/// kKillGrace for the kernel to let it go. `until_its_end` waits for that, no longer than to the time. Nothing here holds the
+/// strand.
+boost::asio::awaitable<void> end_group(Scheduler& scheduler, ChildProcess& process,
+                                       std::function<boost::asio::awaitable<void>(MonotonicTime)> until_its_end);
 
 /// Reaps what was let go and is over by now. How many are not.
 std::size_t reap_forgotten();

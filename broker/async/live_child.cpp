@@ -53,16 +53,11 @@ asio::awaitable<ChildEnd> LiveChild::end(Scheduler& scheduler, Milliseconds grac
   auto* process = process_.get();
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  const auto wait = [&](Milliseconds time) {
-    return first_of(wait_for_end(process), scheduler.sleep_until(scheduler.now_monotonic() + time));
+  const auto wait = [process, &scheduler](MonotonicTime until) {
+    return first_of(wait_for_end(process), scheduler.sleep_until(until));
   };
-  if (!process->over()) co_await wait(grace);
-  if (!process->over()) {
-    process->signal(SIGTERM);
-    co_await wait(kTermGrace);
-  }
-  process->signal(SIGKILL);  // also what it leaves behind
-  if (!process->over()) co_await wait(kKillGrace);
+  if (!process->over()) co_await wait(scheduler.now_monotonic() + grace);
+  co_await end_group(scheduler, *process, wait);
   const auto end = process->reap();
   co_await asio::this_coro::throw_if_cancelled(throws);
   co_return end;

@@ -68,10 +68,24 @@ SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& schedu
   connector_->when_reachable([this] { way_is_back(); });
 }
 
-/// A snapshot soon: the probe, if the site is left alone.
+/// A snapshot at once: the probe, if the site is left alone. Where a network comes back many sites do; they are spread over a
+/// second, by no dice, so that a history plays twice the same.
 void SiteDesk::way_is_back() {
-  breaker_.probe_at_once(scheduler_.now_monotonic());
+  constexpr std::size_t kSpreadMs = 1'000;
+  const auto mixed = std::hash<std::string>{}(options_.broker_id + ' ' + site_.id.str() + std::to_string(++ways_back_));
+  way_back_at_ = scheduler_.now_monotonic() + Milliseconds{static_cast<std::int64_t>(mixed % kSpreadMs)};
+  breaker_.probe_at_once(*way_back_at_);
   if (breaker_.open() || state_.health == domain::SiteHealth::down) wake_snapshot.set();
+}
+
+MonotonicTime SiteDesk::early_snapshot_at() {
+  const auto share = std::exchange(free_place_, false) ? Spare::half : Spare::all;
+  if (breaker_.open()) return snapshot_allowed_at();
+  const auto now = scheduler_.now_monotonic();
+  const bool had_its_turn = regular_taken_at_ && now - *regular_taken_at_ < interval(options_.snapshot_interval);
+  if (!way_back_at_ || had_its_turn) return std::max(spare_query_at(share), way_back_at_.value_or(now));
+  regular_taken_at_ = now;  // it comes instead of the next regular one: the rest that is kept for that is its own
+  return std::max(free_at(ports::CallBudget::queries, now), *way_back_at_);
 }
 
 void SiteDesk::take_snapshot(domain::SiteSnapshot snapshot) {
@@ -144,6 +158,7 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, s
         }
       }
       ++calls_made_;
+      if (kind == CallKind::snapshot) way_back_at_.reset();
       if (kind == CallKind::submit || kind == CallKind::cancel) ++messages_;
       co_return Result<void>{};
     }
@@ -262,6 +277,7 @@ async::Task<> SiteDesk::note(const Error* error) {
     state_.last_failure = scheduler_.now_utc();
     state_.last_error = {error->code, error->message};
   }
+  if (!answered && way_back_at_) wake_snapshot.set();  // it has come about while this failed
   if (before == state_.health) co_return Result<void>{};
   if (answered) {
     log_.write(ports::LogLevel::info, "site answers", {{"site", site_.id.str()}});

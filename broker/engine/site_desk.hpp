@@ -98,7 +98,8 @@ class SiteDesk {
     free_place_ = true;
     wake_snapshot.set();
   }
-  [[nodiscard]] Spare share_of_early_snapshot() { return std::exchange(free_place_, false) ? Spare::half : Spare::all; }
+  /// When a snapshot that somebody asked for may go.
+  [[nodiscard]] MonotonicTime early_snapshot_at();
 
   async::Task<> set_drained(bool drained, std::string reason);
   async::Task<> keep_report(domain::DoctorReport report);
@@ -206,6 +207,9 @@ class SiteDesk {
   std::int64_t calls_made_ = 0;
   std::int64_t messages_ = 0;
   bool free_place_ = false;
+  std::optional<MonotonicTime> way_back_at_;  // since the last snapshot began: when the next may go for it
+  std::optional<MonotonicTime> regular_taken_at_;  // by a snapshot for a way that had come about again
+  std::int64_t ways_back_ = 0;
   async::Event call_ended_;
 };
 

@@ -38,9 +38,11 @@ async::Task<> Watch::snapshots(SiteDesk& desk) {
     const auto next = context_.scheduler.now_monotonic() + desk.interval(context_.options.snapshot_interval);
     // A site that is left alone is probed by this, when that is due.
     const auto regular = [&] { return desk.breaker().open() ? desk.snapshot_allowed_at() : next; };
-    if (co_await desk.wake_snapshot.wait_until(context_.scheduler, regular())) {
-      const auto spare = desk.spare_query_at(desk.share_of_early_snapshot());
-      co_await context_.scheduler.sleep_until(desk.breaker().open() ? desk.snapshot_allowed_at() : std::min(spare, next));
+    auto at = regular();
+    while (co_await desk.wake_snapshot.wait_until(context_.scheduler, at)) {  // what comes meanwhile may allow it sooner
+      const auto early = desk.early_snapshot_at();
+      at = desk.breaker().open() ? early : std::min({at, early, next});
+      if (at <= context_.scheduler.now_monotonic()) break;
     }
   }
 }

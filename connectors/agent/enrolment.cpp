@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <optional>
@@ -64,6 +66,21 @@ Result<Secret> read_token(const std::string& file) {
   return token;
 }
 
+/// Through what the broker is reached, with the login of its file if there is one.
+Result<std::optional<websocket::Proxy>> proxy_to(const config::AgentConfig& config, const http::Url& broker) {
+  auto proxy = websocket::proxy_for(config.agent.proxy, broker, [](const char* name) { return std::getenv(name); });
+  const auto& file = config.agent.proxy_login_file;
+  if (!proxy || !*proxy || !file) return proxy;
+  auto login = config::read_text_file(file->string(), kMostBytes);
+  if (!login) return bad_wish("agent.proxy_login_file " + file->string() + " cannot be read: " + login.error().message);
+  while (login->ends_with('\n') || login->ends_with('\r')) login->pop_back();
+  (*proxy)->login = Secret(std::move(*login));
+  const auto text = (*proxy)->login.reveal();
+  const bool good = text.contains(':') && std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+  if (!good) return bad_wish("agent.proxy_login_file " + file->string() + " does not hold one line, USER:PASSWORD");
+  return proxy;
+}
+
 Result<websocket::DialOptions> dial_options(const config::AgentConfig& config, const std::string& broker, std::string pin,
                                             const fs::path& ca_file, std::string name) {
   auto url = websocket::parse_broker_address(broker);
@@ -74,12 +91,15 @@ Result<websocket::DialOptions> dial_options(const config::AgentConfig& config, c
     return bad_wish("a pin and a CA stand side by side: one of the two says who the broker is");
   if (!ca_file.empty() && !ca_file.is_absolute())
     return bad_wish("the CA's file must be an absolute path: the service uses it as well");
+  auto proxy = proxy_to(config, *url);
+  if (!proxy) return std::unexpected(std::move(proxy.error()));
   return websocket::DialOptions{.broker = std::move(*url),
                                 .pin = std::move(pin),
                                 .ca_file = ca_file,
                                 .key_file = key_file(config),
                                 .site = config.site.id,
-                                .name = std::move(name)};
+                                .name = std::move(name),
+                                .proxy = std::move(*proxy)};
 }
 
 /// Runs a task to its end on a loop of its own.
@@ -131,8 +151,9 @@ Result<void> try_to_enroll(const config::AgentConfig& config, const EnrolmentWis
   if (!key) return std::unexpected(std::move(key.error()));
   options->key_file = *key;
   async::RealScheduler scheduler;
-  auto done = run(async::with_deadline(scheduler, async::Deadline::in(scheduler, kEnrolWithin),
-                                       websocket::enrol(&scheduler, *options, std::move(*token))));
+  const auto deadline = async::Deadline::in(scheduler, kEnrolWithin);
+  websocket::Dialler dialler(scheduler, *options);
+  auto done = run(async::with_deadline(scheduler, deadline, dialler.enrol(std::move(*token), deadline)));
   if (!done) {
     if (done.error().kind == ErrorKind::deadline_exceeded)
       done.error().message =
@@ -168,7 +189,9 @@ Result<websocket::DialOptions> load_enrolment(const config::AgentConfig& config,
 int enroll(const config::AgentConfig& config, const EnrolmentWish& wish, const std::string& name) {
   if (auto done = try_to_enroll(config, wish, name); !done) {
     std::fprintf(stderr, "hansa-agent: not enrolled (%s): %s\n", done.error().code.c_str(), done.error().message.c_str());
-    return done.error().code == "BAD_ENROLMENT" || done.error().code == "BAD_ADDRESS" ? kExitUsage : kExitUnavailable;
+    return done.error().code == "BAD_ENROLMENT" || done.error().code == "BAD_ADDRESS" || done.error().code == "BAD_PROXY"
+               ? kExitUsage
+               : kExitUnavailable;
   }
   const auto key = websocket::key_id_of_key_file(key_file(config));
   std::printf("site %s is bound to this agent's key, %s; now start the service: hansa-agent --connect\n",

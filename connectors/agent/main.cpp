@@ -61,6 +61,8 @@ int main(int argc, char** argv) {
   enrolling->add_flag("--new-key", wish.new_key, "Make a new key, in place of the one that there is");
   command.add_subcommand("conformance", "Check a plug-in: conformance [--account A] [--person P] -- COMMAND [ARG...]");
   command.footer(
+      "Environment: https_proxy, HTTPS_PROXY (an HTTP proxy on the way to the broker, unless agent.proxy is set), no_proxy, "
+      "NO_PROXY.\n"
       "Exit status: 0 the connection ended; 2 usage; 69 the site's scheduler, or the broker to enrol with, cannot be reached; 76 "
       "what came was not the\n"
       "protocol; 77 run as root; 78 configuration. conformance: 0 all checks passed, 1 not.");

@@ -102,14 +102,16 @@ class Site {
                 .program_folder = start_.program_folder,
                 .program_name = start_.name,
                 .state_dir = config().agent.state_dir,
-                .switch_socket = config().agent.switch_socket.value_or("")},
+                .switch_socket = config().agent.switch_socket.value_or(""),
+                .one_of_many = config().site.run_as == config::RunAs::by_certificate},
         rules_(scheduler_, std::move(start_.own)) {}
 
   /// Before all else.
   Result<void> open() {
     if (config().site.connector == config::Connector::local) (void)::mkdir(config().agent.state_dir.c_str(), 0700);
     auto site = config().site;
-    if (site.run_as == config::RunAs::by_certificate) site.run_as = config::RunAs::self;  // to the scheduler it is all one account
+    if (site.run_as == config::RunAs::by_certificate)
+      site.run_as = config::RunAs::self;  // to the scheduler it is all one account
     auto made = assembly::make_connector(site, ground_);
     if (!made) return std::unexpected(std::move(made.error()));
     connector_ = std::move(*made);
@@ -257,7 +259,10 @@ struct Going {
 asio::awaitable<void> dial(websocket::Dialler* dialler, async::Scheduler* scheduler,
                            Result<std::unique_ptr<protocol::Lines>>* lines) {
   const auto deadline = async::Deadline::in(*scheduler, kDialWithin);
-  *lines = co_await async::with_deadline(*scheduler, deadline, dialler->open(deadline));
+  auto dialled = co_await async::with_deadline(*scheduler, deadline, dialler->open(deadline));
+  const bool in_vain =
+      !dialled && (dialled.error().kind == ErrorKind::deadline_exceeded || dialled.error().code == "CONNECTION_CLOSED");
+  if (!in_vain) *lines = std::move(dialled);
 }
 
 asio::awaitable<void> until_stopped(Going* going) {
@@ -268,6 +273,7 @@ asio::awaitable<void> keep_connected(Site* site, websocket::DialOptions options,
   const auto& agent = site->config().agent;
   auto& scheduler = site->scheduler();
   const auto broker = options.broker.authority();
+  const auto proxy = options.proxy ? options.proxy->authority() : std::string("none");
   websocket::Dialler dialler(scheduler, std::move(options));
   protocol::Pauses pauses(site->random(), {.longest = agent.longest_pause});
   const protocol::SessionOptions session{.ping_after = agent.ping_after, .dead_after = agent.dead_after};
@@ -279,7 +285,7 @@ asio::awaitable<void> keep_connected(Site* site, websocket::DialOptions options,
     if (going->stopping) break;
     Error why;
     if (lines) {
-      site->log().write(ports::LogLevel::info, "connected to the broker", {{"broker", broker}});
+      site->log().write(ports::LogLevel::info, "connected to the broker", {{"broker", broker}, {"proxy", proxy}});
       why = co_await site->serve(std::move(*lines), session);
     } else {
       why = std::move(lines.error());

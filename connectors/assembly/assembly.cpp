@@ -13,7 +13,11 @@
 #include "connectors/slurmrest/slurmrest_connector.hpp"
 #include "connectors/transport/account_transport.hpp"
 #include "connectors/transport/direct_transport.hpp"
+#include "connectors/transport/own_account.hpp"
 #include "connectors/websocket/agent_carrier.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -55,11 +59,17 @@ MadeConnector closed_at_the_end(std::unique_ptr<C> made, Ground& ground) {
   return MadeConnector(std::move(made));
 }
 
+std::string own_name() {
+  const auto own = transport::own_account();
+  return own ? own->name : std::to_string(::geteuid());
+}
+
 MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
   const auto* home = std::getenv("HOME");
   const auto work_dir = config::work_dir_of(site, {}, home == nullptr ? "/" : home);
   auto made = local::LocalConnector::open(ground.scheduler, ground.strand,
                                           {.site = site.id,
+                                           .accounting = ground.one_of_many ? site.id.str() + "/" + own_name() : "",
                                            .spool = (ground.state_dir / "local" / site.id.str()).string(),
                                            .work_dir = work_dir.string(),
                                            .runner = (ground.program_folder / "hansa-local-run").string(),
@@ -159,7 +169,8 @@ MadeConnector make_persons(const config::SiteConfig& site, const config::Certifi
                                           .connections = static_cast<std::size_t>(certificates.connections),
                                           .open_every = Milliseconds{(60'000 + certificates.connections_per_minute - 1) /
                                                                      certificates.connections_per_minute},
-                                          .idle = certificates.idle},
+                                          .idle = certificates.idle,
+                                          .readers = ground.readers.get()},
                                  .rates = {.queries = site.budget.queries_per_minute,
                                            .submits = site.budget.submits_per_minute,
                                            .cancels = site.budget.cancels_per_minute},
@@ -172,6 +183,8 @@ MadeConnector make_persons(const config::SiteConfig& site, const config::Certifi
 MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
   std::unique_ptr<remote::Carrier> carrier;
   remote::LinkOptions options{.site = site.id, .name = ground.program_name};
+  if (!ground.readers) ground.readers = std::make_shared<boost::asio::thread_pool>(1);
+  options.session.readers = ground.readers.get();
   if (site.remote.agent) {
     if (!ground.agents) return fail(ErrorKind::invalid_argument, "NO_AGENTS", "sites' agents come in nowhere here");
     const auto& door = *ground.agents;

@@ -19,6 +19,10 @@
 #include <string>
 #include <vector>
 
+namespace boost::asio {
+class thread_pool;
+}
+
 namespace hansa::connectors::assembly {
 
 /// Where sites' agents come in.
@@ -39,6 +43,8 @@ struct Ground {
   std::filesystem::path state_dir;       // spools of local sites
   std::filesystem::path switch_socket;   // for sites with run_as = "switch"
   std::optional<AgentDoor> agents = {};  // for sites with remote.agent
+  bool one_of_many = false;              // other accounts have programs like this one at the same site: spools are each's own
+  std::shared_ptr<boost::asio::thread_pool> readers = {};  // of long answers of other ends; made if there is one
   std::vector<std::unique_ptr<transport::Transport>> transports = {};
   std::vector<std::function<async::Task<>()>> closers =
       {};  // run on the strand once nothing calls the connectors, before they go

@@ -378,7 +378,7 @@ Task<domain::SiteSnapshot> LocalConnector::snapshot(Deadline deadline) {
 domain::UsageRecord LocalConnector::usage_of(const LocalJob& job) const {
   const auto& end = *job.end;
   domain::UsageRecord record{.site = options_.site,
-                             .cluster = options_.site.str(),
+                             .cluster = options_.accounting.empty() ? options_.site.str() : options_.accounting,
                              .site_job_id = id_of(job.record),
                              .tag = job.record.tag,
                              .account = job.record.account,

@@ -23,9 +23,10 @@ namespace hansa::connectors::local {
 
 struct LocalOptions {
   SiteId site;
-  std::string spool;                  // absolute; made if missing, 0700
-  std::string work_dir;               // absolute; scripts, output and fences; made if missing, 0700
-  std::string runner;                 // absolute path of hansa-local-run
+  std::string accounting = {};  // what its records call where they were made; "": the site. Each spool counts its jobs from 1
+  std::string spool;  // absolute; made if missing, 0700
+  std::string work_dir;  // absolute; scripts, output and fences; made if missing, 0700
+  std::string runner;  // absolute path of hansa-local-run
   QueueName queue{"local"};
   std::int32_t cores = 2;
   Mebibytes memory{2048};

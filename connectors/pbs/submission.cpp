@@ -122,7 +122,8 @@ Result<ports::SubmitReceipt> read_qsub_answer(const async::ChildResult& result) 
   if (auto failure = batch::submission_failure("qsub", result, is_communication_failure(result.err)))
     return std::unexpected(std::move(*failure));
   const auto id = batch::trim(result.out);
-  if (!is_job_id(id) || result.out_truncated) return batch::no_receipt("SITE_GARBLED", "qsub succeeded without a job id", result);
+  const bool whole = result.out.ends_with('\n') && !result.out_truncated;  // the beginning of an id is another's
+  if (!is_job_id(id) || !whole) return batch::no_receipt("SITE_GARBLED", "qsub succeeded without a job id", result);
   return ports::SubmitReceipt{SiteJobId(id)};
 }
 

@@ -2,6 +2,7 @@
 #include "connectors/protocol/session.hpp"
 
 #include "broker/async/first_of.hpp"
+#include "broker/async/on_thread.hpp"
 #include "broker/async/with_deadline.hpp"
 #include "broker/core/encoding.hpp"
 
@@ -19,6 +20,7 @@ using async::Task;
 namespace {
 
 constexpr std::size_t kMaxDepth = 16;
+constexpr std::size_t kParsedHere = std::size_t{128} << 10;  // a millisecond or two; of 8 MiB it is a hundred
 constexpr std::size_t kMaxIdBytes = 64;
 constexpr std::int64_t kMostRemaining = 3'600'000;
 constexpr std::int64_t kUsualRemaining = 60'000;  // of a request that does not say it
@@ -114,8 +116,16 @@ asio::awaitable<void> Session::read_lines() {
     if (line->ends_with('\r')) line->pop_back();
     ++heard_;
     heard_at_ = scheduler_.now_monotonic();
-    if (auto taken = take(*line); !taken) co_return stop(std::move(taken.error()));
+    const auto whole = std::make_shared<const std::string>(std::move(*line));
+    const auto message = co_await parse(whole);  // what comes after it waits, and so does who sends it
+    if (auto taken = take(message, *whole); !taken) co_return stop(std::move(taken.error()));
   }
+}
+
+Task<Json> Session::parse(std::shared_ptr<const std::string> line) {
+  if (options_.readers == nullptr || line->size() <= kParsedHere) co_return parse_json(*line, kMaxDepth);
+  std::function<Result<Json>()> work = [line = std::move(line)] { return parse_json(*line, kMaxDepth); };
+  co_return co_await async::on_thread<Json>(*options_.readers, std::make_shared<std::atomic<bool>>(false), std::move(work));
 }
 
 asio::awaitable<void> Session::write_lines() {
@@ -173,8 +183,7 @@ asio::awaitable<void> Session::watch_silence() {
 
 // ---- what comes
 
-Result<void> Session::take(std::string_view line) {
-  const auto message = parse_json(line, kMaxDepth);
+Result<void> Session::take(const Result<Json>& message, std::string_view line) {
   const auto is_rpc = [&] {
     if (!message || !message->is_object()) return false;
     const auto version = message->find("jsonrpc");

@@ -27,6 +27,10 @@
 #include <optional>
 #include <string>
 
+namespace boost::asio {
+class thread_pool;
+}
+
 namespace hansa::connectors::protocol {
 
 struct SessionOptions {
@@ -34,6 +38,7 @@ struct SessionOptions {
   std::size_t backlog = std::size_t{256} << 20;  // bytes that wait to be taken; with more of them the connection ends
   Milliseconds ping_after{20'000};  // of silence
   Milliseconds dead_after{90'000};
+  boost::asio::thread_pool* readers = nullptr;  // where long lines are parsed, away from the strand; outlives it. Null: nowhere
 };
 
 class Session {
@@ -67,7 +72,8 @@ class Session {
   boost::asio::awaitable<void> write_lines();
   boost::asio::awaitable<void> watch_silence();
   boost::asio::awaitable<void> wait_for_end();
-  Result<void> take(std::string_view line);
+  async::Task<Json> parse(std::shared_ptr<const std::string> line);
+  Result<void> take(const Result<Json>& message, std::string_view line);
   Result<void> take_request(const Json& message);
   Result<void> take_answer(const Json& message);
   async::Task<> serve(Json id, std::string method, Json params);

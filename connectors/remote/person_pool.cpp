@@ -25,6 +25,12 @@ std::unexpected<Error> no_place(const PoolOptions& options) {
 
 }  // namespace
 
+protocol::SessionOptions session_of(const PoolOptions& options) {
+  auto session = LinkOptions{.site = options.site, .name = options.name}.session;
+  session.readers = options.readers;
+  return session;
+}
+
 struct PersonPool::Seat {
   Seat(Login l, std::unique_ptr<RemoteConnector> c, UtcTime e, MonotonicTime now, const boost::asio::any_io_executor& executor)
       : login(std::move(l)), connector(std::move(c)), ends(e), used_at(now), released(executor) {}
@@ -147,8 +153,9 @@ std::shared_ptr<PersonPool::Seat> PersonPool::open_seat(const Login& login, UtcT
   filled_.set();
   log_.write(ports::LogLevel::info, "opens a person's connection",
              {{"site", options_.site.str()}, {"person", login.person.str()}, {"account", login.account.str()}});
-  auto connector = std::make_unique<RemoteConnector>(executor_, scheduler_, random_, log_, make_carrier_(login),
-                                                     LinkOptions{.site = options_.site, .name = options_.name, .once = true});
+  auto connector = std::make_unique<RemoteConnector>(
+      executor_, scheduler_, random_, log_, make_carrier_(login),
+      LinkOptions{.site = options_.site, .name = options_.name, .once = true, .session = session_of(options_)});
   return std::make_shared<Seat>(login, std::move(connector), ends, scheduler_.now_monotonic(), executor_);
 }
 

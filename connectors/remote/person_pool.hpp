@@ -29,8 +29,12 @@ struct PoolOptions {
   std::size_t connections = 8;  // open at once
   Milliseconds open_every{2'000};  // between two new ones
   Milliseconds idle{300'000};  // then it is closed
+  boost::asio::thread_pool* readers = nullptr;  // as SessionOptions have it
   Milliseconds silence{10'000};  // a call that waited so long in vain says something of whoever answers there
 };
+
+/// How one of its connections is spoken over.
+protocol::SessionOptions session_of(const PoolOptions& options);
 
 class PersonPool {
  public:

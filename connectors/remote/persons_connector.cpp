@@ -45,7 +45,7 @@ PersonsConnector::PersonsConnector(boost::asio::any_io_executor executor, async:
            std::make_unique<CertificateCarrier>(
                scheduler, log, options_.pool.site, options_.pool.ssh, credentials_,
                Login{.person = Principal("broker:" + options_.pool.site.str()), .account = options_.own_account}),
-           LinkOptions{.site = options_.pool.site, .name = options_.pool.name}),
+           LinkOptions{.site = options_.pool.site, .name = options_.pool.name, .session = session_of(options_.pool)}),
       pool_(executor, scheduler, random, log, credentials_, options_.pool) {}
 
 async::Task<> PersonsConnector::close() {

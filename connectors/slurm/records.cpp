@@ -24,6 +24,11 @@ Listing<Fields> split_rows(std::string_view text, std::string_view separator, st
       cursor = end + separator.size();
     }
     if (fields.size() == columns && cursor < text.size() && text[cursor] == '\n') {
+      // No id has a line in it: what stands before its own is a message of the day, or what else was printed.
+      if (const auto noise = fields.front().rfind('\n'); noise != std::string_view::npos) {
+        fields.front().remove_prefix(noise + 1);
+        listing.dropped.push_back({row, "something else stands before this row"});
+      }
       listing.rows.push_back(std::move(fields));
       at = cursor + 1;
       continue;

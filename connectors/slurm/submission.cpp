@@ -96,7 +96,8 @@ Result<ports::SubmitReceipt> read_sbatch_answer(const async::ChildResult& result
     return std::unexpected(std::move(*failure));
   const auto answer = batch::trim(result.out);
   const auto id = answer.substr(0, answer.find(';'));
-  if (!parse_count(id) || id == "0" || answer.contains('\n') || result.out_truncated) {
+  const bool whole = result.out.ends_with('\n') && !result.out_truncated;  // the beginning of an id is another's
+  if (!parse_count(id) || id == "0" || answer.contains('\n') || !whole) {
     return batch::no_receipt("SITE_GARBLED", "sbatch succeeded without a job id", result);
   }
   return ports::SubmitReceipt{SiteJobId(id)};

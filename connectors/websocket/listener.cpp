@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/websocket/listener.hpp"
 
+#include "broker/async/first_of.hpp"
 #include "broker/async/task_group.hpp"
 #include "broker/async/with_deadline.hpp"
 #include "broker/http/header_scan.hpp"
 #include "broker/http/listening.hpp"
 #include "broker/http/response_head.hpp"
-#include "broker/http/url.hpp"
 #include "connectors/websocket/agent_key.hpp"
+#include "connectors/websocket/door_request.hpp"
 #include "connectors/websocket/web_socket.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -31,10 +32,6 @@ using async::Task;
 
 namespace {
 
-constexpr std::size_t kNameBytes = 80;
-constexpr std::string_view kPath = "/v1/agents/";
-constexpr std::string_view kEnrolment = "/enrolment";
-
 int status_of(const Error& error) {
   switch (error.kind) {
     case ErrorKind::invalid_argument: return 400;
@@ -46,22 +43,6 @@ int status_of(const Error& error) {
     case ErrorKind::rate_limited: return 429;
     default: return 503;
   }
-}
-
-/// What counts as one address: IPv6's are given out by /64.
-std::string network_of(const asio::ip::address& address) {
-  if (address.is_v4()) return address.to_string();
-  const auto v6 = address.to_v6();
-  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string();
-  auto bytes = v6.to_bytes();
-  std::fill(bytes.begin() + 8, bytes.end(), 0);
-  return asio::ip::address_v6(bytes).to_string();
-}
-
-std::string plain(std::string_view text) {
-  std::string shown;
-  for (const char c : text.substr(0, kNameBytes)) shown += c >= ' ' && c < 0x7F && c != '"' ? c : '?';
-  return shown;
 }
 
 /// Agents are known by their keys: any certificate will do, and each handshake is signed anew.
@@ -76,20 +57,6 @@ Result<std::shared_ptr<asio::ssl::context>> context_for(const http::TlsFiles& fi
   SSL_CTX_set_options(native, SSL_OP_NO_TICKET);
   SSL_CTX_set_num_tickets(native, 0);
   return context;
-}
-
-struct Wish {
-  SiteId site;
-  bool enrols = false;
-};
-std::optional<Wish> wish_of(std::string_view target) {
-  if (!target.starts_with(kPath)) return std::nullopt;
-  target.remove_prefix(kPath.size());
-  const bool enrols = target.ends_with(kEnrolment);
-  if (enrols) target.remove_suffix(kEnrolment.size());
-  const auto site = http::percent_decode(target);
-  if (!site || site->empty() || site->size() > 64 || site->contains('/')) return std::nullopt;
-  return Wish{.site = SiteId(*site), .enrols = enrols};
 }
 
 }  // namespace
@@ -111,8 +78,8 @@ struct Listener::Impl {
   std::string key_id;
   std::shared_ptr<asio::ssl::context> tls;
   ListenerFigures figures;
-  std::size_t knocking = 0;  // on its thread, as the map is
-  std::map<std::string, std::size_t> knocking_of;
+  Threshold threshold{options.knocking};  // on its thread, as the next
+  std::optional<MonotonicTime> crowd_told_at;
   std::thread thread;
   bool stopped = false;
   async::TaskGroup tasks{io.get_executor(), 1'024, [this](std::string_view name, const Error& error) {
@@ -126,32 +93,28 @@ struct Listener::Impl {
     change(figures);
   }
 
-  /// A place among those that are not let in yet.
-  class Place {
-   public:
-    Place(Impl& all, std::string network) : all_(all), network_(std::move(network)) {
-      ++all_.knocking;
-      ++all_.knocking_of[network_];
-    }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
-    ~Place() {
-      --all_.knocking;
-      if (--all_.knocking_of[network_] == 0) all_.knocking_of.erase(network_);
-    }
-
-   private:
-    Impl& all_;
-    std::string network_;
-  };
-
+  void tell_crowd(const std::string& network);
   Task<> accept_all();
-  Task<> receive(Tcp::socket socket, std::string peer, std::unique_ptr<Place> place);
-  Task<> let_in(std::shared_ptr<TlsStream> stream, std::string peer);
+  Task<> receive(Tcp::socket socket, std::string peer, std::shared_ptr<Threshold::Place> place);
+  Task<> let_in(std::shared_ptr<TlsStream> stream, std::string peer, std::shared_ptr<Threshold::Place> place);
   Task<std::string> read_head(TlsStream* stream);
   Task<> answer(TlsStream* stream, http::Response response);
   Task<> refuse(TlsStream* stream, const std::string& peer, Error why);
 };
+
+void Listener::Impl::tell_crowd(const std::string& network) {
+  constexpr Milliseconds kEvery{60'000};
+  std::uint64_t gave_way = 0;
+  count([&](auto& f) { gave_way = ++f.turned_away; });
+  const auto now = scheduler.now_monotonic();
+  if (crowd_told_at && now - *crowd_told_at < kEvery) return;
+  crowd_told_at = now;
+  log.write(
+      ports::LogLevel::warning,
+      "the agents' door is crowded: connections that are not let in yet give way to later ones; if agents do not get through, "
+      "bar those networks in a firewall",
+      {{"knocking", std::to_string(threshold.size())}, {"gave_way", std::to_string(gave_way)}, {"last_from", network}});
+}
 
 Task<> Listener::Impl::accept_all() {
   while (true) {
@@ -166,19 +129,15 @@ Task<> Listener::Impl::accept_all() {
     const auto remote = socket.remote_endpoint(gone);
     if (gone) continue;
     count([](auto& f) { ++f.connections; });
-    auto network = network_of(remote.address());
-    const auto of_address = knocking_of.find(network);
-    if (knocking >= options.knocking || (of_address != knocking_of.end() && of_address->second >= options.knocking_of_address)) {
-      count([](auto& f) { ++f.turned_away; });
-      continue;  // closed without a word: it costs nothing
-    }
+    bool another_left = false;
+    auto place = threshold.enter(io.get_executor(), remote.address(), another_left);
+    if (another_left) tell_crowd(place->network());
     socket.set_option(Tcp::no_delay(true), gone);
-    (void)tasks.spawn("connection",
-                      receive(std::move(socket), http::name_of(remote), std::make_unique<Place>(*this, std::move(network))));
+    (void)tasks.spawn("connection", receive(std::move(socket), http::name_of(remote), std::move(place)));
   }
 }
 
-Task<> Listener::Impl::receive(Tcp::socket socket, std::string peer, std::unique_ptr<Place> place) {
+Task<> Listener::Impl::receive(Tcp::socket socket, std::string peer, std::shared_ptr<Threshold::Place> place) {
   std::shared_ptr<asio::ssl::context> context;
   {
     const std::scoped_lock lock(mutex);
@@ -186,14 +145,17 @@ Task<> Listener::Impl::receive(Tcp::socket socket, std::string peer, std::unique
   }
   const auto stream = std::make_shared<TlsStream>(std::move(socket), *context);
   const auto deadline = async::Deadline::in(scheduler, options.admit_within);
-  if (auto done = co_await async::with_deadline(scheduler, deadline, let_in(stream, peer)); !done) {
-    if (tasks.closed()) co_return Result<void>{};
-    const bool late = deadline.passed(scheduler);  // what it was cut off from says so in its own words
-    const auto code = late ? std::string("TOO_SLOW") : done.error().code;
-    count([&](auto& f) { code == "TLS_FAILED" ? ++f.tls_failed : ++f.refused[code]; });
-    log.write(ports::LogLevel::info, "an agent's connection was not let in",
-              {{"peer", peer}, {"code", code}, {"error", late ? "it took too long" : done.error().message}});
-  }
+  std::optional<Result<void>> done;
+  co_await async::first_of(async::detail::keep(&done, async::with_deadline(scheduler, deadline, let_in(stream, peer, place))),
+                           place->until_it_gives_way());
+  if (done && *done) co_return Result<void>{};
+  if (tasks.closed() || place->gives_way()) co_return Result<void>{};  // the one is no news, the other is counted
+  const auto& why = done ? done->error() : async::detail::cancelled();
+  const bool late = deadline.passed(scheduler);  // what it was cut off from says so in its own words
+  const auto code = late ? std::string("TOO_SLOW") : why.code;
+  count([&](auto& f) { code == "TLS_FAILED" ? ++f.tls_failed : ++f.refused[code]; });
+  log.write(ports::LogLevel::info, "an agent's connection was not let in",
+            {{"peer", peer}, {"code", code}, {"error", late ? "it took too long" : why.message}});
   co_return Result<void>{};
 }
 
@@ -235,7 +197,7 @@ Task<> Listener::Impl::refuse(TlsStream* stream, const std::string& peer, Error 
   return answer(stream, http::problem(status_of(why), why.code, why.message));
 }
 
-Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string peer) {
+Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string peer, std::shared_ptr<Threshold::Place> place) {
   const auto [failed] = co_await stream->async_handshake(asio::ssl::stream_base::server, kAsTuple);
   if (failed) co_return fail(ErrorKind::unavailable, "TLS_FAILED", "no TLS handshake: " + failed.message());
   const auto head_text = co_await read_head(stream.get());
@@ -243,23 +205,14 @@ Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string pee
     if (head_text.error().code == "CONNECTION_CUT") co_return std::unexpected(head_text.error());
     co_return co_await refuse(stream.get(), peer, head_text.error());
   }
-  auto head = read_request_head(*head_text);
-  if (!head) co_return co_await refuse(stream.get(), peer, std::move(head.error()));
-  const auto wish = wish_of(head->target);
-  const bool fits = wish && (wish->enrols ? head->method == "POST" && !head->has_body : head->method == "GET" && head->upgrades);
-  if (!fits) {
-    co_return co_await refuse(stream.get(), peer,
-                              fail(ErrorKind::not_found, "NOT_FOUND",
-                                   "this is a broker's door for sites' agents (hansa-agent --connect), and for nothing else; "
-                                   "its REST API is elsewhere")
-                                  .error());
-  }
-  Knock knock{.site = wish->site,
+  auto request = read_door_request(*head_text);
+  if (!request) co_return co_await refuse(stream.get(), peer, std::move(request.error()));
+  Knock knock{.site = request->site,
               .key = key_id_of_peer(stream->native_handle()),
-              .authorization = std::move(head->authorization),
-              .name = plain(head->user_agent),
+              .authorization = std::move(request->authorization),
+              .name = std::move(request->name),
               .peer = peer};
-  if (wish->enrols) {
+  if (request->enrols) {
     auto enrolled = co_await door.enrol(std::move(knock));
     if (!enrolled) co_return co_await refuse(stream.get(), peer, std::move(enrolled.error()));
     count([](auto& f) { ++f.let_in["enrolled"]; });
@@ -270,6 +223,7 @@ Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string pee
   auto berth = co_await door.admit(knock);
   if (!berth) co_return co_await refuse(stream.get(), peer, std::move(berth.error()));
   visitor.berth = std::move(*berth);
+  place->leave();  // from here on it is known
   auto room = co_await berths.make_room(visitor);
   if (!room) co_return co_await refuse(stream.get(), peer, std::move(room.error()));
   auto connection = co_await WebSocket::accept(std::move(*stream), *head_text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Where agents come in: TLS, one request, and the connection is a WebSocket at its berth or is closed. Whoever knocks is hostile
-// until the door has said otherwise: time, bytes and connections are bounded, of all and of one address.
+// until the door has said otherwise: time, bytes and connections are bounded, of all and of one network (threshold.hpp).
 //
 //   GET  /v1/agents/SITE            with "Upgrade: websocket": the connection of that site's agent
 //   POST /v1/agents/SITE/enrolment  with a token: binds the site to the key that the TLS handshake was signed with
@@ -13,6 +13,7 @@
 #include "broker/http/server.hpp"
 #include "broker/ports/log.hpp"
 #include "connectors/websocket/berths.hpp"
+#include "connectors/websocket/threshold.hpp"
 
 #include <cstdint>
 #include <map>
@@ -46,13 +47,12 @@ struct ListenerOptions {
   http::TlsFiles tls;
   Milliseconds admit_within{10'000};  // from the connection to the WebSocket
   std::size_t header_limit = std::size_t{8} << 10;
-  std::size_t knocking = 128;            // connections that are not let in yet; beyond it they are closed at once
-  std::size_t knocking_of_address = 16;  // of one address (IPv6: of one /64)
+  Threshold::Limits knocking = {};  // connections that are not let in yet; for one beyond it an older one gives way
 };
 
 struct ListenerFigures {
   std::uint64_t connections = 0;  // that came
-  std::uint64_t turned_away = 0;  // beyond the limits
+  std::uint64_t turned_away = 0;  // gave way to others before they were let in
   std::uint64_t tls_failed = 0;
   std::map<std::string, std::uint64_t> let_in;   // by what they did: "connected", "enrolled"
   std::map<std::string, std::uint64_t> refused;  // by code

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from connect_proxy import ConnectProxy
 from harness import COREUTILS, SLURM, Broker, Payloads, Switch, free_port, need_root, run_with_broker, say, slurm_conf, wait_for
 from outward_site import OutwardSite, broker_certificate
 from ssh_site import AGENT_USER, need_agents_account
@@ -170,6 +171,37 @@ def a_long_cut_is_told_and_ends():
     assert broker.output(id) == b"whole\n"
 
 
+def the_agent_goes_out_through_the_centres_proxy():
+    """A fake one, the only way out there is: with a login, to the broker's door alone. A wrong password is told, and never shown."""
+    assert site.stop() == 0
+    port = free_port()
+    proxy = ConnectProxy(site.outside, port, f"{site.outside}:{site.port}", login="centre:open sesame")
+    kept, login = site.config.read_text(), site.folder / "proxy-login"
+    try:
+        def with_login(text):
+            login.write_text(text)
+            shutil.chown(login, AGENT_USER)
+            login.chmod(0o600)
+        site.config.write_text(kept.replace("[agent]", f'[agent]\nproxy = "http://{site.outside}:{port}"\nproxy_login_file = "{login}"', 1))
+        with_login("centre:wrong sesame\n")
+        site.start()
+        site.says("PROXY_LOGIN")
+        assert site.stop() == 0
+        with_login("centre:open sesame\n")
+        site.start()
+        site_is_up()
+        id = broker.submit(job("echo through"))
+        broker.wait_state(id, "succeeded", seconds=60)
+        assert all(head.startswith(f"CONNECT {site.outside}:{site.port} ") for head in proxy.heads), proxy.heads
+        assert "sesame" not in site.log.read_text()
+        assert site.stop() == 0
+    finally:
+        proxy.close()
+        site.config.write_text(kept)
+        site.start()
+    site_is_up()
+
+
 def a_second_agent_does_not_drive_the_first_away():
     since = is_connected()["since"]
     copy = OutwardSite("copy", 33, agents_config("alpha"), AGENTS_PORT, slurm_conf("alpha"))
@@ -251,7 +283,7 @@ if __name__ == "__main__":
     site = OutwardSite("alpha", 31, agents_config("alpha"), AGENTS_PORT, slurm_conf("alpha"))
     other = OutwardSite("beta", 32, agents_config("beta"), AGENTS_PORT, slurm_conf("alpha"))
     broker = Broker("outward", broker_config())
-    run_with_broker(broker, [an_agent_enrols_and_is_shown, nothing_is_lost_and_nothing_doubled, a_long_cut_is_told_and_ends,
+    run_with_broker(broker, [an_agent_enrols_and_is_shown, nothing_is_lost_and_nothing_doubled, a_long_cut_is_told_and_ends, the_agent_goes_out_through_the_centres_proxy,
                              a_second_agent_does_not_drive_the_first_away, an_agent_of_another_site_is_refused, a_revoked_agent_is_cut_off_at_once,
                              a_broker_with_another_key_is_not_served],
                     clean=[site.remove, other.remove, switch.stop, payloads.remove, lambda: shutil.rmtree(keys, ignore_errors=True)])

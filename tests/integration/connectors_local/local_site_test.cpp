@@ -127,6 +127,25 @@ TEST_CASE("local: jobs outlive the connector, and the next one tells their end a
   CHECK(usage->records[0].site_job_id == running.id);
   CHECK(usage->records[0].core_seconds.value == usage->records[0].elapsed.count() * 4);
   CHECK(usage->records[0].elapsed == std::chrono::floor<Seconds>(*end.ended_at - *end.started_at));
+  CHECK(usage->records[0].cluster == "here");
+}
+
+TEST_CASE("local: where each account has a spool of its own, its records say which, and its jobs are found as the site's") {
+  const TemporaryFolder folder;
+  Ids ids;
+  auto options = options_in(folder.path());
+  options.accounting = "here/alice";
+  LocalSite site(options);
+  const auto job = submit(site, request_for(ids.next(), "exit 0"));
+  (void)ended(site, job);
+  const auto usage = site.ask(site.connector().usage({}, site.soon()));
+  REQUIRE(usage);
+  REQUIRE(usage->records.size() == 1);
+  CHECK(usage->records[0].cluster == "here/alice");
+  const auto found = site.ask(site.connector().find({job}, site.soon()));
+  REQUIRE(found);
+  REQUIRE(found->sightings.size() == 1);
+  CHECK(found->sightings[0].cluster == site.ask(site.connector().snapshot(site.soon()))->cluster);
 }
 
 TEST_CASE("local: a broker that is killed loses nothing") {

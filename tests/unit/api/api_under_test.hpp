@@ -35,6 +35,7 @@ struct Told {
   Json body;
   std::string text = {};  // the body as it came, all pieces of it
   bool cut = false;       // it ended before its end
+  std::function<async::Task<std::optional<std::string>>()> next = {};  // of a stream that does not end by itself
   std::vector<std::pair<std::string, std::string>> headers;
 
   [[nodiscard]] std::string header(std::string_view name) const {
@@ -148,6 +149,7 @@ class ApiUnderTest {
     REQUIRE(answer);
     Told told{.status = answer->status, .body = Json::parse(answer->body, nullptr, false), .text = answer->body};
     told.headers = std::move(answer->headers);
+    told.next = answer->next;
     while (answer->next && answer->content_type == "application/octet-stream") {
       auto piece = ask(answer->next());
       told.cut = !piece;

@@ -31,9 +31,9 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("on_thread: work that blocks is done elsewhere, and its caller goes on where it was") {
-  Bench bench;
   const auto here = std::this_thread::get_id();
   std::thread::id there;
+  Bench bench;
   const auto result = run(bench.io, [](Bench& b, std::thread::id& inside) -> Task<std::thread::id> {
     (void)co_await b.on_pool<void>([&inside]() -> Result<void> {
       inside = std::this_thread::get_id();
@@ -55,9 +55,9 @@ TEST_CASE("on_thread: errors and exceptions are the work's error") {
 }
 
 TEST_CASE("on_thread: a caller that is cancelled waits for work that was told to stop") {
-  Bench bench;
   RealScheduler scheduler;
   bool ended = false;
+  Bench bench;
   const auto result = run(bench.io, with_deadline(scheduler, Deadline::in(scheduler, 20ms),
                                                   bench.on_pool<int>([&ended, stop = bench.stop]() -> Result<int> {
                                                     while (!stop->load()) std::this_thread::sleep_for(1ms);

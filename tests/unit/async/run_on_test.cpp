@@ -57,7 +57,7 @@ Task<int> add_up(asio::any_io_executor there, int rounds) {
   co_return sum;
 }
 
-/// A context with a thread of its own.
+/// A context with a thread of its own: declared last, since what its thread uses goes after it.
 struct Other {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
@@ -71,8 +71,8 @@ struct Other {
 }  // namespace
 
 TEST_CASE("the work runs over there, the caller goes on at home") {
-  Other other;
   asio::io_context io;
+  Other other;
   const auto v = run(io, visit(other.io.get_executor())).value();
   CHECK(v.before == std::this_thread::get_id());
   CHECK(v.inside == other.thread.get_id());
@@ -80,16 +80,16 @@ TEST_CASE("the work runs over there, the caller goes on at home") {
 }
 
 TEST_CASE("exceptions over there come back as an Error") {
-  Other other;
   asio::io_context io;
+  Other other;
   CHECK(run(io, run_on(other.io.get_executor(), throws())).error().kind == ErrorKind::internal);
 }
 
 TEST_CASE("a cancelled caller cancels the work on the other strand and waits for it") {
-  Other other;
   asio::io_context io;
   RealScheduler scheduler;
   std::atomic<bool> began = false;
+  Other other;
   const auto strand = asio::make_strand(other.io);
   const auto started = start(io.get_executor(), run_on(strand, sleep_for_ever(&scheduler, &began)));
   while (!began) io.poll();
@@ -101,8 +101,8 @@ TEST_CASE("a cancelled caller cancels the work on the other strand and waits for
 }
 
 TEST_CASE("cancelling in the very moment in which the work ends harms nothing") {
-  Other other;
   asio::io_context io;
+  Other other;
   for (int i = 0; i < 2000; ++i) {
     const auto started = start(io.get_executor(), run_on(other.io.get_executor(), where_am_i()));
     for (int spin = 0; spin < i % 64; ++spin) io.poll_one();
@@ -114,7 +114,7 @@ TEST_CASE("cancelling in the very moment in which the work ends harms nothing") 
 }
 
 TEST_CASE("many crossings add up") {
-  Other other;
   asio::io_context io;
+  Other other;
   CHECK(run(io, add_up(asio::make_strand(other.io), 1000)) == 1000);
 }

@@ -252,3 +252,25 @@ TEST_CASE("the accounts of an agent's site may have a file of their own") {
   REQUIRE(missing.has_value());
   CHECK(missing->site.accounts_file == "/etc/hansa/accounts.toml");
 }
+
+TEST_CASE("an agent's proxy is an address or none; what is neither is not repeated, for it may hold a password") {
+  const auto with = [](const std::string& agent) {
+    return parse_agent_config(agent_with("connector = \"model\"\naccounts = {}\n", agent), "/etc/hansa/agent.toml");
+  };
+  const auto plain = with("");
+  INFO((plain ? "" : faults_told(plain.error())));
+  REQUIRE(plain.has_value());
+  CHECK_FALSE(plain->agent.proxy);
+  const auto set = with("proxy = \"http://proxy.example.org:3128\"\nproxy_login_file = \"proxy-login\"\n");
+  REQUIRE(set.has_value());
+  CHECK(set->agent.proxy == "http://proxy.example.org:3128");
+  CHECK(set->agent.proxy_login_file == "/etc/hansa/proxy-login");
+  CHECK(with("proxy = \"none\"\n")->agent.proxy == "none");
+  for (const std::string text :
+       {"http://user:hunter2@proxy:3128", "https://hunter2:1", "socks5://hunter2:1", "hunter2:3128", "http://hunter2/x", ""}) {
+    const auto config = with("proxy = \"" + text + "\"\n");
+    CAPTURE(text);
+    REQUIRE_FALSE(config.has_value());
+    CHECK_THAT(faults_told(config.error()), Contains("agent.proxy") && Contains("proxy_login_file") && !Contains("hunter2"));
+  }
+}

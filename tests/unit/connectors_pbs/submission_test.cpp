@@ -104,7 +104,8 @@ TEST_CASE("qsub: what it would read as more than one value is not handed over") 
 TEST_CASE("qsub: a job id and nothing else is a receipt") {
   async::ChildResult result;
   result.exit_status = 0;
-  for (const auto garbage : {"", "\n", "12", "12.pbs01 13.pbs01", "12.pbs01\n13.pbs01", "Job 12.pbs01", "12.pbs01;x"}) {
+  for (const auto garbage :
+       {"", "\n", "12", "12.pbs01", "12.pbs01 13.pbs01", "12.pbs01\n13.pbs01", "Job 12.pbs01", "12.pbs01;x"}) {
     INFO(garbage);
     result.out = garbage;
     CHECK(read_qsub_answer(result).error().code == "SITE_GARBLED");

@@ -4,8 +4,12 @@
 #include "tests/unit/async/manual_scheduler.hpp"
 #include "tests/unit/connectors_protocol/fake_lines.hpp"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <catch2/catch.hpp>
 
+#include <chrono>
+#include <future>
 #include <string>
 
 using namespace hansa;
@@ -113,6 +117,39 @@ TEST_CASE("answers find their questions in any order") {
   REQUIRE(first.ended());
   CHECK(first.value().error().kind == ErrorKind::not_found);
   CHECK(first.value().error().code == "NO_JOB");
+}
+
+TEST_CASE("a long answer is parsed away from the strand, and what comes after it keeps its place") {
+  std::promise<void> busy;
+  asio::thread_pool readers{1};
+  asio::post(readers, [over = busy.get_future().share()] { over.wait(); });
+  Talk talk({.readers = &readers});
+  const auto first = talk.call("snapshot");
+  const auto second = talk.call("status");
+  talk.say(answer(1, {{"text", std::string(std::size_t{1} << 20, 'x')}}));
+  talk.say(answer(2, {{"n", 7}}));
+  CHECK_FALSE(first.ended());
+  CHECK_FALSE(second.ended());
+  busy.set_value();
+  for (int i = 0; i < 1'000 && !second.ended(); ++i) {
+    talk.io.restart();
+    talk.io.run_one_for(std::chrono::milliseconds(10));
+  }
+  REQUIRE(second.ended());
+  REQUIRE(first.ended());
+  CHECK(first.value().value()["text"].get<std::string>().size() == std::size_t{1} << 20);
+  CHECK(second.value().value()["n"] == 7);
+}
+
+TEST_CASE("a long line that is none is told as one all the same") {
+  asio::thread_pool readers{1};
+  Talk talk({.readers = &readers});
+  talk.far->say(std::string(std::size_t{1} << 20, '['));
+  for (int i = 0; i < 1'000 && !talk.session->ended(); ++i) {
+    talk.io.restart();
+    talk.io.run_one_for(std::chrono::milliseconds(10));
+  }
+  CHECK(talk.finish().code == "NOT_THE_PROTOCOL");
 }
 
 TEST_CASE("an answer that does not come in time is an unknown outcome and is waited for no longer") {

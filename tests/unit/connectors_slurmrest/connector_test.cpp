@@ -625,16 +625,20 @@ TEST_CASE("slurmrest: an answer that does not end is cut at the deadline") {
       ::close(connection);
     }
   });
-  {
-    Bench bench("unix:" + path.string());
-    const auto cut = bench.ask(bench.connector->snapshot(bench.soon(Milliseconds{400})));
-    REQUIRE_FALSE(cut.has_value());
-    CHECK(cut.error().kind == ErrorKind::deadline_exceeded);
-  }
-  ::shutdown(listener, SHUT_RDWR);
-  endless.join();
-  ::close(listener);
+  struct End {  // also of a test that fails
+    int listener;
+    std::thread& thread;
+    ~End() {
+      ::shutdown(listener, SHUT_RDWR);
+      thread.join();
+      ::close(listener);
+    }
+  } const end{listener, endless};
+  Bench bench("unix:" + path.string());
+  const auto cut = bench.ask(bench.connector->snapshot(bench.soon(Milliseconds{400})));
   std::filesystem::remove(path);
+  REQUIRE_FALSE(cut.has_value());
+  CHECK(cut.error().kind == ErrorKind::deadline_exceeded);
 }
 
 TEST_CASE("slurmrest: options that cannot work are refused by name") {

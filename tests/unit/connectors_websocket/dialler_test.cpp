@@ -2,7 +2,12 @@
 // An agent's way out: who the broker is, who the agent is, and lines both ways.
 #include "tests/unit/connectors_websocket/harbour.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <future>
 
 namespace hansa::connectors::websocket::test {
 
@@ -124,6 +129,66 @@ TEST_CASE("who is no broker's door is said to be none") {
   CHECK(harbour.code_of(options) == "CA_FILE");
 }
 
+TEST_CASE("a name service that hangs costs a dial its time and nothing else") {
+  const auto hung = std::make_shared<std::promise<void>>();
+  const auto over = hung->get_future().share();
+  Harbour harbour;
+  auto options = harbour.dial_options();
+  options.broker.host = "hansa.example.org";
+  Dialler dialler(harbour.scheduler, options, [over](const std::string&) -> Result<std::vector<std::string>> {
+    over.wait();
+    return std::vector<std::string>{};
+  });
+  for (int i = 0; i < 3; ++i) {  // the third one finds both threads waiting
+    const auto lines = harbour.run(dialler.open(async::Deadline::in(harbour.scheduler, 50ms)));
+    REQUIRE_FALSE(lines);
+    CHECK(lines.error().code == "BROKER_NOT_FOUND");
+    CHECK(lines.error().kind == ErrorKind::unavailable);
+    CHECK(lines.error().message.contains("name service gives no answer"));
+  }
+  hung->set_value();
+}
+
+TEST_CASE("an address that swallows what is sent to it takes no other's time") {
+  Harbour harbour;
+  const int full = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);  // listens, and has no room left: SYNs are dropped
+  sockaddr_in where{
+      .sin_family = AF_INET, .sin_port = htons(harbour.listener->port()), .sin_addr = {htonl(0x7F000002)}, .sin_zero = {}};
+  REQUIRE(::bind(full, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0);
+  REQUIRE(::listen(full, 0) == 0);
+  std::vector<int> taken;
+  for (int i = 0; i < 4; ++i) {
+    taken.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    (void)::connect(taken.back(), reinterpret_cast<const sockaddr*>(&where), sizeof where);
+  }
+  auto options = harbour.dial_options();
+  options.broker.host = "hansa.example.org";
+  Dialler dialler(harbour.scheduler, options, [](const std::string&) -> Result<std::vector<std::string>> {
+    return std::vector<std::string>{"no address", "127.0.0.2", "127.0.0.1"};
+  });
+  CHECK(harbour.run(dialler.open(async::Deadline::in(harbour.scheduler, 1'000ms))));
+  taken.push_back(full);
+  for (const int fd : taken) ::close(fd);
+}
+
+TEST_CASE("who takes a connection and says nothing is waited for no longer than the time there is") {
+  Harbour harbour;
+  const int mute = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in where{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+  socklen_t size = sizeof where;
+  REQUIRE(::bind(mute, reinterpret_cast<const sockaddr*>(&where), size) == 0);
+  REQUIRE(::listen(mute, 8) == 0);
+  REQUIRE(::getsockname(mute, reinterpret_cast<sockaddr*>(&where), &size) == 0);
+  auto options = harbour.dial_options();
+  options.broker.port = ntohs(where.sin_port);
+  Dialler dialler(harbour.scheduler, options);
+  const auto deadline = async::Deadline::in(harbour.scheduler, 100ms);
+  const auto lines = harbour.run(async::with_deadline(harbour.scheduler, deadline, dialler.open(deadline)));
+  REQUIRE_FALSE(lines);
+  CHECK(lines.error().kind == ErrorKind::deadline_exceeded);
+  ::close(mute);
+}
+
 TEST_CASE("an agent that is not let in is told why") {
   Harbour harbour;
   auto options = harbour.dial_options();
@@ -146,10 +211,10 @@ TEST_CASE("an agent enrols with a token, and its key is known from then on") {
   harbour.door.known.clear();
   const auto options = harbour.dial_options();
   CHECK(harbour.code_of(options) == "AGENT_NOT_ENROLLED");
-  const auto bad = harbour.run(enrol(&harbour.scheduler, options, Secret("bad")));
+  const auto bad = harbour.enrol(options, "bad");
   REQUIRE_FALSE(bad);
   CHECK(bad.error().code == "ENROLMENT_USED");
-  REQUIRE(harbour.run(enrol(&harbour.scheduler, options, Secret("good"))));
+  REQUIRE(harbour.enrol(options, "good"));
   CHECK(harbour.code_of(options) == "OK");
 }
 

@@ -109,20 +109,63 @@ TEST_CASE("who shakes no hands, or says nothing, or says it too slowly, is cut o
   CHECK(figures.connections == 4);
 }
 
-TEST_CASE("of one address only so many may wait to be let in, and who is let in does not count") {
-  Harbour harbour({.admit_within = 20s, .knocking_of_address = 3});
+TEST_CASE("of one network only so many may wait to be let in: the oldest gives way, and who is let in does not count") {
+  Harbour harbour({.admit_within = 20s, .knocking = {.of_network = 3}});
+  const auto agent = harbour.dial();
+  REQUIRE(agent);
   std::vector<std::unique_ptr<http::RawClient>> waiting;
   for (int i = 0; i < 3; ++i) waiting.push_back(std::make_unique<http::RawClient>(harbour.listener->port()));
-  http::RawClient more(harbour.listener->port());
-  CHECK(more.rest().empty());
+  CHECK_FALSE(waiting.front()->closed_within(50));
+  http::RawClient elsewhere(harbour.listener->port(), 0, "127.0.9.9");
+  http::RawClient another(harbour.listener->port());
+  CHECK(waiting.front()->closed_within(5'000));
   CHECK(harbour.listener->figures().turned_away == 1);
-  waiting.clear();
-  Result<std::unique_ptr<protocol::Lines>> agent = harbour.dial();
-  for (int i = 0; i < 100 && !agent; ++i) agent = harbour.dial();  // until those have been seen to go
-  REQUIRE(agent);
-  for (int i = 0; i < 3; ++i) waiting.push_back(std::make_unique<http::RawClient>(harbour.listener->port()));
-  http::RawClient again(harbour.listener->port());
-  CHECK(again.rest().empty());
+  for (auto* other : {waiting[1].get(), waiting[2].get(), &elsewhere, &another}) CHECK_FALSE(other->closed_within(20));
+  const auto broker = harbour.take();
+  auto send = [](protocol::Lines* lines) -> async::Task<> { return lines->write("in"); };
+  REQUIRE(harbour.run(send(agent->get())));
+  CHECK(*harbour.run(broker->read()) == "in");
+  harbour.end(**agent);
+  harbour.end(*broker);
+}
+
+TEST_CASE("whoever fills the door with what goes nowhere keeps no agent out") {
+  constexpr std::string_view kHello("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);  // and no more of it
+  const std::string half = "GET /v1/agents/alpha HTTP/1.1\r\n" + std::string(kUpgrade.substr(0, 60));
+  std::string rubbish;
+  for (int i = 0; i < 20; ++i) rubbish += "GET / HTTP/1.1\r\nHost: h\r\n\r\n\x81\x80";
+  struct Case {
+    const char* what;
+    std::string_view bytes;  // of what comes after a TLS handshake, but the first two
+    bool tls;
+  };
+  const std::string oversize = "GET /v1/agents/alpha HTTP/1.1\r\nX: " + std::string(8'100, 'x');
+  const Case kCases[] = {
+      {"silence", "", false},          {"half a TLS hello", kHello, false},  {"a header byte by byte", "GET /v1", true},
+      {"half an upgrade", half, true}, {"pipelined rubbish", rubbish, true}, {"a head up to its limit", oversize, true}};
+  for (const auto& c : kCases) {
+    CAPTURE(c.what);
+    Harbour harbour({.admit_within = 60s, .knocking = {.all = 16, .of_network = 4}});
+    std::vector<std::unique_ptr<http::RawClient>> silent;
+    std::vector<std::unique_ptr<TlsClient>> shaken;
+    for (int i = 0; i < 24; ++i) {
+      const auto from = "127.0." + std::to_string(1 + i % 8) + ".1";
+      if (c.tls) {
+        shaken.push_back(std::make_unique<TlsClient>(harbour));  // all from 127.0.0.1, which is the agent's network
+        shaken.back()->send(c.bytes);
+      } else {
+        silent.push_back(std::make_unique<http::RawClient>(harbour.listener->port(), 0, from.c_str()));
+        silent.back()->send(c.bytes);
+      }
+    }
+    const auto agent = harbour.dial();
+    CHECK(agent);
+    CHECK(harbour.noted("+hansa-agent test"));  // the door knows it a moment after the agent does
+    const auto figures = harbour.listener->figures();
+    CHECK(figures.connections == 25);
+    CHECK(figures.turned_away + (figures.refused.contains("BAD_REQUEST") ? figures.refused.at("BAD_REQUEST") : 0) >= 9);
+    CHECK(figures.let_in.at("connected") == 1);
+  }
 }
 
 TEST_CASE("what an agent calls itself is shown as plain text") {

@@ -69,6 +69,10 @@ class Harbour {
     return run(dialler.open(async::Deadline::in(scheduler, 10s)));
   }
   Result<std::unique_ptr<protocol::Lines>> dial() { return dial(dial_options()); }
+  Result<void> enrol(DialOptions options, const char* token) {
+    Dialler dialler(scheduler, std::move(options));
+    return run(dialler.enrol(Secret(token), async::Deadline::in(scheduler, 10s)));
+  }
   std::string code_of(DialOptions options) {
     const auto lines = dial(std::move(options));
     return lines ? "OK" : lines.error().code;

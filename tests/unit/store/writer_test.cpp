@@ -34,7 +34,8 @@ std::move_only_function<Result<void>(Connection&)> insert(int n) {
   };
 }
 
-/// Keeps the writer busy until it is opened, so that the next operations gather.
+/// Keeps the writer busy until it is opened, so that the next operations gather. As all that the writer's thread touches it is
+/// declared before the writer, and goes after it.
 struct Gate {
   std::promise<void> entered;
   std::promise<void> open;
@@ -53,13 +54,13 @@ struct Gate {
 
 TEST_CASE("what gathers during a commit is committed together; one that fails is undone alone") {
   const TemporaryFolder folder;
-  Writer writer(open(folder), Options{});
   Gate gate;
+  std::vector<std::string> ends(7, "not settled");
+  std::promise<void> last;
+  Writer writer(open(folder), Options{});
   writer.submit(gate.operation());
   gate.entered.get_future().wait();
 
-  std::vector<std::string> ends(7, "not settled");
-  std::promise<void> last;
   const auto settle = [&](std::size_t i) {
     return [&ends, &last, i](Result<void> end) {
       ends[i] = end ? "" : end.error().code;
@@ -104,12 +105,12 @@ TEST_CASE("a full queue says so at once, and a closed one too") {
   Options options;
   options.queued_operations = 2;
   options.queued_bytes = 100;
-  Writer writer(open(folder), options);
   Gate gate;
-  writer.submit(gate.operation());
-  gate.entered.get_future().wait();
   std::vector<Error> refused;
   int done = 0;
+  Writer writer(open(folder), options);
+  writer.submit(gate.operation());
+  gate.entered.get_future().wait();
   const auto settle = [&](Result<void> end) {
     if (end)
       ++done;
@@ -141,8 +142,8 @@ TEST_CASE("a group is bounded by operations and by bytes") {
   Options options;
   options.group_operations = 3;
   options.group_bytes = 100;
-  Writer writer(open(folder), options);
   Gate gate;
+  Writer writer(open(folder), options);
   writer.submit(gate.operation());
   gate.entered.get_future().wait();
   for (int i = 0; i < 6; ++i) writer.submit({.bytes = 1, .run = insert(i), .settle = [](Result<void>) {}});        // 2 groups
@@ -160,9 +161,9 @@ TEST_CASE("the log is copied into the file between commits and starts again") {
   Options options;
   options.checkpoint_pages = 16;
   options.group_operations = 1;
+  std::promise<std::uintmax_t> log_size;
   Writer writer(open(folder), options);
   for (int i = 0; i < 200; ++i) writer.submit({.bytes = 1, .run = insert(i), .settle = [](Result<void>) {}});
-  std::promise<std::uintmax_t> log_size;
   writer.submit({.bytes = 1,
                  .run = [](Connection&) -> Result<void> { return {}; },
                  .settle = [&](Result<void>) { log_size.set_value(std::filesystem::file_size(folder.path() / "w.db-wal")); }});

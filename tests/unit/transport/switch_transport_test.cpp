@@ -214,6 +214,10 @@ TEST_CASE("a switch that tells no end is waited for no longer than its graces") 
     peer.read_request();
     while (!stop) std::this_thread::sleep_for(1ms);
   });
+  struct Stop {
+    std::atomic<bool>& flag;
+    ~Stop() { flag = true; }
+  } const at_the_end{stop};  // also of a test that fails, or its thread never ends
   SwitchTransport transport(scheduler, server.path(), ::geteuid());
   const auto started = async::start(io.get_executor(), transport.run(command(), async::Deadline::in(scheduler, 10s)));
   scheduler.advance(9s);
@@ -225,7 +229,6 @@ TEST_CASE("a switch that tells no end is waited for no longer than its graces") 
   CHECK(started.value().value().timed_out);
   CHECK_FALSE(started.value().value().signal);
   CHECK_FALSE(started.value().value().exit_status);
-  stop = true;
 }
 
 TEST_CASE("a cancelled command is ended, and its end is told") {
