@@ -304,15 +304,6 @@ void read_roots(const Table& site, std::vector<RootConfig>& out, Findings& findi
   check_unique_ids(tables, findings);
 }
 
-void check_profile(const Table& table, const ProfileConfig& profile, Findings& findings) {
-  for (const auto& [key, list] :
-       {std::pair("container_images", &profile.container_images), std::pair("container_binds", &profile.container_binds)}) {
-    if (!list->empty() && table.find("container_runtime") == nullptr)
-      findings.add(table.mark_of(key), table.path_of(key),
-                   "needs container_runtime, without which no job with an image goes there");
-  }
-}
-
 void read_qos(const Table& site, SiteConfig& out, Findings& findings) {
   const auto tables = blocks_of(site, "qos", kSchedulerName, findings);
   for (const auto& table : tables) read_keys(table, {}, out.qos.emplace_back(), findings);
@@ -369,19 +360,19 @@ void check_transfer_job(const Table& table, const LinkConfig& link, const std::v
   }
   const auto site = std::ranges::find(sites, job.site, &SiteConfig::id);
   if (site == sites.end()) return;  // told already
-  const bool as_accounts = site->run_as == RunAs::by_switch || site->run_as == RunAs::by_token;
+  const bool as_accounts =
+      site->run_as == RunAs::by_switch || site->run_as == RunAs::by_token || site->run_as == RunAs::by_certificate;
   if (site->connector == Connector::model) {
     findings.add(table.mark_of("site"), table.path_of("site"), "is a model, which runs nothing");
-  } else if (site->run_as == RunAs::by_certificate) {
-    findings.add(table.mark_of("site"), table.path_of("site"),
-                 "has run_as = \"certificate\", where only people have jobs: let the broker's host copy, or the other end");
   } else if (as_accounts && !job.account) {
-    findings.add(table.mark_of(""), table.path_of("account"),
-                 std::string("is missing; at a site with run_as = \"") + (site->run_as == RunAs::by_token ? "token" : "switch") +
-                     "\" it says as whom the broker's transfer jobs run");
+    const auto* run_as = site->run_as == RunAs::by_token ? "token" : site->run_as == RunAs::by_switch ? "switch" : "certificate";
+    findings.add(
+        table.mark_of(""), table.path_of("account"),
+        std::string("is missing; at a site with run_as = \"") + run_as + "\" it says as whom the broker's transfer jobs run");
   } else if (!as_accounts && job.account) {
     findings.add(table.mark_of("account"), table.path_of("account"),
-                 "counts only at a site with run_as = \"switch\": elsewhere all jobs run as the broker's own account");
+                 "counts only at a site with run_as = \"switch\", \"token\" or \"certificate\": elsewhere all jobs run as the "
+                 "broker's own account");
   }
 }
 
@@ -428,8 +419,7 @@ SiteConfig read_site(const Table& table, const Table& program, const std::vector
   read_keys(table, kSiteTables, site, findings);
   if (site.name.empty()) site.name = site.id.str();
   read_place_facts(table, site.facts, findings);
-  if (const auto profile = read_table(table, "profile", {}, site.profile, findings))
-    check_profile(*profile, site.profile, findings);
+  read_table(table, "profile", {}, site.profile, findings);
   read_qos(table, site, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);

@@ -260,6 +260,7 @@ struct ProfileConfig {
   std::optional<std::filesystem::path> container_runtime;
   std::vector<std::string> container_images;
   std::vector<std::string> container_binds;
+  std::vector<std::string> outbound;
   friend bool operator==(const ProfileConfig&, const ProfileConfig&) = default;
 };
 

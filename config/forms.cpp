@@ -230,7 +230,8 @@ bool is_modules(std::string_view text) {
   return false;
 }
 bool is_image_prefix(std::string_view text) {
-  return text.size() <= 512 && (text.starts_with("oras://") || text.starts_with("docker://") || text.starts_with('/')) &&
+  constexpr std::string_view kBegins[] = {"oras://", "docker://", "/", "code:", "data:"};
+  return text.size() <= 512 && std::ranges::any_of(kBegins, [&](std::string_view begin) { return text.starts_with(begin); }) &&
          std::ranges::all_of(text, [](char c) { return is_word(c) || in(c, "._/@:+-"); });
 }
 bool is_egress(std::string_view text) { return is_one_of(text, {"open", "logged", "airlock"}); }
@@ -243,7 +244,9 @@ const Form kArchitecture{R"(one of "x86_64", "aarch64", "ppc64le", "riscv64")",
                          [](std::string_view text) { return is_one_of(text, {"x86_64", "aarch64", "ppc64le", "riscv64"}); }};
 const Form kModuleName{"1 to 64 letters, digits, \".\", \"_\", \"+\" and \"-\", not beginning with \"-\"", is_module_name};
 const Form kModules{"names of modules with one space between them, of letters, digits and ._/@:+=,~-", is_modules};
-const Form kImagePrefix{"\"oras://...\", \"docker://...\" or \"/...\"", is_image_prefix};
+const Form kImagePrefix{R"("oras://...", "docker://...", "/...", "code:..." or "data:...")", is_image_prefix};
+const Form kQueueOrAll{"\"*\", or the name of a queue: 1 to 64 letters, digits, \"_\", \".\" and \"-\"",
+                       [](std::string_view text) { return text == "*" || is_scheduler_name(text); }};
 const Form kLabel{"1 to 128 characters on one line", is_label};
 const Form kQuietHours{"hours and a time zone, as \"22:00-06:00 Europe/Helsinki\"; the zone by its name in the IANA database",
                        [](std::string_view text) { return DailyHours::parse(text).has_value(); }};

@@ -37,6 +37,7 @@ extern const Form kArchitecture;
 extern const Form kModuleName;        // as jobs name it
 extern const Form kModules;           // as the site does: one or several
 extern const Form kImagePrefix;
+extern const Form kQueueOrAll;
 extern const Form kQuietHours;
 extern const Form kScratch;
 extern const Form kVariableName;

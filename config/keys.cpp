@@ -481,7 +481,7 @@ std::span<const Key<ProfileConfig>> keys_of() {
            .doc = "Apptainer, or what takes the same command line, on the nodes where jobs run.",
            .example = "\"/usr/bin/apptainer\"",
            .form = &kPlainPath,
-           .otherwise = "none: jobs with an image do not go there"}),
+           .otherwise = "jobs with an image go there once one is found in `/usr/bin` (`hansa site doctor`)"}),
       key<&ProfileConfig::container_images>({.name = "container_images",
                                              .doc = "What the name of an image begins with, of those that are started here.",
                                              .example = "[\"oras://registry.example.org/\", \"/appl/images/\"]",
@@ -495,6 +495,12 @@ std::span<const Key<ProfileConfig>> keys_of() {
            .example = "[\"/scratch\", \"/appl/data\"]",
            .form = &kPlainPath,
            .otherwise = "no others"}),
+      key<&ProfileConfig::outbound>({.name = "outbound",
+                                     .doc = "Queues whose nodes reach the network outside, for jobs that need it; `\"*\"`: all.",
+                                     .example = "[\"gpu\", \"transfer\"]",
+                                     .form = &kQueueOrAll,
+                                     .otherwise = "what was found there (`hansa site doctor`); jobs that need it go nowhere on "
+                                                  "trust"}),
   };
   return kKeys;
 }
@@ -1174,11 +1180,12 @@ std::span<const Key<TransferJobConfig>> keys_of() {
                                       .example = "\"transfer\"",
                                       .required = true,
                                       .form = &kSchedulerName}),
-      key<&TransferJobConfig::account>({.name = "account",
-                                        .doc = "The account there that these jobs run as, with `run_as = \"switch\"`: one that "
-                                               "nobody else writes as or beneath (docs/moving-data.md).",
-                                        .example = "\"hansa-data\"",
-                                        .form = &kLocalAccount}),
+      key<&TransferJobConfig::account>(
+          {.name = "account",
+           .doc = "The account there that these jobs run as, with `run_as = \"switch\"`, `\"token\"` or "
+                  "`\"certificate\"`: one that nobody else writes as or beneath (docs/moving-data.md).",
+           .example = "\"hansa-data\"",
+           .form = &kLocalAccount}),
       key<&TransferJobConfig::scheduler_account>({.name = "scheduler_account",
                                                   .doc = "What the site's scheduler charges them to.",
                                                   .example = "\"data\"",

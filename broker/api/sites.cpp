@@ -34,6 +34,13 @@ Json use_view(const std::vector<engine::BudgetUse>& use) {
   return view;
 }
 
+/// Null: it keeps none.
+Json use_view(const std::vector<domain::BudgetShare>& use) {
+  Json view;
+  for (const auto& share : use) view[share.kind] = {{"used", share.used}, {"limit", share.limit}};
+  return view;
+}
+
 Json doctor_view(const domain::DoctorReport& report) {
   Json findings = Json::array(), drift = Json::array();
   const auto shown = [](const auto& each) {
@@ -60,6 +67,7 @@ Json profile_view(const domain::Site& site) {
   if (!site.hardware.architecture.empty()) json["architecture"] = site.hardware.architecture;
   if (!site.software.images.empty()) json["images"] = site.software.images;
   if (!site.software.binds.empty()) json["binds"] = site.software.binds;
+  if (!site.software.outbound.empty()) json["outbound"] = site.software.outbound;
   return json;
 }
 
@@ -107,6 +115,7 @@ Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
             {"concurrent_calls", site.budget.concurrent_calls},
             {"waiting_jobs", site.budget.waiting_jobs}}},
           {"budget_use", use_view(report.budget_use)},
+          {"own_budget", use_view(report.own_budget)},
           {"quiet_hours", std::move(quiet_hours)},
           {"quiet_until", time(report.quiet_until)},
           {"breaker",

@@ -19,12 +19,12 @@ std::string connector_name(Connector connector) {
   return "?";
 }
 
-
 domain::SoftwareProfile software_of(const config::ProfileConfig& profile) {
   domain::SoftwareProfile software{.containers = profile.container_runtime.has_value(),
                                    .images = profile.container_images,
                                    .binds = profile.container_binds,
-                                   .modules = {}};
+                                   .modules = {},
+                                   .outbound = profile.outbound};
   for (const auto& [name, modules] : profile.modules) software.modules.push_back(name);
   return software;
 }

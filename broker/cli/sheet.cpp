@@ -41,6 +41,7 @@ std::string variant_text(const Json& variant) {
   text = (text.empty() ? "everywhere" : "for " + text) + ": " + resources_text(member(variant, "resources"));
   if (const auto image = shown(member(variant, "container"), "image"); !image.empty()) text += "; " + image;
   if (const auto modules = listed(member(variant, "modules")); !modules.empty()) text += "; modules " + modules;
+  if (raw_text(variant, "network") == "outbound") text += "; the network outside";
   std::string names;
   if (const auto& variables = member(variant, "environment"); variables.is_object()) {
     for (const auto& [name, value] : variables.items()) names += (names.empty() ? "" : ", ") + printable(name);
@@ -86,8 +87,8 @@ std::string granted_text(const Json& granted) {
 }
 
 void add_request(Sheet& sheet, const Json& job) {
-  sheet.line("resources", resources_text(member(job, "resources")) +
-                              (member(job, "exclusive") == true ? ", its nodes for itself alone" : ""));
+  sheet.line("resources",
+             resources_text(member(job, "resources")) + (member(job, "exclusive") == true ? ", its nodes for itself alone" : ""));
   if (const auto limit = number(job, "time_limit_s")) sheet.line("time limit", duration_text(Seconds{*limit}));
   sheet.line("only at sites", listed(member(member(job, "placement"), "sites")));
   sheet.line("only in", listed(member(member(job, "placement"), "countries")));
@@ -96,6 +97,7 @@ void add_request(Sheet& sheet, const Json& job) {
              shown(container, "image") + (shown(container, "inside") == "processes" ? ", for what hansa-launch starts" : ""));
   sheet.line("bound", listed(member(container, "binds")));
   sheet.line("modules", listed(member(job, "modules")));
+  if (raw_text(job, "network") == "outbound") sheet.line("network", "outbound");
   if (const auto& variants = member(job, "variants"); variants.is_array()) {
     for (const auto& variant : variants) sheet.line("variant", shown(variant, "name") + ", " + variant_text(variant));
   }

@@ -157,6 +157,7 @@ std::string site_sheet(const Json& site, const Look& look) {
     line("containers", images.empty() ? "any image that a digest pins" : "of " + images);
     line("binds", listed(member(profile, "binds")));
   }
+  line("reach the outside", listed(member(profile, "outbound")));
   line("seen", shown(site, "snapshot_at"));
   line("last success", shown(site, "last_success"));
   line("last failure", shown(site, "last_failure"));
@@ -173,6 +174,11 @@ std::string site_sheet(const Json& site, const Look& look) {
                            used_of(use, "cancels", "cancels") + " in the last minute; " +
                            used_of(use, "concurrent_calls", "calls") + ", " + used_of(use, "waiting_jobs", "waiting jobs") +
                            " now");
+  }
+  if (const auto& use = member(site, "own_budget"); use.is_object()) {
+    line("its own budget", used_of(use, "queries", "queries") + ", " + used_of(use, "submits", "submits") + ", " +
+                               used_of(use, "cancels", "cancels") + " in the minute before " + shown(site, "snapshot_at") + "; " +
+                               used_of(use, "concurrent_calls", "calls") + " then");
   }
   const auto hours = listed(member(site, "quiet_hours"));
   const auto quiet_until = shown(site, "quiet_until");

@@ -143,6 +143,10 @@ class SubmissionReader {
     }
     if (software.image.empty() && (!software.binds.empty() || software.processes_only))
       faults_.push_back({"--image", "is needed with --bind and --inside"});
+    if (const auto network = call_.value("--network")) {
+      software.outbound = *network == "outbound";
+      if (*network != "outbound" && *network != "any") faults_.push_back({"--network", "must be outbound or any"});
+    }
     for (const auto names : call_.values("--module")) {
       for (const auto part : std::views::split(names, ',')) {
         const std::string_view name(part.begin(), part.end());
@@ -310,6 +314,7 @@ Error in_options(Error error) {
       {"/container/binds", "--bind"},
       {"/container/inside", "--inside"},
       {"/modules", "--module"},
+      {"/network", "--network"},
       {"/variants", "--variants"},
   };
   for (auto& [where, message] : error.faults) {

@@ -84,6 +84,7 @@ std::string canonical_text(const JobSpec& spec) {
   if (!spec.software.modules.empty()) out.texts("modules", spec.software.modules);
   if (!spec.name.empty()) out.text("name", spec.name);
   out.number("nodes", r.nodes);
+  if (spec.software.outbound) out.flag("outbound", true);
   if (!spec.outputs.empty()) out.json("outputs", text_of(spec.outputs));
   if (spec.software.processes_only) out.flag("processes_only", true);
   out.text("project", spec.project.str());

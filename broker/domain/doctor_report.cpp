@@ -54,22 +54,41 @@ Json words_of(const Finding& f) {
   Json json{{"check", f.check}, {"verdict", to_string(f.verdict)}, {"value", f.value}, {"source", f.source}};
   if (!f.remedy.empty()) json["remedy"] = f.remedy;
   if (f.bars) json["bars"] = true;
+  if (!f.offers.empty()) json["offers"] = f.offers;
+  if (f.lacks) json["lacks"] = true;
+  if (!f.queue.empty()) json["queue"] = f.queue.str();
   return json;
 }
 
 Json words_of(const Drift& d) { return {{"check", d.check}, {"before", d.before}, {"after", d.after}}; }
 
-const Finding* bar_in(const DoctorReport& report, const LocalAccount& account, const std::vector<std::string>& ignored,
-                      UtcTime now) {
+const Finding* bar_in(const DoctorReport& report, const LocalAccount& account, const Principal& person,
+                      const std::vector<std::string>& ignored, UtcTime now) {
   const Finding* bar = nullptr;
   for (const auto& finding : report.findings) {
     const auto believed = finding.reading ? kReadingBelieved : kFindingBelieved;
     if (!finding.bars || finding.verdict != DoctorVerdict::fault || now - finding.at > believed) continue;
-    if (!finding.subject.empty() && finding.subject != account.str()) continue;
+    const bool theirs = finding.people.empty() ? finding.subject.empty() || finding.subject == account.str()
+                                               : std::ranges::find(finding.people, person) != finding.people.end();
+    if (!theirs) continue;
     if (std::ranges::find(ignored, finding.check) != ignored.end()) continue;
     if (bar == nullptr || bar->at < finding.at) bar = &finding;
   }
   return bar;
+}
+
+std::vector<Offer> offers_in(const DoctorReport& report, const std::vector<std::string>& ignored, UtcTime now) {
+  std::vector<Offer> offers;
+  for (const auto& finding : report.findings) {
+    if (finding.offers.empty() || finding.verdict == DoctorVerdict::not_checked || now - finding.at > kFindingBelieved) continue;
+    if (std::ranges::find(ignored, finding.check) != ignored.end()) continue;
+    offers.push_back({.what = finding.offers,
+                      .queue = finding.queue,
+                      .there = !finding.lacks,
+                      .found = finding.check + ": " + finding.value,
+                      .at = finding.at});
+  }
+  return offers;
 }
 
 Json to_json(const DoctorReport& report) {
@@ -83,6 +102,7 @@ Json to_json(const DoctorReport& report) {
   for (const auto& f : report.findings) {
     auto json = stored(f);
     if (f.reading) json["reading"] = true;
+    for (const auto& person : f.people) json["people"].push_back(person.str());
     findings.push_back(std::move(json));
   }
   for (const auto& d : report.drift) drift.push_back(stored(d));
@@ -109,7 +129,12 @@ Result<DoctorReport> doctor_report_from_json(const Json& json) {
                                .at = field.time("at"),
                                .remedy = field.text_or_empty("remedy"),
                                .reading = field.flag("reading"),
+                               .people = {},
+                               .offers = field.text_or_empty("offers"),
+                               .lacks = field.flag("lacks"),
+                               .queue = field.name<QueueName>("queue"),
                                .bars = field.flag("bars")});
+    for (auto& person : field.texts("people")) report.findings.back().people.emplace_back(std::move(person));
     if (!field.ok()) return field.error("finding of a site's report");
   }
   for (const auto& item : fields.array("drift")) {

@@ -18,6 +18,10 @@ enum class DoctorVerdict { ok, warning, fault, not_checked };
 std::string_view to_string(DoctorVerdict verdict);  // "ok", "warning", "fault", "not_checked"
 std::optional<DoctorVerdict> doctor_verdict(std::string_view text);
 
+/// What jobs may need of a site that its scheduler does not tell.
+inline constexpr std::string_view kContainerRuntime = "container_runtime";
+inline constexpr std::string_view kOutboundNetwork = "outbound_network";  // its nodes reach the world outside
+
 struct Finding {
   std::string check;                   // "VERSION", "CLOCK", ...: stable, a program may test for it
   std::string subject;                 // the local account that it is about; "": the site
@@ -27,6 +31,10 @@ struct Finding {
   UtcTime at{};
   std::string remedy;                  // one line, unless ok
   bool reading = false;                // a measured value, which is another one each time: only its verdict can drift
+  std::vector<Principal> people = {};  // whose account `subject` is, where only the site's end knows; else none
+  std::string offers = {};             // what jobs may need, kContainerRuntime, ...: it is there, unless `lacks`
+  bool lacks = false;
+  QueueName queue = {};                // that has it on its nodes, or lacks it; "": all
   bool bars = false;                   // a fault that was seen, of which jobs there would fail or be lost sight of
   friend bool operator==(const Finding&, const Finding&) = default;
 };
@@ -64,10 +72,23 @@ Json words_of(const Drift& drift);
 inline constexpr Seconds kReadingBelieved{3'600};
 inline constexpr Seconds kFindingBelieved{86'400};
 
-/// Why no job of this account's goes there: a finding about the site or about the account that bars and is still believed, and
-/// whose check is none of `ignored`; the newest first. Null: there is none. A check that could not be made bars nothing.
-const Finding* bar_in(const DoctorReport& report, const LocalAccount& account, const std::vector<std::string>& ignored,
-                      UtcTime now);
+/// Why no job of this person's goes there, as this account: a finding about the site or about the account that bars and is still
+/// believed, and whose check is none of `ignored`; the newest first. Null: there is none. A check that could not be made bars
+/// nothing.
+const Finding* bar_in(const DoctorReport& report, const LocalAccount& account, const Principal& person,
+                      const std::vector<std::string>& ignored, UtcTime now);
+
+/// What a finding says of what jobs may need.
+struct Offer {
+  std::string what;                    // kContainerRuntime, ...
+  QueueName queue;                     // on its nodes; "": on all
+  bool there = true;
+  std::string found;                   // for people: "NETWORK: no default route"
+  UtcTime at{};
+  friend bool operator==(const Offer&, const Offer&) = default;
+};
+/// All that are still believed, of checks that could be made and are none of `ignored`.
+std::vector<Offer> offers_in(const DoctorReport& report, const std::vector<std::string>& ignored, UtcTime now);
 
 Json to_json(const DoctorReport& report);
 Result<DoctorReport> doctor_report_from_json(const Json& json);

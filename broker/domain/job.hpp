@@ -37,10 +37,11 @@ struct Resources {
 
 /// What a script runs in.
 struct Software {
-  std::string image;                   // pinned by its digest (software.hpp); "": no container
+  std::string image;                   // pinned (software.hpp); "": no container
   std::vector<std::string> binds;      // "SOURCE[:TARGET[:ro]]"
   bool processes_only = false;         // the script runs beside the container, and what hansa-launch starts in it
   std::vector<std::string> modules;    // names that a site's profile maps to its own
+  bool outbound = false;               // its nodes must reach the network outside
   friend bool operator==(const Software&, const Software&) = default;
 };
 

@@ -132,13 +132,19 @@ Finding judge_cpu_limit(std::optional<Seconds> limit) {
   return found;
 }
 
-Finding judge_containers(const std::vector<std::string>& runtimes) {
+Finding judge_containers(const std::vector<std::string>& runtimes, bool is_node) {
+  const auto offers = [](Finding found, bool lacks) {
+    found.offers = kContainerRuntime;
+    found.lacks = lacks;
+    return found;
+  };
+  if (runtimes.empty() && is_node) return offers(finding("CONTAINERS", ok, "no apptainer or singularity here"), true);
   if (runtimes.empty())
     return finding("CONTAINERS", not_checked, "no apptainer or singularity on the host where the site's commands run",
                    "the nodes may have one, as a module for example: ask the site");
   std::string all;
   for (const auto& runtime : runtimes) all += (all.empty() ? "" : ", ") + runtime;
-  return finding("CONTAINERS", ok, all);
+  return offers(finding("CONTAINERS", ok, all), false);
 }
 
 Finding judge_gpus(const std::vector<std::pair<std::string, std::int64_t>>& models) {
@@ -156,9 +162,28 @@ Finding judge_gpus(const std::vector<std::pair<std::string, std::int64_t>>& mode
                  "name the models as their makers do (Gres=gpu:a100:4): who asks for one by its name finds no other");
 }
 
-Finding network_not_checked() {
-  return finding("NETWORK", not_checked, "whether nodes reach the outside, and which",
-                 "only a job on a node of each kind can tell: ask the site");
+std::vector<Finding> told_of_network(const std::vector<std::string>& outbound) {
+  if (outbound.empty()) {
+    return {
+        finding("NETWORK", not_checked, "whether nodes reach the outside, and which",
+                "only a job on a node of each kind can tell: ask the site, and name its queues that do (site.profile.outbound)")};
+  }
+  std::vector<Finding> all;
+  for (const auto& queue : outbound) {
+    const bool every = queue == "*";
+    auto& found = all.emplace_back(finding(
+        "NETWORK", ok, (every ? std::string("all nodes reach") : "the nodes of queue \"" + queue + "\" reach") + " the outside"));
+    found.offers = kOutboundNetwork;
+    if (!every) found.queue = QueueName(queue);
+  }
+  return all;
+}
+
+Finding judge_network(bool default_route) {
+  auto found = finding("NETWORK", ok, default_route ? "there is a default route" : "no default route");
+  found.offers = kOutboundNetwork;
+  found.lacks = !default_route;
+  return found;
 }
 
 }  // namespace hansa::domain

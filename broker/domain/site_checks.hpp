@@ -38,14 +38,17 @@ Finding judge_room(const DiskRoom& room);
 /// CPU_LIMIT: what a process of the account may use up; none: as much as it likes.
 Finding judge_cpu_limit(std::optional<Seconds> limit);
 
-/// CONTAINERS: runtimes on the host where the site's commands run, as "apptainer version 1.3.4".
-Finding judge_containers(const std::vector<std::string>& runtimes);
+/// CONTAINERS: runtimes on the host where the site's commands run, as "apptainer version 1.3.4". `is_node`: jobs run on it, and
+/// so that is all there is.
+Finding judge_containers(const std::vector<std::string>& runtimes, bool is_node = false);
 
 /// GPUS: model and number of each, all nodes together; the vendor by the model's name.
 Finding judge_gpus(const std::vector<std::pair<std::string, std::int64_t>>& models);
 
-/// NETWORK: nobody knows before a job has tried.
-Finding network_not_checked();
+/// NETWORK, of each queue in the site's own word (site.profile.outbound); without it nobody knows before a job has tried.
+std::vector<Finding> told_of_network(const std::vector<std::string>& outbound);
+/// NETWORK, of the machine that jobs run on: whether it has a way out, by its routes.
+Finding judge_network(bool default_route);
 
 std::string bytes_text(std::uint64_t bytes);  // "1.5 GiB"
 

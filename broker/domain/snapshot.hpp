@@ -71,6 +71,14 @@ struct ArrayLimits {
   bool at_most = true;                       // "%N", so many at a time
 };
 
+/// What is used of one line of a load budget, over all who use it: in the last minute, or of "concurrent_calls" at that moment.
+struct BudgetShare {
+  std::string kind;                          // "queries", "submits", "cancels", "concurrent_calls"
+  std::int64_t used = 0;
+  std::int64_t limit = 0;
+  friend bool operator==(const BudgetShare&, const BudgetShare&) = default;
+};
+
 struct SiteSnapshot {
   UtcTime taken_at{};                        // the broker's clock when the site was asked
   std::string cluster;                       // the scheduler's own name of itself
@@ -83,6 +91,7 @@ struct SiteSnapshot {
   bool sees_everyone = true;                 // false: other people's jobs are hidden from us
   std::optional<ArrayLimits> arrays;         // none: the site, or the way to it, runs no job arrays
   std::optional<UtcTime> quiet_until = {};   // by the site's own end: nothing new is taken before
+  std::vector<BudgetShare> own_budget = {};  // kept by the site's own end; none: it keeps none
   std::string site_rules = {};  // of the site's own rules and facts, another text once they change; "": it has none
 };
 

@@ -2,12 +2,14 @@
 #include "broker/domain/software.hpp"
 
 #include "broker/core/suggest.hpp"
+#include "broker/domain/dataset.hpp"
 
 #include <algorithm>
 
 namespace hansa::domain {
 namespace {
 
+constexpr std::size_t kMaxToldImageBytes = 4'096 + kMaxImageBytes;  // a path at a site before it
 constexpr std::string_view kDigestMark = "@sha256:";
 constexpr std::string_view kRegistries[] = {"oras://", "docker://"};
 
@@ -40,10 +42,41 @@ std::string listed(const std::vector<std::string>& items) {
 
 }  // namespace
 
+DatasetId image_dataset(std::string_view image) {
+  if (!image.starts_with(kImageOfData)) return {};
+  image.remove_prefix(kImageOfData.size());
+  return DatasetId(std::string(image.substr(0, image.find('/'))));
+}
+
+std::string image_at(std::string_view image, std::string_view path) {
+  image.remove_prefix(std::min(kImageOfData.size(), image.size()));
+  const auto beneath = image.substr(std::min(image.find('/'), image.size()));
+  return std::string(kImageOfData).append(path).append(beneath);
+}
+
+std::string_view image_path(std::string_view image) {
+  if (!image.starts_with(kImageOfData)) return {};
+  image.remove_prefix(kImageOfData.size());
+  return image.starts_with('/') ? image : std::string_view();
+}
+
 std::string image_fault(std::string_view image) {
   constexpr std::string_view kForms =
-      "write oras://HOST/NAME@sha256:DIGEST, docker://NAME@sha256:DIGEST or /PATH/AT/THE/SITE.sif@sha256:DIGEST";
+      "write oras://HOST/NAME@sha256:DIGEST, docker://NAME@sha256:DIGEST, /PATH/AT/THE/SITE.sif@sha256:DIGEST, code:PATH.sif (of "
+      "the job's code) or data:DATASET/PATH.sif";
   if (image.size() > kMaxImageBytes) return "is longer than " + std::to_string(kMaxImageBytes) + " bytes";
+  if (image.starts_with(kImageOfCode)) {
+    image.remove_prefix(kImageOfCode.size());
+    if (is_path(image) && image.front() != '/') return {};
+    return "names no file of the job's code: a path beneath it of letters, digits and ._/@+-, without \"..\"";
+  }
+  if (image.starts_with(kImageOfData)) {
+    const auto dataset = image_dataset(image);
+    image.remove_prefix(kImageOfData.size() + dataset.str().size());
+    if (is_dataset_id(dataset.str()) && (image.empty() || (image.size() > 1 && is_path(image.substr(1)) && image[1] != '/')))
+      return {};
+    return "names no file of a dataset: data:DATASET, or data:DATASET/PATH of letters, digits and ._/@+- without \"..\"";
+  }
   const auto registry = std::ranges::find_if(kRegistries, [&](std::string_view prefix) { return image.starts_with(prefix); });
   const bool is_file = image.starts_with('/');
   if (!is_file && registry == std::end(kRegistries)) return "is no image that Hansa starts; " + std::string(kForms);
@@ -90,16 +123,17 @@ bool is_module_name(std::string_view name) {
 }
 
 bool is_well_formed(const Software& software) {
-  return (software.image.empty() ? software.binds.empty() && !software.processes_only : image_fault(software.image).empty()) &&
+  const auto path = image_path(software.image);
+  return (software.image.empty() ? software.binds.empty() && !software.processes_only
+          : path.empty()
+              ? image_fault(software.image).empty()
+              : software.image.size() <= kMaxToldImageBytes && path != "/" && !steps_up(path) && all_plain(path, "._/@:+-=,~")) &&
          software.binds.size() <= kMaxBinds && software.modules.size() <= kMaxModules &&
          std::ranges::all_of(software.binds, [](const std::string& bind) { return bind_fault(bind).empty(); }) &&
          std::ranges::all_of(software.modules, is_module_name);
 }
 
 Reason software_obstacle(const Software& software, const SoftwareProfile& profile) {
-  if (!software.image.empty() && !profile.containers) {
-    return {"NO_CONTAINER_RUNTIME", "the job runs in a container, and this site starts none"};
-  }
   if (!software.image.empty() && !profile.images.empty() &&
       std::ranges::none_of(profile.images, [&](const std::string& prefix) { return software.image.starts_with(prefix); })) {
     return {"IMAGE_NOT_ALLOWED", "this site starts only images whose names begin with " + listed(profile.images)};
@@ -133,6 +167,7 @@ Json to_json(const Software& software) {
   if (!software.binds.empty()) json["binds"] = software.binds;
   if (software.processes_only) json["processes_only"] = true;
   if (!software.modules.empty()) json["modules"] = software.modules;
+  if (software.outbound) json["outbound"] = true;
   return json;
 }
 

@@ -160,7 +160,8 @@ Software software_in(FieldReader& field) {
   return {.image = field.text_or_empty("image"),
           .binds = field.texts("binds"),
           .processes_only = field.flag("processes_only"),
-          .modules = field.texts("modules")};
+          .modules = field.texts("modules"),
+          .outbound = field.flag("outbound")};
 }
 
 Json variants_to_json(std::span<const Variant> variants) {

@@ -16,6 +16,13 @@ Task<domain::SiteSnapshot> DeskConnector::snapshot(Deadline deadline) {
 
 /// Drained is asked when it is its turn: it may have waited for that.
 Task<ports::SubmitReceipt> DeskConnector::submit(ports::SubmitRequest request, Deadline deadline) {
+  if (tell_ && request.stages_in && !request.spec.datasets.empty()) {
+    auto told = co_await tell_(request.spec.datasets.front());
+    if (!told)
+      co_return fail(ErrorKind::unavailable, told.error().code,
+                     "the broker could not read what the dataset is: " + told.error().message);
+    request.facts = std::move(*told);
+  }
   co_return co_await desk_.call<ports::SubmitReceipt>(CallKind::submit, deadline, [&](SiteConnector& site, Deadline until) {
     return desk_.state().drained ? refused() : site.submit(std::move(request), until);
   });

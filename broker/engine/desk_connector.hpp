@@ -9,8 +9,11 @@ namespace hansa::engine {
 
 class DeskConnector final : public ports::SiteConnector {
  public:
+  /// What the registers say of a dataset that is to be copied, and of whose it is: for the site's own rules.
+  using Tell = std::function<ports::Task<ports::JobFacts>(DatasetId)>;
+
   /// `desk` outlives it.
-  explicit DeskConnector(SiteDesk& desk) : desk_(desk) {}
+  explicit DeskConnector(SiteDesk& desk, Tell tell = {}) : desk_(desk), tell_(std::move(tell)) {}
 
   ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override;
   /// unavailable, SITE_DRAINED: nothing new goes there.
@@ -31,6 +34,7 @@ class DeskConnector final : public ports::SiteConnector {
   ports::Task<ports::SubmitReceipt> refused() const;
 
   SiteDesk& desk_;
+  Tell tell_;
 };
 
 }  // namespace hansa::engine

@@ -129,6 +129,14 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
   request.facts = context_.rules.told_of(request.person, request.spec, *dossier, training, now);
   for (auto& variable : data_environment(context_.data, *dossier, site))
     request.payload.environment.push_back(std::move(variable));
+  if (const auto id = image_dataset(request.spec.software.image); !id.empty()) {
+    const auto dataset = std::ranges::find(dossier->datasets, id, &Dataset::id);
+    const auto path = dataset == dossier->datasets.end() ? std::string() : data_path(context_.data, *dataset, site);
+    if (path.empty())
+      co_return fail(ErrorKind::unavailable, kNoReplica,
+                     "where dataset " + id.str() + ", of the job's image, lies at site " + site.str() + " is not known");
+    request.spec.software.image = image_at(request.spec.software.image, path);
+  }
   if (!request.spec.code.empty()) {
     auto code = co_await open_code(context_.code, request.person, request.spec.code);
     if (!code) co_return fail(ErrorKind::unavailable, code.error().code, code.error().message, code.error().detail);

@@ -16,6 +16,7 @@ constexpr std::string_view kBudget = "BUDGET";
 constexpr std::string_view kAccounts = "ACCOUNTS";
 constexpr Milliseconds kAgainAfter{600'000};  // a look that failed
 constexpr Milliseconds kBarredAgainAfter{900'000};  // one that found what bars
+constexpr Milliseconds kOffersAgainAfter{43'200'000};  // one that found what jobs may need, which is believed for a day
 
 }  // namespace
 
@@ -128,14 +129,19 @@ void Doctor::news(SiteDesk& desk) {
   const auto now = context_.scheduler.now_utc();
   const bool changed = report && desk.snapshot() && desk.snapshot()->scheduler != report->scheduler;
   const bool barred = report && now - report->at >= kBarredAgainAfter && std::ranges::any_of(report->findings, &Finding::bars);
-  if ((!changed && !barred) || desk.breaker().open() || under_way_.contains(desk.site().id)) return;
+  const bool offered =
+      report && now - report->at >= kOffersAgainAfter && std::ranges::any_of(report->findings, [](const Finding& f) {
+        return !f.offers.empty() && f.verdict != DoctorVerdict::not_checked;
+      });
+  if ((!changed && !barred && !offered) || desk.breaker().open() || under_way_.contains(desk.site().id)) return;
   const auto reachable = std::ranges::find(report->findings, kReachable, &Finding::check);
   const bool failed = reachable != report->findings.end() && reachable->verdict == DoctorVerdict::fault;
   if (failed && now - report->at < kAgainAfter) return;
-  context_.log.write(
-      ports::LogLevel::info,
-      changed ? "a site runs another version: it is looked over again" : "a site that takes no jobs is looked over again",
-      {{"site", desk.site().id.str()}, {"before", report->scheduler}, {"now", desk.snapshot()->scheduler}});
+  context_.log.write(ports::LogLevel::info,
+                     changed  ? "a site runs another version: it is looked over again"
+                     : barred ? "a site that takes no jobs is looked over again"
+                              : "what a site has for jobs is looked at again",
+                     {{"site", desk.site().id.str()}, {"before", report->scheduler}, {"now", desk.snapshot()->scheduler}});
   (void)context_.tasks.spawn("doctor", look_over_again(&desk));
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Looks a site over when an operator asks for it, again when its scheduler's version has changed, and now and then while a
-// finding bars jobs from going there: through its connector, which says how many questions that took. All of them count in the
-// site's budget: the look begins when there is room for one, and what comes after it waits for the rest to pass. The last report
-// is kept with the site's state, with what has drifted since the one before. Strand: the engine's.
+// Looks a site over when an operator asks for it, again when its scheduler's version has changed, now and then while a finding
+// bars jobs from going there, and before what it found there for jobs that need it is too old to be believed: through its
+// connector, which says how many questions that took. All of them count in the site's budget: the look begins when there is room
+// for one, and what comes after it waits for the rest to pass. The last report is kept with the site's state, with what has
+// drifted since the one before. Strand: the engine's.
 
 #include "broker/engine/context.hpp"
 
@@ -22,8 +23,8 @@ class Doctor {
   /// (DOCTOR_BUSY): it is being looked over.
   async::Task<domain::DoctorReport> look_over(SiteDesk& desk, Principal by);
 
-  /// After a snapshot: looks the site over anew if it says another version than the report, or if the report bars and is no
-  /// longer young.
+  /// After a snapshot: looks the site over anew if it says another version than the report, or if the report bars, or has what
+  /// jobs may need, and is no longer young.
   void news(SiteDesk& desk);
 
   /// Findings that were found otherwise than before, since the start.

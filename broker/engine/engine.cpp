@@ -141,9 +141,23 @@ class Engine::Loops {
     for (auto& [ends, link] : parts_.data.links) {
       auto* desk = link.make ? context_.desk(link.job_site) : nullptr;
       if (desk == nullptr) continue;
-      auto& connector = desk_connectors_.emplace_back(std::make_unique<DeskConnector>(*desk));
+      auto& connector = desk_connectors_.emplace_back(
+          std::make_unique<DeskConnector>(*desk, [this](DatasetId dataset) { return facts_of_copy(std::move(dataset)); }));
       link.mover = movers_.emplace_back(link.make(*connector)).get();
     }
+  }
+
+  /// A copy is its dataset's owner's: whoever waits for it, it is one.
+  async::Task<ports::JobFacts> facts_of_copy(DatasetId id) {
+    if (context_.datasets == nullptr) co_return ports::JobFacts{};
+    auto dataset = co_await context_.datasets->dataset(id);
+    if (!dataset) co_return std::unexpected(dataset.error());
+    JobSpec spec;
+    spec.project = dataset->project;
+    spec.datasets = {id};
+    const auto owner = dataset->owner;
+    const Dossier dossier{.datasets = {std::move(*dataset)}, .missing = {}};
+    co_return rulebook_.told_of(owner, spec, dossier, std::nullopt, context_.scheduler.now_utc());
   }
 
   /// The book is the truth about what is not over; these indices follow from it.
@@ -308,6 +322,7 @@ class Engine::Loops {
   [[nodiscard]] SiteReport report(SiteDesk& desk) const {
     SiteReport report{.site = desk.site(), .state = desk.state()};
     report.budget_use = desk.budget_use();
+    if (desk.snapshot()) report.own_budget = desk.snapshot()->own_budget;
     report.quiet_until = desk.quiet_until();
     report.breaker = desk.breaker().state();
     report.failures_in_a_row = desk.breaker().failures();

@@ -51,6 +51,7 @@ struct SiteReport {
   std::vector<std::string> queues;
   std::int64_t calls_made = 0;         // since the broker started
   std::vector<BudgetUse> budget_use;
+  std::vector<domain::BudgetShare> own_budget;  // of the site's own end, as of its snapshot
   std::optional<UtcTime> quiet_until;
   Breaker::State breaker = Breaker::State::closed;
   std::int64_t failures_in_a_row = 0;

@@ -10,6 +10,7 @@
 #include "broker/engine/observation.hpp"
 #include "broker/ports/task_statuses.hpp"
 #include "policies/routing/replay.hpp"
+#include "policies/routing/terms.hpp"
 
 #include <algorithm>
 #include <unordered_set>
@@ -24,7 +25,6 @@ constexpr Milliseconds kIdle{60'000};          // between full rounds without ne
 constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
 constexpr Milliseconds kBreath{5};             // between rounds: what comes meanwhile is placed together and shares commits
 constexpr Milliseconds kFirstAvoidance{60'000}, kLongestAvoidance{3'600'000};
-constexpr Milliseconds kLongestForLogin{300'000};  // somebody logs in again, and waits for the job
 constexpr std::int32_t kRefusalsForGood = 3;
 constexpr Milliseconds kVetoLasts{3'600'000};
 constexpr std::size_t kLinesTold = 1'000;       // remembered, a few kilobytes each
@@ -140,9 +140,12 @@ void Placement::avoid(const Job& job, const Attempt& attempt) {
              .reason = attempt.reason});
     return;
   }
+  if (routing::is_about_credential(attempt.reason.code)) {  // so do all of theirs; what came before their last try is over
+    if (&attempt == job.last_attempt()) lapses_.met(attempt.site, job.owner, job.spec.time_limit, attempt.reason, now);
+    return;
+  }
   auto& avoidance = avoid_[job.id][attempt.site];
-  const auto longest = routing::is_about_credential(attempt.reason.code) ? kLongestForLogin : kLongestAvoidance;
-  const auto pause = std::min(kFirstAvoidance * (1 << std::min(avoidance.tries, 6)), longest);
+  const auto pause = std::min(kFirstAvoidance * (1 << std::min(avoidance.tries, 6)), kLongestAvoidance);
   ++avoidance.tries;
   if (is_refusal(attempt.reason)) ++avoidance.refusals;
   avoidance.until = now + pause;
@@ -153,6 +156,18 @@ const Placement::Veto* Placement::veto_of(const SiteId& site, const Principal& p
   const auto veto =
       vetoes_.empty() ? vetoes_.end() : vetoes_.find({site, to_rules(person, spec, context_.training.at_most(spec))});
   return veto == vetoes_.end() || veto->second.until <= context_.scheduler.now_monotonic() ? nullptr : &veto->second;
+}
+
+void Placement::mind_login(const Job* before, const Job& after) {
+  const auto* was = before == nullptr ? nullptr : before->live_attempt();
+  if (was == nullptr || lapses_.empty()) return;
+  const auto& is = after.attempts[static_cast<std::size_t>(was->number) - 1];
+  const bool taken = is.state == AttemptState::bound && was->state != AttemptState::bound;
+  const bool seen_again = is.state == AttemptState::bound && was->unknown_since && !is.unknown_since;
+  if (taken || is.state == AttemptState::ended || is_terminal(after.state)) lapses_.is_back(is.site, after.owner, after.id);
+  if (!taken && !seen_again) return;
+  const auto known_for = taken ? std::optional(after.spec.time_limit) : std::nullopt;
+  if (lapses_.login_good(is.site, after.owner, known_for, context_.scheduler.now_monotonic())) context_.placing.set();
 }
 
 void Placement::job_changed(const Job* before, const Job& after) {
@@ -183,6 +198,7 @@ void Placement::job_changed(const Job* before, const Job& after) {
       if (!attempt.site_job_id.empty()) profile->release(attempt.site_job_id, context_.scheduler.now_utc());
     }
   }
+  mind_login(before, after);
   for (const auto& attempt : after.attempts) {  // also those of before a restart
     const bool ended_now = left && attempt.number == was->number;
     if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
@@ -339,6 +355,7 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
   const auto avoided = id == nullptr ? avoid_.end() : avoid_.find(*id);
   const auto* known = id == nullptr ? nullptr : context_.book.find(*id);
   const auto array = known == nullptr ? spec.array : known->array_left();
+  const bool needs_offers = routing::needs_offers(spec);
   for (auto& [site, desk] : context_.desks) {
     auto& desktop = desktops_[site];
     routing::SiteView view{.site = &desk->site(),
@@ -354,9 +371,11 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
     } else if (auto cannot = runs_no_such_array(*desk, array)) {
       view.no_account = std::move(cannot);
     } else if (desk->state().doctor) {
-      const auto* bar = bar_in(*desk->state().doctor, *account, desk->site().ignored_findings, input.now);
+      const auto* bar = bar_in(*desk->state().doctor, *account, person, desk->site().ignored_findings, input.now);
       if (bar != nullptr) view.found = routing::Found{.what = bar->check + ": " + bar->value, .at = bar->at};
     }
+    if (needs_offers && desk->state().doctor)
+      view.offers = offers_in(*desk->state().doctor, desk->site().ignored_findings, input.now);
     if (hearing != nullptr) {
       const auto& place = sitting_->place(site);
       view.facts = &place.evidence();
@@ -368,6 +387,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
       view.missing = stager_.missing_at(site, dossier, *hearing, *sitting_, input.now);
     }
     view.not_now = busy(*desk);
+    if (const auto* lapse = lapses_.holds(site, person, spec.time_limit, context_.scheduler.now_monotonic()))
+      view.not_now = *lapse;
     if (const auto* veto = veto_of(site, person, spec)) view.not_now = veto->reason;
     if (avoided != avoid_.end()) {
       if (const auto at = avoided->second.find(site); at != avoided->second.end()) {
@@ -418,11 +439,13 @@ MonotonicTime Placement::next_round() {
       if (avoidance.until > now) next = std::min(next, avoidance.until);
     }
   }
+  if (const auto tried = lapses_.next(now)) next = std::min(next, *tried);
   return next;
 }
 
 /// A site that did not take the job may be asked again, and could not in the last round.
 bool Placement::may_return(const JobId& id, MonotonicTime now) const {
+  if (!lapses_.empty() && lapses_.changed(context_.book.find(id)->owner, last_round_, now)) return true;
   const auto sites = avoid_.find(id);
   return sites != avoid_.end() && std::ranges::any_of(sites->second, [&](const auto& entry) {
            return last_round_ < entry.second.until && entry.second.until <= now;
@@ -458,7 +481,7 @@ Foresight Placement::foresee(const Job& job) {
     case routing::Placing::placed: {
       auto intent = intend(job, considered.decision);
       if (!intent) return foresight;
-      foreseen_ = {.job = job.id, .site = intent->site, .tag = make_tag(job.id, intent->attempt)};
+      foreseen_ = {.job = job.id, .person = job.owner, .site = intent->site, .tag = make_tag(job.id, intent->attempt)};
       foresight.events.push_back(std::move(*intent));
     }
   }
@@ -469,7 +492,10 @@ Foresight Placement::foresee(const Job& job) {
 
 void Placement::settle(const JobId& id, const Job* stored, Foresight foresight) {
   if (foreseen_ && foreseen_->job == id) {
-    if (stored == nullptr) release(foreseen_->site, foreseen_->tag);
+    if (stored == nullptr) {
+      release(foreseen_->site, foreseen_->tag);
+      lapses_.is_back(foreseen_->site, foreseen_->person, id);
+    }
     foreseen_.reset();
     context_.placing.set();  // a round may have waited for it
   }
@@ -605,6 +631,7 @@ std::optional<AttemptIntended> Placement::intend(const Job& job, const Decision&
                          .variant = std::ranges::find(decision.verdicts, site.id, &Verdict::site)->variant};
   occupy(*desktops_[site.id].profile, make_tag(job.id, intent.attempt), intent.queue, job, intent.variant, site,
          context_.scheduler.now_utc());
+  lapses_.sets_out(site.id, job.owner, job.spec.time_limit, job.id);
   return intent;
 }
 
@@ -629,6 +656,7 @@ async::Task<bool> Placement::place(JobId id, Considered considered) {
     if (!ended && ended.error().kind != ErrorKind::not_found) co_return std::unexpected(ended.error());
     co_return true;
   }
+  const auto person = job->owner;
   auto intent = intend(*job, decision);
   if (!intent) co_return false;  // the account map changed this very moment: the next round says so
   const auto number = intent->attempt;
@@ -642,6 +670,7 @@ async::Task<bool> Placement::place(JobId id, Considered considered) {
   });
   if (!done || !intended) {
     release(site, make_tag(id, number));
+    lapses_.is_back(site, person, id);
     if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
     co_return context_.book.find(id) == nullptr || !is_in_line(*context_.book.find(id));
   }

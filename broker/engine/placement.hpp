@@ -8,6 +8,7 @@
 // the places free, not the number of jobs.
 
 #include "broker/engine/context.hpp"
+#include "broker/engine/lapses.hpp"
 #include "broker/engine/notice_board.hpp"
 #include "broker/engine/stager.hpp"
 #include "policies/routing/decide.hpp"
@@ -138,6 +139,8 @@ class Placement {
   [[nodiscard]] bool may_return(const JobId& id, MonotonicTime now) const;
   [[nodiscard]] std::optional<std::tuple<std::string, std::int64_t, bool>> what_is_seen(const Desktop& desktop) const;
   void avoid(const domain::Job& job, const domain::Attempt& attempt);
+  /// What became of an attempt says something of its person's login there.
+  void mind_login(const domain::Job* before, const domain::Job& after);
   [[nodiscard]] std::string line_of(const domain::Job& job) const;
   /// Read once in a round for all lines of a person that name the same datasets.
   async::Task<Dossier> dossier_of(Principal person, std::vector<DatasetId> datasets);
@@ -176,6 +179,7 @@ class Placement {
   std::map<SiteId, Desktop> desktops_;
   std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
   std::map<std::pair<SiteId, std::string>, Veto> vetoes_;  // by what rules ask of a job
+  Lapses lapses_;
   std::map<std::string, std::shared_ptr<const Notice>> told_;  // by shape: what its line was told, waiting or held
   NoticeBoard board_;
   routing::RunHistory<Principal> runs_;  // since the start: how long a person's jobs run
@@ -189,6 +193,7 @@ class Placement {
   bool in_round_ = false;
   struct Foreseen {  // a place that a job has which is not stored yet; no round meanwhile
     JobId job;
+    Principal person;
     SiteId site;
     Tag tag;
   };

@@ -444,15 +444,20 @@ std::vector<TransferReport> Stager::under_way(const DatasetId& dataset) const {
   return found;
 }
 
+std::string data_path(const DataSetup& setup, const Dataset& dataset, const SiteId& site) {
+  const auto* here = setup.site(site);
+  const auto* replica = dataset.replica_at(site);
+  if (here == nullptr || replica == nullptr) return {};
+  const auto root = here->roots.find(replica->root);
+  return root == here->roots.end() ? std::string() : root->second + "/" + replica->path;
+}
+
 std::vector<std::pair<std::string, std::string>> data_environment(const DataSetup& setup, const Dossier& dossier,
                                                                   const SiteId& site) {
   std::vector<std::pair<std::string, std::string>> found;
-  const auto* here = setup.site(site);
-  if (here == nullptr) return found;
   for (std::size_t i = 0; i < dossier.datasets.size(); ++i) {
-    const auto* replica = dossier.datasets[i].replica_at(site);
-    const auto root = replica == nullptr ? here->roots.end() : here->roots.find(replica->root);
-    if (root != here->roots.end()) found.emplace_back("HANSA_DATA_" + std::to_string(i + 1), root->second + "/" + replica->path);
+    auto path = data_path(setup, dossier.datasets[i], site);
+    if (!path.empty()) found.emplace_back("HANSA_DATA_" + std::to_string(i + 1), std::move(path));
   }
   return found;
 }

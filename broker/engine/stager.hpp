@@ -88,6 +88,8 @@ class Stager {
 };
 
 /// HANSA_DATA_1, ...: the folder of each dataset that the job names, in its order, as the site's jobs see it.
+/// Where the dataset lies there, absolute; "": the site has no copy of it, or nobody knows where.
+std::string data_path(const DataSetup& setup, const domain::Dataset& dataset, const SiteId& site);
 std::vector<std::pair<std::string, std::string>> data_environment(const DataSetup& setup, const Dossier& dossier,
                                                                   const SiteId& site);
 

@@ -66,6 +66,18 @@ std::vector<LocalAccount> AccountDirectory::accounts_at(const SiteId& site) cons
   return {each.begin(), each.end()};
 }
 
+std::vector<Principal> AccountDirectory::people_as(const LocalAccount& account, const SiteId& site) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = sites_.find(site);
+  if (at == sites_.end()) return {};
+  refresh(at->second);
+  std::vector<Principal> people;
+  for (const auto& [person, theirs] : at->second.accounts.accounts) {
+    if (at->second.accounts.own_account ? account.empty() : theirs == account) people.push_back(person);
+  }
+  return people;
+}
+
 std::vector<ProjectId> AccountDirectory::projects_of(const Principal& person) const {
   const auto at = projects_.find(person);
   return at == projects_.end() ? std::vector<ProjectId>{} : at->second;

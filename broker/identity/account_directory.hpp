@@ -37,6 +37,7 @@ class AccountDirectory : public ports::Accounts {
 
   [[nodiscard]] Result<LocalAccount> account_of(const Principal& person, const SiteId& site) const override;
   [[nodiscard]] std::vector<LocalAccount> accounts_at(const SiteId& site) const override;
+  [[nodiscard]] std::vector<Principal> people_as(const LocalAccount& account, const SiteId& site) const override;
   [[nodiscard]] std::vector<ProjectId> projects_of(const Principal& person) const override;
 
  private:

@@ -18,6 +18,8 @@ class Accounts {
   [[nodiscard]] virtual Result<LocalAccount> account_of(const Principal& person, const SiteId& site) const = 0;
   /// The accounts of all who may run there, each once, in order; the broker's own is "".
   [[nodiscard]] virtual std::vector<LocalAccount> accounts_at(const SiteId&) const { return {}; }
+  /// Whose account there it is, in order.
+  [[nodiscard]] virtual std::vector<Principal> people_as(const LocalAccount&, const SiteId&) const { return {}; }
   /// In the configuration's order; empty: the person may charge nobody.
   [[nodiscard]] virtual std::vector<ProjectId> projects_of(const Principal& person) const = 0;
 };

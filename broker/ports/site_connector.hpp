@@ -61,7 +61,8 @@ struct SubmitRequest {
   Code code;
   std::optional<JobFacts> facts = {};  // none: nothing is told
   std::string variant = {};            // of the job's, by name, which `spec` is; "": it has none
-  std::int32_t devices_per_gpu = 1;    // that a program sees for each GPU in `spec`
+  bool stages_in = false;  // a transfer job of the broker's mover: it brings spec.datasets, or takes them from there
+  std::int32_t devices_per_gpu = 1;  // that a program sees for each GPU in `spec`
 };
 
 struct SubmitReceipt {
@@ -76,7 +77,7 @@ struct SiteJob {
   Principal person;
   UtcTime intended_at{};
   std::vector<std::int32_t> tasks = {};  // of an array: those that are asked about; none: it is no array
-  bool these_tasks_only = false;         // to cancel(): these and no others; else the whole array
+  bool these_tasks_only = false;  // to cancel(): these and no others; else the whole array
 };
 
 enum class Phase { queued, running, finishing, ended, not_seen };
@@ -84,18 +85,18 @@ enum class Phase { queued, running, finishing, ended, not_seen };
 /// One run as the site tells it; of an array what its tasks come to (task_statuses.hpp).
 struct JobStatus {
   SiteJobId id;
-  Phase phase = Phase::not_seen;    // not_seen proves nothing
-  std::int32_t run = 0;             // restart count
-  std::string site_state;           // raw: "PENDING", "COMPLETED", ...
-  std::string pending_reason;       // raw: "Resources", "JobHeldUser", ...
+  Phase phase = Phase::not_seen;  // not_seen proves nothing
+  std::int32_t run = 0;  // restart count
+  std::string site_state;  // raw: "PENDING", "COMPLETED", ...
+  std::string pending_reason;  // raw: "Resources", "JobHeldUser", ...
   std::optional<UtcTime> started_at;
   std::optional<UtcTime> ended_at;
   std::optional<domain::Outcome> outcome;  // with phase ended
   std::optional<std::int32_t> exit_code;
   std::optional<std::int32_t> signal;
-  domain::Reason reason;            // for people, with phase ended: "NODE_FAIL", "DUPLICATE", "SITE_REQUEUED", ...
+  domain::Reason reason;  // for people, with phase ended: "NODE_FAIL", "DUPLICATE", "SITE_REQUEUED", ...
   std::optional<UtcTime> expected_start;  // with phase queued: the scheduler's own plan, if it has one
-  std::int32_t task_index = 0;      // of a task
+  std::int32_t task_index = 0;  // of a task
   std::optional<domain::Grant> granted = {};  // read back: what the site gives it, or is to give it
   std::vector<JobStatus> tasks = {};  // of an array: those of the asked that the site shows, each once, rising
 };
@@ -112,8 +113,8 @@ struct Sighting {
 
 struct FindResult {
   std::vector<Sighting> sightings;
-  bool queue_seen = false;          // the queue answered, and its word is complete
-  bool history_seen = false;        // so did the accounting; absence counts only if both did
+  bool queue_seen = false;  // the queue answered, and its word is complete
+  bool history_seen = false;  // so did the accounting; absence counts only if both did
 };
 
 enum class CancelWhen { always, only_while_pending };
@@ -124,22 +125,22 @@ struct Fence {
   std::int32_t task_index = 0;
   LocalAccount account;
   Principal person;
-  bool whole_array = false;         // the one right of all tasks, which their array's first start takes for all of them
+  bool whole_array = false;  // the one right of all tasks, which their array's first start takes for all of them
 };
 
 struct SealOutcome {
-  bool sealed = false;              // ours: that payload can never start
-  SiteJobId holder;                 // else: the site job that took it
+  bool sealed = false;  // ours: that payload can never start
+  SiteJobId holder;  // else: the site job that took it
 };
 
 struct UsageCursor {
-  std::string text;                 // opaque to everybody but the connector; "" is the beginning
+  std::string text;  // opaque to everybody but the connector; "" is the beginning
 };
 
 struct UsagePage {
   std::vector<domain::UsageRecord> records;  // finished runs only; repeats are harmless
   UsageCursor next;
-  bool complete = true;             // false: ask again, there is more
+  bool complete = true;  // false: ask again, there is more
 };
 
 enum class Stream { out, err };
@@ -147,7 +148,7 @@ enum class Stream { out, err };
 struct OutputChunk {
   std::string bytes;
   std::uint64_t next_offset = 0;
-  bool exists = true;               // false: the job has written nothing yet
+  bool exists = true;  // false: the job has written nothing yet
 };
 
 /// What lies at a path in the job's own working folder.
@@ -155,28 +156,28 @@ enum class FileState {
   missing,
   file,
   folder,
-  link,        // a symbolic link, or something beyond one: none is followed
-  special,     // a pipe, a socket, a device
+  link,  // a symbolic link, or something beyond one: none is followed
+  special,  // a pipe, a socket, a device
   unreadable,  // the account itself may not read it
 };
 
 struct FileFacts {
   FileState state = FileState::missing;
-  std::uint64_t size = 0;           // of a file, in bytes
-  std::string version;              // of a file: another one once it was written to; letters, digits, '-' and '.'
+  std::uint64_t size = 0;  // of a file, in bytes
+  std::string version;  // of a file: another one once it was written to; letters, digits, '-' and '.'
   friend bool operator==(const FileFacts&, const FileFacts&) = default;
 };
 
 struct FileChunk {
-  std::string bytes;                // none unless it is a file
-  FileFacts facts;                  // seen after the bytes were read
+  std::string bytes;  // none unless it is a file
+  FileFacts facts;  // seen after the bytes were read
 };
 
 /// What a site is looked over for.
 struct DoctorRequest {
   std::vector<LocalAccount> accounts;  // of people who may run there, each looked at; empty name: the broker's own
-  Principal person;                    // who asks; "broker:doctor" for the broker itself
-  Seconds clock_skew{60};              // tolerated
+  Principal person;  // who asks; "broker:doctor" for the broker itself
+  Seconds clock_skew{60};  // tolerated
 };
 
 /// Of an error of submit(): nothing left for the site. Any other may be that of a job which is there.

@@ -128,6 +128,27 @@ std::vector<DatasetId> read_datasets(ObjectReader& job) {
   return datasets;
 }
 
+/// An image of the job's code needs code, and one of a dataset makes that one which the job reads.
+void settle_images(ObjectReader& job, JobSpec& spec, std::vector<Fault>& faults) {
+  const auto settle = [&](const std::string& image, const std::string& at) {
+    const auto fault = [&](std::string message) { faults.push_back({at + "/container/image", std::move(message)}); };
+    if (image.starts_with(kImageOfCode) && spec.code.empty())
+      fault("is a file of the job's code, and it brings none: --code DIR, or `code`");
+    auto dataset = image_dataset(image);
+    if (dataset.empty() || !is_dataset_id(dataset.str()) || std::ranges::find(spec.datasets, dataset) != spec.datasets.end())
+      return;
+    if (spec.datasets.size() == kMaxDatasets)
+      fault("is of one dataset more than the " + std::to_string(kMaxDatasets) + " that a job may read");
+    else
+      spec.datasets.push_back(std::move(dataset));
+  };
+  settle(spec.software.image, job.at("container").substr(0, job.at("container").rfind('/')));
+  for (std::size_t i = 0; i < spec.variants.size(); ++i) {
+    const auto& image = spec.variants[i].software.image;
+    if (image != spec.software.image) settle(image, job.at("variants") + "/" + std::to_string(i));
+  }
+}
+
 /// The request's own, or its script's directives'.
 TaskArray read_array(ObjectReader& job, const directives::Fields& said) {
   auto text = job.text("array", kMaxArrayBytes);
@@ -279,6 +300,7 @@ Submission read_job(const JsonNode& json, const std::string& at, std::optional<s
   spec.code = CodeId{job.text("code", 71)};
   if (!spec.code.empty() && !is_code_id(spec.code.str()))
     job.fault("code", "must be \"sha256:\" and 64 hex digits, of an archive that was brought before: PUT /v1/code/{id}");
+  settle_images(job, spec, faults);
   job.refuse("secrets", "this broker keeps no secrets of users yet");
   spec.array = read_array(job, said);
   if (!spec.array.empty() && !spec.outputs.empty())

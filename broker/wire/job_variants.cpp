@@ -183,7 +183,7 @@ Software read_software(ObjectReader& fields, const Software& otherwise, std::vec
       software.image = container.text("image", kMaxImageBytes);
       auto message = software.image.empty() ? std::string() : image_fault(software.image);
       if (!message.empty()) container.fault("image", std::move(message));
-      if (software.image.empty()) software = {.image = {}, .binds = {}, .processes_only = false, .modules = software.modules};
+      if (software.image.empty()) software.binds.clear(), software.processes_only = false;
     }
     if (container.field("binds") != nullptr) software.binds = each("binds", container, kMaxBinds, bind_fault);
     if (container.field("inside") != nullptr) {
@@ -201,6 +201,12 @@ Software read_software(ObjectReader& fields, const Software& otherwise, std::vec
     software.modules = each("modules", fields, kMaxModules, [](std::string_view name) {
       return is_module_name(name) ? "" : "must be letters, digits and ._+-: a name of the site's profile, as in \"pytorch\"";
     });
+  }
+  if (fields.field("network") != nullptr) {
+    const auto network = fields.text("network", 16);
+    if (network != "outbound" && network != "any")
+      fields.fault("network", "must be \"outbound\": its nodes reach the network outside; or \"any\"");
+    software.outbound = network == "outbound";
   }
   return software;
 }
@@ -251,6 +257,7 @@ void put_software(Json& json, const Software& software) {
     json["container"] = std::move(container);
   }
   if (!software.modules.empty()) json["modules"] = software.modules;
+  if (software.outbound) json["network"] = "outbound";
 }
 
 Json to_json(std::span<const Variant> variants) {
@@ -281,6 +288,7 @@ Json to_json(std::span<const Variant> variants) {
       json["container"]["inside"] = variant.software.processes_only ? "processes" : "script";
     }
     if (!json.contains("modules")) json["modules"] = Json::array();
+    if (!json.contains("network")) json["network"] = "any";
     if (!variant.environment.empty()) json["environment"] = variant.environment;
     list.push_back(std::move(json));
   }

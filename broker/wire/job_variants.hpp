@@ -21,7 +21,7 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 std::string_view variable_name_fault(std::string_view name);
 Environment read_environment(ObjectReader& fields, std::vector<Fault>& faults);
 
-/// "container" and "modules"; what is not said is as in `otherwise`.
+/// "container", "modules" and "network"; what is not said is as in `otherwise`.
 domain::Software read_software(ObjectReader& fields, const domain::Software& otherwise, std::vector<Fault>& faults);
 
 /// Complete ones: what they do not say is as in `spec`. `sites`: that there are; none: any id is taken.

@@ -46,6 +46,7 @@ void add_spec(Json& json, const JobSpec& spec) {
   json["code"] = or_null(spec.code.str());
   json["container"] = nullptr;
   json["modules"] = Json::array();
+  json["network"] = "any";
   put_software(json, spec.software);
   json["variants"] = to_json(spec.variants);
   for (auto& variant : json["variants"]) {  // as of the job's own: whoever may look at the job need not know them

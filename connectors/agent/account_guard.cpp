@@ -142,7 +142,12 @@ Task<domain::DoctorReport> AccountGuard::doctor(ports::DoctorRequest request, De
     std::erase_if(request.accounts,
                   [&](const LocalAccount& account) { return std::ranges::find(mapped, account) == mapped.end(); });
   }
-  co_return co_await site_.doctor(std::move(request), deadline);
+  auto report = co_await site_.doctor(std::move(request), deadline);
+  if (!report) co_return report;
+  for (auto& found : report->findings) {  // a broker knows people, and of accounts nothing that it could go by
+    if (found.bars && !found.subject.empty()) found.people = accounts_.people_as(LocalAccount(found.subject), options_.site);
+  }
+  co_return report;
 }
 
 }  // namespace hansa::connectors::agent

@@ -103,7 +103,10 @@ Task<T> BudgetGuard::in_turn(std::optional<Rate> rate, Deadline deadline, Task<T
 
 Task<domain::SiteSnapshot> BudgetGuard::snapshot(Deadline deadline) {
   auto snapshot = co_await in_turn(Rate::queries, deadline, site_.snapshot(deadline));
-  if (snapshot && book_) snapshot->quiet_until = book_->quiet_until(scheduler_.now_utc());
+  if (snapshot && book_) {
+    snapshot->quiet_until = book_->quiet_until(scheduler_.now_utc());
+    snapshot->own_budget = book_->use(scheduler_.now_monotonic());
+  }
   co_return snapshot;
 }
 

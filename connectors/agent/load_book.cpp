@@ -41,6 +41,15 @@ bool set_lock(int file, short type, off_t at) {
   return ::fcntl(file, F_OFD_SETLK, &lock) == 0;
 }
 
+bool is_locked_by_others(int file, off_t at) {
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = at;
+  lock.l_len = 1;
+  return ::fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 std::unexpected<Error> not_kept(const std::string& what, int error) {
   return fail(
       ErrorKind::unavailable, "LOAD_NOT_KEPT",
@@ -176,6 +185,23 @@ std::optional<std::size_t> LoadBook::enter() {
 void LoadBook::leave(std::size_t place) {
   places_[place] = false;
   (void)set_lock(file_.get(), F_UNLCK, kPlaces + static_cast<off_t>(place));
+}
+
+std::vector<domain::BudgetShare> LoadBook::use(MonotonicTime now) {
+  if (const Locked turn(file_.get()); turn.held()) (void)catch_up(now);  // else what this process knows
+  std::vector<domain::BudgetShare> use;
+  constexpr std::pair<Rate, const char*> kOfRates[] = {
+      {Rate::queries, "queries"}, {Rate::submits, "submits"}, {Rate::cancels, "cancels"}};
+  for (const auto& [rate, kind] : kOfRates) {
+    auto& window = meter_.window(rate);
+    use.push_back({.kind = kind, .used = window.limit() - window.left(now), .limit = window.limit()});
+  }
+  const auto most = static_cast<std::size_t>(std::max(budget().concurrent_calls, 0));
+  std::int64_t inside = 0;
+  for (std::size_t i = 0; i < most; ++i)
+    inside += (i < places_.size() && places_[i]) || is_locked_by_others(file_.get(), kPlaces + static_cast<off_t>(i)) ? 1 : 0;
+  use.push_back({.kind = "concurrent_calls", .used = inside, .limit = budget().concurrent_calls});
+  return use;
 }
 
 std::size_t LoadBook::inside() const { return static_cast<std::size_t>(std::ranges::count(places_, true)); }

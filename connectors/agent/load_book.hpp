@@ -10,6 +10,7 @@
 #include "broker/core/descriptor.hpp"
 #include "broker/core/error.hpp"
 #include "broker/domain/load_meter.hpp"
+#include "broker/domain/snapshot.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -42,6 +43,9 @@ class LoadBook {
   void leave(std::size_t place);
   /// Of this process.
   [[nodiscard]] std::size_t inside() const;
+
+  /// What is used of it now, over all processes.
+  std::vector<domain::BudgetShare> use(MonotonicTime now);
 
  private:
   class Locked;

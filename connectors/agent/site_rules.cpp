@@ -18,6 +18,8 @@ using rules::tell;
 
 namespace {
 
+constexpr std::string_view kBrokerItself = "broker:";  // the issuer of what is no person's; who of them gets in says the map
+
 /// What a broker's registers say of a job, or of a dataset. Of a place nobody but the site is believed, of the time nobody but
 /// its clock; what the site has said itself stays. An attribute of a later vocabulary than this program's is passed over.
 void tell_what_was_told(Evidence& evidence, const std::vector<ports::ToldFact>& told, Subject subject, UtcTime now) {
@@ -124,14 +126,17 @@ Result<void> SiteRules::may_run(const ports::SubmitRequest& request) const {
   if (!request.facts) {
     return refused(
         "EVIDENCE_MISSING: the broker tells nothing of person, project and data, which they ask about; a broker of this version "
-        "tells it of every job but those that only copy");
+        "tells it of every job");
   }
   const auto now = routing::ruling_time(clock_.now_utc());
   Evidence job;
-  tell(job, Attribute::user_id, request.person.str(), now);
-  tell_own(job, own_.people, request.person, now);
-  tell(job, Attribute::project_id, request.spec.project.str(), now);
-  tell_own(job, own_.projects, request.spec.project, now);
+  const bool copies = request.stages_in && request.person.str().starts_with(kBrokerItself);
+  if (!copies) {  // a copy is its dataset's owner's, as told
+    tell(job, Attribute::user_id, request.person.str(), now);
+    tell_own(job, own_.people, request.person, now);
+    tell(job, Attribute::project_id, request.spec.project.str(), now);
+    tell_own(job, own_.projects, request.spec.project, now);
+  }
   tell_what_was_told(job, request.facts->job, Subject::job, now);
   Evidence site;
   tell(site, own_.site, now);
@@ -141,7 +146,11 @@ Result<void> SiteRules::may_run(const ports::SubmitRequest& request) const {
   const auto bound_site = own_.rules->bind(Subject::site, site, now);
   std::vector<rules::Bound> bound_datasets;
   for (const auto& dataset : datasets) bound_datasets.push_back(own_.rules->bind(Subject::dataset, dataset, now));
-  const auto why = routing::ruling(*own_.rules, bound_job, bound_site, bound_datasets, rules::Told::all);
+  if (copies && bound_datasets.empty()) return refused("it copies, and names no dataset");
+  auto why = copies ? routing::stage_ruling(*own_.rules, bound_job, bound_site, bound_datasets.front())
+                    : routing::ruling(*own_.rules, bound_job, bound_site, bound_datasets, rules::Told::all);
+  for (std::size_t i = 1; copies && i < bound_datasets.size() && why.code == rules::Code::permitted; ++i)
+    why = routing::stage_ruling(*own_.rules, bound_job, bound_site, bound_datasets[i]);
   if (why.code == rules::Code::permitted) return {};
   const auto denial = routing::denial(why).error();
   std::string facts;

@@ -37,7 +37,8 @@ class SiteRules {
   void replace(OwnRegulations own) { own_ = std::move(own); }
   [[nodiscard]] const OwnRegulations& own() const { return own_; }
 
-  /// Whether the job may be placed and sent here, at this moment. permission_denied, SITE_RULES_DENY: the message has the rules,
+  /// Whether the job may be placed and sent here, at this moment; of a copy by the broker's mover, whether its dataset may be
+  /// staged. permission_denied, SITE_RULES_DENY: the message has the rules,
   /// what they found and what they would allow, the detail every fact that they asked for.
   [[nodiscard]] Result<void> may_run(const ports::SubmitRequest& request) const;
 

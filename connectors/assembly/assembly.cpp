@@ -40,6 +40,7 @@ transport::SiteProfile profile_of(const config::SiteConfig& site) {
                               .modules = {},
                               .module_init = path(profile.module_init),
                               .container_runtime = path(profile.container_runtime),
+                              .outbound = profile.outbound,
                               .gpu_vendor = profile.gpu_vendor.value_or("")};
   for (const auto& qos : site.qos) {
     made.qualities.push_back(

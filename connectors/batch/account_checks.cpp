@@ -213,7 +213,8 @@ boost::asio::awaitable<void> AccountChecks::look_at_limits(Notes* notes, transpo
              account);  // exit 1: over it
 }
 
-boost::asio::awaitable<void> AccountChecks::look_at_host(Notes* notes, Principal person, Deadline deadline) const {
+boost::asio::awaitable<void> AccountChecks::look_at_host(Notes* notes, Principal person, std::vector<std::string> outbound,
+                                                         Deadline deadline) const {
   std::vector<std::string> runtimes;
   for (const auto* program : {"/usr/bin/apptainer", "/usr/bin/singularity"}) {
     const auto version = co_await transport_.run({.program = program,
@@ -225,7 +226,7 @@ boost::asio::awaitable<void> AccountChecks::look_at_host(Notes* notes, Principal
     if (version && version->succeeded()) runtimes.push_back(first_line(version->out));
   }
   notes->add(domain::judge_containers(runtimes), "/usr/bin/apptainer, /usr/bin/singularity");
-  notes->add(domain::network_not_checked(), "nothing");
+  for (auto& told : domain::told_of_network(outbound)) notes->add(std::move(told), "site.profile.outbound");
 }
 
 }  // namespace hansa::connectors::batch

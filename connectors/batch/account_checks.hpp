@@ -46,8 +46,9 @@ class AccountChecks {
   boost::asio::awaitable<void> look_at(Notes* notes, transport::Command harmless, std::string own_name,
                                        ports::Deadline deadline) const;
 
-  /// Of the host where the site's commands run, as the broker's own account.
-  boost::asio::awaitable<void> look_at_host(Notes* notes, Principal person, ports::Deadline deadline) const;
+  /// Of the host where the site's commands run, as the broker's own account; `outbound`: as the site's profile has it.
+  boost::asio::awaitable<void> look_at_host(Notes* notes, Principal person, std::vector<std::string> outbound,
+                                            ports::Deadline deadline) const;
 
  private:
   boost::asio::awaitable<void> look_at_folder(Notes* notes, transport::Command as, ports::Deadline deadline) const;

@@ -77,6 +77,8 @@ class BatchConnector : public ports::SiteConnector {
   ports::Task<> explain_ends(const std::vector<ports::SiteJob>* wanted, std::vector<ports::Sighting>* sightings,
                              ports::Deadline deadline);
 
+  [[nodiscard]] const transport::SiteProfile& profile() const { return profile_; }
+
   const std::string own_account_;
   transport::Transport& transport_;
   async::Scheduler& scheduler_;
@@ -92,14 +94,14 @@ class BatchConnector : public ports::SiteConnector {
   virtual ports::Task<> release(ports::SiteJob job, ports::Deadline deadline) = 0;
   /// Whether it is pending, held by us, and cannot start; of an array every task.
   virtual ports::Task<bool> waits_held(ports::SiteJob job, ports::Deadline deadline) = 0;
-  /// Asks the scheduler to end it, or those of its tasks. That it is over or unknown is no failure; it is seen when its state is read
-  /// back.
+  /// Asks the scheduler to end it, or those of its tasks. That it is over or unknown is no failure; it is seen when its state is
+  /// read back.
   virtual ports::Task<> end_job(ports::SiteJob job, ports::Deadline deadline) = 0;
 
   /// True: it is pending, held by us, and cannot start. False: it is not pending, and not held.
   ports::Task<bool> hold_while_pending(ports::SiteJob job, ports::Deadline deadline);
-  /// Of tasks that are seen as ours, those that are not over. Slurm (22.05.8) forgets those that had not begun, in its accounting as well:
-  /// of what is not seen nothing is said, and their fences tell.
+  /// Of tasks that are seen as ours, those that are not over. Slurm (22.05.8) forgets those that had not begun, in its accounting
+  /// as well: of what is not seen nothing is said, and their fences tell.
   ports::Task<domain::CancelOutcome> cancel_tasks(ports::SiteJob job, ports::Deadline deadline);
 
   /// Each task of an array, and what they come to.

@@ -6,11 +6,35 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <sstream>
+
 namespace hansa::connectors::local {
 
 using async::Deadline;
 using async::Task;
 using domain::finding;
+
+namespace {
+
+/// Of IPv4 (destination and mask are zero) or IPv6 (so is the prefix), by an interface that is not the loopback.
+bool has_default_route() {
+  constexpr const char* kFiles[] = {"/proc/net/route", "/proc/net/ipv6_route"};
+  for (const auto* file : kFiles) {
+    std::ifstream routes(file);
+    for (std::string line; std::getline(routes, line);) {
+      std::istringstream fields(line);
+      std::vector<std::string> words;
+      for (std::string word; fields >> word;) words.push_back(std::move(word));
+      const bool v4 = words.size() >= 8 && words[1] == "00000000" && words[7] == "00000000" && words[0] != "lo";
+      const bool v6 = words.size() == 10 && words[0] == std::string(32, '0') && words[1] == "00" && words[9] != "lo";
+      if (v4 || v6) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 Task<domain::DoctorReport> LocalConnector::doctor(ports::DoctorRequest, Deadline deadline) {
   using enum domain::DoctorVerdict;
@@ -44,10 +68,16 @@ Task<domain::DoctorReport> LocalConnector::doctor(ports::DoctorRequest, Deadline
   add(domain::judge_cpu_limit(limited ? std::optional(Seconds{static_cast<std::int64_t>(limit.rlim_cur)}) : std::nullopt),
       "getrlimit(2)");
   std::vector<std::string> runtimes;
-  for (const auto* program : {"/usr/bin/apptainer", "/usr/bin/singularity"}) {
-    if (::access(program, X_OK) == 0) runtimes.emplace_back(program);
+  for (const auto& program :
+       {options_.profile.container_runtime, std::string("/usr/bin/apptainer"), std::string("/usr/bin/singularity")}) {
+    if (!program.empty() && ::access(program.c_str(), X_OK) == 0) runtimes.push_back(program);
   }
-  add(domain::judge_containers(runtimes), "/usr/bin/apptainer, /usr/bin/singularity");
+  add(domain::judge_containers(runtimes, true), "site.profile.container_runtime, /usr/bin/apptainer, /usr/bin/singularity");
+  if (options_.profile.outbound.empty()) {
+    add(domain::judge_network(has_default_route()), "/proc/net/route, /proc/net/ipv6_route");
+  } else {
+    for (auto& told : domain::told_of_network(options_.profile.outbound)) add(std::move(told), "site.profile.outbound");
+  }
   add(options_.gpus > 0 ? finding("GPUS", warning, std::to_string(options_.gpus) + " pretended",
                                   "a local site counts GPUs and hands none out: for trials only")
                         : finding("GPUS", ok, "none"),

@@ -378,6 +378,8 @@ async::Task<> JobMover::submit(Course* course, bool discards, async::Deadline de
                                            .environment = {}},
                                .code = {}};
   request.spec.time_limit = options_.time_limit;
+  request.spec.datasets = {course->note.order.transfer.dataset};  // what the site's own rules judge
+  request.stages_in = true;
   if (auto kept = co_await keep(course, std::move(note)); !kept) co_return kept;
   course->unseen_since.reset();
   course->result_due_since.reset();

@@ -42,7 +42,7 @@ Task<domain::DoctorReport> PbsConnector::doctor(ports::DoctorRequest request, De
     }
     co_await checks.look_at(&notes, commands_.command({account, request.person}, "qsub", {"--version"}), own_account_, deadline);
   }
-  co_await checks.look_at_host(&notes, request.person, deadline);
+  co_await checks.look_at_host(&notes, request.person, profile().outbound, deadline);
   co_return std::move(notes).report();
 }
 

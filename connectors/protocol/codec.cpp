@@ -288,6 +288,7 @@ Json to_json(const ports::SubmitRequest& request) {
   put_text(json, "variant", request.variant);
   if (request.devices_per_gpu != 1) json["devices_per_gpu"] = request.devices_per_gpu;
   if (!request.code.id.empty()) json["code"] = {{"id", request.code.id.str()}, {"size", request.code.size}};
+  if (request.stages_in) json["stages_in"] = true;
   if (request.facts) json["facts"] = to_json(*request.facts);
   return json;
 }
@@ -305,6 +306,7 @@ Result<ports::SubmitRequest> read_submit(const Json& json) {
                                .payload = {},
                                .code = {},
                                .variant = f.word("variant"),
+                               .stages_in = f.flag("stages_in"),
                                .devices_per_gpu = f.has("devices_per_gpu") ? f.number("devices_per_gpu") : 1};
   if (request.devices_per_gpu < 1 || request.devices_per_gpu > domain::kMaxDevicesPerGpu) f.miss("devices_per_gpu");
   if (!domain::is_well_formed(request.spec.software)) f.miss("spec");

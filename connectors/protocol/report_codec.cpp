@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxFindings = 1'000;
 constexpr std::size_t kMaxAccounts = 100;
+constexpr std::size_t kMaxPeople = 1'000;  // of one account
 constexpr std::int64_t kMaxQuestions = 10'000;
 
 constexpr Names<DoctorVerdict, 4> kVerdicts{{{DoctorVerdict::not_checked, "not_checked"},
@@ -141,7 +142,14 @@ Json report_to_json(const domain::DoctorReport& report) {
     if (!found.subject.empty()) json["account"] = found.subject;
     if (!found.remedy.empty()) json["remedy"] = found.remedy.substr(0, kMaxWordsBytes);
     if (found.reading) json["reading"] = true;
+    if (!found.offers.empty()) json["offers"] = found.offers;
+    if (found.lacks) json["lacks"] = true;
+    if (!found.queue.empty()) json["queue"] = found.queue.str();
     if (found.bars) json["bars"] = true;
+    for (const auto& person : found.people) {
+      if (json["people"].size() == kMaxPeople) break;
+      json["people"].push_back(person.str());
+    }
     findings.push_back(std::move(json));
   }
   return {{"findings", std::move(findings)}, {"questions", report.questions}};
@@ -165,7 +173,17 @@ Result<domain::DoctorReport> read_report(const Json& json, UtcTime now) {
                           .at = now,
                           .remedy = read_words(one, "remedy"),
                           .reading = one.flag("reading"),
+                          .people = {},
+                          .offers = one.word("offers"),
+                          .lacks = one.flag("lacks"),
+                          .queue = one.as<QueueName>("queue"),
                           .bars = one.flag("bars")};
+    for (auto& person : one.texts("people")) {
+      if (person.empty() || person.size() > kMaxNameBytes || found.people.size() == kMaxPeople || !found.bars)
+        one.miss("people");
+      else
+        found.people.emplace_back(std::move(person));
+    }
     if (!is_check_name(found.check)) one.miss("check");
     if (found.bars && found.verdict != DoctorVerdict::fault) one.miss("bars");
     if (!one.ok()) return one.refused("a finding");

@@ -148,6 +148,20 @@ domain::Reservation read_reservation(Fields& f, std::size_t nodes) {
   return {.name = f.word("name"), .start = f.at("start_ms"), .end = f.at("end_ms"), .nodes = read_nodes(f, nodes)};
 }
 
+/// Of the kinds that are known.
+std::vector<domain::BudgetShare> read_budget(Fields& f) {
+  std::vector<domain::BudgetShare> budget;
+  Fields kinds(f.object("budget"));
+  for (const auto* kind : {"queries", "submits", "cancels", "concurrent_calls"}) {
+    if (!kinds.has(kind)) continue;
+    Fields share(kinds.object(kind));
+    budget.push_back({.kind = kind, .used = share.amount("used"), .limit = share.amount("limit")});
+    if (!share.ok()) kinds.miss(kind);
+  }
+  if (!kinds.ok()) f.miss("budget");
+  return budget;
+}
+
 /// Each item by `read`, its faults told as the list's.
 template <typename T, typename Read>
 std::vector<T> read_all(Fields& f, const char* key, Read read) {
@@ -175,6 +189,7 @@ Json to_json(const SiteSnapshot& snapshot) {
     put_unless(json["arrays"], "at_most", arrays->at_most, true);
   }
   if (snapshot.quiet_until) json["quiet_until_ms"] = to_unix_ms(*snapshot.quiet_until);
+  for (const auto& share : snapshot.own_budget) json["budget"][share.kind] = {{"used", share.used}, {"limit", share.limit}};
   if (!snapshot.site_rules.empty()) json["site_rules"] = snapshot.site_rules;
   for (const auto& queue : snapshot.queues) json["queues"].push_back(queue_to_json(queue));
   for (const auto& node : snapshot.nodes) json["nodes"].push_back(node_to_json(node));
@@ -200,6 +215,7 @@ Result<SiteSnapshot> read_snapshot(const Json& json) {
                         .sees_everyone = !f.has("sees_everyone") || f.flag("sees_everyone")};
   snapshot.quiet_until = f.maybe_at("quiet_until_ms");
   snapshot.site_rules = f.word("site_rules");
+  if (f.has("budget")) snapshot.own_budget = read_budget(f);
   const auto nodes = snapshot.nodes.size();
   snapshot.queues = read_all<domain::Queue>(f, "queues", [&](Fields& q) { return read_queue(q, nodes); });
   snapshot.running = read_all<domain::RunningWork>(f, "running", [&](Fields& r) { return read_running(r, nodes); });

@@ -112,7 +112,7 @@ Task<domain::DoctorReport> SlurmConnector::doctor(ports::DoctorRequest request, 
     charged.bars = charged.verdict == fault;
     notes.add(std::move(charged), "sacctmgr show associations", account);
   }
-  co_await checks.look_at_host(&notes, request.person, deadline);
+  co_await checks.look_at_host(&notes, request.person, profile().outbound, deadline);
   co_return std::move(notes).report();
 }
 

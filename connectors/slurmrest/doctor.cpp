@@ -122,7 +122,7 @@ Task<domain::DoctorReport> SlurmrestConnector::doctor(ports::DoctorRequest reque
                              .person = request.person},
                             own_account_, deadline);
   }
-  co_await checks.look_at_host(&notes, request.person, deadline);
+  co_await checks.look_at_host(&notes, request.person, profile().outbound, deadline);
   notes.asked(static_cast<std::int32_t>(rest_.questions_asked() - asked_before));
   co_return std::move(notes).report();
 }

@@ -111,10 +111,16 @@ if [[ ! -x $hansa_launch/hansa-launch ]]; then  # the account's first job with i
 fi
 hansa_runner=()
 if [[ -n $hansa_image ]]; then
-  if [[ $hansa_image == /* ]]; then  # of the others the runtime looks at the digest
-    hansa_sum=$(command -p sha256sum <"$hansa_image") && [[ ${hansa_sum%% *} == "$hansa_image_digest" ]] ||
-      hansa_undelivered "the image $hansa_image is not there, or is another than that of its digest"
-  fi
+  case $hansa_image in  # of those in a registry the runtime looks at the digest
+    /*)
+      hansa_sum=$(command -p sha256sum <"$hansa_image") && [[ ${hansa_sum%% *} == "$hansa_image_digest" ]] ||
+        hansa_undelivered "the image $hansa_image is not there, or is another than that of its digest" ;;
+    code:* | data:*)
+      hansa_find_image
+      [[ -r $hansa_file ]] || hansa_undelivered "the image $hansa_file is not there" ;;
+  esac
+  [[ $hansa_any_runtime == no || -x /usr/bin/apptainer || -x /usr/bin/singularity ]] ||
+    hansa_undelivered "there is neither apptainer nor singularity in /usr/bin on this node"
   hansa_install_container || hansa_undelivered "cannot write hansa-container in $hansa_jobs"
   hansa_container=$PWD/.hansa-bin/hansa-container
   if [[ $hansa_processes_only == yes ]]; then hansa_own+=(HANSA_CONTAINER="$hansa_container"); else hansa_runner=(/bin/bash "$hansa_container"); fi
@@ -176,6 +182,20 @@ umask "$hansa_umask"
 exec "$@"
 )bash";
 
+// One of the job's code is in its folder; of a dataset it is the file, or the one image in its folder.
+constexpr std::string_view kFindImage = R"bash(
+hansa_find_image() {
+  hansa_file=$hansa_image
+  case $hansa_image in
+    code:*) hansa_file=$hansa_jobs/${hansa_image#code:} ;;
+    data:*)
+      hansa_file=${hansa_image#data:}
+      local files=("$hansa_file"/*.sif)
+      ((${#files[@]} > 1)) || [[ ! -f ${files[0]} ]] || hansa_file=${files[0]} ;;
+  esac
+}
+)bash";
+
 // Where it runs is where its caller is; what the job's folder and its scratch hold is there under the same names. Which GPUs
 // there are is seen on the node itself, unless the site says it.
 constexpr std::string_view kContainer = R"bash(hansa_jobs=${BASH_SOURCE[0]%/.hansa-bin/*}
@@ -194,7 +214,13 @@ for hansa_bind in "${hansa_binds[@]}"; do
   [[ $hansa_bind == /* ]] || hansa_bind=$hansa_jobs/$hansa_bind
   hansa_options+=(--bind "$hansa_bind")
 done
-exec "$hansa_runtime" exec "${hansa_options[@]}" "$hansa_image" "$@"
+if [[ -z $hansa_runtime ]]; then
+  for hansa_runtime in /usr/bin/apptainer /usr/bin/singularity; do
+    [[ ! -x $hansa_runtime ]] || break
+  done
+fi
+hansa_find_image
+exec "$hansa_runtime" exec "${hansa_options[@]}" "$hansa_file" "$@"
 )bash";
 
 constexpr std::size_t kBase64Line = 76;
@@ -254,7 +280,7 @@ std::string container_script(const WrapperSpec& spec) {
   text += word_list("hansa_image", {spec.software.image.substr(0, image_end(spec.software.image))});
   text += word_list("hansa_binds", spec.software.binds);
   text += "hansa_gpus=" + std::string(spec.shape.gpus_per_node == 0 ? "none" : vendor.empty() ? "seen" : vendor);
-  return text.append("\n").append(kContainer);
+  return text.append("\n").append(kFindImage).append(kContainer);
 }
 
 /// A function that writes `bytes`. The quoted here-document is not read for expansions, and base 64 holds no '_'.
@@ -282,14 +308,24 @@ void find_software_faults(const WrapperSpec& spec, std::vector<Fault>& faults) {
     if (!std::ranges::all_of(modules, is_plain_word)) faults.push_back({"modules", "\"" + name + "\" is not for a command line"});
   }
   if (image.empty()) return;
-  if (profile.container_runtime.empty()) faults.push_back({"/container", "this site's profile has no container runtime"});
-  if (!is_plain_word(profile.container_runtime + "/") || !is_plain_word(profile.gpu_vendor + "/"))
+  if ((!profile.container_runtime.empty() && !is_plain_word(profile.container_runtime)) ||
+      !is_plain_word(profile.gpu_vendor + "/"))
     faults.push_back({"containers", "is not for a command line"});
+  if (!std::ranges::all_of(binds, is_plain_word)) faults.push_back({"/container/binds", "letters, digits and ._/@:+-=,~ only"});
+  if (image.starts_with("code:") || image.starts_with("data:")) {
+    const bool of_code = image.starts_with("code:");
+    const std::string_view path = std::string_view(image).substr(5);
+    const bool stays = path != ".." && !path.starts_with("../") && !path.ends_with("/..") && !path.contains("/../");
+    if (!is_plain_word(path) || !stays || path.starts_with('/') == of_code)
+      faults.push_back(
+          {"/container/image", "letters, digits and ._/@:+-=,~ only, no \"..\"; of code beneath it, of data absolute"});
+    if (of_code && spec.code.empty()) faults.push_back({"/container/image", "is of the job's code, and it has none"});
+    return;
+  }
   const auto mark = image.rfind("@sha256:");
   if (!is_plain_word(image) || mark == std::string::npos ||
       image.find_first_not_of("0123456789abcdef", mark + 8) != std::string::npos || image.size() != mark + 8 + 64)
     faults.push_back({"/container/image", "is not pinned by its digest, @sha256: and 64 hexadecimal digits"});
-  if (!std::ranges::all_of(binds, is_plain_word)) faults.push_back({"/container/binds", "letters, digits and ._/@:+-=,~ only"});
 }
 
 std::vector<Fault> find_faults(const WrapperSpec& spec) {
@@ -394,6 +430,7 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   const auto& image = spec.software.image;
   assign("hansa_image", image.substr(0, image_end(image)));
   assign("hansa_image_digest", image.substr(std::min(image.rfind(':') + 1, image.size())));
+  assign("hansa_any_runtime", spec.profile.container_runtime.empty() ? "yes" : "no");
   assign("hansa_processes_only", spec.software.processes_only ? "yes" : "no");
   assign("hansa_module_init", spec.profile.module_init);
   text += word_list("hansa_modules", modules_of(spec));
@@ -402,7 +439,8 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
       .append(launch_script())
       .append("END_OF_LAUNCH\n}\n");
   if (!image.empty()) {
-    text.append(
+    text.append(kFindImage)
+        .append(
             "hansa_install_container() {\n  command -p install -D -m 700 /dev/stdin .hansa-bin/hansa-container "
             "<<'END_OF_CONTAINER'\n")
         .append(container_script(spec))

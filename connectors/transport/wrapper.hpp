@@ -75,6 +75,8 @@ struct QualityOfService {
 
 /// What a job runs in, as domain::Software has it.
 struct WantedSoftware {
+  /// Pinned by its digest; or "code:PATH", beneath the job's folder; or "data:/PATH", of a dataset at the site: a file, or a
+  /// folder with one file *.sif in it.
   std::string image;
   std::vector<std::string> binds;
   bool processes_only = false;
@@ -91,7 +93,8 @@ struct SiteProfile {
   std::vector<QualityOfService> qualities;  // the first that takes a job is its
   std::map<std::string, std::vector<std::string>> modules;  // what a job calls them -> what the site does, in that order
   std::string module_init;  // bash file that defines `module`; "": what the account's shell has, or /etc/profile.d
-  std::string container_runtime;  // apptainer, or singularity; "": none
+  std::string container_runtime;  // apptainer, or singularity; "": what /usr/bin has
+  std::vector<std::string> outbound = {};  // queues whose nodes reach the network outside; "*": all. Told, not used
   std::string gpu_vendor;  // "nvidia", "amd", ...: which GPUs a container is shown; "": those that are there
 };
 

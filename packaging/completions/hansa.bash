@@ -14,7 +14,7 @@ _hansa() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --variants | --code | --output | --array | --task | --after | --output-dir | -o | \
+      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --network | --variants | --code | --output | --array | --task | --after | --output-dir | -o | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
         --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of) ((i++)) ;;
       -*) ;;
@@ -48,6 +48,7 @@ _hansa() {
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
       --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --as-of) return ;;
     --inside) COMPREPLY=($(compgen -W "script processes" -- "$cur")); return ;;
+    --network) COMPREPLY=($(compgen -W "outbound any" -- "$cur")); return ;;
     --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
     --reviewed) COMPREPLY=($(compgen -W "true false" -- "$cur")); return ;;
     --label) COMPREPLY=($(compgen -W "$labels" -- "$cur")); return ;;
@@ -64,7 +65,7 @@ _hansa() {
     policy) options="check test diff show" ;;
     config) options="check reference" ;;
     submit)
-      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --variants --code --output --array --after --name --env --exclusive --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --name --env --exclusive --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
       ;;
     jobs) options="--state --since --project --limit --all --json" ;;
     wait) options="--timeout --json" ;;

@@ -4,7 +4,7 @@
 function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
-    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --variants --code --output --array --after --output-dir -o --name --env \
+    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
         --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of
     for word in (commandline -opc)[2..-1]
@@ -76,6 +76,7 @@ complete -c hansa -n '__hansa_is submit' -l label -x -d "What script and argumen
 complete -c hansa -n '__hansa_is submit' -l image -x -d "Run in this container"
 complete -c hansa -n '__hansa_is submit' -l bind -x -d "A folder in the container"
 complete -c hansa -n '__hansa_is submit' -l inside -x -a "script processes" -d "What runs in the container"
+complete -c hansa -n '__hansa_is submit' -l network -x -a "outbound any" -d "What its nodes must reach"
 complete -c hansa -n '__hansa_is submit' -l module -x -d "A module that sites map to their own"
 complete -c hansa -n '__hansa_is submit' -l variants -r -F -d "What differs on other machines"
 complete -c hansa -n '__hansa_is submit' -l code -x -a "(__fish_complete_directories)" -d "What git tracks in a folder"

@@ -245,6 +245,7 @@ class SiteCheck {
     const auto taken = view_.profile->taken_at();
     if (!nearest && bar == Obstacle::permanent) return std::nullopt;
     if (!nearest) return refuse(Obstacle::temporary, "QUEUE_DOWN", "the site shows no queue", kSnapshot, taken);
+    if (nearest->found_at) return refuse(bar, nearest->code, nearest->message, kDoctor, nearest->found_at);
     if (nearest->by_profile) return refuse(bar, nearest->code, nearest->message, kConfiguration);
     if (others > 0 && bar == Obstacle::permanent) {
       nearest->message += others == 1 ? "; nor can its other queue hold it"
@@ -265,8 +266,11 @@ class SiteCheck {
     auto& fits = fits_.emplace();
     const auto& facts = view_.profile->facts();
     for (const auto& queue : facts.queues) {
-      auto terms = terms_at(*view_.site, facts, queue, spec_);
-      auto fit = terms.refusal ? *terms.refusal : fit_queue(facts, queue, terms.resources, spec_.time_limit);
+      auto terms = terms_at(*view_.site, facts, queue, spec_, view_.offers);
+      auto fit = terms.refusal.value_or(QueueFit{});
+      const bool may_change = fit.by_profile && fit.obstacle == Obstacle::temporary;
+      if (!terms.refusal || may_change) fit = fit_queue(facts, queue, terms.resources, spec_.time_limit);
+      if (may_change && fit.obstacle != Obstacle::permanent) fit = *terms.refusal;
       fits.push_back({.queue = &queue, .terms = std::move(terms), .fit = std::move(fit)});
     }
     std::ranges::sort(fits, {}, [](const Candidate& c) { return std::tuple(!c.queue->is_default, std::cref(c.queue->name)); });

@@ -5,7 +5,7 @@
 //
 // A site is refused by the first of these that holds, so that what can never change is said before what can:
 //   permanent  NOT_REQUESTED, NO_ACCOUNT (or the code the account map gives); then, if no queue could ever hold the job
-//              even with all nodes usable: NO_VARIANT_MATCHES, NO_CONTAINER_RUNTIME, IMAGE_NOT_ALLOWED, BIND_NOT_ALLOWED,
+//              even with all nodes usable: NO_VARIANT_MATCHES, IMAGE_NOT_ALLOWED, BIND_NOT_ALLOWED,
 //              NO_SUCH_MODULE (terms.hpp; the first is temporary where nobody says what the nodes are), TIME_LIMIT_TOO_LONG,
 //              NODE_COUNT_NOT_ALLOWED, NO_SUCH_GPU, TOO_FEW_GPUS, TOO_FEW_CORES, TOO_LITTLE_MEMORY, TOO_FEW_NODES (of the queue
 //              that came nearest)
@@ -16,7 +16,8 @@
 //              finding about it, or about the person's account there, that bars), SITE_DOWN,
 //              NO_SNAPSHOT, SNAPSHOT_STALE, BUDGET_FULL, the caller's not_now; then, for every queue
 //   that could hold it:
-//              QUEUE_DOWN, TOO_FEW_NODES (usable ones)
+//              NO_CONTAINER_RUNTIME, NO_OUTBOUND_NETWORK (found missing, or told by nobody), QUEUE_DOWN, TOO_FEW_NODES (usable
+//              ones)
 // A site that the job asks for and the broker does not have (any more) is told as SITE_UNKNOWN, temporary.
 // Otherwise the verdict is OK, with the queue of the earliest start when all are played forward, and the wait that estimate.hpp
 // makes of it: a range, corrected by how past ones turned out. The smallest p50 in seconds wins, a site without an estimate is
@@ -73,6 +74,7 @@ struct SiteView {
   std::optional<domain::Reason> no_data;  // what the job reads is not known, or no rule pack is in force
   MissingData missing;  // what the job reads and would have to be brought
   std::optional<Found> found;  // none: nothing bars
+  std::vector<domain::Offer> offers = {};  // what was found there of what jobs may need; only of a job that does (terms.hpp)
   std::optional<domain::Reason> not_now;  // a temporary obstacle that only the caller knows: it refused this job lately, ...
   Outlook outlook = {};  // how estimates for such a job have turned out there
   Seconds freshness{180};  // an older snapshot says nothing about now

@@ -5,6 +5,7 @@
 #include "broker/domain/decision.hpp"
 #include "policies/routing/site_facts.hpp"
 
+#include <optional>
 #include <string>
 
 namespace hansa::routing {
@@ -15,6 +16,7 @@ struct QueueFit {
   std::string message;                 // what was needed, what was seen
   int passed = 0;                      // checks passed before the obstacle: the higher, the nearer
   bool by_profile = false;             // not by what its scheduler says, but by what its operator lets jobs run in
+  std::optional<UtcTime> found_at = std::nullopt;  // by what was found when the site was looked over
 };
 
 /// `resources` in GPUs as the site counts them.

@@ -109,8 +109,17 @@ Json to_json(const domain::Hardware& hardware) {
 }
 
 Json to_json(const domain::SoftwareProfile& software) {
-  return {
+  Json json{
       {"containers", software.containers}, {"images", software.images}, {"binds", software.binds}, {"modules", software.modules}};
+  if (!software.outbound.empty()) json["outbound"] = software.outbound;
+  return json;
+}
+
+Json to_json(const domain::Offer& offer) {
+  Json json{{"what", offer.what}, {"found", offer.found}, {"at_ms", to_unix_ms(offer.at)}};
+  if (!offer.queue.empty()) json["queue"] = offer.queue.str();
+  if (offer.there) json["there"] = true;
+  return json;
 }
 
 /// What the job's variants and software are measured by. Of the latter nothing is kept for a job that needs none.
@@ -133,7 +142,8 @@ void read_profile(const Json& json, domain::Site& site, domain::FieldReader& out
     site.software = {.containers = field.flag("containers"),
                      .images = field.texts("images"),
                      .binds = field.texts("binds"),
-                     .modules = field.texts("modules")};
+                     .modules = field.texts("modules"),
+                     .outbound = field.texts("outbound")};
     if (!field.ok()) outer.miss("software");
   }
 }
@@ -156,6 +166,7 @@ Json to_json(const SiteView& view) {
   if (view.ruling != nullptr) json["ruled"] = true;
   if (auto outlook = to_json(view.outlook); !outlook.empty()) json["outlook"] = std::move(outlook);
   if (view.not_now) json["not_now"] = {{"reason_code", view.not_now->code}, {"reason", view.not_now->message}};
+  for (const auto& offer : view.offers) json["offers"].push_back(to_json(offer));
   if (view.found) json["found"] = {{"what", view.found->what}, {"at_ms", to_unix_ms(view.found->at)}};
   if (view.profile != nullptr) {
     json["snapshot"] = view.profile->hash();
@@ -207,6 +218,16 @@ Result<SiteView> view_from_json(const Json& json, const FetchDocument& fetch, St
     domain::FieldReader found(json["found"]);
     view.found = Found{.what = found.text("what"), .at = found.time("at_ms")};
     if (!found.ok()) return found.error("decision input");
+  }
+  const Json none = Json::array();
+  for (const auto& entry : json.is_object() && json.contains("offers") ? json["offers"] : none) {
+    domain::FieldReader offer(entry);
+    view.offers.push_back({.what = offer.text("what"),
+                           .queue = offer.name<QueueName>("queue"),
+                           .there = offer.flag("there"),
+                           .found = offer.text("found"),
+                           .at = offer.time("at_ms")});
+    if (!offer.ok()) return offer.error("decision input");
   }
   if (json.is_object() && json.contains("missing")) view.missing = missing_from_json(json["missing"], stored, field);
   if (field.flag("ruled")) view.ruling = &stored.ruling;  // made from the facts, once the rules are known

@@ -86,6 +86,73 @@ class QueueHardware {
   std::vector<const NodeKind*> kinds_;
 };
 
+/// The one about this queue before one about all.
+const domain::Offer* said(std::span<const domain::Offer> offers, std::string_view what, const QueueName& queue) {
+  const domain::Offer* of_all = nullptr;
+  for (const auto& offer : offers) {
+    if (offer.what != what) continue;
+    if (offer.queue == queue) return &offer;
+    if (offer.queue.empty()) of_all = &offer;
+  }
+  return of_all;
+}
+
+QueueFit unmet(std::string code, std::string message, const domain::Offer* found) {
+  QueueFit fit{.obstacle = domain::Obstacle::temporary,
+               .code = std::move(code),
+               .message = std::move(message),
+               .passed = kNothingPassed,
+               .by_profile = true};
+  if (found != nullptr) fit.found_at = found->at;
+  return fit;
+}
+
+std::string ask_for(const domain::Site& site, const std::string& key) {
+  return "its operator can say so (profile." + key + "), or have it looked over: hansa site doctor " + site.id.str();
+}
+
+std::optional<QueueFit> no_runtime(const domain::Site& site, const QueueFacts& queue, std::span<const domain::Offer> offers) {
+  const auto* found = said(offers, domain::kContainerRuntime, queue.name);
+  if (found != nullptr && !found->there)
+    return unmet("NO_CONTAINER_RUNTIME", "the job runs in a container, and none is started there; " + found->found, found);
+  if (found != nullptr || site.software.containers) return std::nullopt;
+  return unmet(
+      "NO_CONTAINER_RUNTIME",
+      "the job runs in a container, and nobody has said that this site starts any; " + ask_for(site, "container_runtime"),
+      nullptr);
+}
+
+std::optional<QueueFit> no_way_out(const domain::Site& site, const QueueFacts& queue, std::span<const domain::Offer> offers) {
+  const auto* found = said(offers, domain::kOutboundNetwork, queue.name);
+  const auto nodes = "the nodes of queue \"" + queue.name.str() + "\"";
+  if (found != nullptr && !found->there)
+    return unmet("NO_OUTBOUND_NETWORK", "the job needs the network outside, which " + nodes + " do not reach; " + found->found,
+                 found);
+  const auto& told = site.software.outbound;
+  if (found != nullptr || std::ranges::find(told, "*") != told.end() || std::ranges::find(told, queue.name.str()) != told.end())
+    return std::nullopt;
+  return unmet("NO_OUTBOUND_NETWORK",
+               "the job needs the network outside, and nobody has said that " + nodes + " reach it; " + ask_for(site, "outbound"),
+               nullptr);
+}
+
+/// For ever first, and of the rest what it runs in.
+std::optional<QueueFit> refused_software(const domain::Site& site, const QueueFacts& queue, const domain::Software& software,
+                                         std::span<const domain::Offer> offers) {
+  auto no_container = software.image.empty() ? std::nullopt : no_runtime(site, queue, offers);
+  auto asked = software;
+  if (no_container) asked.image.clear(), asked.binds.clear();
+  if (auto reason = software_obstacle(asked, site.software); !reason.code.empty()) {
+    return QueueFit{.obstacle = domain::Obstacle::permanent,
+                    .code = std::move(reason.code),
+                    .message = std::move(reason.message),
+                    .passed = kNothingPassed,
+                    .by_profile = true};
+  }
+  if (no_container || !software.outbound) return no_container;
+  return no_way_out(site, queue, offers);
+}
+
 std::string wishes(const std::vector<domain::Variant>& variants) {
   std::string text;
   for (const auto& variant : variants) text += (text.empty() ? "\"" : "; \"") + variant.name + "\" for " + to_text(variant.when);
@@ -94,7 +161,13 @@ std::string wishes(const std::vector<domain::Variant>& variants) {
 
 }  // namespace
 
-Terms terms_at(const domain::Site& site, const SiteFacts& facts, const QueueFacts& queue, const domain::JobSpec& spec) {
+bool needs_offers(const domain::JobSpec& spec) {
+  const auto needs = [](const domain::Software& software) { return !software.image.empty() || software.outbound; };
+  return needs(spec.software) || std::ranges::any_of(spec.variants, needs, &domain::Variant::software);
+}
+
+Terms terms_at(const domain::Site& site, const SiteFacts& facts, const QueueFacts& queue, const domain::JobSpec& spec,
+               std::span<const domain::Offer> offers) {
   Terms terms{.variant = {}, .resources = {}, .refusal = {}};
   const auto* resources = &spec.resources;
   const auto* software = &spec.software;
@@ -115,13 +188,7 @@ Terms terms_at(const domain::Site& site, const SiteFacts& facts, const QueueFact
     resources = &chosen->resources;
     software = &chosen->software;
   }
-  if (auto reason = software_obstacle(*software, site.software); !reason.code.empty()) {
-    terms.refusal = QueueFit{.obstacle = domain::Obstacle::permanent,
-                             .code = std::move(reason.code),
-                             .message = std::move(reason.message),
-                             .passed = kNothingPassed,
-                             .by_profile = true};
-  }
+  terms.refusal = refused_software(site, queue, *software, offers);
   terms.resources = in_units_of(site.hardware, *resources);
   return terms;
 }

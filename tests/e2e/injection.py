@@ -64,6 +64,9 @@ FIELDS = {
     "code": lambda w: {"code": w},
     "image": lambda w: {"container": {"image": w}},
     "image's name": lambda w: {"container": {"image": f"oras://r.example.org/{w}@sha256:{'a' * 64}"}},
+    "image of code": lambda w: {"code": "sha256:" + "a" * 64, "container": {"image": f"code:{w}"}},
+    "image of data": lambda w: {"container": {"image": f"data:d/{w}"}},
+    "network": lambda w: {"network": w},
     "bind": lambda w: {"container": {"image": f"oras://r.example.org/x@sha256:{'a' * 64}", "binds": [w]}},
     "module": lambda w: {"modules": [w]},
     "variant": lambda w: {"variants": [{"name": w, "when": {}}]},
@@ -105,7 +108,7 @@ def every_field_refuses_or_takes_it():
     for word in words():
         fields = taken(word)
         assert {"arguments", "environment", "comment in the script", "variant's environment"} <= set(fields), (word.text, fields)
-        assert not {"project", "sites", "countries", "code", "field", "variable", "image", "variant's condition", "variant's software", "variant"} & set(fields), (word.text, fields)
+        assert not {"project", "sites", "countries", "code", "field", "variable", "image", "image of code", "image of data", "network", "variant's condition", "variant's software", "variant"} & set(fields), (word.text, fields)
         tried, refused = tried + len(FIELDS), refused + len(FIELDS) - len(fields)
     say(f"{len(words())} words x {len(FIELDS)} fields: {refused} refused, {tried - refused} taken")
     nothing_was_interpreted("the broker")

@@ -15,12 +15,16 @@ packs = None
 data = None
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 LIFETIME = 20  # seconds that a staged copy counts
+APPTAINER = """#!/bin/bash
+while [[ $1 != *.sif ]]; do shift; done
+IN_IMAGE=$1 exec "${@:2}"
+"""  # Debian has none: a stand-in that says which file it was given
 READ = '#!/bin/sh\nset -e\ncd "$HANSA_DATA_1"\nsha256sum * | sha256sum | cut -d" " -f1\n'
 
 
 def config():
     def site(id, country, root):
-        facts = f'facts = {{ as_of = {TODAY}, status = "member", operator_country = "{country}" }}\n'
+        facts = f'facts = {{ as_of = {TODAY}, status = "member", operator_country = "{country}" }}\nprofile.container_runtime = "{data}/apptainer"\n'
         return local_site(id, country, cpus=2, waiting_jobs=4, extra=facts + "[[site.root]]\n" + root)
     return f"""
 [broker]
@@ -143,6 +147,21 @@ def a_staged_copy_expires():
     assert replica("small")["verified_at"] > verified
 
 
+def an_image_of_a_dataset_comes_first():
+    """It is a dataset that the job reads, though it names it as its image only: brought to where the job goes, and run from there."""
+    register("torch", {"torch.sif": b"an image\n"})
+    for image in ("data:torch/torch.sif", "data:torch"):
+        id = broker.submit({"script": '#!/bin/sh\necho "in $IN_IMAGE"; cat "$IN_IMAGE"\n', "container": {"image": image}, "placement": {"sites": ["tallinn"]}})
+        job = broker.job(id)
+        assert job["datasets"] == ["torch"] and job["container"]["image"] == image, job
+        done = broker.wait_over([id], 60)[id]
+        printed = broker.output(id).decode()
+        say(f"  {image}: {printed.strip()!r}")
+        assert done["state"] == "succeeded" and done["site"] == "tallinn", (done, broker.output(id, "err"))
+        assert printed == f"in {data}/tallinn/torch/torch.sif\nan image\n", printed
+    assert replica("torch")["verified_by"] == "broker:mover"
+
+
 def what_is_not_the_dataset_holds_the_job():
     """Other bytes than the register's: nothing becomes visible, and the reason is told."""
     register("rotten", {"a": b"1" * 100})
@@ -158,6 +177,8 @@ if __name__ == "__main__":
     need_root()
     packs = packs_in_effect()
     data = site_folders("kajaani", "tallinn")
+    (data / "apptainer").write_text(APPTAINER)
+    (data / "apptainer").chmod(0o755)
     broker = Broker("staging", config())
-    run_with_broker(broker, [data_come_first_and_the_job_reads_them, a_staged_copy_expires, what_is_not_the_dataset_holds_the_job],
+    run_with_broker(broker, [data_come_first_and_the_job_reads_them, a_staged_copy_expires, an_image_of_a_dataset_comes_first, what_is_not_the_dataset_holds_the_job],
                     clean=[lambda: shutil.rmtree(packs), lambda: shutil.rmtree(data)])

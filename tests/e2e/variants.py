@@ -5,6 +5,7 @@ and runs the command, as `apptainer exec` would in the image; `module` is a stan
 
 import json
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ broker = switch = software = None
 IMAGES = {"beta": "oras://registry.example.org/torch-cuda@sha256:" + "a" * 64, "gamma": "oras://registry.example.org/torch-rocm@sha256:" + "b" * 64}
 APPTAINER = """#!/bin/bash
 { printf '%s\\n' "$@"; echo end; } >>"$HOME/.hansa/apptainer.asked"
-while [[ $1 != *@sha256:* ]]; do shift; done
+while [[ $1 != *@sha256:* && $1 != *.sif ]]; do shift; done
 IN_IMAGE=$1 exec "${@:2}"
 """
 MODULES = 'module() { [[ $1 == load ]] || return 2; export LOADED="${*:2}"; }\n'
@@ -30,8 +31,8 @@ def profile(**keys):
 
 
 def config():
-    common = {"container_runtime": f"{software}/apptainer", "container_images": ["oras://registry.example.org/"], "container_binds": ["/usr/share"], "module_init": f"{software}/modules.sh"}
-    beta = profile(modules={"torch": "CUDA/12.1 PyTorch/2.3"}, **common) + '[[site.qos]]\nname = "brief"\nmax_time_s = 600\n'
+    common = {"container_runtime": f"{software}/apptainer", "container_images": ["oras://registry.example.org/", "code:"], "container_binds": ["/usr/share"], "module_init": f"{software}/modules.sh"}
+    beta = profile(modules={"torch": "CUDA/12.1 PyTorch/2.3"}, outbound=["*"], **common) + '[[site.qos]]\nname = "brief"\nmax_time_s = 600\n'
     gamma = profile(modules={"torch": "rocm/6.0 PyTorch/2.3-rocm"}, gpu_vendor="amd", architecture="aarch64", devices_per_gpu=2, **common)
     return broker_config(switch, [slurm_site("beta", "ES", extra=beta), slurm_site("gamma", "SE", extra=gamma), slurm_site("alpha", "FI"), local_site("here", "FI", 2, 10)])
 
@@ -117,6 +118,41 @@ def the_command_line_says_it_too():
     assert "--variants 0/when/gpu_vendor" in refused and 'did you mean "nvidia"' in refused and "--image" in refused and "not pinned" in refused, refused
 
 
+def images_from_code_and_a_way_out():
+    """An image beside the code runs from the job's folder; who needs a way out goes only where somebody says that there is one, and is told who could say it elsewhere."""
+    folder = Path(tempfile.mkdtemp(dir=broker.folder))
+    (folder / "code/images").mkdir(parents=True)
+    (folder / "code/images/x.sif").write_text("an image\n")
+    (folder / "job").write_text('#!/bin/bash\necho "in $IN_IMAGE at $HANSA_SITE: $(cat images/x.sif)"\n')
+    for command in (["git", "init", "-q"], ["git", "add", "-A"]):
+        subprocess.run(command, cwd=folder / "code", check=True)
+    subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+    done = broker.hansa("submit", "--project", "ai-lab", "--code", folder / "code", "--image", "code:images/x.sif", "--network", "outbound", "--wait", folder / "job", check=0)
+    id = done.stdout.decode().split()[0]
+    printed = broker.output(id).decode()
+    say(f"  {printed.strip()}")
+    tag = broker.job(id)["attempts"][-1]["tag"]
+    assert printed == f"in /home/alice/.hansa/jobs/{tag}/images/x.sif at beta: an image\n", (printed, broker.output(id, "err"))
+    told = broker.call("POST", "/v1/jobs?dry_run=true", {"project": "ai-lab", "script": SCRIPT, "network": "outbound"}).json
+    codes = {v["site"]: (v["code"], v["message"]) for v in told["verdicts"]}
+    say(f"  alpha: {codes['alpha'][1]}")
+    assert codes["beta"][0] == "OK" and {codes[s][0] for s in ("alpha", "gamma", "here")} == {"NO_OUTBOUND_NETWORK"}, codes
+    assert "profile.outbound" in codes["alpha"][1] and "hansa site doctor alpha" in codes["alpha"][1], codes
+    held = broker.submit({"project": "ai-lab", "script": "#!/bin/sh\necho out\n", "network": "outbound", "placement": {"sites": ["here"]}})
+    broker.wait_state(held, "held")
+    report = broker.call("POST", "/v1/sites/here/doctor", user="operator").json
+    found = next(f for f in report["findings"] if f["check"] == "NETWORK")
+    say(f"  here: {found['value']}")
+    if found.get("lacks"):  # this machine has no way out, and says so
+        verdict = next(v for v in broker.get(f"/v1/jobs/{held}/explain")["verdicts"] if v["site"] == "here")
+        assert verdict["source"] == "doctor" and "no default route" in verdict["message"], verdict
+        broker.call("POST", f"/v1/jobs/{held}/cancel")
+    else:
+        assert broker.wait_over([held], 60)[held]["state"] == "succeeded"
+    refused = broker.hansa("submit", "--project", "ai-lab", "--image", "code:../x.sif", "--", folder / "job", check=2).stderr.decode()
+    assert "--image" in refused and "no file of the job's code" in refused, refused
+
+
 if __name__ == "__main__":
     need_root()
     software = Path(tempfile.mkdtemp(prefix="hansa-software-", dir="/var/tmp"))
@@ -129,5 +165,5 @@ if __name__ == "__main__":
     slurm("beta", "sacctmgr", "-i", "add", "qos", "brief")
     slurm("beta", "sacctmgr", "-i", "modify", "account", "proj1", "set", "qos+=brief", check=False)
     broker = Broker("variants", config())
-    run_with_broker(broker, [one_job_goes_to_either, wherever_there_is_room, a_site_that_is_neither_says_why, the_command_line_says_it_too],
+    run_with_broker(broker, [one_job_goes_to_either, wherever_there_is_room, a_site_that_is_neither_says_why, the_command_line_says_it_too, images_from_code_and_a_way_out],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, lambda: slurm("beta", "sacctmgr", "-i", "delete", "qos", "brief", check=False), lambda: shutil.rmtree(software)])

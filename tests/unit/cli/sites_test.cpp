@@ -43,12 +43,15 @@ TEST_CASE("site doctor prints a line a check, and ends with 1 if there is a faul
 TEST_CASE("site show tells the budget's use, the breaker, quiet hours and what the doctor found wrong", "[sites]") {
   const std::string site =
       R"({"id":"alpha","state":"down","budget_use":{"queries":{"used":3,"limit":10,"held_back":0},"submits":{"used":0,"limit":600},"cancels":{"used":1,"limit":600},)"
-      R"("concurrent_calls":{"used":1,"limit":4},"waiting_jobs":{"used":7,"limit":50}},"quiet_hours":["22:00-06:00 Europe/Helsinki"],"quiet_until":"2026-11-22T04:00:00Z",)"
+      R"("concurrent_calls":{"used":1,"limit":4},"waiting_jobs":{"used":7,"limit":50}},"snapshot_at":"2026-11-22T03:00:00Z","profile":{"outbound":["gpu"]},)"
+      R"("own_budget":{"queries":{"used":5,"limit":6},"submits":{"used":2,"limit":60},"cancels":{"used":0,"limit":60},"concurrent_calls":{"used":1,"limit":2}},"quiet_hours":["22:00-06:00 Europe/Helsinki"],"quiet_until":"2026-11-22T04:00:00Z",)"
       R"("breaker":{"state":"open","failures_in_a_row":9,"next_probe_at":"2026-11-22T10:02:00Z"},"doctor":)" +
       kDoctorReport + "}";
   Call call;
   CHECK(call.run(ScriptedServer({reply(200, site, "")}), {"site", "show", "alpha"}) == 0);
   CHECK(call.out.contains("3/10 queries, 0/600 submits, 1/600 cancels in the last minute; 1/4 calls, 7/50 waiting jobs now"));
+  CHECK(call.out.contains("5/6 queries, 2/60 submits, 0/60 cancels in the minute before 2026-11-22T03:00:00Z; 1/2 calls then"));
+  CHECK(call.out.contains("reach the outside"));
   CHECK(call.out.contains("22:00-06:00 Europe/Helsinki; now, until 2026-11-22T04:00:00Z"));
   CHECK(call.out.contains("open: it is left alone after 9 calls without an answer; next probe 2026-11-22T10:02:00Z"));
   CHECK(call.out.contains("2026-11-22T10:00:00Z: 1 faults, 1 warnings"));

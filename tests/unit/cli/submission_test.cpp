@@ -106,25 +106,51 @@ TEST_CASE("the broker's faults of a job are told by their options", "[submission
 
 TEST_CASE("options become the API's request", "[submission]") {
   CHECK(request({"-"}) == Json{{"script", kScript}});
-  CHECK(request(
-            {"--nodes", "2",      "--ntasks", "8",     "--cpus-per-task", "8", "--gpus-per-node", "4:a100", "--mem",  "250G",
-             "--time",  "2h",     "--site",   "a",     "--site",          "b", "--country",       "FI",     "--name", "train 'x'",
-             "--env",   "EMPTY=", "--env",    "K=v=1", "--requeue", "--exclusive", "-", "--epochs",        "$(id)",  "",       "ü\n"}) ==
-        Json{{"script", kScript},
-             {"name", "train 'x'"},
-             {"arguments", {"--epochs", "$(id)", "", "ü\n"}},
-             {"environment", {{"K", "v=1"}, {"EMPTY", ""}}},
-             {"resources",
-              {{"nodes", 2},
-               {"tasks", 8},
-               {"cpus_per_task", 8},
-               {"gpus_per_node", 4},
-               {"gpu_model", "a100"},
-               {"memory_per_node_mib", 256'000}}},
-             {"time_limit_s", 7200},
-             {"placement", {{"sites", {"a", "b"}}, {"countries", {"FI"}}}},
-             {"exclusive", true},
-             {"requeue", true}});
+  CHECK(request({"--nodes",
+                 "2",
+                 "--ntasks",
+                 "8",
+                 "--cpus-per-task",
+                 "8",
+                 "--gpus-per-node",
+                 "4:a100",
+                 "--mem",
+                 "250G",
+                 "--time",
+                 "2h",
+                 "--site",
+                 "a",
+                 "--site",
+                 "b",
+                 "--country",
+                 "FI",
+                 "--name",
+                 "train 'x'",
+                 "--env",
+                 "EMPTY=",
+                 "--env",
+                 "K=v=1",
+                 "--requeue",
+                 "--exclusive",
+                 "-",
+                 "--epochs",
+                 "$(id)",
+                 "",
+                 "ü\n"}) == Json{{"script", kScript},
+                                 {"name", "train 'x'"},
+                                 {"arguments", {"--epochs", "$(id)", "", "ü\n"}},
+                                 {"environment", {{"K", "v=1"}, {"EMPTY", ""}}},
+                                 {"resources",
+                                  {{"nodes", 2},
+                                   {"tasks", 8},
+                                   {"cpus_per_task", 8},
+                                   {"gpus_per_node", 4},
+                                   {"gpu_model", "a100"},
+                                   {"memory_per_node_mib", 256'000}}},
+                                 {"time_limit_s", 7200},
+                                 {"placement", {{"sites", {"a", "b"}}, {"countries", {"FI"}}}},
+                                 {"exclusive", true},
+                                 {"requeue", true}});
   CHECK(request({"--output", "m ö.pt=out/m.pt", "--output", "log", "--output", "a=b=c", "-"}).at("outputs") ==
         Json{{"m ö.pt", "out/m.pt"}, {"log", "log"}, {"a", "b=c"}});
   CHECK(faults({"--output", "results/m.pt", "--output", "a", "--output", "a=b", "--output", "x=/etc/passwd", "--output", "y=../z",
@@ -137,8 +163,13 @@ TEST_CASE("options become the API's request", "[submission]") {
             "--output y: must not hold \"..\": only what is beneath the job's working folder is fetched",
             "--output : the name of an output must be that of a file, as in \"model.pt\""});
   CHECK(request({"--nodes", "3", "-"}).at("resources") == Json{{"nodes", 3}});  // a task a node
+  CHECK(request({"--network", "outbound", "-"}).at("network") == "outbound");
+  CHECK_FALSE(request({"--network", "any", "-"}).contains("network"));
+  CHECK(faults({"--network", "inbound", "-"}) == std::vector<std::string>{"--network: must be outbound or any"});
+  CHECK(request({"--image", "data:torch/x.sif", "-"}).at("container") == Json{{"image", "data:torch/x.sif"}});
   CHECK(request({"--array", "0,4,8,12%2", "-"}).at("array") == "0-12:4%2");
-  CHECK(faults({"--array", "3-1", "-"}) == std::vector<std::string>{"--array: \"3-1\" runs backwards: the smaller index comes first"});
+  CHECK(faults({"--array", "3-1", "-"}) ==
+        std::vector<std::string>{"--array: \"3-1\" runs backwards: the smaller index comes first"});
   constexpr const char *kOne = "01ARYZ6S41TSV4RRFFQ69G5FAV", *kTwo = "01ARYZ6S41TSV4RRFFQ69G5FAW";
   CHECK(request({"--after", "01ARYZ6S41TSV4RRFFQ69G5FAV,01ARYZ6S41TSV4RRFFQ69G5FAW", "-"}).at("after") == Json{kOne, kTwo});
   CHECK(request({"--after", kOne, "--after", kTwo, "-"}).at("after") == Json{kOne, kTwo});

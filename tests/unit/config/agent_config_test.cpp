@@ -69,6 +69,25 @@ TEST_CASE("a broker's site where each person logs in with a certificate") {
   CHECK(parse_broker_config(to_toml(*config), "f") == *config);
 }
 
+TEST_CASE("transfer jobs at a site where each logs in as themselves say as whom") {
+  const auto with = [](const std::string& job) {
+    return parse_broker_config(
+        broker_with(certified("command = [\"/opt/sign\"]")) +
+            "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\n[[site]]\nid = \"b\"\ncountry = \"FI\"\nconnector = "
+            "\"local\"\naccounts = {}\n[[site.root]]\nid = \"q\"\nfolder = \"/q\"\nstaging = true\n[[link]]\nfrom = "
+            "\"a\"\nto = \"b\"\n" +
+            job,
+        "f");
+  };
+  const auto named = with("job = { queue = \"t\", site = \"a\", account = \"data\" }\n");
+  INFO((named ? "" : faults_told(named.error())));
+  REQUIRE(named);
+  CHECK(named->links.front().job->account == LocalAccount("data"));
+  const auto unnamed = with("job = { queue = \"t\", site = \"a\" }\n");
+  REQUIRE_FALSE(unnamed);
+  CHECK_THAT(faults_told(unnamed.error()), Contains("run_as = \"certificate\" it says as whom"));
+}
+
 TEST_CASE("a site whose agent comes to the broker needs a door for it, which may have the API's certificate") {
   const auto site = broker_with("remote.agent = true\n");
   const auto own = parse_broker_config(site +

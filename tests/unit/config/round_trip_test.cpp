@@ -42,6 +42,7 @@ std::string random_text(const Record& record) {
   if (form == &kCheckName) return one_of({"HISTORY", "CLOCK", "ROOM"});
   if (form == &kScratch) return one_of({"/scratch", "/s/{account}/" + name});
   if (form == &kModules) return one_of({name, "GCC/13.2 PyTorch/2.3-CUDA~12", name + "/1"});
+  if (form == &kQueueOrAll) return one_of({"*", "gpu"});
   if (form == &kImagePrefix) return one_of({"/appl/" + name, "oras://r.example.org/", "docker://" + name + ":5000/"});
   if (form == &kVariableValue) return one_of({name, "a 'b' \"c\" \\ $d", ""});
   if (form == &kListenAddress) return one_of({"127.0.0.1:0", "[::1]:65535", "127.9.9.9:80"});
@@ -191,7 +192,6 @@ BrokerConfig random_config() {
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();
     site.profile = random_section<ProfileConfig>();
-    if (!site.profile.container_runtime) site.profile.container_images = site.profile.container_binds = {};
     for (int q = *rc::gen::inRange(0, 3); q > 0 && (by_token || site.connector == Connector::slurm); --q)
       site.qos.push_back(random_section<QosConfig>());
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();

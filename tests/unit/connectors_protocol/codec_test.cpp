@@ -106,6 +106,7 @@ domain::SiteSnapshot a_snapshot() {
   s.reservations = {
       {.name = "maintenance", .start = from_unix_seconds(1'760'000'000), .end = from_unix_seconds(1'760'100'000), .nodes = {1}}};
   s.quiet_until = from_unix_seconds(1'760'000'000);
+  s.own_budget = {{.kind = "queries", .used = 3, .limit = 10}, {.kind = "concurrent_calls", .used = 0, .limit = 4}};
   s.site_rules = "a digest";
   return s;
 }
@@ -177,6 +178,7 @@ TEST_CASE("a snapshot goes there as it is") {
   CHECK(back->reservations[0].end == from_unix_seconds(1'760'100'000));
   CHECK(back->quiet_until == from_unix_seconds(1'760'000'000));
   CHECK(back->site_rules == "a digest");
+  CHECK(back->own_budget == a_snapshot().own_budget);
   CHECK_FALSE(back->sees_everyone);
 }
 
@@ -242,7 +244,15 @@ TEST_CASE("a look at the site goes there and comes back, dated by who asked") {
                       .source = "quota",
                       .remedy = "make space",
                       .reading = true,
-                      .bars = true}};
+                      .people = {Principal("local:alice"), Principal("local:eve")},
+                      .bars = true},
+                     {.check = "NETWORK",
+                      .verdict = domain::DoctorVerdict::ok,
+                      .value = "no default route",
+                      .source = "routes",
+                      .offers = std::string(domain::kOutboundNetwork),
+                      .lacks = true,
+                      .queue = QueueName("gpu")}};
   const auto now = from_unix_ms(1'760'000'000'000);
   const auto back = read_report(sent("doctor.result", report_to_json(report)), now);
   REQUIRE(back.has_value());
@@ -272,6 +282,24 @@ TEST_CASE("a submission goes there byte for byte") {
   const auto receipt = read_receipt(sent("submit.result", to_json(ports::SubmitReceipt{.site_job_id = SiteJobId("4711.alpha")})));
   REQUIRE(receipt.has_value());
   CHECK(receipt->site_job_id.str() == "4711.alpha");
+}
+
+TEST_CASE("a copy and an image of a dataset go there as such") {
+  auto request = a_submission();
+  request.stages_in = true;
+  for (const auto* image : {"code:images/x.sif", "data:/scratch/torch/x.sif"}) {
+    request.spec.software.image = image;
+    request.spec.software.outbound = true;
+    const auto back = read_submit(sent("submit.params", to_json(request)));
+    REQUIRE(back.has_value());
+    CHECK(back->stages_in);
+    CHECK(back->spec.software == request.spec.software);
+  }
+  for (const auto* image : {"code:/etc/x", "data:/a/../b", "data:/a b", "data:/$(id)"}) {
+    INFO(image);
+    request.spec.software.image = image;
+    CHECK_FALSE(read_submit(to_json(request)));
+  }
 }
 
 TEST_CASE("all other questions and answers go there as they are") {
@@ -454,6 +482,16 @@ TEST_CASE("what a site's end must not say is refused by the field's name") {
       {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"bars", true}}}}}, "bars"},
       {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"account", "a\nb"}}}}}, "account"},
       {"report", {{"findings", {{{"check", "CLOCK"}, {"verdict", "ok"}, {"value", std::string(5'000, 'x')}}}}}, "value"},
+      {"report",
+       {{"findings", {{{"check", "QUOTA"}, {"verdict", "ok"}, {"people", {"local:alice"}}}}}},
+       "people"},  // bars nobody
+      {"report",
+       {{"findings", {{{"check", "QUOTA"}, {"verdict", "fault"}, {"bars", true}, {"people", {std::string(300, 'p')}}}}}},
+       "people"},
+      {"report", {{"findings", {{{"check", "NETWORK"}, {"verdict", "ok"}, {"offers", 1}}}}}, "offers"},
+      {"report", {{"findings", {{{"check", "NETWORK"}, {"verdict", "ok"}, {"queue", "a\nb"}}}}}, "queue"},
+      {"snapshot", changed(snapshot, "/budget", 3), "budget"},
+      {"snapshot", changed(snapshot, "/budget/queries/used", -1), "budget"},
       {"snapshot", changed(snapshot, "/quiet_until_ms", -1), "quiet_until_ms"},
       {"snapshot", changed(snapshot, "/site_rules", std::string(300, 'r')), "site_rules"},
       {"statuses", Json::object(), "statuses"},

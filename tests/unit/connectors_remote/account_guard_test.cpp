@@ -164,6 +164,20 @@ TEST_CASE("where the site says which of its scheduler's accounts is charged, the
   CHECK(site.connector.calls.back() == "submit as \"alice\" on \"\"");
 }
 
+TEST_CASE("a finding that bars an account is told with the people whose account that is") {
+  Site site({});
+  site.connector.findings = {
+      {.check = "QUOTA", .subject = "bob", .verdict = domain::DoctorVerdict::fault, .value = "full", .bars = true},
+      {.check = "ROOM", .subject = "alice", .verdict = domain::DoctorVerdict::warning, .value = "little"},
+      {.check = "CLOCK", .verdict = domain::DoctorVerdict::fault, .value = "2m ahead", .bars = true}};
+  const auto report = site.ask(site.guard.doctor({.accounts = {}, .person = Principal("broker:doctor")}, site.never));
+  REQUIRE(report.has_value());
+  REQUIRE(report->findings.size() == 3);
+  CHECK(report->findings[0].people == std::vector{Principal("local:bob")});
+  CHECK(report->findings[1].people.empty());  // of people no more is told than is needed
+  CHECK(report->findings[2].people.empty());
+}
+
 TEST_CASE("a look at the site is at the accounts of the site's own map") {
   const auto looked_at = [](std::vector<LocalAccount> named, GuardOptions options = {}) {
     Site site(std::move(options));

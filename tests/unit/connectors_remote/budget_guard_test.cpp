@@ -256,3 +256,32 @@ TEST_CASE("where the use cannot be kept nothing is served, and why is said") {
   REQUIRE(::stat((folder.path() + "/new/load.alpha").c_str(), &facts) == 0);
   CHECK((facts.st_mode & 0777) == 0600);
 }
+
+TEST_CASE("a snapshot tells what is used of the site's own budget over all processes") {
+  Ground ground;
+  const domain::LoadBudget budget{.queries_per_minute = 10, .submits_per_minute = 3, .concurrent_calls = 4};
+  auto first = ground.agent(budget), second = ground.agent(budget);
+  const auto one = first.submit(), two = second.submit();
+  ground.time.poll();
+  const auto place = first.book->enter();
+  REQUIRE(place);
+  const auto seen = second.snapshot();
+  ground.time.poll();
+  REQUIRE(seen.ended());
+  REQUIRE(seen.value());
+  const auto share = [&](const char* kind) {
+    const auto& own = seen.value()->own_budget;
+    const auto at = std::ranges::find(own, kind, &domain::BudgetShare::kind);
+    return at == own.end() ? std::string("none") : std::to_string(at->used) + " of " + std::to_string(at->limit);
+  };
+  CHECK(share("queries") == "1 of 10");
+  CHECK(share("submits") == "2 of 3");
+  CHECK(share("cancels") == "0 of 600");
+  CHECK(share("concurrent_calls") == "1 of 4");
+  first.book->leave(*place);
+  first.guard.set_book(nullptr);
+  const auto without = first.snapshot();
+  ground.time.poll();
+  REQUIRE(without.ended());
+  CHECK(without.value()->own_budget.empty());
+}

@@ -59,17 +59,14 @@ class RecordingConnector final : public ports::SiteConnector {
     std::string accounts;
     for (const auto& account : request.accounts) accounts += " \"" + account.str() + '"';
     calls.push_back("doctor of" + accounts);
-    co_return domain::DoctorReport{.at = {},
-                                   .scheduler = {},
-                                   .findings = {{.check = "CLOCK", .value = "x", .source = "y"}},
-                                   .drift = {},
-                                   .questions = questions};
+    co_return domain::DoctorReport{.at = {}, .scheduler = {}, .findings = findings, .drift = {}, .questions = questions};
   }
 
   std::vector<std::string> calls;
   ports::FindResult found;
   ports::UsagePage page;
   std::int32_t questions = 2;  // of a doctor()
+  std::vector<domain::Finding> findings{{.check = "CLOCK", .value = "x", .source = "y"}};
 
  private:
   static std::string names(const std::vector<ports::SiteJob>& jobs) {

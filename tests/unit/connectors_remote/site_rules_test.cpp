@@ -263,3 +263,47 @@ TEST_CASE("the account map comes first, then the rules, and then the site's sche
   CHECK(scheduler.calls.size() == 1);
   CHECK(async::run(site.io, guard.snapshot(async::Deadline::never()))->site_rules == rules.own().digest);
 }
+
+TEST_CASE("a copy by the broker's mover is judged by whether its dataset may be staged") {
+  const auto pack = changed(kPack, "[given]", R"([[rule]]
+id = "P-COPY"
+effect = "permit"
+actions = ["stage_in"]
+when = [{attr = "dataset.labels", op = "within", value = ["open"]}]
+legal_basis = "the data's licence"
+owner = "o@alpha.example"
+[given])") + R"([[test]]
+name = "open data may come"
+action = "stage_in"
+given = {dataset.labels = ["open"]}
+expect = "permit"
+because = ["P-COPY"]
+)";
+  Site site("", pack);
+  const auto copy = [](const char* label) {
+    ports::SubmitRequest request;
+    request.person = Principal("broker:mover");
+    request.stages_in = true;
+    request.spec.datasets = {DatasetId("d1")};
+    request.facts = ports::JobFacts{.job = {fact("user.country", "CH")},
+                                    .datasets = {{fact("dataset.id", "d1"), fact("dataset.labels", Texts{label})}}};
+    return request;
+  };
+  CHECK(site.refusal(copy("open")).code.empty());
+  CHECK(site.refusal(copy("health")).code == "SITE_RULES_DENY");
+  auto untold = copy("open");
+  untold.facts->datasets.clear();
+  CHECK(site.refusal(untold).code == "SITE_RULES_DENY");
+  auto nothing = copy("open");
+  nothing.spec.datasets.clear();
+  nothing.facts->datasets.clear();
+  CHECK_THAT(site.refusal(nothing).message, Contains("names no dataset"));
+  auto two = copy("open");
+  two.spec.datasets.emplace_back("d2");
+  CHECK(site.refusal(two).code == "SITE_RULES_DENY");
+  // Nobody's job becomes a copy by saying so.
+  auto job = copy("open");
+  job.person = Principal("local:alice");
+  CHECK(site.refusal(job).code == "SITE_RULES_DENY");
+  CHECK(Site().refusal(copy("open")).code == "SITE_RULES_DENY");  // without a rule about it
+}

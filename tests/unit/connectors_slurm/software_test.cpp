@@ -142,6 +142,80 @@ TEST_CASE("wrapper: an image at the site is looked at before anything runs in it
   }
 }
 
+TEST_CASE("wrapper: an image of the job's code is the file beneath its folder") {
+  Site site;
+  auto spec = site.spec("#!/bin/sh\necho \"in $IN_IMAGE\"\n");
+  const auto source = site.home.path() / "source/images";
+  std::filesystem::create_directories(source);
+  std::ofstream(source / "x.sif") << "image";
+  std::filesystem::create_directories(site.home.below("code"));
+  const auto archive = site.home.below("code/a.tar").string();
+  REQUIRE(std::system(("tar -C " + (site.home.path() / "source").string() + " -cf " + archive + " images").c_str()) == 0);
+  spec.code = sha256_hex(read_file(archive));
+  std::filesystem::rename(archive, site.home.below("code/" + spec.code + ".tar"));
+  const auto job = site.home.below("jobs/hansa-T-1").string();
+  SECTION("it is there") {
+    spec.software.image = "code:images/x.sif";
+    site.home.write(spec);
+    CHECK(site.home.run() == 0);
+    CHECK(site.home.out() == "in " + job + "/images/x.sif\n");
+  }
+  SECTION("it is not there") {
+    spec.software.image = "code:images/y.sif";
+    site.home.write(spec);
+    CHECK(site.home.run() == kExitDeliveryFailed);
+    CHECK(site.home.err().contains("the image " + job + "/images/y.sif is not there"));
+    CHECK(site.home.out().empty());
+  }
+  SECTION("it is named so that it would lead out") {
+    for (const auto* bad :
+         {"code:../x.sif", "code:a/../../x", "code:/etc/passwd", "code:a'b", "code:$(id)", "code:a b", "code:"}) {
+      spec.software.image = bad;
+      const auto made = make_wrapper(spec);
+      REQUIRE_FALSE(made);
+      CHECK(made.error().faults.front().where == "/container/image");
+    }
+  }
+}
+
+TEST_CASE("wrapper: an image of a dataset is the file that is told or the one image in its folder") {
+  Site site;
+  const auto folder = site.home.path() / "replicas/torch";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "a.sif") << "image";
+  auto spec = site.spec("#!/bin/sh\necho \"in $IN_IMAGE\"\n");
+  SECTION("a file") {
+    spec.software.image = "data:" + (folder / "a.sif").string();
+    site.home.write(spec);
+    CHECK(site.home.run() == 0);
+    CHECK(site.home.out() == "in " + (folder / "a.sif").string() + "\n");
+  }
+  SECTION("its folder") {
+    spec.software.image = "data:" + folder.string();
+    site.home.write(spec);
+    CHECK(site.home.run() == 0);
+    CHECK(site.home.out() == "in " + (folder / "a.sif").string() + "\n");
+  }
+  SECTION("nothing there") {
+    spec.software.image = "data:" + (folder / "b.sif").string();
+    site.home.write(spec);
+    CHECK(site.home.run("7") == kExitDeliveryFailed);
+    CHECK(site.home.err().contains((folder / "b.sif").string() + " is not there"));
+  }
+}
+
+TEST_CASE("wrapper: without a runtime of the profile's the node's own is looked for") {
+  if (::access("/usr/bin/apptainer", X_OK) == 0 || ::access("/usr/bin/singularity", X_OK) == 0) return;
+  Site site;
+  auto spec = site.spec("#!/bin/sh\necho ran\n");
+  spec.profile.container_runtime.clear();
+  spec.software.image = "docker://x@sha256:" + kDigest;
+  site.home.write(spec);
+  CHECK(site.home.run("7") == kExitDeliveryFailed);
+  CHECK(site.home.err().contains("neither apptainer nor singularity in /usr/bin"));
+  CHECK(site.home.out().empty());
+}
+
 TEST_CASE("wrapper: hansa-launch starts its processes in the container of a script beside it") {
   Site site;
   auto spec = site.spec(
@@ -167,7 +241,10 @@ TEST_CASE("wrapper: software that the site's profile does not have or that is no
   const auto image = "docker://x@sha256:" + kDigest;
   CHECK(fault({.image = image, .binds = {"/a:/b:ro"}, .processes_only = false, .modules = {"mpi"}}, site.profile).empty());
   CHECK(fault({.image = {}, .binds = {}, .processes_only = false, .modules = {"other"}}, site.profile) == "/modules");
-  CHECK(fault({.image = image, .binds = {}, .processes_only = false, .modules = {}}, {}) == "/container");
+  CHECK(fault({.image = image, .binds = {}, .processes_only = false, .modules = {}}, {}).empty());  // what /usr/bin has
+  for (const auto* bad :
+       {"code:x.sif", "data:x.sif", "data:/a/../b", "data:/a b", "data:/a'b", "data:/$(id)", "data:", "data:/a\nb"})
+    CHECK(fault({.image = bad, .binds = {}, .processes_only = false, .modules = {}}, site.profile) == "/container/image");
   for (const auto* bad : {"docker://x", "docker://x'@sha256:", "--nv", "x\n"})
     CHECK(fault({.image = bad + kDigest, .binds = {}, .processes_only = false, .modules = {}}, site.profile) ==
           "/container/image");

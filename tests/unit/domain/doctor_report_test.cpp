@@ -62,6 +62,10 @@ TEST_CASE("a report is read as it was stored, or refused", "[domain]") {
   whole.drift.push_back({.check = "ROOM", .subject = "alice", .before = "ok: 9 GiB", .after = "warning: 1 GiB", .at = whole.at});
   whole.questions = 9;
   whole.findings[1].bars = true;
+  whole.findings[1].people = {Principal("local:alice"), Principal("local:bob")};
+  whole.findings[0].offers = "outbound_network";
+  whole.findings[0].lacks = true;
+  whole.findings[0].queue = QueueName("gpu");
   const auto json = to_json(whole);
   const auto back = doctor_report_from_json(json);
   REQUIRE(back);
@@ -85,7 +89,7 @@ TEST_CASE("a fault that was seen bars, for its accounts, as long as it is believ
   quota.at = from_unix_ms(2'000);
   const auto all = report({clock, found("HISTORY", fault, "no answer"), quota}, 2'000);
   const auto bar = [&](const char* account, std::vector<std::string> ignored, std::int64_t at_ms) {
-    const auto* seen = bar_in(all, LocalAccount(account), ignored, from_unix_ms(at_ms));
+    const auto* seen = bar_in(all, LocalAccount(account), Principal("local:eve"), ignored, from_unix_ms(at_ms));
     return seen == nullptr ? std::string() : seen->check;
   };
   CHECK(bar("alice", {}, 3'000) == "QUOTA");  // the newest
@@ -99,7 +103,45 @@ TEST_CASE("a fault that was seen bars, for its accounts, as long as it is believ
   CHECK(bar("alice", {}, 2'001 + 86'400'000).empty());
   auto mended = all;
   for (auto& finding : mended.findings) finding.verdict = warning;
-  CHECK(bar_in(mended, LocalAccount("alice"), {}, from_unix_ms(3'000)) == nullptr);
+  CHECK(bar_in(mended, LocalAccount("alice"), Principal("local:alice"), {}, from_unix_ms(3'000)) == nullptr);
+}
+
+TEST_CASE("of an account that only the site's end knows the people say whom a fault bars", "[domain]") {
+  auto quota = found("QUOTA", fault, "full", "u1234");
+  quota.bars = true;
+  quota.people = {Principal("local:alice"), Principal("local:carol")};
+  const auto all = report({quota}, 1'000);
+  const auto bars = [&](const char* person, const char* account) {
+    return bar_in(all, LocalAccount(account), Principal(person), {}, from_unix_ms(2'000)) != nullptr;
+  };
+  CHECK(bars("local:alice", ""));
+  CHECK(bars("local:carol", "carol"));
+  CHECK_FALSE(bars("local:bob", ""));
+  CHECK_FALSE(bars("local:bob", "u1234"));  // what the broker believes of accounts is not the site's map
+}
+
+TEST_CASE("what was found of what jobs may need is told with its time for a day", "[domain]") {
+  auto runtime = judge_containers({"apptainer version 1.3.4"});
+  auto network = judge_network(false);
+  auto unknown = judge_containers({});
+  for (auto* finding : {&runtime, &network, &unknown}) finding->at = from_unix_ms(1'000);
+  const auto all = report({runtime, network, unknown, found("VERSION", ok, "1")}, 1'000);
+  const auto offers = offers_in(all, {}, from_unix_ms(2'000));
+  REQUIRE(offers.size() == 2);
+  CHECK(offers[0] == Offer{.what = "container_runtime",
+                           .queue = {},
+                           .there = true,
+                           .found = "CONTAINERS: apptainer version 1.3.4",
+                           .at = from_unix_ms(1'000)});
+  CHECK_FALSE(offers[1].there);
+  CHECK(offers[1].what == "outbound_network");
+  CHECK(offers_in(all, {"NETWORK"}, from_unix_ms(2'000)).size() == 1);
+  CHECK(offers_in(all, {}, from_unix_ms(1'000 + 86'400'000)).size() == 2);
+  CHECK(offers_in(all, {}, from_unix_ms(1'001 + 86'400'000)).empty());
+  const auto told = told_of_network({"gpu", "*"});
+  REQUIRE(told.size() == 2);
+  CHECK((told[0].queue == QueueName("gpu") && told[0].offers == "outbound_network" && !told[0].lacks));
+  CHECK(told[1].queue.empty());
 }
 
 TEST_CASE("what is seen of a site is judged", "[domain]") {
@@ -134,5 +176,8 @@ TEST_CASE("what is seen of a site is judged", "[domain]") {
   CHECK(verdict(judge_gpus({{"a100", 4}, {"MI250X", 8}})) == "ok 4 a100 (NVIDIA), 8 MI250X (AMD)");
   CHECK(verdict(judge_gpus({{"", 2}, {"tpu", 1}})) == "warning 2 of no told model, 1 tpu");
   CHECK(verdict(judge_gpus({})) == "ok none");
-  CHECK(network_not_checked().verdict == not_checked);
+  CHECK(judge_containers({}, true).lacks);
+  REQUIRE(told_of_network({}).size() == 1);
+  CHECK(told_of_network({}).front().verdict == not_checked);
+  CHECK(judge_network(true).offers == "outbound_network");
 }

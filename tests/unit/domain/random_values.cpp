@@ -174,7 +174,8 @@ Resources random_resources() {
 }
 
 Software random_software() {
-  Software software{.image = random_text(), .binds = {}, .processes_only = *arbitrary<bool>(), .modules = {}};
+  Software software{
+      .image = random_text(), .binds = {}, .processes_only = *arbitrary<bool>(), .modules = {}, .outbound = *arbitrary<bool>()};
   for (int i = *inRange(0, 3); i > 0; --i) software.binds.push_back(random_text());
   for (int i = *inRange(0, 3); i > 0; --i) software.modules.push_back(random_text());
   return software;

@@ -17,7 +17,8 @@ const std::string kDigest(64, 'a');
 TEST_CASE("an image is one that a digest pins and whose fault comes with its remedy") {
   for (const auto& good :
        {"oras://registry.example.org:5000/ai/pytorch@sha256:" + kDigest, "docker://pytorch/pytorch@sha256:" + kDigest,
-        "oras://r.example.org/a/b:2.3@sha256:" + kDigest, "/appl/images/a-b_c+d.sif@sha256:" + kDigest}) {
+        "oras://r.example.org/a/b:2.3@sha256:" + kDigest, "/appl/images/a-b_c+d.sif@sha256:" + kDigest, std::string("code:x.sif"),
+        std::string("code:images/a..b/x_1.sif"), std::string("data:imagenet-1k"), std::string("data:ehds:fi:d@2/a/b.sif")}) {
     INFO(good);
     CHECK(image_fault(good).empty());
   }
@@ -44,11 +45,48 @@ TEST_CASE("an image is one that a digest pins and whose fault comes with its rem
       {"/appl/../etc/x.sif@sha256:" + kDigest, "holds other than"},
       {"/a:b.sif@sha256:" + kDigest, "holds other than"},
       {"/appl/a\nb.sif@sha256:" + kDigest, "holds other than"},
+      {"code:", "names no file of the job's code"},
+      {"code:/etc/x.sif", "names no file of the job's code"},
+      {"code:../x.sif", "names no file of the job's code"},
+      {"code:a/../../x.sif", "names no file of the job's code"},
+      {"code:-x", "names no file of the job's code"},
+      {"code:$(id).sif", "names no file of the job's code"},
+      {"code:a b", "names no file of the job's code"},
+      {"data:", "names no file of a dataset"},
+      {"data:/etc/passwd", "names no file of a dataset"},
+      {"data:d/", "names no file of a dataset"},
+      {"data:d//etc/passwd", "names no file of a dataset"},
+      {"data:d/../x.sif", "names no file of a dataset"},
+      {"data:d/..", "names no file of a dataset"},
+      {"data:d/a'b", "names no file of a dataset"},
+      {"data:-d", "names no file of a dataset"},
+      {"data:d e/x", "names no file of a dataset"},
       {"/" + std::string(600, 'x') + "@sha256:" + kDigest, "longer than 512 bytes"},
   };
   for (const auto& [image, fault] : kBad) {
     INFO(image << ": " << image_fault(image));
     CHECK(image_fault(image).contains(fault));
+  }
+}
+
+TEST_CASE("an image of a dataset is told to a site by where that lies") {
+  CHECK(image_dataset("data:imagenet/x.sif") == DatasetId("imagenet"));
+  CHECK(image_dataset("data:imagenet") == DatasetId("imagenet"));
+  CHECK(image_dataset("data:/scratch/x").empty());
+  CHECK(image_dataset("code:imagenet/x.sif").empty());
+  CHECK(image_at("data:imagenet/a/x.sif", "/scratch/p/i") == "data:/scratch/p/i/a/x.sif");
+  CHECK(image_at("data:imagenet", "/scratch/p/i") == "data:/scratch/p/i");
+  CHECK(image_path("data:/scratch/p/i") == "/scratch/p/i");
+  CHECK(image_path("data:imagenet/x").empty());
+  const auto good = [](std::string image) {
+    return is_well_formed({.image = std::move(image), .binds = {}, .processes_only = false, .modules = {}});
+  };
+  CHECK(good("data:/scratch/p/i/x.sif"));
+  CHECK(good("code:x.sif"));
+  CHECK(good("data:i/x.sif"));
+  for (const auto* bad : {"data:/", "data:/a/../b", "data:/a b", "data:/$(id)", "data:/a'b", "code:/x", "data:/a\n"}) {
+    INFO(bad);
+    CHECK_FALSE(good(bad));
   }
 }
 
@@ -95,6 +133,7 @@ TEST_CASE("a site runs what its profile has and says what it lacks") {
   CHECK(code({}).empty());
   CHECK(code({.image = image, .binds = {"/scratch", "/scratch/a:/b", "/data/x", "own"}, .modules = {"pytorch", "gcc"}}).empty());
   CHECK(code({.image = "/home/x.sif@sha256:" + kDigest, .binds = {}, .modules = {}}) == "IMAGE_NOT_ALLOWED");
+  CHECK(code({.image = "code:x.sif", .binds = {}, .modules = {}}) == "IMAGE_NOT_ALLOWED");
   for (const auto* outside : {"/scratchy", "/", "/etc", "/dat"}) {
     INFO(outside);
     CHECK(code({.image = image, .binds = {outside}, .modules = {}}) == "BIND_NOT_ALLOWED");
@@ -102,7 +141,6 @@ TEST_CASE("a site runs what its profile has and says what it lacks") {
   const auto none = software_obstacle({.image = {}, .binds = {}, .modules = {"pytorhc"}}, site);
   CHECK(none.code == "NO_SUCH_MODULE");
   CHECK(none.message == "this site has no module \"pytorhc\" (did you mean \"pytorch\"?); it has gcc, pytorch");
-  CHECK(software_obstacle({.image = image, .binds = {}, .modules = {}}, {}).code == "NO_CONTAINER_RUNTIME");
   CHECK(software_obstacle({.image = {}, .binds = {}, .modules = {"x"}}, {}).message ==
         "this site has no module \"x\"; it names none");
 }

@@ -399,3 +399,60 @@ TEST_CASE("the quiet hours that a site's own end tells of are kept as those of i
   REQUIRE(w.run_to_end({id}, 20min));
   CHECK_FALSE(w.report("alpha").quiet_until);
 }
+TEST_CASE("a job that needs a way out waits for a site where one was found and looked at again before that is too old",
+          "[engine]") {
+  World w({{.id = "alpha"}});
+  w.advance(1s);
+  const auto look = [&] { REQUIRE(w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root")))); };
+  const auto id = w.submit({.behaviour = "run=10s", .outbound = true});
+  const auto other = w.submit({.behaviour = "run=10s"});
+  REQUIRE(w.run_to_end({other}, 10min));
+  CHECK(w.state(id) == JobState::held);
+  CHECK(w.decision(id).verdicts[0].code == "NO_OUTBOUND_NETWORK");
+  auto network = domain::Finding{.check = "NETWORK",
+                                 .verdict = domain::DoctorVerdict::ok,
+                                 .value = "no default route",
+                                 .source = "routes",
+                                 .offers = std::string(domain::kOutboundNetwork),
+                                 .lacks = true};
+  w.site("alpha").faults.findings = {network};
+  look();
+  w.advance(1min);
+  CHECK(w.state(id) == JobState::held);
+  const auto explained = w.ask(w.engine().explain(w.job(id)));
+  REQUIRE(explained);
+  CHECK(explained->verdicts[0].source == "doctor");
+  CHECK_THAT(explained->verdicts[0].message, Catch::Contains("NETWORK: no default route (doctor, "));
+  network.lacks = false;
+  w.site("alpha").faults.findings = {network};
+  look();
+  REQUIRE(w.run_to_end({id}, 10min));
+  CHECK(w.state(id) == JobState::succeeded);
+  const auto looks = w.count("alpha", "doctor");
+  w.advance(13h);
+  CHECK(w.count("alpha", "doctor") == looks + 1);
+  w.advance(24h);
+  const auto late = w.submit({.behaviour = "run=10s", .outbound = true});
+  REQUIRE(w.run_to_end({late}, 10min));
+}
+
+TEST_CASE("a fault of an account that only the site's end knows bars its people and nobody else", "[engine]") {
+  World w({{.id = "alpha"}});
+  w.advance(1s);
+  w.site("alpha").faults.findings = {{.check = "QUOTA",
+                                      .subject = "u1234",
+                                      .verdict = domain::DoctorVerdict::fault,
+                                      .value = "100% full",
+                                      .source = "quota",
+                                      .remedy = "make space",
+                                      .people = {kAlice},
+                                      .bars = true}};
+  REQUIRE(w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root"))));
+  const auto hers = w.submit({.behaviour = "run=10s"});
+  const auto his = w.submit({.behaviour = "run=10s", .person = "local:bob"});
+  REQUIRE(w.run_to_end({his}, 10min));
+  CHECK(w.state(hers) == JobState::held);
+  CHECK(w.decision(hers).verdicts[0].code == "SITE_UNFIT");
+  w.site("alpha").faults.findings.clear();
+  REQUIRE(w.run_to_end({hers}, 20min));
+}

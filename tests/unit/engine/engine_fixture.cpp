@@ -179,6 +179,8 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     s.spec.after = wish.after;
     s.after_earlier = wish.after_earlier;
     s.spec.variants = wish.variants;
+    s.spec.software.outbound = wish.outbound;
+    s.spec.software.image = wish.image;
     if (wish.gpus > 0) s.spec.resources.gpus_per_node = wish.gpus, s.spec.resources.gpu_model = "a100";
     s.payload.script = "#!/bin/sh\n#model " + wish.behaviour + "\n";
     submissions.push_back(std::move(s));

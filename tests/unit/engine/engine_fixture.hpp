@@ -58,6 +58,8 @@ struct Wish {
   std::vector<JobId> after = {};
   std::vector<std::size_t> after_earlier = {};  // of the same request
   std::vector<domain::Variant> variants = {};
+  bool outbound = false;
+  std::string image = {};
 };
 
 /// What is in force: the texts of the packs, and what is told of whom.

@@ -92,6 +92,68 @@ TEST_CASE("a credential that ends too early holds the job with that reason", "[e
   CHECK(w.state(held) == JobState::succeeded);
 }
 
+TEST_CASE("a lapsed login costs one submission at a time and all who wait for it come free together", "[engine]") {
+  Persons here({.queries_per_minute = 60, .submits_per_minute = 600, .concurrent_calls = 4, .waiting_jobs = 400});
+  auto& w = here.w;
+  w.advance(1s);
+  here.locked_out["local:alice"] = "CREDENTIAL_MISSING";
+  const auto hers = w.submit(500, {.behaviour = "run=10s"});
+  const auto his = w.submit(20, {.behaviour = "run=10s", .person = "local:bob"});
+  const auto tries = [&](MonotonicTime from = {}) {
+    return std::ranges::count_if(
+        w.calls, [&](const auto& call) { return call.what == "submit" && call.at >= from && call.people.contains(kAlice); });
+  };
+  REQUIRE(w.run_to_end(his, 30min));
+  w.advance(2min);
+  CHECK(tries() <= 8);  // what was under way when it began, and one at a time since
+  const auto all_held = [&] {
+    return std::ranges::all_of(hers, [&](const JobId& id) {
+      const auto job = w.job(id);
+      return job.state == JobState::held && job.reason.code == "CREDENTIAL_MISSING" &&
+             job.reason.message.contains("log in again");
+    });
+  };
+  CHECK(all_held());
+  const auto begun = w.time.now_monotonic();
+  w.advance(3h);
+  CHECK(tries(begun) >= 30);
+  CHECK(tries(begun) <= 40);
+  CHECK(all_held());
+  CHECK(std::ranges::count_if(hers, [&](const JobId& id) { return w.job(id).attempts.empty(); }) >= 490);
+  const auto more = w.submit({.behaviour = "run=10s", .limit = Seconds{60}});  // of another shape
+  w.advance(10s);
+  CHECK(w.job(more).reason.code == "CREDENTIAL_MISSING");
+  CHECK(w.job(more).attempts.empty());
+
+  here.locked_out.clear();
+  const auto mended = w.time.now_monotonic();
+  REQUIRE(w.until([&] { return tries(mended) > 0; }, 6min));
+  w.advance(20s);
+  CHECK(tries(mended) > 1);
+  REQUIRE(w.run_to_end(hers, 1h));
+  REQUIRE(w.run_to_end({more}, 10min));
+  for (const auto& id : hers) CHECK(w.payload_runs(id) == 1);
+  w.check_budgets();
+}
+
+TEST_CASE("a login that is seen to be good again frees those who were held for it", "[engine]") {
+  Persons here({});
+  auto& w = here.w;
+  w.advance(1s);
+  const auto runs = w.submit({.behaviour = "run=3600s"});
+  w.advance(2min);
+  here.locked_out["local:alice"] = "CREDENTIAL_MISSING";
+  const auto held = w.submit(3, {.behaviour = "run=10s"});
+  w.advance(20min);  // tried every five minutes by now
+  CHECK(w.state(held[2]) == JobState::held);
+  CHECK(w.job(runs).live_attempt()->unknown_since.has_value());
+  const auto again = w.time.now_monotonic();
+  here.locked_out.clear();
+  REQUIRE(w.until([&] { return !w.job(runs).live_attempt()->unknown_since; }, 5min));
+  REQUIRE(w.run_to_end(held, 2min));
+  CHECK(w.time.now_monotonic() - again < 5min);
+}
+
 TEST_CASE("whose login fails has unknown jobs and the others have theirs", "[engine]") {
   Persons here({});
   auto& w = here.w;

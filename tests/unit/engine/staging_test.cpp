@@ -72,6 +72,34 @@ struct Federation {
   bottle::FakeMover mover;
 };
 
+/// Copies by a job at the link's site, whatever becomes of that.
+class JobbingMover final : public ports::Mover {
+ public:
+  JobbingMover(ports::SiteConnector& site, ports::Mover& copies) : site_(site), copies_(copies) {}
+  async::Task<domain::TransferStatus> start(domain::Transfer transfer, async::Deadline deadline) override {
+    ports::SubmitRequest request;
+    request.job = transfer.id;
+    request.tag = domain::make_tag(transfer.id, 1);
+    request.person = Principal("broker:mover");
+    request.spec.datasets = {transfer.dataset};
+    request.stages_in = true;
+    (void)co_await site_.submit(std::move(request), deadline);
+    co_return co_await copies_.start(std::move(transfer), deadline);
+  }
+  async::Task<std::vector<domain::TransferStatus>> status(std::vector<domain::TransferId> ids,
+                                                          async::Deadline deadline) override {
+    return copies_.status(std::move(ids), deadline);
+  }
+  async::Task<> cancel(domain::TransferId id, async::Deadline deadline) override { return copies_.cancel(id, deadline); }
+  async::Task<> forget(std::vector<domain::TransferId> ids, async::Deadline deadline) override {
+    return copies_.forget(std::move(ids), deadline);
+  }
+
+ private:
+  ports::SiteConnector& site_;
+  ports::Mover& copies_;
+};
+
 std::optional<domain::Replica> staged(World& w) {
   const auto dataset = w.dataset("d");
   const auto* copy = dataset.replica_at(SiteId("beta"));
@@ -348,4 +376,58 @@ TEST_CASE("a transfer whose link was taken away is in nobody's way but its own, 
   CHECK(f.mover.started.size() == 1);
   CHECK(f.mover.moved_bytes == 1000);
   CHECK(other.started.empty());
+}
+
+TEST_CASE("an image of a dataset comes first as data do and is told to its site by where it lies", "[engine]") {
+  std::vector<std::string> told;
+  Federation f;
+  auto& w = f.w;
+  w.site("beta").faults.findings = {{.check = "CONTAINERS",
+                                     .verdict = domain::DoctorVerdict::ok,
+                                     .value = "apptainer version 1.3.4",
+                                     .source = "/usr/bin",
+                                     .offers = std::string(domain::kContainerRuntime)}};
+  REQUIRE(w.ask(w.engine().look_over_site(SiteId("beta"), Principal("local:root"))));
+  w.site("beta").faults.veto = [&](const ports::SubmitRequest& request) {
+    told.push_back(request.spec.software.image);
+    return std::optional<Error>();
+  };
+  auto wish = f.wish();
+  wish.image = "data:d/x.sif";
+  const auto id = w.submit(wish);
+  w.advance(30s);
+  CHECK(w.state(id) == JobState::staging);
+  REQUIRE(w.run_to_end({id}, 1h));
+  CHECK(w.state(id) == JobState::succeeded);
+  CHECK(told == std::vector<std::string>{"data:/beta/stage/d/x.sif"});
+  CHECK(w.job(id).spec.software.image == "data:d/x.sif");
+}
+
+TEST_CASE("of a transfer job its site is told what the registers say of the dataset and of whose it is", "[engine]") {
+  std::vector<ports::SubmitRequest> told;
+  Federation f;
+  auto& w = f.w;
+  w.crash();
+  w.data.links[{SiteId("alpha"), SiteId("beta")}] = {
+      .mover = nullptr, .per_second = {10}, .job_site = SiteId("beta"), .make = [&f](ports::SiteConnector& site) {
+        return std::make_unique<JobbingMover>(site, f.mover);
+      }};
+  w.start();
+  w.site("beta").faults.veto = [&](const ports::SubmitRequest& request) -> std::optional<Error> {
+    if (!request.stages_in) return std::nullopt;
+    told.push_back(request);
+    return fail(ErrorKind::permission_denied, "SITE_RULES_DENY", "not here").error();
+  };
+  const auto id = w.submit(f.wish());
+  REQUIRE(w.run_to_end({id}, 1h));
+  REQUIRE(told.size() >= 1);
+  REQUIRE(told.front().facts);
+  const auto& facts = *told.front().facts;
+  const auto has = [](const std::vector<ports::ToldFact>& all, const char* attribute, const domain::FactValue& value) {
+    return std::ranges::any_of(all, [&](const auto& fact) { return fact.attribute == attribute && fact.value == value; });
+  };
+  REQUIRE(facts.datasets.size() == 1);
+  CHECK(has(facts.datasets.front(), "dataset.id", std::string("d")));
+  CHECK(has(facts.datasets.front(), "dataset.labels", std::vector<std::string>{"open"}));
+  CHECK(has(facts.job, "project.labels", std::vector<std::string>{"internal"}));
 }

@@ -197,3 +197,76 @@ TEST_CASE("what a site does not run keeps a job away before its queues do, in th
   input.spec.variants[0].software.modules = {"pytorch"};
   CHECK(decide(input).chosen);
 }
+TEST_CASE("what a job needs that no scheduler tells is there if somebody says so or it was found") {
+  auto site = site_in("FI");
+  const domain::SiteState state{.id = site.id,
+                                .health = domain::SiteHealth::up,
+                                .drained = false,
+                                .drain_reason = {},
+                                .last_success = {},
+                                .last_failure = {},
+                                .last_error = {}};
+  const auto profile = build_profile(machine("x86_64", 4, "a100"), at(0));
+  const auto queue = profile.facts().queues.front().name;
+  const bool network = GENERATE(false, true);
+  const std::string what(network ? domain::kOutboundNetwork : domain::kContainerRuntime);
+  const std::string code = network ? "NO_OUTBOUND_NETWORK" : "NO_CONTAINER_RUNTIME";
+  DecisionInput input{.spec = {}, .now = at(60), .ruled = std::nullopt, .sites = {}};
+  input.sites.push_back({.site = &site, .state = &state, .profile = &profile});
+  input.spec.time_limit = Seconds{600};
+  if (network)
+    input.spec.software.outbound = true;
+  else
+    input.spec.software.image = "code:x.sif";
+  CHECK(needs_offers(input.spec));
+  const auto verdict = [&] { return decide(input).verdicts.front(); };
+
+  // Nobody says so: not on trust, and not for ever.
+  CHECK(verdict().code == code);
+  CHECK(verdict().obstacle == domain::Obstacle::temporary);
+  CHECK(verdict().source == "configuration");
+  CHECK(verdict().message.contains(network ? "profile.outbound" : "profile.container_runtime"));
+  CHECK(verdict().message.contains("hansa site doctor " + site.id.str()));
+  CHECK(placing(decide(input)) == Placing::held);
+
+  auto& offers = input.sites.front().offers;
+  offers = {{.what = what, .queue = {}, .there = true, .found = "CHECK: it is there", .at = at(0)}};
+  CHECK(verdict().code == "OK");
+  offers.push_back({.what = what, .queue = queue, .there = false, .found = "CHECK: not there", .at = at(30)});
+  CHECK(verdict().code == code);  // what is said of the queue counts before what is said of all
+  CHECK(verdict().source == "doctor");
+  CHECK(verdict().age == Seconds{30});
+  CHECK(verdict().message.contains("CHECK: not there (doctor, 30s old)"));
+  site.software = {.containers = true, .images = {}, .binds = {}, .modules = {}, .outbound = {"*"}};
+  CHECK(verdict().code == code);  // it was looked at
+  offers.clear();
+  CHECK(verdict().code == "OK");
+  site.software.outbound = {"elsewhere"};
+  CHECK(verdict().code == (network ? code : "OK"));
+  site.software.outbound = {queue.str()};
+  CHECK(verdict().code == "OK");
+
+  // What can never change is said before, also of its modules.
+  site.software = {};
+  input.spec.resources.cpus_per_task = 100'000;
+  CHECK(verdict().code == "TOO_FEW_CORES");
+  input.spec.resources.cpus_per_task = 1;
+  input.spec.software.modules = {"torch"};
+  CHECK(verdict().code == "NO_SUCH_MODULE");
+  input.spec.software.modules.clear();
+
+  // The decision is taken again from what is stored.
+  offers = {{.what = what, .queue = queue, .there = false, .found = "CHECK: not there", .at = at(30)}};
+  const auto decision = decide(input);
+  std::map<std::string, std::string> documents;
+  for (const auto& [hash, text] : profile.unstored()) documents.emplace(hash, text);
+  const auto text = input_document(input);
+  documents.emplace(sha256_hex(text), text);
+  const auto again = replay(input.spec, sha256_hex(text), [&](const std::string& hash) -> Result<std::string> {
+    const auto found = documents.find(hash);
+    if (found == documents.end()) return fail(ErrorKind::not_found, "NO_DOCUMENT", hash);
+    return found->second;
+  });
+  REQUIRE(again);
+  CHECK(again->verdicts == decision.verdicts);
+}

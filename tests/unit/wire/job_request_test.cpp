@@ -537,6 +537,7 @@ TEST_CASE("a submission that is written is read back the same") {
     if (*rc::gen::arbitrary<bool>()) spec.datasets = {DatasetId("imagenet-1k"), DatasetId("d@2:x")};
     if (*rc::gen::arbitrary<bool>()) spec.labels = {domain::Label("health"), domain::Label("personal")};
     spec.requeue = *rc::gen::arbitrary<bool>();
+    spec.software.outbound = *rc::gen::arbitrary<bool>();
     r.exclusive = *rc::gen::arbitrary<bool>();
     if (*rc::gen::arbitrary<bool>()) spec.array = domain::parse_task_array("0-8:4,20%3").value();
     if (*rc::gen::arbitrary<bool>()) spec.after = {*JobId::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"), JobId()};

@@ -51,6 +51,11 @@ TEST_CASE("a malformed variant or container is refused at its place with what is
       {job({{"container", {{"image", kImage}, {"binds", {"/a", "/a"}}}}}), "/container/binds/1", "twice"},
       {job({{"container", {{"image", kImage}, {"inside", "out"}}}}), "/container/inside", "must be \"script\""},
       {job({{"container", {{"image", kImage}, {"bind", 1}}}}), "/container/bind", "did you mean \"binds\"?"},
+      {job({{"container", {{"image", "code:x.sif"}}}}), "/container/image", "it brings none"},
+      {one({{"container", {{"image", "code:x.sif"}}}}), "/variants/0/container/image", "it brings none"},
+      {job({{"container", {{"image", "data:/etc/passwd"}}}}), "/container/image", "no file of a dataset"},
+      {job({{"network", "inbound"}}), "/network", "must be \"outbound\""},
+      {one({{"network", 1}}), "/variants/0/network", "must be a string"},
       {job({{"modules", "gcc"}}), "/modules", "must be a list"},
       {job({{"modules", {"gcc", "PyTorch/2.3"}}}), "/modules/1", "a name of the site's profile"},
       {job({{"modules", {"-x"}}}), "/modules/0", "a name of the site's profile"},
@@ -136,6 +141,32 @@ TEST_CASE("a variant is complete: what it does not say is as the job says it") {
   CHECK(amd.environment == std::map<std::string, std::string>{{"K", "v"}});
   CHECK(cpu.when == domain::Condition{});
   CHECK(cpu.resources.gpus_per_node == 0);
+}
+
+TEST_CASE("an image of a dataset makes that one which the job reads") {
+  const auto spec =
+      read(job({{"datasets", {"weather", "torch"}},
+                {"container", {{"image", "data:torch/x.sif"}}},
+                {"variants",
+                 {{{"when", {{"gpu_vendor", "amd"}}}, {"container", {{"image", "data:rocm"}}}, {"network", "outbound"}},
+                  {{"when", Json::object()}}}}}))
+          .spec;
+  CHECK(spec.datasets == std::vector{DatasetId("weather"), DatasetId("torch"), DatasetId("rocm")});
+  CHECK(spec.variants[0].software.outbound);
+  CHECK_FALSE(spec.variants[1].software.outbound);
+  CHECK_FALSE(spec.software.outbound);
+  const auto again = read(job({{"network", "outbound"}, {"variants", {{{"when", Json::object()}, {"network", "any"}}}}}));
+  CHECK(again.spec.software.outbound);
+  CHECK_FALSE(again.spec.variants[0].software.outbound);
+  CHECK(read(wire::to_json(again)) == again);
+  const auto code = read(job({{"code", "sha256:" + std::string(64, 'a')}, {"container", {{"image", "code:images/x.sif"}}}}));
+  CHECK(code.spec.software.image == "code:images/x.sif");
+  CHECK(code.spec.datasets.empty());
+  Json hundred = Json::array();
+  for (int i = 0; i < 100; ++i) hundred.push_back("d" + std::to_string(i));
+  const auto more = job_from_json(job({{"datasets", hundred}, {"container", {{"image", "data:torch"}}}}));
+  REQUIRE_FALSE(more);
+  CHECK(more.error().faults.front().where == "/container/image");
 }
 
 TEST_CASE("a job with variants and a container is written and read back") {

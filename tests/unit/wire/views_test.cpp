@@ -159,6 +159,7 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                    {"code", nullptr},
                    {"container", nullptr},
                    {"modules", Json::array()},
+                   {"network", "any"},
                    {"variants", Json::array()},
                    {"array", nullptr},
                    {"tasks", nullptr},
@@ -200,7 +201,8 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                               {"running", {{"count", 1}, {"tasks", "4"}}},
                               {"waiting", {{"count", 2}, {"tasks", "2,7"}}}});
 
-  job.attempts[0].granted = domain::Grant{.cores = 12, .time_limit = Seconds{600}, .queue = QueueName("main"), .exclusive = false};
+  job.attempts[0].granted =
+      domain::Grant{.cores = 12, .time_limit = Seconds{600}, .queue = QueueName("main"), .exclusive = false};
   const auto attempt = job_details_view(job)["attempts"][0];
   CHECK(attempt["granted"] == Json{{"cores", 12}, {"time_limit_s", 600}, {"queue", "main"}, {"exclusive", false}});
   CHECK(attempt["granted_otherwise"]["code"] == "GRANTED_LESS");
