@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "sl
                                                            "pbs",   "model", "remote"};  // by Connector's values
 constexpr std::array<std::string_view, 11> kSiteTables{"budget", "facts", "local",   "slurm",  "slurmrest", "pbs",
                                                        "model",  "qos",   "profile", "remote", "root"};
-constexpr std::array<std::string_view, 1> kRemoteTables{"ssh"};
+constexpr std::array<std::string_view, 2> kRemoteTables{"people", "ssh"};
 constexpr std::array<std::string_view, 1> kSshTables{"certificates"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
 constexpr std::array<std::string_view, 1> kLinkTables{"job"};
@@ -73,9 +73,10 @@ void check_agents(const Table& root, BrokerConfig& config, Findings& findings) {
                        "): else a connection ends before anybody has asked whether it lives");
   }
   for (const auto& site : config.sites) {
-    if (site.connector == Connector::remote && site.remote.agent && !table)
-      findings.add(root.mark_of("site"), "site[" + site.id.str() + "].remote.agent",
-                   "needs a table [agents]: where this site's agent comes in");
+    if (site.connector != Connector::remote || table || (!site.remote.agent && !site.remote.people)) continue;
+    findings.add(root.mark_of("site"), "site[" + site.id.str() + "].remote." + (site.remote.agent ? "agent" : "people"),
+                 std::string("needs a table [agents]: where ") +
+                     (site.remote.agent ? "this site's agent comes" : "people's agents come") + " in");
   }
 }
 
@@ -122,6 +123,7 @@ void check_run_as(const Table& site, const SiteConfig& config, const Table& prog
   }
   const bool is_remote = config.connector == Connector::remote;
   const bool fits = config.run_as == RunAs::by_certificate ? is_remote || at_agent
+                    : config.run_as == RunAs::by_person    ? is_remote
                     : config.run_as == RunAs::by_token     ? by_token
                     : has_accounts                         ? config.run_as != RunAs::agent
                                                            : config.run_as == (is_remote ? RunAs::agent : RunAs::self);
@@ -131,7 +133,7 @@ void check_run_as(const Table& site, const SiteConfig& config, const Table& prog
                  "is " + said + "; allowed with this connector: " +
                      (by_token       ? "\"self\", \"switch\", \"token\""
                       : has_accounts ? "\"self\", \"switch\""
-                      : is_remote    ? "\"agent\", \"certificate\""
+                      : is_remote    ? "\"agent\", \"certificate\", \"person\""
                                      : "\"self\"") +
                      (at_agent ? ", \"certificate\"" : ""));
     return;
@@ -213,8 +215,14 @@ void read_remote(const Table& site, SiteConfig& config, Findings& findings) {
       config.remote.ssh = std::move(ssh);
     }
   }
+  if (remote->find("people") != nullptr) read_table(*remote, "people", {}, config.remote.people.emplace(), findings);
   if (config.connector != Connector::remote) return;
   if (site.find("run_as") == nullptr) config.run_as = RunAs::agent;
+  if (config.remote.people.has_value() != (config.run_as == RunAs::by_person)) {
+    findings.add(site.mark_of("run_as"), site.path_of("run_as"),
+                 config.remote.people ? "must be \"person\": remote.people has each person start an agent of their own"
+                                      : "is \"person\", which needs remote.people: what holds for people's own agents");
+  }
   const bool by_certificate = config.remote.ssh && config.remote.ssh->certificates;
   if (by_certificate != (config.run_as == RunAs::by_certificate)) {
     findings.add(site.mark_of("run_as"), site.path_of("run_as"),
@@ -222,12 +230,14 @@ void read_remote(const Table& site, SiteConfig& config, Findings& findings) {
                                 : "is \"certificate\", which needs remote.ssh.certificates: where each person's comes from");
   }
   const auto& command = config.remote.command;
-  const int ways = int{!command.empty()} + int{config.remote.ssh.has_value()} + int{config.remote.agent};
+  const int ways = int{!command.empty()} + int{config.remote.ssh.has_value()} + int{config.remote.agent} +
+                   int{config.remote.people.has_value()};
   if (ways != 1) {
     const std::string_view first = !command.empty() ? "command" : config.remote.agent ? "agent" : "";
     findings.add(remote->mark_of(first), remote->path_of(first.empty() ? "command" : first),
-                 ways == 0 ? "is missing, and so are ssh and agent; one of the three says what speaks the connector protocol"
-                           : "stands beside another way; allowed: one of command, ssh and agent");
+                 ways == 0
+                     ? "is missing, and so are ssh, agent and people; one of the four says what speaks the connector protocol"
+                     : "stands beside another way; allowed: one of command, ssh, agent and people");
   } else if (!command.empty() && !kAbsolutePath.matches(command.front())) {
     findings.add(remote->mark_of("command"), remote->path_of("command") + "[0]",
                  "is " + shown(command.front()) + "; allowed: the program, by " + std::string(kAbsolutePath.allowed));
@@ -364,6 +374,9 @@ void check_transfer_job(const Table& table, const LinkConfig& link, const std::v
       site->run_as == RunAs::by_switch || site->run_as == RunAs::by_token || site->run_as == RunAs::by_certificate;
   if (site->connector == Connector::model) {
     findings.add(table.mark_of("site"), table.path_of("site"), "is a model, which runs nothing");
+  } else if (site->run_as == RunAs::by_person) {
+    findings.add(table.mark_of("site"), table.path_of("site"),
+                 "has run_as = \"person\", where only people have jobs: let the broker's host copy, or the other end");
   } else if (as_accounts && !job.account) {
     const auto* run_as = site->run_as == RunAs::by_token ? "token" : site->run_as == RunAs::by_switch ? "switch" : "certificate";
     findings.add(
@@ -587,6 +600,7 @@ std::string to_toml(const BrokerConfig& config) {
         if (site.remote.ssh) write_keys(out, "[site.remote.ssh]", *site.remote.ssh);
         if (site.remote.ssh && site.remote.ssh->certificates)
           write_keys(out, "[site.remote.ssh.certificates]", *site.remote.ssh->certificates);
+        if (site.remote.people) write_keys(out, "[site.remote.people]", *site.remote.people);
         break;
     }
     for (const auto& root : site.roots) write_keys(out, "[[site.root]]", root);

@@ -26,7 +26,9 @@ enum class RunAs {
   by_token,         // "token": the same, of slurmrest: the scheduler is asked with a token of that account
   agent,            // as the site's end of the connector protocol says
   by_certificate,   // "certificate": each person logs in there as themselves; at an agent: it serves whose login started it
+  by_person,        // "person": each person starts an agent of their own there
 };
+enum class TermsWord { not_stated, allowed, forbidden };
 enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
 enum class AllocationRule { ignore, required };
@@ -250,6 +252,16 @@ struct SshConfig {
   friend bool operator==(const SshConfig&, const SshConfig&) = default;
 };
 
+/// Agents that people start at a site by their own login.
+struct PeopleConfig {
+  std::optional<std::string> login;  // the host that they log in to
+  std::optional<std::filesystem::path> agent;  // hansa-agent there; none: where the login finds it
+  TermsWord terms = TermsWord::not_stated;
+  std::optional<std::string> terms_evidence;
+  Seconds longest{43'200};           // a session
+  friend bool operator==(const PeopleConfig&, const PeopleConfig&) = default;
+};
+
 /// What a site's machines are, and what its jobs can run in.
 struct ProfileConfig {
   std::optional<std::string> gpu_vendor;
@@ -273,11 +285,12 @@ struct QosConfig {
   friend bool operator==(const QosConfig&, const QosConfig&) = default;
 };
 
-/// What speaks the connector protocol: exactly one of the three.
+/// What speaks the connector protocol: exactly one of the four.
 struct RemoteConfig {
   bool agent = false;  // the site's hansa-agent, which connects to us
   std::vector<std::string> command;
   std::optional<SshConfig> ssh;
+  std::optional<PeopleConfig> people;
   friend bool operator==(const RemoteConfig&, const RemoteConfig&) = default;
 };
 

@@ -25,7 +25,9 @@ inline constexpr std::array<std::string_view, 2> kNames<LogFormat>{"text", "json
 template <>
 inline constexpr std::array<std::string_view, 6> kNames<Connector>{"local", "slurm", "slurmrest", "pbs", "model", "remote"};
 template <>
-inline constexpr std::array<std::string_view, 5> kNames<RunAs>{"self", "switch", "token", "agent", "certificate"};
+inline constexpr std::array<std::string_view, 6> kNames<RunAs>{"self", "switch", "token", "agent", "certificate", "person"};
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<TermsWord>{"not stated", "allowed", "forbidden"};
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<MoveTool>{"rclone", "rsync", "plugin"};
 template <>

@@ -380,15 +380,18 @@ std::span<const Key<SiteConfig>> keys_of() {
            .example = "\"slurm\"",
            .required = true}),
       key<&SiteConfig::run_as>({.name = "run_as",
-                                .doc = "Whose account runs the jobs: the broker's own (`self`), or each person's through "
-                                       "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. With "
-                                       "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
-                                       "account, and its files go through `hansa-switch`. `agent` is what a "
-                                       "`remote` site has: the account map at the site decides, and `accounts` here says who may "
-                                       "go there at all. With `certificate` (`remote.ssh.certificates`) each person logs in "
-                                       "there as themselves, as the account that `accounts` gives. In an agent's file "
-                                       "`certificate` says that a person's own login starts it, and that it serves the people of "
-                                       "that account alone.",
+                                .doc =
+                                    "Whose account runs the jobs: the broker's own (`self`), or each person's through "
+                                    "`hansa-switch` (`switch`, Slurm and PBS only); a Slurm or PBS site must say it. With "
+                                    "`slurmrest` `switch` and `token` are one: jobs are sent with a token of the person's "
+                                    "account, and its files go through `hansa-switch`. `agent` is what a "
+                                    "`remote` site has: the account map at the site decides, and `accounts` here says who may "
+                                    "go there at all. With `certificate` (`remote.ssh.certificates`) each person logs in "
+                                    "there as themselves, as the account that `accounts` gives. With `person` (`remote.people`) "
+                                    "each person starts an agent of their own there (`hansa connect`), which serves them "
+                                    "alone; `accounts` says who may. In an agent's file "
+                                    "`certificate` says that a person's own login starts it, and that it serves the people of "
+                                    "that account alone.",
                                 .example = "\"switch\""}),
       key<&SiteConfig::work_dir>(
           {.name = "work_dir",
@@ -581,17 +584,17 @@ std::span<const Key<RemoteConfig>> keys_of() {
       key<&RemoteConfig::agent>(
           {.name = "agent",
            .doc = "The site's `hansa-agent` connects to this broker (`[agents]`), from behind whatever firewall, "
-                  "once it is enrolled (`hansa site enroll`); exactly one of `agent`, `command` and "
-                  "`remote.ssh` is needed.",
+                  "once it is enrolled (`hansa site enroll`); exactly one of `agent`, `command`, "
+                  "`remote.ssh` and `remote.people` is needed.",
            .example = "true"}),
       key<&RemoteConfig::command>({.name = "command",
                                    .doc =
                                        "A program on this machine that speaks the connector protocol on its standard input and "
-                                       "output, by its absolute path, and its arguments; exactly one of `agent`, `command` and "
-                                       "`remote.ssh` is needed.",
+                                       "output, by its absolute path, and its arguments; exactly one of `agent`, `command`, "
+                                       "`remote.ssh` and `remote.people` is needed.",
                                    .example = "[\"/opt/hansa/tsp-plugin\", \"--slots\", \"8\"]",
                                    .form = &kCommandWord,
-                                   .otherwise = "`remote.ssh` or `remote.agent`",
+                                   .otherwise = "`remote.ssh`, `remote.agent` or `remote.people`",
                                    .repeats = true}),
   };
   return kKeys;
@@ -682,6 +685,40 @@ std::span<const Key<CertificatesConfig>> keys_of() {
            .doc = "A folder in memory (tmpfs) in which a private key lies while `ssh` reads it, in a folder of the broker's own.",
            .example = "\"/run/hansa\"",
            .form = &kPlainPath}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<PeopleConfig>> keys_of() {
+  static const Key<PeopleConfig> kKeys[] = {
+      key<&PeopleConfig::login>({.name = "login",
+                                 .doc = "The site's login node, as people's own OpenSSH knows it; `hansa connect --login` comes "
+                                        "before it.",
+                                 .example = "\"login.alpha.example.org\"",
+                                 .form = &kHostName,
+                                 .otherwise = "each person says it"}),
+      key<&PeopleConfig::agent>({.name = "agent",
+                                 .doc = "Where `hansa-agent` lies there; `hansa connect --agent` comes before it.",
+                                 .example = "\"/opt/hansa/bin/hansa-agent\"",
+                                 .form = &kPlainPath,
+                                 .otherwise = "on the `PATH` of the login, or in `~/.local/bin`"}),
+      key<&PeopleConfig::terms>({.name = "terms",
+                                 .doc = "What the site's terms of use say of agents that people start for themselves, as far as "
+                                        "you have read them. `forbidden`: nobody is let in. While it is not stated "
+                                        "`hansa site doctor` asks for it.",
+                                 .example = "\"allowed\""}),
+      key<&PeopleConfig::terms_evidence>({.name = "terms_evidence",
+                                          .doc = "Where that is written down, for people.",
+                                          .example = "\"user agreement 4.2, 2026-03\"",
+                                          .form = &kCommandWord}),
+      key<&PeopleConfig::longest>({.name = "longest_session_s",
+                                   .doc = "So long a person's agent serves at most; then they log in again. Without "
+                                          "`hansa connect --for` it is as long as that.",
+                                   .example = "43200",
+                                   .unit = "seconds",
+                                   .min = 60,
+                                   .max = 604'800}),
   };
   return kKeys;
 }
@@ -1378,6 +1415,11 @@ std::vector<Section> broker_sections() {
           "[site.remote.ssh.certificates]",
           "With `run_as = \"certificate\"`: each person logs in with a short-lived certificate. Pairs of keys "
           "are the broker's, made anew for each certificate, in memory only (docs/running-a-broker.md)."),
+      section<PeopleConfig>("[site.remote.people]",
+                            "With `run_as = \"person\"`: the site is served by agents that its people start there by their own "
+                            "logins, each of them "
+                            "that person alone (docs/running-a-broker.md). Often written in one line: "
+                            "`remote.people = { login = \"...\", terms = \"allowed\" }`."),
       section<RootConfig>("[[site.root]]",
                           "One block for each folder of the site that holds datasets (docs/moving-data.md). Jobs find those "
                           "they name in `HANSA_DATA_1`, `HANSA_DATA_2`, ..., in the order in which they name them."),

@@ -138,6 +138,17 @@ std::string BodyReader::required(std::string_view name) {
   return value;
 }
 
+std::optional<std::int64_t> BodyReader::integer(std::string_view name) {
+  known_.push_back(name);
+  if (!body_) return std::nullopt;
+  const auto at = body_->find(name);
+  if (at == body_->end() || at->is_null()) return std::nullopt;
+  if (at->is_number_integer() && !(at->is_number_unsigned() && at->get<std::uint64_t>() > INT64_MAX))
+    return at->get<std::int64_t>();
+  fault(name, "must be an integer");
+  return std::nullopt;
+}
+
 void BodyReader::fault(std::string_view name, std::string message) {
   faults_.push_back({(Json::json_pointer() / std::string(name)).to_string(), std::move(message)});
 }

@@ -52,6 +52,7 @@ class BodyReader {
 
   std::string text(std::string_view name);  // "" if it is not there
   std::string required(std::string_view name);  // not there, or empty: a fault
+  std::optional<std::int64_t> integer(std::string_view name);
   void fault(std::string_view name, std::string message);
   Result<void> finish();
 

@@ -9,6 +9,7 @@
 #include "broker/http/message.hpp"
 #include "broker/identity/agents.hpp"
 #include "broker/identity/authorization.hpp"
+#include "broker/identity/person_agents.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/facts.hpp"
 
@@ -47,6 +48,7 @@ class Api {
     engine::FactRegister& fact_register;
     identity::TokenAuthority& tokens;
     identity::AgentRegister& agents;
+    identity::PersonAgentRegister& person_agents;
     async::Scheduler& scheduler;
     ports::Log& log;
     /// More text for /metrics, in Prometheus' exposition format.

@@ -40,6 +40,9 @@ const std::string_view kOperations = R"json({
   "getSiteAgent": {"answer": "SiteAgent"},
   "enrollAgent": {"body": "EnrolmentRequest", "body_optional": true, "answer": "Enrolment", "status": 201},
   "revokeAgent": {"body": "RevocationRequest", "body_optional": true, "answer": "SiteAgent"},
+  "connectToSite": {"body": "ConnectionRequest", "body_optional": true, "answer": "Berth", "status": 201},
+  "listConnections": {"answer": "ConnectionList"},
+  "disconnectFromSite": {"body": "DisconnectionRequest", "body_optional": true, "answer": "Disconnection"},
   "getRules": {"query": [["texts", "boolean", "Also the texts of the packs, as they are written."]], "answer": "RulesInForce"},
   "listDecisions": {"query": [["from", "string", "Taken at or after."], ["to", "string", "Taken before; now by default."], ["limit", "integer", "1 to 1000; 200 by default."], ["cursor", "string", "next_cursor of the page before."]],
                     "answer": "DecisionList"},
@@ -283,6 +286,7 @@ const std::string_view kSchemas = R"json({
       "quiet_hours": {"type": "array", "items": {"type": "string"}}, "quiet_until": {"$ref": "#/components/schemas/Time"},
       "breaker": {"type": "object", "properties": {"state": {"enum": ["closed", "open", "half_open"], "description": "open: the site did not answer so many times in a row and is left alone; half_open: a probe is under way."}, "failures_in_a_row": {"type": "integer"}, "next_probe_at": {"$ref": "#/components/schemas/Time"}}},
       "agent": {"oneOf": [{"$ref": "#/components/schemas/SiteAgent"}, {"type": "null"}], "description": "Of a site whose agent connects to the broker, without its events; for operators and auditors."},
+      "people": {"type": ["object", "null"], "description": "Of a site that people's own agents serve.", "properties": {"terms": {"enum": ["not_stated", "allowed", "forbidden"], "description": "What its terms of use say of them, as the broker's operator states."}, "longest_session_s": {"type": "integer"}, "connected": {"type": "integer", "description": "How many are."}, "you": {"oneOf": [{"$ref": "#/components/schemas/Connection"}, {"type": "null"}]}}},
       "doctor": {"oneOf": [{"$ref": "#/components/schemas/DoctorReport"}, {"type": "null"}], "description": "The last report; for operators."},
       "facts": {"type": "array", "description": "What rules may ask of the site.", "items": {"$ref": "#/components/schemas/Fact"}}
     }
@@ -316,6 +320,24 @@ const std::string_view kSchemas = R"json({
     "properties": {"site": {"type": "string"}, "token": {"type": "string", "description": "Good once; not shown again."}, "expires_at": {"$ref": "#/components/schemas/Time"},
                    "broker": {"type": "string", "description": "Where the agent connects to."}, "pin": {"type": "string", "description": "The id of the broker's key there."}}
   },
+  "ConnectionRequest": {"type": "object", "additionalProperties": false, "properties": {"for_s": {"type": "integer", "minimum": 60, "description": "How long the session is to last; the site's longest by default."}}},
+  "Berth": {
+    "type": "object", "required": ["site", "person", "token", "token_until", "session_until", "broker", "pin", "terms", "login", "agent"],
+    "properties": {"site": {"type": "string"}, "person": {"type": "string"}, "token": {"type": "string", "description": "Good once; not shown again."}, "token_until": {"$ref": "#/components/schemas/Time"}, "session_until": {"$ref": "#/components/schemas/Time"},
+                   "broker": {"type": "string", "description": "Where the agent connects to."}, "pin": {"type": "string", "description": "The id of the broker's key there."}, "terms": {"enum": ["not_stated", "allowed", "forbidden"]},
+                   "login": {"type": ["string", "null"], "description": "The host to log in to."}, "agent": {"type": ["string", "null"], "description": "Where hansa-agent lies there."}}
+  },
+  "Connection": {
+    "type": "object", "required": ["person", "connected", "session_until", "connection", "last_failure"],
+    "properties": {
+      "person": {"type": "string"}, "connected": {"type": "boolean"}, "session_until": {"$ref": "#/components/schemas/Time"},
+      "connection": {"type": ["object", "null"], "properties": {"since": {"$ref": "#/components/schemas/Time"}, "from": {"type": "string"}, "name": {"type": "string"}}},
+      "last_failure": {"type": ["object", "null"], "description": "How the last connection ended.", "properties": {"at": {"$ref": "#/components/schemas/Time"}, "from": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}}}
+    }
+  },
+  "ConnectionList": {"type": "object", "required": ["site", "connections"], "properties": {"site": {"type": "string"}, "connections": {"type": "array", "items": {"$ref": "#/components/schemas/Connection"}}}},
+  "DisconnectionRequest": {"type": "object", "additionalProperties": false, "properties": {"person": {"type": "string", "description": "For operators; the caller by default."}, "reason": {"type": "string", "maxLength": 500}}},
+  "Disconnection": {"type": "object", "required": ["site", "person", "ended"], "properties": {"site": {"type": "string"}, "person": {"type": "string"}, "ended": {"type": "integer", "description": "Sessions, and tokens that were not used yet."}}},
   "RevocationRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 500}}},
   "SiteList": {"type": "object", "properties": {"sites": {"type": "array", "items": {"$ref": "#/components/schemas/Site"}}, "rules_in_force": {"type": "boolean"}}},
   "DrainRequest": {"type": "object", "additionalProperties": false, "properties": {"reason": {"type": "string", "maxLength": 1000}}},

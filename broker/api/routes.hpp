@@ -77,6 +77,12 @@ async::Task<http::Response> enroll_agent(Exchange exchange);
 async::Task<http::Response> revoke_agent(Exchange exchange);
 /// Null if the site's agent does not come to us, or the caller may not know.
 Json agent_view(const Exchange& exchange, const SiteId& site);
+// connections.cpp
+async::Task<http::Response> connect_to_site(Exchange exchange);
+async::Task<http::Response> list_connections(Exchange exchange);
+async::Task<http::Response> disconnect_from_site(Exchange exchange);
+/// Null if people's own agents do not serve the site.
+Json people_view(const Exchange& exchange, const SiteId& site);
 // rules.cpp
 async::Task<http::Response> get_rules(Exchange exchange);
 // decisions.cpp

@@ -123,6 +123,7 @@ Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
             {"failures_in_a_row", report.failures_in_a_row},
             {"next_probe_at", time(report.next_probe)}}},
           {"agent", agent_view(exchange, site.id)},
+          {"people", people_view(exchange, site.id)},
           {"doctor", may_see_report && state.doctor ? doctor_view(*state.doctor) : Json()},
           {"facts", facts_of_site(*in_force, site.id, exchange.api.parts().scheduler.now_utc())}};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/agents.hpp"
 
+#include <map>
 #include <set>
 #include <utility>
 
@@ -18,6 +19,25 @@ std::set<SiteId> sites_with_agents(const config::BrokerConfig& config) {
   return sites;
 }
 
+std::map<SiteId, identity::PersonAgentSite> sites_with_people(const config::BrokerConfig& config) {
+  using Terms = identity::PersonAgentSite::Terms;
+  const auto terms = [](config::TermsWord word) {
+    return word == config::TermsWord::allowed     ? Terms::allowed
+           : word == config::TermsWord::forbidden ? Terms::forbidden
+                                                  : Terms::not_stated;
+  };
+  std::map<SiteId, identity::PersonAgentSite> sites;
+  for (const auto& site : config.sites) {
+    const auto& people = site.remote.people;
+    if (site.connector != config::Connector::remote || !people) continue;
+    sites.emplace(site.id, identity::PersonAgentSite{.terms = terms(people->terms),
+                                                     .longest = people->longest,
+                                                     .login = people->login.value_or(""),
+                                                     .agent = people->agent.value_or("").string()});
+  }
+  return sites;
+}
+
 http::TlsFiles tls_files(const config::BrokerConfig& config) {
   const auto& agents = *config.agents;
   const auto file = [](const auto& own, const auto& other) { return own ? own->string() : other.value_or("").string(); };
@@ -27,13 +47,18 @@ http::TlsFiles tls_files(const config::BrokerConfig& config) {
 
 }  // namespace
 
-/// Agents come in by their key.
+/// Sites' agents come in by their key, people's by a token of theirs as well.
 class Agents::RegisterDoor final : public websocket::Door {
  public:
-  RegisterDoor(identity::AgentRegister& agents, const std::string& broker, ports::Log& log)
-      : agents_(agents), broker_(broker), log_(log) {}
+  RegisterDoor(identity::AgentRegister& agents, identity::PersonAgentRegister& people, const std::string& broker, ports::Log& log)
+      : agents_(agents), people_(people), broker_(broker), log_(log) {}
 
   async::Task<websocket::BerthId> admit(websocket::Knock knock) override {
+    if (!knock.authorization.empty()) {
+      auto person = co_await people_.admit(knock.site, knock.key, std::move(knock.authorization), std::move(knock.peer));
+      if (!person) co_return std::unexpected(person.error());
+      co_return websocket::BerthId{.site = std::move(knock.site), .person = std::move(*person)};
+    }
     if (auto admitted = agents_.admit(knock.site, knock.key, knock.peer); !admitted) co_return std::unexpected(admitted.error());
     co_return websocket::BerthId{.site = std::move(knock.site)};
   }
@@ -50,36 +75,33 @@ class Agents::RegisterDoor final : public websocket::Door {
 
  private:
   identity::AgentRegister& agents_;
+  identity::PersonAgentRegister& people_;
   const std::string broker_;
   ports::Log& log_;
 };
 
 Agents::Agents(const config::BrokerConfig& config, async::Scheduler& scheduler, Random& random, ports::AgentStore& store,
-               ports::Log& log)
+               ports::PersonAgentStore& people, const ports::Accounts& accounts, ports::Log& log)
     : config_(config.agents),
+      scheduler_(scheduler),
       log_(log),
       register_(scheduler, random, store, sites_with_agents(config),
                 [this](const SiteId& site, const Error& why) {
                   if (listener_) listener_->run(berths_.cut({.site = site}, why));
                 }),
-      berths_(
-          scheduler,
-          {.arrived =
-               [this, &scheduler](const websocket::Visitor& visitor) {
-                 const auto& site = visitor.berth.site;
-                 register_.connected(site, {.since = scheduler.now_utc(), .peer = visitor.peer, .name = visitor.name});
-                 log_.write(ports::LogLevel::info, "an agent has connected",
-                            {{"site", site.str()}, {"peer", visitor.peer}, {"name", visitor.name}});
-               },
-           .left =
-               [this](const websocket::Visitor& visitor, const Error& why) {
-                 register_.disconnected(visitor.berth.site, visitor.peer, why);
-                 log_.write(
-                     ports::LogLevel::warning, "an agent's connection has ended",
-                     {{"site", visitor.berth.site.str()}, {"peer", visitor.peer}, {"code", why.code}, {"error", why.message}});
-               }}) {
+      people_(
+          scheduler, random, people, sites_with_people(config),
+          [&accounts](const SiteId& site, const Principal& person) -> Result<void> {
+            if (auto account = accounts.account_of(person, site); !account) return std::unexpected(std::move(account.error()));
+            return {};
+          },
+          [this](const SiteId& site, const Principal& person, const Error& why) {
+            if (listener_) listener_->run(berths_.cut({.site = site, .person = person}, why));
+          }),
+      berths_(scheduler, {.arrived = [this](const websocket::Visitor& visitor) { arrived(visitor); },
+                          .left = [this](const websocket::Visitor& visitor, const Error& why) { left(visitor, why); }}) {
   if (!config_) return;
-  door_ = std::make_unique<RegisterDoor>(register_, config.broker.name, log);
+  door_ = std::make_unique<RegisterDoor>(register_, people_, config.broker.name, log);
   listener_ = std::make_unique<websocket::Listener>(
       websocket::ListenerOptions{.address = config_->listen.host, .port = config_->listen.port, .tls = tls_files(config)}, *door_,
       berths_, scheduler, log);
@@ -87,9 +109,42 @@ Agents::Agents(const config::BrokerConfig& config, async::Scheduler& scheduler, 
 
 Agents::~Agents() = default;
 
+void Agents::arrived(const websocket::Visitor& visitor) {
+  const auto& [site, person] = visitor.berth;
+  identity::AgentConnection connection{.since = scheduler_.now_utc(), .peer = visitor.peer, .name = visitor.name};
+  if (person.empty())
+    register_.connected(site, std::move(connection));
+  else
+    people_.connected(site, person, visitor.key, std::move(connection));
+  log_.write(ports::LogLevel::info, person.empty() ? "an agent has connected" : "a person's agent has connected",
+             {{"site", site.str()}, {"person", person.str()}, {"peer", visitor.peer}, {"name", visitor.name}});
+}
+
+void Agents::left(const websocket::Visitor& visitor, const Error& why) {
+  const auto& [site, person] = visitor.berth;
+  if (person.empty())
+    register_.disconnected(site, visitor.peer, why);
+  else
+    people_.disconnected(site, person, visitor.peer, why);
+  // People come and go; a site's agent should not.
+  log_.write(
+      person.empty() ? ports::LogLevel::warning : ports::LogLevel::info, "an agent's connection has ended",
+      {{"site", site.str()}, {"person", person.str()}, {"peer", visitor.peer}, {"code", why.code}, {"error", why.message}});
+}
+
+async::Task<> Agents::load() {
+  auto sites = co_await register_.load();
+  if (!sites) co_return sites;
+  co_return co_await people_.load();
+}
+
 std::optional<connectors::assembly::AgentDoor> Agents::door() {
   if (!config_) return std::nullopt;
-  return connectors::assembly::AgentDoor{.berths = berths_, .ping_after = config_->ping_after, .dead_after = config_->dead_after};
+  return connectors::assembly::AgentDoor{
+      .berths = berths_,
+      .ping_after = config_->ping_after,
+      .dead_after = config_->dead_after,
+      .person_until = [this](const SiteId& site, const Principal& person) { return people_.connected_until(site, person); }};
 }
 
 Result<void> Agents::listen() {
@@ -153,6 +208,9 @@ std::string Agents::metrics() const {
     const auto state = register_.state(site);
     sample("hansa_agent_connected", "site", site.str(), state && state->connection ? 1 : 0);
   }
+  family("hansa_person_agents_connected", "gauge", "How many people's own agents are connected, at sites that they serve.");
+  for (const auto& [site, terms] : people_.sites())
+    sample("hansa_person_agents_connected", "site", site.str(), people_.connections(site));
   return text;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// How sites' agents come in: who is let in (identity's register), where (the listener), and where their connections lie for their
-// sites' connectors (the berths).
+// How sites' agents come in, and those that people start for themselves: who is let in (identity's registers), where (the
+// listener), and where their connections lie for their sites' connectors (the berths).
 
 #include "broker/identity/agents.hpp"
+#include "broker/identity/person_agents.hpp"
+#include "broker/ports/accounts.hpp"
 #include "broker/ports/log.hpp"
 #include "config/broker_config.hpp"
 #include "connectors/assembly/assembly.hpp"
@@ -19,17 +21,20 @@ namespace hansa::app {
 class Agents {
  public:
   Agents(const config::BrokerConfig& config, async::Scheduler& scheduler, Random& random, ports::AgentStore& store,
-         ports::Log& log);
+         ports::PersonAgentStore& people, const ports::Accounts& accounts, ports::Log& log);
   ~Agents();
   Agents(const Agents&) = delete;
   Agents& operator=(const Agents&) = delete;
 
   [[nodiscard]] identity::AgentRegister& agent_register() { return register_; }
+  [[nodiscard]] identity::PersonAgentRegister& person_register() { return people_; }
+  /// Of both registers; before start().
+  async::Task<> load();
   /// For the connectors.
   [[nodiscard]] std::optional<connectors::assembly::AgentDoor> door();
 
   Result<void> listen();
-  /// After the register has been loaded.
+  /// After load().
   void start();
   void stop();
   void reload_certificate();
@@ -42,10 +47,14 @@ class Agents {
 
  private:
   class RegisterDoor;
+  void arrived(const connectors::websocket::Visitor& visitor);
+  void left(const connectors::websocket::Visitor& visitor, const Error& why);
 
   const std::optional<config::AgentsConfig> config_;
+  async::Scheduler& scheduler_;
   ports::Log& log_;
   identity::AgentRegister register_;
+  identity::PersonAgentRegister people_;
   connectors::websocket::Berths berths_;
   std::unique_ptr<RegisterDoor> door_;
   std::unique_ptr<connectors::websocket::Listener> listener_;

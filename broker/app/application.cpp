@@ -138,7 +138,8 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
   for (const auto& site : config.sites) {
     sites.push_back({.site = site.id,
                      .accounts = site.accounts,
-                     .own_account = site.run_as == config::RunAs::self || site.run_as == config::RunAs::agent,
+                     .own_account = site.run_as == config::RunAs::self || site.run_as == config::RunAs::agent ||
+                                    site.run_as == config::RunAs::by_person,
                      .file = site.accounts_file});
   }
   std::vector<identity::ProjectMembers> projects;
@@ -241,6 +242,13 @@ void reload_regulations(engine::Engine& engine, const Start& start, UtcTime now,
             {{"code", regulations.error().code}, {"error", config::describe_errors(regulations.error())}});
 }
 
+async::Task<std::optional<Principal>> owner_of(ports::JobStore* jobs, JobId id) {
+  const auto job = co_await jobs->job(id);
+  if (job) co_return job->owner;
+  if (job.error().kind == ErrorKind::not_found) co_return std::nullopt;
+  co_return std::unexpected(job.error());
+}
+
 }  // namespace
 
 int run(Start start) {
@@ -275,7 +283,7 @@ int run(Start start) {
     Strand strand;
     auto accounts = account_directory(config, log);
     identity::TokenAuthority tokens(scheduler, random, **store);
-    Agents agents(config, scheduler, random, **store, log);  // before the connectors: they go first
+    Agents agents(config, scheduler, random, **store, **store, accounts, log);  // before the connectors: they go first
     connectors::assembly::Ground ground{.scheduler = scheduler,
                                         .random = random,
                                         .strand = strand.executor(),
@@ -284,7 +292,8 @@ int run(Start start) {
                                         .program_name = "hansad " + std::string(kVersion),
                                         .state_dir = config.broker.state_dir,
                                         .switch_socket = config.broker.switch_socket.value_or(""),
-                                        .agents = agents.door()};
+                                        .agents = agents.door(),
+                                        .owner_of = [jobs = store->get()](JobId id) { return owner_of(jobs, id); }};
     const auto close_connectors = [&] {
       for (const auto& close : ground.closers) (void)strand.run(close());
     };
@@ -330,6 +339,7 @@ int run(Start start) {
                   .fact_register = facts,
                   .tokens = tokens,
                   .agents = agents.agent_register(),
+                  .person_agents = agents.person_register(),
                   .scheduler = scheduler,
                   .log = log,
                   .more_metrics = [&] { return more_metrics((*store)->figures(), server->load()) + agents.metrics(); }},
@@ -351,7 +361,7 @@ int run(Start start) {
       started = std::move(open_to_agents);
     const bool reachable = started.has_value();
     if (started) started = strand.run(tokens.load());
-    if (started) started = strand.run(agents.agent_register().load());
+    if (started) started = strand.run(agents.load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
     if (started) started = strand.run(facts.load());  // before anything is decided
     if (started) started = strand.run(engine.start());

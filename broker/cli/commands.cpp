@@ -119,6 +119,20 @@ constexpr Option kSiteEnroll[] = {
     {.name = "--expires", .value = "T", .help = "Until when it may be used: 2027-01-31, or 2d from now (1d; 30d at most)"},
     kJson,
 };
+constexpr Option kConnect[] = {
+    {.name = "--login", .value = "[USER@]HOST", .help = "The login node, as your own ssh knows it (as the broker names it)"},
+    {.name = "--agent", .value = "PATH", .help = "hansa-agent there (on the PATH, or in ~/.local/bin)"},
+    {.name = "--agent-config", .value = "PATH", .help = "What the site is like, for that agent (what the login finds)"},
+    {.name = "--for", .value = "T", .help = "How long: 12h, 90m (as long as the broker lets it)"},
+    {.name = "--local", .help = "You are on the login node already: start the agent here"},
+    {.name = "--print", .help = "Print what an agent has to be handed, to start it there by hand"},
+    kJson,
+};
+constexpr Option kDisconnect[] = {
+    {.name = "--person", .value = "P", .help = "Somebody else (operators)"},
+    {.name = "--reason", .value = "TEXT", .help = "Why; recorded, and told to the agent's owner"},
+    kJson,
+};
 constexpr Option kTokenCreate[] = {
     {.name = "--user", .value = "U", .help = "Whose token: U is local:U to the broker"},
     {.name = "--role", .value = "R", .help = "user (default), operator or auditor"},
@@ -245,6 +259,10 @@ constexpr Command kCommands[] = {
      cancel},
     {"resolve", "ID", "Give a job up for lost (operators): its site can no longer tell what became of it.",
      "hansa resolve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --as lost --reason \"site decommissioned\"", kResolve, 1, 1, resolve},
+    {"connect", "SITE", "Serve your jobs at a site through your own login there, as long as it lasts.",
+     "hansa connect alpha --login alice@login.alpha.example.org", kConnect, 1, 1, connect},
+    {"disconnect", "SITE", "End your sessions at such a site; jobs there go on.", "hansa disconnect alpha", kDisconnect, 1, 1,
+     disconnect},
     {"sites", "", "List the sites and their load.", "hansa sites", kJsonOnly, 0, 0, sites},
     {"site show", "SITE", "Show one site.", "hansa site show alpha", kJsonOnly, 1, 1, site_show},
     {"site doctor", "SITE", "Look a site over (operators); exit 1 if there is a fault.", "hansa site doctor alpha", kJsonOnly, 1,

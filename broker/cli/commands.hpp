@@ -21,6 +21,8 @@ Result<ExitStatus> hold(Session& session, const Invocation& call);
 Result<ExitStatus> release(Session& session, const Invocation& call);
 Result<ExitStatus> cancel(Session& session, const Invocation& call);
 Result<ExitStatus> resolve(Session& session, const Invocation& call);
+Result<ExitStatus> connect(Session& session, const Invocation& call);
+Result<ExitStatus> disconnect(Session& session, const Invocation& call);
 Result<ExitStatus> sites(Session& session, const Invocation& call);
 Result<ExitStatus> site_show(Session& session, const Invocation& call);
 Result<ExitStatus> site_doctor(Session& session, const Invocation& call);

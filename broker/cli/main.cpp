@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/async/real_scheduler.hpp"
 #include "broker/cli/files.hpp"
+#include "broker/cli/foreground.hpp"
 #include "broker/cli/run.hpp"
 
 #include <poll.h>
@@ -79,6 +80,7 @@ int main(int argc, char** argv) {
           [](Milliseconds time) { ::poll(nullptr, 0, static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, INT_MAX))); },
       .on_interrupt = on_interrupt,
       .look = look_of(STDOUT_FILENO),
+      .foreground = run_in_foreground,
   };
   const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
   return static_cast<int>(run(arguments.subspan(argc > 0 ? 1 : 0), outside));

@@ -16,6 +16,9 @@ std::string trouble(const Json& site) {
     const auto why = shown(site, "drain_reason");
     return "drained" + (why.empty() ? "" : ": " + why);
   }
+  const auto& people = member(site, "people");
+  if (people.is_object() && number(people, "connected").value_or(0) == 0)
+    return "nobody is connected: hansa connect " + shown(site, "id");
   if (raw_text(site, "health") == "up") return {};
   return shown(member(site, "last_error"), "message");
 }
@@ -116,6 +119,20 @@ std::string agent_failure(const Json& agent) {
          shown(failure, "from") + ")";
 }
 
+/// How a person's own agent stands.
+std::string connection_text(const Json& state) {
+  if (const auto& connection = member(state, "connection"); connection.is_object())
+    return "connected since " + shown(connection, "since") + " from " + shown(connection, "from") + ", until " +
+           shown(state, "session_until");
+  const auto until = shown(state, "session_until");
+  return until.empty() ? "not connected" : "not connected; the session lasts until " + until;
+}
+
+std::string terms_text(const Json& people) {
+  const auto terms = shown(people, "terms");
+  return terms == "not_stated" ? "nobody has stated whether the site's terms allow them" : "the site's terms: " + terms;
+}
+
 std::string site_sheet(const Json& site, const Look& look) {
   Table sheet({{""}, {""}});
   const auto line = [&](const char* label, const std::string& value, Tint tint = Tint::none) {
@@ -130,6 +147,14 @@ std::string site_sheet(const Json& site, const Look& look) {
   if (const auto& agent = member(site, "agent"); agent.is_object()) {
     line("agent", agent_text(agent), member(agent, "connection").is_object() ? Tint::good : Tint::bad);
     line("agent's last failure", agent_failure(agent));
+  }
+  if (const auto& people = member(site, "people"); people.is_object()) {
+    line("people's agents", number_text(people, "connected") + " connected; " + terms_text(people),
+         number(people, "connected").value_or(0) > 0 ? Tint::good : Tint::odd);
+    if (const auto& you = member(people, "you"); you.is_object()) {
+      line("you", connection_text(you) + (member(you, "connected") == true ? "" : "; hansa connect " + shown(site, "id")));
+      line("your last failure", agent_failure(you));
+    }
   }
   line("scheduler", shown(site, "scheduler"));
   line("cluster", shown(site, "cluster"));
@@ -273,8 +298,34 @@ Result<ExitStatus> site_doctor(Session& session, const Invocation& call) {
   return number(*report, "faults").value_or(0) > 0 ? ExitStatus::fault_found : ExitStatus::done;
 }
 
+namespace {
+
+/// Of a site that people's own agents serve.
+Result<ExitStatus> people_connected(Session& session, const Invocation& call, const Answer& answer) {
+  const auto list = Session::read(answer);
+  if (!list) return std::unexpected(list.error());
+  if (call.has("--json")) {
+    session.print(answer.body);
+    return ExitStatus::done;
+  }
+  Table table({{"PERSON"}, {"STATE"}, {"AGENT"}, {"LAST FAILURE", false, true}});
+  if (const auto& all = member(*list, "connections"); all.is_array()) {
+    for (const auto& state : all)
+      table.add(
+          {shown(state, "person"), connection_text(state), shown(member(state, "connection"), "name"), agent_failure(state)});
+  }
+  session.print(table.empty() ? "nobody has a session at site " + shown(*list, "site") + "\n" : table.text(session.look()));
+  return ExitStatus::done;
+}
+
+}  // namespace
+
 Result<ExitStatus> site_agent(Session& session, const Invocation& call) {
-  const auto answer = session.send("GET", "/v1/sites/" + percent_encoded(call.operands()[0]) + "/agent");
+  const auto site = "/v1/sites/" + percent_encoded(call.operands()[0]);
+  const auto answer = session.send("GET", site + "/agent");
+  if (!answer && answer.error().code == "NO_AGENT_SITE") {
+    if (const auto people = session.send("GET", site + "/connections")) return people_connected(session, call, *people);
+  }
   if (!answer) return std::unexpected(answer.error());
   const auto agent = Session::read(*answer);
   if (!agent) return std::unexpected(agent.error());

@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hansa::cli {
 
@@ -25,6 +26,8 @@ struct Surroundings {
   /// What is said when SIGINT ends the program from now on.
   std::function<void(std::string_view message)> on_interrupt;
   Look look = {};
+  /// See foreground.hpp.
+  std::function<Result<int>(const std::vector<std::string>& command, const std::string& line)> foreground = {};
 };
 
 }  // namespace hansa::cli

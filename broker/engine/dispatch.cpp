@@ -242,10 +242,15 @@ async::Task<> Dispatch::cancel_until_resolved(JobId id) {
       ours.tasks = tasks;
       ours.these_tasks_only = true;
     }
-    auto outcome = co_await desk->call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
-                                                      [&](ports::SiteConnector& connector, async::Deadline until) {
-                                                        return connector.cancel(ours, ports::CancelWhen::always, until);
-                                                      });
+    Result<CancelOutcome> outcome = CancelOutcome::unknown;
+    if (auto absent = desk->absent(job->owner)) {  // carried there as soon as they come
+      outcome = fail(ErrorKind::unavailable, absent->code, std::move(absent->message));
+    } else {
+      outcome = co_await desk->call<CancelOutcome>(CallKind::cancel, context_.call_deadline(),
+                                                   [&](ports::SiteConnector& connector, async::Deadline until) {
+                                                     return connector.cancel(ours, ports::CancelWhen::always, until);
+                                                   });
+    }
     if (!outcome) {
       context_.log.write(ports::LogLevel::warning, "cancel without an answer",
                          {{"job", id.str()},

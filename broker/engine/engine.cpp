@@ -95,6 +95,24 @@ class Engine::Loops {
     make_movers();
     reconciler_.use(dispatch_);
     book_.on_change([this](const Job* before, const Job& after) { index(before, after); });
+    for (auto& [id, desk] : desks_)
+      desk->when_present([this, place = desk.get()](const Principal& person) { somebody_came(*place, person); });
+  }
+
+  /// What waited for this person to log in there.
+  void somebody_came(SiteDesk& desk, const Principal& person) {
+    const auto bound = desk.bound;
+    for (const auto& id : bound) {
+      const auto* job = book_.find(id);
+      if (job == nullptr || job->owner != person) continue;
+      desk.stir(id);
+      if (job->to_be_cancelled()) dispatch_.carry_cancel(id, true);
+    }
+    desk.wake_reconciler.set();
+    desk.wake_usage.set();
+    const auto interval = options_.snapshot_interval;
+    if (!desk.snapshot() || parts_.scheduler.now_monotonic() - desk.snapshot_at() > interval) desk.wake_snapshot.set();
+    placement_.look_again();
   }
 
   async::Task<> start() {

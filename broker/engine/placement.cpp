@@ -286,6 +286,10 @@ void Placement::site_changed(SiteDesk& desk) {
 
 void Placement::facts_changed() {
   vetoes_.clear();
+  look_again();
+}
+
+void Placement::look_again() {
   for (auto& [id, avoided] : avoid_) {
     for (auto& [site, avoidance] : avoided) {
       if (is_withheld(avoidance.reason)) avoidance.until = {};
@@ -370,6 +374,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
       view.no_account = Reason{std::string(routing::kNoAllocation), no_allocation(spec.project, desk->site())};
     } else if (auto cannot = runs_no_such_array(*desk, array)) {
       view.no_account = std::move(cannot);
+    } else if (auto absent = desk->absent(person)) {
+      view.no_account = std::move(absent);
     } else if (desk->state().doctor) {
       const auto* bar = bar_in(*desk->state().doctor, *account, person, desk->site().ignored_findings, input.now);
       if (bar != nullptr) view.found = routing::Found{.what = bar->check + ": " + bar->value, .at = bar->at};

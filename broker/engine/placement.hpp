@@ -47,6 +47,7 @@ class Placement {
   // Told by the engine.
   void job_changed(const domain::Job* before, const domain::Job& after);
   void site_changed(SiteDesk& desk);   // new snapshot, health, drain
+  void look_again();                   // something else: every line is asked about once more
   void facts_changed();                // rules, what they ask about, datasets: every line is looked at again
 
   // For Moves.

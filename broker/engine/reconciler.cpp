@@ -115,6 +115,7 @@ async::Task<> Reconciler::look(SiteDesk& desk, std::vector<JobId> ids) {
   }
   Result<void> done;
   for (auto& [person, theirs] : people) {
+    if (desk.absent(person.first)) continue;  // looked for as soon as they come
     auto looked = co_await look_in_site(desk, std::move(theirs.first), std::move(theirs.second));
     if (!looked) done = std::move(looked);  // the next one's login may be better
     co_await context_.scheduler.sleep_until(desk.spare_query_at());

@@ -32,8 +32,9 @@ std::optional<ports::CallBudget> budget_of(CallKind kind) {
 }  // namespace
 
 Heard heard_in(CallKind kind, const Error& error) {
-  // Of a job's code that is not there yet the account's folders may be the reason, or its size.
-  constexpr std::string_view kOurs[] = {"SITE_BUDGET", "SITE_DRAINED", "CODE_NOT_STAGED"};
+  // Of a job's code that is not there yet the account's folders may be the reason, or its size; and where people's own agents
+  // serve a site it is no silence that there is nobody to ask.
+  constexpr std::string_view kOurs[] = {"SITE_BUDGET", "SITE_DRAINED", "CODE_NOT_STAGED", "NOBODY_CONNECTED"};
   if (error.kind == ErrorKind::cancelled || std::ranges::find(kOurs, error.code) != std::end(kOurs)) return Heard::nothing;
   switch (error.kind) {
     case ErrorKind::deadline_exceeded:
@@ -58,6 +59,7 @@ SiteDesk::SiteDesk(boost::asio::any_io_executor strand, async::Scheduler& schedu
       log_(log),
       site_(std::move(site)),
       connector_(std::move(connector)),
+      presence_(dynamic_cast<ports::Presence*>(connector_.get())),
       meter_(site_.budget),
       breaker_({.failures = options_.breaker_failures,
                 .first_probe_after = options_.first_probe_after,

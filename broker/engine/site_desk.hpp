@@ -12,6 +12,7 @@
 #include "broker/engine/budget_use.hpp"
 #include "broker/engine/options.hpp"
 #include "broker/ports/log.hpp"
+#include "broker/ports/presence.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "broker/ports/stores.hpp"
 
@@ -50,6 +51,14 @@ class SiteDesk {
   [[nodiscard]] const domain::SiteState& state() const { return state_; }
   /// Each person is asked for as themselves: the jobs of a call are one person's.
   [[nodiscard]] bool asks_as_persons() const { return connector_->asks_as_persons(); }
+  /// Why nothing of this person's can be done there now (ports::Presence): it is not even tried.
+  [[nodiscard]] std::optional<domain::Reason> absent(const Principal& person) const {
+    return presence_ == nullptr ? std::nullopt : presence_->absent(person);
+  }
+  /// Calls `tell` whenever somebody has come who may have been absent.
+  void when_present(std::function<void(const Principal&)> tell) {
+    if (presence_ != nullptr) presence_->when_present(std::move(tell));
+  }
   [[nodiscard]] const std::optional<domain::SiteSnapshot>& snapshot() const { return snapshot_; }
   [[nodiscard]] MonotonicTime snapshot_at() const { return snapshot_at_; }
   [[nodiscard]] std::int64_t calls_made() const { return calls_made_; }
@@ -188,6 +197,7 @@ class SiteDesk {
   ports::Log& log_;
   domain::Site site_;
   std::unique_ptr<ports::SiteConnector> connector_;
+  ports::Presence* presence_;  // of the connector, if its people come and go
   domain::SiteState state_;
   std::optional<domain::SiteSnapshot> snapshot_;
   MonotonicTime snapshot_at_{};

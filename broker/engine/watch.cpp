@@ -168,6 +168,8 @@ async::Task<Watch::ShortestRun> Watch::look_or_mark(SiteDesk& desk, Whose whose,
 }
 
 async::Task<Watch::ShortestRun> Watch::look_at_states(SiteDesk& desk, Whose whose) {
+  if (auto absent = whose ? desk.absent(whose->first) : std::nullopt)
+    co_return fail(ErrorKind::unavailable, absent->code, std::move(absent->message));
   std::vector<JobId> ids;
   std::vector<ports::SiteJob> asked;
   for (const auto& id : desk.bound) {

@@ -397,6 +397,27 @@ CREATE TRIGGER agent_events_no_update BEFORE UPDATE ON agent_events BEGIN SELECT
 CREATE TRIGGER agent_events_no_delete BEFORE DELETE ON agent_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 )sql";
 
+// Agents that people start at sites for themselves.
+constexpr char kSchema14[] = R"sql(
+CREATE TABLE person_agent_events(
+  sequence INTEGER PRIMARY KEY,
+  site TEXT NOT NULL,
+  person TEXT NOT NULL,
+  what TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  token_hash TEXT NOT NULL,
+  token_until_ms INTEGER NOT NULL,
+  session_until_ms INTEGER NOT NULL,
+  by_whom TEXT NOT NULL,
+  key TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX person_agent_events_by_end ON person_agent_events(session_until_ms);
+CREATE TRIGGER person_agent_events_no_update BEFORE UPDATE ON person_agent_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER person_agent_events_no_delete BEFORE DELETE ON person_agent_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
@@ -409,7 +430,8 @@ constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, event
                                     Migration{.version = 10, .name = "what sites grant", .sql = kSchema10},
                                     Migration{.version = 11, .name = "cancels of tasks", .sql = kSchema11},
                                     Migration{.version = 12, .name = "variants", .sql = kSchema12},
-                                    Migration{.version = 13, .name = "agents of sites", .sql = kSchema13}};
+                                    Migration{.version = 13, .name = "agents of sites", .sql = kSchema13},
+                                    Migration{.version = 14, .name = "agents of people", .sql = kSchema14}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

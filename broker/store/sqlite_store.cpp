@@ -390,6 +390,16 @@ Task<std::vector<ports::AgentEvent>> SqliteStore::agent_events() {
                                                                  [](Connection& db) { return read_agent_events(db); });
 }
 
+Task<std::int64_t> SqliteStore::record_person_agent_event(ports::PersonAgentEvent event) {
+  co_return co_await impl_->write<std::int64_t>(
+      512, [event = std::move(event)](Connection& db) { return store::record_person_agent_event(db, event); });
+}
+
+Task<std::vector<ports::PersonAgentEvent>> SqliteStore::person_agent_events(UtcTime since) {
+  co_return co_await impl_->read<std::vector<ports::PersonAgentEvent>>(
+      &Impl::lookups_, [since](Connection& db) { return read_person_agent_events(db, since); });
+}
+
 Task<> SqliteStore::record_step(ports::CatalogueStep step) {
   const auto bytes = 1024 + 512 * (step.changes.size() + step.dataset.replicas.size());
   co_return co_await impl_->write<void>(bytes, [step = std::move(step)](Connection& db) { return store::record_step(db, step); });

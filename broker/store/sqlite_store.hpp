@@ -71,7 +71,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::DecisionStore,
                           public ports::TransferStore,
                           public ports::FactStore,
-                          public ports::AgentStore {
+                          public ports::AgentStore,
+                          public ports::PersonAgentStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -123,6 +124,8 @@ class SqliteStore final : public ports::JobStore,
 
   async::Task<std::int64_t> record_agent_event(ports::AgentEvent event) override;
   async::Task<std::vector<ports::AgentEvent>> agent_events() override;
+  async::Task<std::int64_t> record_person_agent_event(ports::PersonAgentEvent event) override;
+  async::Task<std::vector<ports::PersonAgentEvent>> person_agent_events(UtcTime since) override;
 
   async::Task<std::vector<domain::WaitScore>> recent_waits(SiteId site, std::size_t limit) override;
   async::Task<std::vector<ports::EstimateRow>> estimate_report(ports::EstimateQuery query) override;

@@ -2,6 +2,7 @@
 // hansa-agent: a site's end of the connector protocol. As a forced command it is what it is whatever was asked for: nothing is
 // read from SSH_ORIGINAL_COMMAND.
 #include "connectors/agent/enrolment.hpp"
+#include "connectors/agent/person.hpp"
 #include "connectors/agent/serve.hpp"
 #include "connectors/assembly/regulations.hpp"
 
@@ -38,10 +39,16 @@ int main(int argc, char** argv) {
   std::string file = "/etc/hansa/agent.toml";
   bool stdio = false;
   bool connect = false;
+  bool person = false;
   bool check = false;
-  command.add_option("--config", file, "Configuration file (see config/reference.md)")->capture_default_str()->type_name("FILE");
+  auto* config_option = command.add_option("--config", file, "Configuration file (see config/reference.md)")
+                            ->capture_default_str()
+                            ->type_name("FILE");
   command.add_flag("--stdio", stdio, "Serve the broker at the other end of standard input and output");
   command.add_flag("--connect", connect, "Connect to the broker with which it is enrolled, and serve it, until it is stopped");
+  command.add_flag("--person", person,
+                   "Serve the person who has started it, and nobody else, at the broker that the line of standard input names "
+                   "(hansa connect), and end with that input. Without --config the scheduler is the one that the login finds");
   command.add_flag("--check", check, "Only check the configuration, and say every fault of it");
   command.set_version_flag("--version", "hansa-agent " HANSA_VERSION);
   EnrolmentWish wish{.token_file = "-"};
@@ -63,7 +70,7 @@ int main(int argc, char** argv) {
   command.footer(
       "Environment: https_proxy, HTTPS_PROXY (an HTTP proxy on the way to the broker, unless agent.proxy is set), no_proxy, "
       "NO_PROXY.\n"
-      "Exit status: 0 the connection ended; 2 usage; 69 the site's scheduler, or the broker to enrol with, cannot be reached; 76 "
+      "Exit status: 0 the connection ended; 2 usage; 69 the site's scheduler, or the broker, cannot be reached or refuses it; 76 "
       "what came was not the\n"
       "protocol; 77 run as root; 78 configuration. conformance: 0 all checks passed, 1 not.");
   std::error_code ignored;
@@ -76,6 +83,24 @@ int main(int argc, char** argv) {
     return status == 0 ? kExitOk : kExitUsage;
   }
 
+  const auto refuse_root = [] {
+    if (::geteuid() != 0) return false;
+    std::fprintf(
+        stderr,
+        "hansa-agent: refuses to run as root: give it an account of its own; becoming others is hansa-switch's business\n");
+    return true;
+  };
+  const auto be_careful = [] {
+    ::umask(077);
+    ::prctl(PR_SET_DUMPABLE, 0);  // no ptrace by the same account
+    std::signal(SIGPIPE, SIG_IGN);
+  };
+  constexpr auto kName = "hansa-agent " HANSA_VERSION;
+  if (person && !stdio && !connect && !check && !enrolling->parsed()) {
+    if (refuse_root()) return kExitRoot;
+    be_careful();
+    return serve_person(config_option->count() > 0 ? std::optional<std::filesystem::path>(file) : std::nullopt, folder, kName);
+  }
   auto config = config::load_agent_config(file);
   if (!config) {
     std::fprintf(stderr, "hansa-agent: the configuration cannot be used:\n%s", config::describe_errors(config.error()).c_str());
@@ -91,20 +116,12 @@ int main(int argc, char** argv) {
                 own->rules ? ("its own rules: " + connectors::assembly::packs_in(*own->rules)).c_str() : "no rules of its own");
     return kExitOk;
   }
-  if (int{stdio} + int{connect} + int{enrolling->parsed()} != 1) {
-    std::fprintf(stderr, "hansa-agent: say how it is to serve: --stdio, or --connect (see --help)\n");
+  if (int{stdio} + int{connect} + int{person} + int{enrolling->parsed()} != 1) {
+    std::fprintf(stderr, "hansa-agent: say how it is to serve: --stdio, --connect, or --person (see --help)\n");
     return kExitUsage;
   }
-  if (::geteuid() == 0) {
-    std::fprintf(
-        stderr,
-        "hansa-agent: refuses to run as root: give it an account of its own; becoming others is hansa-switch's business\n");
-    return kExitRoot;
-  }
-  ::umask(077);
-  ::prctl(PR_SET_DUMPABLE, 0);  // no ptrace by the same account
-  std::signal(SIGPIPE, SIG_IGN);
-  constexpr auto kName = "hansa-agent " HANSA_VERSION;
+  if (refuse_root()) return kExitRoot;
+  be_careful();
   if (enrolling->parsed()) return enroll(*config, wish, kName);
   Start start{.file = file, .config = std::move(*config), .own = std::move(*own), .program_folder = folder, .name = kName};
   return connect ? serve_broker(std::move(start)) : serve_stdio(std::move(start));

@@ -5,6 +5,7 @@
 #include "broker/async/first_of.hpp"
 #include "broker/async/real_scheduler.hpp"
 #include "broker/async/with_deadline.hpp"
+#include "broker/core/time_text.hpp"
 #include "broker/identity/account_directory.hpp"
 #include "config/accounts.hpp"
 #include "connectors/agent/account_guard.hpp"
@@ -23,13 +24,19 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace hansa::connectors::agent {
@@ -148,7 +155,7 @@ class Site {
 
   /// Runs `work` to its end, whatever else there is to do.
   void run(asio::awaitable<void> work) {
-    await_hangup();
+    if (start_.reloads) await_hangup();
     bool done = false;
     asio::co_spawn(context_, std::move(work), [&](const std::exception_ptr&) { done = true; });
     while (!done) context_.run_one();
@@ -219,7 +226,7 @@ class Site {
   std::optional<BudgetGuard> budget_;
   std::optional<AccountGuard> guard_;
   protocol::Session* session_ = nullptr;  // while there is a connection
-  asio::signal_set hangups_{context_, SIGHUP};
+  asio::signal_set hangups_ = start_.reloads ? asio::signal_set(context_, SIGHUP) : asio::signal_set(context_);
 };
 
 std::string ended_by(int signal) { return "ended by signal " + std::to_string(signal); }
@@ -251,10 +258,26 @@ namespace {
 
 /// Of an agent that goes out: whether it shall end.
 struct Going {
-  explicit Going(const asio::any_io_executor& executor) : changed(executor) {}
+  explicit Going(const asio::any_io_executor& executor) : changed(executor), ended(executor) {}
   bool stopping = false;
   async::Event changed;
+  bool gives_up = false;            // what the broker refuses it refuses for good
+  std::function<void()> connected;  // told whenever it is
+  std::optional<Error> refusal;
+  async::Event ended;  // never set: who waits for it is cancelled
 };
+
+/// Of what is said before a connection. Two agents of one person: the other's may have been this one's own, which has broken.
+bool is_for_good(const Error& why, bool was_connected) {
+  switch (why.kind) {
+    case ErrorKind::invalid_argument:
+    case ErrorKind::unauthenticated:
+    case ErrorKind::permission_denied:
+    case ErrorKind::not_found: return true;
+    case ErrorKind::conflict: return !was_connected;
+    default: return false;
+  }
+}
 
 asio::awaitable<void> dial(websocket::Dialler* dialler, async::Scheduler* scheduler,
                            Result<std::unique_ptr<protocol::Lines>>* lines) {
@@ -276,6 +299,7 @@ asio::awaitable<void> keep_connected(Site* site, websocket::DialOptions options,
   const auto proxy = options.proxy ? options.proxy->authority() : std::string("none");
   websocket::Dialler dialler(scheduler, std::move(options));
   protocol::Pauses pauses(site->random(), {.longest = agent.longest_pause});
+  bool was_connected = false;
   const protocol::SessionOptions session{.ping_after = agent.ping_after, .dead_after = agent.dead_after};
   while (!going->stopping) {
     const auto began = scheduler.now_monotonic();
@@ -286,9 +310,15 @@ asio::awaitable<void> keep_connected(Site* site, websocket::DialOptions options,
     Error why;
     if (lines) {
       site->log().write(ports::LogLevel::info, "connected to the broker", {{"broker", broker}, {"proxy", proxy}});
+      was_connected = true;
+      if (going->connected) going->connected();
       why = co_await site->serve(std::move(*lines), session);
     } else {
       why = std::move(lines.error());
+      if (going->gives_up && is_for_good(why, was_connected)) {
+        going->refusal = std::move(why);
+        break;
+      }
     }
     if (going->stopping) break;
     const auto pause = pauses.next(scheduler.now_monotonic() - began);
@@ -320,6 +350,64 @@ int serve_broker(Start start) {
   });
   site.run(keep_connected(&site, std::move(*options), &going));
   return kExitOk;
+}
+
+namespace {
+
+/// Standard input, which is whoever has started this: a terminal's or a pipe's, but not a file's, whose end says nothing. It is
+/// left as it is for others who have it: no read of it waits.
+asio::awaitable<void> until_input_ends(async::Scheduler* scheduler) {
+  struct stat facts{};
+  const bool ends = ::fstat(STDIN_FILENO, &facts) == 0 && !S_ISREG(facts.st_mode);
+  std::array<char, 4'096> bytes{};
+  while (true) {
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    if (ends && ::poll(&input, 1, 0) > 0) {
+      const auto got = ::read(STDIN_FILENO, bytes.data(), bytes.size());
+      if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) co_return;
+    }
+    co_await scheduler->sleep_until(scheduler->now_monotonic() + Milliseconds{250});
+  }
+}
+
+asio::awaitable<void> until_time(async::Scheduler* scheduler, UtcTime until) {
+  while (scheduler->now_utc() < until)  // which may be set while this sleeps
+    co_await scheduler->sleep_until(scheduler->now_monotonic() +
+                                    std::min<Milliseconds>(until - scheduler->now_utc(), Milliseconds{60'000}));
+}
+
+}  // namespace
+
+int serve_session(PersonSession session) {
+  const auto& [person, until] = std::tie(session.person, session.until);
+  const auto place = session.start.config.site.id.str();
+  Site site(std::move(session.start));
+  if (auto opened = site.open(); !opened) return complain(opened.error(), kExitUnavailable);
+  Going going(site.context().get_executor());
+  going.gives_up = true;
+  going.connected = [&] {
+    std::fprintf(stderr, "hansa-agent: serves %s at site %s until %s; Ctrl-C ends it\n", person.str().c_str(), place.c_str(),
+                 format_utc(until).c_str());
+  };
+  const auto stop = [&](std::string why) {
+    going.stopping = true;
+    going.changed.set();
+    site.stop_serving(std::move(why));
+  };
+  asio::signal_set stops(site.context(), SIGTERM, SIGINT, SIGHUP);
+  stops.async_wait([&](const boost::system::error_code& failed, int signal) {
+    if (!failed) stop(ended_by(signal));
+    boost::system::error_code ignored;
+    stops.clear(ignored);  // a second one ends at once
+  });
+  auto watch = [](Site* of, UtcTime end, Going* over, const decltype(stop)* tell) -> asio::awaitable<void> {
+    co_await async::first_of(until_input_ends(&of->scheduler()), until_time(&of->scheduler(), end));
+    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+    (*tell)(of->scheduler().now_utc() < end ? "the login that started it has ended" : "its session is over");
+    while (co_await over->ended.wait()) {}
+  };
+  site.run(async::first_of(keep_connected(&site, std::move(session.way), &going), watch(&site, until, &going, &stop)));
+  return going.refusal ? complain(*going.refusal, kExitUnavailable) : kExitOk;
 }
 
 }  // namespace hansa::connectors::agent

@@ -5,6 +5,7 @@
 
 #include "config/agent_config.hpp"
 #include "connectors/agent/site_rules.hpp"
+#include "connectors/websocket/dialler.hpp"
 
 #include <filesystem>
 #include <string>
@@ -27,6 +28,7 @@ struct Start {
   OwnRegulations own;
   std::filesystem::path program_folder;
   std::string name;
+  bool reloads = true;  // on SIGHUP; else that ends it
 };
 
 /// Serves the site until the input ends, or SIGTERM. What was being done is then cut; jobs go on. SIGHUP brings the file's
@@ -36,5 +38,17 @@ int serve_stdio(Start start);
 /// Connects to the broker with which it is enrolled and serves the site, until SIGTERM. When the connection breaks what was being
 /// done is cut, jobs go on, and it is made anew after a pause. SIGHUP as above.
 int serve_broker(Start start);
+
+/// An agent that somebody has started for themselves (person.hpp).
+struct PersonSession {
+  Start start;
+  websocket::DialOptions way;
+  Principal person;
+  UtcTime until{};
+};
+
+/// The same for one person, until standard input ends, the session does, the broker refuses this agent for good, or SIGTERM,
+/// SIGINT or SIGHUP.
+int serve_session(PersonSession session);
 
 }  // namespace hansa::connectors::agent

@@ -15,12 +15,14 @@
 #include "connectors/transport/direct_transport.hpp"
 #include "connectors/transport/own_account.hpp"
 #include "connectors/websocket/agent_carrier.hpp"
+#include "connectors/websocket/people_connector.hpp"
 
 #include <boost/asio/thread_pool.hpp>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <ranges>
 #include <utility>
 
@@ -154,6 +156,21 @@ MadeConnector make_model(const config::SiteConfig& site, Ground& ground) {
   return MadeConnector(std::make_unique<model::ModelConnector>(ground.scheduler, site.id, std::move(model)));
 }
 
+boost::asio::thread_pool* readers_of(Ground& ground) {
+  if (!ground.readers) ground.readers = std::make_shared<boost::asio::thread_pool>(1);
+  return ground.readers.get();
+}
+
+protocol::SessionOptions session_of(Ground& ground) {
+  auto session = remote::LinkOptions{}.session;
+  session.readers = readers_of(ground);
+  return session;
+}
+
+remote::CallRates rates_of(const config::BudgetConfig& budget) {
+  return {.queries = budget.queries_per_minute, .submits = budget.submits_per_minute, .cancels = budget.cancels_per_minute};
+}
+
 MadeConnector make_persons(const config::SiteConfig& site, const config::CertificatesConfig& certificates, remote::SshOptions ssh,
                            Ground& ground) {
   // Of this broker, at this site: another that is started by the same account has another folder.
@@ -166,28 +183,53 @@ MadeConnector make_persons(const config::SiteConfig& site, const config::Certifi
           ground.strand, ground.scheduler, ground.random, ground.log, std::move(*folder),
           remote::PersonsOptions{.pool = {.site = site.id,
                                           .name = ground.program_name,
-                                          .ssh = std::move(ssh),
                                           .connections = static_cast<std::size_t>(certificates.connections),
                                           .open_every = Milliseconds{(60'000 + certificates.connections_per_minute - 1) /
                                                                      certificates.connections_per_minute},
                                           .idle = certificates.idle,
-                                          .readers = ground.readers.get()},
-                                 .rates = {.queries = site.budget.queries_per_minute,
-                                           .submits = site.budget.submits_per_minute,
-                                           .cancels = site.budget.cancels_per_minute},
+                                          .session = session_of(ground)},
+                                 .ssh = std::move(ssh),
+                                 .rates = rates_of(site.budget),
                                  .own_account = own,
                                  .certificates = {.command = certificates.command, .principal = certificates.principal},
-                                 .renewed = certificates.renewed}),
+                                 .renewed = certificates.renewed,
+                                 .owner_of = ground.owner_of}),
       ground);
+}
+
+websocket::PeopleTerms terms_of(config::TermsWord word) {
+  switch (word) {
+    case config::TermsWord::not_stated: return websocket::PeopleTerms::not_stated;
+    case config::TermsWord::allowed: return websocket::PeopleTerms::allowed;
+    case config::TermsWord::forbidden: return websocket::PeopleTerms::forbidden;
+  }
+  return websocket::PeopleTerms::not_stated;
+}
+
+MadeConnector make_people(const config::SiteConfig& site, const config::PeopleConfig& people, const AgentDoor& door,
+                          Ground& ground) {
+  return closed_at_the_end(std::make_unique<websocket::PeopleConnector>(
+                               ground.strand, ground.scheduler, ground.random, ground.log, door.berths,
+                               websocket::PeopleOptions{.site = site.id,
+                                                        .name = ground.program_name,
+                                                        .ping_after = door.ping_after,
+                                                        .dead_after = door.dead_after,
+                                                        .readers = readers_of(ground),
+                                                        .rates = rates_of(site.budget),
+                                                        .terms = terms_of(people.terms),
+                                                        .terms_evidence = people.terms_evidence.value_or(""),
+                                                        .connected_until = std::bind_front(door.person_until, site.id),
+                                                        .owner_of = ground.owner_of}),
+                           ground);
 }
 
 MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
   std::unique_ptr<remote::Carrier> carrier;
-  remote::LinkOptions options{.site = site.id, .name = ground.program_name};
-  if (!ground.readers) ground.readers = std::make_shared<boost::asio::thread_pool>(1);
-  options.session.readers = ground.readers.get();
+  remote::LinkOptions options{.site = site.id, .name = ground.program_name, .session = session_of(ground)};
+  if ((site.remote.agent || site.remote.people) && !ground.agents)
+    return fail(ErrorKind::invalid_argument, "NO_AGENTS", "agents come in nowhere here");
+  if (site.remote.people) return make_people(site, *site.remote.people, *ground.agents, ground);
   if (site.remote.agent) {
-    if (!ground.agents) return fail(ErrorKind::invalid_argument, "NO_AGENTS", "sites' agents come in nowhere here");
     const auto& door = *ground.agents;
     carrier = std::make_unique<websocket::AgentCarrier>(ground.strand, door.berths, websocket::BerthId{.site = site.id});
     options.session.ping_after = door.ping_after;

@@ -7,6 +7,7 @@
 #include "broker/ports/log.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "config/broker_config.hpp"
+#include "connectors/remote/as_persons.hpp"
 #include "connectors/transport/transport.hpp"
 #include "connectors/websocket/berths.hpp"
 
@@ -30,6 +31,8 @@ struct AgentDoor {
   websocket::Berths& berths;
   Milliseconds ping_after;  // of the connections that came in
   Milliseconds dead_after;
+  /// Until when the connection of a person's own agent may stay; none: there is none.
+  std::function<std::optional<UtcTime>(const SiteId&, const Principal&)> person_until = {};
 };
 
 /// What connectors stand on; outlives them.
@@ -42,8 +45,9 @@ struct Ground {
   std::string program_name;              // with its version, as other ends of the connector protocol are told
   std::filesystem::path state_dir;       // spools of local sites
   std::filesystem::path switch_socket;   // for sites with run_as = "switch"
-  std::optional<AgentDoor> agents = {};  // for sites with remote.agent
+  std::optional<AgentDoor> agents = {};  // for sites with remote.agent or remote.people
   bool one_of_many = false;              // other accounts have programs like this one at the same site: spools are each's own
+  remote::OwnerOf owner_of = {};         // for sites where each person is asked for as themselves
   std::shared_ptr<boost::asio::thread_pool> readers = {};  // of long answers of other ends; made if there is one
   std::vector<std::unique_ptr<transport::Transport>> transports = {};
   std::vector<std::function<async::Task<>()>> closers =

@@ -11,6 +11,7 @@
 #include "broker/async/task.hpp"
 #include "broker/core/strong.hpp"
 #include "connectors/remote/memory_folder.hpp"
+#include "connectors/remote/person_pool.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -21,13 +22,6 @@
 #include <vector>
 
 namespace hansa::connectors::remote {
-
-/// Who logs in, and as whom.
-struct Login {
-  Principal person;
-  LocalAccount account;
-  friend auto operator<=>(const Login&, const Login&) = default;
-};
 
 struct CertificateSource {
   std::vector<std::string> command;  // "{account}", "{person}", "{principal}" in its arguments; the public key is its input

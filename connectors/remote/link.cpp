@@ -50,7 +50,8 @@ Result<Peer> read_hello(const Json& json, const SiteId& site) {
 }  // namespace
 
 Error told_by_the_site(Error error) {
-  constexpr std::string_view kOurs[] = {"NO_RULES", "RULES_DENY", "SITE_BUDGET", "SITE_DRAINED", "SITE_LEFT_ALONE", "SITE_UNFIT"};
+  constexpr std::string_view kOurs[] = {"NOBODY_CONNECTED", "NO_RULES",        "RULES_DENY", "SITE_BUDGET",
+                                        "SITE_DRAINED",     "SITE_LEFT_ALONE", "SITE_UNFIT"};
   if (std::ranges::find(kOurs, error.code) != std::end(kOurs) || error.code.starts_with("CREDENTIAL_")) error.code = "SITE_ERROR";
   return error;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/remote/person_pool.hpp"
 
-#include "connectors/remote/certificate_carrier.hpp"
-
 #include <algorithm>
 #include <utility>
 
@@ -25,19 +23,13 @@ std::unexpected<Error> no_place(const PoolOptions& options) {
 
 }  // namespace
 
-protocol::SessionOptions session_of(const PoolOptions& options) {
-  auto session = LinkOptions{.site = options.site, .name = options.name}.session;
-  session.readers = options.readers;
-  return session;
-}
-
 struct PersonPool::Seat {
   Seat(Login l, std::unique_ptr<RemoteConnector> c, UtcTime e, MonotonicTime now, const boost::asio::any_io_executor& executor)
       : login(std::move(l)), connector(std::move(c)), ends(e), used_at(now), released(executor) {}
 
   Login login;
   std::unique_ptr<RemoteConnector> connector;
-  UtcTime ends;                  // its certificate
+  UtcTime ends;                  // what it rests on
   MonotonicTime used_at;
   std::int32_t calls = 0;        // that hold it
   bool was_ready = false;
@@ -76,13 +68,13 @@ void PersonPool::kept_waiting(const std::shared_ptr<Seat>& seat) {
 }
 
 PersonPool::PersonPool(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random, ports::Log& log,
-                       Credentials& credentials, PoolOptions options, MakeCarrier make_carrier)
+                       PoolOptions options, GoodUntil good_until, MakeCarrier make_carrier)
     : executor_(executor),
       scheduler_(scheduler),
       random_(random),
       log_(log),
-      credentials_(credentials),
       options_(std::move(options)),
+      good_until_(std::move(good_until)),
       make_carrier_(std::move(make_carrier)),
       changed_(executor),
       filled_(executor),
@@ -91,11 +83,6 @@ PersonPool::PersonPool(boost::asio::any_io_executor executor, async::Scheduler& 
                log.write(ports::LogLevel::error, "a task of a person's connection failed",
                          {{"site", site.str()}, {"task", std::string(name)}, {"error", error.message}});
              }) {
-  if (!make_carrier_) {
-    make_carrier_ = [this](const Login& login) {
-      return std::make_unique<CertificateCarrier>(scheduler_, log_, options_.site, options_.ssh, credentials_, login);
-    };
-  }
   (void)tasks_.spawn("sweep", sweep());
 }
 
@@ -131,14 +118,14 @@ Task<PersonPool::Hold> PersonPool::hold(Login login, Deadline deadline) {
       }
       leave(at);
     }
-    const auto credential = co_await credentials_.of(login, scheduler_.now_utc(), until);
-    if (!credential) co_return std::unexpected(credential.error());
+    const auto ends = co_await good_until_(login, until);
+    if (!ends) co_return std::unexpected(ends.error());
     if (closed_ || seats_.contains(login)) continue;
     const auto now = scheduler_.now_monotonic();
     if (now >= until.at) co_return no_place(options_);
     if (now >= next_open_ && make_room()) {
       next_open_ = now + options_.open_every;
-      seats_.emplace(login, open_seat(login, (*credential)->certificate.ends));
+      seats_.emplace(login, open_seat(login, *ends));
       continue;
     }
     if (now < next_open_)
@@ -153,9 +140,12 @@ std::shared_ptr<PersonPool::Seat> PersonPool::open_seat(const Login& login, UtcT
   filled_.set();
   log_.write(ports::LogLevel::info, "opens a person's connection",
              {{"site", options_.site.str()}, {"person", login.person.str()}, {"account", login.account.str()}});
-  auto connector = std::make_unique<RemoteConnector>(
-      executor_, scheduler_, random_, log_, make_carrier_(login),
-      LinkOptions{.site = options_.site, .name = options_.name, .once = true, .session = session_of(options_)});
+  auto connector = std::make_unique<RemoteConnector>(executor_, scheduler_, random_, log_, make_carrier_(login),
+                                                     LinkOptions{.site = options_.site,
+                                                                 .name = options_.name,
+                                                                 .greet_within = options_.greet_within,
+                                                                 .once = true,
+                                                                 .session = options_.session});
   return std::make_shared<Seat>(login, std::move(connector), ends, scheduler_.now_monotonic(), executor_);
 }
 
@@ -175,6 +165,11 @@ void PersonPool::leave(Seats::iterator at) {
   const auto seat = leaving_.emplace_back(std::move(at->second));
   seats_.erase(at);
   (void)tasks_.spawn("leave", see_off(seat));  // closing: close() ends it
+}
+
+void PersonPool::renew(const Login& login) {
+  silent_.erase(login);
+  if (const auto at = seats_.find(login); at != seats_.end() && !closed_) leave(at);
 }
 
 Task<> PersonPool::see_off(std::shared_ptr<Seat> seat) {

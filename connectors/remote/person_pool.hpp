@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The connections of persons to one site: each opened when it is needed, as that person, kept while it is used, closed when it is
-// idle, when another needs its place, or when its certificate ends. So many at once, and one new one in so long: over all
-// persons.
+// idle, when another needs its place, or when what it rests on (a certificate, a session) ends. So many at once, and one new one
+// in so long: over all persons.
 //
 // Strand: `executor`.
 
@@ -10,9 +10,8 @@
 #include "broker/async/scheduler.hpp"
 #include "broker/async/task_group.hpp"
 #include "broker/ports/log.hpp"
-#include "connectors/remote/credentials.hpp"
+#include "connectors/remote/carrier.hpp"
 #include "connectors/remote/remote_connector.hpp"
-#include "connectors/remote/ssh.hpp"
 
 #include <functional>
 #include <list>
@@ -22,28 +21,33 @@
 
 namespace hansa::connectors::remote {
 
+/// Who logs in, and as whom.
+struct Login {
+  Principal person;
+  LocalAccount account;
+  friend auto operator<=>(const Login&, const Login&) = default;
+};
+
 struct PoolOptions {
   SiteId site;
   std::string name;  // what this end calls itself
-  SshOptions ssh = {};  // without user and identity
   std::size_t connections = 8;  // open at once
   Milliseconds open_every{2'000};  // between two new ones
   Milliseconds idle{300'000};  // then it is closed
-  boost::asio::thread_pool* readers = nullptr;  // as SessionOptions have it
   Milliseconds silence{10'000};  // a call that waited so long in vain says something of whoever answers there
+  Milliseconds greet_within = LinkOptions{}.greet_within;
+  protocol::SessionOptions session = LinkOptions{}.session;
 };
-
-/// How one of its connections is spoken over.
-protocol::SessionOptions session_of(const PoolOptions& options);
 
 class PersonPool {
  public:
-  /// Another way than OpenSSH's, for tests.
+  /// Until when a connection of this person may stay, if it were opened now; an error of which nothing has left for the site.
+  using GoodUntil = std::function<async::Task<UtcTime>(Login, async::Deadline)>;
   using MakeCarrier = std::function<std::unique_ptr<Carrier>(const Login&)>;
 
-  /// `scheduler`, `random`, `log` and `credentials` outlive it.
+  /// `scheduler`, `random` and `log` outlive it.
   PersonPool(boost::asio::any_io_executor executor, async::Scheduler& scheduler, Random& random, ports::Log& log,
-             Credentials& credentials, PoolOptions options, MakeCarrier make_carrier = {});
+             PoolOptions options, GoodUntil good_until, MakeCarrier make_carrier);
 
   struct Seat;
   /// A person's connection while somebody uses it.
@@ -64,10 +68,13 @@ class PersonPool {
     std::optional<MonotonicTime> asked_at_;
   };
 
-  /// Whose certificate is good now. Errors: those of Credentials and of a connection, of which nothing has left for the site;
+  /// Who may be there now. Errors: those of GoodUntil and of a connection, of which nothing has left for the site;
   /// deadline_exceeded (SITE_BUDGET): there was no place for it in time; unavailable (LOGIN_SILENT): their agent has kept us
   /// waiting again and again, which is at others' cost, and is left alone for a while.
   async::Task<Hold> hold(Login login, async::Deadline deadline);
+
+  /// The next use opens another connection: what there was is over, though nobody may have noticed yet.
+  void renew(const Login& login);
 
   /// Ends all connections. Nobody holds one.
   async::Task<> close();
@@ -88,8 +95,8 @@ class PersonPool {
   async::Scheduler& scheduler_;
   Random& random_;
   ports::Log& log_;
-  Credentials& credentials_;
   PoolOptions options_;
+  GoodUntil good_until_;
   MakeCarrier make_carrier_;
   struct Silence {
     int times = 0;  // in a row

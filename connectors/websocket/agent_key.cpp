@@ -3,6 +3,7 @@
 
 #include "broker/core/descriptor.hpp"
 #include "broker/core/digest.hpp"
+#include "broker/core/secret.hpp"
 
 #include <fcntl.h>
 #include <openssl/bio.h>
@@ -10,6 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +62,17 @@ Result<Key> read_key(const std::filesystem::path& file) {
   return key;
 }
 
+/// In PEM.
+Result<Secret> make_key() {
+  const Key key(EVP_EC_gen("P-256"));
+  const Bio memory(BIO_new(BIO_s_mem()));
+  if (!key || !memory || PEM_write_bio_PrivateKey(memory.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+    return fail(ErrorKind::internal, "KEY_NOT_MADE", "OpenSSL makes no key");
+  char* text = nullptr;
+  const auto size = BIO_get_mem_data(memory.get(), &text);
+  return Secret(std::string(text, static_cast<std::size_t>(size)));
+}
+
 /// Of the key alone: what else a certificate must have stands in it so that every TLS library takes it.
 Certificate certificate_for(EVP_PKEY* key) {
   Certificate certificate(X509_new());
@@ -79,14 +92,23 @@ Certificate certificate_for(EVP_PKEY* key) {
 }  // namespace
 
 Result<void> make_key_file(const std::filesystem::path& file) {
-  const Key key(EVP_EC_gen("P-256"));
-  const Bio memory(BIO_new(BIO_s_mem()));
-  if (!key || !memory || PEM_write_bio_PrivateKey(memory.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
-    return fail(ErrorKind::internal, "KEY_NOT_MADE", "OpenSSL makes no key");
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(memory.get(), &text);
-  return write_private_file(file, {text, static_cast<std::size_t>(size)});
+  const auto key = make_key();
+  if (!key) return std::unexpected(key.error());
+  return write_private_file(file, key->reveal());
 }
+
+Result<Descriptor> make_key_in_memory() {
+  const auto key = make_key();
+  if (!key) return std::unexpected(key.error());
+  const auto text = key->reveal();
+  Descriptor file(::memfd_create("agent.key", MFD_CLOEXEC));
+  if (!file || ::fchmod(file.get(), 0600) != 0 ||
+      ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return fail(ErrorKind::internal, "KEY_NOT_MADE", "a key cannot be kept in memory: " + system_words());
+  return file;
+}
+
+std::filesystem::path file_of(const Descriptor& descriptor) { return "/proc/self/fd/" + std::to_string(descriptor.get()); }
 
 bool sync_folder(const std::filesystem::path& folder) {
   const Descriptor at(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -3,6 +3,7 @@
 // Who a peer of TLS is: the public key that its certificate shows and that its handshake is signed with. An agent's certificate
 // says nothing else: it is made from the key at each start, signed by nobody, and its dates are not looked at.
 
+#include "broker/core/descriptor.hpp"
 #include "broker/core/error.hpp"
 
 #include <boost/asio/ssl/context.hpp>
@@ -21,6 +22,10 @@ Result<void> write_private_file(const std::filesystem::path& file, std::string_v
 
 /// Makes a key (P-256) that leaves its file never: see write_private_file.
 Result<void> make_key_file(const std::filesystem::path& file);
+
+/// The same in memory alone; it goes with the descriptor. file_of() is its name to this process.
+Result<Descriptor> make_key_in_memory();
+std::filesystem::path file_of(const Descriptor& descriptor);
 
 /// Has `context` show the key of that file, in a certificate made for it. Errors: the file cannot be used, others may read it.
 Result<void> use_key_file(boost::asio::ssl::context& context, const std::filesystem::path& file);

@@ -58,10 +58,15 @@ Task<Berths::Room> Berths::make_room(Visitor visitor) {
   });
   if (!first) co_return room;
   if (co_await first->probe(scheduler_, async::Deadline::in(scheduler_, probe_within_))) {
+    const auto where = "is connected, from " + who.peer + " (" + who.name + "), and answers: ";
+    if (!visitor.berth.person.empty())
+      co_return fail(ErrorKind::conflict, "AGENT_CONNECTED",
+                     "another agent of " + visitor.berth.person.str() + " at this site " + where +
+                         "it serves you as well as this one would; to end it: hansa disconnect " + visitor.berth.site.str());
     co_return fail(ErrorKind::conflict, "AGENT_CONNECTED",
-                   "another agent of this site is connected, from " + who.peer + " (" + who.name +
-                       "), and answers: stop one of the two; if nobody knows of it, its key was copied, and an operator of the "
-                       "broker revokes it (hansa site revoke)");
+                   "another agent of this site " + where +
+                       "stop one of the two; if nobody knows of it, its key was copied, and an operator of the broker revokes it "
+                       "(hansa site revoke)");
   }
   auto why = fail(ErrorKind::unavailable, "AGENT_REPLACED",
                   "the agent connects anew, from " + visitor.peer + ": this connection was dead")
@@ -75,9 +80,13 @@ Error Berths::replaced() { return fail(ErrorKind::unavailable, "AGENT_REPLACED",
 
 std::shared_ptr<WebSocket> Berths::moor(const Room&, Visitor visitor, std::shared_ptr<WebSocket> connection) {
   std::function<void()> arrived;
+  std::function<void(const Principal&)> person_arrived;
+  const auto person = visitor.berth.person;
   {
     const std::scoped_lock lock(mutex_);
     auto& berth = berths_[visitor.berth];
+    if (const auto at = people_arrived_.find(visitor.berth.site); at != people_arrived_.end() && !person.empty())
+      person_arrived = at->second;
     if (berth.connection && watchers_.left) watchers_.left(berth.visitor, replaced());
     berth.visitor = std::move(visitor);
     berth.connection.swap(connection);
@@ -86,6 +95,7 @@ std::shared_ptr<WebSocket> Berths::moor(const Room&, Visitor visitor, std::share
     if (watchers_.arrived) watchers_.arrived(berth.visitor);
   }
   if (arrived) arrived();
+  if (person_arrived) person_arrived(person);
   return connection;
 }
 
@@ -102,9 +112,23 @@ std::unique_ptr<protocol::Lines> Berths::take(const BerthId& id) {
   return std::make_unique<TakenLines>(*this, id, at->second.connection);
 }
 
+bool Berths::waits(const BerthId& id) {
+  const std::scoped_lock lock(mutex_);
+  const auto at = berths_.find(id);
+  return at != berths_.end() && at->second.connection && !at->second.taken;
+}
+
 void Berths::watch(const BerthId& id, std::function<void()> arrived) {
   const std::scoped_lock lock(mutex_);
   berths_[id].arrived = std::move(arrived);
+}
+
+void Berths::watch_people(const SiteId& site, std::function<void(const Principal&)> arrived) {
+  const std::scoped_lock lock(mutex_);
+  if (arrived)
+    people_arrived_[site] = std::move(arrived);
+  else
+    people_arrived_.erase(site);
 }
 
 boost::asio::awaitable<void> Berths::cut(BerthId id, Error why) {

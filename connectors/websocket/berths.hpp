@@ -60,8 +60,13 @@ class Berths {
   /// The connection that waits at the berth, for use on the caller's strand; null: none. Taken once.
   std::unique_ptr<protocol::Lines> take(const BerthId& id);
 
+  /// Whether one waits there.
+  [[nodiscard]] bool waits(const BerthId& id);
+
   /// Calls `arrived`, on the thread of what arrives, whenever one waits there; empty: no more.
   void watch(const BerthId& id, std::function<void()> arrived);
+  /// The same of all people's at a site.
+  void watch_people(const SiteId& site, std::function<void(const Principal& person)> arrived);
 
   /// Ends the connection there at once, if any; whoever uses it is told why, and so is the agent.
   boost::asio::awaitable<void> cut(BerthId id, Error why);
@@ -86,6 +91,7 @@ class Berths {
   const Milliseconds probe_within_;
   std::mutex mutex_;
   std::map<BerthId, Berth> berths_;
+  std::map<SiteId, std::function<void(const Principal&)>> people_arrived_;
 };
 
 }  // namespace hansa::connectors::websocket

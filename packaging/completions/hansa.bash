@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs fetch hold release cancel resolve sites site report data facts token policy simulate config version"
+  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect sites site report data facts token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local labels="open internal personal health trade-secret export-controlled"
@@ -45,7 +45,7 @@ _hansa() {
       [[ $command == "report estimates" ]] && COMPREPLY=($(compgen -W "site class project basis" -- "$cur")) && return
       COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --output | --array | --task | --after | --name | --env | \
-      --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | \
+      --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | --login | --agent | --agent-config | --for | --person | \
       --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --as-of) return ;;
     --inside) COMPREPLY=($(compgen -W "script processes" -- "$cur")); return ;;
     --network) COMPREPLY=($(compgen -W "outbound any" -- "$cur")); return ;;
@@ -72,6 +72,8 @@ _hansa() {
     logs) options="--follow --stderr --task" ;;
     fetch) options="--output-dir --list --force --json" ;;
     resolve) options="--as --reason --json" ;;
+    connect) options="--login --agent --agent-config --for --local --print --json" ;;
+    disconnect) options="--person --reason --json" ;;
     "site drain" | "site revoke") options="--reason --json" ;;
     "site enroll") options="--expires --json" ;;
     "report usage") options="--by --from --to --format --json" ;;

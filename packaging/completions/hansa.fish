@@ -5,7 +5,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --output-dir -o --name --env \
-        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at \
+        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at --login --agent --agent-config --for --person \
         --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
@@ -40,6 +40,8 @@ complete -c hansa -n '__hansa_is ""' -a hold -d "Keep waiting jobs from going to
 complete -c hansa -n '__hansa_is ""' -a release -d "Let held jobs go on"
 complete -c hansa -n '__hansa_is ""' -a cancel -d "Cancel jobs, or tasks of an array"
 complete -c hansa -n '__hansa_is ""' -a resolve -d "Give a job up for lost"
+complete -c hansa -n '__hansa_is ""' -a connect -d "Serve your jobs at a site through your own login"
+complete -c hansa -n '__hansa_is ""' -a disconnect -d "End your sessions at such a site"
 complete -c hansa -n '__hansa_is ""' -a sites -d "List the sites"
 complete -c hansa -n '__hansa_is ""' -a site -d "Show, look over, drain or resume a site; its agent"
 complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
@@ -59,7 +61,7 @@ complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -106,7 +108,14 @@ complete -c hansa -n '__hansa_is fetch' -s o -l output-dir -x -a "(__fish_comple
 complete -c hansa -n '__hansa_is fetch' -l list -d "Only say what is there"
 complete -c hansa -n '__hansa_is fetch' -l force -d "Replace files that are there already"
 complete -c hansa -n '__hansa_is resolve' -l as -x -a lost
-complete -c hansa -n '__hansa_is resolve "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is connect' -l login -x -a "(__fish_print_hostnames)" -d "The login node"
+complete -c hansa -n '__hansa_is connect' -l agent -x -d "hansa-agent there"
+complete -c hansa -n '__hansa_is connect' -l agent-config -x -d "What the site is like, for that agent"
+complete -c hansa -n '__hansa_is connect' -l for -x -d "How long"
+complete -c hansa -n '__hansa_is connect' -l local -d "Start the agent on this machine"
+complete -c hansa -n '__hansa_is connect' -l print -d "Print what an agent is handed"
+complete -c hansa -n '__hansa_is disconnect' -l person -x -d "Somebody else"
+complete -c hansa -n '__hansa_is resolve disconnect "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
 complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"

@@ -95,8 +95,13 @@ class SiteCheck {
     return std::nullopt;
   }
 
+  /// Not for ever: it can be granted, or the person can log in.
+  static bool may_change(const domain::Reason& no_account) {
+    return no_account.code == kNoAllocation || is_about_credential(no_account.code);
+  }
+
   Refusal account() const {
-    if (!view_.no_account || view_.no_account->code == kNoAllocation) return std::nullopt;
+    if (!view_.no_account || may_change(*view_.no_account)) return std::nullopt;
     const auto& reason = *view_.no_account;
     return refuse(Obstacle::permanent, reason.code.empty() ? "NO_ACCOUNT" : reason.code,
                   reason.message.empty() ? "no account of this person at this site" : reason.message, kConfiguration);
@@ -108,10 +113,10 @@ class SiteCheck {
     return nearest_miss(Obstacle::permanent);
   }
 
-  /// Not for ever: it can be granted.
   Refusal allocation() const {
-    if (!view_.no_account || view_.no_account->code != kNoAllocation) return std::nullopt;
-    return refuse(Obstacle::temporary, std::string(kNoAllocation), view_.no_account->message, kConfiguration);
+    if (!view_.no_account || !may_change(*view_.no_account)) return std::nullopt;
+    return refuse(Obstacle::temporary, view_.no_account->code, view_.no_account->message,
+                  view_.no_account->code == kNoAllocation ? kConfiguration : "broker");
   }
 
   /// The sentence has the rules, every value with its age, and what would be allowed.

@@ -12,14 +12,19 @@ namespace {
 std::unexpected<Error> gone() { return fail(ErrorKind::cancelled, "PROCESS_DEAD", "this process has crashed"); }
 
 /// Between the engine and a site.
-class GatedConnector final : public ForwardingConnector {
+class GatedConnector final : public ForwardingConnector, public ports::Presence {
  public:
   GatedConnector(std::unique_ptr<ports::SiteConnector> inner, std::shared_ptr<Gate> gate, const Clock& clock, std::string site)
       : ForwardingConnector(std::move(inner)), gate_(std::move(gate)), clock_(clock), site_(std::move(site)) {}
 
   [[nodiscard]] bool asks_as_persons() const override { return gate_->as_persons.contains(site_); }
   void when_reachable(std::function<void()> tell) override { gate_->way_is_back[site_] = std::move(tell); }
+  [[nodiscard]] std::optional<domain::Reason> absent(const Principal& person) const override {
+    return gate_->absent ? gate_->absent(site_, person) : std::nullopt;
+  }
+  void when_present(std::function<void(const Principal&)> tell) override { gate_->somebody_came[site_] = std::move(tell); }
   Task<domain::SiteSnapshot> snapshot(Deadline d) override {
+    if (gate_->deserted.contains(site_)) return deserted();
     return pass<domain::SiteSnapshot>("snapshot", 0, {}, [this, d] { return inner().snapshot(d); });
   }
   Task<ports::SubmitReceipt> submit(ports::SubmitRequest r, Deadline d) override {
@@ -64,6 +69,9 @@ class GatedConnector final : public ForwardingConnector {
   }
 
  private:
+  static Task<domain::SiteSnapshot> deserted() {
+    co_return fail(ErrorKind::unavailable, "NOBODY_CONNECTED", "nobody is connected");
+  }
   static std::set<Principal> people_of(const std::vector<ports::SiteJob>& jobs) {
     std::set<Principal> people;
     for (const auto& job : jobs) people.insert(job.person);
@@ -87,6 +95,9 @@ class GatedConnector final : public ForwardingConnector {
                       .jobs = jobs,
                       .people = people},
                      in_flight_);
+    }
+    for (const auto& person : people) {
+      if (const auto why = absent(person)) co_return fail(ErrorKind::unavailable, why->code, why->message);
     }
     if (asks_as_persons() && gate_->login) {
       for (const auto& person : people) {

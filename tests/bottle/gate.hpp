@@ -3,6 +3,7 @@
 // The way out of one broker process: to its store and to its sites. Counts, fails and kills.
 
 #include "broker/ports/mover.hpp"
+#include "broker/ports/presence.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "tests/bottle/forwarding.hpp"
 
@@ -63,6 +64,9 @@ struct Gate {
   std::set<std::string> as_persons;                              // sites where each person logs in as themselves,
   std::function<std::optional<Error>(const std::string& site, const Principal&)> login;  // and why one cannot
   std::map<std::string, std::function<void()>> way_is_back;      // by site; called by the test
+  std::function<std::optional<domain::Reason>(const std::string& site, const Principal&)> absent;  // where people come and go
+  std::map<std::string, std::function<void(const Principal&)>> somebody_came;  // by site; called by the test
+  std::set<std::string> deserted;                                // sites where there is nobody to ask
 
   /// False: the process dies here.
   bool pass(const Point& point) {

@@ -35,6 +35,7 @@ class SqliteUnderTest final : public StoreUnderTest {
   ports::TransferStore& transfers() override { return *store_; }
   ports::FactStore& facts() override { return *store_; }
   ports::AgentStore& agents() override { return *store_; }
+  ports::PersonAgentStore& person_agents() override { return *store_; }
   std::int64_t begin_epoch() override { return store_->begin_epoch().value(); }
   void reopen() override {
     store_->close().value();

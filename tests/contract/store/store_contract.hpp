@@ -39,6 +39,7 @@ class StoreUnderTest {
   virtual ports::TransferStore& transfers() = 0;
   virtual ports::FactStore& facts() = 0;
   virtual ports::AgentStore& agents() = 0;
+  virtual ports::PersonAgentStore& person_agents() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

@@ -84,6 +84,16 @@ class ApiUnderTest {
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
     agents_ = std::make_unique<identity::AgentRegister>(time, random_, *store_, std::set<SiteId>{SiteId("alpha")},
                                                         [this](const SiteId& of, const Error&) { revoked.push_back(of); });
+    people_ = std::make_unique<identity::PersonAgentRegister>(
+        time, random_, *store_,
+        std::map<SiteId, identity::PersonAgentSite>{
+            {SiteId("alpha"),
+             {.terms = identity::PersonAgentSite::Terms::allowed, .longest = Seconds{43'200}, .login = "login.alpha.example"}}},
+        [this](const SiteId& of, const Principal& person) -> Result<void> {
+          if (auto account = accounts_.account_of(person, of); !account) return std::unexpected(account.error());
+          return {};
+        },
+        [this](const SiteId& of, const Principal& person, const Error&) { ended.push_back(of.str() + " " + person.str()); });
     api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
                                             .jobs = *store_,
                                             .usage = *store_,
@@ -95,6 +105,7 @@ class ApiUnderTest {
                                             .fact_register = *facts_,
                                             .tokens = *tokens_,
                                             .agents = *agents_,
+                                            .person_agents = *people_,
                                             .scheduler = time,
                                             .log = log_,
                                             .more_metrics = {}},
@@ -171,10 +182,16 @@ class ApiUnderTest {
     return told.body["id"];
   }
 
+  /// An agent of a person's own comes in with this token.
+  bool enter(const SiteId& site, const std::string& key, const std::string& token) {
+    return ask(people_->admit(site, key, "Bearer " + token, "192.0.2.7:1")).has_value();
+  }
+
   [[nodiscard]] std::filesystem::path code_files() const { return folder_.path / "code"; }
 
   void regulate(engine::Regulations regulations) { engine_->regulate(std::move(regulations)); }
 
+  std::vector<std::string> ended;  // whose own agents' connections were to be cut: "SITE PERSON"
   std::vector<SiteId> revoked;  // whose agent's connection was to be cut
   simulation::VirtualScheduler time;
   std::shared_ptr<connectors::model::ModelSite> site = std::make_shared<connectors::model::ModelSite>(
@@ -204,6 +221,7 @@ class ApiUnderTest {
   std::unique_ptr<engine::FactRegister> facts_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
   std::unique_ptr<identity::AgentRegister> agents_;
+  std::unique_ptr<identity::PersonAgentRegister> people_;
   std::unique_ptr<Api> api_;
   std::map<std::string, std::string> secrets_;
 };

@@ -16,6 +16,9 @@ class OutsideUnderTest : public Clock, public Random {
   std::string farewell;  // what would be said to a SIGINT now
   std::map<std::string, std::string> environment;
   std::vector<Milliseconds> pauses;
+  std::vector<std::string> ran;  // in the foreground
+  std::string handed;            // to that
+  int status = 0;                // how that ends
   UtcTime utc = from_unix_seconds(1'795'341'600);  // 2026-11-22T10:00:00Z
   MonotonicTime monotonic{};
 
@@ -40,7 +43,12 @@ class OutsideUnderTest : public Clock, public Random {
                   pauses.push_back(time);
                   monotonic = monotonic + time;
                 },
-            .on_interrupt = [this](std::string_view message) { farewell = message; }};
+            .on_interrupt = [this](std::string_view message) { farewell = message; },
+            .foreground = [this](const std::vector<std::string>& command, const std::string& line) -> Result<int> {
+              ran = command;
+              handed = line;
+              return status;
+            }};
   }
 
  private:

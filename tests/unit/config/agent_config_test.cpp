@@ -88,6 +88,25 @@ TEST_CASE("transfer jobs at a site where each logs in as themselves say as whom"
   CHECK_THAT(faults_told(unnamed.error()), Contains("run_as = \"certificate\" it says as whom"));
 }
 
+TEST_CASE("a broker's site that is served by its people's own agents") {
+  constexpr const char* kDoor = "[agents]\ntls_certificate = \"/c\"\ntls_key = \"/k\"\n";
+  const auto config = parse_broker_config(broker_with("run_as = \"person\"\nremote.people = { login = \"login.a.example\", terms "
+                                                      "= \"allowed\", longest_session_s = 7200 }\n" +
+                                                      std::string(kDoor)),
+                                          "f");
+  REQUIRE(config.has_value());
+  const auto& site = config->sites[0];
+  CHECK(site.run_as == RunAs::by_person);
+  REQUIRE(site.remote.people.has_value());
+  CHECK(site.remote.people->login == "login.a.example");
+  CHECK(site.remote.people->terms == TermsWord::allowed);
+  CHECK(site.remote.people->longest == Seconds{7'200});
+  const auto bare = parse_broker_config(broker_with("run_as = \"person\"\nremote.people = {}\n" + std::string(kDoor)), "f");
+  REQUIRE(bare.has_value());
+  CHECK(bare->sites[0].remote.people->terms == TermsWord::not_stated);
+  CHECK(bare->sites[0].remote.people->longest == Seconds{43'200});
+}
+
 TEST_CASE("a site whose agent comes to the broker needs a door for it, which may have the API's certificate") {
   const auto site = broker_with("remote.agent = true\n");
   const auto own = parse_broker_config(site +
@@ -175,6 +194,16 @@ TEST_CASE("what OpenSSH could take for something else is refused") {
       {"run_as = \"certificate\"\nremote.command = [\"/x\"]\n", "site[a].run_as", "needs remote.ssh.certificates"},
       {"run_as = \"certificate\"\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].run_as",
        "needs remote.ssh.certificates"},
+      {"run_as = \"person\"\nremote.people = {}\n", "site[a].remote.people", "needs a table [agents]"},
+      {"run_as = \"person\"\nremote.command = [\"/x\"]\n", "site[a].run_as", "needs remote.people"},
+      {"remote.people = {}\n", "site[a].run_as", "must be \"person\""},
+      {"run_as = \"person\"\nremote.people = {}\nremote.command = [\"/x\"]\n", "site[a].remote.command",
+       "stands beside another way"},
+      {"run_as = \"person\"\nremote.people = { terms = \"maybe\" }\n", "site[a].remote.people.terms", "\"forbidden\""},
+      {"run_as = \"person\"\nremote.people = { login = \"-oProxyCommand=id\" }\n", "site[a].remote.people.login",
+       "a host's name"},
+      {"run_as = \"person\"\nremote.people = { agent = \"/a b\" }\n", "site[a].remote.people.agent", "an absolute path"},
+      {"run_as = \"person\"\nremote.people = { longest_session_s = 59 }\n", "site[a].remote.people.longest_session_s", "from 60"},
       {certified(R"(command = ["/x"])", ""), "site[a].run_as", "must be \"certificate\""},
       {certified(R"(command = ["/x"])", "run_as = \"agent\"\n"), "site[a].run_as", "must be \"certificate\""},
       {certified(R"(command = ["/x"])", "run_as = \"certificate\"\n", kSsh), "site[a].remote.ssh.identity",

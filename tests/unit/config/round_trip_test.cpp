@@ -169,14 +169,19 @@ BrokerConfig random_config() {
     if (site.accounts_file) site.accounts.clear();
     const bool by_token = site.connector == Connector::slurmrest;
     const bool has_accounts = by_token || site.connector == Connector::slurm || site.connector == Connector::pbs;
-    const bool theirs = site.run_as == RunAs::agent || site.run_as == RunAs::by_certificate;
+    const bool theirs = site.run_as == RunAs::agent || site.run_as == RunAs::by_certificate || site.run_as == RunAs::by_person;
     if (!has_accounts || !config.broker.switch_socket || theirs) site.run_as = RunAs::self;
     if (site.run_as == RunAs::by_token && !by_token) site.run_as = RunAs::by_switch;
     if (site.connector == Connector::remote) {
       site.run_as = RunAs::agent;
       site.remote = random_section<RemoteConfig>();
       site.remote.agent = site.remote.agent && config.agents;
-      if (site.remote.agent) {
+      if (site.remote.agent && *rc::gen::arbitrary<bool>()) {
+        site.remote.agent = false;
+        site.remote.command.clear();
+        site.run_as = RunAs::by_person;
+        site.remote.people = random_section<PeopleConfig>();
+      } else if (site.remote.agent) {
         site.remote.command.clear();
       } else if (!site.remote.command.empty()) {
         site.remote.command.front() = "/opt/plug-in";
@@ -230,7 +235,8 @@ BrokerConfig random_config() {
       link.tool = MoveTool::rclone;  // what others cannot do is in malformed_test.cpp
       link.program.reset();
       const auto& runs = *rc::gen::arbitrary<bool>() ? from : to;
-      const bool copies = runs.connector != Connector::model && runs.run_as != RunAs::by_certificate;
+      const bool copies =
+          runs.connector != Connector::model && runs.run_as != RunAs::by_certificate && runs.run_as != RunAs::by_person;
       if (copies && *rc::gen::arbitrary<bool>()) {
         link.job = random_section<TransferJobConfig>();
         link.job->site = runs.id;

@@ -19,7 +19,9 @@ class TestDoor final : public Door {
     if (knock.key.empty()) co_return fail(ErrorKind::unauthenticated, "NO_KEY", "no key");
     if (knock.key != known) co_return fail(ErrorKind::permission_denied, "AGENT_NOT_ENROLLED", "not enrolled: enrol");
     if (once) known.clear();
-    co_return BerthId{.site = knock.site};
+    constexpr std::string_view kPerson = "Bearer local:";  // an agent of a person's own
+    const auto person = knock.authorization.starts_with(kPerson) ? knock.authorization.substr(7) : std::string();
+    co_return BerthId{.site = knock.site, .person = Principal(person)};
   }
   async::Task<Json> enrol(Knock knock) override {
     const std::scoped_lock lock(mutex);

@@ -98,6 +98,10 @@ TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and 
        [](Federation& f) {
          f.member(0).view.no_account = domain::Reason{std::string(kNoAllocation), "project x has none at alpha"};
        }},
+      {"CREDENTIAL_NOT_CONNECTED", Obstacle::temporary, "run hansa connect alpha (broker)",
+       [](Federation& f) {
+         f.member(0).view.no_account = domain::Reason{"CREDENTIAL_NOT_CONNECTED", "run hansa connect alpha"};
+       }},
       {"TIME_LIMIT_TOO_LONG", Obstacle::permanent,
        "needs 10m; queue \"main\" allows 1m; nor can its other queue hold it (snapshot, 20s old)", none, small_queues.get()},
       {"NODE_COUNT_NOT_ALLOWED", Obstacle::permanent, "needs 2 nodes; queue \"main\" allows at most 1 a job (snapshot, 20s old)",
