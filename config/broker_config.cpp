@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
                                                            "pbs",   "model", "remote"};  // by Connector's values
-constexpr std::array<std::string_view, 11> kSiteTables{"budget", "facts", "local",   "slurm",  "slurmrest", "pbs",
-                                                       "model",  "qos",   "profile", "remote", "root"};
+constexpr std::array<std::string_view, 12> kSiteTables{"budget", "charge", "facts",   "local",  "slurm", "slurmrest",
+                                                       "pbs",    "model",  "profile", "remote", "qos",   "root"};
 constexpr std::array<std::string_view, 2> kRemoteTables{"people", "ssh"};
 constexpr std::array<std::string_view, 1> kSshTables{"certificates"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
@@ -323,6 +323,43 @@ void read_qos(const Table& site, SiteConfig& out, Findings& findings) {
   }
 }
 
+/// Which of two rules counts must never be a question, and none may charge by what it does not know.
+void check_charge(const Table& table, const ChargeConfig& charge, const SiteConfig& site, Findings& findings) {
+  if ((charge.per_memory_slice > 0) != (charge.memory_slice_mib > 0)) {
+    const bool priced = charge.per_memory_slice > 0;
+    findings.add(table.mark_of(priced ? "per_memory_slice" : "memory_slice_mib"),
+                 table.path_of(priced ? "memory_slice_mib" : "per_memory_slice"),
+                 "is missing or 0, and the other of the two is not: memory counts by slices of a size, each at a price");
+  }
+  if (charge.whole_nodes && charge.per_core > 0 && charge.node_cores == 0)
+    findings.add(table.mark_of("whole_nodes"), table.path_of("node_cores"), "is missing: what a whole node counts as");
+  if (charge.whole_nodes && charge.per_gpu > 0 && charge.node_gpus == 0)
+    findings.add(table.mark_of("whole_nodes"), table.path_of("node_gpus"), "is missing: what a whole node counts as");
+  for (const auto& other : site.charges) {
+    if (&other == &charge) break;
+    const bool overlap =
+        charge.queues.empty() ? other.queues.empty() : std::ranges::any_of(charge.queues, [&](const auto& queue) {
+          return std::ranges::find(other.queues, queue) != other.queues.end();
+        });
+    if (overlap && other.from == charge.from)
+      findings.add(table.mark_of("queues"), table.path_of("from"),
+                   "is the same as of another block for the same queue: which of them counts?");
+  }
+}
+
+void read_charges(const Table& site, SiteConfig& out, Findings& findings) {
+  const auto tables = blocks_of(site, "charge", kSchedulerName, findings);
+  for (const auto& table : tables) read_keys(table, {}, out.charges.emplace_back(), findings);
+  for (std::size_t i = 0; i < tables.size(); ++i) check_charge(tables[i], out.charges[i], out, findings);
+  const bool counts = out.allocation == AllocationRule::budget || out.allocation == AllocationRule::opportunistic;
+  if (counts && tables.empty())
+    findings.add(site.mark_of("allocation"), site.path_of("allocation"),
+                 "needs a [[site.charge]], which says what a job costs there");
+  if (!counts && !tables.empty())
+    findings.add(tables.front().mark_of(""), tables.front().path,
+                 "has no effect: with this `allocation` nothing is charged; give \"budget\" or \"opportunistic\"");
+}
+
 /// A link's ends are sites, and something can be taken from one and put at the other.
 void check_link(const Table& table, const LinkConfig& link, const std::vector<SiteConfig>& sites, Findings& findings) {
   std::vector<std::string_view> ids;
@@ -434,6 +471,7 @@ SiteConfig read_site(const Table& table, const Table& program, const std::vector
   read_place_facts(table, site.facts, findings);
   read_table(table, "profile", {}, site.profile, findings);
   read_qos(table, site, findings);
+  read_charges(table, site, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);
   if (table.find("slurmrest") != nullptr) read_table(table, "slurmrest", {}, site.slurmrest, findings);  // it has a required key
@@ -588,6 +626,7 @@ std::string to_toml(const BrokerConfig& config) {
     write_keys(out, "[site.facts]", site.facts);
     write_keys(out, "[site.profile]", site.profile);
     for (const auto& qos : site.qos) write_keys(out, "[[site.qos]]", qos);
+    for (const auto& charge : site.charges) write_keys(out, "[[site.charge]]", charge);
     write_keys(out, "[site.budget]", site.budget);
     switch (site.connector) {
       case Connector::slurm: write_keys(out, "[site.slurm]", site.slurm); break;

@@ -31,7 +31,7 @@ enum class RunAs {
 enum class TermsWord { not_stated, allowed, forbidden };
 enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
-enum class AllocationRule { ignore, required };
+enum class AllocationRule { ignore, required, budget, opportunistic };
 
 struct LogConfig {
   LogLevel level = LogLevel::info;
@@ -96,6 +96,7 @@ struct BrokerSection {
   std::string country;
   std::filesystem::path state_dir = "/var/lib/hansa";
   std::optional<std::filesystem::path> switch_socket;
+  std::vector<std::string> witnesses;  // their public keys
   Milliseconds shutdown_grace{10'000};
   LogConfig log;
   PlaceFacts facts;
@@ -178,6 +179,8 @@ struct PlacementConfig {
   bool moves = true;
   Seconds move_gain{3600};
   std::int64_t moves_per_thousand = 95;
+  Seconds fair_share_half_life{0};
+  std::int64_t gpu_as_cores = 16;
   friend bool operator==(const PlacementConfig&, const PlacementConfig&) = default;
 };
 
@@ -285,6 +288,27 @@ struct QosConfig {
   friend bool operator==(const QosConfig&, const QosConfig&) = default;
 };
 
+/// What a job costs there, by the rule that the site publishes; weights in thousandths of `unit` for one hour.
+struct ChargeConfig {
+  std::vector<std::string> queues;     // none: each that no other block names
+  std::string unit;
+  std::optional<UtcTime> from;
+  std::int64_t per_core = 0;
+  std::int64_t per_gpu = 0;
+  std::int64_t per_node = 0;
+  std::int64_t per_memory_slice = 0;
+  std::int64_t core_slice = 1;
+  std::int64_t memory_slice_mib = 0;
+  bool sum = false;
+  bool whole_nodes = false;
+  std::int64_t node_cores = 0;
+  std::int64_t node_gpus = 0;
+  std::int64_t node_memory_mib = 0;
+  std::int64_t minimum = 0;
+  std::optional<std::string> source;
+  friend bool operator==(const ChargeConfig&, const ChargeConfig&) = default;
+};
+
 /// What speaks the connector protocol: exactly one of the four.
 struct RemoteConfig {
   bool agent = false;  // the site's hansa-agent, which connects to us
@@ -382,6 +406,7 @@ struct SiteConfig {
   PlaceFacts facts;
   ProfileConfig profile;
   std::vector<QosConfig> qos;  // the first that takes a job counts
+  std::vector<ChargeConfig> charges;
   BudgetConfig budget;
   SlurmConfig slurm;  // of these five only the connector's own counts
   SlurmrestConfig slurmrest;
@@ -396,6 +421,7 @@ struct SiteConfig {
 struct ProjectConfig {
   ProjectId id;
   std::vector<Principal> members;
+  std::int64_t shares = 1;
   ProjectFacts facts;
   friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
 };

@@ -33,7 +33,7 @@ inline constexpr std::array<std::string_view, 3> kNames<MoveTool>{"rclone", "rsy
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<Readers>{"account", "group", "everyone"};
 template <>
-inline constexpr std::array<std::string_view, 2> kNames<AllocationRule>{"ignore", "required"};
+inline constexpr std::array<std::string_view, 4> kNames<AllocationRule>{"ignore", "required", "budget", "opportunistic"};
 
 template <typename M>
 struct Codec;

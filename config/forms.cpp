@@ -234,6 +234,14 @@ bool is_image_prefix(std::string_view text) {
   return text.size() <= 512 && std::ranges::any_of(kBegins, [&](std::string_view begin) { return text.starts_with(begin); }) &&
          std::ranges::all_of(text, [](char c) { return is_word(c) || in(c, "._/@:+-"); });
 }
+bool is_witness_key(std::string_view text) {
+  const auto id = text.find('+');
+  if (id == std::string_view::npos || id == 0 || id > 128 || text.size() != id + 54 || text[id + 9] != '+') return false;
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return std::ranges::all_of(text.substr(0, id), [](char c) { return c > ' ' && c < '\x7f'; }) &&
+         std::ranges::all_of(text.substr(id + 1, 8), is_hex) && text[id + 10] == 'B' &&
+         std::ranges::all_of(text.substr(id + 10), [](char c) { return is_word(c) || in(c, "+/"); });
+}
 bool is_egress(std::string_view text) { return is_one_of(text, {"open", "logged", "airlock"}); }
 
 }  // namespace
@@ -256,6 +264,7 @@ const Form kProjectId{"1 to 64 letters, digits, \"_\", \".\" and \"-\", starting
 const Form kPrincipal{"a person as \"<issuer>:<subject>\", for example \"local:alice\"", is_principal};
 const Form kLocalAccount{
     "a Unix account's name: 1 to 32 letters, digits, \"_\", \".\" and \"-\", starting with a letter or \"_\"", is_local_account};
+const Form kWitnessKey{"a witness's public key, \"name+id+key\", as hansa ledger witness prints it", is_witness_key};
 const Form kSchedulerName{"1 to 64 letters, digits, \"_\", \".\" and \"-\"", is_scheduler_name};
 const Form kAbsolutePath{"an absolute path without \"..\"", is_absolute_path};
 const Form kRootName{"1 to 32 of a-z, 0-9, \"_\" and \"-\"", is_root_name};

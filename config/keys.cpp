@@ -36,7 +36,7 @@ std::span<const Key<BrokerSection>> keys_of() {
                                     .form = &kCountry}),
       key<&BrokerSection::state_dir>(
           {.name = "state_dir",
-           .doc = "The folder (0700) of the database, the operator's token and the spool of local sites.",
+           .doc = "The folder (0700) of the database, the operator's token, the ledger's key and the spool of local sites.",
            .example = "\"/var/lib/hansa\"",
            .form = &kAbsolutePath}),
       key<&BrokerSection::switch_socket>(
@@ -45,6 +45,12 @@ std::span<const Key<BrokerSection>> keys_of() {
            .example = "\"/run/hansa/switch.sock\"",
            .form = &kSocketPath,
            .otherwise = "no switch"}),
+      key<&BrokerSection::witnesses>(
+          {.name = "witnesses",
+           .doc = "Public keys of the ledger's witnesses, as `hansa ledger witness` prints them: what others hand in is refused "
+                  "(docs/ledger.md).",
+           .example = "[\"auditor.example+f8558cb0+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\"]",
+           .form = &kWitnessKey}),
       key<&BrokerSection::shutdown_grace>({.name = "shutdown_grace_ms",
                                            .doc = "How long a stop waits for requests under way before it cuts them off.",
                                            .example = "10000",
@@ -351,6 +357,21 @@ std::span<const Key<PlacementConfig>> keys_of() {
            .unit = "moves",
            .min = 0,
            .max = 1000}),
+      key<&PlacementConfig::fair_share_half_life>(
+          {.name = "fair_share_half_life_s",
+           .doc = "Jobs of projects that have used less than their share (`project.shares`) have their turn sooner, up to twice "
+                  "as urgent "
+                  "as others; what was used counts half after so long (docs/allocations.md). 0: it counts for nothing.",
+           .example = "604800",
+           .unit = "seconds",
+           .min = 0,
+           .max = 31'536'000}),
+      key<&PlacementConfig::gpu_as_cores>({.name = "gpu_as_cores",
+                                           .doc = "What a GPU counts as in that, over all sites.",
+                                           .example = "16",
+                                           .unit = "cores",
+                                           .min = 0,
+                                           .max = 10'000}),
   };
   return kKeys;
 }
@@ -401,7 +422,9 @@ std::span<const Key<SiteConfig>> keys_of() {
       key<&SiteConfig::allocation>(
           {.name = "allocation",
            .doc = "Whether a project needs an allocation at the site: `required` takes only those in `projects`; "
-                  "`ignore` charges others to the person's default account there.",
+                  "`ignore` charges others to the person's default account there. With `budget` a job runs only within what its "
+                  "project was granted or has left there (docs/allocations.md), in the currency of `[[site.charge]]`; "
+                  "`opportunistic` counts the same, and lets run who has nothing left.",
            .example = "\"required\""}),
       key<&SiteConfig::accounts_file>({.name = "accounts_file",
                                        .doc = "A TOML file of lines `\"local:alice\" = \"alice\"`: who runs as which account; "
@@ -535,6 +558,96 @@ std::span<const Key<QosConfig>> keys_of() {
                                   .min = 1,
                                   .max = 1'000'000,
                                   .otherwise = "of any number"}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<ChargeConfig>> keys_of() {
+  constexpr std::int64_t kMostWeight = 1'000'000'000;
+  static constexpr std::string_view kWeight = "thousandths of the unit for one hour";
+  static const Key<ChargeConfig> kKeys[] = {
+      key<&ChargeConfig::queues>({.name = "queues",
+                                  .doc = "The queues that it is for. Without any it is for each that no other block names.",
+                                  .example = "[\"small\", \"dev\"]",
+                                  .form = &kSchedulerName}),
+      key<&ChargeConfig::unit>(
+          {.name = "unit",
+           .doc = "The site's currency, as people are granted it. The same word is the same currency, at whatever "
+                  "site.",
+           .example = "\"core-hours\"",
+           .required = true,
+           .form = &kSchedulerName}),
+      key<&ChargeConfig::from>({.name = "from",
+                                .doc =
+                                    "For what is sent to the site from then on. The latest that has begun counts; what is there "
+                                    "already is charged by the rule that it came under.",
+                                .example = "2027-01-01",
+                                .otherwise = "from the beginning"}),
+      key<&ChargeConfig::per_core>({.name = "per_core",
+                                    .doc = "For each core, or each `core_slice` of them.",
+                                    .example = "1000",
+                                    .unit = kWeight,
+                                    .min = 0,
+                                    .max = kMostWeight}),
+      key<&ChargeConfig::per_gpu>({.name = "per_gpu",
+                                   .doc = "For each GPU, as the site's scheduler counts them.",
+                                   .example = "500",
+                                   .unit = kWeight,
+                                   .min = 0,
+                                   .max = kMostWeight}),
+      key<&ChargeConfig::per_node>(
+          {.name = "per_node", .doc = "For each node.", .example = "1000", .unit = kWeight, .min = 0, .max = kMostWeight}),
+      key<&ChargeConfig::per_memory_slice>({.name = "per_memory_slice",
+                                            .doc = "For each `memory_slice_mib` that is begun.",
+                                            .example = "1000",
+                                            .unit = kWeight,
+                                            .min = 0,
+                                            .max = kMostWeight}),
+      key<&ChargeConfig::core_slice>({.name = "core_slice",
+                                      .doc = "Cores count in slices of so many.",
+                                      .example = "8",
+                                      .unit = "cores",
+                                      .min = 1,
+                                      .max = 65'536}),
+      key<&ChargeConfig::memory_slice_mib>({.name = "memory_slice_mib",
+                                            .doc = "Memory of all nodes together counts in slices of so much. 0: not at all.",
+                                            .example = "2048",
+                                            .unit = "MiB",
+                                            .min = 0,
+                                            .max = 1'000'000'000}),
+      key<&ChargeConfig::sum>({.name = "sum",
+                               .doc = "Whether cores, memory, GPUs and nodes are added up; else the dearest of them counts.",
+                               .example = "true"}),
+      key<&ChargeConfig::whole_nodes>(
+          {.name = "whole_nodes",
+           .doc = "Whether nodes count whole, whatever is used of them. Those of jobs that want them for "
+                  "themselves always do.",
+           .example = "true"}),
+      key<&ChargeConfig::node_cores>({.name = "node_cores",
+                                      .doc = "The cores of a whole node.",
+                                      .example = "128",
+                                      .unit = "cores",
+                                      .min = 0,
+                                      .max = 1'000'000}),
+      key<&ChargeConfig::node_gpus>(
+          {.name = "node_gpus", .doc = "The GPUs of a whole node.", .example = "8", .unit = "GPUs", .min = 0, .max = 1'000}),
+      key<&ChargeConfig::node_memory_mib>({.name = "node_memory_mib",
+                                           .doc = "The memory of a whole node.",
+                                           .example = "262144",
+                                           .unit = "MiB",
+                                           .min = 0,
+                                           .max = 1'000'000'000}),
+      key<&ChargeConfig::minimum>({.name = "minimum",
+                                   .doc = "What a run costs at least that has begun.",
+                                   .example = "1000",
+                                   .unit = "thousandths of the unit",
+                                   .min = 0,
+                                   .max = kMostWeight}),
+      key<&ChargeConfig::source>({.name = "source",
+                                  .doc = "Where the site publishes the rule; for people.",
+                                  .example = "\"https://docs.example.org/billing, read 2026-11-01\"",
+                                  .form = &kLabel}),
   };
   return kKeys;
 }
@@ -963,6 +1076,12 @@ std::span<const Key<ProjectConfig>> keys_of() {
                                     .example = "[\"local:alice\", \"local:bob\"]",
                                     .required = true,
                                     .form = &kPrincipal}),
+      key<&ProjectConfig::shares>({.name = "shares",
+                                   .doc = "Its share among all projects, with `placement.fair_share_half_life_s`.",
+                                   .example = "3",
+                                   .unit = "shares",
+                                   .min = 1,
+                                   .max = 1'000'000}),
   };
   return kKeys;
 }
@@ -1396,6 +1515,9 @@ std::vector<Section> broker_sections() {
           "kinds of machine\"). A site behind `hansa-agent` has it in the agent's file, which counts there, and "
           "here, where the broker chooses sites by it."),
       section<QosConfig>("[[site.qos]]", "One block for each quality of service that jobs at a Slurm site are given."),
+      section<ChargeConfig>("[[site.charge]]",
+                            "One block for each rule by which a job is charged, for `allocation = \"budget\"` and "
+                            "`\"opportunistic\"` (docs/allocations.md)."),
       section<BudgetConfig>("[site.budget]",
                             "What the site lets the broker ask of it, over all users together. Often written in one line: "
                             "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulation/workload.hpp"
 
+#include "broker/core/wide.hpp"
 #include "simulation/seeded_random.hpp"
 
 #include <algorithm>
@@ -12,8 +13,6 @@ namespace {
 constexpr std::int64_t kDay = 86'400;
 constexpr std::int64_t kWeek = 7 * kDay;
 constexpr std::int64_t kMillion = 1'000'000;
-__extension__ using Wide = __int128;  // core-seconds times millionths leave 64 bits
-
 /// Three numbers as one that looks like chance. Tells the uses apart by `use`.
 std::uint64_t hashed(std::uint64_t use, std::int64_t a, std::int64_t b) {
   SeededRandom random((use * 0x9e3779b97f4a7c15U) ^ (static_cast<std::uint64_t>(a) << 20U) ^ static_cast<std::uint64_t>(b));

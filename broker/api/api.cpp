@@ -2,6 +2,7 @@
 #include "broker/api/api.hpp"
 
 #include "broker/api/answers.hpp"
+#include "broker/wire/allocation_request.hpp"
 #include "broker/wire/job_request.hpp"
 
 namespace hansa::api {
@@ -11,6 +12,7 @@ std::size_t Api::body_limit(std::string_view method, std::string_view path) {
   if (method != "POST") return std::size_t{64} << 10;
   if (path == "/v1/jobs/bulk") return wire::kMaxBulkBytes;
   if (path == "/v1/jobs") return wire::kMaxRequestBytes;
+  if (path == "/v1/allocations/balances") return wire::kMaxBalanceBytes;
   return std::size_t{64} << 10;
 }
 

@@ -3,9 +3,11 @@
 // The REST API: routes, authentication, errors as problems. Knows the engine's use cases and the wire's JSON; owns neither.
 // handle() is called on the server's threads; what belongs to the engine is run on its strand.
 
+#include "broker/engine/allocation_register.hpp"
 #include "broker/engine/catalogue.hpp"
 #include "broker/engine/engine.hpp"
 #include "broker/engine/fact_register.hpp"
+#include "broker/engine/notary.hpp"
 #include "broker/http/message.hpp"
 #include "broker/identity/agents.hpp"
 #include "broker/identity/authorization.hpp"
@@ -44,8 +46,11 @@ class Api {
     ports::EstimateStore& estimates;
     ports::DecisionStore& decisions;
     ports::FactStore& facts;
+    ports::LedgerStore& ledger;
     engine::Catalogue& catalogue;
     engine::FactRegister& fact_register;
+    engine::AllocationRegister& allocations;
+    engine::Notary& notary;
     identity::TokenAuthority& tokens;
     identity::AgentRegister& agents;
     identity::PersonAgentRegister& person_agents;

@@ -232,6 +232,13 @@ async::Task<http::Response> explain_job(Exchange exchange) {
   if (!decision) co_return std::unexpected(decision.error());
   auto view = wire::decision_view(*decision);
   view["job"] = wire::job_view(*job);
+  if (const auto share = co_await on_engine(exchange, exchange.api.parts().engine.fair_share(job->spec.project));
+      share && *share) {
+    view["fair_share"] = {{"project", job->spec.project.str()},
+                          {"share_ppm", (*share)->share_ppm},
+                          {"used_ppm", (*share)->used_ppm},
+                          {"factor_ppm", (*share)->factor_ppm}};
+  }
   co_return json_answer(200, view);
 }
 

@@ -57,12 +57,25 @@ const std::string_view kOperations = R"json({
   "verifyReplica": {"body": "EvidenceRequest", "answer": "DatasetOutcome"},
   "getFacts": {"query": [["subject", "string", "site:ID, project:ID, person:NAME or broker; required."]], "answer": "FactList"},
   "stateFact": {"body": "FactRequest", "answer": "FactOutcome"},
+  "listAllocations": {"query": [["project", "string", "Only of this project; then those that are over as well."]], "answer": "AllocationList"},
+  "grantAllocation": {"body": "GrantRequest", "answer": "Allocation", "status": 201},
+  "tellBalances": {"body": "BalanceReport", "answer": "BalancesTaken"},
+  "getAllocation": {"answer": "AllocationDetails"},
+  "revokeAllocation": {"body": "RevocationRequest", "body_optional": true, "answer": "Allocation"},
   "listChanges": {"query": [["dataset", "string", "Only of this dataset."], ["subject", "string", "Only of facts of this subject, as getFacts has it."], ["register", "string", "Only of datasets, or only of facts (operators, auditors)."], ["state", "string", "applied, pending, approved or rejected."],
                             ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "ChangeList"},
   "approveChange": {"body": "ApprovalRequest", "body_optional": true, "answer": "ChangeOutcome"},
   "rejectChange": {"body": "RejectionRequest", "answer": "ChangeOutcome"},
   "reportUsage": {"query": [["by", "string", "What to sum by, separated by commas: project, owner, site, country, queue, account, day, month, state."], ["from", "string", "Runs that ended at or after."], ["to", "string", "Runs that ended before."]], "answer": "UsageReport"},
   "reportEstimates": {"query": [["by", "string", "What to group by, separated by commas: site, class, project, basis; site by default."], ["since", "string", "Starts at or after."]], "answer": "EstimateReport"},
+  "getLedger": {"answer": "Ledger"},
+  "signCheckpoint": {"answer": "Checkpoint"},
+  "listLedgerRecords": {"query": [["from", "integer", "The first record's place; 0 by default."], ["limit", "integer", "1 to 1000, which is the default."], ["personal", "boolean", "With the personal parts, where they are not erased."]], "answer": "LedgerRecords"},
+  "proveLedgerRecord": {"query": [["record", "integer", "A record's place; this or job."], ["job", "string", "All records of this job."]], "answer": "LedgerProofs"},
+  "proveLedgerGrowth": {"query": [["from", "integer", "Records of the earlier tree."], ["to", "integer", "Records of the later one."]], "answer": "ConsistencyProof"},
+  "listCorrections": {"query": [["limit", "integer", "1 to 1000; 100 by default."]], "answer": "CorrectionList"},
+  "cosignCheckpoint": {"body": "CosignatureRequest", "answer": "Status"},
+  "changeLedgerKey": {"answer": "LedgerKey"},
   "createToken": {"body": "TokenRequest", "answer": "NewToken", "status": 201},
   "listTokens": {"answer": "TokenList"},
   "revokeToken": {"answer": "Token"},
@@ -242,7 +255,8 @@ const std::string_view kSchemas = R"json({
   "Decision": {
     "type": "object", "required": ["at", "verdicts"],
     "properties": {"at": {"$ref": "#/components/schemas/Time"}, "site": {"type": ["string", "null"]}, "queue": {"type": ["string", "null"]}, "reason": {"$ref": "#/components/schemas/Reason"}, "policy_hash": {"type": ["string", "null"]},
-                   "verdicts": {"type": "array", "items": {"$ref": "#/components/schemas/Verdict"}}, "job": {"$ref": "#/components/schemas/Job"}}
+                   "verdicts": {"type": "array", "items": {"$ref": "#/components/schemas/Verdict"}}, "job": {"$ref": "#/components/schemas/Job"},
+                   "fair_share": {"type": "object", "description": "Of a stored job, where `placement.fair_share_half_life_s` says that projects' use counts for their turn; in millionths. factor_ppm is 2^(-used/share).", "properties": {"project": {"type": "string"}, "share_ppm": {"type": "integer"}, "used_ppm": {"type": "integer"}, "factor_ppm": {"type": "integer"}}}}
   },
   "EventList": {"type": "object", "properties": {"events": {"type": "array", "items": {"type": "object", "properties": {"version": {"type": "integer"}, "at": {"$ref": "#/components/schemas/Time"}, "event": {"type": "string"}, "details": {"type": "object"}}}}}},
   "UsageRecords": {"type": "object", "properties": {"records": {"type": "array", "items": {"$ref": "#/components/schemas/UsageRecord"}}}},
@@ -255,6 +269,27 @@ const std::string_view kSchemas = R"json({
       "core_seconds": {"type": "integer"}, "gpu_seconds": {"type": "integer"}, "node_seconds": {"type": "integer"}
     }
   },
+  "Ledger": {
+    "type": "object", "required": ["origin", "size", "root", "keys", "checkpoint", "witnesses", "refused"],
+    "properties": {
+      "origin": {"type": "string", "description": "The ledger's name in its checkpoints."}, "size": {"type": "integer"}, "root": {"$ref": "#/components/schemas/TreeHash"},
+      "keys": {"type": "array", "items": {"type": "object", "properties": {"key": {"type": "string"}, "record": {"type": "integer", "description": "That named it."}}}, "description": "Public keys that signed, oldest first (C2SP signed-note's verifier keys)."},
+      "checkpoint": {"anyOf": [{"$ref": "#/components/schemas/Checkpoint"}, {"type": "null"}]},
+      "witnesses": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "key": {"type": "string"}, "size": {"type": ["integer", "null"], "description": "Of the newest checkpoint that it signed."}, "signed_at": {"$ref": "#/components/schemas/Time"}}}},
+      "refused": {"type": "array", "description": "Records of sites that were not booked.", "items": {"type": "object", "properties": {"site": {"type": "string"}, "reason": {"enum": ["NOT_OURS", "IMPOSSIBLE_AMOUNT", "ENDS_BEFORE_ITS_START", "SECOND_RECORD_OF_A_RUN", "CHANGED_TOO_OFTEN"]}, "records": {"type": "integer"}, "last_at": {"$ref": "#/components/schemas/Time"}, "last_site_job_id": {"type": "string"}}}}
+    }
+  },
+  "TreeHash": {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$", "description": "SHA-256 of a tree as RFC 6962 has it, base 64."},
+  "Checkpoint": {"type": "object", "required": ["size", "note", "signed_at"], "properties": {"size": {"type": "integer"}, "note": {"type": "string", "description": "C2SP tlog-checkpoint, with the ledger's signature and its witnesses'."}, "signed_at": {"$ref": "#/components/schemas/Time"}}},
+  "LedgerRecords": {"type": "object", "required": ["records"], "properties": {"records": {"type": "array", "items": {"type": "object", "required": ["record"], "properties": {"record": {"type": "string", "description": "The bytes that are hashed (docs/ledger.md)."}, "personal": {"type": "string", "description": "Of a usage record: salt, source line, personal part; - if it is erased."}}}}}},
+  "LedgerProofs": {"type": "object", "required": ["checkpoint", "proofs"], "properties": {"checkpoint": {"type": "string"}, "proofs": {"type": "array", "items": {"type": "object", "properties": {"record": {"type": "string"}, "seq": {"type": "integer"}, "path": {"type": "array", "items": {"$ref": "#/components/schemas/TreeHash"}}}}}}},
+  "ConsistencyProof": {"type": "object", "required": ["from", "to", "path"], "properties": {"from": {"type": "integer"}, "to": {"type": "integer"}, "path": {"type": "array", "items": {"$ref": "#/components/schemas/TreeHash"}}}},
+  "CosignatureRequest": {"type": "object", "additionalProperties": false, "required": ["checkpoint", "cosignature"], "properties": {"checkpoint": {"type": "string", "description": "The checkpoint's three lines."}, "cosignature": {"type": "string", "description": "A line as C2SP tlog-cosignature v1 has it."}}},
+  "LedgerKey": {"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}}},
+  "CorrectionList": {"type": "object", "required": ["corrections"], "properties": {"corrections": {"type": "array", "items": {"type": "object", "properties": {
+    "at": {"$ref": "#/components/schemas/Time"}, "reason": {"type": "string"}, "site": {"type": "string"}, "site_job_id": {"type": "string"}, "project": {"type": "string"},
+    "reversed": {"type": "integer"}, "reversal": {"type": "integer"}, "replaced_by": {"type": ["integer", "null"]},
+    "core_seconds_before": {"type": "integer"}, "core_seconds_after": {"type": "integer"}, "gpu_seconds_before": {"type": "integer"}, "gpu_seconds_after": {"type": "integer"}}}}}},
   "UsageReport": {
     "type": "object", "required": ["by", "rows"],
     "properties": {"by": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},
@@ -422,6 +457,46 @@ const std::string_view kSchemas = R"json({
       "as_of": {"$ref": "#/components/schemas/Time"}, "until": {"$ref": "#/components/schemas/Time"}, "evidence": {"type": "string"}
     }
   },
+  "Allocation": {
+    "type": "object", "required": ["id", "kind", "project", "site", "unit", "granted", "reserved", "used", "left"],
+    "description": "Amounts are whole numbers of 1/3,600,000 of the unit: divide at the end, for people.",
+    "properties": {
+      "id": {"type": "string"}, "kind": {"enum": ["grant", "balance"], "description": "A budget of Hansa's own, or what the site said was left at `from`."},
+      "project": {"type": "string"}, "site": {"type": ["string", "null"], "description": "null: any."}, "unit": {"type": "string"},
+      "granted": {"type": "integer"}, "reserved": {"type": "integer", "description": "Kept for jobs that may still cost something."},
+      "used": {"type": "integer", "description": "Charged; of a balance since it was told."}, "left": {"type": "integer", "description": "Negative if runs cost more than was kept, or the site's word is less than what is kept."},
+      "from": {"type": "string"}, "until": {"type": ["string", "null"]}, "age_s": {"type": ["integer", "null"], "description": "Of a balance: how long ago it was so."},
+      "revoked_at": {"type": ["string", "null"]}, "by": {"type": "string"}, "at": {"type": "string"}, "note": {"type": "string"},
+      "forecast": {"type": "object", "description": "At the rate of the last 7 days, or since it began if that is less (a day at least).",
+                   "properties": {"per_day": {"type": "integer"}, "spent_at": {"type": ["string", "null"]}, "left_at_end": {"type": ["integer", "null"]}}}
+    }
+  },
+  "AllocationDetails": {
+    "type": "object", "required": ["allocation", "reservations", "events"],
+    "properties": {
+      "allocation": {"$ref": "#/components/schemas/Allocation"},
+      "reservations": {"type": "array", "description": "Oldest first, 1,000 at most.", "items": {"type": "object", "properties": {
+        "job": {"type": "string"}, "attempt": {"type": "integer"}, "site": {"type": "string"}, "unit": {"type": "string"}, "of_run": {"type": "integer", "description": "The most that one of its runs may cost."},
+        "reserved": {"type": "integer"}, "used": {"type": "integer"}, "at": {"type": "string"}}}},
+      "events": {"type": "array", "items": {"type": "object", "properties": {"name": {"enum": ["granted", "revoked", "told"]}, "by": {"type": "string"}, "at": {"type": "string"}, "amount": {"type": "integer"}, "note": {"type": "string"}}}}
+    }
+  },
+  "AllocationList": {"type": "object", "required": ["allocations"], "properties": {"allocations": {"type": "array", "items": {"$ref": "#/components/schemas/Allocation"}}}},
+  "GrantRequest": {
+    "type": "object", "required": ["project", "unit", "amount"], "additionalProperties": false,
+    "properties": {"project": {"type": "string"}, "site": {"type": "string", "description": "Only there; any site by default."}, "unit": {"type": "string", "description": "A unit of a charge rule of the site's, or of any site's."},
+                   "amount": {"type": "string", "description": "Of the unit, with three decimals at most, as 5000 or 0.5."}, "from": {"type": "string", "description": "Now by default."}, "until": {"type": "string", "description": "Before which; for ever by default."}, "reason": {"type": "string"}}
+  },
+  "BalanceReport": {
+    "type": "object", "required": ["balances"], "additionalProperties": false,
+    "properties": {
+      "balances": {"type": "array", "maxItems": 1000, "items": {"type": "object", "required": ["site", "unit", "left"], "additionalProperties": false, "properties": {
+        "project": {"type": "string"}, "account": {"type": "string", "description": "Instead of the project: its account in the site's scheduler, as the site's `projects` have it."},
+        "site": {"type": "string"}, "unit": {"type": "string"}, "left": {"type": "string", "description": "As the amount of a grant."}, "as_of": {"type": "string", "description": "When it was so; now by default."}}}},
+      "reason": {"type": "string", "description": "Where it is from."}
+    }
+  },
+  "BalancesTaken": {"type": "object", "required": ["taken", "older"], "properties": {"taken": {"type": "integer"}, "older": {"type": "integer", "description": "Left out: something younger is known."}}},
   "FactList": {"type": "object", "required": ["subject", "facts"], "properties": {"subject": {"type": "string"}, "facts": {"type": "array", "items": {"$ref": "#/components/schemas/Fact"}}}},
   "FactRequest": {
     "type": "object", "additionalProperties": false, "required": ["subject", "attribute", "value"],

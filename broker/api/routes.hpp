@@ -65,6 +65,12 @@ async::Task<http::Response> get_code(Exchange exchange);
 async::Task<http::Response> put_code(Exchange exchange);
 // events.cpp
 async::Task<http::Response> stream_events(Exchange exchange);
+// allocations.cpp
+async::Task<http::Response> list_allocations(Exchange exchange);
+async::Task<http::Response> grant_allocation(Exchange exchange);
+async::Task<http::Response> tell_balances(Exchange exchange);
+async::Task<http::Response> get_allocation(Exchange exchange);
+async::Task<http::Response> revoke_allocation(Exchange exchange);
 // sites.cpp
 async::Task<http::Response> list_sites(Exchange exchange);
 async::Task<http::Response> get_site(Exchange exchange);
@@ -108,6 +114,15 @@ async::Task<http::Response> reject_change(Exchange exchange);
 // reports.cpp
 async::Task<http::Response> report_usage(Exchange exchange);
 async::Task<http::Response> report_estimates(Exchange exchange);
+// ledger.cpp
+async::Task<http::Response> get_ledger(Exchange exchange);
+async::Task<http::Response> sign_checkpoint(Exchange exchange);
+async::Task<http::Response> list_ledger_records(Exchange exchange);
+async::Task<http::Response> prove_ledger_record(Exchange exchange);
+async::Task<http::Response> prove_ledger_growth(Exchange exchange);
+async::Task<http::Response> cosign_checkpoint(Exchange exchange);
+async::Task<http::Response> change_ledger_key(Exchange exchange);
+async::Task<http::Response> list_corrections(Exchange exchange);
 // tokens.cpp
 async::Task<http::Response> create_token(Exchange exchange);
 async::Task<http::Response> list_tokens(Exchange exchange);

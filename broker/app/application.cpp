@@ -5,6 +5,7 @@
 #include "broker/app/agents.hpp"
 #include "broker/app/connectors.hpp"
 #include "broker/app/data_ways.hpp"
+#include "broker/app/ledger_key.hpp"
 #include "broker/app/regulations.hpp"
 #include "broker/app/signals.hpp"
 #include "broker/app/spd_log.hpp"
@@ -106,6 +107,8 @@ engine::EngineOptions engine_options(const config::BrokerConfig& broker, std::st
   const auto& placement = broker.placement;
   std::map<std::string, std::int64_t> teraflops;
   for (const auto& accelerator : broker.accelerators) teraflops.emplace(accelerator.id, accelerator.teraflops);
+  std::map<ProjectId, std::int64_t> shares;
+  for (const auto& project : broker.projects) shares.emplace(project.id, project.shares);
   return {.broker_id = std::move(broker_id),
           .epoch = epoch,
           .status_interval = config.status_interval,
@@ -129,6 +132,9 @@ engine::EngineOptions engine_options(const config::BrokerConfig& broker, std::st
           .place_after = placement.place_after,
           .move_gain = placement.move_gain,
           .moves_per_thousand = placement.moves ? static_cast<std::int32_t>(placement.moves_per_thousand) : 0,
+          .fair_share_half_life = placement.fair_share_half_life,
+          .gpu_as_cores = placement.gpu_as_cores,
+          .shares = std::move(shares),
           .active_jobs = static_cast<std::size_t>(config.active_jobs),
           .teraflops = std::move(teraflops)};
 }
@@ -218,6 +224,13 @@ void reload_certificate(http::Server& server, ports::Log& log) {
   }
 }
 
+/// A ledger that cannot be signed is still written: jobs go on, and what they use is booked.
+void open_ledger(const Result<void>& opened, ports::Log& log) {
+  if (opened) return;
+  log.write(ports::LogLevel::error, "the ledger cannot be signed",
+            {{"code", opened.error().code}, {"error", opened.error().message}});
+}
+
 /// What is in force is said whenever it comes into force.
 void regulate(engine::Engine& engine, engine::Regulations regulations, UtcTime now, ports::Log& log) {
   if (regulations.rules) {
@@ -278,6 +291,12 @@ int run(Start start) {
   const auto epoch = (*store)->begin_epoch();
   if (!epoch) return complain(epoch.error(), kExitStorage);
 
+  const auto witnesses = ledger_witnesses(config.broker.witnesses);
+  if (!witnesses) return complain(witnesses.error(), kExitConfiguration);
+  const auto origin = ledger_origin((*store)->broker_id());
+  auto keys = ledger_keys(config.broker.state_dir, origin, random);
+  if (!keys) return complain(keys.error(), kExitStorage);
+
   int status = kExitOk;
   {
     Strand strand;
@@ -321,11 +340,14 @@ int run(Start start) {
                            .estimates = store->get(),
                            .transfers = store->get(),
                            .data = ways.setup(),
-                           .code = &code},
+                           .code = &code,
+                           .allocations = store->get()},
                           engine_options(config, (*store)->broker_id(), *epoch), std::move(sites));
     regulate(engine, std::move(start.regulations), scheduler.now_utc(), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
+    engine::Notary notary({.origin = origin, .witnesses = *witnesses}, std::move(*keys), **store, scheduler, log);
     engine::FactRegister facts(scheduler, ids, **store, engine, log);
+    engine::AllocationRegister allocations(scheduler, ids, **store, engine, log);
     std::optional<http::Server> server;
     auto open_to_agents = agents.listen();
     api::Api api({.engine = engine,
@@ -335,8 +357,11 @@ int run(Start start) {
                   .estimates = **store,
                   .decisions = **store,
                   .facts = **store,
+                  .ledger = **store,
                   .catalogue = catalogue,
                   .fact_register = facts,
+                  .allocations = allocations,
+                  .notary = notary,
                   .tokens = tokens,
                   .agents = agents.agent_register(),
                   .person_agents = agents.person_register(),
@@ -363,7 +388,8 @@ int run(Start start) {
     if (started) started = strand.run(tokens.load());
     if (started) started = strand.run(agents.load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
-    if (started) started = strand.run(facts.load());  // before anything is decided
+    if (started) open_ledger(strand.run(notary.start()), log);  // before anything is booked
+    if (started) started = strand.run(facts.load());            // before anything is decided
     if (started) started = strand.run(engine.start());
     if (started) started = server->start();
     if (started) {

@@ -29,6 +29,35 @@ domain::SoftwareProfile software_of(const config::ProfileConfig& profile) {
   return software;
 }
 
+domain::ChargeRule rule_of(const config::ChargeConfig& charge) {
+  domain::ChargeRule rule{.queues = {},
+                          .unit = charge.unit,
+                          .from = charge.from.value_or(UtcTime{}),
+                          .per_core = charge.per_core,
+                          .per_gpu = charge.per_gpu,
+                          .per_node = charge.per_node,
+                          .per_memory_slice = charge.per_memory_slice,
+                          .core_slice = charge.core_slice,
+                          .memory_slice = {charge.memory_slice_mib},
+                          .sum = charge.sum,
+                          .whole_nodes = charge.whole_nodes,
+                          .node_cores = charge.node_cores,
+                          .node_gpus = charge.node_gpus,
+                          .node_memory = {charge.node_memory_mib},
+                          .minimum = charge.minimum,
+                          .source = charge.source.value_or("")};
+  for (const auto& queue : charge.queues) rule.queues.emplace_back(queue);
+  return rule;
+}
+
+std::optional<domain::Charging> charging_of(const config::SiteConfig& site) {
+  const bool opportunistic = site.allocation == config::AllocationRule::opportunistic;
+  if (site.allocation != config::AllocationRule::budget && !opportunistic) return std::nullopt;
+  domain::Charging charging{.rules = {}, .opportunistic = opportunistic};
+  for (const auto& charge : site.charges) charging.rules.push_back(rule_of(charge));
+  return charging;
+}
+
 domain::Site site_of(const config::SiteConfig& site) {
   return {.id = site.id,
           .name = site.name,
@@ -41,7 +70,8 @@ domain::Site site_of(const config::SiteConfig& site) {
           .hardware = {.gpu_vendor = site.profile.gpu_vendor.value_or(""),
                        .architecture = site.profile.architecture.value_or(""),
                        .devices_per_gpu = static_cast<std::int32_t>(site.profile.devices_per_gpu)},
-          .software = software_of(site.profile)};
+          .software = software_of(site.profile),
+          .charging = charging_of(site)};
 }
 
 }  // namespace

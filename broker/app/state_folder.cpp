@@ -18,7 +18,8 @@ std::unexpected<Error> io_error(const std::string& what, const std::filesystem::
   return fail(ErrorKind::unavailable, "STATE_DIR_UNUSABLE", what + " " + path.string() + ": " + std::strerror(errno));
 }
 
-/// Written whole and durable, or not there.
+}  // namespace
+
 Result<void> write_private_file(const std::filesystem::path& path, std::string_view text) {
   const auto draft = path.string() + ".new";
   const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -32,10 +33,12 @@ Result<void> write_private_file(const std::filesystem::path& path, std::string_v
     ::unlink(draft.c_str());
     return error;
   }
-  return {};
+  const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // its new name is to last as well
+  if (folder < 0) return io_error("cannot write", path);
+  const bool synced = ::fsync(folder) == 0;
+  ::close(folder);
+  return synced ? Result<void>{} : io_error("cannot write", path);
 }
-
-}  // namespace
 
 Result<void> make_state_folder(const std::filesystem::path& folder) {
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {

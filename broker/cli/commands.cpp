@@ -115,6 +115,23 @@ constexpr Option kEstimates[] = {
     {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
     kJson,
 };
+constexpr Option kLedgerKey{.name = "--key", .value = "KEY", .help = "The ledger's public key, as its operator gave it to you"};
+constexpr Option kLedgerVerify[] = {
+    kLedgerKey,
+    {.name = "--witness", .value = "KEY", .help = "This witness must have signed it too", .repeated = true},
+    {.name = "--json", .help = "Print one JSON document"},
+};
+constexpr Option kLedgerExport[] = {
+    {.name = "--output", .value = "FILE", .help = "Into this file, which must not be there yet"},
+    {.name = "--personal", .help = "With the personal parts: persons, local accounts, the sites' own lines"},
+};
+constexpr Option kLedgerWitness[] = {
+    {.name = "--dir", .value = "DIR", .help = "The witness's folder: its key, and what it saw last (hansa-witness)"},
+    {.name = "--name", .value = "NAME", .help = "The first time: who it is, as auditor.example"},
+    {.name = "--key", .value = "KEY", .help = "The first time: the ledger's public key"},
+    {.name = "--key-only", .help = "Only print the witness's own public key, and make it if need be"},
+};
+constexpr Option kCorrections[] = {{.name = "--limit", .value = "N", .help = "At most N, the newest (100)"}, kJson};
 constexpr Option kSiteEnroll[] = {
     {.name = "--expires", .value = "T", .help = "Until when it may be used: 2027-01-31, or 2d from now (1d; 30d at most)"},
     kJson,
@@ -189,6 +206,25 @@ constexpr Option kDataChanges[] = {
     {.name = "--state", .value = "S", .help = "Only those that are applied, pending, approved or rejected"},
     {.name = "--limit", .value = "N", .help = "At most N, the newest (100)"},
     {.name = "--all", .help = "All of them, however many"},
+    kJson,
+};
+constexpr Option kAllocationList[] = {
+    {.name = "--project", .value = "P", .help = "Only of this project; then those that are over as well"}, kJson};
+constexpr Option kAllocationGrant[] = {
+    {.name = "--unit", .value = "UNIT", .help = "What sites charge in, as core-hours"},
+    {.name = "--site", .value = "S", .help = "To be spent at this site alone (any that charges in that unit)"},
+    {.name = "--from", .value = "D", .help = "From when on: 2027-01-01, or 2d from now (now)"},
+    {.name = "--until", .value = "D", .help = "Before when: 2028-01-01, or 365d from now (for ever)"},
+    kWhy,
+    kJson,
+};
+constexpr Option kAllocationImport[] = {
+    {.name = "--site", .value = "S", .help = "The site of all that name none"},
+    {.name = "--component",
+     .value = "NAME=UNIT",
+     .help = "Of sshare's TRES, or Waldur's components: one, and what it is a unit of here",
+     .repeated = true},
+    kWhy,
     kJson,
 };
 constexpr Option kFactsSet[] = {
@@ -280,6 +316,22 @@ constexpr Command kCommands[] = {
      "hansa report usage --by project,site --from 2026-11-01 --to 2026-12-01 --format csv", kUsage, 0, 0, report_usage},
     {"report estimates", "", "Compare predicted waits with what became of them.",
      "hansa report estimates --by site,class --since 30d", kEstimates, 0, 0, report_estimates},
+    {"ledger show", "", "Show the ledger's head, keys and witnesses, and what was not booked (operators, auditors).",
+     "hansa ledger show", kJsonOnly, 0, 0, ledger_show},
+    {"ledger checkpoint", "", "Print the ledger's newest checkpoint, signed (operators, auditors).", "hansa ledger checkpoint",
+     kJsonOnly, 0, 0, ledger_checkpoint},
+    {"ledger verify", "[FILE]", "Check the ledger, or an export of it, which needs no broker; exit 1 if it was altered.",
+     "hansa ledger verify --key KEY ledger.txt", kLedgerVerify, 0, 1, ledger_verify},
+    {"ledger prove", "ID", "Prove that a job's records, or the record with this number, are in the ledger (operators, auditors).",
+     "hansa ledger prove 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, ledger_prove},
+    {"ledger export", "", "Write the ledger into a file that anybody can check (operators, auditors).",
+     "hansa ledger export --output ledger.txt", kLedgerExport, 0, 0, ledger_export},
+    {"ledger witness", "", "Vouch that the ledger has only grown since you looked last (auditors); exit 1 if it has not.",
+     "hansa ledger witness --dir /var/lib/hansa-witness --name auditor.example --key KEY", kLedgerWitness, 0, 0, ledger_witness},
+    {"ledger corrections", "", "List runs whose records their sites changed after they were booked (operators, auditors).",
+     "hansa ledger corrections", kCorrections, 0, 0, ledger_corrections},
+    {"ledger change-key", "", "Have another key sign from now on; the old one says so in the ledger (operators).",
+     "hansa ledger change-key", kJsonOnly, 0, 0, ledger_change_key},
     {"token create", "", "Make an API token (operators). Prints it, this once.",
      "hansa token create --user alice --expires 90d > alice.token", kTokenCreate, 0, 0, token_create},
     {"token list", "", "List the API tokens, without their secrets (operators).", "hansa token list", kJsonOnly, 0, 0,
@@ -311,6 +363,18 @@ constexpr Command kCommands[] = {
      "hansa data approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWithReason, 1, 1, data_approve},
     {"data reject", "CHANGE", "Reject a change that waits, or withdraw your own.",
      "hansa data reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"wrong dataset\"", kWithReason, 1, 1, data_reject},
+    {"allocation list", "", "List what your projects may spend: granted, reserved, used, left, and by when it is spent.",
+     "hansa allocation list --project ai-lab", kAllocationList, 0, 0, allocation_list},
+    {"allocation show", "ALLOCATION", "Show an allocation, the jobs that something is kept for, and what became of it.",
+     "hansa allocation show 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, allocation_show},
+    {"allocation grant", "PROJECT AMOUNT", "Grant a project a budget (operators). Prints its id.",
+     "hansa allocation grant ai-lab 5000 --unit GPU-hours --site alpha --until 2028-01-01", kAllocationGrant, 2, 2,
+     allocation_grant},
+    {"allocation revoke", "ALLOCATION", "Take back what is left of a grant (operators).",
+     "hansa allocation revoke 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"project ended\"", kWithReason, 1, 1, allocation_revoke},
+    {"allocation import", "FILE",
+     "Tell what a site says is left to projects (operators): CSV, JSON, sshare's or Waldur's; FILE may be -.",
+     "hansa allocation import balances.csv --site alpha", kAllocationImport, 1, 1, allocation_import},
     {"facts show", "SUBJECT", "Show what rules may ask of site:ID, project:ID, person:NAME or broker, and who said it.",
      "hansa facts show site:alpha", kJsonOnly, 1, 1, facts_show},
     {"facts set", "SUBJECT ATTRIBUTE=VALUE", "Say what is so of it (operators); counts after a second person's yes.",

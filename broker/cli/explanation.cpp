@@ -2,6 +2,7 @@
 #include "broker/cli/explanation.hpp"
 
 #include "broker/cli/session.hpp"
+#include "broker/domain/fair_share.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -110,6 +111,13 @@ std::string explanation(const Json& decision, const Look& look) {
   if (!why.empty()) head += ": " + why;
   auto out = head + "\n";
   if (const auto at = shown(decision, "at"); !at.empty()) out += "decided " + at + "\n";
+  const auto& share = member(decision, "fair_share");
+  if (const auto used = number(share, "used_ppm"); used) {
+    const domain::FairShare told{.share_ppm = number(share, "share_ppm").value_or(0),
+                                 .used_ppm = *used,
+                                 .factor_ppm = number(share, "factor_ppm").value_or(0)};
+    out += "its turn: project " + shown(share, "project") + " has " + domain::to_text(told) + "\n";
+  }
   out += "\n";
 
   Table table({{"SITE"}, {"VERDICT"}, {"WAIT"}, {"DATA"}, {"START"}, {"WHY", false, true}});

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenSSL, loaded when the first connection wants TLS or something is hashed. Its two libraries need more time to be mapped and
 // relocated than all the rest of a call of `hansa` together, and a broker on the same machine speaks plain HTTP. These are the
-// functions that broker/http/client_socket.cpp, broker/core/digest.cpp and sha256_stream.cpp call, under their own names: the
-// linker takes them from here and leaves the libraries out (--as-needed); one that is missing here is no error, but links the
-// libraries again (the test cli_links_little).
+// functions that broker/http/client_socket.cpp, broker/core/digest.cpp, sha256_stream.cpp and broker/ledger/ed25519.cpp call,
+// under their own names: the linker takes them from here and leaves the libraries out (--as-needed); one that is missing here is
+// no error, but links the libraries again (the test cli_links_little).
 
 #include <dlfcn.h>
 #include <openssl/bio.h>
@@ -74,6 +74,13 @@ struct Signature<R(A...)> {
     HANSA_FOUND(name);                                                                                 \
     return found(a, b, c, d);                                                                          \
   }
+#define HANSA_ON_DEMAND_5(name)                                                                      \
+  HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b, \
+                                 HANSA_TYPES(name)::Argument<2> c, HANSA_TYPES(name)::Argument<3> d, \
+                                 HANSA_TYPES(name)::Argument<4> e) {                                 \
+    HANSA_FOUND(name);                                                                               \
+    return found(a, b, c, d, e);                                                                     \
+  }
 #define HANSA_ON_DEMAND_6(name)                                                                        \
   HANSA_TYPES(name)::Answer name(HANSA_TYPES(name)::Argument<0> a, HANSA_TYPES(name)::Argument<1> b,   \
                                  HANSA_TYPES(name)::Argument<2> c, HANSA_TYPES(name)::Argument<3> d,   \
@@ -109,9 +116,17 @@ HANSA_ON_DEMAND_6(EVP_Digest)
 HANSA_ON_DEMAND_3(EVP_DigestFinal_ex)
 HANSA_ON_DEMAND_3(EVP_DigestInit_ex)
 HANSA_ON_DEMAND_3(EVP_DigestUpdate)
+HANSA_ON_DEMAND_5(EVP_DigestSign)
+HANSA_ON_DEMAND_5(EVP_DigestSignInit)
+HANSA_ON_DEMAND_5(EVP_DigestVerify)
+HANSA_ON_DEMAND_5(EVP_DigestVerifyInit)
 HANSA_ON_DEMAND_1(EVP_MD_CTX_free)
 HANSA_ON_DEMAND_0(EVP_MD_CTX_new)
 HANSA_ON_DEMAND_3(EVP_MD_fetch)
+HANSA_ON_DEMAND_1(EVP_PKEY_free)
+HANSA_ON_DEMAND_3(EVP_PKEY_get_raw_public_key)
+HANSA_ON_DEMAND_4(EVP_PKEY_new_raw_private_key)
+HANSA_ON_DEMAND_4(EVP_PKEY_new_raw_public_key)
 HANSA_ON_DEMAND_0(EVP_sha256)
 HANSA_ON_DEMAND_4(SSL_CTX_ctrl)
 HANSA_ON_DEMAND_1(SSL_CTX_free)

@@ -323,7 +323,8 @@ Result<ExitStatus> people_connected(Session& session, const Invocation& call, co
 Result<ExitStatus> site_agent(Session& session, const Invocation& call) {
   const auto site = "/v1/sites/" + percent_encoded(call.operands()[0]);
   const auto answer = session.send("GET", site + "/agent");
-  if (!answer && answer.error().code == "NO_AGENT_SITE") {
+  // A user may see no site's agent, but their own.
+  if (!answer && (answer.error().code == "NO_AGENT_SITE" || answer.error().code == "ROLE_LACKS_RIGHT")) {
     if (const auto people = session.send("GET", site + "/connections")) return people_connected(session, call, *people);
   }
   if (!answer) return std::unexpected(answer.error());

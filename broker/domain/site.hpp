@@ -3,6 +3,7 @@
 // A site as the broker is configured for it, and as it has seen it last.
 
 #include "broker/core/daily_hours.hpp"
+#include "broker/domain/charge.hpp"
 #include "broker/domain/doctor_report.hpp"
 #include "broker/domain/job.hpp"
 #include "broker/domain/variant.hpp"
@@ -21,6 +22,12 @@ struct LoadBudget {
   std::vector<DailyHours> quiet_hours = {};  // nothing new is sent there, and it is asked at a quarter of the rate
 };
 
+/// Jobs run there within what their projects were allocated.
+struct Charging {
+  std::vector<ChargeRule> rules;
+  bool opportunistic = false;          // who has nothing left runs all the same
+};
+
 struct Site {
   SiteId id;
   std::string name;
@@ -32,6 +39,7 @@ struct Site {
   std::vector<std::string> ignored_findings = {};  // checks of the doctor's that keep no job from going there
   Hardware hardware = {};
   SoftwareProfile software = {};
+  std::optional<Charging> charging = {};  // none: nobody counts
 };
 
 enum class SiteHealth { unseen, up, down };

@@ -3,7 +3,9 @@
 // What the engine's loops share. All of it lives as long as the Engine, and is touched on its strand only.
 
 #include "broker/async/task_group.hpp"
+#include "broker/engine/budgets.hpp"
 #include "broker/engine/data_setup.hpp"
+#include "broker/engine/fair_shares.hpp"
 #include "broker/engine/forecasts.hpp"
 #include "broker/engine/job_book.hpp"
 #include "broker/engine/options.hpp"
@@ -21,8 +23,6 @@
 
 namespace hansa::engine {
 
-using Desks = std::map<SiteId, std::unique_ptr<SiteDesk>>;
-
 struct Context {
   boost::asio::any_io_executor strand;
   async::Scheduler& scheduler;
@@ -38,6 +38,8 @@ struct Context {
   JobBook& book;
   Forecasts& forecasts;
   TrainingCompute& training;
+  Budgets& budgets;
+  FairShares& shares;
   Desks& desks;
   async::TaskGroup& tasks;
   async::Event& placing;   // set when there may be something to place: somebody new in line, room at a site

@@ -54,6 +54,8 @@ class Engine::Loops {
         book_(parts_.strand, parts_.scheduler, parts_.jobs, options_.epoch),
         forecasts_(book_, parts_.jobs, parts_.estimates),
         training_(parts_.usage, options_.teraflops),
+        budgets_(parts_.scheduler, parts_.allocations, desks_),
+        shares_(parts_.scheduler, parts_.usage, options_),
         context_{.strand = parts_.strand,
                  .scheduler = parts_.scheduler,
                  .options = options_,
@@ -68,12 +70,14 @@ class Engine::Loops {
                  .book = book_,
                  .forecasts = forecasts_,
                  .training = training_,
+                 .budgets = budgets_,
+                 .shares = shares_,
                  .desks = desks_,
                  .tasks = tasks_,
                  .placing = placing_},
         reconciler_(context_),
         dispatch_(context_, reconciler_),
-        stager_(context_, parts_.transfers, parts_.ids, [this] { placement_.facts_changed(); }),
+        stager_(context_, parts_.transfers, parts_.ids, [this] { placement_.look_again(); }),
         placement_(context_, dispatch_, stager_),
         outputs_(context_),
         dependencies_(context_, parts_.strand),
@@ -136,6 +140,8 @@ class Engine::Loops {
     if (!tally) co_return std::unexpected(tally.error());
     moves_.begin(*tally);
     if (auto counted = co_await training_.start(); !counted) co_return counted;
+    if (auto read = co_await budgets_.refresh(); !read) co_return std::unexpected(read.error());
+    if (auto read = co_await shares_.refresh(); !read) co_return read;
     if (auto loaded = co_await load(); !loaded) co_return loaded;
     if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
     if (auto started = tasks_.spawn("dependencies", dependencies_.run()); !started) co_return started;
@@ -216,6 +222,7 @@ class Engine::Loops {
     if (before != nullptr) --by_state_[static_cast<std::size_t>(before->state)];
     if (!is_terminal(after.state)) ++by_state_[static_cast<std::size_t>(after.state)];
     training_.job_changed(before, after);
+    budgets_.job_changed(after);
     placement_.job_changed(before, after);
     code_.job_changed(before, after);
     dependencies_.job_changed(before, after);
@@ -525,6 +532,8 @@ class Engine::Loops {
   JobBook book_;
   Forecasts forecasts_;
   TrainingCompute training_;
+  Budgets budgets_;
+  FairShares shares_;
   Rulebook rulebook_;
   async::Event placing_{parts_.strand};
   Context context_;
@@ -570,6 +579,13 @@ void Engine::facts_changed() {
   boost::asio::post(loops_->parts_.strand, [loops = loops_.get()] { loops->placement_.facts_changed(); });
 }
 
+void Engine::allocations_changed() {
+  boost::asio::post(loops_->parts_.strand, [loops = loops_.get()] {
+    loops->budgets_.stale();
+    loops->placing_.set();
+  });
+}
+
 async::Task<Decision> Engine::consider(Principal person, JobSpec spec) {
   auto project = loops_->intake_.project_for(person, spec.project);
   if (!project) co_return std::unexpected(project.error());
@@ -594,6 +610,8 @@ async::Task<Decision> Engine::explain(Job job) {
   if (in_broker) co_return co_await loops_->placement_.reconsider(std::move(job));
   co_return co_await loops_->parts_.jobs.decision(job.id);
 }
+
+async::Task<std::optional<FairShare>> Engine::fair_share(ProjectId project) { co_return loops_->shares_.of(project); }
 
 async::Task<Job> Engine::hold(JobId id) { return loops_->hold(id); }
 async::Task<Job> Engine::release(JobId id) { return loops_->release(id); }

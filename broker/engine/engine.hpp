@@ -7,6 +7,7 @@
 // Life: start() loads what is not over and starts the loops; stop() ends them; then it may be destroyed.
 
 #include "broker/async/scheduler.hpp"
+#include "broker/domain/fair_share.hpp"
 #include "broker/engine/breaker.hpp"
 #include "broker/engine/budget_use.hpp"
 #include "broker/engine/data_setup.hpp"
@@ -14,6 +15,7 @@
 #include "broker/engine/options.hpp"
 #include "broker/engine/rulebook.hpp"
 #include "broker/ports/accounts.hpp"
+#include "broker/ports/allocations.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/code_store.hpp"
 #include "broker/ports/estimates.hpp"
@@ -90,6 +92,7 @@ class Engine {
     ports::TransferStore* transfers = nullptr;  // none: no dataset is moved
     DataSetup data = {};
     ports::CodeStore* code = nullptr;           // none: no code is carried
+    ports::AllocationStore* allocations = nullptr;  // none: nobody has any
   };
 
   Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites);
@@ -112,11 +115,16 @@ class Engine {
   void regulate(Regulations regulations);
   void amend(const std::vector<domain::RegisteredFact>& news);
   void facts_changed();
+  /// The same when something was granted, revoked or told. Thread-safe.
+  void allocations_changed();
 
   /// The verdicts for a job that is not submitted. Errors as of Intake::accept before anything is stored.
   async::Task<domain::Decision> consider(Principal person, domain::JobSpec spec);
   /// For a job that is in line or held, what would be decided now; else the stored decision that took it where it is.
   async::Task<domain::Decision> explain(domain::Job job);
+
+  /// By which the project's jobs have their turn; none: it counts for none.
+  async::Task<std::optional<domain::FairShare>> fair_share(ProjectId project);
 
   // Each returns the job after the change. conflict: JOB_OVER, JOB_AT_SITE, NOT_HELD. Repeating is harmless.
   async::Task<domain::Job> hold(JobId id);

@@ -85,7 +85,8 @@ async::Task<Job> JobBook::change(JobId id, std::function<Result<Step>(const Job&
                           .events = {},
                           .decision = std::move(step->decision),
                           .documents = std::move(step->documents),
-                          .score = std::move(step->score)};
+                          .score = std::move(step->score),
+                          .hold = std::move(step->hold)};
   change.job.epoch = epoch_;
   for (auto& body : step->events) {
     change.events.push_back({.at = scheduler_.now_utc(), .body = std::move(body)});

@@ -25,6 +25,7 @@ struct Step {
   std::optional<domain::Decision> decision;
   domain::Documents documents;              // that the decision names and that may not be stored yet
   std::optional<domain::WaitScore> score;   // of a start among the events
+  std::optional<domain::Hold> hold = {};    // of the attempt that is intended in it
 };
 
 class JobBook {

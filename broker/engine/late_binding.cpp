@@ -36,7 +36,8 @@ Placement::Turn Placement::turn_of(const JobId& first) const {
   const auto limit = job.spec.time_limit.count();
   const auto waited = std::chrono::floor<Seconds>(context_.scheduler.now_utc() - job.accepted_at).count();
   const auto length = routing::counted_length(limit, runs_.expected(job.owner, limit));
-  return {-routing::urgency(std::max<std::int64_t>(waited, 0), routing::kHeadStart, length), first};
+  const auto urgency = routing::urgency(std::max<std::int64_t>(waited, 0), routing::kHeadStart, length);
+  return {-context_.shares.weighed(job.spec.project, urgency), first};
 }
 
 void Placement::learn(const Job& over) {

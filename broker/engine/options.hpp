@@ -4,6 +4,7 @@
 // what a test gets that sets none.
 
 #include "broker/core/clock.hpp"
+#include "broker/core/strong.hpp"
 
 #include <cstdint>
 #include <map>
@@ -36,6 +37,9 @@ struct EngineOptions {
   Seconds place_after{7200};                   // every job does
   Seconds move_gain{3600};                     // a move must win so much
   std::int32_t moves_per_thousand = 95;        // jobs accepted; 0: none
+  Seconds fair_share_half_life{0};             // of what projects have used; 0: it counts for no turn
+  std::int64_t gpu_as_cores = 16;              // a GPU's, in that
+  std::map<ProjectId, std::int64_t> shares = {};  // of each project
   std::size_t active_jobs = 1'000'000;         // more are refused at intake
   std::map<std::string, std::int64_t> teraflops = {};  // of each model of GPU; none: training compute is not counted
 };

@@ -376,6 +376,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
       view.no_account = std::move(cannot);
     } else if (auto absent = desk->absent(person)) {
       view.no_account = std::move(absent);
+    } else if (auto lacks = context_.budgets.lacking_everywhere(*desk, spec, array)) {
+      view.no_account = std::move(lacks);
     } else if (desk->state().doctor) {
       const auto* bar = bar_in(*desk->state().doctor, *account, person, desk->site().ignored_findings, input.now);
       if (bar != nullptr) view.found = routing::Found{.what = bar->check + ": " + bar->value, .at = bar->at};
@@ -416,7 +418,8 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
   wish_.reset();
   auto decision = routing::decide(input);
   while (decision.chosen) {
-    auto enough = not_there(decision, spec, id);
+    auto enough = beyond_budget(decision, spec, array);
+    if (!enough) enough = not_there(decision, spec, id);
     if (!enough) break;
     std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; })->not_now = std::move(enough);
     decision = routing::decide(input);
@@ -431,6 +434,12 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
     }
   }
   return decision;
+}
+
+std::optional<Reason> Placement::beyond_budget(const Decision& decision, const JobSpec& spec, const TaskArray& array) const {
+  const auto& site = context_.desks.at(*decision.chosen)->site();
+  const auto& verdict = *std::ranges::find(decision.verdicts, *decision.chosen, &Verdict::site);
+  return context_.budgets.lacking(site, verdict.queue, spec, verdict.variant, array);
 }
 
 MonotonicTime Placement::next_round() {
@@ -485,6 +494,8 @@ Foresight Placement::foresee(const Job& job) {
     case routing::Placing::staging:  // only a job with datasets
     case routing::Placing::held: foresight.events.push_back(word_of(considered.decision).first); break;
     case routing::Placing::placed: {
+      // An allocation is taken from in a round: that there is none left must not refuse the submission.
+      if (context_.desk(*considered.decision.chosen)->site().charging) return foresight;
       auto intent = intend(job, considered.decision);
       if (!intent) return foresight;
       foreseen_ = {.job = job.id, .person = job.owner, .site = intent->site, .tag = make_tag(job.id, intent->attempt)};
@@ -530,6 +541,10 @@ void Placement::post(const std::string& shape) {
 }
 
 async::Task<> Placement::round() {
+  const auto more_left = co_await context_.budgets.refresh();
+  if (!more_left) co_return std::unexpected(more_left.error());
+  if (*more_left) sites_changed_ = true;
+  if (auto read = co_await context_.shares.refresh(); !read) co_return read;
   if (foreseen_) co_return Result<void>{};
   ++rounds_;
   dossiers_.clear();
@@ -666,21 +681,31 @@ async::Task<bool> Placement::place(JobId id, Considered considered) {
   auto intent = intend(*job, decision);
   if (!intent) co_return false;  // the account map changed this very moment: the next round says so
   const auto number = intent->attempt;
+  const auto hold = context_.budgets.need(desk->site(), intent->queue, job->spec, intent->variant, job->array_left());
+  const auto project = job->spec.project;
 
   bool intended = false;
   auto done = co_await context_.book.change(id, [&](const Job& now) -> Result<Step> {
     intended = now.live_attempt() == nullptr && !now.held_by_user && !now.cancel &&
                static_cast<std::int32_t>(now.attempts.size()) + 1 == number;
     if (!intended) return Step{};
-    return Step{.events = {std::move(*intent)}, .decision = decision, .documents = considered.documents};
+    if (!hold) return std::unexpected(hold.error());
+    return Step{.events = {std::move(*intent)}, .decision = decision, .documents = considered.documents, .hold = *hold};
   });
   if (!done || !intended) {
     release(site, make_tag(id, number));
     lapses_.is_back(site, person, id);
+    if (!done && is_about_allocation(done.error().code)) {  // somebody was quicker: it is told so in the next round
+      context_.budgets.stale();
+      sites_changed_ = true;
+      context_.placing.set();
+      co_return false;
+    }
     if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
     co_return context_.book.find(id) == nullptr || !is_in_line(*context_.book.find(id));
   }
   mark_stored(considered.documents);
+  if (*hold) context_.budgets.taken(project, site, **hold);
   dispatch_.send(id, *desk);
   co_return true;
 }

@@ -47,8 +47,8 @@ class Placement {
   // Told by the engine.
   void job_changed(const domain::Job* before, const domain::Job& after);
   void site_changed(SiteDesk& desk);   // new snapshot, health, drain
-  void look_again();                   // something else: every line is asked about once more
   void facts_changed();                // rules, what they ask about, datasets: every line is looked at again
+  void look_again();                   // a transfer, an allocation: the same, but no site is asked again what its own rules denied
 
   // For Moves.
   /// When the site's snapshot lets its job start, as predicted; none: nobody can tell.
@@ -149,6 +149,9 @@ class Placement {
   domain::Decision decide(const Principal& person, const domain::JobSpec& spec, const Dossier& dossier, const JobId* id,
                           domain::Documents* documents);
   std::optional<domain::Reason> busy(SiteDesk& desk) const;
+  /// Why the project may not spend what the job may cost where the verdict would have it.
+  std::optional<domain::Reason> beyond_budget(const domain::Decision& decision, const domain::JobSpec& spec,
+                                              const domain::TaskArray& array) const;
   [[nodiscard]] const Veto* veto_of(const SiteId& site, const Principal& person, const domain::JobSpec& spec) const;
   [[nodiscard]] Turn turn_of(const JobId& first) const;
   void learn(const domain::Job& over);

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/training_compute.hpp"
 
+#include "broker/core/wide.hpp"
+
 #include <algorithm>
 #include <limits>
 
 namespace hansa::engine {
-namespace {
-
-__extension__ using Wide = __int128;  // 10^15 GPU-seconds, the most that a site may book, times 10^6 teraflops
-
-}  // namespace
-
 std::int64_t TrainingCompute::petaflop(std::int64_t gpu_seconds, std::string_view model) const {
   auto rate = teraflops_.find(std::string(model));
   if (rate == teraflops_.end()) rate = std::ranges::max_element(teraflops_, {}, [](const auto& known) { return known.second; });

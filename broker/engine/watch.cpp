@@ -21,7 +21,7 @@ using namespace domain;
 namespace {
 
 constexpr Milliseconds kBreath{50};  // many things happen together
-constexpr int kAtOnce = 6;  // looks, as long as the budget has them; those after them are spread over what it has
+constexpr int kLooksAtOnce = 6;  // looks, as long as the budget has them; those after them are spread over what it has
 
 /// What an attempt is bound to that has run this: of a task its array.
 const SiteJobId& bound_to(const UsageRecord& record) { return record.array_id.empty() ? record.site_job_id : record.array_id; }
@@ -64,7 +64,7 @@ async::Task<> Watch::states(SiteDesk& desk) {
     // After something happened: soon, then at a falling rate, with what the budget leaves. In any case at the regular cadence.
     const auto interval = desk.interval(context_.options.status_interval);
     const auto next = [&] {
-      const auto free = in_a_row < kAtOnce ? desk.spare_query_at() : desk.spread_query_at(last_look);
+      const auto free = in_a_row < kLooksAtOnce ? desk.spare_query_at() : desk.spread_query_at(last_look);
       return std::min(std::max(context_.scheduler.now_monotonic() + pause, free), last_look + interval);
     };
     if (co_await desk.wake_status.wait_until(context_.scheduler, next())) {
@@ -346,8 +346,13 @@ async::Task<bool> Watch::book_page(SiteDesk& desk) {
   for (const auto& record : page->records) {
     if (const auto tag = parse_tag(record.tag.str()); tag && record.gpus > 0) jobs.push_back(tag->job);
   }
-  auto booked = co_await context_.usage.book_usage(site, std::move(page->records), early ? *cursor : page->next);
+  auto booked = co_await context_.usage.book_usage(site, std::move(page->records), early ? *cursor : page->next,
+                                                   context_.scheduler.now_utc());
   if (!booked) co_return std::unexpected(booked.error());
+  if (*booked > 0 && desk.site().charging) {  // what was kept for those runs may be free again
+    context_.budgets.stale();
+    context_.placing.set();
+  }
   if (!jobs.empty()) {
     if (auto counted = co_await context_.training.booked(std::move(jobs)); !counted) co_return std::unexpected(counted.error());
   }

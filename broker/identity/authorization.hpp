@@ -17,12 +17,17 @@ enum class Action {
   change_site,      // drain, resume, its agent's enrolment
   read_agents,      // sites' agents: keys, connections, what became of them
   report_usage,     // of everybody; one's own needs no more than being somebody
+  read_ledger,      // of everybody, personal parts too
+  witness_ledger,   // hand in a witness's word, which its own key vouches for
+  change_ledger_key,
   manage_tokens,
   read_dataset,     // and its changes; lists are narrowed to what this allows
   register_dataset, // as whose it is to stand
   change_dataset,   // labels, owner, replicas; what loosens waits for approve_change
   read_facts,       // of places, projects, people: what rules may ask of them; their changes only of everybody
   change_facts,     // what is stated waits for approve_change
+  read_allocation,  // of a project: what it was granted, what is left; lists are narrowed to what this allows
+  change_allocation, // grant, revoke, tell balances
   approve_change,   // a second person's word: never on one's own (domain::may_approve)
   reject_change,    // of one's own dataset, or one's own change
 };

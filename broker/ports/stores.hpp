@@ -4,6 +4,7 @@
 // on the caller's. Errors: storage_full (nothing was written; try again when space returns), conflict, not_found, unavailable.
 
 #include "broker/async/task.hpp"
+#include "broker/domain/allocation.hpp"
 #include "broker/domain/decision.hpp"
 #include "broker/domain/event.hpp"
 #include "broker/domain/site.hpp"
@@ -29,6 +30,7 @@ struct JobChange {
   std::optional<domain::Decision> decision; // taken in this step, if any
   domain::Documents documents;              // that the decision names: its input, reduced snapshots; those that may be new
   std::optional<domain::WaitScore> score;   // an attempt has started: what became of its estimate
+  std::optional<domain::Hold> hold = {};    // what the attempt that is intended in this step needs (allocations.hpp)
 };
 
 struct NewJob {
@@ -75,8 +77,8 @@ class JobStore {
   /// What accept_jobs would answer to a known key; none: it is not known. As that, it sees what was asked before it.
   virtual async::Task<std::optional<AcceptedJobs>> accepted_under(Principal owner, Idempotency idempotency) = 0;
 
-  /// Refused (conflict) if the stored job is not at the version before the events (STALE_VERSION) or was written by a later
-  /// epoch (STALE_EPOCH).
+  /// Refused (conflict) if the stored job is not at the version before the events (STALE_VERSION), was written by a later
+  /// epoch (STALE_EPOCH), or there is no room for its hold (NOT_GRANTED, ALLOCATION_SPENT).
   virtual async::Task<> record(JobChange change) = 0;
 
   virtual async::Task<domain::Job> job(JobId id) = 0;
@@ -128,10 +130,12 @@ struct GpuUsePage {
 class UsageStore {
  public:
   virtual ~UsageStore() = default;
-  /// Books records whose tag belongs to an attempt of ours with that site, site job id and account; the others, and those with
-  /// amounts that cannot be, are counted and left out. Repeats are harmless. The cursor moves in the same commit. Returns how
-  /// many were new.
-  virtual async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, UsageCursor next) = 0;
+  /// Books into the ledger the records whose tag belongs to an attempt of ours with that site, site job id and account; the
+  /// others, and those that cannot be, are counted and left out (UsageRefusal). Repeats are harmless; one that its site has
+  /// changed since is taken back and booked anew. The cursor moves in the same commit. `at`: now. Returns how many were new or
+  /// changed.
+  virtual async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, UsageCursor next,
+                                              UtcTime at) = 0;
   virtual async::Task<UsageCursor> usage_cursor(SiteId site) = 0;
   virtual async::Task<std::vector<UsageRow>> usage_report(UsageQuery query) = 0;
   virtual async::Task<std::vector<domain::UsageRecord>> usage_of(JobId id) = 0;

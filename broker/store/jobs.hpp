@@ -47,6 +47,7 @@ struct RecordRequest {
   std::shared_ptr<const VerdictText> decision;  // null: none was taken
   domain::Documents documents;
   std::optional<domain::WaitScore> score;
+  std::optional<domain::Hold> hold;
   std::size_t bytes = 0;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/core/digest.hpp"
 #include "broker/domain/canonical_text.hpp"
+#include "broker/store/allocations.hpp"
 #include "broker/store/estimates.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
@@ -36,11 +37,13 @@ constexpr char kRetireJob[] = "UPDATE jobs SET active = 0 WHERE row = ?1 AND act
 constexpr char kPutAttempt[] =
     "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
     "sealed, "
-    "unknown_since_ms, outcome, reason_code, reason_message, move, granted, variant) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+    "unknown_since_ms, outcome, reason_code, reason_message, move, granted, variant) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+    "?10, ?11, "
     "?12, ?13, ?14, ?15, ?16, ?17, ?18) "
     "ON CONFLICT(job, number) DO UPDATE SET state = excluded.state, site_job_id = excluded.site_job_id, sends = excluded.sends, "
     "sealed = excluded.sealed, unknown_since_ms = excluded.unknown_since_ms, outcome = excluded.outcome, "
-    "reason_code = excluded.reason_code, reason_message = excluded.reason_message, move = excluded.move, granted = excluded.granted "
+    "reason_code = excluded.reason_code, reason_message = excluded.reason_message, move = excluded.move, granted = "
+    "excluded.granted "
     "WHERE (state, site_job_id, sends, sealed, unknown_since_ms, outcome, reason_code, reason_message, move, granted) IS NOT "
     "(excluded.state, excluded.site_job_id, excluded.sends, excluded.sealed, excluded.unknown_since_ms, excluded.outcome, "
     "excluded.reason_code, excluded.reason_message, excluded.move, excluded.granted)";
@@ -188,7 +191,7 @@ Result<AcceptRequest> prepare_accept(std::vector<ports::NewJob> jobs, std::optio
       if (!change) return std::unexpected(change.error());
       const auto& now = change->job;
       if (now.id != job.id || change->events.empty() || change->events.front().version != 2 || is_terminal(now.state) ||
-          now.cancel) {
+          now.cancel || change->hold) {
         return fail(ErrorKind::invalid_argument, "NOT_A_NEW_JOB",
                     "what is decided about job " + job.id.str() + " is not a first step that leaves it alive");
       }
@@ -234,6 +237,7 @@ Result<RecordRequest> prepare_record(ports::JobChange change, VerdictWriter& ver
   }
   request.documents = std::move(change.documents);
   request.score = std::move(change.score);
+  request.hold = std::move(change.hold);
   request.job = std::move(change.job);
   return request;
 }
@@ -299,8 +303,12 @@ Result<void> record(Connection& db, const RecordRequest& request) {
                       std::to_string(job.version));
     }
   }
+  if (request.hold) {
+    if (auto kept = reserve(db, row, job, *request.hold); !kept) return kept;
+  }
   put_job(db, row, job);
   put_history(db, row, request);
+  if (!request.hold && !job.attempts.empty()) keep_what_is_open(db, row, job);
   return {};
 }
 

@@ -2,6 +2,8 @@
 #include "broker/store/migrations.hpp"
 
 #include "broker/core/digest.hpp"
+#include "broker/store/ledger.hpp"
+#include "broker/store/ledger_schema.hpp"
 
 #include <array>
 #include <vector>
@@ -418,6 +420,83 @@ CREATE TRIGGER person_agent_events_no_update BEFORE UPDATE ON person_agent_event
 CREATE TRIGGER person_agent_events_no_delete BEFORE DELETE ON person_agent_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 )sql";
 
+// What projects may spend, what is kept of it for attempts, what runs were charged. Amounts are of 1/3,600,000 of a unit.
+constexpr char kSchema15[] = R"sql(
+CREATE TABLE charge_rules(
+  row INTEGER PRIMARY KEY,
+  body TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE allocations(
+  row INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE CHECK(length(id) = 16),
+  kind TEXT NOT NULL CHECK(kind IN ('grant', 'balance')),
+  project TEXT NOT NULL,
+  site TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  granted INTEGER NOT NULL,
+  from_ms INTEGER NOT NULL,
+  until_ms INTEGER,
+  by_whom TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  revoked_ms INTEGER,
+  reserved INTEGER NOT NULL DEFAULT 0 CHECK(reserved >= 0),
+  used INTEGER NOT NULL DEFAULT 0 CHECK(used >= 0)
+) STRICT;
+CREATE INDEX allocations_of_project ON allocations(project, unit);
+CREATE UNIQUE INDEX one_balance ON allocations(project, site, unit) WHERE kind = 'balance';
+CREATE TABLE allocation_events(
+  sequence INTEGER PRIMARY KEY,
+  allocation INTEGER NOT NULL REFERENCES allocations,
+  name TEXT NOT NULL,
+  by_whom TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  amount INTEGER NOT NULL,
+  note TEXT NOT NULL
+) STRICT;
+CREATE INDEX allocation_events_of ON allocation_events(allocation);
+CREATE TRIGGER allocation_events_no_update BEFORE UPDATE ON allocation_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER allocation_events_no_delete BEFORE DELETE ON allocation_events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TABLE reservations(
+  job INTEGER NOT NULL REFERENCES jobs,
+  attempt INTEGER NOT NULL,
+  grant_row INTEGER REFERENCES allocations,
+  rule INTEGER NOT NULL REFERENCES charge_rules,
+  project TEXT NOT NULL,
+  site TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  asked TEXT NOT NULL,
+  of_run INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  not_over INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  booked INTEGER NOT NULL,
+  reserved INTEGER NOT NULL CHECK(reserved >= 0),
+  used INTEGER NOT NULL CHECK(used >= 0),
+  PRIMARY KEY(job, attempt)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservations_kept ON reservations(project, unit, site) WHERE reserved > 0;
+CREATE TABLE charges(
+  sequence INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  grant_row INTEGER REFERENCES allocations,
+  project TEXT NOT NULL,
+  site TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  cluster TEXT NOT NULL,
+  site_job_id TEXT NOT NULL,
+  submitted_s INTEGER NOT NULL,
+  started_s INTEGER NOT NULL,
+  ended_s INTEGER NOT NULL,
+  amount INTEGER NOT NULL CHECK(amount >= 0),
+  FOREIGN KEY(job, attempt) REFERENCES reservations
+) STRICT;
+CREATE INDEX charges_by_end ON charges(project, unit, ended_s);
+CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges BEGIN SELECT RAISE(ABORT, 'charges are append-only'); END;
+CREATE TRIGGER charges_no_delete BEFORE DELETE ON charges BEGIN SELECT RAISE(ABORT, 'charges are append-only'); END;
+)sql";
+
 constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
                                     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
                                     Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
@@ -431,7 +510,9 @@ constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, event
                                     Migration{.version = 11, .name = "cancels of tasks", .sql = kSchema11},
                                     Migration{.version = 12, .name = "variants", .sql = kSchema12},
                                     Migration{.version = 13, .name = "agents of sites", .sql = kSchema13},
-                                    Migration{.version = 14, .name = "agents of people", .sql = kSchema14}};
+                                    Migration{.version = 14, .name = "agents of people", .sql = kSchema14},
+                                    Migration{.version = 15, .name = "allocations", .sql = kSchema15},
+                                    Migration{.version = 16, .name = "the ledger", .sql = kLedgerSchema, .then = carry_usage_over}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 
@@ -493,6 +574,7 @@ Result<void> migrate(Connection& db, std::span<const Migration> steps, UtcTime n
   for (const auto& step : steps.subspan(*done)) {
     db.run_script("BEGIN IMMEDIATE");
     db.run_script(std::string(step.sql));
+    if (step.then != nullptr) step.then(db, now);
     db.execute(kInsertRecord, step.version, step.name, sha256_hex(step.sql), now);
     db.run_script("COMMIT");
   }

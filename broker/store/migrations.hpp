@@ -14,6 +14,7 @@ struct Migration {
   int version = 0;
   std::string_view name;
   std::string_view sql;
+  void (*then)(Connection& db, UtcTime now) = nullptr;  // what SQL cannot do, in the same transaction
 };
 
 /// Version 1, 2, 3, ... in order.

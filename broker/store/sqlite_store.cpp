@@ -1,33 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "broker/store/sqlite_store.hpp"
-
 #include "broker/store/agents.hpp"
+#include "broker/store/allocations.hpp"
 #include "broker/store/catalogue.hpp"
 #include "broker/store/decisions.hpp"
 #include "broker/store/estimates.hpp"
 #include "broker/store/facts.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
-#include "broker/store/readers.hpp"
-#include "broker/store/resume.hpp"
 #include "broker/store/sites.hpp"
+#include "broker/store/sqlite_store_impl.hpp"
 #include "broker/store/state_folder.hpp"
 #include "broker/store/tokens.hpp"
 #include "broker/store/transfers.hpp"
 #include "broker/store/usage.hpp"
-#include "broker/store/writer.hpp"
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <future>
 
 namespace hansa::store {
 namespace {
-
-using async::Task;
 
 constexpr int kWriterCacheKib = 32 * 1024;
 constexpr int kReaderCacheKib = 8 * 1024;
@@ -55,64 +46,6 @@ Result<void> check_contents(Connection& db, std::uint64_t size, std::uint64_t li
 }
 
 }  // namespace
-
-class SqliteStore::Impl {
- public:
-  static Result<std::unique_ptr<Impl>> open(Options options);
-
-  template <typename T, typename Work>
-  Task<T> write(std::size_t bytes, Work work) {
-    auto outcome = std::make_shared<Result<T>>();
-    co_return co_await told<T>(outcome, [this, bytes, run = keeping(outcome, std::move(work))](Settle settle) mutable {
-      writer_->submit({.bytes = bytes, .run = std::move(run), .settle = std::move(settle)});
-    });
-  }
-
-  template <typename T, typename Ask>
-  Task<T> read(std::unique_ptr<Readers> Impl::* lane, Ask ask) {
-    auto outcome = std::make_shared<Result<T>>();
-    co_return co_await told<T>(outcome, [this, lane, run = keeping(outcome, std::move(ask))](Settle settle) mutable {
-      Readers::Question question{.ask = std::move(run), .settle = std::move(settle)};
-      if (options_.inline_mode)
-        writer_->ask_inline(question);
-      else
-        (this->*lane)->submit(std::move(question));
-    });
-  }
-
-  Result<std::int64_t> begin_epoch();
-  Result<void> close();
-
-  Options options_;
-  std::vector<StateLock> locks_;  // of the state folder, and of the database's if it lies elsewhere; let go last
-  std::string broker_id_;
-  VerdictWriter verdicts_;
-  std::unique_ptr<Writer> writer_;
-  std::unique_ptr<Readers> lookups_;
-  std::unique_ptr<Readers> scans_;
-
- private:
-  explicit Impl(Options options) : options_(std::move(options)) {}
-  Result<void> open_file(const std::string& path);
-  void lengthen_log(Connection& db, const std::string& path) const;
-  Result<std::unique_ptr<Readers>> open_readers(const Connection::Settings& settings, std::size_t threads) const;
-
-  /// What a thread of the store runs: the work, its outcome kept for the coroutine that waits.
-  template <typename T, typename Work>
-  static std::move_only_function<Result<void>(Connection&)> keeping(std::shared_ptr<Result<T>> outcome, Work work) {
-    return [outcome = std::move(outcome), work = std::move(work)](Connection& db) mutable {
-      *outcome = work(db);
-      return *outcome ? Result<void>{} : std::unexpected(outcome->error());
-    };
-  }
-
-  template <typename T>
-  Task<T> told(std::shared_ptr<Result<T>> outcome, std::move_only_function<void(Settle)> start) {
-    if (options_.inline_mode) co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
-    if (auto end = co_await until_settled(std::move(start)); !end) co_return std::unexpected(std::move(end.error()));
-    co_return std::move(*outcome);
-  }
-};
 
 Result<std::unique_ptr<SqliteStore::Impl>> SqliteStore::Impl::open(Options options) {
   std::unique_ptr<Impl> impl(new Impl(std::move(options)));
@@ -299,14 +232,19 @@ Task<ports::DecisionPage> SqliteStore::decisions(ports::DecisionQuery query) {
                                                       [query](Connection& db) { return read_decisions(db, query); });
 }
 
-Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) {
+Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
+                                          UtcTime at) {
   const auto country = impl_->options_.countries.find(site);
   std::size_t bytes = 256;
-  for (const auto& record : records) bytes += 512 + record.source_line.size();
+  for (const auto& record : records) bytes += 1024 + record.source_line.size();
+  std::string salts(kSaltBytes * records.size(), '\0');
+  impl_->random_.fill(std::as_writable_bytes(std::span(salts)));
   BookRequest request{.site = std::move(site),
                       .country = country == impl_->options_.countries.end() ? "" : country->second,
                       .records = std::move(records),
-                      .next = std::move(next)};
+                      .next = std::move(next),
+                      .at = at,
+                      .salts = std::move(salts)};
   co_return co_await impl_->write<std::size_t>(
       bytes, [request = std::move(request)](Connection& db) { return store::book_usage(db, request); });
 }
@@ -473,6 +411,49 @@ Task<ports::Occupied> SqliteStore::occupied(SiteId site, domain::RootName root, 
   co_return co_await impl_->read<ports::Occupied>(
       &Impl::lookups_,
       [site = std::move(site), root = std::move(root), now](Connection& db) { return read_occupied(db, site, root, now); });
+}
+
+Task<> SqliteStore::grant(domain::Allocation allocation) {
+  co_return co_await impl_->write<void>(
+      512, [allocation = std::move(allocation)](Connection& db) { return record_grant(db, allocation); });
+}
+
+Task<domain::Allocation> SqliteStore::revoke(domain::AllocationId id, Principal by, UtcTime at, std::string why) {
+  Revocation revocation{.id = id, .by = std::move(by), .at = at, .why = std::move(why)};
+  co_return co_await impl_->write<domain::Allocation>(
+      512, [revocation = std::move(revocation)](Connection& db) { return revoke_allocation(db, revocation); });
+}
+
+Task<std::size_t> SqliteStore::tell_balances(ports::BalanceReport report, std::vector<domain::AllocationId> ids) {
+  const auto bytes = 512 * (report.balances.size() + 1);
+  co_return co_await impl_->write<std::size_t>(bytes, [report = std::move(report), ids = std::move(ids)](Connection& db) {
+    return store::tell_balances(db, report, ids);
+  });
+}
+
+Task<std::vector<domain::Allocation>> SqliteStore::allocations(std::optional<ProjectId> project, UtcTime since) {
+  co_return co_await impl_->read<std::vector<domain::Allocation>>(
+      &Impl::scans_, [project = std::move(project), since](Connection& db) { return read_allocations(db, project, since); });
+}
+
+Task<domain::Allocation> SqliteStore::allocation(domain::AllocationId id, UtcTime since) {
+  co_return co_await impl_->read<domain::Allocation>(&Impl::lookups_,
+                                                     [id, since](Connection& db) { return read_allocation(db, id, since); });
+}
+
+Task<std::vector<ports::Reservation>> SqliteStore::reservations(domain::AllocationId id, std::size_t limit) {
+  co_return co_await impl_->read<std::vector<ports::Reservation>>(
+      &Impl::scans_, [id, limit](Connection& db) { return read_reservations(db, id, limit); });
+}
+
+Task<std::vector<ports::AllocationEvent>> SqliteStore::allocation_events(domain::AllocationId id) {
+  co_return co_await impl_->read<std::vector<ports::AllocationEvent>>(
+      &Impl::lookups_, [id](Connection& db) { return read_allocation_events(db, id); });
+}
+
+Task<std::vector<ports::ProjectCharge>> SqliteStore::charged_by_day(UtcTime since) {
+  co_return co_await impl_->read<std::vector<ports::ProjectCharge>>(
+      &Impl::scans_, [since](Connection& db) { return read_charged_by_day(db, since); });
 }
 
 }  // namespace hansa::store

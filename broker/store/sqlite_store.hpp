@@ -6,10 +6,12 @@
 // A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
 
 #include "broker/ports/agents.hpp"
+#include "broker/ports/allocations.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
+#include "broker/ports/ledger.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 
@@ -72,7 +74,9 @@ class SqliteStore final : public ports::JobStore,
                           public ports::TransferStore,
                           public ports::FactStore,
                           public ports::AgentStore,
-                          public ports::PersonAgentStore {
+                          public ports::PersonAgentStore,
+                          public ports::AllocationStore,
+                          public ports::LedgerStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -106,11 +110,27 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::string> document(std::string hash) override;
   async::Task<ports::DecisionPage> decisions(ports::DecisionQuery query) override;
 
-  async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override;
+  async::Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
+                                      UtcTime at) override;
   async::Task<ports::UsageCursor> usage_cursor(SiteId site) override;
   async::Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override;
   async::Task<std::vector<domain::UsageRecord>> usage_of(JobId id) override;
   async::Task<ports::GpuUsePage> gpu_use_after(std::int64_t last) override;
+
+  async::Task<ports::LedgerHead> ledger_head() override;
+  async::Task<std::vector<ports::LedgerRecord>> ledger_records(std::int64_t from, std::size_t limit, bool personal) override;
+  async::Task<std::vector<std::int64_t>> ledger_records_of(JobId id) override;
+  async::Task<ports::LedgerProof> prove_record(std::int64_t seq, std::int64_t size) override;
+  async::Task<std::vector<Sha256>> prove_growth(std::int64_t from, std::int64_t to) override;
+  async::Task<Sha256> ledger_root(std::int64_t size) override;
+  async::Task<std::vector<std::pair<std::int64_t, std::string>>> ledger_keys() override;
+  async::Task<std::int64_t> append_record(ports::LedgerAddition addition) override;
+  async::Task<std::optional<ports::KeptCheckpoint>> last_checkpoint() override;
+  async::Task<> keep_checkpoint(ports::KeptCheckpoint checkpoint) override;
+  async::Task<> keep_cosignature(std::int64_t size, ports::Cosignature cosignature) override;
+  async::Task<std::vector<std::pair<std::int64_t, ports::Cosignature>>> last_cosignatures() override;
+  async::Task<std::vector<ports::Correction>> corrections(std::size_t limit) override;
+  async::Task<std::vector<ports::UsageRefusal>> usage_refusals() override;
 
   async::Task<std::vector<domain::SiteState>> site_states() override;
   async::Task<> record_site_state(domain::SiteState state) override;
@@ -148,6 +168,15 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<ports::BegunTransfer>> transfers_under_way() override;
   async::Task<std::vector<ports::LinkSpeed>> link_speeds() override;
   async::Task<ports::Occupied> occupied(SiteId site, domain::RootName root, UtcTime now) override;
+
+  async::Task<> grant(domain::Allocation allocation) override;
+  async::Task<domain::Allocation> revoke(domain::AllocationId id, Principal by, UtcTime at, std::string why) override;
+  async::Task<std::size_t> tell_balances(ports::BalanceReport report, std::vector<domain::AllocationId> ids) override;
+  async::Task<std::vector<domain::Allocation>> allocations(std::optional<ProjectId> project, UtcTime since) override;
+  async::Task<domain::Allocation> allocation(domain::AllocationId id, UtcTime since) override;
+  async::Task<std::vector<ports::Reservation>> reservations(domain::AllocationId id, std::size_t limit) override;
+  async::Task<std::vector<ports::AllocationEvent>> allocation_events(domain::AllocationId id) override;
+  async::Task<std::vector<ports::ProjectCharge>> charged_by_day(UtcTime since) override;
 
  private:
   class Impl;

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/usage.hpp"
 
+#include "broker/store/allocations.hpp"
+#include "broker/store/allocations.hpp"
 #include "broker/store/jobs.hpp"
+#include "broker/store/ledger.hpp"
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <tuple>
 
 namespace hansa::store {
 namespace {
 
 using domain::UsageRecord;
-
-constexpr std::int64_t kNeverStarted = -1;  // a NULL would be distinct from every other NULL in the unique key
 
 constexpr char kSelectAttempt[] =
     "SELECT j.row, j.owner, j.project, a.account FROM jobs j JOIN attempts a ON a.job = j.row "
@@ -22,41 +25,51 @@ constexpr char kSelectTwin[] =
     "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND EXISTS (SELECT 1 FROM events e WHERE e.job = j.row "
     "AND e.name = 'sighting_quarantined' AND e.body ->> '$.attempt' = ?2 AND e.body ->> '$.site_job_id' = ?4 "
     "AND e.body ->> '$.reason_code' = 'DUPLICATE')";
-constexpr char kInsertRecord[] =
-    "INSERT INTO usage_records(job, attempt, owner, project, site, country, cluster, site_job_id, submitted_s, started_s, "
-    "ended_s, account, "
-    "scheduler_account, queue, site_state, exit_code, elapsed_s, nodes, cores, gpus, core_seconds, gpu_seconds, node_seconds, "
-    "source_line) "
-    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24) "
-    "ON CONFLICT DO NOTHING";
+constexpr char kSelectBooked[] =
+    "SELECT u.seq, u.revision, u.ended_s, u.scheduler_account, u.queue, u.site_state, u.exit_code, u.elapsed_s, u.nodes, "
+    "u.cores, "
+    "u.gpus, u.core_seconds, u.gpu_seconds, u.node_seconds, j.id, u.attempt, u.country, u.project FROM ledger u JOIN jobs j ON "
+    "j.row = u.job "
+    "WHERE u.kind = 'usage' AND u.site = ?1 AND u.cluster = ?2 AND u.site_job_id = ?3 AND u.submitted_s = ?4 AND u.started_s = "
+    "?5 "
+    "ORDER BY u.revision DESC LIMIT 1";
 constexpr char kMoveCursor[] =
-    "INSERT INTO site_usage(site, cursor, refused) VALUES(?1, ?2, ?3) "
-    "ON CONFLICT(site) DO UPDATE SET cursor = excluded.cursor, refused = refused + excluded.refused";
+    "INSERT INTO site_usage(site, cursor) VALUES(?1, ?2) ON CONFLICT(site) DO UPDATE SET cursor = excluded.cursor";
+constexpr char kCountRefused[] =
+    "INSERT INTO usage_refusals(site, reason, records, last_at_s, last_site_job_id) VALUES(?1, ?2, 1, ?3, ?4) "
+    "ON CONFLICT(site, reason) DO UPDATE SET records = records + 1, last_at_s = excluded.last_at_s, "
+    "last_site_job_id = excluded.last_site_job_id";
 constexpr char kSelectCursor[] = "SELECT cursor FROM site_usage WHERE site = ?1";
 constexpr char kSelectOfJob[] =
-    "SELECT u.site, u.cluster, u.site_job_id, j.id, u.attempt, u.account, u.scheduler_account, u.queue, u.submitted_s, "
-    "u.started_s, u.ended_s, "
-    "u.site_state, u.exit_code, u.elapsed_s, u.nodes, u.cores, u.gpus, u.core_seconds, u.gpu_seconds, u.node_seconds, "
-    "u.source_line "
-    "FROM jobs j JOIN usage_records u ON u.job = j.row WHERE j.id = ?1 ORDER BY u.sequence";
+    "SELECT u.site, u.cluster, u.site_job_id, j.id, u.attempt, p.account, u.scheduler_account, u.queue, u.submitted_s, "
+    "u.started_s, u.ended_s, u.site_state, u.exit_code, u.elapsed_s, u.nodes, u.cores, u.gpus, u.core_seconds, u.gpu_seconds, "
+    "u.node_seconds, p.source_line FROM jobs j JOIN ledger u ON u.job = j.row LEFT JOIN ledger_persons p ON p.seq = u.seq "
+    "WHERE j.id = ?1 AND u.kind = 'usage' AND NOT EXISTS (SELECT 1 FROM ledger r WHERE r.refers_to = u.seq AND r.kind = "
+    "'reversal') "
+    "ORDER BY u.seq";
+// Pages go from one place in the ledger to another: `last` is the first place that is not in them.
 constexpr char kSelectGpuUse[] =
-    "SELECT u.project, iif(j.spec ->> '$.variants' IS NULL, j.spec ->> '$.gpu_model', NULL), sum(u.gpu_seconds), max(u.sequence) "
-    "FROM usage_records u JOIN jobs j ON j.row = "
-    "u.job "
-    "WHERE u.sequence > ?1 AND u.gpu_seconds > 0 GROUP BY 1, 2 ORDER BY 1, 2";
+    "SELECT u.project, iif(j.spec ->> '$.variants' IS NULL, j.spec ->> '$.gpu_model', NULL), sum(u.gpu_seconds), max(u.seq) + 1 "
+    "FROM ledger u JOIN jobs j ON j.row = u.job WHERE u.seq >= ?1 AND u.gpu_seconds <> 0 GROUP BY 1, 2 ORDER BY 1, 2";
 constexpr std::string_view kSums =
-    "count(*), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
+    "coalesce(sum(runs), 0), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
     "coalesce(sum(node_seconds), 0)";
+constexpr std::string_view kAnything =
+    " HAVING sum(runs) <> 0 OR sum(elapsed_s) <> 0 OR sum(core_seconds) <> 0 OR sum(gpu_seconds) <> 0 OR sum(node_seconds) <> 0";
+// A reversal takes back what its person used.
+constexpr std::string_view kOfPersons = " LEFT JOIN ledger_persons p ON p.seq = iif(u.kind = 'usage', u.seq, u.refers_to)";
+
+constexpr std::int64_t kMostRevisions = 100;  // of one run: a site that goes on changing its mind fills no disk
 
 std::string_view column_of(ports::UsageGroup group) {
   using enum ports::UsageGroup;
   switch (group) {
     case project: return "project";
-    case owner: return "owner";
+    case owner: return "coalesce(p.owner, '')";
     case site: return "site";
     case country: return "country";
     case queue: return "queue";
-    case account: return "account";
+    case account: return "coalesce(p.account, '')";
     case day: return "strftime('%Y-%m-%d', ended_s, 'unixepoch')";
     case month: return "strftime('%Y-%m', ended_s, 'unixepoch')";
     case state: return "site_state";
@@ -74,43 +87,193 @@ bool is_possible(const UsageRecord& record) {
       [](std::int64_t amount) { return amount >= 0 && amount <= kMost; });
 }
 
-/// The row that `attempt` stands at says whose the run is.
-bool book_for(Connection& db, const BookRequest& request, const UsageRecord& record, std::int32_t number, Statement attempt,
-              std::size_t& booked) {
-  if (!attempt.next()) return false;
-  const auto account = attempt.text(3);
-  if (!account.empty() && account != record.account.str()) return false;  // empty: the broker's own, whatever its name there
+// Why a record was not booked; ports::UsageRefusal.
+constexpr std::string_view kNotOurs = "NOT_OURS";
+constexpr std::string_view kImpossible = "IMPOSSIBLE_AMOUNT";
+constexpr std::string_view kBackwards = "ENDS_BEFORE_ITS_START";
+constexpr std::string_view kSecond = "SECOND_RECORD_OF_A_RUN";
+constexpr std::string_view kFickle = "CHANGED_TOO_OFTEN";
 
-  booked += static_cast<std::size_t>(db.execute(
-      kInsertRecord, attempt.integer(0), number, attempt.text(1), attempt.text(2), record.site, request.country, record.cluster,
-      record.site_job_id, to_unix_seconds(record.submitted_at),
-      record.started_at ? to_unix_seconds(*record.started_at) : kNeverStarted, to_unix_seconds(record.ended_at), record.account,
-      record.scheduler_account, record.queue, record.site_state, record.exit_code, record.elapsed.count(), record.nodes,
-      record.cores, record.gpus, record.core_seconds, record.gpu_seconds, record.node_seconds, record.source_line));
-  return true;
+/// What names a run, in a page of one site.
+auto run_key(const UsageRecord& r) { return std::tie(r.cluster, r.site_job_id, r.submitted_at, r.started_at); }
+
+/// Of two records for one run that one counts which tells of more, whichever order they come in.
+bool tells_less(const UsageRecord& a, const UsageRecord& b) {
+  return std::tie(a.ended_at, a.elapsed, a.core_seconds, a.source_line) <
+         std::tie(b.ended_at, b.elapsed, b.core_seconds, b.source_line);
 }
 
-/// False: not ours, or nonsense. Anybody can give a job of their own one of our tags.
-bool book(Connection& db, const BookRequest& request, const UsageRecord& record, std::size_t& booked) {
+/// Whose run a record tells of, or why it is not booked.
+struct Claim {
+  std::string_view refused = kNotOurs;
+  std::int64_t job_row = 0;
+  domain::TagParts attempt;
+  std::string owner, project;
+};
+
+Claim claim_of(Connection& db, const SiteId& site, const UsageRecord& record) {
+  Claim claim;
   const auto tag = domain::parse_tag(record.tag.str());
-  if (!tag || record.site != request.site || record.site_job_id.empty() || !is_possible(record)) return false;
-  const auto book_as = [&](const char* attempt) {
-    const auto& bound_to = record.array_id.empty() ? record.site_job_id : record.array_id;
-    return book_for(db, request, record, tag->attempt, db.query(attempt, tag->job, tag->attempt, record.site, bound_to), booked);
-  };
-  return book_as(kSelectAttempt) || book_as(kSelectTwin);
+  if (!tag || record.site != site || record.site_job_id.empty()) return claim;
+  claim.attempt = *tag;
+  const auto& bound_to = record.array_id.empty() ? record.site_job_id : record.array_id;
+  for (const auto* attempt : {kSelectAttempt, kSelectTwin}) {
+    auto row = db.query(attempt, tag->job, tag->attempt, record.site, bound_to);
+    if (!row.next()) continue;
+    const auto account = row.text(3);
+    if (!account.empty() && account != record.account.str()) continue;  // empty: the broker's own, whatever its name there
+    claim.refused = {};
+    claim.job_row = row.integer(0);
+    claim.owner = row.string(1);
+    claim.project = row.string(2);
+    break;
+  }
+  if (claim.refused.empty() && !is_possible(record)) claim.refused = kImpossible;
+  if (claim.refused.empty() && record.started_at && record.ended_at < *record.started_at) claim.refused = kBackwards;
+  return claim;
 }
+
+void refuse_second_records(const std::vector<UsageRecord>& records, std::vector<Claim>& claims) {
+  std::vector<std::size_t> ours;
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    if (claims[i].refused.empty()) ours.push_back(i);
+  }
+  std::ranges::sort(ours, [&](std::size_t a, std::size_t b) {
+    const auto order = run_key(records[a]) <=> run_key(records[b]);
+    return order < 0 || (order == 0 && a < b);
+  });
+  for (std::size_t i = 1; i < ours.size(); ++i) {
+    const auto before = ours[i - 1];
+    auto& at = ours[i];
+    if (run_key(records[before]) != run_key(records[at]) || records[before] == records[at]) continue;
+    if (tells_less(records[before], records[at])) {
+      claims[before].refused = kSecond;
+    } else {
+      claims[at].refused = kSecond;
+      at = before;
+    }
+  }
+}
+
+ledger::UsageEntry entry_for(const BookRequest& request, const UsageRecord& record, const Claim& claim) {
+  ledger::UsageEntry entry;
+  entry.at_s = to_unix_seconds(request.at);
+  entry.job = claim.attempt.job;
+  entry.attempt = claim.attempt.attempt;
+  entry.site = record.site.str();
+  entry.country = request.country;
+  entry.cluster = record.cluster;
+  entry.site_job_id = record.site_job_id.str();
+  entry.submitted_s = to_unix_seconds(record.submitted_at);
+  if (record.started_at) entry.started_s = to_unix_seconds(*record.started_at);
+  entry.ended_s = to_unix_seconds(record.ended_at);
+  entry.site_state = record.site_state;
+  entry.exit_code = record.exit_code;
+  entry.project = claim.project;
+  entry.queue = record.queue.str();
+  entry.scheduler_account = record.scheduler_account;
+  entry.nodes = record.nodes;
+  entry.cores = record.cores;
+  entry.gpus = record.gpus;
+  entry.amounts = {1, record.elapsed.count(), record.core_seconds.value, record.gpu_seconds.value, record.node_seconds.value};
+  return entry;
+}
+
+class Booking {
+ public:
+  Booking(Connection& db, const BookRequest& request) : db_(db), request_(request) {}
+
+  /// "": it is booked, now or before; otherwise why not.
+  Result<std::string_view> book(std::size_t index, const Claim& claim) {
+    const auto& record = request_.records[index];
+    auto entry = entry_for(request_, record, claim);
+    std::int64_t seq = 0;
+    if (auto before = booked_before(entry, seq)) {
+      if (before->job != entry.job || before->attempt != entry.attempt) return kNotOurs;
+      // As it was booked: no run moves into another country or project after the fact.
+      entry.country = before->country;
+      entry.project = before->project;
+      entry.revision = before->revision;
+      before->at_s = entry.at_s;
+      if (record_text(entry) == record_text(*before)) return {};
+      if (++entry.revision > kMostRevisions) return kFickle;
+      before->kind = ledger::Kind::reversal;
+      before->refers_to = seq;
+      before->reason = "CHANGED_BY_SITE";
+      before->amounts = before->amounts.negated();
+      appender().add(std::move(*before), claim.job_row, nullptr);
+    }
+    const ledger::Personal personal{.salt = request_.salts.substr(index * kSaltBytes, kSaltBytes),
+                                    .owner = claim.owner,
+                                    .pseudonym = ledger::pseudonym_of(claim.owner, key_of(entry.ended_s)),
+                                    .account = record.account.str(),
+                                    .source_line = record.source_line};
+    const bool is_first = entry.revision == 0;
+    appender().add(std::move(entry), claim.job_row, &personal);
+    ++booked_;
+    if (!is_first) return {};
+    if (auto charged = charge_run(db_, claim.job_row, claim.attempt.attempt, record); !charged)
+      return std::unexpected(charged.error());
+    return {};
+  }
+  [[nodiscard]] std::size_t booked() const { return booked_; }
+
+ private:
+  std::optional<ledger::UsageEntry> booked_before(const ledger::UsageEntry& entry, std::int64_t& seq) {
+    auto row = db_.query(kSelectBooked, entry.site, entry.cluster, entry.site_job_id, entry.submitted_s,
+                         entry.started_s.value_or(kNeverStarted));
+    if (!row.next()) return std::nullopt;
+    seq = row.integer(0);
+    auto before = entry;
+    before.revision = row.integer(1);
+    before.ended_s = row.integer(2);
+    before.scheduler_account = row.string(3);
+    before.queue = row.string(4);
+    before.site_state = row.string(5);
+    before.exit_code = row.optional_integer32(6);
+    before.nodes = row.integer32(8);
+    before.cores = row.integer32(9);
+    before.gpus = row.integer32(10);
+    before.amounts = {1, row.integer(7), row.integer(11), row.integer(12), row.integer(13)};
+    before.job = row.job_id(14);
+    before.attempt = row.integer32(15);
+    before.country = row.string(16);
+    before.project = row.string(17);
+    return before;
+  }
+
+  LedgerAppender& appender() {
+    if (!appender_) appender_.emplace(db_);
+    return *appender_;
+  }
+  const std::string& key_of(std::int64_t ended_s) {
+    const auto [at, is_new] = keys_.try_emplace(ledger::period_of(ended_s));
+    if (is_new) at->second = period_key(db_, at->first);
+    return at->second;
+  }
+
+  Connection& db_;
+  const BookRequest& request_;
+  std::optional<LedgerAppender> appender_;  // once there is something to book
+  std::map<std::string, std::string> keys_;
+  std::size_t booked_ = 0;
+};
 
 }  // namespace
 
 Result<std::size_t> book_usage(Connection& db, const BookRequest& request) {
-  std::size_t booked = 0;
-  std::int64_t refused = 0;
-  for (const auto& record : request.records) {
-    if (!book(db, request, record, booked)) ++refused;
+  std::vector<Claim> claims;
+  for (const auto& record : request.records) claims.push_back(claim_of(db, request.site, record));
+  refuse_second_records(request.records, claims);
+  Booking booking(db, request);
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    const auto refused = claims[i].refused.empty() ? booking.book(i, claims[i]) : claims[i].refused;
+    if (!refused) return std::unexpected(refused.error());
+    if (!refused->empty())
+      db.execute(kCountRefused, request.site, *refused, to_unix_seconds(request.at), request.records[i].site_job_id);
   }
-  db.execute(kMoveCursor, request.site, request.next.text, refused);
-  return booked;
+  db.execute(kMoveCursor, request.site, request.next.text);
+  return booking.booked();
 }
 
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site) {
@@ -125,11 +288,14 @@ Result<std::vector<ports::UsageRow>> read_usage_report(Connection& db, const por
     columns.append(column_of(query.by[i])).append(", ");
     places.append(i == 0 ? "" : ", ").append(std::to_string(i + 1));
   }
-  std::string sql = "SELECT " + columns + std::string(kSums) + " FROM usage_records WHERE 1";
+  std::string sql = "SELECT " + columns + std::string(kSums) + " FROM ledger u";
+  using enum ports::UsageGroup;
+  if (query.owner || std::ranges::find_first_of(query.by, std::array{owner, account}) != query.by.end()) sql += kOfPersons;
+  sql += " WHERE u.body IS NULL";
   sql += query.from ? " AND ended_s >= ?1" : " AND ?1 IS NULL";
   sql += query.to ? " AND ended_s < ?2" : " AND ?2 IS NULL";
-  sql += query.owner ? " AND owner = ?3" : " AND ?3 IS NULL";
-  if (!places.empty()) sql += " GROUP BY " + places + " ORDER BY " + places;
+  sql += query.owner ? " AND p.owner = ?3" : " AND ?3 IS NULL";
+  if (!places.empty()) sql += " GROUP BY " + places + std::string(kAnything) + " ORDER BY " + places;
 
   // Whole seconds are stored: a bound within a second is rounded up, so that "at or after" and "before" keep their meaning.
   const auto seconds = [](const std::optional<UtcTime>& t) {

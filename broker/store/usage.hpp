@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Usage records: booked once each, only for attempts of ours, never changed.
+// Usage: each run booked into the ledger once, only for attempts of ours. A record that its site changed is taken back and booked
+// anew. What was refused is counted, by reason.
 
 #include "broker/ports/stores.hpp"
 #include "broker/store/connection.hpp"
@@ -12,9 +13,12 @@ struct BookRequest {
   std::string country;
   std::vector<domain::UsageRecord> records;
   ports::UsageCursor next;
+  UtcTime at{};
+  std::string salts;  // kSaltBytes for each record
 };
+inline constexpr std::size_t kSaltBytes = 16;
 
-/// Returns how many were new.
+/// Returns how many were new, corrected ones among them.
 Result<std::size_t> book_usage(Connection& db, const BookRequest& request);
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site);
 /// Rows in the order of their keys. Without groups: one row, the total.

@@ -105,6 +105,9 @@ Task<ports::UsagePage> AccountGuard::usage(ports::UsageCursor from, Deadline dea
   for (auto& record : page->records) {
     if (record.account.empty()) record.account = *options_.own_account;
   }
+  // An accounting may be open to everybody; what others used is not this one's to tell.
+  if (options_.own_people_only)
+    std::erase_if(page->records, [&](const auto& record) { return record.account != *options_.own_account; });
   co_return page;
 }
 

@@ -81,7 +81,7 @@ Result<config::AgentConfig> site_of(const std::optional<fs::path>& file, const T
   return config;
 }
 
-int complain(const Error& error, int status) {
+int end_with(const Error& error, int status) {
   std::fprintf(stderr, "hansa-agent: %s\n", config::describe_errors(error).c_str());
   return status;
 }
@@ -149,28 +149,28 @@ Result<config::AgentConfig> find_scheduler(const SiteId& site, const Login& logi
 
 int serve_person(std::optional<fs::path> file, fs::path program_folder, std::string name) {
   const auto line = read_line(STDIN_FILENO);
-  if (!line) return complain(line.error(), kExitUsage);
+  if (!line) return end_with(line.error(), kExitUsage);
   const auto ticket = read_ticket(*line);
-  if (!ticket) return complain(ticket.error(), kExitUsage);
+  if (!ticket) return end_with(ticket.error(), kExitUsage);
   const auto broker = websocket::parse_broker_address(ticket->broker);
-  if (!broker) return complain(broker.error(), kExitUsage);
+  if (!broker) return end_with(broker.error(), kExitUsage);
   const auto own = transport::own_account();
   if (!own)
-    return complain(
+    return end_with(
         fail(ErrorKind::not_found, "NO_ACCOUNT", "this machine has no name for the account that this runs as").error(),
         kExitUnavailable);
   auto config = site_of(
       file, *ticket,
       {.home = own->home, .path = variable("PATH"), .slurm_conf = variable("SLURM_CONF"), .pbs_conf = variable("PBS_CONF_FILE")});
-  if (!config) return complain(config.error(), kExitConfiguration);
+  if (!config) return end_with(config.error(), kExitConfiguration);
   // Whoever started it is served, and nobody else, whatever a file says of others.
   config->site.run_as = config::RunAs::by_certificate;
   config->site.accounts_file.reset();
   config->site.accounts = {{ticket->person, LocalAccount(own->name)}};
   auto rules = own_regulations(*config, assembly::shipped_packs(program_folder));
-  if (!rules) return complain(rules.error(), kExitConfiguration);
+  if (!rules) return end_with(rules.error(), kExitConfiguration);
   auto key = websocket::make_key_in_memory();
-  if (!key) return complain(key.error(), kExitUnavailable);
+  if (!key) return end_with(key.error(), kExitUnavailable);
   return serve_session({.start = {.file = file.value_or(""),
                                   .config = std::move(*config),
                                   .own = std::move(*rules),

@@ -37,10 +37,10 @@ bool ran_nothing(const domain::Reason& reason) {
   return reason.code == "DUPLICATE" || reason.code == "SITE_REQUEUED" || reason.code == "FENCE_FAILED";
 }
 
-/// Another account's job of that id and name is not the one that is meant.
+/// Another account's job of that id and name is not the one that is meant, nor is a task of an array of that id.
 const ClusterJob* ours(const Cluster& cluster, const ports::SiteJob& asked) {
   const auto* job = cluster.job(asked.id, asked.tag.str());
-  return job != nullptr && job->request.account == asked.account ? job : nullptr;
+  return job != nullptr && job->id == asked.id && job->request.account == asked.account ? job : nullptr;
 }
 
 /// The task of an array whose output is asked for, or the job.

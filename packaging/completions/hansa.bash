@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect sites site report data facts token policy simulate config version"
+  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect sites site report ledger data facts allocation token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local labels="open internal personal health trade-secret export-controlled"
@@ -16,11 +16,11 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --network | --variants | --code | --output | --array | --task | --after | --output-dir | -o | \
         --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --key | --witness | --dir | --output) ((i++)) ;;
       -*) ;;
       *)
         case $command in
-          "" | site | report | data | "data replica" | facts | token | policy | config) command=${command:+$command }$word ;;
+          "" | site | report | ledger | data | "data replica" | facts | allocation | token | policy | config) command=${command:+$command }$word ;;
           submit) script=1 ;;
         esac
         ;;
@@ -32,7 +32,8 @@ _hansa() {
   fi
 
   case $prev in
-    -o | --output-dir | --code) compopt -o dirnames; return ;;
+    -o | --output-dir | --code | --dir) compopt -o dirnames; return ;;
+    --output) [[ $command == "ledger export" ]] && compopt -o default; return ;;
     --token-file | --ca-file | --variants | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
       [[ $command == *" changes" ]] && states="applied pending approved rejected"
@@ -46,7 +47,7 @@ _hansa() {
       COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --output | --array | --task | --after | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | --login | --agent | --agent-config | --for | --person | \
-      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --as-of) return ;;
+      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of) return ;;
     --inside) COMPREPLY=($(compgen -W "script processes" -- "$cur")); return ;;
     --network) COMPREPLY=($(compgen -W "outbound any" -- "$cur")); return ;;
     --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
@@ -58,9 +59,11 @@ _hansa() {
     "") options=$commands ;;
     site) options="show doctor agent enroll revoke drain resume" ;;
     report) options="usage estimates" ;;
+    ledger) options="show checkpoint verify prove export witness corrections change-key" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
     facts) options="show set withdraw changes approve reject" ;;
+    allocation) options="list show grant revoke import" ;;
     token) options="create list revoke" ;;
     policy) options="check test diff show" ;;
     config) options="check reference" ;;
@@ -78,9 +81,16 @@ _hansa() {
     "site enroll") options="--expires --json" ;;
     "report usage") options="--by --from --to --format --json" ;;
     "report estimates") options="--by --since --format --json" ;;
+    "ledger verify") options="--key --witness --json" ;;
+    "ledger export") options="--output --personal" ;;
+    "ledger witness") options="--dir --name --key --key-only" ;;
+    "ledger corrections") options="--limit --json" ;;
     "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;
     "data list") options="--label --project --owner --limit --all --json" ;;
-    "data label" | "data owner" | "data approve" | "data reject" | "facts withdraw" | "facts approve" | "facts reject") options="--reason --json" ;;
+    "data label" | "data owner" | "data approve" | "data reject" | "facts withdraw" | "facts approve" | "facts reject" | "allocation revoke") options="--reason --json" ;;
+    "allocation list") options="--project --json" ;;
+    "allocation grant") options="--unit --site --from --until --reason --json" ;;
+    "allocation import") options="--site --component --reason --json" ;;
     "data replica add") options="--root --path --reason --json" ;;
     "data replica verify") options="--sha256 --expires --at --reason --json" ;;
     "data changes" | "facts changes") options="--state --limit --all --json" ;;
@@ -92,11 +102,11 @@ _hansa() {
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --hidden --rules --label --at --plot --json" ;;
     "config reference") options="--man" ;;
     cancel) options="--task --json" ;;
-    show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "data show" | "facts show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "ledger show" | "ledger checkpoint" | "ledger prove" | "ledger change-key" | "data show" | "facts show" | "allocation show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))
-  elif [[ $command == submit || $command == "config check" || $command == policy\ * ]]; then
+  elif [[ $command == submit || $command == "config check" || $command == "ledger verify" || $command == policy\ * ]]; then
     compopt -o default
   elif [[ $options != -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$cur"))

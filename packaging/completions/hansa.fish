@@ -6,7 +6,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at --login --agent --agent-config --for --person \
-        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of
+        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --key --witness --dir
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -15,7 +15,7 @@ function __hansa_is --description "the command so far is one of the arguments"
         else if not string match -q -- '-*' $word
             set -a words $word
             # A second word belongs to the command's name, or is a script, after which everything is the script's.
-            contains -- $words[1] site report data facts token policy config submit; and test (count $words) -eq 1; and continue
+            contains -- $words[1] site report ledger data facts allocation token policy config submit; and test (count $words) -eq 1; and continue
             test "$words" = "data replica"; or break
         end
     end
@@ -47,21 +47,25 @@ complete -c hansa -n '__hansa_is ""' -a site -d "Show, look over, drain or resum
 complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
 complete -c hansa -n '__hansa_is ""' -a data -d "Register datasets, their labels and copies"
 complete -c hansa -n '__hansa_is ""' -a facts -d "What rules may ask of sites, projects and people"
+complete -c hansa -n '__hansa_is ""' -a allocation -d "What projects may spend"
 complete -c hansa -n '__hansa_is ""' -a token -d "Make, list and revoke tokens"
 complete -c hansa -n '__hansa_is ""' -a policy -d "Check, test and show rule packs"
 complete -c hansa -n '__hansa_is ""' -a simulate -d "Play a trace of jobs at simulated sites"
 complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or explain its keys"
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show doctor agent enroll revoke drain resume"
+complete -c hansa -n '__hansa_is ""' -a ledger -d "Show, check, prove and witness the ledger"
 complete -c hansa -n '__hansa_is report' -a "usage estimates"
+complete -c hansa -n '__hansa_is ledger' -a "show checkpoint verify prove export witness corrections change-key"
 complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is facts' -a "show set withdraw changes approve reject"
+complete -c hansa -n '__hansa_is allocation' -a "list show grant revoke import"
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation import" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -99,7 +103,7 @@ complete -c hansa -n '__hansa_is submit jobs "data add" "data list"' -l project 
 complete -c hansa -n '__hansa_is "data changes" "facts changes"' -l state -x -a "applied pending approved rejected"
 complete -c hansa -n '__hansa_is jobs' -l state -x -a "accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
 complete -c hansa -n '__hansa_is jobs' -l since -x -d "Accepted since"
-complete -c hansa -n '__hansa_is jobs "data list" "data changes" "facts changes"' -l limit -x -d "At most so many"
+complete -c hansa -n '__hansa_is jobs "ledger corrections" "data list" "data changes" "facts changes"' -l limit -x -d "At most so many"
 complete -c hansa -n '__hansa_is jobs "data list" "data changes" "facts changes"' -l all -d "All of them"
 complete -c hansa -n '__hansa_is wait' -l timeout -x -d "Give up after"
 complete -c hansa -n '__hansa_is logs' -s f -l follow -d "Go on until the job is over"
@@ -115,17 +119,31 @@ complete -c hansa -n '__hansa_is connect' -l for -x -d "How long"
 complete -c hansa -n '__hansa_is connect' -l local -d "Start the agent on this machine"
 complete -c hansa -n '__hansa_is connect' -l print -d "Print what an agent is handed"
 complete -c hansa -n '__hansa_is disconnect' -l person -x -d "Somebody else"
-complete -c hansa -n '__hansa_is resolve disconnect "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is resolve disconnect "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation import"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
 complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"
 complete -c hansa -n '__hansa_is "report usage" "report estimates"' -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "ledger verify" "ledger witness"' -l key -x -d "The ledger's public key"
+complete -c hansa -n '__hansa_is "ledger verify"' -l witness -x -d "This witness must have signed it too"
+complete -c hansa -n '__hansa_is "ledger verify"' -F
+complete -c hansa -n '__hansa_is "ledger export"' -l output -r -F -d "Into this file"
+complete -c hansa -n '__hansa_is "ledger export"' -l personal -d "With the personal parts"
+complete -c hansa -n '__hansa_is "ledger witness"' -l dir -x -a "(__fish_complete_directories)" -d "The witness's folder"
+complete -c hansa -n '__hansa_is "ledger witness"' -l name -x -d "Who it is"
+complete -c hansa -n '__hansa_is "ledger witness"' -l key-only -d "Only print its own public key"
 complete -c hansa -n '__hansa_is "report estimates"' -l by -x -a "site class project basis"
 complete -c hansa -n '__hansa_is "report estimates"' -l since -x -d "Starts at or after"
 complete -c hansa -n '__hansa_is "data add" "data list"' -l label -x -a "open internal personal health trade-secret export-controlled"
 complete -c hansa -n '__hansa_is "data label"' -a "open internal personal health trade-secret export-controlled"
 complete -c hansa -n '__hansa_is "data terms"' -l permit -x -d "The data permit"
 complete -c hansa -n '__hansa_is "data terms"' -l until -x -d "When it ends"
+complete -c hansa -n '__hansa_is "allocation list"' -l project -x -d "Only of this project"
+complete -c hansa -n '__hansa_is "allocation grant"' -l unit -x -d "What sites charge in"
+complete -c hansa -n '__hansa_is "allocation grant" "allocation import"' -l site -x -d "At this site alone"
+complete -c hansa -n '__hansa_is "allocation grant"' -l from -x -d "From when on"
+complete -c hansa -n '__hansa_is "allocation grant"' -l until -x -d "Before when"
+complete -c hansa -n '__hansa_is "allocation import"' -l component -x -d "NAME=UNIT, of Waldur"
 complete -c hansa -n '__hansa_is "facts set"' -l until -x -d "No evidence from then on"
 complete -c hansa -n '__hansa_is "facts set"' -l evidence -x -d "Where it is written down"
 complete -c hansa -n '__hansa_is "facts set"' -l as-of -x -d "When somebody looked"

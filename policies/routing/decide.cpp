@@ -2,6 +2,7 @@
 #include "policies/routing/decide.hpp"
 
 #include "broker/core/time_text.hpp"
+#include "broker/domain/allocation.hpp"
 #include "policies/routing/terms.hpp"
 
 #include <algorithm>
@@ -21,7 +22,14 @@ constexpr std::string_view kRules = "rules";
 constexpr std::string_view kRegister = "register of datasets";
 constexpr std::string_view kMovers = "movers";
 constexpr std::string_view kDoctor = "doctor";
+constexpr std::string_view kAllocations = "allocations";
 constexpr std::string_view kNotRequested = "NOT_REQUESTED";
+
+/// Not for ever: it can be granted, or the person can log in.
+bool may_change(const domain::Reason& no_account) {
+  return no_account.code == kNoAllocation || domain::is_about_allocation(no_account.code) ||
+         is_about_credential(no_account.code);
+}
 
 /// "now" or "in 4m30s".
 std::string when(Seconds wait) { return wait.count() == 0 ? "now" : "in " + format_duration(wait); }
@@ -95,11 +103,6 @@ class SiteCheck {
     return std::nullopt;
   }
 
-  /// Not for ever: it can be granted, or the person can log in.
-  static bool may_change(const domain::Reason& no_account) {
-    return no_account.code == kNoAllocation || is_about_credential(no_account.code);
-  }
-
   Refusal account() const {
     if (!view_.no_account || may_change(*view_.no_account)) return std::nullopt;
     const auto& reason = *view_.no_account;
@@ -115,8 +118,11 @@ class SiteCheck {
 
   Refusal allocation() const {
     if (!view_.no_account || !may_change(*view_.no_account)) return std::nullopt;
-    return refuse(Obstacle::temporary, view_.no_account->code, view_.no_account->message,
-                  view_.no_account->code == kNoAllocation ? kConfiguration : "broker");
+    const auto& [code, message] = *view_.no_account;
+    return refuse(Obstacle::temporary, code, message,
+                  code == kNoAllocation                ? kConfiguration
+                  : domain::is_about_allocation(code) ? kAllocations
+                                                       : "broker");
   }
 
   /// The sentence has the rules, every value with its age, and what would be allowed.
@@ -377,12 +383,14 @@ domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
                                                           }) + ")");
             })};
   }
-  // What nothing but the person's login stands in the way of is said as it is.
-  const auto login = std::ranges::find_if(verdicts, [](const Verdict& verdict) { return is_about_credential(verdict.code); });
-  if (login != verdicts.end() && std::ranges::all_of(verdicts, [](const Verdict& verdict) {
-        return verdict.obstacle == Obstacle::permanent || is_about_credential(verdict.code);
-      }))
-    return {login->code, "site " + login->site.str() + ": " + login->message};
+  // What nothing but the person's login stands in the way of is said as it is; and what nothing but an allocation does.
+  for (const auto is_about_it : {is_about_credential, domain::is_about_allocation}) {
+    const auto first = std::ranges::find_if(verdicts, is_about_it, &Verdict::code);
+    if (first != verdicts.end() && std::ranges::all_of(verdicts, [&](const Verdict& verdict) {
+          return verdict.obstacle == Obstacle::permanent || is_about_it(verdict.code);
+        }))
+      return {first->code, "site " + first->site.str() + ": " + first->message};
+  }
   std::vector<const Verdict*> asked_for;
   for (const auto& verdict : verdicts) {
     if (verdict.code != kNotRequested) asked_for.push_back(&verdict);

@@ -9,8 +9,9 @@
 //              NO_SUCH_MODULE (terms.hpp; the first is temporary where nobody says what the nodes are), TIME_LIMIT_TOO_LONG,
 //              NODE_COUNT_NOT_ALLOWED, NO_SUCH_GPU, TOO_FEW_GPUS, TOO_FEW_CORES, TOO_LITTLE_MEMORY, TOO_FEW_NODES (of the queue
 //              that came nearest)
-//   temporary  NO_ALLOCATION (of the project, at a site that wants one), RULES_DENY, EVIDENCE_MISSING (the rules; not for ever:
-//   packs, labels and what is known of a site change), the
+//   temporary  NO_ALLOCATION (the project is none of the site's), NOT_GRANTED, ALLOCATION_SPENT, NO_CHARGE_RULE (what a project
+//   may spend there, domain/allocation.hpp), CREDENTIAL_NOT_CONNECTED (the person's login), RULES_DENY, EVIDENCE_MISSING (the
+//   rules; not for ever: packs, labels and what is known of a site change), the
 //              caller's no_data or no_way, RULES_DENY or EVIDENCE_MISSING (of bringing a dataset there, or of taking it from
 //              every site that has it), OBLIGATION (keeps it there), what failed lately on every way, SITE_DRAINED, SITE_UNFIT (a
 //              finding about it, or about the person's account there, that bars), SITE_DOWN,

@@ -45,8 +45,9 @@ class ForwardingStore : public Stores {
   Task<domain::Decision> decision(JobId id) override { return jobs_.decision(id); }
   Task<std::string> document(std::string hash) override { return jobs_.document(std::move(hash)); }
 
-  Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override {
-    return usage_.book_usage(std::move(site), std::move(records), std::move(next));
+  Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
+                               UtcTime at) override {
+    return usage_.book_usage(std::move(site), std::move(records), std::move(next), at);
   }
   Task<ports::UsageCursor> usage_cursor(SiteId site) override { return usage_.usage_cursor(std::move(site)); }
   Task<std::vector<ports::UsageRow>> usage_report(ports::UsageQuery query) override {

@@ -242,8 +242,10 @@ class GatedStore final : public ForwardingStore {
       if (gate_->recorded) gate_->recorded(*kept);
     });
   }
-  Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next) override {
-    return write<std::size_t>("usage_booked", ForwardingStore::book_usage(std::move(site), std::move(records), std::move(next)),
+  Task<std::size_t> book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
+                               UtcTime at) override {
+    return write<std::size_t>("usage_booked",
+                              ForwardingStore::book_usage(std::move(site), std::move(records), std::move(next), at),
                               [](std::size_t) {});
   }
   Task<> record_site_state(domain::SiteState state) override {

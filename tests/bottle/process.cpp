@@ -33,7 +33,8 @@ Process::Process(Parts parts, engine::EngineOptions options, std::vector<engine:
                                                                      .datasets = parts_.datasets,
                                                                      .estimates = &parts_.stores,
                                                                      .transfers = parts_.transfers,
-                                                                     .data = parts_.data},
+                                                                     .data = parts_.data,
+                                                                     .allocations = parts_.allocations},
                                                std::move(options), std::move(sites))),
       asks_(std::make_unique<async::TaskGroup>(parts_.time.executor(), kAsks, [](std::string_view, const Error&) {})) {}
 

@@ -42,6 +42,7 @@ class Process {
     ports::CatalogueStore* datasets = nullptr;
     ports::TransferStore* transfers = nullptr;
     engine::DataSetup data = {};
+    ports::AllocationStore* allocations = nullptr;
   };
 
   /// `options.epoch` is this life's own; the sites' connectors are behind the gate.

@@ -290,7 +290,7 @@ def booked_lines(broker):
     """The site's line behind each record, as it was when it was booked."""
     with sqlite3.connect(f"file:{broker.state}/hansa.db?mode=ro", uri=True) as db:
         return {(site, id, submitted): line
-                for site, id, submitted, line in db.execute("SELECT site, site_job_id, submitted_s, source_line FROM usage_records")}
+                for site, id, submitted, line in db.execute("SELECT l.site, l.site_job_id, l.submitted_s, p.source_line FROM ledger l JOIN ledger_persons p ON p.seq = l.seq ORDER BY l.seq")}
 
 
 def usage_is_what_sacct_says(broker, jobs, runs, faults, began_at):

@@ -169,7 +169,8 @@ def who_is_not_connected_is_told_so():
     assert broker.output(his, user="bob") == b"bob\n"
     shown = broker.hansa("site", "agent", "alpha", user="operator", check=0).stdout.decode()
     assert "local:alice" in shown and "local:bob" in shown, shown
-    assert "local:bob" not in broker.hansa("site", "agent", "alpha", check=0).stdout.decode()
+    own = broker.hansa("site", "agent", "alpha", check=0).stdout.decode()
+    assert "local:alice" in own and "local:bob" not in own, own
     words = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert "hansa_berth_" not in words
     report = json.loads(broker.hansa("site", "doctor", "alpha", "--json", user="operator", check=0).stdout)
@@ -216,8 +217,15 @@ def nothing_is_lost_and_nothing_doubled():
 def used_tokens_and_second_agents_are_refused():
     """With words for whoever tries; the first one goes on."""
     def agent(person, ticket, *arguments):
-        return subprocess.run(as_account(person, "env", "-i", "PATH=/usr/bin:/bin", f"SLURM_CONF={slurm_conf('alpha')}", site.agent, "--person", *arguments),
-                              input=ticket, capture_output=True, text=True, timeout=30)
+        """With its input open for as long as it lives, if a line has come."""
+        process = subprocess.Popen(as_account(person, "env", "-i", "PATH=/usr/bin:/bin", f"SLURM_CONF={slurm_conf('alpha')}", site.agent, "--person", *arguments),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdin.write(ticket)
+        process.stdin.flush()
+        if not ticket:
+            process.stdin.close()
+        process.wait(30)
+        return subprocess.CompletedProcess(arguments, process.returncode, process.stdout.read(), process.stderr.read())
     printed = broker.hansa("connect", "alpha", "--print", check=0)
     ticket = printed.stdout.decode()
     assert "hansa-agent --person" in printed.stderr.decode()

@@ -2,15 +2,17 @@
 """Three real Slurm clusters of unequal size, two people, 300 mixed jobs, and a broker that is killed ten times on the way."""
 
 import collections
+import json
 import os
 import pwd
 import random
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, bed, broker_config, need_root, run_with_broker, sacct_rows, say,
+from harness import (ROOT, Broker, COREUTILS, Payloads, SLURM, Switch, bed, broker_config, need_root, run_with_broker, sacct_rows, say,
                      sites_answer, slurm, slurm_conf, slurm_site, usage_differences, wait_for)
 
 CLUSTERS = {"alpha": 16, "beta": 8, "gamma": 2}
@@ -202,6 +204,24 @@ def usage_equals_sacct():
     print(broker.hansa("report", "usage", "--by", "project,site", user="operator", check=0).stdout.decode())
 
 
+def the_ledger_is_sacct():
+    """The ledger, taken away by an auditor after ten kills: both verifiers find it whole, and it is sacct to the second, run by run."""
+    path = broker.folder / "ledger.txt"
+    broker.hansa("ledger", "export", "--output", path, "--personal", user="auditor", check=0)
+    ours = broker.hansa("ledger", "verify", "--json", path, user="auditor", check=0)
+    theirs = subprocess.run([sys.executable, "-B", ROOT / "packaging/verify/hansa_verify.py", "--json", path], capture_output=True, check=True)
+    told = json.loads(ours.stdout)
+    assert told == json.loads(theirs.stdout), (told, theirs.stdout)
+    records = [json.loads(line) for line in path.read_bytes().splitlines() if line.startswith(b'{"at"')]
+    taken_back = {record["refers_to"] for record in records if record["kind"] == "reversal"}
+    runs = [record for record in records if record["kind"] == "usage" and record["seq"] not in taken_back]
+    rows = {(cluster, row["JobIDRaw"], row["Start"] if row["Start"].isdigit() else None): row for cluster in CLUSTERS for row in sacct_rows(cluster, started_at)}
+    for run in runs:
+        row = rows[run["site"], run["site_job_id"], str(run["started_s"]) if "started_s" in run else None]
+        assert (run["elapsed_s"], run["core_seconds"], run["ended_s"]) == (int(row["ElapsedRaw"]), int(row["CPUTimeRAW"]), int(row["End"])), (run, row)
+    say(f"ledger of {told['size']} records, {len(runs)} runs as sacct has them, {len(taken_back)} corrected; both verifiers agree")
+
+
 def estimates_are_published():
     """What was predicted for each start, against what became of it: every job that ran is in it, at the site where it ran."""
     rows = {row["site"]: row for row in broker.get("/v1/reports/estimates?by=site", user="operator")["rows"]}
@@ -375,7 +395,7 @@ if __name__ == "__main__":
     switch.start()
     broker = Broker("slurm", broker_config(switch, [slurm_site(c, COUNTRIES[c]) for c in CLUSTERS],
                                            engine="visibility_window_ms = 20000\nsecond_look_after_ms = 5000\n"))
-    run_with_broker(broker, [mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, estimates_are_published,
+    run_with_broker(broker, [mixed_run_with_kills, odd_arguments_arrive_whole, usage_equals_sacct, the_ledger_is_sacct, estimates_are_published,
                              shares_follow_the_capacity, explain_placed_and_held, dead_controller_leaves_the_others_alone,
                              given_up_site_returns, controller_that_forgot_a_start, code_goes_through_the_switch,
                              room_is_seen_where_jobs_are_hidden],

@@ -26,7 +26,7 @@ MAY_USE = {
     "policies/packs": [],
     "broker/ledger": ["broker/ports"],
     "broker/engine": ["broker/ports", "policies/routing", "broker/ledger"],
-    "broker/store": ["broker/ports"],
+    "broker/store": ["broker/ports", "broker/ledger"],
     "broker/http": ["broker/async"],
     "broker/identity": ["broker/ports", "broker/http"],
     "broker/directives": ["broker/core"],

@@ -34,8 +34,13 @@ void Auditor::note_tasks(const Job& job, const EventBody& body) {
   } else if (std::holds_alternative<AttemptBound>(body)) {  // what was told before was of another site job
     std::erase_if(on_record, [](const auto& entry) { return !entry.second.left_out; });
   } else if (const auto* seen = std::get_if<TasksSeen>(&body)) {
-    for (const auto& run : seen->runs) {
-      if (run.outcome == Outcome::cancelled) on_record[run.task_index] = {.starts = starts_of(job.id, run.task_index)};
+    // Before any has started another submission of the array may still take its right. What was sealed alone never starts.
+    auto runs = job.attempts.back().runs;
+    runs.insert(runs.end(), seen->runs.begin(), seen->runs.end());
+    const bool begun = std::ranges::any_of(runs, [](const Run& run) { return run.started_at.has_value(); });
+    for (const auto& run : runs) {
+      if (run.outcome == Outcome::cancelled && (begun || run.left_out()))
+        on_record.try_emplace(run.task_index, Cancelled{.starts = starts_of(job.id, run.task_index), .left_out = run.left_out()});
     }
   }
 }

@@ -316,7 +316,7 @@ bool Auditor::only_a_person_knows(const Job& job) {
     if (tag.job != job.id) return;
     const std::pair which{site, bound_id(at_site).str() + ' ' + at_site.request.name};
     if (at_site.payload_starts > 0) ran.insert(which);
-    const auto* attempt = job.live_attempt();
+    const auto* attempt = job.last_attempt();
     const auto* told = attempt == nullptr ? nullptr : attempt->last_run(at_site.task);
     const bool known = told != nullptr && told->outcome;
     const bool purged = at_site.purged && !sites_.at(site).model->cluster().is_listed(at_site) && !known;

@@ -154,7 +154,7 @@ int Campaign::play_all() {
     const auto at_least = [&](std::int64_t n, std::int64_t of_2000, const std::string& what) {
       require(n * 2'000 >= of_2000 * static_cast<std::int64_t>(seeds), std::to_string(n) + " " + what);
     };
-    for (const auto& [kind, n] : faults) require(n >= kEachFault, "fault " + kind + " came " + std::to_string(n) + " times");
+    for (const auto& [kind, n] : faults) at_least(n, kEachFault, "times fault " + kind);
     for (const auto profile : kProfiles) at_least(sums.profiles[std::string(profile)], 300, "sites as " + std::string(profile));
     require(often >= kPoints, std::to_string(often) + " crash points often enough");
     at_least(sums.moves_made, 20, "moves made");

@@ -102,6 +102,7 @@ void Lives::begin(const Item& item) {
       if (!process_) return;
       world_.fired(item.what);
       (void)store_->begin_epoch();
+      world_.auditor.words().store_may_refuse();
       return world_.later(item, [this] { end(); });
     case What::site_suspended:
       world_.fired(item.what);

@@ -61,6 +61,7 @@ void SiteWords::life_begins(int process) {
   rules_.clear();
   just_vetoed_.clear();
   vetoes_.clear();
+  looks_.clear();
 }
 
 // ---- calls
@@ -97,6 +98,7 @@ void SiteWords::answered(const std::string& site, int process, std::string_view 
   const auto kind = kind_of(what);
   auto& slowed = slowed_[{site, kind}];
   if (*word == Word::nothing) {
+    if (what == "snapshot") silences_[site].at_once = true;  // a probe that has told nothing
     if (kind.empty() || slowed.until > now) return;  // one of those that were under way
     const auto pause = std::clamp(slowed.pause * 2, kFirstSlowDown, kLongestSlowDown);
     slowed = {.noted_at = now, .until = now + pause, .pause = pause};
@@ -147,12 +149,15 @@ void SiteWords::looked_over(const std::string& site, std::vector<Finding> findin
 }
 
 void SiteWords::look_acknowledged(const std::string& site) {
-  if (const auto at = looks_.find(site); at != looks_.end() && told_is_kept_) known_[site] = at->second;
+  const auto look = looks_.extract(site);
+  if (!look.empty() && told_is_kept_) known_[site] = look.mapped();
 }
 
 void SiteWords::site_recorded(const SiteState& state) {
   const auto at = looks_.find(state.id.str());
-  if (at != looks_.end() && state.doctor && state.doctor->at >= at->second.at) known_[state.id.str()] = at->second;
+  if (at == looks_.end() || !state.doctor || state.doctor->at < at->second.at) return;
+  known_[state.id.str()] = at->second;
+  looks_.erase(at);
 }
 
 void SiteWords::disk_changed(bool full) {

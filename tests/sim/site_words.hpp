@@ -36,6 +36,7 @@ class SiteWords {
 
   /// What a look at the site has told; it counts once it is durable, or somebody was told so.
   void looked_over(const std::string& site, std::vector<domain::Finding> findings);
+  void look_failed(const std::string& site) { looks_.erase(site); }
   void look_acknowledged(const std::string& site);
   void site_recorded(const domain::SiteState& state);
   void disk_changed(bool full);

@@ -176,7 +176,10 @@ class Wire final : public bottle::ForwardingConnector {
   Task<domain::DoctorReport> doctor(ports::DoctorRequest request, Deadline d) override {
     auto report =
         co_await pass<domain::DoctorReport>("doctor", "", d, [this, d, r = std::move(request)] { return inner().doctor(r, d); });
-    if (report) parts_.auditor.words().looked_over(site_, report->findings);
+    if (report)
+      parts_.auditor.words().looked_over(site_, report->findings);
+    else
+      parts_.auditor.words().look_failed(site_);
     co_return report;
   }
 

@@ -140,9 +140,9 @@ class UsageTwice final : public WrongStore {
     if (read_.insert(site).second) co_return ports::UsageCursor{};
     co_return co_await WrongStore::usage_cursor(std::move(site));
   }
-  Task<std::size_t> book_usage(SiteId site, std::vector<UsageRecord> records, ports::UsageCursor next) override {
+  Task<std::size_t> book_usage(SiteId site, std::vector<UsageRecord> records, ports::UsageCursor next, UtcTime at) override {
     for (auto& record : records) record.submitted_at += Seconds(life_ - 1);
-    return WrongStore::book_usage(std::move(site), std::move(records), std::move(next));
+    return WrongStore::book_usage(std::move(site), std::move(records), std::move(next), at);
   }
 
  private:
@@ -153,9 +153,9 @@ class UsageTwice final : public WrongStore {
 class CursorFirst final : public WrongStore {
  public:
   using WrongStore::WrongStore;
-  Task<std::size_t> book_usage(SiteId site, std::vector<UsageRecord> records, ports::UsageCursor next) override {
-    if (auto moved = co_await WrongStore::book_usage(site, {}, next); !moved) co_return moved;
-    co_return co_await WrongStore::book_usage(site, std::move(records), next);
+  Task<std::size_t> book_usage(SiteId site, std::vector<UsageRecord> records, ports::UsageCursor next, UtcTime at) override {
+    if (auto moved = co_await WrongStore::book_usage(site, {}, next, at); !moved) co_return moved;
+    co_return co_await WrongStore::book_usage(site, std::move(records), next, at);
   }
 };
 
@@ -179,12 +179,12 @@ class FindingsInMemory final : public WrongStore {
 class UsageByTasks final : public WrongStore {
  public:
   using WrongStore::WrongStore;
-  Task<std::size_t> book_usage(SiteId site, std::vector<UsageRecord> records, ports::UsageCursor next) override {
+  Task<std::size_t> book_usage(SiteId site, std::vector<UsageRecord> records, ports::UsageCursor next, UtcTime at) override {
     for (auto& record : records) {
       record.cores = std::min(record.cores, record.nodes);
       record.core_seconds = {record.elapsed.count() * record.cores};
     }
-    return WrongStore::book_usage(std::move(site), std::move(records), std::move(next));
+    return WrongStore::book_usage(std::move(site), std::move(records), std::move(next), at);
   }
 };
 

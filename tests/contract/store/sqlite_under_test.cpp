@@ -36,6 +36,9 @@ class SqliteUnderTest final : public StoreUnderTest {
   ports::FactStore& facts() override { return *store_; }
   ports::AgentStore& agents() override { return *store_; }
   ports::PersonAgentStore& person_agents() override { return *store_; }
+  ports::AllocationStore& allocations() override { return *store_; }
+  [[nodiscard]] bool takes_threads() const override { return !inline_mode_; }
+  ports::LedgerStore& ledger() override { return *store_; }
   std::int64_t begin_epoch() override { return store_->begin_epoch().value(); }
   void reopen() override {
     store_->close().value();

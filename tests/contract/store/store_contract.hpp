@@ -5,10 +5,12 @@
 
 #include "broker/domain/transition.hpp"
 #include "broker/ports/agents.hpp"
+#include "broker/ports/allocations.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
+#include "broker/ports/ledger.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 
@@ -40,6 +42,10 @@ class StoreUnderTest {
   virtual ports::FactStore& facts() = 0;
   virtual ports::AgentStore& agents() = 0;
   virtual ports::PersonAgentStore& person_agents() = 0;
+  virtual ports::AllocationStore& allocations() = 0;
+  /// Callable from many at once, each waiting on its own; else all calls are made on the one that waits.
+  [[nodiscard]] virtual bool takes_threads() const = 0;
+  virtual ports::LedgerStore& ledger() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

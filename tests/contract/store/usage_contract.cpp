@@ -53,15 +53,18 @@ TEST_CASE("the use of GPUs is summed by project and model, from where an earlier
   const auto record = record_of(job, 200);
   auto requeued = record, without = record;
   requeued.started_at = at(300);
+  requeued.ended_at = at(400);
   without.started_at = at(400);
+  without.ended_at = at(500);
   without.gpu_seconds = {0};
-  REQUIRE(store->wait(store->usage().book_usage(alpha, {record, requeued, without}, {"page-1"})).value() == 3);
+  REQUIRE(store->wait(store->usage().book_usage(alpha, {record, requeued, without}, {"page-1"}, at(0))).value() == 3);
   const auto [uses, last] = sums(0);
   CHECK(uses == Uses{{job.spec.project.str(), job.spec.resources.gpu_model, 200}});
   CHECK(sums(last) == std::pair(Uses{}, last));
   auto third = record;
   third.started_at = at(500);
-  REQUIRE(store->wait(store->usage().book_usage(alpha, {third}, {"page-2"})).value() == 1);
+  third.ended_at = at(600);
+  REQUIRE(store->wait(store->usage().book_usage(alpha, {third}, {"page-2"}, at(0))).value() == 1);
   CHECK(sums(last).first == Uses{{job.spec.project.str(), job.spec.resources.gpu_model, 100}});
 }
 
@@ -73,14 +76,15 @@ TEST_CASE("usage is booked once, and its cursor moves with it") {
   const auto record = record_of(job, 200);
   auto requeued = record;  // the same site job, a second run
   requeued.started_at = at(300);
+  requeued.ended_at = at(400);
   auto never = record;
   never.started_at.reset();
   never.site_state = "CANCELLED";
   never.exit_code.reset();
-  CHECK(store->wait(store->usage().book_usage(alpha, {record, requeued, never}, {"page-1"})).value() == 3);
-  CHECK(store->wait(store->usage().book_usage(alpha, {record, never, requeued}, {"page-2"})).value() == 0);
+  CHECK(store->wait(store->usage().book_usage(alpha, {record, requeued, never}, {"page-1"}, at(0))).value() == 3);
+  CHECK(store->wait(store->usage().book_usage(alpha, {record, never, requeued}, {"page-2"}, at(0))).value() == 0);
   store->reopen();
-  CHECK(store->wait(store->usage().book_usage(alpha, {never}, {"page-3"})).value() == 0);
+  CHECK(store->wait(store->usage().book_usage(alpha, {never}, {"page-3"}, at(0))).value() == 0);
   CHECK(store->wait(store->usage().usage_cursor(alpha)).value().text == "page-3");
   CHECK(store->wait(store->usage().usage_cursor(SiteId("beta"))).value().text.empty());
   CHECK(store->wait(store->usage().usage_of(job.id)).value() == std::vector{record, requeued, never});
@@ -101,13 +105,13 @@ TEST_CASE("usage under a tag of ours that is not ours is left out") {
   foreign[5].tag = domain::make_tag(next_id(), 1);     // no such job
   foreign[6].tag = Tag("hansa-' OR '1'='1");
   foreign[7].tag = domain::make_tag(unbound.id, 1);
-  CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"c"})).value() == 0);
+  CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"c"}, at(0))).value() == 0);
   CHECK(store->wait(store->usage().usage_of(job.id)).value().empty());
   CHECK(store->wait(store->usage().usage_cursor(alpha)).value().text == "c");
   const auto elsewhere = record_of(bound(*store, "beta", "7", {}), 200);  // ours, but not alpha's to tell
-  CHECK(store->wait(store->usage().book_usage(alpha, {elsewhere}, {"c"})).value() == 0);
+  CHECK(store->wait(store->usage().book_usage(alpha, {elsewhere}, {"c"}, at(0))).value() == 0);
   foreign.push_back(good);
-  CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"d"})).value() == 1);
+  CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"d"}, at(0))).value() == 1);
 }
 
 TEST_CASE("usage that no run can have had is left out, and spoils no report") {
@@ -122,7 +126,7 @@ TEST_CASE("usage that no run can have had is left out, and spoils no report") {
   records[3].node_seconds = {-kMost};
   records[4].cores = -8;
   for (std::size_t i = 0; i < records.size(); ++i) records[i].started_at = at(static_cast<std::int64_t>(i));  // different runs
-  CHECK(store->wait(store->usage().book_usage(SiteId("alpha"), records, {"c"})).value() == 1);
+  CHECK(store->wait(store->usage().book_usage(SiteId("alpha"), records, {"c"}, at(0))).value() == 1);
   const auto report = store->wait(store->usage().usage_report({}));
   REQUIRE(report);
   CHECK(report->front().core_seconds == good.core_seconds);
@@ -136,13 +140,13 @@ TEST_CASE("a further submission of an attempt is booked with it once it is recor
   twin.site_job_id = SiteJobId("42");
   auto stranger = twin;
   stranger.account = LocalAccount("bob");
-  CHECK(store->wait(store->usage().book_usage(alpha, {twin}, {"a"})).value() == 0);
+  CHECK(store->wait(store->usage().book_usage(alpha, {twin}, {"a"}, at(0))).value() == 0);
   recorded(*store, job,
            {domain::SightingQuarantined{.attempt = 1, .site_job_id = SiteJobId("42"), .reason = {"FOREIGN_ACCOUNT", "bob's"}}});
-  CHECK(store->wait(store->usage().book_usage(alpha, {twin}, {"b"})).value() == 0);
+  CHECK(store->wait(store->usage().book_usage(alpha, {twin}, {"b"}, at(0))).value() == 0);
   recorded(*store, job,
            {domain::SightingQuarantined{.attempt = 1, .site_job_id = SiteJobId("42"), .reason = {"DUPLICATE", "one too many"}}});
-  CHECK(store->wait(store->usage().book_usage(alpha, {stranger, twin}, {"c"})).value() == 1);
+  CHECK(store->wait(store->usage().book_usage(alpha, {stranger, twin}, {"c"}, at(0))).value() == 1);
   CHECK(store->wait(store->usage().usage_of(job.id)).value() == std::vector{twin});
 }
 
@@ -156,7 +160,7 @@ TEST_CASE("an attempt as the broker's own account takes the site's name for it")
        domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId("9")}});
   auto record = record_of(job, 200);
   record.account = LocalAccount("hansa");
-  CHECK(store->wait(store->usage().book_usage(SiteId("alpha"), {record}, {"c"})).value() == 1);
+  CHECK(store->wait(store->usage().book_usage(SiteId("alpha"), {record}, {"c"}, at(0))).value() == 1);
 }
 
 TEST_CASE("the report sums integers by any columns") {
@@ -166,10 +170,10 @@ TEST_CASE("the report sums integers by any columns") {
   const auto a = bound(*store, "alpha", "1", {.owner = "local:alice", .project = "ai-lab"});
   const auto b = bound(*store, "beta", "2", {.owner = "local:bob", .project = "ai-lab"});
   const auto c = bound(*store, "beta", "3", {.owner = "local:bob", .project = "weather"});
-  REQUIRE(store->wait(store->usage().book_usage(SiteId("alpha"), {record_of(a, 1000, 10)}, {"x"})).value() == 1);
+  REQUIRE(store->wait(store->usage().book_usage(SiteId("alpha"), {record_of(a, 1000, 10)}, {"x"}, at(0))).value() == 1);
   auto failed = record_of(c, 2000 + kDay, 1000);
   failed.site_state = "TIMEOUT";
-  REQUIRE(store->wait(store->usage().book_usage(SiteId("beta"), {record_of(b, 2000, 100), failed}, {"x"})).value() == 2);
+  REQUIRE(store->wait(store->usage().book_usage(SiteId("beta"), {record_of(b, 2000, 100), failed}, {"x"}, at(0))).value() == 2);
 
   const auto report = [&](const ports::UsageQuery& query) { return store->wait(store->usage().usage_report(query)).value(); };
   const auto keys = [&](const ports::UsageQuery& query) {

@@ -269,7 +269,7 @@ void History::book(const std::string& cursor) {
   usage.core_seconds = {3200};
   usage.source_line = "a|line|of|sacct";
   usage_ = usage;
-  cursor_.learn(answer_of(wait(store_->book_usage(kSite, {usage}, {cursor}))), cursor);
+  cursor_.learn(answer_of(wait(store_->book_usage(kSite, {usage}, {cursor}, contract::at(0)))), cursor);
 }
 
 void History::create_token() {

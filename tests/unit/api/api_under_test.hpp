@@ -58,14 +58,19 @@ class ApiUnderTest {
  public:
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
-  ApiUnderTest() {
+  explicit ApiUnderTest(std::optional<domain::Charging> charging = std::nullopt) {
     auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b1", .inline_mode = true});
     REQUIRE(opened);
     store_ = std::move(*opened);
     const auto epoch = store_->begin_epoch();
     REQUIRE(epoch);
     std::vector<engine::SiteSetup> sites;
-    sites.push_back({.site = {.id = SiteId("alpha"), .name = "Alpha", .country = "FI", .connector = "model"},
+    sites.push_back({.site = {.id = SiteId("alpha"),
+                              .name = "Alpha",
+                              .country = "FI",
+                              .connector = "model",
+                              .scheduler_accounts = {{ProjectId("ai-lab"), "proj1"}},
+                              .charging = std::move(charging)},
                      .connector = std::make_unique<connectors::model::ModelConnector>(time, SiteId("alpha"), site)});
     engine_ = std::make_unique<engine::Engine>(engine::Engine::Parts{.strand = time.executor(),
                                                                      .scheduler = time,
@@ -77,10 +82,19 @@ class ApiUnderTest {
                                                                      .log = log_,
                                                                      .datasets = store_.get(),
                                                                      .estimates = store_.get(),
-                                                                     .code = &code_},
+                                                                     .code = &code_,
+                                                                     .allocations = store_.get()},
                                                engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
+    notary_ = std::make_unique<engine::Notary>(
+        engine::Notary::Options{.origin = "hansa/b1", .witnesses = {witness.verifier(ledger::KeyUse::cosignature)}},
+        engine::LedgerKeys{.current = ledger::new_signer("hansa/b1", random_),
+                           .next = std::nullopt,
+                           .draw_next = [this] { return ledger::new_signer("hansa/b1", random_); },
+                           .next_becomes_current = [] { return Result<void>{}; }},
+        *store_, time, log_);
     facts_ = std::make_unique<engine::FactRegister>(time, ids_, *store_, *engine_, log_);
+    allocations_ = std::make_unique<engine::AllocationRegister>(time, ids_, *store_, *engine_, log_);
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
     agents_ = std::make_unique<identity::AgentRegister>(time, random_, *store_, std::set<SiteId>{SiteId("alpha")},
                                                         [this](const SiteId& of, const Error&) { revoked.push_back(of); });
@@ -93,7 +107,7 @@ class ApiUnderTest {
           if (auto account = accounts_.account_of(person, of); !account) return std::unexpected(account.error());
           return {};
         },
-        [this](const SiteId& of, const Principal& person, const Error&) { ended.push_back(of.str() + " " + person.str()); });
+        [this](const SiteId& of, const Principal& person, const Error&) { cut_off.push_back(of.str() + " " + person.str()); });
     api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
                                             .jobs = *store_,
                                             .usage = *store_,
@@ -101,8 +115,11 @@ class ApiUnderTest {
                                             .estimates = *store_,
                                             .decisions = *store_,
                                             .facts = *store_,
+                                            .ledger = *store_,
                                             .catalogue = *catalogue_,
                                             .fact_register = *facts_,
+                                            .allocations = *allocations_,
+                                            .notary = *notary_,
                                             .tokens = *tokens_,
                                             .agents = *agents_,
                                             .person_agents = *people_,
@@ -122,6 +139,7 @@ class ApiUnderTest {
       REQUIRE(made);
       secrets_[name] = made->token.reveal();
     }
+    REQUIRE(ask(notary_->start()));
     REQUIRE(ask(engine_->start()));
     time.advance(Milliseconds{1'000});  // the site has been seen
     api_->set_ready(true);
@@ -183,15 +201,16 @@ class ApiUnderTest {
   }
 
   /// An agent of a person's own comes in with this token.
-  bool enter(const SiteId& site, const std::string& key, const std::string& token) {
-    return ask(people_->admit(site, key, "Bearer " + token, "192.0.2.7:1")).has_value();
+  bool enter(const SiteId& place, const std::string& key, const std::string& token) {
+    return ask(people_->admit(place, key, "Bearer " + token, "192.0.2.7:1")).has_value();
   }
 
   [[nodiscard]] std::filesystem::path code_files() const { return folder_.path / "code"; }
 
   void regulate(engine::Regulations regulations) { engine_->regulate(std::move(regulations)); }
 
-  std::vector<std::string> ended;  // whose own agents' connections were to be cut: "SITE PERSON"
+  std::vector<std::string> cut_off;  // whose own agents' connections were to be cut: "SITE PERSON"
+  ledger::Signer witness{.name = "auditor.example", .seed = Secret(std::string(32, 'w'))};  // the ledger's one
   std::vector<SiteId> revoked;  // whose agent's connection was to be cut
   simulation::VirtualScheduler time;
   std::shared_ptr<connectors::model::ModelSite> site = std::make_shared<connectors::model::ModelSite>(
@@ -218,7 +237,9 @@ class ApiUnderTest {
                           time};
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::Catalogue> catalogue_;
+  std::unique_ptr<engine::Notary> notary_;
   std::unique_ptr<engine::FactRegister> facts_;
+  std::unique_ptr<engine::AllocationRegister> allocations_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
   std::unique_ptr<identity::AgentRegister> agents_;
   std::unique_ptr<identity::PersonAgentRegister> people_;

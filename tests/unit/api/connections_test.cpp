@@ -55,10 +55,10 @@ TEST_CASE("a person sees and ends their own sessions and an operator everybody's
   CHECK(seen("carol").empty());
   CHECK(broker.call("alice", "POST", "/v1/sites/alpha/connections/end", {{"person", "bob"}}).status == 403);
   CHECK(broker.call("auditor", "POST", "/v1/sites/alpha/connections/end", {{"person", "bob"}}).status == 403);
-  CHECK(broker.ended.empty());
+  CHECK(broker.cut_off.empty());
   CHECK(broker.call("alice", "POST", "/v1/sites/alpha/connections/end").body["ended"] == 1);
   CHECK(broker.call("operator", "POST", "/v1/sites/alpha/connections/end", {{"person", "bob"}, {"reason", "x"}}).status == 200);
-  CHECK(broker.ended == std::vector<std::string>{"alpha local:alice", "alpha local:bob"});
+  CHECK(broker.cut_off == std::vector<std::string>{"alpha local:alice", "alpha local:bob"});
   CHECK(seen("operator").empty());
   CHECK(broker.call("alice", "POST", "/v1/sites/alpha/connections/end").body["ended"] == 0);
   CHECK(broker.call("alice", "POST", "/v1/sites/alpha/connections/end", {{"reason", std::string(501, 'x')}}).status == 400);

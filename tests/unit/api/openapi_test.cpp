@@ -5,6 +5,7 @@
 #include "broker/api/registers.hpp"
 #include "broker/api/routes.hpp"
 #include "broker/domain/transition.hpp"
+#include "broker/wire/allocation_request.hpp"
 #include "broker/wire/dataset_request.hpp"
 #include "broker/wire/dataset_views.hpp"
 #include "broker/wire/fact_request.hpp"
@@ -259,6 +260,16 @@ TEST_CASE("a job's answers have exactly the documented fields, of the documented
   CHECK(schemas()["State"]["enum"].size() == 14);
 }
 
+TEST_CASE("allocations have exactly the documented fields, of the documented types") {
+  const auto view = wire::allocation_view({.project = ProjectId("lab"), .unit = "BU"}, at(5));
+  CHECK(breach(view, schemas()["Allocation"]).empty());
+  CHECK(fields(view) == properties("Allocation"));
+  CHECK(fields(view["forecast"]) == fields(schemas()["Allocation"]["properties"]["forecast"]["properties"]));
+  const auto told =
+      wire::allocation_view({.kind = domain::AllocationKind::balance, .site = SiteId("alpha"), .until = at(9)}, at(5));
+  CHECK(breach(told, schemas()["Allocation"]).empty());
+}
+
 TEST_CASE("decisions, events, usage and problems have exactly the documented fields, of the documented types") {
   using namespace domain;
   const Decision decision{.at = at(0),
@@ -291,6 +302,7 @@ TEST_CASE("decisions, events, usage and problems have exactly the documented fie
   CHECK(fields(view["verdicts"][0]["stage_in"]) == fields(schemas()["Verdict"]["properties"]["stage_in"]["properties"]));
   auto with_job = properties("Decision");
   with_job.erase("job");  // of a dry run and `explain`
+  with_job.erase("fair_share");  // of `explain`, where it counts
   CHECK(fields(view) == with_job);
   CHECK(breach(wire::decision_view({.at = at(0)}), schemas()["Decision"]).empty());
 

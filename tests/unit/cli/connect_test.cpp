@@ -145,6 +145,10 @@ TEST_CASE("who is connected is shown at the site", "[connect]") {
   CHECK(line_of(server.requests()[1]) == "GET /v1/sites/alpha/connections HTTP/1.1");
   CHECK(list.out.contains("local:alice"));
   CHECK(list.out.contains("hansa-agent 1"));
+  Call user;
+  ScriptedServer own({problem(403, "ROLE_LACKS_RIGHT"), reply(200, R"({"site":"alpha","connections":[]})")});
+  CHECK(user.run(own, {"site", "agent", "alpha"}) == 0);
+  CHECK(user.out == "nobody has a session at site alpha\n");
 }
 
 }  // namespace hansa::cli

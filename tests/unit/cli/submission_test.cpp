@@ -166,7 +166,9 @@ TEST_CASE("options become the API's request", "[submission]") {
   CHECK(request({"--network", "outbound", "-"}).at("network") == "outbound");
   CHECK_FALSE(request({"--network", "any", "-"}).contains("network"));
   CHECK(faults({"--network", "inbound", "-"}) == std::vector<std::string>{"--network: must be outbound or any"});
-  CHECK(request({"--image", "data:torch/x.sif", "-"}).at("container") == Json{{"image", "data:torch/x.sif"}});
+  const auto with_image = sent({"--image", "data:torch/x.sif", "-"}, std::string(kScript));
+  CHECK(with_image.first.at("container") == Json{{"image", "data:torch/x.sif"}});
+  CHECK(with_image.second.spec.datasets == std::vector{DatasetId("torch")});  // which the broker adds
   CHECK(request({"--array", "0,4,8,12%2", "-"}).at("array") == "0-12:4%2");
   CHECK(faults({"--array", "3-1", "-"}) ==
         std::vector<std::string>{"--array: \"3-1\" runs backwards: the smaller index comes first"});

@@ -148,11 +148,11 @@ TEST_CASE("a transfer job at a remote site runs as whom its agent says, one with
 
 TEST_CASE("what OpenSSH could take for something else is refused") {
   const auto [site, where, what] = GENERATE(table<std::string, std::string, std::string>({
-      {"", "site[a].remote.command", "one of the three says what speaks the connector protocol"},
-      {"remote.command = []\n", "site[a].remote.command", "is missing, and so are ssh and agent"},
+      {"", "site[a].remote.command", "one of the four says what speaks the connector protocol"},
+      {"remote.command = []\n", "site[a].remote.command", "is missing, and so are ssh, agent and people"},
       {"remote.command = [\"/x\"]\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].remote.command",
        "stands beside another way"},
-      {"remote.command = [\"/x\"]\nremote.agent = true\n", "site[a].remote.command", "one of command, ssh and agent"},
+      {"remote.command = [\"/x\"]\nremote.agent = true\n", "site[a].remote.command", "one of command, ssh, agent and people"},
       {"remote.agent = true\nremote.ssh = { " + std::string(kSsh) + " }\n", "site[a].remote.agent", "stands beside another way"},
       {"remote.agent = false\n", "site[a].remote.command", "is missing"},
       {"remote.agent = true\n", "site[a].remote.agent", "needs a table [agents]"},

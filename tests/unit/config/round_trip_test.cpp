@@ -49,6 +49,7 @@ std::string random_text(const Record& record) {
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
   if (form == &kAgentsAddress) return one_of({"wss://" + name + ":7718", "wss://[::1]:1"});
   if (form == &kSlurmrestUrl) return one_of({"https://" + name + "/slurm", "unix:/" + name, "http://127.0.0.1:6820"});
+  if (form == &kWitnessKey) return name + "+f8558cb0+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
   if (form == &kCommandWord) return "/" + name;
   if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
   for (const auto* words : {&kDataLabel, &kPurpose, &kAccessMode, &kAiTraining, &kAssurance, &kAffiliation, &kSiteStatus,
@@ -199,6 +200,15 @@ BrokerConfig random_config() {
     site.profile = random_section<ProfileConfig>();
     for (int q = *rc::gen::inRange(0, 3); q > 0 && (by_token || site.connector == Connector::slurm); --q)
       site.qos.push_back(random_section<QosConfig>());
+    if (site.allocation == AllocationRule::budget || site.allocation == AllocationRule::opportunistic) {
+      for (int c = *rc::gen::inRange(1, 3); c > 0; --c) {
+        auto charge = random_section<ChargeConfig>();
+        charge.queues = {"q" + std::to_string(c)};
+        if (charge.per_memory_slice == 0 || charge.memory_slice_mib == 0) charge.per_memory_slice = charge.memory_slice_mib = 0;
+        charge.whole_nodes = charge.whole_nodes && charge.node_cores > 0 && charge.node_gpus > 0;
+        site.charges.push_back(std::move(charge));
+      }
+    }
     if (site.connector == Connector::slurm) site.slurm = random_section<SlurmConfig>();
     if (by_token) {
       site.slurmrest = random_section<SlurmrestConfig>();

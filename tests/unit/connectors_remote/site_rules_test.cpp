@@ -278,6 +278,12 @@ action = "stage_in"
 given = {dataset.labels = ["open"]}
 expect = "permit"
 because = ["P-COPY"]
+[[test]]
+name = "and no other"
+action = "stage_in"
+given = {dataset.labels = ["health"]}
+expect = "deny"
+code = "NO_PERMIT"
 )";
   Site site("", pack);
   const auto copy = [](const char* label) {

@@ -28,7 +28,10 @@ class World::People final : public ports::Accounts {
     if (const auto at = world_.accounts.find({name, site.str()}); at != world_.accounts.end()) return LocalAccount(at->second);
     return LocalAccount(name.substr(name.find(':') + 1));
   }
-  [[nodiscard]] std::vector<ProjectId> projects_of(const Principal&) const override { return {ProjectId("lab")}; }
+  [[nodiscard]] std::vector<ProjectId> projects_of(const Principal& person) const override {
+    const auto at = world_.projects.find(person.str());
+    return {ProjectId(at == world_.projects.end() ? "lab" : at->second)};
+  }
 
  private:
   World& world_;
@@ -124,7 +127,8 @@ void World::start() {
                   .budget = place.options.budget,
                   .scheduler_accounts = place.options.scheduler_accounts,
                   .hardware = place.options.hardware,
-                  .software = place.options.software},
+                  .software = place.options.software,
+                  .charging = place.options.charging},
          .connector = bottle::gated(std::make_unique<model::ModelConnector>(time, SiteId(id), place.model), gate_, time, id)});
   }
   stores_ = bottle::gated(*store_, gate_);
@@ -138,7 +142,8 @@ void World::start() {
                                                                       .gate = gate_,
                                                                       .datasets = datasets_.get(),
                                                                       .transfers = transfers_.get(),
-                                                                      .data = data},
+                                                                      .data = data,
+                                                                      .allocations = store_.get()},
                                                options, std::move(setups));
   process_->engine().regulate(law_.regulations());
   auto facts = this->facts();
@@ -265,6 +270,36 @@ void World::state_fact(const std::string& subject, const std::string& attribute,
 void World::withdraw_fact(const std::string& subject, const std::string& attribute) {
   auto facts = this->facts();
   read(time, facts.withdraw({.by = kAlice, .reason = ""}, {domain::parse_subject(subject).value(), attribute}));
+}
+
+domain::AllocationId World::grant(std::int64_t units, const std::string& unit, const std::string& site) {
+  AllocationRegister allocations(time, changes_, *store_, engine(), *notebook_);
+  return read(time,
+              allocations.grant(
+                  {.by = kRoot, .reason = ""},
+                  {.project = ProjectId("lab"), .site = SiteId(site), .unit = unit, .amount = {units * domain::kChargesPerUnit}}))
+      .id;
+}
+
+void World::tell_balance(const std::string& site, std::int64_t units, const std::string& unit) {
+  AllocationRegister allocations(time, changes_, *store_, engine(), *notebook_);
+  std::vector<ports::ToldBalance> told;
+  told.push_back({.project = ProjectId("lab"),
+                  .site = SiteId(site),
+                  .unit = unit,
+                  .left = {units * domain::kChargesPerUnit},
+                  .as_of = time.now_utc()});
+  REQUIRE(read(time, allocations.tell({.by = kRoot, .reason = ""}, std::move(told))) == 1);
+}
+
+domain::Allocation World::allocation(const domain::AllocationId& id) { return read(time, store_->allocation(id, UtcTime{})); }
+
+domain::Allocation World::balance(const std::string& site) {
+  for (auto& one : read(time, store_->allocations(std::nullopt, UtcTime{}))) {
+    if (one.kind == domain::AllocationKind::balance && one.site.str() == site) return one;
+  }
+  FAIL("nothing was told of " + site);
+  return {};
 }
 
 domain::Dataset World::dataset(const std::string& id) { return read(time, store_->dataset(DatasetId(id))); }

@@ -2,6 +2,7 @@
 #pragma once
 // The world around a broker in a bottle: people, model sites, the real SQLite store (in memory), for histories that a test tells.
 
+#include "broker/engine/allocation_register.hpp"
 #include "broker/engine/catalogue.hpp"
 #include "broker/engine/fact_register.hpp"
 #include "connectors/model/model_connector.hpp"
@@ -38,6 +39,7 @@ struct SiteOptions {
   std::map<ProjectId, std::string> scheduler_accounts = {};  // what a project is charged to there
   domain::Hardware hardware = {};
   domain::SoftwareProfile software = {};
+  std::optional<domain::Charging> charging = {};
 };
 
 /// What a person asks for.
@@ -139,6 +141,14 @@ class World {
                   std::optional<UtcTime> until = std::nullopt);
   void withdraw_fact(const std::string& subject, const std::string& attribute);
 
+  // ---- allocations, of the project "lab", by root
+  domain::AllocationId grant(std::int64_t units, const std::string& unit = "core-hours", const std::string& site = "");
+  /// What the site says is left.
+  void tell_balance(const std::string& site, std::int64_t units, const std::string& unit = "core-hours");
+  domain::Allocation allocation(const domain::AllocationId& id);
+  /// The site's balance of "lab".
+  domain::Allocation balance(const std::string& site);
+
   // ---- what is stored
   domain::Job job(const JobId& id);
   JobState state(const JobId& id) { return job(id).state; }
@@ -183,6 +193,7 @@ class World {
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
   std::function<void()> on_start;  // a new process has its gate, and has done nothing yet
   std::set<std::string> strangers;  // persons without an account anywhere
+  std::map<std::string, std::string> projects;  // person -> their project; absent: "lab"
   EngineOptions options;
   DataSetup data;  // of the next process
   simulation::VirtualScheduler time;

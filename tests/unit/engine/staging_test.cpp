@@ -200,6 +200,25 @@ TEST_CASE("a mover whose work a site's jobs do goes by that site's desk, and no 
   CHECK(ports::surely_not_sent(refused.error()));
 }
 
+TEST_CASE("a dataset that arrives has no site asked again what its own rules have denied", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  int asked = 0;
+  w.site("gamma").site_rules = "one";
+  w.site("gamma").faults.veto = [&](const ports::SubmitRequest&) {
+    ++asked;
+    return std::optional(fail(ErrorKind::permission_denied, "SITE_RULES_DENY", "not from there").error());
+  };
+  w.advance(2min);
+  const auto denied = w.submit({.sites = {"gamma"}});
+  w.advance(1min);
+  REQUIRE(w.job(denied).reason.code == "SITE_RULES_DENY");
+  REQUIRE(asked == 1);
+  REQUIRE(w.run_to_end({w.submit(f.wish())}, 1h));
+  CHECK(f.mover.started.size() == 1);
+  CHECK(asked == 1);
+}
+
 TEST_CASE("a decision with data on their way says so, and repeats to the last byte", "[engine]") {
   Federation f;
   auto& w = f.w;

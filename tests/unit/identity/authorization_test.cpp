@@ -26,11 +26,12 @@ Answer ask(Role role, Action action, bool own) {
   return Answer::lacks_right;
 }
 
-constexpr Action kActions[] = {Action::submit_jobs,      Action::read_job,       Action::read_output,   Action::change_job,
-                               Action::resolve_job,      Action::read_decisions, Action::read_sites,    Action::change_site,
-                               Action::read_agents,      Action::report_usage,   Action::manage_tokens, Action::read_dataset,
-                               Action::register_dataset, Action::change_dataset, Action::read_facts,    Action::change_facts,
-                               Action::approve_change,   Action::reject_change};
+constexpr Action kActions[] = {Action::submit_jobs,       Action::read_job,       Action::read_output,  Action::change_job,
+                               Action::resolve_job,       Action::read_decisions, Action::read_sites,   Action::change_site,
+                               Action::read_agents,       Action::report_usage,   Action::read_ledger,  Action::witness_ledger,
+                               Action::change_ledger_key, Action::manage_tokens,  Action::read_dataset, Action::register_dataset,
+                               Action::change_dataset,    Action::read_facts,     Action::change_facts, Action::read_allocation,
+                               Action::change_allocation, Action::approve_change, Action::reject_change};
 static_assert(std::size(kActions) == static_cast<std::size_t>(Action::reject_change) + 1);
 
 }  // namespace
@@ -53,12 +54,17 @@ TEST_CASE("the rights of every role, on one's own and on another's") {
       {Action::change_site, lacks, lacks, yes, yes, lacks, lacks},
       {Action::read_agents, lacks, lacks, yes, yes, yes, yes},
       {Action::report_usage, yes, gone, yes, yes, yes, yes},
+      {Action::read_ledger, lacks, lacks, yes, yes, yes, yes},
+      {Action::witness_ledger, lacks, lacks, yes, yes, yes, yes},
+      {Action::change_ledger_key, lacks, lacks, yes, yes, lacks, lacks},
       {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},
       {Action::read_dataset, yes, gone, yes, yes, yes, yes},
       {Action::register_dataset, yes, gone, yes, yes, lacks, lacks},
       {Action::change_dataset, yes, gone, yes, yes, lacks, lacks},
       {Action::read_facts, yes, gone, yes, yes, yes, yes},
       {Action::change_facts, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::read_allocation, yes, gone, yes, yes, yes, yes},
+      {Action::change_allocation, lacks, lacks, yes, yes, lacks, lacks},
       {Action::approve_change, lacks, lacks, yes, yes, lacks, lacks},
       {Action::reject_change, yes, gone, yes, yes, lacks, lacks},
   };
@@ -101,7 +107,8 @@ TEST_CASE("what a project has, its members read, and do no more to it than to an
   const Caller member{.principal = Principal("local:alice"), .role = Role::user, .token_id = ""};
   const Principal owner("local:bob");
   for (const auto action : kActions) {
-    const bool read = action == Action::read_dataset || action == Action::read_sites || action == Action::read_facts;
+    const bool read = action == Action::read_dataset || action == Action::read_sites || action == Action::read_facts ||
+                      action == Action::read_allocation;
     CHECK(authorize(member, action, owner, true).has_value() == read);
   }
   CHECK_FALSE(authorize(member, Action::read_dataset, owner, false));

@@ -36,7 +36,7 @@ struct MemoryPersonAgents : ports::PersonAgentStore {
 };
 
 const SiteId kLumi("lumi"), kMahti("mahti"), kStrict("strict");
-const Principal kAlice("local:alice"), kBob("local:bob"), kStranger("local:stranger"), kBoss("local:operator");
+const Principal kHer("local:alice"), kHim("local:bob"), kStranger("local:stranger"), kBoss("local:operator");
 
 struct Door {
   simulation::VirtualScheduler time;
@@ -74,7 +74,7 @@ struct Door {
     REQUIRE(outcome);
     return std::move(*outcome);
   }
-  std::string invite(const Principal& person = kAlice, const SiteId& site = kLumi, std::optional<Seconds> wish = std::nullopt) {
+  std::string invite(const Principal& person = kHer, const SiteId& site = kLumi, std::optional<Seconds> wish = std::nullopt) {
     const auto made = run(people->invite(site, person, wish));
     REQUIRE(made);
     CHECK(made->token.reveal().starts_with("hansa_berth_"));
@@ -116,7 +116,7 @@ TEST_CASE("a token that somebody else has is of no use and that is on record") {
   CHECK(door.count(What::misused) == 5);  // a flood of them fills no disk
   CHECK(door.store.kept.back().key == "thief4");
   CHECK(door.admit(token, "k1") == "local:alice");
-  const auto other = door.invite(kBob);
+  const auto other = door.invite(kHim);
   CHECK(door.admit(other, "k1", kMahti) == "BERTH_OF_ANOTHER_SITE");
   CHECK(door.store.kept.back().what == What::misused);
   CHECK(door.admit(other, "k1", SiteId("nowhere")) == "NO_PERSON_AGENTS");
@@ -131,7 +131,7 @@ TEST_CASE("a token that is not used within minutes is of no use") {
   const auto token = door.invite();
   door.time.advance(301s);
   CHECK(door.admit(token) == "BERTH_EXPIRED");
-  const auto made = door.run(door.people->invite(kLumi, kAlice, Seconds{60}));
+  const auto made = door.run(door.people->invite(kLumi, kHer, Seconds{60}));
   REQUIRE(made);
   CHECK(made->token_until == made->session_until);
 }
@@ -155,17 +155,17 @@ TEST_CASE("what could not be stored lets nobody in and may be tried again") {
   const auto token = door.invite();
   door.store.refuse = fail(ErrorKind::storage_full, "STORAGE_FULL", "full").error();
   CHECK(door.admit(token) == "STORAGE_FULL");
-  CHECK(door.refusal(kLumi, kAlice) == "STORAGE_FULL");
+  CHECK(door.refusal(kLumi, kHer) == "STORAGE_FULL");
   door.store.refuse.reset();
   CHECK(door.admit(token) == "local:alice");
 }
 
 TEST_CASE("an end counts for all sessions of a person there and cuts the connection") {
   Door door;
-  const auto first = door.invite(), second = door.invite(), his = door.invite(kBob);
+  const auto first = door.invite(), second = door.invite(), his = door.invite(kHim);
   REQUIRE(door.admit(first) == "local:alice");
   REQUIRE(door.admit(his, "k9") == "local:bob");
-  const auto ended = door.run(door.people->end(kLumi, kAlice, kBoss, "left the project"));
+  const auto ended = door.run(door.people->end(kLumi, kHer, kBoss, "left the project"));
   REQUIRE(ended);
   CHECK(*ended == 2);
   CHECK(door.ended == std::vector<std::string>{"lumi local:alice SESSION_ENDED"});
@@ -175,18 +175,18 @@ TEST_CASE("an end counts for all sessions of a person there and cuts the connect
   CHECK(door.store.kept.back().by == kBoss);
   door.restart();
   CHECK(door.admit(first) == "SESSION_ENDED");
-  CHECK(*door.run(door.people->end(kLumi, kAlice, kAlice, "")) == 0);
+  CHECK(*door.run(door.people->end(kLumi, kHer, kHer, "")) == 0);
 }
 
 TEST_CASE("who has no account and where the terms forbid it nobody is let in") {
   Door door;
   CHECK(door.refusal(kLumi, kStranger) == "NO_ACCOUNT");
-  CHECK(door.refusal(kStrict, kAlice) == "TERMS_FORBID");
-  CHECK(door.refusal(SiteId("nowhere"), kAlice) == "NO_PERSON_AGENTS");
-  CHECK(door.refusal(kMahti, kAlice) == "OK");  // nobody has stated anything: the doctor asks
-  for (const auto wish : {Seconds{59}, Seconds{7'201}}) CHECK(door.refusal(kLumi, kAlice, wish) == "SESSION_TOO_LONG");
+  CHECK(door.refusal(kStrict, kHer) == "TERMS_FORBID");
+  CHECK(door.refusal(SiteId("nowhere"), kHer) == "NO_PERSON_AGENTS");
+  CHECK(door.refusal(kMahti, kHer) == "OK");  // nobody has stated anything: the doctor asks
+  for (const auto wish : {Seconds{59}, Seconds{7'201}}) CHECK(door.refusal(kLumi, kHer, wish) == "SESSION_TOO_LONG");
   const auto token = door.invite();
-  door.strangers.insert(kAlice);
+  door.strangers.insert(kHer);
   CHECK(door.admit(token) == "NO_ACCOUNT");
   door.strangers.clear();
   CHECK(door.admit(token) == "local:alice");
@@ -195,33 +195,33 @@ TEST_CASE("who has no account and where the terms forbid it nobody is let in") {
 
 TEST_CASE("nobody asks for tokens without end") {
   Door door;
-  for (int i = 0; i < 30; ++i) CHECK(door.refusal(kLumi, kAlice) == "OK");
-  CHECK(door.refusal(kLumi, kAlice) == "TOO_MANY_BERTHS");
-  CHECK(door.refusal(kLumi, kBob) == "OK");
-  CHECK(door.refusal(kMahti, kAlice) == "OK");
+  for (int i = 0; i < 30; ++i) CHECK(door.refusal(kLumi, kHer) == "OK");
+  CHECK(door.refusal(kLumi, kHer) == "TOO_MANY_BERTHS");
+  CHECK(door.refusal(kLumi, kHim) == "OK");
+  CHECK(door.refusal(kMahti, kHer) == "OK");
   door.time.advance(61min);
-  CHECK(door.refusal(kLumi, kAlice) == "OK");
+  CHECK(door.refusal(kLumi, kHer) == "OK");
 }
 
 TEST_CASE("who is connected and until when") {
   Door door;
   CHECK(door.people->states(kLumi).empty());
-  CHECK_FALSE(door.people->connected_until(kLumi, kAlice));
-  const auto token = door.invite(kAlice, kLumi, Seconds{3'600});
+  CHECK_FALSE(door.people->connected_until(kLumi, kHer));
+  const auto token = door.invite(kHer, kLumi, Seconds{3'600});
   REQUIRE(door.admit(token) == "local:alice");
   const auto until = door.time.now_utc() + Seconds{3'600};
-  door.people->connected(kLumi, kAlice, "k1", {.since = door.time.now_utc(), .peer = "192.0.2.7:1", .name = "hansa-agent"});
-  CHECK(door.people->connected_until(kLumi, kAlice) == until);
+  door.people->connected(kLumi, kHer, "k1", {.since = door.time.now_utc(), .peer = "192.0.2.7:1", .name = "hansa-agent"});
+  CHECK(door.people->connected_until(kLumi, kHer) == until);
   CHECK(door.people->connections(kLumi) == 1);
   REQUIRE(door.people->states(kLumi).size() == 1);
   CHECK(door.people->states(kLumi)[0].connection->peer == "192.0.2.7:1");
   CHECK(door.people->states(kMahti).empty());
   // The end of an old connection is no end of the one that has taken its place.
-  door.people->disconnected(kLumi, kAlice, "192.0.2.7:0", fail(ErrorKind::unavailable, "AGENT_REPLACED", "replaced").error());
-  CHECK(door.people->connected_until(kLumi, kAlice));
-  door.people->disconnected(kLumi, kAlice, "192.0.2.7:1", fail(ErrorKind::unavailable, "CONNECTION_CUT", "cut").error());
-  CHECK_FALSE(door.people->connected_until(kLumi, kAlice));
-  const auto state = door.people->state(kLumi, kAlice);
+  door.people->disconnected(kLumi, kHer, "192.0.2.7:0", fail(ErrorKind::unavailable, "AGENT_REPLACED", "replaced").error());
+  CHECK(door.people->connected_until(kLumi, kHer));
+  door.people->disconnected(kLumi, kHer, "192.0.2.7:1", fail(ErrorKind::unavailable, "CONNECTION_CUT", "cut").error());
+  CHECK_FALSE(door.people->connected_until(kLumi, kHer));
+  const auto state = door.people->state(kLumi, kHer);
   REQUIRE(state);
   CHECK(state->session_until == until);
   CHECK(state->last_failure->code == "CONNECTION_CUT");

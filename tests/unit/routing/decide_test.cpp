@@ -98,10 +98,6 @@ TEST_CASE("every refusal: its code, its obstacle, what was needed and seen, and 
        [](Federation& f) {
          f.member(0).view.no_account = domain::Reason{std::string(kNoAllocation), "project x has none at alpha"};
        }},
-      {"CREDENTIAL_NOT_CONNECTED", Obstacle::temporary, "run hansa connect alpha (broker)",
-       [](Federation& f) {
-         f.member(0).view.no_account = domain::Reason{"CREDENTIAL_NOT_CONNECTED", "run hansa connect alpha"};
-       }},
       {"TIME_LIMIT_TOO_LONG", Obstacle::permanent,
        "needs 10m; queue \"main\" allows 1m; nor can its other queue hold it (snapshot, 20s old)", none, small_queues.get()},
       {"NODE_COUNT_NOT_ALLOWED", Obstacle::permanent, "needs 2 nodes; queue \"main\" allows at most 1 a job (snapshot, 20s old)",
@@ -246,6 +242,18 @@ TEST_CASE("one temporary obstacle holds the job, all permanent ones reject it, n
   const auto rejected = federation.decide();
   CHECK(placing(rejected) == Placing::rejected);
   CHECK(rejected.reason.message == "no site could ever take it: alpha TOO_FEW_CORES, beta TOO_FEW_CORES");
+}
+
+TEST_CASE("what nothing but an allocation stands in the way of is said as it is") {
+  Federation federation;
+  federation.add("alpha", plain().get()).view.no_account = domain::Reason{"ALLOCATION_SPENT", "nothing is left"};
+  const auto spent = federation.decide();
+  CHECK(placing(spent) == Placing::held);
+  CHECK(spent.verdicts[0].message == "nothing is left (allocations)");
+  CHECK(spent.reason.code == "ALLOCATION_SPENT");
+  CHECK(spent.reason.message == "site alpha: nothing is left (allocations)");
+  federation.add("beta", plain().get()).state.drained = true;
+  CHECK(federation.decide().reason.code == kNoSiteNow);
 }
 
 TEST_CASE("of a site's queues the earliest takes it, then the default, then the first by name") {

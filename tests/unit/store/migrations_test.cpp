@@ -2,6 +2,7 @@
 #include "broker/store/migrations.hpp"
 
 #include "broker/store/jobs.hpp"
+#include "broker/store/ledger.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -97,6 +98,80 @@ TEST_CASE("events and usage cannot be edited, not even by a replacement") {
   CHECK_THROWS_AS(db.run_script("INSERT INTO broker VALUES(1, 2, 'text')"), SqliteFailure);         // STRICT
 }
 
+TEST_CASE("usage that was booked before the ledger becomes its first records") {
+  auto db = memory();
+  REQUIRE(db.apply_settings(Connection::Mode::read_write));
+  REQUIRE(migrate(db, migrations().first(13), UtcTime{}));
+  db.run_script(
+      "INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
+      "held_by_user, accepted_at_ms, spec) "
+      "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
+      "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
+      "sealed, "
+      "reason_code, reason_message) VALUES(1, 1, 'alpha', 'q', 'alice', '', 'bound', 0, '41', 1, 0, '', '');"
+      "INSERT INTO site_usage VALUES('alpha', 'cursor', 3);");
+  const std::string values = ", 200, 'alice', 'proj', 'q', 'COMPLETED', 0, 100, 2, 8, 1, 800, 100, 200, 'raw line')";
+  for (const auto* started : {"100", "-1"}) {
+    db.run_script("INSERT INTO usage_records VALUES(NULL, 1, 1, 'local:alice', 'p', 'alpha', 'FI', 'c', '41', 50, " +
+                  std::string(started) + values);
+  }
+  REQUIRE(migrate(db, migrations(), from_unix_seconds(1000)));
+  const auto records = read_ledger_records(db, 0, 10, true);
+  REQUIRE(records);
+  REQUIRE(records->size() == 2);
+  CHECK(records->front().text.contains("\"core_seconds\":800,"));
+  CHECK(records->front().text.contains("\"started_s\":100,"));
+  CHECK_FALSE(records->back().text.contains("started_s"));
+  CHECK(records->front().personal.contains("local:alice"));
+  CHECK(read_ledger_head(db).value().size == 2);
+  CHECK(read_usage_refusals(db).value().front().records == 3);
+  auto gone = db.query("SELECT 1 FROM sqlite_schema WHERE name = 'usage_records'");
+  CHECK_FALSE(gone.next());
+}
+
+TEST_CASE("the ledger cannot be edited, and has no gaps") {
+  auto db = memory();
+  REQUIRE(db.apply_settings(Connection::Mode::read_write));
+  REQUIRE(migrate(db, migrations(), UtcTime{}));
+  db.run_script(
+      "INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
+      "held_by_user, accepted_at_ms, spec) "
+      "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
+      "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
+      "sealed, "
+      "reason_code, reason_message) VALUES(1, 1, 'alpha', 'q', 'alice', '', 'bound', 0, '41', 1, 0, '', '');");
+  const auto insert = [](std::int64_t seq, const std::string& kind, std::int64_t revision, const std::string& refers_to) {
+    return "INSERT INTO ledger(seq, kind, at_s, refers_to, reason, job, attempt, revision, site, country, cluster, site_job_id, "
+           "submitted_s, started_s, ended_s, site_state, project, queue, scheduler_account, nodes, cores, gpus, runs, elapsed_s, "
+           "core_seconds, gpu_seconds, node_seconds, personal) VALUES(" +
+           std::to_string(seq) + ", '" + kind + "', 0, " + refers_to + ", 'x', 1, 1, " + std::to_string(revision) +
+           ", 'alpha', 'FI', 'c', '41', 1, 2, 3, 'S', 'p', 'q', '', 1, 1, 0, 1, 1, 1, 0, 1, " +
+           (kind == "usage" ? "zeroblob(32))" : "NULL)");
+  };
+  db.run_script(insert(0, "usage", 0, "NULL"));
+  db.run_script("INSERT INTO ledger(seq, kind, at_s, body) VALUES(1, 'policy', 0, '{}')");
+  db.run_script("INSERT INTO ledger_hashes VALUES(0, zeroblob(32))");
+  db.run_script("INSERT INTO ledger_persons VALUES(0, zeroblob(16), 'o', 'p', 'a', 'l')");
+  db.run_script("INSERT INTO ledger_checkpoints VALUES(1, 'note', 0)");
+  for (const auto& edit : std::vector<std::string>{
+           "UPDATE ledger SET core_seconds = 2", "DELETE FROM ledger", "UPDATE ledger_hashes SET hash = zeroblob(32)",
+           "DELETE FROM ledger_hashes", "UPDATE ledger_persons SET owner = 'x'", "UPDATE ledger_checkpoints SET note = ''",
+           "DELETE FROM ledger_checkpoints", "INSERT INTO ledger(seq, kind, at_s, body) VALUES(3, 'policy', 0, '{}')",
+           "INSERT OR REPLACE INTO ledger(seq, kind, at_s, body) VALUES(1, 'policy', 0, '{\"x\":1}')",
+           "INSERT INTO ledger(seq, kind, at_s, body) VALUES(2, 'gossip', 0, '{}')",
+           "INSERT INTO ledger(seq, kind, at_s) VALUES(2, 'policy', 0)",
+           "INSERT OR REPLACE INTO ledger_hashes VALUES(0, zeroblob(32))", insert(2, "usage", 0, "NULL"),
+           insert(2, "usage", 1, "NULL"), insert(2, "reversal", 0, "NULL"), insert(2, "reversal", 0, "2")}) {
+    INFO(edit);
+    CHECK_THROWS_AS(db.run_script(edit), SqliteFailure);
+    if (db.in_transaction()) db.roll_back();
+  }
+  db.run_script(insert(2, "reversal", 0, "0"));
+  CHECK_THROWS_AS(db.run_script(insert(3, "reversal", 0, "0")), SqliteFailure);
+  db.run_script(insert(3, "usage", 1, "NULL"));
+  db.run_script("DELETE FROM ledger_persons WHERE seq = 0");  // a person who is forgotten
+}
+
 TEST_CASE("what was changed about a dataset, and who approved it, cannot be edited, and nobody approves their own") {
   auto db = memory();
   REQUIRE(db.apply_settings(Connection::Mode::read_write));
@@ -164,8 +239,10 @@ TEST_CASE("what is asked often finds its rows by an index, in order, without sor
   check("SELECT * FROM jobs INDEXED BY jobs_active WHERE active = 1 AND id > x'00' ORDER BY id LIMIT 9", "jobs_active");
   check("SELECT * FROM events WHERE job = 1 ORDER BY version", "sqlite_autoindex_events_1");
   check("SELECT * FROM decisions WHERE job = 1 ORDER BY sequence DESC LIMIT 1", "decisions_by_job");
-  check("SELECT * FROM usage_records WHERE ended_s >= 1 AND ended_s < 2", "usage_by_end");
-  check("SELECT * FROM usage_records WHERE job = 1", "usage_by_job");
+  check("SELECT * FROM ledger WHERE body IS NULL AND ended_s >= 1 AND ended_s < 2", "ledger_by_end");
+  check("SELECT * FROM ledger WHERE job = 1", "ledger_by_job");
+  check("SELECT seq FROM ledger WHERE kind = 'key' AND body IS NOT NULL ORDER BY seq DESC", "ledger_others");
+  check("SELECT 1 FROM ledger WHERE refers_to = 1 AND kind = 'reversal'", "ledger_reversals");
   check("SELECT labels FROM datasets WHERE sha256 = 'h'", "datasets_by_content");
   check("SELECT * FROM facts WHERE subject = 's' AND attribute = 'a'", "PRIMARY KEY");
   check("SELECT * FROM replicas WHERE dataset = 'd' ORDER BY site", "PRIMARY KEY");

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/app/ledger_key.hpp"
+
+#include "broker/app/state_folder.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+namespace hansa::app {
+namespace {
+
+std::unexpected<Error> unusable(const std::filesystem::path& file, const std::string& why) {
+  return fail(ErrorKind::unavailable, "LEDGER_KEY_UNUSABLE", file.string() + " " + why);
+}
+
+/// None: there is no such file.
+Result<std::optional<ledger::Signer>> read_key(const std::filesystem::path& file) {
+  struct stat found{};
+  if (::lstat(file.c_str(), &found) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    return unusable(file, std::string("cannot be read: ") + std::strerror(errno));
+  }
+  if (!S_ISREG(found.st_mode) || (found.st_mode & 077U) != 0)
+    return unusable(file,
+                    "must be a file that nobody but its owner can read: chmod 0600 it, and change the key (hansa ledger "
+                    "change-key) if others may have read it");
+  std::ifstream in(file);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  while (text.ends_with('\n')) text.pop_back();
+  auto key = ledger::parse_signer(text);
+  if (!key) return unusable(file, "holds no private key: restore it from a backup");
+  return std::optional(std::move(*key));
+}
+
+Result<ledger::Signer> draw_key(const std::filesystem::path& file, const std::string& name, Random& random) {
+  auto key = ledger::new_signer(name, random);
+  if (auto written = write_private_file(file, std::string(key.text().reveal()) + "\n"); !written)
+    return std::unexpected(written.error());
+  return key;
+}
+
+}  // namespace
+
+Result<engine::LedgerKeys> ledger_keys(const std::filesystem::path& folder, std::string name, Random& random) {
+  const auto file = folder / "ledger.key", next_file = folder / "ledger.key.next";
+  auto key = read_key(file);
+  if (!key) return std::unexpected(key.error());
+  auto next = read_key(next_file);
+  if (!next) return std::unexpected(next.error());
+  if (!*key) {
+    auto drawn = draw_key(file, name, random);
+    if (!drawn) return std::unexpected(drawn.error());
+    *key = std::move(*drawn);
+  }
+  return engine::LedgerKeys{
+      .current = std::move(**key),
+      .next = std::move(*next),
+      .draw_next = [next_file, name = std::move(name), &random] { return draw_key(next_file, name, random); },
+      .next_becomes_current = [file, next_file]() -> Result<void> {
+        std::error_code error;
+        std::filesystem::rename(next_file, file, error);
+        if (error) return unusable(next_file, "cannot be renamed to ledger.key: " + error.message());
+        return {};
+      }};
+}
+
+Result<std::vector<ledger::Verifier>> ledger_witnesses(const std::vector<std::string>& keys) {
+  std::vector<ledger::Verifier> witnesses;
+  for (const auto& text : keys) {
+    auto key = ledger::parse_verifier(text);
+    if (!key || key->use != ledger::KeyUse::cosignature) {
+      return fail(ErrorKind::invalid_argument, "BAD_WITNESS",
+                  "broker.witnesses: \"" + text + "\" is no witness's key: take it as hansa ledger witness prints it");
+    }
+    witnesses.push_back(std::move(*key));
+  }
+  return witnesses;
+}
+
+std::string ledger_origin(std::string_view broker_id) {
+  std::string origin = "hansa/" + std::string(broker_id.substr(0, 100));
+  std::ranges::replace_if(origin, [](char c) { return c <= ' ' || c >= '\x7f' || c == '+'; }, '-');
+  return origin;
+}
+
+}  // namespace hansa::app

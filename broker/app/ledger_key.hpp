@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The ledger's private key: a file of the state folder (0600), beside the database and never in it.
+
+#include "broker/engine/notary.hpp"
+
+#include <filesystem>
+
+namespace hansa::app {
+
+/// Reads `folder`/ledger.key, or makes it. LEDGER_KEY_UNUSABLE: it cannot be read, others can read it, or it is no key.
+Result<engine::LedgerKeys> ledger_keys(const std::filesystem::path& folder, std::string name, Random& random);
+
+/// BAD_WITNESS: a configured key is none.
+Result<std::vector<ledger::Verifier>> ledger_witnesses(const std::vector<std::string>& keys);
+
+/// The ledger's name in its checkpoints: of the broker's id, fit to be one.
+std::string ledger_origin(std::string_view broker_id);
+
+}  // namespace hansa::app

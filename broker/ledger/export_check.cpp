@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/ledger/export_check.hpp"
+
+#include "broker/core/encoding.hpp"
+
+#include <algorithm>
+
+namespace hansa::ledger {
+namespace {
+
+constexpr std::size_t kLongestLine = std::size_t{4} << 20;
+
+/// What names a run of a site: in 16 bytes, so that a million of them fit into memory.
+std::string run_name(const RecordFields& record) {
+  std::string name;
+  for (const auto field : {"site", "cluster", "site_job_id"}) {
+    const auto text = record.text(field).value_or("");
+    name.append(std::to_string(text.size())).append(":").append(text);
+  }
+  name.append(std::to_string(record.integer("submitted_s").value_or(0))).append(":");
+  if (const auto started = record.integer("started_s")) name.append(std::to_string(*started));
+  return std::string(bytes_of(sha256(name)).substr(0, 16));
+}
+
+Amounts amounts_of(const RecordFields& record) {
+  const auto value = [&](std::string_view name) { return record.integer(name).value_or(0); };
+  return {value("runs"), value("elapsed_s"), value("core_seconds"), value("gpu_seconds"), value("node_seconds")};
+}
+
+/// False: the sum does not fit.
+bool add(Amounts& sum, const Amounts& more) {
+  return !__builtin_add_overflow(sum.runs, more.runs, &sum.runs) &&
+         !__builtin_add_overflow(sum.elapsed_s, more.elapsed_s, &sum.elapsed_s) &&
+         !__builtin_add_overflow(sum.core_seconds, more.core_seconds, &sum.core_seconds) &&
+         !__builtin_add_overflow(sum.gpu_seconds, more.gpu_seconds, &sum.gpu_seconds) &&
+         !__builtin_add_overflow(sum.node_seconds, more.node_seconds, &sum.node_seconds);
+}
+
+bool is_nothing_negative(const Amounts& a) {
+  return a.elapsed_s >= 0 && a.core_seconds >= 0 && a.gpu_seconds >= 0 && a.node_seconds >= 0;
+}
+
+}  // namespace
+
+std::string export_header(const Note& checkpoint, const std::vector<Verifier>& witnesses, bool with_personal) {
+  Json header{{"checkpoint", checkpoint.str()}, {"format", kExportFormat}, {"personal", with_personal}};
+  auto& keys = header["witnesses"] = Json::array();
+  for (const auto& witness : witnesses) keys.push_back(witness.text());
+  return canonical_json(header);
+}
+
+std::string personal_line(const Personal& personal) {
+  return hex_of(personal.salt) + " " + to_base64(personal.source_line) + " " + personal_text(personal);
+}
+
+std::unexpected<Error> ExportCheck::altered(const std::string& what) const {
+  return fail(ErrorKind::conflict, "LEDGER_ALTERED", "line " + std::to_string(lines_) + ": " + what);
+}
+
+Result<void> ExportCheck::take(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto end = bytes.find('\n');
+    const auto piece = bytes.substr(0, end);
+    if (rest_.size() + piece.size() > kLongestLine) return altered("a line longer than any record");
+    if (end == std::string_view::npos) {
+      rest_ += piece;
+      return {};
+    }
+    bytes.remove_prefix(end + 1);
+    ++lines_;
+    Result<void> taken;
+    if (rest_.empty()) {
+      taken = take_line(piece);
+    } else {
+      rest_ += piece;
+      taken = take_line(rest_);
+      rest_.clear();
+    }
+    if (!taken) return taken;
+  }
+  return {};
+}
+
+Result<void> ExportCheck::take_line(std::string_view line) {
+  if (lines_ == 1) return take_header(line);
+  if (expected_personal_) return take_personal(line);
+  return take_record(line);
+}
+
+Result<void> ExportCheck::take_header(std::string_view line) {
+  const auto header = parse_json(line, 3);
+  if (!header || !header->is_object() || canonical_json(*header) != line || header->size() != 4 ||
+      header->value("format", Json()) != kExportFormat || !header->value("checkpoint", Json()).is_string() ||
+      !header->value("personal", Json()).is_boolean() || !header->value("witnesses", Json()).is_array())
+    return altered("not the head of a ledger's export of this format (" + std::string(kExportFormat) + ")");
+  with_personal_ = (*header)["personal"].get<bool>();
+  for (const auto& text : (*header)["witnesses"]) {
+    auto witness = text.is_string() ? parse_verifier(text.get<std::string>())
+                                    : Result<Verifier>(fail(ErrorKind::invalid_argument, "BAD_KEY", "no key"));
+    if (!witness || witness->use != KeyUse::cosignature) return altered("a witness's key is none");
+    witnesses_.push_back(std::move(*witness));
+  }
+  auto note = parse_note((*header)["checkpoint"].get<std::string>());
+  if (!note) return altered(note.error().message);
+  auto checkpoint = parse_checkpoint(note->text);
+  if (!checkpoint) return altered(checkpoint.error().message);
+  note_ = std::move(*note);
+  facts_.checkpoint = std::move(*checkpoint);
+  return {};
+}
+
+Result<void> ExportCheck::take_record(std::string_view line) {
+  if (tree_.size() == facts_.checkpoint.size) return altered("more records than the checkpoint signs");
+  if (auto parsed = fields_.parse(line); !parsed) return altered(parsed.error().message);
+  const auto kind = kind_of(fields_.text("kind").value_or(""));
+  if (!kind) return altered("a record of no known kind");
+  if (const auto missing = fields_.missing_for(*kind); !missing.empty())
+    return altered("a record of kind " + std::string(to_string(*kind)) + " without \"" + std::string(missing) + "\"");
+  if (fields_.integer("seq") != tree_.size())
+    return altered("record " + std::to_string(*fields_.integer("seq")) + " stands where " + std::to_string(tree_.size()) +
+                   " belongs");
+  Result<void> taken;
+  if (has_amounts(*kind)) taken = take_amounts(*kind);
+  if (*kind == Kind::key) taken = take_key();
+  if (*kind == Kind::summary) taken = take_summary();
+  if (*kind == Kind::tombstone) {
+    const auto erased = *fields_.integer("refers_to");
+    if (erased < 0 || erased >= tree_.size()) taken = altered("a tombstone of a record that is not there");
+  }
+  if (!taken) return taken;
+  if (with_personal_ && *kind == Kind::usage) expected_personal_ = std::string(*fields_.text("personal"));
+  booked_.resize(static_cast<std::size_t>(tree_.size()) + 1);
+  if (has_amounts(*kind)) booked_.back().amounts = amounts_of(fields_);
+  ++facts_.kinds[std::string(to_string(*kind))];
+  tree_.add(leaf_hash(line));
+  return {};
+}
+
+Result<void> ExportCheck::take_amounts(Kind kind) {
+  const auto amounts = amounts_of(fields_);
+  if (kind == Kind::usage) {
+    if (amounts.runs != 1 || !is_nothing_negative(amounts)) return altered("a run that used less than nothing");
+    const auto [at, is_new] = runs_.try_emplace(run_name(fields_), tree_.size());
+    if (is_new != (fields_.integer("revision") == 0)) return altered("a run's first record is its only one of revision 0");
+    if (!is_new && !booked_[static_cast<std::size_t>(at->second)].reversed) return altered("a run that is booked twice");
+    at->second = tree_.size();
+  } else {
+    const auto corrected = *fields_.integer("refers_to");
+    if (corrected < 0 || corrected >= tree_.size() || booked_[static_cast<std::size_t>(corrected)].amounts.runs != 1)
+      return altered("it corrects what is no usage record");
+    auto& before = booked_[static_cast<std::size_t>(corrected)];
+    if (kind == Kind::reversal) {
+      if (before.reversed || amounts != before.amounts.negated()) return altered("a reversal takes back what was booked, once");
+      before.reversed = true;
+    } else if (amounts.runs != 0) {
+      return altered("an adjustment counts no run");
+    }
+  }
+  auto& sum = facts_.sums[{std::string(*fields_.text("project")), std::string(*fields_.text("site"))}];
+  sum.corrections += kind == Kind::usage ? 0 : 1;
+  if (!add(sum.amounts, amounts) || !add(periods_[period_of(*fields_.integer("ended_s"))], amounts))
+    return altered("a sum too large for any number");
+  return {};
+}
+
+Result<void> ExportCheck::take_key() {
+  auto key = parse_verifier(*fields_.text("key"));
+  if (!key || key->use != KeyUse::note) return altered("no key that signs notes");
+  if (!facts_.keys.empty()) {
+    const auto signature = from_base64(fields_.text("signature").value_or(""));
+    if (!signature || !is_signed_by(facts_.keys.back().key, key_change_text(facts_.checkpoint.origin, *key), *signature))
+      return altered("the key before did not sign this one");
+  }
+  facts_.keys.push_back(std::move(*key));
+  return {};
+}
+
+Result<void> ExportCheck::take_summary() {
+  const auto at = periods_.find(std::string(*fields_.text("period")));
+  if (amounts_of(fields_) != (at == periods_.end() ? Amounts{} : at->second))
+    return altered("the summary is not the sum of the records before it");
+  return {};
+}
+
+Result<void> ExportCheck::take_personal(std::string_view line) {
+  const auto expected = *std::exchange(expected_personal_, std::nullopt);
+  if (line == "-") return ++facts_.erased, Result<void>{};
+  const auto first = line.find(' ');
+  const auto second = first == std::string_view::npos ? first : line.find(' ', first + 1);
+  if (second == std::string_view::npos) return altered("no personal part");
+  const auto text = line.substr(second + 1);
+  std::string salt;
+  const auto hex = line.substr(0, first);
+  const auto nibble = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    if (nibble(hex[i]) < 0 || nibble(hex[i + 1]) < 0) return altered("a salt is hex");
+    salt += static_cast<char>(nibble(hex[i]) * 16 + nibble(hex[i + 1]));
+  }
+  const auto source = from_base64(line.substr(first + 1, second - first - 1));
+  RecordFields personal;
+  if (hex.size() % 2 != 0 || !source || to_base64(*source) != line.substr(first + 1, second - first - 1) ||
+      !personal.parse(text) || personal.text("source") != sha256_hex(*source))
+    return altered("the source line is not the one that was booked");
+  const auto hash = commitment(salt, text);
+  if (hex_of(bytes_of(hash)) != expected) return altered("the personal part is not the one that was booked");
+  ++facts_.personal_parts;
+  return {};
+}
+
+Result<ExportCheck::Facts> ExportCheck::finish() {
+  if (!rest_.empty() || lines_ == 0 || expected_personal_) return altered("the file ends in the middle of a line or a record");
+  if (tree_.size() != facts_.checkpoint.size) {
+    return altered("the checkpoint signs " + std::to_string(facts_.checkpoint.size) + " records, the file has " +
+                   std::to_string(tree_.size()));
+  }
+  if (tree_.root() != facts_.checkpoint.root) return altered("the records are not those that the checkpoint signs: another root");
+  if (facts_.keys.empty()) return altered("no record names the ledger's key");
+  std::vector<Signature> seen;
+  bool is_signed = false;
+  for (const auto& signature : note_.signatures) {
+    const auto known = std::ranges::find_if(witnesses_, [&](const Verifier& key) { return names(signature, key); });
+    const bool own = names(signature, facts_.keys.back());
+    if (!own && known == witnesses_.end())
+      return altered("the checkpoint is signed by " + signature.name + ", whose key nobody names");
+    if (!is_valid(signature, own ? facts_.keys.back() : *known, note_.text))
+      return altered("the signature of " + signature.name + " is not of this checkpoint");
+    if (std::ranges::find(seen, signature) != seen.end()) return altered("the same signature twice");
+    seen.push_back(signature);
+    is_signed = is_signed || own;
+    if (!own) facts_.cosignatures.push_back(signature);
+  }
+  if (!is_signed) return altered("the ledger's key did not sign the checkpoint");
+  if (std::ranges::any_of(witnesses_, [&](const Verifier& key) {
+        return std::ranges::none_of(facts_.cosignatures, [&](const Signature& by) { return names(by, key); });
+      }))
+    return altered("a witness is named that signed nothing");
+  if (wanted_.key && std::ranges::find(facts_.keys, *wanted_.key) == facts_.keys.end())
+    return altered("this is not the ledger of the key " + wanted_.key->text());
+  for (const auto& witness : wanted_.witnesses) {
+    if (std::ranges::none_of(facts_.cosignatures, [&](const Signature& by) { return is_valid(by, witness, note_.text); }))
+      return altered("the witness " + witness.name + " has not signed this checkpoint");
+  }
+  return std::move(facts_);
+}
+
+}  // namespace hansa::ledger

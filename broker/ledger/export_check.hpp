@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Checks an export of the ledger (docs/ledger.md) off line, a piece of the file at a time: every hash, the tree, the signatures
+// and the chain of keys behind them, that no run is counted twice, that reversals take back what was booked, and the sums.
+// Believes nothing of the file but what it holds against a signature.
+
+#include "broker/ledger/note.hpp"
+#include "broker/ledger/record.hpp"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace hansa::ledger {
+
+inline constexpr std::string_view kExportFormat = "hansa-ledger-export/1";
+
+/// The first line of an export, without its newline. `witnesses`: the keys of all cosignatures in the note.
+std::string export_header(const Note& checkpoint, const std::vector<Verifier>& witnesses, bool with_personal);
+/// The line that follows a usage record in an export with personal parts; without them (erased): "-".
+std::string personal_line(const Personal& personal);
+
+class ExportCheck {
+ public:
+  struct Wanted {
+    std::optional<Verifier> key;       // one that the ledger has, or had: whoever made the file did not make that up
+    std::vector<Verifier> witnesses;   // each must have cosigned the checkpoint
+  };
+  struct Sum {
+    Amounts amounts;
+    std::int64_t corrections = 0;      // reversals and adjustments among its records
+  };
+  struct Facts {
+    Checkpoint checkpoint;
+    std::vector<Verifier> keys;        // of the log, oldest first; the last one signed
+    std::vector<Signature> cosignatures;
+    std::map<std::string, std::int64_t> kinds;                         // how many records of each
+    std::map<std::pair<std::string, std::string>, Sum> sums;           // by project and site
+    std::int64_t personal_parts = 0, erased = 0;
+  };
+
+  explicit ExportCheck(Wanted wanted) : wanted_(std::move(wanted)) {}
+
+  /// LEDGER_ALTERED: what is wrong, and in which line. Nothing is to be taken after an error.
+  Result<void> take(std::string_view bytes);
+  Result<Facts> finish();
+
+ private:
+  struct Booked {
+    Amounts amounts;
+    bool reversed = false;
+  };
+  Result<void> take_line(std::string_view line);
+  Result<void> take_header(std::string_view line);
+  Result<void> take_record(std::string_view line);
+  Result<void> take_personal(std::string_view line);
+  Result<void> take_amounts(Kind kind);
+  Result<void> take_key();
+  Result<void> take_summary();
+  [[nodiscard]] std::unexpected<Error> altered(const std::string& what) const;
+
+  Wanted wanted_;
+  Facts facts_;
+  Note note_;
+  std::vector<Verifier> witnesses_;
+  bool with_personal_ = false;
+  std::optional<std::string> expected_personal_;  // the commitment, in hex, of the record before
+  std::string rest_;                              // of a line that has not ended yet
+  std::int64_t lines_ = 0;
+  Peaks tree_;
+  RecordFields fields_;
+  std::unordered_map<std::string, std::int64_t> runs_;  // what names a run, shortened -> its newest usage record
+  std::vector<Booked> booked_;                          // by seq
+  std::map<std::string, Amounts> periods_;
+};
+
+}  // namespace hansa::ledger

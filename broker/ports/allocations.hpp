@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What projects may spend. As with the other stores (stores.hpp): a write returns when it is durable; callable from any strand.
+//
+// What is kept free for attempts is written with their jobs (JobChange::hold, and every later change of the job), what runs cost
+// with their usage (UsageStore::book_usage), each in the same commit. Promise: of no allocation more is reserved and used than it
+// has, but by what runs cost beyond what was kept for them (a site that lets them overrun, or starts them again; memory that was
+// not asked for), and but for balances that a site lowers. Every `reserved` and `used` is the sum of its records.
+
+#include "broker/async/task.hpp"
+#include "broker/domain/allocation.hpp"
+
+#include <string>
+#include <vector>
+
+namespace hansa::ports {
+
+/// What is kept for an attempt.
+struct Reservation {
+  JobId job;
+  std::int32_t attempt = 1;
+  SiteId site;
+  std::string unit;
+  std::optional<domain::AllocationId> grant;  // none: within a balance alone, or without any
+  domain::Charge of_run;  // the most that one may cost
+  domain::Charge reserved;
+  domain::Charge used;
+  UtcTime at{};  // when the attempt was intended
+  friend bool operator==(const Reservation&, const Reservation&) = default;
+};
+
+/// What the site, or whoever grants there, says was left to a project at a moment.
+struct ToldBalance {
+  ProjectId project;
+  SiteId site;
+  std::string unit;
+  domain::Charge left;
+  UtcTime as_of{};
+};
+struct BalanceReport {
+  std::vector<ToldBalance> balances;
+  Principal by;
+  UtcTime at{};
+  std::string note;  // where it is from
+};
+
+struct AllocationEvent {
+  domain::AllocationId allocation;
+  std::string name;  // "granted", "revoked", "told"
+  Principal by;
+  UtcTime at{};
+  domain::Charge amount;
+  std::string note;
+  friend bool operator==(const AllocationEvent&, const AllocationEvent&) = default;
+};
+
+/// What a project was charged from a moment on, for its share among projects.
+struct ProjectCharge {
+  ProjectId project;
+  std::int64_t day = 0;  // of the end of the runs, since 1970
+  std::string unit;
+  domain::Charge amount;
+};
+
+class AllocationStore {
+ public:
+  virtual ~AllocationStore() = default;
+
+  /// Conflict: ALLOCATION_EXISTS.
+  virtual async::Task<> grant(domain::Allocation allocation) = 0;
+  /// From now on nothing is kept of it; what is, stays until it is settled. not_found: ALLOCATION_NOT_FOUND; conflict:
+  /// ALREADY_REVOKED, NOT_A_GRANT.
+  virtual async::Task<domain::Allocation> revoke(domain::AllocationId id, Principal by, UtcTime at, std::string why) = 0;
+  /// Each takes the place of what was told before; `ids` are for those of which nothing was, one for each of the report. Those
+  /// that are older than what is known are left out. How many were taken.
+  virtual async::Task<std::size_t> tell_balances(BalanceReport report, std::vector<domain::AllocationId> ids) = 0;
+
+  /// All that is not revoked with nothing kept of it, or of `project` everything; by project, site, unit, id. `lately` is of runs
+  /// that ended at or after `since`.
+  virtual async::Task<std::vector<domain::Allocation>> allocations(std::optional<ProjectId> project, UtcTime since) = 0;
+  virtual async::Task<domain::Allocation> allocation(domain::AllocationId id, UtcTime since) = 0;  // not_found
+  /// Those of its project, site and unit of which something is kept, oldest first.
+  virtual async::Task<std::vector<Reservation>> reservations(domain::AllocationId id, std::size_t limit) = 0;
+  virtual async::Task<std::vector<AllocationEvent>> allocation_events(domain::AllocationId id) = 0;  // oldest first
+  virtual async::Task<std::vector<ProjectCharge>> charged_by_day(UtcTime since) = 0;
+};
+
+}  // namespace hansa::ports

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/store/allocations.hpp"
+
+#include "broker/core/canonical_json.hpp"
+#include "broker/store/readers.hpp"
+
+#include <algorithm>
+
+namespace hansa::store {
+namespace {
+
+using domain::Allocation;
+using domain::AllocationId;
+using domain::Charge;
+
+const std::string kAllocations =
+    "SELECT a.row, a.id, a.kind, a.project, a.site, a.unit, a.granted, a.from_ms, a.until_ms, a.by_whom, a.at_ms, a.note, "
+    "a.revoked_ms, a.reserved, a.used, ";
+const std::string kWithLately =
+    kAllocations +
+    "(SELECT coalesce(sum(c.amount), 0) FROM charges c WHERE c.project = a.project AND c.unit = a.unit AND c.ended_s >= ?1 AND "
+    "(c.grant_row = a.row OR (a.kind = 'balance' AND c.site = a.site))) FROM allocations a ";
+const std::string kSelectForProject = kAllocations + "0 FROM allocations a WHERE a.project = ?1 AND a.unit = ?2 ORDER BY a.row";
+const std::string kSelectAllocations = kWithLately +
+                                       "WHERE (?2 IS NULL AND (a.revoked_ms IS NULL OR a.reserved > 0)) OR a.project = ?2 "
+                                       "ORDER BY a.project, a.site, a.unit, a.id";
+const std::string kSelectAllocation = kWithLately + "WHERE a.id = ?2";
+
+constexpr char kInsertAllocation[] =
+    "INSERT INTO allocations(id, kind, project, site, unit, granted, from_ms, until_ms, by_whom, at_ms, note) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
+constexpr char kRevokeAllocation[] = "UPDATE allocations SET revoked_ms = ?2 WHERE row = ?1";
+constexpr char kInsertAllocationEvent[] =
+    "INSERT INTO allocation_events(allocation, name, by_whom, at_ms, amount, note) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+constexpr char kSelectAllocationEvents[] =
+    "SELECT e.name, e.by_whom, e.at_ms, e.amount, e.note FROM allocation_events e JOIN allocations a ON a.row = e.allocation "
+    "WHERE a.id = ?1 ORDER BY e.sequence";
+constexpr char kSelectBalance[] =
+    "SELECT row, from_ms FROM allocations WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
+// Whatever was added up before: what is kept for its jobs, and what was charged since.
+constexpr char kTellBalance[] =
+    "UPDATE allocations SET granted = ?2, from_ms = ?3, by_whom = ?4, at_ms = ?5, note = ?6, "
+    "reserved = (SELECT coalesce(sum(r.reserved), 0) FROM reservations r WHERE r.project = allocations.project AND r.site = "
+    "allocations.site AND r.unit = allocations.unit AND r.reserved > 0), "
+    "used = (SELECT coalesce(sum(c.amount), 0) FROM charges c WHERE c.project = allocations.project AND c.site = "
+    "allocations.site AND c.unit = allocations.unit AND c.ended_s * 1000 > ?3) WHERE row = ?1";
+
+constexpr char kPutRule[] = "INSERT INTO charge_rules(body) VALUES(?1) ON CONFLICT DO NOTHING";
+constexpr char kSelectRule[] = "SELECT row FROM charge_rules WHERE body = ?1";
+constexpr char kInsertReservation[] =
+    "INSERT INTO reservations(job, attempt, grant_row, rule, project, site, unit, asked, of_run, at_ms, not_over, ended, booked, "
+    "reserved, used) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, ?12, 0)";
+constexpr char kReservationsOfJob[] =
+    "SELECT attempt, grant_row, project, site, unit, of_run, not_over, ended, booked, reserved FROM reservations WHERE job = ?1";
+constexpr char kReservationOfRun[] =
+    "SELECT r.grant_row, r.project, r.site, r.unit, r.of_run, r.not_over, r.ended, r.booked, r.reserved, r.asked, c.body, "
+    "a.granted FROM reservations r JOIN charge_rules c ON c.row = r.rule "
+    "JOIN attempts a ON a.job = r.job AND a.number = r.attempt WHERE r.job = ?1 AND r.attempt = ?2";
+constexpr char kUpdateReservation[] =
+    "UPDATE reservations SET not_over = ?3, ended = ?4, booked = ?5, reserved = ?6, used = used + ?7 WHERE job = ?1 AND attempt "
+    "= ?2";
+constexpr char kAddToGrant[] = "UPDATE allocations SET reserved = reserved + ?2, used = used + ?3 WHERE row = ?1";
+constexpr char kAddToBalance[] =
+    "UPDATE allocations SET reserved = reserved + ?4, used = used + iif(?6 > from_ms, ?5, 0) "
+    "WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
+constexpr char kInsertCharge[] =
+    "INSERT INTO charges(job, attempt, grant_row, project, site, unit, cluster, site_job_id, submitted_s, started_s, ended_s, "
+    "amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+constexpr char kSelectReservations[] =
+    "SELECT j.id, r.attempt, r.site, r.unit, g.id, r.of_run, r.reserved, r.used, r.at_ms FROM allocations a "
+    "JOIN reservations r ON r.project = a.project AND r.unit = a.unit AND r.reserved > 0 AND "
+    "(r.grant_row = a.row OR (a.kind = 'balance' AND r.site = a.site)) "
+    "JOIN jobs j ON j.row = r.job LEFT JOIN allocations g ON g.row = r.grant_row "
+    "WHERE a.id = ?1 ORDER BY r.at_ms, r.job LIMIT ?2";
+constexpr char kSelectChargedByDay[] =
+    "SELECT project, ended_s / 86400, unit, sum(amount) FROM charges WHERE ended_s >= ?1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+
+Allocation allocation_of(const Statement& row) {
+  return {.id = row.job_id(1),
+          .kind = row.text(2) == "balance" ? domain::AllocationKind::balance : domain::AllocationKind::grant,
+          .project = ProjectId(row.text(3)),
+          .site = SiteId(row.text(4)),
+          .unit = row.string(5),
+          .granted = {row.integer(6)},
+          .from = row.time_ms(7),
+          .until = row.optional_time_ms(8),
+          .by = Principal(row.text(9)),
+          .at = row.time_ms(10),
+          .note = row.string(11),
+          .revoked_at = row.optional_time_ms(12),
+          .reserved = {row.integer(13)},
+          .used = {row.integer(14)},
+          .lately = {row.integer(15)}};
+}
+
+/// A reservation as its row has it, and what it is taken from.
+struct Kept {
+  std::int32_t attempt = 1;
+  std::optional<std::int64_t> grant;
+  std::string project, site, unit;
+  Charge of_run;
+  domain::OpenRuns open;
+  std::int64_t booked = 0;
+  Charge reserved;
+};
+
+Charge still_open(const Kept& kept) {
+  return domain::times(kept.of_run, kept.open.not_over + std::max<std::int64_t>(kept.open.ended - kept.booked, 0));
+}
+
+std::optional<std::int64_t> optional_row(const Statement& row, int column) {
+  return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
+}
+
+void add(Connection& db, const Kept& kept, Charge reserved, Charge used, std::int64_t ended_s) {
+  if (kept.grant) db.execute(kAddToGrant, *kept.grant, reserved, used);
+  db.execute(kAddToBalance, kept.project, kept.site, kept.unit, reserved, used, ended_s * 1'000);
+}
+
+/// The row follows `kept`, and the allocations the row.
+void write(Connection& db, std::int64_t job_row, const Kept& kept, Charge used, std::int64_t ended_s) {
+  const auto reserved = still_open(kept);
+  db.execute(kUpdateReservation, job_row, kept.attempt, kept.open.not_over, kept.open.ended, kept.booked, reserved, used);
+  if (reserved != kept.reserved || used.value != 0) add(db, kept, reserved - kept.reserved, used, ended_s);
+}
+
+std::unexpected<Error> no_such_allocation(const AllocationId& id) {
+  return fail(ErrorKind::not_found, "ALLOCATION_NOT_FOUND",
+              "there is no allocation " + id.str() + "; see: hansa allocation list");
+}
+
+void note(Connection& db, std::int64_t row, const char* name, const Principal& by, UtcTime at, Charge amount,
+          const std::string& text) {
+  db.execute(kInsertAllocationEvent, row, name, by, at, amount, text);
+}
+
+bool insert(Connection& db, const Allocation& allocation) {
+  return db.execute(kInsertAllocation, allocation.id, to_string(allocation.kind), allocation.project, allocation.site,
+                    allocation.unit, allocation.granted, allocation.from, allocation.until, allocation.by, allocation.at,
+                    allocation.note) == 1;
+}
+
+}  // namespace
+
+Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& job, const domain::Hold& hold) {
+  if (job.attempts.empty() || job.attempts.back().state != domain::AttemptState::intended)
+    return fail(ErrorKind::invalid_argument, "NO_ATTEMPT", "only for an attempt that is intended something is kept");
+  const auto& attempt = job.attempts.back();
+  std::vector<Allocation> known;
+  std::vector<std::int64_t> rows;
+  for (auto row = db.query(kSelectForProject.c_str(), job.spec.project, hold.rule.unit); row.next();) {
+    known.push_back(allocation_of(row));
+    rows.push_back(row.integer(0));
+  }
+  const auto room = domain::find_room(known, job.spec.project, attempt.site, hold.rule.unit, hold.amount(), attempt.intended_at);
+  if (room.lacking && !hold.dispensable) return fail(ErrorKind::conflict, room.lacking->code, room.lacking->message);
+  Kept kept{
+      .attempt = attempt.number,
+      .grant = room.grant == nullptr ? std::nullopt : std::optional(rows[static_cast<std::size_t>(room.grant - known.data())]),
+      .project = job.spec.project.str(),
+      .site = attempt.site.str(),
+      .unit = hold.rule.unit,
+      .of_run = room.lacking ? Charge{0} : domain::charge(hold.rule, hold.most),
+      .open = {.not_over = hold.runs}};
+  kept.reserved = still_open(kept);
+  const auto body = canonical_json(domain::to_json(hold.rule));
+  db.execute(kPutRule, body);
+  std::int64_t rule = 0;
+  if (auto row = db.query(kSelectRule, body); row.next()) rule = row.integer(0);
+  db.execute(kInsertReservation, job_row, attempt.number, kept.grant, rule, kept.project, kept.site, kept.unit,
+             canonical_json(domain::to_json(hold.most)), kept.of_run, attempt.intended_at, kept.open.not_over, kept.reserved);
+  add(db, kept, kept.reserved, {0}, 0);
+  return {};
+}
+
+void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& job) {
+  std::vector<Kept> all;
+  for (auto row = db.query(kReservationsOfJob, job_row); row.next();) {
+    all.push_back({.attempt = row.integer32(0),
+                   .grant = optional_row(row, 1),
+                   .project = row.string(2),
+                   .site = row.string(3),
+                   .unit = row.string(4),
+                   .of_run = {row.integer(5)},
+                   .open = {.not_over = row.integer(6), .ended = row.integer(7)},
+                   .booked = row.integer(8),
+                   .reserved = {row.integer(9)}});
+  }
+  for (auto& kept : all) {
+    const auto attempt = std::ranges::find(job.attempts, kept.attempt, &domain::Attempt::number);
+    if (attempt == job.attempts.end()) continue;
+    const auto open = domain::open_runs(job, *attempt);
+    if (open == kept.open) continue;
+    kept.open = open;
+    write(db, job_row, kept, {0}, 0);
+  }
+}
+
+Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record) {
+  if (!record.started_at) return {};
+  Kept kept{.attempt = attempt};
+  domain::Use use;
+  Result<domain::ChargeRule> rule;
+  {
+    auto row = db.query(kReservationOfRun, job_row, attempt);
+    if (!row.next()) return {};
+    kept.grant = optional_row(row, 0);
+    kept.project = row.string(1);
+    kept.site = row.string(2);
+    kept.unit = row.string(3);
+    kept.of_run = {row.integer(4)};
+    kept.open = {.not_over = row.integer(5), .ended = row.integer(6)};
+    kept.booked = row.integer(7);
+    kept.reserved = {row.integer(8)};
+    const auto stored = [](std::string_view text) { return parse_json(text).value_or(Json()); };
+    auto asked = domain::use_from_json(stored(row.text(9)));
+    if (!asked) return unreadable("what an attempt asked for", asked.error().message);
+    use = *asked;
+    rule = domain::charge_rule_from_json(stored(row.text(10)));
+    if (!rule) return unreadable("a charge rule", rule.error().message);
+    if (!row.is_null(11)) {  // how much memory it really got
+      const auto granted = domain::grant_from_json(stored(row.text(11)));
+      if (granted && granted->memory.value > 0) use.memory = granted->memory;
+    }
+  }
+  // What the accounting does not tell is as it was asked for.
+  if (record.nodes > 0) use.nodes = record.nodes;
+  if (record.cores > 0) use.cores = record.cores;
+  use.gpus = record.gpus;
+  use.time = record.elapsed;
+  const auto amount = domain::charge(*rule, use);
+  const auto ended = to_unix_seconds(record.ended_at);
+  db.execute(kInsertCharge, job_row, attempt, kept.grant, kept.project, kept.site, kept.unit, record.cluster, record.site_job_id,
+             to_unix_seconds(record.submitted_at), to_unix_seconds(*record.started_at), ended, amount);
+  ++kept.booked;
+  write(db, job_row, kept, amount, ended);
+  return {};
+}
+
+Result<void> record_grant(Connection& db, const Allocation& allocation) {
+  if (!insert(db, allocation))
+    return fail(ErrorKind::conflict, "ALLOCATION_EXISTS", "there is an allocation " + allocation.id.str() + " already");
+  note(db, db.last_row(), "granted", allocation.by, allocation.at, allocation.granted, allocation.note);
+  return {};
+}
+
+Result<Allocation> revoke_allocation(Connection& db, const Revocation& revocation) {
+  std::int64_t row_id = 0;
+  Allocation allocation;
+  {
+    auto row = db.query(kSelectAllocation.c_str(), 0, revocation.id);
+    if (!row.next()) return no_such_allocation(revocation.id);
+    row_id = row.integer(0);
+    allocation = allocation_of(row);
+  }
+  if (allocation.kind != domain::AllocationKind::grant)
+    return fail(ErrorKind::conflict, "NOT_A_GRANT",
+                "allocation " + revocation.id.str() + " is a site's balance: what the site says next takes its place");
+  if (allocation.revoked_at)
+    return fail(ErrorKind::conflict, "ALREADY_REVOKED", "allocation " + revocation.id.str() + " was revoked already");
+  db.execute(kRevokeAllocation, row_id, revocation.at);
+  note(db, row_id, "revoked", revocation.by, revocation.at, allocation.left(), revocation.why);
+  allocation.revoked_at = revocation.at;
+  return allocation;
+}
+
+Result<std::size_t> tell_balances(Connection& db, const ports::BalanceReport& report, const std::vector<AllocationId>& ids) {
+  if (ids.size() < report.balances.size())
+    return fail(ErrorKind::invalid_argument, "NO_IDS", "each balance needs an id, in case it is the first");
+  std::size_t taken = 0;
+  for (std::size_t i = 0; i < report.balances.size(); ++i) {
+    const auto& told = report.balances[i];
+    std::optional<std::int64_t> row_id;
+    {
+      auto row = db.query(kSelectBalance, told.project, told.site, told.unit);
+      if (row.next()) {
+        if (row.time_ms(1) > told.as_of) continue;
+        row_id = row.integer(0);
+      }
+    }
+    if (!row_id) {
+      const Allocation first{.id = ids[i],
+                             .kind = domain::AllocationKind::balance,
+                             .project = told.project,
+                             .site = told.site,
+                             .unit = told.unit,
+                             .granted = told.left,
+                             .from = told.as_of,
+                             .by = report.by,
+                             .at = report.at,
+                             .note = report.note};
+      if (!insert(db, first))
+        return fail(ErrorKind::conflict, "ALLOCATION_EXISTS", "there is an allocation " + ids[i].str() + " already");
+      row_id = db.last_row();
+    }
+    db.execute(kTellBalance, *row_id, told.left, told.as_of, report.by, report.at, report.note);
+    note(db, *row_id, "told", report.by, report.at, told.left, report.note);
+    ++taken;
+  }
+  return taken;
+}
+
+Result<std::vector<Allocation>> read_allocations(Connection& db, const std::optional<ProjectId>& project, UtcTime since) {
+  std::vector<Allocation> all;
+  for (auto row = db.query(kSelectAllocations.c_str(), to_unix_seconds(since), project); row.next();)
+    all.push_back(allocation_of(row));
+  return all;
+}
+
+Result<Allocation> read_allocation(Connection& db, const AllocationId& id, UtcTime since) {
+  auto row = db.query(kSelectAllocation.c_str(), to_unix_seconds(since), id);
+  if (!row.next()) return no_such_allocation(id);
+  return allocation_of(row);
+}
+
+Result<std::vector<ports::Reservation>> read_reservations(Connection& db, const AllocationId& id, std::size_t limit) {
+  std::vector<ports::Reservation> all;
+  for (auto row = db.query(kSelectReservations, id, limit); row.next();) {
+    all.push_back({.job = row.job_id(0),
+                   .attempt = row.integer32(1),
+                   .site = SiteId(row.text(2)),
+                   .unit = row.string(3),
+                   .grant = row.is_null(4) ? std::nullopt : std::optional(row.job_id(4)),
+                   .of_run = {row.integer(5)},
+                   .reserved = {row.integer(6)},
+                   .used = {row.integer(7)},
+                   .at = row.time_ms(8)});
+  }
+  return all;
+}
+
+Result<std::vector<ports::AllocationEvent>> read_allocation_events(Connection& db, const AllocationId& id) {
+  std::vector<ports::AllocationEvent> events;
+  for (auto row = db.query(kSelectAllocationEvents, id); row.next();) {
+    events.push_back({.allocation = id,
+                      .name = row.string(0),
+                      .by = Principal(row.text(1)),
+                      .at = row.time_ms(2),
+                      .amount = {row.integer(3)},
+                      .note = row.string(4)});
+  }
+  return events;
+}
+
+Result<std::vector<ports::ProjectCharge>> read_charged_by_day(Connection& db, UtcTime since) {
+  std::vector<ports::ProjectCharge> charged;
+  for (auto row = db.query(kSelectChargedByDay, to_unix_seconds(since)); row.next();)
+    charged.push_back({ProjectId(row.text(0)), row.integer(1), row.string(2), {row.integer(3)}});
+  return charged;
+}
+
+}  // namespace hansa::store

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What projects may spend, what is kept of it for attempts, and what runs were charged.
+//
+// Invariants: an allocation's `reserved` is the sum of its reservations', its `used` that of its charges (of a balance: of those
+// since it was told). Both change only here, in the transaction that changes the job or books its usage.
+
+#include "broker/ports/allocations.hpp"
+#include "broker/ports/stores.hpp"
+#include "broker/store/connection.hpp"
+
+namespace hansa::store {
+
+/// For the job's last attempt, which was just intended. Has written nothing if it refuses: NOT_GRANTED, ALLOCATION_SPENT.
+Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& job, const domain::Hold& hold);
+/// Lets go what the job, as it is now, cannot cost any more.
+void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& job);
+/// A run of that attempt was booked, for the first time.
+Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record);
+
+Result<void> record_grant(Connection& db, const domain::Allocation& allocation);
+struct Revocation {
+  domain::AllocationId id;
+  Principal by;
+  UtcTime at{};
+  std::string why;
+};
+Result<domain::Allocation> revoke_allocation(Connection& db, const Revocation& revocation);
+Result<std::size_t> tell_balances(Connection& db, const ports::BalanceReport& report,
+                                  const std::vector<domain::AllocationId>& ids);
+
+Result<std::vector<domain::Allocation>> read_allocations(Connection& db, const std::optional<ProjectId>& project, UtcTime since);
+Result<domain::Allocation> read_allocation(Connection& db, const domain::AllocationId& id, UtcTime since);
+Result<std::vector<ports::Reservation>> read_reservations(Connection& db, const domain::AllocationId& id, std::size_t limit);
+Result<std::vector<ports::AllocationEvent>> read_allocation_events(Connection& db, const domain::AllocationId& id);
+Result<std::vector<ports::ProjectCharge>> read_charged_by_day(Connection& db, UtcTime since);
+
+}  // namespace hansa::store

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The ledger's tables: records and the tree over them, what is personal beside them, checkpoints and who signed them.
+//
+// There is one truth: reports sum the columns from which the hashed bytes of a record are written, so what a report counts is
+// what the tree holds. Records of other kinds than those of runs are kept as those bytes.
+
+#include "broker/ledger/record.hpp"
+#include "broker/ports/ledger.hpp"
+#include "broker/store/connection.hpp"
+
+namespace hansa::store {
+
+constexpr std::int64_t kNeverStarted = -1;  // a NULL would be distinct from every other NULL in the unique key
+
+/// Adds records and the hashes of the tree that they complete, within a transaction.
+class LedgerAppender {
+ public:
+  explicit LedgerAppender(Connection& db);
+
+  /// Gives it the next place, and returns that. `job_row`: the job's short name in the database; `personal`: of usage records.
+  std::int64_t add(ledger::UsageEntry entry, std::int64_t job_row, const ledger::Personal* personal);
+  Result<std::int64_t> add(ledger::Kind kind, std::int64_t at_s, const Json& fields);
+
+ private:
+  void add_leaf(std::string_view text);
+
+  Connection& db_;
+  ledger::Peaks tree_;
+  std::int64_t place_;
+};
+
+/// The key under which owners have their pseudonyms in a period; made when the period has none yet.
+std::string period_key(Connection& db, const std::string& period);
+
+/// Schema step 14: the usage records of before become the ledger's first.
+void carry_usage_over(Connection& db, UtcTime now);
+
+Result<ports::LedgerHead> read_ledger_head(Connection& db);
+Result<std::vector<ports::LedgerRecord>> read_ledger_records(Connection& db, std::int64_t from, std::size_t limit, bool personal);
+Result<std::vector<std::int64_t>> read_ledger_records_of(Connection& db, JobId id);
+Result<ports::LedgerProof> prove_record(Connection& db, std::int64_t seq, std::int64_t size);
+Result<std::vector<Sha256>> prove_growth(Connection& db, std::int64_t from, std::int64_t to);
+Result<Sha256> read_ledger_root(Connection& db, std::int64_t size);
+Result<std::vector<std::pair<std::int64_t, std::string>>> read_ledger_keys(Connection& db);
+Result<std::int64_t> append_record(Connection& db, const ports::LedgerAddition& addition);
+Result<std::optional<ports::KeptCheckpoint>> read_last_checkpoint(Connection& db);
+Result<void> keep_checkpoint(Connection& db, const ports::KeptCheckpoint& checkpoint);
+Result<void> keep_cosignature(Connection& db, std::int64_t size, const ports::Cosignature& cosignature);
+Result<std::vector<std::pair<std::int64_t, ports::Cosignature>>> read_last_cosignatures(Connection& db);
+Result<std::vector<ports::Correction>> read_corrections(Connection& db, std::size_t limit);
+Result<std::vector<ports::UsageRefusal>> read_usage_refusals(Connection& db);
+
+}  // namespace hansa::store

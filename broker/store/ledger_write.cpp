@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/async/real_scheduler.hpp"
+#include "broker/ledger/note.hpp"
+#include "broker/store/ledger.hpp"
+
+#include <span>
+
+namespace hansa::store {
+namespace {
+
+using ledger::Kind;
+using ledger::Personal;
+using ledger::UsageEntry;
+
+constexpr char kSelectSize[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
+constexpr char kSelectHash[] = "SELECT hash FROM ledger_hashes WHERE place = ?1";
+constexpr char kInsertHash[] = "INSERT INTO ledger_hashes(place, hash) VALUES(?1, ?2)";
+constexpr char kInsertUsage[] =
+    "INSERT INTO ledger(seq, kind, at_s, refers_to, reason, job, attempt, revision, site, country, cluster, site_job_id, "
+    "submitted_s, started_s, ended_s, site_state, exit_code, project, queue, scheduler_account, nodes, cores, gpus, runs, "
+    "elapsed_s, core_seconds, gpu_seconds, node_seconds, personal) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, "
+    "?26, ?27, ?28, ?29)";
+constexpr char kInsertOther[] = "INSERT INTO ledger(seq, kind, at_s, refers_to, body) VALUES(?1, ?2, ?3, ?4, ?5)";
+constexpr char kInsertPerson[] =
+    "INSERT INTO ledger_persons(seq, salt, owner, pseudonym, account, source_line) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+constexpr char kSelectPeriodKey[] = "SELECT key FROM pseudonym_keys WHERE period = ?1";
+constexpr char kInsertPeriodKey[] = "INSERT INTO pseudonym_keys(period, key) VALUES(?1, ?2)";
+constexpr char kSelectLastKey[] =
+    "SELECT body ->> '$.key' FROM ledger WHERE kind = 'key' AND body IS NOT NULL ORDER BY seq DESC LIMIT 1";
+constexpr char kSelectCheckpoint[] = "SELECT note FROM ledger_checkpoints WHERE size = ?1";
+constexpr char kInsertCheckpoint[] = "INSERT INTO ledger_checkpoints(size, note, at_ms) VALUES(?1, ?2, ?3)";
+constexpr char kInsertCosignature[] =
+    "INSERT INTO ledger_cosignatures(size, witness, line, at_ms) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+// Of what this step found.
+constexpr char kSelectOldUsage[] =
+    "SELECT u.job, j.id, u.attempt, u.owner, u.project, u.site, u.country, u.cluster, u.site_job_id, u.submitted_s, u.started_s, "
+    "u.ended_s, u.account, u.scheduler_account, u.queue, u.site_state, u.exit_code, u.elapsed_s, u.nodes, u.cores, u.gpus, "
+    "u.core_seconds, u.gpu_seconds, u.node_seconds, u.source_line FROM usage_records u JOIN jobs j ON j.row = u.job ORDER BY "
+    "u.sequence";
+
+Blob blob_of(const Sha256& hash) { return {ledger::bytes_of(hash)}; }
+
+std::string random_bytes(std::size_t count) {
+  async::SystemRandom random;
+  std::string bytes(count, '\0');
+  random.fill(std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
+
+std::int64_t size_of(Connection& db) {
+  auto row = db.query(kSelectSize);
+  return row.next() ? row.integer(0) : 0;
+}
+
+/// A hash that is not there is one that fits nothing: whatever is proved with it proves nothing.
+ledger::ReadHash reader(Connection& db) {
+  return [&db](std::int64_t place) {
+    auto row = db.query(kSelectHash, place);
+    Sha256 hash{};
+    if (row.next() && row.text(0).size() == hash.size()) std::ranges::copy(row.text(0), hash.begin());
+    return hash;
+  };
+}
+
+}  // namespace
+
+LedgerAppender::LedgerAppender(Connection& db)
+    : db_(db), tree_(size_of(db), reader(db)), place_(ledger::stored_count(tree_.size())) {}
+
+void LedgerAppender::add_leaf(std::string_view text) {
+  tree_.add(ledger::leaf_hash(text), [&](const Sha256& hash) { db_.execute(kInsertHash, place_++, blob_of(hash)); });
+}
+
+std::int64_t LedgerAppender::add(UsageEntry entry, std::int64_t job_row, const Personal* personal) {
+  entry.seq = tree_.size();
+  if (personal != nullptr) entry.personal = ledger::commitment(personal->salt, ledger::personal_text(*personal));
+  db_.execute(kInsertUsage, entry.seq, to_string(entry.kind), entry.at_s, entry.refers_to,
+              entry.reason.empty() ? std::nullopt : std::optional(entry.reason), job_row, entry.attempt, entry.revision,
+              entry.site, entry.country, entry.cluster, entry.site_job_id, entry.submitted_s,
+              entry.started_s.value_or(kNeverStarted), entry.ended_s, entry.site_state, entry.exit_code, entry.project,
+              entry.queue, entry.scheduler_account, entry.nodes, entry.cores, entry.gpus, entry.amounts.runs,
+              entry.amounts.elapsed_s, entry.amounts.core_seconds, entry.amounts.gpu_seconds, entry.amounts.node_seconds,
+              entry.personal ? std::optional(blob_of(*entry.personal)) : std::nullopt);
+  if (personal != nullptr) {
+    db_.execute(kInsertPerson, entry.seq, Blob{personal->salt}, personal->owner, personal->pseudonym, personal->account,
+                personal->source_line);
+  }
+  add_leaf(record_text(entry));
+  return entry.seq;
+}
+
+Result<std::int64_t> LedgerAppender::add(Kind kind, std::int64_t at_s, const Json& fields) {
+  const auto seq = tree_.size();
+  const auto text = ledger::record_text(seq, kind, at_s, fields);
+  if (!text) return std::unexpected(text.error());
+  const auto refers_to = fields.find("refers_to");
+  db_.execute(kInsertOther, seq, to_string(kind), at_s,
+              refers_to == fields.end() ? std::nullopt : std::optional(refers_to->get<std::int64_t>()), *text);
+  add_leaf(*text);
+  return seq;
+}
+
+std::string period_key(Connection& db, const std::string& period) {
+  {
+    auto row = db.query(kSelectPeriodKey, period);
+    if (row.next()) return row.string(0);
+  }
+  auto key = random_bytes(32);
+  db.execute(kInsertPeriodKey, period, Blob{key});
+  return key;
+}
+
+void carry_usage_over(Connection& db, UtcTime now) {
+  {
+    LedgerAppender ledger(db);
+    auto row = db.query(kSelectOldUsage);
+    while (row.next()) {
+      UsageEntry entry;
+      entry.at_s = to_unix_seconds(now);
+      entry.job = row.job_id(1);
+      entry.attempt = row.integer32(2);
+      Personal personal{
+          .salt = random_bytes(16), .owner = row.string(3), .account = row.string(12), .source_line = row.string(24)};
+      entry.project = row.string(4);
+      entry.site = row.string(5);
+      entry.country = row.string(6);
+      entry.cluster = row.string(7);
+      entry.site_job_id = row.string(8);
+      entry.submitted_s = row.integer(9);
+      if (row.integer(10) != kNeverStarted) entry.started_s = row.integer(10);
+      entry.ended_s = row.integer(11);
+      entry.scheduler_account = row.string(13);
+      entry.queue = row.string(14);
+      entry.site_state = row.string(15);
+      entry.exit_code = row.optional_integer32(16);
+      entry.nodes = row.integer32(18);
+      entry.cores = row.integer32(19);
+      entry.gpus = row.integer32(20);
+      entry.amounts = {1, row.integer(17), row.integer(21), row.integer(22), row.integer(23)};
+      personal.pseudonym = ledger::pseudonym_of(personal.owner, period_key(db, ledger::period_of(entry.ended_s)));
+      ledger.add(std::move(entry), row.integer(0), &personal);
+    }
+  }
+  db.run_script("DROP TABLE usage_records");
+}
+
+Result<std::int64_t> append_record(Connection& db, const ports::LedgerAddition& addition) {
+  const auto kind = ledger::kind_of(addition.kind);
+  if (!kind) return fail(ErrorKind::invalid_argument, "BAD_RECORD", "there is no record of kind " + addition.kind);
+  if (addition.after_key) {
+    auto row = db.query(kSelectLastKey);
+    if ((row.next() ? row.string(0) : "") != *addition.after_key)
+      return fail(ErrorKind::conflict, "KEY_CHANGED", "the ledger has another key by now: look at it again");
+  }
+  return LedgerAppender(db).add(*kind, to_unix_seconds(addition.at), addition.fields);
+}
+
+Result<void> keep_checkpoint(Connection& db, const ports::KeptCheckpoint& checkpoint) {
+  {
+    auto row = db.query(kSelectCheckpoint, checkpoint.size);
+    if (row.next()) {
+      if (row.text(0) == checkpoint.note) return {};
+      return fail(ErrorKind::conflict, "CHECKPOINT_EXISTS", "a checkpoint of this size was signed before");
+    }
+  }
+  db.execute(kInsertCheckpoint, checkpoint.size, checkpoint.note, checkpoint.at);
+  return {};
+}
+
+Result<void> keep_cosignature(Connection& db, std::int64_t size, const ports::Cosignature& cosignature) {
+  {
+    auto row = db.query(kSelectCheckpoint, size);
+    if (!row.next())
+      return fail(ErrorKind::not_found, "NO_SUCH_CHECKPOINT",
+                  "no checkpoint of " + std::to_string(size) + " records was signed here");
+  }
+  db.execute(kInsertCosignature, size, cosignature.witness, cosignature.line, cosignature.at);
+  return {};
+}
+
+}  // namespace hansa::store

@@ -1,0 +1,388 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks an export of a Hansa ledger off line (docs/ledger.md), with Python's standard library and nothing of Hansa.
+
+    hansa_verify.py [--key KEY] [--witness KEY]... [--json] FILE
+
+Every record's hash, the Merkle tree over them (RFC 6962), the signatures of its head (C2SP signed-note, tlog-checkpoint,
+tlog-cosignature) and the chain of keys behind them; that no run is counted twice, that reversals take back what was booked; the sums.
+Exit 0: all of it holds. 1: the file was altered, or is not whole. 2: usage.
+"""
+
+import argparse
+import base64
+import datetime
+import hashlib
+import json
+import re
+import sys
+
+FORMAT = "hansa-ledger-export/1"
+AMOUNTS = ("runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds")
+USAGE = {"cluster": str, "country": str, "job": str, "project": str, "queue": str, "scheduler_account": str, "site": str,
+         "site_job_id": str, "site_state": str, "attempt": int, "cores": int, "ended_s": int, "gpus": int, "nodes": int,
+         "revision": int, "submitted_s": int} | {name: int for name in AMOUNTS}
+CORRECTION = USAGE | {"refers_to": int, "reason": str}
+KINDS = {  # what a record of each kind must have, beside at, kind, seq, v
+    "usage": USAGE | {"personal": str}, "reversal": CORRECTION, "adjustment": CORRECTION,
+    "summary": {"period": str} | {name: int for name in AMOUNTS}, "decision": {"job": str, "sha256": str}, "policy": {"sha256": str},
+    "key": {"key": str}, "period_open": {"period": str}, "period_close": {"period": str}, "tombstone": {"refers_to": int, "reason": str},
+}
+NOTE_KEY, WITNESS_KEY = 1, 4
+DASH = "\u2014 "
+INT64 = 1 << 63
+
+
+class Altered(Exception):
+    pass
+
+
+def require(holds, what):
+    if not holds:
+        raise Altered(what)
+
+
+# --- Ed25519 (RFC 8032): by `cryptography` if it is there, else here. Verification only, of public things: it need not be constant in time.
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+SQRT_M1 = pow(2, (P - 1) // 4, P)
+
+
+def _add(a, b):
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = a, b
+    e, f = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P
+    c, d = 2 * t1 * t2 * D % P, 2 * z1 * z2 % P
+    h, g, i, j = f - e, d - c, d + c, f + e
+    return h * g % P, i * j % P, g * i % P, h * j % P
+
+
+def _times(n, point):
+    total = (0, 1, 1, 0)
+    while n:
+        if n & 1:
+            total = _add(total, point)
+        point = _add(point, point)
+        n >>= 1
+    return total
+
+
+def _point(data):
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & ((1 << 255) - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * SQRT_M1 % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+_BASE = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def _is_signed_here(key, message, signature):
+    a, r, s = _point(key), _point(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L:
+        return False
+    k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    (x1, y1, z1, _), (x2, y2, z2, _) = _times(s, _BASE), _add(r, _times(k, a))
+    return (x1 * z2 - x2 * z1) % P == 0 and (y1 * z2 - y2 * z1) % P == 0
+
+
+def is_signed(key, message, signature):
+    if len(signature) != 64:
+        return False
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError:
+        return _is_signed_here(key, message, signature)
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        return True
+    except (InvalidSignature, ValueError):
+        return False
+
+
+# --- the forms ---
+def canonical(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def decoded(text):
+    """Base 64 in its one spelling."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        data = None
+    require(data is not None and base64.b64encode(data).decode() == text, "not base 64")
+    return data
+
+
+class Key:
+    def __init__(self, text):
+        name, mark, rest = text.partition("+")
+        id, mark2, data = rest.partition("+")
+        require(mark and mark2 and re.fullmatch(r"[!-*,-~]{1,128}", name), "no key")
+        data = decoded(data)
+        require(len(data) == 33 and data[0] in (NOTE_KEY, WITNESS_KEY), "no Ed25519 key")
+        self.text, self.name, self.type, self.public = text, name, data[0], data[1:]
+        self.id = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
+        require(self.id.hex() == id, "a key whose id is another's")
+
+    def made(self, name, signature):
+        return name == self.name and signature[:4] == self.id
+
+    def is_valid(self, name, signature, text):
+        if not self.made(name, signature):
+            return False
+        if self.type == NOTE_KEY:
+            return is_signed(self.public, text.encode(), signature[4:])
+        time = int.from_bytes(signature[4:12], "big")
+        return is_signed(self.public, f"cosignature/v1\ntime {time}\n{text}".encode(), signature[12:])
+
+
+def parse_note(note):
+    text, mark, rest = note.rpartition("\n\n")
+    require(mark and rest.endswith("\n") and not re.search(r"[\x00-\x09\x0b-\x1f]", note), "no signed note")
+    signatures = []
+    for line in rest[:-1].split("\n"):
+        require(line.startswith(DASH), "a signature begins with a dash")
+        name, mark, data = line[len(DASH):].partition(" ")
+        require(mark, "a signature has a name and its bytes")
+        signatures.append((name, decoded(data)))
+    return text + "\n", signatures
+
+
+def parse_checkpoint(text):
+    lines = text.split("\n")
+    require(len(lines) == 4 and lines[0] and lines[3] == "" and re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]), "no checkpoint")
+    root = decoded(lines[2])
+    require(len(root) == 32, "no root")
+    return lines[0], int(lines[1]), root
+
+
+def period_of(seconds):
+    try:
+        return (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m")
+    except OverflowError:
+        raise Altered("a time that is none") from None
+
+
+class Tree:
+    """The roots of the complete subtrees, from large to small."""
+
+    def __init__(self):
+        self.size, self.peaks = 0, []
+
+    def add(self, record):
+        sha256, peaks = hashlib.sha256, self.peaks
+        peaks.append(sha256(b"\0" + record).digest())
+        ones = self.size
+        while ones & 1:
+            right = peaks.pop()
+            peaks[-1] = sha256(b"\1" + peaks[-1] + right).digest()
+            ones >>= 1
+        self.size += 1
+
+    def root(self):
+        if not self.peaks:
+            return hashlib.sha256(b"").digest()
+        root = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            root = hashlib.sha256(b"\1" + peak + root).digest()
+        return root
+
+
+class Check:
+    def __init__(self):
+        self.tree, self.keys, self.kinds, self.sums, self.periods = Tree(), [], {}, {}, {}
+        self.runs, self.booked, self.reversed = {}, [], set()
+        self.personal_parts = self.erased = 0
+
+    def header(self, line):
+        header = json.loads(line)
+        require(canonical(header) == line and set(header) == {"checkpoint", "format", "personal", "witnesses"}
+                and header["format"] == FORMAT and isinstance(header["personal"], bool) and isinstance(header["checkpoint"], str),
+                f"not the head of a ledger's export of this format ({FORMAT})")
+        self.with_personal = header["personal"]
+        self.witnesses = [Key(text) for text in header["witnesses"]]
+        require(all(key.type == WITNESS_KEY for key in self.witnesses), "a witness's key is none")
+        self.note, self.signatures = parse_note(header["checkpoint"])
+        self.origin, self.size, self.expected_root = parse_checkpoint(self.note)
+
+    def record(self, line):
+        """Whether a personal part follows: its commitment, or None."""
+        require(self.tree.size < self.size, "more records than the checkpoint signs")
+        record = json.loads(line)
+        require(isinstance(record, dict) and canonical(record) == line, "a record that is not in its canonical form")
+        kind = record.get("kind")
+        require(isinstance(kind, str) and kind in KINDS, "a record of no known kind")
+        require(all(type(value) is str or type(value) is int and -INT64 <= value < INT64 for value in record.values()),
+                "a record holds text and integers")
+        for name, type_ in KINDS[kind].items():
+            require(type(record.get(name)) is type_, f"a record of kind {kind} without \"{name}\"")
+        require(type(record.get("at")) is int and record.get("v") == 1, "a record of another form")
+        require(record.get("seq") == self.tree.size, f"record {record.get('seq')} stands where {self.tree.size} belongs")
+        amounts = None
+        if kind in ("usage", "reversal", "adjustment"):
+            amounts = self.amounts(kind, record)
+        elif kind == "key":
+            self.key(record)
+        elif kind == "summary":
+            require(tuple(record[name] for name in AMOUNTS) == tuple(self.periods.get(record["period"], (0,) * 5)),
+                    "the summary is not the sum of the records before it")
+        elif kind == "tombstone":
+            require(0 <= record["refers_to"] < self.tree.size, "a tombstone of a record that is not there")
+        self.booked.append(amounts)
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        self.tree.add(line.encode())
+        return record["personal"] if kind == "usage" and self.with_personal else None
+
+    def amounts(self, kind, record):
+        amounts = tuple(record[name] for name in AMOUNTS)
+        if kind == "usage":
+            require(amounts[0] == 1 and min(amounts) >= 0, "a run that used less than nothing")
+            run = (record["site"], record["cluster"], record["site_job_id"], record["submitted_s"], record.get("started_s"))
+            before = self.runs.get(run)
+            require((before is None) == (record["revision"] == 0), "a run's first record is its only one of revision 0")
+            require(before is None or before in self.reversed, "a run that is booked twice")
+            self.runs[run] = self.tree.size
+        else:
+            at = record["refers_to"]
+            require(0 <= at < self.tree.size and self.booked[at] and self.booked[at][0] == 1, "it corrects what is no usage record")
+            if kind == "reversal":
+                require(at not in self.reversed and amounts == tuple(-n for n in self.booked[at]),
+                        "a reversal takes back what was booked, once")
+                self.reversed.add(at)
+            else:
+                require(amounts[0] == 0, "an adjustment counts no run")
+        sums = self.sums.setdefault((record["project"], record["site"]), [0] * 6)
+        period = self.periods.setdefault(period_of(record["ended_s"]), [0] * 5)
+        for i, amount in enumerate(amounts):
+            sums[i] += amount
+            period[i] += amount
+        sums[5] += kind != "usage"
+        return amounts
+
+    def key(self, record):
+        key = Key(record["key"])
+        require(key.type == NOTE_KEY, "no key that signs notes")
+        if self.keys:
+            change = f"hansa-ledger-key/1\n{self.origin}\n{key.text}\n".encode()
+            require(is_signed(self.keys[-1].public, change, decoded(record.get("signature", ""))), "the key before did not sign this one")
+        self.keys.append(key)
+
+    def personal(self, line, commitment):
+        if line == "-":
+            self.erased += 1
+            return
+        salt, mark, rest = line.partition(" ")
+        source, mark2, text = rest.partition(" ")
+        require(mark and mark2 and re.fullmatch(r"(?:[0-9a-f]{2})*", salt), "no personal part")
+        part = json.loads(text)
+        require(isinstance(part, dict) and part.get("source") == hashlib.sha256(decoded(source)).hexdigest(),
+                "the source line is not the one that was booked")
+        require(hashlib.sha256(bytes.fromhex(salt) + text.encode()).hexdigest() == commitment,
+                "the personal part is not the one that was booked")
+        self.personal_parts += 1
+
+    def end(self, key, witnesses):
+        require(self.tree.size == self.size, f"the checkpoint signs {self.size} records, the file has {self.tree.size}")
+        require(self.tree.root() == self.expected_root, "the records are not those that the checkpoint signs: another root")
+        require(self.keys, "no record names the ledger's key")
+        seen, own = set(), False
+        self.cosigned = []
+        for name, signature in self.signatures:
+            by = next((key for key in [self.keys[-1], *self.witnesses] if key.made(name, signature)), None)
+            require(by, f"the checkpoint is signed by {name}, whose key nobody names")
+            require(by.is_valid(name, signature, self.note), f"the signature of {name} is not of this checkpoint")
+            require((name, signature) not in seen, "the same signature twice")
+            seen.add((name, signature))
+            own = own or by is self.keys[-1]
+            if by is not self.keys[-1]:
+                self.cosigned.append((by, signature))
+        require(own, "the ledger's key did not sign the checkpoint")
+        for witness in self.witnesses:
+            require(any(by is witness for by, _ in self.cosigned), "a witness is named that signed nothing")
+        if key:
+            require(any(known.text == key.text for known in self.keys), f"this is not the ledger of the key {key.text}")
+        for witness in witnesses:
+            require(any(by.text == witness.text for by, _ in self.cosigned), f"the witness {witness.name} has not signed this checkpoint")
+
+
+def check(lines, key=None, witnesses=()):
+    """`lines` are bytes, each with its newline. Raises Altered."""
+    state, commitment, number = Check(), None, 0
+    try:
+        for number, raw in enumerate(lines, 1):
+            require(raw.endswith(b"\n"), "the file ends in the middle of a line")
+            line = raw[:-1].decode()
+            if number == 1:
+                state.header(line)
+            elif commitment is not None:
+                state.personal(line, commitment)
+                commitment = None
+            else:
+                commitment = state.record(line)
+        require(number > 0 and commitment is None, "the file ends in the middle of a record")
+        state.end(key, witnesses)
+    except Altered as altered:
+        raise Altered(f"line {number}: {altered}") from None
+    except (ValueError, TypeError, RecursionError) as broken:  # no UTF-8, no JSON
+        raise Altered(f"line {number}: {broken}") from None
+    return state
+
+
+def facts(state):
+    return {
+        "verified": True, "origin": state.origin, "size": state.size, "root": base64.b64encode(state.expected_root).decode(),
+        "kinds": state.kinds, "personal_parts": state.personal_parts, "erased": state.erased, "keys": [key.text for key in state.keys],
+        "cosignatures": [{"witness": by.name, "signed_at": datetime.datetime.fromtimestamp(
+            min(int.from_bytes(signature[4:12], "big"), 253402300799), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")} for by, signature in state.cosigned],
+        "sums": [dict(zip(("project", "site", *AMOUNTS, "corrections"), (*of, *sums))) for of, sums in sorted(state.sums.items())],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks an export of a Hansa ledger off line.")
+    parser.add_argument("--key", help="the ledger's public key, as its operator gave it to you")
+    parser.add_argument("--witness", action="append", default=[], help="this witness must have signed it too")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("file")
+    arguments = parser.parse_args()
+    try:
+        key, witnesses = arguments.key and Key(arguments.key), [Key(text) for text in arguments.witness]
+    except Altered as bad:
+        parser.error(str(bad))
+    try:
+        with open(arguments.file, "rb") as lines:
+            state = check(lines, key, witnesses)
+    except OSError as error:
+        parser.error(str(error))
+    except Altered as altered:
+        print(f"hansa_verify: {arguments.file}: {altered}", file=sys.stderr)
+        return 1
+    told = facts(state)
+    if arguments.json:
+        print(canonical(told))
+        return 0
+    print(f"{told['origin']}: {told['size']} records, whole and signed; root {told['root']}")
+    print(f"key {told['keys'][-1]}" + (f", after {len(told['keys']) - 1} others, each of which named the next" if len(told["keys"]) > 1 else ""))
+    for by in told["cosignatures"]:
+        print(f"witnessed by {by['witness']} at {by['signed_at']}")
+    for sums in told["sums"]:
+        print(" ".join(f"{name}={value}" for name, value in sums.items()))
+    if not key:
+        print("whose ledger it is, the key tells: compare it with the one you were given, or give that with --key", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

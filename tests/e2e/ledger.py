@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger of a real broker: taken away and checked by both verifiers, watched by a witness, altered in every way."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+
+from harness import BROKER_USER, ROOT, Broker, need_root, run_with_broker, sites_answer, wait_for
+
+broker = None
+VERIFY = ROOT / "packaging/verify/hansa_verify.py"
+found = []  # what was done, and who found it
+
+
+def config(witnesses=()):
+    return f"""
+[broker]
+name = "ledger"
+country = "FI"
+state_dir = "{{state}}"
+witnesses = {json.dumps(list(witnesses))}
+[api]
+listen = "{{listen}}"
+[engine]
+status_interval_ms = 300
+snapshot_interval_ms = 500
+usage_interval_ms = 1000
+[[site]]
+id = "big"
+name = "Big"
+country = "FI"
+connector = "local"
+work_dir = "{{state}}-big"
+local = {{ cpus = 4, memory_mib = 4096 }}
+budget = {{ queries_per_minute = 6000, waiting_jobs = 50 }}
+accounts = {{ "local:alice" = "{BROKER_USER}" }}
+[[project]]
+id = "ai-lab"
+members = ["local:alice"]
+"""
+
+
+def run_jobs(count):
+    ids = [broker.submit({"script": "#!/bin/sh\ntrue\n", "project": "ai-lab"}) for _ in range(count)]
+    broker.wait_over(ids, 60)
+    wait_for("usage", lambda: all(broker.get(f"/v1/jobs/{id}/usage", user="operator")["records"] for id in ids), 60)
+    return ids
+
+
+def ledger(*arguments, check=0, user="auditor"):
+    return broker.hansa("ledger", *arguments, user=user, check=check)
+
+
+def witness(check=0, key=None):
+    return ledger("witness", "--dir", broker.folder / "witness", *(("--key", key) if key else ()), check=check)
+
+
+def export(name, *more):
+    path = broker.folder / name
+    path.unlink(missing_ok=True)
+    ledger("export", "--output", path, *more)
+    return path
+
+
+def verdicts(path, key=None):
+    """Of `hansa ledger verify` and of the Python verifier: the exit status of both, and what they tell."""
+    ours = broker.hansa("ledger", "verify", "--json", *(("--key", key) if key else ()), path)
+    theirs = subprocess.run([sys.executable, "-B", VERIFY, "--json", *(("--key", key) if key else ()), path], capture_output=True)
+    return ours, theirs
+
+
+def own_key():
+    return broker.get("/v1/ledger", user="auditor")["keys"][0]["key"]
+
+
+def an_export_is_whole():
+    """Both verifiers agree to the last number, with and without personal parts; a proof holds; a witness vouches."""
+    ids = run_jobs(6)
+    witness(key=own_key())
+    for more in ((), ("--personal",)):
+        path = export("ledger.txt", *more)
+        assert more == () or path.stat().st_mode & 0o77 == 0
+        ours, theirs = verdicts(path, own_key())
+        assert ours.returncode == theirs.returncode == 0, (ours.stderr, theirs.stderr)
+        told = json.loads(ours.stdout)
+        assert told == json.loads(theirs.stdout), (told, theirs.stdout)
+        assert told["sums"][0]["runs"] == 6 and told["personal_parts"] == (6 if more else 0), told
+        assert (b"local:alice" in path.read_bytes()) == bool(more)
+    rows = broker.get("/v1/reports/usage?by=project,site", user="auditor")["rows"]
+    for name in ("runs", "elapsed_s", "core_seconds", "node_seconds"):
+        assert rows[0][name] == told["sums"][0][name], (rows, told)
+    assert [by["witness"] for by in told["cosignatures"]] == ["auditor.example"], told
+    proof = ledger("prove", ids[0]).stdout.decode()
+    assert ids[0] in proof and "is record " in proof, proof
+    assert b'"kind":"key"' in ledger("prove", "0").stdout
+    assert ledger("verify").returncode == 0
+    print(ledger("show").stdout.decode())
+    ledger("show", user="alice", check=4)
+    ledger("prove", "01JDA0XJ2GQ4M8T6V9ZK3N5R7W", check=3)
+
+
+def a_changed_key_is_followed():
+    """The old key names the new one: witness and verifiers follow, whichever of both they know."""
+    old = own_key()
+    new = ledger("change-key", user="operator").stdout.decode().strip()
+    assert new != old and (broker.state / "ledger.key").stat().st_mode & 0o77 == 0
+    run_jobs(1)
+    witness()
+    path = export("changed.txt")
+    for key in (old, new):
+        ours, theirs = verdicts(path, key)
+        assert ours.returncode == theirs.returncode == 0, (ours.stderr, theirs.stderr)
+    assert broker.stop() == 0
+    broker.start()
+    assert ledger("verify", "--key", new).returncode == 0
+
+
+def altered_files_and_databases_are_found():
+    path = export("whole.txt", "--personal")
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    number = whole.index(b'"core_seconds":') + 15
+    for what, text in {"a number in a record": whole[:number] + b"9" + whole[number:], "the last record cut off": b"".join(lines[:-2]),
+                       "two records change places": b"".join(lines[:2] + lines[4:6] + lines[2:4] + lines[6:])}.items():
+        path.write_bytes(text)
+        ours, theirs = verdicts(path)
+        assert ours.returncode == theirs.returncode == 1, (what, ours.stdout, theirs.stdout)
+        found.append((what, "found", "found", "-"))
+
+    assert broker.stop() == 0
+    kept = (broker.state / "hansa.db").read_bytes()
+    with sqlite3.connect(broker.state / "hansa.db") as db:
+        db.execute("DROP TRIGGER ledger_no_update")
+        db.execute("UPDATE ledger SET core_seconds = core_seconds + 1 WHERE seq = 2")
+    db.close()
+    broker.start()
+    assert ledger("verify", check=1).returncode == 1
+    found.append(("an amount in the database", "found", "found", "-"))
+    assert broker.stop() == 0
+    (broker.state / "hansa.db").write_bytes(kept)
+    broker.start()
+    assert ledger("verify").returncode == 0
+
+
+def an_old_database_and_a_second_history_are_found_by_the_witness():
+    run_jobs(1)
+    assert broker.stop() == 0
+    backup = {name: (broker.state / name).read_bytes() for name in ("hansa.db",)}
+    broker.start()
+    run_jobs(3)
+    witness()
+    first = export("first.txt")
+    assert broker.stop() == 0
+    for name, text in backup.items():
+        (broker.state / name).write_bytes(text)
+    broker.start()
+    told = witness(check=1).stderr.decode()
+    assert "an older database was put back" in told, told
+    ours, theirs = verdicts(export("older.txt"))
+    assert ours.returncode == theirs.returncode == 0  # a whole ledger, of last week
+    found.append(("last week's database put back", "not found", "not found", "found"))
+    run_jobs(5)
+    told = witness(check=1).stderr.decode()
+    assert "do not begin with" in told, told
+    second = export("second.txt")
+    for path in (first, second):
+        ours, theirs = verdicts(path)
+        assert ours.returncode == theirs.returncode == 0
+    found.append(("two histories, each signed", "not found", "not found", "found"))
+    print(f"{'what was done':36} {'hansa ledger verify':20} {'hansa_verify.py':16} witness")
+    for row in found:
+        print(f"{row[0]:36} {row[1]:20} {row[2]:16} {row[3]}")
+
+
+if __name__ == "__main__":
+    need_root()
+    broker = Broker("ledger", config())
+    made = subprocess.run([broker.bin / "hansa", "ledger", "witness", "--dir", broker.folder / "witness", "--name", "auditor.example", "--key-only"],
+                          capture_output=True, check=True, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+    broker.configure(config([made.stdout.decode().strip()]))
+    run_with_broker(broker, [an_export_is_whole, a_changed_key_is_followed, altered_files_and_databases_are_found,
+                             an_old_database_and_a_second_history_are_found_by_the_witness],
+                    prepare=lambda: sites_answer(broker))

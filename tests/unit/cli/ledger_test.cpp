@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// `hansa ledger`: what is checked here before anything is believed.
+#include "tests/unit/cli/call_under_test.hpp"
+#include "tests/unit/ledger/sample_ledger.hpp"
+#include "tests/unit/transport/temporary_folder.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <fstream>
+#include <iterator>
+
+namespace hansa::cli {
+namespace {
+
+using ledger::test::kFirst;
+using ledger::test::kSecond;
+using ledger::test::kWitness;
+using ledger::test::Sample;
+using ledger::test::sample_ledger;
+
+void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+std::string text_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string checkpoint_of(const Sample& sample, bool cosigned = false) {
+  return reply(200, Json{{"size", sample.size()}, {"note", sample.checkpoint(cosigned).str()}}.dump());
+}
+std::string ledger_of(const Sample& sample) {
+  Json keys = Json::array();
+  for (std::size_t i = 0; i < sample.records.size(); ++i) {
+    const auto record = Json::parse(sample.records[i]);
+    if (record["kind"] == "key") keys.push_back({{"key", record["key"]}, {"record", i}});
+  }
+  return reply(200,
+               Json{{"origin", "hansa/sample"},
+                    {"size", sample.size()},
+                    {"keys", keys},
+                    {"witnesses", {{{"name", kWitness.name}, {"key", kWitness.verifier(ledger::KeyUse::cosignature).text()}}}}}
+                   .dump());
+}
+std::string records_of(const Sample& sample, std::size_t from, std::size_t count, bool personal) {
+  Json list = Json::array();
+  for (auto i = from; i < std::min(from + count, sample.records.size()); ++i) {
+    Json entry{{"record", sample.records[i]}};
+    const auto person = sample.persons.find(i);
+    if (personal && sample.records[i].contains("\"kind\":\"usage\""))
+      entry["personal"] = person == sample.persons.end() ? "-" : ledger::personal_line(person->second);
+    list.push_back(entry);
+  }
+  return reply(200, Json{{"records", list}}.dump());
+}
+
+/// A stored tree, for proofs.
+struct Proofs {
+  std::vector<ledger::Hash> hashes;
+  explicit Proofs(const Sample& sample) {
+    ledger::Peaks peaks;
+    for (const auto& record : sample.records)
+      peaks.add(ledger::leaf_hash(record), [&](const auto& hash) { hashes.push_back(hash); });
+  }
+  [[nodiscard]] ledger::ReadHash reader() const {
+    return [this](std::int64_t place) { return hashes.at(static_cast<std::size_t>(place)); };
+  }
+};
+Json path_json(const std::vector<ledger::Hash>& path) {
+  Json list = Json::array();
+  for (const auto& hash : path) list.push_back(ledger::base64_of(hash));
+  return list;
+}
+std::string growth(const Sample& sample, std::int64_t from) {
+  return reply(200, Json{{"path", path_json(ledger::consistency_proof(from, sample.size(), Proofs(sample).reader()))}}.dump());
+}
+std::string proof(const Sample& sample, std::int64_t seq, const std::string& record) {
+  return reply(200, Json{{"checkpoint", sample.checkpoint(false).str()},
+                         {"proofs",
+                          {{{"record", record},
+                            {"seq", seq},
+                            {"path", path_json(ledger::inclusion_proof(seq, sample.size(), Proofs(sample).reader()))}}}}}
+                        .dump());
+}
+
+}  // namespace
+
+TEST_CASE("ledger verify checks a file without a broker", "[ledger]") {
+  const tests::TemporaryFolder folder;
+  const auto path = (folder.path / "ledger.txt").string();
+  const auto sample = sample_ledger(120);
+  const auto text = ledger::test::joined(sample.lines());
+  write(path, text);
+  const auto key = kSecond.verifier().text();
+  Call call;
+  CHECK(call.run({"ledger", "verify", "--key", key.c_str(), path.c_str()}) == 0);
+  CHECK(call.out.starts_with("hansa/sample: 120 records, whole and signed; root "));
+  CHECK(call.out.contains("witnessed by auditor.example at 2026-05-28T"));
+  CHECK(call.out.contains("ai-lab"));
+  CHECK(call.err.empty());
+  Call json;
+  CHECK(json.run({"ledger", "verify", "--json", path.c_str()}) == 0);
+  CHECK(Json::parse(json.out)["sums"].size() == 4);
+  CHECK(json.err.contains("compare it with the one you were given"));
+  auto altered = text;
+  altered[text.size() / 2] ^= 1;
+  write(path, altered);
+  Call found;
+  CHECK(found.run({"ledger", "verify", path.c_str()}) == 1);
+  CHECK(found.out.empty());
+  CHECK(found.err.contains("line "));
+  write(path, text);
+  const auto other = ledger::Signer{.name = "hansa/sample", .seed = Secret(std::string(32, 'x'))}.verifier().text();
+  CHECK(Call().run({"ledger", "verify", "--key", other.c_str(), path.c_str()}) == 1);
+  CHECK(Call().run({"ledger", "verify", "--key", "no key", path.c_str()}) == 2);
+  CHECK(Call().run({"ledger", "verify", (path + ".none").c_str()}) == 3);
+}
+
+TEST_CASE("ledger export writes what verifies, and nothing else", "[ledger]") {
+  const tests::TemporaryFolder folder;
+  const auto path = (folder.path / "out.txt").string();
+  const auto sample = sample_ledger(30);
+  Call call;
+  ScriptedServer server(
+      {checkpoint_of(sample, true), ledger_of(sample), records_of(sample, 0, 20, true), records_of(sample, 20, 20, true)});
+  CHECK(call.run(server, {"ledger", "export", "--personal", "--output", path.c_str()}) == 0);
+  CHECK(text_of(path) == ledger::test::joined(sample.lines()));
+  CHECK(line_of(server.requests()[3]) == "GET /v1/ledger/records?from=20&personal=true HTTP/1.1");
+  Call again;
+  CHECK(again.run({"ledger", "export", "--output", path.c_str()}) == 8);  // nothing is overwritten
+  const auto other = path + ".2";
+  auto lying = sample;
+  lying.records[5] = lying.records[7];
+  Call refused;
+  CHECK(refused.run(ScriptedServer({checkpoint_of(sample), ledger_of(sample), records_of(lying, 0, 100, false)}),
+                    {"ledger", "export", "--output", other.c_str()}) != 0);
+  CHECK(text_of(other).empty());
+  Call short_of;
+  CHECK(short_of.run(ScriptedServer({checkpoint_of(sample), ledger_of(sample), records_of(sample, 0, 10, false),
+                                     reply(200, R"({"records":[]})")}),
+                     {"ledger", "verify"}) != 0);
+}
+
+TEST_CASE("ledger prove believes no proof that shows nothing", "[ledger]") {
+  const auto sample = sample_ledger(30);
+  Call call;
+  ScriptedServer server({proof(sample, 4, sample.records[4])});
+  CHECK(call.run(server, {"ledger", "prove", "4"}) == 0);
+  CHECK(line_of(server.requests()[0]) == "GET /v1/ledger/proof?record=4 HTTP/1.1");
+  CHECK(call.out.contains("is record 4 of 30"));
+  CHECK(Call().run(ScriptedServer({proof(sample, 4, sample.records[5])}), {"ledger", "prove", "4"}) == 8);
+  ScriptedServer by_job({proof(sample, 4, sample.records[4])});
+  CHECK(Call().run(by_job, {"ledger", "prove", kId}) == 0);
+  CHECK(line_of(by_job.requests()[0]).starts_with("GET /v1/ledger/proof?job=" + std::string(kId)));
+}
+
+TEST_CASE("a witness vouches for what has grown, and for nothing else", "[ledger]") {
+  const tests::TemporaryFolder folder;
+  const auto dir = (folder.path / "witness").string();
+  const auto key = kFirst.verifier().text();
+  const auto kept = reply(200, R"({"status":"kept"})");
+  CHECK(Call().run({"ledger", "witness", "--dir", dir.c_str(), "--key-only"}) == 2);  // a new one says who it is
+  Call own;
+  CHECK(own.run({"ledger", "witness", "--dir", dir.c_str(), "--name", "auditor.example", "--key-only"}) == 0);
+  CHECK(own.out.starts_with("auditor.example+"));
+  const auto public_key = ledger::parse_verifier(own.out.substr(0, own.out.size() - 1)).value();
+  const auto run = [&](std::vector<std::string> replies, std::vector<const char*> more = {}) {
+    Call call;
+    std::vector<const char*> arguments{"ledger", "witness", "--dir", dir.c_str()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    ScriptedServer server(std::move(replies));
+    const auto status = call.run(server, arguments);
+    return std::tuple(status, call.err, server.requests().empty() ? std::string() : server.requests().back());
+  };
+  const auto twenty = sample_ledger(20), thirty = sample_ledger(30);
+  CHECK(std::get<0>(run({checkpoint_of(twenty)})) == 2);  // whose ledger?
+  const auto [first, ignored, told] = run({checkpoint_of(twenty), kept}, {"--key", key.c_str()});
+  REQUIRE(first == 0);
+  const auto body = Json::parse(body_of(told));
+  const auto signature = ledger::parse_signature(body["cosignature"].get<std::string>()).value();
+  CHECK(ledger::is_valid(signature, public_key, body["checkpoint"].get<std::string>()));
+  CHECK(std::get<0>(run({checkpoint_of(twenty), kept})) == 0);  // no news
+  CHECK(std::get<0>(run({checkpoint_of(thirty), growth(thirty, 20), kept})) == 0);
+
+  const auto [back, why_back, asked] = run({checkpoint_of(twenty)});
+  CHECK(back == 1);
+  CHECK(why_back.contains("an older database was put back"));
+  CHECK_FALSE(asked.contains("cosignature"));
+  auto other = thirty;
+  other.records[7] = other.records[8];
+  const auto [split, why_split, ignored2] = run({checkpoint_of(other)});
+  CHECK(split == 1);
+  CHECK(why_split.contains("two histories of 30 records"));
+  auto longer = other;
+  (void)longer.add_run(900, 5);
+  const auto [rewritten, why, ignored3] = run({checkpoint_of(longer), growth(longer, 30)});
+  CHECK(rewritten == 1);
+  CHECK(why.contains("do not begin with the 30"));
+  auto forged = thirty;
+  (void)forged.add_run(900, 5);
+  forged.key = kSecond;  // signed by somebody else
+  CHECK(std::get<0>(run({checkpoint_of(forged), growth(forged, 30), ledger_of(thirty)})) == 1);
+  CHECK(std::get<0>(run({checkpoint_of(thirty), kept})) == 0);  // and the true one still
+}
+
+TEST_CASE("a witness follows a change of keys that the old key signed", "[ledger]") {
+  const tests::TemporaryFolder folder;
+  const auto dir = (folder.path / "w").string();
+  const auto key = kFirst.verifier().text();
+  const auto kept = reply(200, R"({"status":"kept"})");
+  const auto before = sample_ledger(20);
+  auto after = before;
+  after.add_key(kSecond);
+  Call first;
+  REQUIRE(first.run(ScriptedServer({checkpoint_of(before), kept}),
+                    {"ledger", "witness", "--dir", dir.c_str(), "--name", "w.example", "--key", key.c_str()}) == 0);
+  auto stolen = before;
+  stolen.add(ledger::record_text(20, ledger::Kind::key, 0,
+                                 {{"key", kSecond.verifier().text()}, {"signature", to_base64(std::string(64, 'x'))}})
+                 .value());
+  stolen.key = kSecond;
+  Call refused;
+  CHECK(refused.run(
+            ScriptedServer({checkpoint_of(stolen), growth(stolen, 20), ledger_of(stolen), proof(stolen, 20, stolen.records[20])}),
+            {"ledger", "witness", "--dir", dir.c_str()}) == 1);
+  CHECK(refused.err.contains("did not name the new one"));
+  Call follows;
+  CHECK(follows.run(ScriptedServer(
+                        {checkpoint_of(after), growth(after, 20), ledger_of(after), proof(after, 20, after.records[20]), kept}),
+                    {"ledger", "witness", "--dir", dir.c_str()}) == 0);
+  CHECK(text_of(dir + "/seen").starts_with(kSecond.verifier().text() + "\n"));
+}
+
+}  // namespace hansa::cli

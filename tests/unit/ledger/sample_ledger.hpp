@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A ledger as a broker would export it: runs of two projects at two sites, corrections among them, a change of keys, a summary, a
+// witness. Always the same bytes.
+
+#include "broker/core/encoding.hpp"
+#include "broker/ledger/export_check.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace hansa::ledger::test {
+
+inline const Signer kFirst{.name = "hansa/sample", .seed = Secret(std::string(32, 'a'))};
+inline const Signer kSecond{.name = "hansa/sample", .seed = Secret(std::string(32, 'b'))};
+inline const Signer kWitness{.name = "auditor.example", .seed = Secret(std::string(32, 'w'))};
+
+struct Sample {
+  std::vector<std::string> records;
+  std::map<std::size_t, Personal> persons;  // by record
+  Signer key = kFirst;
+
+  void add(std::string text) { records.push_back(std::move(text)); }
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(records.size()); }
+
+  void add_key(const Signer& next) {
+    Json fields{{"key", next.verifier().text()}};
+    if (!records.empty()) fields["signature"] = to_base64(sign(key.seed, key_change_text("hansa/sample", next.verifier())));
+    add(record_text(size(), Kind::key, 1'780'000'000, fields).value());
+    key = next;
+  }
+  UsageEntry add_run(std::int64_t number, std::int64_t elapsed, std::int64_t revision = 0) {
+    Personal person{.salt = std::string(16, static_cast<char>(number)),
+                    .owner = "local:user" + std::to_string(number % 7),
+                    .account = "u" + std::to_string(number % 7),
+                    .source_line = std::to_string(number) + "|COMPLETED|\"raw\"\xff"};
+    person.pseudonym = pseudonym_of(person.owner, std::string(32, 'k'));
+    UsageEntry run{.seq = size(),
+                   .at_s = 1'780'000'000 + number,
+                   .attempt = 1,
+                   .revision = revision,
+                   .site = number % 3 == 0 ? "alpha" : "beta",
+                   .country = "FI",
+                   .cluster = "c",
+                   .site_job_id = std::to_string(number),
+                   .submitted_s = 1'780'000'000 + number,
+                   .ended_s = 1'780'000'010 + number + elapsed,
+                   .site_state = number % 11 == 0 ? "CANCELLED by \"ä\"" : "COMPLETED",
+                   .project = number % 2 == 0 ? "ai-lab" : "climate",
+                   .queue = "batch",
+                   .scheduler_account = "proj1",
+                   .nodes = 1,
+                   .cores = 8,
+                   .amounts = {1, elapsed, elapsed * 8, 0, elapsed}};
+    if (number % 5 != 0) run.started_s = 1'780'000'010 + number;
+    if (number % 4 != 0) run.exit_code = 0;
+    run.personal = commitment(person.salt, personal_text(person));
+    persons.emplace(records.size(), std::move(person));
+    add(record_text(run));
+    return run;
+  }
+  void take_back(UsageEntry run) {
+    run.kind = Kind::reversal;
+    run.refers_to = run.seq;
+    run.reason = "CHANGED_BY_SITE";
+    run.personal.reset();
+    run.amounts = run.amounts.negated();
+    run.seq = size();
+    add(record_text(run));
+  }
+
+  [[nodiscard]] Note checkpoint(bool cosigned) const {
+    Peaks tree;
+    for (const auto& record : records) tree.add(leaf_hash(record));
+    Note note{.text = Checkpoint{"hansa/sample", tree.size(), tree.root()}.text(), .signatures = {}};
+    note.signatures.push_back(sign_note(key, note.text));
+    if (cosigned) note.signatures.push_back(cosign(kWitness, note.text, from_unix_seconds(1'780'000'000)));
+    return note;
+  }
+  /// Lines with their newlines.
+  [[nodiscard]] std::vector<std::string> lines(bool personal = true, bool cosigned = true) const {
+    const std::vector<Verifier> witnesses(cosigned ? 1 : 0, kWitness.verifier(KeyUse::cosignature));
+    std::vector<std::string> all{export_header(checkpoint(cosigned), witnesses, personal) + "\n"};
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      all.push_back(records[i] + "\n");
+      if (!personal || !records[i].contains("\"kind\":\"usage\"")) continue;
+      const auto person = persons.find(i);
+      all.push_back((person == persons.end() ? "-" : personal_line(person->second)) + "\n");
+    }
+    return all;
+  }
+};
+
+inline Sample sample_ledger(std::int64_t size) {
+  Sample sample;
+  sample.add_key(kFirst);
+  for (std::int64_t number = 1; sample.size() < size; ++number) {
+    const auto run = sample.add_run(number, 100 + number);
+    if (number % 100 == 7 && sample.size() + 2 <= size) {
+      sample.take_back(run);
+      sample.add_run(number, 90, 1);
+    }
+    if (number == 50 && sample.size() < size) sample.add_key(kSecond);
+    if (number == 60) sample.persons.erase(sample.records.size() - 1);  // erased
+  }
+  return sample;
+}
+
+inline std::string joined(const std::vector<std::string>& lines) {
+  std::string all;
+  for (const auto& line : lines) all += line;
+  return all;
+}
+
+inline Result<ExportCheck::Facts> checked(std::string_view text, ExportCheck::Wanted wanted = {}) {
+  ExportCheck check(std::move(wanted));
+  if (auto taken = check.take(text); !taken) return std::unexpected(taken.error());
+  return check.finish();
+}
+
+}  // namespace hansa::ledger::test
