@@ -42,7 +42,10 @@ async::Task<> Watch::snapshots(SiteDesk& desk) {
     while (co_await desk.wake_snapshot.wait_until(context_.scheduler, at)) {  // what comes meanwhile may allow it sooner
       const auto early = desk.early_snapshot_at();
       at = desk.breaker().open() ? early : std::min({at, early, next});
-      if (at <= context_.scheduler.now_monotonic()) break;
+      if (at <= context_.scheduler.now_monotonic()) {
+        co_await context_.scheduler.sleep_until(at);  // what happened together comes first
+        break;
+      }
     }
   }
 }
