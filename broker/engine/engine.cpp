@@ -116,7 +116,7 @@ class Engine::Loops {
     desk.wake_usage.set();
     const auto interval = options_.snapshot_interval;
     if (!desk.snapshot() || parts_.scheduler.now_monotonic() - desk.snapshot_at() > interval) desk.wake_snapshot.set();
-    placement_.look_again();
+    placement_.login_good(desk.site().id, person);
   }
 
   async::Task<> start() {

@@ -289,6 +289,11 @@ void Placement::facts_changed() {
   look_again();
 }
 
+void Placement::login_good(const SiteId& site, const Principal& person) {
+  (void)lapses_.login_good(site, person, std::nullopt, context_.scheduler.now_monotonic());
+  look_again();
+}
+
 void Placement::look_again() {
   for (auto& [id, avoided] : avoid_) {
     for (auto& [site, avoidance] : avoided) {

@@ -48,7 +48,8 @@ class Placement {
   void job_changed(const domain::Job* before, const domain::Job& after);
   void site_changed(SiteDesk& desk);   // new snapshot, health, drain
   void facts_changed();                // rules, what they ask about, datasets: every line is looked at again
-  void look_again();                   // a transfer, an allocation: the same, but no site is asked again what its own rules denied
+  void login_good(const SiteId& site, const Principal& person);  // they have come: what waited for their login may go
+  void look_again();  // a transfer, an allocation: the same, but no site is asked again what its own rules denied
 
   // For Moves.
   /// When the site's snapshot lets its job start, as predicted; none: nobody can tell.
@@ -61,16 +62,16 @@ class Placement {
   [[nodiscard]] std::int64_t decisions() const { return decisions_; }
 
  private:
-  struct Desktop {                     // what placement keeps for each site
+  struct Desktop {  // what placement keeps for each site
     std::optional<domain::SiteHealth> health;
     bool drained = false;
     std::optional<UtcTime> looked_over;  // the report that was taken into account
     std::optional<routing::AvailabilityProfile> profile;
     std::optional<MonotonicTime> built_from;  // the snapshot it was built from
-    std::int64_t cores = 0;            // usable, in that snapshot
-    std::int64_t nodes = 0;            // that they are of
+    std::int64_t cores = 0;  // usable, in that snapshot
+    std::int64_t nodes = 0;  // that they are of
     std::int64_t others_waiting =
-        0;   // other people's jobs in that snapshot that could start; where they are hidden, one at least
+        0;  // other people's jobs in that snapshot that could start; where they are hidden, one at least
     std::deque<std::pair<MonotonicTime, std::int64_t>> short_runs;  // over there of late, sooner than we look: when seen, cores
   };
   /// A site that did not take a job is left alone by that job for a while, or for good if it said no again and again.

@@ -61,8 +61,11 @@ constexpr char kUpdateReservation[] =
     "= ?2";
 constexpr char kAddToGrant[] = "UPDATE allocations SET reserved = reserved + ?2, used = used + ?3 WHERE row = ?1";
 constexpr char kAddToBalance[] =
-    "UPDATE allocations SET reserved = reserved + ?4, used = used + iif(?6 > from_ms, ?5, 0) "
+    "UPDATE allocations SET reserved = reserved + ?4, used = max(0, used + iif(?6 > from_ms, ?5, 0)) "
     "WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
+constexpr char kChargedBefore[] =
+    "SELECT count(*), coalesce(sum(amount), 0) FROM charges WHERE job = ?1 AND attempt = ?2 AND cluster = ?3 AND site_job_id = ?4 "
+    "AND submitted_s = ?5 AND started_s = ?6";
 constexpr char kInsertCharge[] =
     "INSERT INTO charges(job, attempt, grant_row, project, site, unit, cluster, site_job_id, submitted_s, started_s, ended_s, "
     "amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -228,11 +231,21 @@ Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attem
   if (record.cores > 0) use.cores = record.cores;
   use.gpus = record.gpus;
   use.time = record.elapsed;
-  const auto amount = domain::charge(*rule, use);
+  const auto submitted = to_unix_seconds(record.submitted_at);
+  const auto started = to_unix_seconds(*record.started_at);
   const auto ended = to_unix_seconds(record.ended_at);
+  auto amount = domain::charge(*rule, use);
+  {
+    auto before = db.query(kChargedBefore, job_row, attempt, record.cluster, record.site_job_id, submitted, started);
+    if (before.next() && before.integer(0) > 0) {  // its site has changed its record: what differs
+      amount = amount - Charge{before.integer(1)};
+      if (amount.value == 0) return {};
+    } else {
+      ++kept.booked;
+    }
+  }
   db.execute(kInsertCharge, job_row, attempt, kept.grant, kept.project, kept.site, kept.unit, record.cluster, record.site_job_id,
-             to_unix_seconds(record.submitted_at), to_unix_seconds(*record.started_at), ended, amount);
-  ++kept.booked;
+             submitted, started, ended, amount);
   write(db, job_row, kept, amount, ended);
   return {};
 }

@@ -15,7 +15,7 @@ namespace hansa::store {
 Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& job, const domain::Hold& hold);
 /// Lets go what the job, as it is now, cannot cost any more.
 void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& job);
-/// A run of that attempt was booked, for the first time.
+/// A run of that attempt was booked, or booked anew since its site has changed its record: then what differs is charged.
 Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record);
 
 Result<void> record_grant(Connection& db, const domain::Allocation& allocation);

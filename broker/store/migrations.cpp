@@ -489,9 +489,10 @@ CREATE TABLE charges(
   submitted_s INTEGER NOT NULL,
   started_s INTEGER NOT NULL,
   ended_s INTEGER NOT NULL,
-  amount INTEGER NOT NULL CHECK(amount >= 0),
+  amount INTEGER NOT NULL,
   FOREIGN KEY(job, attempt) REFERENCES reservations
 ) STRICT;
+CREATE INDEX charges_of_job ON charges(job, attempt);
 CREATE INDEX charges_by_end ON charges(project, unit, ended_s);
 CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges BEGIN SELECT RAISE(ABORT, 'charges are append-only'); END;
 CREATE TRIGGER charges_no_delete BEFORE DELETE ON charges BEGIN SELECT RAISE(ABORT, 'charges are append-only'); END;

@@ -208,10 +208,8 @@ class Booking {
                                     .pseudonym = ledger::pseudonym_of(claim.owner, key_of(entry.ended_s)),
                                     .account = record.account.str(),
                                     .source_line = record.source_line};
-    const bool is_first = entry.revision == 0;
     appender().add(std::move(entry), claim.job_row, &personal);
     ++booked_;
-    if (!is_first) return {};
     if (auto charged = charge_run(db_, claim.job_row, claim.attempt.attempt, record); !charged)
       return std::unexpected(charged.error());
     return {};

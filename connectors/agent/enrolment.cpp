@@ -66,21 +66,6 @@ Result<Secret> read_token(const std::string& file) {
   return token;
 }
 
-/// Through what the broker is reached, with the login of its file if there is one.
-Result<std::optional<websocket::Proxy>> proxy_to(const config::AgentConfig& config, const http::Url& broker) {
-  auto proxy = websocket::proxy_for(config.agent.proxy, broker, [](const char* name) { return std::getenv(name); });
-  const auto& file = config.agent.proxy_login_file;
-  if (!proxy || !*proxy || !file) return proxy;
-  auto login = config::read_text_file(file->string(), kMostBytes);
-  if (!login) return bad_wish("agent.proxy_login_file " + file->string() + " cannot be read: " + login.error().message);
-  while (login->ends_with('\n') || login->ends_with('\r')) login->pop_back();
-  (*proxy)->login = Secret(std::move(*login));
-  const auto text = (*proxy)->login.reveal();
-  const bool good = text.contains(':') && std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
-  if (!good) return bad_wish("agent.proxy_login_file " + file->string() + " does not hold one line, USER:PASSWORD");
-  return proxy;
-}
-
 Result<websocket::DialOptions> dial_options(const config::AgentConfig& config, const std::string& broker, std::string pin,
                                             const fs::path& ca_file, std::string name) {
   auto url = websocket::parse_broker_address(broker);
@@ -164,6 +149,20 @@ Result<void> try_to_enroll(const config::AgentConfig& config, const EnrolmentWis
 }
 
 }  // namespace
+
+Result<std::optional<websocket::Proxy>> proxy_to(const config::AgentConfig& config, const http::Url& broker) {
+  auto proxy = websocket::proxy_for(config.agent.proxy, broker, [](const char* name) { return std::getenv(name); });
+  const auto& file = config.agent.proxy_login_file;
+  if (!proxy || !*proxy || !file) return proxy;
+  auto login = config::read_text_file(file->string(), kMostBytes);
+  if (!login) return bad_wish("agent.proxy_login_file " + file->string() + " cannot be read: " + login.error().message);
+  while (login->ends_with('\n') || login->ends_with('\r')) login->pop_back();
+  (*proxy)->login = Secret(std::move(*login));
+  const auto text = (*proxy)->login.reveal();
+  const bool good = text.contains(':') && std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+  if (!good) return bad_wish("agent.proxy_login_file " + file->string() + " does not hold one line, USER:PASSWORD");
+  return proxy;
+}
 
 Result<websocket::DialOptions> load_enrolment(const config::AgentConfig& config, std::string name) {
   const auto file = enrolment_file(config);

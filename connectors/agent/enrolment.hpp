@@ -6,12 +6,17 @@
 #include "config/agent_config.hpp"
 #include "connectors/websocket/dialler.hpp"
 
+#include <optional>
 #include <string>
 
 namespace hansa::connectors::agent {
 
 /// How to reach the broker of the agent's enrolment. not_found, NOT_ENROLLED: hansa-agent enroll has not been run.
 Result<websocket::DialOptions> load_enrolment(const config::AgentConfig& config, std::string name);
+
+/// Through what the broker is reached, by the file or by the environment, with the login of its file if there is one.
+/// invalid_argument says which word is not good.
+Result<std::optional<websocket::Proxy>> proxy_to(const config::AgentConfig& config, const http::Url& broker);
 
 struct EnrolmentWish {
   std::string broker;      // "wss://HOST:PORT"

@@ -3,6 +3,7 @@
 
 #include "broker/core/canonical_json.hpp"
 #include "broker/core/time_text.hpp"
+#include "connectors/agent/enrolment.hpp"
 #include "connectors/assembly/regulations.hpp"
 #include "connectors/transport/own_account.hpp"
 #include "connectors/websocket/agent_key.hpp"
@@ -167,6 +168,8 @@ int serve_person(std::optional<fs::path> file, fs::path program_folder, std::str
   config->site.run_as = config::RunAs::by_certificate;
   config->site.accounts_file.reset();
   config->site.accounts = {{ticket->person, LocalAccount(own->name)}};
+  auto proxy = proxy_to(*config, *broker);
+  if (!proxy) return end_with(proxy.error(), kExitConfiguration);
   auto rules = own_regulations(*config, assembly::shipped_packs(program_folder));
   if (!rules) return end_with(rules.error(), kExitConfiguration);
   auto key = websocket::make_key_in_memory();
@@ -182,7 +185,8 @@ int serve_person(std::optional<fs::path> file, fs::path program_folder, std::str
                                 .key_file = websocket::file_of(*key),
                                 .site = ticket->site,
                                 .name = std::move(name),
-                                .authorization = "Bearer " + std::string(ticket->token.reveal())},
+                                .authorization = "Bearer " + std::string(ticket->token.reveal()),
+                                .proxy = std::move(*proxy)},
                         .person = ticket->person,
                         .until = ticket->session_until});
 }

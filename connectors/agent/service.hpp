@@ -39,8 +39,8 @@ class Service {
   protocol::Session* session_ = nullptr;
   bool greeted_ = false;
   struct Rest {
-    std::string cursor;       // that asks for it
-    ports::UsagePage page;    // what did not fit into an answer
+    std::string cursor;  // that asks for it
+    ports::UsagePage page;  // what did not fit into an answer
   };
   std::optional<Rest> rest_;
 };

@@ -167,6 +167,14 @@ TEST_CASE("a run is charged what it used, by the rule that it came under, whenev
     CHECK(booked(*store, {run, run}) == 1);
     CHECK(booked(*store, {run}) == 0);
   }
+  SECTION("by the site's last word, whatever it said before") {
+    recorded(*store, job, {ended(1, domain::Outcome::succeeded)});
+    CHECK(booked(*store, {run_of(job, 8, 100, kHour)}) == 1);
+    CHECK(read(*store, grant.id).used == units(8));
+    CHECK(booked(*store, {run_of(job, 8, 100, kHour / 4)}) == 1);
+    CHECK(read(*store, grant.id).used == units(2));
+    CHECK(booked(*store, {run}) == 1);
+  }
   const auto after = read(*store, grant.id);
   CHECK(after.reserved.value == 0);
   CHECK(after.used == units(4));
