@@ -276,7 +276,7 @@ const std::string_view kSchemas = R"json({
       "keys": {"type": "array", "items": {"type": "object", "properties": {"key": {"type": "string"}, "record": {"type": "integer", "description": "That named it."}}}, "description": "Public keys that signed, oldest first (C2SP signed-note's verifier keys)."},
       "checkpoint": {"anyOf": [{"$ref": "#/components/schemas/Checkpoint"}, {"type": "null"}]},
       "witnesses": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "key": {"type": "string"}, "size": {"type": ["integer", "null"], "description": "Of the newest checkpoint that it signed."}, "signed_at": {"$ref": "#/components/schemas/Time"}}}},
-      "refused": {"type": "array", "description": "Records of sites that were not booked.", "items": {"type": "object", "properties": {"site": {"type": "string"}, "reason": {"enum": ["NOT_OURS", "IMPOSSIBLE_AMOUNT", "ENDS_BEFORE_ITS_START", "SECOND_RECORD_OF_A_RUN", "CHANGED_TOO_OFTEN"]}, "records": {"type": "integer"}, "last_at": {"$ref": "#/components/schemas/Time"}, "last_site_job_id": {"type": "string"}}}}
+      "refused": {"type": "array", "description": "Records of sites that were not booked.", "items": {"type": "object", "properties": {"site": {"type": "string"}, "reason": {"enum": ["NOT_OURS", "IMPOSSIBLE_AMOUNT", "IMPOSSIBLE_TIME", "TEXT_TOO_LONG", "SECOND_RECORD_OF_A_RUN", "CHANGED_TOO_OFTEN"]}, "records": {"type": "integer"}, "last_at": {"$ref": "#/components/schemas/Time"}, "last_site_job_id": {"type": "string"}}}}
     }
   },
   "TreeHash": {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$", "description": "SHA-256 of a tree as RFC 6962 has it, base 64."},

@@ -27,14 +27,31 @@ Result<std::optional<ledger::Signer>> read_key(const std::filesystem::path& file
   }
   if (!S_ISREG(found.st_mode) || (found.st_mode & 077U) != 0)
     return unusable(file,
-                    "must be a file that nobody but its owner can read: chmod 0600 it, and change the key (hansa ledger "
-                    "change-key) if others may have read it");
+                    "must be a file that nobody but its owner can read: chmod 0600 it, start hansad again, and change the "
+                    "key (hansa ledger change-key) if others may have read it");
   std::ifstream in(file);
   std::string text(std::istreambuf_iterator<char>(in), {});
+  if (!in.good() && !in.eof()) return unusable(file, "cannot be read by the account that runs hansad");
   while (text.ends_with('\n')) text.pop_back();
   auto key = ledger::parse_signer(text);
-  if (!key) return unusable(file, "holds no private key: restore it from a backup");
+  if (!key) return unusable(file, "holds no private key: restore it from a backup, and start hansad again");
   return std::optional(std::move(*key));
+}
+
+/// None: nothing was signed yet, or somebody removed it so that a second history may be.
+Result<std::optional<ledger::Checkpoint>> read_signed(const std::filesystem::path& file) {
+  std::error_code error;
+  if (!std::filesystem::exists(std::filesystem::symlink_status(file, error))) {
+    if (error && error != std::errc::no_such_file_or_directory) return unusable(file, "cannot be read: " + error.message());
+    return std::nullopt;
+  }
+  std::ifstream in(file);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  auto checkpoint = ledger::parse_checkpoint(text);
+  if (!checkpoint)
+    return unusable(file,
+                    "does not say what was signed last: restore it, or compare the ledger with its witnesses and remove it");
+  return std::optional(std::move(*checkpoint));
 }
 
 Result<ledger::Signer> draw_key(const std::filesystem::path& file, const std::string& name, Random& random) {
@@ -47,26 +64,20 @@ Result<ledger::Signer> draw_key(const std::filesystem::path& file, const std::st
 }  // namespace
 
 Result<engine::LedgerKeys> ledger_keys(const std::filesystem::path& folder, std::string name, Random& random) {
-  const auto file = folder / "ledger.key", next_file = folder / "ledger.key.next";
-  auto key = read_key(file);
-  if (!key) return std::unexpected(key.error());
-  auto next = read_key(next_file);
-  if (!next) return std::unexpected(next.error());
-  if (!*key) {
-    auto drawn = draw_key(file, name, random);
-    if (!drawn) return std::unexpected(drawn.error());
-    *key = std::move(*drawn);
-  }
+  const auto file = folder / "ledger.key", next_file = folder / "ledger.key.next", signed_file = folder / "ledger.signed";
   return engine::LedgerKeys{
-      .current = std::move(**key),
-      .next = std::move(*next),
-      .draw_next = [next_file, name = std::move(name), &random] { return draw_key(next_file, name, random); },
+      .current = read_key(file),
+      .next = read_key(next_file),
+      .draw_next = [next_file, name, &random] { return draw_key(next_file, name, random); },
       .next_becomes_current = [file, next_file]() -> Result<void> {
         std::error_code error;
         std::filesystem::rename(next_file, file, error);
         if (error) return unusable(next_file, "cannot be renamed to ledger.key: " + error.message());
         return {};
-      }};
+      },
+      .draw_first = [file, name, &random] { return draw_key(file, name, random); },
+      .signed_last = read_signed(signed_file),
+      .keep_signed = [signed_file](const ledger::Checkpoint& made) { return write_private_file(signed_file, made.text()); }};
 }
 
 Result<std::vector<ledger::Verifier>> ledger_witnesses(const std::vector<std::string>& keys) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The ledger's private key: a file of the state folder (0600), beside the database and never in it.
+// The ledger's private key: a file of the state folder (0600), beside the database and never in it; and, in another, what it
+// signed last (ledger.signed), by which a database that was put back alone is known.
 
 #include "broker/engine/notary.hpp"
 
@@ -8,7 +9,8 @@
 
 namespace hansa::app {
 
-/// Reads `folder`/ledger.key, or makes it. LEDGER_KEY_UNUSABLE: it cannot be read, others can read it, or it is no key.
+/// Reads `folder`/ledger.key, ledger.key.next and ledger.signed. A file that cannot be read, that others can read or that is none
+/// (LEDGER_KEY_UNUSABLE) stops nobody but the notary: it has the error.
 Result<engine::LedgerKeys> ledger_keys(const std::filesystem::path& folder, std::string name, Random& random);
 
 /// BAD_WITNESS: a configured key is none.

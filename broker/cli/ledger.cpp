@@ -140,7 +140,7 @@ Result<ExitStatus> ledger_show(Session& session, const Invocation& call) {
     }
   }
   if (const auto& refused = member(*ledger, "refused"); refused.is_array() && !refused.empty()) {
-    Table table({{"NOT BOOKED OF"}, {"REASON"}, {"RECORDS", true}, {"LAST"}, {"LAST JOB", false, true}});
+    Table table({{"NOT BOOKED OF"}, {"REASON"}, {"TIMES REFUSED", true}, {"LAST"}, {"LAST JOB", false, true}});
     for (const auto& entry : refused) {
       table.add({shown(entry, "site"), shown(entry, "reason"), std::to_string(number(entry, "records").value_or(0)),
                  shown(entry, "last_at"), shown(entry, "last_site_job_id")});

@@ -78,7 +78,30 @@ bool is_signed(const ledger::Note& note, const ledger::Verifier& key) {
   return std::ranges::any_of(note.signatures, [&](const auto& by) { return ledger::is_valid(by, key, note.text); });
 }
 
-/// The key that the ledger signs with now: each one after `known` was named by the one before, in a record of the tree.
+Result<void> check_growth(Session& session, const ledger::Checkpoint& before, const ledger::Checkpoint& now) {
+  if (now.origin != before.origin) return caught("this is another ledger: " + now.origin + ", not " + before.origin);
+  if (now.size < before.size) {
+    return caught("the ledger has " + std::to_string(now.size) + " records, and had signed " + std::to_string(before.size) +
+                  " before: an older database was put back");
+  }
+  if (now.size == before.size) {
+    if (now.root != before.root) return caught("two histories of " + std::to_string(now.size) + " records were signed");
+    return {};
+  }
+  if (before.size == 0) return {};
+  const auto answer =
+      ask_ledger(session, "/v1/ledger/consistency?from=" + std::to_string(before.size) + "&to=" + std::to_string(now.size));
+  if (!answer) return std::unexpected(answer.error());
+  const auto path = path_of(member(*answer, "path"));
+  if (!path || !ledger::is_consistent(*path, before.size, now.size, before.root, now.root)) {
+    return caught("the " + std::to_string(now.size) + " records do not begin with the " + std::to_string(before.size) +
+                  " that were signed before");
+  }
+  return {};
+}
+
+/// The key that the ledger signs with now: each one after `known` was named by the one before, in a record of `head`'s tree. A
+/// proof comes with a checkpoint of its own, which nobody vouches for: it counts once `head`'s tree is shown to be its beginning.
 Result<ledger::Verifier> key_after(Session& session, const ledger::Verifier& known, const ledger::Checkpoint& head) {
   const auto ledger = ask_ledger(session, "/v1/ledger");
   if (!ledger) return std::unexpected(ledger.error());
@@ -102,6 +125,7 @@ Result<ledger::Verifier> key_after(Session& session, const ledger::Verifier& kno
     if (!now || !path || !fields.parse(text) || fields.text("kind") != "key" ||
         !ledger::is_included(*path, record, now->head.size, ledger::leaf_hash(text), now->head.root))
       return caught("the ledger does not show where its key was changed");
+    if (auto grown = check_growth(session, head, now->head); !grown) return std::unexpected(grown.error());
     auto next = ledger::parse_verifier(fields.text("key").value_or(""));
     const auto signature = from_base64(fields.text("signature").value_or("")).value_or("");
     if (!next || !ledger::is_signed_by(key.key, ledger::key_change_text(head.origin, *next), signature))
@@ -109,28 +133,6 @@ Result<ledger::Verifier> key_after(Session& session, const ledger::Verifier& kno
     key = std::move(*next);
   }
   return key;
-}
-
-Result<void> check_growth(Session& session, const ledger::Checkpoint& before, const ledger::Checkpoint& now) {
-  if (now.origin != before.origin) return caught("this is another ledger: " + now.origin + ", not " + before.origin);
-  if (now.size < before.size) {
-    return caught("the ledger has " + std::to_string(now.size) + " records, and had signed " + std::to_string(before.size) +
-                  " before: an older database was put back");
-  }
-  if (now.size == before.size) {
-    if (now.root != before.root) return caught("two histories of " + std::to_string(now.size) + " records were signed");
-    return {};
-  }
-  if (before.size == 0) return {};
-  const auto answer =
-      ask_ledger(session, "/v1/ledger/consistency?from=" + std::to_string(before.size) + "&to=" + std::to_string(now.size));
-  if (!answer) return std::unexpected(answer.error());
-  const auto path = path_of(member(*answer, "path"));
-  if (!path || !ledger::is_consistent(*path, before.size, now.size, before.root, now.root)) {
-    return caught("the " + std::to_string(now.size) + " records do not begin with the " + std::to_string(before.size) +
-                  " that were signed before");
-  }
-  return {};
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ struct Headroom {
   std::optional<Reason> lacking;       // no room: why, with numbers and whom to ask
 };
 Headroom find_room(std::span<const Allocation> allocations, const ProjectId& project, const SiteId& site, std::string_view unit,
-               Charge need, UtcTime now);
+                   Charge need, UtcTime now);
 
 /// How many runs of the attempt may still be charged: of which the end is not known, and of which it is and which have begun.
 struct OpenRuns {

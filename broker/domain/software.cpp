@@ -24,6 +24,12 @@ bool steps_up(std::string_view path) {
   return path == ".." || path.starts_with("../") || path.ends_with("/..") || path.contains("/../");
 }
 
+/// Of a site's own naming, as a dataset's folders there are called: handed on as bytes, never as a shell's words.
+bool is_path_at_site(std::string_view path) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  return path != "/" && !steps_up(path) && std::ranges::none_of(path, is_control);
+}
+
 /// Nothing that a bind's own syntax, a shell or an option's could be read into.
 bool is_path(std::string_view path) {
   return !path.empty() && path.front() != '-' && path != "/" && all_plain(path, "._/@+-") && !steps_up(path);
@@ -125,9 +131,8 @@ bool is_module_name(std::string_view name) {
 bool is_well_formed(const Software& software) {
   const auto path = image_path(software.image);
   return (software.image.empty() ? software.binds.empty() && !software.processes_only
-          : path.empty()
-              ? image_fault(software.image).empty()
-              : software.image.size() <= kMaxToldImageBytes && path != "/" && !steps_up(path) && all_plain(path, "._/@:+-=,~")) &&
+          : path.empty()         ? image_fault(software.image).empty()
+                                 : software.image.size() <= kMaxToldImageBytes && is_path_at_site(path)) &&
          software.binds.size() <= kMaxBinds && software.modules.size() <= kMaxModules &&
          std::ranges::all_of(software.binds, [](const std::string& bind) { return bind_fault(bind).empty(); }) &&
          std::ranges::all_of(software.modules, is_module_name);

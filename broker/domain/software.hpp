@@ -28,7 +28,7 @@ DatasetId image_dataset(std::string_view image);
 /// An image of a dataset as it is told to a site where that lies at `path`, absolute: "data:/PATH/AT/THE/SITE". No job's owner
 /// can name one so.
 std::string image_at(std::string_view image, std::string_view path);
-/// Of one that was told so: where it lies. "": it is another image.
+/// Of one that was told so: where it lies, any bytes but control characters, without "..". "": it is another image.
 std::string_view image_path(std::string_view image);
 
 /// The same for "SOURCE[:TARGET[:ro|:rw]]". SOURCE is absolute, or beneath the job's working folder.

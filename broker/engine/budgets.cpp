@@ -22,10 +22,13 @@ void Budgets::job_changed(const Job& after) {
            });
 }
 
+bool Budgets::is_behind() const {
+  return stale_ && store_ != nullptr &&
+         std::ranges::any_of(desks_, [](const auto& entry) { return entry.second->site().charging.has_value(); });
+}
+
 async::Task<bool> Budgets::refresh() {
-  const bool anybody_asks =
-      std::ranges::any_of(desks_, [](const auto& entry) { return entry.second->site().charging.has_value(); });
-  if (!stale_ || !anybody_asks || store_ == nullptr) co_return false;
+  if (!is_behind()) co_return false;
   stale_ = false;
   auto all = co_await store_->allocations(std::nullopt, scheduler_.now_utc());
   if (!all) {

@@ -25,6 +25,8 @@ class Budgets {
 
   /// Something may be otherwise than it was read.
   void stale() { stale_ = true; }
+  /// What is known may not be true any more, and some site goes by it.
+  [[nodiscard]] bool is_behind() const;
   void job_changed(const domain::Job& after);
   /// Reads what is stale. True: somebody has more left than before.
   async::Task<bool> refresh();

@@ -136,6 +136,12 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
       co_return fail(ErrorKind::unavailable, kNoReplica,
                      "where dataset " + id.str() + ", of the job's image, lies at site " + site.str() + " is not known");
     request.spec.software.image = image_at(request.spec.software.image, path);
+    if (!is_well_formed(request.spec.software))  // of the path all but the root's has been looked at
+      co_return fail(ErrorKind::unavailable, "IMAGE_PATH",
+                     "dataset " + id.str() + ", of the job's image, lies at site " + site.str() + " at " +
+                         std::string(image_path(request.spec.software.image)) +
+                         ", from where no image is started (it has \"..\" or control characters in it, or is too long): its "
+                         "operator can name the root's folder otherwise");
   }
   if (!request.spec.code.empty()) {
     auto code = co_await open_code(context_.code, request.person, request.spec.code);
@@ -180,8 +186,16 @@ async::Task<> Dispatch::bind(JobId id, std::int32_t attempt, SiteJobId site_job_
   bool taken = false;
   auto done = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
     taken = unbound_attempt(now, attempt) != nullptr && !now.live_attempt()->sealed;
-    return taken ? Step{.events = {AttemptBound{attempt, site_job_id, false}}} : Step{};
+    if (!taken) return Step{};
+    if (auto other = reconciler_.taken(desk, id, site_job_id)) return fail(ErrorKind::conflict, other->code, other->message);
+    return Step{.events = {AttemptBound{attempt, site_job_id, false}}};
   });
+  if (!done && done.error().code == kSiteJobTaken) {
+    context_.log.write(
+        ports::LogLevel::warning, "a receipt names another job's site job and is not believed",
+        {{"job", id.str()}, {"site", desk.site().id.str()}, {"site_job_id", site_job_id.str()}, {"error", done.error().message}});
+    co_return co_await unknown(id, attempt, desk, async::Deadline{context_.scheduler.now_monotonic()}, done.error());
+  }
   desk.stir(id);
   if (done && taken) {
     if (done->to_be_cancelled()) carry_cancel(id);

@@ -14,9 +14,23 @@ constexpr Milliseconds kPatience{55'000};  // whoever asks over REST waits for a
 constexpr std::string_view kReachable = "REACHABLE";
 constexpr std::string_view kBudget = "BUDGET";
 constexpr std::string_view kAccounts = "ACCOUNTS";
+constexpr std::string_view kTerms = "TERMS", kPeople = "PEOPLE";  // of a site that its people serve: there was one to ask
 constexpr Milliseconds kAgainAfter{600'000};  // a look that failed
 constexpr Milliseconds kBarredAgainAfter{900'000};  // one that found what bars
 constexpr Milliseconds kOffersAgainAfter{43'200'000};  // one that found what jobs may need, which is believed for a day
+
+bool has(const DoctorReport& report, std::string_view check) {
+  return std::ranges::find(report.findings, check, &Finding::check) != report.findings.end();
+}
+
+/// Of a site whose people serve it, while none of them is there: what was found before stands beside that, dated.
+void keep_what_was_found(DoctorReport& found, const DoctorReport& before) {
+  const auto said = found;
+  for (const auto& finding : before.findings) {
+    if (finding.check != kReachable && finding.check != kBudget && finding.check != kAccounts && !has(said, finding.check))
+      found.findings.push_back(finding);
+  }
+}
 
 }  // namespace
 
@@ -52,7 +66,15 @@ async::Task<DoctorReport> Doctor::look_over(SiteDesk& desk, Principal by) {
   const auto before = desk.state().doctor;
   Finding reachable{.check = std::string(kReachable), .source = "this call", .at = now, .reading = true};
   DoctorReport found;
-  if (report) {
+  const bool nobody = report && has(*report, kPeople);
+  if (nobody) {
+    found = std::move(*report);
+    const auto there = std::ranges::find(found.findings, kPeople, &Finding::check);
+    reachable.value = std::move(there->value);
+    reachable.remedy = std::move(there->remedy);
+    found.findings.erase(there);
+    if (before) keep_what_was_found(found, *before);
+  } else if (report) {
     found = std::move(*report);
     reachable.verdict = DoctorVerdict::ok;
     reachable.value = "answered in " + std::to_string((context_.scheduler.now_monotonic() - began).count()) + " ms";
@@ -67,7 +89,7 @@ async::Task<DoctorReport> Doctor::look_over(SiteDesk& desk, Principal by) {
   found.at = now;
   // A site that was never seen has no version to differ from: the first snapshot asks for a report again.
   // One that was not looked over has still the version of before, so that it is looked over yet.
-  found.scheduler = report && desk.snapshot() ? desk.snapshot()->scheduler : before ? before->scheduler : "";
+  found.scheduler = report && !nobody && desk.snapshot() ? desk.snapshot()->scheduler : before ? before->scheduler : "";
   found.findings.insert(found.findings.begin(), std::move(reachable));
   if (people > kMostAccounts) {
     found.findings.push_back(
@@ -127,7 +149,8 @@ Finding Doctor::budget_of(const SiteDesk& desk) const {
 void Doctor::news(SiteDesk& desk) {
   const auto& report = desk.state().doctor;
   const auto now = context_.scheduler.now_utc();
-  const bool changed = report && desk.snapshot() && desk.snapshot()->scheduler != report->scheduler;
+  // What a site's people say of its version may be another word each time.
+  const bool changed = report && desk.snapshot() && desk.snapshot()->scheduler != report->scheduler && !has(*report, kTerms);
   const bool barred = report && now - report->at >= kBarredAgainAfter && std::ranges::any_of(report->findings, &Finding::bars);
   const bool offered =
       report && now - report->at >= kOffersAgainAfter && std::ranges::any_of(report->findings, [](const Finding& f) {

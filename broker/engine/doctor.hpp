@@ -19,12 +19,12 @@ class Doctor {
   /// `told` hears of each site that was looked over.
   Doctor(Context& context, std::function<void(SiteDesk&)> told) : context_(context), told_(std::move(told)) {}
 
-  /// Also of a site that does not answer: then what was found before stands, with its dates, beside that. conflict
-  /// (DOCTOR_BUSY): it is being looked over.
+  /// Also of a site that does not answer, or that is served by its people while none is there: then what was found before stands,
+  /// with its dates, beside that. conflict (DOCTOR_BUSY): it is being looked over.
   async::Task<domain::DoctorReport> look_over(SiteDesk& desk, Principal by);
 
-  /// After a snapshot: looks the site over anew if it says another version than the report, or if the report bars, or has what
-  /// jobs may need, and is no longer young.
+  /// After a snapshot: looks the site over anew if it says another version than the report (unless its people serve it), or if
+  /// the report bars, or has what jobs may need, and is no longer young.
   void news(SiteDesk& desk);
 
   /// Findings that were found otherwise than before, since the start.

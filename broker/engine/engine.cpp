@@ -32,6 +32,7 @@ namespace {
 constexpr std::size_t kLoopTasks = 1'000;      // the loops of the sites
 constexpr std::size_t kTasksPerJob = 3;       // at most: a submission, an observation, a cancel
 constexpr std::size_t kLoadPage = 5'000;
+constexpr Milliseconds kBetweenArrivals{5'000};  // of one person at one site that are taken up: each has everything placed anew
 
 /// A change of a job that is not in the book: it is over, or it never was.
 Error explain_absence(Error error) {
@@ -103,8 +104,40 @@ class Engine::Loops {
       desk->when_present([this, place = desk.get()](const Principal& person) { somebody_came(*place, person); });
   }
 
-  /// What waited for this person to log in there.
+  /// Whoever comes again and again is taken up now and then: an agent can break its connection as often as it likes.
   void somebody_came(SiteDesk& desk, const Principal& person) {
+    const auto now = parts_.scheduler.now_monotonic();
+    std::erase_if(arrivals_, [now](const auto& entry) { return !entry.second.again && now >= entry.second.next_at; });
+    const auto [at, first] =
+        arrivals_.try_emplace({desk.site().id, person}, Arrival{.next_at = now + kBetweenArrivals, .again = false});
+    if (first) return take_up(desk, person);
+    at->second.again = true;
+    came_again_.set();
+  }
+
+  /// Those who have come again, once that is to be taken up.
+  async::Task<> arrivals() {
+    while (true) {
+      const auto now = parts_.scheduler.now_monotonic();
+      std::optional<MonotonicTime> next;
+      for (auto& [whose, arrival] : arrivals_) {
+        if (!arrival.again) continue;
+        if (now >= arrival.next_at) {
+          arrival = {.next_at = now + kBetweenArrivals, .again = false};
+          take_up(*context_.desk(whose.first), whose.second);
+        } else {
+          next = std::min(next.value_or(arrival.next_at), arrival.next_at);
+        }
+      }
+      if (next)
+        co_await came_again_.wait_until(parts_.scheduler, *next);
+      else
+        co_await came_again_.wait();
+    }
+  }
+
+  /// What waited for this person to log in there.
+  void take_up(SiteDesk& desk, const Principal& person) {
     const auto bound = desk.bound;
     for (const auto& id : bound) {
       const auto* job = book_.find(id);
@@ -143,6 +176,7 @@ class Engine::Loops {
     if (auto read = co_await budgets_.refresh(); !read) co_return std::unexpected(read.error());
     if (auto read = co_await shares_.refresh(); !read) co_return read;
     if (auto loaded = co_await load(); !loaded) co_return loaded;
+    if (auto started = tasks_.spawn("arrivals", arrivals()); !started) co_return started;
     if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
     if (auto started = tasks_.spawn("dependencies", dependencies_.run()); !started) co_return started;
     if (parts_.code != nullptr) {
@@ -548,6 +582,12 @@ class Engine::Loops {
   Doctor doctor_;
   Watch watch_;
   Intake intake_;
+  struct Arrival {
+    MonotonicTime next_at{};  // when another one is taken up
+    bool again = false;  // there has been one since the last that was
+  };
+  std::map<std::pair<SiteId, Principal>, Arrival> arrivals_;  // of late
+  async::Event came_again_{parts_.strand};
   Counters counters_;
   std::array<std::int64_t, 14> by_state_{};
   std::mutex delivered_mutex_;  // guards the next

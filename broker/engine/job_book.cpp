@@ -63,9 +63,26 @@ const Job* JobBook::find(const JobId& id) const {
   return at == jobs_.end() ? nullptr : &at->second;
 }
 
+const JobId* JobBook::bound_to(const SiteId& site, const SiteJobId& site_job_id) const {
+  const auto at = bound_.find({site, site_job_id});
+  return at == bound_.end() ? nullptr : &at->second;
+}
+
+std::optional<JobBook::SiteJobKey> JobBook::bound_at(const Job& job) {
+  const auto* attempt = domain::is_terminal(job.state) ? nullptr : job.live_attempt();
+  if (attempt == nullptr || attempt->site_job_id.empty()) return std::nullopt;
+  return SiteJobKey{attempt->site, attempt->site_job_id};
+}
+
+void JobBook::unbind(const std::optional<SiteJobKey>& from, const JobId& id) {
+  if (!from) return;
+  if (const auto at = bound_.find(*from); at != bound_.end() && at->second == id) bound_.erase(at);
+}
+
 void JobBook::insert(Job job) {
   const auto [at, is_new] = jobs_.try_emplace(job.id, std::move(job));
   if (!is_new) return;
+  if (auto key = bound_at(at->second)) bound_.try_emplace(std::move(*key), at->first);
   wake_any();
   for (const auto& observer : observers_) observer(nullptr, at->second);
 }
@@ -93,7 +110,14 @@ async::Task<Job> JobBook::change(JobId id, std::function<Result<Step>(const Job&
     if (auto done = domain::apply(change.job, change.events.back()); !done) co_return std::unexpected(done.error());
   }
   const auto after = change.job;
-  if (auto recorded = co_await store_.record(std::move(change)); !recorded) co_return std::unexpected(recorded.error());
+  // At once, so that of two that are told the same id the second knows.
+  const auto key = bound_at(after);
+  const bool binds = key && key != bound_at(*current);
+  if (binds) bound_.insert_or_assign(*key, id);
+  if (auto recorded = co_await store_.record(std::move(change)); !recorded) {
+    if (binds) unbind(key, id);
+    co_return std::unexpected(recorded.error());
+  }
   publish(after);
   co_return after;
 }
@@ -110,6 +134,7 @@ async::Task<Job> JobBook::change_surely(JobId id, std::function<Result<Step>(con
 void JobBook::publish(const Job& after) {
   auto& stored = jobs_.at(after.id);
   const Job before = std::exchange(stored, after);
+  if (const auto was = bound_at(before); was != bound_at(after)) unbind(was, after.id);
   if (domain::is_terminal(after.state)) jobs_.erase(after.id);
   for (auto [at, end] = watchers_.equal_range(after.id); at != end; ++at) at->second->set();
   wake_any();

@@ -41,6 +41,8 @@ class JobBook {
   void insert(domain::Job job);
   [[nodiscard]] const domain::Job* find(const JobId& id) const;
   [[nodiscard]] std::size_t size() const { return jobs_.size(); }
+  /// Whose live attempt is bound to that job of the site, or is being bound at this moment; null: nobody's.
+  [[nodiscard]] const JobId* bound_to(const SiteId& site, const SiteJobId& site_job_id) const;
 
   /// `decide` sees the job as it is when its turn comes. Returns the job after the change. not_found if it is over or unknown.
   async::Task<domain::Job> change(JobId id, std::function<Result<Step>(const domain::Job&)> decide);
@@ -61,6 +63,9 @@ class JobBook {
     std::deque<async::Event*> waiting;
   };
 
+  using SiteJobKey = std::pair<SiteId, SiteJobId>;
+  [[nodiscard]] static std::optional<SiteJobKey> bound_at(const domain::Job& job);
+  void unbind(const std::optional<SiteJobKey>& from, const JobId& id);
   void publish(const domain::Job& after);
   void wake_any();
 
@@ -69,6 +74,7 @@ class JobBook {
   ports::JobStore& store_;
   std::int64_t epoch_;
   std::unordered_map<JobId, domain::Job> jobs_;
+  std::map<SiteJobKey, JobId> bound_;  // live attempts, those included that are being bound
   std::unordered_map<JobId, Queue> turns_;                 // only while somebody is changing that job
   std::unordered_multimap<JobId, async::Event*> watchers_;
   std::set<async::Event*> any_watchers_;

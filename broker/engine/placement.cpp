@@ -126,7 +126,7 @@ std::string Placement::line_of(const Job& job) const {
   return key;
 }
 
-void Placement::avoid(const Job& job, const Attempt& attempt) {
+void Placement::avoid(const Job& job, const Attempt& attempt, bool at_load) {
   if (attempt.reason.code == kOtherAccount) return;  // a person has said that it may go there again
   if (attempt.reason.code == kOverBudget) return;  // its desk waits for all jobs
   const auto now = context_.scheduler.now_monotonic();
@@ -141,7 +141,8 @@ void Placement::avoid(const Job& job, const Attempt& attempt) {
     return;
   }
   if (routing::is_about_credential(attempt.reason.code)) {  // so do all of theirs; what came before their last try is over
-    if (&attempt == job.last_attempt()) lapses_.met(attempt.site, job.owner, job.spec.time_limit, attempt.reason, now);
+    if (!at_load && &attempt == job.last_attempt())
+      lapses_.met(attempt.site, job.owner, job.spec.time_limit, attempt.reason, now);
     return;
   }
   auto& avoidance = avoid_[job.id][attempt.site];
@@ -201,7 +202,7 @@ void Placement::job_changed(const Job* before, const Job& after) {
   mind_login(before, after);
   for (const auto& attempt : after.attempts) {  // also those of before a restart
     const bool ended_now = left && attempt.number == was->number;
-    if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt);
+    if ((before == nullptr || ended_now) && attempt.outcome == Outcome::never_started) avoid(after, attempt, before == nullptr);
   }
   if (is_terminal(after.state)) {
     avoid_.erase(after.id);
@@ -488,6 +489,7 @@ async::Task<> Placement::run() {
 }
 
 Foresight Placement::foresee(const Job& job) {
+  if (context_.budgets.is_behind()) return {.round = rounds_};  // a round first reads what is left
   // Whoever came before goes before.
   if (auto told = board_.foresee(job, context_.scheduler.now_monotonic())) return std::move(*told);
   Foresight foresight{.round = rounds_};

@@ -140,7 +140,8 @@ class Placement {
   async::Task<bool> note_not_placed(JobId id, Considered considered);
   [[nodiscard]] bool may_return(const JobId& id, MonotonicTime now) const;
   [[nodiscard]] std::optional<std::tuple<std::string, std::int64_t, bool>> what_is_seen(const Desktop& desktop) const;
-  void avoid(const domain::Job& job, const domain::Attempt& attempt);
+  /// `at_load`: it ended before this start.
+  void avoid(const domain::Job& job, const domain::Attempt& attempt, bool at_load);
   /// What became of an attempt says something of its person's login there.
   void mind_login(const domain::Job* before, const domain::Job& after);
   [[nodiscard]] std::string line_of(const domain::Job& job) const;

@@ -15,6 +15,8 @@ namespace {
 
 constexpr Milliseconds kFirstPause{1'000};
 
+std::unexpected<Error> conflict(Reason reason) { return fail(ErrorKind::conflict, reason.code, std::move(reason.message)); }
+
 /// The one that has the fence, as far as can be seen: duplicates end at once and say so, and what has started has it sooner than
 /// what has not.
 int rank(const ports::Sighting& s) { return s.status.reason.code == "DUPLICATE" ? 2 : s.status.started_at ? 0 : 1; }
@@ -39,6 +41,17 @@ void Reconciler::forget(const JobId& id) {
   looks_.erase(id);
   for (auto at = quarantined_.lower_bound({id, SiteJobId()}); at != quarantined_.end() && at->first.first == id;)
     at = quarantined_.erase(at);
+}
+
+std::optional<Reason> Reconciler::taken(const SiteDesk& desk, const JobId& id, const SiteJobId& site_job_id) const {
+  const auto* holder = context_.book.bound_to(desk.site().id, site_job_id);
+  if (holder == nullptr || *holder == id) return std::nullopt;
+  const auto* theirs = context_.book.find(*holder);
+  const auto* ours = context_.book.find(id);
+  // One end that speaks for both tells them apart by their tags, also when it uses an id again before we know of the end.
+  if (theirs == nullptr || ours == nullptr || !desk.asks_as_persons() || ours->owner == theirs->owner) return std::nullopt;
+  return Reason{std::string(kSiteJobTaken), "site " + desk.site().id.str() + " says that job " + id.str() + " is site job " +
+                                                site_job_id.str() + " there, which is that of job " + holder->str()};
 }
 
 std::vector<JobId> Reconciler::due(const SiteDesk& desk) {
@@ -151,7 +164,7 @@ async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sig
   const auto cluster = desk.snapshot() ? desk.snapshot()->cluster : std::string{};
 
   std::vector<ports::Sighting> ours;
-  bool ours_by_another_clock = false;
+  bool ours_by_another_clock = false, of_another_job = false;
   for (auto& sighting : sightings) {
     const auto* now = context_.book.find(id);
     const auto* live = now == nullptr ? nullptr : now->live_attempt();
@@ -159,6 +172,9 @@ async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sig
     if (auto foreign = why_foreign(*live, sighting, cluster, context_.options.clock_skew)) {
       ours_by_another_clock = ours_by_another_clock || foreign->code == "OLDER_THAN_INTENT";
       if (auto noted = co_await quarantine(id, number, sighting.status.id, *foreign); !noted) co_return noted;
+    } else if (auto other = taken(desk, id, sighting.status.id)) {
+      of_another_job = true;
+      if (auto noted = co_await quarantine(id, number, sighting.status.id, *other); !noted) co_return noted;
     } else {
       ours.push_back(std::move(sighting));
     }
@@ -171,7 +187,8 @@ async::Task<> Reconciler::judge(SiteDesk& desk, JobId id, std::vector<ports::Sig
   job = context_.book.find(id);
   if (job != nullptr && job->cancel) co_return co_await seal(desk, id, {"CANCELLED", "cancelled before the site had it"});
 
-  if (!absence_counts || !absent(at->second)) co_return Result<void>{};  // half a look proves nothing
+  // Half a look proves nothing; and what is under its tag may be its own after all, once the other is over.
+  if (!absence_counts || of_another_job || !absent(at->second)) co_return Result<void>{};
   job = context_.book.find(id);
   attempt = job == nullptr ? nullptr : job->live_attempt();
   if (attempt == nullptr) co_return Result<void>{};
@@ -255,11 +272,12 @@ async::Task<> Reconciler::end_unseen(SiteDesk& desk, JobId id, SiteJobId bound) 
 }
 
 async::Task<> Reconciler::bind_holder(SiteDesk& desk, JobId id, SiteJobId bound, SiteJobId holder) {
-  bool taken = false;
+  bool changed = false;
   auto done = co_await context_.book.change_surely(id, [&](const Job& now) -> Result<Step> {
     const auto* live = now.live_attempt();
-    taken = live != nullptr && live->state == AttemptState::bound && live->site_job_id == bound;
-    if (!taken) return Step{};
+    changed = live != nullptr && live->state == AttemptState::bound && live->site_job_id == bound;
+    if (!changed) return Step{};
+    if (auto other = taken(desk, id, holder)) return conflict(std::move(*other));
     return Step{.events = {SightingQuarantined{live->number,
                                                bound,
                                                {"DUPLICATE", "one submission too many of this attempt; site job " + holder.str() +
@@ -268,7 +286,7 @@ async::Task<> Reconciler::bind_holder(SiteDesk& desk, JobId id, SiteJobId bound,
   });
   if (!done && done.error().kind != ErrorKind::not_found) co_return std::unexpected(done.error());
   looks_.erase(id);
-  if (!done || !taken) co_return Result<void>{};
+  if (!done || !changed) co_return Result<void>{};
   quarantined_.insert_or_assign({id, bound}, "DUPLICATE");
   context_.log.write(
       ports::LogLevel::warning, "the fence of an attempt is held by another submission of it: bound to that one",
@@ -290,6 +308,7 @@ async::Task<> Reconciler::adopt(SiteDesk& desk, JobId id, std::vector<ports::Sig
   auto bound = co_await context_.book.change(id, [&](const Job& current) -> Result<Step> {
     const auto* live = current.live_attempt();
     if (live == nullptr || live->number != number || live->state == AttemptState::bound) return Step{};
+    if (auto other = taken(desk, id, first)) return conflict(std::move(*other));
     return Step{.events = {AttemptBound{number, first, true}}};
   });
   if (!bound) co_return std::unexpected(bound.error());
@@ -328,6 +347,7 @@ async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
     const auto* live = current.live_attempt();
     if (live == nullptr || live->number != number || live->state == AttemptState::bound) return Step{};
     if (outcome->sealed) return end_never_started(current, reason, true);
+    if (auto other = taken(desk, id, outcome->holder)) return conflict(std::move(*other));
     return Step{.events = {AttemptBound{number, outcome->holder, true}}};  // the payload had won: it is running, and ours
   });
   if (!done) co_return std::unexpected(done.error());
@@ -340,6 +360,13 @@ async::Task<> Reconciler::seal(SiteDesk& desk, JobId id, Reason reason) {
 }
 
 async::Task<> Reconciler::quarantine(JobId id, std::int32_t attempt, SiteJobId site_job_id, Reason reason) {
+  // The usage of a twin is booked with its attempt: no other job's is.
+  const auto* job = context_.book.find(id);
+  const auto* live = job == nullptr ? nullptr : job->live_attempt();
+  const auto* desk = live == nullptr || live->number != attempt ? nullptr : context_.desk(live->site);
+  if (reason.code == "DUPLICATE" && desk != nullptr) {
+    if (auto other = taken(*desk, id, site_job_id)) reason = std::move(*other);
+  }
   // A twin stays one; what was foreign by its time may turn out to be one, and is booked from then on.
   const auto [known, fresh] = quarantined_.try_emplace({id, site_job_id}, reason.code);
   if (!fresh && (known->second == reason.code || known->second == "DUPLICATE")) co_return Result<void>{};

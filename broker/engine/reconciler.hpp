@@ -10,11 +10,16 @@
 #include "broker/engine/context.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
+#include <string_view>
 
 namespace hansa::engine {
 
 class Dispatch;
+
+/// The code of what Reconciler::taken() says.
+inline constexpr std::string_view kSiteJobTaken = "SITE_JOB_TAKEN";
 
 class Reconciler {
  public:
@@ -31,6 +36,9 @@ class Reconciler {
   void look_for(const JobId& id, SiteDesk& desk, Look look);
   void forget(const JobId& id);
 
+  /// Where each person is asked for themselves: why the attempt is not to be bound to that job of the site. It is that of another
+  /// person's job, which would lose its usage with it, and only that person's end speaks for it. None: it may be bound.
+  [[nodiscard]] std::optional<domain::Reason> taken(const SiteDesk& desk, const JobId& id, const SiteJobId& site_job_id) const;
   /// `holder` has the fence of the bound attempt, and `bound` has not: the attempt is the holder's from now on.
   async::Task<> bind_holder(SiteDesk& desk, JobId id, SiteJobId bound, SiteJobId holder);
   /// A site job that carries the tag of that attempt and is not the attempt's.

@@ -165,16 +165,24 @@ async::Task<std::size_t> PersonAgentRegister::end(SiteId site, Principal person,
                         .reason = reason});
     }
   }
+  Result<void> stored;
+  std::size_t recorded = 0;
   for (const auto& event : events) {
-    if (auto recorded = co_await store_.record_person_agent_event(event); !recorded) co_return std::unexpected(recorded.error());
+    if (auto done = co_await store_.record_person_agent_event(event); !done) {
+      stored = std::unexpected(done.error());
+      break;
+    }
+    ++recorded;
     const std::scoped_lock lock(mutex_);
     take(event);
   }
-  if (on_ended_)
+  // What is recorded counts: the one that is connected may be of that session.
+  if (on_ended_ && (stored || recorded > 0))
     on_ended_(site, person,
               fail(ErrorKind::permission_denied, "SESSION_ENDED",
                    "this session was ended by " + by.str() + (reason.empty() ? "" : ": " + reason))
                   .error());
+  if (!stored) co_return std::unexpected(stored.error());
   co_return events.size();
 }
 
@@ -289,6 +297,7 @@ std::optional<UtcTime> PersonAgentRegister::connected_until(const SiteId& site, 
   const std::scoped_lock lock(mutex_);
   const auto at = present_.find({site, person});
   if (at == present_.end() || !at->second.connection) return std::nullopt;
+  if (at->second.until <= clock_.now_utc()) return std::nullopt;  // its end has not been carried to the connection yet
   return at->second.until;
 }
 

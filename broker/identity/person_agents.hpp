@@ -62,7 +62,8 @@ class PersonAgentRegister {
   /// For a session of `wish`, or of as long as the site lets one be. not_found, NO_PERSON_AGENTS; permission_denied,
   /// TERMS_FORBID or MayConnect's; rate_limited, TOO_MANY_BERTHS; invalid_argument, SESSION_TOO_LONG.
   async::Task<Berth> invite(SiteId site, Principal person, std::optional<Seconds> wish);
-  /// All sessions of the person there, and tokens that wait to be used. Answers how many there were.
+  /// All sessions of the person there, and tokens that wait to be used. Answers how many there were. After an error of the store
+  /// those that were recorded have ended all the same.
   async::Task<std::size_t> end(SiteId site, Principal person, Principal by, std::string reason);
 
   /// Whose agent shows this token and has proven this key. Errors are for that person to read: what to do next.
@@ -74,7 +75,7 @@ class PersonAgentRegister {
 
   [[nodiscard]] bool knows(const SiteId& site) const { return sites_.contains(site); }
   [[nodiscard]] const std::map<SiteId, PersonAgentSite>& sites() const { return sites_; }
-  /// When the session ends of whoever is connected; none: they are not.
+  /// When the session ends of whoever is connected; none: they are not, or it has ended.
   [[nodiscard]] std::optional<UtcTime> connected_until(const SiteId& site, const Principal& person) const;
   [[nodiscard]] std::vector<PersonAgentState> states(const SiteId& site) const;  // by person
   [[nodiscard]] std::optional<PersonAgentState> state(const SiteId& site, const Principal& person) const;

@@ -10,17 +10,13 @@ namespace {
 
 constexpr std::size_t kLongestLine = std::size_t{4} << 20;
 
-/// What names a run of a site: in 16 bytes, so that a million of them fit into memory.
-std::string run_name(const RecordFields& record) {
-  std::string name;
-  for (const auto field : {"site", "cluster", "site_job_id"}) {
-    const auto text = record.text(field).value_or("");
-    name.append(std::to_string(text.size())).append(":").append(text);
-  }
-  name.append(std::to_string(record.integer("submitted_s").value_or(0))).append(":");
-  if (const auto started = record.integer("started_s")) name.append(std::to_string(*started));
-  return std::string(bytes_of(sha256(name)).substr(0, 16));
-}
+// What names a run of a site; what no revision of it changes; what reports group by and a reversal therefore repeats.
+constexpr std::string_view kRun[] = {"site", "cluster", "site_job_id", "submitted_s", "started_s"};
+constexpr std::string_view kClaim[] = {"job", "attempt", "project", "country"};
+constexpr std::string_view kPlace[] = {"project", "site"};
+constexpr std::string_view kWhole[] = {"attempt", "cluster",     "cores",      "country",   "ended_s",     "exit_code",
+                                       "gpus",    "job",         "nodes",      "project",   "queue",       "revision",
+                                       "site",    "site_job_id", "site_state", "started_s", "submitted_s", "scheduler_account"};
 
 Amounts amounts_of(const RecordFields& record) {
   const auto value = [&](std::string_view name) { return record.integer(name).value_or(0); };
@@ -130,36 +126,64 @@ Result<void> ExportCheck::take_record(std::string_view line) {
   if (!taken) return taken;
   if (with_personal_ && *kind == Kind::usage) expected_personal_ = std::string(*fields_.text("personal"));
   booked_.resize(static_cast<std::size_t>(tree_.size()) + 1);
-  if (has_amounts(*kind)) booked_.back().amounts = amounts_of(fields_);
+  if (*kind == Kind::usage)
+    booked_.back() = {.amounts = amounts_of(fields_), .whole = digest_of(kWhole), .place = digest_of(kPlace)};
   ++facts_.kinds[std::string(to_string(*kind))];
   tree_.add(leaf_hash(line));
   return {};
 }
 
+ExportCheck::Digest ExportCheck::digest_of(std::span<const std::string_view> fields) const {
+  std::string text;
+  for (const auto field : fields) {
+    if (const auto value = fields_.text(field))
+      text.append(std::to_string(value->size())).append(":").append(*value);
+    else if (const auto number = fields_.integer(field))
+      text.append(std::to_string(*number));
+    text += ';';
+  }
+  Digest digest;
+  std::ranges::copy_n(sha256(text).begin(), digest.size(), digest.begin());
+  return digest;
+}
+
 Result<void> ExportCheck::take_amounts(Kind kind) {
   const auto amounts = amounts_of(fields_);
-  if (kind == Kind::usage) {
-    if (amounts.runs != 1 || !is_nothing_negative(amounts)) return altered("a run that used less than nothing");
-    const auto [at, is_new] = runs_.try_emplace(run_name(fields_), tree_.size());
-    if (is_new != (fields_.integer("revision") == 0)) return altered("a run's first record is its only one of revision 0");
-    if (!is_new && !booked_[static_cast<std::size_t>(at->second)].reversed) return altered("a run that is booked twice");
-    at->second = tree_.size();
-  } else {
-    const auto corrected = *fields_.integer("refers_to");
-    if (corrected < 0 || corrected >= tree_.size() || booked_[static_cast<std::size_t>(corrected)].amounts.runs != 1)
-      return altered("it corrects what is no usage record");
-    auto& before = booked_[static_cast<std::size_t>(corrected)];
-    if (kind == Kind::reversal) {
-      if (before.reversed || amounts != before.amounts.negated()) return altered("a reversal takes back what was booked, once");
-      before.reversed = true;
-    } else if (amounts.runs != 0) {
-      return altered("an adjustment counts no run");
-    }
-  }
+  if (auto taken = kind == Kind::usage ? take_usage(amounts) : take_correction(kind, amounts); !taken) return taken;
   auto& sum = facts_.sums[{std::string(*fields_.text("project")), std::string(*fields_.text("site"))}];
   sum.corrections += kind == Kind::usage ? 0 : 1;
   if (!add(sum.amounts, amounts) || !add(periods_[period_of(*fields_.integer("ended_s"))], amounts))
     return altered("a sum too large for any number");
+  return {};
+}
+
+Result<void> ExportCheck::take_usage(const Amounts& amounts) {
+  if (amounts.runs != 1 || !is_nothing_negative(amounts)) return altered("a run that used less than nothing");
+  const Run now{.newest = tree_.size(), .revision = *fields_.integer("revision"), .claim = digest_of(kClaim)};
+  const auto [at, is_new] = runs_.try_emplace(digest_of(kRun), now);
+  if (is_new != (now.revision == 0)) return altered("a run's first record is its only one of revision 0");
+  if (is_new) return {};
+  auto& before = at->second;
+  if (!booked_[static_cast<std::size_t>(before.newest)].reversed) return altered("a run that is booked twice");
+  if (before.revision + 1 != now.revision) return altered("a run's revisions are counted one by one");
+  if (before.claim != now.claim) return altered("a revision that makes a run another job's, project's or country's");
+  before = now;
+  return {};
+}
+
+Result<void> ExportCheck::take_correction(Kind kind, const Amounts& amounts) {
+  const auto corrected = *fields_.integer("refers_to");
+  if (corrected < 0 || corrected >= tree_.size() || booked_[static_cast<std::size_t>(corrected)].amounts.runs != 1)
+    return altered("it corrects what is no usage record");
+  auto& before = booked_[static_cast<std::size_t>(corrected)];
+  if (kind == Kind::adjustment) {
+    if (amounts.runs != 0) return altered("an adjustment counts no run");
+    if (before.place != digest_of(kPlace)) return altered("an adjustment is of the project and the site of what it corrects");
+    return {};
+  }
+  if (before.reversed || amounts != before.amounts.negated()) return altered("a reversal takes back what was booked, once");
+  if (before.whole != digest_of(kWhole)) return altered("a reversal says of the run what the record said that it takes back");
+  before.reversed = true;
   return {};
 }
 
@@ -198,8 +222,9 @@ Result<void> ExportCheck::take_personal(std::string_view line) {
   }
   const auto source = from_base64(line.substr(first + 1, second - first - 1));
   RecordFields personal;
-  if (hex.size() % 2 != 0 || !source || to_base64(*source) != line.substr(first + 1, second - first - 1) ||
-      !personal.parse(text) || personal.text("source") != sha256_hex(*source))
+  if (salt.size() != 16 || hex.size() != 32) return altered("a salt is 16 bytes");
+  if (!source || to_base64(*source) != line.substr(first + 1, second - first - 1) || !personal.parse(text) ||
+      personal.text("source") != sha256_hex(*source))
     return altered("the source line is not the one that was booked");
   const auto hash = commitment(salt, text);
   if (hex_of(bytes_of(hash)) != expected) return altered("the personal part is not the one that was booked");

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Checks an export of the ledger (docs/ledger.md) off line, a piece of the file at a time: every hash, the tree, the signatures
-// and the chain of keys behind them, that no run is counted twice, that reversals take back what was booked, and the sums.
+// and the chain of keys behind them, that no run is counted twice, that corrections are of what was booked, and the sums.
 // Believes nothing of the file but what it holds against a signature.
 
 #include "broker/ledger/note.hpp"
 #include "broker/ledger/record.hpp"
 
+#include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -49,15 +50,26 @@ class ExportCheck {
   Result<Facts> finish();
 
  private:
+  using Digest = std::array<std::uint8_t, 16>;  // of several fields: a million of them fit into memory
   struct Booked {
     Amounts amounts;
     bool reversed = false;
+    Digest whole{};  // all that a reversal repeats
+    Digest place{};  // project and site
+  };
+  struct Run {
+    std::int64_t newest = 0;    // its usage record
+    std::int64_t revision = 0;
+    Digest claim{};             // whose run it is, which no revision changes
   };
   Result<void> take_line(std::string_view line);
   Result<void> take_header(std::string_view line);
   Result<void> take_record(std::string_view line);
   Result<void> take_personal(std::string_view line);
   Result<void> take_amounts(Kind kind);
+  Result<void> take_usage(const Amounts& amounts);
+  Result<void> take_correction(Kind kind, const Amounts& amounts);
+  [[nodiscard]] Digest digest_of(std::span<const std::string_view> fields) const;
   Result<void> take_key();
   Result<void> take_summary();
   [[nodiscard]] std::unexpected<Error> altered(const std::string& what) const;
@@ -72,8 +84,8 @@ class ExportCheck {
   std::int64_t lines_ = 0;
   Peaks tree_;
   RecordFields fields_;
-  std::unordered_map<std::string, std::int64_t> runs_;  // what names a run, shortened -> its newest usage record
-  std::vector<Booked> booked_;                          // by seq
+  std::map<Digest, Run> runs_;     // by what names a run
+  std::vector<Booked> booked_;     // by seq
   std::map<std::string, Amounts> periods_;
 };
 

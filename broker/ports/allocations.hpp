@@ -54,14 +54,6 @@ struct AllocationEvent {
   friend bool operator==(const AllocationEvent&, const AllocationEvent&) = default;
 };
 
-/// What a project was charged from a moment on, for its share among projects.
-struct ProjectCharge {
-  ProjectId project;
-  std::int64_t day = 0;  // of the end of the runs, since 1970
-  std::string unit;
-  domain::Charge amount;
-};
-
 class AllocationStore {
  public:
   virtual ~AllocationStore() = default;
@@ -75,14 +67,13 @@ class AllocationStore {
   /// that are older than what is known are left out. How many were taken.
   virtual async::Task<std::size_t> tell_balances(BalanceReport report, std::vector<domain::AllocationId> ids) = 0;
 
-  /// All that is not revoked with nothing kept of it, or of `project` everything; by project, site, unit, id. `lately` is of runs
-  /// that ended at or after `since`.
+  /// Of `project` everything; of all projects what something is kept of, or what is neither revoked nor was over by `since`; by
+  /// project, site, unit, id. `lately` is of runs that ended at or after `since`.
   virtual async::Task<std::vector<domain::Allocation>> allocations(std::optional<ProjectId> project, UtcTime since) = 0;
   virtual async::Task<domain::Allocation> allocation(domain::AllocationId id, UtcTime since) = 0;  // not_found
   /// Those of its project, site and unit of which something is kept, oldest first.
   virtual async::Task<std::vector<Reservation>> reservations(domain::AllocationId id, std::size_t limit) = 0;
   virtual async::Task<std::vector<AllocationEvent>> allocation_events(domain::AllocationId id) = 0;  // oldest first
-  virtual async::Task<std::vector<ProjectCharge>> charged_by_day(UtcTime since) = 0;
 };
 
 }  // namespace hansa::ports

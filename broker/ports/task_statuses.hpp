@@ -33,7 +33,9 @@ inline void sum_up_ends(JobStatus& array) {
     const char* word;
     std::vector<std::int32_t> tasks = {};
   };
-  Kind kinds[] = {{Outcome::failed, "failed"}, {Outcome::timed_out, "timed out"}, {Outcome::cancelled, "were cancelled"},
+  Kind kinds[] = {{Outcome::failed, "failed"},
+                  {Outcome::timed_out, "timed out"},
+                  {Outcome::cancelled, "were cancelled"},
                   {Outcome::never_started, "never started"}};
   std::size_t succeeded = 0;
   bool any_ran = false, duplicate = false;
@@ -42,7 +44,8 @@ inline void sum_up_ends(JobStatus& array) {
     duplicate = duplicate || task.reason.code == "DUPLICATE";
     any_ran = any_ran || (task.reason.code != "DUPLICATE" && (task.started_at || outcome == Outcome::succeeded));
     if (task.ended_at && (!array.ended_at || *array.ended_at < *task.ended_at)) array.ended_at = task.ended_at;
-    if (task.exit_code) array.exit_code = std::max(array.exit_code.value_or(0), *task.exit_code);
+    if (task.exit_code && outcome != Outcome::cancelled)  // whoever ended that one has made its exit status
+      array.exit_code = std::max(array.exit_code.value_or(0), *task.exit_code);
     const auto kind = std::ranges::find(kinds, outcome, &Kind::outcome);
     if (kind == std::end(kinds))
       ++succeeded;

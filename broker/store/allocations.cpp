@@ -13,16 +13,23 @@ using domain::Allocation;
 using domain::AllocationId;
 using domain::Charge;
 
+/// No `used` is more, whatever sites report: what a run would add to that it is not charged.
+constexpr Charge kMostUsed{std::int64_t{1} << 62};
+
+// Of charges `c`. By halves of 20 bits and the rest, since sum() fails beyond 64; as kMostUsed what would be more.
+const std::string kSumOfCharges =
+    "coalesce(min(sum(c.amount >> 20) + (sum(c.amount & 1048575) >> 20), 1 << 42) * 1048576 + "
+    "(sum(c.amount & 1048575) & 1048575), 0)";
 const std::string kAllocations =
     "SELECT a.row, a.id, a.kind, a.project, a.site, a.unit, a.granted, a.from_ms, a.until_ms, a.by_whom, a.at_ms, a.note, "
     "a.revoked_ms, a.reserved, a.used, ";
-const std::string kWithLately =
-    kAllocations +
-    "(SELECT coalesce(sum(c.amount), 0) FROM charges c WHERE c.project = a.project AND c.unit = a.unit AND c.ended_s >= ?1 AND "
-    "(c.grant_row = a.row OR (a.kind = 'balance' AND c.site = a.site))) FROM allocations a ";
+const std::string kWithLately = kAllocations + "(SELECT " + kSumOfCharges +
+                                " FROM charges c WHERE c.project = a.project AND c.unit = a.unit AND c.ended_s >= ?1 AND "
+                                "(c.grant_row = a.row OR (a.kind = 'balance' AND c.site = a.site))) FROM allocations a ";
 const std::string kSelectForProject = kAllocations + "0 FROM allocations a WHERE a.project = ?1 AND a.unit = ?2 ORDER BY a.row";
 const std::string kSelectAllocations = kWithLately +
-                                       "WHERE (?2 IS NULL AND (a.revoked_ms IS NULL OR a.reserved > 0)) OR a.project = ?2 "
+                                       "WHERE a.project = ?2 OR (?2 IS NULL AND (a.reserved > 0 OR (a.revoked_ms IS NULL AND "
+                                       "(a.until_ms IS NULL OR a.until_ms > ?3)))) "
                                        "ORDER BY a.project, a.site, a.unit, a.id";
 const std::string kSelectAllocation = kWithLately + "WHERE a.id = ?2";
 
@@ -38,45 +45,62 @@ constexpr char kSelectAllocationEvents[] =
 constexpr char kSelectBalance[] =
     "SELECT row, from_ms FROM allocations WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
 // Whatever was added up before: what is kept for its jobs, and what was charged since.
-constexpr char kTellBalance[] =
+const std::string kTellBalance =
     "UPDATE allocations SET granted = ?2, from_ms = ?3, by_whom = ?4, at_ms = ?5, note = ?6, "
     "reserved = (SELECT coalesce(sum(r.reserved), 0) FROM reservations r WHERE r.project = allocations.project AND r.site = "
     "allocations.site AND r.unit = allocations.unit AND r.reserved > 0), "
-    "used = (SELECT coalesce(sum(c.amount), 0) FROM charges c WHERE c.project = allocations.project AND c.site = "
-    "allocations.site AND c.unit = allocations.unit AND c.ended_s * 1000 > ?3) WHERE row = ?1";
+    "used = (SELECT " +
+    kSumOfCharges +
+    " FROM charges c WHERE c.project = allocations.project AND c.site = allocations.site AND c.unit = allocations.unit AND "
+    "c.ended_s > ?7) WHERE row = ?1";
 
 constexpr char kPutRule[] = "INSERT INTO charge_rules(body) VALUES(?1) ON CONFLICT DO NOTHING";
 constexpr char kSelectRule[] = "SELECT row FROM charge_rules WHERE body = ?1";
 constexpr char kInsertReservation[] =
-    "INSERT INTO reservations(job, attempt, grant_row, rule, project, site, unit, asked, of_run, at_ms, not_over, ended, booked, "
-    "reserved, used) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, ?12, 0)";
+    "INSERT INTO reservations(job, attempt, grant_row, rule, project, site, unit, asked, of_run, at_ms, not_over, ended, "
+    "booked_of, booked, reserved, used) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, '', 0, ?12, 0)";
 constexpr char kReservationsOfJob[] =
-    "SELECT attempt, grant_row, project, site, unit, of_run, not_over, ended, booked, reserved FROM reservations WHERE job = ?1";
+    "SELECT attempt, grant_row, project, site, unit, of_run, not_over, ended, booked_of, booked, reserved FROM reservations "
+    "WHERE job = ?1";
+// Last: whether the attempt's last run is known to have begun, and not to have been put back into the queue since.
 constexpr char kReservationOfRun[] =
-    "SELECT r.grant_row, r.project, r.site, r.unit, r.of_run, r.not_over, r.ended, r.booked, r.reserved, r.asked, c.body, "
-    "a.granted FROM reservations r JOIN charge_rules c ON c.row = r.rule "
-    "JOIN attempts a ON a.job = r.job AND a.number = r.attempt WHERE r.job = ?1 AND r.attempt = ?2";
+    "SELECT r.grant_row, r.project, r.site, r.unit, r.of_run, r.not_over, r.ended, r.booked_of, r.booked, r.reserved, r.asked, "
+    "c.body, a.granted, (SELECT u.started_at_ms IS NOT NULL AND (u.ended_at_ms IS NULL OR u.outcome IS NOT NULL) FROM runs u "
+    "WHERE u.job = r.job AND u.attempt = r.attempt AND u.task_index = 0 ORDER BY u.number DESC LIMIT 1) FROM "
+    "reservations r JOIN charge_rules c ON c.row = r.rule JOIN attempts a ON a.job = r.job AND a.number = r.attempt WHERE r.job "
+    "= ?1 AND r.attempt = ?2";
 constexpr char kUpdateReservation[] =
-    "UPDATE reservations SET not_over = ?3, ended = ?4, booked = ?5, reserved = ?6, used = used + ?7 WHERE job = ?1 AND attempt "
-    "= ?2";
+    "UPDATE reservations SET not_over = ?3, ended = ?4, booked_of = ?5, booked = ?6, reserved = ?7, used = used + ?8 "
+    "WHERE job = ?1 AND attempt = ?2";
 constexpr char kAddToGrant[] = "UPDATE allocations SET reserved = reserved + ?2, used = used + ?3 WHERE row = ?1";
 constexpr char kAddToBalance[] =
-    "UPDATE allocations SET reserved = reserved + ?4, used = max(0, used + iif(?6 > from_ms, ?5, 0)) "
+    "UPDATE allocations SET reserved = reserved + ?4, used = used + iif(?6 > from_ms, ?5, 0) "
     "WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
-constexpr char kChargedBefore[] =
-    "SELECT count(*), coalesce(sum(amount), 0) FROM charges WHERE job = ?1 AND attempt = ?2 AND cluster = ?3 AND site_job_id = ?4 "
-    "AND submitted_s = ?5 AND started_s = ?6";
+// Of what a run adds to: the most that is used of one.
+constexpr char kSelectMostUsed[] =
+    "SELECT max((SELECT used FROM reservations WHERE job = ?1 AND attempt = ?2), "
+    "coalesce((SELECT used FROM allocations WHERE row = ?3), 0), "
+    "coalesce((SELECT used FROM allocations WHERE kind = 'balance' AND project = ?4 AND site = ?5 AND unit = ?6), 0))";
+// The one that is not reversed: a run is charged again only in the commit that reverses its last. "+": not by the index of what
+// is reversed, in which all that reverses nothing is one value.
+constexpr char kSelectLastCharge[] =
+    "SELECT sequence, ended_s, amount FROM charges WHERE job = ?1 AND attempt = ?2 AND site_job_id = ?3 AND started_s = ?4 AND "
+    "cluster = ?5 AND submitted_s = ?6 AND +reverses IS NULL ORDER BY sequence DESC LIMIT 1";
 constexpr char kInsertCharge[] =
-    "INSERT INTO charges(job, attempt, grant_row, project, site, unit, cluster, site_job_id, submitted_s, started_s, ended_s, "
-    "amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    "INSERT INTO charges(job, attempt, grant_row, project, site, unit, cluster, submission, site_job_id, submitted_s, started_s, "
+    "ended_s, amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+constexpr char kReverseCharge[] =
+    "INSERT INTO charges(job, attempt, grant_row, project, site, unit, cluster, submission, site_job_id, submitted_s, started_s, "
+    "ended_s, amount, reverses) SELECT job, attempt, grant_row, project, site, unit, cluster, submission, site_job_id, "
+    "submitted_s, started_s, ended_s, -amount, sequence FROM charges WHERE sequence = ?1";
+constexpr char kCountCharged[] =
+    "SELECT coalesce(sum(iif(reverses IS NULL, 1, -1)), 0) FROM charges WHERE job = ?1 AND attempt = ?2 AND submission = ?3";
 constexpr char kSelectReservations[] =
     "SELECT j.id, r.attempt, r.site, r.unit, g.id, r.of_run, r.reserved, r.used, r.at_ms FROM allocations a "
     "JOIN reservations r ON r.project = a.project AND r.unit = a.unit AND r.reserved > 0 AND "
     "(r.grant_row = a.row OR (a.kind = 'balance' AND r.site = a.site)) "
     "JOIN jobs j ON j.row = r.job LEFT JOIN allocations g ON g.row = r.grant_row "
     "WHERE a.id = ?1 ORDER BY r.at_ms, r.job LIMIT ?2";
-constexpr char kSelectChargedByDay[] =
-    "SELECT project, ended_s / 86400, unit, sum(amount) FROM charges WHERE ended_s >= ?1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
 
 Allocation allocation_of(const Statement& row) {
   return {.id = row.job_id(1),
@@ -103,7 +127,8 @@ struct Kept {
   std::string project, site, unit;
   Charge of_run;
   domain::OpenRuns open;
-  std::int64_t booked = 0;
+  std::string booked_of;    // the site job that the attempt is bound to
+  std::int64_t booked = 0;  // of its runs alone: a twin's record tells nothing of them
   Charge reserved;
 };
 
@@ -121,10 +146,70 @@ void add(Connection& db, const Kept& kept, Charge reserved, Charge used, std::in
 }
 
 /// The row follows `kept`, and the allocations the row.
-void write(Connection& db, std::int64_t job_row, const Kept& kept, Charge used, std::int64_t ended_s) {
+void write(Connection& db, std::int64_t job_row, Kept& kept, Charge used, std::int64_t ended_s) {
   const auto reserved = still_open(kept);
-  db.execute(kUpdateReservation, job_row, kept.attempt, kept.open.not_over, kept.open.ended, kept.booked, reserved, used);
+  db.execute(kUpdateReservation, job_row, kept.attempt, kept.open.not_over, kept.open.ended, kept.booked_of, kept.booked,
+             reserved, used);
   if (reserved != kept.reserved || used.value != 0) add(db, kept, reserved - kept.reserved, used, ended_s);
+  kept.reserved = reserved;
+}
+
+std::int64_t single_integer(Statement row) { return row.next() ? row.integer(0) : 0; }
+
+/// A reservation, and what a run of its attempt is charged by.
+struct Basis {
+  Kept kept;
+  domain::Use asked;
+  domain::ChargeRule rule;
+  bool last_run_began = false;
+};
+
+Result<std::optional<Basis>> basis_of(Connection& db, std::int64_t job_row, std::int32_t attempt) {
+  auto row = db.query(kReservationOfRun, job_row, attempt);
+  if (!row.next()) return std::nullopt;
+  Basis basis{.kept = {.attempt = attempt,
+                       .grant = optional_row(row, 0),
+                       .project = row.string(1),
+                       .site = row.string(2),
+                       .unit = row.string(3),
+                       .of_run = {row.integer(4)},
+                       .open = {.not_over = row.integer(5), .ended = row.integer(6)},
+                       .booked_of = row.string(7),
+                       .booked = row.integer(8),
+                       .reserved = {row.integer(9)}},
+              .asked = {},
+              .rule = {},
+              .last_run_began = row.boolean(13)};
+  const auto stored = [](std::string_view text) { return parse_json(text).value_or(Json()); };
+  const auto asked = domain::use_from_json(stored(row.text(10)));
+  if (!asked) return unreadable("what an attempt asked for", asked.error().message);
+  basis.asked = *asked;
+  auto rule = domain::charge_rule_from_json(stored(row.text(11)));
+  if (!rule) return unreadable("a charge rule", rule.error().message);
+  basis.rule = std::move(*rule);
+  if (!row.is_null(12)) {  // how much memory it really got
+    const auto granted = domain::grant_from_json(stored(row.text(12)));
+    if (granted && granted->memory.value > 0) basis.asked.memory = granted->memory;
+  }
+  return basis;
+}
+
+/// As of its own end, so that a balance told since has it neither twice nor less than nothing. False: it was not charged.
+bool take_back(Connection& db, std::int64_t job_row, Kept& kept, const domain::UsageRecord& record) {
+  std::int64_t sequence = 0;
+  std::int64_t ended = 0;
+  Charge amount;
+  {
+    auto last = db.query(kSelectLastCharge, job_row, kept.attempt, record.site_job_id, to_unix_seconds(*record.started_at),
+                         record.cluster, to_unix_seconds(record.submitted_at));
+    if (!last.next()) return false;
+    sequence = last.integer(0);
+    ended = last.integer(1);
+    amount = {last.integer(2)};
+  }
+  db.execute(kReverseCharge, sequence);
+  write(db, job_row, kept, Charge{0} - amount, ended);
+  return true;
 }
 
 std::unexpected<Error> no_such_allocation(const AllocationId& id) {
@@ -186,66 +271,54 @@ void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& 
                    .unit = row.string(4),
                    .of_run = {row.integer(5)},
                    .open = {.not_over = row.integer(6), .ended = row.integer(7)},
-                   .booked = row.integer(8),
-                   .reserved = {row.integer(9)}});
+                   .booked_of = row.string(8),
+                   .booked = row.integer(9),
+                   .reserved = {row.integer(10)}});
   }
   for (auto& kept : all) {
     const auto attempt = std::ranges::find(job.attempts, kept.attempt, &domain::Attempt::number);
     if (attempt == job.attempts.end()) continue;
     const auto open = domain::open_runs(job, *attempt);
-    if (open == kept.open) continue;
+    const bool is_bound_anew = attempt->site_job_id.str() != kept.booked_of;
+    if (open == kept.open && !is_bound_anew) continue;
     kept.open = open;
+    if (is_bound_anew) {  // its runs may have been told already, as a twin's
+      kept.booked_of = attempt->site_job_id.str();
+      kept.booked = single_integer(db.query(kCountCharged, job_row, kept.attempt, kept.booked_of));
+    }
     write(db, job_row, kept, {0}, 0);
   }
 }
 
-Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record) {
-  if (!record.started_at) return {};
-  Kept kept{.attempt = attempt};
-  domain::Use use;
-  Result<domain::ChargeRule> rule;
-  {
-    auto row = db.query(kReservationOfRun, job_row, attempt);
-    if (!row.next()) return {};
-    kept.grant = optional_row(row, 0);
-    kept.project = row.string(1);
-    kept.site = row.string(2);
-    kept.unit = row.string(3);
-    kept.of_run = {row.integer(4)};
-    kept.open = {.not_over = row.integer(5), .ended = row.integer(6)};
-    kept.booked = row.integer(7);
-    kept.reserved = {row.integer(8)};
-    const auto stored = [](std::string_view text) { return parse_json(text).value_or(Json()); };
-    auto asked = domain::use_from_json(stored(row.text(9)));
-    if (!asked) return unreadable("what an attempt asked for", asked.error().message);
-    use = *asked;
-    rule = domain::charge_rule_from_json(stored(row.text(10)));
-    if (!rule) return unreadable("a charge rule", rule.error().message);
-    if (!row.is_null(11)) {  // how much memory it really got
-      const auto granted = domain::grant_from_json(stored(row.text(11)));
-      if (granted && granted->memory.value > 0) use.memory = granted->memory;
-    }
+Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record,
+                        bool is_first) {
+  auto found = basis_of(db, job_row, attempt);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return {};
+  auto& [kept, use, rule, last_run_began] = **found;
+  const auto& submission = record.array_id.empty() ? record.site_job_id : record.array_id;
+  const bool is_its_own = submission.str() == kept.booked_of;
+  if (!record.started_at) {
+    // Else it tells of a run that nothing is kept for any more. Of an array nobody knows which task's it is: one that was
+    // cancelled in the queue has such a record, too, and may not let go what is kept for another.
+    if (!is_first || !is_its_own || !last_run_began) return {};
+    ++kept.booked;
+    write(db, job_row, kept, {0}, 0);
+    return {};
   }
   // What the accounting does not tell is as it was asked for.
   if (record.nodes > 0) use.nodes = record.nodes;
   if (record.cores > 0) use.cores = record.cores;
   use.gpus = record.gpus;
   use.time = record.elapsed;
-  const auto submitted = to_unix_seconds(record.submitted_at);
-  const auto started = to_unix_seconds(*record.started_at);
+  const bool was_charged = !is_first && take_back(db, job_row, kept, record);
+  if (!was_charged && is_its_own) ++kept.booked;
+  const Charge most_used{
+      single_integer(db.query(kSelectMostUsed, job_row, attempt, kept.grant, kept.project, kept.site, kept.unit))};
+  const auto amount = std::clamp(kMostUsed - most_used, Charge{0}, domain::charge(rule, use));
   const auto ended = to_unix_seconds(record.ended_at);
-  auto amount = domain::charge(*rule, use);
-  {
-    auto before = db.query(kChargedBefore, job_row, attempt, record.cluster, record.site_job_id, submitted, started);
-    if (before.next() && before.integer(0) > 0) {  // its site has changed its record: what differs
-      amount = amount - Charge{before.integer(1)};
-      if (amount.value == 0) return {};
-    } else {
-      ++kept.booked;
-    }
-  }
-  db.execute(kInsertCharge, job_row, attempt, kept.grant, kept.project, kept.site, kept.unit, record.cluster, record.site_job_id,
-             submitted, started, ended, amount);
+  db.execute(kInsertCharge, job_row, attempt, kept.grant, kept.project, kept.site, kept.unit, record.cluster, submission,
+             record.site_job_id, to_unix_seconds(record.submitted_at), to_unix_seconds(*record.started_at), ended, amount);
   write(db, job_row, kept, amount, ended);
   return {};
 }
@@ -306,7 +379,8 @@ Result<std::size_t> tell_balances(Connection& db, const ports::BalanceReport& re
         return fail(ErrorKind::conflict, "ALLOCATION_EXISTS", "there is an allocation " + ids[i].str() + " already");
       row_id = db.last_row();
     }
-    db.execute(kTellBalance, *row_id, told.left, told.as_of, report.by, report.at, report.note);
+    db.execute(kTellBalance.c_str(), *row_id, told.left, told.as_of, report.by, report.at, report.note,
+               to_unix_seconds(told.as_of));
     note(db, *row_id, "told", report.by, report.at, told.left, report.note);
     ++taken;
   }
@@ -315,7 +389,7 @@ Result<std::size_t> tell_balances(Connection& db, const ports::BalanceReport& re
 
 Result<std::vector<Allocation>> read_allocations(Connection& db, const std::optional<ProjectId>& project, UtcTime since) {
   std::vector<Allocation> all;
-  for (auto row = db.query(kSelectAllocations.c_str(), to_unix_seconds(since), project); row.next();)
+  for (auto row = db.query(kSelectAllocations.c_str(), to_unix_seconds(since), project, since); row.next();)
     all.push_back(allocation_of(row));
   return all;
 }
@@ -353,13 +427,6 @@ Result<std::vector<ports::AllocationEvent>> read_allocation_events(Connection& d
                       .note = row.string(4)});
   }
   return events;
-}
-
-Result<std::vector<ports::ProjectCharge>> read_charged_by_day(Connection& db, UtcTime since) {
-  std::vector<ports::ProjectCharge> charged;
-  for (auto row = db.query(kSelectChargedByDay, to_unix_seconds(since)); row.next();)
-    charged.push_back({ProjectId(row.text(0)), row.integer(1), row.string(2), {row.integer(3)}});
-  return charged;
 }
 
 }  // namespace hansa::store

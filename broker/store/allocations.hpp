@@ -3,7 +3,8 @@
 // What projects may spend, what is kept of it for attempts, and what runs were charged.
 //
 // Invariants: an allocation's `reserved` is the sum of its reservations', its `used` that of its charges (of a balance: of those
-// since it was told). Both change only here, in the transaction that changes the job or books its usage.
+// since it was told). Both change only here, in the transaction that changes the job or books its usage. A charge is never
+// changed: it is reversed, as of the same end.
 
 #include "broker/ports/allocations.hpp"
 #include "broker/ports/stores.hpp"
@@ -15,8 +16,10 @@ namespace hansa::store {
 Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& job, const domain::Hold& hold);
 /// Lets go what the job, as it is now, cannot cost any more.
 void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& job);
-/// A run of that attempt was booked, or booked anew since its site has changed its record: then what differs is charged.
-Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record);
+/// A run of that attempt was booked; not `is_first`: anew, since its site has changed its record. Then what it was charged is
+/// taken back first, as of the end that it was charged for.
+Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record,
+                        bool is_first);
 
 Result<void> record_grant(Connection& db, const domain::Allocation& allocation);
 struct Revocation {
@@ -33,6 +36,5 @@ Result<std::vector<domain::Allocation>> read_allocations(Connection& db, const s
 Result<domain::Allocation> read_allocation(Connection& db, const domain::AllocationId& id, UtcTime since);
 Result<std::vector<ports::Reservation>> read_reservations(Connection& db, const domain::AllocationId& id, std::size_t limit);
 Result<std::vector<ports::AllocationEvent>> read_allocation_events(Connection& db, const domain::AllocationId& id);
-Result<std::vector<ports::ProjectCharge>> read_charged_by_day(Connection& db, UtcTime since);
 
 }  // namespace hansa::store

@@ -11,6 +11,7 @@
 
 namespace hansa::store {
 
+// No run's time (usage.cpp refuses what lies before 1970).
 constexpr std::int64_t kNeverStarted = -1;  // a NULL would be distinct from every other NULL in the unique key
 
 /// Adds records and the hashes of the tree that they complete, within a transaction.
@@ -33,7 +34,7 @@ class LedgerAppender {
 /// The key under which owners have their pseudonyms in a period; made when the period has none yet.
 std::string period_key(Connection& db, const std::string& period);
 
-/// Schema step 14: the usage records of before become the ledger's first.
+/// Schema step 16: the usage records of before become the ledger's first.
 void carry_usage_over(Connection& db, UtcTime now);
 
 Result<ports::LedgerHead> read_ledger_head(Connection& db);

@@ -470,6 +470,7 @@ CREATE TABLE reservations(
   at_ms INTEGER NOT NULL,
   not_over INTEGER NOT NULL,
   ended INTEGER NOT NULL,
+  booked_of TEXT NOT NULL,
   booked INTEGER NOT NULL,
   reserved INTEGER NOT NULL CHECK(reserved >= 0),
   used INTEGER NOT NULL CHECK(used >= 0),
@@ -485,35 +486,39 @@ CREATE TABLE charges(
   site TEXT NOT NULL,
   unit TEXT NOT NULL,
   cluster TEXT NOT NULL,
+  submission TEXT NOT NULL,
   site_job_id TEXT NOT NULL,
   submitted_s INTEGER NOT NULL,
   started_s INTEGER NOT NULL,
   ended_s INTEGER NOT NULL,
   amount INTEGER NOT NULL,
+  reverses INTEGER UNIQUE REFERENCES charges,
+  CHECK((amount >= 0) = (reverses IS NULL) OR amount = 0),
   FOREIGN KEY(job, attempt) REFERENCES reservations
 ) STRICT;
-CREATE INDEX charges_of_job ON charges(job, attempt);
+CREATE INDEX charges_of_run ON charges(job, attempt, site_job_id, started_s);
 CREATE INDEX charges_by_end ON charges(project, unit, ended_s);
 CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges BEGIN SELECT RAISE(ABORT, 'charges are append-only'); END;
 CREATE TRIGGER charges_no_delete BEFORE DELETE ON charges BEGIN SELECT RAISE(ABORT, 'charges are append-only'); END;
 )sql";
 
-constexpr std::array kMigrations = {Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
-                                    Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
-                                    Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
-                                    Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4},
-                                    Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5},
-                                    Migration{.version = 6, .name = "moves", .sql = kSchema6},
-                                    Migration{.version = 7, .name = "transfers, speeds of links", .sql = kSchema7},
-                                    Migration{.version = 8, .name = "facts about places, projects, people", .sql = kSchema8},
-                                    Migration{.version = 9, .name = "reports on sites", .sql = kSchema9},
-                                    Migration{.version = 10, .name = "what sites grant", .sql = kSchema10},
-                                    Migration{.version = 11, .name = "cancels of tasks", .sql = kSchema11},
-                                    Migration{.version = 12, .name = "variants", .sql = kSchema12},
-                                    Migration{.version = 13, .name = "agents of sites", .sql = kSchema13},
-                                    Migration{.version = 14, .name = "agents of people", .sql = kSchema14},
-                                    Migration{.version = 15, .name = "allocations", .sql = kSchema15},
-                                    Migration{.version = 16, .name = "the ledger", .sql = kLedgerSchema, .then = carry_usage_over}};
+constexpr std::array kMigrations = {
+    Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
+    Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
+    Migration{.version = 3, .name = "calls to sites", .sql = kSchema3},
+    Migration{.version = 4, .name = "what became of predicted waits", .sql = kSchema4},
+    Migration{.version = 5, .name = "terms of datasets", .sql = kSchema5},
+    Migration{.version = 6, .name = "moves", .sql = kSchema6},
+    Migration{.version = 7, .name = "transfers, speeds of links", .sql = kSchema7},
+    Migration{.version = 8, .name = "facts about places, projects, people", .sql = kSchema8},
+    Migration{.version = 9, .name = "reports on sites", .sql = kSchema9},
+    Migration{.version = 10, .name = "what sites grant", .sql = kSchema10},
+    Migration{.version = 11, .name = "cancels of tasks", .sql = kSchema11},
+    Migration{.version = 12, .name = "variants", .sql = kSchema12},
+    Migration{.version = 13, .name = "agents of sites", .sql = kSchema13},
+    Migration{.version = 14, .name = "agents of people", .sql = kSchema14},
+    Migration{.version = 15, .name = "allocations", .sql = kSchema15},
+    Migration{.version = 16, .name = "the ledger", .sql = kLedgerSchema, .then = carry_usage_over}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

@@ -451,9 +451,4 @@ Task<std::vector<ports::AllocationEvent>> SqliteStore::allocation_events(domain:
       &Impl::lookups_, [id](Connection& db) { return read_allocation_events(db, id); });
 }
 
-Task<std::vector<ports::ProjectCharge>> SqliteStore::charged_by_day(UtcTime since) {
-  co_return co_await impl_->read<std::vector<ports::ProjectCharge>>(
-      &Impl::scans_, [since](Connection& db) { return read_charged_by_day(db, since); });
-}
-
 }  // namespace hansa::store

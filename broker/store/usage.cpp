@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/usage.hpp"
 
-#include "broker/store/allocations.hpp"
+#include "broker/core/encoding.hpp"
 #include "broker/store/allocations.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/ledger.hpp"
@@ -59,6 +59,7 @@ constexpr std::string_view kAnything =
 // A reversal takes back what its person used.
 constexpr std::string_view kOfPersons = " LEFT JOIN ledger_persons p ON p.seq = iif(u.kind = 'usage', u.seq, u.refers_to)";
 
+constexpr std::size_t kShownId = 64;          // of a job whose record was refused
 constexpr std::int64_t kMostRevisions = 100;  // of one run: a site that goes on changing its mind fills no disk
 
 std::string_view column_of(ports::UsageGroup group) {
@@ -77,20 +78,53 @@ std::string_view column_of(ports::UsageGroup group) {
   return "''";
 }
 
-/// No run used less than nothing, or more than ten million cores in three years. What is booked is never changed: one
-/// such amount would spoil every sum, or overflow it and leave no report at all.
+/// No run used less than nothing, or more than ten million cores in ten days. What is booked is never changed: a larger amount
+/// would spoil every sum, or overflow it and leave no report at all. A million of the largest still fit.
 bool is_possible(const UsageRecord& record) {
-  constexpr std::int64_t kMost = 1'000'000'000'000'000;
+  constexpr std::int64_t kMost = 9'000'000'000'000;
   return std::ranges::all_of(
       std::to_array<std::int64_t>({record.elapsed.count(), record.nodes, record.cores, record.gpus, record.core_seconds.value,
                                    record.gpu_seconds.value, record.node_seconds.value}),
       [](std::int64_t amount) { return amount >= 0 && amount <= kMost; });
 }
 
+/// From 1970 to 9999: before that kNeverStarted lies, and no calendar has what comes after.
+bool is_in_calendar(const UsageRecord& record) {
+  constexpr std::int64_t kLast = 253'402'300'799;
+  return std::ranges::all_of(
+      std::to_array<UtcTime>({record.submitted_at, record.started_at.value_or(UtcTime{}), record.ended_at}),
+      [](UtcTime time) { return to_unix_seconds(time) >= 0 && to_unix_seconds(time) <= kLast; });
+}
+
+/// What does not fit into a line of an export would leave the whole ledger unverifiable.
+bool is_short(const UsageRecord& record) {
+  constexpr std::size_t kText = std::size_t{1} << 10, kLine = std::size_t{256} << 10;
+  return record.source_line.size() <= kLine &&
+         std::ranges::all_of(std::to_array<std::string_view>({record.cluster, record.site_job_id.str(), record.account.str(),
+                                                              record.scheduler_account, record.queue.str(), record.site_state}),
+                             [](std::string_view text) { return text.size() <= kText; });
+}
+
+/// As canonical JSON writes it, so that columns and index hold what is hashed.
+std::string well_formed(std::string text) {
+  if (is_utf8(text)) return text;
+  const auto written = parse_json(canonical_json(Json(text)), 1);
+  return written && written->is_string() ? written->get<std::string>() : std::string();
+}
+
+/// All texts that are hashed as they are; of the source line the hash is, and its bytes are evidence.
+void make_well_formed(UsageRecord& record) {
+  for (auto* text : {&record.cluster, &record.scheduler_account, &record.site_state}) *text = well_formed(std::move(*text));
+  record.site_job_id = SiteJobId(well_formed(record.site_job_id.str()));
+  record.account = LocalAccount(well_formed(record.account.str()));
+  record.queue = QueueName(well_formed(record.queue.str()));
+}
+
 // Why a record was not booked; ports::UsageRefusal.
 constexpr std::string_view kNotOurs = "NOT_OURS";
 constexpr std::string_view kImpossible = "IMPOSSIBLE_AMOUNT";
-constexpr std::string_view kBackwards = "ENDS_BEFORE_ITS_START";
+constexpr std::string_view kNoTime = "IMPOSSIBLE_TIME";
+constexpr std::string_view kTooLong = "TEXT_TOO_LONG";
 constexpr std::string_view kSecond = "SECOND_RECORD_OF_A_RUN";
 constexpr std::string_view kFickle = "CHANGED_TOO_OFTEN";
 
@@ -124,12 +158,13 @@ Claim claim_of(Connection& db, const SiteId& site, const UsageRecord& record) {
     if (!account.empty() && account != record.account.str()) continue;  // empty: the broker's own, whatever its name there
     claim.refused = {};
     claim.job_row = row.integer(0);
-    claim.owner = row.string(1);
-    claim.project = row.string(2);
+    claim.owner = well_formed(row.string(1));
+    claim.project = well_formed(row.string(2));
     break;
   }
   if (claim.refused.empty() && !is_possible(record)) claim.refused = kImpossible;
-  if (claim.refused.empty() && record.started_at && record.ended_at < *record.started_at) claim.refused = kBackwards;
+  if (claim.refused.empty() && !is_in_calendar(record)) claim.refused = kNoTime;
+  if (claim.refused.empty() && !is_short(record)) claim.refused = kTooLong;
   return claim;
 }
 
@@ -208,9 +243,10 @@ class Booking {
                                     .pseudonym = ledger::pseudonym_of(claim.owner, key_of(entry.ended_s)),
                                     .account = record.account.str(),
                                     .source_line = record.source_line};
+    const bool is_first = entry.revision == 0;
     appender().add(std::move(entry), claim.job_row, &personal);
     ++booked_;
-    if (auto charged = charge_run(db_, claim.job_row, claim.attempt.attempt, record); !charged)
+    if (auto charged = charge_run(db_, claim.job_row, claim.attempt.attempt, record, is_first); !charged)
       return std::unexpected(charged.error());
     return {};
   }
@@ -259,7 +295,9 @@ class Booking {
 
 }  // namespace
 
-Result<std::size_t> book_usage(Connection& db, const BookRequest& request) {
+Result<std::size_t> book_usage(Connection& db, BookRequest request) {
+  request.country = well_formed(std::move(request.country));
+  for (auto& record : request.records) make_well_formed(record);
   std::vector<Claim> claims;
   for (const auto& record : request.records) claims.push_back(claim_of(db, request.site, record));
   refuse_second_records(request.records, claims);
@@ -267,8 +305,10 @@ Result<std::size_t> book_usage(Connection& db, const BookRequest& request) {
   for (std::size_t i = 0; i < claims.size(); ++i) {
     const auto refused = claims[i].refused.empty() ? booking.book(i, claims[i]) : claims[i].refused;
     if (!refused) return std::unexpected(refused.error());
-    if (!refused->empty())
-      db.execute(kCountRefused, request.site, *refused, to_unix_seconds(request.at), request.records[i].site_job_id);
+    if (!refused->empty()) {
+      db.execute(kCountRefused, request.site, *refused, to_unix_seconds(request.at),
+                 well_formed(request.records[i].site_job_id.str().substr(0, kShownId)));
+    }
   }
   db.execute(kMoveCursor, request.site, request.next.text);
   return booking.booked();

@@ -19,7 +19,7 @@ struct BookRequest {
 inline constexpr std::size_t kSaltBytes = 16;
 
 /// Returns how many were new, corrected ones among them.
-Result<std::size_t> book_usage(Connection& db, const BookRequest& request);
+Result<std::size_t> book_usage(Connection& db, BookRequest request);
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site);
 /// Rows in the order of their keys. Without groups: one row, the total.
 Result<std::vector<ports::UsageRow>> read_usage_report(Connection& db, const ports::UsageQuery& query);

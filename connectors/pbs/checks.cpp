@@ -66,7 +66,13 @@ domain::Finding judge_reruns(const std::string& folder, const Result<Listing<Job
       "give the broker's account the server's accounting log to read, and name its folder in pbs.accounting";
   if (folder.empty())
     return finding("RERUNS", not_checked, "of a job that the site starts again its last run alone is told", kRemedy);
-  if (!looked) return finding("RERUNS", fault, "the accounting log cannot be read: " + looked.error().message, kRemedy);
+  if (!looked)
+    return finding("RERUNS", fault,
+                   "the accounting log cannot be read, so that booking of all usage of this site stands still from the first job "
+                   "on that was started again: " +
+                       looked.error().message,
+                   "let the broker's account read " + folder +
+                       "; or take out pbs.accounting: of a job that is started again its last run alone is booked then");
   return finding("RERUNS", ok, "runs before a requeue are told by the accounting log");
 }
 

@@ -30,9 +30,10 @@ std::optional<std::string_view> terminated_by(std::string_view comment) {
   return batch::cut(rest, ' ');
 }
 
-/// A subjob that is still on its way out when its array is over gets the array's substate (svr_histjob_update), and keeps the words. A
-/// job that died of the same signal by itself has neither. A subjob that is over and never ran was deleted while it waited: nothing
-/// else ends it.
+/// A subjob that is still on its way out when its array is over gets the array's substate (svr_histjob_update), and keeps the
+/// words. A job that died of the same signal by itself has neither. A subjob that is over and never ran was deleted while it
+/// waited: nothing else ends it. One whose history was purged, because somebody else deleted its array, looks the same
+/// (CHANGELOG.md, Known limits).
 bool was_deleted(const JobRow& row) {
   return row.made_up || row.substate == kTerminated || terminated_by(row.comment).has_value();
 }

@@ -29,6 +29,7 @@ using ports::Task;
 /// Of finished jobs at a time: of more the window is halved, or a deadline could pass again and again.
 constexpr std::size_t kMostEnds = 2'000;
 constexpr std::size_t kMostDeleted = 200;  // in one call: hansa-switch takes 64 KiB of arguments
+constexpr std::size_t kMostDeletions = 50;  // calls in a row: what is left comes with the next look at the job
 
 std::vector<std::pair<std::string, std::string>> environment_of(const Options& options) {
   std::vector<std::pair<std::string, std::string>> environment;
@@ -227,13 +228,13 @@ Task<ports::FindResult> PbsConnector::find(std::vector<SiteJob> wanted, Deadline
   co_return found;
 }
 
-Task<std::vector<JobRow>> PbsConnector::runs_before_of(std::vector<JobRow> jobs, Deadline deadline) {
-  std::vector<JobRow> runs;
+Task<Listing<JobRow>> PbsConnector::runs_before_of(std::vector<JobRow> jobs, Deadline deadline) {
+  Listing<JobRow> runs;
   if (options_.accounting.empty() || jobs.empty()) co_return runs;
   const auto told = co_await commands_.reruns(&options_.accounting, &jobs, deadline);
   if (!told) co_return std::unexpected(told.error());
-  if (!told->complete) co_return batch::cut_short("the accounting log");
-  for (const auto& job : jobs) std::ranges::move(runs_before(job, told->rows), std::back_inserter(runs));
+  runs.complete = told->complete;
+  for (const auto& job : jobs) std::ranges::move(runs_before(job, told->rows), std::back_inserter(runs.rows));
   co_return runs;
 }
 
@@ -244,6 +245,7 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
   auto window = batch::next_window(from.text, scheduler_.now_utc(), options_.usage_history);
   if (!window) co_return std::unexpected(window.error());
   Result<Listing<JobRow>> jobs;
+  std::vector<JobRow> runs;
   while (true) {
     auto ids = co_await commands_.select({}, {"-s", "F", selecting("-tm.ge.", window->from), selecting("-tm.le.", window->to)},
                                          deadline);
@@ -256,19 +258,27 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
     if (ids->rows.empty()) break;
     jobs = co_await commands_.jobs({.viewer = {}, .ids = std::move(ids->rows), .history = true, .one_by_one = true}, deadline);
     if (!jobs) co_return std::unexpected(jobs.error());
-    if (jobs->complete || !window->can_be_halved()) break;
+    if (!jobs->complete && window->can_be_halved()) {
+      window->halve();
+      continue;
+    }
+    std::erase_if(jobs->rows, [](const JobRow& row) {
+      return row.array || phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name);
+    });
+    std::vector<JobRow> again;
+    std::ranges::copy_if(jobs->rows, std::back_inserter(again), was_rerun);
+    auto before = co_await runs_before_of(std::move(again), deadline);
+    if (!before) co_return std::unexpected(before.error());
+    if (before->complete) {
+      runs = std::move(before->rows);
+      break;
+    }
+    if (!window->can_be_halved()) co_return batch::cut_short("the accounting log");
     window->halve();
   }
-  std::erase_if(jobs->rows, [](const JobRow& row) {
-    return row.array || phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name);
-  });
-  std::vector<JobRow> again;
-  std::ranges::copy_if(jobs->rows, std::back_inserter(again), was_rerun);
-  auto runs = co_await runs_before_of(std::move(again), deadline);
-  if (!runs) co_return std::unexpected(runs.error());
   ports::UsagePage page;
-  std::ranges::move(jobs->rows, std::back_inserter(*runs));
-  for (const auto& row : *runs) {
+  std::ranges::move(jobs->rows, std::back_inserter(runs));
+  for (const auto& row : runs) {
     page.records.push_back(to_usage(row, options_.site));
     if (options_.own_account_only && row.user == own_account_) page.records.back().account = LocalAccount();
   }
@@ -339,7 +349,8 @@ Task<bool> PbsConnector::waits_held(SiteJob job, Deadline deadline) {
 
 /// Tasks by themselves, once some are over: qdel of the array purges their history (req_deletejob in req_delete.c, 23.06.06), and
 /// with it how they ended and what they used. Those that wait go first, so that nothing starts where others are ended; in a call
-/// for each range of them, for of a list of such the server takes the first and forgets the rest (qdel ends with 0).
+/// for each range of them, for of a list of such the server takes the first and forgets the rest (qdel ends with 0). At most
+/// kMostDeletions calls: the deadline is the whole cancellation's, which comes again.
 Task<> PbsConnector::end_tasks(SiteJob job, Deadline deadline) {
   const auto viewers = co_await commands_.viewers_of({job}, deadline);
   if (!viewers) co_return std::unexpected(viewers.error());
@@ -348,7 +359,7 @@ Task<> PbsConnector::end_tasks(SiteJob job, Deadline deadline) {
   if (!listing) co_return std::unexpected(listing.error());
   std::vector<std::int32_t> waiting;
   std::vector<std::string> begun;
-  bool any_over = false;
+  bool any_over = !listing->complete || !listing->dropped.empty();  // what is not told may be over
   for (const auto& row : listing->rows) {
     if (row.array_id != job.id.str() || !is_ours(job, row.name, row.user)) continue;
     const auto phase = phase_of(row.state);
@@ -368,6 +379,7 @@ Task<> PbsConnector::end_tasks(SiteJob job, Deadline deadline) {
       calls.emplace_back(first, first + static_cast<std::ptrdiff_t>(std::min(kMostDeleted, begun.size() - at)));
     }
   }
+  calls.resize(std::min(calls.size(), kMostDeletions));
   for (auto& some : calls) {
     if (auto done = co_await change_job(job, "qdel", std::move(some), deadline); !done) co_return std::unexpected(done.error());
   }

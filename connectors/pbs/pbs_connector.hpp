@@ -9,11 +9,13 @@
 //   snapshot   pbsnodes, qstat             (each five minutes also: qstat -B, qstat -Q, which all others need once as well)
 //   status     qstat -x
 //   find       qstat -B, qselect for each tag, or for many qstat -x for all jobs; qstat -x
-//   usage      qselect, qstat -x; one window of time (where a job was started again and the accounting log is to be read: also
-//   grep) submit     qsub                        (an account's first one also: mkdir; of a job with code also: stat, and where
-//   the
-//                                           code is not yet: dd for each 4 MiB, sha256sum, mv)
+//   usage      qselect, qstat -x; one window of time
+//              (also grep, where a job was started again and the accounting log is to be read)
+//   submit     qsub
+//              (an account's first one also: mkdir; of a job with code also: stat, and where the code is not yet:
+//              dd for each 4 MiB, sha256sum, mv)
 //   cancel     qstat, qhold, qdel, then qstat until its end is known
+//              (of single tasks a qdel for each range of those that wait, at most 50 at a time: the rest with the next look)
 //
 // The server must keep its jobs' history (job_history_enable): without it a job that is over is gone, and its end is never told.
 // So snapshot() and usage() fail with the remedy, which keeps jobs away; those that are there are seen as long as they wait or
@@ -70,8 +72,9 @@ class PbsConnector final : public batch::BatchConnector {
   ports::Task<std::optional<JobRow>> row_of(ports::SiteJob job, ports::Deadline deadline);
   ports::Task<Listing<JobRow>> named(const std::vector<std::string>* names, bool arrays, Viewer viewer, ports::Deadline deadline);
   ports::Task<> end_tasks(ports::SiteJob job, ports::Deadline deadline);
-  /// Of jobs that are over and were started more than once: their runs before the last one, as far as they are told.
-  ports::Task<std::vector<JobRow>> runs_before_of(std::vector<JobRow> jobs, ports::Deadline deadline);
+  /// Of jobs that are over and were started more than once: their runs before the last one, as far as they are told. Not
+  /// complete: the log's answer was cut.
+  ports::Task<Listing<JobRow>> runs_before_of(std::vector<JobRow> jobs, ports::Deadline deadline);
   ports::Task<> change_job(ports::SiteJob job, std::string program, std::vector<std::string> arguments, ports::Deadline deadline);
 
   [[nodiscard]] bool is_job_id(std::string_view id) const override { return pbs::is_job_id(id); }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/remote/person_pool.hpp"
 
+#include "broker/core/time_text.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -120,6 +122,11 @@ Task<PersonPool::Hold> PersonPool::hold(Login login, Deadline deadline) {
     }
     const auto ends = co_await good_until_(login, until);
     if (!ends) co_return std::unexpected(ends.error());
+    if (*ends <= scheduler_.now_utc()) {  // a seat would be left as soon as it is opened, and another opened
+      co_return fail(ErrorKind::unavailable, "CREDENTIAL_ENDS_TOO_EARLY",
+                     "what " + login.person.str() + " logs in to site " + options_.site.str() + " with ended at " +
+                         format_utc(*ends) + ": log in again");
+    }
     if (closed_ || seats_.contains(login)) continue;
     const auto now = scheduler_.now_monotonic();
     if (now >= until.at) co_return no_place(options_);

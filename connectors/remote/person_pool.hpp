@@ -42,6 +42,7 @@ struct PoolOptions {
 class PersonPool {
  public:
   /// Until when a connection of this person may stay, if it were opened now; an error of which nothing has left for the site.
+  /// A time that is past is one as well: CREDENTIAL_ENDS_TOO_EARLY.
   using GoodUntil = std::function<async::Task<UtcTime>(Login, async::Deadline)>;
   using MakeCarrier = std::function<std::unique_ptr<Carrier>(const Login&)>;
 

@@ -117,6 +117,7 @@ if [[ -n $hansa_image ]]; then
         hansa_undelivered "the image $hansa_image is not there, or is another than that of its digest" ;;
     code:* | data:*)
       hansa_find_image
+      [[ $hansa_image != data:* || ! -d $hansa_file ]] || hansa_undelivered "the folder $hansa_file holds no image (*.sif), or several"
       [[ -r $hansa_file ]] || hansa_undelivered "the image $hansa_file is not there" ;;
   esac
   [[ $hansa_any_runtime == no || -x /usr/bin/apptainer || -x /usr/bin/singularity ]] ||
@@ -252,7 +253,7 @@ std::string word_list(std::string_view name, const std::vector<std::string>& wor
   return text + " )\n";
 }
 
-/// Of modules, images and what is bound: nothing that ends a quoted word of bash or begins an option.
+/// Of modules, what is bound, and images but those of datasets: nothing that ends a quoted word of bash or begins an option.
 bool is_plain_word(std::string_view text) {
   return !text.empty() && text.front() != '-' && std::ranges::all_of(text, [](char c) {
     return is_name(std::string_view(&c, 1)) || std::string_view("./@:+=,~").contains(c);
@@ -315,10 +316,14 @@ void find_software_faults(const WrapperSpec& spec, std::vector<Fault>& faults) {
   if (image.starts_with("code:") || image.starts_with("data:")) {
     const bool of_code = image.starts_with("code:");
     const std::string_view path = std::string_view(image).substr(5);
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+    const bool may_be =
+        of_code ? is_plain_word(path) : std::ranges::none_of(path, is_control);  // a site names its folders itself
     const bool stays = path != ".." && !path.starts_with("../") && !path.ends_with("/..") && !path.contains("/../");
-    if (!is_plain_word(path) || !stays || path.starts_with('/') == of_code)
+    if (!may_be || !stays || path.starts_with('/') == of_code)
       faults.push_back(
-          {"/container/image", "letters, digits and ._/@:+-=,~ only, no \"..\"; of code beneath it, of data absolute"});
+          {"/container/image",
+           "no \"..\"; of code beneath it, letters, digits and ._/@:+-=,~ only; of data absolute, no control characters"});
     if (of_code && spec.code.empty()) faults.push_back({"/container/image", "is of the job's code, and it has none"});
     return;
   }
@@ -428,7 +433,7 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   text += word_list("hansa_environment", environment);
   text += word_list("hansa_arguments", spec.arguments);
   const auto& image = spec.software.image;
-  assign("hansa_image", image.substr(0, image_end(image)));
+  text += word_list("hansa_image", {image.substr(0, image_end(image))});
   assign("hansa_image_digest", image.substr(std::min(image.rfind(':') + 1, image.size())));
   assign("hansa_any_runtime", spec.profile.container_runtime.empty() ? "yes" : "no");
   assign("hansa_processes_only", spec.software.processes_only ? "yes" : "no");

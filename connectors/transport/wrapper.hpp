@@ -75,8 +75,8 @@ struct QualityOfService {
 
 /// What a job runs in, as domain::Software has it.
 struct WantedSoftware {
-  /// Pinned by its digest; or "code:PATH", beneath the job's folder; or "data:/PATH", of a dataset at the site: a file, or a
-  /// folder with one file *.sif in it.
+  /// Pinned by its digest; or "code:PATH", beneath the job's folder; or "data:/PATH", of a dataset at the site, whatever that
+  /// calls it: a file, or a folder with one file *.sif in it.
   std::string image;
   std::vector<std::string> binds;
   bool processes_only = false;

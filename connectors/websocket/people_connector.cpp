@@ -2,6 +2,7 @@
 #include "connectors/websocket/people_connector.hpp"
 
 #include "broker/async/with_deadline.hpp"
+#include "broker/core/time_text.hpp"
 #include "broker/domain/site_checks.hpp"
 #include "connectors/websocket/agent_carrier.hpp"
 
@@ -108,8 +109,15 @@ Task<PersonPool::Hold> PeopleConnector::hold_of(Login login, Deadline deadline) 
   co_return fail(ErrorKind::unavailable, why.code, why.message);
 }
 
+/// To come again is all they can do about a session that ends meanwhile, as if they were not there.
 Task<> PeopleConnector::may_submit(Login login, Seconds, Deadline deadline) {
-  if (auto good = co_await good_until(std::move(login), deadline); !good) co_return std::unexpected(good.error());
+  const auto ends = co_await good_until(login, deadline);
+  if (!ends) co_return std::unexpected(ends.error());
+  if (*ends < scheduler_.now_utc() + deadline.remaining(scheduler_)) {
+    co_return fail(ErrorKind::unavailable, kNotConnected,
+                   "the session of " + login.person.str() + " at site " + options_.site.str() + " ends at " + format_utc(*ends) +
+                       ", before a submission would be over: run hansa connect " + options_.site.str() + " again then");
+  }
   co_return Result<void>{};
 }
 
@@ -196,9 +204,17 @@ Task<domain::SiteSnapshot> PeopleConnector::snapshot(Deadline deadline) {
   auto snapshot = co_await ask_somebody<domain::SiteSnapshot>(
       [](remote::RemoteConnector& site, Deadline until) { return site.snapshot(until); }, deadline);
   if (!snapshot) co_return snapshot;
-  snapshot->quiet_until.reset();  // that agent's own
-  snapshot->site_rules.clear();
-  co_return snapshot;
+  // What is the site's, and nothing that is that agent's own: its quiet hours, its budget, its rules.
+  co_return domain::SiteSnapshot{.taken_at = snapshot->taken_at,
+                                 .cluster = std::move(snapshot->cluster),
+                                 .scheduler = std::move(snapshot->scheduler),
+                                 .queues = std::move(snapshot->queues),
+                                 .nodes = std::move(snapshot->nodes),
+                                 .running = std::move(snapshot->running),
+                                 .waiting = std::move(snapshot->waiting),
+                                 .reservations = std::move(snapshot->reservations),
+                                 .sees_everyone = snapshot->sees_everyone,
+                                 .arrays = snapshot->arrays};
 }
 
 domain::Finding PeopleConnector::terms_found() const {
@@ -231,10 +247,18 @@ Task<domain::DoctorReport> PeopleConnector::doctor(ports::DoctorRequest request,
   domain::DoctorReport told;
   if (report) {
     told = std::move(*report);
-    for (auto& found : told.findings) found.bars = false;
+    // What we say ourselves is nobody else's to say.
+    std::erase_if(told.findings, [](const auto& found) { return found.check == "TERMS" || found.check == "PEOPLE"; });
+    for (auto& found : told.findings) {
+      found.bars = found.lacks = false;
+      found.offers.clear();
+      found.queue = QueueName();
+      found.people.clear();
+    }
   } else {
+    // The engine keeps what was found before beside it.
     told.findings.push_back(
-        domain::finding("CONNECTOR", domain::DoctorVerdict::not_checked, report.error().message, "ask again once somebody is"));
+        domain::finding("PEOPLE", domain::DoctorVerdict::not_checked, report.error().message, "ask again once somebody is"));
     told.findings.back().source = "hansad";
     told.findings.back().at = scheduler_.now_utc();
   }

@@ -2,7 +2,8 @@
 #pragma once
 // A site that nobody serves but its people, each by an agent of their own that they have started by their own login there
 // (hansa connect). Whoever is not connected is absent: nothing is asked of the site for them. What the site is like is asked of
-// one of those who are there, in turn, and only what is not that person's own is taken.
+// one of those who are there, in turn. Of a snapshot all is taken but what that agent keeps for itself (quiet hours, budget,
+// rules); of what a doctor finds the words, which decide about nobody's jobs.
 //
 // Strand: `executor`.
 
@@ -57,7 +58,8 @@ class PeopleConnector final : public remote::AsPersons, public ports::Presence {
   void when_reachable(std::function<void()> tell) override { tell_reachable_ = std::move(tell); }
 
   ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override;
-  /// What its findings bar would be barred for everybody on one person's word: they are told, and bar nothing.
+  /// One person's word is none about others: findings are told, and bar, offer and lack nothing. With nobody there, that
+  /// (PEOPLE, not checked), and what the terms say.
   ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:

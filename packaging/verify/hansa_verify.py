@@ -5,7 +5,7 @@
     hansa_verify.py [--key KEY] [--witness KEY]... [--json] FILE
 
 Every record's hash, the Merkle tree over them (RFC 6962), the signatures of its head (C2SP signed-note, tlog-checkpoint,
-tlog-cosignature) and the chain of keys behind them; that no run is counted twice, that reversals take back what was booked; the sums.
+tlog-cosignature) and the chain of keys behind them; that no run is counted twice, that corrections are of what was booked; the sums.
 Exit 0: all of it holds. 1: the file was altered, or is not whole. 2: usage.
 """
 
@@ -22,6 +22,10 @@ AMOUNTS = ("runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds")
 USAGE = {"cluster": str, "country": str, "job": str, "project": str, "queue": str, "scheduler_account": str, "site": str,
          "site_job_id": str, "site_state": str, "attempt": int, "cores": int, "ended_s": int, "gpus": int, "nodes": int,
          "revision": int, "submitted_s": int} | {name: int for name in AMOUNTS}
+RUN = ("site", "cluster", "site_job_id", "submitted_s", "started_s")
+CLAIM = ("job", "attempt", "project", "country")  # whose run it is: no revision changes that
+PLACE = ("project", "site")
+WHOLE = tuple(sorted(USAGE.keys() - set(AMOUNTS) | {"exit_code", "started_s"}))  # what reports group by: a reversal repeats it
 CORRECTION = USAGE | {"refers_to": int, "reason": str}
 KINDS = {  # what a record of each kind must have, beside at, kind, seq, v
     "usage": USAGE | {"personal": str}, "reversal": CORRECTION, "adjustment": CORRECTION,
@@ -113,6 +117,11 @@ def is_signed(key, message, signature):
 # --- the forms ---
 def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(record, names):
+    """Of some of its fields: short, so that a million of them fit into memory."""
+    return hashlib.sha256(canonical([record.get(name) for name in names]).encode()).digest()[:16]
 
 
 def decoded(text):
@@ -208,10 +217,11 @@ class Check:
 
     def header(self, line):
         header = json.loads(line)
-        require(canonical(header) == line and set(header) == {"checkpoint", "format", "personal", "witnesses"}
+        require(isinstance(header, dict) and canonical(header) == line and set(header) == {"checkpoint", "format", "personal", "witnesses"}
                 and header["format"] == FORMAT and isinstance(header["personal"], bool) and isinstance(header["checkpoint"], str),
                 f"not the head of a ledger's export of this format ({FORMAT})")
         self.with_personal = header["personal"]
+        require(isinstance(header["witnesses"], list) and all(isinstance(text, str) for text in header["witnesses"]), "a witness's key is none")
         self.witnesses = [Key(text) for text in header["witnesses"]]
         require(all(key.type == WITNESS_KEY for key in self.witnesses), "a witness's key is none")
         self.note, self.signatures = parse_note(header["checkpoint"])
@@ -230,9 +240,9 @@ class Check:
             require(type(record.get(name)) is type_, f"a record of kind {kind} without \"{name}\"")
         require(type(record.get("at")) is int and record.get("v") == 1, "a record of another form")
         require(record.get("seq") == self.tree.size, f"record {record.get('seq')} stands where {self.tree.size} belongs")
-        amounts = None
+        booked = None
         if kind in ("usage", "reversal", "adjustment"):
-            amounts = self.amounts(kind, record)
+            booked = self.amounts(kind, record)
         elif kind == "key":
             self.key(record)
         elif kind == "summary":
@@ -240,36 +250,45 @@ class Check:
                     "the summary is not the sum of the records before it")
         elif kind == "tombstone":
             require(0 <= record["refers_to"] < self.tree.size, "a tombstone of a record that is not there")
-        self.booked.append(amounts)
+        self.booked.append(booked)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         self.tree.add(line.encode())
         return record["personal"] if kind == "usage" and self.with_personal else None
 
     def amounts(self, kind, record):
+        """Of a usage record what its corrections are held against."""
         amounts = tuple(record[name] for name in AMOUNTS)
         if kind == "usage":
             require(amounts[0] == 1 and min(amounts) >= 0, "a run that used less than nothing")
-            run = (record["site"], record["cluster"], record["site_job_id"], record["submitted_s"], record.get("started_s"))
+            run, claim = digest(record, RUN), digest(record, CLAIM)
             before = self.runs.get(run)
             require((before is None) == (record["revision"] == 0), "a run's first record is its only one of revision 0")
-            require(before is None or before in self.reversed, "a run that is booked twice")
-            self.runs[run] = self.tree.size
+            if before:
+                seq, revision, claim_before = before
+                require(seq in self.reversed, "a run that is booked twice")
+                require(record["revision"] == revision + 1, "a run's revisions are counted one by one")
+                require(claim == claim_before, "a revision that makes a run another job's, project's or country's")
+            self.runs[run] = self.tree.size, record["revision"], claim
+            booked = amounts, digest(record, WHOLE), digest(record, PLACE)
         else:
             at = record["refers_to"]
-            require(0 <= at < self.tree.size and self.booked[at] and self.booked[at][0] == 1, "it corrects what is no usage record")
+            require(0 <= at < self.tree.size and self.booked[at], "it corrects what is no usage record")
+            amounts_before, whole, place = self.booked[at]
             if kind == "reversal":
-                require(at not in self.reversed and amounts == tuple(-n for n in self.booked[at]),
-                        "a reversal takes back what was booked, once")
+                require(at not in self.reversed and amounts == tuple(-n for n in amounts_before), "a reversal takes back what was booked, once")
+                require(whole == digest(record, WHOLE), "a reversal says of the run what the record said that it takes back")
                 self.reversed.add(at)
             else:
                 require(amounts[0] == 0, "an adjustment counts no run")
+                require(place == digest(record, PLACE), "an adjustment is of the project and the site of what it corrects")
+            booked = None
         sums = self.sums.setdefault((record["project"], record["site"]), [0] * 6)
         period = self.periods.setdefault(period_of(record["ended_s"]), [0] * 5)
         for i, amount in enumerate(amounts):
             sums[i] += amount
             period[i] += amount
         sums[5] += kind != "usage"
-        return amounts
+        return booked
 
     def key(self, record):
         key = Key(record["key"])
@@ -285,7 +304,7 @@ class Check:
             return
         salt, mark, rest = line.partition(" ")
         source, mark2, text = rest.partition(" ")
-        require(mark and mark2 and re.fullmatch(r"(?:[0-9a-f]{2})*", salt), "no personal part")
+        require(mark and mark2 and re.fullmatch(r"[0-9a-f]{32}", salt), "no personal part, or no salt of 16 bytes")
         part = json.loads(text)
         require(isinstance(part, dict) and part.get("source") == hashlib.sha256(decoded(source)).hexdigest(),
                 "the source line is not the one that was booked")

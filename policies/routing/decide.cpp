@@ -27,8 +27,7 @@ constexpr std::string_view kNotRequested = "NOT_REQUESTED";
 
 /// Not for ever: it can be granted, or the person can log in.
 bool may_change(const domain::Reason& no_account) {
-  return no_account.code == kNoAllocation || domain::is_about_allocation(no_account.code) ||
-         is_about_credential(no_account.code);
+  return no_account.code == kNoAllocation || domain::is_about_allocation(no_account.code) || is_about_credential(no_account.code);
 }
 
 /// "now" or "in 4m30s".
@@ -120,9 +119,9 @@ class SiteCheck {
     if (!view_.no_account || !may_change(*view_.no_account)) return std::nullopt;
     const auto& [code, message] = *view_.no_account;
     return refuse(Obstacle::temporary, code, message,
-                  code == kNoAllocation                ? kConfiguration
+                  code == kNoAllocation               ? kConfiguration
                   : domain::is_about_allocation(code) ? kAllocations
-                                                       : "broker");
+                                                      : "broker");
   }
 
   /// The sentence has the rules, every value with its age, and what would be allowed.

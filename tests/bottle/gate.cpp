@@ -29,7 +29,7 @@ class GatedConnector final : public ForwardingConnector, public ports::Presence 
   }
   Task<ports::SubmitReceipt> submit(ports::SubmitRequest r, Deadline d) override {
     const auto person = r.person;
-    return pass<ports::SubmitReceipt>("submit", 1, {person}, [this, d, r = std::move(r)] { return inner().submit(r, d); });
+    return pass<ports::SubmitReceipt>("submit", 1, {person}, [this, d, r = std::move(r)] { return submit_inside(r, d); });
   }
   Task<ports::FindResult> find(std::vector<ports::SiteJob> wanted, Deadline d) override {
     const auto n = wanted.size();
@@ -49,7 +49,7 @@ class GatedConnector final : public ForwardingConnector, public ports::Presence 
     return pass<ports::SealOutcome>("seal", 1, {fence.person}, [this, d, fence] { return inner().seal(fence, d); });
   }
   Task<ports::UsagePage> usage(ports::UsageCursor from, Deadline d) override {
-    return pass<ports::UsagePage>("usage", 0, {}, [this, d, from] { return inner().usage(from, d); });
+    return pass<ports::UsagePage>("usage", 0, {}, [this, d, from] { return usage_inside(from, d); });
   }
   Task<ports::OutputChunk> read_output(ports::SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                        Deadline d) override {
@@ -69,6 +69,16 @@ class GatedConnector final : public ForwardingConnector, public ports::Presence 
   }
 
  private:
+  Task<ports::SubmitReceipt> submit_inside(ports::SubmitRequest request, Deadline deadline) {
+    auto receipt = co_await inner().submit(request, deadline);
+    if (receipt && gate_->receipt) gate_->receipt(request, *receipt);
+    co_return receipt;
+  }
+  Task<ports::UsagePage> usage_inside(ports::UsageCursor from, Deadline deadline) {
+    auto page = co_await inner().usage(std::move(from), deadline);
+    if (page && gate_->page) gate_->page(*page);
+    co_return page;
+  }
   static Task<domain::SiteSnapshot> deserted() {
     co_return fail(ErrorKind::unavailable, "NOBODY_CONNECTED", "nobody is connected");
   }

@@ -61,6 +61,8 @@ struct Gate {
   std::function<void(const domain::TransferId&, domain::TransferEnd)> transfer_ended;  // is durable
   std::function<void(const domain::Transfer&)> moving;           // a mover is told to
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
+  std::function<void(const ports::SubmitRequest&, ports::SubmitReceipt&)> receipt;  // changed on its way
+  std::function<void(ports::UsagePage&)> page;                   // likewise
   std::set<std::string> as_persons;                              // sites where each person logs in as themselves,
   std::function<std::optional<Error>(const std::string& site, const Principal&)> login;  // and why one cannot
   std::map<std::string, std::function<void()>> way_is_back;      // by site; called by the test

@@ -79,11 +79,11 @@ def site_error(code):
     def told():
         text = str(state_of_site())
         return text if code in text else None
-    return wait_for(f"the site to say {code}", told, 90, 0.5)
+    return wait_for(f"the site to say {code}", told, 150, 0.5)
 
 
 def site_is_back():
-    wait_for("the site to be back", lambda: state_of_site()["state"] == "up", 90, 0.5)
+    wait_for("the site to be back", lambda: state_of_site()["state"] == "up", 150, 0.5)
 
 
 def a_job_goes_there_and_comes_back():
@@ -148,7 +148,7 @@ def nothing_is_lost_and_nothing_doubled():
             ids.append(broker.submit(job("sleep 1"), user=user))
         time.sleep(0.3 + 0.13 * round)
         find = [site.agents, ssh_of_broker][round % 2]
-        for pid in wait_for("somebody to kill", find, 60):
+        for pid in wait_for("somebody to kill", find, 150)  # a pause before the next connection may be two minutes long:
             kill(pid)
             kills += 1
         if round == 6:

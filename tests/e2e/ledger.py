@@ -2,6 +2,7 @@
 """The ledger of a real broker: taken away and checked by both verifiers, watched by a witness, altered in every way."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -143,7 +144,43 @@ def altered_files_and_databases_are_found():
     assert ledger("verify").returncode == 0
 
 
-def an_old_database_and_a_second_history_are_found_by_the_witness():
+def a_key_of_no_use_stops_no_job():
+    """Missing, for others to read, damaged, in a leftover of a change: jobs go on and are booked; only what needs the key is refused."""
+    key = broker.state / "ledger.key"
+    right = key.read_bytes()
+
+    def begun(code):
+        broker.start()
+        run_jobs(1)
+        answer = broker.call("GET", "/v1/ledger/checkpoint", user="auditor")
+        assert (answer.status, answer.json.get("code")) == ((503, code) if code else (200, None)), (answer.status, answer.body)
+        if code:
+            assert code in broker.log.read_text()
+            answer = broker.call("POST", "/v1/ledger/key", user="operator")
+            assert (answer.status, answer.json["code"]) == (503, code), answer.body
+        assert broker.stop() == 0
+
+    assert broker.stop() == 0
+    owner = key.stat()
+    key.unlink()
+    begun("LEDGER_KEY_MISSING")
+    assert not key.exists(), "another key took its place"
+    for text, mode in ((right, 0o640), (b"garbled\n", 0o600)):
+        key.write_bytes(text)
+        os.chown(key, owner.st_uid, owner.st_gid)
+        key.chmod(mode)
+        begun("LEDGER_KEY_UNUSABLE")
+    key.write_bytes(right)
+    key.chmod(0o600)
+    (broker.state / "ledger.key.next").write_bytes(b"garbled\n")
+    begun(None)  # the ledger never heard of that one
+    (broker.state / "ledger.key.next").unlink()
+    broker.start()
+    witness()
+
+
+def an_old_database_and_a_second_history_are_found():
+    """By the broker itself while it has ledger.signed; by the witness in any case."""
     run_jobs(1)
     assert broker.stop() == 0
     backup = {name: (broker.state / name).read_bytes() for name in ("hansa.db",)}
@@ -154,6 +191,13 @@ def an_old_database_and_a_second_history_are_found_by_the_witness():
     assert broker.stop() == 0
     for name, text in backup.items():
         (broker.state / name).write_bytes(text)
+    broker.start()
+    answer = broker.call("GET", "/v1/ledger/checkpoint", user="auditor")
+    assert (answer.status, answer.json["code"]) == (409, "LEDGER_WENT_BACK"), answer.body
+    assert "LEDGER_WENT_BACK" in broker.log.read_text()
+    assert broker.call("POST", "/v1/ledger/key", user="operator").json["code"] == "LEDGER_WENT_BACK"
+    assert broker.stop() == 0
+    (broker.state / "ledger.signed").unlink()  # as ledger.md says
     broker.start()
     told = witness(check=1).stderr.decode()
     assert "an older database was put back" in told, told
@@ -180,5 +224,5 @@ if __name__ == "__main__":
                           capture_output=True, check=True, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
     broker.configure(config([made.stdout.decode().strip()]))
     run_with_broker(broker, [an_export_is_whole, a_changed_key_is_followed, altered_files_and_databases_are_found,
-                             an_old_database_and_a_second_history_are_found_by_the_witness],
+                             a_key_of_no_use_stops_no_job, an_old_database_and_a_second_history_are_found],
                     prepare=lambda: sites_answer(broker))

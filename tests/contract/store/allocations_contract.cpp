@@ -99,6 +99,23 @@ domain::AttemptEnded ended(std::int32_t attempt, domain::Outcome outcome, std::i
   return event;
 }
 
+domain::SightingQuarantined one_too_many(const std::string& site_job_id) {
+  return {.attempt = 1, .site_job_id = SiteJobId(site_job_id), .reason = {"DUPLICATE", "one too many"}};
+}
+
+/// So many core-hours are left at alpha, by its word of that second. How many were taken.
+std::size_t tell(StoreUnderTest& store, std::int64_t left, std::int64_t second) {
+  ports::BalanceReport report{.balances = {}, .by = Principal("local:root"), .at = at(second), .note = "sshare"};
+  report.balances.push_back(
+      {.project = ProjectId("ai-lab"), .site = SiteId("alpha"), .unit = "core-hours", .left = units(left), .as_of = at(second)});
+  return store.wait(store.allocations().tell_balances(std::move(report), {next_id()})).value();
+}
+
+Allocation balance(StoreUnderTest& store) {
+  const auto all = store.wait(store.allocations().allocations(std::nullopt, at(0))).value();
+  return *std::ranges::find(all, domain::AllocationKind::balance, &Allocation::kind);
+}
+
 }  // namespace
 
 TEST_CASE("an attempt without room for what it may cost is not intended, and leaves nothing") {
@@ -180,10 +197,171 @@ TEST_CASE("a run is charged what it used, by the rule that it came under, whenev
   CHECK(after.used == units(4));
   CHECK(after.lately == units(4));
   CHECK(store->wait(store->allocations().allocation(grant.id, at(10 * kHour))).value().lately.value == 0);
-  const auto by_day = store->wait(store->allocations().charged_by_day(at(0))).value();
-  REQUIRE(by_day.size() == 1);
-  CHECK(by_day[0].project == ProjectId("ai-lab"));
-  CHECK(by_day[0].amount == units(4));
+}
+
+TEST_CASE("a run whose end its site changes counts against a balance by its last end, whenever that was told") {
+  auto store = next_store();
+  auto job = accepted(*store);
+  CHECK(tell(*store, 100, 0) == 1);
+  REQUIRE(intend(*store, job, cores(8), intent()));
+  bind_and_start(*store, job, "41");
+  recorded(*store, job, {ended(1, domain::Outcome::succeeded)});
+  const auto after = run_of(job, 8, 100, kHour), before = run_of(job, 8, 100, kHour / 4);
+  constexpr std::int64_t kTold = 100 + kHour / 2;  // between the two ends
+  SECTION("earlier") {
+    CHECK(booked(*store, {after}) == 1);
+    CHECK(tell(*store, 50, kTold) == 1);
+    CHECK(balance(*store).used == units(8));
+    CHECK(booked(*store, {before}) == 1);
+    CHECK(balance(*store).used.value == 0);
+    CHECK(tell(*store, 50, kTold) == 1);  // added up anew
+    CHECK(balance(*store).used.value == 0);
+    CHECK(booked(*store, {after}) == 1);
+  }
+  SECTION("later") {
+    CHECK(booked(*store, {before}) == 1);
+    CHECK(tell(*store, 50, kTold) == 1);
+    CHECK(balance(*store).used.value == 0);
+    CHECK(booked(*store, {after}) == 1);
+    CHECK(balance(*store).used == units(8));
+    CHECK(tell(*store, 50, kTold) == 1);
+    CHECK(balance(*store).used == units(8));
+    CHECK(booked(*store, {run_of(job, 8, 100, kHour * 3 / 4)}) == 1);
+    CHECK(balance(*store).used == units(6));
+    CHECK(booked(*store, {after}) == 1);
+  }
+  CHECK(balance(*store).used == units(8));
+  CHECK(balance(*store).lately == units(8));
+  CHECK(tell(*store, 50, kTold) == 1);
+  CHECK(balance(*store).used == units(8));
+  CHECK(balance(*store).reserved.value == 0);
+}
+
+TEST_CASE("a twin is charged, and what is kept for the run stays") {
+  auto store = next_store();
+  const auto grant = a_grant(100);
+  REQUIRE(store->wait(store->allocations().grant(grant)));
+  auto job = accepted(*store);
+  REQUIRE(intend(*store, job, cores(8), intent()));
+  bind_and_start(*store, job, "41");
+  const auto run = run_of(job, 8);
+  auto twin = run_of(job, 8, 100, kHour / 8);
+  twin.site_job_id = SiteJobId("42");
+  recorded(*store, job, {one_too_many("42"), ended(1, domain::Outcome::succeeded)});
+  CHECK(booked(*store, {twin}) == 1);
+  CHECK(read(*store, grant.id).used == units(1));
+  CHECK(read(*store, grant.id).reserved == units(8));
+  CHECK(booked(*store, {run}) == 1);
+  CHECK(read(*store, grant.id).used == units(9));
+  CHECK(read(*store, grant.id).reserved.value == 0);
+}
+
+TEST_CASE("bound to another submission an attempt has kept what the runs of that one may cost") {
+  auto store = next_store();
+  const auto grant = a_grant(100);
+  REQUIRE(store->wait(store->allocations().grant(grant)));
+  auto job = accepted(*store);
+  REQUIRE(intend(*store, job, cores(8), intent()));
+  bind_and_start(*store, job, "41");
+  const auto first = run_of(job, 8, 100, kHour / 8);
+  auto second = run_of(job, 8, 5'000);
+  second.site_job_id = SiteJobId("42");
+  const auto adopt = [&] {
+    recorded(*store, job,
+             {one_too_many("41"), domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId("42"), .adopted = true}});
+    recorded(*store, job, {domain::RunStarted{.attempt = 1, .run = 0, .started_at = at(5'000)}});
+    recorded(*store, job, {ended(1, domain::Outcome::succeeded)});
+  };
+  SECTION("which nobody has told") {
+    CHECK(booked(*store, {first}) == 1);
+    adopt();
+    CHECK(read(*store, grant.id).reserved == units(8));
+    CHECK(booked(*store, {second}) == 1);
+  }
+  SECTION("which was told as a twin, and corrected") {
+    recorded(*store, job, {one_too_many("42")});
+    CHECK(booked(*store, {run_of(job, 8, 100, kHour / 4), second}) == 2);
+    CHECK(booked(*store, {first}) == 1);
+    auto changed = second;
+    changed.cores = 4;
+    CHECK(booked(*store, {changed}) == 1);
+    CHECK(booked(*store, {second}) == 1);
+    adopt();
+    CHECK(read(*store, grant.id).reserved.value == 0);
+  }
+  SECTION("and the first one is told, or told anew, afterwards") {
+    CHECK(booked(*store, {run_of(job, 8, 100, kHour / 4)}) == 1);
+    adopt();
+    CHECK(booked(*store, {first}) == 1);
+    CHECK(read(*store, grant.id).reserved == units(8));
+    CHECK(booked(*store, {second}) == 1);
+  }
+  CHECK(read(*store, grant.id).reserved.value == 0);
+  CHECK(read(*store, grant.id).used == units(9));
+}
+
+TEST_CASE("of a run that began a record without a start settles what is kept, and charges nothing") {
+  auto store = next_store();
+  const auto grant = a_grant(100);
+  REQUIRE(store->wait(store->allocations().grant(grant)));
+  auto job = accepted(*store);
+  REQUIRE(intend(*store, job, cores(8), intent()));
+  bind_and_start(*store, job, "41");
+  auto no_start = run_of(job, 8);
+  no_start.started_at.reset();
+  no_start.elapsed = Seconds{0};
+  no_start.core_seconds = {0};
+  SECTION("the only one") {
+    recorded(*store, job, {ended(1, domain::Outcome::failed)});
+    CHECK(booked(*store, {no_start}) == 1);
+    CHECK(read(*store, grant.id).used.value == 0);
+  }
+  SECTION("not the run before it, which was put back") {
+    recorded(*store, job, {domain::RunRequeued{.attempt = 1, .run = 0}});
+    SECTION("while it waits") {
+      CHECK(booked(*store, {no_start}) == 1);
+      CHECK(read(*store, grant.id).reserved == units(16));
+      recorded(*store, job, {domain::AttemptEnded{.attempt = 1, .run = 1, .outcome = domain::Outcome::cancelled}});
+    }
+    SECTION("once it is over") {
+      recorded(*store, job, {domain::AttemptEnded{.attempt = 1, .run = 1, .outcome = domain::Outcome::cancelled}});
+      CHECK(booked(*store, {no_start}) == 1);
+    }
+    CHECK(read(*store, grant.id).reserved == units(8));
+    CHECK(booked(*store, {run_of(job, 8)}) == 1);
+    CHECK(read(*store, grant.id).used == units(8));
+  }
+  CHECK(read(*store, grant.id).reserved.value == 0);
+}
+
+TEST_CASE("however much a site reports its usage is booked, and every sum stays one") {
+  auto store = next_store();
+  constexpr Charge kMostUsed{std::int64_t{1} << 62};
+  constexpr std::int64_t kRuns = 513;  // of the most that one may cost: more than fit
+  for (const auto* id : {"41", "42"}) {
+    auto job = accepted(*store);
+    auto hold = cores(1);
+    hold.dispensable = true;
+    REQUIRE(intend(*store, job, hold, intent()));
+    bind_and_start(*store, job, id);
+    std::vector<domain::UsageRecord> records;
+    for (std::int64_t i = 0; i < kRuns; ++i) {
+      records.push_back(run_of(job, 1'000'000, 100 + i));
+      records.back().elapsed = Seconds{1'000'000'000'000};
+      records.back().core_seconds = {0};
+    }
+    CHECK(booked(*store, std::move(records)) == kRuns);
+  }
+  CHECK(tell(*store, 100, 0) == 1);
+  CHECK(balance(*store).used == kMostUsed);
+  CHECK(balance(*store).lately == kMostUsed);
+  auto job = accepted(*store);
+  auto hold = cores(1);
+  hold.dispensable = true;
+  REQUIRE(intend(*store, job, hold, intent()));
+  bind_and_start(*store, job, "43");
+  CHECK(booked(*store, {run_of(job, 1)}) == 1);
+  CHECK(balance(*store).used == kMostUsed);
 }
 
 TEST_CASE("memory that was not asked for is charged as it was granted") {
@@ -230,6 +408,10 @@ TEST_CASE("an array is kept for once, and let go and charged task by task") {
   CHECK(read(*store, grant.id).used == units(1));
   recorded(*store, job, {ended(1, domain::Outcome::failed)});
   CHECK(read(*store, grant.id).reserved == units(2));  // the second's
+  auto cancelled = task(3);
+  cancelled.started_at.reset();
+  CHECK(booked(*store, {cancelled}) == 1);
+  CHECK(read(*store, grant.id).reserved == units(2));  // it is not the second's
   booked(*store, {task(2)});
   CHECK(read(*store, grant.id).reserved.value == 0);
   CHECK(read(*store, grant.id).used == units(2));
@@ -244,10 +426,12 @@ TEST_CASE("a run that the site puts back is charged, and the next one kept for")
   bind_and_start(*store, job, "41");
   recorded(*store, job, {domain::RunRequeued{.attempt = 1, .run = 0}});
   CHECK(read(*store, grant.id).reserved == units(16));
-  booked(*store, {run_of(job, 8, 100, kHour / 4)});
+  booked(*store, {run_of(job, 8, 100, kHour / 8)});
+  booked(*store, {run_of(job, 8, 100, kHour / 4)});  // the same run
   CHECK(read(*store, grant.id).reserved == units(8));
   CHECK(read(*store, grant.id).used == units(2));
   recorded(*store, job, {ended(1, domain::Outcome::succeeded, 1)});
+  CHECK(read(*store, grant.id).reserved == units(8));
   booked(*store, {run_of(job, 8, 5'000, kHour / 2)});
   CHECK(read(*store, grant.id).reserved.value == 0);
   CHECK(read(*store, grant.id).used == units(6));
@@ -292,26 +476,31 @@ TEST_CASE("a grant that is revoked gives nothing more, and keeps what is kept of
   CHECK(events[1] == ports::AllocationEvent{grant.id, "revoked", Principal("local:op"), at(50), units(6), "over"});
 }
 
+TEST_CASE("a grant that is over is left out once nothing is kept of it, but not of its project") {
+  auto store = next_store();
+  auto grant = a_grant(10);
+  grant.until = at(1'000);
+  REQUIRE(store->wait(store->allocations().grant(grant)));
+  const auto known = [&](std::int64_t since, std::optional<ProjectId> project) {
+    return store->wait(store->allocations().allocations(std::move(project), at(since))).value().size();
+  };
+  auto job = accepted(*store);
+  REQUIRE(intend(*store, job, cores(4), intent()));
+  CHECK(known(1'000, {}) == 1);
+  recorded(*store, job, {ended(1, domain::Outcome::never_started)});
+  CHECK(known(999, {}) == 1);
+  CHECK(known(1'000, {}) == 0);
+  CHECK(known(1'000, ProjectId("ai-lab")) == 1);
+}
+
 TEST_CASE("a site's balance bounds what is kept, counts what was charged since, and may fall below what is kept") {
   auto store = next_store();
-  const auto tell = [&](std::int64_t left, std::int64_t second) {
-    ports::BalanceReport report{.balances = {}, .by = Principal("local:root"), .at = at(second), .note = "sshare"};
-    report.balances.push_back({.project = ProjectId("ai-lab"),
-                               .site = SiteId("alpha"),
-                               .unit = "core-hours",
-                               .left = units(left),
-                               .as_of = at(second)});
-    return store->wait(store->allocations().tell_balances(std::move(report), {next_id()})).value();
-  };
-  const auto balance = [&] {
-    const auto all = store->wait(store->allocations().allocations(std::nullopt, at(0))).value();
-    return *std::ranges::find(all, domain::AllocationKind::balance, &Allocation::kind);
-  };
+  const auto balance = [&] { return ::balance(*store); };
   auto early = accepted(*store);
-  CHECK(tell(10, 50) == 1);
+  CHECK(tell(*store, 10, 50) == 1);
   REQUIRE(intend(*store, early, cores(6), intent()));
   CHECK(balance().reserved == units(6));
-  CHECK(tell(100, 40) == 0);  // older than what is known
+  CHECK(tell(*store, 100, 40) == 0);  // older than what is known
   CHECK(balance().granted == units(10));
 
   bind_and_start(*store, early, "41");
@@ -326,7 +515,7 @@ TEST_CASE("a site's balance bounds what is kept, counts what was charged since, 
   REQUIRE(intend(*store, late, cores(7), intent()));
   CHECK(read(*store, grant.id).reserved == units(7));
 
-  CHECK(tell(4, 100'000) == 1);  // others spent it, too; what was charged before is in that
+  CHECK(tell(*store, 4, 100'000) == 1);  // others spent it, too; what was charged before is in that
   CHECK(balance().used.value == 0);
   CHECK(balance().reserved == units(7));
   CHECK(balance().left() == units(4) - units(7));
@@ -344,7 +533,8 @@ TEST_CASE("who may go without has it counted") {
   REQUIRE(intend(*store, job, hold, intent()));
   bind_and_start(*store, job, "41");
   booked(*store, {run_of(job, 8)});
-  CHECK(store->wait(store->allocations().charged_by_day(at(0))).value().front().amount == units(8));
+  CHECK(tell(*store, 100, 0) == 1);
+  CHECK(balance(*store).used == units(8));
   const auto grant = a_grant(100);
   REQUIRE(store->wait(store->allocations().grant(grant)));
   auto next = accepted(*store);
@@ -572,9 +762,6 @@ TEST_CASE("however many reserve and settle at once no allocation is exceeded and
     reserved += one.reserved;
     kept_runs += std::ssize(kept);
   }
-  Charge by_day{};
-  for (const auto& day : store->wait(store->allocations().charged_by_day(at(0))).value()) by_day += day.amount;
-  CHECK(by_day.value == field.charged);
   const auto all = store->wait(store->allocations().allocations(std::nullopt, at(0))).value();
   for (const auto& one : all) {
     if (one.kind != domain::AllocationKind::balance) continue;

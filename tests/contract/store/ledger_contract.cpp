@@ -210,13 +210,22 @@ TEST_CASE("two records for one run count once, whichever comes first") {
   CHECK(books.refused().empty());
 }
 
+TEST_CASE("a run that ends before its start, by a clock that stepped, is booked as its site tells it") {
+  Books books;
+  auto record = recorded_run(books.job, 100);
+  record.ended_at = at(99);
+  CHECK(books.book({record}) == 1);
+  CHECK(books.refused().empty());
+  CHECK(books.core_seconds() == record.core_seconds.value);
+}
+
 TEST_CASE("what cannot be is not booked, and counted by its reason") {
   Books books;
   const auto good = recorded_run(books.job, 100);
   std::vector<domain::UsageRecord> bad(6, good);
   bad[0].elapsed = Seconds{-1};
   bad[1].core_seconds = {std::numeric_limits<std::int64_t>::max()};
-  bad[2].ended_at = at(99);                            // a clock that stepped back
+  bad[2].nodes = -1;
   bad[3].tag = domain::make_tag(next_id(), 1);         // a forged tag
   bad[4].account = LocalAccount("mallory");            // a tag of ours on somebody else's job
   bad[5].gpus = -1;
@@ -224,12 +233,102 @@ TEST_CASE("what cannot be is not booked, and counted by its reason") {
   auto all = bad;
   all.push_back(good);
   CHECK(books.book(all, 7'000) == 1);
-  CHECK(books.refused() ==
-        std::map<std::string, std::int64_t>{{"ENDS_BEFORE_ITS_START", 1}, {"IMPOSSIBLE_AMOUNT", 3}, {"NOT_OURS", 2}});
+  CHECK(books.refused() == std::map<std::string, std::int64_t>{{"IMPOSSIBLE_AMOUNT", 4}, {"NOT_OURS", 2}});
   const auto told = books.store->wait(books.store->ledger().usage_refusals()).value();
   CHECK(told.front().last_at == at(7'000));
   CHECK(told.front().last_site_job_id == "41");
   CHECK(told.front().site == kAlpha);
+}
+
+TEST_CASE("no time but the calendar's is booked") {
+  Books books;
+  books.add_key();
+  const auto good = recorded_run(books.job, 100);
+  std::vector<domain::UsageRecord> bad(4, good);
+  bad[0].started_at = from_unix_seconds(-1);  // as the ledger has "never started"
+  bad[1].submitted_at = from_unix_seconds(-1);
+  bad[2].ended_at = from_unix_seconds(253'402'300'800);
+  bad[3].started_at = bad[3].ended_at = from_unix_seconds(std::numeric_limits<std::int64_t>::max() / 1'000);
+  CHECK(books.book(bad) == 0);
+  CHECK(books.refused() == std::map<std::string, std::int64_t>{{"IMPOSSIBLE_TIME", 4}});
+  auto first = good, last = good;
+  first.submitted_at = from_unix_seconds(0);
+  first.started_at = from_unix_seconds(0);
+  last.ended_at = from_unix_seconds(253'402'300'799);
+  last.site_state = "RUNNING";
+  last.submitted_at = at(2);
+  auto never = good;
+  never.started_at.reset();
+  CHECK(books.book({first, last, never}) == 3);
+  CHECK(books.verify());
+  CHECK(books.store->wait(books.store->usage().usage_of(books.job.id)).value() == std::vector{first, last, never});
+}
+
+TEST_CASE("of text that is no UTF-8 the columns hold what is hashed") {
+  Books books;
+  books.add_key();
+  auto first = recorded_run(books.job, 100), second = first;
+  first.cluster = "c\xff";
+  second.cluster = "c\xfe";  // the same run, once both are written
+  second.source_line = first.source_line = "raw \xff line";
+  CHECK(books.book({first, second}) == 1);
+  CHECK(books.book({second}) == 0);
+  CHECK(books.book({first}) == 0);
+  auto changed = second;
+  changed.queue = QueueName("batch\xc3");
+  changed.site_state = "\xed\xa0\x80";  // a surrogate
+  changed.scheduler_account = "proj\x80";
+  CHECK(books.book({changed}) == 1);
+  CHECK(books.book({changed}) == 0);
+  CHECK(books.head().size == 4);
+  CHECK(books.verify());
+  const auto booked = books.store->wait(books.store->usage().usage_of(books.job.id)).value();
+  REQUIRE(booked.size() == 1);
+  CHECK(booked[0].cluster == "c\xef\xbf\xbd");
+  CHECK(booked[0].queue.str() == "batch\xef\xbf\xbd");
+  CHECK(booked[0].source_line == "raw \xff line");  // evidence: the hash of its very bytes is in the ledger
+  using enum ports::UsageGroup;
+  const auto report = books.store->wait(books.store->usage().usage_report({.by = {queue}})).value();
+  REQUIRE(report.size() == 1);
+  CHECK(report[0].keys == std::vector<std::string>{"batch\xef\xbf\xbd"});
+}
+
+TEST_CASE("what would fit into no line of an export is not booked") {
+  Books books;
+  books.add_key();
+  auto good = recorded_run(books.job, 100);
+  good.site_state = std::string(1'024, '\x01');  // six bytes each, once written
+  good.cluster = std::string(1'024, '\x01');
+  good.source_line = std::string(std::size_t{256} << 10, '\xff');
+  std::vector<domain::UsageRecord> bad(4, good);
+  bad[0].site_state += 'x';
+  bad[1].source_line += 'x';
+  bad[2].queue = QueueName(std::string(5 << 20, 'q'));
+  bad[3].scheduler_account = std::string(400, '\xff');  // longer as it is hashed
+  CHECK(books.book(bad) == 0);
+  CHECK(books.refused() == std::map<std::string, std::int64_t>{{"TEXT_TOO_LONG", 4}});
+  CHECK(books.book({good}) == 1);
+  CHECK(books.verify());
+}
+
+TEST_CASE("a million of the largest amounts can be summed") {
+  Books books;
+  books.add_key();
+  constexpr std::int64_t kLargest = 9'000'000'000'000;
+  STATIC_REQUIRE(kLargest <= std::numeric_limits<std::int64_t>::max() / 1'000'000);
+  auto largest = recorded_run(books.job, 100);
+  largest.core_seconds = {kLargest};
+  largest.gpu_seconds = {kLargest};
+  largest.node_seconds = {kLargest};
+  std::vector<domain::UsageRecord> larger(3, largest);
+  ++larger[0].core_seconds.value;
+  ++larger[1].gpu_seconds.value;
+  ++larger[2].node_seconds.value;
+  CHECK(books.book(larger) == 0);
+  CHECK(books.refused().at("IMPOSSIBLE_AMOUNT") == 3);
+  CHECK(books.book({largest}) == 1);
+  CHECK(books.core_seconds() == kLargest);
+  CHECK(books.verify());
 }
 
 TEST_CASE("a job id that its site gives out again is another run") {

@@ -37,7 +37,202 @@ Result<ledger::ExportCheck::Facts> checked(const std::string& text) {
   return check.finish();
 }
 
+/// A notary's state folder and its database, and its starts on them.
+class Desk {
+ public:
+  Desk() { replace_database(); }
+
+  /// A broker that begins on these files.
+  Result<void> start() {
+    notary_ = std::make_unique<engine::Notary>(
+        engine::Notary::Options{.origin = "hansa/b1", .witnesses = {}},
+        engine::LedgerKeys{.current = key,
+                           .next = next,
+                           .draw_next =
+                               [this] {
+                                 next = ledger::new_signer("hansa/b1", random_);
+                                 return **next;
+                               },
+                           .next_becomes_current = [this]() -> Result<void> {
+                             if (disk_is_full) return fail(ErrorKind::unavailable, "DISK", "no space");
+                             key = std::exchange(*next, std::nullopt);
+                             return {};
+                           },
+                           .draw_first =
+                               [this] {
+                                 key = ledger::new_signer("hansa/b1", random_);
+                                 return **key;
+                               },
+                           .signed_last = signed_last,
+                           .keep_signed = [this](const ledger::Checkpoint& made) -> Result<void> {
+                             if (disk_is_full) return fail(ErrorKind::unavailable, "DISK", "no space");
+                             signed_last = made;
+                             return {};
+                           }},
+        *store_, time_, log_);
+    return ask(notary_->start());
+  }
+  std::string sign() {
+    auto made = ask(notary_->checkpoint());
+    return made ? "" : made.error().code;
+  }
+  std::string change_key() {
+    auto changed = ask(notary_->change_key());
+    return changed ? "" : changed.error().code;
+  }
+  void add_record(const std::string& what) {
+    REQUIRE(ask(store_->append_record({.kind = "policy", .at = time_.now_utc(), .fields = {{"sha256", what}}, .after_key = {}})));
+  }
+  std::int64_t size() { return ask(store_->ledger_head()).value().size; }
+  std::string key_in_force() { return ask(store_->ledger_head()).value().key; }
+  void replace_database() {
+    notary_.reset();
+    auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b1", .inline_mode = true});
+    REQUIRE(opened);
+    store_ = std::move(*opened);
+  }
+  /// As a copy that has this key alone.
+  void replace_database_by_one_of(const std::string& only_key) {
+    replace_database();
+    REQUIRE(ask(store_->append_record({.kind = "key", .at = time_.now_utc(), .fields = {{"key", only_key}}, .after_key = ""})));
+  }
+
+  Result<std::optional<ledger::Signer>> key, next;
+  Result<std::optional<ledger::Checkpoint>> signed_last;
+  bool disk_is_full = false;
+
+ private:
+  struct Silence final : ports::Log {
+    void write(ports::LogLevel, std::string_view, std::initializer_list<ports::LogField>) override {}
+  };
+  template <class T>
+  Result<T> ask(async::Task<T> task) {
+    std::optional<Result<T>> outcome;
+    boost::asio::co_spawn(time_.executor(), std::move(task),
+                          [&](const std::exception_ptr&, Result<T> result) { outcome.emplace(std::move(result)); });
+    time_.run_until([&] { return outcome.has_value(); }, std::chrono::hours{1});
+    REQUIRE(outcome);
+    return std::move(*outcome);
+  }
+
+  simulation::VirtualScheduler time_;
+  simulation::SeededRandom random_{1};
+  Silence log_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<engine::Notary> notary_;
+};
+
+std::string text_of(const Result<std::optional<ledger::Signer>>& key) { return (*key)->verifier().text(); }
+
 }  // namespace
+
+TEST_CASE("a change of keys that was cut off is ended, and draws no third key") {
+  Desk desk;
+  REQUIRE(desk.start());
+  const auto first = text_of(desk.key);
+  desk.disk_is_full = true;
+  CHECK(desk.change_key() == "DISK");  // the ledger names the next one by now
+  const auto second = text_of(desk.next);
+  CHECK(desk.key_in_force() == second);
+  CHECK(desk.change_key() == "DISK");
+  CHECK(text_of(desk.next) == second);
+  CHECK(text_of(desk.key) == first);
+  SECTION("asked again") {
+    desk.disk_is_full = false;
+    CHECK(desk.change_key().empty());
+  }
+  SECTION("at the next start") {
+    desk.disk_is_full = false;
+    REQUIRE(desk.start());
+  }
+  CHECK(text_of(desk.key) == second);
+  CHECK_FALSE(*desk.next);
+  CHECK(desk.size() == 2);
+  CHECK(desk.sign().empty());
+  CHECK(desk.change_key().empty());
+  CHECK(desk.key_in_force() == text_of(desk.key));
+}
+
+TEST_CASE("with another key than the ledger's none is drawn") {
+  Desk desk;
+  REQUIRE(desk.start());
+  const auto drawn = desk.key;
+  desk.key = ledger::Signer{.name = "hansa/b1", .seed = Secret(std::string(32, 'x'))};
+  CHECK(desk.start().error().code == "LEDGER_KEY");
+  CHECK(desk.change_key() == "LEDGER_KEY");
+  CHECK_FALSE(*desk.next);
+  desk.key = drawn;
+  CHECK(desk.start());
+}
+
+TEST_CASE("a key that is gone or of no use is not replaced, and stops nobody but the notary") {
+  Desk desk;
+  REQUIRE(desk.start());
+  const auto drawn = desk.key;
+  desk.key = std::optional<ledger::Signer>{};
+  CHECK(desk.start().error().code == "LEDGER_KEY_MISSING");
+  CHECK(desk.sign() == "LEDGER_KEY_MISSING");
+  CHECK(desk.change_key() == "LEDGER_KEY_MISSING");
+  CHECK_FALSE(*desk.key);
+  desk.key = fail(ErrorKind::unavailable, "LEDGER_KEY_UNUSABLE", "others may read it");
+  CHECK(desk.start().error().code == "LEDGER_KEY_UNUSABLE");
+  CHECK(desk.sign() == "LEDGER_KEY_UNUSABLE");
+  CHECK(desk.change_key() == "LEDGER_KEY_UNUSABLE");
+  desk.key = drawn;
+  desk.next = fail(ErrorKind::unavailable, "LEDGER_KEY_UNUSABLE", "damaged");  // and the ledger never heard of it
+  CHECK(desk.start());
+  CHECK(desk.sign().empty());
+  CHECK(desk.change_key().empty());
+  CHECK(desk.sign().empty());
+
+  Desk fresh;  // a damaged key is not replaced in a new ledger either
+  fresh.key = fail(ErrorKind::unavailable, "LEDGER_KEY_UNUSABLE", "others may read it");
+  CHECK(fresh.start().error().code == "LEDGER_KEY_UNUSABLE");
+  CHECK(fresh.size() == 0);
+}
+
+TEST_CASE("a database that was put back is not signed") {
+  Desk desk;
+  REQUIRE(desk.start());
+  desk.add_record("a");
+  REQUIRE(desk.sign().empty());
+  REQUIRE(desk.signed_last.value()->size == 2);
+  desk.add_record("b");
+  REQUIRE(desk.sign().empty());
+  REQUIRE(desk.signed_last.value()->size == 3);
+  const auto key = desk.key;
+  const auto signed_last = desk.signed_last;
+
+  desk.replace_database_by_one_of(text_of(key));
+  CHECK(desk.start().error().code == "LEDGER_WENT_BACK");
+  CHECK(desk.sign() == "LEDGER_WENT_BACK");
+  CHECK(desk.change_key() == "LEDGER_WENT_BACK");  // the right database names the key that would be gone
+  for (const auto* other : {"c", "d", "e"}) desk.add_record(other);  // as many again, and others
+  CHECK(desk.sign() == "LEDGER_WENT_BACK");
+  CHECK(desk.signed_last.value() == signed_last.value());
+  CHECK(text_of(desk.key) == text_of(key));
+  desk.signed_last = std::optional<ledger::Checkpoint>{};  // an operator has removed it
+  REQUIRE(desk.start());
+  CHECK(desk.sign().empty());
+  CHECK(desk.signed_last.value()->size == 4);
+}
+
+TEST_CASE("nothing leaves that was not written down as signed") {
+  Desk desk;
+  REQUIRE(desk.start());
+  desk.disk_is_full = true;
+  CHECK(desk.sign() == "DISK");
+  CHECK(desk.sign() == "DISK");
+  desk.disk_is_full = false;
+  CHECK(desk.sign().empty());
+  desk.signed_last = fail(ErrorKind::unavailable, "LEDGER_KEY_UNUSABLE", "damaged");
+  CHECK(desk.start().error().code == "LEDGER_KEY_UNUSABLE");
+  CHECK(desk.sign() == "LEDGER_KEY_UNUSABLE");
+  desk.signed_last = std::optional<ledger::Checkpoint>{};  // of a broker that did not write it yet
+  REQUIRE(desk.start());
+  CHECK(desk.sign().empty());
+  CHECK(desk.signed_last.value()->size == 1);
+}
 
 TEST_CASE("an auditor takes the ledger away and finds it whole") {
   ApiUnderTest api;

@@ -229,4 +229,35 @@ TEST_CASE("a witness follows a change of keys that the old key signed", "[ledger
   CHECK(text_of(dir + "/seen").starts_with(kSecond.verifier().text() + "\n"));
 }
 
+TEST_CASE("a witness believes a change of keys that lies in the tree it looks at", "[ledger]") {
+  const tests::TemporaryFolder folder;
+  const auto dir = (folder.path / "w").string();
+  const auto key = kFirst.verifier().text();
+  const auto kept = reply(200, R"({"status":"kept"})");
+  const auto before = sample_ledger(20);
+  auto after = before;
+  after.add_key(kSecond);
+  REQUIRE(Call().run(ScriptedServer({checkpoint_of(before), kept}),
+                     {"ledger", "witness", "--dir", dir.c_str(), "--name", "w.example", "--key", key.c_str()}) == 0);
+  auto hidden = before;  // the new key signs a tree that does not name it; the record that does is shown in another tree
+  (void)hidden.add_run(900, 5);
+  hidden.key = kSecond;
+  Call refused;
+  CHECK(refused.run(
+            ScriptedServer({checkpoint_of(hidden), growth(hidden, 20), ledger_of(after), proof(after, 20, after.records[20])}),
+            {"ledger", "witness", "--dir", dir.c_str()}) == 1);
+  CHECK(refused.err.contains("two histories of 21 records"));
+  auto longer = after;
+  (void)longer.add_run(901, 5);
+  Call split;
+  CHECK(split.run(ScriptedServer({checkpoint_of(hidden), growth(hidden, 20), ledger_of(longer),
+                                  proof(longer, 20, longer.records[20]), growth(longer, 21)}),
+                  {"ledger", "witness", "--dir", dir.c_str()}) == 1);
+  CHECK(split.err.contains("do not begin with the 21"));
+  Call grown;  // records were booked between its questions
+  CHECK(grown.run(ScriptedServer({checkpoint_of(after), growth(after, 20), ledger_of(longer),
+                                  proof(longer, 20, longer.records[20]), growth(longer, 21), kept}),
+                  {"ledger", "witness", "--dir", dir.c_str()}) == 0);
+}
+
 }  // namespace hansa::cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/pbs/accounting.hpp"
 
+#include "connectors/pbs/checks.hpp"
 #include "tests/unit/connectors_pbs/captures.hpp"
 
 namespace hansa::connectors::pbs {
@@ -87,6 +88,16 @@ TEST_CASE("accounting log: nobody makes runs of others' by what they write into 
   CHECK(parse_reruns("11/22/2026 09:07:13;R;26.pbs01;user=alice", {}).rows.empty());  // cut
   CHECK_FALSE(parse_reruns("11/22/2026 09:07:13;R;26.pbs01;user=alice", {}).complete);
   CHECK(parse_reruns("x;R;26.pbs01;" + kRun + "\n;;;\n\n\xff\n", {}).rows.empty());
+}
+
+TEST_CASE("accounting log: that it cannot be read stops booking, which the doctor says with its remedy") {
+  const auto found = judge_reruns("/log", fail(ErrorKind::unavailable, "SITE_DOWN", "/log: Permission denied"));
+  CHECK(found.verdict == domain::DoctorVerdict::fault);
+  CHECK(found.value.contains("booking of all usage of this site stands still"));
+  CHECK(found.value.contains("/log: Permission denied"));
+  CHECK(found.remedy.contains("let the broker's account read /log"));
+  CHECK(judge_reruns("/log", Listing<JobRow>{}).verdict == domain::DoctorVerdict::ok);
+  CHECK(judge_reruns("", Listing<JobRow>{}).verdict == domain::DoctorVerdict::not_checked);
 }
 
 TEST_CASE("accounting log: the files of the days that a job was there, and one more at both ends") {

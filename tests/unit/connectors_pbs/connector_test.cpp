@@ -400,6 +400,64 @@ TEST_CASE("cancel: of an array those that are not over, range by range, the wait
   CHECK(asks() == std::vector<std::vector<std::string>>{{"19[6].s"}, {"19[22].s"}});
 }
 
+TEST_CASE("cancel: of an array of which not all is told the tasks one by one, for one that is over may be among the rest") {
+  Bench bench;
+  const std::string tag = "hansa-A-1";
+  const auto subjob = [&](int index, const std::string& state, Fields more = {}) {
+    more.insert(more.end(), {{"array_id", "19[].s"}, {"array_index", std::to_string(index)}});
+    return job_record("19[" + std::to_string(index) + "].s", tag, state, std::move(more));
+  };
+  const auto seen =
+      job_record("19[].s", tag, "B", {{"array", "True"}, {"stime", "1800000001"}}) + subjob(1, "R") + subjob(2, "Q");
+  auto told = answer(seen);
+  std::vector<std::vector<std::string>> expected{{"19[2].s"}, {"19[1].s"}};
+  SECTION("all is told") { expected = {{"19[].s"}}; }
+  SECTION("it was cut") { told.out_truncated = true; }
+  SECTION("a record is not understood") { told.out += subjob(3, "X", {{"substate", "92"}, {"Exit_status", "nan"}}); }
+  std::vector<std::vector<std::string>> deleted;
+  bench.site.players["qstat"] = [&](const Command&) { return told; };
+  bench.site.players["qdel"] = [&](const Command& command) {
+    deleted.push_back(command.arguments);
+    return answer("");
+  };
+  auto job = Bench::job("19[].s", tag);
+  job.tasks = {1, 2, 3};
+  const auto deadline = async::Deadline::in(bench.scheduler, Milliseconds{100});
+  CHECK(bench.ask(bench.connector->cancel(job, CancelWhen::always, deadline)).value() == CancelOutcome::unknown);
+  CHECK(deleted == expected);
+}
+
+TEST_CASE("cancel: of an array's scattered tasks so many at a time, and what runs once none waits") {
+  Bench bench;
+  const std::string tag = "hansa-A-1";
+  const auto subjob = [&](int index, const std::string& state) {
+    return job_record("19[" + std::to_string(index) + "].s", tag, state,
+                      {{"array_id", "19[].s"}, {"array_index", std::to_string(index)}});
+  };
+  std::vector<int> waiting;
+  for (int i = 1; i <= 120; ++i) waiting.push_back(i * (i + 1) / 2);  // no three of them with one step
+  bench.site.players["qstat"] = [&](const Command&) {
+    auto text = job_record("19[].s", tag, "B", {{"array", "True"}, {"stime", "1800000001"}}) + subjob(0, "R");
+    for (const int task : waiting) text += subjob(task, "Q");
+    return answer(text);
+  };
+  auto job = Bench::job("19[].s", tag);
+  job.tasks.assign(waiting.begin(), waiting.end());
+  job.tasks.insert(job.tasks.begin(), 0);
+  job.these_tasks_only = true;
+  const auto ask = [&] {
+    bench.site.commands.clear();
+    const auto deadline = async::Deadline::in(bench.scheduler, Milliseconds{100});
+    CHECK(bench.ask(bench.connector->cancel(job, CancelWhen::always, deadline)).value() == CancelOutcome::unknown);
+    return bench.site.count("/qdel");
+  };
+  CHECK(ask() == 50);
+  CHECK(bench.site.last("/qdel").arguments == std::vector<std::string>{"19[4950-5050:100].s"});
+  waiting.erase(waiting.begin(), waiting.begin() + 100);
+  CHECK(ask() == 11);
+  CHECK(bench.site.last("/qdel").arguments == std::vector<std::string>{"19[0].s"});
+}
+
 TEST_CASE("cancel while pending: held, read back, then ended; what started meanwhile is let go") {
   for (const bool starts : {false, true}) {
     INFO(starts);

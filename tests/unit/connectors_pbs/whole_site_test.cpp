@@ -81,6 +81,29 @@ TEST_CASE("usage: of a job that was started again the accounting log tells the r
   CHECK(page->records[1].core_seconds.value == 16);
   CHECK(page->records[1].started_at == from_unix_seconds(1'800'000'001));
 
+  // An answer that was cut is asked for again, of half of the window; in the end it is a failure.
+  std::vector<std::string> ends;
+  std::size_t cuts = 1;
+  bench.site.players["qselect"] = [&](const Command& command) {
+    ends.push_back(command.arguments.back());
+    return answer("1.s\n");
+  };
+  bench.site.players["grep"] = [&](const Command&) {
+    auto told = answer(of_job);
+    told.out_truncated = cuts > 0;
+    if (cuts > 0) --cuts;
+    return told;
+  };
+  page = bench.ask(bench.connector->usage({}, bench.soon()));
+  REQUIRE(page.has_value());
+  CHECK(page->records.size() == 2);
+  CHECK(ends == std::vector<std::string>{"-tm.le.202701022000.00", "-tm.le.202701020200.00"});
+  CHECK(page->next.text.starts_with(
+      std::to_string(to_unix_seconds(from_unix_seconds(1'800'000'000) - Seconds{14 * 86'400 - 64'800}))));
+  cuts = 1'000;
+  CHECK(bench.ask(bench.connector->usage({}, bench.soon())).error().code == "SITE_TRUNCATED");
+  CHECK(cuts > 900);
+
   // What is to be told and cannot be read is not passed over: the window is asked for again.
   bench.site.players["grep"] = [](const Command&) { return answer("", 2, "/usr/bin/grep: /log: Permission denied\n"); };
   CHECK(bench.ask(bench.connector->usage({}, bench.soon())).error().message.contains("Permission denied"));

@@ -287,7 +287,7 @@ TEST_CASE("a submission goes there byte for byte") {
 TEST_CASE("a copy and an image of a dataset go there as such") {
   auto request = a_submission();
   request.stages_in = true;
-  for (const auto* image : {"code:images/x.sif", "data:/scratch/torch/x.sif"}) {
+  for (const auto* image : {"code:images/x.sif", "data:/scratch/torch/x.sif", "data:/scratch/my data/$(id)"}) {
     request.spec.software.image = image;
     request.spec.software.outbound = true;
     const auto back = read_submit(sent("submit.params", to_json(request)));
@@ -295,7 +295,7 @@ TEST_CASE("a copy and an image of a dataset go there as such") {
     CHECK(back->stages_in);
     CHECK(back->spec.software == request.spec.software);
   }
-  for (const auto* image : {"code:/etc/x", "data:/a/../b", "data:/a b", "data:/$(id)"}) {
+  for (const auto* image : {"code:/etc/x", "code:a b", "data:/a/../b", "data:/a\nb"}) {
     INFO(image);
     request.spec.software.image = image;
     CHECK_FALSE(read_submit(to_json(request)));

@@ -196,6 +196,30 @@ TEST_CASE("wrapper: an image of a dataset is the file that is told or the one im
     CHECK(site.home.run() == 0);
     CHECK(site.home.out() == "in " + (folder / "a.sif").string() + "\n");
   }
+  SECTION("beneath a folder of any name") {
+    const auto odd = site.home.path() / "my 'data' $(id)*\\ \xC3\xA5";
+    std::filesystem::create_directories(odd);
+    std::ofstream(odd / "b.sif") << "image";
+    const bool by_folder = GENERATE(true, false);
+    spec.software.image = "data:" + (by_folder ? odd : odd / "b.sif").string();
+    site.home.write(spec);
+    CHECK(site.home.run() == 0);
+    CHECK(site.home.out() == "in " + (odd / "b.sif").string() + "\n");
+  }
+  SECTION("a folder with none or several") {
+    const auto other = site.home.path() / "replicas/other";
+    std::filesystem::create_directories(other);
+    if (GENERATE(false, true)) {
+      std::ofstream(other / "a.sif") << "image";
+      std::ofstream(other / "b.sif") << "image";
+    }
+    spec.software.image = "data:" + other.string();
+    site.home.write(spec);
+    CHECK(site.home.run("7") == kExitDeliveryFailed);
+    CHECK(site.home.err().contains("the folder " + other.string() + " holds no image (*.sif), or several"));
+    CHECK(site.home.link(refusal_path(Tag("hansa-T-1"), 0, SiteJobId("7"), 0)) == "DELIVERY_FAILED");
+    CHECK(site.home.out().empty());
+  }
   SECTION("nothing there") {
     spec.software.image = "data:" + (folder / "b.sif").string();
     site.home.write(spec);
@@ -242,8 +266,7 @@ TEST_CASE("wrapper: software that the site's profile does not have or that is no
   CHECK(fault({.image = image, .binds = {"/a:/b:ro"}, .processes_only = false, .modules = {"mpi"}}, site.profile).empty());
   CHECK(fault({.image = {}, .binds = {}, .processes_only = false, .modules = {"other"}}, site.profile) == "/modules");
   CHECK(fault({.image = image, .binds = {}, .processes_only = false, .modules = {}}, {}).empty());  // what /usr/bin has
-  for (const auto* bad :
-       {"code:x.sif", "data:x.sif", "data:/a/../b", "data:/a b", "data:/a'b", "data:/$(id)", "data:", "data:/a\nb"})
+  for (const auto* bad : {"code:x.sif", "code:a b", "data:x.sif", "data:/a/../b", "data:", "data:/a\nb", "data:/a\x7F"})
     CHECK(fault({.image = bad, .binds = {}, .processes_only = false, .modules = {}}, site.profile) == "/container/image");
   for (const auto* bad : {"docker://x", "docker://x'@sha256:", "--nv", "x\n"})
     CHECK(fault({.image = bad + kDigest, .binds = {}, .processes_only = false, .modules = {}}, site.profile) ==

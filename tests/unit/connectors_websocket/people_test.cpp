@@ -59,7 +59,9 @@ struct Agent {
     if (method == protocol::method::snapshot) {
       co_return protocol::to_json(domain::SiteSnapshot{.cluster = self->person.str(),
                                                        .scheduler = "s",
+                                                       .sees_everyone = false,
                                                        .quiet_until = from_unix_seconds(4'000'000'000),
+                                                       .own_budget = {{.kind = "queries", .used = 1, .limit = 2}},
                                                        .site_rules = "mine"});
     }
     if (method == protocol::method::usage)
@@ -76,8 +78,23 @@ struct Agent {
     }
     if (method == protocol::method::doctor) {
       domain::DoctorReport report;
-      report.findings.push_back(
-          {.check = "FENCE", .verdict = domain::DoctorVerdict::fault, .value = "broken", .source = "x", .bars = true});
+      report.findings.push_back({.check = "FENCE",
+                                 .subject = "alice",
+                                 .verdict = domain::DoctorVerdict::fault,
+                                 .value = "broken",
+                                 .source = "x",
+                                 .people = {kAlice, kBob},
+                                 .bars = true});
+      report.findings.push_back({.check = "CONTAINERS",
+                                 .verdict = domain::DoctorVerdict::ok,
+                                 .value = "apptainer",
+                                 .source = "x",
+                                 .offers = std::string(domain::kContainerRuntime),
+                                 .lacks = true,
+                                 .queue = QueueName("normal")});
+      for (const auto* ours : {"TERMS", "PEOPLE"})
+        report.findings.push_back(
+            {.check = ours, .verdict = domain::DoctorVerdict::not_checked, .value = "of their own", .source = "x"});
       co_return protocol::report_to_json(report);
     }
     co_return Json::object();
@@ -167,6 +184,9 @@ TEST_CASE("who comes is greeted at once and asked what the site is like") {
   CHECK(snapshot->cluster == "local:alice");
   CHECK_FALSE(snapshot->quiet_until);  // her agent's, and not for others
   CHECK(snapshot->site_rules.empty());
+  CHECK(snapshot->own_budget.empty());
+  CHECK(snapshot->scheduler == "s");
+  CHECK_FALSE(snapshot->sees_everyone);
   const auto his = site.status(kBob);
   REQUIRE_FALSE(his);
   CHECK(his.error().code == kNotConnected);
@@ -253,6 +273,7 @@ TEST_CASE("the doctor asks whether the site's terms allow it and one person's wo
     const auto report = site.harbour.run(site.connector->doctor({}, site.soon()));
     REQUIRE(report);
     REQUIRE(report->findings.size() == 2);
+    CHECK(report->findings[1].check == "PEOPLE");
     CHECK(report->findings[1].verdict == domain::DoctorVerdict::not_checked);  // nobody is there
     CHECK(report->findings[0].check == "TERMS");
     return report->findings[0];
@@ -270,6 +291,32 @@ TEST_CASE("the doctor asks whether the site's terms allow it and one person's wo
   REQUIRE(fence != report->findings.end());
   CHECK(fence->verdict == domain::DoctorVerdict::fault);
   CHECK_FALSE(fence->bars);
+  CHECK(fence->people.empty());
+  const auto runtime = std::ranges::find(report->findings, "CONTAINERS", &domain::Finding::check);
+  REQUIRE(runtime != report->findings.end());
+  CHECK(runtime->value == "apptainer");
+  CHECK(runtime->offers.empty());
+  CHECK_FALSE(runtime->lacks);
+  CHECK(runtime->queue.empty());
+  CHECK(std::ranges::count(report->findings, "TERMS", &domain::Finding::check) == 1);
+  CHECK(report->findings[0].value.contains("allow agents"));
+  CHECK(std::ranges::count(report->findings, "PEOPLE", &domain::Finding::check) == 0);
+}
+
+TEST_CASE("nothing is submitted in a session that ends before that is over") {
+  Site site;
+  const auto alice = site.come(kAlice);
+  const auto submit = [&] { return site.harbour.run(site.connector->submit({.job = kHers, .person = kAlice}, site.soon(1min))); };
+  site.until[kAlice] = site.harbour.scheduler.now_utc() + 30s;
+  const auto late = submit();
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == kNotConnected);
+  CHECK(late.error().message.contains("hansa connect alpha"));
+  CHECK(ports::surely_not_sent(late.error()));
+  CHECK(std::ranges::count(alice->asked, "submit") == 0);
+  site.until[kAlice] = site.harbour.scheduler.now_utc() + 1h;
+  (void)submit();  // whatever she answers
+  CHECK(std::ranges::count(alice->asked, "submit") == 1);
 }
 
 TEST_CASE("where the terms forbid it everybody is absent for that reason") {

@@ -32,7 +32,8 @@ TEST_CASE("a power of a half is what it is to a thousandth", "[fair_share]") {
   }
 }
 
-// slurm.schedmd.com/classic_fair_share.html: 1 where nothing was used, a half where just the share was, less than a half where more.
+// slurm.schedmd.com/classic_fair_share.html: 1 where nothing was used, a half where just the share was, less than a half where
+// more.
 TEST_CASE("a project that has used its share has a half, one that used nothing is first", "[fair_share]") {
   const auto of = [](std::vector<DayOfUse> use) { return fair_shares({{kA, 1}, {kB, 1}}, use, kWeek, kNow); };
   CHECK(of({}).at(kA).factor_ppm == 1'000'000);
@@ -57,7 +58,8 @@ TEST_CASE("what was used counts half after a half-life, and shares are by their 
 }
 
 TEST_CASE("absurd use spoils nothing", "[fair_share]") {
-  const auto told = fair_shares({{kA, 1}, {kB, 1}}, {{kA, kToday, INT64_MAX}, {kB, kToday, -5}, {kB, kToday + 9, 1}}, kWeek, kNow);
+  const auto told =
+      fair_shares({{kA, 1}, {kB, 1}}, {{kA, kToday, INT64_MAX}, {kB, kToday, -5}, {kB, kToday + 9, 1}}, kWeek, kNow);
   CHECK(told.at(kA).factor_ppm >= 249'000);
   CHECK(told.at(kB).factor_ppm >= 999'000);
 }

@@ -84,7 +84,9 @@ TEST_CASE("an image of a dataset is told to a site by where that lies") {
   CHECK(good("data:/scratch/p/i/x.sif"));
   CHECK(good("code:x.sif"));
   CHECK(good("data:i/x.sif"));
-  for (const auto* bad : {"data:/", "data:/a/../b", "data:/a b", "data:/$(id)", "data:/a'b", "code:/x", "data:/a\n"}) {
+  // A site's folders are called as it likes, and a dataset's path beneath them too (is_replica_path).
+  for (const auto* odd : {"data:/scratch/my data/x.sif", "data:/$(id)", "data:/a'b", "data:/\xC3\xA5/(1)"}) CHECK(good(odd));
+  for (const auto* bad : {"data:/", "data:/a/../b", "code:/x", "code:a b", "data:/a\n", "data:/a\x7F", "data:i/a b"}) {
     INFO(bad);
     CHECK_FALSE(good(bad));
   }

@@ -136,6 +136,105 @@ TEST_CASE("a lapsed login costs one submission at a time and all who wait for it
   w.check_budgets();
 }
 
+TEST_CASE("after a restart the next submission finds out whether a login is good", "[engine]") {
+  Persons here({});
+  auto& w = here.w;
+  w.advance(1s);
+  here.locked_out["local:alice"] = "CREDENTIAL_MISSING";
+  const auto held = w.submit({.behaviour = "run=10s"});
+  REQUIRE(w.until([&] { return w.state(held) == JobState::held && w.job(held).attempts.size() == 1; }, 1min));
+  w.crash();
+  here.locked_out.clear();
+  w.start();
+  CHECK(w.until([&] { return w.site_jobs("alpha", held) == 1; }, 20s));  // a hold begins with a minute
+}
+
+TEST_CASE("one person's end does not take another's job for its own", "[engine]") {
+  const bool restarts = GENERATE(false, true);
+  Persons here({});
+  auto& w = here.w;
+  w.advance(1s);
+  const auto hers = w.submit({.behaviour = "run=600s"});
+  REQUIRE(w.until([&] { return w.state(hers) == JobState::running; }, 5min));
+  const auto her_id = w.job(hers).live_attempt()->site_job_id;
+  if (restarts) w.restart();
+  w.gate().receipt = [&](const ports::SubmitRequest& request, ports::SubmitReceipt& receipt) {
+    if (request.person == Principal("local:bob")) receipt.site_job_id = her_id;
+  };
+  const auto his = w.submit({.behaviour = "run=300s", .person = "local:bob"});
+  REQUIRE(w.until([&] { return w.site_jobs("alpha", his) == 1; }, 1min));
+  // It is looked for, and found under its own id.
+  REQUIRE(w.until([&] { return w.job(his).live_attempt()->state == domain::AttemptState::bound; }, 5min));
+  CHECK(w.job(his).live_attempt()->site_job_id != her_id);
+  CHECK(w.job(hers).live_attempt()->site_job_id == her_id);
+  const auto unknown = w.events_of<domain::AttemptUnknown>(his);
+  REQUIRE(unknown.size() == 1);
+  CHECK(unknown[0].reason.code == "SITE_JOB_TAKEN");
+  CHECK(std::ranges::any_of(w.log, [&](const std::string& line) {
+    return line.contains("! a receipt names another job's site job") && line.contains(hers.str()) && line.contains(his.str());
+  }));
+  REQUIRE(w.run_to_end({hers, his}, 1h));
+  w.advance(10min);
+  for (const auto& id : {hers, his}) {
+    CHECK(w.state(id) == JobState::succeeded);
+    CHECK(w.payload_runs(id) == 1);
+    CHECK(w.usage(id).size() == 1);
+  }
+  CHECK(w.usage(hers).at(0).site_job_id == her_id);
+}
+
+TEST_CASE("what one person's end tells of as a twin is no other person's job", "[engine]") {
+  Persons here({});
+  auto& w = here.w;
+  w.advance(1s);
+  const auto hers = w.submit({.behaviour = "run=7200s", .limit = Seconds{36'000}});
+  const auto his = w.submit({.behaviour = "run=600s", .person = "local:bob"});
+  REQUIRE(w.until([&] { return w.state(hers) == JobState::running && w.state(his) == JobState::running; }, 5min));
+  const auto her_id = w.job(hers).live_attempt()->site_job_id;
+  int forged = 0;
+  w.gate().page = [&](ports::UsagePage& page) {
+    if (++forged > 3) return;
+    page.records.push_back({.site = SiteId("alpha"),
+                            .cluster = w.cluster("alpha").options().name,
+                            .site_job_id = her_id,
+                            .tag = domain::make_tag(his, 1),
+                            .account = LocalAccount("bob"),
+                            .submitted_at = w.time.now_utc() - 10min,
+                            .started_at = w.time.now_utc() - 5min,
+                            .ended_at = w.time.now_utc(),
+                            .site_state = "COMPLETED",
+                            .cores = 1});
+  };
+  REQUIRE(w.until([&] { return !w.events_of<domain::SightingQuarantined>(his).empty(); }, 30min));
+  CHECK(w.events_of<domain::SightingQuarantined>(his).at(0).reason.code == "SITE_JOB_TAKEN");
+  REQUIRE(w.run_to_end({hers, his}, 5h));
+  w.advance(10min);
+  REQUIRE(w.usage(his).size() == 1);
+  CHECK(w.usage(his).at(0).site_job_id != her_id);
+  REQUIRE(w.usage(hers).size() == 1);
+  CHECK(w.usage(hers).at(0).site_job_id == her_id);
+}
+
+TEST_CASE("of two receipts with one id only the first is believed", "[engine]") {
+  Persons here({});
+  auto& w = here.w;
+  w.advance(1s);
+  std::optional<SiteJobId> first;
+  w.gate().receipt = [&](const ports::SubmitRequest&, ports::SubmitReceipt& receipt) {
+    if (!first) first = receipt.site_job_id;
+    receipt.site_job_id = *first;
+  };
+  const auto hers = w.submit({.behaviour = "run=600s"});
+  const auto his = w.submit({.behaviour = "run=600s", .person = "local:bob"});
+  const auto bound = [&](const JobId& id) {
+    const auto job = w.job(id);
+    return job.live_attempt() != nullptr && job.live_attempt()->state == domain::AttemptState::bound;
+  };
+  REQUIRE(w.until([&] { return bound(hers) && bound(his); }, 5min));
+  CHECK(w.job(hers).live_attempt()->site_job_id != w.job(his).live_attempt()->site_job_id);
+  CHECK(w.events_of<domain::AttemptUnknown>(hers).size() + w.events_of<domain::AttemptUnknown>(his).size() == 1);
+}
+
 TEST_CASE("a login that is seen to be good again frees those who were held for it", "[engine]") {
   Persons here({});
   auto& w = here.w;

@@ -74,6 +74,91 @@ TEST_CASE("a job of who is not connected is held with what to do about it and go
   w.check_budgets();
 }
 
+TEST_CASE("who goes and comes back within the minute has their job sent at once", "[engine]") {
+  People here;
+  auto& w = here.w;
+  here.come("local:alice");
+  w.advance(1min);
+  const auto before = w.submit({.behaviour = "run=10s"});
+  REQUIRE(w.run_to_end({before}, 5min));
+  // Her agent goes between the decision and the submission: that is an attempt, and a lapse.
+  w.gate().login = [&](const std::string&, const Principal&) -> std::optional<Error> {
+    here.go("local:alice");
+    return fail(ErrorKind::unavailable, kAbsent, "run hansa connect alpha").error();
+  };
+  const auto hers = w.submit({.behaviour = "run=10s", .limit = Seconds{60}});
+  REQUIRE(w.until([&] { return w.state(hers) == JobState::held && w.job(hers).attempts.size() == 1; }, 1min));
+  w.gate().login = {};
+  if (GENERATE(false, true)) w.restart();
+  w.advance(20s);
+  here.come("local:alice");
+  CHECK(w.until([&] { return w.site_jobs("alpha", hers) == 1; }, 20s));
+}
+
+TEST_CASE("who comes again and again has everything placed anew now and then", "[engine]") {
+  People here;
+  auto& w = here.w;
+  w.advance(1min);
+  const auto others = w.submit({.behaviour = "run=10s", .person = "local:bob"});  // waits for its person: it is decided anew
+  here.come("local:alice");
+  w.advance(1min);
+  REQUIRE(w.state(others) == JobState::held);
+  const auto decided = w.counters().decisions;
+  for (int i = 0; i < 600; ++i) {
+    here.come("local:alice");
+    w.advance(100ms);
+  }
+  CHECK(w.counters().decisions - decided >= 10);
+  CHECK(w.counters().decisions - decided <= 60);  // not one for each
+  here.go("local:alice");
+  const auto hers = w.submit({.behaviour = "run=10s"});
+  w.advance(1s);
+  CHECK(w.state(hers) == JobState::held);
+  here.come("local:alice");  // the last one counts as well, a little later
+  CHECK(w.until([&] { return w.site_jobs("alpha", hers) == 1; }, 7s));
+}
+
+TEST_CASE("with nobody there what a doctor found before stands and another version asks for no look", "[engine]") {
+  People here;
+  auto& w = here.w;
+  here.come("local:alice");
+  w.advance(1min);
+  const domain::Finding terms{.check = "TERMS", .verdict = domain::DoctorVerdict::ok, .value = "allowed", .source = "x"};
+  const auto fence = [](const std::string& account) {
+    return domain::Finding{
+        .check = "FENCE", .subject = account, .verdict = domain::DoctorVerdict::ok, .value = "holds", .source = "x"};
+  };
+  auto& found = w.site("alpha").faults.findings;
+  const auto look = [&] { return w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root"))); };
+  found = {terms, fence("a"), fence("b")};
+  const auto first = look();
+  REQUIRE(first);
+  w.advance(1h);
+  found = {terms, {.check = "PEOPLE", .value = "nobody is connected", .source = "x"}};
+  const auto second = look();
+  REQUIRE(second);
+  const auto at = [](const domain::DoctorReport& report, const std::string& check) {
+    std::vector<UtcTime> times;
+    for (const auto& finding : report.findings) {
+      if (finding.check == check) times.push_back(finding.at);
+    }
+    return times;
+  };
+  CHECK(at(*second, "FENCE").size() == 2);
+  CHECK(at(*second, "FENCE") == at(*first, "FENCE"));
+  REQUIRE(at(*second, "TERMS").size() == 1);
+  CHECK(at(*second, "TERMS") > at(*first, "TERMS"));
+  CHECK(at(*second, "PEOPLE").empty());
+  CHECK(second->findings[0].check == "REACHABLE");
+  CHECK(second->findings[0].verdict == domain::DoctorVerdict::not_checked);
+  CHECK(second->findings[0].value == "nobody is connected");
+  CHECK(second->scheduler == first->scheduler);
+  CHECK(second->drift.empty());
+  w.site("alpha").version = "model 2";
+  w.advance(1h);
+  CHECK(w.count("alpha", "doctor") == 2);
+}
+
 TEST_CASE("other sites remain choices for who is not connected at one", "[engine]") {
   People here({{.id = "alpha", .cores = 16}, {.id = "beta", .cores = 4}});
   auto& w = here.w;

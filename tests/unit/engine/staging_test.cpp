@@ -422,6 +422,30 @@ TEST_CASE("an image of a dataset comes first as data do and is told to its site 
   CHECK(w.job(id).spec.software.image == "data:d/x.sif");
 }
 
+TEST_CASE("an image of a dataset from where none is started is not sent and its path is said", "[engine]") {
+  Federation f;
+  auto& w = f.w;
+  w.data.sites.at(SiteId("alpha")).roots.at(domain::RootName("scratch")) = "/beta/../alpha";
+  w.restart();
+  w.advance(1min);
+  w.site("alpha").faults.findings = {{.check = "CONTAINERS",
+                                      .verdict = domain::DoctorVerdict::ok,
+                                      .value = "apptainer version 1.3.4",
+                                      .source = "/usr/bin",
+                                      .offers = std::string(domain::kContainerRuntime)}};
+  REQUIRE(w.ask(w.engine().look_over_site(SiteId("alpha"), Principal("local:root"))));
+  auto wish = f.wish();
+  wish.sites = {"alpha"};
+  wish.image = "data:d/x.sif";
+  const auto id = w.submit(wish);
+  w.advance(1min);
+  const auto attempts = w.job(id).attempts;
+  REQUIRE_FALSE(attempts.empty());
+  CHECK(attempts.front().reason.code == "NOT_SENT");
+  CHECK(attempts.front().reason.message.contains("dataset d, of the job's image, lies at site alpha at /beta/../alpha/d/x.sif"));
+  CHECK(w.count("alpha", "submit") == 0);
+}
+
 TEST_CASE("of a transfer job its site is told what the registers say of the dataset and of whose it is", "[engine]") {
   std::vector<ports::SubmitRequest> told;
   Federation f;

@@ -22,7 +22,10 @@ struct MemoryPersonAgents : ports::PersonAgentStore {
   std::vector<ports::PersonAgentEvent> kept;
   std::optional<Error> refuse;
 
+  std::size_t most = 1'000;  // then it is full
+
   async::Task<std::int64_t> record_person_agent_event(ports::PersonAgentEvent event) override {
+    if (kept.size() >= most) co_return fail(ErrorKind::storage_full, "STORAGE_FULL", "full");
     if (refuse) co_return std::unexpected(*refuse);
     event.sequence = static_cast<std::int64_t>(kept.size()) + 1;
     kept.push_back(event);
@@ -178,6 +181,25 @@ TEST_CASE("an end counts for all sessions of a person there and cuts the connect
   CHECK(*door.run(door.people->end(kLumi, kHer, kHer, "")) == 0);
 }
 
+TEST_CASE("of an end that is stored in part what is stored counts and cuts the connection") {
+  Door door;
+  const auto first = door.invite(), second = door.invite();
+  REQUIRE(door.admit(first) == "local:alice");
+  REQUIRE(door.admit(second, "k2") == "local:alice");
+  const auto full = door.store.kept.size();
+  door.store.most = full;
+  CHECK_FALSE(door.run(door.people->end(kLumi, kHer, kHer, "")));
+  CHECK(door.ended.empty());
+  door.store.most = full + 1;
+  CHECK_FALSE(door.run(door.people->end(kLumi, kHer, kHer, "")));
+  CHECK(door.ended == std::vector<std::string>{"lumi local:alice SESSION_ENDED"});
+  door.store.most = full + 10;
+  const auto rest = door.run(door.people->end(kLumi, kHer, kHer, ""));
+  REQUIRE(rest);
+  CHECK(*rest == 1);
+  CHECK(door.ended.size() == 2);
+}
+
 TEST_CASE("who has no account and where the terms forbid it nobody is let in") {
   Door door;
   CHECK(door.refusal(kLumi, kStranger) == "NO_ACCOUNT");
@@ -226,6 +248,11 @@ TEST_CASE("who is connected and until when") {
   CHECK(state->session_until == until);
   CHECK(state->last_failure->code == "CONNECTION_CUT");
   CHECK(door.people->states(kLumi).size() == 1);  // the session lasts
-  door.time.advance(1h);
+  door.people->connected(kLumi, kHer, "k1", {.since = door.time.now_utc(), .peer = "192.0.2.7:2", .name = "hansa-agent"});
+  door.time.advance(1h - 1ms);
+  CHECK(door.people->connected_until(kLumi, kHer) == until);
+  door.time.advance(1ms);
+  CHECK_FALSE(door.people->connected_until(kLumi, kHer));  // the connection still lies there
+  door.people->disconnected(kLumi, kHer, "192.0.2.7:2", fail(ErrorKind::unavailable, "CONNECTION_CUT", "cut").error());
   CHECK(door.people->states(kLumi).empty());
 }

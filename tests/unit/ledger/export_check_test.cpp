@@ -134,6 +134,36 @@ TEST_CASE("a log that signs nonsense is found out") {
   }
 }
 
+TEST_CASE("a correction is of what it corrects, and nothing else") {
+  auto honest = sample_ledger(20);
+  honest.take_back(honest.add_run(901, 5));
+  (void)honest.add_run(901, 6, 1);
+  CHECK(fault_of(honest).empty());
+  for (const auto& [what, sample] : forgeries()) {
+    INFO(what);
+    const auto facts = checked(joined(sample.lines()));
+    REQUIRE_FALSE(facts);
+    CHECK(facts.error().code == "LEDGER_ALTERED");
+    const auto& said = facts.error().message;
+    CHECK((said.contains("a reversal says of the run") || said.contains("an adjustment is of the project") ||
+           said.contains("counted one by one") || said.contains("a revision that makes a run another") ||
+           said.contains("a salt is 16 bytes")));
+  }
+}
+
+TEST_CASE("the keys of witnesses are a list of texts") {
+  const auto lines = sample_ledger(3).lines(false, false);
+  for (const auto* list : {"[5]", "5", "{}", "[null]", "\"x\""}) {
+    INFO(list);
+    auto head = lines.front();
+    head.replace(head.find("\"witnesses\":[]"), 14, "\"witnesses\":" + std::string(list));
+    ExportCheck check({});
+    const auto taken = check.take(head);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == "LEDGER_ALTERED");
+  }
+}
+
 TEST_CASE("a summary is the sum of what stands before it") {
   auto sample = Sample{};
   sample.add_key(kFirst);

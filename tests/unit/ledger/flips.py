@@ -111,6 +111,17 @@ def main():
         for what, text in altered.items():
             rows.append((what, "found" if found_by_ours(text) else "NOT FOUND",
                          "found" if is_found(text.splitlines(keepends=True)) else "NOT FOUND"))
+        head = lines[0].decode()
+        for keys in ("[5]", "5", "[null]", "{}"):
+            assert is_found([head[:head.index('"witnesses":')].encode() + f'"witnesses":{keys}}}\n'.encode(), *lines[1:]]), keys
+        forged = Path(folder) / "forged"
+        forged.mkdir()
+        subprocess.run([program, "forge", forged], check=True)
+        assert len(list(forged.iterdir())) > 10
+        for false in sorted(forged.iterdir()):
+            text = false.read_bytes()
+            rows.append((false.name, "found" if found_by_ours(text) else "NOT FOUND",
+                         "found" if is_found(text.splitlines(keepends=True)) else "NOT FOUND"))
         print(f"{'what was done':44} {'hansa ledger verify':20} hansa_verify.py")
         for row in rows:
             print(f"{row[0]:44} {row[1]:20} {row[2]}")

@@ -6,8 +6,10 @@
 #include "broker/core/encoding.hpp"
 #include "broker/ledger/export_check.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hansa::ledger::test {
@@ -105,6 +107,76 @@ inline Sample sample_ledger(std::int64_t size) {
     if (number == 60) sample.persons.erase(sample.records.size() - 1);  // erased
   }
   return sample;
+}
+
+/// Whole and signed, and yet none that a broker may write: what is wrong, and the ledger.
+inline std::vector<std::pair<std::string, Sample>> forgeries() {
+  std::vector<std::pair<std::string, Sample>> all;
+  const auto forge = [&](const std::string& what, const std::function<void(Sample&, UsageEntry)>& add) {
+    auto sample = sample_ledger(20);
+    const auto run = sample.add_run(901, 5);
+    add(sample, run);
+    all.emplace_back(what, std::move(sample));
+  };
+  const auto reversal = [&](const std::string& what, const std::function<void(UsageEntry&)>& change) {
+    forge("a reversal of another " + what, [&](Sample& sample, UsageEntry run) {
+      change(run);
+      sample.take_back(run);
+    });
+  };
+  reversal("project", [](UsageEntry& run) { run.project = "ai-lab"; });
+  reversal("site", [](UsageEntry& run) { run.site = "alpha"; });
+  reversal("cluster", [](UsageEntry& run) { run.cluster = "d"; });
+  reversal("site job", [](UsageEntry& run) { run.site_job_id = "902"; });
+  reversal("submission", [](UsageEntry& run) { ++run.submitted_s; });
+  reversal("start", [](UsageEntry& run) { run.started_s.reset(); });
+  reversal("end", [](UsageEntry& run) { run.ended_s += 40 * 86'400; });
+  reversal("job", [](UsageEntry& run) { run.job = JobId::parse("01JDA0XJ2GQ4M8T6V9ZK3N5R7W").value(); });
+  reversal("attempt", [](UsageEntry& run) { ++run.attempt; });
+  reversal("country", [](UsageEntry& run) { run.country = "DE"; });
+  const auto adjustment = [&](const std::string& what, const std::function<void(UsageEntry&)>& change) {
+    forge("an adjustment of another " + what, [&](Sample& sample, UsageEntry run) {
+      run.kind = Kind::adjustment;
+      run.refers_to = run.seq;
+      run.reason = "AGREED";
+      run.personal.reset();
+      run.amounts = {0, 0, -8, 0, 0};
+      change(run);
+      run.seq = sample.size();
+      sample.add(record_text(run));
+    });
+  };
+  adjustment("project", [](UsageEntry& run) { run.project = "ai-lab"; });
+  adjustment("site", [](UsageEntry& run) { run.site = "alpha"; });
+  const auto revision = [&](const std::string& what, const std::function<void(UsageEntry&)>& change) {
+    forge("a revision of another " + what, [&](Sample& sample, UsageEntry run) {
+      sample.take_back(run);
+      const auto person = sample.persons.at(static_cast<std::size_t>(run.seq));
+      run.seq = sample.size();
+      run.revision = 1;
+      change(run);
+      sample.persons.emplace(sample.records.size(), person);
+      sample.add(record_text(run));
+    });
+  };
+  revision("number", [](UsageEntry& run) { run.revision = 2; });
+  revision("job", [](UsageEntry& run) { run.job = JobId::parse("01JDA0XJ2GQ4M8T6V9ZK3N5R7W").value(); });
+  revision("attempt", [](UsageEntry& run) { ++run.attempt; });
+  revision("project", [](UsageEntry& run) { run.project = "ai-lab"; });
+  revision("country", [](UsageEntry& run) { run.country = "DE"; });
+  for (const std::size_t size : {0U, 15U, 17U}) {
+    forge("a salt of " + std::to_string(size) + " bytes", [&](Sample& sample, UsageEntry run) {
+      sample.take_back(run);
+      auto person = sample.persons.at(static_cast<std::size_t>(run.seq));
+      person.salt = std::string(size, 's');
+      run.seq = sample.size();
+      run.revision = 1;
+      run.personal = commitment(person.salt, personal_text(person));
+      sample.persons.emplace(sample.records.size(), person);
+      sample.add(record_text(run));
+    });
+  }
+  return all;
 }
 
 inline std::string joined(const std::vector<std::string>& lines) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sample_ledger write FILE: a ledger of a thousand records, as an export. sample_ledger sweep FILE STEP: flips every STEP-th byte
 // of it, one at a time, and prints how many flips there were and how many of them `hansa ledger verify`'s check finds.
+// sample_ledger forge FOLDER: ledgers that are whole, signed and false, a file of each.
 #include "sample_ledger.hpp"
 
 #include <cstdio>
@@ -47,6 +48,14 @@ int main(int count, char** arguments) {
     std::ofstream out(arguments[2], std::ios::binary);
     out << test::joined(test::sample_ledger(1'000).lines());
     return out.flush() ? 0 : 1;
+  }
+  if (count == 3 && std::string_view(arguments[1]) == "forge") {
+    for (const auto& [what, sample] : test::forgeries()) {
+      std::ofstream out(std::string(arguments[2]) + "/" + what, std::ios::binary);
+      out << test::joined(sample.lines());
+      if (!out.flush()) return 1;
+    }
+    return 0;
   }
   if (count == 4 && std::string_view(arguments[1]) == "sweep") {
     std::ifstream in(arguments[2], std::ios::binary);

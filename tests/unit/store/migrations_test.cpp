@@ -249,4 +249,9 @@ TEST_CASE("what is asked often finds its rows by an index, in order, without sor
   check("SELECT * FROM waits WHERE site = 'a' ORDER BY number DESC LIMIT 9", "PRIMARY KEY");
   check("SELECT max(number) FROM waits WHERE site = 'a'", "PRIMARY KEY");
   check("SELECT * FROM idempotency WHERE key = 'k' AND owner = 'o'", "PRIMARY KEY");
+  check("SELECT sum(amount) FROM charges WHERE project = 'p' AND unit = 'u' AND site = 's' AND ended_s > 1", "charges_by_end");
+  check(
+      "SELECT amount FROM charges WHERE job = 1 AND attempt = 1 AND site_job_id = '1' AND started_s = 1 AND +reverses IS NULL "
+      "ORDER BY sequence DESC LIMIT 1",
+      "charges_of_run");
 }
