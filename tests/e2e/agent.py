@@ -148,7 +148,7 @@ def nothing_is_lost_and_nothing_doubled():
             ids.append(broker.submit(job("sleep 1"), user=user))
         time.sleep(0.3 + 0.13 * round)
         find = [site.agents, ssh_of_broker][round % 2]
-        for pid in wait_for("somebody to kill", find, 150)  # a pause before the next connection may be two minutes long:
+        for pid in wait_for("somebody to kill", find, 150):  # a pause before the next connection may be two minutes long
             kill(pid)
             kills += 1
         if round == 6:
