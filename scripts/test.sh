@@ -71,8 +71,8 @@ interrupted() {
 # sanitized_tests PRESET: sets `chosen` to the CTest options that choose what runs under it
 sanitized_tests() {
   case $1 in
-    asan) chosen=(-L '^(unit|contract|fuzz)$' -E '^layers') ;;
-    tsan) chosen=(-L '^(unit|contract)$' -R '(^|_)(async|store|http)(_|$)') ;;
+    asan) chosen=(-L '^(unit|contract|fuzz)$' -LE '^long$' -E '^layers') ;;
+    tsan) chosen=(-L '^(unit|contract)$' -LE '^long$' -R '(^|_)(async|store|http)(_|$)') ;;
     *) die "\"$1\" is no preset of a sanitizer" ;;
   esac
 }
