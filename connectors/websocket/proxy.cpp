@@ -120,6 +120,8 @@ int status_of(std::string_view head) {
 /// The schemes by which it wants a login: "Basic, Negotiate". Plain words only.
 std::string schemes_in(std::string_view head) {
   constexpr std::string_view kField = "proxy-authenticate:";
+  // By name only these: a proxy has heard the login, and has no words of its own in our log.
+  constexpr std::string_view kSchemes[] = {"Basic", "Bearer", "Digest", "Kerberos", "Negotiate", "NTLM"};
   std::string schemes;
   while (!head.empty()) {
     const auto end = std::min(head.find("\r\n"), head.size());
@@ -129,9 +131,8 @@ std::string schemes_in(std::string_view head) {
     auto value = line.substr(kField.size());
     value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
     const auto word = value.substr(0, std::min<std::size_t>(value.find_first_of(" \t,"), 20));
-    if (word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != std::string_view::npos)
-      continue;
-    schemes.append(schemes.empty() ? "" : ", ").append(word);
+    const auto known = std::ranges::find_if(kSchemes, [&](std::string_view name) { return lowered(name) == lowered(word); });
+    schemes.append(schemes.empty() ? "" : ", ").append(known == std::end(kSchemes) ? "another" : *known);
   }
   return schemes;
 }
