@@ -174,7 +174,7 @@ function(hansa_test name)
 endfunction()
 
 # hansa_fuzz(NAME_fuzz SOURCES ... USES ...): a libFuzzer program, built where its instrumentation is (the asan preset), and a CTest test
-# that runs it for ten seconds from one seed, so that a run of the tests can be repeated (`./dev fuzz` explores). What it finds goes to
+# that runs it for five seconds from one seed, so that a run of the tests can be repeated (`./dev fuzz` explores). What it finds goes to
 # build/, the corpus in the tree is read and never grown by itself.
 function(hansa_fuzz name)
   if(NOT HANSA_FUZZ)
@@ -191,7 +191,7 @@ function(hansa_fuzz name)
   set(found ${CMAKE_BINARY_DIR}/found/${name})
   file(MAKE_DIRECTORY ${found})
   string(REGEX REPLACE "_fuzz$" "" corpus ${name})
-  add_test(NAME ${name} COMMAND ${name} -seed=1 -max_total_time=10 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+  add_test(NAME ${name} COMMAND ${name} -seed=1 -max_total_time=5 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
     -artifact_prefix=${found}/ ${found} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${corpus})
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
