@@ -11,6 +11,8 @@ namespace hansa::cli {
 namespace {
 
 constexpr int kNotThere = 127, kNoLogin = 255;  // of a shell, of ssh
+constexpr std::string_view kNoAgent =
+    "hansa-agent was not found there: put it into ~/.local/bin of that account, or say where it lies with --agent PATH";
 
 std::unexpected<Error> usage(std::string message) { return fail(ErrorKind::invalid_argument, "USAGE", std::move(message)); }
 
@@ -26,39 +28,66 @@ Result<std::string> checked_login(std::string_view text, std::string_view option
   return usage(std::string(option) + ": \"" + printable(text.substr(0, 60)) + "\" is no host's name; give [USER@]HOST");
 }
 
-/// As a shell there is told it: nothing in it is more than a path.
+/// Of a program or a file there: nothing in it means more than a path to a shell; `~/` is the home there.
 Result<std::string> checked_path(std::string_view text, std::string_view option) {
-  const bool of_home = text.starts_with("~/");
-  const auto path = of_home ? text.substr(1) : text;
-  if (is_plain(path, "._/@+,=-") && path.front() == '/') return of_home ? "\"$HOME\"" + std::string(path) : std::string(path);
+  const auto path = text.starts_with("~/") ? text.substr(1) : text;
+  if (is_plain(path, "._/@+,=-") && path.front() == '/') return std::string(text);
   return usage(std::string(option) + ": \"" + printable(text.substr(0, 60)) +
                "\" is no path of a program there: absolute, or beginning with ~/, of letters, digits and ._/@+,=-");
 }
 
-/// For sh: no single quote is in it.
-Result<std::string> agent_command(const Invocation& call, const Json& berth) {
+struct Agent {
+  std::string program;  // "": to be found there
+  std::vector<std::string> arguments;  // paths among them
+};
+
+Result<Agent> agent_of(const Invocation& call, const Json& berth) {
+  Agent agent{.program = {}, .arguments = {"--person"}};
   const auto named = call.value("--agent");
   const auto told = raw_text(berth, "agent");
-  std::string command = "PATH=\"$PATH:$HOME/.local/bin\"; exec hansa-agent";
   if (named || !told.empty()) {
-    const auto path =
-        checked_path(named ? *named : std::string_view(told), named ? "--agent" : "what the broker calls the agent");
-    if (!path) return path;
-    command = "exec " + *path;
+    auto path = checked_path(named ? *named : std::string_view(told), named ? "--agent" : "what the broker calls the agent");
+    if (!path) return std::unexpected(path.error());
+    agent.program = std::move(*path);
   }
-  command += " --person";
   if (const auto config = call.value("--agent-config")) {
-    const auto path = checked_path(*config, "--agent-config");
-    if (!path) return path;
-    command += " --config " + *path;
+    auto path = checked_path(*config, "--agent-config");
+    if (!path) return std::unexpected(path.error());
+    agent.arguments.insert(agent.arguments.end(), {"--config", std::move(*path)});
   }
+  return agent;
+}
+
+using Command = std::vector<std::string>;
+
+/// Here, without a shell. One after the other, until one is there.
+std::vector<Command> local_commands(const Session& session, const Agent& agent) {
+  const auto* home = session.outside().environment("HOME");
+  const auto at_home = [&](const std::string& path) {
+    return path.starts_with("~/") && home != nullptr ? home + path.substr(1) : path;
+  };
+  std::vector<Command> commands;
+  const auto programs = agent.program.empty() ? Command{"hansa-agent", "~/.local/bin/hansa-agent"} : Command{agent.program};
+  for (const auto& program : programs) {
+    auto& command = commands.emplace_back(Command{at_home(program)});
+    for (const auto& argument : agent.arguments) command.push_back(at_home(argument));
+  }
+  return commands;
+}
+
+/// For the sh of the account there, which is OpenSSH's way to run anything: no single quote is in it.
+std::string remote_command(const Agent& agent) {
+  const auto at_home = [](const std::string& path) { return path.starts_with("~/") ? "\"$HOME\"" + path.substr(1) : path; };
+  std::string command =
+      agent.program.empty() ? "PATH=\"$PATH:$HOME/.local/bin\"; exec hansa-agent" : "exec " + at_home(agent.program);
+  for (const auto& argument : agent.arguments) command += ' ' + at_home(argument);
   return command;
 }
 
-Result<std::vector<std::string>> command_of(const Session& session, const Invocation& call, const Json& berth) {
-  auto agent = agent_command(call, berth);
+Result<std::vector<Command>> commands_of(const Session& session, const Invocation& call, const Json& berth) {
+  const auto agent = agent_of(call, berth);
   if (!agent) return std::unexpected(agent.error());
-  if (call.has("--local")) return std::vector<std::string>{"/bin/sh", "-c", std::move(*agent)};
+  if (call.has("--local")) return local_commands(session, *agent);
   const auto named = call.value("--login");
   const auto told = raw_text(berth, "login");
   if (!named && told.empty()) {
@@ -69,8 +98,8 @@ Result<std::vector<std::string>> command_of(const Session& session, const Invoca
   if (!host) return std::unexpected(host.error());
   session.note("logs in to " + *host + "; the agent there ends with this login");
   // Without a terminal there, and without anything of this machine's; the rest is as the person's own OpenSSH has it.
-  return std::vector<std::string>{
-      "ssh", "-T", "-a", "-x", "-o", "ServerAliveInterval=30", std::move(*host), "exec /bin/sh -c '" + *agent + "'"};
+  return std::vector<Command>{{"ssh", "-T", "-a", "-x", "-o", "ServerAliveInterval=30", std::move(*host),
+                               "exec /bin/sh -c '" + remote_command(*agent) + "'"}};
 }
 
 /// What the agent is handed: one line.
@@ -83,9 +112,7 @@ std::string ticket_of(const Json& berth) {
 ExitStatus judged(const Session& session, int status) {
   if (status == 0) return ExitStatus::done;
   if (status == 130) return ExitStatus::interrupted;
-  if (status == kNotThere)
-    session.note(
-        "hansa-agent was not found there: put it into ~/.local/bin of that account, or say where it lies with --agent PATH");
+  if (status == kNotThere) session.note(kNoAgent);
   if (status == kNoLogin) session.note("the login did not come about, or was cut off; what OpenSSH says of it stands above");
   return status == kNotThere ? ExitStatus::not_found : ExitStatus::unreachable;
 }
@@ -117,9 +144,14 @@ Result<ExitStatus> connect(Session& session, const Invocation& call) {
         shown(*berth, "session_until"));
     return ExitStatus::done;
   }
-  const auto command = command_of(session, call, *berth);
-  if (!command) return std::unexpected(command.error());
-  const auto status = session.outside().foreground(*command, ticket_of(*berth));
+  const auto commands = commands_of(session, call, *berth);
+  if (!commands) return std::unexpected(commands.error());
+  Result<int> status = 0;
+  for (const auto& command : *commands) {
+    status = session.outside().foreground(command, ticket_of(*berth));
+    if (status || status.error().code != "NO_PROGRAM") break;
+  }
+  if (!status && call.has("--local")) session.note(kNoAgent);
   if (!status) return std::unexpected(status.error());
   return judged(session, *status);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Puts waiting jobs on sites: the most urgent first, each to the earliest predicted start, as long as some site has room for
-// more of ours. Jobs bind late: what no site has room for stays here (late_binding.cpp).
+// more of ours (round.cpp). Jobs bind late: what no site has room for stays here (late_binding.cpp).
 //
 // Jobs of one shape (what it needs, who runs it) get the same verdicts and stand in one line. A round asks the router about the
 // first of each line and goes on with that line only if it was placed, so that its cost follows the kinds of waiting jobs and
@@ -10,6 +10,7 @@
 #include "broker/engine/context.hpp"
 #include "broker/engine/lapses.hpp"
 #include "broker/engine/notice_board.hpp"
+#include "broker/engine/refusals.hpp"
 #include "broker/engine/stager.hpp"
 #include "policies/routing/decide.hpp"
 #include "policies/routing/run_history.hpp"
@@ -18,7 +19,6 @@
 #include <deque>
 #include <set>
 #include <tuple>
-#include <unordered_map>
 
 namespace hansa::engine {
 
@@ -26,7 +26,8 @@ class Dispatch;
 
 class Placement {
  public:
-  Placement(Context& context, Dispatch& dispatch, Stager& stager) : context_(context), dispatch_(dispatch), stager_(stager) {}
+  Placement(Context& context, Dispatch& dispatch, Stager& stager)
+      : context_(context), dispatch_(dispatch), stager_(stager), refusals_(context) {}
 
   /// The loop; ends by cancellation.
   async::Task<> run();
@@ -74,20 +75,6 @@ class Placement {
         0;  // other people's jobs in that snapshot that could start; where they are hidden, one at least
     std::deque<std::pair<MonotonicTime, std::int64_t>> short_runs;  // over there of late, sooner than we look: when seen, cores
   };
-  /// A site that did not take a job is left alone by that job for a while, or for good if it said no again and again.
-  struct Avoidance {
-    std::int32_t tries = 0;
-    std::int32_t refusals = 0;  // of those, by the site's own word
-    MonotonicTime until{};
-    domain::Reason reason;
-  };
-  /// The site's own rules refused such a job: none like it is sent there until something has changed, or an hour is over, since
-  /// evidence grows old and new by itself.
-  struct Veto {
-    MonotonicTime until{};
-    std::string site_rules;  // of the snapshot of then
-    domain::Reason reason;
-  };
   /// A decision with the documents that it must be stored with, so that it can be replayed.
   struct Considered {
     domain::Decision decision;
@@ -129,6 +116,9 @@ class Placement {
   async::Task<bool> place(JobId id, Considered considered);
   /// The attempt that the decision makes of the job, its place at the site taken. None: the person has no account there any more.
   std::optional<domain::AttemptIntended> intend(const domain::Job& job, const domain::Decision& decision);
+  /// The room that the job will take: of an array, that of as many tasks as run side by side. What starts is played as if it were
+  /// the first of them alone.
+  void occupy(const domain::Site& site, const Tag& tag, const QueueName& queue, const domain::Job& job, std::string_view variant);
   void release(const SiteId& site, const Tag& tag);
   void remember(const std::string& shape, domain::Decision told);
   /// Puts on the board what the line of that shape was told, if it still is told that, and how things stand.
@@ -140,10 +130,11 @@ class Placement {
   async::Task<bool> note_not_placed(JobId id, Considered considered);
   [[nodiscard]] bool may_return(const JobId& id, MonotonicTime now) const;
   [[nodiscard]] std::optional<std::tuple<std::string, std::int64_t, bool>> what_is_seen(const Desktop& desktop) const;
-  /// `at_load`: it ended before this start.
-  void avoid(const domain::Job& job, const domain::Attempt& attempt, bool at_load);
+  /// It never started; `at_load`: that was before this start.
+  void not_taken(const domain::Job& job, const domain::Attempt& attempt, bool at_load);
   /// What became of an attempt says something of its person's login there.
   void mind_login(const domain::Job* before, const domain::Job& after);
+  [[nodiscard]] static bool is_in_line(const domain::Job& job);
   [[nodiscard]] std::string line_of(const domain::Job& job) const;
   /// Read once in a round for all lines of a person that name the same datasets.
   async::Task<Dossier> dossier_of(Principal person, std::vector<DatasetId> datasets);
@@ -154,7 +145,6 @@ class Placement {
   /// Why the project may not spend what the job may cost where the verdict would have it.
   std::optional<domain::Reason> beyond_budget(const domain::Decision& decision, const domain::JobSpec& spec,
                                               const domain::TaskArray& array) const;
-  [[nodiscard]] const Veto* veto_of(const SiteId& site, const Principal& person, const domain::JobSpec& spec) const;
   [[nodiscard]] Turn turn_of(const JobId& first) const;
   void learn(const domain::Job& over);
   [[nodiscard]] std::int64_t turned_over(const SiteDesk& desk, const Desktop& desktop) const;
@@ -183,8 +173,7 @@ class Placement {
   MonotonicTime last_round_{};
   std::map<std::string, Line> lines_;  // by shape
   std::map<SiteId, Desktop> desktops_;
-  std::unordered_map<JobId, std::map<SiteId, Avoidance>> avoid_;
-  std::map<std::pair<SiteId, std::string>, Veto> vetoes_;  // by what rules ask of a job
+  Refusals refusals_;
   Lapses lapses_;
   std::map<std::string, std::shared_ptr<const Notice>> told_;  // by shape: what its line was told, waiting or held
   NoticeBoard board_;

@@ -5,6 +5,7 @@
 #include "broker/cli/surroundings.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ class OutsideUnderTest : public Clock, public Random {
   std::vector<std::string> ran;  // in the foreground
   std::string handed;            // to that
   int status = 0;                // how that ends
+  std::set<std::string> missing;  // programs that are not there
   UtcTime utc = from_unix_seconds(1'795'341'600);  // 2026-11-22T10:00:00Z
   MonotonicTime monotonic{};
 
@@ -46,6 +48,8 @@ class OutsideUnderTest : public Clock, public Random {
             .on_interrupt = [this](std::string_view message) { farewell = message; },
             .foreground = [this](const std::vector<std::string>& command, const std::string& line) -> Result<int> {
               ran = command;
+              if (missing.contains(command.front()))
+                return fail(ErrorKind::not_found, "NO_PROGRAM", command.front() + " is not there");
               handed = line;
               return status;
             }};
