@@ -444,7 +444,7 @@ std::vector<TransferReport> Stager::under_way(const DatasetId& dataset) const {
   return found;
 }
 
-std::string data_path(const DataSetup& setup, const Dataset& dataset, const SiteId& site) {
+std::string data_path(const DataSetup& setup, const domain::Dataset& dataset, const SiteId& site) {
   const auto* here = setup.site(site);
   const auto* replica = dataset.replica_at(site);
   if (here == nullptr || replica == nullptr) return {};
