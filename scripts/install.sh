@@ -7,7 +7,7 @@ declare -rA packages=(
     libboost1.81-dev libssl-dev libssh-dev zlib1g-dev libsqlite3-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
     libhowardhinnant-date-dev tzdata
     libspdlog-dev libmimalloc-dev libvalijson-dev catch2 librapidcheck-dev libbenchmark-dev"
-  [test]="libclang-rt-19-dev llvm-19 sqlite3 curl jq openssl openssh-server openssh-client rclone rsync procps
+  [test]="libclang-rt-19-dev llvm-19 sqlite3 curl jq openssl openssh-server openssh-client rclone rsync procps prometheus
     slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin
     munge mariadb-server libfaketime nodejs npm libz3-dev"
   [lint]="clang-format-19 clang-tidy-19 shellcheck"

@@ -24,8 +24,15 @@ std::optional<http::Response> Api::refuse_body(const http::Request& head) {
 }
 
 async::Task<http::Response> Api::handle(http::Request request) {
-  const auto request_id = request.request_id;
   auto found = match(request.method, request.path);
+  const auto* route = found.route;
+  auto told = co_await answer(std::move(found), std::move(request));
+  if (told && route != nullptr) told->route = route->operation;
+  co_return told;
+}
+
+async::Task<http::Response> Api::answer(Match found, http::Request request) {
+  const auto request_id = request.request_id;
   if (found.route == nullptr && found.allowed.empty()) {
     co_return problem_answer(
         fail(ErrorKind::not_found, "NO_SUCH_ROUTE", "there is nothing at " + request.path.substr(0, 200) + "; see /openapi.json")

@@ -12,6 +12,7 @@
 #include "broker/identity/agents.hpp"
 #include "broker/identity/authorization.hpp"
 #include "broker/identity/person_agents.hpp"
+#include "broker/metrics/exposition.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/facts.hpp"
 
@@ -23,6 +24,8 @@
 #include <vector>
 
 namespace hansa::api {
+
+struct Match;
 
 inline constexpr std::size_t kMaxCodePiece = std::size_t{4} << 20;
 
@@ -56,8 +59,8 @@ class Api {
     identity::PersonAgentRegister& person_agents;
     async::Scheduler& scheduler;
     ports::Log& log;
-    /// More text for /metrics, in Prometheus' exposition format.
-    std::function<std::string()> more_metrics;
+    /// What else /metrics has; on any thread.
+    std::function<void(metrics::Exposition&)> more_metrics;
   };
 
   Api(Parts parts, BrokerFacts facts) : parts_(std::move(parts)), facts_(std::move(facts)) {}
@@ -79,6 +82,8 @@ class Api {
   [[nodiscard]] bool ready() const { return ready_; }
 
  private:
+  async::Task<http::Response> answer(Match found, http::Request request);
+
   Parts parts_;
   const BrokerFacts facts_;
   const std::vector<std::string_view> sites_{facts_.sites.begin(), facts_.sites.end()};

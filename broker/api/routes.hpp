@@ -130,7 +130,8 @@ async::Task<http::Response> revoke_token(Exchange exchange);
 // service.cpp
 async::Task<http::Response> healthz(Exchange exchange);
 async::Task<http::Response> readyz(Exchange exchange);
-async::Task<http::Response> metrics(Exchange exchange);
 async::Task<http::Response> openapi(Exchange exchange);
+// metrics.cpp
+async::Task<http::Response> metrics(Exchange exchange);
 
 }  // namespace hansa::api

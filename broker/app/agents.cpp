@@ -180,38 +180,36 @@ std::string Agents::address() const {
 
 std::string Agents::key_id() const { return listener_ ? listener_->key_id() : std::string(); }
 
-std::string Agents::metrics() const {
-  if (!listener_) return {};
-  const auto figures = listener_->figures();
-  std::string text;
-  const auto family = [&](std::string_view name, std::string_view type, std::string_view help) {
-    text += "# HELP " + std::string(name) + " " + std::string(help) + "\n# TYPE " + std::string(name) + " " + std::string(type) +
-            "\n";
+void Agents::write(metrics::Exposition& page) const {
+  using metrics::Kind;
+  const auto figures = listener_ ? std::optional(listener_->figures()) : std::nullopt;
+  const auto total = [&](std::string_view name, std::string_view help, auto member) {
+    page.family(name, Kind::counter, help);
+    if (figures) page.sample((*figures).*member);
   };
-  const auto sample = [&](std::string_view name, std::string_view label, std::string_view value, std::uint64_t number) {
-    text += std::string(name) + (label.empty() ? "" : "{" + std::string(label) + "=\"" + std::string(value) + "\"}") + " " +
-            std::to_string(number) + "\n";
-  };
-  family("hansa_agent_connections_total", "counter", "Connections that came to the agents' door since start.");
-  sample("hansa_agent_connections_total", "", "", figures.connections);
-  family("hansa_agent_turned_away_total", "counter", "Of those, gave way to others before they were let in.");
-  sample("hansa_agent_turned_away_total", "", "", figures.turned_away);
-  family("hansa_agent_tls_failures_total", "counter", "Of those, without a TLS handshake.");
-  sample("hansa_agent_tls_failures_total", "", "", figures.tls_failed);
-  family("hansa_agent_let_in_total", "counter", "Of those, let in, by what for.");
-  for (const auto& [what, count] : figures.let_in) sample("hansa_agent_let_in_total", "what", what, count);
-  family("hansa_agent_refused_total", "counter",
-         "Of those, refused, by why: AGENT_OF_ANOTHER_SITE is an attempt at impersonation.");
-  for (const auto& [code, count] : figures.refused) sample("hansa_agent_refused_total", "code", code, count);
-  family("hansa_agent_connected", "gauge", "Whether the site's agent is connected.");
+  using Figures = websocket::ListenerFigures;
+  total("hansa_agent_connections_total", "Connections that came to the agents' door since start.", &Figures::connections);
+  total("hansa_agent_turned_away_total", "Of those, gave way to others before they were let in.", &Figures::turned_away);
+  total("hansa_agent_tls_failures_total", "Of those, without a TLS handshake.", &Figures::tls_failed);
+  page.family("hansa_agent_let_in_total", Kind::counter, "Of those, let in, by what for.");
+  if (figures) {
+    for (const auto& [what, count] : figures->let_in) page.sample(count, {{"what", what}});
+  }
+  page.family("hansa_agent_refused_total", Kind::counter,
+              "Of those, refused, by why: AGENT_OF_ANOTHER_SITE is an attempt at impersonation.");
+  if (figures) {
+    auto refused = figures->refused;
+    refused.try_emplace("AGENT_OF_ANOTHER_SITE");  // what rises from nothing has risen
+    for (const auto& [code, count] : refused) page.sample(count, {{"code", code}});
+  }
+  page.family("hansa_agent_connected", Kind::gauge, "Whether the site's agent is connected.");
   for (const auto& site : register_.sites()) {
     const auto state = register_.state(site);
-    sample("hansa_agent_connected", "site", site.str(), state && state->connection ? 1 : 0);
+    page.sample(state && state->connection, {{"site", site.str()}});
   }
-  family("hansa_person_agents_connected", "gauge", "How many people's own agents are connected, at sites that they serve.");
-  for (const auto& [site, terms] : people_.sites())
-    sample("hansa_person_agents_connected", "site", site.str(), people_.connections(site));
-  return text;
+  page.family("hansa_person_agents_connected", Kind::gauge,
+              "How many people's own agents are connected, at sites that they serve.");
+  for (const auto& [site, terms] : people_.sites()) page.sample(people_.connections(site), {{"site", site.str()}});
 }
 
 }  // namespace hansa::app

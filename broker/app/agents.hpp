@@ -5,6 +5,7 @@
 
 #include "broker/identity/agents.hpp"
 #include "broker/identity/person_agents.hpp"
+#include "broker/metrics/exposition.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/log.hpp"
 #include "config/broker_config.hpp"
@@ -42,8 +43,8 @@ class Agents {
   /// After listen(): what agents are told; "" without a listener.
   [[nodiscard]] std::string address() const;
   [[nodiscard]] std::string key_id() const;
-  /// In Prometheus' text exposition format.
-  [[nodiscard]] std::string metrics() const;
+  /// Their metrics: families without samples if nobody comes in here.
+  void write(metrics::Exposition& page) const;
 
  private:
   class RegisterDoor;

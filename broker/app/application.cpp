@@ -5,6 +5,7 @@
 #include "broker/app/agents.hpp"
 #include "broker/app/connectors.hpp"
 #include "broker/app/data_ways.hpp"
+#include "broker/app/figures.hpp"
 #include "broker/app/ledger_key.hpp"
 #include "broker/app/regulations.hpp"
 #include "broker/app/signals.hpp"
@@ -162,21 +163,7 @@ std::vector<std::string> site_ids(const config::BrokerConfig& config) {
   return ids;
 }
 
-/// What the engine does not know of (Prometheus' text exposition format).
-std::string more_metrics(const store::Figures& store, const http::ServerLoad& server) {
-  const auto one = [](const char* name, const char* type, const char* help, std::uint64_t value) {
-    return std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
-           std::to_string(value) + "\n";
-  };
-  return one("hansa_store_commits_total", "counter", "Commits since start.", store.commits) +
-         one("hansa_store_operations_total", "counter", "Operations that those commits carried.", store.operations) +
-         one("hansa_store_checkpoints_total", "counter", "Checkpoints of the write-ahead log since start.", store.checkpoints) +
-         one("hansa_store_queued_operations", "gauge", "Operations waiting for the next commit.", store.queued) +
-         one("hansa_http_connections", "gauge", "Open connections.", server.connections) +
-         one("hansa_http_streams", "gauge", "Connections that follow events.", server.streams);
-}
-
-http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& log) {
+http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& log, RequestFigures& figures) {
   http::ServerOptions options{
       .address = config.listen.host, .port = config.listen.port, .threads = static_cast<unsigned>(config.threads)};
   if (config.tls_certificate && config.tls_key)
@@ -191,7 +178,8 @@ http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& 
   options.header_timeout = config.limits.header_timeout;
   options.body_timeout = options.write_timeout = config.limits.body_timeout;
   options.idle_timeout = config.limits.idle_timeout;
-  options.on_event = [&log](const http::ServerEvent& event) {
+  options.on_event = [&log, &figures](const http::ServerEvent& event) {
+    figures.count(event);
     using Kind = http::ServerEvent::Kind;
     const auto level = event.kind == Kind::answered        ? ports::LogLevel::debug
                        : event.kind == Kind::accept_failed ? ports::LogLevel::error
@@ -271,11 +259,12 @@ int run(Start start) {
   async::RealScheduler scheduler;
   async::SystemRandom random;
   UlidSource ids(scheduler, random);
+  const auto started_at = scheduler.now_utc();
 
   store::Options store_options{.state_dir = config.broker.state_dir,
                                .file = config::database_path(config),
                                .broker_id = config.broker.name,
-                               .opened_at = scheduler.now_utc(),
+                               .opened_at = started_at,
                                .boot = boot_of_this_machine(ids),
                                .checkpoint_pages = kCheckpointPages,
                                .on_fatal = [&log](const Error& error) {
@@ -348,6 +337,7 @@ int run(Start start) {
     engine::Notary notary({.origin = origin, .witnesses = *witnesses}, std::move(*keys), **store, scheduler, log);
     engine::FactRegister facts(scheduler, ids, **store, engine, log);
     engine::AllocationRegister allocations(scheduler, ids, **store, engine, log);
+    RequestFigures requests;
     std::optional<http::Server> server;
     auto open_to_agents = agents.listen();
     api::Api api({.engine = engine,
@@ -367,14 +357,21 @@ int run(Start start) {
                   .person_agents = agents.person_register(),
                   .scheduler = scheduler,
                   .log = log,
-                  .more_metrics = [&] { return more_metrics((*store)->figures(), server->load()) + agents.metrics(); }},
+                  .more_metrics =
+                      [&](metrics::Exposition& page) {
+                        requests.write(page);
+                        write_server(page, server->load(), server->certificate_ends());
+                        write_store(page, (*store)->figures(), config.broker.state_dir);
+                        agents.write(page);
+                        write_process(page, kVersion, started_at);
+                      }},
                  {.name = config.broker.name,
                   .country = config.broker.country,
                   .version = std::string(kVersion),
                   .sites = site_ids(config),
                   .agents_address = agents.address(),
                   .agents_key = [&agents] { return agents.key_id(); }});
-    auto options = server_options(config.api, log);
+    auto options = server_options(config.api, log, requests);
     options.refuse_body = [&api](const http::Request& head) { return api.refuse_body(head); };
     server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });
 

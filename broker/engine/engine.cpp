@@ -22,6 +22,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 namespace hansa::engine {
 
@@ -222,6 +223,12 @@ class Engine::Loops {
   void index(const Job* before, const Job& after) {
     const auto* was = before == nullptr ? nullptr : before->live_attempt();
     const auto* is = after.live_attempt();
+    count_at_site(was, before, false);
+    count_at_site(is, &after, true);
+    if (waits_here(after))
+      waiting_here_.insert(after.id);
+    else if (before != nullptr && waits_here(*before))
+      waiting_here_.erase(after.id);
     if (was != nullptr && (is == nullptr || is->site != was->site)) {
       if (auto* desk = context_.desk(was->site)) {
         if (before->started_at) desk->place_came_free();
@@ -247,6 +254,7 @@ class Engine::Loops {
     }
     if (is_terminal(after.state)) {
       ++counters_.ended;
+      ++counters_.ended_by_state[std::string(to_string(after.state))];
       reconciler_.forget(after.id);
       forecasts_.forget(after.id);
       const auto* last = after.last_attempt();
@@ -261,6 +269,18 @@ class Engine::Loops {
     code_.job_changed(before, after);
     dependencies_.job_changed(before, after);
     intake_.active_jobs(book_.size());
+  }
+
+  /// Neither at a site, nor held back by anything that the job is told.
+  static bool waits_here(const Job& job) { return job.state == JobState::accepted || job.state == JobState::waiting; }
+
+  void count_at_site(const domain::Attempt* attempt, const Job* job, bool is_there) {
+    auto* desk = attempt == nullptr ? nullptr : context_.desk(attempt->site);
+    if (desk == nullptr) return;
+    desk->jobs_in[static_cast<std::size_t>(job->state)] += is_there ? 1 : -1;
+    if (!attempt->unknown_since) return;
+    const std::pair key{*attempt->unknown_since, job->id};
+    is_there ? (void)desk->unknown.insert(key) : (void)desk->unknown.erase(key);
   }
 
   async::Task<Job> change(JobId id, std::function<Result<Step>(const Job&)> decide) {
@@ -393,12 +413,12 @@ class Engine::Loops {
     report.drifted = doctor_.drifted(desk.site().id);
     report.our_live_jobs = static_cast<std::int64_t>(desk.live.size());
     report.our_waiting_jobs = static_cast<std::int64_t>(desk.waiting_there.size());
-    report.calls_made = desk.calls_made();
-    for (const auto& id : desk.live) {
-      const auto* job = book_.find(id);
-      const auto* attempt = job == nullptr ? nullptr : job->live_attempt();
-      if (attempt != nullptr && attempt->unknown_since) ++report.our_unknown_jobs;
-    }
+    report.calls = desk.calls().read();
+    report.calls_made = desk.calls().all_begun();
+    report.our_unknown_jobs = static_cast<std::int64_t>(desk.unknown.size());
+    if (!desk.unknown.empty()) report.oldest_unknown = desk.unknown.begin()->first;
+    for (const auto state : {JobState::submitting, JobState::queued, JobState::running, JobState::finishing})
+      report.our_jobs_in.emplace_back(state, desk.jobs_in[static_cast<std::size_t>(state)]);
     if (!desk.snapshot()) return report;
     const auto& snapshot = *desk.snapshot();
     report.snapshot_at = snapshot.taken_at;
@@ -434,7 +454,11 @@ class Engine::Loops {
       const auto state = static_cast<JobState>(i);
       if (!is_terminal(state)) counters.jobs_by_state[std::string(to_string(state))] = by_state_[i];
     }
-    counters.decisions = placement_.decisions();
+    for (const auto& [outcome, count] : placement_.decisions()) {
+      counters.decisions += count;
+      counters.decisions_by_outcome.emplace_back(to_string(outcome), count);
+    }
+    if (!waiting_here_.empty()) counters.oldest_waiting = book_.find(*waiting_here_.begin())->accepted_at;
     counters.submissions = dispatch_.submissions();
     counters.moves = moves_.begun();
     for (const auto& [id, desk] : desks_) counters.messages += desk->messages();
@@ -589,7 +613,8 @@ class Engine::Loops {
   std::map<std::pair<SiteId, Principal>, Arrival> arrivals_;  // of late
   async::Event came_again_{parts_.strand};
   Counters counters_;
-  std::array<std::int64_t, 14> by_state_{};
+  std::array<std::int64_t, kJobStates> by_state_{};
+  std::set<JobId> waiting_here_;  // ids rise with the time of acceptance
   std::mutex delivered_mutex_;  // guards the next
   std::vector<Intake::Delivery> delivered_;
   async::TaskGroup tasks_;

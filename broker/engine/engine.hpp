@@ -10,6 +10,7 @@
 #include "broker/domain/fair_share.hpp"
 #include "broker/engine/breaker.hpp"
 #include "broker/engine/budget_use.hpp"
+#include "broker/engine/call_figures.hpp"
 #include "broker/engine/data_setup.hpp"
 #include "broker/engine/intake.hpp"
 #include "broker/engine/options.hpp"
@@ -51,7 +52,10 @@ struct SiteReport {
   std::int64_t running_jobs = 0, waiting_jobs = 0;   // everybody's, as far as the site lets us see
   std::int64_t our_live_jobs = 0, our_waiting_jobs = 0, our_unknown_jobs = 0;
   std::vector<std::string> queues;
-  std::int64_t calls_made = 0;         // since the broker started
+  std::optional<UtcTime> oldest_unknown;             // of the last of these: since when the first is
+  std::vector<std::pair<domain::JobState, std::int64_t>> our_jobs_in;  // of the live ones, by state
+  std::int64_t calls_made = 0;         // since the broker started, as the next
+  CallFigures::Reading calls;
   std::vector<BudgetUse> budget_use;
   std::vector<domain::BudgetShare> own_budget;  // of the site's own end, as of its snapshot
   std::optional<UtcTime> quiet_until;
@@ -71,9 +75,12 @@ struct TransferReport {
 
 struct Counters {
   std::map<std::string, std::int64_t> jobs_by_state;  // of those that are not over
+  std::optional<UtcTime> oldest_waiting;  // when the oldest job was accepted that waits with the broker and is not held
   std::int64_t accepted = 0, ended = 0, decisions = 0, submissions = 0;
+  std::map<std::string, std::int64_t> ended_by_state;
+  std::vector<std::pair<std::string_view, std::int64_t>> decisions_by_outcome;  // all outcomes
   std::int64_t messages = 0;  // submissions and cancels that went to sites
-  std::int64_t moves = 0;     // begun; of all jobs that there have been
+  std::int64_t moves = 0;  // begun; of all jobs that there have been
 };
 
 class Engine {
@@ -91,7 +98,7 @@ class Engine {
     ports::EstimateStore* estimates = nullptr;  // none: estimates are not corrected
     ports::TransferStore* transfers = nullptr;  // none: no dataset is moved
     DataSetup data = {};
-    ports::CodeStore* code = nullptr;           // none: no code is carried
+    ports::CodeStore* code = nullptr;  // none: no code is carried
     ports::AllocationStore* allocations = nullptr;  // none: nobody has any
   };
 

@@ -88,6 +88,30 @@ async::Task<> Notary::compare(std::optional<ledger::Checkpoint> signed_before, s
 }
 
 async::Task<> Notary::start() {
+  auto begun = co_await begin();
+  remember(begun ? nullptr : &begun.error());
+  co_return begun;
+}
+
+async::Task<ports::KeptCheckpoint> Notary::checkpoint() {
+  auto made = co_await sign();
+  remember(made ? nullptr : &made.error());
+  co_return made;
+}
+
+/// A store that is busy says nothing of the ledger.
+void Notary::remember(const Error* error) {
+  if (error != nullptr && !error->code.starts_with("LEDGER_")) return;
+  const std::lock_guard lock(mutex_);
+  fault_ = error == nullptr ? "" : error->code;
+}
+
+std::string Notary::fault() const {
+  const std::lock_guard lock(mutex_);
+  return fault_;
+}
+
+async::Task<> Notary::begin() {
   auto head = co_await store_.ledger_head();
   if (!head) co_return std::unexpected(head.error());
   {
@@ -181,7 +205,7 @@ async::Task<ledger::Verifier> Notary::change_to_next() {
   co_return now->verifier();
 }
 
-async::Task<ports::KeptCheckpoint> Notary::checkpoint() {
+async::Task<ports::KeptCheckpoint> Notary::sign() {
   auto signed_before = signed_last();  // before the head: that has at least as many records
   if (!signed_before) co_return std::unexpected(signed_before.error());
   auto head = co_await store_.ledger_head();

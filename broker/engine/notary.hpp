@@ -45,6 +45,8 @@ class Notary {
   /// LEDGER_KEY_MISSING: there is no key to sign with. Conflict, LEDGER_KEY: the ledger has another one; LEDGER_DIVERGED: it is
   /// not what its own checkpoints say; LEDGER_WENT_BACK: nor what was signed last on this machine.
   async::Task<ports::KeptCheckpoint> checkpoint();
+  /// The code of what kept the last start() or checkpoint() from signing; "": nothing did.
+  [[nodiscard]] std::string fault() const;
   /// As a note: the ledger's signature, then those of witnesses that are known here.
   [[nodiscard]] std::string note_of(const ports::KeptCheckpoint& checkpoint) const;
 
@@ -59,6 +61,9 @@ class Notary {
   [[nodiscard]] const Options& options() const { return options_; }
 
  private:
+  async::Task<> begin();
+  async::Task<ports::KeptCheckpoint> sign();
+  void remember(const Error* error);
   async::Task<ledger::Verifier> change_to_next();
   async::Task<> end_change();
   async::Task<> compare(std::optional<ledger::Checkpoint> signed_before, std::int64_t size);
@@ -70,7 +75,8 @@ class Notary {
   const Options options_;
   LedgerKeys keys_;
   bool changing_ = false;
-  mutable std::mutex mutex_;  // guards what keys_ has; never held while anything is awaited
+  std::string fault_;
+  mutable std::mutex mutex_;  // guards these three; never held while anything is awaited
   ports::LedgerStore& store_;
   const Clock& clock_;
   ports::Log& log_;

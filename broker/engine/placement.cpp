@@ -316,7 +316,6 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
     mind_moves(id, hearing, *in_force, view);
     input.sites.push_back(std::move(view));
   }
-  ++decisions_;
   wish_.reset();
   auto decision = routing::decide(input);
   while (decision.chosen) {
@@ -326,6 +325,7 @@ Decision Placement::decide(const Principal& person, const JobSpec& spec, const D
     std::ranges::find_if(input.sites, [&](const auto& v) { return v.site->id == *decision.chosen; })->not_now = std::move(enough);
     decision = routing::decide(input);
   }
+  ++decisions_.at(state_after(decision));
   if (documents != nullptr) {
     auto text = routing::input_document(input);
     decision.input_hash = sha256_hex(text);

@@ -24,6 +24,9 @@ namespace hansa::engine {
 
 class Dispatch;
 
+/// What a decision makes of its job: submitting, staging, waiting, held or rejected.
+domain::JobState state_after(const domain::Decision& decision);
+
 class Placement {
  public:
   Placement(Context& context, Dispatch& dispatch, Stager& stager)
@@ -60,7 +63,9 @@ class Placement {
   std::optional<domain::Decision> elsewhere(const domain::Job& job, const Dossier& dossier);
   void withdraw(const JobId& id);
 
-  [[nodiscard]] std::int64_t decisions() const { return decisions_; }
+  /// Decisions since the start, by what they came to: where the job goes (submitting), or what it does meanwhile (staging,
+  /// waiting, held), or that it goes nowhere (rejected).
+  [[nodiscard]] const std::map<domain::JobState, std::int64_t>& decisions() const { return decisions_; }
 
  private:
   struct Desktop {  // what placement keeps for each site
@@ -193,7 +198,11 @@ class Placement {
     Tag tag;
   };
   std::optional<Foreseen> foreseen_;
-  std::int64_t decisions_ = 0;
+  std::map<domain::JobState, std::int64_t> decisions_{{domain::JobState::submitting, 0},
+                                                      {domain::JobState::staging, 0},
+                                                      {domain::JobState::waiting, 0},
+                                                      {domain::JobState::held, 0},
+                                                      {domain::JobState::rejected, 0}};
 };
 
 }  // namespace hansa::engine

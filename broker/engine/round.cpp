@@ -28,14 +28,25 @@ bool is_busy(const Verdict& verdict) {
 
 /// What a job is told that no site takes now, and the state that this puts it into.
 std::pair<EventBody, JobState> word_of(const Decision& decision) {
-  if (routing::placing(decision) == routing::Placing::rejected) return {Rejected{decision.reason}, JobState::rejected};
-  if (routing::placing(decision) == routing::Placing::staging) return {Staging{decision.reason}, JobState::staging};
-  if (std::ranges::none_of(decision.verdicts, is_busy)) return {Held{.reason = decision.reason}, JobState::held};
+  const auto state = state_after(decision);
+  if (state == JobState::rejected) return {Rejected{decision.reason}, state};
+  if (state == JobState::staging) return {Staging{decision.reason}, state};
+  if (state == JobState::held) return {Held{.reason = decision.reason}, state};
   return {Waiting{{"IN_LINE", "sites that can take it have as many of our jobs as they allow; it is next as they start"}},
           JobState::waiting};
 }
 
 }  // namespace
+
+JobState state_after(const Decision& decision) {
+  switch (routing::placing(decision)) {
+    case routing::Placing::placed: return JobState::submitting;
+    case routing::Placing::rejected: return JobState::rejected;
+    case routing::Placing::staging: return JobState::staging;
+    case routing::Placing::held: break;
+  }
+  return std::ranges::none_of(decision.verdicts, is_busy) ? JobState::held : JobState::waiting;
+}
 
 async::Task<> Placement::run() {
   while (true) {
@@ -159,7 +170,7 @@ async::Task<> Placement::round() {
 
 async::Task<> Placement::tell(std::string shape, Considered considered, std::size_t& budget) {
   const auto& decision = considered.decision;
-  const auto verdict = word_of(decision).second;
+  const auto verdict = state_after(decision);
   auto& line = lines_.at(shape);
   if (line.verdict && line.verdict != verdict) told_.erase(shape);
   line.verdict = verdict;

@@ -159,7 +159,7 @@ async::Task<> SiteDesk::wait_for_turn(CallKind kind, async::Deadline deadline, s
           continue;
         }
       }
-      ++calls_made_;
+      calls_.begun(kind);
       if (kind == CallKind::snapshot) way_back_at_.reset();
       if (kind == CallKind::submit || kind == CallKind::cancel) ++messages_;
       co_return Result<void>{};

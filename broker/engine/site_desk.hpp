@@ -10,6 +10,7 @@
 #include "broker/domain/snapshot.hpp"
 #include "broker/engine/breaker.hpp"
 #include "broker/engine/budget_use.hpp"
+#include "broker/engine/call_figures.hpp"
 #include "broker/engine/options.hpp"
 #include "broker/ports/log.hpp"
 #include "broker/ports/presence.hpp"
@@ -26,10 +27,7 @@
 
 namespace hansa::engine {
 
-/// Which part of the site's budget a call is charged to: `snapshot` and `query` share one. What a snapshot meets is the site's
-/// health: accounting may be away while the scheduler works. `read` touches only the account's own files, and costs no more than
-/// a concurrent call.
-enum class CallKind { snapshot, query, submit, cancel, read };
+inline constexpr std::size_t kJobStates = static_cast<std::size_t>(domain::JobState::rejected) + 1;
 
 /// What the error that a call ended with says of its site.
 enum class Heard {
@@ -61,7 +59,7 @@ class SiteDesk {
   }
   [[nodiscard]] const std::optional<domain::SiteSnapshot>& snapshot() const { return snapshot_; }
   [[nodiscard]] MonotonicTime snapshot_at() const { return snapshot_at_; }
-  [[nodiscard]] std::int64_t calls_made() const { return calls_made_; }
+  [[nodiscard]] const CallFigures& calls() const { return calls_; }
   /// Submissions and cancels: what the site's people feel of us.
   [[nodiscard]] std::int64_t messages() const { return messages_; }
   void restore(domain::SiteState state) { state_ = std::move(state); }
@@ -81,10 +79,13 @@ class SiteDesk {
     if (auto turn = co_await wait_for_turn(kind, deadline, in_flight); !turn) co_return std::unexpected(turn.error());
     const bool hurried =
         deadline.remaining(scheduler_) * 2 < (kind == CallKind::submit ? options_.submit_timeout : options_.call_timeout);
+    const auto began = scheduler_.now_monotonic();
     auto answer = co_await async::with_deadline<T>(scheduler_, deadline, what(*connector_, deadline));
     // Cut off by our own line, or never begun: that says nothing of the site.
     if (asked != nullptr && !*asked) co_return answer;
     if (hurried && !answer && deadline.passed(scheduler_)) co_return answer;
+    calls_.ended(kind, scheduler_.now_monotonic() - began);
+    if (!answer) calls_.failed(answer.error(), heard_in(kind, answer.error()) == Heard::silence);
     if (auto noted = co_await heard(kind, in_flight->probe, answer ? nullptr : &answer.error()); !noted)
       co_return std::unexpected(noted.error());
     co_return answer;
@@ -130,6 +131,8 @@ class SiteDesk {
   std::set<JobId> bound;  // with a site job id: status is asked for them
   std::set<JobId> unresolved;  // unknown: looked for
   std::set<JobId> unseen;  // bound, and in no listing of the site any more: looked for as well
+  std::set<std::pair<UtcTime, JobId>> unknown;  // attempts with an unknown_since, by it
+  std::array<std::int64_t, kJobStates> jobs_in{};  // how many of `live` are in each state
   std::set<JobId> waiting_there;  // ours in its queue or on their way: held against budget.waiting_jobs
   std::set<JobId> stirred;  // where persons are asked one by one: of these there is news to be had
 
@@ -214,7 +217,7 @@ class SiteDesk {
   };
   std::array<Limited, 4> limited_;  // by CallBudget; then calls at once
   std::int32_t calls_in_flight_ = 0;
-  std::int64_t calls_made_ = 0;
+  CallFigures calls_;
   std::int64_t messages_ = 0;
   bool free_place_ = false;
   std::optional<MonotonicTime> way_back_at_;  // since the last snapshot began: when the next may go for it

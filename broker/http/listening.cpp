@@ -2,7 +2,9 @@
 #include "broker/http/listening.hpp"
 
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
+#include <ctime>
 #include <string>
 
 namespace hansa::http {
@@ -25,6 +27,13 @@ Result<std::shared_ptr<asio::ssl::context>> server_context(const TlsFiles& files
   context->use_private_key_file(files.key, asio::ssl::context::pem, error);
   if (error) return refuse("cannot use the TLS key " + files.key + " with the certificate " + files.certificate);
   return context;
+}
+
+std::optional<UtcTime> end_of_certificate(asio::ssl::context& context) {
+  const auto* certificate = SSL_CTX_get0_certificate(context.native_handle());
+  std::tm parts{};
+  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) return std::nullopt;
+  return from_unix_seconds(::timegm(&parts));
 }
 
 Result<Tcp::acceptor> listen_on(asio::io_context& io, const std::string& address, std::uint16_t port) {

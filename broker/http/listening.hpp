@@ -9,12 +9,16 @@
 #include <boost/asio/ssl/context.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace hansa::http {
 
 /// TLS 1.2 and later. Errors name the file that cannot be used (TLS_FILES).
 Result<std::shared_ptr<boost::asio::ssl::context>> server_context(const TlsFiles& files);
+
+/// None: it cannot be read.
+std::optional<UtcTime> end_of_certificate(boost::asio::ssl::context& context);
 
 /// `address` is an IP address; port 0 is any free one. Errors say which address and why.
 Result<boost::asio::ip::tcp::acceptor> listen_on(boost::asio::io_context& io, const std::string& address, std::uint16_t port);

@@ -57,6 +57,7 @@ struct Response {
   /// gives none (the end) or an Error (the connection is cut, so that the client sees the answer as incomplete). It is
   /// cancelled when the client goes.
   std::function<async::Task<std::optional<std::string>>()> next = {};
+  std::string_view route = {};  // for the log and figures: the handler's name for what was asked, of which there are few; static
 
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
 };

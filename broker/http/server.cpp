@@ -163,6 +163,11 @@ std::uint16_t Server::port() const { return impl_->port; }
 
 ServerLoad Server::load() const { return {.connections = impl_->shared.connections, .streams = impl_->shared.streams}; }
 
+std::optional<UtcTime> Server::certificate_ends() {
+  const auto context = impl_->current_tls();
+  return context ? end_of_certificate(*context) : std::nullopt;
+}
+
 Result<void> Server::reload_tls() {
   const auto& files = impl_->shared.options.tls;
   if (!files) return {};

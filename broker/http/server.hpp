@@ -37,6 +37,7 @@ struct ServerEvent {
   std::string_view peer = {};
   std::string_view method = {};
   std::string_view target = {};
+  std::string_view route = {};   // answered: Response::route
   int status = 0;
   std::string_view code = {};    // refused: the problem's code
   std::string_view detail = {};
@@ -101,6 +102,9 @@ class Server {
   /// After listen().
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] ServerLoad load() const;
+
+  /// Of the certificate that new connections get; none: plain. After listen(), on any thread.
+  [[nodiscard]] std::optional<UtcTime> certificate_ends();
 
   /// Reads certificate and key again, for new connections. On an error the old ones stay.
   Result<void> reload_tls();

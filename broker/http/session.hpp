@@ -96,6 +96,7 @@ class Session final : public Stoppable {
     std::string request_id;
     std::string method;
     std::string target;
+    std::string_view route;
     Framing framing;
     std::size_t request_bytes = 0;
     Share body_memory;
@@ -352,6 +353,7 @@ class Session final : public Stoppable {
   /// True: all of it is sent.
   asio::awaitable<bool> answer(Exchange* exchange, Response* response) {
     auto& framing = exchange->framing;
+    exchange->route = response->route;
     const bool head = exchange->method == "HEAD";
     const bool bodiless = response->status == 204 || response->status == 304;
     Share stream;
@@ -484,6 +486,7 @@ class Session final : public Stoppable {
          .request_id = exchange.request_id,
          .method = exchange.method,
          .target = exchange.target,
+         .route = exchange.route,
          .status = status,
          .code = code,
          .detail = detail,

@@ -5,6 +5,7 @@
 // Strand: any. Every call resumes its coroutine on the coroutine's own executor, which must outlive close().
 // A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
 
+#include "broker/metrics/histogram.hpp"
 #include "broker/ports/agents.hpp"
 #include "broker/ports/allocations.hpp"
 #include "broker/ports/catalogue.hpp"
@@ -58,8 +59,8 @@ struct Options {
 
 /// For the metrics page; since open().
 struct Figures {
-  std::uint64_t commits = 0;
-  std::uint64_t operations = 0;              // that those commits carried
+  metrics::Histogram::Reading commit_ms;     // from taking the lock to the end of the fsync; empty in inline mode
+  metrics::Histogram::Reading group;         // operations that each commit carried
   std::uint64_t checkpoints = 0;
   std::size_t queued = 0;                    // now
 };

@@ -3,12 +3,16 @@
 
 #include <sqlite3.h>
 
+#include <array>
 #include <cstdlib>
 #include <exception>
 #include <utility>
 
 namespace hansa::store {
 namespace {
+
+constexpr std::array<std::int64_t, 12> kCommitMs{2, 5, 10, 25, 50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000};
+constexpr std::array<std::int64_t, 8> kGroup{1, 2, 5, 10, 25, 50, 100, 250};
 
 constexpr char kBegin[] = "BEGIN IMMEDIATE";
 constexpr char kCommit[] = "COMMIT";
@@ -29,7 +33,9 @@ Writer::Writer(std::unique_ptr<Connection> db, const Options& options)
     : db_(std::move(db)),
       options_(options),
       on_fatal_(options.on_fatal ? options.on_fatal : OnFatal([](const Error&) { std::abort(); })),
-      next_checkpoint_(options.checkpoint_pages) {
+      next_checkpoint_(options.checkpoint_pages),
+      commit_ms_(kCommitMs),
+      group_(kGroup) {
   // Called by SQLite after each commit with the number of pages in the log.
   sqlite3_wal_hook(
       db_->handle(),
@@ -104,12 +110,13 @@ void Writer::commit_group(std::vector<Operation>& group) {
   }
   if (!lost) {
     try {
+      const auto began = clock_.now_monotonic();
       db_->execute(kBegin);
       outcomes = run_all(group);
       committing = true;
       db_->execute(kCommit);
-      ++commits_;
-      operations_ += group.size();
+      if (!options_.inline_mode) commit_ms_.observe((clock_.now_monotonic() - began).count());
+      group_.observe(static_cast<std::int64_t>(group.size()));
     } catch (const SqliteFailure& failure) {
       db_->roll_back();
       lost = failure.error();
@@ -214,7 +221,7 @@ Result<void> Writer::close() {
 
 Figures Writer::figures() const {
   const std::lock_guard lock(mutex_);
-  return {.commits = commits_, .operations = operations_, .checkpoints = checkpoints_, .queued = queue_.size()};
+  return {.commit_ms = commit_ms_.read(), .group = group_.read(), .checkpoints = checkpoints_, .queued = queue_.size()};
 }
 
 }  // namespace hansa::store

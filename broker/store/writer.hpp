@@ -9,6 +9,8 @@
 // Invariants: what an operation wrote is committed once or not at all; it is settled exactly once, after the commit that carries
 // it or with an Error; after a failure that leaves a commit in doubt nothing is written any more.
 
+#include "broker/async/real_scheduler.hpp"
+#include "broker/metrics/histogram.hpp"
 #include "broker/store/connection.hpp"
 #include "broker/store/readers.hpp"
 #include "broker/store/sqlite_store.hpp"
@@ -74,8 +76,9 @@ class Writer {
   bool closing_ = false;
   std::optional<Error> failed_;
 
-  std::atomic<std::uint64_t> commits_{0};
-  std::atomic<std::uint64_t> operations_{0};
+  const async::RealScheduler clock_;  // for figures alone
+  metrics::Histogram commit_ms_;
+  metrics::Histogram group_;
   std::atomic<std::uint64_t> checkpoints_{0};
   std::thread thread_;            // last: it uses everything else
 };

@@ -8,10 +8,12 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -19,6 +21,7 @@ namespace hansa::connectors::account_switch {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
+constexpr std::size_t kMaxReason = 200;  // bytes
 constexpr std::array<std::string_view, 8> kKeys = {"callers",  "programs",    "minimum_uid",    "denied_groups",
                                                    "accounts", "environment", "max_concurrent", "request_time_s"};
 /// Set by the switch itself, or able to put other code into the allowed program.
@@ -140,7 +143,21 @@ Result<Configuration> parse_configuration(std::string_view toml, const std::stri
   return result;
 }
 
+std::string off_file(const std::string& configuration_path) {
+  return std::filesystem::path(configuration_path).replace_extension(".off").string();
+}
+
 Result<Configuration> load_configuration(const std::string& path) {
+  if (const auto off = off_file(path); ::access(off.c_str(), F_OK) == 0) {
+    std::string reason(kMaxReason, '\0');
+    std::ifstream file(off, std::ios::binary);
+    file.read(reason.data(), kMaxReason);
+    reason.resize(static_cast<std::size_t>(file.gcount()));
+    reason.resize(std::min(reason.find('\n'), reason.size()));
+    std::ranges::replace_if(reason, [](char c) { return c < ' ' || c > '~'; }, '?');
+    return fail(ErrorKind::unavailable, kSwitchedOff,
+                "the site has switched hansa-switch off" + (reason.empty() ? "" : ": " + reason) + " (" + off + ")");
+  }
   if (const auto trusted = check_trusted_file(path); !trusted) {
     return unusable(path, "must be a file of root's that nobody else can write: " + trusted.error().message);
   }

@@ -34,7 +34,12 @@ struct Configuration {
 /// All faults at once: "file:line" and key, what was wrong and what is allowed. Names are looked up in the machine's accounts.
 Result<Configuration> parse_configuration(std::string_view toml, const std::string& path);
 
-/// Reads `path` if it and every folder above it are root's alone.
+/// The code of everything being refused because the site says so.
+inline constexpr std::string_view kSwitchedOff = "SWITCHED_OFF";
+/// While there is such a file beside the configuration (/etc/hansa/switch.off), nothing is started; its first line says why.
+std::string off_file(const std::string& configuration_path);
+
+/// Reads `path` if it and every folder above it are root's alone, and there is no off file.
 Result<Configuration> load_configuration(const std::string& path);
 
 }  // namespace hansa::connectors::account_switch

@@ -60,16 +60,17 @@ class CurrentConfiguration {
  private:
   using Version = std::tuple<dev_t, ino_t, off_t, time_t, long, time_t, long>;
 
-  [[nodiscard]] Version version_now() const {
+  static Version version_of(const std::string& path) {
     struct stat file{};
-    if (::stat(path_.c_str(), &file) != 0) return {};
+    if (::stat(path.c_str(), &file) != 0) return {};
     return {file.st_dev,          file.st_ino,         file.st_size,        file.st_mtim.tv_sec,
             file.st_mtim.tv_nsec, file.st_ctim.tv_sec, file.st_ctim.tv_nsec};
   }
+  [[nodiscard]] std::pair<Version, Version> version_now() const { return {version_of(path_), version_of(off_file(path_))}; }
 
   std::string path_;
   bool read_ = false;
-  Version version_;
+  std::pair<Version, Version> version_;
   Result<Configuration> value_ = Configuration{};
 };
 

@@ -108,7 +108,12 @@ std::optional<int> parse_options(std::span<char*> arguments, bool is_setuid, Opt
 }
 
 int check(const std::string& path) {
-  if (const auto configuration = load_configuration(path); !configuration) return complain(EX_CONFIG, configuration.error());
+  const auto configuration = load_configuration(path);
+  if (!configuration && configuration.error().code == hansa::connectors::account_switch::kSwitchedOff) {
+    std::printf("%s\n", configuration.error().message.c_str());
+    return 0;  // it starts, and refuses everything
+  }
+  if (!configuration) return complain(EX_CONFIG, configuration.error());
   std::printf("%s is valid\n", path.c_str());
   return 0;
 }
@@ -125,7 +130,8 @@ int serve_socket(const Options& options, hansa::Result<hansa::Descriptor> inheri
   if (static_cast<bool>(*inherited) == !options.socket.empty()) {
     return complain(EX_USAGE, "either --listen SOCKET or a socket of systemd's, not both and not none");
   }
-  if (const auto configuration = load_configuration(options.configuration); !configuration) {
+  if (const auto configuration = load_configuration(options.configuration);
+      !configuration && configuration.error().code != hansa::connectors::account_switch::kSwitchedOff) {
     return complain(EX_CONFIG, configuration.error());
   }
   auto listener = *inherited ? std::move(inherited) : listen_at(options.socket);

@@ -50,6 +50,7 @@ void serve(Channel& channel, uid_t peer, const Result<Configuration>& configurat
     channel.send_error(error, false);
   };
 
+  if (!configuration && configuration.error().code == kSwitchedOff) return refuse(configuration.error());
   if (!configuration) {  // and so nobody is known to be entitled to its faults
     log_refused(known, caller, configuration.error());
     channel.send_error(

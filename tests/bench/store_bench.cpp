@@ -151,7 +151,8 @@ Rate through_store(store::SqliteStore& store, Jobs& jobs, int callers, double se
   rate.caller_us = (cpu_seconds(RUSAGE_THREAD) - own_cpu) / rate.rows_per_second * 1e6;
   rate.store_us = (cpu_seconds(RUSAGE_SELF) - cpu) / rate.rows_per_second * 1e6 - rate.caller_us;
   rate.rows_per_second /= seconds_since(start);
-  rate.group = static_cast<double>(after.operations - before.operations) / static_cast<double>(after.commits - before.commits);
+  rate.group =
+      static_cast<double>(after.group.sum - before.group.sum) / static_cast<double>(after.group.count() - before.group.count());
   return rate;
 }
 

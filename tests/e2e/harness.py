@@ -10,6 +10,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -161,6 +162,12 @@ class Broker:
         self.log = self.folder / "hansad.log"
         self.process = None
         self.tokens = {}
+        self.tls = None
+
+    def use_tls(self, certificate):
+        """The configuration has it, too; `hansa` is not told."""
+        self.url = self.url.replace("http:", "https:")
+        self.tls = ssl.create_default_context(cafile=certificate)
 
     def configure(self, config):
         self.config.write_text(config.replace("{state}", str(self.state)).replace("{listen}", f"127.0.0.1:{self.port}"))
@@ -219,7 +226,7 @@ class Broker:
             request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with urllib.request.urlopen(request, timeout=timeout, context=self.tls) as answer:
                 return Answer(answer.status, answer.read(), answer.headers)
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.read(), error.headers)

@@ -18,6 +18,7 @@ ALL = "*"
 # room: the rooms it may include. The relation is transitive: who may use ports may use domain, async and core.
 MAY_USE = {
     "broker/core": [],
+    "broker/metrics": ["broker/core"],
     "broker/async": ["broker/core"],
     "broker/domain": ["broker/core"],
     "broker/ports": ["broker/domain", "broker/async"],
@@ -25,8 +26,8 @@ MAY_USE = {
     "policies/routing": ["policies/rules"],
     "policies/packs": [],
     "broker/ledger": ["broker/ports"],
-    "broker/engine": ["broker/ports", "policies/routing", "broker/ledger"],
-    "broker/store": ["broker/ports", "broker/ledger"],
+    "broker/engine": ["broker/ports", "policies/routing", "broker/ledger", "broker/metrics"],
+    "broker/store": ["broker/ports", "broker/ledger", "broker/metrics"],
     "broker/http": ["broker/async"],
     "broker/identity": ["broker/ports", "broker/http"],
     "broker/directives": ["broker/core"],

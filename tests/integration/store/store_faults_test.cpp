@@ -318,7 +318,7 @@ TEST_CASE("many callers on several threads are each answered on their own execut
   for (auto& thread : threads) thread.join();
   CHECK(done == kThreads * kCallers * kJobs);
   CHECK(strayed == 0);
-  CHECK(store->figures().operations == static_cast<std::uint64_t>(kThreads * kCallers * kJobs));
+  CHECK(store->figures().group.sum == std::int64_t{kThreads} * kCallers * kJobs);
   REQUIRE(store->close());
   CHECK(wait(store->job(work[0][0].job.id)).error().code == "STORE_CLOSED");
   CHECK(wait(store->accept_jobs({new_job()}, std::nullopt)).error().code == "STORE_CLOSED");

@@ -22,6 +22,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -252,6 +253,32 @@ TEST_CASE("denied groups and the list of accounts are the site's word, from the 
   ::chmod(fixture.configuration().c_str(), 0666);
   CHECK(fixture.ask(fixture.request()).code() == "SWITCH_CONFIGURATION");
   ::chmod(fixture.configuration().c_str(), 0644);
+  CHECK(fixture.ask(fixture.request()).exit_status() == 0);
+}
+
+TEST_CASE("while there is an off file nothing is started and its first line is told") {
+  NEEDS_ROOT();
+  SwitchFixture fixture;
+  const auto off = std::filesystem::path(fixture.configuration()).replace_extension(".off");
+  const auto switch_off = [&](const std::string& text) { std::ofstream(off, std::ios::binary) << text; };
+  switch_off("");
+  fixture.start();  // it starts all the same: to be there when it is switched on
+  CHECK(fixture.ask(fixture.request()).code() == "SWITCHED_OFF");
+  std::filesystem::remove(off);
+  CHECK(fixture.ask(fixture.request()).exit_status() == 0);
+
+  switch_off("incident 4711, ring 2222\nsecond line");
+  const auto reply = fixture.ask(fixture.request());
+  CHECK(reply.code() == "SWITCHED_OFF");
+  CHECK_FALSE(reply.started());
+  CHECK_THAT(reply.end.dump(), Contains(R"("kind":"unavailable")"));
+  CHECK_THAT(reply.message(), Contains(": incident 4711, ring 2222 (" + off.string() + ")"));
+  CHECK_THAT(reply.message(), !Contains("second line"));
+  CHECK_THAT(fixture.log(), Contains("incident 4711"));
+
+  switch_off("bad \xff\x1b[31m bytes" + std::string(5'000, 'x'));
+  CHECK_THAT(fixture.ask(fixture.request()).message(), Contains("bad ??[31m bytes"));
+  std::filesystem::remove(off);
   CHECK(fixture.ask(fixture.request()).exit_status() == 0);
 }
 

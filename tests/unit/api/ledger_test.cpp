@@ -76,6 +76,7 @@ class Desk {
     auto made = ask(notary_->checkpoint());
     return made ? "" : made.error().code;
   }
+  [[nodiscard]] std::string fault() const { return notary_->fault(); }
   std::string change_key() {
     auto changed = ask(notary_->change_key());
     return changed ? "" : changed.error().code;
@@ -171,16 +172,19 @@ TEST_CASE("a key that is gone or of no use is not replaced, and stops nobody but
   const auto drawn = desk.key;
   desk.key = std::optional<ledger::Signer>{};
   CHECK(desk.start().error().code == "LEDGER_KEY_MISSING");
+  CHECK(desk.fault() == "LEDGER_KEY_MISSING");
   CHECK(desk.sign() == "LEDGER_KEY_MISSING");
   CHECK(desk.change_key() == "LEDGER_KEY_MISSING");
   CHECK_FALSE(*desk.key);
   desk.key = fail(ErrorKind::unavailable, "LEDGER_KEY_UNUSABLE", "others may read it");
   CHECK(desk.start().error().code == "LEDGER_KEY_UNUSABLE");
   CHECK(desk.sign() == "LEDGER_KEY_UNUSABLE");
+  CHECK(desk.fault() == "LEDGER_KEY_UNUSABLE");
   CHECK(desk.change_key() == "LEDGER_KEY_UNUSABLE");
   desk.key = drawn;
   desk.next = fail(ErrorKind::unavailable, "LEDGER_KEY_UNUSABLE", "damaged");  // and the ledger never heard of it
   CHECK(desk.start());
+  CHECK(desk.fault().empty());
   CHECK(desk.sign().empty());
   CHECK(desk.change_key().empty());
   CHECK(desk.sign().empty());

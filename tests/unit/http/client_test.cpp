@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/http/client.hpp"
 
+#include "broker/async/real_scheduler.hpp"
 #include "tests/testbed/certificates.hpp"
 #include "tests/unit/async/manual_scheduler.hpp"
 #include "tests/unit/http/echo_server.hpp"
@@ -463,6 +464,9 @@ TEST_CASE("certificates are changed while the server runs") {
   install("good");
   REQUIRE(server.server.reload_tls());
   CHECK(try_good());
+  const auto end = server.server.certificate_ends();
+  REQUIRE(end);
+  CHECK(*end > async::RealScheduler{}.now_utc());
   std::filesystem::remove(key);
   CHECK(server.server.reload_tls().error().code == "TLS_FILES");
   CHECK(try_good());
