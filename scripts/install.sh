@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154,SC2034 # "./dev" sets root and sources all parts
-# What Hansa needs from Debian 12, in three sets, and `need SET...`, which installs what is missing and is quick when nothing is.
+# What Hansa needs from Debian 12, in sets, and `need SET...`, which installs what is missing and is quick when nothing is.
 
 declare -rA packages=(
   [build]="clang-19 lld-19 cmake ninja-build ccache git python3
@@ -10,6 +10,7 @@ declare -rA packages=(
   [test]="libclang-rt-19-dev llvm-19 sqlite3 curl jq openssl openssh-server openssh-client rclone rsync procps prometheus
     slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin
     munge mariadb-server libfaketime nodejs npm libz3-dev"
+  [package]="dpkg-dev debhelper binutils systemd man-db lintian"
   [lint]="clang-format-19 clang-tidy-19 shellcheck"
 )
 

@@ -110,7 +110,7 @@ test_all() {
   [[ -z $label || $label =~ ^(unit|contract|sim|integration|e2e)$ ]] ||
     die "there is no label \"$label\": unit, contract, sim, integration, e2e"
 
-  need build test
+  need build test package
   make_hansa_user
   trap interrupted INT
   # The sanitizers' reports are of use only with names in them.

@@ -264,6 +264,7 @@ int run(Start start) {
   store::Options store_options{.state_dir = config.broker.state_dir,
                                .file = config::database_path(config),
                                .broker_id = config.broker.name,
+                               .backups = config.broker.state_dir / "backups",
                                .opened_at = started_at,
                                .boot = boot_of_this_machine(ids),
                                .checkpoint_pages = kCheckpointPages,

@@ -17,6 +17,7 @@ namespace hansa::app {
 enum ExitStatus : int {
   kExitOk = 0,
   kExitUsage = 2,
+  kExitData = 65,          // a backup that is damaged, or older than what it would replace
   kExitUnavailable = 69,   // the address is in use, a file cannot be read
   kExitSoftware = 70,
   kExitStorage = 74,       // the state folder or the database cannot be used

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/data_ways.hpp"
 
+#include "connectors/assembly/assembly.hpp"
 #include "connectors/mover/job_mover.hpp"
 #include "connectors/transport/direct_transport.hpp"
 
@@ -86,7 +87,7 @@ JobMoverOptions job_options(const config::BrokerConfig& config, const config::Tr
 DataWays::DataWays(const config::BrokerConfig& config, async::Scheduler& scheduler, ports::Log& log,
                    const std::filesystem::path& program_folder)
     : transport_(std::make_unique<connectors::transport::DirectTransport>(scheduler)) {
-  MoverOptions options{.program = (program_folder / "hansa-move-run").string(),
+  MoverOptions options{.program = connectors::assembly::companion(program_folder, "hansa-move-run").string(),
                        .spool = (config.broker.state_dir / "mover").string(),
                        .tool = Tool::rclone,
                        .tool_program = {},

@@ -274,6 +274,13 @@ constexpr Option kSimulate[] = {
     {.name = "--plot", .value = "DIR", .help = "Write waits.svg, queue.svg and sites.svg into this folder"},
     {.name = "--json", .help = "Print one JSON document"},
 };
+constexpr Option kConfigInit[] = {
+    {.name = "--name", .value = "N", .help = "What the broker is called (this machine's name)"},
+    {.name = "--country", .value = "C", .help = "Where it stands, as FI"},
+    {.name = "--connector", .value = "KIND", .help = "What runs the jobs: slurm, pbs, local (what is found here)"},
+    {.name = "--person", .value = "P", .help = "The account of the first who may use it (who calls this)"},
+    {.name = "--json", .help = "Print one JSON document"},
+};
 constexpr Option kReference[] = {{.name = "--man", .help = "As the man page hansad.toml(5)"}};
 
 constexpr Command kCommands[] = {
@@ -399,6 +406,8 @@ constexpr Command kCommands[] = {
     {"simulate", "", "Play a trace of jobs at simulated sites; needs no broker.",
      "hansa simulate --trace kth.swf.gz --sites sites.toml --policy hansa,redundant --load 0.85 --seeds 20", kSimulate, 0, 0,
      simulate},
+    {"config init", "[FILE]", "Ask four questions, or take the answers from options, and write a hansad.toml that works; needs no broker.",
+     "hansa config init --country FI --connector slurm --person alice", kConfigInit, 0, 1, config_init},
     {"config check", "FILE", "Check a hansad.toml; needs no broker.", "hansa config check /etc/hansa/hansad.toml", kJsonAnswer, 1,
      1, config_check},
     {"config reference", "", "Print what every key of hansad.toml means.", "hansa config reference", kReference, 0, 0,

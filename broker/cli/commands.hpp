@@ -72,6 +72,7 @@ Result<ExitStatus> policy_test(Session& session, const Invocation& call);
 Result<ExitStatus> policy_diff(Session& session, const Invocation& call);
 Result<ExitStatus> policy_show(Session& session, const Invocation& call);
 Result<ExitStatus> simulate(Session& session, const Invocation& call);
+Result<ExitStatus> config_init(Session& session, const Invocation& call);
 Result<ExitStatus> config_check(Session& session, const Invocation& call);
 Result<ExitStatus> config_reference(Session& session, const Invocation& call);
 Result<ExitStatus> version(Session& session, const Invocation& call);

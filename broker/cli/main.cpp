@@ -15,6 +15,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 namespace {
 
@@ -54,6 +55,21 @@ void on_interrupt(std::string_view message) {
   ::sigaction(SIGINT, &action, nullptr);
 }
 
+std::optional<std::string> ask(std::string_view prompt) {
+  constexpr std::size_t kLongest = 1024;
+  if (::isatty(STDIN_FILENO) == 0) return std::nullopt;
+  write_all(STDERR_FILENO, prompt);
+  std::string line;
+  for (char c = 0; line.size() < kLongest;) {
+    const auto got = ::read(STDIN_FILENO, &c, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return std::nullopt;
+    if (c == '\n') break;
+    line += c;
+  }
+  return line;
+}
+
 Look look_of(int fd) {
   if (::isatty(fd) == 0) return {};
   winsize size{};
@@ -80,6 +96,7 @@ int main(int argc, char** argv) {
           [](Milliseconds time) { ::poll(nullptr, 0, static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, INT_MAX))); },
       .on_interrupt = on_interrupt,
       .look = look_of(STDOUT_FILENO),
+      .ask = ask,
       .foreground = run_in_foreground,
   };
   const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));

@@ -8,6 +8,7 @@
 #include "config/client_config.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,8 @@ struct Surroundings {
   /// What is said when SIGINT ends the program from now on.
   std::function<void(std::string_view message)> on_interrupt;
   Look look = {};
+  /// A line that a person at the terminal answers with, without its end; none: there is no terminal, or no more to come.
+  std::function<std::optional<std::string>(std::string_view prompt)> ask = {};
   /// See foreground.hpp.
   std::function<Result<int>(const std::vector<std::string>& command, const std::string& line)> foreground = {};
 };

@@ -3,6 +3,7 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/stat.h>
 
 #include <ctime>
 #include <string>
@@ -24,6 +25,10 @@ Result<std::shared_ptr<asio::ssl::context>> server_context(const TlsFiles& files
   SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
   context->use_certificate_chain_file(files.certificate, error);
   if (error) return refuse("cannot use the TLS certificate " + files.certificate);
+  if (struct stat found{}; ::stat(files.key.c_str(), &found) == 0 && (found.st_mode & S_IROTH) != 0)
+    return fail(ErrorKind::invalid_argument, "TLS_FILES",
+                "everybody on this machine can read the TLS key " + files.key +
+                    ": chmod 0640 it, for the group of the account that runs this; and change it if others may have read it");
   context->use_private_key_file(files.key, asio::ssl::context::pem, error);
   if (error) return refuse("cannot use the TLS key " + files.key + " with the certificate " + files.certificate);
   return context;

@@ -566,18 +566,22 @@ Result<std::size_t> check_record(Connection& db, std::span<const Migration> step
 
 std::span<const Migration> migrations() { return kMigrations; }
 
-Result<void> migrate(Connection& db, std::span<const Migration> steps, UtcTime now) {
-  if (single_integer(db, kReadApplicationId) != kApplicationId) {
-    if (single_integer(db, kReadApplicationId) != 0 || single_integer(db, kCountTables) != 0) {
-      return fail(ErrorKind::conflict, "NOT_A_HANSA_STORE",
-                  "the database file belongs to another program: give another file in store.url");
-    }
-    db.run_script("PRAGMA application_id=" + std::to_string(kApplicationId));
+Result<std::size_t> schema_version(Connection& db, std::span<const Migration> steps) {
+  const auto application = single_integer(db, kReadApplicationId);
+  const auto tables = single_integer(db, kCountTables);
+  if (application != kApplicationId && (application != 0 || tables != 0)) {
+    return fail(ErrorKind::conflict, "NOT_A_HANSA_STORE",
+                "the database file belongs to another program: give another file in store.url");
   }
+  return tables == 0 ? 0 : check_record(db, steps);
+}
+
+Result<void> migrate(Connection& db, std::span<const Migration> steps, UtcTime now) {
+  const auto known = schema_version(db, steps);
+  if (!known) return std::unexpected(known.error());
+  if (single_integer(db, kReadApplicationId) == 0) db.run_script("PRAGMA application_id=" + std::to_string(kApplicationId));
   db.execute(kCreateRecord);
-  const auto done = check_record(db, steps);
-  if (!done) return std::unexpected(done.error());
-  for (const auto& step : steps.subspan(*done)) {
+  for (const auto& step : steps.subspan(*known)) {
     db.run_script("BEGIN IMMEDIATE");
     db.run_script(std::string(step.sql));
     if (step.then != nullptr) step.then(db, now);

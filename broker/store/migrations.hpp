@@ -20,6 +20,9 @@ struct Migration {
 /// Version 1, 2, 3, ... in order.
 std::span<const Migration> migrations();
 
+/// The last step that the database took; 0: it is new. Refuses what migrate() refuses.
+Result<std::size_t> schema_version(Connection& db, std::span<const Migration> steps);
+
 /// Brings the database to the last version, one transaction a step. NOT_A_HANSA_STORE: another program's file.
 /// SCHEMA_TOO_NEW: written by a later hansad. SCHEMA_ALTERED: a recorded step is not the one we know.
 Result<void> migrate(Connection& db, std::span<const Migration> steps, UtcTime now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/agents.hpp"
 #include "broker/store/allocations.hpp"
+#include "broker/store/backup.hpp"
 #include "broker/store/catalogue.hpp"
 #include "broker/store/decisions.hpp"
 #include "broker/store/estimates.hpp"
@@ -82,6 +83,9 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   if (auto set = db->apply_settings(Connection::Mode::read_write); !set) return set;
   if (auto sound = check_contents(*db, ignored ? 0 : size, options_.quick_check_bytes); !sound) return sound;
   db->rewrite_log();
+  if (!options_.backups.empty()) {
+    if (auto kept = keep_before_migration(*db, options_.backups); !kept) return kept;
+  }
   if (auto migrated = migrate(*db, migrations(), options_.opened_at); !migrated) return migrated;
   auto broker_id = establish_broker_id(*db, options_.broker_id);
   if (!broker_id) return std::unexpected(broker_id.error());

@@ -34,6 +34,7 @@ struct Options {
   std::filesystem::path state_dir;           // exists, ours; locked for as long as the store is open
   std::filesystem::path file = "hansa.db";   // relative to state_dir, or absolute; ":memory:" in inline mode only
   std::string broker_id;                     // given to a new database; an old one keeps its own
+  std::filesystem::path backups;             // where a copy is kept before schema steps; "": none is
   UtcTime opened_at{};                       // stands beside the schema steps that this opening takes
   std::string boot;                          // of this machine: within one, monotonic times of different processes compare
   std::map<SiteId, std::string> countries;   // recorded with every usage record that is booked: where it ran
@@ -81,7 +82,7 @@ class SqliteStore final : public ports::JobStore,
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
-  /// STORE_CORRUPT, STORE_SETTINGS, STORAGE_FULL.
+  /// STORE_CORRUPT, STORE_SETTINGS, STORAGE_FULL, and those of keep_before_migration() (backup.hpp).
   static Result<std::unique_ptr<SqliteStore>> open(Options options);
   ~SqliteStore() override;
 

@@ -75,7 +75,7 @@ MadeConnector make_local(const config::SiteConfig& site, Ground& ground) {
                                            .accounting = ground.one_of_many ? site.id.str() + "/" + own_name() : "",
                                            .spool = (ground.state_dir / "local" / site.id.str()).string(),
                                            .work_dir = work_dir.string(),
-                                           .runner = (ground.program_folder / "hansa-local-run").string(),
+                                           .runner = companion(ground.program_folder, "hansa-local-run").string(),
                                            .cores = static_cast<std::int32_t>(site.local.cpus),
                                            .memory = site.local.memory,
                                            .gpus = static_cast<std::int32_t>(site.local.gpus),
@@ -261,6 +261,14 @@ MadeConnector make_remote(const config::SiteConfig& site, Ground& ground) {
 }
 
 }  // namespace
+
+std::filesystem::path companion(const std::filesystem::path& program_folder, std::string_view name) {
+  std::error_code ignored;
+  auto beside = program_folder / name;
+  if (std::filesystem::exists(beside, ignored)) return beside;
+  auto installed = program_folder.parent_path() / "libexec" / "hansa" / name;
+  return std::filesystem::exists(installed, ignored) ? installed : beside;
+}
 
 domain::LoadBudget budget_of(const config::BudgetConfig& config) {
   const auto small = [](std::int64_t n) { return static_cast<std::int32_t>(n); };

@@ -41,7 +41,7 @@ struct Ground {
   Random& random;
   boost::asio::any_io_executor strand;
   ports::Log& log;
-  std::filesystem::path program_folder;  // where hansa-local-run lies, beside this program
+  std::filesystem::path program_folder;  // of this program: see companion()
   std::string program_name;              // with its version, as other ends of the connector protocol are told
   std::filesystem::path state_dir;       // spools of local sites
   std::filesystem::path switch_socket;   // for sites with run_as = "switch"
@@ -53,6 +53,9 @@ struct Ground {
   std::vector<std::function<async::Task<>()>> closers =
       {};  // run on the strand once nothing calls the connectors, before they go
 };
+
+/// A program that comes with this one and that nobody calls by hand: beside it, or where packages put it (../libexec/hansa).
+std::filesystem::path companion(const std::filesystem::path& program_folder, std::string_view name);
 
 domain::LoadBudget budget_of(const config::BudgetConfig& config);
 

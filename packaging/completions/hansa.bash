@@ -15,7 +15,7 @@ _hansa() {
     word=${COMP_WORDS[i]}
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --network | --variants | --code | --output | --array | --task | --after | --output-dir | -o | \
-        --name | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
+        --name | --connector | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
         --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --key | --witness | --dir | --output) ((i++)) ;;
       -*) ;;
       *)
@@ -48,6 +48,7 @@ _hansa() {
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --output | --array | --task | --after | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | --login | --agent | --agent-config | --for | --person | \
       --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of) return ;;
+    --connector) COMPREPLY=($(compgen -W "slurm pbs local" -- "$cur")); return ;;
     --inside) COMPREPLY=($(compgen -W "script processes" -- "$cur")); return ;;
     --network) COMPREPLY=($(compgen -W "outbound any" -- "$cur")); return ;;
     --transfer-basis) COMPREPLY=($(compgen -W "none adequacy standard-clauses binding-rules derogation" -- "$cur")); return ;;
@@ -66,7 +67,7 @@ _hansa() {
     allocation) options="list show grant revoke import" ;;
     token) options="create list revoke" ;;
     policy) options="check test diff show" ;;
-    config) options="check reference" ;;
+    config) options="init check reference" ;;
     submit)
       options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --name --env --exclusive --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
       ;;
@@ -100,13 +101,14 @@ _hansa() {
     "policy diff") options="--last --json" ;;
     "policy check") options="--sites --at --json" ;;
     simulate) options="--trace --sites --policy --load --seeds --sample --add-capacity --hidden --rules --label --at --plot --json" ;;
+    "config init") options="--name --country --connector --person --json" ;;
     "config reference") options="--man" ;;
     cancel) options="--task --json" ;;
     show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "ledger show" | "ledger checkpoint" | "ledger prove" | "ledger change-key" | "data show" | "facts show" | "allocation show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))
-  elif [[ $command == submit || $command == "config check" || $command == "ledger verify" || $command == policy\ * ]]; then
+  elif [[ $command == submit || $command == "config check" || $command == "config init" || $command == "ledger verify" || $command == policy\ * ]]; then
     compopt -o default
   elif [[ $options != -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$cur"))

@@ -5,7 +5,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --output-dir -o --name --env \
-        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at --login --agent --agent-config --for --person \
+        --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at --login --agent --agent-config --for --person --connector \
         --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --key --witness --dir
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
@@ -63,10 +63,10 @@ complete -c hansa -n '__hansa_is facts' -a "show set withdraw changes approve re
 complete -c hansa -n '__hansa_is allocation' -a "list show grant revoke import"
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
-complete -c hansa -n '__hansa_is config' -a "check reference"
+complete -c hansa -n '__hansa_is config' -a "init check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation import" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config check" version' -l json -d "Print the JSON of the API"
-complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config check"' -F
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation import" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config init" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
 complete -c hansa -n '__hansa_is submit' -l nodes -x -d Nodes
@@ -175,4 +175,8 @@ complete -c hansa -n '__hansa_is simulate' -l sample -x -d "Take one job in so m
 complete -c hansa -n '__hansa_is simulate' -l add-capacity -x -d "Give a site more cores, as alpha:64"
 complete -c hansa -n '__hansa_is simulate' -l hidden -x -d "Sites that show no jobs but ours, or all"
 complete -c hansa -n '__hansa_is simulate' -l plot -r -F -d "Write pictures into this folder"
+complete -c hansa -n '__hansa_is "config init"' -l name -x -d "What the broker is called"
+complete -c hansa -n '__hansa_is "config init"' -l country -x -d "Where it stands, as FI"
+complete -c hansa -n '__hansa_is "config init"' -l connector -x -a "slurm pbs local" -d "What runs the jobs"
+complete -c hansa -n '__hansa_is "config init"' -l person -x -d "The first who may use it"
 complete -c hansa -n '__hansa_is "config reference"' -l man -d "As a man page"

@@ -320,9 +320,12 @@ def what_keeps_it_from_starting():
     try:
         for name, what in (("cert", "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"), ("other", "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other")):
             subprocess.run(["openssl", *what.split(), "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"], check=True, capture_output=True)
-            (folder / f"{name}.key").chmod(0o644)
+            shutil.chown(folder / f"{name}.key", group=BROKER_USER)
+            (folder / f"{name}.key").chmod(0o640)
         other.config.chmod(0)
         ends(78, "Permission denied")
+        other.config.chmod(0o646)
+        ends(78, "everybody on this machine can write", "chmod o-w it")
         other.config.chmod(0o644)
         configured("127.0.0.1", "0.0.0.0")
         ends(78, "api.listen", "set tls_certificate and tls_key")
@@ -330,6 +333,8 @@ def what_keeps_it_from_starting():
         ends(78, "api.tls_certificate needs api.tls_key")
         configured("[engine]", 'tls_certificate = "cert.pem"\ntls_key = "other.key"\n[engine]')
         ends(69, "key values mismatch", "api.tls_key")
+        (folder / "other.key").chmod(0o644)
+        ends(69, "everybody on this machine can read the TLS key", "other.key", "chmod 0640 it")
         (folder / "other.key").chmod(0o600)
         ends(69, "other.key", "Permission denied", "which the broker's account must be able to read")
         configured('work_dir = "{state}-big"'.replace("{state}", str(other.state)), 'work_dir = "/root/nothing"')

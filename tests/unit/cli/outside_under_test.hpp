@@ -5,6 +5,7 @@
 #include "broker/cli/surroundings.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ class OutsideUnderTest : public Clock, public Random {
   std::map<std::string, std::string> environment;
   std::vector<Milliseconds> pauses;
   std::vector<std::string> ran;  // in the foreground
+  std::vector<std::string> answers;  // of a person at the terminal; none: there is no terminal
+  std::vector<std::string> prompts;
   std::string handed;            // to that
   int status = 0;                // how that ends
   std::set<std::string> missing;  // programs that are not there
@@ -46,6 +49,13 @@ class OutsideUnderTest : public Clock, public Random {
                   monotonic = monotonic + time;
                 },
             .on_interrupt = [this](std::string_view message) { farewell = message; },
+            .ask = [this](std::string_view prompt) -> std::optional<std::string> {
+              if (answers.empty()) return std::nullopt;
+              prompts.emplace_back(prompt);
+              auto answer = std::move(answers.front());
+              answers.erase(answers.begin());
+              return answer;
+            },
             .foreground = [this](const std::vector<std::string>& command, const std::string& line) -> Result<int> {
               ran = command;
               if (missing.contains(command.front()))
