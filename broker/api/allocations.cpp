@@ -202,6 +202,24 @@ async::Task<http::Response> get_allocation(Exchange exchange) {
   co_return json_answer(200, answer);
 }
 
+async::Task<http::Response> release_reservations(Exchange exchange) {
+  if (auto allowed = may_change(exchange); !allowed) co_return std::unexpected(allowed.error());
+  BodyReader body(exchange.request);
+  const auto of = body.required("job");
+  auto reason = body.required("reason");
+  if (reason.size() > 500) body.fault("reason", "is longer than 500 bytes");
+  const auto tag = domain::parse_tag(of);
+  const auto job = tag ? std::optional(tag->job) : Ulid::parse(of);
+  if (!of.empty() && !job) body.fault("job", "is neither a job's id nor an attempt's tag (hansa-<job>-<attempt>)");
+  if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
+  auto released = co_await exchange.api.parts().allocations.release(
+      {exchange.caller.principal, std::move(reason)}, *job, tag ? std::optional(tag->attempt) : std::nullopt);
+  if (!released) co_return std::unexpected(released.error());
+  Json list = Json::array();
+  for (const auto& one : *released) list.push_back(reservation_view(one));
+  co_return json_answer(200, {{"released", std::move(list)}});
+}
+
 async::Task<http::Response> revoke_allocation(Exchange exchange) {
   if (auto allowed = may_change(exchange); !allowed) co_return std::unexpected(allowed.error());
   const auto id = id_in(exchange);

@@ -61,6 +61,7 @@ const std::string_view kOperations = R"json({
   "grantAllocation": {"body": "GrantRequest", "answer": "Allocation", "status": 201},
   "tellBalances": {"body": "BalanceReport", "answer": "BalancesTaken"},
   "getAllocation": {"answer": "AllocationDetails"},
+  "releaseReservations": {"body": "ReleaseRequest", "answer": "ReservationsReleased"},
   "revokeAllocation": {"body": "RevocationRequest", "body_optional": true, "answer": "Allocation"},
   "listChanges": {"query": [["dataset", "string", "Only of this dataset."], ["subject", "string", "Only of facts of this subject, as getFacts has it."], ["register", "string", "Only of datasets, or only of facts (operators, auditors)."], ["state", "string", "applied, pending, approved or rejected."],
                             ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "ChangeList"},
@@ -70,7 +71,7 @@ const std::string_view kOperations = R"json({
   "reportEstimates": {"query": [["by", "string", "What to group by, separated by commas: site, class, project, basis; site by default."], ["since", "string", "Starts at or after."]], "answer": "EstimateReport"},
   "getLedger": {"answer": "Ledger"},
   "signCheckpoint": {"answer": "Checkpoint"},
-  "listLedgerRecords": {"query": [["from", "integer", "The first record's place; 0 by default."], ["limit", "integer", "1 to 1000, which is the default."], ["personal", "boolean", "With the personal parts, where they are not erased."]], "answer": "LedgerRecords"},
+  "listLedgerRecords": {"query": [["from", "integer", "The first record's place; 0 by default."], ["limit", "integer", "1 to 1000, which is the default; fewer come where these would be more than 4 MiB."], ["personal", "boolean", "With the personal parts, where they are not erased."]], "answer": "LedgerRecords"},
   "proveLedgerRecord": {"query": [["record", "integer", "A record's place; this or job."], ["job", "string", "All records of this job."]], "answer": "LedgerProofs"},
   "proveLedgerGrowth": {"query": [["from", "integer", "Records of the earlier tree."], ["to", "integer", "Records of the later one."]], "answer": "ConsistencyProof"},
   "listCorrections": {"query": [["limit", "integer", "1 to 1000; 100 by default."]], "answer": "CorrectionList"},
@@ -475,11 +476,24 @@ const std::string_view kSchemas = R"json({
     "type": "object", "required": ["allocation", "reservations", "events"],
     "properties": {
       "allocation": {"$ref": "#/components/schemas/Allocation"},
-      "reservations": {"type": "array", "description": "Oldest first, 1,000 at most.", "items": {"type": "object", "properties": {
-        "job": {"type": "string"}, "attempt": {"type": "integer"}, "site": {"type": "string"}, "unit": {"type": "string"}, "of_run": {"type": "integer", "description": "The most that one of its runs may cost."},
-        "reserved": {"type": "integer"}, "used": {"type": "integer"}, "at": {"type": "string"}}}},
-      "events": {"type": "array", "items": {"type": "object", "properties": {"name": {"enum": ["granted", "revoked", "told"]}, "by": {"type": "string"}, "at": {"type": "string"}, "amount": {"type": "integer"}, "note": {"type": "string"}}}}
+      "reservations": {"type": "array", "description": "Oldest first, 1,000 at most.", "items": {"$ref": "#/components/schemas/Reservation"}},
+      "events": {"type": "array", "items": {"type": "object", "properties": {"name": {"enum": ["granted", "revoked", "told", "released"]}, "by": {"type": "string"}, "at": {"type": "string"}, "amount": {"type": "integer"}, "note": {"type": "string"}}}}
     }
+  },
+  "Reservation": {
+    "type": "object", "required": ["job", "attempt", "site", "unit", "reserved"],
+    "properties": {
+      "job": {"type": "string"}, "attempt": {"type": "integer"}, "site": {"type": "string"}, "unit": {"type": "string"}, "of_run": {"type": "integer", "description": "The most that one of its runs may cost."},
+      "reserved": {"type": "integer"}, "used": {"type": "integer"}, "at": {"type": "string"}
+    }
+  },
+  "ReleaseRequest": {
+    "type": "object", "required": ["job", "reason"], "additionalProperties": false,
+    "properties": {"job": {"type": "string", "description": "Its id, or the tag of one attempt, as hansa-<job>-<attempt>."}, "reason": {"type": "string", "maxLength": 500}}
+  },
+  "ReservationsReleased": {
+    "type": "object", "required": ["released"],
+    "properties": {"released": {"type": "array", "description": "As they were: `reserved` is what was let go.", "items": {"$ref": "#/components/schemas/Reservation"}}}
   },
   "AllocationList": {"type": "object", "required": ["allocations"], "properties": {"allocations": {"type": "array", "items": {"$ref": "#/components/schemas/Allocation"}}}},
   "GrantRequest": {

@@ -74,6 +74,8 @@ constexpr Route kRoutes[] = {
      tell_balances},
     {"GET", "/v1/allocations/{id}", "getAllocation", "One allocation, what is kept of it and what became of it", false,
      get_allocation},
+    {"POST", "/v1/allocations/release", "releaseReservations",
+     "Let go what is kept for runs that are over and that no accounting will ever tell", false, release_reservations},
     {"POST", "/v1/allocations/{id}/revoke", "revokeAllocation", "Take back what is left of a grant", false, revoke_allocation},
     {"GET", "/v1/reports/usage", "reportUsage", "Usage, summed by what is asked for", false, report_usage, true},
     {"GET", "/v1/reports/estimates", "reportEstimates", "Predicted waits against what became of them", false, report_estimates,

@@ -71,6 +71,7 @@ async::Task<http::Response> grant_allocation(Exchange exchange);
 async::Task<http::Response> tell_balances(Exchange exchange);
 async::Task<http::Response> get_allocation(Exchange exchange);
 async::Task<http::Response> revoke_allocation(Exchange exchange);
+async::Task<http::Response> release_reservations(Exchange exchange);
 // sites.cpp
 async::Task<http::Response> list_sites(Exchange exchange);
 async::Task<http::Response> get_site(Exchange exchange);

@@ -179,6 +179,25 @@ Result<ExitStatus> allocation_revoke(Session& session, const Invocation& call) {
   return ExitStatus::done;
 }
 
+Result<ExitStatus> allocation_release(Session& session, const Invocation& call) {
+  const auto reason = call.value("--reason");
+  if (!reason)
+    return fail(ErrorKind::invalid_argument, "USAGE", "hansa allocation release needs --reason: why nobody will ever tell that usage");
+  const Json request{{"job", call.operands()[0]}, {"reason", *reason}};
+  const auto answer = session.send("POST", "/v1/allocations/release", dumped(request));
+  if (!answer) return std::unexpected(answer.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  const auto json = Session::read(*answer);
+  if (!json) return std::unexpected(json.error());
+  for (const auto& one : member(*json, "released"))
+    session.print("attempt " + number_text(one, "attempt") + " at " + shown(one, "site") + ": " + units(one, "reserved") + " " +
+                  shown(one, "unit") + " let go\n");
+  return ExitStatus::done;
+}
+
 Result<ExitStatus> allocation_import(Session& session, const Invocation& call) {
   const std::string file(call.operands()[0]);
   Result<std::string> text = std::string();

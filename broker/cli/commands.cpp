@@ -379,6 +379,11 @@ constexpr Command kCommands[] = {
      allocation_grant},
     {"allocation revoke", "ALLOCATION", "Take back what is left of a grant (operators).",
      "hansa allocation revoke 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"project ended\"", kWithReason, 1, 1, allocation_revoke},
+    {"allocation release", "JOB",
+     "Let go what is kept for a job's runs, or an attempt's (hansa-<job>-<attempt>), that are over and that no accounting will "
+     "ever tell (operators).",
+     "hansa allocation release 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"alpha lost its accounting of June\"", kWithReason, 1, 1,
+     allocation_release},
     {"allocation import", "FILE",
      "Tell what a site says is left to projects (operators): CSV, JSON, sshare's or Waldur's; FILE may be -.",
      "hansa allocation import balances.csv --site alpha", kAllocationImport, 1, 1, allocation_import},

@@ -60,6 +60,7 @@ Result<ExitStatus> allocation_list(Session& session, const Invocation& call);
 Result<ExitStatus> allocation_show(Session& session, const Invocation& call);
 Result<ExitStatus> allocation_grant(Session& session, const Invocation& call);
 Result<ExitStatus> allocation_revoke(Session& session, const Invocation& call);
+Result<ExitStatus> allocation_release(Session& session, const Invocation& call);
 Result<ExitStatus> allocation_import(Session& session, const Invocation& call);
 Result<ExitStatus> facts_show(Session& session, const Invocation& call);
 Result<ExitStatus> facts_set(Session& session, const Invocation& call);

@@ -112,4 +112,17 @@ std::string to_text(const TaskArray& array) {
 
 std::string task_ranges(std::span<const std::int32_t> tasks) { return joined(tasks, 1); }
 
+std::optional<std::int32_t> task_in(std::string_view array_id, std::string_view task_id) {
+  const auto open = array_id.find('[');
+  const auto before = open == std::string_view::npos ? array_id : array_id.substr(0, open);
+  const auto after = open == std::string_view::npos ? std::string_view() : array_id.substr(open + 1);
+  const char separator = open == std::string_view::npos ? '_' : '[';
+  if (before.empty() || !task_id.starts_with(before) || task_id.size() < before.size() + 1 + after.size() ||
+      task_id[before.size()] != separator || !task_id.ends_with(after))
+    return std::nullopt;
+  const auto digits = task_id.substr(before.size() + 1, task_id.size() - before.size() - 1 - after.size());
+  const auto task = number(digits);
+  return task && *task <= kMaxTaskIndex ? task : std::nullopt;
+}
+
 }  // namespace hansa::domain

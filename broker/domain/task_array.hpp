@@ -6,6 +6,7 @@
 #include "broker/core/error.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,5 +35,9 @@ std::string to_text(const TaskArray& array);
 
 /// Indices for people, rising: "0-3,7,9-11".
 std::string task_ranges(std::span<const std::int32_t> tasks);
+
+/// The task that a scheduler's id names: "7_3" of Slurm's array "7", "7[3].server" of PBS's "7[].server". None: no one task of
+/// that array, or several together ("7_[4-9]").
+std::optional<std::int32_t> task_in(std::string_view array_id, std::string_view task_id);
 
 }  // namespace hansa::domain

@@ -54,6 +54,24 @@ async::Task<Allocation> AllocationRegister::revoke(Asking asking, domain::Alloca
   co_return revoked;
 }
 
+async::Task<std::vector<ports::Reservation>> AllocationRegister::release(Asking asking, JobId job,
+                                                                         std::optional<std::int32_t> attempt) {
+  auto released = co_await store_.release(
+      {.job = job, .attempt = attempt, .by = asking.by, .at = clock_.now_utc(), .why = std::move(asking.reason)});
+  if (!released) co_return released;
+  for (const auto& one : *released) {
+    log_.write(ports::LogLevel::warning, "a reservation released by hand",
+               {{"job", job.str()},
+                {"attempt", std::to_string(one.attempt)},
+                {"site", one.site.str()},
+                {"amount", domain::format_charge(one.reserved)},
+                {"unit", one.unit},
+                {"by", asking.by.str()}});
+  }
+  engine_.allocations_changed();
+  co_return released;
+}
+
 async::Task<std::size_t> AllocationRegister::tell(Asking asking, std::vector<ports::ToldBalance> balances) {
   const auto now = clock_.now_utc();
   std::vector<domain::AllocationId> ids;

@@ -27,6 +27,8 @@ class AllocationRegister {
   /// invalid_argument, BAD_GRANT: an end that is over, or before its beginning.
   async::Task<domain::Allocation> grant(Asking asking, WantedGrant wanted);
   async::Task<domain::Allocation> revoke(Asking asking, domain::AllocationId id);
+  /// As AllocationStore::release.
+  async::Task<std::vector<ports::Reservation>> release(Asking asking, JobId job, std::optional<std::int32_t> attempt);
   /// How many were news. invalid_argument, BAD_BALANCE: told for a time that has not come.
   async::Task<std::size_t> tell(Asking asking, std::vector<ports::ToldBalance> balances);
 

@@ -4,15 +4,16 @@
 #include "broker/core/encoding.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace hansa::ledger {
 namespace {
 
 constexpr std::size_t kLongestLine = std::size_t{4} << 20;
 
-// What names a run of a site; what no revision of it changes; what reports group by and a reversal therefore repeats.
-constexpr std::string_view kRun[] = {"site", "cluster", "site_job_id", "submitted_s", "started_s"};
-constexpr std::string_view kClaim[] = {"job", "attempt", "project", "country"};
+// What names a run; what no revision of it changes; what reports group by and a reversal therefore repeats.
+constexpr std::string_view kRun[] = {"job", "attempt", "site", "cluster", "site_job_id", "submitted_s", "started_s"};
+constexpr std::string_view kClaim[] = {"project", "country"};
 constexpr std::string_view kPlace[] = {"project", "site"};
 constexpr std::string_view kWhole[] = {"attempt", "cluster",     "cores",      "country",   "ended_s",     "exit_code",
                                        "gpus",    "job",         "nodes",      "project",   "queue",       "revision",
@@ -127,24 +128,41 @@ Result<void> ExportCheck::take_record(std::string_view line) {
   if (with_personal_ && *kind == Kind::usage) expected_personal_ = std::string(*fields_.text("personal"));
   booked_.resize(static_cast<std::size_t>(tree_.size()) + 1);
   if (*kind == Kind::usage)
-    booked_.back() = {.amounts = amounts_of(fields_), .whole = digest_of(kWhole), .place = digest_of(kPlace)};
-  ++facts_.kinds[std::string(to_string(*kind))];
+    booked_.back() = {.amounts = amounts_of(fields_), .whole = digest_of(kWhole), .place = number_of(kPlace)};
+  ++kinds_[static_cast<std::size_t>(*kind)];
   tree_.add(leaf_hash(line));
   return {};
 }
 
-ExportCheck::Digest ExportCheck::digest_of(std::span<const std::string_view> fields) const {
-  std::string text;
+std::size_t ExportCheck::FirstBytes::operator()(const Digest& digest) const {
+  std::size_t first = 0;
+  std::memcpy(&first, digest.data(), sizeof first);
+  return first;
+}
+
+void ExportCheck::join(std::span<const std::string_view> fields) {
+  joined_.clear();
   for (const auto field : fields) {
     if (const auto value = fields_.text(field))
-      text.append(std::to_string(value->size())).append(":").append(*value);
+      joined_.append(std::to_string(value->size())).append(":").append(*value);
     else if (const auto number = fields_.integer(field))
-      text.append(std::to_string(*number));
-    text += ';';
+      joined_.append(std::to_string(*number));
+    joined_ += ';';
   }
+}
+
+ExportCheck::Digest ExportCheck::digest_of(std::span<const std::string_view> fields) {
+  join(fields);
   Digest digest;
-  std::ranges::copy_n(sha256(text).begin(), digest.size(), digest.begin());
+  std::ranges::copy_n(sha256(joined_).begin(), digest.size(), digest.begin());
   return digest;
+}
+
+ExportCheck::Number ExportCheck::number_of(std::span<const std::string_view> fields) {
+  join(fields);
+  const auto known = numbers_.find(joined_);
+  return known != numbers_.end() ? known->second
+                                 : numbers_.emplace(joined_, static_cast<Number>(numbers_.size())).first->second;
 }
 
 Result<void> ExportCheck::take_amounts(Kind kind) {
@@ -159,14 +177,14 @@ Result<void> ExportCheck::take_amounts(Kind kind) {
 
 Result<void> ExportCheck::take_usage(const Amounts& amounts) {
   if (amounts.runs != 1 || !is_nothing_negative(amounts)) return altered("a run that used less than nothing");
-  const Run now{.newest = tree_.size(), .revision = *fields_.integer("revision"), .claim = digest_of(kClaim)};
+  const Run now{.newest = tree_.size(), .revision = *fields_.integer("revision"), .claim = number_of(kClaim)};
   const auto [at, is_new] = runs_.try_emplace(digest_of(kRun), now);
   if (is_new != (now.revision == 0)) return altered("a run's first record is its only one of revision 0");
   if (is_new) return {};
   auto& before = at->second;
   if (!booked_[static_cast<std::size_t>(before.newest)].reversed) return altered("a run that is booked twice");
   if (before.revision + 1 != now.revision) return altered("a run's revisions are counted one by one");
-  if (before.claim != now.claim) return altered("a revision that makes a run another job's, project's or country's");
+  if (before.claim != now.claim) return altered("a revision that makes a run another project's or country's");
   before = now;
   return {};
 }
@@ -178,7 +196,7 @@ Result<void> ExportCheck::take_correction(Kind kind, const Amounts& amounts) {
   auto& before = booked_[static_cast<std::size_t>(corrected)];
   if (kind == Kind::adjustment) {
     if (amounts.runs != 0) return altered("an adjustment counts no run");
-    if (before.place != digest_of(kPlace)) return altered("an adjustment is of the project and the site of what it corrects");
+    if (before.place != number_of(kPlace)) return altered("an adjustment is of the project and the site of what it corrects");
     return {};
   }
   if (before.reversed || amounts != before.amounts.negated()) return altered("a reversal takes back what was booked, once");
@@ -264,6 +282,9 @@ Result<ExportCheck::Facts> ExportCheck::finish() {
   for (const auto& witness : wanted_.witnesses) {
     if (std::ranges::none_of(facts_.cosignatures, [&](const Signature& by) { return is_valid(by, witness, note_.text); }))
       return altered("the witness " + witness.name + " has not signed this checkpoint");
+  }
+  for (std::size_t kind = 0; kind < kinds_.size(); ++kind) {
+    if (kinds_[kind] > 0) facts_.kinds.emplace(kKinds[kind], kinds_[kind]);
   }
   return std::move(facts_);
 }

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -51,16 +52,20 @@ class ExportCheck {
 
  private:
   using Digest = std::array<std::uint8_t, 16>;  // of several fields: a million of them fit into memory
+  struct FirstBytes {
+    std::size_t operator()(const Digest& digest) const;
+  };
+  using Number = std::uint32_t;  // of a few texts that many records have in common
   struct Booked {
     Amounts amounts;
+    Digest whole{};     // all that a reversal repeats
+    Number place = 0;   // project and site
     bool reversed = false;
-    Digest whole{};  // all that a reversal repeats
-    Digest place{};  // project and site
   };
   struct Run {
     std::int64_t newest = 0;    // its usage record
     std::int64_t revision = 0;
-    Digest claim{};             // whose run it is, which no revision changes
+    Number claim = 0;           // what no revision changes
   };
   Result<void> take_line(std::string_view line);
   Result<void> take_header(std::string_view line);
@@ -69,7 +74,9 @@ class ExportCheck {
   Result<void> take_amounts(Kind kind);
   Result<void> take_usage(const Amounts& amounts);
   Result<void> take_correction(Kind kind, const Amounts& amounts);
-  [[nodiscard]] Digest digest_of(std::span<const std::string_view> fields) const;
+  void join(std::span<const std::string_view> fields);
+  Digest digest_of(std::span<const std::string_view> fields);
+  Number number_of(std::span<const std::string_view> fields);
   Result<void> take_key();
   Result<void> take_summary();
   [[nodiscard]] std::unexpected<Error> altered(const std::string& what) const;
@@ -84,8 +91,11 @@ class ExportCheck {
   std::int64_t lines_ = 0;
   Peaks tree_;
   RecordFields fields_;
-  std::map<Digest, Run> runs_;     // by what names a run
+  std::string joined_;             // fields, each with its length: what digests and numbers are of
+  std::unordered_map<std::string, Number> numbers_;
+  std::unordered_map<Digest, Run, FirstBytes> runs_;  // by what names a run
   std::vector<Booked> booked_;     // by seq
+  std::vector<std::int64_t> kinds_ = std::vector<std::int64_t>(kKinds.size());
   std::map<std::string, Amounts> periods_;
 };
 

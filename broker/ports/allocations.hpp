@@ -46,12 +46,21 @@ struct BalanceReport {
 
 struct AllocationEvent {
   domain::AllocationId allocation;
-  std::string name;  // "granted", "revoked", "told"
+  std::string name;  // "granted", "revoked", "told", "released"
   Principal by;
   UtcTime at{};
   domain::Charge amount;
   std::string note;
   friend bool operator==(const AllocationEvent&, const AllocationEvent&) = default;
+};
+
+/// Of reservations that nothing else will settle.
+struct Release {
+  JobId job;
+  std::optional<std::int32_t> attempt;  // none: all of the job's
+  Principal by;
+  UtcTime at{};
+  std::string why;
 };
 
 class AllocationStore {
@@ -74,6 +83,10 @@ class AllocationStore {
   /// Those of its project, site and unit of which something is kept, oldest first.
   virtual async::Task<std::vector<Reservation>> reservations(domain::AllocationId id, std::size_t limit) = 0;
   virtual async::Task<std::vector<AllocationEvent>> allocation_events(domain::AllocationId id) = 0;  // oldest first
+  /// What is kept for runs that are over and of which no accounting has told; recorded with the allocations that it was kept of.
+  /// Told later, they are charged all the same. Answers what was kept. not_found: JOB_NOT_FOUND, NOTHING_RESERVED; conflict:
+  /// RUNS_NOT_OVER.
+  virtual async::Task<std::vector<Reservation>> release(Release release) = 0;
 };
 
 }  // namespace hansa::ports

@@ -77,11 +77,14 @@ struct UsageRefusal {
   std::string last_site_job_id;
 };
 
+/// A page of records is not much longer than this, by the longest record at most (half a MiB).
+inline constexpr std::size_t kLedgerPageBytes = std::size_t{4} << 20;
+
 class LedgerStore {
  public:
   virtual ~LedgerStore() = default;
   virtual async::Task<LedgerHead> ledger_head() = 0;
-  /// From `from` on, at most `limit`.
+  /// From `from` on, at most `limit`, and no more once they come to kLedgerPageBytes; none only behind the last.
   virtual async::Task<std::vector<LedgerRecord>> ledger_records(std::int64_t from, std::size_t limit, bool personal) = 0;
   /// The job's records, corrections among them, oldest first.
   virtual async::Task<std::vector<std::int64_t>> ledger_records_of(JobId id) = 0;

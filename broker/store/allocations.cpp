@@ -2,6 +2,8 @@
 #include "broker/store/allocations.hpp"
 
 #include "broker/core/canonical_json.hpp"
+#include "broker/domain/task_array.hpp"
+#include "broker/store/jobs.hpp"
 #include "broker/store/readers.hpp"
 
 #include <algorithm>
@@ -60,13 +62,16 @@ constexpr char kInsertReservation[] =
     "INSERT INTO reservations(job, attempt, grant_row, rule, project, site, unit, asked, of_run, at_ms, not_over, ended, "
     "booked_of, booked, reserved, used) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, '', 0, ?12, 0)";
 constexpr char kReservationsOfJob[] =
-    "SELECT attempt, grant_row, project, site, unit, of_run, not_over, ended, booked_of, booked, reserved FROM reservations "
-    "WHERE job = ?1";
-// Last: whether the attempt's last run is known to have begun, and not to have been put back into the queue since.
+    "SELECT r.attempt, r.grant_row, r.project, r.site, r.unit, r.of_run, r.not_over, r.ended, r.booked_of, r.booked, "
+    "r.reserved, r.used, r.at_ms, g.id, b.row FROM reservations r LEFT JOIN allocations g ON g.row = r.grant_row "
+    "LEFT JOIN allocations b ON b.kind = 'balance' AND b.project = r.project AND b.site = r.site AND b.unit = r.unit "
+    "WHERE r.job = ?1";
+// Last: whether the last run of that task of the attempt's is known to have begun, and not to have been put back into the queue
+// since.
 constexpr char kReservationOfRun[] =
     "SELECT r.grant_row, r.project, r.site, r.unit, r.of_run, r.not_over, r.ended, r.booked_of, r.booked, r.reserved, r.asked, "
     "c.body, a.granted, (SELECT u.started_at_ms IS NOT NULL AND (u.ended_at_ms IS NULL OR u.outcome IS NOT NULL) FROM runs u "
-    "WHERE u.job = r.job AND u.attempt = r.attempt AND u.task_index = 0 ORDER BY u.number DESC LIMIT 1) FROM "
+    "WHERE u.job = r.job AND u.attempt = r.attempt AND u.task_index = ?3 ORDER BY u.number DESC LIMIT 1) FROM "
     "reservations r JOIN charge_rules c ON c.row = r.rule JOIN attempts a ON a.job = r.job AND a.number = r.attempt WHERE r.job "
     "= ?1 AND r.attempt = ?2";
 constexpr char kUpdateReservation[] =
@@ -140,6 +145,20 @@ std::optional<std::int64_t> optional_row(const Statement& row, int column) {
   return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
 }
 
+/// Of kReservationsOfJob.
+Kept kept_of(const Statement& row) {
+  return {.attempt = row.integer32(0),
+          .grant = optional_row(row, 1),
+          .project = row.string(2),
+          .site = row.string(3),
+          .unit = row.string(4),
+          .of_run = {row.integer(5)},
+          .open = {.not_over = row.integer(6), .ended = row.integer(7)},
+          .booked_of = row.string(8),
+          .booked = row.integer(9),
+          .reserved = {row.integer(10)}};
+}
+
 void add(Connection& db, const Kept& kept, Charge reserved, Charge used, std::int64_t ended_s) {
   if (kept.grant) db.execute(kAddToGrant, *kept.grant, reserved, used);
   db.execute(kAddToBalance, kept.project, kept.site, kept.unit, reserved, used, ended_s * 1'000);
@@ -164,8 +183,8 @@ struct Basis {
   bool last_run_began = false;
 };
 
-Result<std::optional<Basis>> basis_of(Connection& db, std::int64_t job_row, std::int32_t attempt) {
-  auto row = db.query(kReservationOfRun, job_row, attempt);
+Result<std::optional<Basis>> basis_of(Connection& db, std::int64_t job_row, std::int32_t attempt, std::int32_t task) {
+  auto row = db.query(kReservationOfRun, job_row, attempt, task);
   if (!row.next()) return std::nullopt;
   Basis basis{.kept = {.attempt = attempt,
                        .grant = optional_row(row, 0),
@@ -263,18 +282,7 @@ Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& jo
 
 void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& job) {
   std::vector<Kept> all;
-  for (auto row = db.query(kReservationsOfJob, job_row); row.next();) {
-    all.push_back({.attempt = row.integer32(0),
-                   .grant = optional_row(row, 1),
-                   .project = row.string(2),
-                   .site = row.string(3),
-                   .unit = row.string(4),
-                   .of_run = {row.integer(5)},
-                   .open = {.not_over = row.integer(6), .ended = row.integer(7)},
-                   .booked_of = row.string(8),
-                   .booked = row.integer(9),
-                   .reserved = {row.integer(10)}});
-  }
+  for (auto row = db.query(kReservationsOfJob, job_row); row.next();) all.push_back(kept_of(row));
   for (auto& kept : all) {
     const auto attempt = std::ranges::find(job.attempts, kept.attempt, &domain::Attempt::number);
     if (attempt == job.attempts.end()) continue;
@@ -292,16 +300,17 @@ void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& 
 
 Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record,
                         bool is_first) {
-  auto found = basis_of(db, job_row, attempt);
+  const auto task = record.array_id.empty() ? std::optional(0) : domain::task_in(record.array_id.str(), record.site_job_id.str());
+  auto found = basis_of(db, job_row, attempt, task.value_or(0));
   if (!found) return std::unexpected(found.error());
   if (!*found) return {};
   auto& [kept, use, rule, last_run_began] = **found;
   const auto& submission = record.array_id.empty() ? record.site_job_id : record.array_id;
   const bool is_its_own = submission.str() == kept.booked_of;
   if (!record.started_at) {
-    // Else it tells of a run that nothing is kept for any more. Of an array nobody knows which task's it is: one that was
-    // cancelled in the queue has such a record, too, and may not let go what is kept for another.
-    if (!is_first || !is_its_own || !last_run_began) return {};
+    // Else it tells of a run that nothing is kept for any more, as that of a task that was cancelled in the queue; of several
+    // tasks together none has begun.
+    if (!is_first || !is_its_own || !task || !last_run_began) return {};
     ++kept.booked;
     write(db, job_row, kept, {0}, 0);
     return {};
@@ -321,6 +330,48 @@ Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attem
              record.site_job_id, to_unix_seconds(record.submitted_at), to_unix_seconds(*record.started_at), ended, amount);
   write(db, job_row, kept, amount, ended);
   return {};
+}
+
+Result<std::vector<ports::Reservation>> release_reservations(Connection& db, const ports::Release& release) {
+  const auto job_row = find_row(db, release.job);
+  if (!job_row) return no_such_job(release.job);
+  struct Stuck {
+    Kept kept;
+    std::optional<std::int64_t> balance;
+  };
+  std::vector<Stuck> stuck;
+  std::vector<ports::Reservation> released;
+  for (auto row = db.query(kReservationsOfJob, *job_row); row.next();) {
+    auto kept = kept_of(row);
+    if (kept.reserved.value == 0 || kept.attempt != release.attempt.value_or(kept.attempt)) continue;
+    const auto name = "attempt " + std::to_string(kept.attempt) + " of job " + release.job.str();
+    if (kept.open.not_over > 0)
+      return fail(ErrorKind::conflict, "RUNS_NOT_OVER",
+                  name + " may still run: cancel it (hansa cancel) or give it up (hansa resolve), and what is kept goes with it");
+    released.push_back({.job = release.job,
+                        .attempt = kept.attempt,
+                        .site = SiteId(kept.site),
+                        .unit = kept.unit,
+                        .grant = row.is_null(13) ? std::nullopt : std::optional(row.job_id(13)),
+                        .of_run = kept.of_run,
+                        .reserved = kept.reserved,
+                        .used = {row.integer(11)},
+                        .at = row.time_ms(12)});
+    stuck.push_back({.kept = std::move(kept), .balance = optional_row(row, 14)});
+  }
+  if (stuck.empty())
+    return fail(ErrorKind::not_found, "NOTHING_RESERVED",
+                "nothing is kept for job " + release.job.str() + "; see: hansa allocation show ALLOCATION");
+  for (auto& [kept, balance] : stuck) {
+    const auto amount = kept.reserved;
+    kept.booked = std::max(kept.booked, kept.open.ended);  // as if they had been told
+    write(db, *job_row, kept, {0}, 0);
+    const auto text = "job " + release.job.str() + " attempt " + std::to_string(kept.attempt) + ": " + release.why;
+    for (const auto& of : {kept.grant, balance}) {
+      if (of) note(db, *of, "released", release.by, release.at, amount, text);
+    }
+  }
+  return released;
 }
 
 Result<void> record_grant(Connection& db, const Allocation& allocation) {

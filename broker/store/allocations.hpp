@@ -29,6 +29,8 @@ struct Revocation {
   std::string why;
 };
 Result<domain::Allocation> revoke_allocation(Connection& db, const Revocation& revocation);
+/// As AllocationStore::release.
+Result<std::vector<ports::Reservation>> release_reservations(Connection& db, const ports::Release& release);
 Result<std::size_t> tell_balances(Connection& db, const ports::BalanceReport& report,
                                   const std::vector<domain::AllocationId>& ids);
 

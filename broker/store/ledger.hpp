@@ -14,21 +14,38 @@ namespace hansa::store {
 // No run's time (usage.cpp refuses what lies before 1970).
 constexpr std::int64_t kNeverStarted = -1;  // a NULL would be distinct from every other NULL in the unique key
 
+/// Hashes that a row of ledger_hashes may hold: as many as fit onto a page of the database.
+constexpr std::size_t kHashesARow = 120;
+
 /// Adds records and the hashes of the tree that they complete, within a transaction.
 class LedgerAppender {
  public:
-  explicit LedgerAppender(Connection& db);
+  /// Whoever adds many records has many hashes in a row, and calls finish().
+  explicit LedgerAppender(Connection& db, std::size_t hashes_a_row = 1);
 
   /// Gives it the next place, and returns that. `job_row`: the job's short name in the database; `personal`: of usage records.
   std::int64_t add(ledger::UsageEntry entry, std::int64_t job_row, const ledger::Personal* personal);
   Result<std::int64_t> add(ledger::Kind kind, std::int64_t at_s, const Json& fields);
+  /// Writes the hashes that no full row has taken. Before the transaction ends; a tree that lacks them is damaged.
+  void finish();
 
  private:
   void add_leaf(std::string_view text);
 
   Connection& db_;
+  std::size_t row_bytes_;
   ledger::Peaks tree_;
-  std::int64_t place_;
+  std::int64_t place_;   // of the first of
+  std::string hashes_;   // those that are not written yet
+};
+
+/// Reads the tree; 32 zero bytes for a hash that is not there, which fits nothing, and then `whole` is false.
+struct StoredHashes {
+  Connection& db;
+  bool whole = true;
+
+  ledger::ReadHash reader();
+  [[nodiscard]] Result<void> check() const;
 };
 
 /// The key under which owners have their pseudonyms in a period; made when the period has none yet.

@@ -10,9 +10,13 @@ namespace {
 using ledger::Kind;
 
 constexpr char kSelectLength[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
-constexpr char kSelectStored[] = "SELECT hash FROM ledger_hashes WHERE place = ?1";
+// A row holds the hashes of its place and of some after it.
+constexpr char kSelectStored[] =
+    "SELECT substr(hash, (?1 - place) * 32 + 1, 32) FROM ledger_hashes WHERE place <= ?1 ORDER BY place DESC LIMIT 1";
 constexpr char kSelectKeys[] = "SELECT seq, body ->> '$.key' FROM ledger WHERE kind = 'key' AND body IS NOT NULL ORDER BY seq";
-constexpr char kPlacesOfJob[] = "SELECT l.seq FROM jobs j JOIN ledger l ON l.job = j.row WHERE j.id = ?1 ORDER BY l.seq";
+constexpr char kPlacesOfJob[] =
+    "SELECT l.seq FROM jobs j JOIN ledger l ON l.job = j.row WHERE j.id = ?1 AND l.kind = 'usage' UNION ALL "
+    "SELECT l.seq FROM jobs j JOIN ledger l ON l.job = j.row WHERE j.id = ?1 AND l.kind IN ('reversal', 'adjustment') ORDER BY 1";
 constexpr char kSelectRecords[] =
     "SELECT l.seq, l.kind, l.body, l.at_s, l.refers_to, l.reason, j.id, l.attempt, l.revision, l.site, l.country, l.cluster, "
     "l.site_job_id, l.submitted_s, l.started_s, l.ended_s, l.site_state, l.exit_code, l.project, l.queue, l.scheduler_account, "
@@ -26,33 +30,11 @@ constexpr char kSelectLastCosignatures[] =
 constexpr char kSelectCorrections[] =
     "SELECT r.refers_to, r.seq, n.seq, r.at_s, r.reason, r.site, r.site_job_id, r.project, u.core_seconds, n.core_seconds, "
     "u.gpu_seconds, n.gpu_seconds FROM ledger r JOIN ledger u ON u.seq = r.refers_to "
-    "LEFT JOIN ledger n ON n.kind = 'usage' AND n.site = u.site AND n.cluster = u.cluster AND n.site_job_id = u.site_job_id AND "
+    "LEFT JOIN ledger n ON n.kind = 'usage' AND n.job = u.job AND n.attempt = u.attempt AND n.site = u.site AND n.cluster = u.cluster AND n.site_job_id = u.site_job_id AND "
     "n.submitted_s = u.submitted_s AND n.started_s = u.started_s AND n.revision = u.revision + 1 "
     "WHERE r.kind = 'reversal' ORDER BY r.seq DESC LIMIT ?1";
 constexpr char kSelectRefusals[] =
     "SELECT site, reason, records, last_at_s, last_site_job_id FROM usage_refusals ORDER BY site, reason";
-
-/// Remembers whether a hash was missing: the tree is damaged then.
-struct StoredHashes {
-  Connection& db;
-  bool whole = true;
-
-  ledger::ReadHash reader() {
-    return [this](std::int64_t place) {
-      auto row = db.query(kSelectStored, place);
-      Sha256 hash{};
-      if (row.next() && row.text(0).size() == hash.size())
-        std::ranges::copy(row.text(0), hash.begin());
-      else
-        whole = false;
-      return hash;
-    };
-  }
-  [[nodiscard]] Result<void> check() const {
-    if (!whole) return unreadable("the ledger's tree", "a hash is missing");
-    return {};
-  }
-};
 
 std::int64_t length_of(Connection& db) {
   auto row = db.query(kSelectLength);
@@ -112,6 +94,23 @@ Result<void> check_size(Connection& db, std::int64_t size) {
 
 }  // namespace
 
+ledger::ReadHash StoredHashes::reader() {
+  return [this](std::int64_t place) {
+    auto row = db.query(kSelectStored, place);
+    Sha256 hash{};
+    if (row.next() && row.text(0).size() == hash.size())
+      std::ranges::copy(row.text(0), hash.begin());
+    else
+      whole = false;
+    return hash;
+  };
+}
+
+Result<void> StoredHashes::check() const {
+  if (!whole) return unreadable("the ledger's tree", "a hash is missing");
+  return {};
+}
+
 Result<ports::LedgerHead> read_ledger_head(Connection& db) {
   ports::LedgerHead head{.size = length_of(db)};
   StoredHashes stored{db};
@@ -126,13 +125,15 @@ Result<ports::LedgerHead> read_ledger_head(Connection& db) {
 Result<std::vector<ports::LedgerRecord>> read_ledger_records(Connection& db, std::int64_t from, std::size_t limit,
                                                              bool personal) {
   std::vector<ports::LedgerRecord> records;
+  std::size_t bytes = 0;
   auto row = db.query(kSelectRecords, from, bounded(limit));
-  while (row.next()) {
+  while (bytes < ports::kLedgerPageBytes && row.next()) {
     const auto kind = ledger::kind_of(row.text(1));
     if (!kind) return unreadable("record " + std::to_string(row.integer(0)) + " of the ledger", "kind " + row.string(1));
     ports::LedgerRecord record{.seq = row.integer(0), .of_person = *kind == Kind::usage};
     record.text = has_amounts(*kind) ? record_text(entry_of(row, *kind)) : row.string(2);
     if (personal && record.of_person) record.personal = personal_of(db, record.seq);
+    bytes += record.text.size() + record.personal.size();
     records.push_back(std::move(record));
   }
   return records;

@@ -115,4 +115,31 @@ INSERT INTO usage_refusals SELECT site, 'NOT_OURS', refused, 0, '' FROM site_usa
 ALTER TABLE site_usage DROP COLUMN refused;
 )sql";
 
+// What names a run has the attempt in it, and so finds a job's records as well. A row of hashes holds those of its place and of
+// some after it: two inserts for each record are half of what booking takes.
+inline constexpr char kLedgerRunsSchema[] = R"sql(
+DROP TRIGGER ledger_run_once;
+DROP INDEX ledger_runs;
+DROP INDEX ledger_by_job;
+CREATE UNIQUE INDEX ledger_runs ON ledger(job, attempt, site_job_id, submitted_s, started_s, cluster, site, revision)
+  WHERE kind = 'usage';
+CREATE INDEX ledger_corrections ON ledger(job) WHERE kind IN ('reversal', 'adjustment');
+CREATE TRIGGER ledger_run_once BEFORE INSERT ON ledger WHEN NEW.kind = 'usage' AND NEW.revision > 0 AND NOT EXISTS(
+  SELECT 1 FROM ledger u JOIN ledger r ON r.refers_to = u.seq AND r.kind = 'reversal'
+  WHERE u.kind = 'usage' AND u.job = NEW.job AND u.attempt = NEW.attempt AND u.site_job_id = NEW.site_job_id AND
+        u.submitted_s = NEW.submitted_s AND u.started_s = NEW.started_s AND u.cluster = NEW.cluster AND u.site = NEW.site AND
+        u.revision = NEW.revision - 1)
+BEGIN SELECT RAISE(ABORT, 'a run is booked once, until it is taken back'); END;
+
+CREATE TABLE ledger_hashes_in_rows(
+  place INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL CHECK(length(hash) > 0 AND length(hash) % 32 = 0)
+) STRICT;
+INSERT INTO ledger_hashes_in_rows SELECT place, hash FROM ledger_hashes ORDER BY place;
+DROP TABLE ledger_hashes;
+ALTER TABLE ledger_hashes_in_rows RENAME TO ledger_hashes;
+CREATE TRIGGER ledger_hashes_no_update BEFORE UPDATE ON ledger_hashes BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER ledger_hashes_no_delete BEFORE DELETE ON ledger_hashes BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+)sql";
+
 }  // namespace hansa::store

@@ -13,7 +13,6 @@ using ledger::Personal;
 using ledger::UsageEntry;
 
 constexpr char kSelectSize[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
-constexpr char kSelectHash[] = "SELECT hash FROM ledger_hashes WHERE place = ?1";
 constexpr char kInsertHash[] = "INSERT INTO ledger_hashes(place, hash) VALUES(?1, ?2)";
 constexpr char kInsertUsage[] =
     "INSERT INTO ledger(seq, kind, at_s, refers_to, reason, job, attempt, revision, site, country, cluster, site_job_id, "
@@ -53,23 +52,26 @@ std::int64_t size_of(Connection& db) {
   return row.next() ? row.integer(0) : 0;
 }
 
-/// A hash that is not there is one that fits nothing: whatever is proved with it proves nothing.
-ledger::ReadHash reader(Connection& db) {
-  return [&db](std::int64_t place) {
-    auto row = db.query(kSelectHash, place);
-    Sha256 hash{};
-    if (row.next() && row.text(0).size() == hash.size()) std::ranges::copy(row.text(0), hash.begin());
-    return hash;
-  };
-}
-
 }  // namespace
 
-LedgerAppender::LedgerAppender(Connection& db)
-    : db_(db), tree_(size_of(db), reader(db)), place_(ledger::stored_count(tree_.size())) {}
+LedgerAppender::LedgerAppender(Connection& db, std::size_t hashes_a_row)
+    : db_(db),
+      row_bytes_(hashes_a_row * std::tuple_size_v<Sha256>),
+      tree_(size_of(db), StoredHashes{db}.reader()),
+      place_(ledger::stored_count(tree_.size())) {}
 
 void LedgerAppender::add_leaf(std::string_view text) {
-  tree_.add(ledger::leaf_hash(text), [&](const Sha256& hash) { db_.execute(kInsertHash, place_++, blob_of(hash)); });
+  tree_.add(ledger::leaf_hash(text), [&](const Sha256& hash) {
+    hashes_ += ledger::bytes_of(hash);
+    if (hashes_.size() >= row_bytes_) finish();
+  });
+}
+
+void LedgerAppender::finish() {
+  if (hashes_.empty()) return;
+  db_.execute(kInsertHash, place_, Blob{hashes_});
+  place_ += static_cast<std::int64_t>(hashes_.size() / std::tuple_size_v<Sha256>);
+  hashes_.clear();
 }
 
 std::int64_t LedgerAppender::add(UsageEntry entry, std::int64_t job_row, const Personal* personal) {

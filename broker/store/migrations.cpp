@@ -518,7 +518,8 @@ constexpr std::array kMigrations = {
     Migration{.version = 13, .name = "agents of sites", .sql = kSchema13},
     Migration{.version = 14, .name = "agents of people", .sql = kSchema14},
     Migration{.version = 15, .name = "allocations", .sql = kSchema15},
-    Migration{.version = 16, .name = "the ledger", .sql = kLedgerSchema, .then = carry_usage_over}};
+    Migration{.version = 16, .name = "the ledger", .sql = kLedgerSchema, .then = carry_usage_over},
+    Migration{.version = 17, .name = "runs of the ledger by attempt", .sql = kLedgerRunsSchema}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

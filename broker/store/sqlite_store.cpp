@@ -428,6 +428,11 @@ Task<domain::Allocation> SqliteStore::revoke(domain::AllocationId id, Principal 
       512, [revocation = std::move(revocation)](Connection& db) { return revoke_allocation(db, revocation); });
 }
 
+Task<std::vector<ports::Reservation>> SqliteStore::release(ports::Release release) {
+  co_return co_await impl_->write<std::vector<ports::Reservation>>(
+      1024, [release = std::move(release)](Connection& db) { return release_reservations(db, release); });
+}
+
 Task<std::size_t> SqliteStore::tell_balances(ports::BalanceReport report, std::vector<domain::AllocationId> ids) {
   const auto bytes = 512 * (report.balances.size() + 1);
   co_return co_await impl_->write<std::size_t>(bytes, [report = std::move(report), ids = std::move(ids)](Connection& db) {

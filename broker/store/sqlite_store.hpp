@@ -178,6 +178,7 @@ class SqliteStore final : public ports::JobStore,
   async::Task<domain::Allocation> allocation(domain::AllocationId id, UtcTime since) override;
   async::Task<std::vector<ports::Reservation>> reservations(domain::AllocationId id, std::size_t limit) override;
   async::Task<std::vector<ports::AllocationEvent>> allocation_events(domain::AllocationId id) override;
+  async::Task<std::vector<ports::Reservation>> release(ports::Release release) override;
 
  private:
   class Impl;

@@ -16,23 +16,22 @@ namespace {
 
 using domain::UsageRecord;
 
+// Last: whether something is kept for the attempt's runs, or was.
 constexpr char kSelectAttempt[] =
-    "SELECT j.row, j.owner, j.project, a.account FROM jobs j JOIN attempts a ON a.job = j.row "
+    "SELECT j.row, j.owner, j.project, a.account, EXISTS(SELECT 1 FROM reservations r WHERE r.job = j.row AND r.attempt = "
+    "a.number) FROM jobs j JOIN attempts a ON a.job = j.row "
     "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND a.site_job_id = ?4";
 // A further submission of the attempt, which the engine has recorded as such.
 constexpr char kSelectTwin[] =
-    "SELECT j.row, j.owner, j.project, a.account FROM jobs j JOIN attempts a ON a.job = j.row "
+    "SELECT j.row, j.owner, j.project, a.account, EXISTS(SELECT 1 FROM reservations r WHERE r.job = j.row AND r.attempt = "
+    "a.number) FROM jobs j JOIN attempts a ON a.job = j.row "
     "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND EXISTS (SELECT 1 FROM events e WHERE e.job = j.row "
     "AND e.name = 'sighting_quarantined' AND e.body ->> '$.attempt' = ?2 AND e.body ->> '$.site_job_id' = ?4 "
     "AND e.body ->> '$.reason_code' = 'DUPLICATE')";
 constexpr char kSelectBooked[] =
-    "SELECT u.seq, u.revision, u.ended_s, u.scheduler_account, u.queue, u.site_state, u.exit_code, u.elapsed_s, u.nodes, "
-    "u.cores, "
-    "u.gpus, u.core_seconds, u.gpu_seconds, u.node_seconds, j.id, u.attempt, u.country, u.project FROM ledger u JOIN jobs j ON "
-    "j.row = u.job "
-    "WHERE u.kind = 'usage' AND u.site = ?1 AND u.cluster = ?2 AND u.site_job_id = ?3 AND u.submitted_s = ?4 AND u.started_s = "
-    "?5 "
-    "ORDER BY u.revision DESC LIMIT 1";
+    "SELECT seq, revision, ended_s, scheduler_account, queue, site_state, exit_code, elapsed_s, nodes, cores, gpus, "
+    "core_seconds, gpu_seconds, node_seconds, country, project FROM ledger WHERE kind = 'usage' AND job = ?1 AND attempt = ?2 "
+    "AND site_job_id = ?3 AND submitted_s = ?4 AND started_s = ?5 AND cluster = ?6 AND site = ?7 ORDER BY revision DESC LIMIT 1";
 constexpr char kMoveCursor[] =
     "INSERT INTO site_usage(site, cursor) VALUES(?1, ?2) ON CONFLICT(site) DO UPDATE SET cursor = excluded.cursor";
 constexpr char kCountRefused[] =
@@ -128,9 +127,6 @@ constexpr std::string_view kTooLong = "TEXT_TOO_LONG";
 constexpr std::string_view kSecond = "SECOND_RECORD_OF_A_RUN";
 constexpr std::string_view kFickle = "CHANGED_TOO_OFTEN";
 
-/// What names a run, in a page of one site.
-auto run_key(const UsageRecord& r) { return std::tie(r.cluster, r.site_job_id, r.submitted_at, r.started_at); }
-
 /// Of two records for one run that one counts which tells of more, whichever order they come in.
 bool tells_less(const UsageRecord& a, const UsageRecord& b) {
   return std::tie(a.ended_at, a.elapsed, a.core_seconds, a.source_line) <
@@ -143,7 +139,14 @@ struct Claim {
   std::int64_t job_row = 0;
   domain::TagParts attempt;
   std::string owner, project;
+  bool is_charged = false;
 };
+
+/// What names a run, in a page of one site. The attempt is part of it: no end that speaks for one person takes the run of
+/// another's job, whatever site job it says that its own job is.
+auto run_key(const UsageRecord& r, const Claim& of) {
+  return std::tie(of.job_row, of.attempt.attempt, r.cluster, r.site_job_id, r.submitted_at, r.started_at);
+}
 
 Claim claim_of(Connection& db, const SiteId& site, const UsageRecord& record) {
   Claim claim;
@@ -160,6 +163,7 @@ Claim claim_of(Connection& db, const SiteId& site, const UsageRecord& record) {
     claim.job_row = row.integer(0);
     claim.owner = well_formed(row.string(1));
     claim.project = well_formed(row.string(2));
+    claim.is_charged = row.boolean(4);
     break;
   }
   if (claim.refused.empty() && !is_possible(record)) claim.refused = kImpossible;
@@ -174,13 +178,13 @@ void refuse_second_records(const std::vector<UsageRecord>& records, std::vector<
     if (claims[i].refused.empty()) ours.push_back(i);
   }
   std::ranges::sort(ours, [&](std::size_t a, std::size_t b) {
-    const auto order = run_key(records[a]) <=> run_key(records[b]);
+    const auto order = run_key(records[a], claims[a]) <=> run_key(records[b], claims[b]);
     return order < 0 || (order == 0 && a < b);
   });
   for (std::size_t i = 1; i < ours.size(); ++i) {
     const auto before = ours[i - 1];
     auto& at = ours[i];
-    if (run_key(records[before]) != run_key(records[at]) || records[before] == records[at]) continue;
+    if (run_key(records[before], claims[before]) != run_key(records[at], claims[at]) || records[before] == records[at]) continue;
     if (tells_less(records[before], records[at])) {
       claims[before].refused = kSecond;
     } else {
@@ -223,8 +227,7 @@ class Booking {
     const auto& record = request_.records[index];
     auto entry = entry_for(request_, record, claim);
     std::int64_t seq = 0;
-    if (auto before = booked_before(entry, seq)) {
-      if (before->job != entry.job || before->attempt != entry.attempt) return kNotOurs;
+    if (auto before = booked_before(entry, claim.job_row, seq)) {
       // As it was booked: no run moves into another country or project after the fact.
       entry.country = before->country;
       entry.project = before->project;
@@ -246,16 +249,20 @@ class Booking {
     const bool is_first = entry.revision == 0;
     appender().add(std::move(entry), claim.job_row, &personal);
     ++booked_;
+    if (!claim.is_charged) return {};
     if (auto charged = charge_run(db_, claim.job_row, claim.attempt.attempt, record, is_first); !charged)
       return std::unexpected(charged.error());
     return {};
   }
+  void finish() {
+    if (appender_) appender_->finish();
+  }
   [[nodiscard]] std::size_t booked() const { return booked_; }
 
  private:
-  std::optional<ledger::UsageEntry> booked_before(const ledger::UsageEntry& entry, std::int64_t& seq) {
-    auto row = db_.query(kSelectBooked, entry.site, entry.cluster, entry.site_job_id, entry.submitted_s,
-                         entry.started_s.value_or(kNeverStarted));
+  std::optional<ledger::UsageEntry> booked_before(const ledger::UsageEntry& entry, std::int64_t job_row, std::int64_t& seq) {
+    auto row = db_.query(kSelectBooked, job_row, entry.attempt, entry.site_job_id, entry.submitted_s,
+                         entry.started_s.value_or(kNeverStarted), entry.cluster, entry.site);
     if (!row.next()) return std::nullopt;
     seq = row.integer(0);
     auto before = entry;
@@ -269,15 +276,13 @@ class Booking {
     before.cores = row.integer32(9);
     before.gpus = row.integer32(10);
     before.amounts = {1, row.integer(7), row.integer(11), row.integer(12), row.integer(13)};
-    before.job = row.job_id(14);
-    before.attempt = row.integer32(15);
-    before.country = row.string(16);
-    before.project = row.string(17);
+    before.country = row.string(14);
+    before.project = row.string(15);
     return before;
   }
 
   LedgerAppender& appender() {
-    if (!appender_) appender_.emplace(db_);
+    if (!appender_) appender_.emplace(db_, kHashesARow);
     return *appender_;
   }
   const std::string& key_of(std::int64_t ended_s) {
@@ -310,6 +315,7 @@ Result<std::size_t> book_usage(Connection& db, BookRequest request) {
                  well_formed(request.records[i].site_job_id.str().substr(0, kShownId)));
     }
   }
+  booking.finish();
   db.execute(kMoveCursor, request.site, request.next.text);
   return booking.booked();
 }

@@ -64,7 +64,7 @@ _hansa() {
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
     facts) options="show set withdraw changes approve reject" ;;
-    allocation) options="list show grant revoke import" ;;
+    allocation) options="list show grant revoke release import" ;;
     token) options="create list revoke" ;;
     policy) options="check test diff show" ;;
     config) options="init check reference" ;;
@@ -88,7 +88,7 @@ _hansa() {
     "ledger corrections") options="--limit --json" ;;
     "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;
     "data list") options="--label --project --owner --limit --all --json" ;;
-    "data label" | "data owner" | "data approve" | "data reject" | "facts withdraw" | "facts approve" | "facts reject" | "allocation revoke") options="--reason --json" ;;
+    "data label" | "data owner" | "data approve" | "data reject" | "facts withdraw" | "facts approve" | "facts reject" | "allocation revoke" | "allocation release") options="--reason --json" ;;
     "allocation list") options="--project --json" ;;
     "allocation grant") options="--unit --site --from --until --reason --json" ;;
     "allocation import") options="--site --component --reason --json" ;;

@@ -60,12 +60,12 @@ complete -c hansa -n '__hansa_is ledger' -a "show checkpoint verify prove export
 complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is facts' -a "show set withdraw changes approve reject"
-complete -c hansa -n '__hansa_is allocation' -a "list show grant revoke import"
+complete -c hansa -n '__hansa_is allocation' -a "list show grant revoke release import"
 complete -c hansa -n '__hansa_is token' -a "create list revoke"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "init check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation import" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config init" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -119,7 +119,7 @@ complete -c hansa -n '__hansa_is connect' -l for -x -d "How long"
 complete -c hansa -n '__hansa_is connect' -l local -d "Start the agent on this machine"
 complete -c hansa -n '__hansa_is connect' -l print -d "Print what an agent is handed"
 complete -c hansa -n '__hansa_is disconnect' -l person -x -d "Somebody else"
-complete -c hansa -n '__hansa_is resolve disconnect "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation import"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is resolve disconnect "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation release" "allocation import"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
 complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"

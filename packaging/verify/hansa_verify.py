@@ -22,8 +22,8 @@ AMOUNTS = ("runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds")
 USAGE = {"cluster": str, "country": str, "job": str, "project": str, "queue": str, "scheduler_account": str, "site": str,
          "site_job_id": str, "site_state": str, "attempt": int, "cores": int, "ended_s": int, "gpus": int, "nodes": int,
          "revision": int, "submitted_s": int} | {name: int for name in AMOUNTS}
-RUN = ("site", "cluster", "site_job_id", "submitted_s", "started_s")
-CLAIM = ("job", "attempt", "project", "country")  # whose run it is: no revision changes that
+RUN = ("job", "attempt", "site", "cluster", "site_job_id", "submitted_s", "started_s")
+CLAIM = ("project", "country")  # no revision changes that
 PLACE = ("project", "site")
 WHOLE = tuple(sorted(USAGE.keys() - set(AMOUNTS) | {"exit_code", "started_s"}))  # what reports group by: a reversal repeats it
 CORRECTION = USAGE | {"refers_to": int, "reason": str}
@@ -267,7 +267,7 @@ class Check:
                 seq, revision, claim_before = before
                 require(seq in self.reversed, "a run that is booked twice")
                 require(record["revision"] == revision + 1, "a run's revisions are counted one by one")
-                require(claim == claim_before, "a revision that makes a run another job's, project's or country's")
+                require(claim == claim_before, "a revision that makes a run another project's or country's")
             self.runs[run] = self.tree.size, record["revision"], claim
             booked = amounts, digest(record, WHOLE), digest(record, PLACE)
         else:

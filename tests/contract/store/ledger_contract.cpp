@@ -171,6 +171,57 @@ TEST_CASE("a record that its site changes is taken back and booked anew, in the 
   CHECK(books.core_seconds() == 800);
 }
 
+TEST_CASE("a run that two jobs claim is each one's own, and neither takes the other's") {
+  Books books;
+  books.add_key();
+  const auto his_job = bound(*books.store, "alpha", "41", {.owner = "local:bob"});
+  auto hers = recorded_run(books.job, 100), his = recorded_run(his_job, 100);
+  his.source_line = "41|alice|COMPLETED, as his agent has it";
+  SECTION("his first") {
+    CHECK(books.book({his}) == 1);
+    CHECK(books.book({hers}) == 1);
+  }
+  SECTION("in one page") { CHECK(books.book({his, hers}) == 2); }
+  CHECK(books.book({hers, his}) == 0);
+  CHECK(books.refused().empty());
+  auto& usage = books.store->usage();
+  CHECK(books.store->wait(usage.usage_of(books.job.id)).value() == std::vector{hers});
+  CHECK(books.store->wait(usage.usage_of(his_job.id)).value() == std::vector{his});
+  auto changed = hers;
+  changed.core_seconds = {1};
+  CHECK(books.book({changed}) == 1);
+  CHECK(books.store->wait(usage.usage_of(his_job.id)).value() == std::vector{his});
+  REQUIRE(books.store->wait(books.store->ledger().corrections(10)).value().size() == 1);
+  CHECK(books.store->wait(books.store->ledger().corrections(10)).value()[0].after.value == 1);
+  const auto facts = books.verify();
+  REQUIRE(facts);
+  CHECK(facts->sums.at({books.job.spec.project.str(), "alpha"}).amounts.core_seconds == 800 + 1);
+}
+
+TEST_CASE("a page of records is bounded by its bytes") {
+  Books books;
+  books.add_key();
+  std::vector<domain::UsageRecord> runs;
+  for (int i = 0; i < 20; ++i) {
+    runs.push_back(recorded_run(books.job, 1'000 * i));
+    runs.back().source_line.assign(std::size_t{256} << 10, 'x');
+  }
+  REQUIRE(books.book(runs) == 20);
+  CHECK(books.records(false).size() == 21);
+  std::size_t pages = 0;
+  for (std::size_t from = 0; from < 21; ++pages) {
+    const auto page = books.store->wait(books.store->ledger().ledger_records(static_cast<std::int64_t>(from), 1'000, true)).value();
+    REQUIRE_FALSE(page.empty());
+    std::size_t bytes = 0;
+    for (const auto& record : page) {
+      CHECK(record.seq == static_cast<std::int64_t>(from++));
+      bytes += record.text.size() + record.personal.size();
+    }
+    CHECK(bytes < ports::kLedgerPageBytes + (std::size_t{512} << 10));
+  }
+  CHECK(pages == 2);
+}
+
 TEST_CASE("a line that is written otherwise and says the same changes nothing") {
   Books books;
   auto record = recorded_run(books.job, 100);

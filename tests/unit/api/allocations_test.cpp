@@ -95,6 +95,25 @@ TEST_CASE("members see their projects' allocations alone, operators and auditors
   CHECK(broker.call("", "GET", "/v1/allocations").status == 401);
 }
 
+TEST_CASE("operators let go what nothing will settle, by a job or an attempt, and nobody else does") {
+  AllocationBroker broker;
+  broker.granted("ai-lab", "10");
+  const auto job = broker.call("alice", "POST", "/v1/jobs", {{"script", kHold}, {"time_limit_s", 3'600}}, {{"Prefer", "wait=5"}});
+  REQUIRE(job.status == 201);
+  const std::string id = job.body["id"];
+  broker.time.advance(Milliseconds{5'000});
+  const auto release = [&](const Json& request, const std::string& person = "operator") {
+    return broker.call(person, "POST", "/v1/allocations/release", request);
+  };
+  CHECK(release({{"job", id}, {"reason", "x"}}, "alice").code() == "ROLE_LACKS_RIGHT");
+  CHECK_FALSE(release({{"job", id}}).fault("/reason").empty());
+  CHECK_FALSE(release({{"job", "41"}, {"reason", "x"}}).fault("/job").empty());
+  CHECK_FALSE(release({{"reason", "x"}}).fault("/job").empty());
+  CHECK(release({{"job", id}, {"reason", "x"}}).code() == "RUNS_NOT_OVER");
+  CHECK(release({{"job", "hansa-" + id + "-1"}, {"reason", "x"}}).code() == "RUNS_NOT_OVER");
+  CHECK(release({{"job", "hansa-" + id + "-2"}, {"reason", "x"}}).code() == "NOTHING_RESERVED");
+}
+
 TEST_CASE("what can be no grant says where and what is meant") {
   AllocationBroker broker;
   const auto none = broker.grant(Json::object());

@@ -134,6 +134,19 @@ TEST_CASE("a grant is asked for as it stands in the call and its id printed", "[
   CHECK(without.run(server, {"allocation", "grant", "ai-lab", "10"}) == 2);
 }
 
+TEST_CASE("a release says what it let go, and why is asked for", "[allocation]") {
+  const Json released{{"released",
+                       {{{"job", kId}, {"attempt", 2}, {"site", "alpha"}, {"unit", "BU"}, {"reserved", kUnit / 2}, {"used", 0}}}}};
+  ScriptedServer server({reply(200, released.dump())});
+  Call call;
+  REQUIRE(call.run(server, {"allocation", "release", kId, "--reason", "lost"}) == 0);
+  CHECK(call.out == "attempt 2 at alpha: 0.500 BU let go\n");
+  CHECK(line_of(server.requests().at(0)).starts_with("POST /v1/allocations/release "));
+  CHECK(parse_json(body_of(server.requests().at(0))).value() == Json{{"job", kId}, {"reason", "lost"}});
+  Call without;
+  CHECK(without.run(server, {"allocation", "release", kId}) == 2);
+}
+
 TEST_CASE("an allocation is shown with what is kept of it, harmless to a terminal", "[allocation]") {
   const Json details{
       {"allocation", allocation("grant")},

@@ -101,6 +101,23 @@ TEST_CASE("the text of an array is the shortest and read back") {
   });
 }
 
+TEST_CASE("the task that a scheduler's id names is read, and nothing else for one") {
+  CHECK(task_in("7", "7_3") == 3);
+  CHECK(task_in("7", "7_0") == 0);
+  CHECK(task_in("7[].pbs", "7[12].pbs") == 12);
+  CHECK(task_in("7[]", "7[12]") == 12);
+  const struct {
+    const char* array;
+    const char* task;
+  } kNone[] = {{"", "_3"},          {"", ""},       {"7", "7"},        {"7", "7_"},     {"7", "7_[4-9]"}, {"7", "71_3"},
+               {"7", "7_3x"},       {"7", "7_-3"},  {"7", "7[3]"},     {"7[]", "7_3"},  {"7[]", "7[]"},   {"7[].a", "7[3].b"},
+               {"7[].a", "7[3]"},   {"7", "8_3"},   {"7", "7_4000001"}, {"7", "7_99999999999"}};
+  for (const auto& [array, task] : kNone) {
+    INFO(array << " " << task);
+    CHECK_FALSE(task_in(array, task));
+  }
+}
+
 TEST_CASE("tasks with one step between them are one range, however they were written") {
   const auto range = [](std::string_view text) { return one_range(parse_task_array(text).value()).value_or(""); };
   CHECK(range("0-3") == "0-3");

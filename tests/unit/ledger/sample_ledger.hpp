@@ -32,7 +32,7 @@ struct Sample {
     add(record_text(size(), Kind::key, 1'780'000'000, fields).value());
     key = next;
   }
-  UsageEntry add_run(std::int64_t number, std::int64_t elapsed, std::int64_t revision = 0) {
+  UsageEntry add_run(std::int64_t number, std::int64_t elapsed, std::int64_t revision = 0, JobId job = {}) {
     Personal person{.salt = std::string(16, static_cast<char>(number)),
                     .owner = "local:user" + std::to_string(number % 7),
                     .account = "u" + std::to_string(number % 7),
@@ -40,6 +40,7 @@ struct Sample {
     person.pseudonym = pseudonym_of(person.owner, std::string(32, 'k'));
     UsageEntry run{.seq = size(),
                    .at_s = 1'780'000'000 + number,
+                   .job = job,
                    .attempt = 1,
                    .revision = revision,
                    .site = number % 3 == 0 ? "alpha" : "beta",
@@ -103,6 +104,9 @@ inline Sample sample_ledger(std::int64_t size) {
       sample.take_back(run);
       sample.add_run(number, 90, 1);
     }
+    // Whose agents say that it was theirs, too: a run of that job's own.
+    if (number % 100 == 9 && sample.size() < size)
+      sample.add_run(number, 80, 0, JobId::parse("01JDA0XJ2GQ4M8T6V9ZK3N5R7W").value());
     if (number == 50 && sample.size() < size) sample.add_key(kSecond);
     if (number == 60) sample.persons.erase(sample.records.size() - 1);  // erased
   }

@@ -32,6 +32,15 @@ std::string plan(Connection& db, const std::string& sql) {
   return text;
 }
 
+void add_bound_job(Connection& db) {
+  db.run_script(
+      "INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
+      "held_by_user, accepted_at_ms, spec) "
+      "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
+      "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
+      "sealed, reason_code, reason_message) VALUES(1, 1, 'alpha', 'q', 'alice', '', 'bound', 0, '41', 1, 0, '', '');");
+}
+
 }  // namespace
 
 TEST_CASE("each step is taken once and in order") {
@@ -102,14 +111,8 @@ TEST_CASE("usage that was booked before the ledger becomes its first records") {
   auto db = memory();
   REQUIRE(db.apply_settings(Connection::Mode::read_write));
   REQUIRE(migrate(db, migrations().first(13), UtcTime{}));
-  db.run_script(
-      "INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
-      "held_by_user, accepted_at_ms, spec) "
-      "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
-      "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
-      "sealed, "
-      "reason_code, reason_message) VALUES(1, 1, 'alpha', 'q', 'alice', '', 'bound', 0, '41', 1, 0, '', '');"
-      "INSERT INTO site_usage VALUES('alpha', 'cursor', 3);");
+  add_bound_job(db);
+  db.run_script("INSERT INTO site_usage VALUES('alpha', 'cursor', 3)");
   const std::string values = ", 200, 'alice', 'proj', 'q', 'COMPLETED', 0, 100, 2, 8, 1, 800, 100, 200, 'raw line')";
   for (const auto* started : {"100", "-1"}) {
     db.run_script("INSERT INTO usage_records VALUES(NULL, 1, 1, 'local:alice', 'p', 'alpha', 'FI', 'c', '41', 50, " +
@@ -129,17 +132,39 @@ TEST_CASE("usage that was booked before the ledger becomes its first records") {
   CHECK_FALSE(gone.next());
 }
 
+TEST_CASE("a ledger from before runs had their attempt in their name is the same tree, and grows") {
+  auto db = memory();
+  REQUIRE(db.apply_settings(Connection::Mode::read_write));
+  REQUIRE(migrate(db, migrations().first(15), UtcTime{}));
+  add_bound_job(db);
+  for (int started = 0; started < 300; ++started) {
+    db.run_script("INSERT INTO usage_records VALUES(NULL, 1, 1, 'local:alice', 'p', 'alpha', 'FI', 'c', '41', 50, " +
+                  std::to_string(started) + ", 200, 'alice', 'proj', 'q', 'COMPLETED', 0, 100, 2, 8, 1, 800, 100, 200, 'line')");
+  }
+  REQUIRE(migrate(db, migrations().first(16), from_unix_seconds(1000)));
+  const auto before = read_ledger_head(db).value();
+  CHECK(before.size == 300);
+  REQUIRE(migrate(db, migrations(), from_unix_seconds(2000)));
+  CHECK(read_ledger_head(db).value().root == before.root);
+  LedgerAppender ledger(db, kHashesARow);
+  for (int i = 0; i < 290; ++i) REQUIRE(ledger.add(ledger::Kind::policy, i, {{"sha256", "x"}}));
+  CHECK_FALSE(read_ledger_root(db, 590));  // the last row of hashes is missing, and that is seen
+  ledger.finish();
+  const auto root = read_ledger_root(db, 590).value();
+  for (const std::int64_t seq : {0, 150, 299, 300, 450, 589}) {
+    INFO(seq);
+    const auto proof = prove_record(db, seq, 590).value();
+    CHECK(ledger::is_included(proof.path, seq, 590, ledger::leaf_hash(proof.record.text), root));
+  }
+  CHECK(ledger::is_consistent(prove_growth(db, 300, 590).value(), 300, 590, before.root, root));
+  CHECK(read_ledger_records_of(db, JobId(std::array<std::uint8_t, 16>{})).value().size() == 300);
+}
+
 TEST_CASE("the ledger cannot be edited, and has no gaps") {
   auto db = memory();
   REQUIRE(db.apply_settings(Connection::Mode::read_write));
   REQUIRE(migrate(db, migrations(), UtcTime{}));
-  db.run_script(
-      "INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
-      "held_by_user, accepted_at_ms, spec) "
-      "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
-      "INSERT INTO attempts(job, number, site, queue, account, scheduler_account, state, intended_at_ms, site_job_id, sends, "
-      "sealed, "
-      "reason_code, reason_message) VALUES(1, 1, 'alpha', 'q', 'alice', '', 'bound', 0, '41', 1, 0, '', '');");
+  add_bound_job(db);
   const auto insert = [](std::int64_t seq, const std::string& kind, std::int64_t revision, const std::string& refers_to) {
     return "INSERT INTO ledger(seq, kind, at_s, refers_to, reason, job, attempt, revision, site, country, cluster, site_job_id, "
            "submitted_s, started_s, ended_s, site_state, project, queue, scheduler_account, nodes, cores, gpus, runs, elapsed_s, "
@@ -240,7 +265,12 @@ TEST_CASE("what is asked often finds its rows by an index, in order, without sor
   check("SELECT * FROM events WHERE job = 1 ORDER BY version", "sqlite_autoindex_events_1");
   check("SELECT * FROM decisions WHERE job = 1 ORDER BY sequence DESC LIMIT 1", "decisions_by_job");
   check("SELECT * FROM ledger WHERE body IS NULL AND ended_s >= 1 AND ended_s < 2", "ledger_by_end");
-  check("SELECT * FROM ledger WHERE job = 1", "ledger_by_job");
+  check("SELECT * FROM ledger WHERE job = 1 AND kind = 'usage'", "ledger_runs");
+  check("SELECT * FROM ledger WHERE job = 1 AND kind IN ('reversal', 'adjustment')", "ledger_corrections");
+  check(
+      "SELECT revision FROM ledger WHERE kind = 'usage' AND job = 1 AND attempt = 1 AND site_job_id = '1' AND submitted_s = 1 AND "
+      "started_s = 1 AND cluster = 'c' AND site = 's' ORDER BY revision DESC LIMIT 1",
+      "ledger_runs");
   check("SELECT seq FROM ledger WHERE kind = 'key' AND body IS NOT NULL ORDER BY seq DESC", "ledger_others");
   check("SELECT 1 FROM ledger WHERE refers_to = 1 AND kind = 'reversal'", "ledger_reversals");
   check("SELECT labels FROM datasets WHERE sha256 = 'h'", "datasets_by_content");
