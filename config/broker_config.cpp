@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
                                                            "pbs",   "model", "remote"};  // by Connector's values
-constexpr std::array<std::string_view, 12> kSiteTables{"budget", "charge", "facts",   "local",  "slurm", "slurmrest",
-                                                       "pbs",    "model",  "profile", "remote", "qos",   "root"};
+constexpr std::array<std::string_view, 13> kSiteTables{"budget", "charge",  "facts",  "local", "slurm", "slurmrest", "pbs",
+                                                       "model",  "profile", "remote", "qos",   "root",  "energy"};
 constexpr std::array<std::string_view, 2> kRemoteTables{"people", "ssh"};
 constexpr std::array<std::string_view, 1> kSshTables{"certificates"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
@@ -347,6 +347,18 @@ void check_charge(const Table& table, const ChargeConfig& charge, const SiteConf
   }
 }
 
+/// A figure without anybody who vouches for it is an invention.
+void read_energy(const Table& site, EnergyConfig& energy, Findings& findings) {
+  const auto table = read_table(site, "energy", {}, energy, findings);
+  const bool stated =
+      energy.pue_milli || energy.carbon_mg_per_kwh || energy.core_milliwatts || energy.gpu_milliwatts || energy.node_milliwatts;
+  if (table && stated && !energy.source)
+    findings.add(table->mark_of(""), table->path_of("source"), "is missing: who states these figures, and of when");
+  if (table && energy.pue_milli.has_value() != energy.carbon_mg_per_kwh.has_value())
+    findings.add(table->mark_of(""), table->path_of(energy.pue_milli ? "carbon_mg_per_kwh" : "pue_milli"),
+                 "is missing: carbon is worked out from both");
+}
+
 void read_charges(const Table& site, SiteConfig& out, Findings& findings) {
   const auto tables = blocks_of(site, "charge", kSchedulerName, findings);
   for (const auto& table : tables) read_keys(table, {}, out.charges.emplace_back(), findings);
@@ -470,6 +482,7 @@ SiteConfig read_site(const Table& table, const Table& program, const std::vector
   if (site.name.empty()) site.name = site.id.str();
   read_place_facts(table, site.facts, findings);
   read_table(table, "profile", {}, site.profile, findings);
+  read_energy(table, site.energy, findings);
   read_qos(table, site, findings);
   read_charges(table, site, findings);
   read_table(table, "budget", {}, site.budget, findings);
@@ -625,6 +638,7 @@ std::string to_toml(const BrokerConfig& config) {
     }
     write_keys(out, "[site.facts]", site.facts);
     write_keys(out, "[site.profile]", site.profile);
+    write_keys(out, "[site.energy]", site.energy);
     for (const auto& qos : site.qos) write_keys(out, "[[site.qos]]", qos);
     for (const auto& charge : site.charges) write_keys(out, "[[site.charge]]", charge);
     write_keys(out, "[site.budget]", site.budget);

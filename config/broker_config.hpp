@@ -265,6 +265,18 @@ struct PeopleConfig {
   friend bool operator==(const PeopleConfig&, const PeopleConfig&) = default;
 };
 
+/// What its operator states of a site's energy; nothing is worked out from what is not stated.
+struct EnergyConfig {
+  std::optional<std::string> method;
+  std::optional<std::int64_t> pue_milli;
+  std::optional<std::int64_t> carbon_mg_per_kwh;
+  std::optional<std::int64_t> core_milliwatts;
+  std::optional<std::int64_t> gpu_milliwatts;
+  std::optional<std::int64_t> node_milliwatts;
+  std::optional<std::string> source;
+  friend bool operator==(const EnergyConfig&, const EnergyConfig&) = default;
+};
+
 /// What a site's machines are, and what its jobs can run in.
 struct ProfileConfig {
   std::optional<std::string> gpu_vendor;
@@ -393,6 +405,7 @@ struct SiteConfig {
   SiteId id;
   std::string name;
   std::string country;
+  std::optional<std::string> centre;
   Connector connector = Connector::local;
   RunAs run_as = RunAs::self;
   std::string work_dir = "~/.hansa";
@@ -405,6 +418,7 @@ struct SiteConfig {
   std::vector<std::string> ignore_findings;
   PlaceFacts facts;
   ProfileConfig profile;
+  EnergyConfig energy;
   std::vector<QosConfig> qos;  // the first that takes a job counts
   std::vector<ChargeConfig> charges;
   BudgetConfig budget;
@@ -422,6 +436,10 @@ struct ProjectConfig {
   ProjectId id;
   std::vector<Principal> members;
   std::int64_t shares = 1;
+  std::optional<std::string> home;
+  std::optional<std::string> home_country;
+  std::optional<std::string> funding_body;
+  std::optional<std::string> call;
   ProjectFacts facts;
   friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
 };

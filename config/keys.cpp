@@ -394,6 +394,13 @@ std::span<const Key<SiteConfig>> keys_of() {
                                  .example = "\"FI\"",
                                  .required = true,
                                  .form = &kCountry}),
+      key<&SiteConfig::centre>({.name = "centre",
+                                .doc =
+                                    "Who runs it, where centres run several: what people of another centre use there, this one "
+                                    "gives (`hansa report clearing`).",
+                                .example = "\"csc\"",
+                                .form = &kSchedulerName,
+                                .otherwise = "`id`"}),
       key<&SiteConfig::connector>(
           {.name = "connector",
            .doc = "How the site is spoken to: processes of this machine, Slurm's commands or its `slurmrestd`, PBS's commands, a "
@@ -465,6 +472,61 @@ std::span<const Key<SiteConfig>> keys_of() {
            .example = "[\"HISTORY\"]",
            .form = &kCheckName,
            .otherwise = "none"}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<EnergyConfig>> keys_of() {
+  constexpr std::int64_t kMostPower = 1'000'000'000;
+  static constexpr std::string_view kNotKnown = "not stated: nothing is worked out from it";
+  static const Key<EnergyConfig> kKeys[] = {
+      key<&EnergyConfig::method>({.name = "method",
+                                  .doc = "What the site's scheduler measures jobs' energy by (Slurm: AcctGatherEnergyType), as "
+                                         "`ipmi`, `rapl`, `pm_counters` or `gpu`; stands beside what it measured.",
+                                  .example = "\"ipmi\"",
+                                  .form = &kSchedulerName,
+                                  .otherwise = "`unstated`"}),
+      key<&EnergyConfig::pue_milli>({.name = "pue_milli",
+                                     .doc = "Power usage effectiveness of the site: of the whole for one of its machines.",
+                                     .example = "1090",
+                                     .unit = "thousandths",
+                                     .min = 1'000,
+                                     .max = 10'000,
+                                     .otherwise = kNotKnown}),
+      key<&EnergyConfig::carbon_mg_per_kwh>({.name = "carbon_mg_per_kwh",
+                                             .doc = "Carbon intensity of its electricity, CO2e.",
+                                             .example = "58000",
+                                             .unit = "mg/kWh",
+                                             .min = 1,
+                                             .max = 10'000'000,
+                                             .otherwise = kNotKnown}),
+      key<&EnergyConfig::core_milliwatts>({.name = "core_milliwatts",
+                                           .doc = "Power of a core in use, for runs of which nothing was measured: these are "
+                                                  "shown as estimated.",
+                                           .example = "3500",
+                                           .unit = "mW",
+                                           .min = 1,
+                                           .max = kMostPower,
+                                           .otherwise = kNotKnown}),
+      key<&EnergyConfig::gpu_milliwatts>({.name = "gpu_milliwatts",
+                                          .doc = "The same of a GPU, as the scheduler counts them.",
+                                          .example = "400000",
+                                          .unit = "mW",
+                                          .min = 1,
+                                          .max = kMostPower,
+                                          .otherwise = kNotKnown}),
+      key<&EnergyConfig::node_milliwatts>({.name = "node_milliwatts",
+                                           .doc = "The same of a node besides its cores and GPUs.",
+                                           .example = "150000",
+                                           .unit = "mW",
+                                           .min = 1,
+                                           .max = kMostPower,
+                                           .otherwise = kNotKnown}),
+      key<&EnergyConfig::source>({.name = "source",
+                                  .doc = "Who says so, and of when; needed with any of the figures.",
+                                  .example = "\"CSC environmental report 2026\"",
+                                  .form = &kLabel}),
   };
   return kKeys;
 }
@@ -1082,6 +1144,28 @@ std::span<const Key<ProjectConfig>> keys_of() {
                                    .unit = "shares",
                                    .min = 1,
                                    .max = 1'000'000}),
+      key<&ProjectConfig::home>({.name = "home",
+                                 .doc =
+                                     "The centre that its people belong to, as sites' `centre` has it: what they use elsewhere "
+                                     "that centre takes (`hansa report clearing`).",
+                                 .example = "\"csc\"",
+                                 .form = &kSchedulerName,
+                                 .otherwise = "not told: reports say so"}),
+      key<&ProjectConfig::home_country>({.name = "home_country",
+                                         .doc = "Of that centre (`hansa report countries`).",
+                                         .example = "\"FI\"",
+                                         .form = &kCountry,
+                                         .otherwise = "not told"}),
+      key<&ProjectConfig::funding_body>({.name = "funding_body",
+                                         .doc = "Who pays for what it uses (`hansa report funding`).",
+                                         .example = "\"EuroHPC JU\"",
+                                         .form = &kLabel,
+                                         .otherwise = "not told"}),
+      key<&ProjectConfig::call>({.name = "call",
+                                 .doc = "The call that it was granted in (`hansa report grants`).",
+                                 .example = "\"EHPC-REG-2026R01\"",
+                                 .form = &kLabel,
+                                 .otherwise = "not told"}),
   };
   return kKeys;
 }
@@ -1514,6 +1598,10 @@ std::vector<Section> broker_sections() {
           "What the site's machines are, and what its jobs can run in (docs/using-hansa.md, \"One job for two "
           "kinds of machine\"). A site behind `hansa-agent` has it in the agent's file, which counts there, and "
           "here, where the broker chooses sites by it."),
+      section<EnergyConfig>(
+          "[site.energy]",
+          "What its operator states of the site's energy, for `hansa report energy`. Recorded with each run that is "
+          "booked: a later change changes nothing of before."),
       section<QosConfig>("[[site.qos]]", "One block for each quality of service that jobs at a Slurm site are given."),
       section<ChargeConfig>("[[site.charge]]",
                             "One block for each rule by which a job is charged, for `allocation = \"budget\"` and "

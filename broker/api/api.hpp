@@ -15,8 +15,10 @@
 #include "broker/metrics/exposition.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/facts.hpp"
+#include "broker/ports/reports.hpp"
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -34,6 +36,7 @@ struct BrokerFacts {
   std::string country;
   std::string version;
   std::vector<std::string> sites = {};
+  std::filesystem::path spool_folder = std::filesystem::temp_directory_path();  // long reports lie there while they are sent
   std::string agents_address = {};  // where sites' agents come in: "wss://..."; "" if none may
   /// The id of the key by which they may know this broker, as it is now; on any thread.
   std::function<std::string()> agents_key = {};
@@ -50,6 +53,7 @@ class Api {
     ports::DecisionStore& decisions;
     ports::FactStore& facts;
     ports::LedgerStore& ledger;
+    ports::ReportStore& reports;
     engine::Catalogue& catalogue;
     engine::FactRegister& fact_register;
     engine::AllocationRegister& allocations;

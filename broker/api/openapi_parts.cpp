@@ -67,7 +67,9 @@ const std::string_view kOperations = R"json({
                             ["limit", "integer", "1 to 1000; 100 by default."], ["cursor", "string", "next_cursor of the page before."]], "answer": "ChangeList"},
   "approveChange": {"body": "ApprovalRequest", "body_optional": true, "answer": "ChangeOutcome"},
   "rejectChange": {"body": "RejectionRequest", "answer": "ChangeOutcome"},
-  "reportUsage": {"query": [["by", "string", "What to sum by, separated by commas: project, owner, site, country, queue, account, day, month, state."], ["from", "string", "Runs that ended at or after."], ["to", "string", "Runs that ended before."]], "answer": "UsageReport"},
+  "getReport": {"query": [["by", "string", "What to sum by, separated by commas, of usage, countries, energy: project, person, site, country, centre, home, home_country, funding_body, call, allocation, queue, resource, label, state, day, month; of clearing: centre, home, day, month."],
+                          ["from", "string", "Runs that ended at or after; of corrections and sovereignty what was booked or decided then; with time_sliced what was used from then on."], ["to", "string", "Before."], ["time_sliced", "boolean", "Of each run the part between from and to (usage, countries, energy, clearing)."],
+                          ["format", "string", "json (the default; docs/schemas has a schema for each report), csv (RFC 4180) or table."], ["manifest", "boolean", "Signs what the report is of: the answer's field Hansa-Report-Manifest is a manifest in base 64 (docs/reports.md)."]], "answer": "Report"},
   "reportEstimates": {"query": [["by", "string", "What to group by, separated by commas: site, class, project, basis; site by default."], ["since", "string", "Starts at or after."]], "answer": "EstimateReport"},
   "getLedger": {"answer": "Ledger"},
   "signCheckpoint": {"answer": "Checkpoint"},
@@ -291,12 +293,12 @@ const std::string_view kSchemas = R"json({
     "at": {"$ref": "#/components/schemas/Time"}, "reason": {"type": "string"}, "site": {"type": "string"}, "site_job_id": {"type": "string"}, "project": {"type": "string"},
     "reversed": {"type": "integer"}, "reversal": {"type": "integer"}, "replaced_by": {"type": ["integer", "null"]},
     "core_seconds_before": {"type": "integer"}, "core_seconds_after": {"type": "integer"}, "gpu_seconds_before": {"type": "integer"}, "gpu_seconds_after": {"type": "integer"}}}}}},
-  "UsageReport": {
-    "type": "object", "required": ["by", "rows"],
-    "properties": {"by": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},
-                   "rows": {"type": "array", "items": {"type": "object", "required": ["runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"],
-                            "properties": {"runs": {"type": "integer"}, "elapsed_s": {"type": "integer"}, "core_seconds": {"type": "integer"}, "gpu_seconds": {"type": "integer"}, "node_seconds": {"type": "integer"}},
-                            "additionalProperties": {"type": "string"}}}}
+  "Report": {
+    "type": "object", "required": ["report", "title", "by", "from", "to", "period", "whose", "ledger", "rows", "count"],
+    "properties": {"report": {"type": "string"}, "title": {"type": "string"}, "by": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},
+                   "period": {"enum": ["by-end", "time-sliced"]}, "whose": {"enum": ["everybody", "own"]},
+                   "ledger": {"type": "object", "required": ["origin", "size", "root"], "properties": {"origin": {"type": "string"}, "size": {"type": "integer"}, "root": {"type": "string"}}},
+                   "grade": {"type": "string"}, "rows": {"type": "array", "items": {"type": "object"}}, "count": {"type": "integer"}, "total": {"type": "object"}}
   },
   "EstimateReport": {
     "type": "object", "required": ["by", "rows"], "description": "A start up to a minute past a quantile counts as within it.",

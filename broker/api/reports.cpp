@@ -1,89 +1,166 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reports. Whose jobs they count: everybody's for operators and auditors, else the caller's own.
+// The reports that are declared in broker/ledger/report.hpp. Whose records they tell of: everybody's to operators and auditors,
+// else the caller's own. A report is of one state of the ledger, which stands in its head and in its manifest.
 #include "broker/api/answers.hpp"
-#include "broker/core/time_text.hpp"
+#include "broker/api/spool.hpp"
+#include "broker/core/encoding.hpp"
+#include "broker/ledger/report_manifest.hpp"
+#include "broker/ledger/report_writer.hpp"
+
+#include <algorithm>
+#include <memory>
 
 namespace hansa::api {
 
 using identity::Action;
-using ports::EstimateGroup;
-using ports::UsageGroup;
 
 namespace {
 
-// By the values of their enums.
-constexpr std::string_view kUsageGroups[] = {"project", "owner", "site", "country", "queue", "account", "day", "month", "state"};
-static_assert(std::size(kUsageGroups) == static_cast<std::size_t>(UsageGroup::state) + 1);
-constexpr std::string_view kEstimateGroups[] = {"site", "class", "project", "basis"};
-static_assert(std::size(kEstimateGroups) == static_cast<std::size_t>(EstimateGroup::basis) + 1);
+constexpr std::chrono::days kMostDays{3'660};  // that runs are cut at the bounds of
 
-std::optional<Principal> whose(const Exchange& exchange) {
-  if (identity::reach(exchange.caller.role, Action::report_usage) == identity::Reach::everybody) return std::nullopt;
-  return exchange.caller.principal;
+std::vector<std::string_view> names_of(std::span<const ledger::ReportKind> kinds) {
+  std::vector<std::string_view> names;
+  for (const auto& kind : kinds) names.push_back(kind.name);
+  return names;
 }
 
-Json time_or_null(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
-
-template <typename Group>
-Json names_of(const std::vector<Group>& by, std::span<const std::string_view> names) {
-  auto list = Json::array();
-  for (const auto group : by) list.push_back(names[static_cast<std::size_t>(group)]);
-  return list;
+/// What was asked, in the order of names, as the manifest keeps it.
+std::string text_of(const http::Query& query) {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : query) {
+    if (name != "manifest") parts.push_back(name + "=" + value);
+  }
+  std::ranges::sort(parts);
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : "&") + part;
+  return text;
 }
 
-/// The row's groups beside its figures.
-Json with_keys(Json figures, const Json& by, const std::vector<std::string>& keys) {
-  for (std::size_t i = 0; i < keys.size(); ++i) figures[by.at(i).get<std::string>()] = keys[i];
-  return figures;
+struct Wanted {
+  ports::ReportQuery query;
+  std::string format;
+  bool with_manifest = false;
+};
+
+Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& kind) {
+  QueryReader reader(exchange.request.query);
+  Wanted wanted;
+  auto& query = wanted.query;
+  if (!kind.may_by.empty()) {
+    std::vector<std::string_view> names;
+    for (const auto dimension : kind.may_by) names.push_back(to_string(dimension));
+    const auto places = reader.groups<std::size_t>(names, {});
+    for (const auto place : places) query.by.push_back(kind.may_by[place]);
+    if (places.empty()) query.by = kind.usual_by;
+  }
+  query.from = reader.time("from");
+  query.to = reader.time("to");
+  if (query.from && query.to && *query.to <= *query.from) reader.fault("to", "must be later than from");
+  if (kind.may_slice) query.sliced = reader.flag("time_sliced");
+  const bool by_time = std::ranges::any_of(
+      query.by, [](ports::Dimension d) { return d == ports::Dimension::day || d == ports::Dimension::month; });
+  if (query.sliced && by_time && (!query.from || !query.to || *query.to - *query.from > kMostDays))
+    reader.fault("time_sliced", "by day or month needs from and to, at most ten years apart");
+  wanted.format = reader.text("format").value_or("json");
+  if (std::ranges::find(kind.formats, wanted.format) == kind.formats.end())
+    reader.fault("format", no_such("format of this report", wanted.format, kind.formats));
+  wanted.with_manifest = reader.flag("manifest");
+  if (auto done = reader.finish(); !done) return std::unexpected(done.error());
+
+  if (identity::reach(exchange.caller.role, Action::report_usage) != identity::Reach::everybody) {
+    if (kind.audience == ledger::Audience::all) {
+      if (auto allowed = identity::authorize(exchange.caller, Action::read_ledger, exchange.caller.principal); !allowed)
+        return std::unexpected(allowed.error());
+    }
+    query.owner = exchange.caller.principal;
+  }
+  query.asked_by = exchange.caller.principal;
+  query.now = exchange.api.parts().scheduler.now_utc();
+  return wanted;
 }
+
+/// How far sites vouch for what is in the report; "": nothing is said of it.
+std::string grade_of(const Exchange&, const ledger::ReportKind&, const ports::ReportQuery&) { return {}; }
+
+async::Task<std::optional<std::string>> piece_of(std::shared_ptr<Spool> spool) { co_return spool->next(); }
 
 }  // namespace
 
-async::Task<http::Response> report_usage(Exchange exchange) {
-  QueryReader query(exchange.request.query);
-  ports::UsageQuery wanted{.from = query.time("from"), .to = query.time("to"), .owner = whose(exchange), .by = {}};
-  wanted.by = query.groups<UsageGroup>(kUsageGroups, {UsageGroup::project, UsageGroup::site});
-  if (wanted.from && wanted.to && *wanted.to <= *wanted.from) query.fault("to", "must be later than from");
-  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-
-  Json report{{"by", names_of(wanted.by, kUsageGroups)}, {"from", time_or_null(wanted.from)}, {"to", time_or_null(wanted.to)}};
-  auto rows = co_await exchange.api.parts().usage.usage_report(std::move(wanted));
-  if (!rows) co_return std::unexpected(rows.error());
-  auto& list = report["rows"] = Json::array();
-  for (const auto& row : *rows) {
-    list.push_back(with_keys({{"runs", row.runs},
-                              {"elapsed_s", row.elapsed.count()},
-                              {"core_seconds", row.core_seconds.value},
-                              {"gpu_seconds", row.gpu_seconds.value},
-                              {"node_seconds", row.node_seconds.value}},
-                             report["by"], row.keys));
+async::Task<http::Response> get_report(Exchange exchange) {
+  const auto& name = exchange.path.at("name");
+  const auto* kind = ledger::find_report(name);
+  if (kind == nullptr) {
+    const auto names = names_of(ledger::report_kinds());
+    co_return fail(ErrorKind::not_found, "NO_SUCH_REPORT", no_such("report", name, names));
   }
-  co_return json_answer(200, report);
-}
-
-async::Task<http::Response> report_estimates(Exchange exchange) {
-  QueryReader query(exchange.request.query);
-  ports::EstimateQuery wanted{.since = query.time("since"), .owner = whose(exchange), .by = {}};
-  wanted.by = query.groups<EstimateGroup>(kEstimateGroups, {EstimateGroup::site});
-  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-
-  Json report{{"by", names_of(wanted.by, kEstimateGroups)}, {"since", time_or_null(wanted.since)}};
-  auto rows = co_await exchange.api.parts().estimates.estimate_report(std::move(wanted));
-  if (!rows) co_return std::unexpected(rows.error());
-  const auto seconds = [](const std::optional<Seconds>& s) { return s ? Json(s->count()) : Json(); };
-  auto& list = report["rows"] = Json::array();
-  for (const auto& row : *rows) {
-    list.push_back(with_keys({{"starts", row.starts},
-                              {"estimated", row.estimated},
-                              {"within_p50", row.within_p50},
-                              {"ranged", row.ranged},
-                              {"within_p90", row.within_p90},
-                              {"actual_s", row.actual.count()},
-                              {"predicted_s", seconds(row.predicted)},
-                              {"error_s", seconds(row.error)}},
-                             report["by"], row.keys));
+  auto wanted = read_query(exchange, *kind);
+  if (!wanted) co_return std::unexpected(wanted.error());
+  auto& parts = exchange.api.parts();
+  ledger::ReportHead head{.kind = kind,
+                          .query = std::move(wanted->query),
+                          .columns = {},
+                          .root = {},
+                          .grade = {},
+                          .origin = parts.notary.options().origin};
+  std::string note;
+  if (wanted->with_manifest) {
+    auto checkpoint = co_await parts.notary.checkpoint();
+    if (!checkpoint) co_return std::unexpected(checkpoint.error());
+    note = parts.notary.note_of(*checkpoint);
+    head.query.size = checkpoint->size;
+    auto root = co_await parts.ledger.ledger_root(checkpoint->size);
+    if (!root) co_return std::unexpected(root.error());
+    head.root = ledger::base64_of(*root);
+  } else {
+    auto now = co_await parts.ledger.ledger_head();
+    if (!now) co_return std::unexpected(now.error());
+    head.query.size = now->size;
+    head.root = ledger::base64_of(now->root);
   }
-  co_return json_answer(200, report);
+  head.columns = ledger::columns_of(*kind, head.query.by);
+  head.grade = grade_of(exchange, *kind, head.query);
+
+  const auto spool = std::make_shared<Spool>(exchange.api.facts().spool_folder);
+  const std::shared_ptr<ledger::ReportWriter> writer =
+      ledger::make_writer(wanted->format, [spool](std::string_view bytes) { return spool->write(bytes); });
+  if (auto begun = writer->begin(head); !begun) co_return std::unexpected(begun.error());
+  const auto rows = std::make_shared<std::int64_t>(0);
+  auto told = co_await parts.reports.report_rows(std::string(kind->name), head.query,
+                                                 [writer, rows](std::span<const ports::Cell> cells) -> Result<void> {
+                                                   ++*rows;
+                                                   return writer->row(cells);
+                                                 });
+  if (!told) co_return std::unexpected(told.error());
+  if (auto ended = writer->end(); !ended) co_return std::unexpected(ended.error());
+  auto hash = spool->finish();
+  if (!hash) co_return std::unexpected(hash.error());
+
+  http::Response answer{.status = 200, .content_type = std::string(writer->content_type())};
+  answer.headers.emplace_back("Hansa-Report-Rows", std::to_string(*rows));
+  if (wanted->with_manifest) {
+    const auto seconds = [](const std::optional<UtcTime>& t) { return t ? std::optional(to_unix_seconds(*t)) : std::nullopt; };
+    ledger::ReportManifest manifest{.report = std::string(kind->name),
+                                    .file_format = wanted->format,
+                                    .by = {},
+                                    .from_s = seconds(head.query.from),
+                                    .to_s = seconds(head.query.to),
+                                    .sliced = head.query.sliced,
+                                    .everybody = !head.query.owner,
+                                    .query = text_of(exchange.request.query),
+                                    .at_s = to_unix_seconds(head.query.now),
+                                    .checkpoint = std::move(note),
+                                    .rows = *rows,
+                                    .bytes = spool->bytes(),
+                                    .sha256 = std::move(*hash),
+                                    .grade = head.grade};
+    for (const auto dimension : head.query.by) manifest.by.emplace_back(to_string(dimension));
+    answer.headers.emplace_back("Hansa-Report-Manifest", to_base64(manifest_text(manifest)));
+  }
+  auto first = spool->next();
+  if (!first) co_return std::unexpected(first.error());
+  answer.body = std::move(*first).value_or("");
+  if (!spool->complete()) answer.next = [spool] { return piece_of(spool); };
+  co_return answer;
 }
 
 }  // namespace hansa::api

@@ -113,7 +113,8 @@ async::Task<http::Response> list_changes(Exchange exchange);
 async::Task<http::Response> approve_change(Exchange exchange);
 async::Task<http::Response> reject_change(Exchange exchange);
 // reports.cpp
-async::Task<http::Response> report_usage(Exchange exchange);
+async::Task<http::Response> get_report(Exchange exchange);
+// estimate_report.cpp
 async::Task<http::Response> report_estimates(Exchange exchange);
 // ledger.cpp
 async::Task<http::Response> get_ledger(Exchange exchange);

@@ -2,6 +2,7 @@
 #include "broker/app/application.hpp"
 
 #include "broker/api/api.hpp"
+#include "broker/app/accounting.hpp"
 #include "broker/app/agents.hpp"
 #include "broker/app/connectors.hpp"
 #include "broker/app/data_ways.hpp"
@@ -274,7 +275,11 @@ int run(Start start) {
                                            {{"code", error.code}, {"error", error.message}, {"detail", error.detail}});
                                  std::_Exit(kExitStorage);
                                }};
-  for (const auto& site : config.sites) store_options.countries.emplace(site.id, site.country);
+  for (const auto& site : config.sites) {
+    store_options.countries.emplace(site.id, site.country);
+    store_options.accounting.emplace(site.id, accounting_of(site));
+  }
+  for (const auto& project : config.projects) store_options.projects.emplace(project.id, accounting_of(project));
   if (auto made = make_state_folder(config.broker.state_dir); !made) return complain(made.error(), kExitStorage);
   auto store = store::SqliteStore::open(std::move(store_options));
   if (!store) return complain(store.error(), exit_status(store.error()));
@@ -349,6 +354,7 @@ int run(Start start) {
                   .decisions = **store,
                   .facts = **store,
                   .ledger = **store,
+                  .reports = **store,
                   .catalogue = catalogue,
                   .fact_register = facts,
                   .allocations = allocations,
@@ -370,6 +376,7 @@ int run(Start start) {
                   .country = config.broker.country,
                   .version = std::string(kVersion),
                   .sites = site_ids(config),
+                  .spool_folder = config.broker.state_dir,
                   .agents_address = agents.address(),
                   .agents_key = [&agents] { return agents.key_id(); }});
     auto options = server_options(config.api, log, requests);

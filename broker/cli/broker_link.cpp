@@ -31,6 +31,21 @@ Error with_remedy(Error error, const config::ClientConfig& config) {
   return error;
 }
 
+Result<Answer> answer_of(Result<http::Response> response, const config::ClientConfig& config) {
+  if (!response) return std::unexpected(with_remedy(std::move(response.error()), config));
+  if (response->status >= 200 && response->status < 300) {
+    return Answer{.status = response->status, .body = std::move(response->body), .headers = std::move(response->headers)};
+  }
+  const auto problem = parse_json(response->body, kProblemDepth);
+  auto error = wire::error_from_problem(response->status, problem ? *problem : Json());
+  if (error.code.starts_with("HTTP_")) {  // no problem document: its 404 says nothing of jobs, its 401 nothing of our token
+    error.message = "what answers at " + config.url + ", with status " + std::to_string(response->status) +
+                    ", is no Hansa broker, or a proxy before one; check the address";
+    if (!error.retryable && error.kind != ErrorKind::unknown_outcome) error.kind = ErrorKind::internal;
+  }
+  return std::unexpected(with_remedy(std::move(error), config));
+}
+
 }  // namespace
 
 std::string_view Answer::header(std::string_view name) const {
@@ -73,19 +88,11 @@ Result<Answer> BrokerLink::send(std::string_view method, std::string_view target
   auto sent = fields;
   const bool typed = std::ranges::any_of(fields, [](const auto& field) { return field.first == "Content-Type"; });
   if (!body.empty() && !typed) sent.emplace_back("Content-Type", "application/json");
-  auto response = impl_->client.request(method, target, sent, body);
-  if (!response) return std::unexpected(with_remedy(std::move(response.error()), impl_->config));
-  if (response->status >= 200 && response->status < 300) {
-    return Answer{.status = response->status, .body = std::move(response->body), .headers = std::move(response->headers)};
-  }
-  const auto problem = parse_json(response->body, kProblemDepth);
-  auto error = wire::error_from_problem(response->status, problem ? *problem : Json());
-  if (error.code.starts_with("HTTP_")) {  // no problem document: its 404 says nothing of jobs, its 401 nothing of our token
-    error.message = "what answers at " + impl_->config.url + ", with status " + std::to_string(response->status) +
-                    ", is no Hansa broker, or a proxy before one; check the address";
-    if (!error.retryable && error.kind != ErrorKind::unknown_outcome) error.kind = ErrorKind::internal;
-  }
-  return std::unexpected(with_remedy(std::move(error), impl_->config));
+  return answer_of(impl_->client.request(method, target, sent, body), impl_->config);
+}
+
+Result<Answer> BrokerLink::stream(std::string_view target, const std::function<bool(std::string_view)>& take) {
+  return answer_of(impl_->client.stream(target, {}, take), impl_->config);
 }
 
 Target& Target::add(std::string_view name, std::string_view value) {

@@ -6,6 +6,7 @@
 #include "broker/core/clock.hpp"
 #include "config/client_config.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,9 @@ class BrokerLink {
 
   /// 2xx is an Answer. Any other status is the Error that its problem document tells of; no answer is one of http::Client's.
   Result<Answer> send(std::string_view method, std::string_view target, std::string_view body = {}, const Fields& fields = {});
+
+  /// GET whose body is handed over piece by piece, and is not in the Answer; false from `take` ends it.
+  Result<Answer> stream(std::string_view target, const std::function<bool(std::string_view)>& take);
 
   /// A token file that others can read, or "".
   [[nodiscard]] const std::string& exposed_token_file() const;

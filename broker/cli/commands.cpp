@@ -99,14 +99,35 @@ constexpr Option kResolve[] = {
 };
 constexpr Option kDrain[] = {{.name = "--reason", .value = "TEXT", .help = "Why; shown to everybody whose job waits for it"},
                              kJson};
-constexpr Option kUsage[] = {
+constexpr Option kReportFrom{
+    .name = "--from", .value = "D", .help = "What ended, or was done, at D or later: 2026-11-01, or 30d for the last 30 days"};
+constexpr Option kReportTo{.name = "--to", .value = "D", .help = "Before D"};
+constexpr Option kReportFormat{.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"};
+constexpr Option kReportOutput{.name = "--output",
+                               .value = "FILE",
+                               .help = "Into this file, which must not be there yet, with FILE.manifest.json beside it"};
+constexpr Option kReport[] = {kReportFrom, kReportTo, kReportFormat, kReportOutput, kJson};
+constexpr Option kSums[] = {
     {.name = "--by",
      .value = "WHAT",
-     .help = "Sum by project, owner, site, country, queue, account, day, month, state (project,site)",
+     .help = "Sum by project, person, site, country, centre, home, home_country, funding_body, call, allocation, queue, "
+             "resource, label, state, "
+             "day, month",
      .repeated = true},
-    {.name = "--from", .value = "D", .help = "Runs that ended at D or later: 2026-11-01, or 30d for the last 30 days"},
-    {.name = "--to", .value = "D", .help = "Runs that ended before D"},
-    {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
+    kReportFrom,
+    kReportTo,
+    {.name = "--time-sliced", .help = "Of each run what it used between D and D, not all of those that ended then"},
+    kReportFormat,
+    kReportOutput,
+    kJson,
+};
+constexpr Option kClearing[] = {
+    {.name = "--by", .value = "WHAT", .help = "Of centre, home, day, month (centre,home)", .repeated = true},
+    kReportFrom,
+    kReportTo,
+    {.name = "--time-sliced", .help = "Of each run what it used between D and D, not all of those that ended then"},
+    kReportFormat,
+    kReportOutput,
     kJson,
 };
 constexpr Option kEstimates[] = {
@@ -119,6 +140,9 @@ constexpr Option kLedgerKey{.name = "--key", .value = "KEY", .help = "The ledger
 constexpr Option kLedgerVerify[] = {
     kLedgerKey,
     {.name = "--witness", .value = "KEY", .help = "This witness must have signed it too", .repeated = true},
+    {.name = "--report",
+     .value = "REPORT",
+     .help = "Check a report's file against its manifest; with FILE also that it is of this ledger, and its sums"},
     {.name = "--json", .help = "Print one JSON document"},
 };
 constexpr Option kLedgerExport[] = {
@@ -320,7 +344,22 @@ constexpr Command kCommands[] = {
      kDrain, 1, 1, site_drain},
     {"site resume", "SITE", "Send a site jobs again (operators).", "hansa site resume alpha", kJsonOnly, 1, 1, site_resume},
     {"report usage", "", "Sum up what was used.",
-     "hansa report usage --by project,site --from 2026-11-01 --to 2026-12-01 --format csv", kUsage, 0, 0, report_usage},
+     "hansa report usage --by project,site --from 2026-11-01 --to 2026-12-01 --format csv", kSums, 0, 0, report_named},
+    {"report countries", "", "Sum up what was used by country of the site and home country of the project.",
+     "hansa report countries --from 2026-11-01 --to 2026-12-01", kSums, 0, 0, report_named},
+    {"report energy", "", "Sum up energy and CO2e: measured, measured of shared nodes, estimated, not known.",
+     "hansa report energy --by site,month --from 2026-01-01 --to 2027-01-01", kSums, 0, 0, report_named},
+    {"report funding", "",
+     "Show budgets, what is left and how fast they are used, by funding body and call (operators, auditors).",
+     "hansa report funding", kReport, 0, 0, report_named},
+    {"report grants", "", "Show what was granted and used by call and month (operators, auditors).",
+     "hansa report grants --from 2026-01-01 --to 2027-01-01 --format csv --output grants.csv", kReport, 0, 0, report_named},
+    {"report clearing", "", "Show what centres gave to each other and took (operators, auditors).",
+     "hansa report clearing --by centre,home,month --from 2026-01-01 --to 2027-01-01", kClearing, 0, 0, report_named},
+    {"report corrections", "", "List corrected records, as published and as corrected (operators, auditors).",
+     "hansa report corrections --from 2026-11-01", kReport, 0, 0, report_named},
+    {"report sovereignty", "", "List where jobs on restricted data went and might not go, and by which rules.",
+     "hansa report sovereignty --from 30d --format csv", kReport, 0, 0, report_named},
     {"report estimates", "", "Compare predicted waits with what became of them.",
      "hansa report estimates --by site,class --since 30d", kEstimates, 0, 0, report_estimates},
     {"ledger show", "", "Show the ledger's head, keys and witnesses, and what was not booked (operators, auditors).",

@@ -31,7 +31,7 @@ Result<ExitStatus> site_enroll(Session& session, const Invocation& call);
 Result<ExitStatus> site_revoke(Session& session, const Invocation& call);
 Result<ExitStatus> site_drain(Session& session, const Invocation& call);
 Result<ExitStatus> site_resume(Session& session, const Invocation& call);
-Result<ExitStatus> report_usage(Session& session, const Invocation& call);
+Result<ExitStatus> report_named(Session& session, const Invocation& call);
 Result<ExitStatus> report_estimates(Session& session, const Invocation& call);
 Result<ExitStatus> ledger_show(Session& session, const Invocation& call);
 Result<ExitStatus> ledger_checkpoint(Session& session, const Invocation& call);

@@ -120,7 +120,7 @@ Result<FirstAnswers> ask_all(Session& session, const Invocation& call) {
   return answers;
 }
 
-std::string quoted(std::string_view text) {  // a TOML basic string has what a JSON string has
+std::string toml_text(std::string_view text) {  // a TOML basic string has what a JSON string has
   std::string out;
   append_json_string(out, text);
   return out;
@@ -128,7 +128,7 @@ std::string quoted(std::string_view text) {  // a TOML basic string has what a J
 
 template <typename Names>
 void append_programs(std::string& list, const std::string& folder, const Names& names) {
-  for (const auto* name : names) list += (list.empty() ? "" : ", ") + quoted(folder + "/" + name);
+  for (const auto* name : names) list += (list.empty() ? "" : ", ") + toml_text(folder + "/" + name);
 }
 
 /// Its folder is there, the file is not: what is there is never touched.
@@ -155,25 +155,25 @@ std::string next_steps(const FirstAnswers& answers) {
 
 std::string first_broker_file(const FirstAnswers& answers) {
   const bool local = answers.connector == "local";
-  const auto country = quoted(answers.country), person = quoted("local:" + answers.person);
+  const auto country = toml_text(answers.country), person = toml_text("local:" + answers.person);
   std::string text =
       "# Made by hansa config init. What else there is: hansad.toml(5). After a change: hansa config check FILE, then\n"
       "# systemctl restart hansad.\n[broker]\nname = " +
-      quoted(answers.name) + "\ncountry = " + country + "\nstate_dir = \"/var/lib/hansa\"\n";
+      toml_text(answers.name) + "\ncountry = " + country + "\nstate_dir = \"/var/lib/hansa\"\n";
   if (!local) text += "switch_socket = \"/run/hansa/switch.sock\"\n";
   text +=
       "\n[api]\nlisten = \"127.0.0.1:7717\"    # for other machines: an address of this one, tls_certificate and tls_key\n"
       "\n[[site]]\nid = \"here\"\nname = " +
-      quoted(answers.name) + "\ncountry = " + country + "\nconnector = " + quoted(answers.connector) + "\n";
+      toml_text(answers.name) + "\ncountry = " + country + "\nconnector = " + toml_text(answers.connector) + "\n";
   if (local) {
-    text += "# Jobs run as the broker's own account. Who may run some:\naccounts = { " + person + " = " + quoted(kBrokerAccount) + " }\n";
+    text += "# Jobs run as the broker's own account. Who may run some:\naccounts = { " + person + " = " + toml_text(kBrokerAccount) + " }\n";
   } else {
     text += "run_as = \"switch\"               # each person's jobs as that person's account, by hansa-switch\n" + answers.connector +
-            ".bin_dir = " + quoted(answers.bin_dir) +
+            ".bin_dir = " + toml_text(answers.bin_dir) +
             "\nwork_dir = \"~/.hansa\"           # on the nodes, too\n"
             "budget = { queries_per_minute = 10, submits_per_minute = 600, waiting_jobs = 50 }\n"
             "# Who may run jobs, and as which account:\naccounts = { " +
-            person + " = " + quoted(answers.person) + " }\n";
+            person + " = " + toml_text(answers.person) + " }\n";
   }
   return text + "\n[[project]]\nid = \"first\"\nmembers = [" + person + "]\n";
 }
@@ -188,7 +188,7 @@ std::string first_switch_file(const FirstAnswers& answers) {
     append_programs(programs, answers.bin_dir, kPbsCommands);
   append_programs(programs, "/usr/bin", kFileCommands);
   return "# Made by hansa config init: what hansa-switch may run as people's accounts, see hansa-switch(8).\ncallers = [" +
-         quoted(kBrokerAccount) + "]\nprograms = [" + programs + "]\nminimum_uid = 1000\nenvironment = [" +
+         toml_text(kBrokerAccount) + "]\nprograms = [" + programs + "]\nminimum_uid = 1000\nenvironment = [" +
          (slurm ? R"("SLURM_CONF", "SLURM_TIME_FORMAT", "TZ", "LC_ALL")" : R"("PBS_CONF_FILE", "TZ", "LC_ALL")") + "]\n";
 }
 

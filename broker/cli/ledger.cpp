@@ -2,12 +2,7 @@
 #include "broker/cli/commands.hpp"
 #include "broker/cli/durable_file.hpp"
 #include "broker/cli/ledger_link.hpp"
-
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include "broker/cli/report_check.hpp"
 
 namespace hansa::cli {
 namespace {
@@ -25,23 +20,6 @@ Result<ledger::ExportCheck::Wanted> wanted_by(const Invocation& call) {
     wanted.witnesses.push_back(std::move(*key));
   }
   return wanted;
-}
-
-/// Its bytes, in pieces.
-Result<void> read_in_pieces(const std::string& path, const std::function<Result<void>(std::string_view)>& take) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return fail(ErrorKind::not_found, "NO_SUCH_FILE", path + " cannot be read: " + std::strerror(errno));
-  std::string piece(std::size_t{1} << 20, '\0');
-  Result<void> taken;
-  while (taken) {
-    const auto got = ::read(file, piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) taken = fail(ErrorKind::invalid_argument, "CANNOT_READ", path + " cannot be read: " + std::strerror(errno));
-    if (got <= 0) break;
-    taken = take(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
-  }
-  ::close(file);
-  return taken;
 }
 
 Json facts_json(const ledger::ExportCheck::Facts& facts) {
@@ -113,6 +91,29 @@ bool is_number(std::string_view text) {
   return !text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+/// What the broker's reports sum up, which it keeps beside the records: held against what was counted here.
+Result<void> compare_sums(Session& session, const ledger::ExportCheck::Facts& facts) {
+  const auto report = ask_ledger(session, "/v1/reports/usage?by=project,site&format=json");
+  if (!report) return std::unexpected(report.error());
+  if (number(member(*report, "ledger"), "size") != facts.checkpoint.size) return {};  // something was booked meanwhile
+  std::map<std::pair<std::string, std::string>, ledger::Amounts> told;
+  for (const auto& row : member(*report, "rows")) {
+    const auto at = [&row](const char* key) {
+      const auto& value = member(row, key);
+      return value.is_number_integer() ? value.get<std::int64_t>() : -1;
+    };
+    told[{raw_text(row, "project"), raw_text(row, "site")}] = {at("runs"), at("elapsed_s"), at("core_seconds"), at("gpu_seconds"),
+                                                               at("node_seconds")};
+  }
+  std::map<std::pair<std::string, std::string>, ledger::Amounts> counted;
+  for (const auto& [of, sum] : facts.sums) {
+    if (sum.amounts != ledger::Amounts{}) counted.emplace(of, sum.amounts);
+  }
+  if (told == counted) return {};
+  return fail(ErrorKind::conflict, "LEDGER_ALTERED",
+              "the sums of the broker's usage report are not those of the ledger's records");
+}
+
 }  // namespace
 
 Result<ExitStatus> ledger_show(Session& session, const Invocation& call) {
@@ -169,11 +170,18 @@ Result<ExitStatus> ledger_checkpoint(Session& session, const Invocation& call) {
 Result<ExitStatus> ledger_verify(Session& session, const Invocation& call) {
   auto wanted = wanted_by(call);
   if (!wanted) return std::unexpected(wanted.error());
+  if (const auto report = call.value("--report")) {
+    return check_report(session, std::string(*report), call.operands().empty() ? "" : call.operands()[0], std::move(*wanted),
+                        call.has("--json"));
+  }
   const bool pinned = wanted->key.has_value();
   ledger::ExportCheck check(std::move(*wanted));
   const auto take = [&](std::string_view piece) { return check.take(piece); };
   const auto read = call.operands().empty() ? stream_export(session, false, take) : read_in_pieces(call.operands()[0], take);
   auto facts = read ? check.finish() : Result<ledger::ExportCheck::Facts>(std::unexpected(read.error()));
+  if (facts && call.operands().empty()) {
+    if (auto same = compare_sums(session, *facts); !same) facts = std::unexpected(same.error());
+  }
   if (!facts) {
     if (facts.error().code != "LEDGER_ALTERED") return std::unexpected(facts.error());
     session.complain(facts.error());

@@ -19,18 +19,27 @@ Result<const config::ClientConfig*> Session::settings() {
   return &*settings_;
 }
 
+Result<void> Session::connect() {
+  if (link_) return {};
+  const auto config = settings();
+  if (!config) return std::unexpected(config.error());
+  auto opened = BrokerLink::open(**config);
+  if (!opened) return std::unexpected(opened.error());
+  link_.emplace(std::move(*opened));
+  if (const auto& file = link_->exposed_token_file(); !file.empty())
+    note("warning: others can read your token; run: chmod 600 " + file);
+  return {};
+}
+
 Result<Answer> Session::send(std::string_view method, std::string_view target, std::string_view body,
                              const BrokerLink::Fields& fields) {
-  if (!link_) {
-    const auto config = settings();
-    if (!config) return std::unexpected(config.error());
-    auto opened = BrokerLink::open(**config);
-    if (!opened) return std::unexpected(opened.error());
-    link_.emplace(std::move(*opened));
-    if (const auto& file = link_->exposed_token_file(); !file.empty())
-      note("warning: others can read your token; run: chmod 600 " + file);
-  }
+  if (auto linked = connect(); !linked) return std::unexpected(linked.error());
   return link_->send(method, target, body, fields);
+}
+
+Result<Answer> Session::stream(std::string_view target, const std::function<bool(std::string_view)>& take) {
+  if (auto linked = connect(); !linked) return std::unexpected(linked.error());
+  return link_->stream(target, take);
 }
 
 Result<Json> Session::read(const Answer& answer) {

@@ -21,6 +21,8 @@ class Session {
 
   Result<Answer> send(std::string_view method, std::string_view target, std::string_view body = {},
                       const BrokerLink::Fields& fields = {});
+  /// GET whose body is handed over as it comes.
+  Result<Answer> stream(std::string_view target, const std::function<bool(std::string_view)>& take);
   /// An answer's JSON; an Error where what answered was no broker.
   static Result<Json> read(const Answer& answer);
 
@@ -34,6 +36,8 @@ class Session {
   [[nodiscard]] UtcTime now() const { return outside_.clock.now_utc(); }
 
  private:
+  Result<void> connect();
+
   Surroundings& outside_;
   config::ClientSettings flags_;
   std::optional<config::ClientConfig> settings_;

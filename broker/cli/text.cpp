@@ -2,6 +2,7 @@
 #include "broker/cli/text.hpp"
 
 #include "broker/core/encoding.hpp"
+#include "broker/ledger/report_writer.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -112,18 +113,7 @@ std::string clipped(std::string_view text, std::size_t columns) {
   return columns == 0 ? "" : out + "…";
 }
 
-std::string csv_field(std::string_view text) {
-  std::string safe;
-  if (!text.empty() && std::string_view("=+-@\t\r").contains(text.front())) safe = "'";
-  safe += text;
-  if (safe.find_first_of(",\"\r\n") == std::string::npos) return safe;
-  std::string out = "\"";
-  for (const char c : safe) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
+std::string csv_field(std::string_view text) { return ledger::report_csv_field(text); }
 
 std::string tinted(std::string text, Tint tint, const Look& look) {
   if (!look.colours || tint == Tint::none || text.empty()) return text;

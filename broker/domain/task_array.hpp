@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The tasks of a job array, in Slurm's grammar (sbatch(1), --array): numbers and ranges with commas between, a step after ':', and
-// how many may run at a time after '%': "0-15", "0,6,16-32", "0-15:4", "0-99%10".
+// The tasks of a job array, in Slurm's grammar (sbatch(1), --array): numbers and ranges with commas between, a step after ':',
+// and how many may run at a time after '%': "0-15", "0,6,16-32", "0-15:4", "0-99%10".
 
 #include "broker/core/error.hpp"
 

@@ -27,6 +27,8 @@ struct UsageRecord {
   CoreSeconds core_seconds{0};         // elapsed * cores, unless the site says otherwise
   GpuSeconds gpu_seconds{0};
   NodeSeconds node_seconds{0};
+  std::string gpu_model;               // "": the accounting does not tell, or of several
+  std::optional<std::int64_t> energy_j;  // of its nodes, as the site measured it; none: not told
   std::string source_line;             // as read
   SiteJobId array_id;                  // of a task: the site job id of its array, which its attempt is bound to; not kept
   friend bool operator==(const UsageRecord&, const UsageRecord&) = default;

@@ -13,11 +13,39 @@ constexpr std::size_t kLongestLine = std::size_t{4} << 20;
 
 // What names a run; what no revision of it changes; what reports group by and a reversal therefore repeats.
 constexpr std::string_view kRun[] = {"job", "attempt", "site", "cluster", "site_job_id", "submitted_s", "started_s"};
-constexpr std::string_view kClaim[] = {"project", "country"};
+constexpr std::string_view kClaim[] = {"project", "country", "home", "home_country", "funding_body", "call", "centre"};
 constexpr std::string_view kPlace[] = {"project", "site"};
-constexpr std::string_view kWhole[] = {"attempt", "cluster",     "cores",      "country",   "ended_s",     "exit_code",
-                                       "gpus",    "job",         "nodes",      "project",   "queue",       "revision",
-                                       "site",    "site_job_id", "site_state", "started_s", "submitted_s", "scheduler_account"};
+constexpr std::string_view kWhole[] = {"attempt",
+                                       "cluster",
+                                       "cores",
+                                       "country",
+                                       "ended_s",
+                                       "exit_code",
+                                       "gpus",
+                                       "job",
+                                       "nodes",
+                                       "project",
+                                       "queue",
+                                       "revision",
+                                       "site",
+                                       "site_job_id",
+                                       "site_state",
+                                       "started_s",
+                                       "submitted_s",
+                                       "scheduler_account",
+                                       "home",
+                                       "home_country",
+                                       "funding_body",
+                                       "call",
+                                       "centre",
+                                       "allocation",
+                                       "label",
+                                       "resource",
+                                       "energy_method",
+                                       "energy_scope",
+                                       "carbon_source",
+                                       "pue_milli",
+                                       "carbon_mg_per_kwh"};
 
 Amounts amounts_of(const RecordFields& record) {
   const auto value = [&](std::string_view name) { return record.integer(name).value_or(0); };
@@ -118,6 +146,7 @@ Result<void> ExportCheck::take_record(std::string_view line) {
                    " belongs");
   Result<void> taken;
   if (has_amounts(*kind)) taken = take_amounts(*kind);
+  if (taken && has_amounts(*kind) && wanted_.on_run) wanted_.on_run(fields_);
   if (*kind == Kind::key) taken = take_key();
   if (*kind == Kind::summary) taken = take_summary();
   if (*kind == Kind::tombstone) {
@@ -128,9 +157,13 @@ Result<void> ExportCheck::take_record(std::string_view line) {
   if (with_personal_ && *kind == Kind::usage) expected_personal_ = std::string(*fields_.text("personal"));
   booked_.resize(static_cast<std::size_t>(tree_.size()) + 1);
   if (*kind == Kind::usage)
-    booked_.back() = {.amounts = amounts_of(fields_), .whole = digest_of(kWhole), .place = number_of(kPlace)};
+    booked_.back() = {.amounts = amounts_of(fields_),
+                      .energy_j = fields_.integer("energy_j"),
+                      .whole = digest_of(kWhole),
+                      .place = number_of(kPlace)};
   ++kinds_[static_cast<std::size_t>(*kind)];
   tree_.add(leaf_hash(line));
+  if (tree_.size() == wanted_.also_of) facts_.also_root = tree_.root();
   return {};
 }
 
@@ -161,12 +194,12 @@ ExportCheck::Digest ExportCheck::digest_of(std::span<const std::string_view> fie
 ExportCheck::Number ExportCheck::number_of(std::span<const std::string_view> fields) {
   join(fields);
   const auto known = numbers_.find(joined_);
-  return known != numbers_.end() ? known->second
-                                 : numbers_.emplace(joined_, static_cast<Number>(numbers_.size())).first->second;
+  return known != numbers_.end() ? known->second : numbers_.emplace(joined_, static_cast<Number>(numbers_.size())).first->second;
 }
 
 Result<void> ExportCheck::take_amounts(Kind kind) {
   const auto amounts = amounts_of(fields_);
+  if (kind == Kind::usage && fields_.integer("energy_j").value_or(0) < 0) return altered("a run that used less than nothing");
   if (auto taken = kind == Kind::usage ? take_usage(amounts) : take_correction(kind, amounts); !taken) return taken;
   auto& sum = facts_.sums[{std::string(*fields_.text("project")), std::string(*fields_.text("site"))}];
   sum.corrections += kind == Kind::usage ? 0 : 1;
@@ -199,7 +232,10 @@ Result<void> ExportCheck::take_correction(Kind kind, const Amounts& amounts) {
     if (before.place != number_of(kPlace)) return altered("an adjustment is of the project and the site of what it corrects");
     return {};
   }
-  if (before.reversed || amounts != before.amounts.negated()) return altered("a reversal takes back what was booked, once");
+  const auto energy = fields_.integer("energy_j");
+  if (before.reversed || amounts != before.amounts.negated() || energy.has_value() != before.energy_j.has_value() ||
+      energy.value_or(0) != -before.energy_j.value_or(0))
+    return altered("a reversal takes back what was booked, once");
   if (before.whole != digest_of(kWhole)) return altered("a reversal says of the run what the record said that it takes back");
   before.reversed = true;
   return {};

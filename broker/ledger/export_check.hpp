@@ -8,6 +8,7 @@
 #include "broker/ledger/record.hpp"
 
 #include <array>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -30,6 +31,8 @@ class ExportCheck {
   struct Wanted {
     std::optional<Verifier> key;       // one that the ledger has, or had: whoever made the file did not make that up
     std::vector<Verifier> witnesses;   // each must have cosigned the checkpoint
+    std::int64_t also_of = -1;         // Facts::also_root is the root of so many records
+    std::function<void(const RecordFields&)> on_run = {};  // each record of runs, in their order
   };
   struct Sum {
     Amounts amounts;
@@ -42,6 +45,7 @@ class ExportCheck {
     std::map<std::string, std::int64_t> kinds;                         // how many records of each
     std::map<std::pair<std::string, std::string>, Sum> sums;           // by project and site
     std::int64_t personal_parts = 0, erased = 0;
+    std::optional<Hash> also_root;
   };
 
   explicit ExportCheck(Wanted wanted) : wanted_(std::move(wanted)) {}
@@ -58,6 +62,7 @@ class ExportCheck {
   using Number = std::uint32_t;  // of a few texts that many records have in common
   struct Booked {
     Amounts amounts;
+    std::optional<std::int64_t> energy_j = {};
     Digest whole{};     // all that a reversal repeats
     Number place = 0;   // project and site
     bool reversed = false;

@@ -33,6 +33,11 @@ constexpr std::string_view kUsageTexts[] = {"cluster",           "country", "job
 constexpr std::string_view kUsageNumbers[] = {"attempt", "core_seconds", "cores", "elapsed_s", "ended_s", "gpu_seconds",
                                               "gpus",    "node_seconds", "nodes", "revision",  "runs",    "submitted_s"};
 
+// May be missing: what was not told, and all of them in records of before 0.2.
+constexpr std::string_view kOptionalTexts[] = {"allocation",   "call", "carbon_source", "centre", "energy_method", "energy_scope",
+                                               "funding_body", "home", "home_country",  "label",  "resource"};
+constexpr std::string_view kOptionalNumbers[] = {"carbon_mg_per_kwh", "energy_j", "exit_code", "pue_milli", "started_s"};
+
 std::unexpected<Error> bad_record(std::string what) {
   return fail(ErrorKind::invalid_argument, "BAD_RECORD", "no record of a ledger: " + what);
 }
@@ -57,28 +62,46 @@ std::optional<Kind> kind_of(std::string_view name) {
 
 std::string record_text(const UsageEntry& e) {
   std::string text;
-  text.reserve(640);
+  text.reserve(896);
   JsonObjectText out(text);
+  const auto& c = e.context;
+  const auto word = [&out](std::string_view name, const std::string& value) {
+    if (!value.empty()) out.text(name, value);
+  };
+  word("allocation", c.allocation);
   out.number("at", e.at_s);
   out.number("attempt", e.attempt);
+  word("call", c.call);
+  if (c.carbon_mg_per_kwh != 0) out.number("carbon_mg_per_kwh", c.carbon_mg_per_kwh);
+  word("carbon_source", c.carbon_source);
+  word("centre", c.centre);
   out.text("cluster", e.cluster);
   out.number("core_seconds", e.amounts.core_seconds);
   out.number("cores", e.cores);
   out.text("country", e.country);
   out.number("elapsed_s", e.amounts.elapsed_s);
   out.number("ended_s", e.ended_s);
+  if (e.energy_j) out.number("energy_j", *e.energy_j);
+  word("energy_method", c.energy_method);
+  word("energy_scope", c.energy_scope);
   if (e.exit_code) out.number("exit_code", *e.exit_code);
+  word("funding_body", c.funding_body);
   out.number("gpu_seconds", e.amounts.gpu_seconds);
   out.number("gpus", e.gpus);
+  word("home", c.home);
+  word("home_country", c.home_country);
   out.text("job", e.job.str());
   out.text("kind", to_string(e.kind));
+  word("label", c.label);
   out.number("node_seconds", e.amounts.node_seconds);
   out.number("nodes", e.nodes);
   if (e.personal) out.text("personal", hex_of(bytes_of(*e.personal)));
   out.text("project", e.project);
+  if (c.pue_milli != 0) out.number("pue_milli", c.pue_milli);
   out.text("queue", e.queue);
   if (!e.reason.empty()) out.text("reason", e.reason);
   if (e.refers_to) out.number("refers_to", *e.refers_to);
+  word("resource", c.resource);
   out.number("revision", e.revision);
   out.number("runs", e.amounts.runs);
   out.text("scheduler_account", e.scheduler_account);
@@ -204,6 +227,12 @@ std::string_view RecordFields::missing_for(Kind kind) const {
   }
   for (const auto name : kUsageNumbers) {
     if (!integer(name)) return name;
+  }
+  for (const auto name : kOptionalTexts) {
+    if (find(name) != nullptr && !text(name)) return name;
+  }
+  for (const auto name : kOptionalNumbers) {
+    if (find(name) != nullptr && !integer(name)) return name;
   }
   if (kind == Kind::usage) return text("personal") ? std::string_view{} : "personal";
   if (!integer("refers_to")) return "refers_to";

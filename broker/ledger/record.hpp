@@ -39,6 +39,21 @@ struct Amounts {
   friend bool operator==(const Amounts&, const Amounts&) = default;
 };
 
+/// What a run was for and at whose: the same for many runs. "" and 0: not told, and left out of the record.
+struct UsageContext {
+  std::string home, home_country;          // the centre of the project's people, and its country
+  std::string funding_body, call;
+  std::string centre;                      // that runs the site
+  std::string allocation;                  // the id of what it was charged to
+  std::string label;                       // what the job's data were, labels in their order joined by "+"
+  std::string resource;                    // "cpu", "gpu", or the model of GPU that was asked for
+  std::string energy_method;               // "ipmi", "rapl", "pm_counters", "gpu", "unstated"; "model": not measured
+  std::string energy_scope;                // "exclusive", "shared" (its nodes were others' too), "estimated"
+  std::string carbon_source;
+  std::int64_t pue_milli = 0, carbon_mg_per_kwh = 0;
+  friend auto operator<=>(const UsageContext&, const UsageContext&) = default;
+};
+
 /// A record of kind usage, reversal or adjustment, without what is personal.
 struct UsageEntry {
   std::int64_t seq = 0;  // its place in the ledger, counted from 0
@@ -58,6 +73,8 @@ struct UsageEntry {
   std::string project, queue, scheduler_account;
   std::int32_t nodes = 0, cores = 0, gpus = 0;
   Amounts amounts;
+  UsageContext context;
+  std::optional<std::int64_t> energy_j;     // negated as amounts are; none: not known
   std::optional<Hash> personal;             // a usage record has it
 };
 std::string record_text(const UsageEntry& entry);

@@ -159,6 +159,8 @@ class Connection {
     statement.bind_all(values...);
     return statement;
   }
+  /// Of what has many forms, once no statement of it is in use.
+  void forget(const std::string& sql) { composed_.erase(sql); }
   /// Runs a statement that answers nothing; returns the number of rows it changed.
   template <typename... Values>
   std::int64_t execute(const char* sql, const Values&... values) {

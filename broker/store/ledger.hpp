@@ -8,6 +8,7 @@
 #include "broker/ledger/record.hpp"
 #include "broker/ports/ledger.hpp"
 #include "broker/store/connection.hpp"
+#include "broker/store/usage_sums.hpp"
 
 namespace hansa::store {
 
@@ -26,17 +27,24 @@ class LedgerAppender {
   /// Gives it the next place, and returns that. `job_row`: the job's short name in the database; `personal`: of usage records.
   std::int64_t add(ledger::UsageEntry entry, std::int64_t job_row, const ledger::Personal* personal);
   Result<std::int64_t> add(ledger::Kind kind, std::int64_t at_s, const Json& fields);
-  /// Writes the hashes that no full row has taken. Before the transaction ends; a tree that lacks them is damaged.
+  /// In step 16, whose table lacks what later steps added.
+  void carry_over(ledger::UsageEntry entry, std::int64_t job_row, const ledger::Personal& personal);
+  /// Writes the hashes that no full row has taken, and what reports read. Before the transaction ends; a tree that lacks them is
+  /// damaged. Whoever adds runs calls it.
   void finish();
 
  private:
   void add_leaf(std::string_view text);
+  void write_hashes();
+  void add_person(std::int64_t seq, const ledger::Personal& personal);
 
   Connection& db_;
   std::size_t row_bytes_;
   ledger::Peaks tree_;
-  std::int64_t place_;   // of the first of
-  std::string hashes_;   // those that are not written yet
+  std::int64_t place_;  // of the first of
+  std::string hashes_;  // those that are not written yet
+  Contexts contexts_{db_};
+  UsageSums sums_;
 };
 
 /// Reads the tree; 32 zero bytes for a hash that is not there, which fits nothing, and then `whole` is false.

@@ -20,7 +20,8 @@ constexpr char kPlacesOfJob[] =
 constexpr char kSelectRecords[] =
     "SELECT l.seq, l.kind, l.body, l.at_s, l.refers_to, l.reason, j.id, l.attempt, l.revision, l.site, l.country, l.cluster, "
     "l.site_job_id, l.submitted_s, l.started_s, l.ended_s, l.site_state, l.exit_code, l.project, l.queue, l.scheduler_account, "
-    "l.nodes, l.cores, l.gpus, l.runs, l.elapsed_s, l.core_seconds, l.gpu_seconds, l.node_seconds, l.personal "
+    "l.nodes, l.cores, l.gpus, l.runs, l.elapsed_s, l.core_seconds, l.gpu_seconds, l.node_seconds, l.personal, l.context, "
+    "l.energy_j "
     "FROM ledger l LEFT JOIN jobs j ON j.row = l.job WHERE l.seq >= ?1 ORDER BY l.seq LIMIT ?2";
 constexpr char kSelectPerson[] = "SELECT salt, owner, pseudonym, account, source_line FROM ledger_persons WHERE seq = ?1";
 constexpr char kSelectLastCheckpoint[] = "SELECT size, note, at_ms FROM ledger_checkpoints ORDER BY size DESC LIMIT 1";
@@ -30,7 +31,8 @@ constexpr char kSelectLastCosignatures[] =
 constexpr char kSelectCorrections[] =
     "SELECT r.refers_to, r.seq, n.seq, r.at_s, r.reason, r.site, r.site_job_id, r.project, u.core_seconds, n.core_seconds, "
     "u.gpu_seconds, n.gpu_seconds FROM ledger r JOIN ledger u ON u.seq = r.refers_to "
-    "LEFT JOIN ledger n ON n.kind = 'usage' AND n.job = u.job AND n.attempt = u.attempt AND n.site = u.site AND n.cluster = u.cluster AND n.site_job_id = u.site_job_id AND "
+    "LEFT JOIN ledger n ON n.kind = 'usage' AND n.job = u.job AND n.attempt = u.attempt AND n.site = u.site AND n.cluster = "
+    "u.cluster AND n.site_job_id = u.site_job_id AND "
     "n.submitted_s = u.submitted_s AND n.started_s = u.started_s AND n.revision = u.revision + 1 "
     "WHERE r.kind = 'reversal' ORDER BY r.seq DESC LIMIT ?1";
 constexpr char kSelectRefusals[] =
@@ -41,7 +43,8 @@ std::int64_t length_of(Connection& db) {
   return row.next() ? row.integer(0) : 0;
 }
 
-ledger::UsageEntry entry_of(const Statement& row, Kind kind) {
+ledger::UsageEntry entry_of(const Statement& row, Kind kind, std::map<std::int64_t, ledger::UsageContext>& contexts,
+                            Contexts& stored) {
   ledger::UsageEntry entry;
   entry.seq = row.integer(0);
   entry.kind = kind;
@@ -71,6 +74,10 @@ ledger::UsageEntry entry_of(const Statement& row, Kind kind) {
     entry.personal.emplace();
     std::ranges::copy(row.text(29), entry.personal->begin());
   }
+  const auto [context, is_new] = contexts.try_emplace(row.integer(30));
+  if (is_new) context->second = stored.at(context->first);
+  entry.context = context->second;
+  if (!row.is_null(31)) entry.energy_j = row.integer(31);
   return entry;
 }
 
@@ -126,12 +133,14 @@ Result<std::vector<ports::LedgerRecord>> read_ledger_records(Connection& db, std
                                                              bool personal) {
   std::vector<ports::LedgerRecord> records;
   std::size_t bytes = 0;
+  std::map<std::int64_t, ledger::UsageContext> contexts;
+  Contexts stored(db);
   auto row = db.query(kSelectRecords, from, bounded(limit));
   while (bytes < ports::kLedgerPageBytes && row.next()) {
     const auto kind = ledger::kind_of(row.text(1));
     if (!kind) return unreadable("record " + std::to_string(row.integer(0)) + " of the ledger", "kind " + row.string(1));
     ports::LedgerRecord record{.seq = row.integer(0), .of_person = *kind == Kind::usage};
-    record.text = has_amounts(*kind) ? record_text(entry_of(row, *kind)) : row.string(2);
+    record.text = has_amounts(*kind) ? record_text(entry_of(row, *kind, contexts, stored)) : row.string(2);
     if (personal && record.of_person) record.personal = personal_of(db, record.seq);
     bytes += record.text.size() + record.personal.size();
     records.push_back(std::move(record));

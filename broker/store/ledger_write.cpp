@@ -17,9 +17,16 @@ constexpr char kInsertHash[] = "INSERT INTO ledger_hashes(place, hash) VALUES(?1
 constexpr char kInsertUsage[] =
     "INSERT INTO ledger(seq, kind, at_s, refers_to, reason, job, attempt, revision, site, country, cluster, site_job_id, "
     "submitted_s, started_s, ended_s, site_state, exit_code, project, queue, scheduler_account, nodes, cores, gpus, runs, "
-    "elapsed_s, core_seconds, gpu_seconds, node_seconds, personal) "
+    "elapsed_s, core_seconds, gpu_seconds, node_seconds, personal, context, energy_j) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, "
-    "?26, ?27, ?28, ?29)";
+    "?26, ?27, ?28, ?29, ?30, ?31)";
+// As step 16 made the table.
+constexpr char kInsertCarried[] =
+    "INSERT INTO ledger(seq, kind, at_s, job, attempt, revision, site, country, cluster, site_job_id, submitted_s, started_s, "
+    "ended_s, site_state, exit_code, project, queue, scheduler_account, nodes, cores, gpus, runs, elapsed_s, core_seconds, "
+    "gpu_seconds, node_seconds, personal) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
+    "?18, "
+    "?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
 constexpr char kInsertOther[] = "INSERT INTO ledger(seq, kind, at_s, refers_to, body) VALUES(?1, ?2, ?3, ?4, ?5)";
 constexpr char kInsertPerson[] =
     "INSERT INTO ledger_persons(seq, salt, owner, pseudonym, account, source_line) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
@@ -63,11 +70,16 @@ LedgerAppender::LedgerAppender(Connection& db, std::size_t hashes_a_row)
 void LedgerAppender::add_leaf(std::string_view text) {
   tree_.add(ledger::leaf_hash(text), [&](const Sha256& hash) {
     hashes_ += ledger::bytes_of(hash);
-    if (hashes_.size() >= row_bytes_) finish();
+    if (hashes_.size() >= row_bytes_) write_hashes();
   });
 }
 
 void LedgerAppender::finish() {
+  write_hashes();
+  sums_.write(db_);
+}
+
+void LedgerAppender::write_hashes() {
   if (hashes_.empty()) return;
   db_.execute(kInsertHash, place_, Blob{hashes_});
   place_ += static_cast<std::int64_t>(hashes_.size() / std::tuple_size_v<Sha256>);
@@ -77,19 +89,35 @@ void LedgerAppender::finish() {
 std::int64_t LedgerAppender::add(UsageEntry entry, std::int64_t job_row, const Personal* personal) {
   entry.seq = tree_.size();
   if (personal != nullptr) entry.personal = ledger::commitment(personal->salt, ledger::personal_text(*personal));
+  const auto context = contexts_.row_of(entry.context);
+  sums_.add(entry, context);
   db_.execute(kInsertUsage, entry.seq, to_string(entry.kind), entry.at_s, entry.refers_to,
               entry.reason.empty() ? std::nullopt : std::optional(entry.reason), job_row, entry.attempt, entry.revision,
               entry.site, entry.country, entry.cluster, entry.site_job_id, entry.submitted_s,
               entry.started_s.value_or(kNeverStarted), entry.ended_s, entry.site_state, entry.exit_code, entry.project,
               entry.queue, entry.scheduler_account, entry.nodes, entry.cores, entry.gpus, entry.amounts.runs,
               entry.amounts.elapsed_s, entry.amounts.core_seconds, entry.amounts.gpu_seconds, entry.amounts.node_seconds,
-              entry.personal ? std::optional(blob_of(*entry.personal)) : std::nullopt);
-  if (personal != nullptr) {
-    db_.execute(kInsertPerson, entry.seq, Blob{personal->salt}, personal->owner, personal->pseudonym, personal->account,
-                personal->source_line);
-  }
+              entry.personal ? std::optional(blob_of(*entry.personal)) : std::nullopt, context, entry.energy_j);
+  if (personal != nullptr) add_person(entry.seq, *personal);
   add_leaf(record_text(entry));
   return entry.seq;
+}
+
+void LedgerAppender::add_person(std::int64_t seq, const Personal& personal) {
+  db_.execute(kInsertPerson, seq, Blob{personal.salt}, personal.owner, personal.pseudonym, personal.account,
+              personal.source_line);
+}
+
+void LedgerAppender::carry_over(UsageEntry entry, std::int64_t job_row, const Personal& personal) {
+  entry.seq = tree_.size();
+  entry.personal = ledger::commitment(personal.salt, ledger::personal_text(personal));
+  db_.execute(kInsertCarried, entry.seq, to_string(entry.kind), entry.at_s, job_row, entry.attempt, entry.revision, entry.site,
+              entry.country, entry.cluster, entry.site_job_id, entry.submitted_s, entry.started_s.value_or(kNeverStarted),
+              entry.ended_s, entry.site_state, entry.exit_code, entry.project, entry.queue, entry.scheduler_account, entry.nodes,
+              entry.cores, entry.gpus, entry.amounts.runs, entry.amounts.elapsed_s, entry.amounts.core_seconds,
+              entry.amounts.gpu_seconds, entry.amounts.node_seconds, blob_of(*entry.personal));
+  add_person(entry.seq, personal);
+  add_leaf(record_text(entry));
 }
 
 Result<std::int64_t> LedgerAppender::add(Kind kind, std::int64_t at_s, const Json& fields) {
@@ -141,7 +169,7 @@ void carry_usage_over(Connection& db, UtcTime now) {
       entry.gpus = row.integer32(20);
       entry.amounts = {1, row.integer(17), row.integer(21), row.integer(22), row.integer(23)};
       personal.pseudonym = ledger::pseudonym_of(personal.owner, period_key(db, ledger::period_of(entry.ended_s)));
-      ledger.add(std::move(entry), row.integer(0), &personal);
+      ledger.carry_over(std::move(entry), row.integer(0), personal);
     }
   }
   db.run_script("DROP TABLE usage_records");

@@ -4,6 +4,7 @@
 #include "broker/core/digest.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/ledger_schema.hpp"
+#include "broker/store/report_schema.hpp"
 
 #include <array>
 #include <vector>
@@ -519,7 +520,8 @@ constexpr std::array kMigrations = {
     Migration{.version = 14, .name = "agents of people", .sql = kSchema14},
     Migration{.version = 15, .name = "allocations", .sql = kSchema15},
     Migration{.version = 16, .name = "the ledger", .sql = kLedgerSchema, .then = carry_usage_over},
-    Migration{.version = 17, .name = "runs of the ledger by attempt", .sql = kLedgerRunsSchema}};
+    Migration{.version = 17, .name = "runs of the ledger by attempt", .sql = kLedgerRunsSchema},
+    Migration{.version = 18, .name = "what reports need", .sql = kReportSchema}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

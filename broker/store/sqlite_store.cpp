@@ -8,6 +8,8 @@
 #include "broker/store/facts.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/migrations.hpp"
+#include "broker/store/report_functions.hpp"
+#include "broker/store/reports.hpp"
 #include "broker/store/sites.hpp"
 #include "broker/store/sqlite_store_impl.hpp"
 #include "broker/store/state_folder.hpp"
@@ -23,6 +25,7 @@ namespace {
 
 constexpr int kWriterCacheKib = 32 * 1024;
 constexpr int kReaderCacheKib = 8 * 1024;
+constexpr char kReportSettings[] = "PRAGMA temp_store=FILE";  // what is sorted for a report need not fit into memory
 constexpr int kLongLog = 10'000;  // pages; a log that may become so long has that length from the start
 constexpr std::int64_t kLogPageBytes = 4096 + 24;  // with its header
 constexpr std::uintmax_t kLogShareOfDisk = 20;
@@ -86,6 +89,7 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   if (!options_.backups.empty()) {
     if (auto kept = keep_before_migration(*db, options_.backups); !kept) return kept;
   }
+  if (options_.inline_mode) add_report_functions(*db);
   if (auto migrated = migrate(*db, migrations(), options_.opened_at); !migrated) return migrated;
   auto broker_id = establish_broker_id(*db, options_.broker_id);
   if (!broker_id) return std::unexpected(broker_id.error());
@@ -99,6 +103,9 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
     if (!scans) return std::unexpected(scans.error());
     lookups_ = std::move(*lookups);
     scans_ = std::move(*scans);
+    auto reports = open_readers(settings, 1, kReportSettings);
+    if (!reports) return std::unexpected(reports.error());
+    reports_ = std::move(*reports);
   }
   writer_ = std::make_unique<Writer>(std::move(db), options_);
   return {};
@@ -117,14 +124,16 @@ void SqliteStore::Impl::lengthen_log(Connection& db, const std::string& path) co
   }
 }
 
-Result<std::unique_ptr<Readers>> SqliteStore::Impl::open_readers(const Connection::Settings& settings,
-                                                                 std::size_t threads) const {
+Result<std::unique_ptr<Readers>> SqliteStore::Impl::open_readers(const Connection::Settings& settings, std::size_t threads,
+                                                                 const char* more_settings) const {
   auto own = settings;
   own.cache_kib = kReaderCacheKib;
   std::vector<std::unique_ptr<Connection>> connections;
   for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i) {
     connections.push_back(std::make_unique<Connection>(own, Connection::Mode::read_only));
     if (auto set = connections.back()->apply_settings(Connection::Mode::read_only); !set) return std::unexpected(set.error());
+    add_report_functions(*connections.back());
+    if (*more_settings != '\0') connections.back()->run_script(more_settings);
   }
   return std::make_unique<Readers>(std::move(connections), options_.queued_operations);
 }
@@ -143,6 +152,7 @@ Result<std::int64_t> SqliteStore::Impl::begin_epoch() {
 Result<void> SqliteStore::Impl::close() {
   if (lookups_) lookups_->close();
   if (scans_) scans_->close();
+  if (reports_) reports_->close();
   auto outcome = writer_->close();  // last: without readers the log can be emptied
   locks_.clear();
   return outcome;
@@ -239,6 +249,7 @@ Task<ports::DecisionPage> SqliteStore::decisions(ports::DecisionQuery query) {
 Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
                                           UtcTime at) {
   const auto country = impl_->options_.countries.find(site);
+  const auto told = impl_->options_.accounting.find(site);
   std::size_t bytes = 256;
   for (const auto& record : records) bytes += 1024 + record.source_line.size();
   std::string salts(kSaltBytes * records.size(), '\0');
@@ -248,9 +259,17 @@ Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::Usage
                       .records = std::move(records),
                       .next = std::move(next),
                       .at = at,
-                      .salts = std::move(salts)};
+                      .salts = std::move(salts),
+                      .place = told == impl_->options_.accounting.end() ? domain::SiteAccounting{} : told->second,
+                      .projects = &impl_->options_.projects};
   co_return co_await impl_->write<std::size_t>(
       bytes, [request = std::move(request)](Connection& db) { return store::book_usage(db, request); });
+}
+
+Task<> SqliteStore::report_rows(std::string name, ports::ReportQuery query, ports::RowSink sink) {
+  co_return co_await impl_->read<void>(
+      &Impl::reports_, [&options = impl_->options_, name = std::move(name), query = std::move(query),
+                        sink = std::move(sink)](Connection& db) { return write_report(db, options, name, query, sink); });
 }
 
 Task<ports::UsageCursor> SqliteStore::usage_cursor(SiteId site) {

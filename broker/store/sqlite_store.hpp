@@ -5,6 +5,7 @@
 // Strand: any. Every call resumes its coroutine on the coroutine's own executor, which must outlive close().
 // A write whose caller is cancelled is finished and answered all the same: what is on disk is never in doubt.
 
+#include "broker/domain/accounting.hpp"
 #include "broker/metrics/histogram.hpp"
 #include "broker/ports/agents.hpp"
 #include "broker/ports/allocations.hpp"
@@ -13,6 +14,7 @@
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
+#include "broker/ports/reports.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 
@@ -38,6 +40,8 @@ struct Options {
   UtcTime opened_at{};                       // stands beside the schema steps that this opening takes
   std::string boot;                          // of this machine: within one, monotonic times of different processes compare
   std::map<SiteId, std::string> countries;   // recorded with every usage record that is booked: where it ran
+  std::map<SiteId, domain::SiteAccounting> accounting;         // the same, of what else is told of sites
+  std::map<ProjectId, domain::ProjectAccounting> projects;     // and of projects
 
   std::size_t lookup_threads = 1;            // answers about one job or token
   std::size_t scan_threads = 1;              // lists and reports, which must not delay the former
@@ -78,7 +82,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::AgentStore,
                           public ports::PersonAgentStore,
                           public ports::AllocationStore,
-                          public ports::LedgerStore {
+                          public ports::LedgerStore,
+                          public ports::ReportStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -133,6 +138,8 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<std::pair<std::int64_t, ports::Cosignature>>> last_cosignatures() override;
   async::Task<std::vector<ports::Correction>> corrections(std::size_t limit) override;
   async::Task<std::vector<ports::UsageRefusal>> usage_refusals() override;
+
+  async::Task<> report_rows(std::string name, ports::ReportQuery query, ports::RowSink sink) override;
 
   async::Task<std::vector<domain::SiteState>> site_states() override;
   async::Task<> record_site_state(domain::SiteState state) override;

@@ -54,12 +54,14 @@ class SqliteStore::Impl {
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Readers> lookups_;
   std::unique_ptr<Readers> scans_;
+  std::unique_ptr<Readers> reports_;  // of their own: a large one delays no listing
 
  private:
   explicit Impl(Options options) : options_(std::move(options)) {}
   Result<void> open_file(const std::string& path);
   void lengthen_log(Connection& db, const std::string& path) const;
-  Result<std::unique_ptr<Readers>> open_readers(const Connection::Settings& settings, std::size_t threads) const;
+  Result<std::unique_ptr<Readers>> open_readers(const Connection::Settings& settings, std::size_t threads,
+                                                const char* more_settings = "") const;
 
   /// What a thread of the store runs: the work, its outcome kept for the coroutine that waits.
   template <typename T, typename Work>

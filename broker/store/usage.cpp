@@ -5,6 +5,7 @@
 #include "broker/store/allocations.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/ledger.hpp"
+#include "broker/store/usage_context.hpp"
 
 #include <algorithm>
 #include <array>
@@ -30,8 +31,9 @@ constexpr char kSelectTwin[] =
     "AND e.body ->> '$.reason_code' = 'DUPLICATE')";
 constexpr char kSelectBooked[] =
     "SELECT seq, revision, ended_s, scheduler_account, queue, site_state, exit_code, elapsed_s, nodes, cores, gpus, "
-    "core_seconds, gpu_seconds, node_seconds, country, project FROM ledger WHERE kind = 'usage' AND job = ?1 AND attempt = ?2 "
-    "AND site_job_id = ?3 AND submitted_s = ?4 AND started_s = ?5 AND cluster = ?6 AND site = ?7 ORDER BY revision DESC LIMIT 1";
+    "core_seconds, gpu_seconds, node_seconds, country, project, context, energy_j FROM ledger WHERE kind = 'usage' AND job = ?1 "
+    "AND attempt = ?2 AND site_job_id = ?3 AND submitted_s = ?4 AND started_s = ?5 AND cluster = ?6 AND site = ?7 "
+    "ORDER BY revision DESC LIMIT 1";
 constexpr char kMoveCursor[] =
     "INSERT INTO site_usage(site, cursor) VALUES(?1, ?2) ON CONFLICT(site) DO UPDATE SET cursor = excluded.cursor";
 constexpr char kCountRefused[] =
@@ -80,11 +82,10 @@ std::string_view column_of(ports::UsageGroup group) {
 /// No run used less than nothing, or more than ten million cores in ten days. What is booked is never changed: a larger amount
 /// would spoil every sum, or overflow it and leave no report at all. A million of the largest still fit.
 bool is_possible(const UsageRecord& record) {
-  constexpr std::int64_t kMost = 9'000'000'000'000;
   return std::ranges::all_of(
       std::to_array<std::int64_t>({record.elapsed.count(), record.nodes, record.cores, record.gpus, record.core_seconds.value,
-                                   record.gpu_seconds.value, record.node_seconds.value}),
-      [](std::int64_t amount) { return amount >= 0 && amount <= kMost; });
+                                   record.gpu_seconds.value, record.node_seconds.value, record.energy_j.value_or(0)}),
+      [](std::int64_t amount) { return amount >= 0 && amount <= kMostAmount; });
 }
 
 /// From 1970 to 9999: before that kNeverStarted lies, and no calendar has what comes after.
@@ -99,21 +100,16 @@ bool is_in_calendar(const UsageRecord& record) {
 bool is_short(const UsageRecord& record) {
   constexpr std::size_t kText = std::size_t{1} << 10, kLine = std::size_t{256} << 10;
   return record.source_line.size() <= kLine &&
-         std::ranges::all_of(std::to_array<std::string_view>({record.cluster, record.site_job_id.str(), record.account.str(),
-                                                              record.scheduler_account, record.queue.str(), record.site_state}),
-                             [](std::string_view text) { return text.size() <= kText; });
-}
-
-/// As canonical JSON writes it, so that columns and index hold what is hashed.
-std::string well_formed(std::string text) {
-  if (is_utf8(text)) return text;
-  const auto written = parse_json(canonical_json(Json(text)), 1);
-  return written && written->is_string() ? written->get<std::string>() : std::string();
+         std::ranges::all_of(
+             std::to_array<std::string_view>({record.cluster, record.site_job_id.str(), record.account.str(),
+                                              record.scheduler_account, record.queue.str(), record.site_state, record.gpu_model}),
+             [](std::string_view text) { return text.size() <= kText; });
 }
 
 /// All texts that are hashed as they are; of the source line the hash is, and its bytes are evidence.
 void make_well_formed(UsageRecord& record) {
-  for (auto* text : {&record.cluster, &record.scheduler_account, &record.site_state}) *text = well_formed(std::move(*text));
+  for (auto* text : {&record.cluster, &record.scheduler_account, &record.site_state, &record.gpu_model})
+    *text = well_formed(std::move(*text));
   record.site_job_id = SiteJobId(well_formed(record.site_job_id.str()));
   record.account = LocalAccount(well_formed(record.account.str()));
   record.queue = QueueName(well_formed(record.queue.str()));
@@ -227,10 +223,12 @@ class Booking {
     const auto& record = request_.records[index];
     auto entry = entry_for(request_, record, claim);
     std::int64_t seq = 0;
+    contexts_.tell(entry, record, claim.job_row);
     if (auto before = booked_before(entry, claim.job_row, seq)) {
       // As it was booked: no run moves into another country or project after the fact.
       entry.country = before->country;
       entry.project = before->project;
+      keep_context(entry, *before, record.energy_j.has_value());
       entry.revision = before->revision;
       before->at_s = entry.at_s;
       if (record_text(entry) == record_text(*before)) return {};
@@ -239,6 +237,7 @@ class Booking {
       before->refers_to = seq;
       before->reason = "CHANGED_BY_SITE";
       before->amounts = before->amounts.negated();
+      if (before->energy_j) *before->energy_j = -*before->energy_j;
       appender().add(std::move(*before), claim.job_row, nullptr);
     }
     const ledger::Personal personal{.salt = request_.salts.substr(index * kSaltBytes, kSaltBytes),
@@ -278,6 +277,8 @@ class Booking {
     before.amounts = {1, row.integer(7), row.integer(11), row.integer(12), row.integer(13)};
     before.country = row.string(14);
     before.project = row.string(15);
+    before.context = Contexts(db_).at(row.integer(16));
+    before.energy_j = row.is_null(17) ? std::nullopt : std::optional(row.integer(17));
     return before;
   }
 
@@ -295,10 +296,17 @@ class Booking {
   const BookRequest& request_;
   std::optional<LedgerAppender> appender_;  // once there is something to book
   std::map<std::string, std::string> keys_;
+  UsageContexts contexts_{db_, request_};
   std::size_t booked_ = 0;
 };
 
 }  // namespace
+
+std::string well_formed(std::string text) {
+  if (is_utf8(text)) return text;
+  const auto written = parse_json(canonical_json(Json(text)), 1);
+  return written && written->is_string() ? written->get<std::string>() : std::string();
+}
 
 Result<std::size_t> book_usage(Connection& db, BookRequest request) {
   request.country = well_formed(std::move(request.country));

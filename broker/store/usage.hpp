@@ -3,8 +3,11 @@
 // Usage: each run booked into the ledger once, only for attempts of ours. A record that its site changed is taken back and booked
 // anew. What was refused is counted, by reason.
 
+#include "broker/domain/accounting.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/store/connection.hpp"
+
+#include <map>
 
 namespace hansa::store {
 
@@ -15,12 +18,21 @@ struct BookRequest {
   ports::UsageCursor next;
   UtcTime at{};
   std::string salts;  // kSaltBytes for each record
+  domain::SiteAccounting place = {};
+  const std::map<ProjectId, domain::ProjectAccounting>* projects = nullptr;  // null: nothing is told of any
 };
 inline constexpr std::size_t kSaltBytes = 16;
+/// The most of anything that one run may have used. What is booked is never changed: a larger amount would spoil every sum.
+inline constexpr std::int64_t kMostAmount = 9'000'000'000'000;
+/// As canonical JSON writes it, so that columns and index hold what is hashed.
+std::string well_formed(std::string text);
 
 /// Returns how many were new, corrected ones among them.
 Result<std::size_t> book_usage(Connection& db, BookRequest request);
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site);
+/// What the job's data are: the labels of its script, its datasets as they are registered now, and its project, in their order,
+/// joined by "+".
+std::string labels_of(Connection& db, std::int64_t job_row, const domain::ProjectAccounting* project);
 /// Rows in the order of their keys. Without groups: one row, the total.
 Result<std::vector<ports::UsageRow>> read_usage_report(Connection& db, const ports::UsageQuery& query);
 Result<std::vector<domain::UsageRecord>> read_usage_of(Connection& db, JobId id);

@@ -67,9 +67,11 @@ Json to_json(const ports::UsagePage& page) {
               {"gpu_seconds", record.gpu_seconds.value},
               {"node_seconds", record.node_seconds.value},
               {"source_line", record.source_line.substr(0, kMaxSourceBytes)}};
+    if (!record.gpu_model.empty()) json["gpu_model"] = record.gpu_model;
     if (!record.array_id.empty()) json["array_id"] = record.array_id.str();
     put(json, "started_at_ms", record.started_at);
     put(json, "exit_code", record.exit_code);
+    put(json, "energy_j", record.energy_j);
     records.push_back(std::move(json));
   }
   return {{"records", std::move(records)}, {"next", page.next.text}, {"complete", page.complete}};
@@ -98,6 +100,8 @@ Result<ports::UsagePage> read_usage_page(const Json& json, const SiteId& site) {
                                .core_seconds = {r.amount("core_seconds")},
                                .gpu_seconds = {r.amount("gpu_seconds")},
                                .node_seconds = {r.amount("node_seconds")},
+                               .gpu_model = r.word("gpu_model"),
+                               .energy_j = r.has("energy_j") ? std::optional(r.amount("energy_j")) : std::nullopt,
                                .source_line = r.words("source_line", kMaxSourceBytes),
                                .array_id = r.as<SiteJobId>("array_id")};
     if (!domain::parse_tag(record.tag.str())) r.miss("tag");

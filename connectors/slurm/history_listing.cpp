@@ -169,6 +169,8 @@ domain::UsageRecord to_usage(const HistoryRow& row, const SiteId& site) {
   record.core_seconds = row.core_seconds;
   record.gpu_seconds = GpuSeconds{seconds > 0 && row.granted.gpus > 0 ? seconds * record.gpus : 0};
   record.node_seconds = NodeSeconds{seconds > 0 && row.granted.nodes > 0 ? seconds * record.nodes : 0};
+  record.gpu_model = row.granted.gpu_model;
+  record.energy_j = row.granted.energy_j;
   record.source_line = row.line;
   return record;
 }

@@ -125,6 +125,11 @@ std::optional<Tres> parse_tres(std::string_view text) {
       tres.memory = memory->value_or(Mebibytes{0});
       continue;
     }
+    if (name == "energy") {  // 0, or NO_VAL64, where no plug-in measures (slurm.conf, AcctGatherEnergyType)
+      constexpr std::int64_t kMostEnergy = 9'000'000'000'000;
+      if (const auto energy = parse_count(value); energy && *energy > 0 && *energy <= kMostEnergy) tres.energy_j = *energy;
+      continue;
+    }
     const bool model = name.starts_with("gres/gpu:");
     if (name != "cpu" && name != "node" && name != "gres/gpu" && !model) continue;
     const auto count = parse_count(value);

@@ -38,6 +38,7 @@ struct Tres {
   std::int64_t gpus = 0;
   std::string gpu_model;  // "" unless exactly one is named
   Mebibytes memory{0};
+  std::optional<std::int64_t> energy_j = {};  // of what has run: where sacct has its ConsumedEnergyRaw from
 };
 std::optional<Tres> parse_tres(std::string_view text);
 

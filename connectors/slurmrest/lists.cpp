@@ -192,7 +192,8 @@ Read<Tres> read_tres(const JsonNode* list, std::string& line) {
     const auto amount = number(entry.find("count"));
     if (!type || !name || !amount) return bad("tres");
     const bool gpus = *type == "gres" && (*name == "gpu" || name->starts_with("gpu:"));
-    if (!*amount || (*type != "cpu" && *type != "node" && *type != "mem" && !gpus)) continue;
+    const bool energy = *type == "energy" && *amount && **amount > 0 && **amount <= kMaxCount;  // else nobody measures
+    if (!*amount || (*type != "cpu" && *type != "node" && *type != "mem" && !gpus && !energy)) continue;
     if (**amount > kMaxCount) return bad("tres");
     if (!line.empty()) line += ',';
     line.append(*type);

@@ -21,7 +21,7 @@ namespace hansa::connectors::account_switch {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
-constexpr std::size_t kMaxReason = 200;  // bytes
+constexpr std::size_t kReasonBytes = 200;  // bytes
 constexpr std::array<std::string_view, 8> kKeys = {"callers",  "programs",    "minimum_uid",    "denied_groups",
                                                    "accounts", "environment", "max_concurrent", "request_time_s"};
 /// Set by the switch itself, or able to put other code into the allowed program.
@@ -149,9 +149,9 @@ std::string off_file(const std::string& configuration_path) {
 
 Result<Configuration> load_configuration(const std::string& path) {
   if (const auto off = off_file(path); ::access(off.c_str(), F_OK) == 0) {
-    std::string reason(kMaxReason, '\0');
+    std::string reason(kReasonBytes, '\0');
     std::ifstream file(off, std::ios::binary);
-    file.read(reason.data(), kMaxReason);
+    file.read(reason.data(), kReasonBytes);
     reason.resize(static_cast<std::size_t>(file.gcount()));
     reason.resize(std::min(reason.find('\n'), reason.size()));
     std::ranges::replace_if(reason, [](char c) { return c < ' ' || c > '~'; }, '?');

@@ -44,7 +44,8 @@ _hansa() {
     --as) COMPREPLY=($(compgen -W "lost" -- "$cur")); return ;;
     --by)
       [[ $command == "report estimates" ]] && COMPREPLY=($(compgen -W "site class project basis" -- "$cur")) && return
-      COMPREPLY=($(compgen -W "project owner site country queue account day month state" -- "$cur")); return ;;
+      [[ $command == "report clearing" ]] && COMPREPLY=($(compgen -W "centre home day month" -- "$cur")) && return
+      COMPREPLY=($(compgen -W "project person site country centre home home_country funding_body call allocation queue resource label state day month" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --output | --array | --task | --after | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | --login | --agent | --agent-config | --for | --person | \
       --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of) return ;;
@@ -59,7 +60,7 @@ _hansa() {
   case $command in
     "") options=$commands ;;
     site) options="show doctor agent enroll revoke drain resume" ;;
-    report) options="usage estimates" ;;
+    report) options="usage countries energy funding grants clearing corrections sovereignty estimates" ;;
     ledger) options="show checkpoint verify prove export witness corrections change-key" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
@@ -80,9 +81,10 @@ _hansa() {
     disconnect) options="--person --reason --json" ;;
     "site drain" | "site revoke") options="--reason --json" ;;
     "site enroll") options="--expires --json" ;;
-    "report usage") options="--by --from --to --format --json" ;;
+    "report usage" | "report countries" | "report energy" | "report clearing") options="--by --from --to --time-sliced --format --output --json" ;;
+    "report funding" | "report grants" | "report corrections" | "report sovereignty") options="--from --to --format --output --json" ;;
     "report estimates") options="--by --since --format --json" ;;
-    "ledger verify") options="--key --witness --json" ;;
+    "ledger verify") options="--key --witness --report --json" ;;
     "ledger export") options="--output --personal" ;;
     "ledger witness") options="--dir --name --key --key-only" ;;
     "ledger corrections") options="--limit --json" ;;

@@ -55,7 +55,7 @@ complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or expla
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show doctor agent enroll revoke drain resume"
 complete -c hansa -n '__hansa_is ""' -a ledger -d "Show, check, prove and witness the ledger"
-complete -c hansa -n '__hansa_is report' -a "usage estimates"
+complete -c hansa -n '__hansa_is report' -a "usage countries energy funding grants clearing corrections sovereignty estimates"
 complete -c hansa -n '__hansa_is ledger' -a "show checkpoint verify prove export witness corrections change-key"
 complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
@@ -120,10 +120,16 @@ complete -c hansa -n '__hansa_is connect' -l local -d "Start the agent on this m
 complete -c hansa -n '__hansa_is connect' -l print -d "Print what an agent is handed"
 complete -c hansa -n '__hansa_is disconnect' -l person -x -d "Somebody else"
 complete -c hansa -n '__hansa_is resolve disconnect "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation release" "allocation import"' -l reason -x -d Why
-complete -c hansa -n '__hansa_is "report usage"' -l by -x -a "project owner site country queue account day month state"
-complete -c hansa -n '__hansa_is "report usage"' -l from -x -d "Runs that ended at or after"
-complete -c hansa -n '__hansa_is "report usage"' -l to -x -d "Runs that ended before"
-complete -c hansa -n '__hansa_is "report usage" "report estimates"' -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy"' -l by -x -a "project person site country centre home home_country funding_body call allocation queue resource label state day month"
+complete -c hansa -n '__hansa_is "report clearing"' -l by -x -a "centre home day month"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l time-sliced -d "Of each run what it used then"
+set -l hansa_reports '"report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"'
+complete -c hansa -n "__hansa_is $hansa_reports" -l from -x -d "At or after"
+complete -c hansa -n "__hansa_is $hansa_reports" -l to -x -d Before
+complete -c hansa -n "__hansa_is $hansa_reports" -l output -r -F -d "Into this file"
+complete -c hansa -n "__hansa_is $hansa_reports" -l json -d "Print one JSON document"
+complete -c hansa -n "__hansa_is $hansa_reports \"report estimates\"" -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "ledger verify"' -l report -r -F -d "Check this report"
 complete -c hansa -n '__hansa_is "ledger verify" "ledger witness"' -l key -x -d "The ledger's public key"
 complete -c hansa -n '__hansa_is "ledger verify"' -l witness -x -d "This witness must have signed it too"
 complete -c hansa -n '__hansa_is "ledger verify"' -F

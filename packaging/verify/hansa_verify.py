@@ -3,16 +3,20 @@
 """Checks an export of a Hansa ledger off line (docs/ledger.md), with Python's standard library and nothing of Hansa.
 
     hansa_verify.py [--key KEY] [--witness KEY]... [--json] FILE
+    hansa_verify.py [--key KEY] [--witness KEY]... [--json] --report REPORT [FILE]
 
 Every record's hash, the Merkle tree over them (RFC 6962), the signatures of its head (C2SP signed-note, tlog-checkpoint,
 tlog-cosignature) and the chain of keys behind them; that no run is counted twice, that corrections are of what was booked; the sums.
+Of a report: that it is what REPORT.manifest.json is of; with an export also that it is of this ledger, and a usage report's sums.
 Exit 0: all of it holds. 1: the file was altered, or is not whole. 2: usage.
 """
 
 import argparse
 import base64
+import csv
 import datetime
 import hashlib
+import io
 import json
 import re
 import sys
@@ -23,9 +27,12 @@ USAGE = {"cluster": str, "country": str, "job": str, "project": str, "queue": st
          "site_job_id": str, "site_state": str, "attempt": int, "cores": int, "ended_s": int, "gpus": int, "nodes": int,
          "revision": int, "submitted_s": int} | {name: int for name in AMOUNTS}
 RUN = ("job", "attempt", "site", "cluster", "site_job_id", "submitted_s", "started_s")
-CLAIM = ("project", "country")  # no revision changes that
+OPTIONAL = {"allocation": str, "call": str, "carbon_source": str, "centre": str, "energy_method": str, "energy_scope": str, "funding_body": str,
+            "home": str, "home_country": str, "label": str, "resource": str, "carbon_mg_per_kwh": int, "energy_j": int, "exit_code": int,
+            "pue_milli": int, "started_s": int}  # what was not told is left out; records of before 0.2 have but the last of them
+CLAIM = ("project", "country", "home", "home_country", "funding_body", "call", "centre")  # no revision changes that
 PLACE = ("project", "site")
-WHOLE = tuple(sorted(USAGE.keys() - set(AMOUNTS) | {"exit_code", "started_s"}))  # what reports group by: a reversal repeats it
+WHOLE = tuple(sorted(USAGE.keys() - set(AMOUNTS) | OPTIONAL.keys() - {"energy_j"}))  # what reports group by: a reversal repeats it
 CORRECTION = USAGE | {"refers_to": int, "reason": str}
 KINDS = {  # what a record of each kind must have, beside at, kind, seq, v
     "usage": USAGE | {"personal": str}, "reversal": CORRECTION, "adjustment": CORRECTION,
@@ -210,7 +217,8 @@ class Tree:
 
 
 class Check:
-    def __init__(self):
+    def __init__(self, also_of=-1, on_run=None):
+        self.also_of, self.also_root, self.on_run = also_of, None, on_run
         self.tree, self.keys, self.kinds, self.sums, self.periods = Tree(), [], {}, {}, {}
         self.runs, self.booked, self.reversed = {}, [], set()
         self.personal_parts = self.erased = 0
@@ -252,14 +260,21 @@ class Check:
             require(0 <= record["refers_to"] < self.tree.size, "a tombstone of a record that is not there")
         self.booked.append(booked)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if booked is not None or kind in ("reversal", "adjustment"):
+            if self.on_run:
+                self.on_run(record)
         self.tree.add(line.encode())
+        if self.tree.size == self.also_of:
+            self.also_root = self.tree.root()
         return record["personal"] if kind == "usage" and self.with_personal else None
 
     def amounts(self, kind, record):
         """Of a usage record what its corrections are held against."""
-        amounts = tuple(record[name] for name in AMOUNTS)
+        amounts, energy = tuple(record[name] for name in AMOUNTS), record.get("energy_j")
+        for name, type_ in OPTIONAL.items():
+            require(name not in record or type(record[name]) is type_, f"a record whose \"{name}\" is of another type")
         if kind == "usage":
-            require(amounts[0] == 1 and min(amounts) >= 0, "a run that used less than nothing")
+            require(amounts[0] == 1 and min(amounts) >= 0 and (energy or 0) >= 0, "a run that used less than nothing")
             run, claim = digest(record, RUN), digest(record, CLAIM)
             before = self.runs.get(run)
             require((before is None) == (record["revision"] == 0), "a run's first record is its only one of revision 0")
@@ -269,13 +284,14 @@ class Check:
                 require(record["revision"] == revision + 1, "a run's revisions are counted one by one")
                 require(claim == claim_before, "a revision that makes a run another project's or country's")
             self.runs[run] = self.tree.size, record["revision"], claim
-            booked = amounts, digest(record, WHOLE), digest(record, PLACE)
+            booked = amounts, digest(record, WHOLE), digest(record, PLACE), energy
         else:
             at = record["refers_to"]
             require(0 <= at < self.tree.size and self.booked[at], "it corrects what is no usage record")
-            amounts_before, whole, place = self.booked[at]
+            amounts_before, whole, place, energy_before = self.booked[at]
             if kind == "reversal":
-                require(at not in self.reversed and amounts == tuple(-n for n in amounts_before), "a reversal takes back what was booked, once")
+                require(at not in self.reversed and amounts == tuple(-n for n in amounts_before) and
+                        energy == (None if energy_before is None else -energy_before), "a reversal takes back what was booked, once")
                 require(whole == digest(record, WHOLE), "a reversal says of the run what the record said that it takes back")
                 self.reversed.add(at)
             else:
@@ -336,9 +352,9 @@ class Check:
             require(any(by.text == witness.text for by, _ in self.cosigned), f"the witness {witness.name} has not signed this checkpoint")
 
 
-def check(lines, key=None, witnesses=()):
+def check(lines, key=None, witnesses=(), also_of=-1, on_run=None):
     """`lines` are bytes, each with its newline. Raises Altered."""
-    state, commitment, number = Check(), None, 0
+    state, commitment, number = Check(also_of, on_run), None, 0
     try:
         for number, raw in enumerate(lines, 1):
             require(raw.endswith(b"\n"), "the file ends in the middle of a line")
@@ -369,17 +385,164 @@ def facts(state):
     }
 
 
+# --- reports ---
+MANIFEST_FORMAT = "hansa-report-manifest/1"
+MANIFEST = {"at": int, "by": list, "bytes": int, "checkpoint": str, "everybody": bool, "file_format": str, "format": str, "query": str,
+            "report": str, "rows": int, "sha256": str, "sliced": bool}
+MANIFEST_OPTIONAL = {"from": int, "to": int, "grade": str}
+DIMENSIONS = {"project", "site", "country", "centre", "home", "home_country", "funding_body", "call", "allocation", "queue", "resource", "label",
+              "state", "day", "month"}
+DAY, EVER = 86400, 1 << 61
+
+
+def part_of(amount, start, end, begin, stop):
+    """What a run used between two moments, had it used it evenly; toward 0, so that the parts of any division add up."""
+    if start >= end:
+        return amount if begin <= end < stop else 0
+    if stop <= begin:
+        return 0
+
+    def used_by(moment):
+        passed = min(max(moment, start), end) - start
+        return amount * passed // (end - start) if amount >= 0 else -(-amount * passed // (end - start))
+    return used_by(stop) - used_by(begin)
+
+
+def formula_safe(text):
+    return "'" + text if text[:1] in tuple("=+-@\t\r") else text
+
+
+def parse_report_manifest(text):
+    require(text.endswith("\n"), "a manifest ends in a newline")
+    manifest = json.loads(text)
+    require(isinstance(manifest, dict) and canonical(manifest) + "\n" == text and manifest.get("format") == MANIFEST_FORMAT,
+            f"not a report's manifest of this format ({MANIFEST_FORMAT})")
+    for name, type_ in MANIFEST.items():
+        require(type(manifest.get(name)) is type_, f"a manifest without \"{name}\"")
+    for name, type_ in MANIFEST_OPTIONAL.items():
+        require(name not in manifest or type(manifest[name]) is type_, f"a manifest whose \"{name}\" is of another type")
+    require(set(manifest) <= MANIFEST.keys() | MANIFEST_OPTIONAL.keys() and all(type(name) is str for name in manifest["by"]), "a manifest with more in it")
+    return manifest
+
+
+class Recount:
+    """The sums of a usage report, from the records."""
+
+    def __init__(self, manifest, size):
+        self.manifest, self.size, self.sums = manifest, size, {}
+        self.begin, self.stop = manifest.get("from", -EVER), manifest.get("to", EVER)
+        self.by_time = bool({"day", "month"} & set(manifest["by"]))
+        self.can = (manifest["report"] in ("usage", "countries") and manifest["everybody"] and manifest["file_format"] in ("csv", "json")
+                    and set(manifest["by"]) <= DIMENSIONS and not (manifest["sliced"] and self.by_time and not {"from", "to"} <= set(manifest)))
+
+    def take(self, record):
+        if not self.can or record["seq"] >= self.size:
+            return
+        ended = record["ended_s"]
+        started = min(record.get("started_s", ended), ended)
+        if not self.manifest["sliced"]:
+            if self.begin <= ended < self.stop:
+                self.add(record, ended, [record[name] for name in AMOUNTS], record.get("energy_j", 0))
+            return
+        if ended < self.begin or started >= self.stop:
+            return
+        begin = max(self.begin, started // DAY * DAY) if self.by_time else self.begin
+        while begin < self.stop and begin <= ended:
+            stop = min((begin // DAY + 1) * DAY, self.stop) if self.by_time else self.stop
+            amounts = [record["runs"] if begin <= ended < stop else 0] + [part_of(record[name], started, ended, begin, stop) for name in AMOUNTS[1:]]
+            self.add(record, begin, amounts, part_of(record.get("energy_j", 0), started, ended, begin, stop))
+            begin = stop
+
+    def add(self, record, moment, amounts, energy):
+        key = []
+        for name in self.manifest["by"]:
+            if name in ("day", "month"):
+                day = (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=moment)).strftime("%Y-%m-%d")
+                key.append(day if name == "day" else day[:7])
+            else:
+                key.append(formula_safe(record.get("site_state" if name == "state" else name, "")))
+        sums = self.sums.setdefault(tuple(key), [0] * 6)
+        for i, amount in enumerate((*amounts, energy)):
+            sums[i] += amount
+
+    def rows(self):
+        rows = {key: tuple(sums[:5]) for key, sums in self.sums.items() if not self.manifest["by"] or any(sums)}
+        return rows or ({} if self.manifest["by"] else {(): (0,) * 5})
+
+    def told(self, data):
+        """The rows of the report's file."""
+        if self.manifest["file_format"] == "csv":
+            entries = list(csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True))
+            safe = str
+        else:
+            entries, safe = json.loads(data)["rows"], formula_safe
+        rows = {tuple(safe(entry[name]) for name in self.manifest["by"]): tuple(int(entry[name]) for name in AMOUNTS) for entry in entries}
+        require(len(rows) == len(entries), "the same group twice in the report")
+        return rows
+
+
+def check_report(path, export, key, witnesses):
+    """Raises Altered; what holds."""
+    with open(path + ".manifest.json", "rb") as file:
+        text = file.read()
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        manifest = parse_report_manifest(text.decode())
+        note, signatures = parse_note(manifest["checkpoint"])
+        origin, size, root = parse_checkpoint(note)
+        require(hashlib.sha256(data).hexdigest() == manifest["sha256"] and len(data) == manifest["bytes"],
+                "the report's file is not the one that its manifest is of")
+
+        def has_signed(by):
+            return any(by.is_valid(name, signature, note) for name, signature in signatures)
+        for witness in witnesses:
+            require(has_signed(witness), f"the witness {witness.name} has not signed the report's checkpoint")
+        told = {"verified": True, "report": manifest["report"], "rows": manifest["rows"], "origin": origin, "size": size,
+                "signed": bool(key), "recounted": False}
+        if export is None:
+            require(not key or has_signed(key), "the report's checkpoint is not signed by that key")
+            return told
+        recount = Recount(manifest, size)
+        with open(export, "rb") as lines:
+            state = check(lines, key, witnesses, size, recount.take)
+        require(state.size >= size, f"the report is of {size} records, the export has {state.size}: export the ledger again")
+        require(state.also_root == root, "the report is of another ledger than the export: another root")
+        require(any(has_signed(by) for by in state.keys), "no key of the ledger signed the checkpoint in the manifest")
+        told["signed"] = True
+        if recount.can:
+            require(recount.told(data) == recount.rows(), "the report's sums are not those of the export's records")
+            told["recounted"] = True
+        return told
+    except (ValueError, TypeError, KeyError, RecursionError, csv.Error) as broken:
+        raise Altered(str(broken)) from None
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks an export of a Hansa ledger off line.")
     parser.add_argument("--key", help="the ledger's public key, as its operator gave it to you")
     parser.add_argument("--witness", action="append", default=[], help="this witness must have signed it too")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("file")
+    parser.add_argument("--report", help="check this report's file; FILE, if it is given, is an export to hold it against")
+    parser.add_argument("file", nargs="?")
     arguments = parser.parse_args()
+    if not arguments.file and not arguments.report:
+        parser.error("give an export, or a report")
     try:
         key, witnesses = arguments.key and Key(arguments.key), [Key(text) for text in arguments.witness]
     except Altered as bad:
         parser.error(str(bad))
+    if arguments.report:
+        try:
+            told = check_report(arguments.report, arguments.file, key, witnesses)
+        except OSError as error:
+            parser.error(str(error))
+        except Altered as altered:
+            print(f"hansa_verify: {arguments.report}: {altered}", file=sys.stderr)
+            return 1
+        print(canonical(told) if arguments.json else f"report {told['report']}, {told['rows']} rows, of the first {told['size']} records of {told['origin']}: whole"
+              + (", and its checkpoint is signed" if told["signed"] else "") + ("; its sums are those of the records" if told["recounted"] else ""))
+        return 0
     try:
         with open(arguments.file, "rb") as lines:
             state = check(lines, key, witnesses)

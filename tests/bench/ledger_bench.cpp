@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast the ledger books what sites tell, durably, against a bare SQLite loop that inserts the same runs into a plain table
 // with the same look-ups by end and by job, in transactions of the same size, by turns; how long a whole check of an export
-// takes; how long a proof.
+// takes; how long a proof, and a usage report: by project, which the sums of days answer, and by state, for which all records are
+// read.
 //
 //   ledger_bench [--dir DIR] [--records N] [--rounds N]
 
 #include "broker/domain/transition.hpp"
 #include "broker/ledger/export_check.hpp"
+#include "broker/ledger/report_writer.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/migrations.hpp"
 #include "broker/store/sqlite_store.hpp"
@@ -209,6 +211,37 @@ void proofs(store::SqliteStore& store, std::int64_t size, Spread& took) {
   }
 }
 
+/// KiB, of a line of /proc/self/status.
+std::int64_t memory(std::string_view what) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(what)) return std::atoll(line.c_str() + what.size() + 1);
+  }
+  return 0;
+}
+
+/// Seconds; `most` is how much more memory it took, in MiB.
+double usage_report(store::SqliteStore& store, ports::Dimension by, std::int64_t size, double& most) {
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak begins anew
+  const auto before = memory("VmRSS:");
+  const auto start = Clock::now();
+  Wide runs = 0;
+  const auto* kind = ledger::find_report("usage");
+  std::string text;
+  const auto writer = ledger::make_writer("csv", [&](std::string_view bytes) { return text += bytes, Result<void>{}; });
+  const ports::ReportQuery query{.by = {by}, .from = {}, .to = {}, .owner = {}, .asked_by = {}, .size = size};
+  value_of(writer->begin({.kind = kind, .query = query, .columns = ledger::columns_of(*kind, query.by)}));
+  wait(store.report_rows("usage", query, [&](std::span<const ports::Cell> cells) {
+    runs += std::get<Wide>(cells[1]);
+    return writer->row(cells);
+  }));
+  value_of(writer->end());
+  const auto took = seconds_since(start);
+  if (runs != size && runs != size - 1) std::exit(1);  // the key's record is none of a run
+  most = std::max(most, static_cast<double>(memory("VmHWM:") - before) / 1024);
+  return took;
+}
+
 /// Writes an export, as `hansa ledger export` does.
 void write_export(store::SqliteStore& store, const std::filesystem::path& file) {
   const ledger::Signer signer{.name = "hansa/bench", .seed = Secret(std::string(32, 'k'))};
@@ -289,6 +322,19 @@ int main(int count, char** arguments) {
   result("booked a second", ours.median(), 20'000, true);
   result("check of the export, s", checks.median(), 20, false);
   result("inclusion proof, ms", took.median(), 1, false);
+  const auto size = wait(store->ledger_head()).size;
+  Spread of_days, of_records;
+  double most = 0;
+  for (int round = 0; round < rounds; ++round) {
+    of_days.values.push_back(usage_report(*store, ports::Dimension::project, size, most));
+    of_records.values.push_back(usage_report(*store, ports::Dimension::state, size, most));
+  }
+  std::printf("usage report over %lld records, s:", static_cast<long long>(records));
+  of_days.print(" by project", 4);
+  of_records.print(", by state", 2);
+  std::printf("; at most %.1f MiB more\n", most);
+  result("usage report by project, s", of_days.median(), 0.37, false);
+  result("its memory, MiB", most, 64, false);
   value_of(store->close());
   std::filesystem::remove_all(dir);
   return 0;

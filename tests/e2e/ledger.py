@@ -39,6 +39,10 @@ accounts = {{ "local:alice" = "{BROKER_USER}" }}
 [[project]]
 id = "ai-lab"
 members = ["local:alice"]
+home = "csc"
+home_country = "FI"
+funding_body = "EuroHPC JU"
+call = "EHPC-2026R01"
 """
 
 
@@ -99,6 +103,40 @@ def an_export_is_whole():
     print(ledger("show").stdout.decode())
     ledger("show", user="alice", check=4)
     ledger("prove", "01JDA0XJ2GQ4M8T6V9ZK3N5R7W", check=3)
+
+
+def reports_are_held_against_the_ledger():
+    """Each report in each format; files with their manifests, which both verifiers hold against an export, to the last sum."""
+    names = ("usage", "countries", "energy", "funding", "grants", "clearing", "corrections", "sovereignty")
+    for name in names:
+        for format in ("table", "csv", "json"):
+            broker.hansa("report", name, "--format", format, user="auditor", check=0)
+    row = json.loads(broker.hansa("report", "usage", "--by", "home,home_country,funding_body,call,resource,label", "--json", user="auditor", check=0).stdout)["rows"][0]
+    assert [row[name] for name in ("home", "home_country", "funding_body", "call", "resource", "label")] == ["csc", "FI", "EuroHPC JU", "EHPC-2026R01", "cpu", ""], row
+    assert row["runs"] == 6, row
+    own = json.loads(broker.hansa("report", "usage", "--by", "person", "--json", check=0).stdout)
+    assert own["whose"] == "own" and own["rows"][0]["person"] == "local:alice", own
+    people = json.loads(broker.hansa("report", "usage", "--by", "person", "--json", user="auditor", check=0).stdout)["rows"]
+    assert len(people) == 1 and len(people[0]["person"]) == 32, people
+    broker.hansa("report", "clearing", check=4)
+    month = ("--from", "2026-01-01", "--to", "2027-12-31")
+    files = {}
+    for i, arguments in enumerate((("--by", "project,site,day", "--format", "csv"), ("--by", "site,month", "--format", "json", "--time-sliced", *month),
+                                   ("--by", "state", "--format", "csv", *month))):
+        files[i] = broker.folder / f"usage-{i}"
+        broker.hansa("report", "usage", *arguments, "--output", files[i], user="auditor", check=0)
+    run_jobs(1)  # what is booked later changes nothing of them
+    path = export("later.txt")
+    for report in files.values():
+        ours = broker.hansa("ledger", "verify", "--json", "--report", report, "--key", own_key(), path)
+        theirs = subprocess.run([sys.executable, "-B", VERIFY, "--json", "--report", report, "--key", own_key(), path], capture_output=True)
+        assert ours.returncode == theirs.returncode == 0, (ours.stderr, theirs.stderr)
+        assert json.loads(ours.stdout) == json.loads(theirs.stdout) and json.loads(ours.stdout)["recounted"], (ours.stdout, theirs.stdout)
+        whole = report.read_bytes()
+        report.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+        ours = broker.hansa("ledger", "verify", "--report", report, path)
+        theirs = subprocess.run([sys.executable, "-B", VERIFY, "--report", report, path], capture_output=True)
+        assert ours.returncode == theirs.returncode == 1, (ours.stdout, theirs.stdout)
 
 
 def a_changed_key_is_followed():
@@ -223,6 +261,6 @@ if __name__ == "__main__":
     made = subprocess.run([broker.bin / "hansa", "ledger", "witness", "--dir", broker.folder / "witness", "--name", "auditor.example", "--key-only"],
                           capture_output=True, check=True, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
     broker.configure(config([made.stdout.decode().strip()]))
-    run_with_broker(broker, [an_export_is_whole, a_changed_key_is_followed, altered_files_and_databases_are_found,
+    run_with_broker(broker, [an_export_is_whole, reports_are_held_against_the_ledger, a_changed_key_is_followed, altered_files_and_databases_are_found,
                              a_key_of_no_use_stops_no_job, an_old_database_and_a_second_history_are_found],
                     prepare=lambda: sites_answer(broker))

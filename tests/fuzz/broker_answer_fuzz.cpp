@@ -4,7 +4,6 @@
 #include "broker/cli/estimate_report.hpp"
 #include "broker/cli/explanation.hpp"
 #include "broker/cli/job_watch.hpp"
-#include "broker/cli/usage_report.hpp"
 #include "broker/core/encoding.hpp"
 #include "broker/http/client.hpp"
 #include "broker/http/client_socket.hpp"
@@ -57,8 +56,6 @@ void show(const Json& json, int status) {
   require_printable(cli::complaint(wire::error_from_problem(status, json)));
   require_printable(cli::explanation(json, narrow));
   require_printable(cli::state_sentence(json, from_unix_seconds(1'800'000'000)));
-  require_printable(cli::usage_table(json, narrow));
-  require(cli::usage_csv(json).ends_with("\r\n"));
   require_printable(cli::estimates_table(json, narrow));
   require(cli::estimates_csv(json).ends_with("\r\n"));
   require(is_utf8(cli::clipped(cli::shown(json, "detail"), 20)));

@@ -39,6 +39,7 @@ class SqliteUnderTest final : public StoreUnderTest {
   ports::AllocationStore& allocations() override { return *store_; }
   [[nodiscard]] bool takes_threads() const override { return !inline_mode_; }
   ports::LedgerStore& ledger() override { return *store_; }
+  ports::ReportStore& reports() override { return *store_; }
   std::int64_t begin_epoch() override { return store_->begin_epoch().value(); }
   void reopen() override {
     store_->close().value();
@@ -51,7 +52,21 @@ class SqliteUnderTest final : public StoreUnderTest {
     store::Options options;
     options.state_dir = folder_;
     options.broker_id = "broker-1";
-    options.countries = {{SiteId("beta"), "DE"}};
+    options.countries = {{SiteId("beta"), "DE"}, {SiteId("gamma"), "FI"}, {SiteId("delta"), "SE"}};
+    options.accounting[SiteId("gamma")] = {.centre = "csc",
+                                           .energy_method = "ipmi",
+                                           .pue_milli = 1'090,
+                                           .carbon_mg_per_kwh = 58'000,
+                                           .carbon_source = "a report of 2026"};
+    options.accounting[SiteId("delta")] = {
+        .centre = "pdc", .energy_method = "", .carbon_source = "its makers", .core_milliwatts = 3'500};
+    options.projects[ProjectId("quantum")] = {
+        .home = "csc", .home_country = "FI", .funding_body = "EuroHPC JU", .call = "EHPC-2026R01", .labels = {}};
+    options.projects[ProjectId("climate")] = {.home = "pdc",
+                                              .home_country = "SE",
+                                              .funding_body = "=HYPERLINK(\"x\")",
+                                              .call = "VR, 2026",
+                                              .labels = {domain::Label("personal")}};
     options.inline_mode = inline_mode_;
     auto opened = store::SqliteStore::open(options);
     if (!opened) throw std::runtime_error(opened.error().message + " " + opened.error().detail);

@@ -11,6 +11,7 @@
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
+#include "broker/ports/reports.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 
@@ -27,7 +28,8 @@
 
 namespace hansa::contract {
 
-/// A store of its own, empty at first, gone with this. `beta` is in DE, other sites nowhere.
+/// A store of its own, empty at first, gone with this. `beta` is in DE, `gamma` in FI and `delta` in SE, other sites nowhere; of
+/// these two, and of the projects quantum and climate, it is told what reports need (sqlite_under_test.cpp).
 class StoreUnderTest {
  public:
   virtual ~StoreUnderTest() = default;
@@ -46,6 +48,7 @@ class StoreUnderTest {
   /// Callable from many at once, each waiting on its own; else all calls are made on the one that waits.
   [[nodiscard]] virtual bool takes_threads() const = 0;
   virtual ports::LedgerStore& ledger() = 0;
+  virtual ports::ReportStore& reports() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

@@ -116,6 +116,7 @@ class ApiUnderTest {
                                             .decisions = *store_,
                                             .facts = *store_,
                                             .ledger = *store_,
+                                            .reports = *store_,
                                             .catalogue = *catalogue_,
                                             .fact_register = *facts_,
                                             .allocations = *allocations_,

@@ -71,7 +71,7 @@ TEST_CASE("every path and method: the operation, or what is allowed instead") {
       {"POST", "/v1/changes/x/reject", "rejectChange"},
       {"PUT", "/v1/datasets/d", "405 GET, PATCH"},
       {"GET", "/v1/datasets/d/replicas", "405 POST"},
-      {"GET", "/v1/reports/usage", "reportUsage"},
+      {"GET", "/v1/reports/usage", "getReport"},
       {"GET", "/v1/reports/estimates", "reportEstimates"},
       {"POST", "/v1/tokens", "createToken"},
       {"GET", "/v1/tokens", "listTokens"},

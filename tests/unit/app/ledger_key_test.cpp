@@ -21,7 +21,7 @@ constexpr const char* kName = "hansa/b1";
 /// A state folder, and the keys that a broker finds there at its start.
 class KeyFolder {
  public:
-  engine::LedgerKeys start() { return ledger_keys(folder.path, kName, random_); }
+  engine::LedgerKeys start() { return ledger_keys(folder.path, kName, random_).value(); }
   [[nodiscard]] std::filesystem::path file(const std::string& name = "ledger.key") const { return folder.path / name; }
   void write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
     std::filesystem::remove_all(file(name));
@@ -124,7 +124,7 @@ TEST_CASE("a key that others may read, or that is no file, is not used") {
   KeyFolder keys;
   REQUIRE(keys.start().draw_first());
   const auto good = keys.read();
-  for (const mode_t mode : {0640, 0604, 0660, 0606, 0610, 0601}) {
+  for (const mode_t mode : {0640U, 0604U, 0660U, 0606U, 0610U, 0601U}) {
     INFO(mode);
     keys.write("ledger.key", good, mode);
     const auto start = keys.start();
@@ -201,7 +201,7 @@ TEST_CASE("what was signed last is kept, and what cannot be read is not taken fo
 TEST_CASE("on a full disk no half a key is left, and what was there stays") {
   KeyFolder keys;
   auto start = keys.start();
-  for (const rlim_t room : {0, 10}) {
+  for (const rlim_t room : {0UL, 10UL}) {
     {
       const FullDisk full(room);
       CHECK_FALSE(start.draw_first());
@@ -213,7 +213,7 @@ TEST_CASE("on a full disk no half a key is left, and what was there stays") {
   REQUIRE(first);
   const ledger::Checkpoint before{kName, 7, ledger::Hash{1}};
   REQUIRE(start.keep_signed(before));
-  for (const rlim_t room : {0, 10}) {
+  for (const rlim_t room : {0UL, 10UL}) {
     {
       const FullDisk full(room);
       CHECK_FALSE(start.draw_next());

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `hansa ledger`: what is checked here before anything is believed.
+#include "broker/core/digest.hpp"
+#include "broker/core/encoding.hpp"
+#include "broker/ledger/report_manifest.hpp"
 #include "tests/unit/cli/call_under_test.hpp"
 #include "tests/unit/ledger/sample_ledger.hpp"
 #include "tests/unit/transport/temporary_folder.hpp"
@@ -112,6 +115,98 @@ TEST_CASE("ledger verify checks a file without a broker", "[ledger]") {
   CHECK(Call().run({"ledger", "verify", "--key", other.c_str(), path.c_str()}) == 1);
   CHECK(Call().run({"ledger", "verify", "--key", "no key", path.c_str()}) == 2);
   CHECK(Call().run({"ledger", "verify", (path + ".none").c_str()}) == 3);
+}
+
+TEST_CASE("ledger verify holds a report against its manifest and an export", "[ledger]") {
+  const tests::TemporaryFolder folder;
+  const auto path = (folder.path / "usage.csv").string(), manifest_path = path + ".manifest.json";
+  const auto ledger = (folder.path / "ledger.txt").string();
+  const auto sample = sample_ledger(120);
+  write(ledger, ledger::test::joined(sample.lines()));
+  ledger::ExportCheck counted({});
+  REQUIRE(counted.take(text_of(ledger)));
+  const auto facts = counted.finish().value();
+  std::string csv =
+      "project,site,runs,elapsed_hours,elapsed_s,core_hours,core_seconds,gpu_hours,gpu_seconds,node_hours,node_seconds\r\n";
+  for (const auto& [of, sum] : facts.sums) {
+    if (sum.amounts == ledger::Amounts{}) continue;
+    csv += of.first + "," + of.second + "," + std::to_string(sum.amounts.runs);
+    for (const auto amount : {sum.amounts.elapsed_s, sum.amounts.core_seconds, sum.amounts.gpu_seconds, sum.amounts.node_seconds})
+      csv += ",0.000," + std::to_string(amount);
+    csv += "\r\n";
+  }
+  const auto keep = [&](const std::string& text, std::vector<std::string> by) {
+    write(path, text);
+    write(manifest_path, ledger::manifest_text({.report = "usage",
+                                                .file_format = "csv",
+                                                .by = std::move(by),
+                                                .query = "by=project,site",
+                                                .at_s = 1,
+                                                .checkpoint = sample.checkpoint(true).str(),
+                                                .rows = 4,
+                                                .bytes = static_cast<std::int64_t>(text.size()),
+                                                .sha256 = sha256_hex(text),
+                                                .grade = {}}));
+  };
+  keep(csv, {"project", "site"});
+  const auto key = kSecond.verifier().text(), first = kFirst.verifier().text();
+  Call alone;
+  CHECK(alone.run({"ledger", "verify", "--report", path.c_str(), "--key", key.c_str()}) == 0);
+  CHECK(alone.out.contains("and its checkpoint is signed"));
+  CHECK(Call().run({"ledger", "verify", "--report", path.c_str(), "--key", first.c_str()}) == 1);
+  Call whole;
+  CHECK(whole.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 0);
+  CHECK(whole.out.contains("its sums are those of the records"));
+  // A file that says something else, with a manifest that fits it.
+  auto lying = csv;
+  lying.replace(lying.rfind("\r\n") - 1, 1, lying[lying.rfind("\r\n") - 1] == '1' ? "2" : "1");
+  keep(lying, {"project", "site"});
+  Call found;
+  CHECK(found.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 1);
+  CHECK(found.err.contains("the report's sums are not those"));
+  keep(csv, {"project", "site"});
+  write(path, lying);
+  CHECK(Call().run({"ledger", "verify", "--report", path.c_str()}) == 1);
+  write(path, csv);
+  const auto manifest = text_of(manifest_path);
+  for (std::size_t i = 0; i < manifest.size(); i += 7) {  // of at and query nothing is known but that the checkpoint is theirs
+    auto other = manifest;
+    other[i] ^= 1;
+    write(manifest_path, other);
+    if (ledger::parse_manifest(other)) continue;
+    CHECK(Call().run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 1);
+  }
+}
+
+TEST_CASE("a report is written with what it is of beside it", "[ledger]") {
+  const tests::TemporaryFolder folder;
+  const auto path = (folder.path / "usage.csv").string();
+  const std::string csv = "project,runs\r\nai-lab,1\r\n";
+  const auto manifest = ledger::manifest_text({.report = "usage",
+                                               .file_format = "csv",
+                                               .by = {"project"},
+                                               .query = "by=project",
+                                               .checkpoint = "note",
+                                               .rows = 1,
+                                               .bytes = static_cast<std::int64_t>(csv.size()),
+                                               .sha256 = sha256_hex(csv),
+                                               .grade = {}});
+  const auto answer = [&](const std::string& body) {
+    return reply(200, body, "Hansa-Report-Rows: 1\r\nHansa-Report-Manifest: " + to_base64(manifest) + "\r\n");
+  };
+  Call call;
+  ScriptedServer server({answer(csv)});
+  CHECK(call.run(server, {"report", "usage", "--by", "project", "--format", "csv", "--output", path.c_str()}) == 0);
+  CHECK(line_of(server.requests()[0]) == "GET /v1/reports/usage?by=project&format=csv&manifest=true HTTP/1.1");
+  CHECK(text_of(path) == csv);
+  CHECK(text_of(path + ".manifest.json") == manifest);
+  CHECK(Call().run(ScriptedServer({answer(csv)}), {"report", "usage", "--output", path.c_str()}) == 8);  // it is there already
+  const auto other = (folder.path / "other.csv").string();
+  CHECK(Call().run(ScriptedServer({answer(csv + "more")}), {"report", "usage", "--output", other.c_str()}) != 0);
+  CHECK(text_of(other).empty());
+  Call table;
+  CHECK(table.run(ScriptedServer({answer("PROJECT\nx\x1b[2J\n")}), {"report", "usage"}) == 0);
+  CHECK(table.out == "PROJECT\nx\\x1b[2J\n");
 }
 
 TEST_CASE("ledger export writes what verifies, and nothing else", "[ledger]") {

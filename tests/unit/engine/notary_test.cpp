@@ -77,28 +77,28 @@ class Desk {
     notary_ = std::make_unique<Notary>(
         Notary::Options{.origin = "hansa/b1", .witnesses = {kWitness.verifier(ledger::KeyUse::cosignature)}},
         LedgerKeys{.current = key,
-                           .next = next,
-                           .draw_next =
-                               [this] {
-                                 next = ledger::new_signer("hansa/b1", random_);
-                                 return **next;
-                               },
-                           .next_becomes_current = [this]() -> Result<void> {
-                             if (disk_is_full) return fail(ErrorKind::unavailable, "DISK", "no space");
-                             key = std::exchange(*next, std::nullopt);
-                             return {};
-                           },
-                           .draw_first =
-                               [this] {
-                                 key = ledger::new_signer("hansa/b1", random_);
-                                 return **key;
-                               },
-                           .signed_last = signed_last,
-                           .keep_signed = [this](const ledger::Checkpoint& made) -> Result<void> {
-                             if (disk_is_full) return fail(ErrorKind::unavailable, "DISK", "no space");
-                             signed_last = made;
-                             return {};
-                           }},
+                   .next = next,
+                   .draw_next =
+                       [this] {
+                         next = ledger::new_signer("hansa/b1", random_);
+                         return **next;
+                       },
+                   .next_becomes_current = [this]() -> Result<void> {
+                     if (disk_is_full) return fail(ErrorKind::unavailable, "DISK", "no space");
+                     key = std::exchange(*next, std::nullopt);
+                     return {};
+                   },
+                   .draw_first =
+                       [this] {
+                         key = ledger::new_signer("hansa/b1", random_);
+                         return **key;
+                       },
+                   .signed_last = signed_last,
+                   .keep_signed = [this](const ledger::Checkpoint& made) -> Result<void> {
+                     if (disk_is_full) return fail(ErrorKind::unavailable, "DISK", "no space");
+                     signed_last = made;
+                     return {};
+                   }},
         ledger_, time_, log_);
     return ask(notary_->start());
   }
@@ -108,7 +108,8 @@ class Desk {
   }
   ports::KeptCheckpoint last_signed() { return *ask(store_->last_checkpoint()).value(); }
   std::string accept(const ledger::Checkpoint& checkpoint) {
-    auto kept = ask(notary_->accept(checkpoint.text(), ledger::line_of(ledger::cosign(kWitness, checkpoint.text(), time_.now_utc()))));
+    auto kept =
+        ask(notary_->accept(checkpoint.text(), ledger::line_of(ledger::cosign(kWitness, checkpoint.text(), time_.now_utc()))));
     return kept ? "" : kept.error().code;
   }
   [[nodiscard]] std::string fault() const { return notary_->fault(); }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The report on estimates. Whose jobs it counts: everybody's for operators and auditors, else the caller's own.
+#include "broker/api/answers.hpp"
+#include "broker/core/time_text.hpp"
+
+namespace hansa::api {
+
+using identity::Action;
+using ports::EstimateGroup;
+
+namespace {
+
+// By the values of its enum.
+constexpr std::string_view kEstimateGroups[] = {"site", "class", "project", "basis"};
+static_assert(std::size(kEstimateGroups) == static_cast<std::size_t>(EstimateGroup::basis) + 1);
+
+std::optional<Principal> whose(const Exchange& exchange) {
+  if (identity::reach(exchange.caller.role, Action::report_usage) == identity::Reach::everybody) return std::nullopt;
+  return exchange.caller.principal;
+}
+
+Json time_or_null(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
+
+template <typename Group>
+Json names_of(const std::vector<Group>& by, std::span<const std::string_view> names) {
+  auto list = Json::array();
+  for (const auto group : by) list.push_back(names[static_cast<std::size_t>(group)]);
+  return list;
+}
+
+/// The row's groups beside its figures.
+Json with_keys(Json figures, const Json& by, const std::vector<std::string>& keys) {
+  for (std::size_t i = 0; i < keys.size(); ++i) figures[by.at(i).get<std::string>()] = keys[i];
+  return figures;
+}
+
+}  // namespace
+
+async::Task<http::Response> report_estimates(Exchange exchange) {
+  QueryReader query(exchange.request.query);
+  ports::EstimateQuery wanted{.since = query.time("since"), .owner = whose(exchange), .by = {}};
+  wanted.by = query.groups<EstimateGroup>(kEstimateGroups, {EstimateGroup::site});
+  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+
+  Json report{{"by", names_of(wanted.by, kEstimateGroups)}, {"since", time_or_null(wanted.since)}};
+  auto rows = co_await exchange.api.parts().estimates.estimate_report(std::move(wanted));
+  if (!rows) co_return std::unexpected(rows.error());
+  const auto seconds = [](const std::optional<Seconds>& s) { return s ? Json(s->count()) : Json(); };
+  auto& list = report["rows"] = Json::array();
+  for (const auto& row : *rows) {
+    list.push_back(with_keys({{"starts", row.starts},
+                              {"estimated", row.estimated},
+                              {"within_p50", row.within_p50},
+                              {"ranged", row.ranged},
+                              {"within_p90", row.within_p90},
+                              {"actual_s", row.actual.count()},
+                              {"predicted_s", seconds(row.predicted)},
+                              {"error_s", seconds(row.error)}},
+                             report["by"], row.keys));
+  }
+  co_return json_answer(200, report);
+}
+
+}  // namespace hansa::api

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/ledger/report_manifest.hpp"
+
+#include "broker/core/canonical_json.hpp"
+
+namespace hansa::ledger {
+
+std::string manifest_text(const ReportManifest& m) {
+  Json json{{"at", m.at_s},
+            {"by", m.by},
+            {"bytes", m.bytes},
+            {"checkpoint", m.checkpoint},
+            {"everybody", m.everybody},
+            {"file_format", m.file_format},
+            {"format", kManifestFormat},
+            {"query", m.query},
+            {"report", m.report},
+            {"rows", m.rows},
+            {"sha256", m.sha256},
+            {"sliced", m.sliced}};
+  if (m.from_s) json["from"] = *m.from_s;
+  if (m.to_s) json["to"] = *m.to_s;
+  if (!m.grade.empty()) json["grade"] = m.grade;
+  return canonical_json(json) + "\n";
+}
+
+Result<ReportManifest> parse_manifest(std::string_view text) {
+  const auto bad = [](std::string what) {
+    return fail(ErrorKind::invalid_argument, "BAD_MANIFEST", "no manifest of a report: " + std::move(what));
+  };
+  if (!text.ends_with('\n')) return bad("it does not end in a newline");
+  auto json = parse_json(text.substr(0, text.size() - 1), 3);
+  if (!json) return bad(json.error().message);
+  if (!json->is_object() || canonical_json(*json) + "\n" != text) return bad("it is not in its canonical form");
+  if (json->value("format", Json()) != kManifestFormat)
+    return bad("it is of another format than " + std::string(kManifestFormat));
+  std::string missing;
+  std::size_t known = 1;
+  const auto member = [&](const char* name, bool (Json::*is)() const, bool needed = true) -> const Json* {
+    const auto at = json->find(name);
+    if (at != json->end() && ((*at).*is)()) return ++known, &*at;
+    if ((at != json->end() || needed) && missing.empty()) missing = name;
+    return nullptr;
+  };
+  ReportManifest m;
+  const auto text_at = [&](const char* name, std::string& into, bool needed = true) {
+    if (const auto* value = member(name, &Json::is_string, needed)) into = value->get<std::string>();
+  };
+  const auto flag_at = [&](const char* name, bool& into) {
+    if (const auto* value = member(name, &Json::is_boolean)) into = value->get<bool>();
+  };
+  const auto number_at = [&](const char* name, bool needed = true) -> std::optional<std::int64_t> {
+    const auto* value = member(name, &Json::is_number_integer, needed);
+    return value == nullptr ? std::nullopt : std::optional(value->get<std::int64_t>());
+  };
+  text_at("report", m.report);
+  text_at("file_format", m.file_format);
+  text_at("query", m.query);
+  text_at("checkpoint", m.checkpoint);
+  text_at("sha256", m.sha256);
+  text_at("grade", m.grade, false);
+  flag_at("sliced", m.sliced);
+  flag_at("everybody", m.everybody);
+  m.at_s = number_at("at").value_or(0);
+  m.rows = number_at("rows").value_or(0);
+  m.bytes = number_at("bytes").value_or(0);
+  m.from_s = number_at("from", false);
+  m.to_s = number_at("to", false);
+  if (const auto* by = member("by", &Json::is_array)) {
+    for (const auto& name : *by) {
+      if (!name.is_string()) return bad("\"by\" is a list of texts");
+      m.by.push_back(name.get<std::string>());
+    }
+  }
+  if (!missing.empty()) return bad("\"" + missing + "\" is missing or of another type");
+  if (known != json->size()) return bad("it has members that are none");
+  return m;
+}
+
+}  // namespace hansa::ledger

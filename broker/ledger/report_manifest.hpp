@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What stands beside a report's file, in FILE.manifest.json: what was asked, of which ledger, and the file's hash. One line of
+// canonical JSON and a newline; every format has one. `hansa ledger verify --report FILE` and hansa_verify.py check it.
+
+#include "broker/ledger/note.hpp"
+#include "broker/ledger/report.hpp"
+
+namespace hansa::ledger {
+
+inline constexpr std::string_view kManifestFormat = "hansa-report-manifest/1";
+
+struct ReportManifest {
+  std::string report;
+  std::string file_format;               // "csv"
+  std::vector<std::string> by;
+  std::optional<std::int64_t> from_s, to_s;
+  bool sliced = false;
+  bool everybody = true;                 // false: of whoever asked alone
+  std::string query;                     // as it was asked: "by=project&from=2026-11-01"
+  std::int64_t at_s = 0;                 // when it was made
+  std::string checkpoint;                // signed note of the ledger that it was made of
+  std::int64_t rows = 0, bytes = 0;
+  std::string sha256;                    // of the file, hex
+  std::string grade;                     // as in the report's head; "": none
+};
+std::string manifest_text(const ReportManifest& manifest);
+/// BAD_MANIFEST.
+Result<ReportManifest> parse_manifest(std::string_view text);
+
+}  // namespace hansa::ledger

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reports: what they tell of one made-up ledger, byte for byte (tests/data/reports; HANSA_WRITE_GOLDEN=1 writes them anew), and
+// that whatever is summed by, and however a period is cut, is the same in all.
+#include "broker/ledger/report_writer.hpp"
+
+#include "store_contract.hpp"
+#include <catch2/catch.hpp>
+#include <rapidcheck.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+using namespace hansa;
+using namespace hansa::contract;
+using ports::Dimension;
+using ports::ReportQuery;
+
+namespace {
+
+JobId fixed_id(std::uint8_t number) { return JobId({0x01, 0x9e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, number}); }
+
+struct RunTraits {
+  std::uint8_t job = 1;
+  std::string site = "gamma", project = "quantum", owner = "local:alice";
+  std::int64_t started = 0, ended = 100;  // since 1970
+  std::int32_t cores = 8, gpus = 0;
+  std::optional<std::int64_t> energy_j = {};
+  bool exclusive = false;
+  std::string gpu_model = {};
+};
+
+/// Bound, and its run as the site tells it.
+domain::UsageRecord run(StoreUnderTest& store, const RunTraits& traits) {
+  domain::JobSpec spec;
+  spec.project = ProjectId(traits.project);
+  spec.resources.exclusive = traits.exclusive;
+  auto made = new_job();
+  made.job = domain::new_job(fixed_id(traits.job), 1, from_unix_seconds(1'790'000'000),
+                             {.owner = Principal(traits.owner), .broker_id = "broker-1", .spec = spec});
+  auto job = made.job;
+  REQUIRE(store.wait(store.jobs().accept_jobs({std::move(made)}, std::nullopt)));
+  const auto id = std::to_string(1000 + traits.job);
+  auto step = change(job,
+                     {domain::AttemptIntended{.attempt = 1,
+                                              .site = SiteId(traits.site),
+                                              .queue = QueueName("batch"),
+                                              .account = LocalAccount("alice"),
+                                              .scheduler_account = ""},
+                      domain::AttemptBound{.attempt = 1, .site_job_id = SiteJobId(id)}},
+                     10'000'000);
+  step.decision =
+      domain::Decision{.at = from_unix_seconds(1'790'000'000 + traits.job), .chosen = SiteId(traits.site), .policy_hash = "abc"};
+  for (const auto* site : {"beta", "delta", "gamma"}) {
+    const bool allowed = site == traits.site;
+    step.decision->verdicts.push_back({.site = SiteId(site),
+                                       .obstacle = allowed ? domain::Obstacle::none : domain::Obstacle::permanent,
+                                       .code = allowed ? "OK" : "RULES",
+                                       .message = "",
+                                       .source = "rules",
+                                       .rules = domain::RuleVerdict{.code = allowed ? "PERMITTED" : "FORBIDDEN",
+                                                                    .rules = {allowed ? "P-EEA" : "F-DE", "F-2"},
+                                                                    .obligations = {"erase"}}});
+  }
+  REQUIRE(store.wait(store.jobs().record(std::move(step))));
+  const auto elapsed = traits.ended - traits.started;
+  return {.site = SiteId(traits.site),
+          .cluster = "c",
+          .site_job_id = SiteJobId(id),
+          .tag = domain::make_tag(job.id, 1),
+          .account = LocalAccount("alice"),
+          .scheduler_account = "p",
+          .queue = QueueName(traits.gpus > 0 ? "gpu" : "batch"),
+          .submitted_at = from_unix_seconds(traits.started - 60),
+          .started_at = from_unix_seconds(traits.started),
+          .ended_at = from_unix_seconds(traits.ended),
+          .site_state = "COMPLETED",
+          .exit_code = 0,
+          .elapsed = Seconds{elapsed},
+          .nodes = 1,
+          .cores = traits.cores,
+          .gpus = traits.gpus,
+          .core_seconds = {elapsed * traits.cores},
+          .gpu_seconds = {elapsed * traits.gpus},
+          .node_seconds = {elapsed},
+          .gpu_model = traits.gpu_model,
+          .energy_j = traits.energy_j,
+          .source_line = id,
+          .array_id = {}};
+}
+
+void book(StoreUnderTest& store, const domain::UsageRecord& record, std::int64_t at_s = 1'800'000'000) {
+  REQUIRE(store.wait(store.usage().book_usage(record.site, {record}, {"c"}, from_unix_seconds(at_s))).value() == 1);
+}
+
+/// 2026-10-25T00:00:00Z: the night in which Europe's clocks go back. 2026-11-01 and 2028-02-29 are a month's end and a leap day.
+constexpr std::int64_t kOctober25 = 1'792'886'400, kNovember1 = 1'793'491'200, kLeapDay = 1'835'395'200;
+
+void fill(StoreUnderTest& store) {
+  book(store,
+       run(store,
+           {.job = 1, .started = kOctober25 - 60, .ended = kOctober25 + 3 * 3'600, .energy_j = 5'000'000, .exclusive = true}));
+  book(store,
+       run(store,
+           {.job = 2, .site = "delta", .started = kNovember1 - 60, .ended = kNovember1 + 60, .cores = 7}));  // 23:59 to 00:01
+  book(store, run(store, {.job = 3,
+                          .project = "climate",
+                          .owner = "local:bob",
+                          .started = kLeapDay - 1,
+                          .ended = kLeapDay + 2 * 86'400,
+                          .cores = 3,
+                          .gpus = 4,
+                          .energy_j = 777,
+                          .gpu_model = "gh200"}));
+  auto changed = run(
+      store,
+      {.job = 4, .site = "delta", .project = "climate", .owner = "local:bob", .started = kNovember1, .ended = kNovember1 + 1});
+  book(store, changed);
+  changed.ended_at += Seconds{1};
+  changed.elapsed += Seconds{1};
+  changed.core_seconds.value += 8;
+  changed.node_seconds.value += 1;
+  book(store, changed, 1'803'000'000);
+  auto nowhere = run(store, {.job = 5, .site = "alpha", .project = "other", .started = kOctober25, .ended = kOctober25 + 5});
+  nowhere.started_at = from_unix_seconds(kOctober25 + 50);  // a clock that stepped: its end is before its start
+  book(store, nowhere);
+  const domain::Allocation grant{.id = fixed_id(200),
+                                 .project = ProjectId("quantum"),
+                                 .site = SiteId("gamma"),
+                                 .unit = "core-hours",
+                                 .granted = {3'600'000LL * 500},
+                                 .from = from_unix_seconds(kOctober25),
+                                 .until = from_unix_seconds(kLeapDay),
+                                 .by = Principal("local:root"),
+                                 .at = from_unix_seconds(kOctober25),
+                                 .note = "call"};
+  REQUIRE(store.wait(store.allocations().grant(grant)));
+}
+
+struct Report {
+  std::string text;
+  std::vector<std::vector<ports::Cell>> rows;
+};
+
+std::int64_t size_of(StoreUnderTest& store) { return store.wait(store.ledger().ledger_head()).value().size; }
+
+Report report(StoreUnderTest& store, std::string_view name, ReportQuery query, std::string_view format = "csv") {
+  Report made;
+  if (query.size == 0) query.size = size_of(store);
+  query.now = from_unix_seconds(1'800'000'000);
+  const auto* kind = ledger::find_report(name);
+  REQUIRE(kind != nullptr);
+  const auto writer = ledger::make_writer(format, [&](std::string_view bytes) { return made.text += bytes, Result<void>{}; });
+  REQUIRE(writer->begin({.kind = kind,
+                         .query = query,
+                         .columns = ledger::columns_of(*kind, query.by),
+                         .root = "ROOT",
+                         .grade = {},
+                         .origin = "hansa/test"}));
+  const auto done = store.wait(store.reports().report_rows(std::string(name), query, [&](std::span<const ports::Cell> cells) {
+    made.rows.emplace_back(cells.begin(), cells.end());
+    return writer->row(cells);
+  }));
+  INFO(name << (done ? "" : done.error().message + done.error().detail));
+  REQUIRE(done);
+  REQUIRE(writer->end());
+  return made;
+}
+
+/// The five figures of usage, over all rows.
+std::array<Wide, 5> total_of(const Report& report) {
+  std::array<Wide, 5> total{};
+  for (const auto& row : report.rows) {
+    for (std::size_t i = 0; i < 5; ++i) total[i] += std::get<Wide>(row[row.size() - 5 + i]);
+  }
+  return total;
+}
+std::array<Wide, 5> totals(StoreUnderTest& store, ReportQuery query) {
+  return total_of(report(store, "usage", std::move(query)));
+}
+
+ReportQuery query_of(std::vector<Dimension> by, std::optional<std::int64_t> from = {}, std::optional<std::int64_t> to = {},
+                     bool sliced = false) {
+  ReportQuery query;
+  query.by = std::move(by);
+  if (from) query.from = from_unix_seconds(*from);
+  if (to) query.to = from_unix_seconds(*to);
+  query.sliced = sliced;
+  return query;
+}
+
+void is_golden(const std::string& name, const std::string& text) {
+  const std::string path = std::string(HANSA_REPORT_DATA) + "/" + name;
+  if (std::getenv("HANSA_WRITE_GOLDEN") != nullptr) std::ofstream(path, std::ios::binary) << text;
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream expected;
+  expected << file.rdbuf();
+  INFO(name);
+  CHECK(text == expected.str());
+}
+
+}  // namespace
+
+TEST_CASE("every report in every format is the one that is written down", "[reports]") {
+  auto store = next_store();
+  fill(*store);
+  for (const auto& kind : ledger::report_kinds()) {
+    for (const auto format : kind.formats) {
+      auto query = query_of(kind.usual_by);
+      is_golden(std::string(kind.name) + "." + std::string(format == "table" ? "txt" : format),
+                report(*store, kind.name, query, format).text);
+    }
+  }
+  is_golden("usage-by-month.csv",
+            report(*store, "usage", query_of({Dimension::month, Dimension::resource, Dimension::label})).text);
+  is_golden("usage-time-sliced-by-day.csv",
+            report(*store, "usage", query_of({Dimension::day}, kOctober25 - 86'400, kNovember1 + 86'400, true)).text);
+  is_golden("clearing-by-month.csv",
+            report(*store, "clearing", query_of({Dimension::month, Dimension::centre, Dimension::home})).text);
+}
+
+TEST_CASE("the JSON of each report has its schema's form", "[reports]") {
+  for (const auto& kind : ledger::report_kinds()) {
+    const auto path = std::string(HANSA_REPORT_DATA) + "/../../../docs/schemas/report-" + std::string(kind.name) + ".schema.json";
+    if (std::getenv("HANSA_WRITE_GOLDEN") != nullptr) std::ofstream(path, std::ios::binary) << ledger::report_schema(kind);
+    std::ifstream file(path, std::ios::binary);
+    std::stringstream expected;
+    expected << file.rdbuf();
+    CHECK(ledger::report_schema(kind) == expected.str());
+  }
+}
+
+TEST_CASE("totals are the same by whatever usage is summed, and of days' sums as of records", "[reports]") {
+  auto store = next_store();
+  fill(*store);
+  const auto all = totals(*store, query_of({}));
+  for (std::size_t i = 0; i < ports::kDimensions.size(); ++i) {
+    INFO(ports::kDimensions[i]);
+    const auto dimension = static_cast<Dimension>(i);
+    CHECK((totals(*store, query_of({dimension})) == all));
+    CHECK((totals(*store, query_of({dimension, Dimension::site})) == all));
+    // A bound within a day: then the records themselves are read.
+    CHECK((report(*store, "usage", query_of({dimension})).rows == report(*store, "usage", query_of({dimension}, 1)).rows));
+  }
+  auto earlier = query_of({Dimension::project});
+  earlier.size = size_of(*store) - 2;  // before the correction
+  CHECK_FALSE((totals(*store, earlier) == all));
+  CHECK(std::get<Wide>(report(*store, "clearing", query_of({Dimension::centre, Dimension::home})).rows.front()[2]) >= 0);
+}
+
+TEST_CASE("a person's own report is of their runs alone and names them; everybody else has a pseudonym", "[reports]") {
+  auto store = next_store();
+  fill(*store);
+  auto own = query_of({Dimension::person});
+  own.owner = own.asked_by = Principal("local:bob");
+  const auto rows = report(*store, "usage", own).rows;
+  REQUIRE(rows.size() == 1);
+  CHECK(std::get<std::string>(rows[0][0]) == "local:bob");
+  CHECK((std::get<Wide>(rows[0][1]) == 2));
+  auto all = query_of({Dimension::person});
+  all.asked_by = Principal("local:bob");
+  std::size_t pseudonyms = 0;
+  for (const auto& row : report(*store, "usage", all).rows) {
+    const auto& person = std::get<std::string>(row[0]);
+    CHECK(person != "local:alice");
+    pseudonyms += person.size() == 32 ? 1U : 0U;
+  }
+  CHECK(pseudonyms >= 2);
+}
+
+TEST_CASE("a period is cut at its bounds and nothing is lost or counted twice", "[reports]") {
+  auto store = next_store();
+  fill(*store);
+  const auto all = totals(*store, query_of({}));
+  CHECK((totals(*store, query_of({}, {}, {}, true)) == all));
+  CHECK((totals(*store, query_of({Dimension::project, Dimension::site}, {}, {}, true)) == all));
+  // The night of the change of clocks, 23:59 to 00:01, a month's end, a leap day: day by day.
+  std::array<Wide, 5> days{};
+  constexpr std::int64_t kFirst = kOctober25 - 3 * 86'400, kLast = kLeapDay + 4 * 86'400;
+  for (auto day = kFirst; day < kLast; day += day < kNovember1 + 86'400 || day > kLeapDay - 3 * 86'400 ? 86'400 : 10 * 86'400) {
+    const auto next = day + (day < kNovember1 + 86'400 || day > kLeapDay - 3 * 86'400 ? 86'400 : 10 * 86'400);
+    const auto part = totals(*store, query_of({}, day, std::min(next, kLast), true));
+    for (std::size_t i = 0; i < 5; ++i) days[i] += part[i];
+  }
+  CHECK((days == all));
+  CHECK((totals(*store, query_of({Dimension::day}, kFirst, kLast, true)) == all));
+  CHECK((totals(*store, query_of({Dimension::month}, kFirst, kLast, true)) == all));
+  rc::check("any division adds up", [&] {
+    const auto cuts = *rc::gen::container<std::set<std::int64_t>>(rc::gen::inRange<std::int64_t>(kFirst, kLast));
+    std::vector<std::int64_t> bounds{kFirst};
+    bounds.insert(bounds.end(), cuts.begin(), cuts.end());
+    bounds.push_back(kLast);
+    if (bounds.size() > 6) bounds.erase(bounds.begin() + 5, bounds.end() - 1);
+    std::array<Wide, 5> sum{};
+    for (std::size_t i = 1; i < bounds.size(); ++i) {
+      if (bounds[i - 1] == bounds[i]) continue;
+      const auto part = totals(*store, query_of({}, bounds[i - 1], bounds[i], true));
+      for (std::size_t k = 0; k < 5; ++k) sum[k] += part[k];
+    }
+    RC_ASSERT((sum == all));
+  });
+  // By end: the run from 23:59 to 00:01 is November's; sliced each month has a minute of it.
+  CHECK((totals(*store, query_of({}, kNovember1 - 60, kNovember1))[1] == 0));
+  CHECK((totals(*store, query_of({}, kNovember1 - 60, kNovember1, true))[1] == 60));
+}
+
+TEST_CASE("sums of more than 64 bits are exact", "[reports]") {
+  auto store = next_store();
+  auto job = bound(*store, "gamma", "41", {.project = "quantum"});
+  std::vector<domain::UsageRecord> records;
+  constexpr std::int64_t kMost = 9'000'000'000'000;
+  for (int i = 0; i < 3; ++i) {
+    domain::UsageRecord record{.site = SiteId("gamma"),
+                               .cluster = "c",
+                               .site_job_id = SiteJobId("41"),
+                               .tag = domain::make_tag(job.id, 1),
+                               .account = LocalAccount("alice"),
+                               .scheduler_account = "",
+                               .queue = QueueName("q"),
+                               .submitted_at = at(1),
+                               .started_at = at(10 + i),
+                               .ended_at = at(20 + i),
+                               .site_state = "COMPLETED"};
+    record.core_seconds = {kMost};
+    records.push_back(record);
+  }
+  REQUIRE(store->wait(store->usage().book_usage(SiteId("gamma"), records, {"c"}, at(0))).value() == 3);
+  CHECK((totals(*store, query_of({}))[2] == Wide{kMost} * 3));
+  CHECK(ledger::wide_text(Wide{kMost} * kMost) == "81000000000000000000000000");
+  CHECK(ledger::decimal_text(Wide{kMost} * kMost * 3'600'000, 3'600'000) == "81000000000000000000000000.000");
+}
+
+TEST_CASE("hours are rounded to even when they are printed, and the residual of the total is shown", "[reports]") {
+  CHECK(ledger::decimal_text(1'800, 3'600'000) == "0.000");   // 0.0005
+  CHECK(ledger::decimal_text(5'400, 3'600'000) == "0.002");   // 0.0015
+  CHECK(ledger::decimal_text(-5'400, 3'600'000) == "-0.002");
+  CHECK(ledger::decimal_text(-1, 3'600'000) == "0.000");
+  CHECK(ledger::decimal_text(3'599, 3'600) == "1.000");
+  CHECK(ledger::report_csv_field("=1+1") == "'=1+1");
+  CHECK(ledger::report_csv_field("a,\"b\"\r\n") == "\"a,\"\"b\"\"\r\n\"");
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reports over REST: who sees what, in which format, and what a file of one is held against.
+#include "broker/api/spool.hpp"
+#include "broker/core/digest.hpp"
+#include "broker/core/encoding.hpp"
+#include "broker/ledger/report_manifest.hpp"
+#include "tests/unit/api/api_under_test.hpp"
+
+namespace hansa::api::test {
+namespace {
+
+void run_a_job(ApiUnderTest& api) {
+  const auto id = api.submit("alice", {{"script", "#!/bin/sh\n#model run=10s\n"}});
+  api.time.run_until([&] { return !api.call("alice", "GET", "/v1/jobs/" + id + "/usage").body["records"].empty(); },
+                     std::chrono::hours{2});
+}
+
+}  // namespace
+
+TEST_CASE("everybody has reports of their own, operators and auditors all", "[reports]") {
+  ApiUnderTest api;
+  run_a_job(api);
+  for (const auto& kind : ledger::report_kinds()) {
+    const auto path = "/v1/reports/" + std::string(kind.name);
+    INFO(path);
+    for (const auto format : kind.formats) {
+      CHECK(api.call("auditor", "GET", path + "?format=" + std::string(format)).status == 200);
+      CHECK(api.call("operator", "GET", path + "?format=" + std::string(format)).status == 200);
+    }
+    CHECK(api.call("alice", "GET", path).status == (kind.audience == ledger::Audience::own ? 200 : 403));
+    CHECK(api.call("", "GET", path).status == 401);
+  }
+  const auto own = api.call("alice", "GET", "/v1/reports/usage?by=person").body;
+  CHECK(own["whose"] == "own");
+  REQUIRE(own["rows"].size() == 1);
+  CHECK(own["rows"][0]["person"] == "local:alice");
+  const auto all = api.call("auditor", "GET", "/v1/reports/usage?by=person").body;
+  REQUIRE(all["rows"].size() == 1);
+  CHECK(all["rows"][0]["person"].get<std::string>().size() == 32);
+  CHECK(api.call("bob", "GET", "/v1/reports/usage").body["rows"].empty());
+}
+
+TEST_CASE("what a report cannot be is told", "[reports]") {
+  ApiUnderTest api;
+  CHECK(api.call("auditor", "GET", "/v1/reports/usge").status == 404);
+  CHECK(api.call("auditor", "GET", "/v1/reports/usge").text.contains("did you mean \\\"usage\\\""));
+  CHECK(api.call("auditor", "GET", "/v1/reports/usage?format=xml").fault("?format").contains("one of: table, csv, json"));
+  CHECK(api.call("auditor", "GET", "/v1/reports/clearing?by=project").fault("?by").contains("one of: centre"));
+  CHECK(api.call("auditor", "GET", "/v1/reports/usage?time_sliced=true&by=day").fault("?time_sliced").contains("needs from and to"));
+  CHECK(api.call("auditor", "GET", "/v1/reports/corrections?time_sliced=true").status == 400);
+}
+
+TEST_CASE("a report's manifest is of its bytes and of a signed ledger", "[reports]") {
+  ApiUnderTest api;
+  run_a_job(api);
+  const auto told = api.call("auditor", "GET", "/v1/reports/usage?by=site&format=csv&manifest=true");
+  REQUIRE(told.status == 200);
+  const auto text = from_base64(told.header("Hansa-Report-Manifest"));
+  REQUIRE(text);
+  const auto manifest = ledger::parse_manifest(*text);
+  REQUIRE(manifest);
+  CHECK(manifest->sha256 == sha256_hex(told.text));
+  CHECK(manifest->bytes == static_cast<std::int64_t>(told.text.size()));
+  CHECK(manifest->rows == 1);
+  CHECK(manifest->by == std::vector<std::string>{"site"});
+  CHECK(manifest->query == "by=site&format=csv");
+  CHECK(manifest->everybody);
+  CHECK(manifest->checkpoint == api.call("auditor", "GET", "/v1/ledger/checkpoint").body["note"].get<std::string>());
+}
+
+TEST_CASE("a spool gives back what was written, however much", "[reports]") {
+  for (const std::size_t pieces : {0U, 1U, 1000U}) {
+    Spool spool(std::filesystem::temp_directory_path());
+    const std::string piece(1'003, 'x');
+    std::string whole, back;
+    for (std::size_t i = 0; i < pieces; ++i) {
+      REQUIRE(spool.write(piece));
+      whole += piece;
+    }
+    CHECK(spool.finish().value() == sha256_hex(whole));
+    for (auto next = spool.next().value(); next; next = spool.next().value()) back += *next;
+    CHECK(back == whole);
+    CHECK(spool.complete());
+  }
+  Spool nowhere("/nonexistent");
+  Result<void> written;
+  for (int i = 0; i < 1'000 && written; ++i) written = nowhere.write(std::string(1'003, 'x'));
+  REQUIRE_FALSE(written);
+  CHECK(written.error().code == "SPOOL");
+}
+
+}  // namespace hansa::api::test
