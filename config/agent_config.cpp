@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kTables{"agent", "person", "project", "rules", "site"};
 constexpr std::array<std::string_view, 1> kOwnProjectTables{"facts"};
-constexpr std::array<std::string_view, 4> kBrokersOwn{"allocation", "charge", "ignore_findings",
-                                                      "root"};  // of the keys of a [[site]]
+constexpr std::array<std::string_view, 6> kBrokersOwn{"allocation",      "apel", "charge",
+                                                      "ignore_findings", "root", "waldur"};  // of the keys of a [[site]]
 
 /// Without the table an agent keeps to nothing but what it can do at once; with it, to all of it.
 void read_budget(const Table& site, AgentConfig& config, Findings& findings) {

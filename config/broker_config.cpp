@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <utility>
 
@@ -22,8 +23,9 @@ constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
                                                            "pbs",   "model", "remote"};  // by Connector's values
-constexpr std::array<std::string_view, 13> kSiteTables{"budget", "charge",  "facts",  "local", "slurm", "slurmrest", "pbs",
-                                                       "model",  "profile", "remote", "qos",   "root",  "energy"};
+constexpr std::array<std::string_view, 15> kSiteTables{"apel",   "budget",    "charge", "facts",  "local",
+                                                       "slurm",  "slurmrest", "pbs",    "model",  "profile",
+                                                       "remote", "qos",       "root",   "energy", "waldur"};
 constexpr std::array<std::string_view, 2> kRemoteTables{"people", "ssh"};
 constexpr std::array<std::string_view, 1> kSshTables{"certificates"};
 constexpr std::array<std::string_view, 1> kProjectTables{"facts"};
@@ -255,12 +257,14 @@ void check_accounts(const Table& site, Findings& findings) {
   }
 }
 
-void check_site_projects(const Table& site, const std::vector<std::string_view>& project_ids, Findings& findings) {
-  const Node* projects = site.find("projects");
+/// The keys of `name`.
+void check_known_projects(const Table& table, std::string_view name, const std::vector<std::string_view>& project_ids,
+                          Findings& findings) {
+  const Node* projects = table.find(name);
   if (projects == nullptr || projects->kind != Node::Kind::table) return;
   for (const auto& entry : projects->items) {
     if (!kProjectId.matches(entry.key) || contains(project_ids, entry.key)) continue;
-    findings.add(entry.key_at, site.path_of("projects") + "." + shown(entry.key),
+    findings.add(entry.key_at, table.path_of(name) + "." + shown(entry.key),
                  "there is no [[project]] with this id" + did_you_mean(entry.key, project_ids));
   }
 }
@@ -370,6 +374,35 @@ void read_charges(const Table& site, SiteConfig& out, Findings& findings) {
   if (!counts && !tables.empty())
     findings.add(tables.front().mark_of(""), tables.front().path,
                  "has no effect: with this `allocation` nothing is charged; give \"budget\" or \"opportunistic\"");
+}
+
+/// What the site is called in others' accounting.
+void read_exchange(const Table& site, const std::vector<std::string_view>* project_ids, SiteConfig& out, Findings& findings) {
+  if (site.find("apel") != nullptr) {
+    const auto table = read_table(site, "apel", {}, out.apel.emplace(), findings);
+    const Node* levels = table ? table->find("service_level") : nullptr;
+    if (levels != nullptr && levels->kind == Node::Kind::table && levels->items.size() != 1)
+      findings.add(levels->at, table->path_of("service_level"), "must name one benchmark");
+  }
+  if (site.find("waldur") == nullptr) return;
+  const auto table = read_table(site, "waldur", {}, out.waldur.emplace(), findings);
+  if (!table) return;
+  if (project_ids != nullptr) check_known_projects(*table, "resources", *project_ids, findings);
+  if (table->find("components") != nullptr && out.waldur->components.empty())
+    findings.add(table->mark_of("components"), table->path_of("components"), "is empty: what is to be reported?");
+}
+
+/// What is told of a resource takes the place of what was told before: one project at one site tells of each.
+void check_resources(const std::vector<Table>& tables, const std::vector<SiteConfig>& sites, Findings& findings) {
+  std::map<std::string_view, std::string> first;
+  for (std::size_t s = 0; s < sites.size(); ++s) {
+    if (!sites[s].waldur) continue;
+    for (const auto& [project, resource] : sites[s].waldur->resources) {
+      const auto path = tables[s].path_of("waldur") + ".resources." + project.str();
+      const auto [other, is_new] = first.emplace(resource, path);
+      if (!is_new) findings.add(tables[s].mark_of("waldur"), path, "is the resource of " + other->second + " as well");
+    }
+  }
 }
 
 /// A link's ends are sites, and something can be taken from one and put at the other.
@@ -485,6 +518,7 @@ SiteConfig read_site(const Table& table, const Table& program, const std::vector
   read_energy(table, site.energy, findings);
   read_qos(table, site, findings);
   read_charges(table, site, findings);
+  read_exchange(table, project_ids, site, findings);
   read_table(table, "budget", {}, site.budget, findings);
   read_table(table, "slurm", {}, site.slurm, findings);
   if (table.find("slurmrest") != nullptr) read_table(table, "slurmrest", {}, site.slurmrest, findings);  // it has a required key
@@ -504,7 +538,7 @@ SiteConfig read_site(const Table& table, const Table& program, const std::vector
     if (site.connector == Connector::slurmrest) check_slurmrest(table, site, findings);
   }
   check_accounts(table, findings);
-  if (project_ids != nullptr) check_site_projects(table, *project_ids, findings);
+  if (project_ids != nullptr) check_known_projects(table, "projects", *project_ids, findings);
   return site;
 }
 
@@ -562,6 +596,7 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   for (const auto& table : sites)
     config.sites.push_back(read_site(table, broker.value_or(Table{nullptr, "broker"}), &project_ids, findings));
   check_unique_ids(sites, findings);
+  check_resources(sites, config.sites, findings);
   check_agents(root, config, findings);
   read_table(root, "mover", {}, config.mover, findings);
   read_table(root, "code", {}, config.code, findings);
@@ -641,6 +676,8 @@ std::string to_toml(const BrokerConfig& config) {
     write_keys(out, "[site.energy]", site.energy);
     for (const auto& qos : site.qos) write_keys(out, "[[site.qos]]", qos);
     for (const auto& charge : site.charges) write_keys(out, "[[site.charge]]", charge);
+    if (site.apel) write_keys(out, "[site.apel]", *site.apel);
+    if (site.waldur) write_keys(out, "[site.waldur]", *site.waldur);
     write_keys(out, "[site.budget]", site.budget);
     switch (site.connector) {
       case Connector::slurm: write_keys(out, "[site.slurm]", site.slurm); break;
@@ -686,6 +723,22 @@ std::vector<std::filesystem::path> pack_files(const RulesConfig& config, const s
     files.push_back(by_name ? config.pack_dir.value_or(shipped) / (pack + ".toml") : std::filesystem::path(pack));
   }
   return files;
+}
+
+std::optional<ComponentUnit> parse_component_unit(std::string_view text) {
+  constexpr std::array<std::string_view, 3> kOf{"core", "gpu", "node"};  // by the values of Of
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 3> kTimes{{{"seconds", 1}, {"minutes", 60}, {"hours", 3600}}};
+  constexpr std::int64_t kMost = 1'000'000'000'000;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || number < 1 || number > kMost) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  const auto dash = text.find('-');
+  if (!text.starts_with(' ') || dash == std::string_view::npos) return std::nullopt;
+  const auto of = std::ranges::find(kOf, text.substr(1, dash - 1));
+  const auto time = std::ranges::find(kTimes, text.substr(dash + 1), &std::pair<std::string_view, std::int64_t>::first);
+  if (of == kOf.end() || time == kTimes.end()) return std::nullopt;
+  return ComponentUnit{static_cast<ComponentUnit::Of>(of - kOf.begin()), number * time->second};
 }
 
 std::filesystem::path database_path(const BrokerConfig& config) {

@@ -32,6 +32,8 @@ enum class TermsWord { not_stated, allowed, forbidden };
 enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
 enum class AllocationRule { ignore, required, budget, opportunistic };
+enum class Infrastructure { grid, local };
+enum class CpuDuration { allocated };
 
 struct LogConfig {
   LogLevel level = LogLevel::info;
@@ -401,6 +403,33 @@ struct MoverConfig {
 
 using AccountMap = std::map<Principal, LocalAccount>;
 
+/// What the site is in APEL (docs/exchange-formats.md).
+struct ApelConfig {
+  std::string site;
+  std::string submit_host;
+  CpuDuration cpu_duration = CpuDuration::allocated;
+  Infrastructure infrastructure = Infrastructure::grid;
+  std::string description = "HANSA";
+  std::map<std::string, std::string> service_level;  // one: the benchmark, and what a core comes to by it
+  friend bool operator==(const ApelConfig&, const ApelConfig&) = default;
+};
+
+/// What one unit of a component of Waldur's is: "60000 core-minutes".
+struct ComponentUnit {
+  enum class Of { core, gpu, node };
+  Of of = Of::core;
+  std::int64_t seconds = 1;
+  friend bool operator==(const ComponentUnit&, const ComponentUnit&) = default;
+};
+std::optional<ComponentUnit> parse_component_unit(std::string_view text);
+
+/// What the site is in Waldur (docs/exchange-formats.md).
+struct WaldurConfig {
+  std::map<std::string, std::string> components;  // type -> unit
+  std::map<ProjectId, std::string> resources;     // UUIDs
+  friend bool operator==(const WaldurConfig&, const WaldurConfig&) = default;
+};
+
 struct SiteConfig {
   SiteId id;
   std::string name;
@@ -421,6 +450,8 @@ struct SiteConfig {
   EnergyConfig energy;
   std::vector<QosConfig> qos;  // the first that takes a job counts
   std::vector<ChargeConfig> charges;
+  std::optional<ApelConfig> apel;
+  std::optional<WaldurConfig> waldur;
   BudgetConfig budget;
   SlurmConfig slurm;  // of these five only the connector's own counts
   SlurmrestConfig slurmrest;

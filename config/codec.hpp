@@ -35,6 +35,11 @@ inline constexpr std::array<std::string_view, 3> kNames<Readers>{"account", "gro
 template <>
 inline constexpr std::array<std::string_view, 4> kNames<AllocationRule>{"ignore", "required", "budget", "opportunistic"};
 
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<Infrastructure>{"grid", "local"};
+template <>
+inline constexpr std::array<std::string_view, 1> kNames<CpuDuration>{"allocated"};
+
 template <typename M>
 struct Codec;
 

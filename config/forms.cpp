@@ -123,6 +123,25 @@ bool is_variable_name(std::string_view text) {
 }
 bool is_variable_value(std::string_view text) { return text.size() <= 4096 && is_one_line(text) && is_utf8(text); }
 
+bool is_apel_name(std::string_view text) {
+  return spelt(text, 255, [](char c) { return is_word(c); }, [](char c) { return is_word(c) || in(c, "_.:/-"); });
+}
+bool is_service_level(std::string_view text) {
+  const auto dot = text.find('.');
+  const auto whole = text.substr(0, dot), rest = dot == std::string_view::npos ? "0" : text.substr(dot + 1);
+  const auto digits = [](std::string_view of, std::size_t most) {
+    return !of.empty() && of.size() <= most && std::ranges::all_of(of, [](char c) { return in(c, kDigits); });
+  };
+  return digits(whole, 7) && digits(rest, 3) && text.find_first_of("123456789") != std::string_view::npos;
+}
+bool is_component_type(std::string_view text) {
+  return spelt(text, 50, [](char c) { return is_word(c); }, [](char c) { return is_word(c) || in(c, "_-"); });
+}
+bool is_uuid(std::string_view text) {
+  constexpr std::string_view kPattern = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+  return std::ranges::equal(text, kPattern, [](char c, char want) { return want == '-' ? c == '-' : in(c, "0123456789abcdef"); });
+}
+
 bool is_listen_address(std::string_view text) { return ListenAddress::parse(text).has_value(); }
 
 bool is_store_url(std::string_view text) {
@@ -280,6 +299,16 @@ const Form kScratch{"an absolute path of letters, digits and \"-_./@+,\" without
 const Form kVariableName{"letters, digits and \"_\", not beginning with a digit nor with \"HANSA_\"", is_variable_name};
 const Form kCheckName{"the name of a check, as \"HISTORY\"", is_check_name};
 const Form kVariableValue{"one line of at most 4096 bytes", is_variable_value};
+const Form kApelName{"1 to 255 letters, digits and \"_.:/-\", starting with a letter or digit", is_apel_name};
+const Form kBenchmark{"\"hepscore23\", \"HEPSPEC\" or \"Si2k\"",
+                      [](std::string_view text) { return text == "hepscore23" || text == "HEPSPEC" || text == "Si2k"; }};
+const Form kServiceLevel{"a number above 0 with at most three decimals, in quotes, as \"12.5\"", is_service_level};
+const Form kComponentType{"1 to 50 letters, digits, \"_\" and \"-\", as the offering in Waldur has it", is_component_type};
+const Form kComponentUnit{
+    "what one unit of it is: a number and core-, gpu- or node- and seconds, minutes or hours, as "
+    "\"60000 core-minutes\"",
+    [](std::string_view text) { return parse_component_unit(text).has_value(); }};
+const Form kUuid{"a UUID in lower case, as \"6f1e8a52-0c5d-4c4a-9d4e-2f7b1f0c9a11\"", is_uuid};
 const Form kListenAddress{"an IP address and a port, as \"127.0.0.1:7717\" or \"[::1]:7717\"", is_listen_address};
 const Form kStoreUrl{"\"sqlite:<file>\", the file relative to state_dir or absolute", is_store_url};
 const Form kBrokerUrl{"\"https://host[:port]\", or \"http://\" with a loopback host", is_broker_url};

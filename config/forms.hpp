@@ -50,6 +50,12 @@ extern const Form kBrokerUrl;
 extern const Form kAgentsAddress;     // of a broker's door for agents
 extern const Form kProxy;             // on an agent's way out
 extern const Form kSlurmrestUrl;      // anybody's host; plain HTTP for this machine only, as a token goes with every request
+extern const Form kApelName;          // APEL takes 255 bytes
+extern const Form kBenchmark;         // as APEL calls it
+extern const Form kServiceLevel;
+extern const Form kComponentType;     // of Waldur's
+extern const Form kComponentUnit;
+extern const Form kUuid;
 extern const Form kCommandWord;       // of an argument vector: one line
 extern const Form kRulePack;          // a shipped pack's name, or a path with a "/" in it
 // Words of the rules' vocabulary (policies/rules/vocabulary.hpp); a test holds the two together.

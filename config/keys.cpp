@@ -715,6 +715,65 @@ std::span<const Key<ChargeConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<ApelConfig>> keys_of() {
+  static const Key<ApelConfig> kKeys[] = {
+      key<&ApelConfig::site>({.name = "site",
+                              .doc = "Its name in GOCDB. Sites with one name are one site there.",
+                              .example = "\"ALPHA-HPC\"",
+                              .required = true,
+                              .form = &kApelName}),
+      key<&ApelConfig::submit_host>({.name = "submit_host",
+                                     .doc = "What its jobs are submitted to: the CE's id, or the batch system's host.",
+                                     .example = "\"login.alpha.example.org\"",
+                                     .required = true,
+                                     .form = &kApelName}),
+      key<&ApelConfig::cpu_duration>(
+          {.name = "cpu_duration",
+           .doc =
+               "What stands in `CpuDuration`, which APEL demands and no site's accounting tells Hansa. `allocated`: the seconds "
+               "of the cores that were allocated, as APEL's own parser of Slurm has it; efficiency is always 100 % then. To be "
+               "written out, so that nobody takes it for a measurement unawares.",
+           .example = "\"allocated\"",
+           .required = true}),
+      key<&ApelConfig::infrastructure>({.name = "infrastructure",
+                                        .doc = "Whether its jobs count as grid jobs or as the site's local ones.",
+                                        .example = "\"local\""}),
+      key<&ApelConfig::description>({.name = "description",
+                                     .doc = "`InfrastructureDescription` of individual records: the software in between.",
+                                     .example = "\"HANSA-SLURM\"",
+                                     .form = &kSchedulerName}),
+      key<&ApelConfig::service_level>({.name = "service_level",
+                                       .doc = "A benchmark and what one core comes to by it. APEL keeps no record without.",
+                                       .example = "{ hepscore23 = \"12.5\" }",
+                                       .required = true,
+                                       .form = &kServiceLevel,
+                                       .key_form = &kBenchmark}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<WaldurConfig>> keys_of() {
+  static const Key<WaldurConfig> kKeys[] = {
+      key<&WaldurConfig::components>(
+          {.name = "components",
+           .doc = "The offering's components that are reported, by type, and what one unit of each is. The number is "
+                  "waldur-site-agent's `unit_factor`, where that is one of Slurm's TRES-minutes.",
+           .example = "{ cpu = \"60000 core-minutes\", gpu = \"60 gpu-minutes\" }",
+           .required = true,
+           .form = &kComponentUnit,
+           .key_form = &kComponentType}),
+      key<&WaldurConfig::resources>({.name = "resources",
+                                     .doc = "Hansa project -> the UUID of its resource in Waldur; others are not reported.",
+                                     .example = "{ ai-lab = \"6f1e8a52-0c5d-4c4a-9d4e-2f7b1f0c9a11\" }",
+                                     .required = true,
+                                     .form = &kUuid,
+                                     .key_form = &kProjectId}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<BudgetConfig>> keys_of() {
   static const Key<BudgetConfig> kKeys[] = {
       key<&BudgetConfig::queries_per_minute>({.name = "queries_per_minute",
@@ -1606,6 +1665,12 @@ std::vector<Section> broker_sections() {
       section<ChargeConfig>("[[site.charge]]",
                             "One block for each rule by which a job is charged, for `allocation = \"budget\"` and "
                             "`\"opportunistic\"` (docs/allocations.md)."),
+      section<ApelConfig>(
+          "[site.apel]",
+          "What the site is called in APEL, for `hansa report apel` (docs/exchange-formats.md). Often written in "
+          "one line: `apel = { site = \"...\", submit_host = \"...\", cpu_duration = \"allocated\", service_level = { ... } }`."),
+      section<WaldurConfig>("[site.waldur]",
+                            "What the site's projects are in Waldur, for `hansa report waldur` (docs/exchange-formats.md)."),
       section<BudgetConfig>("[site.budget]",
                             "What the site lets the broker ask of it, over all users together. Often written in one line: "
                             "`budget = { queries_per_minute = 10, waiting_jobs = 50 }`."),

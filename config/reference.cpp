@@ -15,7 +15,8 @@ constexpr std::string_view kIntroduction =
 constexpr std::string_view kAgentIntroduction =
     "`hansa-agent --config FILE` (without it `/etc/hansa/agent.toml`) reads a file of its own at the site: one table `[site]` "
     "with the "
-    "keys of a `[[site]]` above but `allocation`, `charge`, `ignore_findings` and `root`, any connector but `remote`, whose "
+    "keys of a `[[site]]` above but `allocation`, `apel`, `charge`, `ignore_findings`, `root` and `waldur`, any connector but "
+    "`remote`, whose "
     "account map "
     "(`accounts`, `accounts_file`) is final, and one table `[agent]`. `[site.budget]` (all keys but `waiting_jobs`; not with "
     "`run_as = \"certificate\"`) is what the agent keeps to whatever a broker asks, over all connections together; without it "

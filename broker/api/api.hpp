@@ -12,10 +12,12 @@
 #include "broker/identity/agents.hpp"
 #include "broker/identity/authorization.hpp"
 #include "broker/identity/person_agents.hpp"
+#include "broker/ledger/exchange.hpp"
 #include "broker/metrics/exposition.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/reports.hpp"
+#include "broker/ports/usage_lines.hpp"
 
 #include <atomic>
 #include <filesystem>
@@ -40,6 +42,7 @@ struct BrokerFacts {
   std::string agents_address = {};  // where sites' agents come in: "wss://..."; "" if none may
   /// The id of the key by which they may know this broker, as it is now; on any thread.
   std::function<std::string()> agents_key = {};
+  std::vector<ledger::ExchangeSite> exchange = {};  // what sites are called in others' accounting
 };
 
 class Api {
@@ -54,6 +57,7 @@ class Api {
     ports::FactStore& facts;
     ports::LedgerStore& ledger;
     ports::ReportStore& reports;
+    ports::UsageLineStore& usage_lines;
     engine::Catalogue& catalogue;
     engine::FactRegister& fact_register;
     engine::AllocationRegister& allocations;

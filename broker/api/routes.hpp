@@ -125,6 +125,9 @@ async::Task<http::Response> prove_ledger_growth(Exchange exchange);
 async::Task<http::Response> cosign_checkpoint(Exchange exchange);
 async::Task<http::Response> change_ledger_key(Exchange exchange);
 async::Task<http::Response> list_corrections(Exchange exchange);
+// exchange.cpp
+async::Task<http::Response> list_usage_in_force(Exchange exchange);
+async::Task<http::Response> get_exchange(Exchange exchange);
 // tokens.cpp
 async::Task<http::Response> create_token(Exchange exchange);
 async::Task<http::Response> list_tokens(Exchange exchange);

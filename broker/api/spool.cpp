@@ -11,7 +11,7 @@
 namespace hansa::api {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{256} << 10;
+constexpr std::size_t kSpoolPiece = std::size_t{256} << 10;
 
 std::unexpected<Error> failed(int error) {
   const bool full = error == ENOSPC || error == EDQUOT;
@@ -30,7 +30,7 @@ Result<void> Spool::write(std::string_view bytes) {
   hash_.add(bytes);
   bytes_ += static_cast<std::int64_t>(bytes.size());
   held_ += bytes;
-  return held_.size() < kPiece ? Result<void>{} : flush();
+  return held_.size() < kSpoolPiece ? Result<void>{} : flush();
 }
 
 Result<void> Spool::flush() {
@@ -63,7 +63,7 @@ Result<std::optional<std::string>> Spool::next() {
     read_ = bytes_;
     return std::exchange(held_, {});
   }
-  std::string piece(kPiece, '\0');
+  std::string piece(kSpoolPiece, '\0');
   ssize_t got = 0;
   do got = ::pread(file_, piece.data(), piece.size(), read_);
   while (got < 0 && errno == EINTR);

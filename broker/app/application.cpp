@@ -6,6 +6,7 @@
 #include "broker/app/agents.hpp"
 #include "broker/app/connectors.hpp"
 #include "broker/app/data_ways.hpp"
+#include "broker/app/exchange_sites.hpp"
 #include "broker/app/figures.hpp"
 #include "broker/app/ledger_key.hpp"
 #include "broker/app/regulations.hpp"
@@ -355,6 +356,7 @@ int run(Start start) {
                   .facts = **store,
                   .ledger = **store,
                   .reports = **store,
+                  .usage_lines = **store,
                   .catalogue = catalogue,
                   .fact_register = facts,
                   .allocations = allocations,
@@ -378,7 +380,8 @@ int run(Start start) {
                   .sites = site_ids(config),
                   .spool_folder = config.broker.state_dir,
                   .agents_address = agents.address(),
-                  .agents_key = [&agents] { return agents.key_id(); }});
+                  .agents_key = [&agents] { return agents.key_id(); },
+                  .exchange = exchange_sites(config)});
     auto options = server_options(config.api, log, requests);
     options.refuse_body = [&api](const http::Request& head) { return api.refuse_body(head); };
     server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });

@@ -136,6 +136,22 @@ constexpr Option kEstimates[] = {
     {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
     kJson,
 };
+constexpr Option kOfMonth{.name = "--month", .value = "M", .help = "Runs that ended in this month of UTC, as 2026-11"};
+constexpr Option kOfSite{.name = "--site", .value = "S", .help = "Only of this site"};
+constexpr Option kApel[] = {
+    {.name = "--kind", .value = "KIND", .help = "individual, summary or sync"},
+    kOfMonth,
+    kOfSite,
+    {.name = "--output", .value = "DIR", .help = "Into this folder, which must not be there yet"},
+    {.name = "--pseudonyms", .help = "With pseudonyms of the month, as GlobalUserName"},
+    {.name = "--personal", .help = "With persons and local accounts"},
+};
+constexpr Option kWaldur[] = {
+    kOfMonth,
+    kOfSite,
+    {.name = "--output", .value = "FILE", .help = "Into this file, which must not be there yet"},
+    {.name = "--personal", .help = "Also by local account"},
+};
 constexpr Option kLedgerKey{.name = "--key", .value = "KEY", .help = "The ledger's public key, as its operator gave it to you"};
 constexpr Option kLedgerVerify[] = {
     kLedgerKey,
@@ -362,6 +378,10 @@ constexpr Command kCommands[] = {
      "hansa report sovereignty --from 30d --format csv", kReport, 0, 0, report_named},
     {"report estimates", "", "Compare predicted waits with what became of them.",
      "hansa report estimates --by site,class --since 30d", kEstimates, 0, 0, report_estimates},
+    {"report apel", "", "Write a month's usage as messages for APEL's ssmsend (operators, auditors). Nothing is sent.",
+     "hansa report apel --kind summary --month 2026-11 --output apel-2026-11", kApel, 0, 0, report_apel},
+    {"report waldur", "", "Write a month's usage as Waldur's marketplace takes it (operators, auditors). Nothing is sent.",
+     "hansa report waldur --month 2026-11 --personal --output waldur-2026-11.json", kWaldur, 0, 0, report_waldur},
     {"ledger show", "", "Show the ledger's head, keys and witnesses, and what was not booked (operators, auditors).",
      "hansa ledger show", kJsonOnly, 0, 0, ledger_show},
     {"ledger checkpoint", "", "Print the ledger's newest checkpoint, signed (operators, auditors).", "hansa ledger checkpoint",

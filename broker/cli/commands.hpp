@@ -33,6 +33,8 @@ Result<ExitStatus> site_drain(Session& session, const Invocation& call);
 Result<ExitStatus> site_resume(Session& session, const Invocation& call);
 Result<ExitStatus> report_named(Session& session, const Invocation& call);
 Result<ExitStatus> report_estimates(Session& session, const Invocation& call);
+Result<ExitStatus> report_apel(Session& session, const Invocation& call);
+Result<ExitStatus> report_waldur(Session& session, const Invocation& call);
 Result<ExitStatus> ledger_show(Session& session, const Invocation& call);
 Result<ExitStatus> ledger_checkpoint(Session& session, const Invocation& call);
 Result<ExitStatus> ledger_verify(Session& session, const Invocation& call);

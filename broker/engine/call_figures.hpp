@@ -2,6 +2,7 @@
 #pragma once
 // What was asked of one site since the broker started, and what came of it: for its metrics. Strand: the engine's.
 
+#include "broker/core/clock.hpp"
 #include "broker/core/error.hpp"
 #include "broker/metrics/histogram.hpp"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ledger's port (broker/ports/ledger.hpp).
+// The ledger's ports (broker/ports/ledger.hpp, usage_lines.hpp).
 #include "broker/store/ledger.hpp"
 #include "broker/store/sqlite_store_impl.hpp"
+#include "broker/store/usage_lines.hpp"
 
 namespace hansa::store {
 
@@ -72,6 +73,11 @@ Task<std::vector<ports::Correction>> SqliteStore::corrections(std::size_t limit)
 Task<std::vector<ports::UsageRefusal>> SqliteStore::usage_refusals() {
   co_return co_await impl_->read<std::vector<ports::UsageRefusal>>(&Impl::lookups_,
                                                                    [](Connection& db) { return read_usage_refusals(db); });
+}
+
+Task<std::vector<ports::UsageLine>> SqliteStore::usage_lines(ports::UsageLinesQuery query) {
+  co_return co_await impl_->read<std::vector<ports::UsageLine>>(
+      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_usage_lines(db, query); });
 }
 
 }  // namespace hansa::store

@@ -17,6 +17,7 @@
 #include "broker/ports/reports.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
+#include "broker/ports/usage_lines.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -83,7 +84,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::PersonAgentStore,
                           public ports::AllocationStore,
                           public ports::LedgerStore,
-                          public ports::ReportStore {
+                          public ports::ReportStore,
+                          public ports::UsageLineStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -138,6 +140,7 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<std::pair<std::int64_t, ports::Cosignature>>> last_cosignatures() override;
   async::Task<std::vector<ports::Correction>> corrections(std::size_t limit) override;
   async::Task<std::vector<ports::UsageRefusal>> usage_refusals() override;
+  async::Task<std::vector<ports::UsageLine>> usage_lines(ports::UsageLinesQuery query) override;
 
   async::Task<> report_rows(std::string name, ports::ReportQuery query, ports::RowSink sink) override;
 

@@ -19,7 +19,8 @@ constexpr char kSelectLabels[] =
     "json_each(j.spec, '$.datasets') d JOIN datasets s ON s.id = d.value, json_each(s.labels) l WHERE j.row = ?1";
 
 /// As its site measured it, or as the site says that it may be worked out from what was used; otherwise nothing is said.
-void tell_energy(ledger::UsageEntry& entry, const UsageRecord& record, const domain::SiteAccounting& place, bool is_exclusive) {
+void tell_energy(ledger::UsageEntry& entry, const domain::UsageRecord& record, const domain::SiteAccounting& place,
+                 bool is_exclusive) {
   auto& context = entry.context;
   if (record.energy_j) {
     entry.energy_j = record.energy_j;

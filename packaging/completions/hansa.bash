@@ -33,7 +33,8 @@ _hansa() {
 
   case $prev in
     -o | --output-dir | --code | --dir) compopt -o dirnames; return ;;
-    --output) [[ $command == "ledger export" ]] && compopt -o default; return ;;
+    --output) [[ $command == "ledger export" || $command == report\ * ]] && compopt -o default; return ;;
+    --kind) COMPREPLY=($(compgen -W "individual summary sync" -- "$cur")); return ;;
     --token-file | --ca-file | --variants | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
       [[ $command == *" changes" ]] && states="applied pending approved rejected"
@@ -60,7 +61,7 @@ _hansa() {
   case $command in
     "") options=$commands ;;
     site) options="show doctor agent enroll revoke drain resume" ;;
-    report) options="usage countries energy funding grants clearing corrections sovereignty estimates" ;;
+    report) options="usage countries energy funding grants clearing corrections sovereignty estimates apel waldur" ;;
     ledger) options="show checkpoint verify prove export witness corrections change-key" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
@@ -84,6 +85,8 @@ _hansa() {
     "report usage" | "report countries" | "report energy" | "report clearing") options="--by --from --to --time-sliced --format --output --json" ;;
     "report funding" | "report grants" | "report corrections" | "report sovereignty") options="--from --to --format --output --json" ;;
     "report estimates") options="--by --since --format --json" ;;
+    "report apel") options="--kind --month --site --output --pseudonyms --personal" ;;
+    "report waldur") options="--month --site --output --personal" ;;
     "ledger verify") options="--key --witness --report --json" ;;
     "ledger export") options="--output --personal" ;;
     "ledger witness") options="--dir --name --key --key-only" ;;

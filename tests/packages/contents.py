@@ -121,4 +121,5 @@ def main():
         print(f"{time.monotonic() - began:5.1f} s all of it")
 
 
-main()
+if __name__ == "__main__":
+    main()

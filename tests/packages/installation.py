@@ -78,6 +78,7 @@ def journal():
 
 
 def it_installs_and_waits_for_a_configuration(debs):
+    root.run("apt-get", "update", "-q")
     root.install(debs)
     assert "hansa:" in root.run("getent", "passwd", "hansa")
     mode = root.run("stat", "-c", "%U %a", "/var/lib/hansa").strip()
@@ -226,4 +227,5 @@ def main():
         shutil.rmtree(work, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

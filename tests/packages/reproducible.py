@@ -42,4 +42,5 @@ def main():
         assert not different, different
 
 
-main()
+if __name__ == "__main__":
+    main()

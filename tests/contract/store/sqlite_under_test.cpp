@@ -40,6 +40,7 @@ class SqliteUnderTest final : public StoreUnderTest {
   [[nodiscard]] bool takes_threads() const override { return !inline_mode_; }
   ports::LedgerStore& ledger() override { return *store_; }
   ports::ReportStore& reports() override { return *store_; }
+  ports::UsageLineStore& usage_lines() override { return *store_; }
   std::int64_t begin_epoch() override { return store_->begin_epoch().value(); }
   void reopen() override {
     store_->close().value();

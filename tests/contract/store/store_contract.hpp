@@ -14,6 +14,7 @@
 #include "broker/ports/reports.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
+#include "broker/ports/usage_lines.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -49,6 +50,7 @@ class StoreUnderTest {
   [[nodiscard]] virtual bool takes_threads() const = 0;
   virtual ports::LedgerStore& ledger() = 0;
   virtual ports::ReportStore& reports() = 0;
+  virtual ports::UsageLineStore& usage_lines() = 0;
   virtual std::int64_t begin_epoch() = 0;
   /// Closed and opened again, as by a restart of the broker.
   virtual void reopen() = 0;

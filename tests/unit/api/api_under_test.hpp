@@ -117,6 +117,7 @@ class ApiUnderTest {
                                             .facts = *store_,
                                             .ledger = *store_,
                                             .reports = *store_,
+                                            .usage_lines = *store_,
                                             .catalogue = *catalogue_,
                                             .fact_register = *facts_,
                                             .allocations = *allocations_,
@@ -132,7 +133,13 @@ class ApiUnderTest {
                                              .version = "1",
                                              .sites = {"alpha", "beta"},
                                              .agents_address = "wss://b1.example:7718",
-                                             .agents_key = [] { return std::string("sha256:00"); }});
+                                             .agents_key = [] { return std::string("sha256:00"); },
+                                             .exchange = {{.id = "alpha",
+                                                           .apel = ledger::ApelSite{.name = "ALPHA-HPC",
+                                                                                    .submit_host = "login",
+                                                                                    .service_level_type = "Si2k",
+                                                                                    .service_level = "2500"},
+                                                           .waldur = std::nullopt}}});
     for (const auto* word : {"alice", "bob", "carol", "operator", "operator-2", "auditor"}) {
       const std::string name = word;
       const auto role = identity::parse_role(name.substr(0, name.find('-'))).value_or(ports::Role::user);

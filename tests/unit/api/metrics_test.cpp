@@ -30,7 +30,7 @@ TEST_CASE("metrics count jobs by state and site and what became of them") {
   CHECK(sample(broker, "hansa_site_jobs{site=\"alpha\",state=\"running\"}") == 0);
   broker.submit("alice");
   broker.submit("alice", {{"script", kBrief}});
-  const auto cancelled = broker.submit("bob");
+  const auto cancelled = broker.submit("bob", {{"script", kHold}, {"project", "ai-lab"}});
   broker.time.advance(Milliseconds{5'000});
   auto page = page_of(broker);
   CHECK(sample(page, "hansa_jobs{state=\"running\"}") == 3);
@@ -93,7 +93,7 @@ TEST_CASE("calls to a site are counted by kind and those that fail by code and b
   CHECK(sample(page, "hansa_site_call_duration_seconds_count{site=\"alpha\",kind=\"submit\"}") == 1);
   CHECK_FALSE(page.contains("hansa_site_call_errors_total{"));
   broker.site->faults.refuse = "sbatch: error: Invalid account";
-  broker.submit("bob");
+  broker.submit("bob", {{"script", kHold}, {"project", "ai-lab"}});
   broker.site->faults.down = true;
   broker.time.advance(Milliseconds{120'000});
   page = page_of(broker);

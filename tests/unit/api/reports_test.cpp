@@ -46,7 +46,9 @@ TEST_CASE("what a report cannot be is told", "[reports]") {
   CHECK(api.call("auditor", "GET", "/v1/reports/usge").text.contains("did you mean \\\"usage\\\""));
   CHECK(api.call("auditor", "GET", "/v1/reports/usage?format=xml").fault("?format").contains("one of: table, csv, json"));
   CHECK(api.call("auditor", "GET", "/v1/reports/clearing?by=project").fault("?by").contains("one of: centre"));
-  CHECK(api.call("auditor", "GET", "/v1/reports/usage?time_sliced=true&by=day").fault("?time_sliced").contains("needs from and to"));
+  CHECK(api.call("auditor", "GET", "/v1/reports/usage?time_sliced=true&by=day")
+            .fault("?time_sliced")
+            .contains("needs from and to"));
   CHECK(api.call("auditor", "GET", "/v1/reports/corrections?time_sliced=true").status == 400);
 }
 

@@ -50,6 +50,10 @@ std::string random_text(const Record& record) {
   if (form == &kAgentsAddress) return one_of({"wss://" + name + ":7718", "wss://[::1]:1"});
   if (form == &kSlurmrestUrl) return one_of({"https://" + name + "/slurm", "unix:/" + name, "http://127.0.0.1:6820"});
   if (form == &kWitnessKey) return name + "+f8558cb0+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+  if (form == &kBenchmark) return one_of({"hepscore23", "HEPSPEC", "Si2k"});
+  if (form == &kServiceLevel) return one_of({"12.5", "1", "0.001", "9999999.999"});
+  if (form == &kComponentUnit) return one_of({"60000 core-minutes", "1 gpu-hours", "1000000000000 node-seconds"});
+  if (form == &kUuid) return "6f1e8a52-0c5d-4c4a-9d4e-2f7b1f0c9a11";
   if (form == &kCommandWord) return "/" + name;
   if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
   for (const auto* words : {&kDataLabel, &kPurpose, &kAccessMode, &kAiTraining, &kAssurance, &kAffiliation, &kSiteStatus,
@@ -194,6 +198,15 @@ BrokerConfig random_config() {
           site.remote.ssh->certificates->command.insert(site.remote.ssh->certificates->command.begin(), "/opt/sign");
         }
       }
+    }
+    if (*rc::gen::arbitrary<bool>()) {
+      site.apel = random_section<ApelConfig>();
+      site.apel->service_level = {{"hepscore23", "12.5"}};
+    }
+    if (*rc::gen::arbitrary<bool>()) {
+      site.waldur = random_section<WaldurConfig>();
+      site.waldur->components["cpu"] = "60000 core-minutes";
+      site.waldur->resources.clear();  // of projects that there are
     }
     site.facts = random_facts();
     site.budget = random_section<BudgetConfig>();

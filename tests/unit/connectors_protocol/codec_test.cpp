@@ -382,6 +382,8 @@ TEST_CASE("all other questions and answers go there as they are") {
                              .core_seconds = {40},
                              .gpu_seconds = {10},
                              .node_seconds = {10},
+                             .gpu_model = "a100",
+                             .energy_j = 5'000'000,
                              .source_line = "4711|x|\t",
                              .array_id = SiteJobId("47")};
   const auto page = read_usage_page(

@@ -82,6 +82,10 @@ TEST_CASE("TRES, Gres and exit codes") {
   CHECK(tres.gpus == 2);
   CHECK(tres.gpu_model == "a100");
   CHECK(tres.memory.value == 600);
+  CHECK_FALSE(tres.energy_j);
+  CHECK(parse_tres("cpu=1,energy=5000000").value().energy_j == 5'000'000);
+  for (const auto unknown : {"energy=0", "energy=18446744073709551614", "energy=1.5K", "energy="})
+    CHECK_FALSE(parse_tres(unknown).value().energy_j);
   tres = parse_tres("cpu=1,gres/gpu:a100=2,gres/gpu:v100=1").value();
   CHECK(tres.gpus == 3);
   CHECK(tres.gpu_model.empty());
