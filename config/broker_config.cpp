@@ -17,8 +17,9 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 14> kRootTables{"broker", "api",    "agents", "store",   "engine", "placement",   "rules",
-                                                       "site",   "person", "link",   "project", "mover",  "accelerator", "code"};
+constexpr std::array<std::string_view, 15> kRootTables{"broker",    "api",   "agents",      "store",  "engine",
+                                                       "placement", "rules", "site",        "person", "link",
+                                                       "project",   "mover", "accelerator", "code",   "issuer"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
@@ -267,6 +268,53 @@ void check_known_projects(const Table& table, std::string_view name, const std::
     findings.add(entry.key_at, table.path_of(name) + "." + shown(entry.key),
                  "there is no [[project]] with this id" + did_you_mean(entry.key, project_ids));
   }
+}
+
+/// How an issuer's keys hang together.
+void check_issuer(const Table& table, const IssuerConfig& issuer, const std::vector<std::string_view>& project_ids,
+                  Findings& findings) {
+  if (issuer.id == "local")
+    findings.add(table.mark_of("id"), table.path_of("id"), "is \"local\", which is the issuer of the broker's own tokens");
+  if (issuer.algorithms.empty())
+    findings.add(table.mark_of("algorithms"), table.path_of("algorithms"), "is empty: no token would ever be taken");
+  const bool introspects = issuer.claims_from == ClaimsSource::introspection;
+  for (const auto* key : {"introspection_client", "introspection_secret_file"}) {
+    const bool there = table.find(key) != nullptr;
+    if (introspects && !there)
+      findings.add(table.mark_of("claims_from"), table.path_of(key), "is missing; claims_from = \"introspection\" needs it");
+    if (!introspects && there)
+      findings.add(table.mark_of(key), table.path_of(key), "is of no use without claims_from = \"introspection\"");
+  }
+  for (const auto* name : {"projects", "roles"}) {
+    const Node* map = table.find(name);
+    if (map == nullptr || map->kind != Node::Kind::table) continue;
+    for (const auto& entry : map->items) {
+      const auto place = table.path_of(name) + "." + shown(entry.key);
+      const bool urn = entry.key.starts_with("urn:") && entry.key.contains(":group:");
+      if (issuer.groups == GroupNames::aarc_g069 && !urn)
+        findings.add(entry.key_at, place,
+                     "is no group's name by AARC-G069 (urn:...:group:...); an issuer that names groups otherwise needs "
+                     "groups = \"plain\"");
+      const bool project = std::string_view(name) == "projects" && entry.kind == Node::Kind::text;
+      if (project && kProjectId.matches(entry.text) && !contains(project_ids, entry.text))
+        findings.add(entry.at, place,
+                     "there is no [[project]] with the id " + shown(entry.text) + did_you_mean(entry.text, project_ids));
+    }
+  }
+}
+
+void read_issuers(const Table& root, BrokerConfig& config, const std::vector<std::string_view>& project_ids, Findings& findings) {
+  const auto issuers = blocks_of(root, "issuer", kSiteId, findings);
+  for (const auto& table : issuers) {
+    auto& issuer = config.issuers.emplace_back();
+    read_keys(table, {}, issuer, findings);
+    check_issuer(table, issuer, project_ids, findings);
+    const auto same = std::ranges::find(config.issuers, issuer.url, &IssuerConfig::url);
+    if (same != config.issuers.end() - 1 && !issuer.url.empty())
+      findings.add(table.mark_of("url"), table.path_of("url"),
+                   "is issuer " + shown(same->id) + "'s already: nobody would be known twice");
+  }
+  check_unique_ids(issuers, findings);
 }
 
 /// What somebody said has a day on which it was said.
@@ -588,6 +636,8 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   }
   check_unique_ids(projects, findings);
 
+  read_issuers(root, config, project_ids, findings);
+
   const auto people = blocks_of(root, "person", kPrincipal, findings);
   for (const auto& table : people) read_keys(table, {}, config.people.emplace_back(), findings);
   check_unique_ids(people, findings);
@@ -699,6 +749,7 @@ std::string to_toml(const BrokerConfig& config) {
     write_keys(out, "[[project]]", project);
     write_keys(out, "[project.facts]", project.facts);
   }
+  for (const auto& issuer : config.issuers) write_keys(out, "[[issuer]]", issuer);
   for (const auto& person : config.people) write_keys(out, "[[person]]", person);
   write_keys(out, "[mover]", config.mover);
   write_keys(out, "[code]", config.code);

@@ -31,6 +31,8 @@ enum class RunAs {
 enum class TermsWord { not_stated, allowed, forbidden };
 enum class MoveTool { rclone, rsync, plugin };
 enum class Readers { account, group, everyone };
+enum class ClaimsSource { token, userinfo, introspection };
+enum class GroupNames { aarc_g069, plain };
 enum class AllocationRule { ignore, required, budget, opportunistic };
 enum class Infrastructure { grid, local };
 enum class CpuDuration { allocated };
@@ -475,6 +477,36 @@ struct ProjectConfig {
   friend bool operator==(const ProjectConfig&, const ProjectConfig&) = default;
 };
 
+/// Whose access tokens are taken, and what its word on a person comes to.
+struct IssuerConfig {
+  std::string id;
+  std::string url;
+  std::string audience;
+  std::optional<std::string> name;
+  std::optional<std::string> login_client;
+  std::vector<std::string> scopes{"openid"};
+  std::optional<std::string> resource;
+  std::vector<std::string> clients;
+  std::vector<std::string> algorithms{"RS256", "ES256"};
+  bool typed_tokens = false;
+  Seconds longest_token{21'600};
+  ClaimsSource claims_from = ClaimsSource::token;
+  Seconds claims_last{300};
+  std::optional<std::string> introspection_client;
+  std::optional<std::filesystem::path> introspection_secret_file;
+  GroupNames groups = GroupNames::aarc_g069;
+  std::string groups_claim = "eduperson_entitlement";
+  std::map<std::string, ProjectId> projects;
+  std::map<std::string, std::string> roles;
+  std::string assurance_claim = "eduperson_assurance";
+  std::vector<std::string> required_assurance;
+  std::vector<std::string> refused_subjects;
+  std::vector<std::string> other_origins;
+  std::optional<std::filesystem::path> ca_file;
+  bool private_addresses = false;
+  friend bool operator==(const IssuerConfig&, const IssuerConfig&) = default;
+};
+
 struct AcceleratorConfig {
   std::string id;
   std::int64_t teraflops = 1;
@@ -496,6 +528,7 @@ struct BrokerConfig {
   CodeConfig code;
   std::vector<LinkConfig> links;
   std::vector<AcceleratorConfig> accelerators;
+  std::vector<IssuerConfig> issuers;
   friend bool operator==(const BrokerConfig&, const BrokerConfig&) = default;
 };
 

@@ -33,6 +33,10 @@ inline constexpr std::array<std::string_view, 3> kNames<MoveTool>{"rclone", "rsy
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<Readers>{"account", "group", "everyone"};
 template <>
+inline constexpr std::array<std::string_view, 3> kNames<ClaimsSource>{"token", "userinfo", "introspection"};
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<GroupNames>{"aarc-g069", "plain"};
+template <>
 inline constexpr std::array<std::string_view, 4> kNames<AllocationRule>{"ignore", "required", "budget", "opportunistic"};
 
 template <>

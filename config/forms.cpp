@@ -319,6 +319,22 @@ const Form kProxy{.allowed = "\"none\", or \"http://host:port\" without a user a
 const Form kSlurmrestUrl{"\"https://host[:port][/path]\", \"http://\" with a loopback host, or \"unix:\" and an absolute path",
                          is_slurmrest_url};
 const Form kCommandWord{"one line of text", is_command_word};
+const Form kIssuerUrl{
+    "\"https://host[:port][/path]\", exactly as the issuer's tokens have it (\"http://\" for this machine only)",
+    [](std::string_view text) { return !text.starts_with("unix:") && is_slurmrest_url(text); }};
+const Form kOrigin{"\"https://host[:port]\", without a path (\"http://\" for this machine only)",
+                   [](std::string_view text) { return is_broker_url(text) && std::ranges::count(text, '/') == 2; }};
+const Form kTokenWord{"1 to 255 visible ASCII characters", [](std::string_view text) {
+                        const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
+                        return spelt(text, 255, visible, visible);
+                      }};
+const Form kAlgorithm{R"(one of "RS256", "PS256", "ES256")",
+                      [](std::string_view text) { return text == "RS256" || text == "PS256" || text == "ES256"; }};
+const Form kGroup{"1 to 512 characters on one line", [](std::string_view text) {
+                    return !text.empty() && text.size() <= 512 && is_one_line(text) && is_utf8(text);
+                  }};
+const Form kRole{R"(one of "user", "operator", "auditor")",
+                 [](std::string_view text) { return text == "user" || text == "operator" || text == "auditor"; }};
 const Form kRulePack{"the name of a shipped pack, as \"open-science\", or a path with a \"/\" in it, as \"./own.toml\"",
                      is_rule_pack, nullptr, true, true};
 const Form kDataLabel{R"(one of "open", "internal", "personal", "health", "trade-secret", "export-controlled")", is_data_label};

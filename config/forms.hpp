@@ -57,6 +57,12 @@ extern const Form kComponentType;     // of Waldur's
 extern const Form kComponentUnit;
 extern const Form kUuid;
 extern const Form kCommandWord;       // of an argument vector: one line
+extern const Form kIssuerUrl;         // as its tokens have it
+extern const Form kOrigin;            // scheme, host and port
+extern const Form kTokenWord;         // of a claim, a scope, a client: visible ASCII
+extern const Form kAlgorithm;         // that signs tokens
+extern const Form kGroup;             // as an issuer calls it
+extern const Form kRole;
 extern const Form kRulePack;          // a shipped pack's name, or a path with a "/" in it
 // Words of the rules' vocabulary (policies/rules/vocabulary.hpp); a test holds the two together.
 extern const Form kDataLabel;

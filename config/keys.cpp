@@ -1185,6 +1185,138 @@ std::span<const Key<ModelConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<IssuerConfig>> keys_of() {
+  static const Key<IssuerConfig> kKeys[] = {
+      key<&IssuerConfig::id>({.name = "id",
+                              .doc =
+                                  "What stands before the colon of its people's names here, as in `egi:28c5353b@egi.eu`: never "
+                                  "change it.",
+                              .example = "\"egi\"",
+                              .required = true,
+                              .form = &kSiteId}),
+      key<&IssuerConfig::url>({.name = "url",
+                               .doc = "The issuer, byte for byte as its tokens have it in `iss`; its description lies at "
+                                      "`/.well-known/openid-configuration` beneath.",
+                               .example = "\"https://aai.egi.eu/auth/realms/egi\"",
+                               .required = true,
+                               .form = &kIssuerUrl}),
+      key<&IssuerConfig::audience>(
+          {.name = "audience",
+           .doc = "What its tokens must have in `aud`, byte for byte: this broker, and no other service.",
+           .example = "\"https://hansa.example.org\"",
+           .required = true,
+           .form = &kTokenWord}),
+      key<&IssuerConfig::name>({.name = "name",
+                                .doc = "What people call it, for `hansa login --list`.",
+                                .example = "\"EGI Check-in\"",
+                                .form = &kLabel,
+                                .otherwise = "its `id`"}),
+      key<&IssuerConfig::login_client>(
+          {.name = "login_client",
+           .doc = "The public client (no secret, PKCE) that `hansa login` is to the issuer.",
+           .example = "\"hansa-cli\"",
+           .form = &kTokenWord,
+           .otherwise = "people bring tokens by oidc-agent or `BEARER_TOKEN`, and cannot log in by `hansa login`"}),
+      key<&IssuerConfig::scopes>({.name = "scopes",
+                                  .doc = "What `hansa login` asks for; `offline_access` gives a refresh token where the issuer "
+                                         "wants it asked for.",
+                                  .example = "[\"openid\", \"offline_access\", \"eduperson_entitlement\"]",
+                                  .form = &kTokenWord}),
+      key<&IssuerConfig::resource>({.name = "resource",
+                                    .doc = "The resource that `hansa login` asks for a token for (RFC 8707), where the issuer "
+                                           "makes `aud` of that.",
+                                    .example = "\"https://hansa.example.org\"",
+                                    .form = &kTokenWord,
+                                    .otherwise = "none"}),
+      key<&IssuerConfig::clients>({.name = "clients",
+                                   .doc = "Clients whose tokens are taken (`azp`, or `client_id`); [] is any.",
+                                   .example = "[\"hansa-cli\"]",
+                                   .form = &kTokenWord}),
+      key<&IssuerConfig::algorithms>(
+          {.name = "algorithms", .doc = "What its tokens may be signed by.", .example = "[\"RS256\"]", .form = &kAlgorithm}),
+      key<&IssuerConfig::typed_tokens>({.name = "typed_tokens",
+                                        .doc =
+                                            "Whether its access tokens say that they are some (`typ` is `at+jwt`, RFC 9068): set "
+                                            "it where the issuer sends that, and no ID token is taken for one.",
+                                        .example = "true"}),
+      key<&IssuerConfig::longest_token>({.name = "longest_token_s",
+                                         .doc = "Tokens that are good for longer are refused.",
+                                         .example = "21600",
+                                         .unit = "seconds",
+                                         .min = 60,
+                                         .max = 7 * 86'400}),
+      key<&IssuerConfig::claims_from>(
+          {.name = "claims_from",
+           .doc = "Where groups and assurance are told: in the token, by the UserInfo endpoint, or by introspection.",
+           .example = "\"userinfo\""}),
+      key<&IssuerConfig::claims_last>({.name = "claims_last_s",
+                                       .doc = "For how long what the issuer said counts before it is asked again: with "
+                                              "`claims_from` other than \"token\" also how "
+                                              "soon a token counts no more that the issuer revoked.",
+                                       .example = "300",
+                                       .unit = "seconds",
+                                       .min = 1,
+                                       .max = 300}),
+      key<&IssuerConfig::introspection_client>({.name = "introspection_client",
+                                                .doc = "As which client the broker introspects tokens (RFC 7662).",
+                                                .example = "\"hansad\"",
+                                                .form = &kTokenWord,
+                                                .otherwise = "none"}),
+      key<&IssuerConfig::introspection_secret_file>({.name = "introspection_secret_file",
+                                                     .doc = "The file with its secret, for the broker's account alone (0600).",
+                                                     .example = "\"/etc/hansa/egi-secret\"",
+                                                     .form = &kFile,
+                                                     .otherwise = "none"}),
+      key<&IssuerConfig::groups>({.name = "groups",
+                                  .doc = "How the issuer names groups: by AARC-G069, or by texts of its own.",
+                                  .example = "\"aarc-g069\""}),
+      key<&IssuerConfig::groups_claim>({.name = "groups_claim",
+                                        .doc = "The claim that lists a person's groups.",
+                                        .example = "\"eduperson_entitlement\"",
+                                        .form = &kTokenWord}),
+      key<&IssuerConfig::projects>(
+          {.name = "projects",
+           .doc = "Which group is which project's members, exactly as the issuer names it: namespace, role and authority "
+                  "included; a parent is not implied.",
+           .example = "{ \"urn:geant:example.org:group:ai-lab:role=member#aai.example.org\" = \"ai-lab\" }",
+           .form = &kProjectId,
+           .key_form = &kGroup}),
+      key<&IssuerConfig::roles>({.name = "roles",
+                                 .doc = "Which group has which role; without one a person is a user.",
+                                 .example = "{ \"urn:geant:example.org:group:hansa:role=operator\" = \"operator\" }",
+                                 .form = &kRole,
+                                 .key_form = &kGroup}),
+      key<&IssuerConfig::assurance_claim>(
+          {.name = "assurance_claim",
+           .doc = "The claim that lists what the issuer vouches for (REFEDS Assurance Framework).",
+           .example = "\"eduperson_assurance\"",
+           .form = &kTokenWord}),
+      key<&IssuerConfig::required_assurance>({.name = "required_assurance",
+                                              .doc = "What must be in it, all of it, or the person gets nowhere.",
+                                              .example = "[\"https://refeds.org/assurance/IAP/medium\"]",
+                                              .form = &kTokenWord}),
+      key<&IssuerConfig::refused_subjects>({.name = "refused_subjects",
+                                            .doc = "Subjects that get nowhere: the issuer's test accounts.",
+                                            .example = "[\"test@MyAccessID.org\"]",
+                                            .form = &kTokenWord}),
+      key<&IssuerConfig::other_origins>({.name = "other_origins",
+                                         .doc = "Where else than at its own host its keys and endpoints may lie.",
+                                         .example = "[\"https://keys.example.org\"]",
+                                         .form = &kOrigin}),
+      key<&IssuerConfig::ca_file>({.name = "ca_file",
+                                   .doc = "The authorities that may sign its certificate, PEM.",
+                                   .example = "\"/etc/hansa/ca.pem\"",
+                                   .form = &kFile,
+                                   .otherwise = "the system's"}),
+      key<&IssuerConfig::private_addresses>(
+          {.name = "private_addresses",
+           .doc = "Whether it may be at a private address, as a centre's own Keycloak is; else none such is ever called.",
+           .example = "true"}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<ProjectConfig>> keys_of() {
   static const Key<ProjectConfig> kKeys[] = {
       key<&ProjectConfig::id>({.name = "id",
@@ -1716,6 +1848,10 @@ std::vector<Section> broker_sections() {
       section<ProjectFacts>("[project.facts]",
                             "What rules may ask of the project. Read again on SIGHUP. What the broker's register says of one "
                             "(`hansa facts`) takes its place."),
+      section<IssuerConfig>(
+          "[[issuer]]",
+          "One block for each issuer whose access tokens are taken (docs/identity.md). A person is an issuer and a "
+          "subject there, `egi:28c5353b@egi.eu`."),
       section<PersonConfig>("[[person]]",
                             "One block for each person of whom rules may ask more than the name. Read again on SIGHUP. What the "
                             "broker's register says of one (`hansa facts`) takes its place."),

@@ -6,7 +6,7 @@ declare -rA packages=(
   [build]="clang-19 lld-19 cmake ninja-build ccache git python3
     libboost1.81-dev libssl-dev libssh-dev zlib1g-dev libsqlite3-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
     libhowardhinnant-date-dev tzdata
-    libspdlog-dev libmimalloc-dev libvalijson-dev catch2 librapidcheck-dev libbenchmark-dev"
+    libspdlog-dev libmimalloc-dev libvalijson-dev libcjose-dev catch2 librapidcheck-dev libbenchmark-dev"
   [test]="libclang-rt-19-dev llvm-19 sqlite3 curl jq openssl openssh-server openssh-client rclone rsync procps prometheus
     slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin
     munge mariadb-server libfaketime nodejs npm libz3-dev"

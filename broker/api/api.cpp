@@ -19,8 +19,8 @@ std::size_t Api::body_limit(std::string_view method, std::string_view path) {
 std::optional<http::Response> Api::refuse_body(const http::Request& head) {
   const auto found = match(head.method, head.path);
   if (found.route == nullptr || found.route->open) return std::nullopt;
-  const auto caller = parts_.tokens.authenticate(head.headers.get("authorization").value_or(""));
-  return caller ? std::nullopt : std::optional(problem_answer(caller.error(), head.request_id));
+  const auto known = parts_.authenticator.screen(head.headers.get("authorization").value_or(""));
+  return known ? std::nullopt : std::optional(problem_answer(known.error(), head.request_id));
 }
 
 async::Task<http::Response> Api::handle(http::Request request) {
@@ -47,7 +47,9 @@ async::Task<http::Response> Api::answer(Match found, http::Request request) {
 
   Exchange exchange{.api = *this, .request = std::move(request), .caller = {}, .path = std::move(found.path)};
   if (!found.route->open) {
-    auto caller = parts_.tokens.authenticate(exchange.request.headers.get("authorization").value_or(""));
+    const auto& sent = exchange.request;
+    auto caller =
+        co_await parts_.authenticator.authenticate(std::string(sent.headers.get("authorization").value_or("")), sent.deadline);
     if (!caller) co_return problem_answer(caller.error(), request_id);
     exchange.caller = std::move(*caller);
   }

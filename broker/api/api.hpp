@@ -10,6 +10,7 @@
 #include "broker/engine/notary.hpp"
 #include "broker/http/message.hpp"
 #include "broker/identity/agents.hpp"
+#include "broker/identity/authenticator.hpp"
 #include "broker/identity/authorization.hpp"
 #include "broker/identity/person_agents.hpp"
 #include "broker/ledger/exchange.hpp"
@@ -63,6 +64,8 @@ class Api {
     engine::AllocationRegister& allocations;
     engine::Notary& notary;
     identity::TokenAuthority& tokens;
+    identity::Authenticator& authenticator;
+    const ports::Accounts& accounts;
     identity::AgentRegister& agents;
     identity::PersonAgentRegister& person_agents;
     async::Scheduler& scheduler;

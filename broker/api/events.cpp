@@ -36,7 +36,8 @@ class EventStream {
                 "\ndata: " + canonical_json(view) + "\n\n";
       }
       // A stream lasts for as long as its client likes; its token need not. Who comes back is told why.
-      if (const auto& token = exchange_.request.headers.get("authorization"); !parts.tokens.authenticate(token.value_or("")))
+      const auto token = std::string(exchange_.request.headers.get("authorization").value_or(""));
+      if (!co_await parts.authenticator.authenticate(token, async::Deadline::in(parts.scheduler, kHeartbeat)))
         co_return std::nullopt;
       if (!text.empty()) co_return text;
       if (events->size() == kPage) continue;

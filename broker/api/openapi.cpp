@@ -71,17 +71,24 @@ std::string lower(std::string_view text) {
 
 Json openapi_document(const BrokerFacts& facts) {
   const auto operations = Json::parse(kOperations, nullptr, false);
-  Json document{{"openapi", "3.1.0"},
-                {"info",
-                 {{"title", "Hansa"},
-                  {"version", facts.version},
-                  {"description", "One submission, every site: a federated meta-scheduler. Errors are problems (RFC 9457)."},
-                  {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
-                {"servers", Json::array({{{"url", "/"}}})},
-                {"security", Json::array({{{"token", Json::array()}}})},
-                {"components",
-                 {{"schemas", Json::parse(kSchemas, nullptr, false)},
-                  {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+  Json document{
+      {"openapi", "3.1.0"},
+      {"info",
+       {{"title", "Hansa"},
+        {"version", facts.version},
+        {"description", "One submission, every site: a federated meta-scheduler. Errors are problems (RFC 9457)."},
+        {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+      {"servers", Json::array({{{"url", "/"}}})},
+      {"security", Json::array({{{"token", Json::array()}}, {{"issuer", Json::array()}}})},
+      {"components",
+       {{"schemas", Json::parse(kSchemas, nullptr, false)},
+        {"securitySchemes",
+         {{"token", {{"type", "http"}, {"scheme", "bearer"}, {"description", "A token of the broker's own: hansa_..."}}},
+          {"issuer",
+           {{"type", "http"},
+            {"scheme", "bearer"},
+            {"bearerFormat", "JWT"},
+            {"description", "An access token of one of GET /v1/issuers, whose audience is this broker (RFC 9068)."}}}}}}}};
   document["components"]["schemas"]["Label"]["enum"] = rules::data_labels();  // there is one list of them
   for (const auto& route : routes()) {
     const std::string operation(route.operation);

@@ -84,6 +84,11 @@ const std::string_view kOperations = R"json({
   "createToken": {"body": "TokenRequest", "answer": "NewToken", "status": 201},
   "listTokens": {"answer": "TokenList"},
   "revokeToken": {"answer": "Token"},
+  "listIssuers": {"answer": "IssuerList"},
+  "getMe": {"answer": "Me"},
+  "listRevocations": {"answer": "RevocationList"},
+  "revoke": {"body": "RevocationRequest", "answer": "Revocation", "status": 201},
+  "liftRevocation": {"answer": "Revocation"},
   "getHealth": {"answer": "Status"},
   "getReadiness": {"answer": "Status"},
   "getMetrics": {"content": "text/plain"},
@@ -552,6 +557,21 @@ const std::string_view kSchemas = R"json({
     "type": "object", "required": ["dataset", "changes"],
     "properties": {"dataset": {"$ref": "#/components/schemas/Dataset"}, "changes": {"type": "array", "items": {"$ref": "#/components/schemas/DatasetChange"}}}
   },
+  "Issuer": {
+    "type": "object", "required": ["id", "name", "url", "audience", "client_id", "scopes", "resource"],
+    "properties": {"id": {"type": "string", "description": "What stands before the colon of its people's principals."}, "name": {"type": "string"}, "url": {"type": "string", "description": "The issuer, as tokens have it in iss; its OpenID Connect description lies beneath."},
+                   "audience": {"type": "string", "description": "What a token must have in aud."}, "client_id": {"type": "string", "description": "The public client for hansa login; empty: there is none."},
+                   "scopes": {"type": "array", "items": {"type": "string"}}, "resource": {"type": "string", "description": "To be asked for by RFC 8707; empty: none."}}
+  },
+  "IssuerList": {"type": "object", "required": ["issuers"], "properties": {"issuers": {"type": "array", "items": {"$ref": "#/components/schemas/Issuer"}}}},
+  "Me": {"type": "object", "required": ["principal", "role", "projects"], "properties": {"principal": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "projects": {"type": "array", "items": {"type": "string"}}}},
+  "RevocationRequest": {"type": "object", "additionalProperties": false, "required": ["what", "value"], "properties": {"what": {"enum": ["person", "token", "key", "issuer"]}, "value": {"type": "string", "description": "A principal; an issuer's id, a colon and a jti or kid; an issuer's id."}, "reason": {"type": "string"}}},
+  "Revocation": {
+    "type": "object", "required": ["number", "what", "value", "reason", "by", "at", "lifted_by", "lifted_at"],
+    "properties": {"number": {"type": "integer"}, "what": {"enum": ["person", "token", "key", "issuer"]}, "value": {"type": "string"}, "reason": {"type": "string"}, "by": {"type": "string"},
+                   "at": {"$ref": "#/components/schemas/Time"}, "lifted_by": {"type": ["string", "null"]}, "lifted_at": {"$ref": "#/components/schemas/Time"}}
+  },
+  "RevocationList": {"type": "object", "required": ["revocations"], "properties": {"revocations": {"type": "array", "items": {"$ref": "#/components/schemas/Revocation"}}}},
   "TokenRequest": {"type": "object", "additionalProperties": false, "required": ["user"], "properties": {"user": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "note": {"type": "string"}, "expires_at": {"type": "string"}}},
   "Token": {
     "type": "object", "required": ["id", "principal", "role"],

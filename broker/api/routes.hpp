@@ -132,6 +132,12 @@ async::Task<http::Response> get_exchange(Exchange exchange);
 async::Task<http::Response> create_token(Exchange exchange);
 async::Task<http::Response> list_tokens(Exchange exchange);
 async::Task<http::Response> revoke_token(Exchange exchange);
+// people.cpp
+async::Task<http::Response> list_issuers(Exchange exchange);
+async::Task<http::Response> get_me(Exchange exchange);
+async::Task<http::Response> list_revocations(Exchange exchange);
+async::Task<http::Response> revoke(Exchange exchange);
+async::Task<http::Response> lift_revocation(Exchange exchange);
 // service.cpp
 async::Task<http::Response> healthz(Exchange exchange);
 async::Task<http::Response> readyz(Exchange exchange);

@@ -8,6 +8,7 @@
 #include "broker/app/data_ways.hpp"
 #include "broker/app/exchange_sites.hpp"
 #include "broker/app/figures.hpp"
+#include "broker/app/issuers.hpp"
 #include "broker/app/ledger_key.hpp"
 #include "broker/app/regulations.hpp"
 #include "broker/app/signals.hpp"
@@ -18,6 +19,7 @@
 #include "broker/async/task.hpp"
 #include "broker/http/server.hpp"
 #include "broker/identity/account_directory.hpp"
+#include "broker/identity/outward_calls.hpp"
 #include "broker/store/code_folder.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "config/accounts.hpp"
@@ -54,7 +56,7 @@ ports::LogLevel level_of(config::LogLevel level) {
 
 int exit_status(const Error& error) {
   if (error.code == "STATE_LOCKED") return kExitAlreadyRunning;
-  if (error.code == "BAD_SITE") return kExitConfiguration;
+  if (error.code == "BAD_SITE" || error.code == "BAD_ISSUER") return kExitConfiguration;
   return kExitStorage;
 }
 
@@ -292,12 +294,26 @@ int run(Start start) {
   const auto origin = ledger_origin((*store)->broker_id());
   auto keys = ledger_keys(config.broker.state_dir, origin, random);
   if (!keys) return complain(keys.error(), kExitStorage);
+  auto issuers = issuers_of(config);
+  if (!issuers) return complain(issuers.error(), kExitConfiguration);
 
   int status = kExitOk;
   {
     Strand strand;
-    auto accounts = account_directory(config, log);
+    Strand outside;  // what waits for issuers keeps nobody else waiting
     identity::TokenAuthority tokens(scheduler, random, **store);
+    identity::OutwardCalls outward(scheduler);
+    identity::Authenticator authenticator({.strand = outside.executor(),
+                                           .scheduler = scheduler,
+                                           .outward = outward,
+                                           .log = log,
+                                           .tokens = tokens,
+                                           .revocations = **store,
+                                           .memberships = **store},
+                                          std::move(*issuers),
+                                          [&](const std::string& issuer) { return kept_keys(config.broker.state_dir, issuer); });
+    const auto configured = account_directory(config, log);
+    const identity::FederatedAccounts accounts(configured, authenticator);
     Agents agents(config, scheduler, random, **store, **store, accounts, log);  // before the connectors: they go first
     connectors::assembly::Ground ground{.scheduler = scheduler,
                                         .random = random,
@@ -362,6 +378,8 @@ int run(Start start) {
                   .allocations = allocations,
                   .notary = notary,
                   .tokens = tokens,
+                  .authenticator = authenticator,
+                  .accounts = accounts,
                   .agents = agents.agent_register(),
                   .person_agents = agents.person_register(),
                   .scheduler = scheduler,
@@ -372,6 +390,7 @@ int run(Start start) {
                         write_server(page, server->load(), server->certificate_ends());
                         write_store(page, (*store)->figures(), config.broker.state_dir);
                         agents.write(page);
+                        authenticator.write(page);
                         write_process(page, kVersion, started_at);
                       }},
                  {.name = config.broker.name,
@@ -387,6 +406,7 @@ int run(Start start) {
     server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });
 
     strand.start();
+    outside.start();
     auto started = server->listen();  // first: a broker that nobody can reach does nothing to sites
     if (!started)
       started.error().message += listen_remedy(started.error());
@@ -395,6 +415,7 @@ int run(Start start) {
     const bool reachable = started.has_value();
     if (started) started = strand.run(tokens.load());
     if (started) started = strand.run(agents.load());
+    if (started) started = outside.run(authenticator.load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
     if (started) open_ledger(strand.run(notary.start()), log);  // before anything is booked
     if (started) started = strand.run(facts.load());            // before anything is decided
@@ -402,6 +423,7 @@ int run(Start start) {
     if (started) started = server->start();
     if (started) {
       agents.start();
+      (void)outside.run(authenticator.start());
       api.set_ready(true);
       log.write(ports::LogLevel::info, "serving",
                 {{"version", std::string(kVersion)},
@@ -426,6 +448,7 @@ int run(Start start) {
     agents.stop();
     server->stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
     (void)strand.run(engine.stop());
+    (void)outside.run(authenticator.close());
     close_connectors();
   }
   if (auto closed = (*store)->close(); !closed) {

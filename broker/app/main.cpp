@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/application.hpp"
 #include "broker/app/backup.hpp"
+#include "broker/app/issuers.hpp"
 #include "broker/app/regulations.hpp"
 #include "broker/app/version.hpp"
 #include "broker/async/real_scheduler.hpp"
@@ -113,6 +114,7 @@ int main(int argc, char** argv) {
   }
   std::error_code ignored;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  if (auto issuers = app::issuers_of(*config); !issuers) return refused(issuers.error());
   auto regulations = app::regulations_of(*config, connectors::assembly::shipped_packs(folder));
   if (!regulations) return refused(regulations.error());
   if (check) {

@@ -4,6 +4,7 @@
 
 #include "broker/core/canonical_json.hpp"
 #include "broker/core/clock.hpp"
+#include "broker/core/secret.hpp"
 #include "config/client_config.hpp"
 
 #include <functional>
@@ -27,8 +28,8 @@ class BrokerLink {
  public:
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
-  /// Reads the token; connects with the first request.
-  static Result<BrokerLink> open(const config::ClientConfig& config);
+  /// Connects with the first request. `token_from` is for people; an empty token is not sent.
+  static Result<BrokerLink> open(const config::ClientConfig& config, Secret token, std::string token_from);
   ~BrokerLink();
   BrokerLink(BrokerLink&&) noexcept;
   BrokerLink& operator=(BrokerLink&&) noexcept;
@@ -38,9 +39,6 @@ class BrokerLink {
 
   /// GET whose body is handed over piece by piece, and is not in the Answer; false from `take` ends it.
   Result<Answer> stream(std::string_view target, const std::function<bool(std::string_view)>& take);
-
-  /// A token file that others can read, or "".
-  [[nodiscard]] const std::string& exposed_token_file() const;
 
  private:
   struct Impl;

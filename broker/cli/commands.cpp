@@ -197,6 +197,21 @@ constexpr Option kTokenCreate[] = {
     {.name = "--expires", .value = "T", .help = "When it ends: 2027-01-31, or 90d from now (never)"},
     kJson,
 };
+constexpr Option kLogin[] = {
+    {.name = "--issuer", .value = "I", .help = "Whose login: an id of hansa login --list (the broker's only one)"},
+    {.name = "--device", .help = "Open an address on any device, and type a code there"},
+    {.name = "--browser", .help = "In a browser on this machine"},
+    {.name = "--list", .help = "Only say which issuers the broker takes"},
+    {.name = "--json", .help = "Print one JSON document"},
+};
+constexpr Option kTokenRevoke[] = {
+    {.name = "--person", .value = "P", .help = "Shut out a person, whatever token they show"},
+    {.name = "--issued", .value = "ISSUER:JTI", .help = "Refuse one token of an issuer's"},
+    {.name = "--signed-by", .value = "ISSUER:KID", .help = "Refuse all tokens that this key of an issuer's signed"},
+    {.name = "--issuer", .value = "I", .help = "Refuse all tokens of an issuer's"},
+    {.name = "--reason", .value = "TEXT", .help = "Why; recorded with your name"},
+    kJson,
+};
 constexpr Option kWhy{.name = "--reason", .value = "TEXT", .help = "Why; recorded with your name"};
 constexpr Option kSha256{.name = "--sha256", .value = "HEX", .help = "SHA-256 of the dataset's manifest, 64 hex digits"};
 constexpr Option kDataAdd[] = {
@@ -346,6 +361,10 @@ constexpr Command kCommands[] = {
      "hansa connect alpha --login alice@login.alpha.example.org", kConnect, 1, 1, connect},
     {"disconnect", "SITE", "End your sessions at such a site; jobs there go on.", "hansa disconnect alpha", kDisconnect, 1, 1,
      disconnect},
+    {"login", "", "Log in at the broker through your home organisation; other calls use it and renew it.",
+     "hansa login --issuer egi --device", kLogin, 0, 0, login},
+    {"logout", "", "Forget the login at the broker, and have its issuer take it back.", "hansa logout", {}, 0, 0, logout},
+    {"whoami", "", "Say who you are to the broker: principal, role, projects.", "hansa whoami", kJsonOnly, 0, 0, whoami},
     {"sites", "", "List the sites and their load.", "hansa sites", kJsonOnly, 0, 0, sites},
     {"site show", "SITE", "Show one site.", "hansa site show alpha", kJsonOnly, 1, 1, site_show},
     {"site doctor", "SITE", "Look a site over (operators); exit 1 if there is a fault.", "hansa site doctor alpha", kJsonOnly, 1,
@@ -402,8 +421,11 @@ constexpr Command kCommands[] = {
      "hansa token create --user alice --expires 90d > alice.token", kTokenCreate, 0, 0, token_create},
     {"token list", "", "List the API tokens, without their secrets (operators).", "hansa token list", kJsonOnly, 0, 0,
      token_list},
-    {"token revoke", "ID", "Revoke an API token, from now on (operators).", "hansa token revoke tok_q0Zb3kVtR1aX", kJsonOnly, 1,
-     1, token_revoke},
+    {"token revoke", "[ID]", "Revoke an API token, or shut out a person, a token, a key or an issuer, from now on (operators).",
+     "hansa token revoke --person egi:28c5353b@egi.eu --reason \"laptop stolen\"", kTokenRevoke, 0, 1, token_revoke},
+    {"token revocations", "", "List who and what is or was shut out (operators).", "hansa token revocations", kJsonOnly, 0, 0,
+     token_revocations},
+    {"token restore", "NUMBER", "Let them in again (operators).", "hansa token restore 7", kJsonOnly, 1, 1, token_restore},
     {"data add", "DATASET", "Register a dataset.",
      "hansa data add imagenet-1k --label open --size 155000000000 --files 1331167 --sha256 HEX", kDataAdd, 1, 1, data_add},
     {"data list", "", "List the datasets that you may see.", "hansa data list --label health", kDataList, 0, 0, data_list},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/cli/session.hpp"
 
+#include "broker/cli/credential.hpp"
+
 #include <algorithm>
 #include <iterator>
 
@@ -23,12 +25,10 @@ Result<void> Session::connect() {
   if (link_) return {};
   const auto config = settings();
   if (!config) return std::unexpected(config.error());
-  auto opened = BrokerLink::open(**config);
-  if (!opened) return std::unexpected(opened.error());
-  link_.emplace(std::move(*opened));
-  if (const auto& file = link_->exposed_token_file(); !file.empty())
-    note("warning: others can read your token; run: chmod 600 " + file);
-  return {};
+  auto found = find_credential(**config, outside_, [this] { return issuers(); });
+  if (!found) return std::unexpected(found.error());
+  if (!found->exposed_file.empty()) note("warning: others can read your token; run: chmod 600 " + found->exposed_file);
+  return use(std::move(found->token), std::move(found->from));
 }
 
 Result<Answer> Session::send(std::string_view method, std::string_view target, std::string_view body,
@@ -40,6 +40,25 @@ Result<Answer> Session::send(std::string_view method, std::string_view target, s
 Result<Answer> Session::stream(std::string_view target, const std::function<bool(std::string_view)>& take) {
   if (auto linked = connect(); !linked) return std::unexpected(linked.error());
   return link_->stream(target, take);
+}
+
+Result<void> Session::use(Secret token, std::string from) {
+  const auto config = settings();
+  if (!config) return std::unexpected(config.error());
+  auto opened = BrokerLink::open(**config, std::move(token), std::move(from));
+  if (!opened) return std::unexpected(opened.error());
+  link_.emplace(std::move(*opened));
+  return {};
+}
+
+Result<Json> Session::issuers() {
+  const auto config = settings();
+  if (!config) return std::unexpected(config.error());
+  auto open = BrokerLink::open(**config, {}, "");
+  if (!open) return std::unexpected(open.error());
+  const auto answer = open->send("GET", "/v1/issuers");
+  if (!answer) return std::unexpected(answer.error());
+  return read(*answer);
 }
 
 Result<Json> Session::read(const Answer& answer) {

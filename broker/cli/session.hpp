@@ -23,6 +23,10 @@ class Session {
                       const BrokerLink::Fields& fields = {});
   /// GET whose body is handed over as it comes.
   Result<Answer> stream(std::string_view target, const std::function<bool(std::string_view)>& take);
+  /// From now on with this token, wherever one would be taken from.
+  Result<void> use(Secret token, std::string from);
+  /// The broker's issuers, which it tells anybody.
+  Result<Json> issuers();
   /// An answer's JSON; an Error where what answered was no broker.
   static Result<Json> read(const Answer& answer);
 

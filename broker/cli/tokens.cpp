@@ -57,12 +57,74 @@ Result<ExitStatus> token_list(Session& session, const Invocation& call) {
   return ExitStatus::done;
 }
 
+namespace {
+
+/// Options of `hansa token revoke`, and what the API calls what they name.
+constexpr std::pair<const char*, const char*> kRevoked[] = {
+    {"--person", "person"}, {"--issued", "token"}, {"--signed-by", "key"}, {"--issuer", "issuer"}};
+
+}  // namespace
+
 Result<ExitStatus> token_revoke(Session& session, const Invocation& call) {
-  const auto answer = session.send("DELETE", "/v1/tokens/" + percent_encoded(call.operands()[0]));
+  Json request = Json::object();
+  std::size_t given = call.operands().size();
+  for (const auto& [option, what] : kRevoked) {
+    const auto value = call.value(option);
+    if (!value) continue;
+    ++given;
+    request["what"] = what;
+    request["value"] = *value;
+  }
+  if (given != 1)
+    return fail(ErrorKind::invalid_argument, "USAGE",
+                "hansa token revoke wants one of: an API token's ID, --person, --issued, --signed-by, --issuer");
+  if (!call.operands().empty()) {
+    if (call.has("--reason")) return fail(ErrorKind::invalid_argument, "USAGE", "an API token is revoked without a --reason");
+    const auto answer = session.send("DELETE", "/v1/tokens/" + percent_encoded(call.operands()[0]));
+    if (!answer) return std::unexpected(answer.error());
+    const auto token = Session::read(*answer);
+    if (!token) return std::unexpected(token.error());
+    session.print(call.has("--json") ? answer->body
+                                     : shown(*token, "id") + " of " + shown(*token, "principal") + " is revoked\n");
+    return ExitStatus::done;
+  }
+  if (const auto reason = call.value("--reason")) request["reason"] = *reason;
+  const auto answer = session.send("POST", "/v1/revocations", request.dump(-1, ' ', false, Json::error_handler_t::replace));
   if (!answer) return std::unexpected(answer.error());
-  const auto token = Session::read(*answer);
-  if (!token) return std::unexpected(token.error());
-  session.print(call.has("--json") ? answer->body : shown(*token, "id") + " of " + shown(*token, "principal") + " is revoked\n");
+  const auto made = Session::read(*answer);
+  if (!made) return std::unexpected(made.error());
+  session.print(call.has("--json") ? answer->body
+                                   : shown(*made, "what") + " " + shown(*made, "value") + " is shut out (hansa token restore " +
+                                         number_text(*made, "number") + " takes it back)\n");
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> token_revocations(Session& session, const Invocation& call) {
+  const auto answer = session.send("GET", "/v1/revocations");
+  if (!answer) return std::unexpected(answer.error());
+  if (call.has("--json")) {
+    session.print(answer->body);
+    return ExitStatus::done;
+  }
+  const auto list = Session::read(*answer);
+  if (!list) return std::unexpected(list.error());
+  Table table({{"NUMBER"}, {"WHAT"}, {"VALUE"}, {"SINCE"}, {"BY"}, {"RESTORED"}, {"REASON", false, true}});
+  if (const auto& all = member(*list, "revocations"); all.is_array()) {
+    for (const auto& one : all) {
+      table.add({number_text(one, "number"), shown(one, "what"), shown(one, "value"), shown(one, "at"), shown(one, "by"),
+                 shown(one, "lifted_at"), shown(one, "reason")});
+    }
+  }
+  session.print(table.text(session.look()));
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> token_restore(Session& session, const Invocation& call) {
+  const auto answer = session.send("DELETE", "/v1/revocations/" + percent_encoded(call.operands()[0]));
+  if (!answer) return std::unexpected(answer.error());
+  const auto one = Session::read(*answer);
+  if (!one) return std::unexpected(one.error());
+  session.print(call.has("--json") ? answer->body : shown(*one, "what") + " " + shown(*one, "value") + " is let in again\n");
   return ExitStatus::done;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/identity/tokens.hpp"
 
+#include "broker/core/base64url.hpp"
 #include "broker/core/digest.hpp"
-#include "broker/core/encoding.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -17,14 +17,6 @@ namespace {
 
 constexpr std::string_view kTokenPrefix = "hansa_";
 constexpr std::string_view kIssuer = "local:";
-
-std::string base64url(std::span<const std::byte> bytes) {
-  auto text = to_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  std::ranges::replace(text, '+', '-');
-  std::ranges::replace(text, '/', '_');
-  text.erase(text.find_last_not_of('=') + 1);
-  return text;
-}
 
 std::unexpected<Error> refuse(std::string_view code, std::string message) {
   return fail(ErrorKind::unauthenticated, code, std::move(message));
@@ -66,7 +58,7 @@ Result<Principal> local_principal(std::string_view user) {
 std::string random_name(Random& random, std::string_view prefix, std::size_t bytes) {
   std::vector<std::byte> drawn(bytes);
   random.fill(drawn);
-  return std::string(prefix) + base64url(drawn);
+  return std::string(prefix) + to_base64url({reinterpret_cast<const char*>(drawn.data()), drawn.size()});
 }
 
 std::string_view bearer_of(std::string_view authorization) {

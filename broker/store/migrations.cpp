@@ -503,6 +503,27 @@ CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges BEGIN SELECT RAISE(ABO
 CREATE TRIGGER charges_no_delete BEFORE DELETE ON charges BEGIN SELECT RAISE(ABORT, 'charges are append-only'); END;
 )sql";
 
+// Whom operators have shut out; what issuers said last of people.
+constexpr char kSchema19[] = R"sql(
+CREATE TABLE revocations(
+  number INTEGER PRIMARY KEY,
+  what TEXT NOT NULL,
+  value TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  by_whom TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  lifted_by TEXT,
+  lifted_at_ms INTEGER,
+  CHECK((lifted_by IS NULL) = (lifted_at_ms IS NULL))
+) STRICT;
+CREATE TRIGGER revocations_no_delete BEFORE DELETE ON revocations BEGIN SELECT RAISE(ABORT, 'revocations are lifted, not deleted'); END;
+CREATE TABLE memberships(
+  person TEXT PRIMARY KEY,
+  projects TEXT NOT NULL,
+  seen_at_ms INTEGER NOT NULL
+) STRICT;
+)sql";
+
 constexpr std::array kMigrations = {
     Migration{.version = 1, .name = "jobs, events, usage, sites, tokens", .sql = kSchema1},
     Migration{.version = 2, .name = "datasets, replicas, changes", .sql = kSchema2},
@@ -521,7 +542,8 @@ constexpr std::array kMigrations = {
     Migration{.version = 15, .name = "allocations", .sql = kSchema15},
     Migration{.version = 16, .name = "the ledger", .sql = kLedgerSchema, .then = carry_usage_over},
     Migration{.version = 17, .name = "runs of the ledger by attempt", .sql = kLedgerRunsSchema},
-    Migration{.version = 18, .name = "what reports need", .sql = kReportSchema}};
+    Migration{.version = 18, .name = "what reports need", .sql = kReportSchema},
+    Migration{.version = 19, .name = "revocations, memberships", .sql = kSchema19}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

@@ -10,6 +10,7 @@
 #include "broker/store/migrations.hpp"
 #include "broker/store/report_functions.hpp"
 #include "broker/store/reports.hpp"
+#include "broker/store/revocations.hpp"
 #include "broker/store/sites.hpp"
 #include "broker/store/sqlite_store_impl.hpp"
 #include "broker/store/state_folder.hpp"
@@ -339,6 +340,31 @@ Task<std::vector<ports::ApiToken>> SqliteStore::tokens() {
 Task<ports::ApiToken> SqliteStore::revoke_token(std::string id, UtcTime at) {
   co_return co_await impl_->write<ports::ApiToken>(
       128, [id = std::move(id), at](Connection& db) { return store::revoke_token(db, id, at); });
+}
+
+Task<std::int64_t> SqliteStore::record_revocation(ports::Revocation revocation) {
+  co_return co_await impl_->write<std::int64_t>(
+      512, [revocation = std::move(revocation)](Connection& db) { return store::record_revocation(db, revocation); });
+}
+
+Task<> SqliteStore::lift_revocation(std::int64_t number, Principal by, UtcTime at) {
+  co_return co_await impl_->write<void>(
+      256, [number, by = std::move(by), at](Connection& db) { return store::lift_revocation(db, number, by, at); });
+}
+
+Task<std::vector<ports::Revocation>> SqliteStore::revocations() {
+  co_return co_await impl_->read<std::vector<ports::Revocation>>(&Impl::lookups_,
+                                                                 [](Connection& db) { return read_revocations(db); });
+}
+
+Task<> SqliteStore::keep_membership(ports::Membership membership) {
+  co_return co_await impl_->write<void>(
+      512, [membership = std::move(membership)](Connection& db) { return store::keep_membership(db, membership); });
+}
+
+Task<std::vector<ports::Membership>> SqliteStore::memberships() {
+  co_return co_await impl_->read<std::vector<ports::Membership>>(&Impl::lookups_,
+                                                                 [](Connection& db) { return read_memberships(db); });
 }
 
 Task<std::int64_t> SqliteStore::record_agent_event(ports::AgentEvent event) {

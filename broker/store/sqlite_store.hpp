@@ -15,6 +15,7 @@
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
 #include "broker/ports/reports.hpp"
+#include "broker/ports/revocations.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 #include "broker/ports/usage_lines.hpp"
@@ -85,7 +86,9 @@ class SqliteStore final : public ports::JobStore,
                           public ports::AllocationStore,
                           public ports::LedgerStore,
                           public ports::ReportStore,
-                          public ports::UsageLineStore {
+                          public ports::UsageLineStore,
+                          public ports::RevocationStore,
+                          public ports::MembershipStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -153,6 +156,12 @@ class SqliteStore final : public ports::JobStore,
   async::Task<ports::ApiToken> token_by_hash(std::string hash) override;
   async::Task<std::vector<ports::ApiToken>> tokens() override;
   async::Task<ports::ApiToken> revoke_token(std::string id, UtcTime at) override;
+
+  async::Task<std::int64_t> record_revocation(ports::Revocation revocation) override;
+  async::Task<> lift_revocation(std::int64_t number, Principal by, UtcTime at) override;
+  async::Task<std::vector<ports::Revocation>> revocations() override;
+  async::Task<> keep_membership(ports::Membership membership) override;
+  async::Task<std::vector<ports::Membership>> memberships() override;
 
   async::Task<std::int64_t> record_agent_event(ports::AgentEvent event) override;
   async::Task<std::vector<ports::AgentEvent>> agent_events() override;

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/slurmrest/token.hpp"
 
+#include "broker/core/base64url.hpp"
 #include "broker/core/encoding.hpp"
 #include "connectors/slurmrest/json.hpp"
-
-#include <algorithm>
 
 namespace hansa::connectors::slurmrest {
 
 namespace {
-
-/// RFC 7515's base64url, without padding.
-std::optional<std::string> from_base64url(std::string_view text) {
-  if (text.find_first_of("+/=") != std::string_view::npos) return std::nullopt;
-  std::string standard(text);
-  std::ranges::replace(standard, '-', '+');
-  std::ranges::replace(standard, '_', '/');
-  standard.resize((standard.size() + 3) / 4 * 4, '=');
-  return from_base64(standard);
-}
 
 std::optional<Document> object_in(std::string_view part) {
   auto decoded = from_base64url(part);

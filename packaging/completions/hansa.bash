@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect sites site report ledger data facts allocation token policy simulate config version"
+  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect login logout whoami sites site report ledger data facts allocation token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local labels="open internal personal health trade-secret export-controlled"
@@ -16,7 +16,7 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --network | --variants | --code | --output | --array | --task | --after | --output-dir | -o | \
         --name | --connector | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --key | --witness | --dir | --output) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --key | --witness | --dir | --output | --issuer | --issued | --signed-by) ((i++)) ;;
       -*) ;;
       *)
         case $command in
@@ -49,7 +49,7 @@ _hansa() {
       COMPREPLY=($(compgen -W "project person site country centre home home_country funding_body call allocation queue resource label state day month" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --output | --array | --task | --after | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | --login | --agent | --agent-config | --for | --person | \
-      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of) return ;;
+      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of | --issuer | --issued | --signed-by) return ;;
     --connector) COMPREPLY=($(compgen -W "slurm pbs local" -- "$cur")); return ;;
     --inside) COMPREPLY=($(compgen -W "script processes" -- "$cur")); return ;;
     --network) COMPREPLY=($(compgen -W "outbound any" -- "$cur")); return ;;
@@ -67,7 +67,7 @@ _hansa() {
     "data replica") options="add remove verify" ;;
     facts) options="show set withdraw changes approve reject" ;;
     allocation) options="list show grant revoke release import" ;;
-    token) options="create list revoke" ;;
+    token) options="create list revoke revocations restore" ;;
     policy) options="check test diff show" ;;
     config) options="init check reference" ;;
     submit)
@@ -80,6 +80,8 @@ _hansa() {
     resolve) options="--as --reason --json" ;;
     connect) options="--login --agent --agent-config --for --local --print --json" ;;
     disconnect) options="--person --reason --json" ;;
+    login) options="--issuer --device --browser --list --json" ;;
+    "token revoke") options="--person --issued --signed-by --issuer --reason --json" ;;
     "site drain" | "site revoke") options="--reason --json" ;;
     "site enroll") options="--expires --json" ;;
     "report usage" | "report countries" | "report energy" | "report clearing") options="--by --from --to --time-sliced --format --output --json" ;;
@@ -109,7 +111,7 @@ _hansa() {
     "config init") options="--name --country --connector --person --json" ;;
     "config reference") options="--man" ;;
     cancel) options="--task --json" ;;
-    show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "ledger show" | "ledger checkpoint" | "ledger prove" | "ledger change-key" | "data show" | "facts show" | "allocation show" | "data replica remove" | "token list" | "token revoke" | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "ledger show" | "ledger checkpoint" | "ledger prove" | "ledger change-key" | "data show" | "facts show" | "allocation show" | "data replica remove" | "token list" | "token revocations" | "token restore" | whoami | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

@@ -6,7 +6,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at --login --agent --agent-config --for --person --connector \
-        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --key --witness --dir
+        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --key --witness --dir --issuer --issued --signed-by
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -42,6 +42,9 @@ complete -c hansa -n '__hansa_is ""' -a cancel -d "Cancel jobs, or tasks of an a
 complete -c hansa -n '__hansa_is ""' -a resolve -d "Give a job up for lost"
 complete -c hansa -n '__hansa_is ""' -a connect -d "Serve your jobs at a site through your own login"
 complete -c hansa -n '__hansa_is ""' -a disconnect -d "End your sessions at such a site"
+complete -c hansa -n '__hansa_is ""' -a login -d "Log in through your home organisation"
+complete -c hansa -n '__hansa_is ""' -a logout -d "Forget the login"
+complete -c hansa -n '__hansa_is ""' -a whoami -d "Say who you are to the broker"
 complete -c hansa -n '__hansa_is ""' -a sites -d "List the sites"
 complete -c hansa -n '__hansa_is ""' -a site -d "Show, look over, drain or resume a site; its agent"
 complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
@@ -61,11 +64,11 @@ complete -c hansa -n '__hansa_is data' -a "add list show label terms owner repli
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is facts' -a "show set withdraw changes approve reject"
 complete -c hansa -n '__hansa_is allocation' -a "list show grant revoke release import"
-complete -c hansa -n '__hansa_is token' -a "create list revoke"
+complete -c hansa -n '__hansa_is token' -a "create list revoke revocations restore"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "init check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect login whoami sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "token revocations" "token restore" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config init" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -118,8 +121,14 @@ complete -c hansa -n '__hansa_is connect' -l agent-config -x -d "What the site i
 complete -c hansa -n '__hansa_is connect' -l for -x -d "How long"
 complete -c hansa -n '__hansa_is connect' -l local -d "Start the agent on this machine"
 complete -c hansa -n '__hansa_is connect' -l print -d "Print what an agent is handed"
-complete -c hansa -n '__hansa_is disconnect' -l person -x -d "Somebody else"
-complete -c hansa -n '__hansa_is resolve disconnect "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation release" "allocation import"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is disconnect "token revoke"' -l person -x -d "Somebody else"
+complete -c hansa -n '__hansa_is login "token revoke"' -l issuer -x -d "An issuer of the broker's"
+complete -c hansa -n '__hansa_is login' -l device -d "Open an address on any device"
+complete -c hansa -n '__hansa_is login' -l browser -d "In a browser on this machine"
+complete -c hansa -n '__hansa_is login' -l list -d "Only say which issuers there are"
+complete -c hansa -n '__hansa_is "token revoke"' -l issued -x -d "One token, as ISSUER:JTI"
+complete -c hansa -n '__hansa_is "token revoke"' -l signed-by -x -d "What a key signed, as ISSUER:KID"
+complete -c hansa -n '__hansa_is resolve disconnect "token revoke" "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation release" "allocation import"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy"' -l by -x -a "project person site country centre home home_country funding_body call allocation queue resource label state day month"
 complete -c hansa -n '__hansa_is "report clearing"' -l by -x -a "centre home day month"
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l time-sliced -d "Of each run what it used then"

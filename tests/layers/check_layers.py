@@ -29,7 +29,7 @@ MAY_USE = {
     "broker/engine": ["broker/ports", "policies/routing", "broker/ledger", "broker/metrics"],
     "broker/store": ["broker/ports", "broker/ledger", "broker/metrics"],
     "broker/http": ["broker/async"],
-    "broker/identity": ["broker/ports", "broker/http"],
+    "broker/identity": ["broker/ports", "broker/http", "broker/metrics"],
     "broker/directives": ["broker/core"],
     "broker/wire": ["broker/domain", "broker/directives"],
     "broker/api": ["broker/wire", "broker/engine", "broker/identity"],

@@ -36,6 +36,8 @@ class SqliteUnderTest final : public StoreUnderTest {
   ports::FactStore& facts() override { return *store_; }
   ports::AgentStore& agents() override { return *store_; }
   ports::PersonAgentStore& person_agents() override { return *store_; }
+  ports::RevocationStore& revocations() override { return *store_; }
+  ports::MembershipStore& memberships() override { return *store_; }
   ports::AllocationStore& allocations() override { return *store_; }
   [[nodiscard]] bool takes_threads() const override { return !inline_mode_; }
   ports::LedgerStore& ledger() override { return *store_; }

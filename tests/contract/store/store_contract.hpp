@@ -12,6 +12,7 @@
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
 #include "broker/ports/reports.hpp"
+#include "broker/ports/revocations.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 #include "broker/ports/usage_lines.hpp"
@@ -45,6 +46,8 @@ class StoreUnderTest {
   virtual ports::FactStore& facts() = 0;
   virtual ports::AgentStore& agents() = 0;
   virtual ports::PersonAgentStore& person_agents() = 0;
+  virtual ports::RevocationStore& revocations() = 0;
+  virtual ports::MembershipStore& memberships() = 0;
   virtual ports::AllocationStore& allocations() = 0;
   /// Callable from many at once, each waiting on its own; else all calls are made on the one that waits.
   [[nodiscard]] virtual bool takes_threads() const = 0;

@@ -7,6 +7,7 @@
 #include "broker/api/api.hpp"
 #include "broker/engine/engine.hpp"
 #include "broker/identity/account_directory.hpp"
+#include "broker/identity/authenticator.hpp"
 #include "broker/store/code_folder.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "connectors/model/model_connector.hpp"
@@ -108,6 +109,15 @@ class ApiUnderTest {
           return {};
         },
         [this](const SiteId& of, const Principal& person, const Error&) { cut_off.push_back(of.str() + " " + person.str()); });
+    authenticator_ = std::make_unique<identity::Authenticator>(identity::Authenticator::Parts{.strand = time.executor(),
+                                                                                              .scheduler = time,
+                                                                                              .outward = nowhere_,
+                                                                                              .log = log_,
+                                                                                              .tokens = *tokens_,
+                                                                                              .revocations = *store_,
+                                                                                              .memberships = *store_},
+                                                               std::vector<identity::Issuer>{},
+                                                               [](const std::string&) { return identity::KeptKeys{}; });
     api_ = std::make_unique<Api>(Api::Parts{.engine = *engine_,
                                             .jobs = *store_,
                                             .usage = *store_,
@@ -123,6 +133,8 @@ class ApiUnderTest {
                                             .allocations = *allocations_,
                                             .notary = *notary_,
                                             .tokens = *tokens_,
+                                            .authenticator = *authenticator_,
+                                            .accounts = accounts_,
                                             .agents = *agents_,
                                             .person_agents = *people_,
                                             .scheduler = time,
@@ -229,6 +241,13 @@ class ApiUnderTest {
     void write(ports::LogLevel, std::string_view, std::initializer_list<ports::LogField>) override {}
   };
 
+  struct Nowhere final : identity::Outward {
+    async::Task<identity::OutwardAnswer> call(identity::OutwardRequest, async::Deadline) override {
+      co_return fail(ErrorKind::unavailable, "PROVIDER_UNREACHABLE", "there is nothing outside");
+    }
+  };
+
+  Nowhere nowhere_;
   simulation::SeededRandom random_{1};
   UlidSource ids_{time, random_};
   Silence log_;
@@ -249,6 +268,7 @@ class ApiUnderTest {
   std::unique_ptr<engine::FactRegister> facts_;
   std::unique_ptr<engine::AllocationRegister> allocations_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
+  std::unique_ptr<identity::Authenticator> authenticator_;
   std::unique_ptr<identity::AgentRegister> agents_;
   std::unique_ptr<identity::PersonAgentRegister> people_;
   std::unique_ptr<Api> api_;

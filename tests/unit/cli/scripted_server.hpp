@@ -19,19 +19,11 @@ namespace hansa::cli {
 class ScriptedServer {
  public:
   /// One connection for each reply, then it is gone. An empty reply: the request is read, and nothing is answered.
-  explicit ScriptedServer(std::vector<std::string> replies) : replies_(std::move(replies)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 8) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      std::abort();
-    }
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
+  explicit ScriptedServer(std::vector<std::string> replies) : replies_(std::move(replies)) { listen(); }
+  /// Or whatever this answers, for as long as it is asked.
+  using Answer = std::function<std::string(const std::string& request, const std::string& url)>;
+  struct AsAsked {};
+  ScriptedServer(AsAsked /*it answers*/, Answer answer) : answer_(std::move(answer)) { listen(); }
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
   ~ScriptedServer() { stop(); }
@@ -49,6 +41,19 @@ class ScriptedServer {
   }
 
  private:
+  void listen() {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 8) != 0 ||
+        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      std::abort();
+    }
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
   void stop() {
     ::shutdown(listener_, SHUT_RDWR);  // wakes accept
     if (thread_.joinable()) thread_.join();
@@ -57,6 +62,14 @@ class ScriptedServer {
   }
 
   void serve() {
+    while (answer_) {
+      const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (connection < 0) return;
+      requests_.push_back(read_request(connection));
+      const auto reply = answer_(requests_.back(), url());
+      [[maybe_unused]] const auto sent = ::send(connection, reply.data(), reply.size(), MSG_NOSIGNAL);
+      ::close(connection);
+    }
     for (const auto& reply : replies_) {
       const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (connection < 0) return;
@@ -83,6 +96,7 @@ class ScriptedServer {
     }
   }
 
+  Answer answer_;
   std::vector<std::string> replies_;
   std::vector<std::string> requests_;
   int listener_ = -1;

@@ -47,7 +47,7 @@ class TemporaryFolder {
 TEST_CASE("every example loads, and no other file stands beside them") {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(kExamples)) names.insert(entry.path().filename());
-  CHECK(names == std::set<std::string>{"agent", "alpha-accounts.toml", "local-demo.toml", "minimal.toml", "remote-sites.toml", "slurmrest.toml",
+  CHECK(names == std::set<std::string>{"agent", "alpha-accounts.toml", "issuers.toml", "local-demo.toml", "minimal.toml", "remote-sites.toml", "slurmrest.toml",
                                        "sovereign.toml", "three-slurm-sites.toml"});
 
   const auto minimal = loaded(kExamples / "minimal.toml");

@@ -35,6 +35,9 @@ std::string text_before(After after) {
   return {};
 }
 
+// Four lines.
+#define ISSUER(id, url) "[[issuer]]\nid = \"" id "\"\nurl = \"" url "\"\naudience = \"https://h.example\"\n"
+
 // Lines 9 to 23, with both sites.
 #define LINK_FROM_A_TO_B                                                           \
   "[[site.root]]\nid = \"p\"\nfolder = \"/p\"\n"                                   \
@@ -52,13 +55,38 @@ struct Case {
 const Case kCases[] = {
     // The root
     {After::site, "[brokr]\n", 9, "brokr",
-     "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, broker, code, engine, link, mover, person, "
+     "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, broker, code, engine, issuer, link, mover, "
+     "person, "
      "placement, project, rules, "
      "site, store"},
     {After::site, "[[sites]]\nid = \"b\"\n", 9, "sites", "(did you mean \"site\"?)"},
     {After::site, "[\"\"]\n", 9, "\"\"", "is no key here"},
     {After::site, "[\"a\\u0000b\"]\n", 9, "\"a\\x00b\"", "is no key here"},
     {After::site, "[api]\n[store]\n[[engine]]\n", 11, "engine", "stands as [[engine]]; allowed: one table, [engine]"},
+    // [[issuer]]
+    {After::site, ISSUER("local", "https://i.example"), 10, "issuer[local].id", "is the issuer of the broker's own tokens"},
+    {After::site, ISSUER("x", "http://i.example"), 11, "issuer[x].url", "allowed: \"https://host"},
+    {After::site, ISSUER("x", "https://i.example/?a=b"), 11, "issuer[x].url", "allowed: \"https://host"},
+    {After::site, ISSUER("x", "https://i.example") "algorithms = [\"HS256\"]\n", 13, "issuer[x].algorithms[0]",
+     "allowed: one of \"RS256\""},
+    {After::site, ISSUER("x", "https://i.example") "algorithms = []\n", 13, "issuer[x].algorithms",
+     "no token would ever be taken"},
+    {After::site, ISSUER("x", "https://i.example") "claims_last_s = 0\n", 13, "issuer[x].claims_last_s",
+     "allowed: an integer from 1 to 300"},
+    {After::site, ISSUER("x", "https://i.example") "introspection_client = \"c\"\n", 13, "issuer[x].introspection_client",
+     "is of no use without"},
+    {After::site, ISSUER("x", "https://i.example") "claims_from = \"introspection\"\nintrospection_client = \"c\"\n", 13,
+     "issuer[x].introspection_secret_file", "is missing"},
+    {After::site, ISSUER("x", "https://i.example") "projects = { \"urn:x:y:group:a\" = \"none\" }\n", 13,
+     "issuer[x].projects.\"urn:x:y:group:a\"", "there is no [[project]]"},
+    {After::site, ISSUER("x", "https://i.example") "roles = { \"/staff\" = \"operator\" }\n", 13, "issuer[x].roles.\"/staff\"",
+     "needs groups = \"plain\""},
+    {After::site, ISSUER("x", "https://i.example") "roles = { \"urn:x:y:group:a\" = \"root\" }\n", 13,
+     "issuer[x].roles.\"urn:x:y:group:a\"", "allowed: one of \"user\""},
+    {After::site, ISSUER("x", "https://i.example") "other_origins = [\"https://i.example/keys\"]\n", 13,
+     "issuer[x].other_origins[0]", "without a path"},
+    {After::site, ISSUER("x", "https://i.example") ISSUER("y", "https://i.example"), 15, "issuer[y].url",
+     "is issuer \"x\"'s already"},
     // [rules], facts, people
     {After::site, "[rules]\npacks = [\"Open Science\"]\n", 10, "rules.packs[0]",
      "is \"Open Science\"; allowed: the name of a shipped pack"},

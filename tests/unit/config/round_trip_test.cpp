@@ -49,6 +49,10 @@ std::string random_text(const Record& record) {
   if (form == &kStoreUrl) return one_of({"sqlite:" + name, "sqlite:/" + name + "/x.db"});
   if (form == &kAgentsAddress) return one_of({"wss://" + name + ":7718", "wss://[::1]:1"});
   if (form == &kSlurmrestUrl) return one_of({"https://" + name + "/slurm", "unix:/" + name, "http://127.0.0.1:6820"});
+  if (form == &kIssuerUrl) return one_of({"https://" + name + ".example.org/realms/x", "http://127.0.0.1:1"});
+  if (form == &kOrigin) return "https://" + name + ".example.org:8443";
+  if (form == &kTokenWord) return one_of({name, "https://refeds.org/assurance/IAP/medium", "a\"b\\c"});
+  if (form == &kGroup) return one_of({"urn:geant:" + name + ":group:x", "/ü \"" + name});
   if (form == &kWitnessKey) return name + "+f8558cb0+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
   if (form == &kBenchmark) return one_of({"hepscore23", "HEPSPEC", "Si2k"});
   if (form == &kServiceLevel) return one_of({"12.5", "1", "0.001", "9999999.999"});
@@ -57,7 +61,7 @@ std::string random_text(const Record& record) {
   if (form == &kCommandWord) return "/" + name;
   if (form == &kRulePack) return one_of({"open-science", "/etc/packs/" + name + ".toml"});
   for (const auto* words : {&kDataLabel, &kPurpose, &kAccessMode, &kAiTraining, &kAssurance, &kAffiliation, &kSiteStatus,
-                            &kSiteLabel, &kIsolation, &kEgress, &kGpuVendor, &kArchitecture}) {
+                            &kSiteLabel, &kIsolation, &kEgress, &kGpuVendor, &kArchitecture, &kAlgorithm, &kRole}) {
     if (form == words) return one_of(words_of(*words));
   }
   return name;  // every other form takes plain names
@@ -274,6 +278,22 @@ BrokerConfig random_config() {
     config.accelerators.back().id = "gpu" + std::to_string(i);
   }
   for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
+    auto issuer = random_section<IssuerConfig>();
+    issuer.id = "i" + std::to_string(i);
+    issuer.url += "/" + issuer.id;
+    issuer.projects = config.projects.empty() ? decltype(issuer.projects){}
+                                              : decltype(issuer.projects){{"urn:x:y:group:a", config.projects[0].id}};
+    issuer.roles = {{"urn:x:y:group:\"o\"", "operator"}};
+    if (issuer.algorithms.empty()) issuer.algorithms = {"PS256"};
+    issuer.introspection_client.reset();
+    issuer.introspection_secret_file.reset();
+    if (issuer.claims_from == ClaimsSource::introspection) {
+      issuer.introspection_client = "hansad";
+      issuer.introspection_secret_file = "/etc/hansa/secret";
+    }
+    config.issuers.push_back(std::move(issuer));
+  }
+  for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
     config.people.push_back(random_section<PersonConfig>());
     config.people.back().id = Principal("local:p" + std::to_string(i));
   }
@@ -354,6 +374,7 @@ TEST_CASE("every record is whole and its example is allowed") {
   check_records<CodeConfig>();
   check_records<ModelConfig>();
   check_records<ProjectConfig>();
+  check_records<IssuerConfig>();
   check_records<PlaceFacts>();
   check_records<ProjectFacts>();
   check_records<PersonConfig>();

@@ -94,8 +94,8 @@ TEST_CASE("what gathers during a commit is committed together; one that fails is
   gate.open.set_value();
   last.get_future().wait();
   CHECK(ends == std::vector<std::string>{"", "REFUSED", "STORE_CONFLICT", "STORE_FAILED", "STORE_FAILED", "", ""});
-  CHECK(writer.figures().commits == 2);
-  CHECK(writer.figures().operations == 8);
+  CHECK(writer.figures().commit_ms.count() == 2);
+  CHECK(writer.figures().group.sum == 8);
   REQUIRE(writer.close());
   CHECK(count(*open(folder)) == 3);
 }
@@ -152,7 +152,7 @@ TEST_CASE("a group is bounded by operations and by bytes") {
   gate.open.set_value();
   const auto closed = writer.close();
   REQUIRE(closed);
-  CHECK(writer.figures().commits == 6);
+  CHECK(writer.figures().commit_ms.count() == 6);
   CHECK(count(*open(folder)) == 11);
 }
 

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/api/api_under_test.hpp"
+
+using namespace hansa;
+using namespace hansa::api::test;
+
+TEST_CASE("everybody may know which issuers there are, and who they are themselves") {
+  ApiUnderTest broker;
+  const auto issuers = broker.call("", "GET", "/v1/issuers");
+  CHECK(issuers.status == 200);
+  CHECK(issuers.body == Json{{"issuers", Json::array()}});
+  CHECK(broker.call("", "GET", "/v1/me").code() == "NO_TOKEN");
+  CHECK(broker.call("alice", "GET", "/v1/me").body ==
+        Json{{"principal", "local:alice"}, {"role", "user"}, {"projects", {"ai-lab"}}});
+  CHECK(broker.call("carol", "GET", "/v1/me").body["projects"] == Json::array());
+  CHECK(broker.call("auditor", "GET", "/v1/me").body["role"] == "auditor");
+}
+
+TEST_CASE("whom an operator shuts out has no token that counts, until they are let in again") {
+  ApiUnderTest broker;
+  for (const auto* who : {"alice", "auditor"}) {
+    CHECK(broker.call(who, "GET", "/v1/revocations").code() == "ROLE_LACKS_RIGHT");
+    CHECK(broker.call(who, "POST", "/v1/revocations", {{"what", "person"}, {"value", "local:bob"}}).code() == "ROLE_LACKS_RIGHT");
+    CHECK(broker.call(who, "DELETE", "/v1/revocations/1").code() == "ROLE_LACKS_RIGHT");
+  }
+  const auto revoked =
+      broker.call("operator", "POST", "/v1/revocations", {{"what", "person"}, {"value", "local:bob"}, {"reason", "left"}});
+  REQUIRE(revoked.status == 201);
+  CHECK(revoked.body["by"] == "local:operator");
+  CHECK(revoked.body["lifted_at"].is_null());
+  CHECK(broker.call("bob", "GET", "/v1/jobs").code() == "PERSON_REVOKED");
+  CHECK(broker.call("bob", "GET", "/v1/jobs").status == 401);
+  CHECK(broker.refuse_body("bob", "POST", "/v1/jobs") == 401);
+  CHECK(broker.call("alice", "GET", "/v1/jobs").status == 200);
+  // Again the same is the same.
+  CHECK(broker.call("operator-2", "POST", "/v1/revocations", {{"what", "person"}, {"value", "local:bob"}}).body["number"] ==
+        revoked.body["number"]);
+  CHECK(broker.call("operator", "GET", "/v1/revocations").body["revocations"].size() == 1);
+  const auto number = std::to_string(revoked.body["number"].get<int>());
+  const auto lifted = broker.call("operator-2", "DELETE", "/v1/revocations/" + number);
+  CHECK(lifted.status == 200);
+  CHECK(lifted.body["lifted_by"] == "local:operator-2");
+  CHECK(broker.call("bob", "GET", "/v1/jobs").status == 200);
+  for (const auto* none : {"1", "99", "x", "-1", "99999999999999999999"})
+    CHECK(broker.call("operator", "DELETE", std::string("/v1/revocations/") + none).code() == "NOT_REVOKED");
+}
+
+TEST_CASE("what is to be shut out is named as what it is") {
+  ApiUnderTest broker;
+  const auto fault = [&](const Json& body, const char* place) {
+    return broker.call("operator", "POST", "/v1/revocations", body).fault(place);
+  };
+  CHECK(fault({{"value", "x"}}, "/what").starts_with("is required"));
+  CHECK(fault({{"what", "person"}}, "/value").starts_with("is required"));
+  CHECK(fault({{"what", "persons"}, {"value", "local:bob"}}, "/what").contains("did you mean \"person\"?"));
+  CHECK(fault({{"what", "person"}, {"value", "bob"}}, "/value").contains("a colon"));
+  CHECK(fault({{"what", "person"}, {"value", "egi:bob"}}, "/value").contains("no issuer of this broker"));
+  CHECK(fault({{"what", "token"}, {"value", "local:jti"}}, "/value").contains("no issuer of this broker"));
+  CHECK(fault({{"what", "issuer"}, {"value", "egi:x"}}, "/value").contains("alone"));
+  CHECK(fault({{"what", "person"}, {"value", "local:operator"}}, "/value").contains("yourself"));
+}

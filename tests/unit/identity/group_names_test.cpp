@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/identity/group_names.hpp"
+
+#include "broker/identity/standing.hpp"
+
+#include <catch2/catch.hpp>
+#include <rapidcheck.h>
+
+using namespace hansa;
+using namespace hansa::identity;
+
+namespace {
+
+/// Every component that a name may have, of bytes that need to be encoded too.
+std::string component() {
+  const auto text =
+      *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("abAB09.-_~:#%/= +@&'\"<|"))));
+  return text == "." || text == ".." ? "x" + text : text;
+}
+
+std::vector<std::string> components() {
+  std::vector<std::string> all;
+  for (int i = *rc::gen::inRange(1, 4); i > 0; --i) all.push_back(component());
+  return all;
+}
+
+std::vector<std::string> projects(const Json& claims, const StandingRules& rules) {
+  const auto standing = standing_of(claims, rules);
+  if (!standing) return {standing.error().code};
+  std::vector<std::string> names;
+  for (const auto& project : standing->projects) names.push_back(project.str());
+  return names;
+}
+
+constexpr const char* kGroup = "urn:geant:example.org:group:ai-lab:role=member#aai.example.org";
+
+StandingRules rules() {
+  StandingRules made;
+  made.projects.emplace_back(*GroupRule::make(kGroup, false), ProjectId("ai-lab"));
+  made.projects.emplace_back(*GroupRule::make("urn:geant:example.org:group:climate", false), ProjectId("climate"));
+  made.roles.emplace_back(*GroupRule::make("urn:geant:example.org:group:hansa:role=auditor", false), ports::Role::auditor);
+  made.roles.emplace_back(*GroupRule::make("urn:geant:example.org:group:hansa:role=operator", false), ports::Role::operator_);
+  return made;
+}
+
+Json groups(const std::vector<std::string>& names) { return {{"eduperson_entitlement", names}}; }
+
+}  // namespace
+
+TEST_CASE("a group's name is read as AARC-G069 has it", "[groups]") {
+  const auto name = GroupName::parse("URN:Geant:example.org:sub:group:parent:child:role=vm%20operator#aai.example.org");
+  REQUIRE(name);
+  CHECK(name->nid == "geant");
+  CHECK(name->name_space == std::vector<std::string>{"example.org", "sub"});
+  CHECK(name->groups == std::vector<std::string>{"parent", "child"});
+  CHECK(name->role == "vm operator");
+  CHECK(name->authority == "aai.example.org");
+  CHECK(name->str() == "urn:geant:example.org:sub:group:parent:child:role=vm%20operator#aai.example.org");
+  CHECK_FALSE(GroupName::parse("urn:geant:example.org:group:a")->role);
+}
+
+TEST_CASE("what is no group's name is none", "[groups]") {
+  for (const std::string text : {"",
+                                 "urn",
+                                 "urn:geant:example.org",
+                                 "urn:geant:example.org:group",
+                                 "urn:geant:example.org:group:",
+                                 "urn:geant:group:a",
+                                 "urn::example.org:group:a",
+                                 "urx:geant:example.org:group:a",
+                                 "urn:ge_ant:example.org:group:a",
+                                 "urn:geant:example.org:res:a",
+                                 "urn:geant::group:a",
+                                 "urn:geant:example.org:group::a",
+                                 "urn:geant:example.org:group:a:",
+                                 "urn:geant:example.org:group:..",
+                                 "urn:geant:example.org:group:%2E%2E",
+                                 "urn:geant:..:group:a",
+                                 "urn:geant:example.org:group:a%",
+                                 "urn:geant:example.org:group:a%4",
+                                 "urn:geant:example.org:group:a%zz",
+                                 "urn:geant:example.org:group:a%00",
+                                 "urn:geant:example.org:group:a%0A",
+                                 "urn:geant:example.org:group:a\n",
+                                 "urn:geant:example.org:group:a%7F",
+                                 "urn:geant:example.org:group:%FF",
+                                 "urn:geant:example.org:group:a#",
+                                 "urn:geant:example.org:group:a#b#c",
+                                 "urn:geant:example.org:group:role=member",
+                                 "urn:geant:example.org:group:a:role=",
+                                 "urn:geant:example.org:group:a:role=x:b",
+                                 "urn:geant:example.org:group:a:role=x:role=y",
+                                 "urn:geant:gr%6Fup:group:a",
+                                 "urn:mace:egi.eu:aai.egi.eu:member@fedcloud.egi.eu",
+                                 "/ai-lab"}) {
+    CAPTURE(text);
+    CHECK_FALSE(GroupName::parse(text));
+  }
+  CHECK_FALSE(GroupName::parse("urn:geant:example.org:group:" + std::string(500, 'a')));
+}
+
+TEST_CASE("a name that is written out is read again as the same", "[groups]") {
+  CHECK(rc::check("parse and str are inverse", [] {
+    GroupName name{.nid = "geant", .name_space = components(), .groups = components(), .role = {}, .authority = {}};
+    if (*rc::gen::arbitrary<bool>()) name.role = component();
+    if (*rc::gen::arbitrary<bool>()) name.authority = component();
+    const auto text = name.str();
+    RC_PRE(text.size() <= GroupName::kMostBytes);
+    const auto again = GroupName::parse(text);
+    RC_ASSERT(again);
+    RC_ASSERT(*again == name);
+  }));
+}
+
+TEST_CASE("groups are taken exactly as the configuration names them", "[groups]") {
+  using List = std::vector<std::string>;
+  CHECK(projects(groups({kGroup}), rules()) == List{"ai-lab"});
+  CHECK(projects(groups({"urn:geant:example.org:group:climate", kGroup}), rules()) ==
+        List{"ai-lab", "climate"});  // in the rules' order
+  CHECK(projects(groups({"URN:GEANT:example.org:group:ai%2Dlab:role=member#aai.example.org"}), rules()) == List{"ai-lab"});
+  CHECK(projects(Json{{"eduperson_entitlement", kGroup}}, rules()) == List{"ai-lab"});  // one alone, as some issuers send it
+  for (const std::string other :
+       {"urn:geant:example.org:group:ai-lab", "urn:geant:example.org:group:ai-lab:role=member",
+        "urn:geant:example.org:group:ai-lab:role=owner#aai.example.org",
+        "urn:geant:example.org:group:ai-lab:role=member#evil.example",
+        "urn:geant:evil.example:group:ai-lab:role=member#aai.example.org",
+        "urn:geant:example.org:x:group:ai-lab:role=member#aai.example.org",
+        "urn:geant:example.org:group:ai-lab:sub:role=member#aai.example.org",
+        "urn:geant:example.org:group:AI-LAB:role=member#aai.example.org",
+        "urn:geant:EXAMPLE.org:group:ai-lab:role=member#aai.example.org",
+        "urn:geant:example.org:group:ai-lab%00:role=member#aai.example.org",
+        "urn:geant:example.org:group:ai%252Dlab:role=member#aai.example.org",
+        "urn:geant:example.org:group:\xD0\xB0i-lab:role=member#aai.example.org",  // a Cyrillic a
+        "urn:geant:example.org:group:climate:sub", "urn:geant:example.org:group:climate#aai.example.org"}) {
+    CAPTURE(other);
+    CHECK(projects(groups({other}), rules()).empty());
+  }
+  for (const auto& odd :
+       {Json(7), Json(nullptr), Json::object({{kGroup, true}}), Json::array({1, Json::array({kGroup}), nullptr})})
+    CHECK(projects(Json{{"eduperson_entitlement", odd}}, rules()).empty());
+  CHECK(projects(Json::object(), rules()).empty());
+  CHECK(projects(groups(List(256, "x")), rules()).empty());
+  CHECK(projects(groups(List(257, kGroup)), rules()) == List{"TOO_MANY_GROUPS"});
+  // A token of capabilities says nothing by its groups (WLCG profile).
+  auto capability = groups({kGroup});
+  capability["wlcg.ver"] = "1.0";
+  CHECK(projects(capability, rules()) == List{"ai-lab"});
+  capability["scope"] = "openid storage.read:/";
+  CHECK(projects(capability, rules()).empty());
+}
+
+TEST_CASE("issuers that name groups otherwise are taken at their own words", "[groups]") {
+  StandingRules plain{.groups_claim = "groups", .plain = true};
+  plain.projects.emplace_back(*GroupRule::make("/ai-lab", true), ProjectId("ai-lab"));
+  CHECK(projects({{"groups", {"/ai-lab"}}}, plain) == std::vector<std::string>{"ai-lab"});
+  for (const auto* other : {"ai-lab", "/ai-lab/", "/ai-lab/sub", "/AI-LAB", " /ai-lab"})
+    CHECK(projects({{"groups", {other}}}, plain).empty());
+  CHECK_FALSE(GroupRule::make("/ai-lab", false));
+}
+
+TEST_CASE("roles come by groups, the greater goes before the lesser", "[groups]") {
+  const auto role = [](const std::vector<std::string>& names) { return standing_of(groups(names), rules())->role; };
+  CHECK(role({}) == ports::Role::user);
+  CHECK(role({"urn:geant:example.org:group:hansa"}) == ports::Role::user);
+  CHECK(role({"urn:geant:example.org:group:hansa:role=auditor"}) == ports::Role::auditor);
+  CHECK(role({"urn:geant:example.org:group:hansa:role=operator", "urn:geant:example.org:group:hansa:role=auditor"}) ==
+        ports::Role::operator_);
+}
+
+TEST_CASE("assurance that is asked for must be there, all of it", "[groups]") {
+  auto strict = rules();
+  strict.assurance = {"https://refeds.org/assurance/IAP/medium", "https://refeds.org/assurance/ID/unique"};
+  auto claims = groups({kGroup});
+  CHECK(projects(claims, strict) == std::vector<std::string>{"ASSURANCE_TOO_LOW"});
+  claims["eduperson_assurance"] = Json::array({"https://refeds.org/assurance/IAP/medium"});
+  CHECK(projects(claims, strict) == std::vector<std::string>{"ASSURANCE_TOO_LOW"});
+  claims["eduperson_assurance"] =
+      Json::array({"https://refeds.org/assurance/ID/unique", "https://refeds.org/assurance/IAP/medium", "more"});
+  CHECK(projects(claims, strict) == std::vector<std::string>{"ai-lab"});
+}
