@@ -17,11 +17,12 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 15> kRootTables{"broker",    "api",   "agents",      "store",  "engine",
-                                                       "placement", "rules", "site",        "person", "link",
-                                                       "project",   "mover", "accelerator", "code",   "issuer"};
+constexpr std::array<std::string_view, 16> kRootTables{"broker",      "api",  "agents", "store",  "engine",  "placement",
+                                                       "rules",       "site", "person", "link",   "project", "mover",
+                                                       "accelerator", "code", "issuer", "privacy"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
+constexpr std::array<std::string_view, 1> kPrivacyTables{"retention"};
 constexpr std::array<std::string_view, 6> kConnectorTables{"local", "slurm", "slurmrest",
                                                            "pbs",   "model", "remote"};  // by Connector's values
 constexpr std::array<std::string_view, 15> kSiteTables{"apel",   "budget",    "charge", "facts",  "local",
@@ -650,6 +651,8 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   check_agents(root, config, findings);
   read_table(root, "mover", {}, config.mover, findings);
   read_table(root, "code", {}, config.code, findings);
+  if (const auto privacy = read_table(root, "privacy", kPrivacyTables, config.privacy, findings))
+    read_table(*privacy, "retention", {}, config.privacy.retention, findings);
   check_remotes(root, config, findings);
   read_links(root, config, findings);
   const auto accelerators = blocks_of(root, "accelerator", kSchedulerName, findings);
@@ -753,6 +756,8 @@ std::string to_toml(const BrokerConfig& config) {
   for (const auto& person : config.people) write_keys(out, "[[person]]", person);
   write_keys(out, "[mover]", config.mover);
   write_keys(out, "[code]", config.code);
+  write_keys(out, "[privacy]", config.privacy);
+  write_keys(out, "[privacy.retention]", config.privacy.retention);
   for (const auto& link : config.links) {
     write_keys(out, "[[link]]", link);
     if (link.job) write_keys(out, "[link.job]", *link.job);

@@ -396,6 +396,32 @@ struct CodeConfig {
   friend bool operator==(const CodeConfig&, const CodeConfig&) = default;
 };
 
+/// How many days what is held of people is kept (broker/domain/retention.hpp has the table); 0: it stays.
+struct RetentionConfig {
+  std::int64_t payloads_days = 30;
+  std::int64_t requests_days = 7;
+  std::int64_t decision_inputs_days = 30;
+  std::int64_t jobs_days = 548;
+  std::int64_t usage_persons_days = 548;
+  std::int64_t tokens_days = 30;
+  std::int64_t sessions_days = 90;
+  std::int64_t changes_days = 2190;
+  std::int64_t accesses_days = 548;
+  std::int64_t logs_days = 30;
+  std::int64_t backups_days = 35;
+  friend bool operator==(const RetentionConfig&, const RetentionConfig&) = default;
+};
+
+/// Who answers for people's data, as the record of processing names them.
+struct PrivacyConfig {
+  std::optional<std::string> controller;
+  std::optional<std::string> processor;
+  std::optional<std::string> contact;
+  std::optional<std::string> legal_basis;
+  RetentionConfig retention;
+  friend bool operator==(const PrivacyConfig&, const PrivacyConfig&) = default;
+};
+
 struct MoverConfig {
   std::filesystem::path rclone = "/usr/bin/rclone";
   std::optional<std::filesystem::path> rclone_config;
@@ -447,6 +473,9 @@ struct SiteConfig {
   std::map<std::string, std::string> environment;
   std::optional<std::string> scratch;
   std::vector<std::string> ignore_findings;
+  std::optional<std::string> controller;  // of people's data there
+  std::optional<std::string> processor;
+  std::optional<std::string> contact;
   PlaceFacts facts;
   ProfileConfig profile;
   EnergyConfig energy;
@@ -526,6 +555,7 @@ struct BrokerConfig {
   std::vector<PersonConfig> people;
   MoverConfig mover;
   CodeConfig code;
+  PrivacyConfig privacy;
   std::vector<LinkConfig> links;
   std::vector<AcceleratorConfig> accelerators;
   std::vector<IssuerConfig> issuers;

@@ -472,6 +472,21 @@ std::span<const Key<SiteConfig>> keys_of() {
            .example = "[\"HISTORY\"]",
            .form = &kCheckName,
            .otherwise = "none"}),
+      key<&SiteConfig::controller>({.name = "controller",
+                                    .doc = "Who decides why and how people's data are handled at the site: name and address.",
+                                    .example = "\"Alpha Supercomputing Centre, Kajaani\"",
+                                    .form = &kLabel,
+                                    .otherwise = "the record of processing says that it is missing"}),
+      key<&SiteConfig::processor>({.name = "processor",
+                                   .doc = "Who runs the site for its controller, if that is somebody else.",
+                                   .example = "\"Example Hosting Oy, Espoo\"",
+                                   .form = &kLabel,
+                                   .otherwise = "the controller runs it"}),
+      key<&SiteConfig::contact>({.name = "contact",
+                                 .doc = "Whom people write to about their data at the site.",
+                                 .example = "\"privacy@alpha.example\"",
+                                 .form = &kLabel,
+                                 .otherwise = "the record of processing says that it is missing"}),
   };
   return kKeys;
 }
@@ -1675,6 +1690,111 @@ std::span<const Key<MoverConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<RetentionConfig>> keys_of() {
+  static const Key<RetentionConfig> kKeys[] = {
+      key<&RetentionConfig::payloads_days>({.name = "payloads_days",
+                                            .doc = "How long a job's script, arguments and environment are kept after its end.",
+                                            .example = "30",
+                                            .unit = "days",
+                                            .min = 0,
+                                            .max = 36'500}),
+      key<&RetentionConfig::requests_days>(
+          {.name = "requests_days",
+           .doc = "How long a client's idempotency key is known: a request that is repeated later is a new one.",
+           .example = "7",
+           .unit = "days",
+           .min = 0,
+           .max = 36'500}),
+      key<&RetentionConfig::decision_inputs_days>({.name = "decision_inputs_days",
+                                                   .doc = "How long what a decision was taken from is kept; its verdicts stay.",
+                                                   .example = "30",
+                                                   .unit = "days",
+                                                   .min = 0,
+                                                   .max = 36'500}),
+      key<&RetentionConfig::jobs_days>({.name = "jobs_days",
+                                        .doc = "How long it is known after a job's end whose it was; then it is nobody's.",
+                                        .example = "548",
+                                        .unit = "days",
+                                        .min = 0,
+                                        .max = 36'500}),
+      key<&RetentionConfig::usage_persons_days>(
+          {.name = "usage_persons_days",
+           .doc = "How long it is known after a run's end whose usage it was; the funder's rule may want longer.",
+           .example = "548",
+           .unit = "days",
+           .min = 0,
+           .max = 36'500}),
+      key<&RetentionConfig::tokens_days>({.name = "tokens_days",
+                                          .doc = "How long a token is listed after its revocation or expiry.",
+                                          .example = "30",
+                                          .unit = "days",
+                                          .min = 0,
+                                          .max = 36'500}),
+      key<&RetentionConfig::sessions_days>(
+          {.name = "sessions_days",
+           .doc = "How long sessions of people's own agents are known after their end, with the address they came from.",
+           .example = "90",
+           .unit = "days",
+           .min = 0,
+           .max = 36'500}),
+      key<&RetentionConfig::changes_days>({.name = "changes_days",
+                                           .doc = "How long it is known who changed or approved something.",
+                                           .example = "2190",
+                                           .unit = "days",
+                                           .min = 0,
+                                           .max = 36'500}),
+      key<&RetentionConfig::accesses_days>({.name = "accesses_days",
+                                            .doc = "How long it is known who read whose data.",
+                                            .example = "548",
+                                            .unit = "days",
+                                            .min = 0,
+                                            .max = 36'500}),
+      key<&RetentionConfig::logs_days>(
+          {.name = "logs_days",
+           .doc = "How long the host keeps the broker's log: told in the record of processing, done by the host.",
+           .example = "30",
+           .unit = "days",
+           .min = 0,
+           .max = 36'500}),
+      key<&RetentionConfig::backups_days>(
+          {.name = "backups_days",
+           .doc = "How long copies of the state folder are kept: told in the record of processing, done by the operator.",
+           .example = "35",
+           .unit = "days",
+           .min = 0,
+           .max = 36'500}),
+  };
+  return kKeys;
+}
+
+template <>
+std::span<const Key<PrivacyConfig>> keys_of() {
+  static const Key<PrivacyConfig> kKeys[] = {
+      key<&PrivacyConfig::controller>({.name = "controller",
+                                       .doc = "Who decides why and how this broker handles people's data: name and address.",
+                                       .example = "\"CSC - IT Center for Science, P.O. Box 405, FI-02101 Espoo\"",
+                                       .form = &kLabel,
+                                       .otherwise = "the record of processing says that it is missing"}),
+      key<&PrivacyConfig::processor>({.name = "processor",
+                                      .doc = "Who runs the broker for the controller, if that is somebody else.",
+                                      .example = "\"Example Hosting Oy, Espoo\"",
+                                      .form = &kLabel,
+                                      .otherwise = "the controller runs it"}),
+      key<&PrivacyConfig::contact>({.name = "contact",
+                                    .doc = "Whom people write to about their data: the data protection officer.",
+                                    .example = "\"privacy@example.org\"",
+                                    .form = &kLabel,
+                                    .otherwise = "the record of processing says that it is missing"}),
+      key<&PrivacyConfig::legal_basis>({.name = "legal_basis",
+                                        .doc = "On what the handling rests, as the controller has settled it.",
+                                        .example = "\"Regulation (EU) 2018/1725, Article 5(1)(a)\"",
+                                        .form = &kLabel,
+                                        .otherwise = "the record of processing says that it is missing"}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<CodeConfig>> keys_of() {
   static const Key<CodeConfig> kKeys[] = {
       key<&CodeConfig::most_mib>(
@@ -1838,6 +1958,10 @@ std::vector<Section> broker_sections() {
                                  "broker's host (docs/moving-data.md). Often written in one line: "
                                  "`job = { queue = \"transfer\", account = \"hansa-data\" }`."),
       section<CodeConfig>("[code]", "The code that people bring for their jobs (`hansa submit --code`), in `state_dir/code`."),
+      section<PrivacyConfig>("[privacy]", "Who answers for people's data: what `hansa privacy record` says (docs/privacy.md)."),
+      section<RetentionConfig>(
+          "[privacy.retention]",
+          "How long what the broker holds of people is kept (docs/privacy.md has what, where and why). 0: it stays."),
       section<MoverConfig>("[mover]", "The programs that copy, on the broker's host."),
       section<AcceleratorConfig>("[[accelerator]]",
                                  "One block for each model of GPU. Where there is any, `project.training_petaflop` is what the "

@@ -215,6 +215,9 @@ async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action act
     }
     co_return missing();
   }
+  if (job->owner != exchange.caller.principal) {
+    if (auto noted = note_access(exchange, job->owner); !noted) co_return std::unexpected(noted.error());
+  }
   co_return job;
 }
 

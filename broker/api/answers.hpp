@@ -69,6 +69,11 @@ std::string no_such(std::string_view thing, std::string_view given, std::span<co
 /// that cannot be read counts as not given.
 std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most);
 
+/// Puts on record that the caller reads what is held of somebody else. Refused where that cannot be.
+Result<void> note_access(const Exchange& exchange, const Principal& subject, std::string reason = {});
+/// The same of an operation that tells of several people at once, if the caller is one who sees them all.
+Result<void> note_listing(const Exchange& exchange);
+
 /// The job in the path, if the caller may do this to it; as if it did not exist otherwise.
 async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action);
 

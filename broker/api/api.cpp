@@ -45,7 +45,11 @@ async::Task<http::Response> Api::answer(Match found, http::Request request) {
     co_return answer;
   }
 
-  Exchange exchange{.api = *this, .request = std::move(request), .caller = {}, .path = std::move(found.path)};
+  Exchange exchange{.api = *this,
+                    .request = std::move(request),
+                    .caller = {},
+                    .path = std::move(found.path),
+                    .operation = found.route->operation};
   if (!found.route->open) {
     const auto& sent = exchange.request;
     auto caller =
@@ -56,6 +60,7 @@ async::Task<http::Response> Api::answer(Match found, http::Request request) {
   if (!found.route->reads_query) {
     if (auto none = QueryReader(exchange.request.query).finish(); !none) co_return problem_answer(none.error(), request_id);
   }
+  if (auto noted = note_listing(exchange); !noted) co_return problem_answer(noted.error(), request_id);
   auto answer = co_await async::without_exceptions(found.route->handle(std::move(exchange)));
   if (answer) co_return answer;
   const auto& error = answer.error();

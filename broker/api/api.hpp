@@ -5,6 +5,7 @@
 
 #include "broker/engine/allocation_register.hpp"
 #include "broker/engine/catalogue.hpp"
+#include "broker/engine/data_protection.hpp"
 #include "broker/engine/engine.hpp"
 #include "broker/engine/fact_register.hpp"
 #include "broker/engine/notary.hpp"
@@ -34,6 +35,21 @@ struct Match;
 
 inline constexpr std::size_t kMaxCodePiece = std::size_t{4} << 20;
 
+/// Who answers for people's data; "": nobody said so.
+struct Responsible {
+  std::string controller, processor, contact;
+};
+struct PrivacyFacts {
+  Responsible broker;
+  std::string legal_basis;
+  struct Site {
+    std::string id, name, country;
+    Responsible responsible;
+  };
+  std::vector<Site> sites;
+  std::map<domain::Holding, std::int64_t> days;  // how long each is kept; 0: it stays
+};
+
 struct BrokerFacts {
   std::string name;
   std::string country;
@@ -43,6 +59,7 @@ struct BrokerFacts {
   std::string agents_address = {};  // where sites' agents come in: "wss://..."; "" if none may
   /// The id of the key by which they may know this broker, as it is now; on any thread.
   std::function<std::string()> agents_key = {};
+  PrivacyFacts privacy = {};
   std::vector<ledger::ExchangeSite> exchange = {};  // what sites are called in others' accounting
 };
 
@@ -72,6 +89,8 @@ class Api {
     ports::Log& log;
     /// What else /metrics has; on any thread.
     std::function<void(metrics::Exposition&)> more_metrics;
+    engine::DataProtection* protection = nullptr;  // none: nothing is erased, and nobody's reading is on record
+    ports::PrivacyStore* privacy = nullptr;
   };
 
   Api(Parts parts, BrokerFacts facts) : parts_(std::move(parts)), facts_(std::move(facts)) {}

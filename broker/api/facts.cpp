@@ -91,6 +91,9 @@ async::Task<http::Response> get_facts(Exchange exchange) {
   }
   const auto facts = facts_of(exchange, *subject);
   if (!facts) co_return std::unexpected(facts.error());
+  if (subject->kind == domain::FactSubject::Kind::person && subject->id != exchange.caller.principal.str()) {
+    if (auto noted = note_access(exchange, Principal(subject->id)); !noted) co_return std::unexpected(noted.error());
+  }
   auto list = facts_view(*facts, exchange.api.parts().scheduler.now_utc());
   for (const auto name : rules::told_attributes(subject->attribute_prefix())) {
     if (std::ranges::none_of(*facts, [&](const auto& fact) { return rules::record_of(fact.attribute).name == name; })) {

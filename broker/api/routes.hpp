@@ -17,6 +17,7 @@ struct Exchange {
   http::Request request;
   identity::Caller caller;                     // empty on open routes
   std::map<std::string, std::string, std::less<>> path;  // {id} -> value
+  std::string_view operation = {};             // of the route
 };
 
 using Handle = async::Task<http::Response> (*)(Exchange exchange);
@@ -132,6 +133,16 @@ async::Task<http::Response> get_exchange(Exchange exchange);
 async::Task<http::Response> create_token(Exchange exchange);
 async::Task<http::Response> list_tokens(Exchange exchange);
 async::Task<http::Response> revoke_token(Exchange exchange);
+// privacy.cpp
+async::Task<http::Response> list_retention(Exchange exchange);
+async::Task<http::Response> list_expired(Exchange exchange);
+async::Task<http::Response> get_record_of_processing(Exchange exchange);
+async::Task<http::Response> export_person(Exchange exchange);
+async::Task<http::Response> ask_erasure(Exchange exchange);
+async::Task<http::Response> list_erasures(Exchange exchange);
+async::Task<http::Response> approve_erasure(Exchange exchange);
+async::Task<http::Response> reject_erasure(Exchange exchange);
+async::Task<http::Response> list_accesses(Exchange exchange);
 // people.cpp
 async::Task<http::Response> list_issuers(Exchange exchange);
 async::Task<http::Response> get_me(Exchange exchange);

@@ -10,6 +10,7 @@
 #include "broker/app/figures.hpp"
 #include "broker/app/issuers.hpp"
 #include "broker/app/ledger_key.hpp"
+#include "broker/app/protection.hpp"
 #include "broker/app/regulations.hpp"
 #include "broker/app/signals.hpp"
 #include "broker/app/spd_log.hpp"
@@ -339,6 +340,12 @@ int run(Start start) {
                             .quota_bytes = static_cast<std::uint64_t>(config.code.quota_mib) << 20,
                             .keep = config.code.keep},
                            scheduler);
+    std::vector<ports::PersonalFiles*> personal_files{&code};
+    std::vector<SiteId> with_accounts;
+    for (const auto& site : sites) {
+      with_accounts.push_back(site.site.id);
+      if (auto* files = dynamic_cast<ports::PersonalFiles*>(site.connector.get())) personal_files.push_back(files);
+    }
     DataWays ways(config, scheduler, log, start.program_folder);
     engine::Engine engine({.strand = strand.executor(),
                            .scheduler = scheduler,
@@ -360,6 +367,20 @@ int run(Start start) {
     engine::Notary notary({.origin = origin, .witnesses = *witnesses}, std::move(*keys), **store, scheduler, log);
     engine::FactRegister facts(scheduler, ids, **store, engine, log);
     engine::AllocationRegister allocations(scheduler, ids, **store, engine, log);
+    engine::DataProtection protection(
+        {.strand = strand.executor(),
+         .scheduler = scheduler,
+         .ids = ids,
+         .store = **store,
+         .facts = **store,
+         .accounts = accounts,
+         .log = log,
+         .sites = std::move(with_accounts),
+         .files = std::move(personal_files),
+         .forget_tokens = [&tokens](Principal person) { return tokens.forget(std::move(person)); },
+         .forget_ended_tokens = [&tokens](UtcTime before) { tokens.forget_ended(before); },
+         .amend = [&engine](const std::vector<domain::RegisteredFact>& facts_gone) { engine.amend(facts_gone); }},
+        protection_options(config));
     RequestFigures requests;
     std::optional<http::Server> server;
     auto open_to_agents = agents.listen();
@@ -392,7 +413,9 @@ int run(Start start) {
                         agents.write(page);
                         authenticator.write(page);
                         write_process(page, kVersion, started_at);
-                      }},
+                      },
+                  .protection = &protection,
+                  .privacy = store->get()},
                  {.name = config.broker.name,
                   .country = config.broker.country,
                   .version = std::string(kVersion),
@@ -400,6 +423,7 @@ int run(Start start) {
                   .spool_folder = config.broker.state_dir,
                   .agents_address = agents.address(),
                   .agents_key = [&agents] { return agents.key_id(); },
+                  .privacy = privacy_facts(config),
                   .exchange = exchange_sites(config)});
     auto options = server_options(config.api, log, requests);
     options.refuse_body = [&api](const http::Request& head) { return api.refuse_body(head); };
@@ -420,6 +444,7 @@ int run(Start start) {
     if (started) open_ledger(strand.run(notary.start()), log);  // before anything is booked
     if (started) started = strand.run(facts.load());            // before anything is decided
     if (started) started = strand.run(engine.start());
+    if (started) started = strand.run(protection.start());
     if (started) started = server->start();
     if (started) {
       agents.start();
@@ -447,6 +472,9 @@ int run(Start start) {
     }
     agents.stop();
     server->stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
+    (void)strand.run(protection.stop());
+    if (auto flushed = strand.run(protection.accesses().flush()); !flushed)
+      log.write(ports::LogLevel::error, "who has read whose data of late is lost", {{"error", flushed.error().message}});
     (void)strand.run(engine.stop());
     (void)outside.run(authenticator.close());
     close_connectors();

@@ -233,6 +233,22 @@ constexpr Option kDataList[] = {
     kJson,
 };
 constexpr Option kWithReason[] = {kWhy, kJson};
+constexpr Option kReportAccess[] = {
+    {.name = "--from", .value = "D", .help = "Read at or after: 2026-11-01, or 30d ago"},
+    {.name = "--to", .value = "D", .help = "Read before"},
+    {.name = "--person", .value = "P", .help = "Only what was read of this person"},
+    {.name = "--limit", .value = "N", .help = "At most so many lines (100)"},
+    kJson,
+};
+constexpr Option kReportRetention[] = {
+    {.name = "--from", .value = "D", .help = "Ended at or after: 2026-11-01, or 30d ago"},
+    {.name = "--to", .value = "D", .help = "Ended before"},
+    kJson,
+};
+constexpr Option kPrivacyExport[] = {
+    {.name = "--reason", .value = "TEXT", .help = "Why another person's data are read: it stays on record"},
+    {.name = "--output", .value = "FILE", .help = "Into this new file, for you alone to read (standard output)", .letter = 'o'},
+};
 constexpr Option kDataTerms[] = {
     {.name = "--permit", .value = "ID", .help = "The data permit under which it may be used, with --until"},
     {.name = "--until", .value = "D", .help = "When that permit ends: 2028-03-31, or 90d from now"},
@@ -397,6 +413,24 @@ constexpr Command kCommands[] = {
      "hansa report sovereignty --from 30d --format csv", kReport, 0, 0, report_named},
     {"report estimates", "", "Compare predicted waits with what became of them.",
      "hansa report estimates --by site,class --since 30d", kEstimates, 0, 0, report_estimates},
+    {"report access", "", "List who has read whose data, newest first (operators, auditors).",
+     "hansa report access --from 30d --person alice", kReportAccess, 0, 0, report_access},
+    {"report retention", "", "List what has reached its end by age, day by day (operators, auditors).",
+     "hansa report retention --from 30d", kReportRetention, 0, 0, report_retention},
+    {"privacy retention", "", "Show what is held of people, for how long, and when the oldest of it ends (operators, auditors).",
+     "hansa privacy retention", kJsonOnly, 0, 0, privacy_retention},
+    {"privacy record", "", "Print the record of processing activities, as Markdown (operators, auditors).",
+     "hansa privacy record > record.md", kJsonOnly, 0, 0, privacy_record},
+    {"privacy export", "[PERSON]", "Write all that is held of you, as JSON; operators of anybody, saying why.",
+     "hansa privacy export --output my-data.json", kPrivacyExport, 0, 1, privacy_export},
+    {"privacy erase", "PERSON", "Have a person forgotten (operators); begins after a second operator's yes.",
+     "hansa privacy erase alice --reason \"request of 2026-11-20\"", kWithReason, 1, 1, privacy_erase},
+    {"privacy approve", "ERASURE", "Say yes to an erasure that another operator asked for. It cannot be undone.",
+     "hansa privacy approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, privacy_approve},
+    {"privacy reject", "ERASURE", "Say no to an erasure, or withdraw your own (operators).",
+     "hansa privacy reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, privacy_reject},
+    {"privacy erasures", "", "List erasures and what became of them, newest first (operators, auditors).",
+     "hansa privacy erasures", kJsonOnly, 0, 0, privacy_erasures},
     {"report apel", "", "Write a month's usage as messages for APEL's ssmsend (operators, auditors). Nothing is sent.",
      "hansa report apel --kind summary --month 2026-11 --output apel-2026-11", kApel, 0, 0, report_apel},
     {"report waldur", "", "Write a month's usage as Waldur's marketplace takes it (operators, auditors). Nothing is sent.",

@@ -213,6 +213,10 @@ void Rulebook::replace(Regulations configured) {
 void Rulebook::amend(const std::vector<domain::RegisteredFact>& news) {
   const std::lock_guard lock(mutex_);
   for (const auto& fact : news) {
+    if (fact.version == 0) {  // its subject was forgotten
+      registered_.erase(fact.key);
+      continue;
+    }
     auto& known = registered_[fact.key];
     if (fact.version >= known.version) known = fact;
   }

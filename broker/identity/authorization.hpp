@@ -26,6 +26,9 @@ enum class Action {
   change_dataset,   // labels, owner, replicas; what loosens waits for approve_change
   read_facts,       // of places, projects, people: what rules may ask of them; their changes only of everybody
   change_facts,     // what is stated waits for approve_change
+  export_person,    // all that is held of somebody
+  erase_person,     // takes two of them
+  read_protection,  // periods, erasures, who has read whose data
   read_allocation,  // of a project: what it was granted, what is left; lists are narrowed to what this allows
   change_allocation, // grant, revoke, tell balances
   approve_change,   // a second person's word: never on one's own (domain::may_approve)

@@ -131,6 +131,26 @@ async::Task<ApiToken> TokenAuthority::revoke(std::string id) {
   co_return revoked;
 }
 
+async::Task<> TokenAuthority::forget(Principal person) {
+  for (const auto& token : list()) {
+    if (token.principal != person) continue;
+    if (auto revoked = co_await store_.revoke_token(token.id, clock_.now_utc());
+        !revoked && revoked.error().kind != ErrorKind::not_found)
+      co_return std::unexpected(revoked.error());
+    const std::unique_lock lock(mutex_);
+    by_hash_.erase(token.hash);
+  }
+  co_return Result<void>{};
+}
+
+void TokenAuthority::forget_ended(UtcTime before) {
+  const std::unique_lock lock(mutex_);
+  std::erase_if(by_hash_, [before](const auto& entry) {
+    const auto& token = entry.second;
+    return (token.revoked_at && *token.revoked_at < before) || (token.expires_at && *token.expires_at < before);
+  });
+}
+
 std::vector<ApiToken> TokenAuthority::list() const {
   std::vector<ApiToken> tokens;
   {

@@ -54,6 +54,10 @@ class TokenAuthority {
 
   async::Task<NewToken> create(Principal principal, ports::Role role, std::string note, std::optional<UtcTime> expires_at);
   async::Task<ports::ApiToken> revoke(std::string id);
+  /// Revokes all of a person's and knows them no more; the store's rows are the erasure's (broker/ports/privacy.hpp).
+  async::Task<> forget(Principal person);
+  /// The same of all that were of no use any more before that time.
+  void forget_ended(UtcTime before);
   [[nodiscard]] std::vector<ports::ApiToken> list() const;
 
  private:

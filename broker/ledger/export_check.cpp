@@ -149,10 +149,7 @@ Result<void> ExportCheck::take_record(std::string_view line) {
   if (taken && has_amounts(*kind) && wanted_.on_run) wanted_.on_run(fields_);
   if (*kind == Kind::key) taken = take_key();
   if (*kind == Kind::summary) taken = take_summary();
-  if (*kind == Kind::tombstone) {
-    const auto erased = *fields_.integer("refers_to");
-    if (erased < 0 || erased >= tree_.size()) taken = altered("a tombstone of a record that is not there");
-  }
+  if (*kind == Kind::tombstone) taken = take_tombstone();
   if (!taken) return taken;
   if (with_personal_ && *kind == Kind::usage) expected_personal_ = std::string(*fields_.text("personal"));
   booked_.resize(static_cast<std::size_t>(tree_.size()) + 1);
@@ -260,6 +257,15 @@ Result<void> ExportCheck::take_summary() {
   return {};
 }
 
+Result<void> ExportCheck::take_tombstone() {
+  const auto records = *fields_.integer("records");
+  const auto usage = facts_.kinds.find("usage");
+  if (records < 1 || usage == facts_.kinds.end() || records > usage->second - facts_.buried)
+    return altered("a tombstone of records that are not there");
+  facts_.buried += records;
+  return {};
+}
+
 Result<void> ExportCheck::take_personal(std::string_view line) {
   const auto expected = *std::exchange(expected_personal_, std::nullopt);
   if (line == "-") return ++facts_.erased, Result<void>{};
@@ -294,6 +300,10 @@ Result<ExportCheck::Facts> ExportCheck::finish() {
   }
   if (tree_.root() != facts_.checkpoint.root) return altered("the records are not those that the checkpoint signs: another root");
   if (facts_.keys.empty()) return altered("no record names the ledger's key");
+  if (with_personal_ && facts_.erased != facts_.buried) {
+    return altered(std::to_string(facts_.erased) + " personal parts are not there, and tombstones tell of " +
+                   std::to_string(facts_.buried) + "; if somebody was erased while this was exported, export it again");
+  }
   std::vector<Signature> seen;
   bool is_signed = false;
   for (const auto& signature : note_.signatures) {

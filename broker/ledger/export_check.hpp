@@ -45,6 +45,7 @@ class ExportCheck {
     std::map<std::string, std::int64_t> kinds;                         // how many records of each
     std::map<std::pair<std::string, std::string>, Sum> sums;           // by project and site
     std::int64_t personal_parts = 0, erased = 0;
+    std::int64_t buried = 0;                                           // records that tombstones tell of
     std::optional<Hash> also_root;
   };
 
@@ -84,6 +85,7 @@ class ExportCheck {
   Number number_of(std::span<const std::string_view> fields);
   Result<void> take_key();
   Result<void> take_summary();
+  Result<void> take_tombstone();
   [[nodiscard]] std::unexpected<Error> altered(const std::string& what) const;
 
   Wanted wanted_;

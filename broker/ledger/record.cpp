@@ -26,7 +26,7 @@ constexpr Required kRequired[] = {
     {Kind::decision, "job", true},         {Kind::decision, "sha256", true},
     {Kind::policy, "sha256", true},        {Kind::key, "key", true},
     {Kind::period_open, "period", true},   {Kind::period_close, "period", true},
-    {Kind::tombstone, "refers_to", false}, {Kind::tombstone, "reason", true},
+    {Kind::tombstone, "records", false},   {Kind::tombstone, "reason", true},
 };
 constexpr std::string_view kUsageTexts[] = {"cluster",           "country", "job",         "project",   "queue",
                                             "scheduler_account", "site",    "site_job_id", "site_state"};

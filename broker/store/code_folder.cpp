@@ -112,6 +112,16 @@ async::Task<std::size_t> CodeFolder::sweep(std::map<Principal, std::set<CodeId>>
   return on_thread([this, in_use = std::move(in_use)] { return sweep_here(in_use); });
 }
 
+async::Task<> CodeFolder::forget(Principal person) {
+  auto gone = co_await on_thread([folder = folder_of(person)]() -> Result<bool> {
+    std::error_code failed;
+    fs::remove_all(folder, failed);
+    if (failed) return cannot("remove", folder, failed.value());
+    return true;
+  });
+  co_return gone ? Result<void>{} : std::unexpected(gone.error());
+}
+
 fs::path CodeFolder::folder_of(const Principal& owner) const { return options_.folder / sha256_hex(owner.str()); }
 
 Result<std::optional<CodeState>> CodeFolder::look_here(const Principal& owner, const CodeId& id) const {

@@ -9,6 +9,7 @@
 
 #include "broker/core/clock.hpp"
 #include "broker/ports/code_store.hpp"
+#include "broker/ports/privacy.hpp"
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -17,7 +18,7 @@
 
 namespace hansa::store {
 
-class CodeFolder final : public ports::CodeStore {
+class CodeFolder final : public ports::CodeStore, public ports::PersonalFiles {
  public:
   struct Options {
     std::filesystem::path folder;              // made when something comes
@@ -35,6 +36,7 @@ class CodeFolder final : public ports::CodeStore {
   async::Task<ports::CodeState> put(Principal owner, ports::CodePiece piece, std::set<CodeId> in_use) override;
   async::Task<std::string> read(Principal owner, CodeId id, std::uint64_t offset, std::size_t limit) override;
   async::Task<std::size_t> sweep(std::map<Principal, std::set<CodeId>> in_use) override;
+  async::Task<> forget(Principal person) override;
 
  private:
   template <typename Work>

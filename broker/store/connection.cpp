@@ -116,6 +116,9 @@ bool Statement::next() {
   raise(sqlite3_db_handle(handle_), code);
 }
 
+int Statement::columns() const { return sqlite3_column_count(handle_); }
+std::string_view Statement::column_name(int column) const { return sqlite3_column_name(handle_, column); }
+bool Statement::is_integer(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_INTEGER; }
 bool Statement::is_null(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_NULL; }
 std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_, column); }
 
@@ -191,6 +194,7 @@ Result<void> Connection::apply_settings(Mode mode) {
       {"PRAGMA trusted_schema=OFF", "PRAGMA trusted_schema", "0"},
       {"PRAGMA cell_size_check=ON", "PRAGMA cell_size_check", "1"},
       {"PRAGMA temp_store=MEMORY", "PRAGMA temp_store", "2"},
+      {"PRAGMA secure_delete=ON", "PRAGMA secure_delete", "1"},  // what is deleted is overwritten (and see wipe.cpp)
       {"PRAGMA journal_size_limit=67108864", "PRAGMA journal_size_limit", "67108864"},
       {"PRAGMA wal_autocheckpoint=0", "PRAGMA wal_autocheckpoint", "0"},  // writer.cpp does it, and looks at its errors
   };
@@ -248,9 +252,22 @@ void Connection::lengthen_log(std::int64_t bytes) {
   });
 }
 
-void Connection::copy_log() {
-  const int code = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+bool Connection::copy_log() {
+  int in_log = 0, copied = 0;
+  const int code = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
   if (code != SQLITE_OK) raise(db_.get(), code);
+  return in_log == copied;
+}
+
+bool Connection::empty_log() {
+  if (!copy_log()) return false;
+  std::int64_t patience = 0;
+  if (auto row = query("PRAGMA busy_timeout"); row.next()) patience = row.integer(0);
+  sqlite3_busy_timeout(db_.get(), 50);  // commits wait meanwhile: rather try again than wait for readers
+  const int code = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_timeout(db_.get(), static_cast<int>(patience));
+  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) raise(db_.get(), code);
+  return code == SQLITE_OK;
 }
 
 sqlite3_stmt* Connection::prepare(std::string_view sql) {

@@ -73,6 +73,9 @@ class Statement {
   /// True: there is a row to read.
   bool next();
 
+  [[nodiscard]] int columns() const;
+  [[nodiscard]] std::string_view column_name(int column) const;
+  [[nodiscard]] bool is_integer(int column) const;
   [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::int32_t integer32(int column) const { return static_cast<std::int32_t>(integer(column)); }
@@ -142,8 +145,10 @@ class Connection {
   /// Makes the log's file that long, with zeros, which no reader of it takes for frames. An fsync that has to make a file longer
   /// takes twice as long as one that does not; SQLite keeps the length from then on.
   void lengthen_log(std::int64_t bytes);
-  /// Into the database, as far as readers allow it; syncs both.
-  void copy_log();
+  /// Into the database, as far as readers allow it; syncs both. Whether all of it is there now.
+  bool copy_log();
+  /// All of it, and nothing stays in its file. False: somebody reads what is older.
+  bool empty_log();
 
   /// `sql` is a constant of the program: it is prepared once per connection, under its address.
   template <typename... Values>

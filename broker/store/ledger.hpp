@@ -56,8 +56,9 @@ struct StoredHashes {
   [[nodiscard]] Result<void> check() const;
 };
 
-/// The key under which owners have their pseudonyms in a period; made when the period has none yet.
-std::string period_key(Connection& db, const std::string& period);
+/// The key with which the owner's pseudonym in a period is made; drawn when there is none yet. One for each person: it can go
+/// alone.
+std::string person_key(Connection& db, const std::string& owner, const std::string& period);
 
 /// Schema step 16: the usage records of before become the ledger's first.
 void carry_usage_over(Connection& db, UtcTime now);

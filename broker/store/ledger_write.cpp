@@ -3,6 +3,7 @@
 #include "broker/ledger/note.hpp"
 #include "broker/store/ledger.hpp"
 
+#include <map>
 #include <span>
 
 namespace hansa::store {
@@ -30,8 +31,8 @@ constexpr char kInsertCarried[] =
 constexpr char kInsertOther[] = "INSERT INTO ledger(seq, kind, at_s, refers_to, body) VALUES(?1, ?2, ?3, ?4, ?5)";
 constexpr char kInsertPerson[] =
     "INSERT INTO ledger_persons(seq, salt, owner, pseudonym, account, source_line) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
-constexpr char kSelectPeriodKey[] = "SELECT key FROM pseudonym_keys WHERE period = ?1";
-constexpr char kInsertPeriodKey[] = "INSERT INTO pseudonym_keys(period, key) VALUES(?1, ?2)";
+constexpr char kSelectPersonKey[] = "SELECT key FROM pseudonym_keys WHERE owner = ?1 AND period = ?2";
+constexpr char kInsertPersonKey[] = "INSERT INTO pseudonym_keys(owner, period, key) VALUES(?1, ?2, ?3)";
 constexpr char kSelectLastKey[] =
     "SELECT body ->> '$.key' FROM ledger WHERE kind = 'key' AND body IS NOT NULL ORDER BY seq DESC LIMIT 1";
 constexpr char kSelectCheckpoint[] = "SELECT note FROM ledger_checkpoints WHERE size = ?1";
@@ -131,18 +132,19 @@ Result<std::int64_t> LedgerAppender::add(Kind kind, std::int64_t at_s, const Jso
   return seq;
 }
 
-std::string period_key(Connection& db, const std::string& period) {
+std::string person_key(Connection& db, const std::string& owner, const std::string& period) {
   {
-    auto row = db.query(kSelectPeriodKey, period);
+    auto row = db.query(kSelectPersonKey, owner, period);
     if (row.next()) return row.string(0);
   }
   auto key = random_bytes(32);
-  db.execute(kInsertPeriodKey, period, Blob{key});
+  db.execute(kInsertPersonKey, owner, period, Blob{key});
   return key;
 }
 
 void carry_usage_over(Connection& db, UtcTime now) {
   {
+    std::map<std::string, std::string> keys;  // of the months: the next step has others, and these are of no more use
     LedgerAppender ledger(db);
     auto row = db.query(kSelectOldUsage);
     while (row.next()) {
@@ -168,7 +170,9 @@ void carry_usage_over(Connection& db, UtcTime now) {
       entry.cores = row.integer32(19);
       entry.gpus = row.integer32(20);
       entry.amounts = {1, row.integer(17), row.integer(21), row.integer(22), row.integer(23)};
-      personal.pseudonym = ledger::pseudonym_of(personal.owner, period_key(db, ledger::period_of(entry.ended_s)));
+      auto& key = keys[ledger::period_of(entry.ended_s)];
+      if (key.empty()) key = random_bytes(32);
+      personal.pseudonym = ledger::pseudonym_of(personal.owner, key);
       ledger.carry_over(std::move(entry), row.integer(0), personal);
     }
   }

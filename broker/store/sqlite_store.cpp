@@ -95,7 +95,7 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
   auto broker_id = establish_broker_id(*db, options_.broker_id);
   if (!broker_id) return std::unexpected(broker_id.error());
   broker_id_ = std::move(*broker_id);
-  if (options_.checkpoint_pages >= kLongLog) lengthen_log(*db, path);
+  lengthen_log(*db);
 
   if (!options_.inline_mode) {
     auto lookups = open_readers(settings, options_.lookup_threads);
@@ -113,10 +113,11 @@ Result<void> SqliteStore::Impl::open_file(const std::string& path) {
 }
 
 /// For speed alone: not on a disk on which it would take much of what is left.
-void SqliteStore::Impl::lengthen_log(Connection& db, const std::string& path) const {
+void SqliteStore::Impl::lengthen_log(Connection& db) const {
+  if (options_.checkpoint_pages < kLongLog || options_.file == ":memory:") return;
   const auto bytes = kLogPageBytes * options_.checkpoint_pages;
   std::error_code error;
-  const auto room = std::filesystem::space(std::filesystem::path(path).parent_path(), error).available;
+  const auto room = std::filesystem::space((options_.state_dir / options_.file).parent_path(), error).available;
   if (error || room / kLogShareOfDisk < static_cast<std::uintmax_t>(bytes)) return;
   try {
     db.lengthen_log(bytes);

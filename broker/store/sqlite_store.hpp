@@ -14,6 +14,7 @@
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
+#include "broker/ports/privacy.hpp"
 #include "broker/ports/reports.hpp"
 #include "broker/ports/revocations.hpp"
 #include "broker/ports/stores.hpp"
@@ -88,7 +89,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::ReportStore,
                           public ports::UsageLineStore,
                           public ports::RevocationStore,
-                          public ports::MembershipStore {
+                          public ports::MembershipStore,
+                          public ports::PrivacyStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -198,6 +200,21 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<ports::Reservation>> reservations(domain::AllocationId id, std::size_t limit) override;
   async::Task<std::vector<ports::AllocationEvent>> allocation_events(domain::AllocationId id) override;
   async::Task<std::vector<ports::Reservation>> release(ports::Release release) override;
+
+  async::Task<ports::ErasedSome> expire(domain::Holding holding, UtcTime before, std::int64_t after, UtcTime now) override;
+  async::Task<ports::DueHolding> held(domain::Holding holding) override;
+  async::Task<std::vector<ports::ExpiredRow>> expired(std::optional<UtcTime> from, std::optional<UtcTime> to) override;
+  async::Task<ports::InTheWay> in_the_way_of_erasing(Principal person, UtcTime now) override;
+  async::Task<> ask_erasure(ports::Erasure erasure) override;
+  async::Task<ports::Erasure> rule_erasure(ports::ErasureId id, Principal by, UtcTime at, bool approve) override;
+  async::Task<ports::Erasure> erasure(ports::ErasureId id) override;
+  async::Task<std::vector<ports::Erasure>> erasures(std::size_t limit) override;
+  async::Task<bool> erase_some(ports::ErasureId id, std::vector<std::string> names, UtcTime now) override;
+  async::Task<> end_erasure(ports::ErasureId id, UtcTime at) override;
+  async::Task<ports::ErasedSome> wipe_unused(std::int64_t page) override;
+  async::Task<ports::PersonPage> person_part(Principal person, ports::PersonPart part, std::string after) override;
+  async::Task<> note_accesses(std::vector<ports::Access> accesses) override;
+  async::Task<std::vector<ports::StoredAccess>> accesses(ports::AccessQuery query) override;
 
  private:
   class Impl;

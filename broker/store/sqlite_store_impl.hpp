@@ -31,6 +31,15 @@ class SqliteStore::Impl {
     });
   }
 
+  /// The same outside of any transaction.
+  template <typename T, typename Work>
+  Task<T> between_commits(Work work) {
+    auto outcome = std::make_shared<Result<T>>();
+    co_return co_await told<T>(outcome, [this, run = keeping(outcome, std::move(work))](Settle settle) mutable {
+      writer_->submit({.run = std::move(run), .settle = std::move(settle), .between_commits = true});
+    });
+  }
+
   template <typename T, typename Ask>
   Task<T> read(std::unique_ptr<Readers> Impl::* lane, Ask ask) {
     auto outcome = std::make_shared<Result<T>>();
@@ -45,6 +54,7 @@ class SqliteStore::Impl {
 
   Result<std::int64_t> begin_epoch();
   Result<void> close();
+  void lengthen_log(Connection& db) const;
 
   Options options_;
   std::vector<StateLock> locks_;  // of the state folder, and of the database's if it lies elsewhere; let go last
@@ -59,7 +69,6 @@ class SqliteStore::Impl {
  private:
   explicit Impl(Options options) : options_(std::move(options)) {}
   Result<void> open_file(const std::string& path);
-  void lengthen_log(Connection& db, const std::string& path) const;
   Result<std::unique_ptr<Readers>> open_readers(const Connection::Settings& settings, std::size_t threads,
                                                 const char* more_settings = "") const;
 

@@ -2,6 +2,7 @@
 #include "broker/store/usage.hpp"
 
 #include "broker/core/encoding.hpp"
+#include "broker/domain/nobody.hpp"
 #include "broker/store/allocations.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/ledger.hpp"
@@ -240,11 +241,12 @@ class Booking {
       if (before->energy_j) *before->energy_j = -*before->energy_j;
       appender().add(std::move(*before), claim.job_row, nullptr);
     }
-    const ledger::Personal personal{.salt = request_.salts.substr(index * kSaltBytes, kSaltBytes),
-                                    .owner = claim.owner,
-                                    .pseudonym = ledger::pseudonym_of(claim.owner, key_of(entry.ended_s)),
-                                    .account = record.account.str(),
-                                    .source_line = record.source_line};
+    ledger::Personal personal{.salt = request_.salts.substr(index * kSaltBytes, kSaltBytes),
+                              .owner = claim.owner,
+                              .pseudonym = ledger::pseudonym_of(claim.owner, key_of(claim.owner, entry.ended_s)),
+                              .account = record.account.str(),
+                              .source_line = record.source_line};
+    if (claim.owner == domain::kNobody.str()) personal.account = personal.source_line = "";  // it is not to be known any more
     const bool is_first = entry.revision == 0;
     appender().add(std::move(entry), claim.job_row, &personal);
     ++booked_;
@@ -286,16 +288,16 @@ class Booking {
     if (!appender_) appender_.emplace(db_, kHashesARow);
     return *appender_;
   }
-  const std::string& key_of(std::int64_t ended_s) {
-    const auto [at, is_new] = keys_.try_emplace(ledger::period_of(ended_s));
-    if (is_new) at->second = period_key(db_, at->first);
+  const std::string& key_of(const std::string& owner, std::int64_t ended_s) {
+    const auto [at, is_new] = keys_.try_emplace({owner, ledger::period_of(ended_s)});
+    if (is_new) at->second = person_key(db_, owner, at->first.second);
     return at->second;
   }
 
   Connection& db_;
   const BookRequest& request_;
   std::optional<LedgerAppender> appender_;  // once there is something to book
-  std::map<std::string, std::string> keys_;
+  std::map<std::pair<std::string, std::string>, std::string> keys_;  // of owner and month
   UsageContexts contexts_{db_, request_};
   std::size_t booked_ = 0;
 };

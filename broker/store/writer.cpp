@@ -88,10 +88,11 @@ void Writer::serve() {
       if (queue_.empty()) return;
       std::size_t bytes = 0;
       while (!queue_.empty() && group.size() < options_.group_operations &&
-             (group.empty() || bytes + queue_.front().bytes <= options_.group_bytes)) {
+             (group.empty() || (bytes + queue_.front().bytes <= options_.group_bytes && !queue_.front().between_commits))) {
         bytes += queue_.front().bytes;
         group.push_back(std::move(queue_.front()));
         queue_.pop_front();
+        if (group.back().between_commits) break;
       }
       queued_bytes_ -= bytes;
     }
@@ -100,7 +101,27 @@ void Writer::serve() {
   }
 }
 
+void Writer::run_between_commits(Operation& operation) {
+  std::optional<Error> lost;
+  {
+    const std::lock_guard lock(mutex_);
+    lost = failed_;
+  }
+  Result<void> outcome;
+  if (!lost) {
+    try {
+      outcome = operation.run(*db_);
+    } catch (const SqliteFailure& failure) {
+      db_->roll_back();
+      lost = failure.error();
+      if (failure.is_fatal()) fail_for_good(*lost);
+    }
+  }
+  operation.settle(lost ? Result<void>(std::unexpected(std::move(*lost))) : std::move(outcome));
+}
+
 void Writer::commit_group(std::vector<Operation>& group) {
+  if (group.front().between_commits) return run_between_commits(group.front());
   std::vector<Result<void>> outcomes;
   std::optional<Error> lost;  // what became of the whole group, if it was not committed
   bool committing = false;

@@ -32,6 +32,7 @@ class Writer {
     std::size_t bytes = 0;                                     // about what it will write
     std::move_only_function<Result<void>(Connection&)> run;    // its Error undoes this operation alone; may be run twice
     std::move_only_function<void(Result<void>)> settle;        // must not throw
+    bool between_commits = false;                              // run outside of any transaction, by itself
   };
 
   /// `db` is the writer's own from here on.
@@ -53,6 +54,7 @@ class Writer {
  private:
   void serve();
   void commit_group(std::vector<Operation>& group);
+  void run_between_commits(Operation& operation);
   /// All in the transaction that is open; their outcomes.
   std::vector<Result<void>> run_all(std::vector<Operation>& group);
   Result<void> run_one(Operation& operation);

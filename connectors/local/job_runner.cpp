@@ -5,6 +5,7 @@
 #include "connectors/local/job_runner.hpp"
 
 #include "broker/async/child.hpp"
+#include "broker/domain/nobody.hpp"
 #include "connectors/local/supervise.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -88,12 +89,11 @@ void JobRunner::log_error(const char* sentence, std::int64_t id, const Error& er
 
 bool JobRunner::waits_for_its_name(const LocalJob& job) const {
   const auto [first, last] = by_tag_.equal_range(job.record.tag);
-  return std::any_of(
-      first, last, [&](const auto& each) {
-        const auto& other = jobs_.at(each.second);
-        const bool sibling = job.record.array != 0 && other.record.array == job.record.array;
-        return each.second < job.record.id && !sibling && other.stage != Stage::ended;
-      });
+  return std::any_of(first, last, [&](const auto& each) {
+    const auto& other = jobs_.at(each.second);
+    const bool sibling = job.record.array != 0 && other.record.array == job.record.array;
+    return each.second < job.record.id && !sibling && other.stage != Stage::ended;
+  });
 }
 
 std::vector<const LocalJob*> JobRunner::tasks_of(std::int64_t array, const Tag& tag) const {
@@ -291,6 +291,27 @@ Task<std::int64_t> JobRunner::add(JobRecord record, std::string script) {
   }
   wake_.set();
   co_return id;
+}
+
+Task<void> JobRunner::forget(Principal person, std::function<Result<void>(const JobRecord&)> files) {
+  std::vector<std::int64_t> theirs;
+  for (const auto& [id, job] : jobs_) {
+    if (job.stage == Stage::ended && job.record.person == person) theirs.push_back(id);
+  }
+  for (const auto id : theirs) {
+    auto done = co_await on_files([id, files, record = jobs_.at(id).record](Spool& spool) -> Result<bool> {
+      if (auto gone = files(record); !gone) return std::unexpected(gone.error());
+      if (auto gone = spool.forget_person(id); !gone) return std::unexpected(gone.error());
+      return true;
+    });
+    if (!done) co_return std::unexpected(done.error());
+    const auto at = jobs_.find(id);
+    if (at == jobs_.end()) continue;
+    at->second.record.person = domain::kNobody;
+    at->second.record.account = {};
+    at->second.record.spec = domain::without_names(std::move(at->second.record.spec));
+  }
+  co_return Result<void>{};
 }
 
 Task<CancelOutcome> JobRunner::cancel(std::int64_t id, ports::CancelWhen when, Deadline deadline) {

@@ -22,6 +22,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -67,6 +68,9 @@ class JobRunner {
   async::Task<std::int64_t> add(JobRecord record, std::string script);
 
   async::Task<domain::CancelOutcome> cancel(std::int64_t id, ports::CancelWhen when, async::Deadline deadline);
+
+  /// A person's jobs that are over are nobody's from then on; `files` gets the record of each before.
+  async::Task<> forget(Principal person, std::function<Result<void>(const JobRecord&)> files);
 
   [[nodiscard]] const std::map<std::int64_t, LocalJob>& jobs() const { return jobs_; }
   [[nodiscard]] const std::set<std::int64_t>& active() const { return active_; }

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <set>
 #include <type_traits>
 
@@ -502,6 +503,24 @@ Task<ports::FileChunk> LocalConnector::read_file(ports::SiteJob asked, std::stri
   if (job == nullptr) co_return ports::FileChunk{};
   co_return co_await runner_.on_files([tag = job->record.tag, path, offset, limit](Spool& spool) {
     return spool.work_folder().read_file(tag, path, offset, limit);
+  });
+}
+
+Task<void> LocalConnector::forget(Principal person) {
+  std::set<CodeId> in_use;  // of others: it lies there once for all who brought the same
+  for (const auto id : runner_.active()) in_use.insert(runner_.jobs().at(id).record.spec.code);
+  return runner_.forget(std::move(person), [work_dir = options_.work_dir, in_use](const JobRecord& job) -> Result<void> {
+    const auto& tag = job.tag;
+    std::error_code failed;
+    std::filesystem::remove_all(work_dir + "/jobs/" + tag.str(), failed);
+    if (!job.spec.code.empty() && !in_use.contains(job.spec.code))
+      std::filesystem::remove(work_dir + "/code/" + std::string(domain::digest_of(job.spec.code)) + ".tar", failed);
+    for (auto entry = std::filesystem::directory_iterator(work_dir + "/output", failed);
+         !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
+      if (entry->path().filename().string().starts_with(tag.str() + ".")) std::filesystem::remove(entry->path(), failed);
+    }
+    if (!failed || failed == std::errc::no_such_file_or_directory) return {};
+    return system_error(failed.value(), "cannot remove the files of " + tag.str() + " in " + work_dir);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/ports/log.hpp"
+#include "broker/ports/privacy.hpp"
 #include "broker/ports/site_connector.hpp"
 #include "connectors/local/job_runner.hpp"
 #include "connectors/transport/wrapper.hpp"
@@ -37,7 +38,7 @@ struct LocalOptions {
   Seconds keep{std::chrono::days{30}};  // ended jobs: their folder, status and usage records (not their output)
 };
 
-class LocalConnector final : public ports::SiteConnector {
+class LocalConnector final : public ports::SiteConnector, public ports::PersonalFiles {
  public:
   /// Takes the spool, finds what is in it and goes on with it. unavailable (SPOOL_IN_USE): another process has it.
   /// invalid_argument: all faults of the options. Blocking: called at start, before the strand runs.
@@ -61,6 +62,9 @@ class LocalConnector final : public ports::SiteConnector {
   async::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           async::Deadline deadline) override;
   async::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, async::Deadline deadline) override;
+
+  /// Scripts, output and working folders of the person's jobs that are over; fences stay, which name nobody.
+  async::Task<> forget(Principal person) override;
 
  private:
   LocalConnector(async::Scheduler& scheduler, boost::asio::any_io_executor executor, LocalOptions options, ports::Log& log,

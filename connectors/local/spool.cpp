@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/local/spool.hpp"
 
+#include "broker/domain/nobody.hpp"
 #include "connectors/local/process_table.hpp"
 
 #include <fcntl.h>
@@ -390,6 +391,22 @@ Result<void> Spool::remove(std::int64_t id) const {
     return system_error(errno, "cannot remove local job " + std::to_string(id));
   }
   return remove_folder(jobs_.get(), kOutgoing);
+}
+
+Result<void> Spool::forget_person(std::int64_t id) const {
+  const auto directory = folder(id);
+  if (!directory) return directory.error().kind == ErrorKind::not_found ? Result<void>{} : std::unexpected(directory.error());
+  const auto text = read_file(directory->get(), kJobFile);
+  auto job = text ? job_record(*text) : Result<JobRecord>(std::unexpected(text.error()));
+  if (!job) return std::unexpected(job.error());
+  job->person = domain::kNobody;
+  job->account = {};
+  job->spec = domain::without_names(std::move(job->spec));
+  job->launch.environment.clear();
+  if (auto kept = write_file(directory->get(), kJobFile, canonical_json(to_json(*job))); !kept) return kept;
+  if (::unlinkat(directory->get(), kScriptFile, 0) != 0 && errno != ENOENT)
+    return system_error(errno, "cannot remove the script of local job " + std::to_string(id));
+  return {};
 }
 
 }  // namespace hansa::connectors::local

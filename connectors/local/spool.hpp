@@ -49,8 +49,8 @@ class Spool {
   /// it was not.
   Result<std::int64_t> add(JobRecord job, std::string_view script);
 
-  /// The same for an array, a job for each of its tasks, of which `job` is the pattern ("%a" in its output is the index): the id of
-  /// the first is the array's, and the others' follow it.
+  /// The same for an array, a job for each of its tasks, of which `job` is the pattern ("%a" in its output is the index): the id
+  /// of the first is the array's, and the others' follow it.
   Result<std::int64_t> add_array(JobRecord job, std::string_view script);
 
   Result<Sight> look(std::int64_t id) const;
@@ -66,6 +66,8 @@ class Spool {
   Result<void> ask_to_end(std::int64_t id, const StartRecord& start) const;
 
   Result<void> remove(std::int64_t id) const;
+  /// Of a job that is over: whose it was and what it ran. Number, times and state stay until it is removed.
+  Result<void> forget_person(std::int64_t id) const;
 
   [[nodiscard]] std::string folder_of(std::int64_t id) const { return path_ + "/jobs/" + std::to_string(id); }
   [[nodiscard]] const WorkFolder& work_folder() const { return work_folder_; }

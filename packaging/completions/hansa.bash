@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect login logout whoami sites site report ledger data facts allocation token policy simulate config version"
+  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect login logout whoami sites site report ledger privacy data facts allocation token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local labels="open internal personal health trade-secret export-controlled"
@@ -20,7 +20,7 @@ _hansa() {
       -*) ;;
       *)
         case $command in
-          "" | site | report | ledger | data | "data replica" | facts | allocation | token | policy | config) command=${command:+$command }$word ;;
+          "" | site | report | ledger | privacy | data | "data replica" | facts | allocation | token | policy | config) command=${command:+$command }$word ;;
           submit) script=1 ;;
         esac
         ;;
@@ -33,7 +33,7 @@ _hansa() {
 
   case $prev in
     -o | --output-dir | --code | --dir) compopt -o dirnames; return ;;
-    --output) [[ $command == "ledger export" || $command == report\ * ]] && compopt -o default; return ;;
+    --output) [[ $command == "ledger export" || $command == "privacy export" || $command == report\ * ]] && compopt -o default; return ;;
     --kind) COMPREPLY=($(compgen -W "individual summary sync" -- "$cur")); return ;;
     --token-file | --ca-file | --variants | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
@@ -61,7 +61,8 @@ _hansa() {
   case $command in
     "") options=$commands ;;
     site) options="show doctor agent enroll revoke drain resume" ;;
-    report) options="usage countries energy funding grants clearing corrections sovereignty estimates apel waldur" ;;
+    report) options="usage countries energy funding grants clearing corrections sovereignty estimates apel waldur access retention" ;;
+    privacy) options="retention record export erase approve reject erasures" ;;
     ledger) options="show checkpoint verify prove export witness corrections change-key" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
@@ -93,6 +94,11 @@ _hansa() {
     "ledger export") options="--output --personal" ;;
     "ledger witness") options="--dir --name --key --key-only" ;;
     "ledger corrections") options="--limit --json" ;;
+    "report access") options="--from --to --person --limit --json" ;;
+    "report retention") options="--from --to --json" ;;
+    "privacy export") options="--reason --output" ;;
+    "privacy erase") options="--reason --json" ;;
+    "privacy retention" | "privacy record" | "privacy approve" | "privacy reject" | "privacy erasures") options="--json" ;;
     "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;
     "data list") options="--label --project --owner --limit --all --json" ;;
     "data label" | "data owner" | "data approve" | "data reject" | "facts withdraw" | "facts approve" | "facts reject" | "allocation revoke" | "allocation release") options="--reason --json" ;;

@@ -15,7 +15,7 @@ function __hansa_is --description "the command so far is one of the arguments"
         else if not string match -q -- '-*' $word
             set -a words $word
             # A second word belongs to the command's name, or is a script, after which everything is the script's.
-            contains -- $words[1] site report ledger data facts allocation token policy config submit; and test (count $words) -eq 1; and continue
+            contains -- $words[1] site report ledger privacy data facts allocation token policy config submit; and test (count $words) -eq 1; and continue
             test "$words" = "data replica"; or break
         end
     end
@@ -58,7 +58,8 @@ complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or expla
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show doctor agent enroll revoke drain resume"
 complete -c hansa -n '__hansa_is ""' -a ledger -d "Show, check, prove and witness the ledger"
-complete -c hansa -n '__hansa_is report' -a "usage countries energy funding grants clearing corrections sovereignty estimates apel waldur"
+complete -c hansa -n '__hansa_is report' -a "usage countries energy funding grants clearing corrections sovereignty estimates apel waldur access retention"
+complete -c hansa -n '__hansa_is privacy' -a "retention record export erase approve reject erasures"
 complete -c hansa -n '__hansa_is ledger' -a "show checkpoint verify prove export witness corrections change-key"
 complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
@@ -68,7 +69,7 @@ complete -c hansa -n '__hansa_is token' -a "create list revoke revocations resto
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "init check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect login whoami sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "token revocations" "token restore" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect login whoami sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "report access" "report retention" "privacy retention" "privacy record" "privacy erase" "privacy approve" "privacy reject" "privacy erasures" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "token revocations" "token restore" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config init" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -132,12 +133,11 @@ complete -c hansa -n '__hansa_is resolve disconnect "token revoke" "site drain" 
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy"' -l by -x -a "project person site country centre home home_country funding_body call allocation queue resource label state day month"
 complete -c hansa -n '__hansa_is "report clearing"' -l by -x -a "centre home day month"
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l time-sliced -d "Of each run what it used then"
-set -l hansa_reports '"report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"'
-complete -c hansa -n "__hansa_is $hansa_reports" -l from -x -d "At or after"
-complete -c hansa -n "__hansa_is $hansa_reports" -l to -x -d Before
-complete -c hansa -n "__hansa_is $hansa_reports" -l output -r -F -d "Into this file"
-complete -c hansa -n "__hansa_is $hansa_reports" -l json -d "Print one JSON document"
-complete -c hansa -n "__hansa_is $hansa_reports \"report estimates\"" -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l from -x -d "At or after"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l to -x -d Before
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l output -r -F -d "Into this file"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l json -d "Print one JSON document"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report estimates"' -l format -x -a "table csv json"
 complete -c hansa -n '__hansa_is "ledger verify"' -l report -r -F -d "Check this report"
 complete -c hansa -n '__hansa_is "report apel"' -l kind -x -a "individual summary sync"
 complete -c hansa -n '__hansa_is "report apel" "report waldur"' -l month -x -d "Runs that ended in it, as 2026-11"
@@ -149,6 +149,12 @@ complete -c hansa -n '__hansa_is "ledger verify" "ledger witness"' -l key -x -d 
 complete -c hansa -n '__hansa_is "ledger verify"' -l witness -x -d "This witness must have signed it too"
 complete -c hansa -n '__hansa_is "ledger verify"' -F
 complete -c hansa -n '__hansa_is "ledger export"' -l output -r -F -d "Into this file"
+complete -c hansa -n '__hansa_is "privacy export"' -l output -r -F -d "Into this file"
+complete -c hansa -n '__hansa_is "privacy export" "privacy erase"' -l reason -x -d "Why; stays on record"
+complete -c hansa -n '__hansa_is "report access" "report retention"' -l from -x -d "At or after"
+complete -c hansa -n '__hansa_is "report access" "report retention"' -l to -x -d "Before"
+complete -c hansa -n '__hansa_is "report access"' -l person -x -d "Of this person"
+complete -c hansa -n '__hansa_is "report access"' -l limit -x -d "At most so many"
 complete -c hansa -n '__hansa_is "ledger export"' -l personal -d "With the personal parts"
 complete -c hansa -n '__hansa_is "ledger witness"' -l dir -x -a "(__fish_complete_directories)" -d "The witness's folder"
 complete -c hansa -n '__hansa_is "ledger witness"' -l name -x -d "Who it is"

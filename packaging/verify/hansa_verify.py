@@ -37,7 +37,7 @@ CORRECTION = USAGE | {"refers_to": int, "reason": str}
 KINDS = {  # what a record of each kind must have, beside at, kind, seq, v
     "usage": USAGE | {"personal": str}, "reversal": CORRECTION, "adjustment": CORRECTION,
     "summary": {"period": str} | {name: int for name in AMOUNTS}, "decision": {"job": str, "sha256": str}, "policy": {"sha256": str},
-    "key": {"key": str}, "period_open": {"period": str}, "period_close": {"period": str}, "tombstone": {"refers_to": int, "reason": str},
+    "key": {"key": str}, "period_open": {"period": str}, "period_close": {"period": str}, "tombstone": {"records": int, "reason": str},
 }
 NOTE_KEY, WITNESS_KEY = 1, 4
 DASH = "\u2014 "
@@ -221,7 +221,7 @@ class Check:
         self.also_of, self.also_root, self.on_run = also_of, None, on_run
         self.tree, self.keys, self.kinds, self.sums, self.periods = Tree(), [], {}, {}, {}
         self.runs, self.booked, self.reversed = {}, [], set()
-        self.personal_parts = self.erased = 0
+        self.personal_parts = self.erased = self.buried = 0
 
     def header(self, line):
         header = json.loads(line)
@@ -257,7 +257,8 @@ class Check:
             require(tuple(record[name] for name in AMOUNTS) == tuple(self.periods.get(record["period"], (0,) * 5)),
                     "the summary is not the sum of the records before it")
         elif kind == "tombstone":
-            require(0 <= record["refers_to"] < self.tree.size, "a tombstone of a record that is not there")
+            require(1 <= record["records"] <= self.kinds.get("usage", 0) - self.buried, "a tombstone of records that are not there")
+            self.buried += record["records"]
         self.booked.append(booked)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if booked is not None or kind in ("reversal", "adjustment"):
@@ -332,6 +333,8 @@ class Check:
         require(self.tree.size == self.size, f"the checkpoint signs {self.size} records, the file has {self.tree.size}")
         require(self.tree.root() == self.expected_root, "the records are not those that the checkpoint signs: another root")
         require(self.keys, "no record names the ledger's key")
+        require(not self.with_personal or self.erased == self.buried,
+                f"{self.erased} personal parts are not there, and tombstones tell of {self.buried}; if somebody was erased while this was exported, export it again")
         seen, own = set(), False
         self.cosigned = []
         for name, signature in self.signatures:

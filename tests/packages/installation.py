@@ -95,7 +95,8 @@ def four_questions_and_a_first_job():
     refused = root.run("hansa", "config", "init", "--country", "FI", "--person", "alice", check=False)
     assert root.status == 8 and "is not touched" in refused, refused
     config = root.folder / "etc/hansa/hansad.toml"
-    config.write_text(config.read_text().replace("127.0.0.1:7717", f"127.0.0.1:{PORT}")
+    quick = 'connector = "local"\nbudget = { queries_per_minute = 6000, submits_per_minute = 6000, waiting_jobs = 50 }'
+    config.write_text(config.read_text().replace("127.0.0.1:7717", f"127.0.0.1:{PORT}").replace('connector = "local"', quick)
                       + "\n[engine]\nstatus_interval_ms = 500\nsnapshot_interval_ms = 1000\nusage_interval_ms = 1000\n")
     root.run("hansad", "--check")
     start()

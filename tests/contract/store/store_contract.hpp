@@ -11,6 +11,7 @@
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
+#include "broker/ports/privacy.hpp"
 #include "broker/ports/reports.hpp"
 #include "broker/ports/revocations.hpp"
 #include "broker/ports/stores.hpp"
@@ -52,6 +53,7 @@ class StoreUnderTest {
   /// Callable from many at once, each waiting on its own; else all calls are made on the one that waits.
   [[nodiscard]] virtual bool takes_threads() const = 0;
   virtual ports::LedgerStore& ledger() = 0;
+  virtual ports::PrivacyStore& privacy() = 0;
   virtual ports::ReportStore& reports() = 0;
   virtual ports::UsageLineStore& usage_lines() = 0;
   virtual std::int64_t begin_epoch() = 0;

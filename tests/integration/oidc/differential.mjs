@@ -112,6 +112,7 @@ for (let done = 0; done < Number(count); done += kBatch) {
   gate.stdin.write(`${tokens.map(encode).join('\n')}\n`);
   for (const token of tokens) {
     const code = (await answers.next()).value;
+    if (code === undefined) { console.error('our gate has ended'); process.exit(1); }
     const taken = await joseTakes(token);
     codes[code] = (codes[code] ?? 0) + 1;
     if (code === 'OK' && taken) bothTake += 1;

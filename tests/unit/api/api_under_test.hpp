@@ -109,6 +109,20 @@ class ApiUnderTest {
           return {};
         },
         [this](const SiteId& of, const Principal& person, const Error&) { cut_off.push_back(of.str() + " " + person.str()); });
+    protection_ = std::make_unique<engine::DataProtection>(
+        engine::DataProtection::Parts{.strand = time.executor(),
+                                      .scheduler = time,
+                                      .ids = ids_,
+                                      .store = *store_,
+                                      .facts = *store_,
+                                      .accounts = accounts_,
+                                      .log = log_,
+                                      .sites = {SiteId("alpha")},
+                                      .files = {&code_},
+                                      .forget_tokens = [this](Principal person) { return tokens_->forget(std::move(person)); },
+                                      .amend = [this](const auto& facts) { engine_->amend(facts); }},
+        engine::ProtectionOptions{.keep = {{domain::Holding::payloads, std::chrono::days{30}},
+                                           {domain::Holding::usage_persons, std::chrono::days{548}}}});
     authenticator_ = std::make_unique<identity::Authenticator>(identity::Authenticator::Parts{.strand = time.executor(),
                                                                                               .scheduler = time,
                                                                                               .outward = nowhere_,
@@ -139,13 +153,18 @@ class ApiUnderTest {
                                             .person_agents = *people_,
                                             .scheduler = time,
                                             .log = log_,
-                                            .more_metrics = {}},
+                                            .more_metrics = {},
+                                            .protection = protection_.get(),
+                                            .privacy = store_.get()},
                                  BrokerFacts{.name = "b1",
                                              .country = "FI",
                                              .version = "1",
                                              .sites = {"alpha", "beta"},
                                              .agents_address = "wss://b1.example:7718",
                                              .agents_key = [] { return std::string("sha256:00"); },
+                                             .privacy = {.broker = {.controller = "Centre"},
+                                                         .sites = {{.id = "alpha", .name = "Alpha", .country = "US"}},
+                                                         .days = {{domain::Holding::payloads, 30}}},
                                              .exchange = {{.id = "alpha",
                                                            .apel = ledger::ApelSite{.name = "ALPHA-HPC",
                                                                                     .submit_host = "login",
@@ -161,10 +180,14 @@ class ApiUnderTest {
     }
     REQUIRE(ask(notary_->start()));
     REQUIRE(ask(engine_->start()));
+    REQUIRE(ask(protection_->start()));
     time.advance(Milliseconds{1'000});  // the site has been seen
     api_->set_ready(true);
   }
-  ~ApiUnderTest() { (void)ask(engine_->stop()); }
+  ~ApiUnderTest() {
+    (void)ask(protection_->stop());
+    (void)ask(engine_->stop());
+  }
   ApiUnderTest(const ApiUnderTest&) = delete;
   ApiUnderTest& operator=(const ApiUnderTest&) = delete;
 
@@ -271,6 +294,7 @@ class ApiUnderTest {
   std::unique_ptr<identity::Authenticator> authenticator_;
   std::unique_ptr<identity::AgentRegister> agents_;
   std::unique_ptr<identity::PersonAgentRegister> people_;
+  std::unique_ptr<engine::DataProtection> protection_;
   std::unique_ptr<Api> api_;
   std::map<std::string, std::string> secrets_;
 };

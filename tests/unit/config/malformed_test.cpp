@@ -57,7 +57,7 @@ const Case kCases[] = {
     {After::site, "[brokr]\n", 9, "brokr",
      "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, broker, code, engine, issuer, link, mover, "
      "person, "
-     "placement, project, rules, "
+     "placement, privacy, project, rules, "
      "site, store"},
     {After::site, "[[sites]]\nid = \"b\"\n", 9, "sites", "(did you mean \"site\"?)"},
     {After::site, "[\"\"]\n", 9, "\"\"", "is no key here"},

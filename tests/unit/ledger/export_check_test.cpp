@@ -101,7 +101,7 @@ TEST_CASE("a log that signs nonsense is found out") {
   }
   {
     auto sample = sample_ledger(20);
-    sample.add(record_text(20, Kind::tombstone, 0, {{"refers_to", 21}, {"reason", "x"}}).value());
+    sample.add(record_text(20, Kind::tombstone, 0, {{"records", 20}, {"reason", "x"}}).value());
     CHECK(fault_of(sample).contains("tombstone"));
   }
   {

@@ -118,7 +118,7 @@ TEST_CASE("other kinds have the fields that they need") {
       {Kind::key, {{"key", "k"}}},
       {Kind::period_open, {{"period", "2026-11"}}},
       {Kind::period_close, {{"period", "2026-11"}}},
-      {Kind::tombstone, {{"refers_to", 1}, {"reason", "RETENTION"}}}};
+      {Kind::tombstone, {{"records", 1}, {"reason", "RETENTION"}}}};
   for (const auto& [kind, all] : kGood) {
     INFO(to_string(kind));
     CHECK(record_text(0, kind, 0, all));

@@ -108,7 +108,10 @@ inline Sample sample_ledger(std::int64_t size) {
     if (number % 100 == 9 && sample.size() < size)
       sample.add_run(number, 80, 0, JobId::parse("01JDA0XJ2GQ4M8T6V9ZK3N5R7W").value());
     if (number == 50 && sample.size() < size) sample.add_key(kSecond);
-    if (number == 60) sample.persons.erase(sample.records.size() - 1);  // erased
+    if (number == 60 && sample.size() < size) {  // its person was forgotten
+      sample.persons.erase(sample.records.size() - 1);
+      sample.add(record_text(sample.size(), Kind::tombstone, 0, {{"reason", "ERASURE"}, {"records", 1}}).value());
+    }
   }
   return sample;
 }

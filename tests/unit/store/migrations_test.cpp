@@ -194,7 +194,39 @@ TEST_CASE("the ledger cannot be edited, and has no gaps") {
   db.run_script(insert(2, "reversal", 0, "0"));
   CHECK_THROWS_AS(db.run_script(insert(3, "reversal", 0, "0")), SqliteFailure);
   db.run_script(insert(3, "usage", 1, "NULL"));
-  db.run_script("DELETE FROM ledger_persons WHERE seq = 0");  // a person who is forgotten
+  CHECK_THROWS_AS(db.run_script("DELETE FROM ledger_persons WHERE seq = 0"), SqliteFailure);
+  db.run_script("INSERT INTO erasing VALUES(1); DELETE FROM ledger_persons WHERE seq = 0; DELETE FROM erasing");  // forgotten
+}
+
+TEST_CASE("names are taken out of what is append-only through the gate alone, and nothing else is") {
+  auto db = memory();
+  REQUIRE(db.apply_settings(Connection::Mode::read_write));
+  REQUIRE(migrate(db, migrations(), UtcTime{}));
+  db.run_script(
+      "INSERT INTO jobs(row, id, owner, project, broker_id, epoch, version, active, state, reason_code, reason_message, "
+      "held_by_user, accepted_at_ms, spec) "
+      "VALUES(1, zeroblob(16), 'o', 'p', 'b', 1, 1, 1, 'accepted', '', '', 0, 0, '{}');"
+      "INSERT INTO events VALUES(1, 1, 1, 0, 'accepted', '{}');"
+      "INSERT INTO access_people VALUES(1, 'local:root'), (2, 'local:alice');"
+      "INSERT INTO access_log VALUES(1, 0, 1, 'operator', 2, 'getJob', 'why', 1);"
+      "INSERT INTO retention_log VALUES(1, 0, 'jobs', 0, 1);"
+      "INSERT INTO erasures(row, id, principal, reason, by_whom, at_ms, state) VALUES(1, zeroblob(16), 'x', '', 'a', 0, "
+      "'pending')");
+  for (const auto* edit :
+       {"UPDATE events SET body = 'x'", "UPDATE access_log SET reason = ''", "DELETE FROM access_log",
+        "INSERT OR REPLACE INTO access_log VALUES(1, 0, 2, 'operator', 2, 'getJob', '', 1)", "DELETE FROM retention_log",
+        "UPDATE retention_log SET rows = 0", "DELETE FROM erasures", "UPDATE erasures SET state = 'done'",
+        "UPDATE erasures SET state = 'approved', ruled_by = 'a'", "UPDATE erasures SET state = 'approved'"}) {
+    INFO(edit);
+    CHECK_THROWS_AS(db.run_script(edit), SqliteFailure);
+  }
+  db.run_script("INSERT INTO erasing VALUES(1); UPDATE events SET body = 'x'; UPDATE access_log SET reason = ''");
+  for (const auto* edit :
+       {"UPDATE events SET name = 'x'", "UPDATE events SET version = 2", "DELETE FROM events", "UPDATE access_log SET reader = 2",
+        "UPDATE access_log SET subject = NULL", "UPDATE access_log SET at_s = 1", "INSERT INTO erasing VALUES(2)"}) {
+    INFO(edit);
+    CHECK_THROWS_AS(db.run_script(edit), SqliteFailure);
+  }
 }
 
 TEST_CASE("what was changed about a dataset, and who approved it, cannot be edited, and nobody approves their own") {

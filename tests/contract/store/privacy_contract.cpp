@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is held of people ends: by age, and when a person is forgotten. What others are held of stays, as do sums and proofs.
+#include "broker/domain/nobody.hpp"
+#include "broker/ledger/export_check.hpp"
+
+#include "store_contract.hpp"
+#include <catch2/catch.hpp>
+
+using namespace hansa;
+using namespace hansa::contract;
+using domain::Holding;
+using ports::Erasure;
+
+namespace {
+
+const SiteId kPlaceOfRuns("alpha");
+const Principal kAlice("local:alice"), kBob("local:bob"), kRoot("local:root"), kSecondOperator("local:second");
+const ledger::Signer kLedgerSigner{.name = "hansa/contract", .seed = Secret(std::string(32, 'k'))};
+
+domain::UsageRecord told_run_of(const domain::Job& job, std::int64_t started) {
+  const auto& attempt = job.attempts.front();
+  domain::UsageRecord record;
+  record.site = attempt.site;
+  record.cluster = "c";
+  record.site_job_id = attempt.site_job_id;
+  record.tag = domain::make_tag(job.id, attempt.number);
+  record.account = attempt.account;
+  record.scheduler_account = "proj1";
+  record.queue = QueueName("batch");
+  record.submitted_at = at(1);
+  record.started_at = at(started);
+  record.ended_at = at(started + 100);
+  record.site_state = "COMPLETED";
+  record.exit_code = 0;
+  record.elapsed = Seconds{100};
+  record.nodes = 1;
+  record.cores = 8;
+  record.core_seconds = {800};
+  record.node_seconds = {100};
+  record.source_line = attempt.site_job_id.str() + "|alice|COMPLETED";
+  return record;
+}
+
+class HeldOfPeople {
+ public:
+  HeldOfPeople() {
+    REQUIRE(store->wait(store->ledger().append_record(
+        {.kind = "key", .at = at(0), .fields = {{"key", kLedgerSigner.verifier().text()}}, .after_key = ""})));
+  }
+  /// A job that ran and is over at that second.
+  domain::Job over(const std::string& owner, const std::string& site_job, std::int64_t second) {
+    auto job = bound(*store, "alpha", site_job, {.owner = owner});
+    recorded(*store, job,
+             {domain::RunStarted{.attempt = 1, .started_at = at(second - 100)},
+              domain::AttemptEnded{.attempt = 1,
+                                   .outcome = domain::Outcome::succeeded,
+                                   .started_at = at(second - 100),
+                                   .ended_at = at(second),
+                                   .exit_code = 0,
+                                   .reason = {"COMPLETED", "as " + owner + " wanted it"}}},
+             second);
+    REQUIRE(store->wait(store->usage().book_usage(kPlaceOfRuns, {told_run_of(job, second - 100)}, {"c"}, at(second))).value() ==
+            1);
+    return job;
+  }
+  std::int64_t expire(Holding holding, std::int64_t before) {
+    std::int64_t gone = 0, after = 0;
+    for (;;) {
+      const auto step = store->wait(store->privacy().expire(holding, at(before), after, at(90'000))).value();
+      gone += step.rows;
+      if (!step.next) return gone;
+      after = *step.next;
+    }
+  }
+  domain::Job job(const JobId& id) { return store->wait(store->jobs().job(id)).value(); }
+  std::int64_t core_seconds() { return store->wait(store->usage().usage_report({})).value().front().core_seconds.value; }
+
+  Result<ledger::ExportCheck::Facts> verify() {
+    const auto head = store->wait(store->ledger().ledger_head()).value();
+    ledger::Note note{.text = ledger::Checkpoint{"hansa/contract", head.size, head.root}.text(), .signatures = {}};
+    note.signatures.push_back(ledger::sign_note(kLedgerSigner, note.text));
+    ledger::ExportCheck check({.key = kLedgerSigner.verifier(), .witnesses = {}});
+    auto text = ledger::export_header(note, {}, true) + "\n";
+    for (const auto& record : store->wait(store->ledger().ledger_records(0, 10'000, true)).value()) {
+      text += record.text + "\n";
+      if (record.of_person) text += (record.personal.empty() ? "-" : record.personal) + "\n";
+    }
+    exported = text;
+    if (auto taken = check.take(text); !taken) return std::unexpected(taken.error());
+    return check.finish();
+  }
+  std::vector<Json> held_of(const Principal& person, ports::PersonPart part) {
+    std::vector<Json> all;
+    for (std::string after;;) {
+      auto page = store->wait(store->privacy().person_part(person, part, after)).value();
+      std::ranges::move(page.entries, std::back_inserter(all));
+      if (!page.next) return all;
+      after = *page.next;
+    }
+  }
+  Erasure ask(const Principal& person) {
+    Erasure erasure{.id = next_id(), .of = person, .reason = "as " + person.str() + " asked", .by = kRoot, .at = at(100)};
+    REQUIRE(store->wait(store->privacy().ask_erasure(erasure)));
+    return erasure;
+  }
+  Result<Erasure> rule(const Erasure& erasure, const Principal& by, bool approve = true) {
+    return store->wait(store->privacy().rule_erasure(erasure.id, by, at(200), approve));
+  }
+  /// So many steps, or all.
+  bool erase(const Erasure& erasure, int steps = 1'000) {
+    for (; steps > 0; --steps) {
+      if (!store->wait(store->privacy().erase_some(erasure.id, {"alice"}, at(300))).value()) return true;
+    }
+    return false;
+  }
+  Erasure found(const Erasure& erasure) { return store->wait(store->privacy().erasure(erasure.id)).value(); }
+
+  std::unique_ptr<StoreUnderTest> store = next_store();
+  std::string exported;
+};
+
+}  // namespace
+
+TEST_CASE("payloads and requests end by age and those of live jobs stay") {
+  HeldOfPeople world;
+  auto keyed = new_job({.owner = "local:alice", .second = 50});
+  REQUIRE(world.store->wait(world.store->jobs().accept_jobs({keyed}, ports::Idempotency{"k-1", "h"})));
+  const auto old = world.over("local:alice", "41", 1'000), young = world.over("local:alice", "42", 5'000);
+  const auto live = bound(*world.store, "alpha", "43", {});
+  CHECK(world.expire(Holding::payloads, 2'000) == 1);
+  CHECK(world.expire(Holding::payloads, 2'000) == 0);
+  CHECK_FALSE(world.store->wait(world.store->jobs().payload(old.id)));
+  CHECK(world.store->wait(world.store->jobs().payload(young.id)));
+  CHECK(world.store->wait(world.store->jobs().payload(live.id)));
+  CHECK(world.job(old.id).owner == kAlice);
+  CHECK(world.expire(Holding::requests, 40) == 0);
+  CHECK(world.expire(Holding::requests, 60) == 1);
+  const auto log = world.store->wait(world.store->privacy().expired(std::nullopt, std::nullopt)).value();
+  REQUIRE(log.size() == 2);
+  CHECK(log[0].rows == 1);
+}
+
+TEST_CASE("a job that is old enough is nobody's and still what its events say") {
+  HeldOfPeople world;
+  const auto old = world.over("local:alice", "41", 1'000), young = world.over("local:alice", "42", 5'000);
+  CHECK(world.expire(Holding::jobs, 2'000) == 1);
+  CHECK(world.expire(Holding::jobs, 2'000) == 0);
+  const auto job = world.job(old.id);
+  CHECK(job.owner == domain::kNobody);
+  CHECK(job.spec.name.empty());
+  CHECK(job.spec.resources == old.spec.resources);
+  CHECK(job.spec.project == old.spec.project);
+  CHECK(job.attempts.front().account.empty());
+  CHECK(job.reason.message.empty());
+  const auto events = world.store->wait(world.store->jobs().events(old.id)).value();
+  auto rebuilt =
+      domain::new_job(job.id, job.epoch, events.front().event.at, std::get<domain::Accepted>(events.front().event.body));
+  for (std::size_t i = 1; i < events.size(); ++i) REQUIRE(domain::apply(rebuilt, events[i].event));
+  CHECK(rebuilt == job);
+  CHECK(world.job(young.id).owner == kAlice);
+  world.store->reopen();
+  CHECK(world.job(old.id) == job);
+}
+
+TEST_CASE("whose usage it was ends by age; records and sums stay and the tree says what went") {
+  HeldOfPeople world;
+  world.over("local:alice", "41", 1'000);
+  world.over("local:bob", "42", 1'500);
+  const auto young = world.over("local:alice", "43", 5'000);
+  const auto before = world.core_seconds();
+  CHECK(world.expire(Holding::usage_persons, 2'000) == 2);
+  CHECK(world.expire(Holding::usage_persons, 2'000) == 0);
+  const auto facts = world.verify();
+  REQUIRE(facts);
+  CHECK(facts->erased == 2);
+  CHECK(facts->buried == 2);
+  CHECK(facts->personal_parts == 1);
+  CHECK(facts->kinds.at("tombstone") == 1);
+  CHECK(world.core_seconds() == before);
+  CHECK(world.held_of(kBob, ports::PersonPart::usage).empty());
+  CHECK(world.held_of(kAlice, ports::PersonPart::usage).size() == 1);
+}
+
+TEST_CASE("an erasure takes two and can be refused") {
+  HeldOfPeople world;
+  const auto erasure = world.ask(kAlice);
+  CHECK(code_of(world.store->wait(world.store->privacy().ask_erasure({.id = next_id(), .of = kAlice, .by = kSecondOperator}))) ==
+        "ERASURE_UNDER_WAY");
+  CHECK(code_of(world.rule(erasure, kRoot)) == "SECOND_PERSON");
+  CHECK_FALSE(world.store->wait(world.store->privacy().erase_some(erasure.id, {}, at(300))).value());
+  const auto rejected = world.rule(erasure, kRoot, false).value();
+  CHECK(rejected.state == Erasure::State::rejected);
+  CHECK(rejected.of.empty());
+  CHECK_FALSE(rejected.reason.contains("alice"));
+  CHECK(code_of(world.rule(erasure, kSecondOperator)) == "NOT_PENDING");
+  CHECK(code_of(world.store->wait(world.store->privacy().erasure(next_id()))) == "ERASURE_NOT_FOUND");
+  CHECK(world.store->wait(world.store->privacy().erasures(10)).value().size() == 1);
+}
+
+TEST_CASE("what stands in the way of an erasure is named") {
+  HeldOfPeople world;
+  const auto live = bound(*world.store, "alpha", "41", {});
+  auto ran = bound(*world.store, "alpha", "42", {});
+  recorded(*world.store, ran,
+           {domain::RunStarted{.attempt = 1, .started_at = at(10)},
+            domain::AttemptEnded{
+                .attempt = 1, .outcome = domain::Outcome::succeeded, .started_at = at(10), .ended_at = at(20), .exit_code = 0}});
+  const auto found = world.store->wait(world.store->privacy().in_the_way_of_erasing(kAlice, at(100))).value();
+  CHECK(found.active == std::vector{live.id});
+  CHECK(found.unbooked == std::vector{ran.id});
+  CHECK(found.datasets.empty());
+  const auto later = world.store->wait(world.store->privacy().in_the_way_of_erasing(kAlice, at(4 * 86'400))).value();
+  CHECK(later.unbooked.empty());
+}
+
+TEST_CASE("nothing of a person is left and all of the others is") {
+  HeldOfPeople world;
+  auto& store = *world.store;
+  const auto hers = world.over("local:alice", "41", 1'000), his = world.over("local:bob", "42", 1'500);
+  const auto second = world.over("local:alice", "43", 2'000);
+  REQUIRE(store.wait(store.tokens().create_token(
+      {.id = "tok_a", .hash = "ha", .principal = kAlice, .note = "laptop of alice", .created_at = at(1)})));
+  REQUIRE(store.wait(store.tokens().create_token({.id = "tok_b", .hash = "hb", .principal = kBob, .created_at = at(1)})));
+  REQUIRE(store.wait(
+      store.privacy().note_accesses({{.at = at(60), .reader = kAlice, .role = "user", .subject = kBob, .route = "getJob"},
+                                     {.at = at(60),
+                                      .reader = kRoot,
+                                      .role = "operator",
+                                      .subject = kAlice,
+                                      .route = "exportPerson",
+                                      .reason = "alice asked"}})));
+  REQUIRE(world.held_of(kAlice, ports::PersonPart::jobs).size() == 2);
+  REQUIRE(world.held_of(kAlice, ports::PersonPart::accesses).size() == 1);
+  const auto sum = world.core_seconds();
+  const auto size = store.wait(store.ledger().ledger_head()).value().size;
+  const auto root = store.wait(store.ledger().ledger_root(size)).value();
+
+  const auto erasure = world.ask(kAlice);
+  REQUIRE(world.rule(erasure, kSecondOperator));
+  CHECK_FALSE(world.erase(erasure, 2));
+  world.store->reopen();  // a crash in the middle
+  CHECK(world.erase(erasure));
+  CHECK(world.erase(erasure));
+  CHECK(world.found(erasure).state == Erasure::State::approved);  // until the file is gone over
+  REQUIRE(store.wait(store.privacy().wipe_unused(1)));
+  REQUIRE(store.wait(store.privacy().end_erasure(erasure.id, at(400))));
+
+  const auto done = world.found(erasure);
+  CHECK(done.state == Erasure::State::done);
+  CHECK(done.of.empty());
+  CHECK(done.jobs == 2);
+  CHECK(done.records == 2);
+  CHECK_FALSE(done.reason.contains("alice"));
+  for (std::size_t part = 0; part < ports::kPersonParts; ++part) {
+    INFO("part " << part);
+    CHECK(world.held_of(kAlice, static_cast<ports::PersonPart>(part)).empty());
+  }
+  CHECK(world.job(hers.id).owner == domain::kNobody);
+  CHECK(world.job(his.id) == his);
+  CHECK(store.wait(store.tokens().tokens()).value().size() == 1);
+  const auto facts = world.verify();
+  REQUIRE(facts);
+  CHECK(facts->erased == 2);
+  CHECK(facts->personal_parts == 1);
+  CHECK_FALSE(world.exported.contains("local:alice"));
+  CHECK(world.core_seconds() == sum);
+  CHECK(store.wait(store.ledger().ledger_root(size)).value() == root);
+  const auto accesses = store.wait(store.privacy().accesses({})).value();
+  REQUIRE(accesses.size() == 2);
+  CHECK(accesses[0].access.subject.empty());
+  CHECK_FALSE(accesses[0].access.reason.contains("alice"));
+  CHECK(accesses[1].access.reader.empty());
+  CHECK(accesses[1].access.subject == kBob);
+
+  SECTION("and a site's later word brings nothing back") {
+    auto changed = told_run_of(second, 1'900);
+    changed.elapsed = Seconds{90};
+    changed.core_seconds = {720};
+    REQUIRE(store.wait(store.usage().book_usage(kPlaceOfRuns, {changed}, {"d"}, at(5'000))).value() == 1);
+    REQUIRE(world.verify());
+    CHECK_FALSE(world.exported.contains("local:alice"));
+    CHECK(world.core_seconds() == sum - 80);
+  }
+  SECTION("and whoever comes again under that name is somebody else") {
+    const auto again = world.over("local:alice", "44", 6'000);
+    CHECK(world.job(again.id).owner == kAlice);
+    CHECK(world.held_of(kAlice, ports::PersonPart::jobs).size() == 1);
+    const auto other = world.ask(kAlice);
+    CHECK(world.rule(other, kSecondOperator));
+  }
+}
+
+TEST_CASE("who read is told by time and person, and ends by age") {
+  HeldOfPeople world;
+  auto& privacy = world.store->privacy();
+  REQUIRE(world.store->wait(privacy.note_accesses(
+      {{.at = at(60), .reader = kRoot, .role = "operator", .subject = kAlice, .route = "getJob", .times = 3},
+       {.at = at(120), .reader = kRoot, .role = "operator", .subject = {}, .route = "listJobs"},
+       {.at = at(180), .reader = kSecondOperator, .role = "auditor", .subject = kBob, .route = "getJob"}})));
+  CHECK(world.store->wait(privacy.accesses({})).value().size() == 3);
+  const auto hers = world.store->wait(privacy.accesses({.subject = kAlice})).value();
+  REQUIRE(hers.size() == 1);
+  CHECK(hers[0].access.times == 3);
+  CHECK(hers[0].access.reader == kRoot);
+  CHECK(world.store->wait(privacy.accesses({.from = at(100), .to = at(150)})).value().size() == 1);
+  CHECK(world.store->wait(privacy.accesses({.before = 2})).value().size() == 1);
+  CHECK(world.expire(Holding::accesses, 150) == 2);
+  const auto left = world.store->wait(privacy.accesses({})).value();
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].access.subject == kBob);
+}
