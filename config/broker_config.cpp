@@ -17,9 +17,9 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 16> kRootTables{"broker",      "api",  "agents", "store",  "engine",  "placement",
-                                                       "rules",       "site", "person", "link",   "project", "mover",
-                                                       "accelerator", "code", "issuer", "privacy"};
+constexpr std::array<std::string_view, 17> kRootTables{"broker",      "api",  "agents", "store",   "engine",  "placement",
+                                                       "rules",       "site", "person", "link",    "project", "mover",
+                                                       "accelerator", "code", "issuer", "privacy", "ledger"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 1> kPrivacyTables{"retention"};
@@ -624,6 +624,7 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   read_table(root, "store", {}, config.store, findings);
   if (const auto engine = read_table(root, "engine", {}, config.engine, findings)) check_engine(*engine, config.engine, findings);
   read_table(root, "placement", {}, config.placement, findings);
+  read_table(root, "ledger", {}, config.ledger, findings);
 
   read_table(root, "rules", {}, config.rules, findings);
 
@@ -716,6 +717,7 @@ std::string to_toml(const BrokerConfig& config) {
   write_keys(out, "[store]", config.store);
   write_keys(out, "[engine]", config.engine);
   write_keys(out, "[placement]", config.placement);
+  write_keys(out, "[ledger]", config.ledger);
   write_keys(out, "[rules]", config.rules);
   for (const auto& site : config.sites) {
     // Read from accounts_file, the accounts would stand there twice; written in place, even an empty map must be seen.

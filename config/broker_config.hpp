@@ -188,6 +188,13 @@ struct PlacementConfig {
   friend bool operator==(const PlacementConfig&, const PlacementConfig&) = default;
 };
 
+/// How the ledger is held against sites' own accounting.
+struct LedgerConfig {
+  Seconds reconcile_interval{86'400};
+  Seconds reconciled_apart{86'400};
+  friend bool operator==(const LedgerConfig&, const LedgerConfig&) = default;
+};
+
 /// What a site lets Hansa ask of it, over all its users together.
 struct BudgetConfig {
   std::int64_t queries_per_minute = 10;
@@ -476,6 +483,7 @@ struct SiteConfig {
   std::optional<std::string> controller;  // of people's data there
   std::optional<std::string> processor;
   std::optional<std::string> contact;
+  std::optional<std::string> ledger_key;  // by which the site signs
   PlaceFacts facts;
   ProfileConfig profile;
   EnergyConfig energy;
@@ -549,6 +557,7 @@ struct BrokerConfig {
   StoreConfig store;
   EngineConfig engine;
   PlacementConfig placement;
+  LedgerConfig ledger;
   RulesConfig rules;
   std::vector<SiteConfig> sites;
   std::vector<ProjectConfig> projects;

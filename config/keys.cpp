@@ -377,6 +377,29 @@ std::span<const Key<PlacementConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<LedgerConfig>> keys_of() {
+  static const Key<LedgerConfig> kKeys[] = {
+      key<&LedgerConfig::reconcile_interval>(
+          {.name = "reconcile_interval_s",
+           .doc = "Each site's own accounting is asked anew so often, in what its budget leaves, and held against the ledger. 0: "
+                  "only when an operator asks (`hansa ledger reconcile`).",
+           .example = "86400",
+           .unit = "seconds",
+           .min = 0,
+           .max = 2'678'400}),
+      key<&LedgerConfig::reconciled_apart>(
+          {.name = "reconciled_apart_s",
+           .doc = "A month is closed only when each site was found to agree twice, so far apart at least: accounting comes late. "
+                  "What it was stands in the record of the close.",
+           .example = "86400",
+           .unit = "seconds",
+           .min = 1,
+           .max = 2'678'400}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<SiteConfig>> keys_of() {
   static const Key<SiteConfig> kKeys[] = {
       key<&SiteConfig::id>({.name = "id",
@@ -464,6 +487,13 @@ std::span<const Key<SiteConfig>> keys_of() {
            .example = "\"/scratch/{account}\"",
            .form = &kScratch,
            .otherwise = "the `TMPDIR` that the scheduler sets, else `/tmp`"}),
+      key<&SiteConfig::ledger_key>({.name = "ledger_key",
+                                    .doc = "The site's own key as a witness of the ledger, as `hansa ledger witness` prints it: "
+                                           "a month whose close it vouches "
+                                           "for is signed by the site (docs/ledger.md).",
+                                    .example = "\"alpha.example+f8558cb0+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\"",
+                                    .form = &kWitnessKey,
+                                    .otherwise = "the site signs nothing"}),
       key<&SiteConfig::ignore_findings>(
           {.name = "ignore_findings",
            .doc = "Checks of `hansa site doctor` whose faults keep no job from going there (`HISTORY`, `CLOCK`, ...). The "
@@ -1897,6 +1927,7 @@ std::vector<Section> broker_sections() {
           "[placement]",
           "When a job is bound to a site, and when it is moved to another. The defaults are the measured ones "
           "(docs/adr/0010 and 0017)."),
+      section<LedgerConfig>("[ledger]", "How the ledger is held against sites' own accounting (docs/ledger.md)."),
       section<RulesConfig>("[rules]", "Which rule packs are in force (docs/policies)."),
       section<SiteConfig>("[[site]]", "One block for each site."),
       section<PlaceFacts>(

@@ -221,4 +221,8 @@ async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action act
   co_return job;
 }
 
+Result<void> may(const Exchange& exchange, identity::Action action) {
+  return identity::authorize(exchange.caller, action, exchange.caller.principal);
+}
+
 }  // namespace hansa::api

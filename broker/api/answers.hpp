@@ -69,6 +69,8 @@ std::string no_such(std::string_view thing, std::string_view given, std::span<co
 /// that cannot be read counts as not given.
 std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most);
 
+/// Whether the caller's role has a right over what has no owner.
+Result<void> may(const Exchange& exchange, identity::Action action);
 /// Puts on record that the caller reads what is held of somebody else. Refused where that cannot be.
 Result<void> note_access(const Exchange& exchange, const Principal& subject, std::string reason = {});
 /// The same of an operation that tells of several people at once, if the caller is one who sees them all.

@@ -9,6 +9,8 @@
 #include "broker/engine/engine.hpp"
 #include "broker/engine/fact_register.hpp"
 #include "broker/engine/notary.hpp"
+#include "broker/engine/periods.hpp"
+#include "broker/engine/reconciliations.hpp"
 #include "broker/http/message.hpp"
 #include "broker/identity/agents.hpp"
 #include "broker/identity/authenticator.hpp"
@@ -80,6 +82,8 @@ class Api {
     engine::FactRegister& fact_register;
     engine::AllocationRegister& allocations;
     engine::Notary& notary;
+    engine::Reconciliations& reconciliations;
+    engine::Periods& periods;
     identity::TokenAuthority& tokens;
     identity::Authenticator& authenticator;
     const ports::Accounts& accounts;

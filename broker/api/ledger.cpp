@@ -15,10 +15,6 @@ namespace {
 constexpr std::int64_t kMostRecords = std::int64_t{1} << 53;
 constexpr std::int64_t kCorrections = 1'000;
 
-Result<void> may(const Exchange& exchange, Action action) {
-  return identity::authorize(exchange.caller, action, exchange.caller.principal);
-}
-
 Json path_view(const std::vector<Sha256>& path) {
   Json list = Json::array();
   for (const auto& hash : path) list.push_back(ledger::base64_of(hash));

@@ -79,6 +79,19 @@ const std::string_view kOperations = R"json({
   "listUsageInForce": {"query": [["from", "string", "Runs that ended at or after; required."], ["to", "string", "Runs that ended before; required."], ["site", "string", "Only this site's."], ["size", "integer", "As the ledger was with so many records; as it is now by default."], ["limit", "integer", "1 to 1000, which is the default; a page of 4 MiB ends earlier."], ["after", "string", "`next` of the page before."], ["persons", "string", "hidden (default), pseudonyms, or named: the principal and the local account."]], "answer": "UsageInForce"},
   "getExchange": {"answer": "ExchangeNames"},
   "listCorrections": {"query": [["limit", "integer", "1 to 1000; 100 by default."]], "answer": "CorrectionList"},
+  "beginReconciliation": {"body": "ReconciliationRequest", "answer": "BegunReconciliation", "status": 201},
+  "listReconciliations": {"query": [["site", "string", "Only of this site."], ["limit", "integer", "1 to 1000; 100 by default."]], "answer": "ReconciliationList"},
+  "getReconciliation": {"answer": "Reconciliation"},
+  "explainDifference": {"body": "ExplanationRequest", "answer": "Status"},
+  "listPeriods": {"answer": "PeriodList"},
+  "getPeriod": {"answer": "Period"},
+  "openPeriod": {"answer": "Period"},
+  "closePeriod": {"query": [["early", "boolean", "Although the month is not over: what ends in it later counts as a correction."]], "answer": "Period"},
+  "listAdjustments": {"query": [["limit", "integer", "1 to 1000; 100 by default."]], "answer": "AdjustmentList"},
+  "proposeAdjustment": {"body": "AdjustmentRequest", "answer": "Adjustment", "status": 201},
+  "approveAdjustment": {"body": "ApprovalRequest", "body_optional": true, "answer": "Adjustment"},
+  "rejectAdjustment": {"body": "ApprovalRequest", "body_optional": true, "answer": "Adjustment"},
+  "listDecisionLeaves": {"query": [["from", "integer", "From this sequence on; 1 by default."], ["limit", "integer", "1 to 1000; 1000 by default."]], "answer": "DecisionLeaves"},
   "cosignCheckpoint": {"body": "CosignatureRequest", "answer": "Status"},
   "changeLedgerKey": {"answer": "LedgerKey"},
   "listRetention": {"answer": "RetentionTable"},
@@ -340,6 +353,43 @@ const std::string_view kSchemas = R"json({
     "at": {"$ref": "#/components/schemas/Time"}, "reason": {"type": "string"}, "site": {"type": "string"}, "site_job_id": {"type": "string"}, "project": {"type": "string"},
     "reversed": {"type": "integer"}, "reversal": {"type": "integer"}, "replaced_by": {"type": ["integer", "null"]},
     "core_seconds_before": {"type": "integer"}, "core_seconds_after": {"type": "integer"}, "gpu_seconds_before": {"type": "integer"}, "gpu_seconds_after": {"type": "integer"}}}}}},
+  "ReconciliationRequest": {"type": "object", "additionalProperties": false, "required": ["site", "from"], "properties": {"site": {"type": "string"}, "from": {"type": "string", "description": "Runs that ended at or after."}, "to": {"type": "string", "description": "Runs that ended before; left out: now. What ended in the last minutes has not reached the ledger yet and is left to the next time."}}},
+  "BegunReconciliation": {"type": "object", "required": ["id", "state", "site"], "properties": {"id": {"type": "string"}, "state": {"const": "under_way"}, "site": {"type": "string"}}},
+  "Reconciliation": {
+    "type": "object", "required": ["id", "state"],
+    "properties": {
+      "id": {"type": "string"}, "state": {"enum": ["under_way", "failed", "done"]}, "reason": {"$ref": "#/components/schemas/Reason"}, "site": {"type": "string"}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},
+      "begun_at": {"$ref": "#/components/schemas/Time"}, "at": {"$ref": "#/components/schemas/Time"}, "by": {"type": "string"}, "ledger_size": {"type": "integer", "description": "Records when it ended."}, "tolerance_s": {"type": "integer"}, "matched": {"type": "integer"},
+      "counts": {"type": "object", "description": "Differences, by kind.", "additionalProperties": {"type": "integer"}}, "listed": {"type": "integer", "description": "Differences that are kept: 1,000 at most."}, "unexplained": {"type": "integer", "description": "As it is now."},
+      "others": {"type": ["integer", "null"], "description": "Runs that are not the broker's; null: the site hides them."}, "differences": {"type": "array", "items": {"$ref": "#/components/schemas/Difference"}}
+    }
+  },
+  "Difference": {
+    "type": "object", "required": ["kind", "key", "site_job_id", "outcome"],
+    "properties": {
+      "kind": {"enum": ["missing_at_broker", "missing_at_site", "field_mismatch", "duplicate", "late"]}, "key": {"type": "string", "description": "Names it at its site, whenever it is seen."}, "cluster": {"type": "string"}, "site_job_id": {"type": "string"},
+      "submitted_at": {"$ref": "#/components/schemas/Time"}, "started_at": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}, "ended_at": {"$ref": "#/components/schemas/Time"}, "record": {"type": ["integer", "null"], "description": "Of the ledger, that stands for the run."},
+      "fields": {"type": "object", "description": "What differs: the ledger's word, then the site's.", "additionalProperties": {"type": "array", "items": {"type": "string"}}}, "outcome": {"type": "string", "description": "booked, corrected, left, or why it cannot be booked."},
+      "explanation": {"$ref": "#/components/schemas/Explanation"}
+    }
+  },
+  "Explanation": {"type": ["object", "null"], "properties": {"reason": {"type": "string"}, "by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}}},
+  "ReconciliationList": {"type": "object", "required": ["reconciliations"], "properties": {"reconciliations": {"type": "array", "items": {"$ref": "#/components/schemas/Reconciliation"}}}},
+  "ExplanationRequest": {"type": "object", "additionalProperties": false, "required": ["site", "difference", "reason"], "properties": {"site": {"type": "string"}, "difference": {"type": "string", "description": "A difference's key; or a month, as 2026-11, of which the site as a whole cannot be asked."}, "reason": {"type": "string", "maxLength": 1000}}},
+  "PeriodList": {"type": "object", "required": ["periods"], "properties": {"periods": {"type": "array", "items": {"type": "object", "properties": {"period": {"type": "string"}, "state": {"enum": ["open", "closed"]}, "opened_at": {"$ref": "#/components/schemas/Time"}, "closed_at": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}}}}}},
+  "Period": {
+    "type": "object", "required": ["period", "state", "sites", "unseen_records"],
+    "properties": {
+      "period": {"type": "string", "description": "A month of UTC, as 2026-11."}, "state": {"enum": ["not_opened", "open", "closed"]}, "opened_at": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}, "closed_at": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]},
+      "open_record": {"type": ["integer", "null"]}, "summary_record": {"type": ["integer", "null"]}, "close_record": {"type": ["integer", "null"]}, "apart_s": {"type": ["integer", "null"], "description": "That lay between two clean reconciliations at least."},
+      "unseen_records": {"type": "integer", "description": "Records of it that no reconciliation has seen."}, "opening": {"anyOf": [{"$ref": "#/components/schemas/Checkpoint"}, {"type": "null"}]}, "closing": {"anyOf": [{"$ref": "#/components/schemas/Checkpoint"}, {"type": "null"}]},
+      "sites": {"type": "array", "items": {"type": "object", "properties": {"site": {"type": "string"}, "grade": {"enum": ["A", "B", "C"], "description": "A: signed by the site; B: held against all of its records; C: the broker's own jobs only."}, "settled": {"type": "boolean"}, "unsettled_from": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}, "unexplained": {"type": "integer"}, "explanation": {"$ref": "#/components/schemas/Explanation"}, "signed_size": {"type": ["integer", "null"], "description": "Of the newest checkpoint that the site's own key vouches for."}}}}
+    }
+  },
+  "AdjustmentRequest": {"type": "object", "additionalProperties": false, "required": ["record", "reason"], "properties": {"record": {"type": "integer"}, "core_seconds": {"type": "integer"}, "gpu_seconds": {"type": "integer"}, "node_seconds": {"type": "integer"}, "reason": {"type": "string", "maxLength": 500, "description": "Stands in the ledger for good: name no person."}}},
+  "Adjustment": {"type": "object", "required": ["id", "record", "state"], "properties": {"id": {"type": "string"}, "record": {"type": "integer"}, "core_seconds": {"type": "integer"}, "gpu_seconds": {"type": "integer"}, "node_seconds": {"type": "integer"}, "reason": {"type": "string"}, "by": {"type": "string"}, "at": {"$ref": "#/components/schemas/Time"}, "state": {"enum": ["pending", "approved", "rejected"]}, "ruling": {"type": ["object", "null"]}, "booked_as": {"type": ["integer", "null"]}}},
+  "AdjustmentList": {"type": "object", "required": ["adjustments"], "properties": {"adjustments": {"type": "array", "items": {"$ref": "#/components/schemas/Adjustment"}}}},
+  "DecisionLeaves": {"type": "object", "required": ["leaves"], "properties": {"leaves": {"type": "array", "items": {"type": "object", "properties": {"sequence": {"type": "integer"}, "leaf": {"type": "string", "description": "The bytes that are hashed."}}}}}},
   "Report": {
     "type": "object", "required": ["report", "title", "by", "from", "to", "period", "whose", "ledger", "rows", "count"],
     "properties": {"report": {"type": "string"}, "title": {"type": "string"}, "by": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},

@@ -126,6 +126,20 @@ async::Task<http::Response> prove_ledger_growth(Exchange exchange);
 async::Task<http::Response> cosign_checkpoint(Exchange exchange);
 async::Task<http::Response> change_ledger_key(Exchange exchange);
 async::Task<http::Response> list_corrections(Exchange exchange);
+// periods.cpp
+async::Task<http::Response> begin_reconciliation(Exchange exchange);
+async::Task<http::Response> get_reconciliation(Exchange exchange);
+async::Task<http::Response> list_reconciliations(Exchange exchange);
+async::Task<http::Response> explain_difference(Exchange exchange);
+async::Task<http::Response> list_periods(Exchange exchange);
+async::Task<http::Response> get_period(Exchange exchange);
+async::Task<http::Response> open_period(Exchange exchange);
+async::Task<http::Response> close_period(Exchange exchange);
+async::Task<http::Response> list_adjustments(Exchange exchange);
+async::Task<http::Response> propose_adjustment(Exchange exchange);
+async::Task<http::Response> approve_adjustment(Exchange exchange);
+async::Task<http::Response> reject_adjustment(Exchange exchange);
+async::Task<http::Response> list_decision_leaves(Exchange exchange);
 // exchange.cpp
 async::Task<http::Response> list_usage_in_force(Exchange exchange);
 async::Task<http::Response> get_exchange(Exchange exchange);

@@ -18,6 +18,7 @@
 #include "broker/app/version.hpp"
 #include "broker/async/real_scheduler.hpp"
 #include "broker/async/task.hpp"
+#include "broker/engine/daybook.hpp"
 #include "broker/http/server.hpp"
 #include "broker/identity/account_directory.hpp"
 #include "broker/identity/outward_calls.hpp"
@@ -224,8 +225,38 @@ void open_ledger(const Result<void>& opened, ports::Log& log) {
             {{"code", opened.error().code}, {"error", opened.error().message}});
 }
 
+/// Those by which sites sign.
+Result<std::map<SiteId, ledger::Verifier>> ledger_keys_of_sites(const config::BrokerConfig& config) {
+  std::map<SiteId, ledger::Verifier> keys;
+  for (const auto& site : config.sites) {
+    if (!site.ledger_key) continue;
+    auto key = witness_key("site " + site.id.str() + ", ledger_key", *site.ledger_key);
+    if (!key) return std::unexpected(std::move(key.error()));
+    keys.emplace(site.id, std::move(*key));
+  }
+  return keys;
+}
+
+engine::Reconciliations::Options reconciliation_options(const config::BrokerConfig& config) {
+  constexpr Seconds kPbsRounds{1};  // its history and its log tell times that are a second apart
+  engine::Reconciliations::Options options{.sites = {},
+                                           .interval = config.ledger.reconcile_interval,
+                                           .apart = config.ledger.reconciled_apart,
+                                           .settling = std::chrono::ceil<Seconds>(2 * config.engine.usage_interval)};
+  for (const auto& site : config.sites)
+    options.sites.emplace(site.id, site.connector == config::Connector::pbs ? kPbsRounds : Seconds{0});
+  return options;
+}
+
+engine::Periods::Options period_options(const config::BrokerConfig& config, std::map<SiteId, ledger::Verifier> keys) {
+  engine::Periods::Options options{.sites = {}, .keys = std::move(keys), .apart = config.ledger.reconciled_apart};
+  for (const auto& site : config.sites) options.sites.push_back(site.id);
+  return options;
+}
+
 /// What is in force is said whenever it comes into force.
-void regulate(engine::Engine& engine, engine::Regulations regulations, UtcTime now, ports::Log& log) {
+void regulate(engine::Engine& engine, engine::Daybook& daybook, engine::Regulations regulations, UtcTime now, ports::Log& log) {
+  daybook.policy_in_force(regulations.rules ? regulations.rules->hash() : "");
   if (regulations.rules) {
     log.write(ports::LogLevel::info, "rules are in force",
               {{"packs", connectors::assembly::packs_in(*regulations.rules)}, {"policy_hash", regulations.rules->hash()}});
@@ -239,11 +270,11 @@ void regulate(engine::Engine& engine, engine::Regulations regulations, UtcTime n
 }
 
 /// Of a file with any fault nothing is taken: what was in force stays.
-void reload_regulations(engine::Engine& engine, const Start& start, UtcTime now, ports::Log& log) {
+void reload_regulations(engine::Engine& engine, engine::Daybook& daybook, const Start& start, UtcTime now, ports::Log& log) {
   const auto config = config::load_broker_config(start.file);
   auto regulations = config ? regulations_of(*config, connectors::assembly::shipped_packs(start.program_folder))
                             : Result<engine::Regulations>(std::unexpected(config.error()));
-  if (regulations) return regulate(engine, std::move(*regulations), now, log);
+  if (regulations) return regulate(engine, daybook, std::move(*regulations), now, log);
   log.write(ports::LogLevel::error, "rules and facts stay as they were",
             {{"code", regulations.error().code}, {"error", config::describe_errors(regulations.error())}});
 }
@@ -290,8 +321,13 @@ int run(Start start) {
   const auto epoch = (*store)->begin_epoch();
   if (!epoch) return complain(epoch.error(), kExitStorage);
 
-  const auto witnesses = ledger_witnesses(config.broker.witnesses);
+  auto witnesses = ledger_witnesses(config.broker.witnesses);
   if (!witnesses) return complain(witnesses.error(), kExitConfiguration);
+  const auto site_keys = ledger_keys_of_sites(config);
+  if (!site_keys) return complain(site_keys.error(), kExitConfiguration);
+  for (const auto& [site, key] : *site_keys) {
+    if (std::ranges::find(*witnesses, key) == witnesses->end()) witnesses->push_back(key);
+  }
   const auto origin = ledger_origin((*store)->broker_id());
   auto keys = ledger_keys(config.broker.state_dir, origin, random);
   if (!keys) return complain(keys.error(), kExitStorage);
@@ -362,9 +398,12 @@ int run(Start start) {
                            .code = &code,
                            .allocations = store->get()},
                           engine_options(config, (*store)->broker_id(), *epoch), std::move(sites));
-    regulate(engine, std::move(start.regulations), scheduler.now_utc(), log);
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
     engine::Notary notary({.origin = origin, .witnesses = *witnesses}, std::move(*keys), **store, scheduler, log);
+    engine::Reconciliations reconciliations(reconciliation_options(config), scheduler, ids, engine, **store, **store, log);
+    engine::Periods periods(period_options(config, *site_keys), scheduler, ids, notary, **store, **store, **store, log);
+    engine::Daybook daybook(strand.executor(), scheduler, **store, periods, log);
+    regulate(engine, daybook, std::move(start.regulations), scheduler.now_utc(), log);
     engine::FactRegister facts(scheduler, ids, **store, engine, log);
     engine::AllocationRegister allocations(scheduler, ids, **store, engine, log);
     engine::DataProtection protection(
@@ -398,6 +437,8 @@ int run(Start start) {
                   .fact_register = facts,
                   .allocations = allocations,
                   .notary = notary,
+                  .reconciliations = reconciliations,
+                  .periods = periods,
                   .tokens = tokens,
                   .authenticator = authenticator,
                   .accounts = accounts,
@@ -445,6 +486,8 @@ int run(Start start) {
     if (started) started = strand.run(facts.load());            // before anything is decided
     if (started) started = strand.run(engine.start());
     if (started) started = strand.run(protection.start());
+    if (started) started = strand.run(reconciliations.start());
+    if (started) started = strand.run(daybook.start());
     if (started) started = server->start();
     if (started) {
       agents.start();
@@ -460,7 +503,7 @@ int run(Start start) {
       for (; signal == SIGHUP; signal = signals.wait()) {
         reload_certificate(*server, log);
         agents.reload_certificate();
-        reload_regulations(engine, start, scheduler.now_utc(), log);
+        reload_regulations(engine, daybook, start, scheduler.now_utc(), log);
       }
       log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
       signals.next_stop_ends_at_once();
@@ -472,6 +515,8 @@ int run(Start start) {
     }
     agents.stop();
     server->stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
+    (void)strand.run(daybook.stop());
+    (void)strand.run(reconciliations.stop());
     (void)strand.run(protection.stop());
     if (auto flushed = strand.run(protection.accesses().flush()); !flushed)
       log.write(ports::LogLevel::error, "who has read whose data of late is lost", {{"error", flushed.error().message}});

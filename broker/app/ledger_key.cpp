@@ -41,10 +41,12 @@ Result<std::optional<ledger::Signer>> read_key(const std::filesystem::path& file
 /// None: nothing was signed yet, or somebody removed it so that a second history may be.
 Result<std::optional<ledger::Checkpoint>> read_signed(const std::filesystem::path& file) {
   std::error_code error;
-  if (!std::filesystem::exists(std::filesystem::symlink_status(file, error))) {
+  const auto status = std::filesystem::symlink_status(file, error);
+  if (!std::filesystem::exists(status)) {
     if (error && error != std::errc::no_such_file_or_directory) return unusable(file, "cannot be read: " + error.message());
     return std::nullopt;
   }
+  if (!std::filesystem::is_regular_file(status)) return unusable(file, "is no file: restore it from a backup");
   std::ifstream in(file);
   const std::string text(std::istreambuf_iterator<char>(in), {});
   auto checkpoint = ledger::parse_checkpoint(text);
@@ -80,14 +82,18 @@ Result<engine::LedgerKeys> ledger_keys(const std::filesystem::path& folder, std:
       .keep_signed = [signed_file](const ledger::Checkpoint& made) { return write_private_file(signed_file, made.text()); }};
 }
 
+Result<ledger::Verifier> witness_key(const std::string& where, const std::string& text) {
+  auto key = ledger::parse_verifier(text);
+  if (key && key->use == ledger::KeyUse::cosignature) return key;
+  return fail(ErrorKind::invalid_argument, "BAD_WITNESS",
+              where + ": \"" + text + "\" is no witness's key: take it as hansa ledger witness prints it");
+}
+
 Result<std::vector<ledger::Verifier>> ledger_witnesses(const std::vector<std::string>& keys) {
   std::vector<ledger::Verifier> witnesses;
   for (const auto& text : keys) {
-    auto key = ledger::parse_verifier(text);
-    if (!key || key->use != ledger::KeyUse::cosignature) {
-      return fail(ErrorKind::invalid_argument, "BAD_WITNESS",
-                  "broker.witnesses: \"" + text + "\" is no witness's key: take it as hansa ledger witness prints it");
-    }
+    auto key = witness_key("broker.witnesses", text);
+    if (!key) return std::unexpected(std::move(key.error()));
     witnesses.push_back(std::move(*key));
   }
   return witnesses;

@@ -13,7 +13,8 @@ namespace hansa::app {
 /// (LEDGER_KEY_UNUSABLE) stops nobody but the notary: it has the error.
 Result<engine::LedgerKeys> ledger_keys(const std::filesystem::path& folder, std::string name, Random& random);
 
-/// BAD_WITNESS: a configured key is none.
+/// BAD_WITNESS: a configured key is none; `where` names it.
+Result<ledger::Verifier> witness_key(const std::string& where, const std::string& text);
 Result<std::vector<ledger::Verifier>> ledger_witnesses(const std::vector<std::string>& keys);
 
 /// The ledger's name in its checkpoints: of the broker's id, fit to be one.

@@ -172,6 +172,30 @@ constexpr Option kLedgerWitness[] = {
     {.name = "--key-only", .help = "Only print the witness's own public key, and make it if need be"},
 };
 constexpr Option kCorrections[] = {{.name = "--limit", .value = "N", .help = "At most N, the newest (100)"}, kJson};
+constexpr Option kReconcile[] = {
+    {.name = "--from", .value = "D", .help = "Runs that ended at D or later: 2026-11-01, or 7d for the last seven days"},
+    {.name = "--to", .value = "D", .help = "Runs that ended before D (now)"},
+    kJson,
+};
+constexpr Option kReconciliations[] = {
+    {.name = "--site", .value = "S", .help = "Only of this site"},
+    {.name = "--limit", .value = "N", .help = "At most N, the newest (100)"},
+    kJson,
+};
+constexpr Option kPeriodClose[] = {
+    {.name = "--early", .help = "Although the month is not over: what ends in it later counts as a correction"},
+    kJson,
+};
+constexpr Option kAdjust[] = {
+    {.name = "--core-seconds", .value = "N", .help = "So many are added; with a minus taken away"},
+    {.name = "--gpu-seconds", .value = "N", .help = "So many are added"},
+    {.name = "--node-seconds", .value = "N", .help = "So many are added"},
+    {.name = "--reason", .value = "TEXT", .help = "Why; stays in the ledger for good, so name no person"},
+    kJson,
+};
+constexpr Option kExplainDifference[] = {
+    {.name = "--reason", .value = "TEXT", .help = "Why they differ; recorded with your name"}, kJson};
+constexpr Option kRuling[] = {{.name = "--reason", .value = "TEXT", .help = "Why; recorded with your name"}, kJson};
 constexpr Option kSiteEnroll[] = {
     {.name = "--expires", .value = "T", .help = "Until when it may be used: 2027-01-31, or 2d from now (1d; 30d at most)"},
     kJson,
@@ -451,6 +475,29 @@ constexpr Command kCommands[] = {
      "hansa ledger corrections", kCorrections, 0, 0, ledger_corrections},
     {"ledger change-key", "", "Have another key sign from now on; the old one says so in the ledger (operators).",
      "hansa ledger change-key", kJsonOnly, 0, 0, ledger_change_key},
+    {"ledger reconcile", "SITE",
+     "Ask a site's accounting anew and hold it against the ledger (operators); exit 1 if there is something to explain.",
+     "hansa ledger reconcile alpha --from 2026-11-01 --to 2026-12-01", kReconcile, 1, 1, ledger_reconcile},
+    {"ledger reconciliations", "[ID]", "List what reconciliations saw, or show one with its differences (operators, auditors).",
+     "hansa ledger reconciliations --site alpha", kReconciliations, 0, 1, ledger_reconciliations},
+    {"ledger explain-difference", "SITE DIFFERENCE",
+     "Say why a site and the ledger differ; for a month instead of a difference, why the site cannot be asked (operators).",
+     "hansa ledger explain-difference alpha 0123456789abcdef --reason \"slurmdbd was restored from a backup\"",
+     kExplainDifference, 2, 2, ledger_explain_difference},
+    {"ledger period open", "MONTH", "Open a month of the ledger (operators).", "hansa ledger period open 2026-11", kJsonOnly, 1,
+     1, ledger_period_open},
+    {"ledger period close", "MONTH", "Close a month whose sites are reconciled, sum it up and sign it (operators).",
+     "hansa ledger period close 2026-11", kPeriodClose, 1, 1, ledger_period_close},
+    {"ledger period show", "[MONTH]", "List the months, or show what a month waits for and who signed it (operators, auditors).",
+     "hansa ledger period show 2026-11", kJsonOnly, 0, 1, ledger_period_show},
+    {"ledger adjust", "RECORD", "Ask that amounts be added to a record; waits for another operator.",
+     "hansa ledger adjust 4711 --core-seconds -3600 --reason \"node was down for an hour\"", kAdjust, 1, 1, ledger_adjust},
+    {"ledger adjustments", "", "List what operators asked to add by hand, newest first (operators, auditors).",
+     "hansa ledger adjustments", kCorrections, 0, 0, ledger_adjustments},
+    {"ledger approve", "ADJUSTMENT", "Approve an adjustment that another operator asked for: it is booked.",
+     "hansa ledger approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kRuling, 1, 1, ledger_approve},
+    {"ledger reject", "ADJUSTMENT", "Reject an adjustment, or withdraw your own (operators).",
+     "hansa ledger reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W --reason \"wrong record\"", kRuling, 1, 1, ledger_reject},
     {"token create", "", "Make an API token (operators). Prints it, this once.",
      "hansa token create --user alice --expires 90d > alice.token", kTokenCreate, 0, 0, token_create},
     {"token list", "", "List the API tokens, without their secrets (operators).", "hansa token list", kJsonOnly, 0, 0,

@@ -87,6 +87,30 @@ Result<void> check_proof(const Json& proof, const ledger::Checkpoint& head) {
   return {};
 }
 
+/// Whether the broker's decisions are still those that the ledger has the root of; how many they are.
+Result<std::int64_t> check_decisions(Session& session, const ledger::ExportCheck::DecisionRoot& said) {
+  ledger::Peaks tree;
+  for (auto next = said.first; next <= said.last;) {
+    const auto answer = ask_ledger(session, "/v1/ledger/decisions?from=" + std::to_string(next));
+    if (!answer) return std::unexpected(answer.error());
+    const auto& leaves = member(*answer, "leaves");
+    if (!leaves.is_array() || leaves.empty()) break;
+    for (const auto& leaf : leaves) {
+      const auto sequence = number(leaf, "sequence").value_or(-1);
+      if (sequence < next) return no_ledger("decisions that are not in their order");
+      if (sequence > said.last) break;
+      tree.add(ledger::leaf_hash(raw_text(leaf, "leaf")));
+      next = sequence + 1;
+    }
+    if (number(leaves.back(), "sequence").value_or(0) >= said.last) break;
+  }
+  const auto root = tree.root();
+  if (tree.size() == said.decisions && ledger::hex_of(ledger::bytes_of(root)) == said.root) return tree.size();
+  return fail(ErrorKind::conflict, "LEDGER_ALTERED",
+              "the decisions " + std::to_string(said.first) + " to " + std::to_string(said.last) + " are not those that record " +
+                  std::to_string(said.record) + " of the ledger vouches for");
+}
+
 bool is_number(std::string_view text) {
   return !text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -187,8 +211,21 @@ Result<ExitStatus> ledger_verify(Session& session, const Invocation& call) {
     session.complain(facts.error());
     return ExitStatus::fault_found;
   }
+  std::int64_t decisions = 0;
+  if (call.operands().empty()) {
+    for (const auto& said : facts->decisions) {
+      const auto checked = check_decisions(session, said);
+      if (!checked && checked.error().code != "LEDGER_ALTERED") return std::unexpected(checked.error());
+      if (!checked) {
+        session.complain(checked.error());
+        return ExitStatus::fault_found;
+      }
+      decisions += *checked;
+    }
+  }
   session.print(call.has("--json") ? facts_json(*facts).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"
                                    : facts_text(*facts, session.look()));
+  if (decisions > 0) session.note(std::to_string(decisions) + " decisions are as they were taken");
   if (!pinned) session.note("whose ledger it is, the key tells: compare it with the one you were given, or give that with --key");
   return ExitStatus::done;
 }

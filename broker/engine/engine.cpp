@@ -45,6 +45,10 @@ Error explain_absence(Error error) {
   return error;
 }
 
+std::unexpected<Error> no_such_site(const SiteId& site) {
+  return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+}
+
 }  // namespace
 
 class Engine::Loops {
@@ -725,8 +729,7 @@ async::Task<std::vector<SiteReport>> Engine::sites() {
 
 async::Task<> Engine::drain_site(SiteId site, std::string reason) {
   auto* desk = loops_->context_.desk(site);
-  if (desk == nullptr)
-    co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  if (desk == nullptr) co_return no_such_site(site);
   auto done = co_await desk->set_drained(true, std::move(reason));
   loops_->placement_.site_changed(*desk);
   co_return done;
@@ -734,8 +737,7 @@ async::Task<> Engine::drain_site(SiteId site, std::string reason) {
 
 async::Task<> Engine::resume_site(SiteId site) {
   auto* desk = loops_->context_.desk(site);
-  if (desk == nullptr)
-    co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  if (desk == nullptr) co_return no_such_site(site);
   auto done = co_await desk->set_drained(false, "");
   loops_->placement_.site_changed(*desk);
   co_return done;
@@ -743,9 +745,30 @@ async::Task<> Engine::resume_site(SiteId site) {
 
 async::Task<DoctorReport> Engine::look_over_site(SiteId site, Principal by) {
   auto* desk = loops_->context_.desk(site);
-  if (desk == nullptr)
-    co_return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
+  if (desk == nullptr) co_return no_such_site(site);
   co_return co_await loops_->doctor_.look_over(*desk, std::move(by));
+}
+
+async::Task<ports::UsagePage> Engine::read_accounting(SiteId site, ports::UsageCursor from) {
+  auto* desk = loops_->context_.desk(site);
+  if (desk == nullptr) co_return no_such_site(site);
+  auto& context = loops_->context_;
+  co_await context.scheduler.sleep_until(desk->spare_query_at(SiteDesk::Spare::half));
+  auto page = co_await desk->call<ports::UsagePage>(
+      CallKind::query, context.call_deadline(),
+      [&](ports::SiteConnector& connector, async::Deadline until) { return connector.usage(from, until); });
+  if (page && !(desk->snapshot() && desk->snapshot()->sees_everyone)) page->others.reset();
+  co_return page;
+}
+
+async::Task<> Engine::usage_booked(SiteId site, std::vector<JobId> jobs) {
+  auto* desk = loops_->context_.desk(site);
+  if (desk == nullptr) co_return no_such_site(site);
+  if (desk->site().charging) {  // what was kept for those runs may be free again
+    loops_->budgets_.stale();
+    loops_->placing_.set();
+  }
+  co_return co_await loops_->training_.booked(std::move(jobs));
 }
 
 async::Task<Counters> Engine::counters() { co_return loops_->counters(); }

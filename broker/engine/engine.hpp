@@ -171,6 +171,12 @@ class Engine {
   /// See Doctor.
   async::Task<domain::DoctorReport> look_over_site(SiteId site, Principal by);
 
+  /// A page of a site's own accounting, when the budget can spare it; nothing is booked by that, and no cursor moves. `others`
+  /// only where the site shows us everybody's work. not_found, SITE_NOT_FOUND; else what the connector says.
+  async::Task<ports::UsagePage> read_accounting(SiteId site, ports::UsageCursor from);
+  /// Of these jobs something was booked beside the site's loop.
+  async::Task<> usage_booked(SiteId site, std::vector<JobId> jobs);
+
   async::Task<Counters> counters();
 
  private:

@@ -29,6 +29,7 @@ constexpr Right kRights[] = {
     {Action::read_ledger, "read the ledger", Reach::nobody, Reach::everybody, Reach::everybody},
     {Action::witness_ledger, "witness the ledger", Reach::nobody, Reach::everybody, Reach::everybody},
     {Action::change_ledger_key, "change the ledger's key", Reach::nobody, Reach::everybody, Reach::nobody},
+    {Action::keep_ledger, "keep the ledger", Reach::nobody, Reach::everybody, Reach::nobody},
     {Action::manage_tokens, "manage tokens", Reach::nobody, Reach::everybody, Reach::nobody},
     {Action::read_dataset, "read datasets", Reach::project, Reach::everybody, Reach::everybody},
     {Action::register_dataset, "register datasets", Reach::own, Reach::everybody, Reach::nobody},

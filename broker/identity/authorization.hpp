@@ -20,6 +20,7 @@ enum class Action {
   read_ledger,      // of everybody, personal parts too
   witness_ledger,   // hand in a witness's word, which its own key vouches for
   change_ledger_key,
+  keep_ledger,      // reconcile, explain, adjust, open and close months
   manage_tokens,
   read_dataset,     // and its changes; lists are narrowed to what this allows
   register_dataset, // as whose it is to stand

@@ -149,6 +149,14 @@ Result<void> ExportCheck::take_record(std::string_view line) {
   if (taken && has_amounts(*kind) && wanted_.on_run) wanted_.on_run(fields_);
   if (*kind == Kind::key) taken = take_key();
   if (*kind == Kind::summary) taken = take_summary();
+  if (*kind == Kind::decision) {
+    facts_.decisions.push_back({.record = tree_.size(),
+                                .first = *fields_.integer("first"),
+                                .last = *fields_.integer("last"),
+                                .decisions = *fields_.integer("decisions"),
+                                .root = std::string(*fields_.text("sha256"))});
+  }
+  if (*kind == Kind::period_open || *kind == Kind::period_close) taken = take_period(*kind);
   if (*kind == Kind::tombstone) taken = take_tombstone();
   if (!taken) return taken;
   if (with_personal_ && *kind == Kind::usage) expected_personal_ = std::string(*fields_.text("personal"));
@@ -158,6 +166,7 @@ Result<void> ExportCheck::take_record(std::string_view line) {
                       .energy_j = fields_.integer("energy_j"),
                       .whole = digest_of(kWhole),
                       .place = number_of(kPlace)};
+  summarised_ = *kind == Kind::summary ? std::string(*fields_.text("period")) : "";
   ++kinds_[static_cast<std::size_t>(*kind)];
   tree_.add(leaf_hash(line));
   if (tree_.size() == wanted_.also_of) facts_.also_root = tree_.root();
@@ -196,6 +205,7 @@ ExportCheck::Number ExportCheck::number_of(std::span<const std::string_view> fie
 
 Result<void> ExportCheck::take_amounts(Kind kind) {
   const auto amounts = amounts_of(fields_);
+  if (auto fits = check_month(); !fits) return fits;
   if (kind == Kind::usage && fields_.integer("energy_j").value_or(0) < 0) return altered("a run that used less than nothing");
   if (auto taken = kind == Kind::usage ? take_usage(amounts) : take_correction(kind, amounts); !taken) return taken;
   auto& sum = facts_.sums[{std::string(*fields_.text("project")), std::string(*fields_.text("site"))}];
@@ -254,6 +264,33 @@ Result<void> ExportCheck::take_summary() {
   const auto at = periods_.find(std::string(*fields_.text("period")));
   if (amounts_of(fields_) != (at == periods_.end() ? Amounts{} : at->second))
     return altered("the summary is not the sum of the records before it");
+  return {};
+}
+
+/// What is booked into a closed month names it, and nothing else does.
+Result<void> ExportCheck::check_month() const {
+  const auto month = period_of(*fields_.integer("ended_s"));
+  const auto named = fields_.text("original_period");
+  const auto at = months_.find(month);
+  const bool closed = at != months_.end() && at->second;
+  if (closed ? named != month : named || fields_.integer("original_period"))
+    return altered(closed ? "it is booked into " + month + ", which is closed, and does not say so"
+                          : "it names an original_period that was not closed before it");
+  return {};
+}
+
+Result<void> ExportCheck::take_period(Kind kind) {
+  const std::string period(*fields_.text("period"));
+  if (!span_of(period)) return altered("a period is a month, as 2026-11");
+  const auto at = months_.find(period);
+  if (kind == Kind::period_open) {
+    if (at != months_.end()) return altered("a period is opened once");
+    months_.emplace(period, false);
+    return {};
+  }
+  if (at == months_.end() || at->second) return altered("a period is closed once, after it was opened");
+  if (summarised_ != period) return altered("a period's close stands behind its summary");
+  at->second = true;
   return {};
 }
 

@@ -38,6 +38,11 @@ class ExportCheck {
     Amounts amounts;
     std::int64_t corrections = 0;      // reversals and adjustments among its records
   };
+  /// Of a `decision` record: so many decisions, of those sequences, have this root.
+  struct DecisionRoot {
+    std::int64_t record = 0, first = 0, last = 0, decisions = 0;
+    std::string root;  // hex
+  };
   struct Facts {
     Checkpoint checkpoint;
     std::vector<Verifier> keys;        // of the log, oldest first; the last one signed
@@ -46,6 +51,7 @@ class ExportCheck {
     std::map<std::pair<std::string, std::string>, Sum> sums;           // by project and site
     std::int64_t personal_parts = 0, erased = 0;
     std::int64_t buried = 0;                                           // records that tombstones tell of
+    std::vector<DecisionRoot> decisions;
     std::optional<Hash> also_root;
   };
 
@@ -86,6 +92,8 @@ class ExportCheck {
   Result<void> take_key();
   Result<void> take_summary();
   Result<void> take_tombstone();
+  Result<void> take_period(Kind kind);
+  Result<void> check_month() const;
   [[nodiscard]] std::unexpected<Error> altered(const std::string& what) const;
 
   Wanted wanted_;
@@ -104,6 +112,8 @@ class ExportCheck {
   std::vector<Booked> booked_;     // by seq
   std::vector<std::int64_t> kinds_ = std::vector<std::int64_t>(kKinds.size());
   std::map<std::string, Amounts> periods_;
+  std::map<std::string, bool, std::less<>> months_;  // that were opened, and whether they are closed
+  std::string summarised_;                           // the month of the record before, if that is a summary
 };
 
 }  // namespace hansa::ledger

@@ -20,13 +20,16 @@ struct Required {
 };
 // Beside what every record has: at, kind, seq, v.
 constexpr Required kRequired[] = {
-    {Kind::summary, "period", true},       {Kind::summary, "runs", false},
-    {Kind::summary, "elapsed_s", false},   {Kind::summary, "core_seconds", false},
-    {Kind::summary, "gpu_seconds", false}, {Kind::summary, "node_seconds", false},
-    {Kind::decision, "job", true},         {Kind::decision, "sha256", true},
-    {Kind::policy, "sha256", true},        {Kind::key, "key", true},
-    {Kind::period_open, "period", true},   {Kind::period_close, "period", true},
-    {Kind::tombstone, "records", false},   {Kind::tombstone, "reason", true},
+    {Kind::summary, "period", true},        {Kind::summary, "runs", false},
+    {Kind::summary, "elapsed_s", false},    {Kind::summary, "core_seconds", false},
+    {Kind::summary, "gpu_seconds", false},  {Kind::summary, "node_seconds", false},
+    {Kind::decision, "decisions", false},   {Kind::decision, "first", false},
+    {Kind::decision, "last", false},        {Kind::decision, "sha256", true},
+    {Kind::policy, "sha256", true},         {Kind::key, "key", true},
+    {Kind::period_open, "period", true},    {Kind::period_close, "period", true},
+    {Kind::period_close, "sites", true},    {Kind::period_close, "reconciliations", true},
+    {Kind::period_close, "apart_s", false}, {Kind::tombstone, "records", false},
+    {Kind::tombstone, "reason", true},
 };
 constexpr std::string_view kUsageTexts[] = {"cluster",           "country", "job",         "project",   "queue",
                                             "scheduler_account", "site",    "site_job_id", "site_state"};
@@ -95,6 +98,7 @@ std::string record_text(const UsageEntry& e) {
   word("label", c.label);
   out.number("node_seconds", e.amounts.node_seconds);
   out.number("nodes", e.nodes);
+  if (!e.original_period.empty()) out.text("original_period", e.original_period);
   if (e.personal) out.text("personal", hex_of(bytes_of(*e.personal)));
   out.text("project", e.project);
   if (c.pue_milli != 0) out.number("pue_milli", c.pue_milli);
@@ -244,6 +248,22 @@ std::string period_of(std::int64_t unix_seconds) {
   const year_month_day day{floor<days>(sys_seconds{seconds{unix_seconds}})};
   const auto month = static_cast<unsigned>(day.month());
   return std::to_string(static_cast<int>(day.year())) + (month < 10 ? "-0" : "-") + std::to_string(month);
+}
+
+std::optional<MonthSpan> span_of(std::string_view period) {
+  using namespace std::chrono;
+  int written_year = 0;
+  unsigned written_month = 0;
+  const auto* text = period.data();
+  if (period.size() != 7 || period[4] != '-' || std::from_chars(text, text + 4, written_year).ptr != text + 4 ||
+      std::from_chars(text + 5, text + 7, written_month).ptr != text + 7 || written_month < 1 || written_month > 12 ||
+      written_year < 1970)
+    return std::nullopt;
+  const year_month from{year{written_year}, month{written_month}};
+  const auto first_second = [](year_month of) {
+    return duration_cast<seconds>(sys_days{of / day{1}}.time_since_epoch()).count();
+  };
+  return MonthSpan{first_second(from), first_second(from + months{1})};
 }
 
 }  // namespace hansa::ledger

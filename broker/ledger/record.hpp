@@ -60,7 +60,7 @@ struct UsageEntry {
   Kind kind = Kind::usage;
   std::int64_t at_s = 0;                    // when it was booked; UTC seconds, as all times here
   std::optional<std::int64_t> refers_to;    // of a reversal or an adjustment: the record that it corrects
-  std::string reason;                       // why, a code
+  std::string reason;                       // why: a code, or of an adjustment its operators' words
   JobId job;
   std::int32_t attempt = 0;
   std::int64_t revision = 0;                // of the run's record: those before it were reversed
@@ -73,6 +73,7 @@ struct UsageEntry {
   std::string project, queue, scheduler_account;
   std::int32_t nodes = 0, cores = 0, gpus = 0;
   Amounts amounts;
+  std::string original_period;              // that of `ended_s`, which was closed when this was booked; "": it was not
   UsageContext context;
   std::optional<std::int64_t> energy_j;     // negated as amounts are; none: not known
   std::optional<Hash> personal;             // a usage record has it
@@ -123,5 +124,10 @@ class RecordFields {
 
 /// "2026-11": a UTC month, which is a period of the ledger.
 std::string period_of(std::int64_t unix_seconds);
+/// The first second of such a month, and the first after it; none: it is written otherwise.
+struct MonthSpan {
+  std::int64_t from_s = 0, to_s = 0;
+};
+std::optional<MonthSpan> span_of(std::string_view period);
 
 }  // namespace hansa::ledger

@@ -134,13 +134,14 @@ struct SealOutcome {
 };
 
 struct UsageCursor {
-  std::string text;  // opaque to everybody but the connector; "" is the beginning
+  std::string text;  // opaque to everybody but the connector, but for those of usage_between.hpp; "" is the beginning
 };
 
 struct UsagePage {
   std::vector<domain::UsageRecord> records;  // finished runs only; repeats are harmless
   UsageCursor next;
   bool complete = true;  // false: ask again, there is more
+  std::optional<std::int64_t> others = {};  // runs that ended in the page's time and are not of our jobs; none: not told
 };
 
 enum class Stream { out, err };

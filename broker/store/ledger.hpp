@@ -10,6 +10,10 @@
 #include "broker/store/connection.hpp"
 #include "broker/store/usage_sums.hpp"
 
+#include <optional>
+#include <set>
+#include <string>
+
 namespace hansa::store {
 
 // No run's time (usage.cpp refuses what lies before 1970).
@@ -38,6 +42,8 @@ class LedgerAppender {
   void write_hashes();
   void add_person(std::int64_t seq, const ledger::Personal& personal);
 
+  [[nodiscard]] bool is_closed(const std::string& period);
+
   Connection& db_;
   std::size_t row_bytes_;
   ledger::Peaks tree_;
@@ -45,6 +51,7 @@ class LedgerAppender {
   std::string hashes_;  // those that are not written yet
   Contexts contexts_{db_};
   UsageSums sums_;
+  std::optional<std::set<std::string>> closed_;  // months, once one was asked for
 };
 
 /// Reads the tree; 32 zero bytes for a hash that is not there, which fits nothing, and then `whole` is false.
@@ -63,6 +70,9 @@ std::string person_key(Connection& db, const std::string& owner, const std::stri
 /// Schema step 16: the usage records of before become the ledger's first.
 void carry_usage_over(Connection& db, UtcTime now);
 
+/// A record of a run; none: there is none of that number, or it is of another kind.
+std::optional<ledger::UsageEntry> read_entry(Connection& db, std::int64_t seq);
+
 Result<ports::LedgerHead> read_ledger_head(Connection& db);
 Result<std::vector<ports::LedgerRecord>> read_ledger_records(Connection& db, std::int64_t from, std::size_t limit, bool personal);
 Result<std::vector<std::int64_t>> read_ledger_records_of(Connection& db, JobId id);
@@ -72,6 +82,8 @@ Result<Sha256> read_ledger_root(Connection& db, std::int64_t size);
 Result<std::vector<std::pair<std::int64_t, std::string>>> read_ledger_keys(Connection& db);
 Result<std::int64_t> append_record(Connection& db, const ports::LedgerAddition& addition);
 Result<std::optional<ports::KeptCheckpoint>> read_last_checkpoint(Connection& db);
+/// The smallest of at least that size.
+Result<std::optional<ports::KeptCheckpoint>> read_first_checkpoint(Connection& db, std::int64_t size);
 Result<void> keep_checkpoint(Connection& db, const ports::KeptCheckpoint& checkpoint);
 Result<void> keep_cosignature(Connection& db, std::int64_t size, const ports::Cosignature& cosignature);
 Result<std::vector<std::pair<std::int64_t, ports::Cosignature>>> read_last_cosignatures(Connection& db);

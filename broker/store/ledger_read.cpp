@@ -21,10 +21,12 @@ constexpr char kSelectRecords[] =
     "SELECT l.seq, l.kind, l.body, l.at_s, l.refers_to, l.reason, j.id, l.attempt, l.revision, l.site, l.country, l.cluster, "
     "l.site_job_id, l.submitted_s, l.started_s, l.ended_s, l.site_state, l.exit_code, l.project, l.queue, l.scheduler_account, "
     "l.nodes, l.cores, l.gpus, l.runs, l.elapsed_s, l.core_seconds, l.gpu_seconds, l.node_seconds, l.personal, l.context, "
-    "l.energy_j "
+    "l.energy_j, l.original_period "
     "FROM ledger l LEFT JOIN jobs j ON j.row = l.job WHERE l.seq >= ?1 ORDER BY l.seq LIMIT ?2";
 constexpr char kSelectPerson[] = "SELECT salt, owner, pseudonym, account, source_line FROM ledger_persons WHERE seq = ?1";
 constexpr char kSelectLastCheckpoint[] = "SELECT size, note, at_ms FROM ledger_checkpoints ORDER BY size DESC LIMIT 1";
+constexpr char kSelectFirstCheckpoint[] =
+    "SELECT size, note, at_ms FROM ledger_checkpoints WHERE size >= ?1 ORDER BY size LIMIT 1";
 constexpr char kSelectCosignatures[] = "SELECT witness, line, at_ms FROM ledger_cosignatures WHERE size = ?1 ORDER BY witness";
 constexpr char kSelectLastCosignatures[] =
     "SELECT max(size), witness, line, at_ms FROM ledger_cosignatures GROUP BY witness ORDER BY witness";
@@ -78,6 +80,7 @@ ledger::UsageEntry entry_of(const Statement& row, Kind kind, std::map<std::int64
   if (is_new) context->second = stored.at(context->first);
   entry.context = context->second;
   if (!row.is_null(31)) entry.energy_j = row.integer(31);
+  entry.original_period = row.string(32);
   return entry;
 }
 
@@ -97,6 +100,15 @@ Result<void> check_size(Connection& db, std::int64_t size) {
                 "the ledger has " + std::to_string(length) + " records, there is no tree of " + std::to_string(size));
   }
   return {};
+}
+
+/// Of the row, with who vouched for it.
+std::optional<ports::KeptCheckpoint> checkpoint_in(Connection& db, Statement row) {
+  if (!row.next()) return std::nullopt;
+  ports::KeptCheckpoint kept{.size = row.integer(0), .note = row.string(1), .at = row.time_ms(2), .cosignatures = {}};
+  auto by = db.query(kSelectCosignatures, kept.size);
+  while (by.next()) kept.cosignatures.push_back({.witness = by.string(0), .line = by.string(1), .at = by.time_ms(2)});
+  return kept;
 }
 
 }  // namespace
@@ -146,6 +158,15 @@ Result<std::vector<ports::LedgerRecord>> read_ledger_records(Connection& db, std
     records.push_back(std::move(record));
   }
   return records;
+}
+
+std::optional<ledger::UsageEntry> read_entry(Connection& db, std::int64_t seq) {
+  auto row = db.query(kSelectRecords, seq, 1);
+  const auto kind = row.next() && row.integer(0) == seq ? ledger::kind_of(row.text(1)) : std::nullopt;
+  if (!kind || !has_amounts(*kind)) return std::nullopt;
+  std::map<std::int64_t, ledger::UsageContext> contexts;
+  Contexts stored(db);
+  return entry_of(row, *kind, contexts, stored);
 }
 
 Result<std::vector<std::int64_t>> read_ledger_records_of(Connection& db, JobId id) {
@@ -198,15 +219,11 @@ Result<std::vector<std::pair<std::int64_t, std::string>>> read_ledger_keys(Conne
 }
 
 Result<std::optional<ports::KeptCheckpoint>> read_last_checkpoint(Connection& db) {
-  std::optional<ports::KeptCheckpoint> last;
-  {
-    auto row = db.query(kSelectLastCheckpoint);
-    if (!row.next()) return last;
-    last = ports::KeptCheckpoint{.size = row.integer(0), .note = row.string(1), .at = row.time_ms(2)};
-  }
-  auto row = db.query(kSelectCosignatures, last->size);
-  while (row.next()) last->cosignatures.push_back({.witness = row.string(0), .line = row.string(1), .at = row.time_ms(2)});
-  return last;
+  return checkpoint_in(db, db.query(kSelectLastCheckpoint));
+}
+
+Result<std::optional<ports::KeptCheckpoint>> read_first_checkpoint(Connection& db, std::int64_t size) {
+  return checkpoint_in(db, db.query(kSelectFirstCheckpoint, size));
 }
 
 Result<std::vector<std::pair<std::int64_t, ports::Cosignature>>> read_last_cosignatures(Connection& db) {

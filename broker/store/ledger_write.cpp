@@ -18,9 +18,9 @@ constexpr char kInsertHash[] = "INSERT INTO ledger_hashes(place, hash) VALUES(?1
 constexpr char kInsertUsage[] =
     "INSERT INTO ledger(seq, kind, at_s, refers_to, reason, job, attempt, revision, site, country, cluster, site_job_id, "
     "submitted_s, started_s, ended_s, site_state, exit_code, project, queue, scheduler_account, nodes, cores, gpus, runs, "
-    "elapsed_s, core_seconds, gpu_seconds, node_seconds, personal, context, energy_j) "
+    "elapsed_s, core_seconds, gpu_seconds, node_seconds, personal, context, energy_j, original_period) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, "
-    "?26, ?27, ?28, ?29, ?30, ?31)";
+    "?26, ?27, ?28, ?29, ?30, ?31, ?32)";
 // As step 16 made the table.
 constexpr char kInsertCarried[] =
     "INSERT INTO ledger(seq, kind, at_s, job, attempt, revision, site, country, cluster, site_job_id, submitted_s, started_s, "
@@ -28,6 +28,7 @@ constexpr char kInsertCarried[] =
     "gpu_seconds, node_seconds, personal) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
     "?18, "
     "?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
+constexpr char kSelectClosed[] = "SELECT body ->> '$.period' FROM ledger WHERE kind = 'period_close' AND body IS NOT NULL";
 constexpr char kInsertOther[] = "INSERT INTO ledger(seq, kind, at_s, refers_to, body) VALUES(?1, ?2, ?3, ?4, ?5)";
 constexpr char kInsertPerson[] =
     "INSERT INTO ledger_persons(seq, salt, owner, pseudonym, account, source_line) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
@@ -90,6 +91,8 @@ void LedgerAppender::write_hashes() {
 std::int64_t LedgerAppender::add(UsageEntry entry, std::int64_t job_row, const Personal* personal) {
   entry.seq = tree_.size();
   if (personal != nullptr) entry.personal = ledger::commitment(personal->salt, ledger::personal_text(*personal));
+  const auto period = ledger::period_of(entry.ended_s);
+  entry.original_period = is_closed(period) ? period : "";
   const auto context = contexts_.row_of(entry.context);
   sums_.add(entry, context);
   db_.execute(kInsertUsage, entry.seq, to_string(entry.kind), entry.at_s, entry.refers_to,
@@ -98,10 +101,20 @@ std::int64_t LedgerAppender::add(UsageEntry entry, std::int64_t job_row, const P
               entry.started_s.value_or(kNeverStarted), entry.ended_s, entry.site_state, entry.exit_code, entry.project,
               entry.queue, entry.scheduler_account, entry.nodes, entry.cores, entry.gpus, entry.amounts.runs,
               entry.amounts.elapsed_s, entry.amounts.core_seconds, entry.amounts.gpu_seconds, entry.amounts.node_seconds,
-              entry.personal ? std::optional(blob_of(*entry.personal)) : std::nullopt, context, entry.energy_j);
+              entry.personal ? std::optional(blob_of(*entry.personal)) : std::nullopt, context, entry.energy_j,
+              entry.original_period.empty() ? std::nullopt : std::optional(entry.original_period));
   if (personal != nullptr) add_person(entry.seq, *personal);
   add_leaf(record_text(entry));
   return entry.seq;
+}
+
+bool LedgerAppender::is_closed(const std::string& period) {
+  if (!closed_) {
+    closed_.emplace();
+    auto row = db_.query(kSelectClosed);
+    while (row.next()) closed_->insert(row.string(0));
+  }
+  return closed_->contains(period);
 }
 
 void LedgerAppender::add_person(std::int64_t seq, const Personal& personal) {
@@ -125,6 +138,7 @@ Result<std::int64_t> LedgerAppender::add(Kind kind, std::int64_t at_s, const Jso
   const auto seq = tree_.size();
   const auto text = ledger::record_text(seq, kind, at_s, fields);
   if (!text) return std::unexpected(text.error());
+  if (kind == Kind::period_close) closed_.reset();
   const auto refers_to = fields.find("refers_to");
   db_.execute(kInsertOther, seq, to_string(kind), at_s,
               refers_to == fields.end() ? std::nullopt : std::optional(refers_to->get<std::int64_t>()), *text);

@@ -4,6 +4,7 @@
 #include "broker/core/digest.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/ledger_schema.hpp"
+#include "broker/store/periods_schema.hpp"
 #include "broker/store/privacy_schema.hpp"
 #include "broker/store/report_schema.hpp"
 
@@ -545,7 +546,8 @@ constexpr std::array kMigrations = {
     Migration{.version = 17, .name = "runs of the ledger by attempt", .sql = kLedgerRunsSchema},
     Migration{.version = 18, .name = "what reports need", .sql = kReportSchema},
     Migration{.version = 19, .name = "revocations, memberships", .sql = kSchema19},
-    Migration{.version = 20, .name = "protection of people's data", .sql = kPrivacySchema}};
+    Migration{.version = 20, .name = "protection of people's data", .sql = kPrivacySchema},
+    Migration{.version = 21, .name = "reconciliations, periods, adjustments", .sql = kPeriodsSchema}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

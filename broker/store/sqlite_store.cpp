@@ -248,24 +248,30 @@ Task<ports::DecisionPage> SqliteStore::decisions(ports::DecisionQuery query) {
                                                       [query](Connection& db) { return read_decisions(db, query); });
 }
 
-Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
-                                          UtcTime at) {
-  const auto country = impl_->options_.countries.find(site);
-  const auto told = impl_->options_.accounting.find(site);
+std::pair<std::size_t, BookRequest> SqliteStore::Impl::book_request(SiteId site, std::vector<domain::UsageRecord> records,
+                                                                    ports::UsageCursor next, UtcTime at) {
+  const auto country = options_.countries.find(site);
+  const auto told = options_.accounting.find(site);
   std::size_t bytes = 256;
   for (const auto& record : records) bytes += 1024 + record.source_line.size();
   std::string salts(kSaltBytes * records.size(), '\0');
-  impl_->random_.fill(std::as_writable_bytes(std::span(salts)));
-  BookRequest request{.site = std::move(site),
-                      .country = country == impl_->options_.countries.end() ? "" : country->second,
-                      .records = std::move(records),
-                      .next = std::move(next),
-                      .at = at,
-                      .salts = std::move(salts),
-                      .place = told == impl_->options_.accounting.end() ? domain::SiteAccounting{} : told->second,
-                      .projects = &impl_->options_.projects};
+  random_.fill(std::as_writable_bytes(std::span(salts)));
+  return {bytes,
+          {.site = std::move(site),
+           .country = country == options_.countries.end() ? "" : country->second,
+           .records = std::move(records),
+           .next = std::move(next),
+           .at = at,
+           .salts = std::move(salts),
+           .place = told == options_.accounting.end() ? domain::SiteAccounting{} : told->second,
+           .projects = &options_.projects}};
+}
+
+Task<std::size_t> SqliteStore::book_usage(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
+                                          UtcTime at) {
+  auto [bytes, asked] = impl_->book_request(std::move(site), std::move(records), std::move(next), at);
   co_return co_await impl_->write<std::size_t>(
-      bytes, [request = std::move(request)](Connection& db) { return store::book_usage(db, request); });
+      bytes, [request = std::move(asked)](Connection& db) { return store::book_usage(db, request); });
 }
 
 Task<> SqliteStore::report_rows(std::string name, ports::ReportQuery query, ports::RowSink sink) {

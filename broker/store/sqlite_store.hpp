@@ -14,6 +14,8 @@
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
+#include "broker/ports/periods.hpp"
+#include "broker/ports/reconciliation.hpp"
 #include "broker/ports/privacy.hpp"
 #include "broker/ports/reports.hpp"
 #include "broker/ports/revocations.hpp"
@@ -86,6 +88,8 @@ class SqliteStore final : public ports::JobStore,
                           public ports::PersonAgentStore,
                           public ports::AllocationStore,
                           public ports::LedgerStore,
+                          public ports::ReconciliationStore,
+                          public ports::PeriodStore,
                           public ports::ReportStore,
                           public ports::UsageLineStore,
                           public ports::RevocationStore,
@@ -146,6 +150,28 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<ports::Correction>> corrections(std::size_t limit) override;
   async::Task<std::vector<ports::UsageRefusal>> usage_refusals() override;
   async::Task<std::vector<ports::UsageLine>> usage_lines(ports::UsageLinesQuery query) override;
+
+  async::Task<ports::Compared> compare_usage(SiteId site, std::vector<domain::UsageRecord> records, Seconds tolerance,
+                                             UtcTime at) override;
+  async::Task<std::vector<ports::StandingRun>> standing_runs(SiteId site, UtcTime from, UtcTime to,
+                                                             std::optional<ports::StandingRun> after, std::size_t limit) override;
+  async::Task<> keep_reconciliation(ports::Reconciliation made, std::vector<ports::Difference> differences) override;
+  async::Task<std::vector<ports::Reconciliation>> reconciliations(ports::ReconciliationQuery query) override;
+  async::Task<std::vector<ports::Difference>> differences(std::string reconciliation) override;
+  async::Task<> explain(SiteId site, std::string key, ports::Explanation explanation) override;
+  async::Task<std::optional<ports::Explanation>> explanation(SiteId site, std::string key) override;
+
+  async::Task<std::vector<ports::Month>> months() override;
+  async::Task<std::int64_t> open_month(std::string period, UtcTime at) override;
+  async::Task<std::pair<std::int64_t, std::int64_t>> unseen_records(std::string period) override;
+  async::Task<std::int64_t> close_month(ports::MonthClose close) override;
+  async::Task<std::optional<ports::KeptCheckpoint>> checkpoint_of(std::int64_t record) override;
+  async::Task<std::vector<SiteId>> sites_in(std::string period) override;
+  async::Task<> propose_adjustment(ports::Adjustment adjustment) override;
+  async::Task<std::vector<ports::Adjustment>> adjustments(std::optional<std::string> id, std::size_t limit) override;
+  async::Task<ports::Adjustment> rule_on_adjustment(std::string id, ports::Adjustment::Ruling ruling) override;
+  async::Task<std::string> newest_record(std::string kind) override;
+  async::Task<std::vector<ports::DecisionLeaf>> decision_leaves(std::int64_t from, std::size_t limit, bool anew) override;
 
   async::Task<> report_rows(std::string name, ports::ReportQuery query, ports::RowSink sink) override;
 

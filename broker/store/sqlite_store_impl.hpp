@@ -9,6 +9,7 @@
 #include "broker/store/resume.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "broker/store/state_folder.hpp"
+#include "broker/store/usage.hpp"
 #include "broker/store/writer.hpp"
 
 #include <boost/asio/post.hpp>
@@ -51,6 +52,10 @@ class SqliteStore::Impl {
         (this->*lane)->submit(std::move(question));
     });
   }
+
+  /// With its size in the queue. Salts are drawn here, on the caller's thread.
+  std::pair<std::size_t, BookRequest> book_request(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
+                                                   UtcTime at);
 
   Result<std::int64_t> begin_epoch();
   Result<void> close();

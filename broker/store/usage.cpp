@@ -107,17 +107,7 @@ bool is_short(const UsageRecord& record) {
              [](std::string_view text) { return text.size() <= kText; });
 }
 
-/// All texts that are hashed as they are; of the source line the hash is, and its bytes are evidence.
-void make_well_formed(UsageRecord& record) {
-  for (auto* text : {&record.cluster, &record.scheduler_account, &record.site_state, &record.gpu_model})
-    *text = well_formed(std::move(*text));
-  record.site_job_id = SiteJobId(well_formed(record.site_job_id.str()));
-  record.account = LocalAccount(well_formed(record.account.str()));
-  record.queue = QueueName(well_formed(record.queue.str()));
-}
-
-// Why a record was not booked; ports::UsageRefusal.
-constexpr std::string_view kNotOurs = "NOT_OURS";
+// Other reasons why a record was not booked.
 constexpr std::string_view kImpossible = "IMPOSSIBLE_AMOUNT";
 constexpr std::string_view kNoTime = "IMPOSSIBLE_TIME";
 constexpr std::string_view kTooLong = "TEXT_TOO_LONG";
@@ -308,6 +298,18 @@ std::string well_formed(std::string text) {
   if (is_utf8(text)) return text;
   const auto written = parse_json(canonical_json(Json(text)), 1);
   return written && written->is_string() ? written->get<std::string>() : std::string();
+}
+
+void make_well_formed(UsageRecord& record) {
+  for (auto* text : {&record.cluster, &record.scheduler_account, &record.site_state, &record.gpu_model})
+    *text = well_formed(std::move(*text));
+  record.site_job_id = SiteJobId(well_formed(record.site_job_id.str()));
+  record.account = LocalAccount(well_formed(record.account.str()));
+  record.queue = QueueName(well_formed(record.queue.str()));
+}
+
+std::string_view why_not_booked(Connection& db, const SiteId& site, const UsageRecord& record) {
+  return claim_of(db, site, record).refused;
 }
 
 Result<std::size_t> book_usage(Connection& db, BookRequest request) {

@@ -27,6 +27,13 @@ inline constexpr std::int64_t kMostAmount = 9'000'000'000'000;
 /// As canonical JSON writes it, so that columns and index hold what is hashed.
 std::string well_formed(std::string text);
 
+/// Why a record is not booked (ports::UsageRefusal): it is of no attempt of ours.
+inline constexpr std::string_view kNotOurs = "NOT_OURS";
+/// What alone would keep a record from being booked; "": nothing.
+std::string_view why_not_booked(Connection& db, const SiteId& site, const domain::UsageRecord& record);
+/// All texts that are hashed as they are; of the source line the hash is, and its bytes are evidence.
+void make_well_formed(domain::UsageRecord& record);
+
 /// Returns how many were new, corrected ones among them.
 Result<std::size_t> book_usage(Connection& db, BookRequest request);
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site);

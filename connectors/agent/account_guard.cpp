@@ -106,8 +106,10 @@ Task<ports::UsagePage> AccountGuard::usage(ports::UsageCursor from, Deadline dea
     if (record.account.empty()) record.account = *options_.own_account;
   }
   // An accounting may be open to everybody; what others used is not this one's to tell.
-  if (options_.own_people_only)
+  if (options_.own_people_only) {
     std::erase_if(page->records, [&](const auto& record) { return record.account != *options_.own_account; });
+    page->others.reset();
+  }
   co_return page;
 }
 

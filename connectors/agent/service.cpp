@@ -146,7 +146,8 @@ Task<Json> Service::usage(Json params, Deadline deadline) {
   if (end == page.records.end() || end == page.records.begin()) co_return protocol::to_json(page);
   ports::UsagePage part{.records = {std::make_move_iterator(page.records.begin()), std::make_move_iterator(end)},
                         .next = {.text = std::string(kRestPrefix) + inner},
-                        .complete = false};
+                        .complete = false,
+                        .others = page.others ? std::optional<std::int64_t>(0) : std::nullopt};
   page.records.erase(page.records.begin(), end);
   rest_ = Rest{.cursor = part.next.text, .page = std::move(page)};
   co_return protocol::to_json(part);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/batch/usage_window.hpp"
 
+#include "broker/ports/usage_between.hpp"
 #include "connectors/batch/values.hpp"
 
 #include <algorithm>
@@ -23,11 +24,20 @@ std::string cursor_text(UtcTime begin, UtcTime last_deep) {
 void UsageWindow::halve() {
   to = std::chrono::floor<Seconds>(from + (to - from) / 2);
   reaches_now = false;
-  next_cursor = cursor_text(to, last_deep);
+  next_cursor = end ? ports::usage_between({to, *end}).text : cursor_text(to, last_deep);
 }
 
 Result<UsageWindow> next_window(std::string_view cursor, UtcTime now, Seconds history) {
   now = std::chrono::floor<Seconds>(now);
+  if (const auto asked = ports::span_of({.text = std::string(cursor)})) {
+    const auto to = std::min(asked->to, asked->from + kLongest);
+    return UsageWindow{.from = asked->from,
+                       .to = to,
+                       .last_deep = now,
+                       .reaches_now = to == asked->to,
+                       .next_cursor = ports::usage_between({to, asked->to}).text,
+                       .end = asked->to};
+  }
   UtcTime begin = now - history;
   UtcTime last_deep = now;
   if (!cursor.empty()) {

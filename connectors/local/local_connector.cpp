@@ -422,6 +422,7 @@ Task<ports::UsagePage> LocalConnector::usage(ports::UsageCursor from, Deadline d
     after = at->first;
   }
   page.next.text = std::to_string(after);
+  page.others = 0;
   co_return page;
 }
 

@@ -246,6 +246,7 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
   if (!window) co_return std::unexpected(window.error());
   Result<Listing<JobRow>> jobs;
   std::vector<JobRow> runs;
+  std::int64_t others = 0;
   while (true) {
     auto ids = co_await commands_.select({}, {"-s", "F", selecting("-tm.ge.", window->from), selecting("-tm.le.", window->to)},
                                          deadline);
@@ -262,8 +263,12 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
       window->halve();
       continue;
     }
-    std::erase_if(jobs->rows, [](const JobRow& row) {
-      return row.array || phase_of(row.state) != Phase::ended || !row.ended_at || !domain::parse_tag(row.name);
+    others = 0;
+    std::erase_if(jobs->rows, [&](const JobRow& row) {
+      if (row.array || phase_of(row.state) != Phase::ended || !row.ended_at) return true;
+      if (domain::parse_tag(row.name)) return false;
+      others += window->counts(*row.ended_at) ? 1 : 0;
+      return true;
     });
     std::vector<JobRow> again;
     std::ranges::copy_if(jobs->rows, std::back_inserter(again), was_rerun);
@@ -284,6 +289,7 @@ Task<ports::UsagePage> PbsConnector::usage(ports::UsageCursor from, Deadline dea
   }
   page.next.text = window->next_cursor;
   page.complete = window->reaches_now;
+  page.others = others;
   co_return page;
 }
 

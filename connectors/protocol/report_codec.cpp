@@ -74,7 +74,9 @@ Json to_json(const ports::UsagePage& page) {
     put(json, "energy_j", record.energy_j);
     records.push_back(std::move(json));
   }
-  return {{"records", std::move(records)}, {"next", page.next.text}, {"complete", page.complete}};
+  Json json{{"records", std::move(records)}, {"next", page.next.text}, {"complete", page.complete}};
+  if (page.others) json["others"] = *page.others;
+  return json;
 }
 
 Result<ports::UsagePage> read_usage_page(const Json& json, const SiteId& site) {
@@ -112,6 +114,7 @@ Result<ports::UsagePage> read_usage_page(const Json& json, const SiteId& site) {
   if (!records) return std::unexpected(std::move(records.error()));
   if (!f.has("complete")) f.miss("complete");
   ports::UsagePage page{.records = std::move(*records), .next = {.text = f.words("next")}, .complete = f.flag("complete")};
+  if (f.has("others")) page.others = f.amount("others");
   if (!f.ok()) return f.refused("a page of usage");
   return page;
 }

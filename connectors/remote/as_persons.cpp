@@ -2,6 +2,7 @@
 #include "connectors/remote/as_persons.hpp"
 
 #include "broker/core/canonical_json.hpp"
+#include "broker/ports/usage_between.hpp"
 #include "connectors/protocol/fields.hpp"
 
 #include <algorithm>
@@ -147,6 +148,10 @@ ports::UsageCursor AsPersons::cursor_after(const Login& last) const {
 }
 
 Task<ports::UsagePage> AsPersons::usage(ports::UsageCursor from, Deadline deadline) {
+  if (ports::span_of(from)) {
+    co_return fail(ErrorKind::conflict, "NO_VIEW_OF_THE_SITE",
+                   "people tell their own records at this site, one by one: nobody can ask it for a time as a whole");
+  }
   resume_accounting(from);
   if (round_.empty()) {
     for (const auto& [login, known] : accounting_) {

@@ -259,14 +259,20 @@ Task<ports::UsagePage> SlurmSite::usage(ports::UsageCursor from, Deadline deadli
   }
   if (!history) co_return std::unexpected(history.error());
   ports::UsagePage page;
+  std::int64_t others = 0;
   for (const auto& row : history->rows) {
     const bool over = phase_of(row.state) == Phase::ended || state_word(row.state) == "REQUEUED";
-    if (!over || !row.ended_at || !domain::parse_tag(row.name)) continue;
+    if (!over || !row.ended_at) continue;
+    if (!domain::parse_tag(row.name)) {
+      others += window->counts(*row.ended_at) ? 1 : 0;
+      continue;
+    }
     page.records.push_back(to_usage(row, facts_.site));
     if (facts_.own_account_only && row.user == own_account_) page.records.back().account = LocalAccount();
   }
   page.next.text = window->next_cursor;
   page.complete = window->reaches_now;
+  page.others = others;
   co_return page;
 }
 

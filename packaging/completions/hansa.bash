@@ -16,11 +16,11 @@ _hansa() {
     case $word in
       --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --network | --variants | --code | --output | --array | --task | --after | --output-dir | -o | \
         --name | --connector | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --key | --witness | --dir | --output | --issuer | --issued | --signed-by) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --key | --witness | --dir | --output | --issuer | --issued | --signed-by | --core-seconds | --gpu-seconds | --node-seconds) ((i++)) ;;
       -*) ;;
       *)
         case $command in
-          "" | site | report | ledger | privacy | data | "data replica" | facts | allocation | token | policy | config) command=${command:+$command }$word ;;
+          "" | site | report | ledger | privacy | data | "data replica" | "ledger period" | facts | allocation | token | policy | config) command=${command:+$command }$word ;;
           submit) script=1 ;;
         esac
         ;;
@@ -49,7 +49,7 @@ _hansa() {
       COMPREPLY=($(compgen -W "project person site country centre home home_country funding_body call allocation queue resource label state day month" -- "$cur")); return ;;
     --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --output | --array | --task | --after | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | --login | --agent | --agent-config | --for | --person | \
-      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of | --issuer | --issued | --signed-by) return ;;
+      --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of | --issuer | --issued | --signed-by | --core-seconds | --gpu-seconds | --node-seconds) return ;;
     --connector) COMPREPLY=($(compgen -W "slurm pbs local" -- "$cur")); return ;;
     --inside) COMPREPLY=($(compgen -W "script processes" -- "$cur")); return ;;
     --network) COMPREPLY=($(compgen -W "outbound any" -- "$cur")); return ;;
@@ -63,7 +63,8 @@ _hansa() {
     site) options="show doctor agent enroll revoke drain resume" ;;
     report) options="usage countries energy funding grants clearing corrections sovereignty estimates apel waldur access retention" ;;
     privacy) options="retention record export erase approve reject erasures" ;;
-    ledger) options="show checkpoint verify prove export witness corrections change-key" ;;
+    ledger) options="show checkpoint verify prove export witness corrections change-key reconcile reconciliations explain-difference period adjust adjustments approve reject" ;;
+    "ledger period") options="open close show" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
     facts) options="show set withdraw changes approve reject" ;;
@@ -93,7 +94,12 @@ _hansa() {
     "ledger verify") options="--key --witness --report --json" ;;
     "ledger export") options="--output --personal" ;;
     "ledger witness") options="--dir --name --key --key-only" ;;
-    "ledger corrections") options="--limit --json" ;;
+    "ledger corrections" | "ledger adjustments") options="--limit --json" ;;
+    "ledger reconcile") options="--from --to --json" ;;
+    "ledger reconciliations") options="--site --limit --json" ;;
+    "ledger explain-difference" | "ledger approve" | "ledger reject") options="--reason --json" ;;
+    "ledger period close") options="--early --json" ;;
+    "ledger adjust") options="--core-seconds --gpu-seconds --node-seconds --reason --json" ;;
     "report access") options="--from --to --person --limit --json" ;;
     "report retention") options="--from --to --json" ;;
     "privacy export") options="--reason --output" ;;
@@ -117,7 +123,7 @@ _hansa() {
     "config init") options="--name --country --connector --person --json" ;;
     "config reference") options="--man" ;;
     cancel) options="--task --json" ;;
-    show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "ledger show" | "ledger checkpoint" | "ledger prove" | "ledger change-key" | "data show" | "facts show" | "allocation show" | "data replica remove" | "token list" | "token revocations" | "token restore" | whoami | "policy test" | "policy show" | "config check" | version) options="--json" ;;
+    show | explain | hold | release | sites | "site show" | "site doctor" | "site agent" | "site resume" | "ledger show" | "ledger checkpoint" | "ledger prove" | "ledger change-key" | "ledger period open" | "ledger period show" | "data show" | "facts show" | "allocation show" | "data replica remove" | "token list" | "token revocations" | "token restore" | whoami | "policy test" | "policy show" | "config check" | version) options="--json" ;;
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$options $globals" -- "$cur"))

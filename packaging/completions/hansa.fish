@@ -6,7 +6,7 @@ function __hansa_is --description "the command so far is one of the arguments"
     set -l skip 0
     set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at --login --agent --agent-config --for --person --connector \
-        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --key --witness --dir --issuer --issued --signed-by
+        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --key --witness --dir --core-seconds --gpu-seconds --node-seconds --issuer --issued --signed-by
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -16,7 +16,7 @@ function __hansa_is --description "the command so far is one of the arguments"
             set -a words $word
             # A second word belongs to the command's name, or is a script, after which everything is the script's.
             contains -- $words[1] site report ledger privacy data facts allocation token policy config submit; and test (count $words) -eq 1; and continue
-            test "$words" = "data replica"; or break
+            contains -- "$words" "data replica" "ledger period"; or break
         end
     end
     contains -- "$words" $argv
@@ -60,7 +60,8 @@ complete -c hansa -n '__hansa_is site' -a "show doctor agent enroll revoke drain
 complete -c hansa -n '__hansa_is ""' -a ledger -d "Show, check, prove and witness the ledger"
 complete -c hansa -n '__hansa_is report' -a "usage countries energy funding grants clearing corrections sovereignty estimates apel waldur access retention"
 complete -c hansa -n '__hansa_is privacy' -a "retention record export erase approve reject erasures"
-complete -c hansa -n '__hansa_is ledger' -a "show checkpoint verify prove export witness corrections change-key"
+complete -c hansa -n '__hansa_is ledger' -a "show checkpoint verify prove export witness corrections change-key reconcile reconciliations explain-difference period adjust adjustments approve reject"
+complete -c hansa -n '__hansa_is "ledger period"' -a "open close show"
 complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is facts' -a "show set withdraw changes approve reject"
@@ -69,7 +70,7 @@ complete -c hansa -n '__hansa_is token' -a "create list revoke revocations resto
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "init check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect login whoami sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "report access" "report retention" "privacy retention" "privacy record" "privacy erase" "privacy approve" "privacy reject" "privacy erasures" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "token revocations" "token restore" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect login whoami sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "report access" "report retention" "privacy retention" "privacy record" "privacy erase" "privacy approve" "privacy reject" "privacy erasures" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "token revocations" "token restore" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version "ledger reconcile" "ledger reconciliations" "ledger explain-difference" "ledger period open" "ledger period close" "ledger period show" "ledger adjust" "ledger adjustments" "ledger approve" "ledger reject"' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config init" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -107,7 +108,7 @@ complete -c hansa -n '__hansa_is submit jobs "data add" "data list"' -l project 
 complete -c hansa -n '__hansa_is "data changes" "facts changes"' -l state -x -a "applied pending approved rejected"
 complete -c hansa -n '__hansa_is jobs' -l state -x -a "accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
 complete -c hansa -n '__hansa_is jobs' -l since -x -d "Accepted since"
-complete -c hansa -n '__hansa_is jobs "ledger corrections" "data list" "data changes" "facts changes"' -l limit -x -d "At most so many"
+complete -c hansa -n '__hansa_is jobs "ledger corrections" "ledger reconciliations" "ledger adjustments" "data list" "data changes" "facts changes"' -l limit -x -d "At most so many"
 complete -c hansa -n '__hansa_is jobs "data list" "data changes" "facts changes"' -l all -d "All of them"
 complete -c hansa -n '__hansa_is wait' -l timeout -x -d "Give up after"
 complete -c hansa -n '__hansa_is logs' -s f -l follow -d "Go on until the job is over"
@@ -129,15 +130,18 @@ complete -c hansa -n '__hansa_is login' -l browser -d "In a browser on this mach
 complete -c hansa -n '__hansa_is login' -l list -d "Only say which issuers there are"
 complete -c hansa -n '__hansa_is "token revoke"' -l issued -x -d "One token, as ISSUER:JTI"
 complete -c hansa -n '__hansa_is "token revoke"' -l signed-by -x -d "What a key signed, as ISSUER:KID"
-complete -c hansa -n '__hansa_is resolve disconnect "token revoke" "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation release" "allocation import"' -l reason -x -d Why
+complete -c hansa -n '__hansa_is resolve disconnect "ledger explain-difference" "ledger adjust" "ledger approve" "ledger reject" "token revoke" "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation release" "allocation import"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy"' -l by -x -a "project person site country centre home home_country funding_body call allocation queue resource label state day month"
 complete -c hansa -n '__hansa_is "report clearing"' -l by -x -a "centre home day month"
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l time-sliced -d "Of each run what it used then"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l from -x -d "At or after"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l to -x -d Before
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l output -r -F -d "Into this file"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l json -d "Print one JSON document"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report estimates"' -l format -x -a "table csv json"
+set -l hansa_reports '"report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"'
+complete -c hansa -n "__hansa_is $hansa_reports" -l from -x -d "At or after"
+complete -c hansa -n '__hansa_is "ledger reconcile"' -l from -x -d "Runs that ended at or after"
+complete -c hansa -n '__hansa_is "ledger reconcile"' -l to -x -d "Runs that ended before"
+complete -c hansa -n "__hansa_is $hansa_reports" -l to -x -d Before
+complete -c hansa -n "__hansa_is $hansa_reports" -l output -r -F -d "Into this file"
+complete -c hansa -n "__hansa_is $hansa_reports" -l json -d "Print one JSON document"
+complete -c hansa -n "__hansa_is $hansa_reports \"report estimates\"" -l format -x -a "table csv json"
 complete -c hansa -n '__hansa_is "ledger verify"' -l report -r -F -d "Check this report"
 complete -c hansa -n '__hansa_is "report apel"' -l kind -x -a "individual summary sync"
 complete -c hansa -n '__hansa_is "report apel" "report waldur"' -l month -x -d "Runs that ended in it, as 2026-11"
@@ -155,6 +159,10 @@ complete -c hansa -n '__hansa_is "report access" "report retention"' -l from -x 
 complete -c hansa -n '__hansa_is "report access" "report retention"' -l to -x -d "Before"
 complete -c hansa -n '__hansa_is "report access"' -l person -x -d "Of this person"
 complete -c hansa -n '__hansa_is "report access"' -l limit -x -d "At most so many"
+complete -c hansa -n '__hansa_is "ledger period close"' -l early -d "Although the month is not over"
+complete -c hansa -n '__hansa_is "ledger adjust"' -l core-seconds -x -d "So many are added"
+complete -c hansa -n '__hansa_is "ledger adjust"' -l gpu-seconds -x -d "So many are added"
+complete -c hansa -n '__hansa_is "ledger adjust"' -l node-seconds -x -d "So many are added"
 complete -c hansa -n '__hansa_is "ledger export"' -l personal -d "With the personal parts"
 complete -c hansa -n '__hansa_is "ledger witness"' -l dir -x -a "(__fish_complete_directories)" -d "The witness's folder"
 complete -c hansa -n '__hansa_is "ledger witness"' -l name -x -d "Who it is"
@@ -167,7 +175,7 @@ complete -c hansa -n '__hansa_is "data terms"' -l permit -x -d "The data permit"
 complete -c hansa -n '__hansa_is "data terms"' -l until -x -d "When it ends"
 complete -c hansa -n '__hansa_is "allocation list"' -l project -x -d "Only of this project"
 complete -c hansa -n '__hansa_is "allocation grant"' -l unit -x -d "What sites charge in"
-complete -c hansa -n '__hansa_is "allocation grant" "allocation import"' -l site -x -d "At this site alone"
+complete -c hansa -n '__hansa_is "allocation grant" "allocation import" "ledger reconciliations"' -l site -x -d "At this site alone"
 complete -c hansa -n '__hansa_is "allocation grant"' -l from -x -d "From when on"
 complete -c hansa -n '__hansa_is "allocation grant"' -l until -x -d "Before when"
 complete -c hansa -n '__hansa_is "allocation import"' -l component -x -d "NAME=UNIT, of Waldur"

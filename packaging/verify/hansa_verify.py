@@ -36,8 +36,9 @@ WHOLE = tuple(sorted(USAGE.keys() - set(AMOUNTS) | OPTIONAL.keys() - {"energy_j"
 CORRECTION = USAGE | {"refers_to": int, "reason": str}
 KINDS = {  # what a record of each kind must have, beside at, kind, seq, v
     "usage": USAGE | {"personal": str}, "reversal": CORRECTION, "adjustment": CORRECTION,
-    "summary": {"period": str} | {name: int for name in AMOUNTS}, "decision": {"job": str, "sha256": str}, "policy": {"sha256": str},
-    "key": {"key": str}, "period_open": {"period": str}, "period_close": {"period": str}, "tombstone": {"records": int, "reason": str},
+    "summary": {"period": str} | {name: int for name in AMOUNTS}, "decision": {"decisions": int, "first": int, "last": int, "sha256": str},
+    "policy": {"sha256": str}, "key": {"key": str}, "period_open": {"period": str},
+    "period_close": {"period": str, "sites": str, "reconciliations": str, "apart_s": int}, "tombstone": {"records": int, "reason": str},
 }
 NOTE_KEY, WITNESS_KEY = 1, 4
 DASH = "\u2014 "
@@ -221,6 +222,7 @@ class Check:
         self.also_of, self.also_root, self.on_run = also_of, None, on_run
         self.tree, self.keys, self.kinds, self.sums, self.periods = Tree(), [], {}, {}, {}
         self.runs, self.booked, self.reversed = {}, [], set()
+        self.months, self.summarised = {}, None  # whether each that was opened is closed; the month of the summary just before
         self.personal_parts = self.erased = self.buried = 0
 
     def header(self, line):
@@ -256,9 +258,12 @@ class Check:
         elif kind == "summary":
             require(tuple(record[name] for name in AMOUNTS) == tuple(self.periods.get(record["period"], (0,) * 5)),
                     "the summary is not the sum of the records before it")
+        elif kind in ("period_open", "period_close"):
+            self.period(kind, record["period"])
         elif kind == "tombstone":
             require(1 <= record["records"] <= self.kinds.get("usage", 0) - self.buried, "a tombstone of records that are not there")
             self.buried += record["records"]
+        self.summarised = record["period"] if kind == "summary" else None
         self.booked.append(booked)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if booked is not None or kind in ("reversal", "adjustment"):
@@ -274,6 +279,9 @@ class Check:
         amounts, energy = tuple(record[name] for name in AMOUNTS), record.get("energy_j")
         for name, type_ in OPTIONAL.items():
             require(name not in record or type(record[name]) is type_, f"a record whose \"{name}\" is of another type")
+        month = period_of(record["ended_s"])
+        require(record.get("original_period") == (month if self.months.get(month) else None),
+                f"what is booked into a closed month ({month}) names it as its original_period, and nothing else does")
         if kind == "usage":
             require(amounts[0] == 1 and min(amounts) >= 0 and (energy or 0) >= 0, "a run that used less than nothing")
             run, claim = digest(record, RUN), digest(record, CLAIM)
@@ -300,12 +308,22 @@ class Check:
                 require(place == digest(record, PLACE), "an adjustment is of the project and the site of what it corrects")
             booked = None
         sums = self.sums.setdefault((record["project"], record["site"]), [0] * 6)
-        period = self.periods.setdefault(period_of(record["ended_s"]), [0] * 5)
+        period = self.periods.setdefault(month, [0] * 5)
         for i, amount in enumerate(amounts):
             sums[i] += amount
             period[i] += amount
         sums[5] += kind != "usage"
         return booked
+
+    def period(self, kind, period):
+        require(re.fullmatch(r"(19[7-9]|[2-9][0-9]{2})[0-9]-(0[1-9]|1[0-2])", period), "a period is a month, as 2026-11")
+        if kind == "period_open":
+            require(period not in self.months, "a period is opened once")
+            self.months[period] = False
+            return
+        require(self.months.get(period) is False, "a period is closed once, after it was opened")
+        require(self.summarised == period, "a period's close stands behind its summary")
+        self.months[period] = True
 
     def key(self, record):
         key = Key(record["key"])

@@ -41,6 +41,8 @@ class SqliteUnderTest final : public StoreUnderTest {
   ports::AllocationStore& allocations() override { return *store_; }
   [[nodiscard]] bool takes_threads() const override { return !inline_mode_; }
   ports::LedgerStore& ledger() override { return *store_; }
+  ports::ReconciliationStore& reconciliations() override { return *store_; }
+  ports::PeriodStore& periods() override { return *store_; }
   ports::PrivacyStore& privacy() override { return *store_; }
   ports::ReportStore& reports() override { return *store_; }
   ports::UsageLineStore& usage_lines() override { return *store_; }

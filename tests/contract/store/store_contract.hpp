@@ -11,6 +11,8 @@
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
+#include "broker/ports/periods.hpp"
+#include "broker/ports/reconciliation.hpp"
 #include "broker/ports/privacy.hpp"
 #include "broker/ports/reports.hpp"
 #include "broker/ports/revocations.hpp"
@@ -53,6 +55,8 @@ class StoreUnderTest {
   /// Callable from many at once, each waiting on its own; else all calls are made on the one that waits.
   [[nodiscard]] virtual bool takes_threads() const = 0;
   virtual ports::LedgerStore& ledger() = 0;
+  virtual ports::ReconciliationStore& reconciliations() = 0;
+  virtual ports::PeriodStore& periods() = 0;
   virtual ports::PrivacyStore& privacy() = 0;
   virtual ports::ReportStore& reports() = 0;
   virtual ports::UsageLineStore& usage_lines() = 0;

@@ -94,6 +94,14 @@ class ApiUnderTest {
                            .draw_next = [this] { return ledger::new_signer("hansa/b1", random_); },
                            .next_becomes_current = [] { return Result<void>{}; }},
         *store_, time, log_);
+    reconciliations_ = std::make_unique<engine::Reconciliations>(
+        engine::Reconciliations::Options{
+            .sites = {{SiteId("alpha"), Seconds{0}}}, .interval = Seconds{0}, .settling = Seconds{0}},
+        time, ids_, *engine_, *store_, *store_, log_);
+    periods_ = std::make_unique<engine::Periods>(
+        engine::Periods::Options{.sites = {SiteId("alpha")},
+                                 .keys = {{SiteId("alpha"), witness.verifier(ledger::KeyUse::cosignature)}}},
+        time, ids_, *notary_, *store_, *store_, *store_, log_);
     facts_ = std::make_unique<engine::FactRegister>(time, ids_, *store_, *engine_, log_);
     allocations_ = std::make_unique<engine::AllocationRegister>(time, ids_, *store_, *engine_, log_);
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
@@ -146,6 +154,8 @@ class ApiUnderTest {
                                             .fact_register = *facts_,
                                             .allocations = *allocations_,
                                             .notary = *notary_,
+                                            .reconciliations = *reconciliations_,
+                                            .periods = *periods_,
                                             .tokens = *tokens_,
                                             .authenticator = *authenticator_,
                                             .accounts = accounts_,
@@ -185,6 +195,7 @@ class ApiUnderTest {
     api_->set_ready(true);
   }
   ~ApiUnderTest() {
+    (void)ask(reconciliations_->stop());
     (void)ask(protection_->stop());
     (void)ask(engine_->stop());
   }
@@ -252,6 +263,10 @@ class ApiUnderTest {
 
   void regulate(engine::Regulations regulations) { engine_->regulate(std::move(regulations)); }
 
+  /// The database as it is.
+  store::SqliteStore& database() { return *store_; }
+  engine::Periods& periods() { return *periods_; }
+
   std::vector<std::string> cut_off;  // whose own agents' connections were to be cut: "SITE PERSON"
   ledger::Signer witness{.name = "auditor.example", .seed = Secret(std::string(32, 'w'))};  // the ledger's one
   std::vector<SiteId> revoked;  // whose agent's connection was to be cut
@@ -288,6 +303,8 @@ class ApiUnderTest {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::Catalogue> catalogue_;
   std::unique_ptr<engine::Notary> notary_;
+  std::unique_ptr<engine::Reconciliations> reconciliations_;
+  std::unique_ptr<engine::Periods> periods_;
   std::unique_ptr<engine::FactRegister> facts_;
   std::unique_ptr<engine::AllocationRegister> allocations_;
   std::unique_ptr<identity::TokenAuthority> tokens_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/core/encoding.hpp"
+#include "broker/ports/usage_between.hpp"
 #include "connectors/batch/answers.hpp"
 #include "connectors/batch/usage_window.hpp"
 #include "connectors/batch/values.hpp"
@@ -56,6 +57,28 @@ TEST_CASE("usage windows: a day at a time up to now, then small ones, once an ho
   }
   // A clock that stepped back: nothing from the future is believed.
   CHECK(next_window("1900000000;1900000000", now, Seconds{86400})->from < now);
+}
+
+TEST_CASE("a time that is asked about is read window by window, whatever the history, and halved as any other") {
+  const auto from = from_unix_seconds(1'700'000'000);
+  const auto to = from + Seconds{3 * 86'400};
+  const auto now = from + Seconds{900 * 86'400};
+  auto window = next_window(ports::usage_between({from, to}).text, now, Seconds{86'400}).value();
+  CHECK(window.from == from);
+  CHECK_FALSE(window.reaches_now);
+  window.halve();
+  auto covered = window.from;
+  for (int pages = 0; pages < 10; ++pages) {
+    CHECK(window.from == covered);  // neither a gap nor anything twice
+    covered = window.to;
+    if (window.reaches_now) break;
+    window = next_window(window.next_cursor, now, Seconds{86'400}).value();
+  }
+  CHECK(covered == to);
+  CHECK(window.counts(to - Seconds{1}));
+  CHECK_FALSE(window.counts(to));
+  for (const auto* bad : {"between;", "between;1", "between;1;", "between;2;1", "between;-1;5", "between;1;2;3", "between;x;2"})
+    CHECK(next_window(bad, now, Seconds{86'400}).error().code == "USAGE_CURSOR");
 }
 
 TEST_CASE("times of day that do not exist are none") {

@@ -387,11 +387,12 @@ TEST_CASE("all other questions and answers go there as they are") {
                              .source_line = "4711|x|\t",
                              .array_id = SiteJobId("47")};
   const auto page = read_usage_page(
-      sent("usage.result", to_json(ports::UsagePage{.records = {record}, .next = {.text = "c"}, .complete = false})),
+      sent("usage.result",
+           to_json(ports::UsagePage{.records = {record}, .next = {.text = "c"}, .complete = false, .others = 17})),
       SiteId("alpha"));
   REQUIRE(page.has_value());
   CHECK(page->records == std::vector{record});
-  CHECK((page->next.text == "c" && !page->complete));
+  CHECK((page->next.text == "c" && !page->complete && page->others == 17));
   CHECK(read_cursor(sent("usage.params", to_json(ports::UsageCursor{.text = "c"})))->text == "c");
 
   const auto output = read_output_request(

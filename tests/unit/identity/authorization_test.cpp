@@ -26,12 +26,12 @@ Answer ask(Role role, Action action, bool own) {
   return Answer::lacks_right;
 }
 
-constexpr Action kActions[] = {Action::submit_jobs,       Action::read_job,       Action::read_output,  Action::change_job,
-                               Action::resolve_job,       Action::read_decisions, Action::read_sites,   Action::change_site,
-                               Action::read_agents,       Action::report_usage,   Action::read_ledger,  Action::witness_ledger,
-                               Action::change_ledger_key, Action::manage_tokens,  Action::read_dataset, Action::register_dataset,
-                               Action::change_dataset,    Action::read_facts,     Action::change_facts, Action::read_allocation,
-                               Action::change_allocation, Action::approve_change, Action::reject_change};
+constexpr Action kActions[] = {
+    Action::submit_jobs,     Action::read_job,          Action::read_output,       Action::change_job,   Action::resolve_job,
+    Action::read_decisions,  Action::read_sites,        Action::change_site,       Action::read_agents,  Action::report_usage,
+    Action::read_ledger,     Action::witness_ledger,    Action::change_ledger_key, Action::keep_ledger,  Action::manage_tokens,
+    Action::read_dataset,    Action::register_dataset,  Action::change_dataset,    Action::read_facts,   Action::change_facts,
+    Action::read_allocation, Action::change_allocation, Action::approve_change,    Action::reject_change};
 static_assert(std::size(kActions) == static_cast<std::size_t>(Action::reject_change) + 1);
 
 }  // namespace
@@ -57,6 +57,7 @@ TEST_CASE("the rights of every role, on one's own and on another's") {
       {Action::read_ledger, lacks, lacks, yes, yes, yes, yes},
       {Action::witness_ledger, lacks, lacks, yes, yes, yes, yes},
       {Action::change_ledger_key, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::keep_ledger, lacks, lacks, yes, yes, lacks, lacks},
       {Action::manage_tokens, lacks, lacks, yes, yes, lacks, lacks},
       {Action::read_dataset, yes, gone, yes, yes, yes, yes},
       {Action::register_dataset, yes, gone, yes, yes, lacks, lacks},

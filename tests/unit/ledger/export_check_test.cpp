@@ -147,8 +147,22 @@ TEST_CASE("a correction is of what it corrects, and nothing else") {
     const auto& said = facts.error().message;
     CHECK((said.contains("a reversal says of the run") || said.contains("an adjustment is of the project") ||
            said.contains("counted one by one") || said.contains("its only one of revision 0") || said.contains("a revision that makes a run another") ||
-           said.contains("a salt is 16 bytes")));
+           said.contains("a salt is 16 bytes") || said.contains("a period") || said.contains("is closed, and does not say so")));
   }
+}
+
+TEST_CASE("what is booked into a closed month says so, and nothing else does") {
+  Sample sample;
+  sample.add_key(kFirst);
+  const auto run = sample.add_run(1, 100);
+  const auto month = period_of(run.ended_s);
+  sample.close_month(month, run.amounts);
+  sample.take_back(run, month);
+  CHECK(fault_of(sample).empty());
+  Sample open;
+  open.add_key(kFirst);
+  open.take_back(open.add_run(1, 100), month);
+  CHECK(fault_of(open).contains("was not closed before it"));
 }
 
 TEST_CASE("the keys of witnesses are a list of texts") {

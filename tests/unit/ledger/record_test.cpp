@@ -114,10 +114,10 @@ TEST_CASE("other kinds have the fields that they need") {
   } kGood[] = {
       {Kind::summary,
        {{"period", "2026-11"}, {"runs", 1}, {"elapsed_s", 1}, {"core_seconds", 1}, {"gpu_seconds", 0}, {"node_seconds", 1}}},
-      {Kind::decision, {{"job", "x"}, {"sha256", "y"}}},
+      {Kind::decision, {{"decisions", 2}, {"first", 1}, {"last", 2}, {"sha256", "y"}}},
       {Kind::key, {{"key", "k"}}},
       {Kind::period_open, {{"period", "2026-11"}}},
-      {Kind::period_close, {{"period", "2026-11"}}},
+      {Kind::period_close, {{"period", "2026-11"}, {"sites", "alpha=B"}, {"reconciliations", "ab"}, {"apart_s", 86400}}},
       {Kind::tombstone, {{"records", 1}, {"reason", "RETENTION"}}}};
   for (const auto& [kind, all] : kGood) {
     INFO(to_string(kind));
@@ -133,6 +133,21 @@ TEST_CASE("other kinds have the fields that they need") {
   CHECK_FALSE(record_text(0, Kind::usage, 0, Json::object()));
   CHECK_FALSE(record_text(0, Kind::policy, 0, Json::array()));
   CHECK_FALSE(record_text(0, Kind::policy, 0, {{"sha256", "x"}, {"more", 1.5}}));
+}
+
+TEST_CASE("a period is a month of UTC") {
+  for (const auto* period : {"1970-01", "2024-02", "2026-11", "2026-12", "9999-12"}) {
+    const auto span = span_of(period);
+    REQUIRE(span);
+    CHECK(period_of(span->from_s) == period);
+    CHECK(period_of(span->to_s - 1) == period);
+    CHECK(period_of(span->to_s) != period);
+  }
+  CHECK(span_of("2024-02")->to_s - span_of("2024-02")->from_s == 29 * 86'400);
+  for (const auto* bad : {"", "2026", "2026-13", "2026-00", "2026-1", "2026-1x", "-026-11", "1969-12", "2026-011", "2026/11"}) {
+    INFO(bad);
+    CHECK_FALSE(span_of(bad));
+  }
 }
 
 TEST_CASE("a personal part is hidden behind its salt") {

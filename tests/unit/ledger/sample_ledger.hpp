@@ -63,7 +63,27 @@ struct Sample {
     add(record_text(run));
     return run;
   }
-  void take_back(UsageEntry run) {
+  /// As a broker does: opened, summed up, closed.
+  void close_month(const std::string& period, Amounts sum) {
+    add(record_text(size(), Kind::period_open, 1'780'000'000, {{"period", period}}).value());
+    add(record_text(size(), Kind::summary, 1'780'000'000,
+                    {{"period", period},
+                     {"runs", sum.runs},
+                     {"elapsed_s", sum.elapsed_s},
+                     {"core_seconds", sum.core_seconds},
+                     {"gpu_seconds", sum.gpu_seconds},
+                     {"node_seconds", sum.node_seconds}})
+            .value());
+    add_close(period);
+  }
+  void add_close(const std::string& period) {
+    add(record_text(size(), Kind::period_close, 1'780'000'000,
+                    {{"period", period}, {"sites", "alpha=B"}, {"reconciliations", std::string(64, 'a')}, {"apart_s", 86'400}})
+            .value());
+  }
+  /// Booked once more, after `run`'s month was closed, or as if it had been.
+  void take_back(UsageEntry run, const std::string& original_period = "") {
+    run.original_period = original_period;
     run.kind = Kind::reversal;
     run.refers_to = run.seq;
     run.reason = "CHANGED_BY_SITE";
@@ -141,6 +161,38 @@ inline std::vector<std::pair<std::string, Sample>> forgeries() {
   reversal("job", [](UsageEntry& run) { run.job = JobId::parse("01JDA0XJ2GQ4M8T6V9ZK3N5R7W").value(); });
   reversal("attempt", [](UsageEntry& run) { ++run.attempt; });
   reversal("country", [](UsageEntry& run) { run.country = "DE"; });
+  const auto of_month = [&](const std::string& what, const std::function<void(Sample&, const std::string&)>& add) {
+    Sample sample;
+    sample.add_key(kFirst);
+    const auto run = sample.add_run(1, 5);
+    const auto month = period_of(run.ended_s);
+    sample.close_month(month, run.amounts);
+    add(sample, month);
+    all.emplace_back("a month: " + what, std::move(sample));
+  };
+  of_month("opened twice", [](Sample& sample, const std::string& month) {
+    sample.add(record_text(sample.size(), Kind::period_open, 0, {{"period", month}}).value());
+  });
+  of_month("closed twice", [](Sample& sample, const std::string& month) { sample.add_close(month); });
+  of_month("closed and never opened", [](Sample& sample, const std::string&) { sample.add_close("2026-01"); });
+  of_month("closed without a summary", [](Sample& sample, const std::string&) {
+    sample.add(record_text(sample.size(), Kind::period_open, 0, {{"period", "2026-01"}}).value());
+    sample.add_close("2026-01");
+  });
+  of_month("that is none", [](Sample& sample, const std::string&) {
+    sample.add(record_text(sample.size(), Kind::period_open, 0, {{"period", "2026-13"}}).value());
+  });
+  of_month("booked into after its close", [](Sample& sample, const std::string&) { sample.add_run(2, 5); });
+  of_month("corrected after its close", [](Sample& sample, const std::string&) {
+    auto run = Sample().add_run(1, 5);
+    run.seq = 1;
+    sample.take_back(run);
+  });
+  of_month("another one's name on a correction", [](Sample& sample, const std::string&) {
+    auto run = Sample().add_run(1, 5);
+    run.seq = 1;
+    sample.take_back(run, "2026-01");
+  });
   const auto adjustment = [&](const std::string& what, const std::function<void(UsageEntry&)>& change) {
     forge("an adjustment of another " + what, [&](Sample& sample, UsageEntry run) {
       run.kind = Kind::adjustment;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/ledger/settlement.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <tuple>
+
+namespace hansa::ledger {
+namespace {
+
+/// The first part of the span for which `holds` does not, of the looks at it from the newest on. Between two ends of looks every
+/// second is seen by the same ones.
+std::optional<std::int64_t> first_without(MonthSpan span, std::span<const Look> looks,
+                                          const std::function<bool(const std::vector<const Look*>&)>& holds) {
+  std::set<std::int64_t> begins{span.from_s};
+  std::vector<const Look*> newest;
+  for (const auto& look : looks) {
+    newest.push_back(&look);
+    for (const auto at : {look.from_s, look.to_s}) {
+      if (span.from_s < at && at < span.to_s) begins.insert(at);
+    }
+  }
+  std::ranges::sort(newest, std::greater{},
+                    [](const Look* look) { return std::tuple(look->at_s, look->from_s, look->to_s, !look->clean); });
+  for (const auto begin : begins) {
+    std::vector<const Look*> at;
+    std::ranges::copy_if(newest, std::back_inserter(at),
+                         [begin](const Look* look) { return look->from_s <= begin && begin < look->to_s; });
+    if (!holds(at)) return begin;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> first_unsettled(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s) {
+  return first_without(span, looks, [apart_s](const std::vector<const Look*>& at) {
+    const auto end = std::ranges::find(at, false, &Look::clean);
+    const auto clean = end - at.begin();
+    return clean >= 2 && at.front()->at_s - at[static_cast<std::size_t>(clean - 1)]->at_s >= apart_s;
+  });
+}
+
+std::string_view to_string(Grade grade) { return grade == Grade::a ? "A" : grade == Grade::b ? "B" : "C"; }
+
+std::string_view describe(Grade grade) {
+  switch (grade) {
+    case Grade::a: return "A: signed by the site";
+    case Grade::b: return "B: held against all of the site's records";
+    case Grade::c: return "C: the broker's own jobs only";
+  }
+  return "";
+}
+
+Grade grade_of(MonthSpan span, std::span<const Look> looks, bool signed_by_site) {
+  if (signed_by_site) return Grade::a;
+  const auto hidden =
+      first_without(span, looks, [](const std::vector<const Look*>& at) { return !at.empty() && at.front()->saw_others; });
+  return hidden ? Grade::c : Grade::b;
+}
+
+}  // namespace hansa::ledger

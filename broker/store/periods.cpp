@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/store/periods.hpp"
+
+#include "broker/core/digest.hpp"
+#include "broker/store/ledger.hpp"
+#include "broker/store/readers.hpp"
+
+#include <map>
+
+namespace hansa::store {
+namespace {
+
+using ledger::Kind;
+
+constexpr char kSelectMonths[] =
+    "SELECT seq, kind, at_s, body ->> '$.period', body ->> '$.sites', body ->> '$.reconciliations', body ->> '$.apart_s' "
+    "FROM ledger WHERE kind IN ('period_open', 'summary', 'period_close') AND body IS NOT NULL ORDER BY seq";
+constexpr char kSumUp[] =
+    "SELECT coalesce(sum(runs), 0), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
+    "coalesce(sum(node_seconds), 0) FROM ledger WHERE body IS NULL AND ended_s >= ?1 AND ended_s < ?2";
+// A record is seen by a reconciliation that asked about its end when it was there already.
+constexpr char kCountUnseen[] =
+    "SELECT count(*) FROM ledger l WHERE l.body IS NULL AND l.kind <> 'adjustment' AND l.ended_s >= ?1 AND l.ended_s < ?2 AND "
+    "NOT "
+    "EXISTS (SELECT 1 FROM reconciliations r WHERE r.site = l.site AND r.ledger_size > l.seq AND r.from_s <= l.ended_s AND "
+    "r.to_s > l.ended_s) AND NOT EXISTS (SELECT 1 FROM explanations e WHERE e.site = l.site AND e.key = ?3)";
+constexpr char kCountSince[] =
+    "SELECT count(*) FROM ledger WHERE seq >= ?1 AND body IS NULL AND kind <> 'adjustment' AND ended_s >= ?2 AND ended_s < ?3";
+constexpr char kSelectSize[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
+constexpr char kSelectSites[] =
+    "SELECT DISTINCT site FROM ledger WHERE body IS NULL AND ended_s >= ?1 AND ended_s < ?2 ORDER BY site";
+constexpr char kSelectTakenBack[] =
+    "SELECT job, EXISTS (SELECT 1 FROM ledger r WHERE r.refers_to = l.seq AND r.kind = "
+    "'reversal') FROM ledger l WHERE l.seq = ?1 AND l.kind = 'usage'";
+constexpr char kInsertAdjustment[] =
+    "INSERT INTO adjustments(id, record, core_seconds, gpu_seconds, node_seconds, reason, asked_by, at_ms) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+constexpr char kSelectAdjustments[] =
+    "SELECT a.row, a.id, a.record, a.core_seconds, a.gpu_seconds, a.node_seconds, a.reason, a.asked_by, a.at_ms, r.approved, "
+    "r.ruled_by, r.reason, r.at_ms, r.record FROM adjustments a LEFT JOIN adjustment_rulings r ON r.adjustment = a.row "
+    "WHERE ?1 IS NULL OR a.id = ?1 ORDER BY a.row DESC LIMIT ?2";
+constexpr char kSelectAdjustmentRow[] = "SELECT row FROM adjustments WHERE id = ?1";
+constexpr char kInsertRuling[] =
+    "INSERT INTO adjustment_rulings(adjustment, approved, ruled_by, reason, at_ms, record) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+constexpr char kSelectNewest[] = "SELECT body FROM ledger WHERE kind = ?1 AND body IS NOT NULL ORDER BY seq DESC LIMIT 1";
+constexpr char kSelectLeaves[] =
+    "SELECT d.sequence, j.id, d.version, v.row, v.hash FROM decisions d JOIN verdicts v ON v.row = d.verdicts JOIN jobs j ON "
+    "j.row = d.job WHERE d.sequence >= ?1 ORDER BY d.sequence LIMIT ?2";
+constexpr char kSelectVerdict[] = "SELECT body FROM verdicts WHERE row = ?1";
+
+Result<ledger::MonthSpan> month(const std::string& period) {
+  if (const auto span = ledger::span_of(period)) return *span;
+  return fail(ErrorKind::invalid_argument, "BAD_PERIOD", "\"" + period.substr(0, 20) + "\" is no month: give it as 2026-11");
+}
+
+std::int64_t size_of(Connection& db) {
+  auto row = db.query(kSelectSize);
+  return row.next() ? row.integer(0) : 0;
+}
+
+std::optional<ports::Month> find_month(Connection& db, const std::string& period) {
+  const auto all = read_months(db);
+  for (const auto& one : *all) {
+    if (one.period == period) return one;
+  }
+  return std::nullopt;
+}
+
+Result<ports::Adjustment> find_adjustment(Connection& db, const std::string& id) {
+  auto found = read_adjustments(db, id, 1);
+  if (found && !found->empty()) return std::move(found->front());
+  return fail(ErrorKind::not_found, "NO_SUCH_ADJUSTMENT",
+              "there is no adjustment " + id.substr(0, 40) + "; see: hansa ledger adjustments");
+}
+
+/// The job's row of a usage record that nothing has taken back.
+Result<std::int64_t> job_of_standing(Connection& db, std::int64_t record) {
+  auto row = db.query(kSelectTakenBack, record);
+  if (row.next() && !row.boolean(1)) return row.integer(0);
+  return fail(ErrorKind::not_found, "NO_SUCH_RECORD",
+              "record " + std::to_string(record) +
+                  " of the ledger is no run's, or was taken back: hansa ledger prove JOB shows "
+                  "the records of a job");
+}
+
+}  // namespace
+
+Result<std::vector<ports::Month>> read_months(Connection& db) {
+  std::map<std::string, ports::Month> months;
+  auto row = db.query(kSelectMonths);
+  while (row.next()) {
+    auto& one = months[row.string(3)];
+    one.period = row.string(3);
+    const auto at = from_unix_seconds(row.integer(2));
+    if (row.text(1) == "summary") {
+      one.summary = row.integer(0);
+    } else if (row.text(1) == "period_open") {
+      one.opened = row.integer(0);
+      one.opened_at = at;
+    } else {
+      one.closed = row.integer(0);
+      one.closed_at = at;
+      one.sites = row.string(4);
+      one.reconciliations = row.string(5);
+      one.apart = Seconds{row.integer(6)};
+    }
+  }
+  std::vector<ports::Month> all;
+  for (auto& [period, one] : months) all.push_back(std::move(one));
+  return all;
+}
+
+Result<std::int64_t> open_month(Connection& db, const std::string& period, UtcTime at) {
+  if (auto span = month(period); !span) return std::unexpected(span.error());
+  if (const auto there = find_month(db, period)) return there->opened;
+  LedgerAppender ledger(db);
+  auto opened = ledger.add(Kind::period_open, to_unix_seconds(at), {{"period", period}});
+  ledger.finish();
+  return opened;
+}
+
+Result<std::pair<std::int64_t, std::int64_t>> count_unseen(Connection& db, const std::string& period) {
+  const auto span = month(period);
+  if (!span) return std::unexpected(span.error());
+  auto row = db.query(kCountUnseen, span->from_s, span->to_s, period);
+  return std::pair(row.next() ? row.integer(0) : 0, size_of(db));
+}
+
+Result<std::int64_t> close_month(Connection& db, const ports::MonthClose& close) {
+  const auto span = month(close.period);
+  if (!span) return std::unexpected(span.error());
+  const auto there = find_month(db, close.period);
+  if (!there) {
+    return fail(ErrorKind::not_found, "NOT_OPENED",
+                "the period " + close.period + " was not opened: hansa ledger period open " + close.period);
+  }
+  if (there->closed) return *there->closed;
+  {
+    auto row = db.query(kCountSince, close.looked_at, span->from_s, span->to_s);
+    if (row.next() && row.integer(0) > 0)
+      return fail(ErrorKind::conflict, "LEDGER_MOVED", "something was booked into " + close.period + " meanwhile: ask again");
+  }
+  Json sums{{"period", close.period}};
+  {
+    auto row = db.query(kSumUp, span->from_s, span->to_s);
+    row.next();
+    int column = 0;
+    for (const auto* name : {"runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"})
+      sums[name] = row.integer(column++);
+  }
+  LedgerAppender ledger(db);
+  const auto at = to_unix_seconds(close.at);
+  if (auto summed = ledger.add(Kind::summary, at, sums); !summed) return summed;
+  auto closed = ledger.add(Kind::period_close, at,
+                           {{"period", close.period},
+                            {"sites", close.sites},
+                            {"reconciliations", close.reconciliations},
+                            {"apart_s", close.apart.count()}});
+  ledger.finish();
+  return closed;
+}
+
+Result<std::vector<SiteId>> read_sites_in(Connection& db, const std::string& period) {
+  const auto span = month(period);
+  if (!span) return std::unexpected(span.error());
+  std::vector<SiteId> sites;
+  auto row = db.query(kSelectSites, span->from_s, span->to_s);
+  while (row.next()) sites.emplace_back(row.text(0));
+  return sites;
+}
+
+Result<void> propose_adjustment(Connection& db, const ports::Adjustment& a) {
+  if (auto job = job_of_standing(db, a.record); !job) return std::unexpected(job.error());
+  db.execute(kInsertAdjustment, a.id, a.record, a.core_seconds, a.gpu_seconds, a.node_seconds, a.reason, a.by, a.at);
+  return {};
+}
+
+Result<std::vector<ports::Adjustment>> read_adjustments(Connection& db, const std::optional<std::string>& id, std::size_t limit) {
+  std::vector<ports::Adjustment> all;
+  auto row = db.query(kSelectAdjustments, id, bounded(limit));
+  while (row.next()) {
+    ports::Adjustment one{.id = row.string(1),
+                          .record = row.integer(2),
+                          .core_seconds = {row.integer(3)},
+                          .gpu_seconds = {row.integer(4)},
+                          .node_seconds = {row.integer(5)},
+                          .reason = row.string(6),
+                          .by = Principal(row.text(7)),
+                          .at = row.time_ms(8),
+                          .ruling = {}};
+    if (!row.is_null(9)) {
+      one.ruling = ports::Adjustment::Ruling{.approved = row.boolean(9),
+                                             .by = Principal(row.text(10)),
+                                             .reason = row.string(11),
+                                             .at = row.time_ms(12),
+                                             .record = {}};
+      if (!row.is_null(13)) one.ruling->record = row.integer(13);
+    }
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+Result<ports::Adjustment> rule_on_adjustment(Connection& db, const std::string& id, const ports::Adjustment::Ruling& ruling) {
+  auto asked = find_adjustment(db, id);
+  if (!asked) return asked;
+  if (asked->ruling) {
+    return fail(ErrorKind::conflict, "NOT_PENDING",
+                "adjustment " + id + " was " + (asked->ruling->approved ? "approved" : "rejected") + " before");
+  }
+  if (ruling.approved && asked->by == ruling.by)
+    return fail(ErrorKind::permission_denied, "OWN_CHANGE", "adjustment " + id + " is your own: another operator approves it");
+  std::optional<std::int64_t> record;
+  if (ruling.approved) {
+    const auto job = job_of_standing(db, asked->record);
+    if (!job) return std::unexpected(job.error());
+    auto entry = read_entry(db, asked->record);
+    if (!entry) return unreadable("record " + std::to_string(asked->record), "no usage record");
+    entry->kind = Kind::adjustment;
+    entry->at_s = to_unix_seconds(ruling.at);
+    entry->refers_to = asked->record;
+    entry->reason = asked->reason;
+    entry->personal.reset();
+    entry->amounts = {0, 0, asked->core_seconds.value, asked->gpu_seconds.value, asked->node_seconds.value};
+    entry->energy_j.reset();
+    LedgerAppender ledger(db);
+    record = ledger.add(std::move(*entry), *job, nullptr);
+    ledger.finish();
+  }
+  std::int64_t row = 0;
+  {
+    auto found = db.query(kSelectAdjustmentRow, id);
+    row = found.next() ? found.integer(0) : 0;
+  }
+  db.execute(kInsertRuling, row, ruling.approved, ruling.by, ruling.reason, ruling.at, record);
+  return find_adjustment(db, id);
+}
+
+Result<std::string> read_newest_record(Connection& db, const std::string& kind) {
+  auto row = db.query(kSelectNewest, kind);
+  return row.next() ? row.string(0) : std::string();
+}
+
+Result<std::vector<ports::DecisionLeaf>> read_decision_leaves(Connection& db, std::int64_t from, std::size_t limit, bool anew) {
+  std::vector<ports::DecisionLeaf> leaves;
+  std::map<std::int64_t, std::string> hashes;  // of verdicts: many decisions share one
+  auto row = db.query(kSelectLeaves, from, bounded(limit));
+  while (row.next()) {
+    const auto [at, is_new] = hashes.try_emplace(row.integer(3), row.string(4));
+    if (is_new && anew) {
+      auto verdict = db.query(kSelectVerdict, row.integer(3));
+      if (verdict.next() && !verdict.text(0).empty()) at->second = sha256_hex(verdict.text(0));  // erased: its hash stays
+    }
+    leaves.push_back(
+        {row.integer(0),
+         canonical_json(
+             {{"job", row.job_id(1).str()}, {"sequence", row.integer(0)}, {"sha256", at->second}, {"version", row.integer(2)}})});
+  }
+  return leaves;
+}
+
+}  // namespace hansa::store

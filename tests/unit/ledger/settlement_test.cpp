@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a month may be closed, and what a site's figures of it are worth.
+#include "broker/ledger/settlement.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <vector>
+
+using namespace hansa::ledger;
+
+namespace {
+
+constexpr std::int64_t kDay = 86'400;
+constexpr MonthSpan kSpan{.from_s = 0, .to_s = 30 * kDay};
+
+Look look(std::int64_t from_day, std::int64_t to_day, std::int64_t at_day, bool clean = true, bool saw_others = true) {
+  return {.from_s = from_day * kDay, .to_s = to_day * kDay, .at_s = at_day * kDay, .clean = clean, .saw_others = saw_others};
+}
+
+std::optional<std::int64_t> first(const std::vector<Look>& looks) {
+  const auto at = first_unsettled(kSpan, looks, kDay);
+  return at ? std::optional(*at / kDay) : std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("a month is settled by two clean looks a day apart") {
+  CHECK(first({}) == 0);
+  CHECK(first({look(0, 30, 31)}) == 0);
+  CHECK(first({look(0, 30, 31), look(0, 30, 32)}) == std::nullopt);
+  CHECK(first({look(0, 30, 32), look(0, 30, 31)}) == std::nullopt);  // in any order
+  auto hasty = look(0, 30, 31);
+  hasty.at_s += kDay - 1;
+  CHECK(first({look(0, 30, 31), hasty}) == 0);
+  CHECK(first({look(0, 30, 31), hasty, look(0, 30, 32)}) == std::nullopt);  // with others between them
+}
+
+TEST_CASE("every second counts by the looks that saw it") {
+  CHECK(first({look(0, 30, 31), look(0, 17, 32)}) == 17);
+  CHECK(first({look(0, 30, 31), look(3, 30, 32)}) == 0);
+  CHECK(first({look(0, 30, 31), look(0, 12, 32), look(13, 30, 32)}) == 12);  // a gap of a day
+  CHECK(first({look(0, 30, 31), look(0, 12, 32), look(12, 40, 33)}) == std::nullopt);
+  std::vector<Look> daily;  // of the three days before each
+  for (std::int64_t day = 1; day <= 33; ++day) daily.push_back(look(std::max<std::int64_t>(0, day - 3), day, day));
+  CHECK(first(daily) == std::nullopt);
+  daily.erase(daily.begin() + 10, daily.begin() + 12);  // days 11 and 12: 9 to 10 was seen on day 10 alone
+  CHECK(first(daily) == 9);
+}
+
+TEST_CASE("a difference that nobody explained unsettles what was settled") {
+  const std::vector settled{look(0, 30, 31), look(0, 30, 32)};
+  auto looks = settled;
+  looks.push_back(look(10, 11, 33, false));
+  CHECK(first(looks) == 10);
+  looks.push_back(look(0, 30, 34));
+  CHECK(first(looks) == 10);  // once is not enough
+  looks.push_back(look(10, 11, 35));
+  CHECK(first(looks) == std::nullopt);
+  CHECK(first({look(0, 30, 31, false), look(0, 30, 32), look(0, 30, 33)}) == std::nullopt);
+}
+
+TEST_CASE("the grade of a site's month is that of its worst second") {
+  CHECK(grade_of(kSpan, {}, true) == Grade::a);
+  CHECK(grade_of(kSpan, {}, false) == Grade::c);
+  const std::vector seen{look(0, 30, 31)};
+  CHECK(grade_of(kSpan, seen, false) == Grade::b);
+  const std::vector hidden{look(0, 30, 31), look(4, 5, 32, true, false)};
+  CHECK(grade_of(kSpan, hidden, false) == Grade::c);
+  const std::vector seen_again{look(0, 30, 31, true, false), look(0, 30, 32)};
+  CHECK(grade_of(kSpan, seen_again, false) == Grade::b);
+  CHECK(to_string(Grade::b) == "B");
+  CHECK(describe(Grade::c) == "C: the broker's own jobs only");
+}
