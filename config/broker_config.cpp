@@ -276,7 +276,8 @@ void check_issuer(const Table& table, const IssuerConfig& issuer, const std::vec
                   Findings& findings) {
   if (issuer.id == "local")
     findings.add(table.mark_of("id"), table.path_of("id"), "is \"local\", which is the issuer of the broker's own tokens");
-  if (issuer.algorithms.empty())
+  const Node* algorithms = table.find("algorithms");
+  if (algorithms != nullptr && algorithms->kind == Node::Kind::list && algorithms->items.empty())
     findings.add(table.mark_of("algorithms"), table.path_of("algorithms"), "is empty: no token would ever be taken");
   const bool introspects = issuer.claims_from == ClaimsSource::introspection;
   for (const auto* key : {"introspection_client", "introspection_secret_file"}) {
@@ -437,7 +438,8 @@ void read_exchange(const Table& site, const std::vector<std::string_view>* proje
   const auto table = read_table(site, "waldur", {}, out.waldur.emplace(), findings);
   if (!table) return;
   if (project_ids != nullptr) check_known_projects(*table, "resources", *project_ids, findings);
-  if (table->find("components") != nullptr && out.waldur->components.empty())
+  const Node* components = table->find("components");
+  if (components != nullptr && components->kind == Node::Kind::table && components->items.empty())
     findings.add(table->mark_of("components"), table->path_of("components"), "is empty: what is to be reported?");
 }
 

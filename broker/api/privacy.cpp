@@ -189,7 +189,7 @@ async::Task<http::Response> ask_erasure(Exchange exchange) {
   auto asked = co_await exchange.api.parts().protection->ask({exchange.caller.principal, std::move(reason)},
                                                              Principal(name.contains(':') ? name : "local:" + name));
   if (!asked) co_return std::unexpected(asked.error());
-  co_return json_answer(202, erasure_view(*asked));
+  co_return json_answer(201, erasure_view(*asked));
 }
 
 async::Task<http::Response> list_erasures(Exchange exchange) {

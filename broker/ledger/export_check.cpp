@@ -296,8 +296,7 @@ Result<void> ExportCheck::take_period(Kind kind) {
 
 Result<void> ExportCheck::take_tombstone() {
   const auto records = *fields_.integer("records");
-  const auto usage = facts_.kinds.find("usage");
-  if (records < 1 || usage == facts_.kinds.end() || records > usage->second - facts_.buried)
+  if (records < 1 || records > kinds_[static_cast<std::size_t>(Kind::usage)] - facts_.buried)
     return altered("a tombstone of records that are not there");
   facts_.buried += records;
   return {};

@@ -55,7 +55,7 @@ def second_operator():
 
 def planted():
     return {"script": "#!/bin/sh\n# qzmarkerscript\necho qzmarkeroutput $1\necho $SECRET > left.txt\n", "project": "ai-lab", "name": "qzmarkername",
-            "arguments": ["qzmarkerargument"], "environment": {"SECRET": "qzmarkerenvironment"}, "outputs": ["left.txt"]}
+            "arguments": ["qzmarkerargument"], "environment": {"SECRET": "qzmarkerenvironment"}, "outputs": {"left": "left.txt"}}
 
 
 def files_of(*folders):
@@ -105,6 +105,8 @@ def a_person_is_forgotten():
     code = broker.folder / "code"
     code.mkdir()
     (code / "model.txt").write_text("qzmarkercode\n")
+    for command in (["git", "init", "-q"], ["git", "add", "."]):
+        subprocess.run(command, cwd=code, check=True)
     hers = [broker.submit(planted(), user=PERSON) for _ in range(25)]
     script = broker.folder / "job.sh"
     script.write_text("#!/bin/sh\n# qzmarkerscript\ncat model.txt\n")

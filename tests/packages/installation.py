@@ -114,6 +114,10 @@ def four_questions_and_a_first_job():
 
 def the_switch_takes_what_was_written():
     root.run("hansa", "config", "init", "--country", "FI", "--connector", "slurm", "--person", "alice", "--name", "x", "/etc/hansa/other.toml")
+    refused = root.run("hansa-switch", "--check", check=False)
+    assert root.status == 78 and "/usr/bin/sbatch" in refused, refused  # no Slurm is here
+    for program in ("sbatch", "scancel", "scontrol", "squeue", "sacct"):
+        (root.folder / "usr/bin" / program).touch(0o755)
     root.run("hansa-switch", "--check")
     if booted:
         root.run("systemctl", "restart", "hansa-switch.socket")

@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -41,6 +42,7 @@ class Certificates {
     write(certificate(name), [&](std::FILE* out) { return PEM_write_X509(out, made.get()); });
     write(key(name),
           [&](std::FILE* out) { return PEM_write_PrivateKey(out, pair.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+    std::filesystem::permissions(key(name), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   }
   [[nodiscard]] std::string key(const std::string& name) const { return folder_.path() + "/" + name + ".key"; }
   [[nodiscard]] std::string certificate(const std::string& name) const { return folder_.path() + "/" + name + ".crt"; }

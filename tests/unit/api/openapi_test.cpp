@@ -188,7 +188,7 @@ TEST_CASE("every operation says what it answers, when it fails too, and whether 
     const bool open = operation.contains("security") && operation["security"].empty();
     CHECK(open == route->open);
   });
-  CHECK(document()["security"] == Json::array({{{"token", Json::array()}}}));
+  CHECK(document()["security"] == Json::array({{{"token", Json::array()}}, {{"issuer", Json::array()}}}));  // one of them
 }
 
 TEST_CASE("every reference leads somewhere, and every schema is used") {
@@ -200,7 +200,7 @@ TEST_CASE("every reference leads somewhere, and every schema is used") {
     used.insert(reference.substr(21));
   });
   CHECK(used == fields(schemas()));
-  CHECK(parse_json(kSchemas));
+  for (const auto part : kSchemas) CHECK(parse_json(part));
 }
 
 TEST_CASE("every parameter of a path is declared, and no other; names are given once") {

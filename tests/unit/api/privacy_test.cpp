@@ -96,7 +96,7 @@ TEST_CASE("an erasure takes two operators and nobody is in its way") {
   REQUIRE(api.call("alice", "POST", "/v1/jobs/" + id + "/cancel").status == 200);
   api.time.advance(std::chrono::days{4});
   const auto asked = api.call("operator", "POST", "/v1/privacy/erasures", wanted);
-  REQUIRE(asked.status == 202);
+  REQUIRE(asked.status == 201);
   const auto path = "/v1/privacy/erasures/" + asked.body["id"].get<std::string>();
   CHECK(api.call("operator", "POST", "/v1/privacy/erasures", wanted).code() == "ERASURE_UNDER_WAY");
   CHECK(api.call("operator", "POST", path + "/approve").code() == "SECOND_PERSON");

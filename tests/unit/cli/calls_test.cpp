@@ -295,7 +295,7 @@ TEST_CASE("the token: missing, unreadable, empty, seen by others", "[calls]") {
   Call call;
   call.environment.erase("HANSA_TOKEN_FILE");
   CHECK(call.run({"sites"}) == 4);
-  CHECK(call.err.contains("no token is set; give the file with your token by --token-file"));
+  CHECK(call.err.contains("no token is set; run hansa login, or give the file with your token by --token-file"));
   call.err.clear();
   CHECK(call.run({"sites", "--token-file", "/does/not/exist"}) == 4);
   CHECK(call.err.contains("cannot read /does/not/exist"));

@@ -55,7 +55,7 @@ struct Case {
 const Case kCases[] = {
     // The root
     {After::site, "[brokr]\n", 9, "brokr",
-     "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, broker, code, engine, issuer, link, mover, "
+     "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, broker, code, engine, issuer, ledger, link, mover, "
      "person, "
      "placement, privacy, project, rules, "
      "site, store"},
@@ -212,10 +212,10 @@ const Case kCases[] = {
      9, "site[a].apel.infrastructure", "allowed: one of \"grid\", \"local\""},
     {After::site,
      "apel = { site = \"A\", submit_host = \"h\", cpu_duration = \"allocated\", service_level = { hs23 = \"1\" } }\n", 9,
-     "site[a].apel.service_level.hs23", "hepscore23"},
+     "site[a].apel.service_level.\"hs23\"", "hepscore23"},
     {After::site,
      "apel = { site = \"A\", submit_host = \"h\", cpu_duration = \"allocated\", service_level = { HEPSPEC = \"0.0\" } }\n", 9,
-     "site[a].apel.service_level.HEPSPEC", "a number above 0"},
+     "site[a].apel.service_level.\"HEPSPEC\"", "a number above 0"},
     {After::site,
      "apel = { site = \"A\", submit_host = \"h\", cpu_duration = \"allocated\", service_level = { HEPSPEC = \"1\", Si2k = \"2\" "
      "} }\n",
@@ -225,9 +225,9 @@ const Case kCases[] = {
     {After::site, "apel = { site = \"A\", submit_host = \"h\", cpu_duration = \"allocated\" }\n", 9, "site[a].apel.service_level",
      "is missing"},
     {After::site, "waldur = { components = {}, resources = {} }\n", 9, "site[a].waldur.components", "is empty"},
-    {After::site, "waldur = { components = { cpu = \"60000\" }, resources = {} }\n", 9, "site[a].waldur.components.cpu",
+    {After::site, "waldur = { components = { cpu = \"60000\" }, resources = {} }\n", 9, "site[a].waldur.components.\"cpu\"",
      "\"60000 core-minutes\""},
-    {After::site, "waldur = { components = { cpu = \"0 core-hours\" }, resources = {} }\n", 9, "site[a].waldur.components.cpu",
+    {After::site, "waldur = { components = { cpu = \"0 core-hours\" }, resources = {} }\n", 9, "site[a].waldur.components.\"cpu\"",
      "what one unit of it is"},
     {After::site,
      "waldur.components = { cpu = \"1 core-hours\" }\nwaldur.resources = { p = \"6f1e8a52-0c5d-4c4a-9d4e-2f7b1f0c9a11\" }\n", 10,
@@ -235,7 +235,7 @@ const Case kCases[] = {
     {After::site,
      "waldur.components = { cpu = \"1 core-hours\" }\nwaldur.resources = { p = \"6F1e\" }\n[[project]]\nid = \"p\"\nmembers = "
      "[]\n",
-     10, "site[a].waldur.resources.p", "a UUID in lower case"},
+     10, "site[a].waldur.resources.\"p\"", "a UUID in lower case"},
     {After::site,
      "waldur.components = { cpu = \"1 core-hours\" }\nwaldur.resources = { p = \"6f1e8a52-0c5d-4c4a-9d4e-2f7b1f0c9a11\", q = "
      "\"6f1e8a52-0c5d-4c4a-9d4e-2f7b1f0c9a11\" }\n[[project]]\nid = \"p\"\nmembers = []\n[[project]]\nid = \"q\"\nmembers = []\n",

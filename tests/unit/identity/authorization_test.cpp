@@ -31,6 +31,7 @@ constexpr Action kActions[] = {
     Action::read_decisions,  Action::read_sites,        Action::change_site,       Action::read_agents,  Action::report_usage,
     Action::read_ledger,     Action::witness_ledger,    Action::change_ledger_key, Action::keep_ledger,  Action::manage_tokens,
     Action::read_dataset,    Action::register_dataset,  Action::change_dataset,    Action::read_facts,   Action::change_facts,
+    Action::export_person,   Action::erase_person,      Action::read_protection,
     Action::read_allocation, Action::change_allocation, Action::approve_change,    Action::reject_change};
 static_assert(std::size(kActions) == static_cast<std::size_t>(Action::reject_change) + 1);
 
@@ -64,6 +65,9 @@ TEST_CASE("the rights of every role, on one's own and on another's") {
       {Action::change_dataset, yes, gone, yes, yes, lacks, lacks},
       {Action::read_facts, yes, gone, yes, yes, yes, yes},
       {Action::change_facts, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::export_person, yes, gone, yes, yes, yes, gone},
+      {Action::erase_person, lacks, lacks, yes, yes, lacks, lacks},
+      {Action::read_protection, lacks, lacks, yes, yes, yes, yes},
       {Action::read_allocation, yes, gone, yes, yes, yes, yes},
       {Action::change_allocation, lacks, lacks, yes, yes, lacks, lacks},
       {Action::approve_change, lacks, lacks, yes, yes, lacks, lacks},

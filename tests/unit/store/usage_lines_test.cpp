@@ -13,7 +13,7 @@ using namespace hansa::store;
 
 namespace {
 
-Connection memory() {
+Connection in_memory() {
   return Connection({.path = ":memory:", .vfs = "", .busy_timeout = Milliseconds{0}, .cache_kib = 1024},
                     Connection::Mode::read_write);
 }
@@ -41,7 +41,7 @@ ledger::UsageEntry entry_of(JobId job, std::int64_t number, std::int64_t ended) 
 }  // namespace
 
 TEST_CASE("adjustments are added to the run that they adjust, as far as they were booked") {
-  auto db = memory();
+  auto db = in_memory();
   REQUIRE(db.apply_settings(Connection::Mode::read_write));
   REQUIRE(migrate(db, migrations(), UtcTime{}));
   REQUIRE(establish_broker_id(db, "broker-1"));
@@ -81,6 +81,7 @@ TEST_CASE("adjustments are added to the run that they adjust, as far as they wer
   single.limit = 1;
   single.after = lines[0].place;
   CHECK(read_usage_lines(db, single).value().front().adjusted_core_seconds == -24);
+  db.execute("INSERT INTO erasing DEFAULT VALUES");
   db.execute("DELETE FROM ledger_persons WHERE seq = 0");
   lines = read_usage_lines(db, all).value();
   CHECK(lines[0].owner.empty());
@@ -89,7 +90,7 @@ TEST_CASE("adjustments are added to the run that they adjust, as far as they wer
 }
 
 TEST_CASE("a page of usage records ends where it is long enough") {
-  auto db = memory();
+  auto db = in_memory();
   REQUIRE(db.apply_settings(Connection::Mode::read_write));
   REQUIRE(migrate(db, migrations(), UtcTime{}));
   db.execute("PRAGMA foreign_keys = OFF");
