@@ -69,6 +69,7 @@ const std::string_view kOperations = R"json({
   "rejectChange": {"body": "RejectionRequest", "answer": "ChangeOutcome"},
   "getReport": {"query": [["by", "string", "What to sum by, separated by commas, of usage, countries, energy: project, person, site, country, centre, home, home_country, funding_body, call, allocation, queue, resource, label, state, day, month; of clearing: centre, home, day, month."],
                           ["from", "string", "Runs that ended at or after; of corrections and sovereignty what was booked or decided then; with time_sliced what was used from then on."], ["to", "string", "Before."], ["time_sliced", "boolean", "Of each run the part between from and to (usage, countries, energy, clearing)."],
+                          ["for", "string", "third_party: figures of fewer than five persons are withheld, and those that would give them away (usage, countries, energy, clearing)."],
                           ["format", "string", "json (the default; docs/schemas has a schema for each report), csv (RFC 4180) or table."], ["manifest", "boolean", "Signs what the report is of: the answer's field Hansa-Report-Manifest is a manifest in base 64 (docs/reports.md)."]], "answer": "Report"},
   "reportEstimates": {"query": [["by", "string", "What to group by, separated by commas: site, class, project, basis; site by default."], ["since", "string", "Starts at or after."]], "answer": "EstimateReport"},
   "getLedger": {"answer": "Ledger"},

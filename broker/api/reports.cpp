@@ -8,6 +8,7 @@
 #include "broker/ledger/report_writer.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 namespace hansa::api {
@@ -61,6 +62,11 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
       query.by, [](ports::Dimension d) { return d == ports::Dimension::day || d == ports::Dimension::month; });
   if (query.sliced && by_time && (!query.from || !query.to || *query.to - *query.from > kMostDays))
     reader.fault("time_sliced", "by day or month needs from and to, at most ten years apart");
+  if (kind.may_withhold) {
+    const auto whom = reader.text("for");
+    if (whom && *whom != "third_party") reader.fault("for", "must be third_party, or not be there");
+    query.for_third_party = whom.has_value();
+  }
   wanted.format = reader.text("format").value_or("json");
   if (std::ranges::find(kind.formats, wanted.format) == kind.formats.end())
     reader.fault("format", no_such("format of this report", wanted.format, kind.formats));
@@ -79,8 +85,31 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
   return wanted;
 }
 
-/// How far sites vouch for what is in the report; "": nothing is said of it.
-std::string grade_of(const Exchange&, const ledger::ReportKind&, const ports::ReportQuery&) { return {}; }
+/// How far sites vouch for what is in the report: as far as the weakest of them, in its weakest month. "": nothing is said of it.
+async::Task<std::string> grade_of(const Exchange& exchange, const ledger::ReportKind& kind, ports::ReportQuery query) {
+  if (!kind.is_graded) co_return std::string();
+  query.by = {ports::Dimension::site, ports::Dimension::month};
+  query.sliced = query.sliced && query.from && query.to && *query.to - *query.from <= kMostDays;
+  query.for_third_party = false;
+  std::vector<std::pair<SiteId, std::string>> told_of;
+  auto read = co_await exchange.api.parts().reports.report_rows(
+      "usage", std::move(query), [&told_of](std::span<const ports::Cell> cells) -> Result<void> {
+        told_of.emplace_back(SiteId(std::get<std::string>(cells[0])), std::get<std::string>(cells[1]));
+        return {};
+      });
+  if (!read) co_return std::unexpected(read.error());
+  std::ranges::sort(told_of, std::greater{}, &std::pair<SiteId, std::string>::second);  // the newest are likely the weakest
+  auto grades = co_await on_engine(exchange, exchange.api.parts().periods.grades(std::move(told_of)));
+  if (!grades) co_return std::unexpected(grades.error());
+  if (grades->empty()) co_return std::string();
+  auto weakest = ledger::Grade::a;
+  std::string each;
+  for (const auto& [site, grade] : *grades) {
+    weakest = std::max(weakest, grade);
+    each += (each.empty() ? "" : " ") + site.str() + "=" + std::string(to_string(grade));
+  }
+  co_return std::string(describe(weakest)) + " (" + each + ")";
+}
 
 async::Task<std::optional<std::string>> piece_of(std::shared_ptr<Spool> spool) { co_return spool->next(); }
 
@@ -117,8 +146,10 @@ async::Task<http::Response> get_report(Exchange exchange) {
     head.query.size = now->size;
     head.root = ledger::base64_of(now->root);
   }
-  head.columns = ledger::columns_of(*kind, head.query.by);
-  head.grade = grade_of(exchange, *kind, head.query);
+  head.columns = ledger::columns_of(*kind, head.query.by, head.query.for_third_party);
+  auto grade = co_await grade_of(exchange, *kind, head.query);
+  if (!grade) co_return std::unexpected(grade.error());
+  head.grade = std::move(*grade);
 
   const auto spool = std::make_shared<Spool>(exchange.api.facts().spool_folder);
   const std::shared_ptr<ledger::ReportWriter> writer =

@@ -106,6 +106,9 @@ constexpr Option kReportFormat{.name = "--format", .value = "FORMAT", .help = "t
 constexpr Option kReportOutput{.name = "--output",
                                .value = "FILE",
                                .help = "Into this file, which must not be there yet, with FILE.manifest.json beside it"};
+constexpr Option kReportFor{.name = "--for",
+                            .value = "third-party",
+                            .help = "Figures of fewer than five persons are withheld, and what would give them away"};
 constexpr Option kReport[] = {kReportFrom, kReportTo, kReportFormat, kReportOutput, kJson};
 constexpr Option kSums[] = {
     {.name = "--by",
@@ -117,6 +120,7 @@ constexpr Option kSums[] = {
     kReportFrom,
     kReportTo,
     {.name = "--time-sliced", .help = "Of each run what it used between D and D, not all of those that ended then"},
+    kReportFor,
     kReportFormat,
     kReportOutput,
     kJson,
@@ -126,6 +130,7 @@ constexpr Option kClearing[] = {
     kReportFrom,
     kReportTo,
     {.name = "--time-sliced", .help = "Of each run what it used between D and D, not all of those that ended then"},
+    kReportFor,
     kReportFormat,
     kReportOutput,
     kJson,
@@ -573,7 +578,8 @@ constexpr Command kCommands[] = {
     {"simulate", "", "Play a trace of jobs at simulated sites; needs no broker.",
      "hansa simulate --trace kth.swf.gz --sites sites.toml --policy hansa,redundant --load 0.85 --seeds 20", kSimulate, 0, 0,
      simulate},
-    {"config init", "[FILE]", "Ask four questions, or take the answers from options, and write a hansad.toml that works; needs no broker.",
+    {"config init", "[FILE]",
+     "Ask four questions, or take the answers from options, and write a hansad.toml that works; needs no broker.",
      "hansa config init --country FI --connector slurm --person alice", kConfigInit, 0, 1, config_init},
     {"config check", "FILE", "Check a hansad.toml; needs no broker.", "hansa config check /etc/hansa/hansad.toml", kJsonAnswer, 1,
      1, config_check},

@@ -24,6 +24,7 @@ struct Checked {
   ledger::Checkpoint head;
   bool is_signed = false;   // by a key that is known
   bool is_recounted = false;
+  std::int64_t withheld = 0;  // rows
 };
 
 /// The export, up to the report's size: its root there, and the sums.
@@ -53,7 +54,9 @@ Result<void> check_against(Checked& checked, const ledger::Note& note, const std
     return read;
   const auto told = ledger::ReportRecount::read(checked.manifest, text);
   if (!told) return altered(told.error().message);
-  if (*told != recount.rows()) return altered("the report's sums are not those of the export's records");
+  if (!ledger::ReportRecount::agree(*told, recount.rows()))
+    return altered("the report's sums are not those of the export's records");
+  checked.withheld = std::ranges::count_if(*told, [](const auto& row) { return !row.second; });
   checked.is_recounted = true;
   return {};
 }
@@ -129,7 +132,8 @@ Result<ExitStatus> check_report(Session& session, const std::string& report, con
                        {"origin", checked->head.origin},
                        {"size", checked->head.size},
                        {"signed", checked->is_signed},
-                       {"recounted", checked->is_recounted}}
+                       {"recounted", checked->is_recounted},
+                       {"withheld", checked->withheld}}
                       .dump(-1, ' ', false, Json::error_handler_t::replace) +
                   "\n");
   } else {
@@ -138,6 +142,9 @@ Result<ExitStatus> check_report(Session& session, const std::string& report, con
                   (checked->is_signed ? ", and its checkpoint is signed" : "") +
                   (checked->is_recounted ? "; its sums are those of the records" : "") + "\n");
   }
+  if (checked->withheld > 0)
+    session.note(std::to_string(checked->withheld) +
+                 " rows are withheld: that there are such groups was checked, no figures, and not whether they had to be");
   if (!checked->is_signed)
     session.note("who signed its checkpoint was not looked at: give the ledger's key with --key, or an export");
   return ExitStatus::done;

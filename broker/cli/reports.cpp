@@ -29,6 +29,10 @@ Result<Target> target_of(const Session& session, const Invocation& call, std::st
     target.add(std::string_view(option).substr(2), format_utc(*moment));
   }
   if (call.has("--time-sliced")) target.add("time_sliced", "true");
+  if (const auto whom = call.value("--for")) {
+    if (*whom != "third-party") return fail(ErrorKind::invalid_argument, "USAGE", "--for must be third-party, or be left out");
+    target.add("for", "third_party");
+  }
   target.add("format", format);
   return target;
 }

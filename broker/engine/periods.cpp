@@ -118,6 +118,26 @@ async::Task<MonthView> Periods::look(std::string period, Json& rests_on) {
   co_return view;
 }
 
+async::Task<std::map<SiteId, ledger::Grade>> Periods::grades(std::vector<std::pair<SiteId, std::string>> months_of_sites) {
+  std::map<SiteId, ledger::Grade> weakest;
+  auto months = co_await store_.months();
+  if (!months) co_return std::unexpected(months.error());
+  for (const auto& [site, period] : months_of_sites) {
+    const auto span = month(period);
+    if (!span) co_return std::unexpected(span.error());
+    const auto known = weakest.try_emplace(site, ledger::Grade::a).first;
+    if (known->second == ledger::Grade::c) continue;
+    MonthView view{.month = {}, .period = period, .sites = {}, .opening = {}, .closing = {}};
+    const auto at = std::ranges::find(*months, period, &ports::Month::period);
+    if (at != months->end()) view.month = *at;
+    Json rests_on = Json::array();
+    auto of = co_await site_of(site, *span, view, rests_on);
+    if (!of) co_return std::unexpected(of.error());
+    known->second = std::max(known->second, of->grade);
+  }
+  co_return weakest;
+}
+
 async::Task<MonthView> Periods::open(std::string period) {
   const auto span = month(period);
   if (!span) co_return std::unexpected(span.error());
@@ -180,7 +200,7 @@ async::Task<> Periods::explain(Asking asking, SiteId site, std::string key) {
   if (!is_key && !ledger::span_of(key)) {
     co_return fail(ErrorKind::invalid_argument, "BAD_KEY",
                    "\"" + key.substr(0, 40) +
-                       "\" names no difference: take it from hansa report reconciliation, or give a month "
+                       "\" names no difference: take it from hansa ledger reconciliations, or give a month "
                        "of which the site cannot be asked, as 2026-11");
   }
   if (!is_key && std::ranges::find(options_.sites, site) == options_.sites.end()) {

@@ -58,6 +58,8 @@ class Periods {
   async::Task<MonthView> close(std::string period, bool early);
   /// BAD_PERIOD.
   async::Task<MonthView> look(std::string period);
+  /// Of each site the weakest of those months, as look() has it. BAD_PERIOD.
+  async::Task<std::map<SiteId, ledger::Grade>> grades(std::vector<std::pair<SiteId, std::string>> months_of_sites);
 
   /// From now on, whenever the difference is seen. `key`: the difference's, or a month's: then the site as a whole cannot be
   /// asked about it. not_found, SITE_NOT_FOUND; BAD_KEY; conflict, EXPLAINED.

@@ -56,6 +56,8 @@ std::vector<ReportKind> make_kinds() {
        .may_by = any_dimension(),
        .usual_by = {Dimension::project, Dimension::site},
        .may_slice = true,
+       .may_withhold = true,
+       .is_graded = true,
        .columns = usage_columns()},
       {.name = "countries",
        .title = "Where it ran, for whom: country of the site by home country of the project",
@@ -63,9 +65,12 @@ std::vector<ReportKind> make_kinds() {
        .may_by = any_dimension(),
        .usual_by = {Dimension::country, Dimension::home_country},
        .may_slice = true,
+       .may_withhold = true,
+       .is_graded = true,
        .columns = usage_columns()},
       {.name = "funding",
        .title = "What was granted, used and is left, by who pays for it",
+       .is_graded = true,
        .columns = {{.name = "funding_body", .about = "as the project's configuration names it"},
                    {.name = "call"},
                    {.name = "project"},
@@ -131,6 +136,8 @@ std::vector<ReportKind> make_kinds() {
        .may_by = any_dimension(),
        .usual_by = {Dimension::project, Dimension::site},
        .may_slice = true,
+       .may_withhold = true,
+       .is_graded = true,
        .columns = {kRuns,
                    {.name = "runs_with_energy",
                     .kind = CellKind::count,
@@ -159,9 +166,12 @@ std::vector<ReportKind> make_kinds() {
        .may_by = {Dimension::centre, Dimension::home, Dimension::day, Dimension::month},
        .usual_by = {Dimension::centre, Dimension::home},
        .may_slice = true,
+       .may_withhold = true,
+       .is_graded = true,
        .columns = std::move(clearing)},
       {.name = "grants",
        .title = "Granted and used, by call and month",
+       .is_graded = true,
        .columns = {{.name = "funding_body"},
                    {.name = "call"},
                    {.name = "month"},
@@ -190,10 +200,11 @@ const ReportKind* find_report(std::string_view name) {
   return at == kinds.end() ? nullptr : &*at;
 }
 
-std::vector<Column> columns_of(const ReportKind& kind, const std::vector<Dimension>& by) {
+std::vector<Column> columns_of(const ReportKind& kind, const std::vector<Dimension>& by, bool for_third_party) {
   std::vector<Column> columns;
   for (const auto dimension : by) columns.push_back({.name = to_string(dimension)});
   columns.insert(columns.end(), kind.columns.begin(), kind.columns.end());
+  if (for_third_party) columns.push_back({.name = "withheld"});
   return columns;
 }
 

@@ -45,6 +45,8 @@ struct ReportKind {
   std::vector<ports::Dimension> may_by;     // empty: its rows are as they are
   std::vector<ports::Dimension> usual_by;
   bool may_slice = false;                   // sums of runs, which can be cut at the bounds of a period
+  bool may_withhold = false;                // groups of few persons, for a third party
+  bool is_graded = false;                   // it sums usage, which sites vouch for
   std::vector<Column> columns;              // behind those it is grouped by
   std::vector<std::string_view> formats = {"table", "csv", "json"};
 };
@@ -52,8 +54,11 @@ struct ReportKind {
 std::span<const ReportKind> report_kinds();
 const ReportKind* find_report(std::string_view name);
 
-/// The columns of an answer: what it is grouped by, then its own.
-std::vector<Column> columns_of(const ReportKind& kind, const std::vector<ports::Dimension>& by);
+/// Why the figures of a row are not there: in its last column, of reports for third parties.
+inline constexpr std::string_view kWithheld = "<5 people";
+
+/// The columns of an answer: what it is grouped by, its own, and for a third party "withheld".
+std::vector<Column> columns_of(const ReportKind& kind, const std::vector<ports::Dimension>& by, bool for_third_party = false);
 
 /// Of what a run used between start and end that between from and to, by what it had used at each moment if it used it evenly, in
 /// whole units: so the parts of any division of time add up to the amount exactly, and those of a reversal to what they take
@@ -66,7 +71,7 @@ struct ReportHead {
   ports::ReportQuery query;
   std::vector<Column> columns;
   std::string root;  // of the tree of query.size records, base 64
-  std::string grade;  // how far sites vouch for it: A, B or C with its reason; "": nothing is said. Filled by grade_of()
+  std::string grade;  // how far sites vouch for it, then each: "C: the broker's own jobs only (alpha=C beta=A)"; "": not said
   std::string origin;  // of the ledger
 };
 

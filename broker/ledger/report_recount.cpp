@@ -25,6 +25,11 @@ std::unexpected<Error> bad(std::string what) {
   return fail(ErrorKind::invalid_argument, "BAD_REPORT", "the report's file: " + std::move(what));
 }
 
+bool is_for_third_party(const ReportManifest& manifest) {
+  const auto query = "&" + manifest.query + "&";
+  return query.contains("&for=third_party&");
+}
+
 std::optional<Wide> wide_of(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
@@ -65,7 +70,7 @@ std::optional<std::vector<std::string>> next_line(std::string_view& rest) {
   return std::nullopt;
 }
 
-Result<ReportRecount::Rows> read_csv(const ReportManifest& manifest, std::string_view rest) {
+Result<ReportRecount::Told> read_csv(const ReportManifest& manifest, std::string_view rest) {
   const auto header = next_line(rest);
   if (!header) return bad("it has no header");
   std::vector<std::size_t> keys, figures;
@@ -77,12 +82,21 @@ Result<ReportRecount::Rows> read_csv(const ReportManifest& manifest, std::string
   for (const auto* places : {&keys, &figures}) {
     if (std::ranges::any_of(*places, [&](std::size_t at) { return at == header->size(); })) return bad("a column is missing");
   }
-  ReportRecount::Rows rows;
+  const bool may_withhold = is_for_third_party(manifest);
+  const auto withheld = find("withheld");
+  if (may_withhold && withheld == header->size()) return bad("a column is missing");
+  ReportRecount::Told rows;
   while (!rest.empty()) {
     const auto line = next_line(rest);
     if (!line || line->size() != header->size()) return bad("a line is no line of it");
     ReportRecount::Keys key;
     for (const auto at : keys) key.push_back((*line)[at]);
+    if (may_withhold && (*line)[withheld] == kWithheld) {
+      if (std::ranges::any_of(figures, [&](std::size_t at) { return !(*line)[at].empty(); }))
+        return bad("a withheld row has figures");
+      if (!rows.emplace(std::move(key), std::nullopt).second) return bad("the same group twice");
+      continue;
+    }
     ReportRecount::Figures row{};
     for (std::size_t i = 0; i < row.size(); ++i) {
       const auto value = wide_of((*line)[figures[i]]);
@@ -94,12 +108,13 @@ Result<ReportRecount::Rows> read_csv(const ReportManifest& manifest, std::string
   return rows;
 }
 
-Result<ReportRecount::Rows> read_json(const ReportManifest& manifest, std::string_view file) {
+Result<ReportRecount::Told> read_json(const ReportManifest& manifest, std::string_view file) {
   while (file.ends_with('\n')) file.remove_suffix(1);
   const auto json = parse_json(file, 8);
   if (!json) return bad(json.error().message);
   if (!json->is_object() || !json->value("rows", Json()).is_array()) return bad("it has no rows");
-  ReportRecount::Rows rows;
+  const bool may_withhold = is_for_third_party(manifest);
+  ReportRecount::Told rows;
   for (const auto& entry : (*json)["rows"]) {
     ReportRecount::Keys key;
     ReportRecount::Figures row{};
@@ -108,6 +123,12 @@ Result<ReportRecount::Rows> read_json(const ReportManifest& manifest, std::strin
       const auto at = entry.find(name);
       if (at == entry.end() || !at->is_string()) return bad("a row without \"" + name + "\"");
       key.push_back(formula_safe(at->get<std::string>()));
+    }
+    if (may_withhold && entry.value("withheld", Json()) == kWithheld) {
+      if (std::ranges::any_of(kFigures, [&](std::string_view name) { return !entry.value(std::string(name), Json()).is_null(); }))
+        return bad("a withheld row has figures");
+      if (!rows.emplace(std::move(key), std::nullopt).second) return bad("the same group twice");
+      continue;
     }
     for (std::size_t i = 0; i < row.size(); ++i) {
       const auto at = entry.find(std::string(kFigures[i]));
@@ -180,7 +201,13 @@ ReportRecount::Rows ReportRecount::rows() const {
   return rows;
 }
 
-Result<ReportRecount::Rows> ReportRecount::read(const ReportManifest& manifest, std::string_view file) {
+bool ReportRecount::agree(const Told& told, const Rows& counted) {
+  return std::ranges::equal(told, counted, [](const auto& one, const auto& other) {
+    return one.first == other.first && (!one.second || *one.second == other.second);
+  });
+}
+
+Result<ReportRecount::Told> ReportRecount::read(const ReportManifest& manifest, std::string_view file) {
   return manifest.file_format == "csv" ? read_csv(manifest, file) : read_json(manifest, file);
 }
 

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ class ReportRecount {
   using Keys = std::vector<std::string>;  // as CSV has them (formula_safe)
   using Figures = std::array<Wide, 5>;  // runs, elapsed_s, core_seconds, gpu_seconds, node_seconds
   using Rows = std::map<Keys, Figures>;
+  using Told = std::map<Keys, std::optional<Figures>>;  // none: withheld, of a report for a third party
 
   explicit ReportRecount(const ReportManifest& manifest) : manifest_(manifest) {}
 
@@ -30,7 +32,9 @@ class ReportRecount {
   [[nodiscard]] Rows rows() const;
 
   /// The rows of the report's file. BAD_REPORT.
-  static Result<Rows> read(const ReportManifest& manifest, std::string_view file);
+  static Result<Told> read(const ReportManifest& manifest, std::string_view file);
+  /// The same groups, and of those that are not withheld the same figures.
+  static bool agree(const Told& told, const Rows& counted);
 
  private:
   struct Sum {

@@ -163,6 +163,7 @@ class JsonWriter final : public ReportWriter {
     text += "],\"from\":" + moment(head.query.from) + ",\"to\":" + moment(head.query.to);
     text += std::string(",\"period\":") + (head.query.sliced ? "\"time-sliced\"" : "\"by-end\"");
     text += std::string(",\"whose\":") + (head.query.owner ? "\"own\"" : "\"everybody\"");
+    if (head.query.for_third_party) text += ",\"for\":\"third_party\"";
     text += ",\"ledger\":{\"origin\":";
     append_json_string(text, head.origin);
     text += ",\"size\":" + std::to_string(head.query.size) + ",\"root\":";
@@ -254,6 +255,9 @@ class TableWriter final : public ReportWriter {
     text += head.kind->may_slice ? head.query.sliced ? ", what was used in that time" : ", runs by their ends" : "";
     text += "; ledger " + head.origin + ", " + std::to_string(head.query.size) + " records\n";
     if (!head.grade.empty()) text += "grade " + head.grade + "\n";
+    if (head.query.for_third_party)
+      text +=
+          "for a third party: groups of few persons are withheld, and what would give them away; totals are of what is shown\n";
     std::vector<std::string> titles;
     for (const auto& column : columns_) {
       if (const auto more = beside(column)) titles.push_back(title(more->name)), right_.push_back(true);
@@ -441,6 +445,8 @@ std::string report_schema(const ReportKind& kind) {
     add(total, total_names, name, whole ? kInteger : kDecimal, "", true);
     if (column.kind == CellKind::grams) add(total, total_names, name + "_residual", kDecimal, "", true);
   }
+  if (kind.may_withhold)
+    add(row, row_names, "withheld", R"({"type": ["string", "null"]})", "for third parties: why there are no figures", false);
   std::string title;
   append_json_string(title, kind.title);
   const std::string name(kind.name);
@@ -451,9 +457,8 @@ std::string report_schema(const ReportKind& kind) {
       "\"}, \"title\": {\"type\": \"string\"},\n    \"by\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}},\n"
       "    \"from\": {\"type\": [\"string\", \"null\"], \"format\": \"date-time\"}, \"to\": {\"type\": [\"string\", \"null\"], "
       "\"format\": \"date-time\"},\n"
-      "    \"period\": {\"enum\": [\"by-end\", \"time-sliced\"]}, \"whose\": {\"enum\": [\"everybody\", \"own\"]},\n    "
-      "\"ledger\": " +
-      ledger +
+      "    \"period\": {\"enum\": [\"by-end\", \"time-sliced\"]}, \"whose\": {\"enum\": [\"everybody\", \"own\"]},\n    " +
+      (kind.may_withhold ? "\"for\": {\"const\": \"third_party\"},\n    " : "") + "\"ledger\": " + ledger +
       ",\n    \"grade\": {\"type\": \"string\"},\n    \"rows\": {\"type\": \"array\", \"items\": " + object(row, row_names) +
       "},\n    \"count\": {\"type\": \"integer\"}";
   std::string required = R"("report", "title", "by", "from", "to", "period", "whose", "ledger", "rows", "count")";

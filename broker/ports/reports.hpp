@@ -57,6 +57,7 @@ struct ReportQuery {
   std::optional<UtcTime> from, to;
   bool sliced = false;
   std::optional<Principal> owner;  // none: everybody's
+  bool for_third_party = false;  // groups of few persons are withheld, and what would give them away
   Principal asked_by;  // whose own name may stand there
   std::int64_t size = 0;  // of the ledger: what was booked later is left out
   UtcTime now{};  // of what changes with time: a forecast, what has ended

@@ -2,9 +2,11 @@
 #include "broker/store/reports.hpp"
 
 #include "broker/ledger/record.hpp"
+#include "broker/ledger/report.hpp"
 #include "broker/store/usage_query.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 namespace hansa::store {
@@ -161,7 +163,19 @@ Result<void> write_report(Connection& db, const Options& options, const std::str
                           const RowSink& sink) {
   const auto at = std::ranges::find(kProducers, name, &Producer::name);
   if (at == std::end(kProducers)) return fail(ErrorKind::not_found, "NO_SUCH_REPORT", "there is no report of the name " + name);
-  return at->produce(db, options, query, sink);
+  if (!query.for_third_party) return at->produce(db, options, query, sink);
+  auto withheld = groups_withheld(db, name, query);
+  if (!withheld) return std::unexpected(withheld.error());
+  return at->produce(db, options, query, [&](std::span<const Cell> cells) {
+    std::vector<Cell> row(cells.begin(), cells.end());
+    const auto key = row.begin() + static_cast<std::ptrdiff_t>(query.by.size());
+    std::vector<std::string> keys;
+    std::transform(row.begin(), key, std::back_inserter(keys), [](const Cell& cell) { return std::get<std::string>(cell); });
+    const bool is_withheld = withheld->contains(keys);
+    if (is_withheld) std::fill(key, row.end(), Cell());
+    row.push_back(is_withheld ? Cell(std::string(ledger::kWithheld)) : Cell());
+    return sink(row);
+  });
 }
 
 }  // namespace hansa::store

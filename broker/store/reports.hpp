@@ -6,6 +6,10 @@
 #include "broker/store/connection.hpp"
 #include "broker/store/sqlite_store.hpp"
 
+#include <set>
+#include <string>
+#include <vector>
+
 namespace hansa::store {
 
 /// not_found, NO_SUCH_REPORT.
@@ -21,6 +25,11 @@ Result<void> write_corrections(Connection& db, const Options& options, const por
 // report_grants.cpp
 Result<void> write_funding(Connection& db, const Options& options, const ports::ReportQuery& query, const ports::RowSink& sink);
 Result<void> write_grants(Connection& db, const Options& options, const ports::ReportQuery& query, const ports::RowSink& sink);
+// report_withholding.cpp
+/// The groups whose figures a third party may not see: of fewer than five persons, or that would give such away. More than two
+/// dimensions, or persons: invalid_argument, NOT_FOR_THIRD_PARTY; more groups than can be looked through: TOO_MANY_GROUPS.
+Result<std::set<std::vector<std::string>>> groups_withheld(Connection& db, const std::string& name,
+                                                           const ports::ReportQuery& query);
 // report_decisions.cpp
 Result<void> write_sovereignty(Connection& db, const Options& options, const ports::ReportQuery& query,
                                const ports::RowSink& sink);

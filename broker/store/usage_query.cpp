@@ -101,7 +101,7 @@ std::string keys_of(const ReportQuery& query, const std::vector<std::string_view
     places += (places.empty() ? "" : ", ") + std::to_string(++place);
   };
   for (const auto dimension : query.by) add(std::string(column_of(dimension)));
-  for (const auto column : more) add("c." + std::string(column));
+  for (const auto column : more) add(column == kOwnerOfRun ? "coalesce(p.owner, '')" : "c." + std::string(column));
   return columns;
 }
 
@@ -139,7 +139,8 @@ Result<void> each_sum_of_records(Connection& db, const ReportQuery& query, const
                                  const Take& take) {
   std::string places;
   const auto keys = keys_of(query, more, query.sliced ? "t.start" : "u.ended_s", places);
-  const bool of_persons = query.owner || groups_by(query, Dimension::person);
+  const bool of_persons =
+      query.owner || groups_by(query, Dimension::person) || std::ranges::find(more, kOwnerOfRun) != more.end();
   const std::string source =
       "ledger_contexts c ON c.row = u.context" +
       std::string(of_persons ? " LEFT JOIN ledger_persons p ON p.seq = iif(u.kind = 'usage', u.seq, u.refers_to)" : "");

@@ -21,6 +21,9 @@ struct Used {
   friend bool operator==(const Used&, const Used&) = default;
 };
 
+/// Of `more`: the principal; "" where the personal part is gone. For each_sum_of_records alone.
+inline constexpr std::string_view kOwnerOfRun = "owner";
+
 /// In the order of `by`, then of `more`, which are columns of ledger_contexts. Groups of which nothing is left (all reversed) are
 /// left out; without any group there is one, of everything.
 Result<void> each_sum(Connection& db, const ports::ReportQuery& query, const std::vector<std::string_view>& more,

@@ -86,7 +86,7 @@ _hansa() {
     "token revoke") options="--person --issued --signed-by --issuer --reason --json" ;;
     "site drain" | "site revoke") options="--reason --json" ;;
     "site enroll") options="--expires --json" ;;
-    "report usage" | "report countries" | "report energy" | "report clearing") options="--by --from --to --time-sliced --format --output --json" ;;
+    "report usage" | "report countries" | "report energy" | "report clearing") options="--by --from --to --time-sliced --for --format --output --json" ;;
     "report funding" | "report grants" | "report corrections" | "report sovereignty") options="--from --to --format --output --json" ;;
     "report estimates") options="--by --since --format --json" ;;
     "report apel") options="--kind --month --site --output --pseudonyms --personal" ;;

@@ -446,6 +446,9 @@ def parse_report_manifest(text):
     return manifest
 
 
+WITHHELD = "<5 people"
+
+
 class Recount:
     """The sums of a usage report, from the records."""
 
@@ -491,13 +494,20 @@ class Recount:
         return rows or ({} if self.manifest["by"] else {(): (0,) * 5})
 
     def told(self, data):
-        """The rows of the report's file."""
+        """The rows of the report's file; of one for a third party, None for those that are withheld."""
         if self.manifest["file_format"] == "csv":
             entries = list(csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True))
             safe = str
         else:
             entries, safe = json.loads(data)["rows"], formula_safe
-        rows = {tuple(safe(entry[name]) for name in self.manifest["by"]): tuple(int(entry[name]) for name in AMOUNTS) for entry in entries}
+        may_withhold = "for=third_party" in self.manifest["query"].split("&")
+
+        def figures(entry):
+            if may_withhold and entry["withheld"] == WITHHELD:
+                require(all(entry[name] in ("", None) for name in AMOUNTS), "a withheld row has figures")
+                return None
+            return tuple(int(entry[name]) for name in AMOUNTS)
+        rows = {tuple(safe(entry[name]) for name in self.manifest["by"]): figures(entry) for entry in entries}
         require(len(rows) == len(entries), "the same group twice in the report")
         return rows
 
@@ -520,7 +530,7 @@ def check_report(path, export, key, witnesses):
         for witness in witnesses:
             require(has_signed(witness), f"the witness {witness.name} has not signed the report's checkpoint")
         told = {"verified": True, "report": manifest["report"], "rows": manifest["rows"], "origin": origin, "size": size,
-                "signed": bool(key), "recounted": False}
+                "signed": bool(key), "recounted": False, "withheld": 0}
         if export is None:
             require(not key or has_signed(key), "the report's checkpoint is not signed by that key")
             return told
@@ -532,7 +542,10 @@ def check_report(path, export, key, witnesses):
         require(any(has_signed(by) for by in state.keys), "no key of the ledger signed the checkpoint in the manifest")
         told["signed"] = True
         if recount.can:
-            require(recount.told(data) == recount.rows(), "the report's sums are not those of the export's records")
+            rows, counted = recount.told(data), recount.rows()
+            require(rows.keys() == counted.keys() and all(row is None or row == counted[key] for key, row in rows.items()),
+                    "the report's sums are not those of the export's records")
+            told["withheld"] = sum(row is None for row in rows.values())
             told["recounted"] = True
         return told
     except (ValueError, TypeError, KeyError, RecursionError, csv.Error) as broken:
@@ -562,7 +575,8 @@ def main():
             print(f"hansa_verify: {arguments.report}: {altered}", file=sys.stderr)
             return 1
         print(canonical(told) if arguments.json else f"report {told['report']}, {told['rows']} rows, of the first {told['size']} records of {told['origin']}: whole"
-              + (", and its checkpoint is signed" if told["signed"] else "") + ("; its sums are those of the records" if told["recounted"] else ""))
+              + (", and its checkpoint is signed" if told["signed"] else "") + ("; its sums are those of the records" if told["recounted"] else "")
+              + (f", but for {told['withheld']} rows that are withheld" if told["withheld"] else ""))
         return 0
     try:
         with open(arguments.file, "rb") as lines:

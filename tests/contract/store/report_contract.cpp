@@ -155,7 +155,7 @@ Report report(StoreUnderTest& store, std::string_view name, ReportQuery query, s
   const auto writer = ledger::make_writer(format, [&](std::string_view bytes) { return made.text += bytes, Result<void>{}; });
   REQUIRE(writer->begin({.kind = kind,
                          .query = query,
-                         .columns = ledger::columns_of(*kind, query.by),
+                         .columns = ledger::columns_of(*kind, query.by, query.for_third_party),
                          .root = "ROOT",
                          .grade = {},
                          .origin = "hansa/test"}));
@@ -340,4 +340,101 @@ TEST_CASE("hours are rounded to even when they are printed, and the residual of 
   CHECK(ledger::decimal_text(3'599, 3'600) == "1.000");
   CHECK(ledger::report_csv_field("=1+1") == "'=1+1");
   CHECK(ledger::report_csv_field("a,\"b\"\r\n") == "\"a,\"\"b\"\"\r\n\"");
+}
+
+namespace {
+
+/// Ten people of three projects at three sites: one group of two people, one that gives it away, and clearing with one of three.
+void fill_with_people(StoreUnderTest& store) {
+  std::uint8_t job = 0;
+  const auto some = [&](const std::string& site, const std::string& project, int from, int people) {
+    for (int person = from; person < from + people; ++person) {
+      const auto started = kNovember1 + 3'600 * ++job;
+      book(store, run(store, {.job = job,
+                              .site = site,
+                              .project = project,
+                              .owner = "local:person-" + std::to_string(person),
+                              .started = started,
+                              .ended = started + 1'000 + job}));
+    }
+  };
+  some("alpha", "climate", 0, 9);
+  some("gamma", "climate", 0, 6);
+  some("delta", "climate", 1, 2);
+  some("alpha", "quantum", 0, 7);
+  some("gamma", "quantum", 3, 5);
+  some("delta", "quantum", 0, 8);
+  some("gamma", "other", 0, 5);
+  some("gamma", "other", 0, 1);  // again: no more people for it
+}
+
+ReportQuery for_third_party(std::vector<Dimension> by) {
+  auto query = query_of(std::move(by));
+  query.for_third_party = true;
+  return query;
+}
+
+bool is_withheld(const std::vector<ports::Cell>& row) { return std::holds_alternative<std::string>(row.back()); }
+
+}  // namespace
+
+TEST_CASE("for a third party figures of few people are withheld and what would give them away", "[reports]") {
+  auto store = next_store();
+  fill_with_people(*store);
+  const auto all = report(*store, "usage", query_of({Dimension::project, Dimension::site}));
+  const auto seen = report(*store, "usage", for_third_party({Dimension::project, Dimension::site}));
+  REQUIRE(seen.rows.size() == all.rows.size());
+  std::map<std::string, int> withheld_in;
+  Wide shown = 0;
+  for (std::size_t i = 0; i < all.rows.size(); ++i) {
+    const auto& row = seen.rows[i];
+    REQUIRE(row.size() == all.rows[i].size() + 1);
+    CHECK(row[0] == all.rows[i][0]);
+    CHECK(row[1] == all.rows[i][1]);
+    for (std::size_t figure = 2; figure < all.rows[i].size(); ++figure)
+      CHECK(row[figure] == (is_withheld(row) ? ports::Cell() : all.rows[i][figure]));
+    if (!is_withheld(row)) {
+      shown += std::get<Wide>(row[4]);
+      continue;
+    }
+    ++withheld_in[std::get<std::string>(row[0])];
+    ++withheld_in[std::get<std::string>(row[1])];
+  }
+  CHECK(is_withheld(seen.rows[1]));  // climate at delta: two people
+  for (const auto& [line, count] : withheld_in) CHECK(count >= 2);  // none follows from a total
+  CHECK_FALSE(is_withheld(seen.rows[0]));
+  const auto query = for_third_party({Dimension::project, Dimension::site});
+  const auto json = report(*store, "usage", query, "json").text;
+  CHECK(json.contains("\"for\":\"third_party\""));
+  CHECK(json.contains("\"core_seconds\":" + ledger::wide_text(shown) + ",\"gpu_hours\""));  // the total is of what is shown
+  for (const auto* format : {"csv", "json", "table"})
+    is_golden("for-third-party/usage." + std::string(format == std::string("table") ? "txt" : format),
+              report(*store, "usage", query, format).text);
+}
+
+TEST_CASE("clearing for a third party withholds both sides of a balance", "[reports]") {
+  auto store = next_store();
+  fill(*store);  // two people
+  const auto told = report(*store, "clearing", for_third_party({Dimension::home, Dimension::centre}));
+  REQUIRE(told.rows.size() == 5);
+  for (const auto& row : told.rows) CHECK(is_withheld(row));
+}
+
+TEST_CASE("what cannot be told to a third party is refused", "[reports]") {
+  auto store = next_store();
+  fill(*store);
+  const auto code = [&](std::string_view name, ReportQuery query) {
+    query.size = size_of(*store);
+    const auto done = store->wait(
+        store->reports().report_rows(std::string(name), query, [](std::span<const ports::Cell>) { return Result<void>{}; }));
+    return done ? std::string("done") : done.error().code;
+  };
+  CHECK(code("usage", for_third_party({Dimension::project})) == "done");
+  CHECK(code("usage", for_third_party({})) == "NOT_FOR_THIRD_PARTY");
+  CHECK(code("usage", for_third_party({Dimension::person})) == "NOT_FOR_THIRD_PARTY");
+  CHECK(code("usage", for_third_party({Dimension::project, Dimension::site, Dimension::month})) == "NOT_FOR_THIRD_PARTY");
+  CHECK(code("clearing", for_third_party({Dimension::centre})) == "NOT_FOR_THIRD_PARTY");
+  auto own = for_third_party({Dimension::project});
+  own.owner = Principal("local:bob");
+  CHECK(code("usage", own) == "NOT_FOR_THIRD_PARTY");
 }

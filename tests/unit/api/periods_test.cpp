@@ -124,6 +124,17 @@ TEST_CASE("a month closes when its site has agreed twice, a day apart, and is si
   const auto line = ledger::line_of(ledger::cosign(api.witness, note.text, api.time.now_utc()));
   CHECK(api.call("auditor", "POST", "/v1/ledger/cosignatures", {{"checkpoint", note.text}, {"cosignature", line}}).status == 200);
   CHECK(api.call("auditor", "GET", period).body["sites"][0]["grade"] == "A");
+  const auto report = api.call("auditor", "GET", "/v1/reports/usage");
+  CHECK(report.body["grade"] == "A: signed by the site (alpha=A)");
+  api.time.advance(hours{24 * 32});
+  a_run(api);  // in a month that nobody has vouched for
+  const auto both = api.call("auditor", "GET", "/v1/reports/usage").body;
+  CHECK(both["grade"] == "C: the broker's own jobs only (alpha=C)");
+  const auto first = api.call("auditor", "GET", "/v1/reports/usage?to=" + month_of(api) + "-01T00:00:00Z").body;
+  CHECK(first["grade"] == "A: signed by the site (alpha=A)");
+  const auto sliced = api.call(
+      "auditor", "GET", "/v1/reports/usage?time_sliced=true&from=2000-01-01T00:00:00Z&to=" + month_of(api) + "-01T00:00:00Z");
+  CHECK(sliced.body["grade"] == "A: signed by the site (alpha=A)");
   CHECK(api.call("auditor", "GET", "/v1/ledger/periods").body["periods"].size() == 1);
 }
 

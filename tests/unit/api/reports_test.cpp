@@ -67,7 +67,41 @@ TEST_CASE("a report's manifest is of its bytes and of a signed ledger", "[report
   CHECK(manifest->by == std::vector<std::string>{"site"});
   CHECK(manifest->query == "by=site&format=csv");
   CHECK(manifest->everybody);
+  CHECK(manifest->grade == "C: the broker's own jobs only (alpha=C)");
   CHECK(manifest->checkpoint == api.call("auditor", "GET", "/v1/ledger/checkpoint").body["note"].get<std::string>());
+}
+
+TEST_CASE("a report for a third party withholds figures of few people", "[reports]") {
+  ApiUnderTest api;
+  run_a_job(api);
+  const auto told = api.call("auditor", "GET", "/v1/reports/usage?by=site&for=third_party&manifest=true");
+  REQUIRE(told.status == 200);
+  CHECK(told.body["for"] == "third_party");
+  REQUIRE(told.body["rows"].size() == 1);
+  CHECK(told.body["rows"][0]["withheld"] == "<5 people");
+  CHECK(told.body["rows"][0]["core_seconds"].is_null());
+  CHECK(told.body["total"]["core_seconds"] == 0);
+  const auto manifest = ledger::parse_manifest(from_base64(told.header("Hansa-Report-Manifest")).value());
+  REQUIRE(manifest);
+  CHECK(manifest->query == "by=site&for=third_party");
+  CHECK_FALSE(api.call("auditor", "GET", "/v1/reports/usage?by=site").body["rows"][0].contains("withheld"));
+  CHECK(api.call("auditor", "GET", "/v1/reports/usage?for=everybody").fault("?for").contains("must be third_party"));
+  CHECK(api.call("auditor", "GET", "/v1/reports/usage?by=person&for=third_party").code() == "NOT_FOR_THIRD_PARTY");
+  CHECK(api.call("alice", "GET", "/v1/reports/usage?by=site&for=third_party").code() == "NOT_FOR_THIRD_PARTY");
+  CHECK(api.call("auditor", "GET", "/v1/reports/grants?for=third_party").status == 400);
+}
+
+TEST_CASE("the head of a report of usage has its grade", "[reports]") {
+  ApiUnderTest api;
+  const auto grade = [&](std::string_view report) {
+    return api.call("auditor", "GET", "/v1/reports/" + std::string(report)).body.value("grade", "");
+  };
+  CHECK(grade("usage").empty());  // of nothing
+  run_a_job(api);
+  for (const auto* report : {"usage", "countries", "energy", "funding", "grants", "clearing"})
+    CHECK(grade(report) == "C: the broker's own jobs only (alpha=C)");
+  CHECK(grade("corrections").empty());
+  CHECK(api.call("auditor", "GET", "/v1/reports/usage?format=table").text.contains("\ngrade C: "));
 }
 
 TEST_CASE("a spool gives back what was written, however much", "[reports]") {
