@@ -66,6 +66,7 @@ Result<ClientConfig> load_client_config(const ClientSettings& flags, const Envir
   if (flags.project) check("--project", kProjectId, flags.project->str());
   if (!faults.empty()) return std::unexpected(configuration_error("this call, or its environment,", std::move(faults)));
 
+  const auto of_file = settings;
   for (const ClientSettings* source : {static_cast<const ClientSettings*>(&from_environment), &flags}) {
     overlay(settings.url, source->url);
     overlay(settings.token_file, source->token_file);
@@ -78,6 +79,12 @@ Result<ClientConfig> load_client_config(const ClientSettings& flags, const Envir
   config.token_file = settings.token_file;
   config.ca_file = settings.ca_file;
   config.project = settings.project;
+  auto own_url = of_file.url.value_or(ClientConfig{}.url);
+  if (own_url.ends_with('/')) own_url.pop_back();
+  if (config.url == own_url) {  // another broker's tokens are none of this one's
+    config.oidc_issuer = of_file.oidc_issuer.value_or("");
+    config.oidc_audience = of_file.oidc_audience.value_or("");
+  }
   return config;
 }
 

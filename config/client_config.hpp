@@ -20,6 +20,7 @@ struct ClientSettings {
   std::optional<std::filesystem::path> token_file;
   std::optional<std::filesystem::path> ca_file;
   std::optional<ProjectId> project;
+  std::optional<std::string> oidc_issuer, oidc_audience;
   friend bool operator==(const ClientSettings&, const ClientSettings&) = default;
 };
 
@@ -28,6 +29,8 @@ struct ClientConfig {
   std::optional<std::filesystem::path> token_file;
   std::optional<std::filesystem::path> ca_file;  // without one, the system's certificates
   std::optional<ProjectId> project;
+  /// What oidc-agent may be asked for; "" where the file that says it is of another `url`.
+  std::string oidc_issuer = {}, oidc_audience = {};
   friend bool operator==(const ClientConfig&, const ClientConfig&) = default;
 };
 

@@ -1788,7 +1788,8 @@ std::span<const Key<RetentionConfig>> keys_of() {
            .max = 36'500}),
       key<&RetentionConfig::backups_days>(
           {.name = "backups_days",
-           .doc = "How long copies of the state folder are kept: told in the record of processing, done by the operator.",
+           .doc = "How long copies of the database are kept: those that the broker puts aside before a schema step or a restore it "
+                  "deletes then (0: never); of all others the operator does, and the record of processing tells it.",
            .example = "35",
            .unit = "days",
            .min = 0,
@@ -1887,6 +1888,18 @@ std::span<const Key<ClientSettings>> keys_of() {
                                      .example = "\"ai-lab\"",
                                      .form = &kProjectId,
                                      .otherwise = "your only project, if you have one"}),
+      key<&ClientSettings::oidc_issuer>(
+          {.name = "oidc_issuer",
+           .doc = "Of whose tokens oidc-agent (`OIDC_SOCK`) is asked for one, for the broker of `url` "
+                  "alone; its operator tells you.",
+           .example = "\"https://aai.egi.eu/auth/realms/egi\"",
+           .form = &kIssuerUrl,
+           .otherwise = "that of your last login at this broker; without one the agent is not asked"}),
+      key<&ClientSettings::oidc_audience>({.name = "oidc_audience",
+                                           .doc = "Whom that token is for; it counts with `oidc_issuer` alone.",
+                                           .example = "\"https://hansa.example.org\"",
+                                           .form = &kTokenWord,
+                                           .otherwise = "as `oidc_issuer`"}),
   };
   return kKeys;
 }

@@ -75,6 +75,8 @@ Result<void> may(const Exchange& exchange, identity::Action action);
 Result<void> note_access(const Exchange& exchange, const Principal& subject, std::string reason = {});
 /// The same of an operation that tells of several people at once, if the caller is one who sees them all.
 Result<void> note_listing(const Exchange& exchange);
+/// Whether an operation is one of those. None: nobody has said, which a test does not let pass.
+std::optional<bool> is_listing(std::string_view operation);
 
 /// The job in the path, if the caller may do this to it; as if it did not exist otherwise.
 async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action);

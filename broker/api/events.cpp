@@ -35,10 +35,11 @@ class EventStream {
         text += "id: " + std::to_string(stored.sequence) + "\nevent: " + std::string(domain::event_name(stored.event.body)) +
                 "\ndata: " + canonical_json(view) + "\n\n";
       }
-      // A stream lasts for as long as its client likes; its token need not. Who comes back is told why.
+      // A stream lasts for as long as its client likes; its token and role need not. Who comes back is told why.
       const auto token = std::string(exchange_.request.headers.get("authorization").value_or(""));
-      if (!co_await parts.authenticator.authenticate(token, async::Deadline::in(parts.scheduler, kHeartbeat)))
-        co_return std::nullopt;
+      const auto now = co_await parts.authenticator.authenticate(token, async::Deadline::in(parts.scheduler, kHeartbeat));
+      const auto& then = exchange_.caller;
+      if (!now || now->principal != then.principal || now->role != then.role) co_return std::nullopt;
       if (!text.empty()) co_return text;
       if (events->size() == kPage) continue;
       auto changes = co_await on_engine(exchange_, parts.engine.wait_any(changes_seen_, heartbeat));

@@ -88,6 +88,13 @@ async::Task<http::Response> revoke(Exchange exchange) {
   if (!made) co_return std::unexpected(made.error());
   exchange.api.parts().log.write(ports::LogLevel::info, "revoked",
                                  {{"what", word}, {"value", made->value}, {"by", made->by.str()}, {"reason", made->reason}});
+  if (made->what == ports::Revocation::What::person) {  // their own agents, too; whoever asks again has what failed done again
+    auto& people = exchange.api.parts().person_agents;
+    for (const auto& [site, terms] : people.sites()) {
+      auto ended = co_await people.end(site, Principal(made->value), made->by, made->reason);
+      if (!ended) co_return std::unexpected(ended.error());
+    }
+  }
   co_return json_answer(201, revocation_view(*made));
 }
 

@@ -283,7 +283,10 @@ async::Task<http::Response> list_decision_leaves(Exchange exchange) {
   auto leaves = co_await exchange.api.parts().periods.store().decision_leaves(from, static_cast<std::size_t>(limit), true);
   if (!leaves) co_return std::unexpected(leaves.error());
   Json list = Json::array();
-  for (const auto& leaf : *leaves) list.push_back({{"sequence", leaf.sequence}, {"leaf", leaf.text}});
+  for (const auto& leaf : *leaves) {
+    list.push_back({{"sequence", leaf.sequence}, {"leaf", leaf.text}});
+    if (leaf.erased) list.back()["erased"] = true;
+  }
   co_return json_answer(200, {{"leaves", std::move(list)}});
 }
 

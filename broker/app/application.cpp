@@ -17,12 +17,14 @@
 #include "broker/app/state_folder.hpp"
 #include "broker/app/version.hpp"
 #include "broker/async/real_scheduler.hpp"
+#include "broker/async/run_on.hpp"
 #include "broker/async/task.hpp"
 #include "broker/engine/daybook.hpp"
 #include "broker/http/server.hpp"
 #include "broker/identity/account_directory.hpp"
 #include "broker/identity/outward_calls.hpp"
 #include "broker/store/code_folder.hpp"
+#include "broker/store/old_copies.hpp"
 #include "broker/store/sqlite_store.hpp"
 #include "config/accounts.hpp"
 #include "connectors/assembly/regulations.hpp"
@@ -406,18 +408,25 @@ int run(Start start) {
     regulate(engine, daybook, std::move(start.regulations), scheduler.now_utc(), log);
     engine::FactRegister facts(scheduler, ids, **store, engine, log);
     engine::AllocationRegister allocations(scheduler, ids, **store, engine, log);
+    store::OldCopiesOnDisk copies(config::database_path(config));
     engine::DataProtection protection(
         {.strand = strand.executor(),
          .scheduler = scheduler,
          .ids = ids,
          .store = **store,
          .facts = **store,
-         .accounts = accounts,
+         .accounts = configured,  // of people who are shut out, too
          .log = log,
          .sites = std::move(with_accounts),
          .files = std::move(personal_files),
+         .copies = &copies,
          .forget_tokens = [&tokens](Principal person) { return tokens.forget(std::move(person)); },
          .forget_ended_tokens = [&tokens](UtcTime before) { tokens.forget_ended(before); },
+         .forget_names =
+             [&engine, &authenticator](const Principal& person, const domain::Names& names) {
+               authenticator.forget(person);
+               return async::run_on(engine.executor(), engine.forget(names));
+             },
          .amend = [&engine](const std::vector<domain::RegisteredFact>& facts_gone) { engine.amend(facts_gone); }},
         protection_options(config));
     RequestFigures requests;

@@ -96,7 +96,8 @@ Result<std::optional<std::string>> check_statement(const fs::path& backup) {
   if (!text) return std::unexpected(text.error());
   const auto told = parse_json(*text);
   if (!told || !told->is_object() || told->value("format", Json()) != kFormat || !told->value("sha256", Json()).is_string())
-    return fail(ErrorKind::invalid_argument, "BACKUP_DAMAGED", file.string() + " is no statement of a backup: restore it from where it was kept, or remove it");
+    return fail(ErrorKind::invalid_argument, "BACKUP_DAMAGED",
+                file.string() + " is no statement of a backup: restore it from where it was kept, or remove it");
   const auto sum = sha256_of_file(backup);
   if (!sum) return std::unexpected(sum.error());
   if (*sum != (*told)["sha256"].get<std::string>())
@@ -118,18 +119,26 @@ Result<void> copy_file_whole(const fs::path& from, const fs::path& to) {
               to.string() + " cannot be written: " + error.message() + (full ? ": make room; nothing was changed" : ""));
 }
 
-/// The database that is there under another name, its log in it; at no moment is there none.
-Result<fs::path> keep_aside(const fs::path& file, UtcTime now) {
-  const auto aside = fs::path(file.string() + ".before-restore-" + stamp(now));
-  std::error_code ignored;
-  if (!store::settle_log(file)) {  // it is damaged: what there is of it is kept, and the log is not the restored one's
-    for (const auto* suffix : {"-wal", "-shm"}) fs::rename(file.string() + suffix, aside.string() + suffix, ignored);
+/// Whatever log is there is not the restored database's, which would be opened with it.
+Result<void> keep_log_aside(const fs::path& file, const fs::path& aside) {
+  for (const auto* suffix : {"-wal", "-shm"}) {
+    const auto log = file.string() + suffix;
+    if (::rename(log.c_str(), (aside.string() + suffix).c_str()) != 0 && errno != ENOENT)
+      return fail(ErrorKind::unavailable, "BACKUP_NOT_WRITTEN", log + " cannot be moved aside: " + std::strerror(errno));
   }
-  for (const auto* suffix : {"-wal", "-shm"}) fs::remove(file.string() + suffix, ignored);
+  return store::sync_path(file.parent_path());
+}
+
+/// The database that is there under another name, its log in it; at no moment is there none.
+Result<void> keep_aside(const fs::path& file, const fs::path& aside) {
+  std::error_code ignored;
+  if (store::settle_log(file)) {  // else it is damaged: what there is of its log is kept beside it
+    for (const auto* suffix : {"-wal", "-shm"}) fs::remove(file.string() + suffix, ignored);
+  }
   if (::link(file.c_str(), aside.c_str()) != 0)
     return fail(ErrorKind::unavailable, "BACKUP_NOT_WRITTEN",
                 aside.string() + " cannot be made, under which the database is to be kept: " + std::strerror(errno));
-  return aside;
+  return {};
 }
 
 std::string more_than(std::string_view what, std::int64_t there, std::int64_t restored) {
@@ -139,7 +148,8 @@ std::string more_than(std::string_view what, std::int64_t there, std::int64_t re
 /// "": nothing there is newer than the backup.
 std::string newer_than(const store::Holdings& backup, const Result<store::Holdings>& there, std::int64_t last_signed) {
   if (last_signed > backup.ledger_size)
-    return "what was signed last (ledger.signed) vouches for " + more_than("records of the ledger", last_signed, backup.ledger_size);
+    return "what was signed last (ledger.signed) vouches for " +
+           more_than("records of the ledger", last_signed, backup.ledger_size);
   if (!there || there->broker_id.empty()) return "";
   if (there->broker_id != backup.broker_id)
     return "the database that is there is of broker \"" + there->broker_id + "\", the backup of \"" + backup.broker_id + "\"";
@@ -210,16 +220,18 @@ Result<Restored> restore(const config::BrokerConfig& config, const fs::path& bac
   const auto last_signed = signed_last(state);
   Restored restored{.holds = *holds, .aside = {}, .signs_nothing = signed_size(last_signed) > holds->ledger_size};
   if (const auto newer = newer_than(*holds, there, signed_size(last_signed)); !newer.empty() && !over_newer) {
-    return fail(ErrorKind::conflict, "BACKUP_OLDER",
-                newer + ": nothing was changed; say --over-newer if that is to be given up (docs/ledger.md, A database from a backup)");
+    return fail(
+        ErrorKind::conflict, "BACKUP_OLDER",
+        newer + ": nothing was changed; say --over-newer if that is to be given up (docs/ledger.md, A database from a backup)");
   }
   const auto draft = fs::path(database.string() + ".restored");
   if (auto copied = copy_file_whole(backup, draft); !copied) return std::unexpected(copied.error());
+  const auto aside = fs::path(database.string() + ".before-restore-" + stamp(now));
   if (replaces) {
-    auto aside = keep_aside(database, now);
-    if (!aside) return std::unexpected(aside.error());
-    restored.aside = std::move(*aside);
+    if (auto kept = keep_aside(database, aside); !kept) return std::unexpected(kept.error());
+    restored.aside = aside;
   }
+  if (auto kept = keep_log_aside(database, aside); !kept) return std::unexpected(kept.error());
   if (::rename(draft.c_str(), database.c_str()) != 0)
     return fail(ErrorKind::unavailable, "BACKUP_NOT_WRITTEN", database.string() + " cannot be replaced: " + std::strerror(errno));
   if (auto synced = store::sync_path(database.parent_path()); !synced) return std::unexpected(synced.error());

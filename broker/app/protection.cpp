@@ -31,6 +31,7 @@ api::Responsible responsible(const std::optional<std::string>& controller, const
 
 engine::ProtectionOptions protection_options(const config::BrokerConfig& config) {
   engine::ProtectionOptions options;
+  options.keep_copies = std::chrono::days{config.privacy.retention.backups_days};
   for (const auto& [holding, days] : days_of(config)) {
     if (domain::retention_of(holding).keeper == domain::Keeper::broker) options.keep[holding] = std::chrono::days{days};
   }

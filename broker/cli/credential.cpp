@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 
 namespace hansa::cli {
 namespace {
@@ -100,31 +101,34 @@ Result<Json> ask_agent(const std::string& path, const Json& question) {
   }
 }
 
-Result<Credential> of_agent(const std::string& socket, const std::function<Result<Json>()>& issuers) {
-  const auto list = issuers();
-  if (!list) return std::unexpected(list.error());
-  Result<Credential> last = no_token("this broker takes tokens of no issuer");
-  for (const auto& issuer : list->is_object() && list->contains("issuers") ? (*list)["issuers"] : Json::array()) {
-    const auto url = issuer.is_object() ? issuer.value("url", Json()) : Json();
-    if (!url.is_string()) continue;
-    const auto told = ask_agent(socket, {{"request", "access_token"},
-                                         {"issuer", url},
-                                         {"min_valid_period", kRenewBefore.count()},
-                                         {"application_hint", "hansa"},
-                                         {"audience", issuer.value("audience", Json(""))}});
-    if (!told) {
-      last = std::unexpected(told.error());
-      continue;
-    }
-    const auto token = told->find("access_token");
-    if (token != told->end() && token->is_string())
-      return Credential{.token = Secret(token->get<std::string>()), .from = "oidc-agent"};
-    const auto error = told->find("error");
-    last =
-        no_token("oidc-agent has no token of " + url.get<std::string>() + ": " +
-                 (error != told->end() && error->is_string() ? error->get<std::string>().substr(0, 200) : "it does not say why"));
+/// What oidc-agent may be asked for. Never what a broker names by itself: it would be given a token for another service.
+struct AgentTerms {
+  std::string issuer, audience;
+};
+std::optional<AgentTerms> agent_terms(const config::ClientConfig& config, const Surroundings& outside) {
+  AgentTerms terms{.issuer = config.oidc_issuer, .audience = config.oidc_audience};
+  if (terms.issuer.empty() && LoginFile::exists(outside.environment)) {
+    const auto file = LoginFile::open(outside.environment);
+    const auto* login = file ? file->of(config.url) : nullptr;
+    if (login != nullptr) terms = {.issuer = login->issuer.url, .audience = login->issuer.audience};
   }
-  return last;
+  return terms.issuer.empty() || terms.audience.empty() ? std::nullopt : std::optional(std::move(terms));
+}
+
+Result<Credential> of_agent(const std::string& socket, const AgentTerms& terms) {
+  const auto told = ask_agent(socket, {{"request", "access_token"},
+                                       {"issuer", terms.issuer},
+                                       {"min_valid_period", kRenewBefore.count()},
+                                       {"application_hint", "hansa"},
+                                       {"audience", terms.audience}});
+  if (!told) return std::unexpected(told.error());
+  const auto token = told->find("access_token");
+  if (token != told->end() && token->is_string())
+    return Credential{.token = Secret(token->get<std::string>()), .from = "oidc-agent"};
+  const auto error = told->find("error");
+  return no_token(
+      "oidc-agent has no token of " + terms.issuer + ": " +
+      (error != told->end() && error->is_string() ? error->get<std::string>().substr(0, 200) : "it does not say why"));
 }
 
 }  // namespace
@@ -135,23 +139,28 @@ std::string before_login(const config::ClientConfig& config, const Surroundings&
   return variable(outside, "BEARER_TOKEN_FILE");
 }
 
-Result<Credential> find_credential(const config::ClientConfig& config, const Surroundings& outside,
-                                   const std::function<Result<Json>()>& issuers) {
+Result<Credential> find_credential(const config::ClientConfig& config, const Surroundings& outside) {
   if (config.token_file) return of_file(config.token_file->string());
   if (auto token = trimmed(variable(outside, "BEARER_TOKEN")); !token.empty())
     return Credential{.token = Secret(std::move(token)), .from = "BEARER_TOKEN"};
   if (const auto file = variable(outside, "BEARER_TOKEN_FILE"); !file.empty()) return of_file(file);
+  const auto socket = variable(outside, "OIDC_SOCK");
+  const auto terms = socket.empty() ? std::nullopt : agent_terms(config, outside);
   if (LoginFile::exists(outside.environment)) {
     auto login = of_login(config, outside);
-    if (login || login.error().code != "NO_TOKEN") return login;
+    const bool agent_may_help = !login && login.error().code == "LOGIN_OVER" && terms;
+    if (login || (login.error().code != "NO_TOKEN" && !agent_may_help)) return login;
   }
-  if (const auto socket = variable(outside, "OIDC_SOCK"); !socket.empty()) return of_agent(socket, issuers);
+  if (terms) return of_agent(socket, *terms);
   const auto name = "/bt_u" + std::to_string(::geteuid());
   const auto runtime = variable(outside, "XDG_RUNTIME_DIR");
   for (const auto& folder : {runtime, std::string("/tmp")}) {
     if (!folder.empty() && is_own_file(folder + name)) return of_file(folder + name);
   }
-  return no_token("no token is set");
+  return no_token(socket.empty()
+                      ? "no token is set"
+                      : "no token is set, and oidc-agent (OIDC_SOCK) is not asked, as neither a login at " + config.url +
+                            " nor oidc_issuer and oidc_audience beside its url in ~/.config/hansa/config.toml say for what");
 }
 
 }  // namespace hansa::cli

@@ -3,6 +3,9 @@
 #include "broker/cli/durable_file.hpp"
 #include "broker/cli/ledger_link.hpp"
 #include "broker/cli/report_check.hpp"
+#include "broker/core/wide.hpp"
+
+#include <algorithm>
 
 namespace hansa::cli {
 namespace {
@@ -87,9 +90,15 @@ Result<void> check_proof(const Json& proof, const ledger::Checkpoint& head) {
   return {};
 }
 
-/// Whether the broker's decisions are still those that the ledger has the root of; how many they are.
-Result<std::int64_t> check_decisions(Session& session, const ledger::ExportCheck::DecisionRoot& said) {
+struct DecisionsSeen {
+  std::int64_t all = 0;
+  std::int64_t erased = 0;  // by their old hash alone: a name was taken out of them
+};
+
+/// Whether the broker's decisions are still those that the ledger has the root of.
+Result<DecisionsSeen> check_decisions(Session& session, const ledger::ExportCheck::DecisionRoot& said) {
   ledger::Peaks tree;
+  DecisionsSeen seen;
   for (auto next = said.first; next <= said.last;) {
     const auto answer = ask_ledger(session, "/v1/ledger/decisions?from=" + std::to_string(next));
     if (!answer) return std::unexpected(answer.error());
@@ -100,12 +109,14 @@ Result<std::int64_t> check_decisions(Session& session, const ledger::ExportCheck
       if (sequence < next) return no_ledger("decisions that are not in their order");
       if (sequence > said.last) break;
       tree.add(ledger::leaf_hash(raw_text(leaf, "leaf")));
+      ++seen.all;
+      if (member(leaf, "erased") == Json(true)) ++seen.erased;
       next = sequence + 1;
     }
     if (number(leaves.back(), "sequence").value_or(0) >= said.last) break;
   }
   const auto root = tree.root();
-  if (tree.size() == said.decisions && ledger::hex_of(ledger::bytes_of(root)) == said.root) return tree.size();
+  if (tree.size() == said.decisions && ledger::hex_of(ledger::bytes_of(root)) == said.root) return seen;
   return fail(ErrorKind::conflict, "LEDGER_ALTERED",
               "the decisions " + std::to_string(said.first) + " to " + std::to_string(said.last) + " are not those that record " +
                   std::to_string(said.record) + " of the ledger vouches for");
@@ -115,27 +126,97 @@ bool is_number(std::string_view text) {
   return !text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// What the broker's reports sum up, which it keeps beside the records: held against what was counted here.
-Result<void> compare_sums(Session& session, const ledger::ExportCheck::Facts& facts) {
-  const auto report = ask_ledger(session, "/v1/reports/usage?by=project,site&format=json");
+/// A report of the broker, which keeps its sums beside the records: counted here, and held against what it says.
+struct Recounted {
+  std::string_view report;
+  std::vector<std::string_view> by, figures;
+  std::map<std::vector<std::string>, std::vector<Wide>> rows = {};
+};
+
+std::vector<Recounted> recounted_reports() {
+  const std::vector<std::string_view> amounts{"runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"};
+  return {{"usage", {"project", "site"}, amounts},
+          {"usage", {"day", "site"}, amounts},
+          {"energy", {"day", "site"}, {"measured_j", "shared_j", "estimated_j"}}};
+}
+
+std::int64_t figure_in(const ledger::RecordFields& record, std::string_view figure) {
+  constexpr std::pair<std::string_view, std::string_view> kScopes[] = {
+      {"measured_j", "exclusive"}, {"shared_j", "shared"}, {"estimated_j", "estimated"}};
+  for (const auto& [name, scope] : kScopes) {
+    if (name == figure) return record.text("energy_scope") == scope ? record.integer("energy_j").value_or(0) : 0;
+  }
+  return record.integer(figure).value_or(0);
+}
+
+void count(std::vector<Recounted>& reports, const ledger::RecordFields& record) {
+  for (auto& report : reports) {
+    std::vector<std::string> key;
+    for (const auto by : report.by) {
+      key.push_back(by == "day" ? format_utc(from_unix_seconds(*record.integer("ended_s"))).substr(0, 10)
+                                : std::string(record.text(by).value_or("")));
+    }
+    auto& row = report.rows[std::move(key)];
+    row.resize(report.figures.size());
+    for (std::size_t i = 0; i < row.size(); ++i) row[i] += figure_in(record, report.figures[i]);
+  }
+}
+
+/// False: the ledger has grown since it was counted.
+Result<bool> is_reported(Session& session, const Recounted& counted, std::int64_t size) {
+  std::string by;
+  for (const auto name : counted.by) by.append(by.empty() ? "" : ",").append(name);
+  const auto report = ask_ledger(session, "/v1/reports/" + std::string(counted.report) + "?by=" + by + "&format=json");
   if (!report) return std::unexpected(report.error());
-  if (number(member(*report, "ledger"), "size") != facts.checkpoint.size) return {};  // something was booked meanwhile
-  std::map<std::pair<std::string, std::string>, ledger::Amounts> told;
+  if (number(member(*report, "ledger"), "size") != size) return false;
+  const auto is_empty = [](const auto& row) { return std::ranges::all_of(row.second, [](Wide figure) { return figure == 0; }); };
+  auto expected = counted.rows;
+  std::erase_if(expected, is_empty);
+  decltype(expected) told;
   for (const auto& row : member(*report, "rows")) {
-    const auto at = [&row](const char* key) {
-      const auto& value = member(row, key);
-      return value.is_number_integer() ? value.get<std::int64_t>() : -1;
-    };
-    told[{raw_text(row, "project"), raw_text(row, "site")}] = {at("runs"), at("elapsed_s"), at("core_seconds"), at("gpu_seconds"),
-                                                               at("node_seconds")};
+    std::vector<std::string> key;
+    std::vector<Wide> figures;
+    for (const auto name : counted.by) key.push_back(raw_text(row, std::string(name).c_str()));
+    for (const auto name : counted.figures) figures.emplace_back(number(row, std::string(name).c_str()).value_or(-1));
+    told.insert_or_assign(std::move(key), std::move(figures));
   }
-  std::map<std::pair<std::string, std::string>, ledger::Amounts> counted;
-  for (const auto& [of, sum] : facts.sums) {
-    if (sum.amounts != ledger::Amounts{}) counted.emplace(of, sum.amounts);
+  std::erase_if(told, is_empty);
+  if (told == expected) return true;
+  return fail(
+      ErrorKind::conflict, "LEDGER_ALTERED",
+      "the sums of the broker's " + std::string(counted.report) + " report by " + by + " are not those of the ledger's records");
+}
+
+Result<ledger::ExportCheck::Facts> check_file(const std::string& path, ledger::ExportCheck::Wanted wanted) {
+  ledger::ExportCheck check(std::move(wanted));
+  if (auto read = read_in_pieces(path, [&](std::string_view piece) { return check.take(piece); }); !read)
+    return std::unexpected(read.error());
+  return check.finish();
+}
+
+/// The broker's ledger as it is now, and that its reports are of it. A ledger that grows meanwhile is read once more.
+Result<ledger::ExportCheck::Facts> check_broker(Session& session, const ledger::ExportCheck::Wanted& asked) {
+  for (int round = 0; round < 2; ++round) {
+    auto reports = recounted_reports();
+    auto wanted = asked;
+    wanted.on_run = [&](const ledger::RecordFields& record) { count(reports, record); };
+    ledger::ExportCheck check(std::move(wanted));
+    if (auto read = stream_export(session, false, [&](std::string_view piece) { return check.take(piece); }); !read)
+      return std::unexpected(read.error());
+    auto facts = check.finish();
+    if (!facts) return facts;
+    bool same = true;
+    for (const auto& counted : reports) {
+      if (!same) break;
+      const auto reported = is_reported(session, counted, facts->checkpoint.size);
+      if (!reported) return std::unexpected(reported.error());
+      same = *reported;
+    }
+    if (same) return facts;
   }
-  if (told == counted) return {};
-  return fail(ErrorKind::conflict, "LEDGER_ALTERED",
-              "the sums of the broker's usage report are not those of the ledger's records");
+  return fail(ErrorKind::conflict, "LEDGER_MOVED",
+              "the ledger is whole and signed, but twice something was booked while it was read: the broker's reports were not "
+              "compared with it; ask again");
 }
 
 }  // namespace
@@ -199,19 +280,13 @@ Result<ExitStatus> ledger_verify(Session& session, const Invocation& call) {
                         call.has("--json"));
   }
   const bool pinned = wanted->key.has_value();
-  ledger::ExportCheck check(std::move(*wanted));
-  const auto take = [&](std::string_view piece) { return check.take(piece); };
-  const auto read = call.operands().empty() ? stream_export(session, false, take) : read_in_pieces(call.operands()[0], take);
-  auto facts = read ? check.finish() : Result<ledger::ExportCheck::Facts>(std::unexpected(read.error()));
-  if (facts && call.operands().empty()) {
-    if (auto same = compare_sums(session, *facts); !same) facts = std::unexpected(same.error());
-  }
+  auto facts = call.operands().empty() ? check_broker(session, *wanted) : check_file(call.operands()[0], std::move(*wanted));
   if (!facts) {
     if (facts.error().code != "LEDGER_ALTERED") return std::unexpected(facts.error());
     session.complain(facts.error());
     return ExitStatus::fault_found;
   }
-  std::int64_t decisions = 0;
+  DecisionsSeen decisions;
   if (call.operands().empty()) {
     for (const auto& said : facts->decisions) {
       const auto checked = check_decisions(session, said);
@@ -220,12 +295,17 @@ Result<ExitStatus> ledger_verify(Session& session, const Invocation& call) {
         session.complain(checked.error());
         return ExitStatus::fault_found;
       }
-      decisions += *checked;
+      decisions.all += checked->all;
+      decisions.erased += checked->erased;
     }
   }
   session.print(call.has("--json") ? facts_json(*facts).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"
                                    : facts_text(*facts, session.look()));
-  if (decisions > 0) session.note(std::to_string(decisions) + " decisions are as they were taken");
+  if (decisions.all > 0) session.note(std::to_string(decisions.all - decisions.erased) + " decisions are as they were taken");
+  if (decisions.erased > 0) {
+    session.note(std::to_string(decisions.erased) +
+                 " decisions had a name taken out since: of them the ledger vouches for the hash alone");
+  }
   if (!pinned) session.note("whose ledger it is, the key tells: compare it with the one you were given, or give that with --key");
   return ExitStatus::done;
 }

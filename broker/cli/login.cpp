@@ -22,6 +22,7 @@ std::vector<LoginIssuer> issuers_in(const Json& told) {
                        .scope = {},
                        .resource = raw_text(entry, "resource"),
                        .ca_file = {}};
+    issuer.audience = raw_text(entry, "audience");
     for (const auto& scope : member(entry, "scopes").is_array() ? member(entry, "scopes") : Json::array()) {
       if (scope.is_string()) issuer.scope += (issuer.scope.empty() ? "" : " ") + scope.get<std::string>();
     }
@@ -91,6 +92,7 @@ Result<ExitStatus> login(Session& session, const Invocation& call) {
   if (call.has("--list")) return list_issuers(session, *told, call.has("--json"));
   auto issuer = chosen(issuers_in(*told), call.value("--issuer"));
   if (!issuer) return std::unexpected(issuer.error());
+  issuer->broker = (*config)->url;
   issuer->ca_file = (*config)->ca_file ? (*config)->ca_file->string() : "";
   if (auto described = describe(*issuer); !described) return std::unexpected(described.error());
 

@@ -85,7 +85,8 @@ Result<void> LoginFile::read() {
                                   .resource = member_text(entry, "resource"),
                                   .ca_file = {},
                                   .token_url = member_text(entry, "token_endpoint"),
-                                  .revocation_url = member_text(entry, "revocation_endpoint")},
+                                  .revocation_url = member_text(entry, "revocation_endpoint"),
+                                  .audience = member_text(entry, "audience")},
                        .tokens = {.access = Secret(member_text(entry, "access_token")),
                                   .refresh = Secret(member_text(entry, "refresh_token")),
                                   .expires_at = expires ? *expires : UtcTime{}}});
@@ -102,6 +103,7 @@ Result<void> LoginFile::write() {
                     {"client_id", login.issuer.client},
                     {"scope", login.issuer.scope},
                     {"resource", login.issuer.resource},
+                    {"audience", login.issuer.audience},
                     {"token_endpoint", login.issuer.token_url},
                     {"revocation_endpoint", login.issuer.revocation_url},
                     {"access_token", login.tokens.access.reveal()},

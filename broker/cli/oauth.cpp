@@ -106,9 +106,12 @@ std::string challenge_of(const std::string& verifier) {
 
 void tell(const Surroundings& outside, const std::string& line) { outside.err("hansa: " + printable(line) + "\n"); }
 
-/// Whoever is tricked into it by somebody else should see what they agree to (RFC 8628, 5.4).
+/// Whoever is tricked into it, by somebody else or by the broker that named the issuer, should see what they agree to (RFC
+/// 8628, 5.4).
 void tell_terms(const Surroundings& outside, const LoginIssuer& issuer) {
-  tell(outside, "this lets \"" + issuer.client + "\" on this machine act for you at the broker, with: " + issuer.scope +
+  tell(outside, "this lets \"" + issuer.client + "\" on this machine act for you at the broker " + issuer.broker +
+                    ", by tokens of the issuer " + issuer.url + " for \"" + issuer.audience + "\"" +
+                    (issuer.resource.empty() ? "" : " (resource \"" + issuer.resource + "\")") + ", with: " + issuer.scope +
                     "; go on only if it was you who asked for it");
 }
 

@@ -24,6 +24,8 @@ struct LoginIssuer {
   // Its description.
   std::string token_url, device_url, authorization_url, revocation_url;
   bool pkce = false;  // it says that it checks S256
+  std::string audience = {};  // whom its tokens are for
+  std::string broker = {};  // who told all this: its URL
 };
 
 struct Tokens {

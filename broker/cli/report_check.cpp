@@ -125,8 +125,12 @@ Result<ExitStatus> check_report(Session& session, const std::string& report, con
     return ExitStatus::fault_found;
   }
   const auto& manifest = checked->manifest;
+  // A manifest is not signed, only the ledger's head in it: whoever wrote the file can have written both.
+  const std::string_view figures = checked->is_recounted ? "; its sums are those of the records"
+                                   : ledger.empty()      ? "; the figures were not checked: give the export, too"
+                                                         : "; the figures were not checked: no export has what they are of";
   if (as_json) {
-    session.print(Json{{"verified", true},
+    session.print(Json{{"verified", checked->is_recounted},
                        {"report", manifest.report},
                        {"rows", manifest.rows},
                        {"origin", checked->head.origin},
@@ -138,16 +142,16 @@ Result<ExitStatus> check_report(Session& session, const std::string& report, con
                   "\n");
   } else {
     session.print("report " + printable(manifest.report) + ", " + std::to_string(manifest.rows) + " rows, of the first " +
-                  std::to_string(checked->head.size) + " records of " + printable(checked->head.origin) + ": whole" +
-                  (checked->is_signed ? ", and its checkpoint is signed" : "") +
-                  (checked->is_recounted ? "; its sums are those of the records" : "") + "\n");
+                  std::to_string(checked->head.size) + " records of " + printable(checked->head.origin) +
+                  ": the file is the one that its manifest is of" +
+                  (checked->is_signed ? ", and the ledger's head in that is signed" : "") + std::string(figures) + "\n");
   }
   if (checked->withheld > 0)
     session.note(std::to_string(checked->withheld) +
                  " rows are withheld: that there are such groups was checked, no figures, and not whether they had to be");
   if (!checked->is_signed)
     session.note("who signed its checkpoint was not looked at: give the ledger's key with --key, or an export");
-  return ExitStatus::done;
+  return checked->is_recounted || ledger.empty() ? ExitStatus::done : ExitStatus::fault_found;
 }
 
 }  // namespace hansa::cli

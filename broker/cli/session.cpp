@@ -25,7 +25,7 @@ Result<void> Session::connect() {
   if (link_) return {};
   const auto config = settings();
   if (!config) return std::unexpected(config.error());
-  auto found = find_credential(**config, outside_, [this] { return issuers(); });
+  auto found = find_credential(**config, outside_);
   if (!found) return std::unexpected(found.error());
   if (!found->exposed_file.empty()) note("warning: others can read your token; run: chmod 600 " + found->exposed_file);
   return use(std::move(found->token), std::move(found->from));

@@ -11,10 +11,27 @@ bool is_part_of_name(char c) {
          static_cast<unsigned char>(c) >= 0x80;
 }
 
+/// Whether a longer name goes on there: "anna.maria" is not "anna", "anna." may end a sentence. Only principals have '@' and ':'
+/// within: "anna@login1", "anna:staff" are an account's.
+bool goes_on(std::string_view rest, bool principal) {
+  if (rest.empty()) return false;
+  if (is_part_of_name(rest[0])) return true;
+  const bool joins = rest[0] == '.' || rest[0] == '+' || (principal && (rest[0] == '@' || rest[0] == ':'));
+  return joins && rest.size() > 1 && is_part_of_name(rest[1]);
+}
+/// A ':' before it is no part: "person:local:anna".
+bool came_before(std::string_view text) {
+  if (text.empty()) return false;
+  if (is_part_of_name(text.back())) return true;
+  return (text.back() == '.' || text.back() == '+' || text.back() == '@') && text.size() > 1 &&
+         is_part_of_name(text[text.size() - 2]);
+}
+
 std::size_t find_alone(std::string_view text, std::string_view name, std::size_t from) {
   for (auto at = text.find(name, from); at != std::string_view::npos; at = text.find(name, at + 1)) {
-    const auto end = at + name.size();
-    if ((at == 0 || !is_part_of_name(text[at - 1])) && (end == text.size() || !is_part_of_name(text[end]))) return at;
+    const auto before = text.substr(0, at);
+    const bool principal = name.contains(':') || before.ends_with(':');
+    if (!came_before(before) && !goes_on(text.substr(at + name.size()), principal)) return at;
   }
   return std::string_view::npos;
 }

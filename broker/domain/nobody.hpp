@@ -18,7 +18,8 @@ JobSpec without_names(JobSpec spec);
 /// The same event of a job that was nobody's all along.
 EventBody without_names(EventBody body);
 
-/// Names of a person in texts that tell of others as well. A name is found where it stands alone: "alice" not in "malice".
+/// Names of a person in texts that tell of others as well. A name is found where it stands alone: "alice" not in "malice"
+/// nor in "alice.b", "local:alice" not in "local:alice@uni.fi".
 class Names {
  public:
   void add(std::string_view name);

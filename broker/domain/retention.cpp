@@ -28,11 +28,16 @@ constexpr RetentionItem kTable[] = {
      Keeper::broker, "the personal part is deleted, a tombstone in the ledger says that; records, tree and sums stay", kContract},
     {Holding::tokens, "tokens", "API tokens that are of no use any more: principal, role, note, hash", "database: tokens",
      "to say whose a token was", 30, "its revocation or expiry", Keeper::broker, "the row is deleted", kContract},
-    {Holding::sessions, "sessions", "sessions of people's own agents: person, address, key, times",
-     "database: person_agent_events", "to find out misuse of a login", 90, "the session's end", Keeper::broker,
-     "the row is deleted", kContract},
-    {Holding::changes, "changes", "who changed or approved what: datasets, facts, grants, sites' agents, erasures, with reasons",
-     "database: dataset_changes, dataset_rulings, fact_changes, fact_rulings, allocation_events, agent_events, erasures",
+    {Holding::sessions, "sessions",
+     "sessions of people's own agents: person, address, key, times; the projects that an issuer named of a person",
+     "database: person_agent_events, memberships", "to find out misuse of a login; to let people into their projects", 90,
+     "the session's end, the person's last visit", Keeper::broker, "the row is deleted", kContract},
+    {Holding::changes, "changes",
+     "who changed or approved what: datasets, facts, grants, sites' agents, erasures, the ledger's reconciliations and "
+     "adjustments, "
+     "with reasons",
+     "database: dataset_changes, dataset_rulings, fact_changes, fact_rulings, allocation_events, agent_events, erasures, "
+     "reconciliations, explanations, adjustments, adjustment_rulings",
      "accountability of whoever decides about others' data and money", 2190, "the change", Keeper::broker,
      "the change stays, made by nobody and without its reason", kContract},
     {Holding::accesses, "accesses", "who read whose data, when and by which way", "database: access_log, access_people",
@@ -53,9 +58,11 @@ constexpr RetentionItem kTable[] = {
     {Holding::logs, "logs", "log lines, of warnings and refusals also with the client's address",
      "standard error of hansad, kept by its host", "to run the broker and to find out misuse", 30, "the line", Keeper::others,
      "by the host's journal (journald.conf: MaxRetentionSec=)", kErased},
-    {Holding::backups, "backups", "copies of the state folder", "where the operator keeps them", "to bring the broker back", 35,
-     "the copy", Keeper::others, "by the operator: what was erased is gone from them once the last older copy is deleted",
-     "docs/privacy.md"},
+    {Holding::backups, "backups", "copies of the database",
+     "state_dir/backups, state_dir/*.before-restore-*; where the operator keeps others", "to bring the broker back", 35,
+     "the copy", Keeper::others,
+     "the broker deletes what it put aside itself, the operator all others: what was erased is gone with the last older copy",
+     "tests/unit/store/old_copies_test.cpp"},
 };
 static_assert(std::ranges::is_sorted(kTable, {}, &RetentionItem::holding));
 

@@ -17,7 +17,7 @@ constexpr std::size_t kLoops = 3;
 constexpr Milliseconds kFlushInterval{1'000};
 constexpr Milliseconds kTryAgain{60'000};   // an erasure that could not go on
 constexpr Milliseconds kReaderPause{1'000};
-constexpr int kReaderPatience = 600;        // of those pauses: a reader of the log may take so long
+constexpr int kReaderPatience = 600;        // of those pauses: at each part a reader of the log may take so long
 constexpr std::size_t kErasuresLookedAt = 10'000;
 
 }  // namespace
@@ -117,10 +117,51 @@ async::Task<std::int64_t> DataProtection::expire_all() {
     }
     gone += *ended;
   }
-  if (gone > 0) {
-    if (auto wiped = co_await wipe(); !wiped) co_return std::unexpected(wiped.error());
+  if (auto ended = co_await expire_copies(); !ended && ended.error().kind != ErrorKind::cancelled) {
+    parts_.log.write(ports::LogLevel::error, "old copies of the database cannot be removed; tomorrow again",
+                     {{"code", ended.error().code}, {"error", ended.error().message}});
   }
+  auto wiped = co_await wipe_what_is_owed();
+  if (!wiped && wiped.error().kind != ErrorKind::cancelled) {
+    parts_.log.write(ports::LogLevel::error, "the unused space of the database cannot be gone over; tomorrow again",
+                     {{"code", wiped.error().code}, {"error", wiped.error().message}});
+  }
+  if (!wiped) co_return std::unexpected(wiped.error());
   co_return gone;
+}
+
+async::Task<> DataProtection::expire_copies() {
+  if (parts_.copies == nullptr || options_.keep_copies == Seconds{0}) co_return Result<void>{};
+  auto ended = co_await parts_.copies->end(parts_.scheduler.now_utc() - options_.keep_copies);
+  if (!ended) co_return std::unexpected(ended.error());
+  for (const auto& copy : *ended)
+    parts_.log.write(ports::LogLevel::info, "an old copy of the database is gone",
+                     {{"copy", copy.path}, {"of", format_utc(copy.at)}});
+  co_return Result<void>{};
+}
+
+/// Nothing is taken out of a copy: it goes as a whole.
+async::Task<> DataProtection::tell_of_copies(ports::ErasureId id) {
+  if (parts_.copies == nullptr) co_return Result<void>{};
+  auto older = co_await parts_.copies->copies();
+  if (!older) co_return std::unexpected(older.error());
+  for (const auto& copy : *older) {
+    const bool ends = options_.keep_copies > Seconds{0};
+    parts_.log.write(ports::LogLevel::warning, "a copy of the database is older than an erasure",
+                     {{"erasure", id.str()},
+                      {"copy", copy.path},
+                      {"goes_at", ends ? format_utc(copy.at + options_.keep_copies) : "when you delete it"}});
+  }
+  co_return Result<void>{};
+}
+
+/// Also what an earlier day, or an earlier life, has not come to.
+async::Task<> DataProtection::wipe_what_is_owed() {
+  const auto owed = co_await parts_.store.wipe_owed();
+  if (!owed) co_return std::unexpected(owed.error());
+  if (*owed == 0) co_return Result<void>{};
+  if (auto wiped = co_await wipe(); !wiped) co_return wiped;
+  co_return co_await parts_.store.wiped(*owed);
 }
 
 async::Task<> DataProtection::wipe() {
@@ -134,6 +175,7 @@ async::Task<> DataProtection::wipe() {
     if (!wiped) co_return std::unexpected(wiped.error());
     if (!wiped->next) co_return Result<void>{};
     page = *wiped->next;
+    patience = kReaderPatience;
     (void)co_await rest(options_.pause);
   }
 }
@@ -149,6 +191,8 @@ async::Task<> DataProtection::nothing_in_the_way(Principal person) {
                       .message = "has run, and its site has not told yet what it used: wait for it (three days at most)"});
   for (const auto& id : found->datasets)
     faults.push_back({.where = "dataset " + id, .message = "is theirs: give it to somebody else, hansa data owner " + id});
+  for (const auto& what : found->pending)
+    faults.push_back({.where = what, .message = "was asked for by them and waits for a second person: approve or reject it"});
   if (faults.empty()) co_return Result<void>{};
   auto error = fail(ErrorKind::conflict, "PERSON_ACTIVE",
                     person.str() + " cannot be erased yet: " + faults.front().where + " " + faults.front().message);
@@ -219,6 +263,12 @@ async::Task<> DataProtection::erase(Erasure erasure) {
       if (auto account = parts_.accounts.account_of(erasure.of, site); account && !account->empty())
         names.push_back(account->str());
     }
+    if (parts_.forget_names) {  // before the store: it would get them back
+      domain::Names called;
+      called.add(erasure.of.str());
+      for (const auto& name : names) called.add(name);
+      if (auto gone = co_await parts_.forget_names(erasure.of, called); !gone) co_return gone;
+    }
     auto facts = co_await parts_.facts.registered_facts();
     if (!facts) co_return std::unexpected(facts.error());
     std::vector<domain::RegisteredFact> forgotten;
@@ -227,6 +277,8 @@ async::Task<> DataProtection::erase(Erasure erasure) {
         forgotten.push_back({.key = fact.key});
     }
     for (;;) {
+      // Whoever has a token of an issuer's could submit all the time.
+      if (auto free = co_await nothing_in_the_way(erasure.of); !free) co_return free;
       auto more = co_await parts_.store.erase_some(erasure.id, names, parts_.scheduler.now_utc());
       if (!more) co_return std::unexpected(more.error());
       if (!*more) break;
@@ -235,6 +287,7 @@ async::Task<> DataProtection::erase(Erasure erasure) {
     if (parts_.amend && !forgotten.empty()) parts_.amend(forgotten);
   }
   if (auto wiped = co_await wipe(); !wiped) co_return wiped;
+  if (auto told = co_await tell_of_copies(erasure.id); !told) co_return told;
   if (auto ended = co_await parts_.store.end_erasure(erasure.id, parts_.scheduler.now_utc()); !ended) co_return ended;
   parts_.log.write(ports::LogLevel::info, "an erasure is done", {{"erasure", erasure.id.str()}});
   co_return Result<void>{};

@@ -8,9 +8,11 @@
 
 #include "broker/async/event.hpp"
 #include "broker/async/task_group.hpp"
+#include "broker/domain/nobody.hpp"
 #include "broker/engine/access_book.hpp"
 #include "broker/engine/catalogue.hpp"
 #include "broker/ports/facts.hpp"
+#include "broker/ports/old_copies.hpp"
 
 #include <functional>
 #include <map>
@@ -20,6 +22,7 @@ namespace hansa::engine {
 
 struct ProtectionOptions {
   std::map<domain::Holding, Seconds> keep;  // of those that the broker keeps; none, or 0: it stays
+  Seconds keep_copies{0};                    // that the broker made of the whole database; 0: they stay
   Milliseconds first_after{60'000};          // the start
   Milliseconds interval{86'400'000};
   Milliseconds pause{20};                    // between two steps, each of some milliseconds of the store's writer
@@ -45,8 +48,11 @@ class DataProtection {
     ports::Log& log;
     std::vector<SiteId> sites = {};                               // where a person may have an account
     std::vector<ports::PersonalFiles*> files = {};
+    ports::OldCopies* copies = nullptr;
     std::function<async::Task<>(Principal)> forget_tokens = {};   // nobody has any from then on
     std::function<void(UtcTime before)> forget_ended_tokens = {};
+    /// Texts in memory that are shown, or written whole once more, name them no longer; `names` are all that they are called.
+    std::function<async::Task<>(const Principal& person, const domain::Names& names)> forget_names = {};
     std::function<void(const std::vector<domain::RegisteredFact>&)> amend = {};  // rules know of the person no more
   };
   DataProtection(Parts parts, ProtectionOptions options);
@@ -75,7 +81,10 @@ class DataProtection {
   async::Task<std::int64_t> expire_one(const domain::RetentionItem& item, Seconds keep);
   async::Task<> erase(ports::Erasure erasure);
   async::Task<> forget(const Principal& person);
+  async::Task<> expire_copies();
+  async::Task<> tell_of_copies(ports::ErasureId id);
   async::Task<> wipe();
+  async::Task<> wipe_what_is_owed();
   async::Task<> nothing_in_the_way(Principal person);
   async::Task<> wake();
   async::Task<> rest(Milliseconds pause);

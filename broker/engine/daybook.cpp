@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kLeavesInPage = 1'000;
 constexpr Milliseconds kAfterMidnight{60'000};
+constexpr Milliseconds kTriedAgainAfter{600'000};
 
 std::chrono::sys_days day_of(UtcTime time) { return std::chrono::floor<std::chrono::days>(time); }
 
@@ -49,17 +50,22 @@ async::Task<> Daybook::run() {
   };
   std::optional<std::chrono::sys_days> written;
   while (true) {
+    bool failed = false;
     auto head = co_await ledger_.ledger_head();
     if (head && !head->key.empty()) {
       told("the rules in force could not be written into the ledger", co_await note_policy());
       if (const auto today = day_of(scheduler_.now_utc()); written != today) {
-        written = today;
-        told("the day's decisions could not be written into the ledger", co_await note_decisions());
-        told("the month could not be opened in the ledger", co_await open_month());
+        const auto decisions = co_await note_decisions();
+        const auto month = co_await open_month();
+        told("the day's decisions could not be written into the ledger", decisions);
+        told("the month could not be opened in the ledger", month);
+        failed = !decisions || !month;
+        if (!failed) written = today;
       }
     }
     const auto midnight = UtcTime(day_of(scheduler_.now_utc()) + std::chrono::days{1});
-    const auto until = std::chrono::ceil<Milliseconds>(midnight - scheduler_.now_utc()) + kAfterMidnight;
+    auto until = std::chrono::ceil<Milliseconds>(midnight - scheduler_.now_utc()) + kAfterMidnight;
+    if (failed) until = std::min(until, kTriedAgainAfter);
     co_await news_.wait_until(scheduler_, scheduler_.now_monotonic() + until);
   }
 }

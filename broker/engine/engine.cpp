@@ -727,6 +727,11 @@ async::Task<std::vector<SiteReport>> Engine::sites() {
   co_return reports;
 }
 
+async::Task<> Engine::forget(domain::Names names) {
+  for (auto& [id, desk] : loops_->desks_) desk->forget(names);
+  co_return Result<void>{};
+}
+
 async::Task<> Engine::drain_site(SiteId site, std::string reason) {
   auto* desk = loops_->context_.desk(site);
   if (desk == nullptr) co_return no_such_site(site);

@@ -8,6 +8,7 @@
 
 #include "broker/async/scheduler.hpp"
 #include "broker/domain/fair_share.hpp"
+#include "broker/domain/nobody.hpp"
 #include "broker/engine/breaker.hpp"
 #include "broker/engine/budget_use.hpp"
 #include "broker/engine/call_figures.hpp"
@@ -167,6 +168,8 @@ class Engine {
 
   async::Task<std::vector<SiteReport>> sites();
   async::Task<> drain_site(SiteId site, std::string reason);
+  /// What is kept of the sites names them no longer.
+  async::Task<> forget(domain::Names names);
   async::Task<> resume_site(SiteId site);
   /// See Doctor.
   async::Task<domain::DoctorReport> look_over_site(SiteId site, Principal by);

@@ -77,7 +77,7 @@ async::Task<SiteOfMonth> Periods::site_of(SiteId site, ledger::MonthSpan span, c
     }
   }
   const bool is_signed = view.month && view.month->closed && of.signed_size && *of.signed_size > *view.month->closed;
-  of.grade = ledger::grade_of(span, looks, is_signed);
+  of.grade = ledger::grade_of(span, looks, options_.apart.count(), is_signed);
   co_return of;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/engine/site_desk.hpp"
 
+#include "broker/core/canonical_json.hpp"
 #include "broker/core/time_text.hpp"
 
 #include <algorithm>
@@ -335,6 +336,12 @@ async::Task<> SiteDesk::keep_report(domain::DoctorReport report) {
   auto stored = co_await store_.record_site_state(state_);
   if (!stored) state_.doctor = before;
   co_return stored;
+}
+
+void SiteDesk::forget(const domain::Names& names) {
+  state_.drain_reason = names.without(state_.drain_reason);
+  state_.last_error.message = names.without(state_.last_error.message);
+  if (state_.doctor && names.in(canonical_json(domain::to_json(*state_.doctor)))) state_.doctor.reset();  // it is found out anew
 }
 
 async::Task<> SiteDesk::charge_queries(std::int32_t more) {

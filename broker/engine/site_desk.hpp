@@ -7,6 +7,7 @@
 #include "broker/async/scheduler.hpp"
 #include "broker/async/with_deadline.hpp"
 #include "broker/domain/load_meter.hpp"
+#include "broker/domain/nobody.hpp"
 #include "broker/domain/snapshot.hpp"
 #include "broker/engine/breaker.hpp"
 #include "broker/engine/budget_use.hpp"
@@ -113,6 +114,8 @@ class SiteDesk {
 
   async::Task<> set_drained(bool drained, std::string reason);
   async::Task<> keep_report(domain::DoctorReport report);
+  /// The state is written whole whenever a part of it changes: so that it brings no name back that the store has forgotten.
+  void forget(const domain::Names& names);
   /// Queries that one call has made beside the one it was counted as: what comes next waits for its share of the rate.
   async::Task<> charge_queries(std::int32_t more);
 

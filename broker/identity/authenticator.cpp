@@ -131,8 +131,9 @@ Result<void> Authenticator::screen(std::string_view authorization) const {
   } else {
     const auto checked = check(token);
     if (!checked && checked.error().code == "KEY_UNKNOWN")
-      return fail(ErrorKind::unavailable, "NOT_SEEN_YET",
-                  "the key of this token has not been seen yet: ask for something small first (GET /v1/me), then send this again");
+      return fail(
+          ErrorKind::unavailable, "NOT_SEEN_YET",
+          "the key of this token has not been seen yet: ask for something small first (GET /v1/me), then send this again");
     if (!checked) return std::unexpected(checked.error());
     if (auto good = check_revoked(checked->issuer, checked->jti, checked->kid); !good) return good;
     person = checked->principal;
@@ -207,15 +208,17 @@ async::Task<Standing> Authenticator::standing(const Secret& token, const std::st
   co_return standing_of(*told, issuer.standing);
 }
 
-async::Task<> Authenticator::remember_membership(Principal person, std::vector<ProjectId> projects) {
+async::Task<> Authenticator::remember_membership(Principal person, std::optional<std::vector<ProjectId>> projects) {
   const auto now = parts_.scheduler.now_utc();
-  ports::Membership membership{.person = person, .projects = std::move(projects), .seen_at = now};
+  ports::Membership membership{
+      .person = person, .projects = std::move(projects).value_or(std::vector<ProjectId>{}), .seen_at = now};
   {
     const std::scoped_lock lock(mutex_);
     const auto [spelling, is_new] = spellings_.emplace(in_lower_case(person.str()), person);
     if (!is_new && spelling->second != person)
       parts_.log.write(ports::LogLevel::warning, "two people of an issuer differ in upper and lower case alone: they stay two",
                        {{"one", spelling->second.str()}, {"other", person.str()}});
+    if (!projects) co_return Result<void>{};  // what was heard last stands
     const auto known = memberships_.find(person);
     const bool same = known != memberships_.end() && known->second.projects == membership.projects &&
                       now - known->second.seen_at < std::chrono::hours{24} && now >= known->second.seen_at;
@@ -232,6 +235,15 @@ std::vector<ProjectId> Authenticator::projects_of(const Principal& person) const
   const auto at = memberships_.find(person);
   if (at == memberships_.end() || parts_.scheduler.now_utc() - at->second.seen_at > kMembershipLasts) return {};
   return at->second.projects;
+}
+
+void Authenticator::forget(const Principal& person) {
+  revocations_.forget(person);
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(verdicts_, [&](const auto& entry) { return entry.second.caller && entry.second.caller->principal == person; });
+  memberships_.erase(person);
+  const auto spelling = spellings_.find(in_lower_case(person.str()));
+  if (spelling != spellings_.end() && spelling->second == person) spellings_.erase(spelling);
 }
 
 void Authenticator::write(metrics::Exposition& page) const {
@@ -258,6 +270,9 @@ void Authenticator::write(metrics::Exposition& page) const {
 }
 
 Result<LocalAccount> FederatedAccounts::account_of(const Principal& person, const SiteId& site) const {
+  if (!authenticator_.revocations().check(Shut::person, person.str()))
+    return fail(ErrorKind::permission_denied, "PERSON_REVOKED",
+                person.str() + " is shut out of this broker; an operator lifts that (hansa token restore)");
   return configured_.account_of(person, site);
 }
 std::vector<LocalAccount> FederatedAccounts::accounts_at(const SiteId& site) const { return configured_.accounts_at(site); }
@@ -265,6 +280,7 @@ std::vector<Principal> FederatedAccounts::people_as(const LocalAccount& account,
   return configured_.people_as(account, site);
 }
 std::vector<ProjectId> FederatedAccounts::projects_of(const Principal& person) const {
+  if (!authenticator_.revocations().check(Shut::person, person.str())) return {};
   auto projects = configured_.projects_of(person);
   for (auto& project : authenticator_.projects_of(person)) {
     if (std::ranges::find(projects, project) == projects.end()) projects.push_back(std::move(project));

@@ -65,6 +65,9 @@ class Authenticator {
   [[nodiscard]] std::vector<ProjectId> projects_of(const Principal& person) const;
   [[nodiscard]] const std::vector<Issuer>& issuers() const { return issuers_; }
   [[nodiscard]] Revocations& revocations() { return revocations_; }
+  /// Nothing is known of them any more but that they are shut out, if they are.
+  void forget(const Principal& person);
+  [[nodiscard]] const Revocations& revocations() const { return revocations_; }
   /// Families without samples where there is no issuer.
   void write(metrics::Exposition& page) const;
 
@@ -87,7 +90,7 @@ class Authenticator {
   [[nodiscard]] Result<void> check_revoked(std::size_t issuer, std::string_view jti, std::string_view kid) const;
   [[nodiscard]] std::optional<Verdict> seen_before(const std::string& hash) const;
   void remember(const std::string& hash, Verdict verdict);
-  async::Task<> remember_membership(Principal person, std::vector<ProjectId> projects);
+  async::Task<> remember_membership(Principal person, std::optional<std::vector<ProjectId>> projects);
   void count_refusal(const std::string& code);
 
   Parts parts_;
@@ -103,7 +106,8 @@ class Authenticator {
   async::TaskGroup background_;
 };
 
-/// The configuration's people and projects, and the projects that groups came to.
+/// The configuration's people and projects, and the projects that groups came to. Who is shut out has neither: account_of then
+/// fails with PERSON_REVOKED, permission_denied.
 class FederatedAccounts final : public ports::Accounts {
  public:
   FederatedAccounts(const ports::Accounts& configured, const Authenticator& authenticator)

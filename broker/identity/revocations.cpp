@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/identity/revocations.hpp"
 
+#include "broker/domain/nobody.hpp"
+
 #include <algorithm>
 #include <mutex>
 
@@ -80,6 +82,17 @@ async::Task<Revocation> Revocations::lift(std::int64_t number, Principal by) {
 std::vector<Revocation> Revocations::list() const {
   const std::shared_lock lock(mutex_);
   return all_;
+}
+
+void Revocations::forget(const Principal& person) {
+  const std::unique_lock lock(mutex_);
+  for (auto& one : all_) {
+    if (one.by == person) {
+      one.by = domain::kNobody;
+      one.reason.clear();
+    }
+    if (one.lifted_by == person) one.lifted_by = domain::kNobody;
+  }
 }
 
 Result<void> Revocations::check(Shut what, std::string_view value) const {

@@ -26,6 +26,8 @@ class Revocations {
   /// not_found, NOT_REVOKED.
   async::Task<ports::Revocation> lift(std::int64_t number, Principal by);
   [[nodiscard]] std::vector<ports::Revocation> list() const;  // oldest first, lifted ones too
+  /// Who shut out others is nobody now; as the store has it once they are erased. Whoever is shut out stays so.
+  void forget(const Principal& person);
 
   /// unauthenticated with PERSON_REVOKED, TOKEN_REVOKED, KEY_REVOKED, ISSUER_REVOKED.
   [[nodiscard]] Result<void> check(ports::Revocation::What what, std::string_view value) const;

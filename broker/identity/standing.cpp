@@ -61,7 +61,9 @@ Result<Standing> standing_of(const Json& claims, const StandingRules& rules) {
                       "; log in through your home organisation, or have your identity checked there");
   }
   Standing standing;
-  const auto groups = is_of_capabilities(claims) ? std::vector<std::string_view>{} : texts_of(claims, rules.groups_claim);
+  if (is_of_capabilities(claims)) return standing;
+  standing.projects.emplace();
+  const auto groups = texts_of(claims, rules.groups_claim);
   if (groups.size() > kMostGroups)
     return fail(ErrorKind::permission_denied, "TOO_MANY_GROUPS",
                 "your issuer names " + std::to_string(groups.size()) + " groups of yours, more than the " +
@@ -75,8 +77,8 @@ Result<Standing> standing_of(const Json& claims, const StandingRules& rules) {
     return false;
   };
   for (const auto& [group, project] : rules.projects) {
-    if (has(group) && std::ranges::find(standing.projects, project) == standing.projects.end())
-      standing.projects.push_back(project);
+    if (has(group) && std::ranges::find(*standing.projects, project) == standing.projects->end())
+      standing.projects->push_back(project);
   }
   for (const auto& [group, role] : rules.roles) {
     if (rank(role) > rank(standing.role) && has(group)) standing.role = role;

@@ -7,6 +7,7 @@
 #include "broker/identity/group_names.hpp"
 #include "broker/ports/stores.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +32,7 @@ struct StandingRules {
 };
 
 struct Standing {
-  std::vector<ProjectId> projects;  // in the rules' order
+  std::optional<std::vector<ProjectId>> projects;  // in the rules' order; none: the token says nothing by groups
   ports::Role role = ports::Role::user;
 };
 

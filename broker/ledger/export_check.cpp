@@ -10,6 +10,7 @@ namespace hansa::ledger {
 namespace {
 
 constexpr std::size_t kLongestLine = std::size_t{4} << 20;
+constexpr std::int64_t kLastSecond = 253'402'300'799;  // of the year 9999
 
 // What names a run; what no revision of it changes; what reports group by and a reversal therefore repeats.
 constexpr std::string_view kRun[] = {"job", "attempt", "site", "cluster", "site_job_id", "submitted_s", "started_s"};
@@ -205,6 +206,8 @@ ExportCheck::Number ExportCheck::number_of(std::span<const std::string_view> fie
 
 Result<void> ExportCheck::take_amounts(Kind kind) {
   const auto amounts = amounts_of(fields_);
+  if (const auto ended = *fields_.integer("ended_s"); ended < 0 || ended > kLastSecond)
+    return altered("a run that ended at no time from 1970 to 9999");
   if (auto fits = check_month(); !fits) return fits;
   if (kind == Kind::usage && fields_.integer("energy_j").value_or(0) < 0) return altered("a run that used less than nothing");
   if (auto taken = kind == Kind::usage ? take_usage(amounts) : take_correction(kind, amounts); !taken) return taken;

@@ -53,8 +53,9 @@ std::string_view describe(Grade grade) {
   return "";
 }
 
-Grade grade_of(MonthSpan span, std::span<const Look> looks, bool signed_by_site) {
+Grade grade_of(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s, bool signed_by_site) {
   if (signed_by_site) return Grade::a;
+  if (first_unsettled(span, looks, apart_s)) return Grade::c;  // closed on an operator's word
   const auto hidden =
       first_without(span, looks, [](const std::vector<const Look*>& at) { return !at.empty() && at.front()->saw_others; });
   return hidden ? Grade::c : Grade::b;

@@ -25,12 +25,12 @@ std::optional<std::int64_t> first_unsettled(MonthSpan span, std::span<const Look
 /// How much a site's figures of a month are worth.
 enum class Grade {
   a,  // the site has signed the month as it was closed
-  b,  // its own records were seen as a whole, others' among them
+  b,  // its own records were seen as a whole, others' among them, and all of it is settled
   c,  // those of the broker's own jobs alone
 };
 std::string_view to_string(Grade grade);
 /// "A: signed by the site", for whoever reads a report.
 std::string_view describe(Grade grade);
-Grade grade_of(MonthSpan span, std::span<const Look> looks, bool signed_by_site);
+Grade grade_of(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s, bool signed_by_site);
 
 }  // namespace hansa::ledger

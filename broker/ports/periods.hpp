@@ -41,7 +41,7 @@ struct Adjustment {
   CoreSeconds core_seconds{0};
   GpuSeconds gpu_seconds{0};
   NodeSeconds node_seconds{0};
-  std::string reason;                    // stands in the ledger for good
+  std::string reason;                    // the ledger has its SHA-256
   Principal by;
   UtcTime at{};
   struct Ruling {
@@ -58,6 +58,7 @@ struct Adjustment {
 struct DecisionLeaf {
   std::int64_t sequence = 0;
   std::string text;
+  bool erased = false;  // a name was taken out of what was decided: its hash is the one from before, and cannot be made again
 };
 
 class PeriodStore {
@@ -81,12 +82,14 @@ class PeriodStore {
   virtual async::Task<> propose_adjustment(Adjustment adjustment) = 0;
   /// Newest first; none: all.
   virtual async::Task<std::vector<Adjustment>> adjustments(std::optional<std::string> id, std::size_t limit) = 0;
-  /// conflict: NOT_PENDING; permission_denied: OWN_CHANGE. Approved, its record is booked in the same commit.
+  /// conflict: NOT_PENDING; BELOW_ZERO, the run would have used less than nothing; permission_denied: OWN_CHANGE. Approved, its
+  /// record is booked in the same commit.
   virtual async::Task<Adjustment> rule_on_adjustment(std::string id, Adjustment::Ruling ruling) = 0;
 
   /// The newest record of a kind that is not of runs, as it is hashed; "": none.
   virtual async::Task<std::string> newest_record(std::string kind) = 0;
-  /// Of the decisions from that sequence on. `anew`: their hashes are made from what is stored now.
+  /// Of the decisions from that sequence on. `anew`: the hashes of those that are not erased are made from what is
+  /// stored now.
   virtual async::Task<std::vector<DecisionLeaf>> decision_leaves(std::int64_t from, std::size_t limit, bool anew) = 0;
 };
 

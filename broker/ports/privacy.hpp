@@ -61,6 +61,7 @@ struct InTheWay {
   std::vector<JobId> active;  // jobs that are not over: the first of them
   std::vector<JobId> unbooked;  // that have run, and whose usage their site has not told yet
   std::vector<std::string> datasets;  // that are theirs
+  std::vector<std::string> pending;  // what they asked for and nobody has ruled on: "adjustment 01J..."
 };
 
 /// A part of what is held of a person, in its order.
@@ -106,7 +107,7 @@ class PrivacyStore {
   virtual async::Task<InTheWay> in_the_way_of_erasing(Principal person, UtcTime now) = 0;
   /// Conflict, ERASURE_UNDER_WAY: one of them waits or is under way.
   virtual async::Task<> ask_erasure(Erasure erasure) = 0;
-  /// Conflict: NOT_PENDING; permission_denied, SECOND_PERSON: who asked does not approve.
+  /// Conflict: NOT_PENDING; permission_denied, SECOND_PERSON: who asked does not approve, nor whom it is about.
   virtual async::Task<Erasure> rule_erasure(ErasureId id, Principal by, UtcTime at, bool approve) = 0;
   virtual async::Task<Erasure> erasure(ErasureId id) = 0;  // not_found, ERASURE_NOT_FOUND
   virtual async::Task<std::vector<Erasure>> erasures(std::size_t limit) = 0;  // newest first
@@ -119,6 +120,10 @@ class PrivacyStore {
   /// Deleted text stays in unused space of the database's pages: a part of the file, from that page on (1: all), is gone over.
   /// The log is emptied at the end. Unavailable, LOG_IN_USE: somebody reads what is older; try again.
   virtual async::Task<ErasedSome> wipe_unused(std::int64_t page) = 0;
+  /// Whether something has ended by age since the file was last gone over: a number that grows with it, 0: nothing has.
+  virtual async::Task<std::int64_t> wipe_owed() = 0;
+  /// All of the file was gone over since wipe_owed() said `owed`; what has ended meanwhile is still owed.
+  virtual async::Task<> wiped(std::int64_t owed) = 0;
 
   virtual async::Task<PersonPage> person_part(Principal person, PersonPart part, std::string after) = 0;
 

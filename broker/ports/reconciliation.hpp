@@ -17,7 +17,7 @@
 namespace hansa::ports {
 
 enum class DifferenceKind {
-  missing_at_broker,  // the site has it, and it could not be booked
+  missing_at_broker,  // the site has it, and it could not be booked; also a run that bears a tag of ours and is not ours
   missing_at_site,    // the ledger has it
   field_mismatch,     // both have it, and do not say the same
   duplicate,          // the site has two for one run, of which one counts
@@ -85,7 +85,7 @@ inline constexpr std::size_t kMostDifferences = 1'000;
 struct Compared {
   std::vector<std::int64_t> matched;   // records of the ledger
   std::vector<Difference> differences;
-  std::int64_t others = 0;             // whose jobs are none of ours, though they are named so
+  std::int64_t others = 0;             // whose names only look like tags of ours
   std::vector<JobId> booked;           // jobs of which something was booked by it
 };
 

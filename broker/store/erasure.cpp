@@ -2,7 +2,6 @@
 // A person is forgotten, step by step: each is a transaction, and says in the erasure's row how far it has come. A crash between
 // two of them costs nothing but the step.
 #include "broker/core/canonical_json.hpp"
-#include "broker/core/digest.hpp"
 #include "broker/domain/canonical_text.hpp"
 #include "broker/domain/nobody.hpp"
 #include "broker/store/privacy.hpp"
@@ -31,7 +30,13 @@ constexpr char kPutEvent[] = "UPDATE events SET body = ?2 WHERE sequence = ?1";
 constexpr char kVerdictsOf[] =
     "SELECT DISTINCT v.row, v.body, v.body ->> '$.input_hash' FROM decisions d JOIN verdicts v ON v.row = d.verdicts WHERE d.job "
     "= ?1";
-constexpr char kPutVerdicts[] = "UPDATE verdicts SET hash = ?2, body = ?3 WHERE row = ?1";
+// Of somebody's: what is nobody's any more holds nothing up. The newest first, as they end last.
+constexpr char kOthersVerdicts[] =
+    "SELECT 1 FROM decisions d CROSS JOIN jobs j ON j.row = d.job WHERE d.verdicts = ?1 AND d.job <> ?2 AND j.owner <> ?3 ORDER "
+    "BY "
+    "d.sequence DESC LIMIT 1";
+// The ledger vouches for what the text was: its hash stays, and what follows says that the text is another now.
+constexpr char kPutVerdicts[] = "UPDATE verdicts SET hash = substr(hash, 1, 64) || '-' || row, body = ?2 WHERE row = ?1";
 constexpr char kDropDocument[] = "DELETE FROM documents WHERE hash = ?1";
 
 constexpr char kOwnJobs[] = "SELECT row FROM jobs WHERE owner = ?1 AND active = 0 ORDER BY id LIMIT ?2";
@@ -60,8 +65,8 @@ constexpr Told kTold[] = {
      "SELECT job, reason_message FROM attempts WHERE job > ?1 AND job <= ?2 AND instr(reason_message, ?3)",
      "UPDATE attempts SET reason_message = '' WHERE job = ?1 AND ?2 IS NOT NULL"},
     {"SELECT max(row) FROM verdicts", "SELECT row, body FROM verdicts WHERE row > ?1 AND row <= ?2 AND instr(body, ?3)", nullptr},
-    {"SELECT max(rowid) FROM documents", "SELECT rowid, '' FROM documents WHERE rowid > ?1 AND rowid <= ?2 AND instr(body, ?3)",
-     "DELETE FROM documents WHERE rowid = ?1 AND ?2 = ''"},
+    {"SELECT max(rowid) FROM documents", "SELECT rowid, body FROM documents WHERE rowid > ?1 AND rowid <= ?2 AND instr(body, ?3)",
+     "DELETE FROM documents WHERE rowid = ?1 AND ?2 IS NOT NULL"},
 };
 constexpr int kPhaseJobs = 0, kPhaseRecords = 1, kPhaseTold = 2;
 constexpr int kPhaseRegisters = kPhaseTold + static_cast<int>(std::size(kTold)), kPhaseFiles = kPhaseRegisters + 1;
@@ -75,6 +80,8 @@ constexpr const char* kForget[] = {
     "DELETE FROM memberships WHERE person = ?1 AND ?2 IS NOT NULL",
     "UPDATE revocations SET by_whom = ?2, reason = '' WHERE by_whom = ?1",
     "UPDATE revocations SET lifted_by = ?2 WHERE lifted_by = ?1",
+    // One that stands goes on shutting them out.
+    "UPDATE revocations SET value = ?2 WHERE what = 'person' AND value = ?1 AND lifted_by IS NOT NULL",
     "DELETE FROM person_agent_events WHERE person = ?1 AND ?2 IS NOT NULL",
     "UPDATE person_agent_events SET by_whom = ?2, reason = '' WHERE by_whom = ?1",
     "UPDATE agent_events SET by_whom = ?2, reason = '' WHERE by_whom = ?1",
@@ -89,6 +96,10 @@ constexpr const char* kForget[] = {
     "UPDATE replicas SET verified_by = ?2 WHERE verified_by = ?1",
     "UPDATE allocations SET by_whom = ?2, note = '' WHERE by_whom = ?1",
     "UPDATE allocation_events SET by_whom = ?2, note = '' WHERE by_whom = ?1",
+    "UPDATE reconciliations SET asked_by = ?2 WHERE asked_by = ?1",
+    "UPDATE explanations SET explained_by = ?2, reason = '' WHERE explained_by = ?1",
+    "UPDATE adjustments SET asked_by = ?2, reason = '' WHERE asked_by = ?1",
+    "UPDATE adjustment_rulings SET ruled_by = ?2, reason = '' WHERE ruled_by = ?1",
     "UPDATE erasures SET by_whom = ?2 WHERE by_whom = ?1",
     "UPDATE erasures SET ruled_by = ?2 WHERE ruled_by = ?1",
     "UPDATE access_people SET principal = NULL WHERE principal = ?1 AND ?2 IS NOT NULL",
@@ -116,14 +127,23 @@ constexpr Texts kTexts[] = {
     {"SELECT sequence, reason FROM agent_events WHERE instr(reason, ?1)",
      "UPDATE agent_events SET reason = ?2 WHERE sequence = ?1"},
     {"SELECT id, note FROM tokens WHERE instr(note, ?1)", "UPDATE tokens SET note = ?2 WHERE id = ?1"},
+    {"SELECT json_array(site, key), reason FROM explanations WHERE instr(reason, ?1)",
+     "UPDATE explanations SET reason = ?2 WHERE json_array(site, key) = ?1"},
+    {"SELECT row, reason FROM adjustments WHERE instr(reason, ?1)", "UPDATE adjustments SET reason = ?2 WHERE row = ?1"},
+    {"SELECT adjustment, reason FROM adjustment_rulings WHERE instr(reason, ?1)",
+     "UPDATE adjustment_rulings SET reason = ?2 WHERE adjustment = ?1"},
+    {"SELECT number, reason FROM revocations WHERE instr(reason, ?1)", "UPDATE revocations SET reason = ?2 WHERE number = ?1"},
+    {"SELECT sequence, reason FROM person_agent_events WHERE instr(reason, ?1)",
+     "UPDATE person_agent_events SET reason = ?2 WHERE sequence = ?1"},
+    {"SELECT id, message FROM transfers WHERE instr(message, ?1)", "UPDATE transfers SET message = ?2 WHERE id = ?1", true},
     {"SELECT id, reason FROM erasures WHERE instr(reason, ?1)", "UPDATE erasures SET reason = ?2 WHERE id = ?1", true},
     {"SELECT site, drain_reason FROM site_states WHERE instr(drain_reason, ?1)",
      "UPDATE site_states SET drain_reason = ?2 WHERE site = ?1"},
     {"SELECT site, error_message FROM site_states WHERE instr(error_message, ?1)",
      "UPDATE site_states SET error_message = ?2 WHERE site = ?1"},
     // It is found out anew.
-    {"SELECT site, '' FROM site_states WHERE instr(doctor, ?1)",
-     "UPDATE site_states SET doctor = NULL WHERE site = ?1 AND ?2 = ''"},
+    {"SELECT site, doctor FROM site_states WHERE instr(doctor, ?1)",
+     "UPDATE site_states SET doctor = NULL WHERE site = ?1 AND ?2 IS NOT NULL"},
 };
 
 constexpr char kSelectErasures[] =
@@ -140,6 +160,7 @@ constexpr char kRule[] =
     "?5 WHERE id = ?1";
 constexpr char kEnd[] =
     "UPDATE erasures SET state = 'done', done_at_ms = ?2 WHERE id = ?1 AND state = 'approved' AND principal IS NULL";
+constexpr char kAnyJobs[] = "SELECT EXISTS(SELECT 1 FROM jobs WHERE owner = ?1)";
 constexpr char kUnname[] = "UPDATE erasures SET principal = NULL, reason = ?2 WHERE id = ?1";
 
 struct Stored {
@@ -177,14 +198,23 @@ Result<Stored> find_erasure(Connection& db, ports::ErasureId id) {
 }
 
 /// The verdicts of a decision are shared by whoever was told the same: what names the person goes from all of them.
-void put_verdicts(Connection& db, std::int64_t row, const std::string& body) {
-  db.execute(kPutVerdicts, row, sha256_hex(body) + "-" + std::to_string(row), body);
+void put_verdicts(Connection& db, std::int64_t row, const std::string& body) { db.execute(kPutVerdicts, row, body); }
+
+Json object_in(const std::string& text) {
+  return text.starts_with('{') ? Json::parse(text, nullptr, false) : Json(Json::value_t::discarded);
 }
 
 /// JSON whole, a sentence as it is. A text that is not JSON any more would not be read again.
 std::string told_without(const Names& names, const std::string& text) {
-  const auto json = text.starts_with('{') ? Json::parse(text, nullptr, false) : Json(Json::value_t::discarded);
+  const auto json = object_in(text);
   return json.is_discarded() ? names.without(text) : canonical_json(names.without_in(json));
+}
+
+/// SQL finds the letters, this the name: "local:al" is not told of where "local:alice" is. As bytes, too: keys of JSON.
+bool tells_of(const Names& names, const std::string& text) {
+  if (names.in(text)) return true;
+  const auto json = object_in(text);
+  return !json.is_discarded() && names.without_in(json) != json;
 }
 
 std::int64_t greatest(Connection& db, const char* sql) {
@@ -227,19 +257,30 @@ void erase_told(Connection& db, const Stored& at, const Names& names) {
   const auto& of = kTold[at.phase - kPhaseTold];
   const auto last = greatest(db, of.last);
   const auto end = std::min(at.place + kWindow, last);
+  Names person;
+  person.add(at.erasure.of.str());
   std::vector<std::pair<std::int64_t, std::string>> found;
   {
     auto rows = db.query(of.select, at.place, end, at.erasure.of);
-    while (rows.next()) found.emplace_back(rows.integer(0), rows.string(1));
+    while (rows.next()) {
+      const auto text = rows.string(1);
+      if (!tells_of(person, text)) continue;
+      auto without = told_without(names, text);
+      if (of.put != nullptr || without != text) found.emplace_back(rows.integer(0), std::move(without));
+    }
   }
-  for (const auto& [row, text] : found) {
-    const auto without = told_without(names, text);
+  for (const auto& [row, without] : found) {
     if (of.put == nullptr)
       put_verdicts(db, row, without);
     else
       db.execute(of.put, row, without);
   }
   db.execute(kPutPlace, at.erasure.id, end < last ? at.phase : at.phase + 1, end < last ? end : 0, 0, 0);
+}
+
+bool has_jobs(Connection& db, const Principal& person) {
+  auto row = db.query(kAnyJobs, person);
+  return row.next() && row.boolean(0);
 }
 
 void erase_registers(Connection& db, const Stored& at, const Names& names, const std::vector<std::string>& called) {
@@ -252,10 +293,12 @@ void erase_registers(Connection& db, const Stored& at, const Names& names, const
       std::vector<std::pair<std::string, std::string>> found;
       {
         auto rows = db.query(select, needle);
-        while (rows.next()) found.emplace_back(rows.string(0), rows.string(1));
+        while (rows.next()) {
+          const auto text = rows.string(1);
+          if (tells_of(names, text)) found.emplace_back(rows.string(0), told_without(names, text));
+        }
       }
-      for (const auto& [key, text] : found) {
-        const auto without = text.empty() ? text : told_without(names, text);
+      for (const auto& [key, without] : found) {
         if (by_id)
           db.execute(put, Blob{key}, without);
         else
@@ -300,17 +343,22 @@ Result<void> make_nobodys(Connection& db, std::int64_t row, Names& names) {
   }
   for (const auto& [sequence, body] : changed) db.execute(kPutEvent, sequence, body);
 
-  std::vector<std::string> inputs;
+  std::vector<std::pair<std::int64_t, std::string>> inputs;
   changed.clear();
   {
     auto verdicts = db.query(kVerdictsOf, row);
     while (verdicts.next()) {
-      inputs.push_back(verdicts.string(2));
+      inputs.emplace_back(verdicts.integer(0), verdicts.string(2));
       if (names.in(verdicts.text(1))) changed.emplace_back(verdicts.integer(0), verdicts.string(1));
     }
   }
-  for (const auto& [of, body] : changed) put_verdicts(db, of, told_without(names, body));
-  for (const auto& hash : inputs) db.execute(kDropDocument, hash);
+  for (const auto& [of, body] : changed) {
+    if (const auto without = told_without(names, body); without != body) put_verdicts(db, of, without);
+  }
+  for (const auto& [of, hash] : inputs) {
+    const bool shared = db.query(kOthersVerdicts, of, row, kNobody).next();
+    if (!shared) db.execute(kDropDocument, hash);
+  }
   return {};
 }
 
@@ -321,6 +369,16 @@ Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person,
       "SELECT id FROM jobs j WHERE owner = ?1 AND active = 0 AND started_at_ms IS NOT NULL AND ended_at_ms > ?2 AND NOT "
       "EXISTS(SELECT 1 FROM ledger u WHERE u.job = j.row) ORDER BY id LIMIT 20";
   static constexpr char kDatasets[] = "SELECT id FROM datasets WHERE owner = ?1 ORDER BY id LIMIT 20";
+  // Without the name of who asked, nobody could be told from the second person.
+  static constexpr char kPending[] =
+      "SELECT 'change of dataset ' || dataset, id FROM dataset_changes c WHERE by_whom = ?1 AND needs_second_person AND NOT "
+      "EXISTS(SELECT 1 FROM dataset_rulings r WHERE r.change = c.id) UNION ALL "
+      "SELECT 'change of fact ' || attribute, id FROM fact_changes c WHERE by_whom = ?1 AND needs_second_person AND NOT "
+      "EXISTS(SELECT 1 FROM fact_rulings r WHERE r.change = c.id) UNION ALL "
+      "SELECT 'erasure', id FROM erasures WHERE by_whom = ?1 AND state = 'pending' AND principal <> ?1 LIMIT 20";
+  static constexpr char kPendingAdjustments[] =
+      "SELECT id FROM adjustments a WHERE asked_by = ?1 AND NOT EXISTS(SELECT 1 FROM adjustment_rulings r WHERE r.adjustment = "
+      "a.row) ORDER BY row LIMIT 20";
   ports::InTheWay found;
   auto active = db.query(kActive, person);
   while (active.next()) found.active.push_back(active.job_id(0));
@@ -328,6 +386,10 @@ Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person,
   while (unbooked.next()) found.unbooked.push_back(unbooked.job_id(0));
   auto datasets = db.query(kDatasets, person);
   while (datasets.next()) found.datasets.push_back(datasets.string(0));
+  auto pending = db.query(kPending, person);
+  while (pending.next()) found.pending.push_back(pending.string(0) + " " + pending.job_id(1).str());
+  auto adjustments = db.query(kPendingAdjustments, person);
+  while (adjustments.next()) found.pending.push_back("adjustment " + adjustments.string(0));
   return found;
 }
 
@@ -348,6 +410,8 @@ Result<Erasure> rule_erasure(Connection& db, ports::ErasureId id, const Principa
   if (approve && by == erasure.by)
     return fail(ErrorKind::permission_denied, "SECOND_PERSON",
                 "an erasure takes two: another operator than who asked approves it");
+  if (approve && by == erasure.of)
+    return fail(ErrorKind::permission_denied, "SECOND_PERSON", "an erasure takes two: whom it is about does not approve it");
   Names names;
   names.add(erasure.of.str());
   db.execute(kRule, id, approve ? "approved" : "rejected", by, at, approve ? erasure.reason : names.without(erasure.reason));
@@ -384,11 +448,13 @@ Result<bool> erase_some(Connection& db, ports::ErasureId id, const std::vector<s
     done = erase_records(db, *at, now);
   else if (at->phase < kPhaseRegisters)
     erase_told(db, *at, names);
+  else if (has_jobs(db, at->erasure.of))  // that have come since: from the beginning
+    db.execute(kPutPlace, id, kPhaseJobs, 0, 0, 0);
   else
     erase_registers(db, *at, names, called);
   gate.shut();
   if (!done) return std::unexpected(done.error());
-  return at->phase != kPhaseRegisters;
+  return find_erasure(db, id)->phase != kPhaseFiles;
 }
 
 Result<void> end_erasure(Connection& db, ports::ErasureId id, UtcTime at) {

@@ -27,10 +27,14 @@ constexpr char kPayloadsDue[] =
 constexpr char kEndPayload[] = "DELETE FROM payloads WHERE job = ?1";
 constexpr char kDropRequests[] =
     "DELETE FROM idempotency WHERE (key, owner) IN (SELECT key, owner FROM idempotency WHERE at_ms < ?1 LIMIT ?2)";
-// Verdicts have rows that rise with time, and their time at the beginning of their text (decisions.cpp).
 constexpr char kWalked[] = "SELECT place FROM retention_places WHERE holding = ?1";
 constexpr char kPutWalked[] =
     "INSERT INTO retention_places(holding, place) VALUES(?1, ?2) ON CONFLICT(holding) DO UPDATE SET place = excluded.place";
+// Beside them: how often something has ended since the file was gone over.
+constexpr char kOweWipe[] =
+    "INSERT INTO retention_places(holding, place) VALUES('wipe', 1) ON CONFLICT(holding) DO UPDATE SET place = place + 1";
+constexpr char kSettleWipe[] = "DELETE FROM retention_places WHERE holding = 'wipe' AND place = ?1";
+// Verdicts have rows that rise with time, and their time at the beginning of their text (decisions.cpp).
 constexpr char kVerdictsDue[] =
     "SELECT row, CAST(substr(body, 10, 20) AS INTEGER), body ->> '$.input_hash' FROM verdicts WHERE row > ?1 ORDER BY row LIMIT "
     "?2";
@@ -44,6 +48,7 @@ constexpr char kPersonsDue[] =
 constexpr char kEndPerson[] = "DELETE FROM ledger_persons WHERE seq = ?1";
 constexpr char kDropKeys[] = "DELETE FROM pseudonym_keys WHERE period < ?1";
 constexpr char kDropTokens[] = "DELETE FROM tokens WHERE min(coalesce(revoked_at_ms, ?2), coalesce(expires_at_ms, ?2)) < ?1";
+constexpr char kDropMemberships[] = "DELETE FROM memberships WHERE seen_at_ms < ?1";  // they count for a week
 constexpr char kDropSessions[] = "DELETE FROM person_agent_events WHERE session_until_ms < ?1";
 constexpr char kDropAccesses[] =
     "DELETE FROM access_log WHERE sequence IN (SELECT sequence FROM access_log WHERE at_s < ?1 ORDER BY sequence LIMIT ?2)";
@@ -59,6 +64,10 @@ constexpr const char* kChangesToNobody[] = {
     "UPDATE allocation_events SET by_whom = ?1, note = '' WHERE at_ms < ?2 AND (by_whom <> ?1 OR note <> '')",
     "UPDATE allocations SET by_whom = ?1, note = '' WHERE at_ms < ?2 AND (by_whom <> ?1 OR note <> '')",
     "UPDATE agent_events SET by_whom = ?1, reason = '' WHERE at_ms < ?2 AND by_whom <> '' AND (by_whom <> ?1 OR reason <> '')",
+    "UPDATE reconciliations SET asked_by = ?1 WHERE at_s < ?2 / 1000 AND asked_by NOT IN (?1, 'broker:daily')",
+    "UPDATE explanations SET explained_by = ?1, reason = '' WHERE at_ms < ?2 AND (explained_by <> ?1 OR reason <> '')",
+    "UPDATE adjustments SET asked_by = ?1, reason = '' WHERE at_ms < ?2 AND (asked_by <> ?1 OR reason <> '')",
+    "UPDATE adjustment_rulings SET ruled_by = ?1, reason = '' WHERE at_ms < ?2 AND (ruled_by <> ?1 OR reason <> '')",
     ("UPDATE erasures SET by_whom = ?1, ruled_by = ?1, reason = '' WHERE state IN ('done', 'rejected') AND at_ms < ?2 AND "
      "(by_whom <> ?1 OR ruled_by <> ?1 OR reason <> '')")};
 
@@ -167,7 +176,7 @@ Result<ErasedSome> expire_some(Connection& db, Holding holding, UtcTime before, 
     case Holding::tokens: return ErasedSome{.rows = db.execute(kDropTokens, before, to_unix_ms(now))};
     case Holding::sessions: {
       ErasureGate gate(db);
-      const auto gone = db.execute(kDropSessions, before);
+      const auto gone = db.execute(kDropSessions, before) + db.execute(kDropMemberships, before);
       gate.shut();
       return ErasedSome{.rows = gone};
     }
@@ -189,7 +198,9 @@ const char* count_of(Holding holding) {
     case Holding::usage_persons:
       return "SELECT count(*), min(u.ended_s) * 1000 FROM ledger_persons p JOIN ledger u ON u.seq = p.seq";
     case Holding::tokens: return "SELECT count(*), min(coalesce(revoked_at_ms, expires_at_ms)) FROM tokens";
-    case Holding::sessions: return "SELECT count(*), min(session_until_ms) FROM person_agent_events";
+    case Holding::sessions:
+      return "SELECT sum(n), min(t) FROM (SELECT count(*) n, min(session_until_ms) t FROM person_agent_events UNION ALL SELECT "
+             "count(*), min(seen_at_ms) FROM memberships)";
     case Holding::changes:
       return "SELECT sum(n), min(t) FROM ("
              "SELECT count(*) n, min(at_ms) t FROM dataset_changes WHERE by_whom <> 'erased:nobody' UNION ALL "
@@ -198,6 +209,11 @@ const char* count_of(Holding holding) {
              "SELECT count(*), min(at_ms) FROM fact_rulings WHERE by_whom <> 'erased:nobody' UNION ALL "
              "SELECT count(*), min(at_ms) FROM allocation_events WHERE by_whom <> 'erased:nobody' UNION ALL "
              "SELECT count(*), min(at_ms) FROM agent_events WHERE by_whom NOT IN ('', 'erased:nobody') UNION ALL "
+             "SELECT count(*), min(at_s) * 1000 FROM reconciliations WHERE asked_by NOT IN ('broker:daily', 'erased:nobody') "
+             "UNION "
+             "ALL SELECT count(*), min(at_ms) FROM explanations WHERE explained_by <> 'erased:nobody' UNION ALL "
+             "SELECT count(*), min(at_ms) FROM adjustments WHERE asked_by <> 'erased:nobody' UNION ALL "
+             "SELECT count(*), min(at_ms) FROM adjustment_rulings WHERE ruled_by <> 'erased:nobody' UNION ALL "
              "SELECT count(*), min(at_ms) FROM erasures WHERE by_whom <> 'erased:nobody')";
     case Holding::accesses: return "SELECT count(*), min(at_s) * 1000 FROM access_log";
     case Holding::person_facts: return "SELECT count(*), NULL FROM facts WHERE subject LIKE 'person:%' AND statement IS NOT NULL";
@@ -218,8 +234,21 @@ Result<void> add_tombstone(Connection& db, std::int64_t records, std::string_vie
 
 Result<ErasedSome> expire(Connection& db, Holding holding, UtcTime before, std::int64_t after, UtcTime now) {
   auto done = expire_some(db, holding, before, after, now);
-  if (done && done->rows > 0) db.execute(kLogExpired, now, domain::retention_of(holding).key, before, done->rows);
+  if (done && done->rows > 0) {
+    db.execute(kLogExpired, now, domain::retention_of(holding).key, before, done->rows);
+    db.execute(kOweWipe);
+  }
   return done;
+}
+
+Result<std::int64_t> read_wipe_owed(Connection& db) {
+  auto row = db.query(kWalked, "wipe");
+  return row.next() ? row.integer(0) : 0;
+}
+
+Result<void> settle_wipe(Connection& db, std::int64_t owed) {
+  db.execute(kSettleWipe, owed);
+  return {};
 }
 
 Result<ports::DueHolding> read_held(Connection& db, Holding holding) {

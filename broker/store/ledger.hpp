@@ -73,6 +73,9 @@ void carry_usage_over(Connection& db, UtcTime now);
 /// A record of a run; none: there is none of that number, or it is of another kind.
 std::optional<ledger::UsageEntry> read_entry(Connection& db, std::int64_t seq);
 
+/// What adjustments have added to a usage record so far.
+ledger::Amounts adjustments_of(Connection& db, std::int64_t record);
+
 Result<ports::LedgerHead> read_ledger_head(Connection& db);
 Result<std::vector<ports::LedgerRecord>> read_ledger_records(Connection& db, std::int64_t from, std::size_t limit, bool personal);
 Result<std::vector<std::int64_t>> read_ledger_records_of(Connection& db, JobId id);
@@ -87,6 +90,10 @@ Result<std::optional<ports::KeptCheckpoint>> read_first_checkpoint(Connection& d
 Result<void> keep_checkpoint(Connection& db, const ports::KeptCheckpoint& checkpoint);
 Result<void> keep_cosignature(Connection& db, std::int64_t size, const ports::Cosignature& cosignature);
 Result<std::vector<std::pair<std::int64_t, ports::Cosignature>>> read_last_cosignatures(Connection& db);
+/// Of corrections among the first ?1 records, those of `which` (a condition, an order; from ?2 on): at_s, the run's ended_s,
+/// kind, reason, project, site, site_job_id, job, seq of what is corrected, of the correction, and of the record that took its
+/// place (or NULL); then of core, GPU and node seconds what the run amounted to before, earlier adjustments among it, and after.
+std::string corrections_query(std::string_view which);
 Result<std::vector<ports::Correction>> read_corrections(Connection& db, std::size_t limit);
 Result<std::vector<ports::UsageRefusal>> read_usage_refusals(Connection& db);
 

@@ -24,19 +24,15 @@ constexpr char kSelectRecords[] =
     "l.energy_j, l.original_period "
     "FROM ledger l LEFT JOIN jobs j ON j.row = l.job WHERE l.seq >= ?1 ORDER BY l.seq LIMIT ?2";
 constexpr char kSelectPerson[] = "SELECT salt, owner, pseudonym, account, source_line FROM ledger_persons WHERE seq = ?1";
+constexpr char kSelectAdjustments[] =
+    "SELECT coalesce(sum(runs), 0), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
+    "coalesce(sum(node_seconds), 0) FROM ledger WHERE kind = 'adjustment' AND refers_to = ?1";
 constexpr char kSelectLastCheckpoint[] = "SELECT size, note, at_ms FROM ledger_checkpoints ORDER BY size DESC LIMIT 1";
 constexpr char kSelectFirstCheckpoint[] =
     "SELECT size, note, at_ms FROM ledger_checkpoints WHERE size >= ?1 ORDER BY size LIMIT 1";
 constexpr char kSelectCosignatures[] = "SELECT witness, line, at_ms FROM ledger_cosignatures WHERE size = ?1 ORDER BY witness";
 constexpr char kSelectLastCosignatures[] =
     "SELECT max(size), witness, line, at_ms FROM ledger_cosignatures GROUP BY witness ORDER BY witness";
-constexpr char kSelectCorrections[] =
-    "SELECT r.refers_to, r.seq, n.seq, r.at_s, r.reason, r.site, r.site_job_id, r.project, u.core_seconds, n.core_seconds, "
-    "u.gpu_seconds, n.gpu_seconds FROM ledger r JOIN ledger u ON u.seq = r.refers_to "
-    "LEFT JOIN ledger n ON n.kind = 'usage' AND n.job = u.job AND n.attempt = u.attempt AND n.site = u.site AND n.cluster = "
-    "u.cluster AND n.site_job_id = u.site_job_id AND "
-    "n.submitted_s = u.submitted_s AND n.started_s = u.started_s AND n.revision = u.revision + 1 "
-    "WHERE r.kind = 'reversal' ORDER BY r.seq DESC LIMIT ?1";
 constexpr char kSelectRefusals[] =
     "SELECT site, reason, records, last_at_s, last_site_job_id FROM usage_refusals ORDER BY site, reason";
 
@@ -169,6 +165,12 @@ std::optional<ledger::UsageEntry> read_entry(Connection& db, std::int64_t seq) {
   return entry_of(row, *kind, contexts, stored);
 }
 
+ledger::Amounts adjustments_of(Connection& db, std::int64_t record) {
+  auto row = db.query(kSelectAdjustments, record);
+  if (!row.next()) return {};
+  return {row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4)};
+}
+
 Result<std::vector<std::int64_t>> read_ledger_records_of(Connection& db, JobId id) {
   if (!find_row(db, id)) return no_such_job(id);
   std::vector<std::int64_t> records;
@@ -234,22 +236,42 @@ Result<std::vector<std::pair<std::int64_t, ports::Cosignature>>> read_last_cosig
   return all;
 }
 
+std::string corrections_query(std::string_view which) {
+  std::string sql =
+      "SELECT r.at_s, u.ended_s, r.kind, r.reason, r.project, r.site, r.site_job_id, j.id, r.refers_to, r.seq, n.seq";
+  for (const std::string amount : {"core_seconds", "gpu_seconds", "node_seconds"}) {
+    const auto published = "u." + amount + " + coalesce((SELECT sum(a." + amount +
+                           ") FROM ledger a WHERE a.kind = 'adjustment' AND a.refers_to = u.seq AND a.seq < r.seq), 0)";
+    sql.append(", ").append(published);
+    sql.append(", iif(r.kind = 'reversal', coalesce(n." + amount + ", 0), " + published + " + r." + amount + ")");
+  }
+  // That index has the corrections alone; by place the whole ledger would be read.
+  sql +=
+      " FROM ledger r INDEXED BY ledger_corrections JOIN ledger u ON u.seq = r.refers_to JOIN jobs j ON j.row = r.job "
+      "LEFT JOIN ledger n ON r.kind = 'reversal' AND n.kind = 'usage' AND n.job = u.job AND n.attempt = u.attempt AND "
+      "n.site_job_id = u.site_job_id AND n.submitted_s = u.submitted_s AND n.started_s = u.started_s AND n.cluster = u.cluster "
+      "AND "
+      "n.site = u.site AND n.revision = u.revision + 1 AND n.seq < ?1 "
+      "WHERE r.kind IN ('reversal', 'adjustment') AND r.seq < ?1 AND ";
+  return sql.append(which);
+}
+
 Result<std::vector<ports::Correction>> read_corrections(Connection& db, std::size_t limit) {
   std::vector<ports::Correction> all;
-  auto row = db.query(kSelectCorrections, bounded(limit));
+  auto row = db.query_composed(corrections_query("r.kind = 'reversal' ORDER BY r.seq DESC LIMIT ?2"), INT64_MAX, bounded(limit));
   while (row.next()) {
-    ports::Correction correction{.reversed = row.integer(0),
-                                 .reversal = row.integer(1),
-                                 .at = from_unix_seconds(row.integer(3)),
-                                 .reason = row.string(4),
+    ports::Correction correction{.reversed = row.integer(8),
+                                 .reversal = row.integer(9),
+                                 .at = from_unix_seconds(row.integer(0)),
+                                 .reason = row.string(3),
                                  .site = SiteId(row.text(5)),
                                  .site_job_id = SiteJobId(row.text(6)),
-                                 .project = ProjectId(row.text(7)),
-                                 .before = {row.integer(8)},
-                                 .after = {row.integer(9)},
-                                 .gpu_before = {row.integer(10)},
-                                 .gpu_after = {row.integer(11)}};
-    if (!row.is_null(2)) correction.replaced_by = row.integer(2);
+                                 .project = ProjectId(row.text(4)),
+                                 .before = {row.integer(11)},
+                                 .after = {row.integer(12)},
+                                 .gpu_before = {row.integer(13)},
+                                 .gpu_after = {row.integer(14)}};
+    if (!row.is_null(10)) correction.replaced_by = row.integer(10);
     all.push_back(std::move(correction));
   }
   return all;

@@ -2,6 +2,7 @@
 #include "broker/store/periods.hpp"
 
 #include "broker/core/digest.hpp"
+#include "broker/core/wide.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/readers.hpp"
 
@@ -46,6 +47,7 @@ constexpr char kSelectNewest[] = "SELECT body FROM ledger WHERE kind = ?1 AND bo
 constexpr char kSelectLeaves[] =
     "SELECT d.sequence, j.id, d.version, v.row, v.hash FROM decisions d JOIN verdicts v ON v.row = d.verdicts JOIN jobs j ON "
     "j.row = d.job WHERE d.sequence >= ?1 ORDER BY d.sequence LIMIT ?2";
+constexpr std::size_t kSha256Digits = 64;  // of verdicts.hash; more follows once a name was taken out (erasure.cpp)
 constexpr char kSelectVerdict[] = "SELECT body FROM verdicts WHERE row = ?1";
 
 Result<ledger::MonthSpan> month(const std::string& period) {
@@ -81,6 +83,22 @@ Result<std::int64_t> job_of_standing(Connection& db, std::int64_t record) {
               "record " + std::to_string(record) +
                   " of the ledger is no run's, or was taken back: hansa ledger prove JOB shows "
                   "the records of a job");
+}
+
+/// No run used less than nothing, whatever is agreed about it.
+Result<void> check_left(std::int64_t record, const ledger::UsageEntry& entry, const ledger::Amounts& added,
+                        const ports::Adjustment& asked) {
+  const auto stands = [&](std::int64_t used, std::int64_t more, std::int64_t wanted, const char* what) -> Result<void> {
+    const auto now = Wide{used} + more;
+    if (now + wanted >= 0) return {};
+    return fail(ErrorKind::conflict, "BELOW_ZERO",
+                "record " + std::to_string(record) + " has " + std::to_string(static_cast<std::int64_t>(now)) + " " + what +
+                    ", of which " + std::to_string(wanted) + " would leave less than nothing: reject it, and ask for less");
+  };
+  const auto& used = entry.amounts;
+  if (auto cores = stands(used.core_seconds, added.core_seconds, asked.core_seconds.value, "core-seconds"); !cores) return cores;
+  if (auto gpus = stands(used.gpu_seconds, added.gpu_seconds, asked.gpu_seconds.value, "GPU-seconds"); !gpus) return gpus;
+  return stands(used.node_seconds, added.node_seconds, asked.node_seconds.value, "node-seconds");
 }
 
 }  // namespace
@@ -216,10 +234,12 @@ Result<ports::Adjustment> rule_on_adjustment(Connection& db, const std::string& 
     if (!job) return std::unexpected(job.error());
     auto entry = read_entry(db, asked->record);
     if (!entry) return unreadable("record " + std::to_string(asked->record), "no usage record");
+    if (auto left = check_left(asked->record, *entry, adjustments_of(db, asked->record), *asked); !left)
+      return std::unexpected(left.error());
     entry->kind = Kind::adjustment;
     entry->at_s = to_unix_seconds(ruling.at);
     entry->refers_to = asked->record;
-    entry->reason = asked->reason;
+    entry->reason = "sha256:" + sha256_hex(asked->reason);  // the text may name somebody, and a leaf is for good
     entry->personal.reset();
     entry->amounts = {0, 0, asked->core_seconds.value, asked->gpu_seconds.value, asked->node_seconds.value};
     entry->energy_j.reset();
@@ -243,18 +263,28 @@ Result<std::string> read_newest_record(Connection& db, const std::string& kind) 
 
 Result<std::vector<ports::DecisionLeaf>> read_decision_leaves(Connection& db, std::int64_t from, std::size_t limit, bool anew) {
   std::vector<ports::DecisionLeaf> leaves;
-  std::map<std::int64_t, std::string> hashes;  // of verdicts: many decisions share one
+  struct Hash {
+    std::string of_body;
+    bool erased = false;
+  };
+  std::map<std::int64_t, Hash> hashes;  // of verdicts: many decisions share one
   auto row = db.query(kSelectLeaves, from, bounded(limit));
   while (row.next()) {
-    const auto [at, is_new] = hashes.try_emplace(row.integer(3), row.string(4));
-    if (is_new && anew) {
-      auto verdict = db.query(kSelectVerdict, row.integer(3));
-      if (verdict.next() && !verdict.text(0).empty()) at->second = sha256_hex(verdict.text(0));  // erased: its hash stays
+    const auto [at, is_new] = hashes.try_emplace(row.integer(3));
+    auto& hash = at->second;
+    if (is_new) {
+      const auto stored = row.text(4);
+      hash = {.of_body = std::string(stored.substr(0, kSha256Digits)), .erased = stored.size() > kSha256Digits};
+      if (anew && !hash.erased) {
+        auto verdict = db.query(kSelectVerdict, row.integer(3));
+        hash.of_body = verdict.next() ? sha256_hex(verdict.text(0)) : "";
+      }
     }
     leaves.push_back(
-        {row.integer(0),
-         canonical_json(
-             {{"job", row.job_id(1).str()}, {"sequence", row.integer(0)}, {"sha256", at->second}, {"version", row.integer(2)}})});
+        {.sequence = row.integer(0),
+         .text = canonical_json(
+             {{"job", row.job_id(1).str()}, {"sequence", row.integer(0)}, {"sha256", hash.of_body}, {"version", row.integer(2)}}),
+         .erased = hash.erased});
   }
   return leaves;
 }

@@ -30,7 +30,7 @@ CREATE TABLE reconciliations(
   others INTEGER
 ) STRICT;
 CREATE INDEX reconciliations_by_site ON reconciliations(site, ledger_size);
-CREATE TRIGGER reconciliations_no_update BEFORE UPDATE ON reconciliations
+CREATE TRIGGER reconciliations_no_update BEFORE UPDATE ON reconciliations WHEN NOT EXISTS(SELECT 1 FROM erasing)
 BEGIN SELECT RAISE(ABORT, 'what was seen is kept'); END;
 CREATE TRIGGER reconciliations_no_delete BEFORE DELETE ON reconciliations
 BEGIN SELECT RAISE(ABORT, 'what was seen is kept'); END;
@@ -62,7 +62,8 @@ CREATE TABLE explanations(
   at_ms INTEGER NOT NULL,
   PRIMARY KEY(site, key)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER explanations_no_update BEFORE UPDATE ON explanations BEGIN SELECT RAISE(ABORT, 'an explanation is on record'); END;
+CREATE TRIGGER explanations_no_update BEFORE UPDATE ON explanations WHEN NOT EXISTS(SELECT 1 FROM erasing)
+BEGIN SELECT RAISE(ABORT, 'an explanation is on record'); END;
 CREATE TRIGGER explanations_no_delete BEFORE DELETE ON explanations BEGIN SELECT RAISE(ABORT, 'an explanation is on record'); END;
 
 CREATE TABLE adjustments(
@@ -85,9 +86,11 @@ CREATE TABLE adjustment_rulings(
   record INTEGER REFERENCES ledger,
   CHECK((approved = 1) = (record IS NOT NULL))
 ) STRICT;
-CREATE TRIGGER adjustments_no_update BEFORE UPDATE ON adjustments BEGIN SELECT RAISE(ABORT, 'what was asked is kept'); END;
+CREATE TRIGGER adjustments_no_update BEFORE UPDATE ON adjustments WHEN NOT EXISTS(SELECT 1 FROM erasing)
+BEGIN SELECT RAISE(ABORT, 'what was asked is kept'); END;
 CREATE TRIGGER adjustments_no_delete BEFORE DELETE ON adjustments BEGIN SELECT RAISE(ABORT, 'what was asked is kept'); END;
-CREATE TRIGGER adjustment_rulings_no_update BEFORE UPDATE ON adjustment_rulings BEGIN SELECT RAISE(ABORT, 'a ruling is kept'); END;
+CREATE TRIGGER adjustment_rulings_no_update BEFORE UPDATE ON adjustment_rulings WHEN NOT EXISTS(SELECT 1 FROM erasing)
+BEGIN SELECT RAISE(ABORT, 'a ruling is kept'); END;
 CREATE TRIGGER adjustment_rulings_no_delete BEFORE DELETE ON adjustment_rulings BEGIN SELECT RAISE(ABORT, 'a ruling is kept'); END;
 CREATE TRIGGER adjustments_by_two BEFORE INSERT ON adjustment_rulings WHEN NEW.approved = 1 AND
   NEW.ruled_by = (SELECT asked_by FROM adjustments WHERE row = NEW.adjustment)

@@ -52,6 +52,12 @@ const char* statement_of(PersonPart part) {
              "fact_rulings WHERE by_whom = ?1 "
              "UNION ALL SELECT 'allocation', CAST(allocation AS TEXT), name, at_ms, note FROM allocation_events WHERE by_whom = "
              "?1 UNION ALL SELECT 'agent', site, what, at_ms, reason FROM agent_events WHERE by_whom = ?1 "
+             "UNION ALL SELECT 'reconciliation', id, 'asked', at_s * 1000, '' FROM reconciliations WHERE asked_by = ?1 "
+             "UNION ALL SELECT 'difference', site || ' ' || key, 'explained', at_ms, reason FROM explanations WHERE explained_by "
+             "= "
+             "?1 UNION ALL SELECT 'adjustment', id, 'asked', at_ms, reason FROM adjustments WHERE asked_by = ?1 "
+             "UNION ALL SELECT 'adjustment, ruled', a.id, iif(r.approved, 'approved', 'rejected'), r.at_ms, r.reason FROM "
+             "adjustment_rulings r JOIN adjustments a ON a.row = r.adjustment WHERE r.ruled_by = ?1 "
              "UNION ALL SELECT 'erasure', hex(id), 'asked', at_ms, reason FROM erasures WHERE by_whom = ?1 "
              "UNION ALL SELECT 'erasure', hex(id), state, ruled_at_ms, reason FROM erasures WHERE ruled_by = ?1) "
              "ORDER BY at_ms, about, id LIMIT ?3 OFFSET ?2";

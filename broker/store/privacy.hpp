@@ -30,6 +30,8 @@ Result<void> make_nobodys(Connection& db, std::int64_t row, domain::Names& names
 Result<void> add_tombstone(Connection& db, std::int64_t records, std::string_view reason, UtcTime now);
 
 Result<ports::ErasedSome> expire(Connection& db, domain::Holding holding, UtcTime before, std::int64_t after, UtcTime now);
+Result<std::int64_t> read_wipe_owed(Connection& db);
+Result<void> settle_wipe(Connection& db, std::int64_t owed);
 Result<ports::DueHolding> read_held(Connection& db, domain::Holding holding);
 Result<std::vector<ports::ExpiredRow>> read_expired(Connection& db, std::optional<UtcTime> from, std::optional<UtcTime> to);
 

@@ -7,6 +7,8 @@ namespace hansa::store {
 // `erasing` has a row while a transaction takes people's names out, and never when it is committed: what is append-only stays so
 // to everything else. Pseudonyms are made with a key of the person's own for each month, so that one person's can go alone.
 inline constexpr char kPrivacySchema[] = R"sql(
+CREATE INDEX decisions_by_verdicts ON decisions(verdicts);
+
 CREATE TABLE erasing(only INTEGER PRIMARY KEY CHECK(only = 1)) STRICT;
 
 DROP TRIGGER events_no_update;

@@ -67,6 +67,14 @@ Task<ports::ErasedSome> SqliteStore::wipe_unused(std::int64_t page) {
   });
 }
 
+Task<std::int64_t> SqliteStore::wipe_owed() {
+  co_return co_await impl_->read<std::int64_t>(&Impl::lookups_, [](Connection& db) { return read_wipe_owed(db); });
+}
+
+Task<> SqliteStore::wiped(std::int64_t owed) {
+  co_return co_await impl_->write<void>(64, [owed](Connection& db) { return store::settle_wipe(db, owed); });
+}
+
 Task<ports::PersonPage> SqliteStore::person_part(Principal person, ports::PersonPart part, std::string after) {
   co_return co_await impl_->read<ports::PersonPage>(&Impl::scans_,
                                                     [=, person = std::move(person), after = std::move(after)](Connection& db) {

@@ -140,9 +140,9 @@ void compare_run(Connection& db, const SiteId& site, const std::vector<const Usa
   const auto now = standing(db, site, any);
   if (!now) {
     const auto why = why_not_booked(db, site, any);
-    if (why == kNotOurs)
+    if (why == kNotOurs && !domain::parse_tag(any.tag.str()))
       ++compared.others;
-    else
+    else  // named by a tag of ours, whoever's it is: somebody says what that was
       compared.differences.push_back(
           difference(DifferenceKind::missing_at_broker, any, std::nullopt, {}, std::string(why.empty() ? "left" : why)));
     return;
@@ -193,7 +193,7 @@ Result<ports::Compared> compare_usage(Connection& db, BookRequest request, Secon
     auto& stood = before[key] = no_time(*tells.front()) ? std::nullopt : standing(db, request.site, *tells.front());
     if (tells.size() == 1 && stood && differing(stood->says, told_by(*tells.front(), tolerance)).empty()) continue;
     for (const auto* record : tells) {
-      if (why_not_booked(db, request.site, *record) == kNotOurs) continue;  // counted as others, here and now
+      if (why_not_booked(db, request.site, *record) == kNotOurs) continue;  // nothing to book: compare_run tells
       const auto at = static_cast<std::size_t>(record - request.records.data());
       news.records.push_back(*record);
       news.salts += request.salts.substr(at * kSaltBytes, kSaltBytes);

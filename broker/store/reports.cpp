@@ -3,6 +3,7 @@
 
 #include "broker/ledger/record.hpp"
 #include "broker/ledger/report.hpp"
+#include "broker/store/ledger.hpp"
 #include "broker/store/usage_query.hpp"
 
 #include <algorithm>
@@ -30,17 +31,6 @@ constexpr Producer kProducers[] = {{"usage", write_usage},
                                    {"energy", write_energy},
                                    {"clearing", write_clearing},
                                    {"grants", write_grants}};
-
-constexpr char kSelectCorrections[] =
-    "SELECT r.at_s, u.ended_s, r.kind, r.reason, r.project, r.site, r.site_job_id, j.id, r.refers_to, r.seq, n.seq, "
-    "u.core_seconds, iif(r.kind = 'reversal', coalesce(n.core_seconds, 0), u.core_seconds + r.core_seconds), u.gpu_seconds, "
-    "iif(r.kind = 'reversal', coalesce(n.gpu_seconds, 0), u.gpu_seconds + r.gpu_seconds), u.node_seconds, "
-    "iif(r.kind = 'reversal', coalesce(n.node_seconds, 0), u.node_seconds + r.node_seconds) "
-    "FROM ledger r JOIN ledger u ON u.seq = r.refers_to JOIN jobs j ON j.row = r.job "
-    "LEFT JOIN ledger n ON r.kind = 'reversal' AND n.kind = 'usage' AND n.site = u.site AND n.cluster = u.cluster AND "
-    "n.site_job_id = u.site_job_id AND n.submitted_s = u.submitted_s AND n.started_s = u.started_s AND n.revision = u.revision + "
-    "1 "
-    "AND n.seq < ?3 WHERE r.kind IN ('reversal', 'adjustment') AND r.at_s >= ?1 AND r.at_s < ?2 AND r.seq < ?3 ORDER BY r.seq";
 
 std::vector<Cell> cells_of(const std::vector<std::string>& keys, std::size_t count) {
   std::vector<Cell> cells;
@@ -148,7 +138,8 @@ Result<void> write_clearing(Connection& db, const Options&, const ReportQuery& q
 }
 
 Result<void> write_corrections(Connection& db, const Options&, const ReportQuery& query, const RowSink& sink) {
-  auto row = db.query(kSelectCorrections, second_of(query.from, INT64_MIN), second_of(query.to, INT64_MAX), query.size);
+  auto row = db.query_composed(corrections_query("r.at_s >= ?2 AND r.at_s < ?3 ORDER BY r.seq"), query.size,
+                               second_of(query.from, INT64_MIN), second_of(query.to, INT64_MAX));
   while (row.next()) {
     std::vector<Cell> cells{Wide{row.integer(0)}, ledger::period_of(row.integer(1)), ledger::period_of(row.integer(0))};
     for (int column = 2; column <= 6; ++column) cells.emplace_back(row.string(column));

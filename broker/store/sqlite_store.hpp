@@ -238,6 +238,8 @@ class SqliteStore final : public ports::JobStore,
   async::Task<bool> erase_some(ports::ErasureId id, std::vector<std::string> names, UtcTime now) override;
   async::Task<> end_erasure(ports::ErasureId id, UtcTime at) override;
   async::Task<ports::ErasedSome> wipe_unused(std::int64_t page) override;
+  async::Task<std::int64_t> wipe_owed() override;
+  async::Task<> wiped(std::int64_t owed) override;
   async::Task<ports::PersonPage> person_part(Principal person, ports::PersonPart part, std::string after) override;
   async::Task<> note_accesses(std::vector<ports::Access> accesses) override;
   async::Task<std::vector<ports::StoredAccess>> accesses(ports::AccessQuery query) override;

@@ -114,6 +114,8 @@ constexpr std::string_view kTooLong = "TEXT_TOO_LONG";
 constexpr std::string_view kSecond = "SECOND_RECORD_OF_A_RUN";
 constexpr std::string_view kFickle = "CHANGED_TOO_OFTEN";
 
+constexpr char kChanged[] = "CHANGED_BY_SITE";  // why a record, and what was added to it, is taken back
+
 /// Of two records for one run that one counts which tells of more, whichever order they come in.
 bool tells_less(const UsageRecord& a, const UsageRecord& b) {
   return std::tie(a.ended_at, a.elapsed, a.core_seconds, a.source_line) <
@@ -224,9 +226,10 @@ class Booking {
       before->at_s = entry.at_s;
       if (record_text(entry) == record_text(*before)) return {};
       if (++entry.revision > kMostRevisions) return kFickle;
+      take_back_adjustments(*before, seq, claim.job_row);
       before->kind = ledger::Kind::reversal;
       before->refers_to = seq;
-      before->reason = "CHANGED_BY_SITE";
+      before->reason = kChanged;
       before->amounts = before->amounts.negated();
       if (before->energy_j) *before->energy_j = -*before->energy_j;
       appender().add(std::move(*before), claim.job_row, nullptr);
@@ -251,6 +254,16 @@ class Booking {
   [[nodiscard]] std::size_t booked() const { return booked_; }
 
  private:
+  /// What operators added to a record goes with it: the site's new word has it, or they ask again.
+  void take_back_adjustments(ledger::UsageEntry record, std::int64_t seq, std::int64_t job_row) {
+    record.amounts = adjustments_of(db_, seq).negated();
+    if (record.amounts == ledger::Amounts{}) return;
+    record.kind = ledger::Kind::adjustment;
+    record.refers_to = seq;
+    record.reason = kChanged;
+    record.energy_j.reset();
+    appender().add(std::move(record), job_row, nullptr);
+  }
   std::optional<ledger::UsageEntry> booked_before(const ledger::UsageEntry& entry, std::int64_t job_row, std::int64_t& seq) {
     auto row = db_.query(kSelectBooked, job_row, entry.attempt, entry.site_job_id, entry.submitted_s,
                          entry.started_s.value_or(kNeverStarted), entry.cluster, entry.site);

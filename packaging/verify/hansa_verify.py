@@ -8,7 +8,7 @@
 Every record's hash, the Merkle tree over them (RFC 6962), the signatures of its head (C2SP signed-note, tlog-checkpoint,
 tlog-cosignature) and the chain of keys behind them; that no run is counted twice, that corrections are of what was booked; the sums.
 Of a report: that it is what REPORT.manifest.json is of; with an export also that it is of this ledger, and a usage report's sums.
-Exit 0: all of it holds. 1: the file was altered, or is not whole. 2: usage.
+Exit 0: all of it holds. 1: the file was altered, or is not whole, or the figures of a report could not be counted from the export. 2: usage.
 """
 
 import argparse
@@ -41,6 +41,7 @@ KINDS = {  # what a record of each kind must have, beside at, kind, seq, v
     "period_close": {"period": str, "sites": str, "reconciliations": str, "apart_s": int}, "tombstone": {"records": int, "reason": str},
 }
 NOTE_KEY, WITNESS_KEY = 1, 4
+LAST_SECOND, MOST_SIGNATURES = 253402300799, 64
 DASH = "\u2014 "
 INT64 = 1 << 63
 
@@ -127,6 +128,19 @@ def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def fits(number):
+    return -INT64 <= number < INT64
+
+
+def flat(line, what):
+    """A record or a personal part: one flat object of text and integers, in its canonical form."""
+    fields = json.loads(line)
+    require(isinstance(fields, dict) and canonical(fields) == line, f"{what} that is not in its canonical form")
+    require(all(re.fullmatch("[a-z0-9_]*", name) for name in fields), f"{what} with a name that none has")
+    require(all(type(value) is str or type(value) is int and fits(value) for value in fields.values()), f"{what} holds text and integers")
+    return fields
+
+
 def digest(record, names):
     """Of some of its fields: short, so that a million of them fit into memory."""
     return hashlib.sha256(canonical([record.get(name) for name in names]).encode()).digest()[:16]
@@ -174,6 +188,7 @@ def parse_note(note):
         name, mark, data = line[len(DASH):].partition(" ")
         require(mark, "a signature has a name and its bytes")
         signatures.append((name, decoded(data)))
+    require(len(signatures) <= MOST_SIGNATURES, f"a note with more than {MOST_SIGNATURES} signatures")
     return text + "\n", signatures
 
 
@@ -186,10 +201,7 @@ def parse_checkpoint(text):
 
 
 def period_of(seconds):
-    try:
-        return (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m")
-    except OverflowError:
-        raise Altered("a time that is none") from None
+    return (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m")
 
 
 class Tree:
@@ -240,12 +252,9 @@ class Check:
     def record(self, line):
         """Whether a personal part follows: its commitment, or None."""
         require(self.tree.size < self.size, "more records than the checkpoint signs")
-        record = json.loads(line)
-        require(isinstance(record, dict) and canonical(record) == line, "a record that is not in its canonical form")
+        record = flat(line, "a record")
         kind = record.get("kind")
         require(isinstance(kind, str) and kind in KINDS, "a record of no known kind")
-        require(all(type(value) is str or type(value) is int and -INT64 <= value < INT64 for value in record.values()),
-                "a record holds text and integers")
         for name, type_ in KINDS[kind].items():
             require(type(record.get(name)) is type_, f"a record of kind {kind} without \"{name}\"")
         require(type(record.get("at")) is int and record.get("v") == 1, "a record of another form")
@@ -279,6 +288,7 @@ class Check:
         amounts, energy = tuple(record[name] for name in AMOUNTS), record.get("energy_j")
         for name, type_ in OPTIONAL.items():
             require(name not in record or type(record[name]) is type_, f"a record whose \"{name}\" is of another type")
+        require(0 <= record["ended_s"] <= LAST_SECOND, "a run that ended at no time from 1970 to 9999")
         month = period_of(record["ended_s"])
         require(record.get("original_period") == (month if self.months.get(month) else None),
                 f"what is booked into a closed month ({month}) names it as its original_period, and nothing else does")
@@ -312,6 +322,7 @@ class Check:
         for i, amount in enumerate(amounts):
             sums[i] += amount
             period[i] += amount
+            require(fits(sums[i]) and fits(period[i]), "a sum too large for any number")
         sums[5] += kind != "usage"
         return booked
 
@@ -340,8 +351,8 @@ class Check:
         salt, mark, rest = line.partition(" ")
         source, mark2, text = rest.partition(" ")
         require(mark and mark2 and re.fullmatch(r"[0-9a-f]{32}", salt), "no personal part, or no salt of 16 bytes")
-        part = json.loads(text)
-        require(isinstance(part, dict) and part.get("source") == hashlib.sha256(decoded(source)).hexdigest(),
+        part = flat(text, "a personal part")
+        require(part.get("source") == hashlib.sha256(decoded(source)).hexdigest(),
                 "the source line is not the one that was booked")
         require(hashlib.sha256(bytes.fromhex(salt) + text.encode()).hexdigest() == commitment,
                 "the personal part is not the one that was booked")
@@ -529,7 +540,7 @@ def check_report(path, export, key, witnesses):
             return any(by.is_valid(name, signature, note) for name, signature in signatures)
         for witness in witnesses:
             require(has_signed(witness), f"the witness {witness.name} has not signed the report's checkpoint")
-        told = {"verified": True, "report": manifest["report"], "rows": manifest["rows"], "origin": origin, "size": size,
+        told = {"verified": False, "report": manifest["report"], "rows": manifest["rows"], "origin": origin, "size": size,
                 "signed": bool(key), "recounted": False, "withheld": 0}
         if export is None:
             require(not key or has_signed(key), "the report's checkpoint is not signed by that key")
@@ -546,7 +557,7 @@ def check_report(path, export, key, witnesses):
             require(rows.keys() == counted.keys() and all(row is None or row == counted[key] for key, row in rows.items()),
                     "the report's sums are not those of the export's records")
             told["withheld"] = sum(row is None for row in rows.values())
-            told["recounted"] = True
+            told["verified"] = told["recounted"] = True
         return told
     except (ValueError, TypeError, KeyError, RecursionError, csv.Error) as broken:
         raise Altered(str(broken)) from None
@@ -574,10 +585,13 @@ def main():
         except Altered as altered:
             print(f"hansa_verify: {arguments.report}: {altered}", file=sys.stderr)
             return 1
-        print(canonical(told) if arguments.json else f"report {told['report']}, {told['rows']} rows, of the first {told['size']} records of {told['origin']}: whole"
-              + (", and its checkpoint is signed" if told["signed"] else "") + ("; its sums are those of the records" if told["recounted"] else "")
-              + (f", but for {told['withheld']} rows that are withheld" if told["withheld"] else ""))
-        return 0
+        # A manifest is not signed, only the ledger's head in it: whoever wrote the file can have written both.
+        figures = ("its sums are those of the records" if told["recounted"] else "the figures were not checked: "
+                   + ("no export has what they are of" if arguments.file else "give the export, too"))
+        figures += f", but for {told['withheld']} rows that are withheld" if told["withheld"] else ""
+        print(canonical(told) if arguments.json else f"report {told['report']}, {told['rows']} rows, of the first {told['size']} records of {told['origin']}: "
+              "the file is the one that its manifest is of" + (", and the ledger's head in that is signed" if told["signed"] else "") + "; " + figures)
+        return 1 if arguments.file and not told["recounted"] else 0
     try:
         with open(arguments.file, "rb") as lines:
             state = check(lines, key, witnesses)

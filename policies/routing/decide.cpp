@@ -25,9 +25,13 @@ constexpr std::string_view kDoctor = "doctor";
 constexpr std::string_view kAllocations = "allocations";
 constexpr std::string_view kNotRequested = "NOT_REQUESTED";
 
-/// Not for ever: it can be granted, or the person can log in.
+/// Of the broker; an operator's to lift.
+bool is_shut_out(std::string_view code) { return code == "PERSON_REVOKED"; }
+
+/// Not for ever: it can be granted, the person can log in or be let in again.
 bool may_change(const domain::Reason& no_account) {
-  return no_account.code == kNoAllocation || domain::is_about_allocation(no_account.code) || is_about_credential(no_account.code);
+  const auto& code = no_account.code;
+  return code == kNoAllocation || domain::is_about_allocation(code) || is_about_credential(code) || is_shut_out(code);
 }
 
 /// "now" or "in 4m30s".
@@ -383,7 +387,7 @@ domain::Reason why_none(const std::vector<Verdict>& verdicts, bool can_change) {
             })};
   }
   // What nothing but the person's login stands in the way of is said as it is; and what nothing but an allocation does.
-  for (const auto is_about_it : {is_about_credential, domain::is_about_allocation}) {
+  for (const auto is_about_it : {is_shut_out, is_about_credential, domain::is_about_allocation}) {
     const auto first = std::ranges::find_if(verdicts, is_about_it, &Verdict::code);
     if (first != verdicts.end() && std::ranges::all_of(verdicts, [&](const Verdict& verdict) {
           return verdict.obstacle == Obstacle::permanent || is_about_it(verdict.code);

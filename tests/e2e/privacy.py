@@ -2,6 +2,7 @@
 """A person is forgotten: what was planted of them is searched for in every byte that the broker has, tells or logs."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -141,11 +142,17 @@ def a_person_is_forgotten():
     broker.hansa("privacy", "approve", id, user="operator", check=4)
     broker.hansa("privacy", "approve", id, user="second")
     broker.kill()
+    copy = broker.state / "backups/before-schema-2.db"
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copy(broker.state / "hansa.db", copy)
     broker.start()
     wait_for("the erasure", lambda: erasure(id)["state"] == "done", 60)
     print(broker.hansa("privacy", "erasures", user="operator").stdout.decode())
     assert erasure(id)["jobs"] == 27 and erasure(id)["records"] >= 26, erasure(id)
     assert broker.call("GET", "/v1/jobs", user=PERSON).status == 401
+
+    assert b"a copy of the database is older than an erasure" in broker.log.read_bytes() and str(copy).encode() in broker.log.read_bytes()
+    copy.unlink()  # as its period would
 
     answers = told(hers[:3] + his[:2])
     time.sleep(1.2)  # what was read of others is written
@@ -158,6 +165,7 @@ def a_person_is_forgotten():
     assert not left, left
     say(f"searched {len(list(files_of(broker.state)))} files, {len(answers)} answers, an export of {facts['size']} records and the log: nothing")
     assert get(f"/v1/jobs/{his[0]}").json["owner"] == "local:bob"
+    print(broker.hansa("ledger", "verify", user="auditor").stderr.decode())
 
 
 def reports_and_documents():

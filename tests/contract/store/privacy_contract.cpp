@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is held of people ends: by age, and when a person is forgotten. What others are held of stays, as do sums and proofs.
+#include "broker/core/digest.hpp"
 #include "broker/domain/nobody.hpp"
 #include "broker/ledger/export_check.hpp"
 
@@ -62,6 +63,17 @@ class HeldOfPeople {
     REQUIRE(store->wait(store->usage().book_usage(kPlaceOfRuns, {told_run_of(job, second - 100)}, {"c"}, at(second))).value() ==
             1);
     return job;
+  }
+  /// Taken for that reason from that document.
+  void decided(const domain::Job& job, const std::string& why, const std::string& document) {
+    domain::Decision decision{
+        .at = at(5), .chosen = {}, .queue = {}, .verdicts = {}, .reason = {"WAITS", why}, .input_hash = sha256_hex(document)};
+    REQUIRE(store->wait(
+        store->jobs().record({.job = job, .events = {}, .decision = decision, .documents = {{decision.input_hash, document}}})));
+  }
+  bool has_document(const std::string& text) { return store->wait(store->jobs().document(sha256_hex(text))).has_value(); }
+  std::vector<ports::DecisionLeaf> leaves(bool anew) {
+    return store->wait(store->periods().decision_leaves(1, 100, anew)).value();
   }
   std::int64_t expire(Holding holding, std::int64_t before) {
     std::int64_t gone = 0, after = 0;
@@ -140,6 +152,24 @@ TEST_CASE("payloads and requests end by age and those of live jobs stay") {
   CHECK(log[0].rows == 1);
 }
 
+TEST_CASE("the file is gone over for whatever has ended since") {
+  HeldOfPeople world;
+  auto& privacy = world.store->privacy();
+  auto owed = [&] { return world.store->wait(privacy.wipe_owed()).value(); };
+  world.over("local:alice", "41", 1'000);
+  world.over("local:alice", "42", 5'000);
+  CHECK(world.expire(Holding::payloads, 500) == 0);
+  CHECK(owed() == 0);
+  CHECK(world.expire(Holding::payloads, 2'000) == 1);
+  const auto first = owed();
+  CHECK(first > 0);
+  CHECK(world.expire(Holding::payloads, 6'000) == 1);
+  REQUIRE(world.store->wait(privacy.wiped(first)));
+  CHECK(owed() > first);
+  REQUIRE(world.store->wait(privacy.wiped(owed())));
+  CHECK(owed() == 0);
+}
+
 TEST_CASE("a job that is old enough is nobody's and still what its events say") {
   HeldOfPeople world;
   const auto old = world.over("local:alice", "41", 1'000), young = world.over("local:alice", "42", 5'000);
@@ -187,6 +217,7 @@ TEST_CASE("an erasure takes two and can be refused") {
   CHECK(code_of(world.store->wait(world.store->privacy().ask_erasure({.id = next_id(), .of = kAlice, .by = kSecondOperator}))) ==
         "ERASURE_UNDER_WAY");
   CHECK(code_of(world.rule(erasure, kRoot)) == "SECOND_PERSON");
+  CHECK(code_of(world.rule(erasure, kAlice)) == "SECOND_PERSON");
   CHECK_FALSE(world.store->wait(world.store->privacy().erase_some(erasure.id, {}, at(300))).value());
   const auto rejected = world.rule(erasure, kRoot, false).value();
   CHECK(rejected.state == Erasure::State::rejected);
@@ -209,6 +240,10 @@ TEST_CASE("what stands in the way of an erasure is named") {
   CHECK(found.active == std::vector{live.id});
   CHECK(found.unbooked == std::vector{ran.id});
   CHECK(found.datasets.empty());
+  CHECK(found.pending.empty());
+  const auto asked = world.ask(kBob);  // by root
+  const auto waits = world.store->wait(world.store->privacy().in_the_way_of_erasing(kRoot, at(100))).value();
+  CHECK(waits.pending == std::vector<std::string>{"erasure " + asked.id.str()});
   const auto later = world.store->wait(world.store->privacy().in_the_way_of_erasing(kAlice, at(4 * 86'400))).value();
   CHECK(later.unbooked.empty());
 }
@@ -290,6 +325,96 @@ TEST_CASE("nothing of a person is left and all of the others is") {
   }
 }
 
+TEST_CASE("decisions are what the ledger vouches for when a name is taken out of them") {
+  HeldOfPeople world;
+  const auto hers = world.over("local:alice", "41", 1'000), his = world.over("local:bob", "42", 1'500);
+  world.decided(hers, "local:alice has had enough", R"({"of":"hers"})");
+  world.decided(his, "behind local:alice in line", R"({"of":"his"})");
+  world.decided(his, "there is room", R"({"of":"his"})");
+  const auto vouched = world.leaves(false);
+  REQUIRE(vouched.size() == 3);
+  const auto erasure = world.ask(kAlice);
+  REQUIRE(world.rule(erasure, kSecondOperator));
+  REQUIRE(world.erase(erasure));
+  const auto anew = world.leaves(true);
+  REQUIRE(anew.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(anew[i].text == vouched[i].text);
+    CHECK(world.leaves(false)[i].text == vouched[i].text);
+    CHECK(anew[i].erased == (i < 2));
+  }
+  CHECK_FALSE(world.has_document(R"({"of":"hers"})"));
+  CHECK(world.has_document(R"({"of":"his"})"));
+}
+
+TEST_CASE("who kept the ledger is forgotten with what they wrote, and their adjustment stays booked") {
+  HeldOfPeople world;
+  auto& store = *world.store;
+  world.over("local:bob", "42", 1'500);
+  const auto record = store.wait(store.ledger().ledger_head()).value().size - 1;
+  const auto adjust = [&](const std::string& id, const Principal& by, const std::string& why) {
+    REQUIRE(store.wait(store.periods().propose_adjustment({.id = id,
+                                                           .record = record,
+                                                           .core_seconds = {-8},
+                                                           .gpu_seconds = {0},
+                                                           .node_seconds = {0},
+                                                           .reason = why,
+                                                           .by = by,
+                                                           .at = at(6'000),
+                                                           .ruling = {}})));
+  };
+  adjust("A1", kAlice, "her own words");
+  CHECK(store.wait(store.privacy().in_the_way_of_erasing(kAlice, at(90'000))).value().pending ==
+        std::vector<std::string>{"adjustment A1"});
+  REQUIRE(store.wait(store.periods().rule_on_adjustment(
+      "A1", {.approved = true, .by = kRoot, .reason = "as local:alice says", .at = at(6'100), .record = {}})));
+  adjust("A2", kRoot, "it was down");
+  REQUIRE(store.wait(store.periods().rule_on_adjustment(
+      "A2", {.approved = false, .by = kAlice, .reason = "her no", .at = at(6'100), .record = {}})));
+  REQUIRE(
+      store.wait(store.reconciliations().explain(kPlaceOfRuns, "2026-06", {.reason = "hers", .by = kAlice, .at = at(6'200)})));
+  CHECK(world.held_of(kAlice, ports::PersonPart::changes).size() == 3);
+  const auto sum = world.core_seconds();
+  const auto erasure = world.ask(kAlice);
+  REQUIRE(world.rule(erasure, kSecondOperator));
+  REQUIRE(world.erase(erasure));
+  CHECK(world.held_of(kAlice, ports::PersonPart::changes).empty());
+  const auto left = store.wait(store.periods().adjustments(std::nullopt, 10)).value();
+  REQUIRE(left.size() == 2);
+  CHECK(left[1].by == domain::kNobody);
+  CHECK(left[1].reason.empty());
+  CHECK(left[1].ruling->reason == "as erased:nobody says");
+  CHECK(left[0].reason == "it was down");
+  CHECK(left[0].ruling->by == domain::kNobody);
+  CHECK(store.wait(store.reconciliations().explanation(kPlaceOfRuns, "2026-06")).value()->by == domain::kNobody);
+  CHECK(world.core_seconds() == sum);
+  REQUIRE(world.verify());
+  CHECK_FALSE(world.exported.contains("her own words"));
+  CHECK(world.expire(Holding::changes, 50'000) > 0);
+  CHECK(store.wait(store.periods().adjustments(std::nullopt, 10)).value()[0].by == domain::kNobody);
+}
+
+TEST_CASE("a longer name is somebody else's") {
+  HeldOfPeople world;
+  const std::string shared = R"({"of":"both"})", other = R"({"of":"local:alice.b"})";
+  const auto hers = world.over("local:alice", "41", 1'000), theirs = world.over("local:alice.b", "42", 1'500);
+  world.decided(hers, "there is room", shared);
+  world.decided(theirs, "there is room", shared);
+  world.decided(theirs, "local:alice.b, local:alice@uni.fi and local:alice:x wait", other);
+  const auto decision = world.store->wait(world.store->jobs().decision(theirs.id)).value();
+  const auto erasure = world.ask(kAlice);
+  REQUIRE(world.rule(erasure, kSecondOperator));
+  REQUIRE(world.erase(erasure));
+  CHECK(world.job(hers.id).owner == domain::kNobody);
+  CHECK(world.job(theirs.id) == theirs);
+  CHECK(world.store->wait(world.store->jobs().decision(theirs.id)).value() == decision);
+  CHECK(world.has_document(shared));
+  CHECK(world.has_document(other));
+  for (const auto& leaf : world.leaves(true)) CHECK_FALSE(leaf.erased);
+  CHECK(world.expire(Holding::jobs, 5'000) == 1);
+  CHECK_FALSE(world.has_document(shared));
+}
+
 TEST_CASE("who read is told by time and person, and ends by age") {
   HeldOfPeople world;
   auto& privacy = world.store->privacy();
@@ -308,4 +433,18 @@ TEST_CASE("who read is told by time and person, and ends by age") {
   const auto left = world.store->wait(privacy.accesses({})).value();
   REQUIRE(left.size() == 1);
   CHECK(left[0].access.subject == kBob);
+}
+
+TEST_CASE("a job that came while its owner was erased is erased as well") {
+  HeldOfPeople world;
+  world.over("local:alice", "41", 1'000);
+  const auto erasure = world.ask(kAlice);
+  REQUIRE(world.rule(erasure, kSecondOperator));
+  REQUIRE_FALSE(world.erase(erasure, 6));
+  const auto late = world.over("local:alice", "42", 2'000);
+  REQUIRE(world.erase(erasure));
+  CHECK(world.job(late.id).owner == domain::kNobody);
+  CHECK(world.found(erasure).jobs == 2);
+  CHECK(world.held_of(kAlice, ports::PersonPart::jobs).empty());
+  CHECK(world.held_of(kAlice, ports::PersonPart::usage).empty());
 }

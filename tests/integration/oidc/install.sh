@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # install.sh FOLDER: puts the pinned packages of package-lock.json into FOLDER, once, and these programs beside them. Exit status 77:
-# there is no npm.
+# there is no npm, or neither its cache nor its registry has them (a registry that answers otherwise fails the test).
 set -euo pipefail
 folder=$1
 here=$(dirname "$(realpath "$0")")
@@ -15,6 +15,13 @@ flock 9  # two tests may want it at once
 cp "$here"/*.mjs "$here/package.json" "$folder"
 if ! cmp -s "$here/package-lock.json" "$folder/installed-lock.json"; then
   cp "$here/package-lock.json" "$folder"
-  (cd "$folder" && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error)
+  if ! said=$(cd "$folder" && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error 2>&1); then
+    echo "$said" >&2
+    # npm's codes of a network that is not there; ENOTCACHED is of --offline.
+    grep -qE 'code (ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT)' \
+      <<< "$said" || exit 1
+    echo "skipped: npm's cache has not the packages of $here/package-lock.json, and its registry is not reached"
+    exit 77
+  fi
   cp "$here/package-lock.json" "$folder/installed-lock.json"
 fi

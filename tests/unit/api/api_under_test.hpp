@@ -5,6 +5,7 @@
 // "operator-2" and "auditor" have these roles.
 
 #include "broker/api/api.hpp"
+#include "broker/api/routes.hpp"
 #include "broker/engine/engine.hpp"
 #include "broker/identity/account_directory.hpp"
 #include "broker/identity/authenticator.hpp"
@@ -128,6 +129,11 @@ class ApiUnderTest {
                                       .sites = {SiteId("alpha")},
                                       .files = {&code_},
                                       .forget_tokens = [this](Principal person) { return tokens_->forget(std::move(person)); },
+                                      .forget_names =
+                                          [this](const Principal& person, const domain::Names& names) {
+                                            authenticator_->forget(person);
+                                            return engine_->forget(names);
+                                          },
                                       .amend = [this](const auto& facts) { engine_->amend(facts); }},
         engine::ProtectionOptions{.keep = {{domain::Holding::payloads, std::chrono::days{30}},
                                            {domain::Holding::usage_persons, std::chrono::days{548}}}});
@@ -241,6 +247,14 @@ class ApiUnderTest {
     }
     return told;
   }
+  /// A stream of all events, which began when this person's token gave `role`.
+  Result<http::Response> stream(const std::string& person, ports::Role role) {
+    http::Request request;
+    request.query = {{"after", "0"}};
+    request.headers.add("Authorization", "Bearer " + secrets_.at(person));
+    const identity::Caller caller{.principal = Principal("local:" + person), .role = role, .token_id = {}};
+    return ask(stream_events({.api = *api_, .request = std::move(request), .caller = caller, .path = {}}));
+  }
   /// The status that keeps a long body from being read; 0: it is read.
   int refuse_body(const std::string& person, std::string_view method, std::string_view path) {
     http::Request head{.method = std::string(method), .path = std::string(path), .deadline = {}};
@@ -265,6 +279,7 @@ class ApiUnderTest {
 
   /// The database as it is.
   store::SqliteStore& database() { return *store_; }
+  engine::DataProtection& protection() { return *protection_; }
   engine::Periods& periods() { return *periods_; }
 
   std::vector<std::string> cut_off;  // whose own agents' connections were to be cut: "SITE PERSON"

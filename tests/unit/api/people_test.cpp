@@ -28,6 +28,7 @@ TEST_CASE("whom an operator shuts out has no token that counts, until they are l
   REQUIRE(revoked.status == 201);
   CHECK(revoked.body["by"] == "local:operator");
   CHECK(revoked.body["lifted_at"].is_null());
+  CHECK(broker.cut_off == std::vector<std::string>{"alpha local:bob"});  // their own agent
   CHECK(broker.call("bob", "GET", "/v1/jobs").code() == "PERSON_REVOKED");
   CHECK(broker.call("bob", "GET", "/v1/jobs").status == 401);
   CHECK(broker.refuse_body("bob", "POST", "/v1/jobs") == 401);

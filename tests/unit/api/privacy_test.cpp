@@ -60,6 +60,26 @@ TEST_CASE("whoever reads another's job is on record and one's own is nobody's bu
   CHECK(api.call("auditor", "GET", "/v1/privacy/accesses?limit=0").status == 400);
 }
 
+TEST_CASE("whoever has everybody's names told is on record") {
+  ApiUnderTest api;
+  for (const auto* silent : {"/v1/ledger/usage?from=2026-01-01&to=2026-02-01", "/v1/ledger/usage?persons=hidden"})
+    api.call("auditor", "GET", silent);
+  CHECK(accesses(api).empty());
+  const std::pair<const char*, const char*> kTold[] = {{"/v1/ledger/usage?persons=named", "listUsageInForce"},
+                                                       {"/v1/ledger/usage?persons=pseudonyms", "listUsageInForce"},
+                                                       {"/v1/ledger/adjustments", "listAdjustments"},
+                                                       {"/v1/privacy/erasures", "listErasures"}};
+  for (const auto& [target, operation] : kTold) {
+    CAPTURE(target);
+    api.time.advance(std::chrono::minutes{1});
+    api.call("auditor", "GET", target);
+    api.time.advance(Milliseconds{1'500});
+    const auto all = accesses(api);
+    REQUIRE_FALSE(all.empty());
+    CHECK(all.front() == std::string(operation) + " local:auditor -");
+  }
+}
+
 TEST_CASE("a person has all that is held of them and an operator says why") {
   ApiUnderTest api;
   const auto id = api.submit("alice", {{"script", kHold}, {"environment", {{"K", "v"}}}});
@@ -116,6 +136,25 @@ TEST_CASE("an erasure takes two operators and nobody is in its way") {
   CHECK_FALSE(api.call("operator", "GET", "/v1/jobs/" + id + "/events").text.contains("alice"));
 }
 
+TEST_CASE("an erasure waits for a job that came after it was approved") {
+  ApiUnderTest api;
+  const auto asked = api.call("operator", "POST", "/v1/privacy/erasures", {{"person", "alice"}, {"reason", "request"}});
+  REQUIRE(asked.status == 201);
+  const auto erasure = api.ask(api.database().rule_erasure(*Ulid::parse(asked.body["id"].get<std::string>()),
+                                                           Principal("local:operator-2"), api.time.now_utc(), true));
+  REQUIRE(erasure);
+  const auto id = api.submit("alice");
+  const auto under_way = api.ask(api.protection().erase_approved());
+  REQUIRE_FALSE(under_way);
+  CHECK(under_way.error().code == "PERSON_ACTIVE");
+  CHECK(api.ask(api.database().erasure(erasure->id))->state == ports::Erasure::State::approved);
+  REQUIRE(api.call("operator", "POST", "/v1/jobs/" + id + "/cancel").status == 200);
+  api.time.advance(std::chrono::days{4});
+  REQUIRE(api.ask(api.protection().erase_approved()));
+  CHECK(api.ask(api.database().erasure(erasure->id))->state == ports::Erasure::State::done);
+  CHECK(api.call("operator", "GET", "/v1/jobs/" + id).body["owner"] == "erased:nobody");
+}
+
 TEST_CASE("the record of processing names what nobody has said") {
   ApiUnderTest api;
   const auto told = api.call("auditor", "GET", "/v1/privacy/record");
@@ -151,4 +190,41 @@ TEST_CASE("what is old enough ends by itself and its end is told") {
   REQUIRE(log.size() == 1);
   CHECK(log[0]["holding"] == "payloads");
   CHECK(log[0]["rows"] == 1);
+}
+
+TEST_CASE("what a crash has left of the file is gone over on the next day") {
+  ApiUnderTest api;
+  api.submit("alice", {{"script", kQuick}});
+  api.time.advance(std::chrono::hours{2});
+  const auto now = api.time.now_utc();
+  REQUIRE(api.ask(api.database().expire(domain::Holding::payloads, now, 0, now))->rows == 1);
+  CHECK(*api.ask(api.database().wipe_owed()) > 0);
+  CHECK(*api.ask(api.protection().expire_all()) == 0);
+  CHECK(*api.ask(api.database().wipe_owed()) == 0);
+}
+
+TEST_CASE("erased names do not come back from memory") {
+  ApiUnderTest api;
+  REQUIRE(api.call("operator-2", "POST", "/v1/sites/alpha/drain", {{"reason", "local:operator-2 looks at it"}}).status == 200);
+  REQUIRE(api.call("operator-2", "POST", "/v1/revocations",
+                   {{"what", "person"}, {"value", "local:mallory"}, {"reason", "local:operator-2 saw it"}})
+              .status == 201);
+  const ports::Erasure erasure{.id = *Ulid::parse("01ARYZ6S41TSV4RRFFQ69G5FAV"),
+                               .of = Principal("local:operator-2"),
+                               .reason = "request",
+                               .by = Principal("local:operator"),
+                               .at = api.time.now_utc()};
+  REQUIRE(api.ask(api.database().ask_erasure(erasure)));
+  REQUIRE(api.ask(api.database().rule_erasure(erasure.id, Principal("local:third"), api.time.now_utc(), true)));
+  REQUIRE(api.ask(api.protection().erase_approved()));
+  CHECK_FALSE(api.call("operator", "GET", "/v1/sites/alpha").text.contains("operator-2"));
+  REQUIRE(api.call("operator", "POST", "/v1/sites/alpha/doctor").status == 200);  // the site's state is written whole
+  const auto states = api.ask(api.database().site_states());
+  REQUIRE(states->size() == 1);
+  CHECK(states->front().drain_reason == "erased:nobody looks at it");
+  const auto shut_out = api.call("operator", "GET", "/v1/revocations").body["revocations"];
+  REQUIRE(shut_out.size() == 1);
+  CHECK(shut_out[0]["by"] == "erased:nobody");
+  CHECK(shut_out[0]["value"] == "local:mallory");
+  CHECK_FALSE(shut_out.dump().contains("operator-2"));
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/api/routes.hpp"
 
+#include "broker/api/answers.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <set>
@@ -170,6 +172,16 @@ TEST_CASE("operations have names of their own, and only what tells nothing of an
   CHECK(operations.size() == routes().size());
   CHECK(places.size() == routes().size());
   CHECK(open == std::set<std::string_view>{"/healthz", "/readyz", "/openapi.json", "/v1/issuers"});
+}
+
+TEST_CASE("of every route somebody has said whether it tells of everybody") {
+  for (const auto& route : routes()) {
+    CAPTURE(route.operation);
+    CHECK(is_listing(route.operation).has_value());
+  }
+  CHECK(is_listing("listErasures") == true);
+  CHECK(is_listing("getJob") == false);
+  CHECK_FALSE(is_listing("listOfSomethingNew"));
 }
 
 TEST_CASE("only a submission may have a large body") {

@@ -25,4 +25,17 @@ TEST_CASE("a stream of events shows its owner's jobs, and ends when its token is
   CHECK(broker.call("alice", "GET", "/v1/events").code() == "TOKEN_REVOKED");
 }
 
+TEST_CASE("a stream of events ends when its token gives another role") {
+  ApiUnderTest broker;
+  (void)broker.submit("alice");
+  for (const auto role : {ports::Role::auditor, ports::Role::user}) {
+    const auto stream = broker.stream("bob", role);
+    REQUIRE(stream);
+    if (role == ports::Role::user) (void)broker.submit("bob", {{"script", kHold}, {"project", "climate"}});
+    const auto piece = broker.ask(stream->next());
+    REQUIRE(piece);
+    CHECK(piece->has_value() == (role == ports::Role::user));
+  }
+}
+
 }  // namespace hansa::api::test

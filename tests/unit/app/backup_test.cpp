@@ -52,8 +52,8 @@ TEST_CASE("a backup says what it holds, and is never replaced") {
   REQUIRE(made);
   CHECK(made->file == broker.folder.path() / "backups" / "20261129T230000Z.db");
   const auto statement = read(made->file.string() + ".json");
-  for (const auto* part : {"\"format\": \"hansa-backup/1\"", "\"broker_id\": \"one\"", "\"epoch\": 1", "\"sha256\": ", "ledger.key",
-                           "\"ledger_signed\": \"hansa/one"}) {
+  for (const auto* part : {"\"format\": \"hansa-backup/1\"", "\"broker_id\": \"one\"", "\"epoch\": 1",
+                           "\"sha256\": ", "ledger.key", "\"ledger_signed\": \"hansa/one"}) {
     CAPTURE(part);
     CHECK(statement.contains(part));
   }
@@ -127,13 +127,38 @@ TEST_CASE("a database that cannot be read any more is kept aside with its log") 
   broker.live();
   const auto made = back_up(broker.config, std::nullopt, kNow);
   REQUIRE(made);
-  std::ofstream(broker.folder.path() / "hansa.db") << "nothing that SQLite knows, but long enough to be looked into by it, one hopes";
+  std::ofstream(broker.folder.path() / "hansa.db")
+      << "nothing that SQLite knows, but long enough to be looked into by it, one hopes";
   std::ofstream(broker.folder.path() / "hansa.db-wal") << "its log";
   const auto restored = restore(broker.config, made->file, false, kNow);
   REQUIRE(restored);
   CHECK(read(restored->aside).starts_with("nothing that SQLite knows"));
   CHECK_FALSE(fs::exists(broker.folder.path() / "hansa.db-wal"));
+  CHECK(read(restored->aside.string() + "-wal") == "its log");
   CHECK(broker.epoch() == 1);
+}
+
+TEST_CASE("the log of a database that was moved away is not the restored one's") {
+  const Broker broker;
+  const auto database = broker.folder.path() / "hansa.db";
+  broker.live();
+  const auto made = back_up(broker.config, std::nullopt, kNow);
+  REQUIRE(made);
+  std::string log;
+  {
+    auto opened = store::SqliteStore::open({.state_dir = broker.folder.path(), .broker_id = "one"});
+    REQUIRE(opened);
+    REQUIRE((*opened)->begin_epoch());
+    log = read(database.string() + "-wal");  // as a killed broker leaves it
+  }
+  REQUIRE(!log.empty());
+  fs::remove(database);
+  std::ofstream(database.string() + "-wal") << log;
+  const auto restored = restore(broker.config, made->file, false, kNow);
+  REQUIRE(restored);
+  CHECK(restored->aside.empty());
+  CHECK(broker.epoch() == 1);
+  CHECK(read(database.string() + ".before-restore-20261129T230000Z-wal") == log);
 }
 
 }  // namespace hansa::app

@@ -2,6 +2,7 @@
 // `hansa ledger`: what is checked here before anything is believed.
 #include "broker/core/digest.hpp"
 #include "broker/core/encoding.hpp"
+#include "broker/core/time_text.hpp"
 #include "broker/ledger/report_manifest.hpp"
 #include "tests/unit/cli/call_under_test.hpp"
 #include "tests/unit/ledger/sample_ledger.hpp"
@@ -10,6 +11,7 @@
 #include <catch2/catch.hpp>
 
 #include <fstream>
+#include <functional>
 #include <iterator>
 
 namespace hansa::cli {
@@ -53,6 +55,32 @@ std::string records_of(const Sample& sample, std::size_t from, std::size_t count
     list.push_back(entry);
   }
   return reply(200, Json{{"records", list}}.dump());
+}
+
+/// What the broker's report says of the sample, in figures that `change` has seen.
+std::string report_of(const Sample& sample, const std::vector<std::string>& by, bool energy,
+                      const std::function<void(Json&)>& change = {}) {
+  std::map<std::vector<std::string>, Json> rows;
+  for (const auto& text : sample.records) {
+    const auto record = Json::parse(text);
+    if (!record.contains("runs")) continue;
+    std::vector<std::string> key;
+    for (const auto& name : by)
+      key.push_back(name == "day" ? format_utc(from_unix_seconds(record["ended_s"])).substr(0, 10) : std::string(record[name]));
+    auto& row = rows[key];
+    for (std::size_t i = 0; i < by.size(); ++i) row[by[i]] = key[i];
+    const auto add = [&row](const char* name, std::int64_t amount) { row[name] = row.value(name, std::int64_t{0}) + amount; };
+    for (const auto* name : {"runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"}) {
+      if (!energy) add(name, record[name]);
+    }
+    for (const auto* name : {"measured_j", "shared_j", "estimated_j"}) {
+      if (energy) add(name, name == std::string("measured_j") ? record.value("energy_j", std::int64_t{0}) : 0);
+    }
+  }
+  Json list = Json::array();
+  for (const auto& [key, row] : rows) list.push_back(row);
+  if (change) change(list);
+  return reply(200, Json{{"ledger", {{"size", sample.size()}}}, {"rows", list}}.dump());
 }
 
 /// A stored tree, for proofs.
@@ -152,11 +180,18 @@ TEST_CASE("ledger verify holds a report against its manifest and an export", "[l
   const auto key = kSecond.verifier().text(), first = kFirst.verifier().text();
   Call alone;
   CHECK(alone.run({"ledger", "verify", "--report", path.c_str(), "--key", key.c_str()}) == 0);
-  CHECK(alone.out.contains("and its checkpoint is signed"));
+  CHECK(alone.out.contains("the figures were not checked: give the export, too"));
+  Call alone_json;
+  CHECK(alone_json.run({"ledger", "verify", "--json", "--report", path.c_str(), "--key", key.c_str()}) == 0);
+  CHECK(Json::parse(alone_json.out)["verified"] == false);
   CHECK(Call().run({"ledger", "verify", "--report", path.c_str(), "--key", first.c_str()}) == 1);
   Call whole;
   CHECK(whole.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 0);
   CHECK(whole.out.contains("its sums are those of the records"));
+  keep(csv, {"person", "site"});  // nothing of persons is in the export
+  Call uncounted;
+  CHECK(uncounted.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 1);
+  CHECK(uncounted.out.contains("the figures were not checked: no export has what they are of"));
   // A file that says something else, with a manifest that fits it.
   auto lying = csv;
   lying.replace(lying.rfind("\r\n") - 1, 1, lying[lying.rfind("\r\n") - 1] == '1' ? "2" : "1");
@@ -232,6 +267,53 @@ TEST_CASE("ledger export writes what verifies, and nothing else", "[ledger]") {
   CHECK(short_of.run(ScriptedServer({checkpoint_of(sample), ledger_of(sample), records_of(sample, 0, 10, false),
                                      reply(200, R"({"records":[]})")}),
                      {"ledger", "verify"}) != 0);
+}
+
+TEST_CASE("ledger verify holds the broker's reports against its records by day and in energy", "[ledger]") {
+  auto sample = sample_ledger(30);
+  (void)sample.add_run(901, 5, 0, {}, [](ledger::UsageEntry& run) {
+    run.energy_j = 36'000;
+    run.context.energy_scope = "exclusive";
+  });
+  (void)sample.add_run(902, 5, 0, {}, [](ledger::UsageEntry& run) { run.ended_s += 86'400; });
+  const auto read = [](const Sample& of) { return std::vector{checkpoint_of(of), ledger_of(of), records_of(of, 0, 100, false)}; };
+  const std::vector<std::string> whole{"project", "site"}, daily{"day", "site"};
+  const auto run = [](std::vector<std::string> replies) {
+    Call call;
+    ScriptedServer server(std::move(replies));
+    const auto status = call.run(server, {"ledger", "verify"});
+    return std::pair(status, call.err);
+  };
+  const auto with = [](std::vector<std::string> first, const std::vector<std::string>& more) {
+    first.insert(first.end(), more.begin(), more.end());
+    return first;
+  };
+  CHECK(
+      run(with(read(sample), {report_of(sample, whole, false), report_of(sample, daily, false), report_of(sample, daily, true)}))
+          .first == 0);
+  const auto moved = [](Json& rows) {  // from one day into another: the sum is the same
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i]["site"] == "beta") rows[i]["core_seconds"] = rows[i]["core_seconds"].get<std::int64_t>() + (i < 2 ? 8 : -8);
+    }
+  };
+  const auto other_day = run(with(read(sample), {report_of(sample, whole, false), report_of(sample, daily, false, moved)}));
+  CHECK(other_day.first == 1);
+  CHECK(other_day.second.contains("usage report by day,site"));
+  const auto other_energy = run(with(read(sample), {report_of(sample, whole, false), report_of(sample, daily, false),
+                                                    report_of(sample, daily, true, [](Json& rows) { rows.clear(); })}));
+  CHECK(other_energy.first == 1);
+  CHECK(other_energy.second.contains("energy report"));
+  // What is booked meanwhile: it is read once more, and does not pass unseen.
+  auto grown = sample;
+  (void)grown.add_run(903, 5);
+  CHECK(run(with(with(read(sample), {report_of(grown, whole, false)}),
+                 with(read(grown),
+                      {report_of(grown, whole, false), report_of(grown, daily, false), report_of(grown, daily, true)})))
+            .first == 0);
+  const auto never =
+      run(with(with(read(sample), {report_of(grown, whole, false)}), with(read(sample), {report_of(grown, whole, false)})));
+  CHECK(never.first == 8);
+  CHECK(never.second.contains("were not compared"));
 }
 
 TEST_CASE("ledger prove believes no proof that shows nothing", "[ledger]") {

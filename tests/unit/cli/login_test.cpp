@@ -103,6 +103,8 @@ TEST_CASE("a login by device shows where to go, waits as told, and is kept for t
   CHECK(visitor.out == "logged in as one:alice (user), of the projects: ai-lab\n");
   CHECK(visitor.err.contains("open https://idp.example/device and type the code ABCD-EFGH"));
   CHECK(visitor.err.contains("\"hansa-cli\""));
+  CHECK(visitor.err.contains("broker " + broker.url() + ", by tokens of the issuer " + issuer.server.url() +
+                             " for \"a\" (resource \"r\"), with: openid jobs"));
   CHECK(visitor.pauses ==
         std::vector<Milliseconds>{Milliseconds{5'000}, Milliseconds{5'000}, Milliseconds{10'000}});  // slow_down: 5 s more
   CHECK((std::filesystem::status(visitor.file()).permissions() & std::filesystem::perms::all) == std::filesystem::perms(0600));
@@ -297,7 +299,7 @@ TEST_CASE("the token of a call is the first of several", "[login]") {
   CHECK(visitor.err.contains("run hansa login"));
 }
 
-TEST_CASE("oidc-agent is asked for a token of the broker's issuer", "[login]") {
+TEST_CASE("oidc-agent is asked for a token that the person's own settings or login name", "[login]") {
   Visitor visitor;
   const auto path = (visitor.folder.path / "agent.sock").string();
   const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -319,19 +321,38 @@ TEST_CASE("oidc-agent is asked for a token of the broker's issuer", "[login]") {
     }
   });
   visitor.environment["OIDC_SOCK"] = path;
-  const std::string issuers = R"({"issuers":[{"id":"one","url":"https://idp.example/one","audience":"https://hansa.example"}]})";
   {
-    ScriptedServer broker({reply(200, issuers), reply(200, kMe), reply(200, issuers)});
+    ScriptedServer broker({reply(200, kMe)}), other({});
+    CHECK(visitor.run(broker, {"whoami"}) == 4);  // for what, nobody said whom one trusts
+    CHECK(visitor.err.contains("oidc_issuer"));
+    std::filesystem::create_directories(visitor.folder.path / ".config/hansa");
+    std::ofstream(visitor.folder.path / ".config/hansa/config.toml")
+        << "url = \"" << broker.url()
+        << "\"\noidc_issuer = \"https://idp.example/one\"\noidc_audience = \"https://hansa.example\"\n";
+    CHECK(visitor.run(other, {"whoami"}) == 4);  // another broker
     CHECK(visitor.run(broker, {"whoami"}) == 0);
+    const auto login = Json{{"broker", broker.url()},
+                            {"issuer", "two"},
+                            {"issuer_url", "https://idp.example/two"},
+                            {"audience", "https://two.example"},
+                            {"access_token", "old"},
+                            {"expires_at", "2020-01-01T00:00:00Z"}};
+    std::filesystem::remove(visitor.folder.path / ".config/hansa/config.toml");
+    std::ofstream(visitor.file()) << Json{{"logins", {login}}};
+    std::filesystem::permissions(visitor.file(), std::filesystem::perms(0600));
     CHECK(visitor.run(broker, {"whoami"}) == 4);
     CHECK(visitor.err.contains("No account loaded"));
-    CHECK(header_of(broker.requests()[1], "Authorization") == "Bearer t-agent");
+    CHECK(broker.requests().size() == 1);  // it was not asked whom to trust
+    CHECK(header_of(broker.requests()[0], "Authorization") == "Bearer t-agent");
   }
   agent.join();
   ::close(listener);
   const auto question = Json::parse(asked[0]);
   CHECK(question["request"] == "access_token");
   CHECK(question["issuer"] == "https://idp.example/one");
+  CHECK(question["audience"] == "https://hansa.example");
+  CHECK(Json::parse(asked[1])["issuer"] == "https://idp.example/two");
+  CHECK(Json::parse(asked[1])["audience"] == "https://two.example");
   CHECK(question["application_hint"] == "hansa");
   CHECK(question["min_valid_period"] == 60);
 }

@@ -42,6 +42,18 @@ TEST_CASE("without any setting the client speaks to this machine") {
   CHECK(load_client_config({}, environment_of({})) == ClientConfig{});
 }
 
+TEST_CASE("what oidc-agent may be asked for is of the file's own broker alone") {
+  const Home home("url = \"https://file.example.org/\"\noidc_issuer = \"https://idp.example\"\noidc_audience = \"hansa\"\n");
+  const auto own = load_client_config({}, environment_of({{"HOME", home.path}, {"HANSA_URL", "https://file.example.org"}}));
+  REQUIRE(own);
+  CHECK(own->oidc_issuer == "https://idp.example");
+  CHECK(own->oidc_audience == "hansa");
+  const auto other = load_client_config({.url = "https://evil.example.org"}, environment_of({{"HOME", home.path}}));
+  REQUIRE(other);
+  CHECK(other->oidc_issuer.empty());
+  CHECK(other->oidc_audience.empty());
+}
+
 TEST_CASE("flags come before the environment, that before the file") {
   const Home home("url = \"https://file.example.org/\"\ntoken_file = \"~/token\"\nca_file = \"ca.pem\"\nproject = \"ai-lab\"\n");
   auto config = load_client_config({}, environment_of({{"HOME", home.path}}));

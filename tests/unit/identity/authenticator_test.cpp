@@ -406,6 +406,26 @@ TEST_CASE("an operator's revocation counts at once, over a restart, until it is 
   CHECK(office.run(office.authenticator->revocations().lift(1, Principal("local:op"))).error().code == "NOT_REVOKED");
 }
 
+TEST_CASE("who is shut out has neither account nor project", "[issuers]") {
+  struct Everybody final : ports::Accounts {
+    Result<LocalAccount> account_of(const Principal&, const SiteId&) const override { return LocalAccount("u1"); }
+    std::vector<ProjectId> projects_of(const Principal&) const override { return {ProjectId("lab")}; }
+  } everybody;
+  Office office;
+  const FederatedAccounts accounts(everybody, *office.authenticator);
+  const Principal person(kPerson);
+  CHECK(accounts.account_of(person, SiteId("alpha")) == LocalAccount("u1"));
+  auto& revocations = office.authenticator->revocations();
+  const auto revoked = office.run(revocations.revoke(ports::Revocation::What::person, kPerson, "left", Principal("local:op")));
+  REQUIRE(revoked);
+  CHECK(accounts.account_of(person, SiteId("alpha")).error().code == "PERSON_REVOKED");
+  CHECK(accounts.projects_of(person).empty());
+  CHECK(accounts.account_of(Principal("one:other"), SiteId("alpha")));
+  REQUIRE(office.run(revocations.lift(revoked->number, Principal("local:op"))));
+  CHECK(accounts.account_of(person, SiteId("alpha")));
+  CHECK(accounts.projects_of(person) == std::vector{ProjectId("lab")});
+}
+
 TEST_CASE("whether a long body is worth reading is known without a call", "[issuers]") {
   Office office;
   const auto token = office.draft().signed_by(rsa_key());
@@ -464,6 +484,21 @@ TEST_CASE("projects last for a week after the issuer named their groups, over a 
   CHECK(office.authenticator->projects_of(Principal(kPerson)).empty());
   office.issuers[0].standing.projects.clear();
   office.begin();
+  CHECK(office.authenticator->projects_of(Principal(kPerson)).empty());
+}
+
+TEST_CASE("a token of capabilities says nothing by groups and takes no project away", "[issuers]") {
+  Office office;
+  auto draft = office.draft();
+  draft.claims["eduperson_entitlement"] = Json::array({kLab});
+  CHECK(office.ask(draft) == kPerson);
+  draft.claims.erase("eduperson_entitlement");
+  draft.claims["wlcg.ver"] = "1.0";
+  draft.claims["scope"] = "storage.read:/";
+  CHECK(office.ask(draft) == kPerson);
+  CHECK(office.authenticator->projects_of(Principal(kPerson)) == std::vector{ProjectId("ai-lab")});
+  draft.claims.erase("scope");  // it speaks of groups now, and names none
+  CHECK(office.ask(draft) == kPerson);
   CHECK(office.authenticator->projects_of(Principal(kPerson)).empty());
 }
 

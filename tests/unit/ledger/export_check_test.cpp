@@ -26,7 +26,10 @@ TEST_CASE("a whole ledger is told of") {
   CHECK(facts->checkpoint.size == 400);
   CHECK(facts->keys == std::vector{kFirst.verifier(), kSecond.verifier()});
   CHECK(facts->cosignatures.size() == 1);
-  CHECK(facts->kinds.at("reversal") == 4);
+  CHECK(facts->kinds.at("reversal") == 5);
+  CHECK(facts->kinds.at("adjustment") == 2);
+  CHECK(facts->kinds.at("decision") == 1);
+  CHECK(facts->kinds.at("period_close") == 1);
   CHECK(facts->erased == 1);
   CHECK(facts->personal_parts + facts->erased == facts->kinds.at("usage"));
   Amounts total;
@@ -37,9 +40,9 @@ TEST_CASE("a whole ledger is told of") {
     total.elapsed_s += sum.amounts.elapsed_s;
     corrections += sum.corrections;
   }
-  CHECK(total.runs == facts->kinds.at("usage") - 4);
+  CHECK(total.runs == facts->kinds.at("usage") - 5);
   CHECK(total.core_seconds == 8 * total.elapsed_s);
-  CHECK(corrections == 4);
+  CHECK(corrections == 7);
   CHECK(checked(joined(sample.lines(false, false))));
   CHECK(checked(joined(Sample{sample_ledger(1)}.lines())));
 }
@@ -146,8 +149,11 @@ TEST_CASE("a correction is of what it corrects, and nothing else") {
     CHECK(facts.error().code == "LEDGER_ALTERED");
     const auto& said = facts.error().message;
     CHECK((said.contains("a reversal says of the run") || said.contains("an adjustment is of the project") ||
-           said.contains("counted one by one") || said.contains("its only one of revision 0") || said.contains("a revision that makes a run another") ||
-           said.contains("a salt is 16 bytes") || said.contains("a period") || said.contains("is closed, and does not say so")));
+           said.contains("counted one by one") || said.contains("its only one of revision 0") ||
+           said.contains("a revision that makes a run another") || said.contains("a salt is 16 bytes") ||
+           said.contains("at no time from 1970 to 9999") || said.contains("a sum too large") ||
+           said.contains("not in its canonical form") || said.contains("more than 64 signatures") || said.contains("a period") ||
+           said.contains("is closed, and does not say so")));
   }
 }
 

@@ -27,7 +27,7 @@ def is_found(lines):
 def flips(lines, step):
     """(tried, found). What comes before the flipped line has been checked once; a line that is taken all the same is another leaf: the
     records that follow it are hashed up to another root, which is worked out from the hashes of the whole tree."""
-    leaves = [i for i, line in enumerate(lines) if line.startswith(b'{"at"')]
+    leaves = [i for i, line in enumerate(lines) if i > 0 and line.startswith(b"{")]
     tried = found = at = 0
     state, commitment = None, None
     for i, line in enumerate(lines):
@@ -49,7 +49,7 @@ def flips(lines, step):
                     continue
                 trial.tree, trial.runs, trial.reversed = copy.deepcopy(state.tree), Overlay(state.runs), set(state.reversed)
                 trial.booked, trial.keys, trial.kinds = list(state.booked), list(state.keys), dict(state.kinds)
-                trial.sums, trial.periods = copy.deepcopy(state.sums), copy.deepcopy(state.periods)
+                trial.sums, trial.periods, trial.months = copy.deepcopy(state.sums), copy.deepcopy(state.periods), dict(state.months)
                 trial.record(text)
             except (verify.Altered, ValueError, TypeError):
                 found += 1

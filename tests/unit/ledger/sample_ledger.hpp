@@ -22,6 +22,7 @@ struct Sample {
   std::vector<std::string> records;
   std::map<std::size_t, Personal> persons;  // by record
   Signer key = kFirst;
+  int cosignatures = 1;  // of the one witness, at so many times
 
   void add(std::string text) { records.push_back(std::move(text)); }
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(records.size()); }
@@ -32,7 +33,8 @@ struct Sample {
     add(record_text(size(), Kind::key, 1'780'000'000, fields).value());
     key = next;
   }
-  UsageEntry add_run(std::int64_t number, std::int64_t elapsed, std::int64_t revision = 0, JobId job = {}) {
+  UsageEntry add_run(std::int64_t number, std::int64_t elapsed, std::int64_t revision = 0, JobId job = {},
+                     const std::function<void(UsageEntry&)>& change = {}) {
     Personal person{.salt = std::string(16, static_cast<char>(number)),
                     .owner = "local:user" + std::to_string(number % 7),
                     .account = "u" + std::to_string(number % 7),
@@ -59,9 +61,42 @@ struct Sample {
     if (number % 5 != 0) run.started_s = 1'780'000'010 + number;
     if (number % 4 != 0) run.exit_code = 0;
     run.personal = commitment(person.salt, personal_text(person));
+    if (change) change(run);
     persons.emplace(records.size(), std::move(person));
     add(record_text(run));
     return run;
+  }
+  /// What few runs have: energy, a context, something added by hand, a month that is closed; and a day's decisions.
+  void add_others() {
+    const auto in_april = [](UsageEntry& run) {
+      run.ended_s -= 60 * 86'400;
+      run.energy_j = 36'000;
+      run.context = {.home = "csc",
+                     .home_country = "FI",
+                     .funding_body = "EuroHPC JU",
+                     .call = "EHPC-2026R01",
+                     .centre = "csc",
+                     .allocation = "01JDA0XJ2GQ4M8T6V9ZK3N5R7W",
+                     .label = "personal",
+                     .resource = "cpu",
+                     .energy_method = "ipmi",
+                     .energy_scope = "exclusive",
+                     .carbon_source = "stated",
+                     .pue_milli = 1'100,
+                     .carbon_mg_per_kwh = 50'000};
+    };
+    const auto run = add_run(1'000'001, 100, 0, {}, in_april);
+    adjust(run, {0, -10, -80, 0, -10});
+    close_month(period_of(run.ended_s), {1, 90, 720, 0, 90});
+    adjust(run, {0, 10, 80, 0, 10}, period_of(run.ended_s));
+    take_back(run, period_of(run.ended_s));
+    add_run(1'000'001, 90, 1, {}, [&](UsageEntry& again) {
+      in_april(again);
+      again.original_period = period_of(run.ended_s);
+    });
+    add(record_text(size(), Kind::decision, 1'780'000'000,
+                    {{"decisions", 3}, {"first", 1}, {"last", 3}, {"sha256", std::string(64, 'd')}})
+            .value());
   }
   /// As a broker does: opened, summed up, closed.
   void close_month(const std::string& period, Amounts sum) {
@@ -81,6 +116,17 @@ struct Sample {
                     {{"period", period}, {"sites", "alpha=B"}, {"reconciliations", std::string(64, 'a')}, {"apart_s", 86'400}})
             .value());
   }
+  void adjust(UsageEntry run, Amounts more, const std::string& original_period = "") {
+    run.original_period = original_period;
+    run.kind = Kind::adjustment;
+    run.refers_to = run.seq;
+    run.reason = "AGREED";
+    run.personal.reset();
+    run.energy_j.reset();
+    run.amounts = more;
+    run.seq = size();
+    add(record_text(run));
+  }
   /// Booked once more, after `run`'s month was closed, or as if it had been.
   void take_back(UsageEntry run, const std::string& original_period = "") {
     run.original_period = original_period;
@@ -89,6 +135,7 @@ struct Sample {
     run.reason = "CHANGED_BY_SITE";
     run.personal.reset();
     run.amounts = run.amounts.negated();
+    if (run.energy_j) *run.energy_j = -*run.energy_j;
     run.seq = size();
     add(record_text(run));
   }
@@ -98,7 +145,8 @@ struct Sample {
     for (const auto& record : records) tree.add(leaf_hash(record));
     Note note{.text = Checkpoint{"hansa/sample", tree.size(), tree.root()}.text(), .signatures = {}};
     note.signatures.push_back(sign_note(key, note.text));
-    if (cosigned) note.signatures.push_back(cosign(kWitness, note.text, from_unix_seconds(1'780'000'000)));
+    for (int i = 0; cosigned && i < cosignatures; ++i)
+      note.signatures.push_back(cosign(kWitness, note.text, from_unix_seconds(1'780'000'000 + i)));
     return note;
   }
   /// Lines with their newlines.
@@ -128,6 +176,7 @@ inline Sample sample_ledger(std::int64_t size) {
     if (number % 100 == 9 && sample.size() < size)
       sample.add_run(number, 80, 0, JobId::parse("01JDA0XJ2GQ4M8T6V9ZK3N5R7W").value());
     if (number == 50 && sample.size() < size) sample.add_key(kSecond);
+    if (number == 55 && sample.size() + 9 <= size) sample.add_others();
     if (number == 60 && sample.size() < size) {  // its person was forgotten
       sample.persons.erase(sample.records.size() - 1);
       sample.add(record_text(sample.size(), Kind::tombstone, 0, {{"reason", "ERASURE"}, {"records", 1}}).value());
@@ -195,14 +244,8 @@ inline std::vector<std::pair<std::string, Sample>> forgeries() {
   });
   const auto adjustment = [&](const std::string& what, const std::function<void(UsageEntry&)>& change) {
     forge("an adjustment of another " + what, [&](Sample& sample, UsageEntry run) {
-      run.kind = Kind::adjustment;
-      run.refers_to = run.seq;
-      run.reason = "AGREED";
-      run.personal.reset();
-      run.amounts = {0, 0, -8, 0, 0};
       change(run);
-      run.seq = sample.size();
-      sample.add(record_text(run));
+      sample.adjust(run, {0, 0, -8, 0, 0});
     });
   };
   adjustment("project", [](UsageEntry& run) { run.project = "ai-lab"; });
@@ -235,6 +278,24 @@ inline std::vector<std::pair<std::string, Sample>> forgeries() {
       sample.add(record_text(run));
     });
   }
+  const auto run_of = [&](const std::string& what, const std::function<void(UsageEntry&)>& change) {
+    forge("a run " + what, [&](Sample& sample, UsageEntry) { (void)sample.add_run(902, 5, 0, {}, change); });
+  };
+  run_of("that ended before 1970", [](UsageEntry& run) { run.ended_s = -1; });
+  run_of("that ended after 9999", [](UsageEntry& run) { run.ended_s = 253'402'300'800; });
+  run_of("that ended at the last of all numbers", [](UsageEntry& run) { run.ended_s = INT64_MAX; });
+  forge("sums that no number holds", [](Sample& sample, UsageEntry) {
+    for (const std::int64_t number : {902, 908})  // of the same project and site
+      (void)sample.add_run(number, 5, 0, {}, [](UsageEntry& run) { run.amounts.core_seconds = INT64_MAX - 1'000; });
+  });
+  for (const std::string name : {"z-", "z ", "z.", "zZ", "z\xc3\xa4"}) {
+    forge("a field of the name " + name, [&](Sample& sample, UsageEntry) {
+      auto text = record_text(sample.size(), Kind::policy, 0, {{"sha256", "x"}}).value();
+      text.insert(text.size() - 1, ",\"" + name + "\":1");
+      sample.add(std::move(text));
+    });
+  }
+  forge("more than 64 signatures", [](Sample& sample, UsageEntry) { sample.cosignatures = 64; });
   return all;
 }
 

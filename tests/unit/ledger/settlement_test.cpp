@@ -60,14 +60,16 @@ TEST_CASE("a difference that nobody explained unsettles what was settled") {
 }
 
 TEST_CASE("the grade of a site's month is that of its worst second") {
-  CHECK(grade_of(kSpan, {}, true) == Grade::a);
-  CHECK(grade_of(kSpan, {}, false) == Grade::c);
-  const std::vector seen{look(0, 30, 31)};
-  CHECK(grade_of(kSpan, seen, false) == Grade::b);
-  const std::vector hidden{look(0, 30, 31), look(4, 5, 32, true, false)};
-  CHECK(grade_of(kSpan, hidden, false) == Grade::c);
-  const std::vector seen_again{look(0, 30, 31, true, false), look(0, 30, 32)};
-  CHECK(grade_of(kSpan, seen_again, false) == Grade::b);
+  const auto grade = [](const std::vector<Look>& looks, bool is_signed = false) {
+    return grade_of(kSpan, looks, kDay, is_signed);
+  };
+  CHECK(grade({}, true) == Grade::a);
+  CHECK(grade({}) == Grade::c);
+  CHECK(grade({look(0, 30, 31)}) == Grade::c);  // seen once: nothing is settled by that
+  CHECK(grade({look(0, 30, 31), look(0, 30, 32)}) == Grade::b);
+  CHECK(grade({look(0, 30, 31), look(0, 30, 32), look(4, 5, 33, false)}) == Grade::c);  // a difference that nobody explained
+  CHECK(grade({look(0, 30, 31), look(0, 30, 32), look(4, 5, 33, true, false)}) == Grade::c);
+  CHECK(grade({look(0, 30, 31, true, false), look(0, 30, 32)}) == Grade::b);
   CHECK(to_string(Grade::b) == "B");
   CHECK(describe(Grade::c) == "C: the broker's own jobs only");
 }

@@ -256,6 +256,16 @@ TEST_CASE("what nothing but an allocation stands in the way of is said as it is"
   CHECK(federation.decide().reason.code == kNoSiteNow);
 }
 
+TEST_CASE("jobs of a person who is shut out wait with that reason") {
+  Federation federation;
+  federation.add("alpha", plain().get()).view.no_account = domain::Reason{"PERSON_REVOKED", "local:eve is shut out"};
+  const auto held = federation.decide();
+  CHECK(placing(held) == Placing::held);
+  CHECK(held.reason.code == "PERSON_REVOKED");
+  federation.add("beta", plain().get()).view.no_account = domain::Reason{"NO_ACCOUNT", "not mapped"};
+  CHECK(federation.decide().reason.code == "PERSON_REVOKED");
+}
+
 TEST_CASE("of a site's queues the earliest takes it, then the default, then the first by name") {
   auto site = SiteMaker().nodes(3, 4).queue("main", {0}).queue("b", {1}).queue("a", {2});
   const auto queue_for = [&](domain::SiteSnapshot snapshot) {
