@@ -18,6 +18,7 @@ using ports::Difference;
 using ports::DifferenceKind;
 
 // The newest of a run stands: whatever takes one back books another in the same commit.
+constexpr char kHasJob[] = "SELECT 1 FROM jobs WHERE id = ?1";
 constexpr char kSelectStanding[] =
     "SELECT seq, ended_s, elapsed_s, nodes, cores, gpus, core_seconds, gpu_seconds, node_seconds, site_state, exit_code, queue, "
     "scheduler_account FROM ledger WHERE kind = 'usage' AND job = (SELECT row FROM jobs WHERE id = ?6) AND attempt = ?7 AND "
@@ -131,6 +132,12 @@ Difference difference(DifferenceKind kind, const UsageRecord& run, std::optional
   return made;
 }
 
+/// It is named as a job of this broker is. Those of another broker at that site are named alike, and are none of ours.
+bool names_our_job(Connection& db, const UsageRecord& run) {
+  const auto tag = domain::parse_tag(run.tag.str());
+  return tag && db.query(kHasJob, tag->job).next();
+}
+
 bool no_time(const UsageRecord& run) { return to_unix_seconds(run.submitted_at) < 0 || to_unix_seconds(run.ended_at) < 0; }
 
 /// All that a page tells of one run.
@@ -140,7 +147,7 @@ void compare_run(Connection& db, const SiteId& site, const std::vector<const Usa
   const auto now = standing(db, site, any);
   if (!now) {
     const auto why = why_not_booked(db, site, any);
-    if (why == kNotOurs && !domain::parse_tag(any.tag.str()))
+    if (why == kNotOurs && !names_our_job(db, any))
       ++compared.others;
     else  // named by a tag of ours, whoever's it is: somebody says what that was
       compared.differences.push_back(

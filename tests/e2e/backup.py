@@ -59,7 +59,7 @@ def jobs_in(file):
 
 def run_jobs(count):
     ids = [broker.submit({"script": "#!/bin/sh\ntrue\n", "project": "ai-lab"}) for _ in range(count)]
-    broker.wait_over(ids, 60)
+    broker.wait_over(ids, 180)  # after a restore what the backup had under way is sent once more, and found to have run
     wait_for("usage", lambda: all(broker.get(f"/v1/jobs/{id}/usage", user="operator")["records"] for id in ids), 30)
     return ids
 

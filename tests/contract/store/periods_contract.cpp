@@ -156,6 +156,8 @@ TEST_CASE("a second record of a run, a record that cannot be booked, and jobs th
   CHECK(kind_of(named_ours) == ports::DifferenceKind::missing_at_broker);
   CHECK(named_ours.differences.front().outcome == "NOT_OURS");
   CHECK(accounts.keep("R1", named_ours.differences).unexplained == 1);
+  forged.tag = domain::make_tag(JobId({9, 9}), 1);  // another broker's
+  CHECK(accounts.compare({forged}).others == 1);
   forged.tag = Tag("hansa-nobody");
   const auto others = accounts.compare({forged});
   CHECK(others.others == 1);
