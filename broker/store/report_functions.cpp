@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include <cstring>
 #include <limits>
 
 namespace hansa::store {
@@ -13,17 +14,22 @@ namespace {
 
 constexpr Wide kHigh = Wide{1} << 20;
 
+// SQLite's memory is aligned to 8 bytes, and a sum to 16: it is copied.
 void add_to_sum(sqlite3_context* context, int count, sqlite3_value** values) {
-  auto* sum = static_cast<Wide*>(sqlite3_aggregate_context(context, sizeof(Wide)));
-  if (sum == nullptr) return sqlite3_result_error_nomem(context);
+  void* kept = sqlite3_aggregate_context(context, sizeof(Wide));
+  if (kept == nullptr) return sqlite3_result_error_nomem(context);
+  Wide sum = 0;
+  std::memcpy(&sum, kept, sizeof sum);
   Wide value = sqlite3_value_int64(values[0]);
   if (count == 2) value = value * kHigh + sqlite3_value_int64(values[1]);
-  if (__builtin_add_overflow(*sum, value, sum)) sqlite3_result_error(context, "a sum of more than 128 bits", -1);
+  if (__builtin_add_overflow(sum, value, &sum)) return sqlite3_result_error(context, "a sum of more than 128 bits", -1);
+  std::memcpy(kept, &sum, sizeof sum);
 }
 
 void end_sum(sqlite3_context* context) {
-  const auto* sum = static_cast<const Wide*>(sqlite3_aggregate_context(context, 0));
-  const Wide total = sum == nullptr ? 0 : *sum;
+  const void* kept = sqlite3_aggregate_context(context, 0);
+  Wide total = 0;
+  if (kept != nullptr) std::memcpy(&total, kept, sizeof total);
   if (total >= std::numeric_limits<std::int64_t>::min() && total <= std::numeric_limits<std::int64_t>::max())
     return sqlite3_result_int64(context, static_cast<std::int64_t>(total));
   const auto text = ledger::wide_text(total);

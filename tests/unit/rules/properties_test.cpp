@@ -236,7 +236,7 @@ TEST_CASE("a rule set and itself differ in nothing; two differ in exactly the an
     rule = random.rule(0);
     rule.id = id;
     const auto before = compiled(pack), same = compiled(pack), after = compiled(edited);
-    for (int i = 0; i < kQuestions / 15; ++i) {  // explanations are slow
+    for (int i = 0; i < kQuestions / 8; ++i) {  // explanations are slow
       auto question = random_question(random);
       RC_ASSERT(Retrial(before, same, question.now, question.job, question.datasets).at(question.site, kAll).empty());
       const auto answers = Retrial(before, after, question.now, question.job, question.datasets).at(question.site, kAll);
