@@ -139,7 +139,7 @@ std::optional<std::int32_t> Statement::optional_integer32(int column) const {
 JobId Statement::job_id(int column) const {
   std::array<std::uint8_t, 16> bytes{};
   const auto stored = text(column);  // the schema checks its length
-  std::memcpy(bytes.data(), stored.data(), std::min(stored.size(), bytes.size()));
+  std::copy_n(stored.begin(), std::min(stored.size(), bytes.size()), bytes.begin());
   return JobId(bytes);
 }
 
