@@ -230,6 +230,9 @@ async::Task<Reconciliation> Reconciliations::compare(Reconciliation asked) {
     if (page->complete || page->next.text == cursor.text) break;
     cursor = std::move(page->next);
   }
+  // What is booked from here on has not been looked at.
+  auto head = co_await ledger_.ledger_head();
+  if (!head) co_return std::unexpected(head.error());
   std::optional<ports::StandingRun> last;
   while (true) {
     auto runs = co_await store_.standing_runs(site, from, to, last, kRunsInPage);
@@ -238,8 +241,6 @@ async::Task<Reconciliation> Reconciliations::compare(Reconciliation asked) {
     if (runs->size() < kRunsInPage) break;
     last = std::move(runs->back());
   }
-  auto head = co_await ledger_.ledger_head();
-  if (!head) co_return std::unexpected(head.error());
   auto [made, differences] = std::move(comparison).finish(head->size, scheduler_.now_utc());
   const auto id = made.id;
   if (auto kept = co_await store_.keep_reconciliation(std::move(made), std::move(differences)); !kept)

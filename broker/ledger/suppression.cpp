@@ -109,18 +109,18 @@ class Table {
     for (const auto bridge : bridges()) {
       // What is on one side of it has no other unknown that leads out: one more must.
       std::vector<bool> side(touching_.size());
-      std::vector<std::size_t> todo{edges_[bridge].ends[0]};
-      side[todo.back()] = true;
+      std::vector<std::size_t> open{edges_[bridge].ends[0]};
+      side[open.back()] = true;
       std::vector<std::size_t> nodes;
-      while (!todo.empty()) {
-        const auto here = todo.back();
-        todo.pop_back();
+      while (!open.empty()) {
+        const auto here = open.back();
+        open.pop_back();
         nodes.push_back(here);
         for (const auto edge : touching_[here]) {
           const auto there = other_end(edge, here);
           if (edge == bridge || !edges_[edge].hidden || side[there]) continue;
           side[there] = true;
-          todo.push_back(there);
+          open.push_back(there);
         }
       }
       std::vector<std::size_t> leading_out;

@@ -43,7 +43,7 @@ Result<void> look_in(const fs::path& folder, const std::string& prefix, bool nam
 }
 
 template <class T, class Work>
-async::Task<T> todo(Work work) {
+async::Task<T> as_task(Work work) {
   co_return work();
 }
 
@@ -77,12 +77,12 @@ Result<Copies> end_old_copies(const fs::path& database, UtcTime before) {
 
 async::Task<Copies> OldCopiesOnDisk::copies() {
   return async::run_on<Copies>(thread_.get_executor(),
-                               todo<Copies>([database = database_] { return find_old_copies(database); }));
+                               as_task<Copies>([database = database_] { return find_old_copies(database); }));
 }
 
 async::Task<Copies> OldCopiesOnDisk::end(UtcTime before) {
   return async::run_on<Copies>(thread_.get_executor(),
-                               todo<Copies>([database = database_, before] { return end_old_copies(database, before); }));
+                               as_task<Copies>([database = database_, before] { return end_old_copies(database, before); }));
 }
 
 }  // namespace hansa::store
