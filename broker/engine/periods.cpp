@@ -17,11 +17,6 @@ constexpr std::size_t kLooksOfMonth = 1'000;
 constexpr std::int64_t kMostAdded = 9'000'000'000'000;  // as of a run (docs/ledger.md)
 constexpr std::size_t kKeyLength = 16;
 
-Result<ledger::MonthSpan> month(const std::string& period) {
-  if (const auto span = ledger::span_of(period)) return *span;
-  return fail(ErrorKind::invalid_argument, "BAD_PERIOD", "\"" + period.substr(0, 20) + "\" is no month: give it as 2026-11");
-}
-
 /// A month that is not over is looked at as far as it was already before the newest look, so long before as closing asks. What
 /// that saw beside is new, and was seen.
 std::int64_t seen_twice(ledger::MonthSpan span, const std::vector<ledger::Look>& looks, std::int64_t apart_s) {
@@ -87,7 +82,7 @@ async::Task<MonthView> Periods::look(std::string period) {
 }
 
 async::Task<MonthView> Periods::look(std::string period, Json& rests_on) {
-  const auto span = month(period);
+  const auto span = ledger::month_named(period);
   if (!span) co_return std::unexpected(span.error());
   MonthView view{.month = {}, .period = period, .sites = {}, .opening = {}, .closing = {}};
   auto months = co_await store_.months();
@@ -123,7 +118,7 @@ async::Task<std::map<SiteId, ledger::Grade>> Periods::grades(std::vector<std::pa
   auto months = co_await store_.months();
   if (!months) co_return std::unexpected(months.error());
   for (const auto& [site, period] : months_of_sites) {
-    const auto span = month(period);
+    const auto span = ledger::month_named(period);
     if (!span) co_return std::unexpected(span.error());
     const auto known = weakest.try_emplace(site, ledger::Grade::a).first;
     if (known->second == ledger::Grade::c) continue;
@@ -139,7 +134,7 @@ async::Task<std::map<SiteId, ledger::Grade>> Periods::grades(std::vector<std::pa
 }
 
 async::Task<MonthView> Periods::open(std::string period) {
-  const auto span = month(period);
+  const auto span = ledger::month_named(period);
   if (!span) co_return std::unexpected(span.error());
   const auto now = clock_.now_utc();
   if (span->from_s > to_unix_seconds(now))
@@ -150,7 +145,7 @@ async::Task<MonthView> Periods::open(std::string period) {
 }
 
 async::Task<MonthView> Periods::close(std::string period, bool early) {
-  const auto span = month(period);
+  const auto span = ledger::month_named(period);
   if (!span) co_return std::unexpected(span.error());
   const auto now = clock_.now_utc();
   auto unseen = co_await store_.unseen_records(period);  // before all else: what is booked later is seen at the commit

@@ -266,4 +266,10 @@ std::optional<MonthSpan> span_of(std::string_view period) {
   return MonthSpan{first_second(from), first_second(from + months{1})};
 }
 
+Result<MonthSpan> month_named(std::string_view period) {
+  if (const auto span = span_of(period)) return *span;
+  return fail(ErrorKind::invalid_argument, "BAD_PERIOD",
+              "\"" + std::string(period.substr(0, 20)) + "\" is no month: give it as 2026-11");
+}
+
 }  // namespace hansa::ledger

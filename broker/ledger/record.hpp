@@ -129,5 +129,7 @@ struct MonthSpan {
   std::int64_t from_s = 0, to_s = 0;
 };
 std::optional<MonthSpan> span_of(std::string_view period);
+/// The same for who asked by that name: invalid_argument, BAD_PERIOD.
+Result<MonthSpan> month_named(std::string_view period);
 
 }  // namespace hansa::ledger

@@ -50,11 +50,6 @@ constexpr char kSelectLeaves[] =
 constexpr std::size_t kSha256Digits = 64;  // of verdicts.hash; more follows once a name was taken out (erasure.cpp)
 constexpr char kSelectVerdict[] = "SELECT body FROM verdicts WHERE row = ?1";
 
-Result<ledger::MonthSpan> month(const std::string& period) {
-  if (const auto span = ledger::span_of(period)) return *span;
-  return fail(ErrorKind::invalid_argument, "BAD_PERIOD", "\"" + period.substr(0, 20) + "\" is no month: give it as 2026-11");
-}
-
 std::int64_t size_of(Connection& db) {
   auto row = db.query(kSelectSize);
   return row.next() ? row.integer(0) : 0;
@@ -129,7 +124,7 @@ Result<std::vector<ports::Month>> read_months(Connection& db) {
 }
 
 Result<std::int64_t> open_month(Connection& db, const std::string& period, UtcTime at) {
-  if (auto span = month(period); !span) return std::unexpected(span.error());
+  if (auto span = ledger::month_named(period); !span) return std::unexpected(span.error());
   if (const auto there = find_month(db, period)) return there->opened;
   LedgerAppender ledger(db);
   auto opened = ledger.add(Kind::period_open, to_unix_seconds(at), {{"period", period}});
@@ -138,14 +133,14 @@ Result<std::int64_t> open_month(Connection& db, const std::string& period, UtcTi
 }
 
 Result<std::pair<std::int64_t, std::int64_t>> count_unseen(Connection& db, const std::string& period) {
-  const auto span = month(period);
+  const auto span = ledger::month_named(period);
   if (!span) return std::unexpected(span.error());
   auto row = db.query(kCountUnseen, span->from_s, span->to_s, period);
   return std::pair(row.next() ? row.integer(0) : 0, size_of(db));
 }
 
 Result<std::int64_t> close_month(Connection& db, const ports::MonthClose& close) {
-  const auto span = month(close.period);
+  const auto span = ledger::month_named(close.period);
   if (!span) return std::unexpected(span.error());
   const auto there = find_month(db, close.period);
   if (!there) {
@@ -179,7 +174,7 @@ Result<std::int64_t> close_month(Connection& db, const ports::MonthClose& close)
 }
 
 Result<std::vector<SiteId>> read_sites_in(Connection& db, const std::string& period) {
-  const auto span = month(period);
+  const auto span = ledger::month_named(period);
   if (!span) return std::unexpected(span.error());
   std::vector<SiteId> sites;
   auto row = db.query(kSelectSites, span->from_s, span->to_s);
