@@ -15,8 +15,8 @@ count_tests() {
   local preset=$1 report=$root/build/$1.junit.xml status=0 parallel all bad left
   shift
   rm -f "$report"
-  parallel=$(nproc)
-  [[ $preset != release ]] || ((parallel += 3))  # those on Slurm mostly wait
+  parallel=$(($(nproc) + 2))  # many mostly wait
+  [[ $preset != release ]] || ((++parallel))  # those on Slurm above all
   ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=ignore --parallel "$parallel" --output-junit "$report" \
     "$@" </dev/null || status=$?
   if [[ ! -s $report ]]; then
