@@ -3,15 +3,16 @@
 
 #include "broker/async/all_of.hpp"
 #include "broker/async/run_on.hpp"
+#include "broker/engine/arrivals.hpp"
 #include "broker/engine/code_keeper.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dependencies.hpp"
 #include "broker/engine/desk_connector.hpp"
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/doctor.hpp"
-#include "broker/engine/fence.hpp"
 #include "broker/engine/moves.hpp"
 #include "broker/engine/observation.hpp"
+#include "broker/engine/orders.hpp"
 #include "broker/engine/outputs.hpp"
 #include "broker/engine/placement.hpp"
 #include "broker/engine/reconciler.hpp"
@@ -33,17 +34,6 @@ namespace {
 constexpr std::size_t kLoopTasks = 1'000;      // the loops of the sites
 constexpr std::size_t kTasksPerJob = 3;       // at most: a submission, an observation, a cancel
 constexpr std::size_t kLoadPage = 5'000;
-constexpr Milliseconds kBetweenArrivals{5'000};  // of one person at one site that are taken up: each has everything placed anew
-
-/// A change of a job that is not in the book: it is over, or it never was.
-Error explain_absence(Error error) {
-  if (error.code == "JOB_NOT_ACTIVE") {
-    error.kind = ErrorKind::conflict;
-    error.code = "JOB_OVER";
-    error.message = "the job is over";
-  }
-  return error;
-}
 
 std::unexpected<Error> no_such_site(const SiteId& site) {
   return fail(ErrorKind::not_found, "SITE_NOT_FOUND", "there is no site \"" + site.str() + "\"; see: hansa sites");
@@ -85,8 +75,10 @@ class Engine::Loops {
         dispatch_(context_, reconciler_),
         stager_(context_, parts_.transfers, parts_.ids, [this] { placement_.look_again(); }),
         placement_(context_, dispatch_, stager_),
+        arrivals_(context_, dispatch_, placement_),
         outputs_(context_),
         dependencies_(context_, parts_.strand),
+        orders_(context_, dispatch_, dependencies_),
         code_(context_, parts_.code),
         moves_(context_, parts_.strand, placement_, reconciler_),
         doctor_(context_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
@@ -106,55 +98,7 @@ class Engine::Loops {
     reconciler_.use(dispatch_);
     book_.on_change([this](const Job* before, const Job& after) { index(before, after); });
     for (auto& [id, desk] : desks_)
-      desk->when_present([this, place = desk.get()](const Principal& person) { somebody_came(*place, person); });
-  }
-
-  /// Whoever comes again and again is taken up now and then: an agent can break its connection as often as it likes.
-  void somebody_came(SiteDesk& desk, const Principal& person) {
-    const auto now = parts_.scheduler.now_monotonic();
-    std::erase_if(arrivals_, [now](const auto& entry) { return !entry.second.again && now >= entry.second.next_at; });
-    const auto [at, first] =
-        arrivals_.try_emplace({desk.site().id, person}, Arrival{.next_at = now + kBetweenArrivals, .again = false});
-    if (first) return take_up(desk, person);
-    at->second.again = true;
-    came_again_.set();
-  }
-
-  /// Those who have come again, once that is to be taken up.
-  async::Task<> arrivals() {
-    while (true) {
-      const auto now = parts_.scheduler.now_monotonic();
-      std::optional<MonotonicTime> next;
-      for (auto& [whose, arrival] : arrivals_) {
-        if (!arrival.again) continue;
-        if (now >= arrival.next_at) {
-          arrival = {.next_at = now + kBetweenArrivals, .again = false};
-          take_up(*context_.desk(whose.first), whose.second);
-        } else {
-          next = std::min(next.value_or(arrival.next_at), arrival.next_at);
-        }
-      }
-      if (next)
-        co_await came_again_.wait_until(parts_.scheduler, *next);
-      else
-        co_await came_again_.wait();
-    }
-  }
-
-  /// What waited for this person to log in there.
-  void take_up(SiteDesk& desk, const Principal& person) {
-    const auto bound = desk.bound;
-    for (const auto& id : bound) {
-      const auto* job = book_.find(id);
-      if (job == nullptr || job->owner != person) continue;
-      desk.stir(id);
-      if (job->to_be_cancelled()) dispatch_.carry_cancel(id, true);
-    }
-    desk.wake_reconciler.set();
-    desk.wake_usage.set();
-    const auto interval = options_.snapshot_interval;
-    if (!desk.snapshot() || parts_.scheduler.now_monotonic() - desk.snapshot_at() > interval) desk.wake_snapshot.set();
-    placement_.login_good(desk.site().id, person);
+      desk->when_present([this, place = desk.get()](const Principal& person) { arrivals_.came(*place, person); });
   }
 
   async::Task<> start() {
@@ -181,7 +125,7 @@ class Engine::Loops {
     if (auto read = co_await budgets_.refresh(); !read) co_return std::unexpected(read.error());
     if (auto read = co_await shares_.refresh(); !read) co_return read;
     if (auto loaded = co_await load(); !loaded) co_return loaded;
-    if (auto started = tasks_.spawn("arrivals", arrivals()); !started) co_return started;
+    if (auto started = tasks_.spawn("arrivals", arrivals_.run()); !started) co_return started;
     if (auto started = tasks_.spawn("moves", moves_.run()); !started) co_return started;
     if (auto started = tasks_.spawn("dependencies", dependencies_.run()); !started) co_return started;
     if (parts_.code != nullptr) {
@@ -285,171 +229,6 @@ class Engine::Loops {
     if (!attempt->unknown_since) return;
     const std::pair key{*attempt->unknown_since, job->id};
     is_there ? (void)desk->unknown.insert(key) : (void)desk->unknown.erase(key);
-  }
-
-  async::Task<Job> change(JobId id, std::function<Result<Step>(const Job&)> decide) {
-    auto done = co_await book_.change(id, std::move(decide));
-    if (!done) co_return std::unexpected(explain_absence(done.error()));
-    co_return done;
-  }
-
-  async::Task<Job> hold(JobId id) {
-    co_return co_await change(id, [](const Job& job) -> Result<Step> {
-      if (job.held_by_user) return Step{};
-      if (job.live_attempt() != nullptr) {
-        return fail(
-            ErrorKind::conflict, "JOB_AT_SITE",
-            "job " + job.id.str() + " is at site " + job.live_attempt()->site.str() + " already; cancel it if it must not run");
-      }
-      return Step{.events = {Held{.reason = {"HELD_BY_USER", "held by its user; release it with: hansa release " + job.id.str()},
-                                  .by_user = true}}};
-    });
-  }
-
-  async::Task<Job> release(JobId id) {
-    co_return co_await change(id, [this](const Job& job) -> Result<Step> {
-      if (job.held_by_user) {
-        Step step{.events = {Released{}}};
-        if (auto waits = dependencies_.why_not_yet(job.id)) step.events.emplace_back(Held{.reason = std::move(*waits)});
-        return step;
-      }
-      if (job.state != JobState::held) return Step{};
-      return fail(ErrorKind::conflict, "NOT_HELD",
-                  "job " + job.id.str() + " is not held by its user: " +
-                      (job.awaits_others() ? job.reason.message : "no site can take it now (" + job.reason.message + ")"));
-    });
-  }
-
-  async::Task<Job> cancel(JobId id, Principal by) {
-    bool more = false;
-    auto done = co_await change(id, [&](const Job& job) -> Result<Step> {
-      more = !job.cancel;
-      if (job.cancel) return Step{};
-      Step step{.events = {CancelRequested{by}}};
-      if (job.live_attempt() == nullptr) {
-        step.events.emplace_back(CancelResolved{CancelOutcome::never_started});
-        step.events.emplace_back(Ended{JobState::cancelled, {"CANCELLED", "cancelled by " + by.str()}});
-      }
-      return step;
-    });
-    if (!done) co_return done;
-    if (const auto* attempt = done->live_attempt(); attempt != nullptr) {
-      if (attempt->state == AttemptState::bound) dispatch_.carry_cancel(id, more);
-      if (auto* desk = context_.desk(attempt->site)) desk->wake_reconciler.set();
-    }
-    co_return done;
-  }
-
-  async::Task<Job> cancel_tasks(JobId id, Principal by, std::vector<std::int32_t> tasks) {
-    bool all = false, more = false;
-    auto done = co_await change(id, [&](const Job& job) -> Result<Step> {
-      if (job.spec.array.empty())
-        return fail(ErrorKind::invalid_argument, "NOT_AN_ARRAY", "job " + job.id.str() + " is no array; cancel it without tasks");
-      std::vector<std::int32_t> unknown;
-      std::ranges::set_difference(tasks, job.spec.array.tasks, std::back_inserter(unknown));
-      if (!unknown.empty()) {
-        return fail(ErrorKind::invalid_argument, "NO_SUCH_TASK",
-                    "job " + job.id.str() + " has no task " + task_ranges(unknown).substr(0, 200) + "; its array is " +
-                        to_text(job.spec.array).substr(0, 200));
-      }
-      if (job.cancel) return Step{};
-      const auto* attempt = job.live_attempt();
-      std::erase_if(tasks, [&](std::int32_t task) {
-        const auto* run = attempt == nullptr ? nullptr : attempt->last_run(task);
-        return std::ranges::binary_search(job.cancelled_tasks, task) || (run != nullptr && run->outcome);
-      });
-      auto left = attempt == nullptr ? job.spec.array.tasks : job.open_tasks(*attempt);
-      std::erase_if(left, [&](std::int32_t task) {
-        return std::ranges::binary_search(job.cancelled_tasks, task) || std::ranges::binary_search(tasks, task);
-      });
-      all = left.empty() && !tasks.empty();
-      more = !all && !tasks.empty();
-      if (!more) return Step{};
-      return Step{.events = {TaskCancelRequested{by, tasks}}};
-    });
-    if (!done) co_return done;
-    if (all) co_return co_await cancel(id, std::move(by));  // nothing would be left of it
-    if (const auto* attempt = done->live_attempt(); attempt != nullptr && attempt->state == AttemptState::bound)
-      dispatch_.carry_cancel(id, more);
-    co_return done;
-  }
-
-  async::Task<Job> resolve_lost(JobId id, Principal by, std::string reason) {
-    SiteDesk* desk = nullptr;
-    std::optional<ports::Fence> fence;
-    auto done = co_await change(id, [&](const Job& job) -> Result<Step> {
-      if (const auto* attempt = job.live_attempt(); attempt != nullptr) {
-        desk = context_.desk(attempt->site);
-        fence = fence_of(job, *attempt);
-      }
-      return Step{.events = {ResolvedLost{by, reason}}};
-    });
-    // What may still lie there must not start when the site is back. If it runs already it goes on to its end, and is booked.
-    if (done && desk != nullptr && fence) (void)tasks_.spawn("seal", seal_given_up(*desk, *fence));
-    co_return done;
-  }
-
-  async::Task<> seal_given_up(SiteDesk& desk, ports::Fence fence) {
-    constexpr Milliseconds kFirstPause{10'000}, kLongestPause{3'600'000};
-    for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
-      const auto outcome = co_await seal_fence(context_, desk, fence);
-      if (outcome && !outcome->sealed) {
-        parts_.log.write(ports::LogLevel::warning, "a job that was given up has run at its site",
-                         {{"tag", fence.tag.str()}, {"site", desk.site().id.str()}, {"site_job_id", outcome->holder.str()}});
-      }
-      if (outcome) co_return Result<void>{};
-      co_await parts_.scheduler.sleep_until(parts_.scheduler.now_monotonic() + pause);
-    }
-  }
-
-  [[nodiscard]] SiteReport report(SiteDesk& desk) const {
-    SiteReport report{.site = desk.site(), .state = desk.state()};
-    report.budget_use = desk.budget_use();
-    if (desk.snapshot()) report.own_budget = desk.snapshot()->own_budget;
-    report.quiet_until = desk.quiet_until();
-    report.breaker = desk.breaker().state();
-    report.failures_in_a_row = desk.breaker().failures();
-    if (desk.breaker().open()) {
-      const auto left = desk.breaker().next_probe() - parts_.scheduler.now_monotonic();
-      report.next_probe = parts_.scheduler.now_utc() + std::max(Milliseconds{0}, left);
-    }
-    report.times_left_alone = desk.times_left_alone();
-    report.drifted = doctor_.drifted(desk.site().id);
-    report.our_live_jobs = static_cast<std::int64_t>(desk.live.size());
-    report.our_waiting_jobs = static_cast<std::int64_t>(desk.waiting_there.size());
-    report.calls = desk.calls().read();
-    report.calls_made = desk.calls().all_begun();
-    report.our_unknown_jobs = static_cast<std::int64_t>(desk.unknown.size());
-    if (!desk.unknown.empty()) report.oldest_unknown = desk.unknown.begin()->first;
-    for (const auto state : {JobState::submitting, JobState::queued, JobState::running, JobState::finishing})
-      report.our_jobs_in.emplace_back(state, desk.jobs_in[static_cast<std::size_t>(state)]);
-    if (!desk.snapshot()) return report;
-    const auto& snapshot = *desk.snapshot();
-    report.snapshot_at = snapshot.taken_at;
-    report.scheduler = snapshot.scheduler;
-    report.cluster = snapshot.cluster;
-    report.running_jobs = std::ranges::count_if(snapshot.running, [](const auto& work) { return !work.id.empty(); });
-    report.waiting_jobs = static_cast<std::int64_t>(snapshot.waiting.size());
-    for (const auto& queue : snapshot.queues) report.queues.push_back(queue.name.str());
-    for (const auto& node : snapshot.nodes) {
-      ++report.nodes;
-      report.cores += node.cores;
-      report.gpus += node.gpus;
-      if (!node.usable) continue;
-      ++report.usable_nodes;
-      report.free_cores += node.cores;
-      report.free_gpus += node.gpus;
-    }
-    for (const auto& work : snapshot.running) {
-      for (const auto& share : work.shares) {
-        if (share.node >= snapshot.nodes.size() || !snapshot.nodes[share.node].usable) continue;
-        report.free_cores -= share.cores;
-        report.free_gpus -= share.gpus;
-      }
-    }
-    report.free_cores = std::max<std::int64_t>(0, report.free_cores);
-    report.free_gpus = std::max<std::int64_t>(0, report.free_gpus);
-    return report;
   }
 
   [[nodiscard]] Counters counters() const {
@@ -603,19 +382,15 @@ class Engine::Loops {
   Dispatch dispatch_;
   Stager stager_;
   Placement placement_;
+  Arrivals arrivals_;
   Outputs outputs_;
   Dependencies dependencies_;
+  Orders orders_;
   CodeKeeper code_;
   Moves moves_;
   Doctor doctor_;
   Watch watch_;
   Intake intake_;
-  struct Arrival {
-    MonotonicTime next_at{};  // when another one is taken up
-    bool again = false;  // there has been one since the last that was
-  };
-  std::map<std::pair<SiteId, Principal>, Arrival> arrivals_;  // of late
-  async::Event came_again_{parts_.strand};
   Counters counters_;
   std::array<std::int64_t, kJobStates> by_state_{};
   std::set<JobId> waiting_here_;  // ids rise with the time of acceptance
@@ -682,14 +457,14 @@ async::Task<Decision> Engine::explain(Job job) {
 
 async::Task<std::optional<FairShare>> Engine::fair_share(ProjectId project) { co_return loops_->shares_.of(project); }
 
-async::Task<Job> Engine::hold(JobId id) { return loops_->hold(id); }
-async::Task<Job> Engine::release(JobId id) { return loops_->release(id); }
-async::Task<Job> Engine::cancel(JobId id, Principal by) { return loops_->cancel(id, std::move(by)); }
+async::Task<Job> Engine::hold(JobId id) { return loops_->orders_.hold(id); }
+async::Task<Job> Engine::release(JobId id) { return loops_->orders_.release(id); }
+async::Task<Job> Engine::cancel(JobId id, Principal by) { return loops_->orders_.cancel(id, std::move(by)); }
 async::Task<Job> Engine::cancel_tasks(JobId id, Principal by, std::vector<std::int32_t> tasks) {
-  return loops_->cancel_tasks(id, std::move(by), std::move(tasks));
+  return loops_->orders_.cancel_tasks(id, std::move(by), std::move(tasks));
 }
 async::Task<Job> Engine::resolve_lost(JobId id, Principal by, std::string reason) {
-  return loops_->resolve_lost(id, std::move(by), std::move(reason));
+  return loops_->orders_.resolve_lost(id, std::move(by), std::move(reason));
 }
 async::Task<Job> Engine::wait_beyond(JobId id, std::int64_t version, async::Deadline deadline) {
   return loops_->book_.wait_beyond(id, version, deadline);
@@ -723,7 +498,10 @@ async::Task<std::vector<TransferReport>> Engine::transfers(DatasetId dataset) { 
 
 async::Task<std::vector<SiteReport>> Engine::sites() {
   std::vector<SiteReport> reports;
-  for (const auto& [id, desk] : loops_->desks_) reports.push_back(loops_->report(*desk));
+  for (const auto& [id, desk] : loops_->desks_) {
+    reports.push_back(report_of(*desk, loops_->parts_.scheduler));
+    reports.back().drifted = loops_->doctor_.drifted(id);
+  }
   co_return reports;
 }
 
