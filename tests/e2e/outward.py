@@ -203,7 +203,7 @@ def the_agent_goes_out_through_the_centres_proxy():
 
 
 def a_second_agent_does_not_drive_the_first_away():
-    since = is_connected()["since"]
+    since = wait_for("the agent to be connected without its proxy", is_connected, 30)["since"]
     copy = OutwardSite("copy", 33, agents_config("alpha"), AGENTS_PORT, slurm_conf("alpha"))
     try:
         for name in ("agent.key", "enrolment.json"):
