@@ -67,12 +67,13 @@ function(hansa_precompiled name)
   target_compile_options(hansa_${name} PRIVATE ${P_OPTIONS})
   target_precompile_headers(hansa_${name} PRIVATE ${P_HEADERS})
 endfunction()
+set(hansa_test_options -O0 -fno-sanitize=undefined)
 if(HANSA_PRECOMPILE)
   hansa_precompiled(common HEADERS ${hansa_common_headers})
   hansa_precompiled(common_asio HEADERS ${hansa_common_headers} ${hansa_asio_headers} USES hansa_boost)
-  hansa_precompiled(test HEADERS ${hansa_common_headers} <catch2/catch.hpp> <rapidcheck.h> OPTIONS -O0)
+  hansa_precompiled(test HEADERS ${hansa_common_headers} <catch2/catch.hpp> <rapidcheck.h> OPTIONS ${hansa_test_options})
   hansa_precompiled(test_asio HEADERS ${hansa_common_headers} ${hansa_asio_headers} <catch2/catch.hpp> <rapidcheck.h>
-    USES hansa_boost OPTIONS -O0)
+    USES hansa_boost OPTIONS ${hansa_test_options})
 endif()
 
 # hansa_precompile(TARGET common|test): gives it what it may read, with Asio if one that it links has it
@@ -129,9 +130,10 @@ endfunction()
 # Of tests in the release preset: a tenth of what they cost to compile was for a debugger, which the dev preset is for.
 set(hansa_no_debugger $<$<CONFIG:RelWithDebInfo>:-g0>)
 
-# hansa_test_code(TARGET): test code runs once and is compiled everywhere: not optimizing it (what it tests is) saves a fifth of a build
+# hansa_test_code(TARGET): test code runs once and is compiled everywhere: not optimizing it (what it tests is) saves a fifth of a build,
+# not looking for undefined behaviour in it (in what it tests we do) a fifth of a sanitized one's
 function(hansa_test_code target)
-  target_compile_options(${target} PRIVATE -O0 ${hansa_no_debugger})
+  target_compile_options(${target} PRIVATE ${hansa_test_options} ${hansa_no_debugger})
   hansa_precompile(${target} test)
 endfunction()
 
@@ -174,7 +176,7 @@ function(hansa_test name)
 endfunction()
 
 # hansa_fuzz(NAME_fuzz SOURCES ... USES ...): a libFuzzer program, built where its instrumentation is (the asan preset), and a CTest test
-# that runs it for five seconds from one seed, so that a run of the tests can be repeated (`./dev fuzz` explores). What it finds goes to
+# that runs it for three seconds from one seed, so that a run of the tests can be repeated (`./dev fuzz` explores). What it finds goes to
 # build/, the corpus in the tree is read and never grown by itself.
 function(hansa_fuzz name)
   if(NOT HANSA_FUZZ)
@@ -191,7 +193,7 @@ function(hansa_fuzz name)
   set(found ${CMAKE_BINARY_DIR}/found/${name})
   file(MAKE_DIRECTORY ${found})
   string(REGEX REPLACE "_fuzz$" "" corpus ${name})
-  add_test(NAME ${name} COMMAND ${name} -seed=1 -max_total_time=5 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+  add_test(NAME ${name} COMMAND ${name} -seed=1 -max_total_time=3 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
     -artifact_prefix=${found}/ ${found} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${corpus})
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()

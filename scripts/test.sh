@@ -140,7 +140,7 @@ test_all() {
   if ((all)); then
     [[ -z $behind ]] || step "build (to the end of what was begun behind the tests)" wait_behind
     part "build (benchmarks)" build release benchmarks || true
-    sanitized asan "address and undefined-behaviour sanitizers; fuzz targets, 5 s each"
+    sanitized asan "address and undefined-behaviour sanitizers; fuzz targets, 3 s each"
     note "$(executions) inputs were tried on the fuzz targets"
     sanitized tsan "thread sanitizer"
   fi

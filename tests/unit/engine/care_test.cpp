@@ -113,7 +113,7 @@ TEST_CASE("after an outage a site is asked one thing at a time at first, and wit
   w.check_budgets();
 }
 
-TEST_CASE("a site is not left alone for the length of our own line", "[engine]") {
+TEST_CASE("a site is not left alone for the length of our own line", "[engine][costly]") {
   World w({{.id = "alpha", .cores = 128, .budget = {.concurrent_calls = 1, .waiting_jobs = 128}}});
   w.advance(1min);
   const auto ids = w.submit(100, {.behaviour = "run=7200s"});
@@ -188,7 +188,7 @@ TEST_CASE("a submission that is not known goes elsewhere rather than again into 
   CHECK(w.job(id).attempts[1].site == SiteId("beta"));
 }
 
-TEST_CASE("a budget that is the limit is told once in a while, with how many it held back", "[engine]") {
+TEST_CASE("a budget that is the limit is told once in a while, with how many it held back", "[engine][costly]") {
   World w({{.id = "alpha",
             .cores = 64,
             .budget = {.queries_per_minute = 30, .cancels_per_minute = 2, .concurrent_calls = 2, .waiting_jobs = 60}}});

@@ -92,7 +92,7 @@ TEST_CASE("a credential that ends too early holds the job with that reason", "[e
   CHECK(w.state(held) == JobState::succeeded);
 }
 
-TEST_CASE("a lapsed login costs one submission at a time and all who wait for it come free together", "[engine]") {
+TEST_CASE("a lapsed login costs one submission at a time and all who wait for it come free together", "[engine][costly]") {
   Persons here({.queries_per_minute = 60, .submits_per_minute = 600, .concurrent_calls = 4, .waiting_jobs = 400});
   auto& w = here.w;
   w.advance(1s);

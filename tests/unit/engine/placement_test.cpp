@@ -114,7 +114,7 @@ TEST_CASE("shares follow the sites' capacity", "[engine][costly]") {
   w.check_budgets();
 }
 
-TEST_CASE("as many of ours wait in a site's line as it gets through between two looks", "[engine]") {
+TEST_CASE("as many of ours wait in a site's line as it gets through between two looks", "[engine][costly]") {
   struct Seen {
     std::size_t waited = 0;  // at least a second, at one time
     std::ptrdiff_t over = 0;

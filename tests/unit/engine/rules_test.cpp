@@ -181,7 +181,7 @@ TEST_CASE("a job goes only where the rules let it, however early another site wo
   }
 }
 
-TEST_CASE("evidence that is missing or has grown old denies, and is named", "[engine]") {
+TEST_CASE("evidence that is missing or has grown old denies, and is named", "[engine][costly]") {
   World w(unequal_sites());
   auto law = good_law();
   law.sites["alpha"] = place("FI", "member", VirtualScheduler::kStart - 29 * 24h);

@@ -236,7 +236,7 @@ TEST_CASE("a decision with data on their way says so, and repeats to the last by
   CHECK(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
 }
 
-TEST_CASE("a broker that dies finds its transfer again, at whichever write it died", "[engine]") {
+TEST_CASE("a broker that dies finds its transfer again, at whichever write it died", "[engine][costly]") {
   bool reached_the_end = false;
   for (std::int64_t write = 1; write < 40 && !reached_the_end; ++write) {
     for (const bool before : {true, false}) {

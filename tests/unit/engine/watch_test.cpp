@@ -172,7 +172,7 @@ TEST_CASE("short jobs, one after the other, are each seen to end at once", "[eng
   w.check_budgets();
 }
 
-TEST_CASE("many short jobs are looked at steadily, until the last is seen to end", "[engine]") {
+TEST_CASE("many short jobs are looked at steadily, until the last is seen to end", "[engine][costly]") {
   World w({{.id = "alpha", .cores = 4, .budget = {.queries_per_minute = 60, .submits_per_minute = 600}}});
   w.advance(2min);
   const auto ids = w.submit(300, {.behaviour = "run=1s"});
