@@ -273,7 +273,7 @@ void check_known_projects(const Table& table, std::string_view name, const std::
 
 /// How an issuer's keys hang together.
 void check_issuer(const Table& table, const IssuerConfig& issuer, const std::vector<std::string_view>& project_ids,
-                  Findings& findings) {
+                  const std::vector<std::string_view>& site_ids, Findings& findings) {
   if (issuer.id == "local")
     findings.add(table.mark_of("id"), table.path_of("id"), "is \"local\", which is the issuer of the broker's own tokens");
   const Node* algorithms = table.find("algorithms");
@@ -287,9 +287,12 @@ void check_issuer(const Table& table, const IssuerConfig& issuer, const std::vec
     if (!introspects && there)
       findings.add(table.mark_of(key), table.path_of(key), "is of no use without claims_from = \"introspection\"");
   }
-  for (const auto* name : {"projects", "roles"}) {
+  for (const auto* name : {"projects", "leads", "roles", "site_operators"}) {
     const Node* map = table.find(name);
     if (map == nullptr || map->kind != Node::Kind::table) continue;
+    const std::string_view key = name;
+    const bool of_site = key == "site_operators";
+    const auto& known = of_site ? site_ids : project_ids;
     for (const auto& entry : map->items) {
       const auto place = table.path_of(name) + "." + shown(entry.key);
       const bool urn = entry.key.starts_with("urn:") && entry.key.contains(":group:");
@@ -297,20 +300,22 @@ void check_issuer(const Table& table, const IssuerConfig& issuer, const std::vec
         findings.add(entry.key_at, place,
                      "is no group's name by AARC-G069 (urn:...:group:...); an issuer that names groups otherwise needs "
                      "groups = \"plain\"");
-      const bool project = std::string_view(name) == "projects" && entry.kind == Node::Kind::text;
-      if (project && kProjectId.matches(entry.text) && !contains(project_ids, entry.text))
+      if (key == "roles" || entry.kind != Node::Kind::text || !(of_site ? kSiteId : kProjectId).matches(entry.text)) continue;
+      if (!contains(known, entry.text))
         findings.add(entry.at, place,
-                     "there is no [[project]] with the id " + shown(entry.text) + did_you_mean(entry.text, project_ids));
+                     std::string("there is no ") + (of_site ? "[[site]]" : "[[project]]") + " with the id " + shown(entry.text) +
+                         did_you_mean(entry.text, known));
     }
   }
 }
 
-void read_issuers(const Table& root, BrokerConfig& config, const std::vector<std::string_view>& project_ids, Findings& findings) {
+void read_issuers(const Table& root, BrokerConfig& config, const std::vector<std::string_view>& project_ids,
+                  const std::vector<std::string_view>& site_ids, Findings& findings) {
   const auto issuers = blocks_of(root, "issuer", kSiteId, findings);
   for (const auto& table : issuers) {
     auto& issuer = config.issuers.emplace_back();
     read_keys(table, {}, issuer, findings);
-    check_issuer(table, issuer, project_ids, findings);
+    check_issuer(table, issuer, project_ids, site_ids, findings);
     const auto same = std::ranges::find(config.issuers, issuer.url, &IssuerConfig::url);
     if (same != config.issuers.end() - 1 && !issuer.url.empty())
       findings.add(table.mark_of("url"), table.path_of("url"),
@@ -640,16 +645,18 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   }
   check_unique_ids(projects, findings);
 
-  read_issuers(root, config, project_ids, findings);
-
   const auto people = blocks_of(root, "person", kPrincipal, findings);
   for (const auto& table : people) read_keys(table, {}, config.people.emplace_back(), findings);
   check_unique_ids(people, findings);
 
   const auto sites = blocks_of(root, "site", kSiteId, findings);
-  for (const auto& table : sites)
+  std::vector<std::string_view> site_ids;
+  for (const auto& table : sites) {
     config.sites.push_back(read_site(table, broker.value_or(Table{nullptr, "broker"}), &project_ids, findings));
+    if (const Node* id = table.find("id"); id != nullptr && id->kind == Node::Kind::text) site_ids.push_back(id->text);
+  }
   check_unique_ids(sites, findings);
+  read_issuers(root, config, project_ids, site_ids, findings);
   check_resources(sites, config.sites, findings);
   check_agents(root, config, findings);
   read_table(root, "mover", {}, config.mover, findings);

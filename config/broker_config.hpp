@@ -505,6 +505,7 @@ struct SiteConfig {
 struct ProjectConfig {
   ProjectId id;
   std::vector<Principal> members;
+  std::vector<Principal> leads;  // members too
   std::int64_t shares = 1;
   std::optional<std::string> home;
   std::optional<std::string> home_country;
@@ -534,7 +535,9 @@ struct IssuerConfig {
   GroupNames groups = GroupNames::aarc_g069;
   std::string groups_claim = "eduperson_entitlement";
   std::map<std::string, ProjectId> projects;
+  std::map<std::string, ProjectId> leads;
   std::map<std::string, std::string> roles;
+  std::map<std::string, SiteId> site_operators;
   std::string assurance_claim = "eduperson_assurance";
   std::vector<std::string> required_assurance;
   std::vector<std::string> refused_subjects;

@@ -333,8 +333,9 @@ const Form kAlgorithm{R"(one of "RS256", "PS256", "ES256")",
 const Form kGroup{"1 to 512 characters on one line", [](std::string_view text) {
                     return !text.empty() && text.size() <= 512 && is_one_line(text) && is_utf8(text);
                   }};
-const Form kRole{R"(one of "user", "operator", "auditor")",
-                 [](std::string_view text) { return text == "user" || text == "operator" || text == "auditor"; }};
+const Form kRole{R"(one of "user", "operator", "policy-officer", "auditor")", [](std::string_view text) {
+                   return text == "user" || text == "operator" || text == "policy-officer" || text == "auditor";
+                 }};
 const Form kRulePack{"the name of a shipped pack, as \"open-science\", or a path with a \"/\" in it, as \"./own.toml\"",
                      is_rule_pack, nullptr, true, true};
 const Form kDataLabel{R"(one of "open", "internal", "personal", "health", "trade-secret", "export-controlled")", is_data_label};

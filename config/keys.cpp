@@ -1326,8 +1326,21 @@ std::span<const Key<IssuerConfig>> keys_of() {
            .example = "{ \"urn:geant:example.org:group:ai-lab:role=member#aai.example.org\" = \"ai-lab\" }",
            .form = &kProjectId,
            .key_form = &kGroup}),
+      key<&IssuerConfig::leads>(
+          {.name = "leads",
+           .doc = "Which group leads which project: it sees, holds and cancels the jobs of all members, and is a member itself.",
+           .example = "{ \"urn:geant:example.org:group:ai-lab:role=lead#aai.example.org\" = \"ai-lab\" }",
+           .form = &kProjectId,
+           .key_form = &kGroup}),
+      key<&IssuerConfig::site_operators>(
+          {.name = "site_operators",
+           .doc = "Which group operates which site, and no other; the role operator is for all sites.",
+           .example = "{ \"urn:geant:example.org:group:alpha-staff#aai.example.org\" = \"alpha\" }",
+           .form = &kSiteId,
+           .key_form = &kGroup}),
       key<&IssuerConfig::roles>({.name = "roles",
-                                 .doc = "Which group has which role; without one a person is a user.",
+                                 .doc = "Which group has which role; without one a person is a user. Of several the first of "
+                                        "operator, policy-officer, operator of sites, auditor counts.",
                                  .example = "{ \"urn:geant:example.org:group:hansa:role=operator\" = \"operator\" }",
                                  .form = &kRole,
                                  .key_form = &kGroup}),
@@ -1374,6 +1387,11 @@ std::span<const Key<ProjectConfig>> keys_of() {
                                     .example = "[\"local:alice\", \"local:bob\"]",
                                     .required = true,
                                     .form = &kPrincipal}),
+      key<&ProjectConfig::leads>({.name = "leads",
+                                  .doc = "Who leads it: they see, hold and cancel the jobs of all its members, and may charge it "
+                                         "as these do.",
+                                  .example = "[\"local:alice\"]",
+                                  .form = &kPrincipal}),
       key<&ProjectConfig::shares>({.name = "shares",
                                    .doc = "Its share among all projects, with `placement.fair_share_half_life_s`.",
                                    .example = "3",
@@ -1788,8 +1806,9 @@ std::span<const Key<RetentionConfig>> keys_of() {
            .max = 36'500}),
       key<&RetentionConfig::backups_days>(
           {.name = "backups_days",
-           .doc = "How long copies of the database are kept: those that the broker puts aside before a schema step or a restore it "
-                  "deletes then (0: never); of all others the operator does, and the record of processing tells it.",
+           .doc =
+               "How long copies of the database are kept: those that the broker puts aside before a schema step or a restore it "
+               "deletes then (0: never); of all others the operator does, and the record of processing tells it.",
            .example = "35",
            .unit = "days",
            .min = 0,

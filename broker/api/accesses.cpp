@@ -6,14 +6,11 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
-/// Operations that tell of everybody to whoever may see everybody.
+/// Operations that tell of everybody to whoever may see others.
 struct Listing {
   std::string_view operation;
-  Action action;
   bool (*is_personal)(const http::Query& query) = nullptr;  // none: always
 };
 
@@ -26,20 +23,18 @@ bool asks_for(const http::Query& query, std::string_view parameter, std::initial
 }
 
 constexpr Listing kListings[] = {
-    {"listJobs", Action::read_job},
-    {"streamEvents", Action::read_job},
-    {"listDecisions", Action::read_decisions},
-    {"listChanges", Action::approve_change},
-    {"listConnections", Action::read_agents},
-    {"listTokens", Action::manage_tokens},
-    {"listLedgerRecords", Action::read_ledger, [](const http::Query& query) { return asks_for(query, "personal", {"true"}); }},
-    {"listRevocations", Action::manage_tokens},
-    {"getReport", Action::report_usage,
-     [](const http::Query& query) { return asks_for(query, "by", {"owner", "account", "person"}); }},
-    {"listUsageInForce", Action::read_ledger,
-     [](const http::Query& query) { return asks_for(query, "persons", {"named", "pseudonyms"}); }},
-    {"listAdjustments", Action::read_ledger},
-    {"listErasures", Action::read_protection},
+    {"listJobs"},
+    {"streamEvents"},
+    {"listDecisions"},
+    {"listChanges"},
+    {"listConnections"},
+    {"listTokens"},
+    {"listLedgerRecords", [](const http::Query& query) { return asks_for(query, "personal", {"true"}); }},
+    {"listRevocations"},
+    {"getReport", [](const http::Query& query) { return asks_for(query, "by", {"owner", "account", "person"}); }},
+    {"listUsageInForce", [](const http::Query& query) { return asks_for(query, "persons", {"named", "pseudonyms"}); }},
+    {"listAdjustments"},
+    {"listErasures"},
 };
 
 /// All the others: they tell of one (and note_access() of whom, where that is not the caller), of what is everybody's, or change
@@ -134,7 +129,7 @@ Result<void> note_access(const Exchange& exchange, const Principal& subject, std
   auto* protection = exchange.api.parts().protection;
   if (protection == nullptr) return {};
   return protection->accesses().note({.reader = exchange.caller.principal,
-                                      .role = std::string(identity::to_string(exchange.caller.role)),
+                                      .role = identity::role_text(exchange.caller.role, exchange.caller.sites),
                                       .subject = subject,
                                       .route = std::string(exchange.operation),
                                       .reason = std::move(reason)});
@@ -149,7 +144,7 @@ std::optional<bool> is_listing(std::string_view operation) {
 Result<void> note_listing(const Exchange& exchange) {
   const auto* listing = std::ranges::find(kListings, exchange.operation, &Listing::operation);
   if (listing == std::end(kListings)) return {};
-  if (identity::reach(exchange.caller.role, listing->action) != identity::Reach::everybody) return {};
+  if (!identity::reaches_others(exchange.caller, exchange.action)) return {};
   if (listing->is_personal != nullptr && !listing->is_personal(exchange.request.query)) return {};
   return note_access(exchange, Principal{});
 }

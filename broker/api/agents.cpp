@@ -4,8 +4,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr Seconds kUsualInvitation{24 * 3'600};
@@ -71,20 +69,20 @@ Result<http::Response> agent_answer(const Exchange& exchange, const SiteId& site
 }  // namespace
 
 Json agent_view(const Exchange& exchange, const SiteId& site) {
-  if (!identity::authorize(exchange.caller, Action::read_agents, exchange.caller.principal)) return nullptr;
+  if (!identity::authorize(exchange.caller, identity::Action::inspect_site, {.sites = {site}})) return nullptr;
   const auto state = exchange.api.parts().agents.state(site);
   return state ? state_view(*state) : Json();
 }
 
 async::Task<http::Response> get_site_agent(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::read_agents, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
-  co_return agent_answer(exchange, SiteId{exchange.path.at("id")});
+  const SiteId site{exchange.path.at("id")};
+  if (auto allowed = may_at(exchange, site); !allowed) co_return std::unexpected(allowed.error());
+  co_return agent_answer(exchange, site);
 }
 
 async::Task<http::Response> enroll_agent(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
+  const SiteId site{exchange.path.at("id")};
+  if (auto allowed = may_at(exchange, site); !allowed) co_return std::unexpected(allowed.error());
   const auto& parts = exchange.api.parts();
   BodyReader body(exchange.request);
   const auto expires = body.text("expires_at");
@@ -100,7 +98,6 @@ async::Task<http::Response> enroll_agent(Exchange exchange) {
       valid = std::chrono::floor<Seconds>(*time - now);
   }
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
-  const SiteId site{exchange.path.at("id")};
   const auto made = co_await parts.agents.invite(site, exchange.caller.principal, valid);
   if (!made) co_return std::unexpected(made.error());
   parts.log.write(ports::LogLevel::info, "an enrolment token was made",
@@ -115,14 +112,13 @@ async::Task<http::Response> enroll_agent(Exchange exchange) {
 }
 
 async::Task<http::Response> revoke_agent(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
+  const SiteId site{exchange.path.at("id")};
+  if (auto allowed = may_at(exchange, site); !allowed) co_return std::unexpected(allowed.error());
   const auto& parts = exchange.api.parts();
   BodyReader body(exchange.request);
   auto reason = body.text("reason");
   if (reason.size() > kReasonBytes) body.fault("reason", "is longer than 500 bytes");
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
-  const SiteId site{exchange.path.at("id")};
   if (auto done = co_await parts.agents.revoke(site, exchange.caller.principal, reason); !done)
     co_return std::unexpected(done.error());
   parts.log.write(ports::LogLevel::warning, "a site's agent was revoked",

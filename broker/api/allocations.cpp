@@ -11,27 +11,21 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr std::size_t kAllocationDepth = 8;
 constexpr std::size_t kReservationsShown = 1'000;
 
-Result<void> may_change(const Exchange& exchange) {
-  return identity::authorize(exchange.caller, Action::change_allocation, exchange.caller.principal);
-}
-
-Result<void> may_read(const Exchange& exchange, const ProjectId& project) {
-  const bool member = exchange.api.parts().catalogue.is_member(exchange.caller.principal, project);
-  return identity::authorize(exchange.caller, Action::read_allocation, Principal(), member);
+std::unexpected<Error> no_such_allocation(std::string_view id) {
+  return fail(
+      ErrorKind::not_found, "ALLOCATION_NOT_FOUND",
+      "there is no allocation " + std::string(id.substr(0, 40)) + ", or it is not your project's; see: hansa allocation list");
 }
 
 Result<domain::AllocationId> id_in(const Exchange& exchange) {
   const auto& text = exchange.path.at("id");
   if (const auto id = Ulid::parse(text)) return *id;
-  return fail(ErrorKind::not_found, "ALLOCATION_NOT_FOUND",
-              "there is no allocation " + text.substr(0, 40) + "; see: hansa allocation list");
+  return no_such_allocation(text);
 }
 
 /// What jobs are charged in at a site, or at any.
@@ -114,13 +108,12 @@ async::Task<http::Response> list_allocations(Exchange exchange) {
   if (!all) co_return std::unexpected(all.error());
   Json list = Json::array();
   for (const auto& one : *all) {
-    if (may_read(exchange, one.project)) list.push_back(wire::allocation_view(one, now));
+    if (may(exchange, {.project = one.project})) list.push_back(wire::allocation_view(one, now));
   }
   co_return json_answer(200, {{"allocations", std::move(list)}});
 }
 
 async::Task<http::Response> grant_allocation(Exchange exchange) {
-  if (auto allowed = may_change(exchange); !allowed) co_return std::unexpected(allowed.error());
   auto json = parse_json(exchange.request.body, kAllocationDepth);
   if (!json) co_return std::unexpected(json.error());
   auto wanted = wire::grant_request_from_json(*json);
@@ -142,7 +135,6 @@ async::Task<http::Response> grant_allocation(Exchange exchange) {
 }
 
 async::Task<http::Response> tell_balances(Exchange exchange) {
-  if (auto allowed = may_change(exchange); !allowed) co_return std::unexpected(allowed.error());
   auto json = parse_json(exchange.request.body, kAllocationDepth);
   if (!json) co_return std::unexpected(json.error());
   auto told = wire::balances_from_json(*json);
@@ -164,6 +156,7 @@ async::Task<http::Response> tell_balances(Exchange exchange) {
                                                       : "is several projects' account there: say which project's balance it is");
     }
     names.check(at, row.project, row.site, row.unit);
+    if (!may(exchange, {.sites = {row.site}})) names.fault(at + "/site", "is no site whose operator you are: name one that is");
     balances.push_back(
         {.project = row.project, .site = row.site, .unit = row.unit, .left = row.left, .as_of = row.as_of.value_or(now)});
   }
@@ -181,11 +174,9 @@ async::Task<http::Response> get_allocation(Exchange exchange) {
   const auto now = exchange.api.parts().scheduler.now_utc();
   auto& store = exchange.api.parts().allocations.store();
   auto found = co_await store.allocation(*id, window_before(now));
+  if (!found && found.error().kind == ErrorKind::not_found) co_return no_such_allocation(id->str());
   if (!found) co_return std::unexpected(found.error());
-  if (auto allowed = may_read(exchange, found->project); !allowed) {
-    co_return fail(ErrorKind::not_found, "ALLOCATION_NOT_FOUND",
-                   "there is no allocation " + id->str() + ", or it is not your project's; see: hansa allocation list");
-  }
+  if (!may(exchange, {.project = found->project})) co_return no_such_allocation(id->str());
   auto kept = co_await store.reservations(*id, kReservationsShown);
   if (!kept) co_return std::unexpected(kept.error());
   auto events = co_await store.allocation_events(*id);
@@ -203,7 +194,6 @@ async::Task<http::Response> get_allocation(Exchange exchange) {
 }
 
 async::Task<http::Response> release_reservations(Exchange exchange) {
-  if (auto allowed = may_change(exchange); !allowed) co_return std::unexpected(allowed.error());
   BodyReader body(exchange.request);
   const auto of = body.required("job");
   auto reason = body.required("reason");
@@ -221,7 +211,6 @@ async::Task<http::Response> release_reservations(Exchange exchange) {
 }
 
 async::Task<http::Response> revoke_allocation(Exchange exchange) {
-  if (auto allowed = may_change(exchange); !allowed) co_return std::unexpected(allowed.error());
   const auto id = id_in(exchange);
   if (!id) co_return std::unexpected(id.error());
   BodyReader body(exchange.request);

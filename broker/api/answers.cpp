@@ -149,6 +149,23 @@ std::optional<std::int64_t> BodyReader::integer(std::string_view name) {
   return std::nullopt;
 }
 
+std::vector<std::string> BodyReader::texts(std::string_view name) {
+  known_.push_back(name);
+  std::vector<std::string> list;
+  if (!body_) return list;
+  const auto at = body_->find(name);
+  if (at == body_->end() || at->is_null()) return list;
+  const bool good = at->is_array() && std::ranges::all_of(*at, [](const Json& entry) {
+                      return entry.is_string() && !entry.get_ref<const std::string&>().empty() &&
+                             entry.get_ref<const std::string&>().size() <= kMaxText;
+                    });
+  if (good)
+    for (const auto& entry : *at) list.push_back(entry.get<std::string>());
+  else
+    fault(name, "must be a list of strings that are not empty");
+  return list;
+}
+
 void BodyReader::fault(std::string_view name, std::string message) {
   faults_.push_back({(Json::json_pointer() / std::string(name)).to_string(), std::move(message)});
 }
@@ -194,7 +211,14 @@ std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most
   return std::nullopt;
 }
 
-async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action) {
+identity::Object object_of(const domain::Job& job, identity::Action action) {
+  identity::Object object{.owner = job.owner, .project = job.spec.project};
+  const bool was_last = action == identity::Action::read_job || domain::is_terminal(job.state);
+  if (const auto* attempt = was_last ? job.last_attempt() : job.live_attempt()) object.sites.push_back(attempt->site);
+  return object;
+}
+
+async::Task<domain::Job> find_job(const Exchange& exchange) {
   const auto& text = exchange.path.at("id");
   const auto missing = [&] {
     return fail(ErrorKind::not_found, "JOB_NOT_FOUND",
@@ -207,22 +231,25 @@ async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action act
     if (job.error().kind == ErrorKind::not_found) co_return missing();
     co_return job;
   }
-  if (auto allowed = identity::authorize(exchange.caller, action, job->owner); !allowed) {
-    // Whoever may see the job is told the truth about what they may not do; to others it does not exist.
-    if (allowed.error().kind != ErrorKind::not_found &&
-        identity::authorize(exchange.caller, identity::Action::read_job, job->owner)) {
-      co_return std::unexpected(allowed.error());
-    }
-    co_return missing();
-  }
+  if (!may(exchange, object_of(*job, exchange.action))) co_return missing();
   if (job->owner != exchange.caller.principal) {
     if (auto noted = note_access(exchange, job->owner); !noted) co_return std::unexpected(noted.error());
   }
   co_return job;
 }
 
-Result<void> may(const Exchange& exchange, identity::Action action) {
-  return identity::authorize(exchange.caller, action, exchange.caller.principal);
+Result<void> may(const Exchange& exchange, const identity::Object& object) {
+  return identity::authorize(exchange.caller, exchange.action, object);
+}
+
+Result<void> may(const Exchange& exchange, identity::Action action) { return identity::has_right(exchange.caller, action); }
+
+Result<void> may_at(const Exchange& exchange, const SiteId& site) {
+  auto allowed = may(exchange, {.sites = {site}});
+  if (allowed || allowed.error().kind != ErrorKind::not_found) return allowed;
+  return fail(
+      ErrorKind::not_found, "SITE_NOT_FOUND",
+      "there is no site \"" + site.str().substr(0, 40) + "\" here whose operator you are; see: hansa whoami, hansa sites");
 }
 
 }  // namespace hansa::api

@@ -53,6 +53,7 @@ class BodyReader {
   std::string text(std::string_view name);  // "" if it is not there
   std::string required(std::string_view name);  // not there, or empty: a fault
   std::optional<std::int64_t> integer(std::string_view name);
+  std::vector<std::string> texts(std::string_view name);  // a list of strings that are not empty; none if it is not there
   void fault(std::string_view name, std::string message);
   Result<void> finish();
 
@@ -69,17 +70,25 @@ std::string no_such(std::string_view thing, std::string_view given, std::span<co
 /// that cannot be read counts as not given.
 std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most);
 
-/// Whether the caller's role has a right over what has no owner.
+/// Whether the caller may do what the route asks for to this. not_found, as if it did not exist, if it is out of reach; that they
+/// may do it to anything at all the dispatcher has asked already.
+Result<void> may(const Exchange& exchange, const identity::Object& object);
+/// Whether they have any right to something else than what the route asks for.
 Result<void> may(const Exchange& exchange, identity::Action action);
+/// The same as may() of a site, of which everybody may know that it is there: SITE_NOT_FOUND, of those that are not as well.
+Result<void> may_at(const Exchange& exchange, const SiteId& site);
 /// Puts on record that the caller reads what is held of somebody else. Refused where that cannot be.
 Result<void> note_access(const Exchange& exchange, const Principal& subject, std::string reason = {});
-/// The same of an operation that tells of several people at once, if the caller is one who sees them all.
+/// The same of an operation that tells of several people at once, if the caller is one who sees others'.
 Result<void> note_listing(const Exchange& exchange);
 /// Whether an operation is one of those. None: nobody has said, which a test does not let pass.
 std::optional<bool> is_listing(std::string_view operation);
 
-/// The job in the path, if the caller may do this to it; as if it did not exist otherwise.
-async::Task<domain::Job> find_job(const Exchange& exchange, identity::Action action);
+/// What authorization asks of a job. It is at the site where it is or was last; while it is not over, who changes it there has to
+/// find it there.
+identity::Object object_of(const domain::Job& job, identity::Action action);
+/// The job in the path, if the caller may do to it what the route asks for; as if it did not exist otherwise.
+async::Task<domain::Job> find_job(const Exchange& exchange);
 
 /// Runs an engine's use case on the engine's strand.
 template <class T>

@@ -18,7 +18,7 @@ std::size_t Api::body_limit(std::string_view method, std::string_view path) {
 
 std::optional<http::Response> Api::refuse_body(const http::Request& head) {
   const auto found = match(head.method, head.path);
-  if (found.route == nullptr || found.route->open) return std::nullopt;
+  if (found.route == nullptr || found.route->is_open()) return std::nullopt;
   const auto known = parts_.authenticator.screen(head.headers.get("authorization").value_or(""));
   return known ? std::nullopt : std::optional(problem_answer(known.error(), head.request_id));
 }
@@ -29,6 +29,14 @@ async::Task<http::Response> Api::handle(http::Request request) {
   auto told = co_await answer(std::move(found), std::move(request));
   if (told && route != nullptr) told->route = route->operation;
   co_return told;
+}
+
+async::Task<identity::Caller> Api::caller_of(std::string authorization, async::Deadline deadline) {
+  auto caller = co_await parts_.authenticator.authenticate(std::move(authorization), deadline);
+  if (!caller) co_return caller;
+  caller->projects = parts_.accounts.projects_of(caller->principal);
+  for (auto& project : parts_.accounts.led_by(caller->principal)) caller->leads.push_back(std::move(project));
+  co_return caller;
 }
 
 async::Task<http::Response> Api::answer(Match found, http::Request request) {
@@ -49,13 +57,15 @@ async::Task<http::Response> Api::answer(Match found, http::Request request) {
                     .request = std::move(request),
                     .caller = {},
                     .path = std::move(found.path),
-                    .operation = found.route->operation};
-  if (!found.route->open) {
+                    .operation = found.route->operation,
+                    .action = found.route->action};
+  if (!found.route->is_open()) {
     const auto& sent = exchange.request;
-    auto caller =
-        co_await parts_.authenticator.authenticate(std::string(sent.headers.get("authorization").value_or("")), sent.deadline);
+    auto caller = co_await caller_of(std::string(sent.headers.get("authorization").value_or("")), sent.deadline);
     if (!caller) co_return problem_answer(caller.error(), request_id);
     exchange.caller = std::move(*caller);
+    if (auto some = identity::has_right(exchange.caller, exchange.action); !some)
+      co_return problem_answer(some.error(), request_id);
   }
   if (!found.route->reads_query) {
     if (auto none = QueryReader(exchange.request.query).finish(); !none) co_return problem_answer(none.error(), request_id);

@@ -109,6 +109,9 @@ class Api {
   /// /readyz says 503 until told otherwise, and again while stopping.
   void set_ready(bool ready) { ready_ = ready; }
 
+  /// Who asks, with what projects make of them at this moment. Errors: Authenticator's.
+  async::Task<identity::Caller> caller_of(std::string authorization, async::Deadline deadline);
+
   // For the handlers.
   [[nodiscard]] const Parts& parts() const { return parts_; }
   [[nodiscard]] const BrokerFacts& facts() const { return facts_; }

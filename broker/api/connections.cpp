@@ -7,8 +7,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr std::size_t kMostReason = 500;  // bytes
@@ -24,10 +22,6 @@ Json connection_view(const identity::PersonAgentState& state, UtcTime now) {
   if (const auto& f = state.last_failure)
     view["last_failure"] = {{"at", format_utc(f->at)}, {"from", f->peer}, {"code", f->code}, {"message", f->message}};
   return view;
-}
-
-bool may_see_all(const Exchange& exchange) {
-  return identity::authorize(exchange.caller, Action::read_agents, exchange.caller.principal).has_value();
 }
 
 }  // namespace
@@ -46,8 +40,6 @@ Json people_view(const Exchange& exchange, const SiteId& site) {
 }
 
 async::Task<http::Response> connect_to_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::submit_jobs, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
   const auto& parts = exchange.api.parts();
   BodyReader body(exchange.request);
   const auto wish = body.integer("for_s");
@@ -86,7 +78,7 @@ async::Task<http::Response> list_connections(Exchange exchange) {
   const auto now = parts.scheduler.now_utc();
   Json all = Json::array();
   for (const auto& state : parts.person_agents.states(site)) {
-    if (may_see_all(exchange) || state.person == exchange.caller.principal) all.push_back(connection_view(state, now));
+    if (may(exchange, {.owner = state.person, .sites = {site}})) all.push_back(connection_view(state, now));
   }
   co_return json_answer(200, {{"site", site.str()}, {"connections", std::move(all)}});
 }
@@ -102,8 +94,7 @@ async::Task<http::Response> disconnect_from_site(Exchange exchange) {
   const auto& caller = exchange.caller.principal;
   auto person = caller;
   if (!named.empty()) person = Principal(named.contains(':') ? named : "local:" + named);
-  const auto needed = person == caller ? Action::submit_jobs : Action::change_site;
-  if (auto allowed = identity::authorize(exchange.caller, needed, caller); !allowed) co_return std::unexpected(allowed.error());
+  if (auto allowed = may(exchange, {.owner = person, .sites = {site}}); !allowed) co_return std::unexpected(allowed.error());
   const auto ended = co_await parts.person_agents.end(site, person, caller, reason);
   if (!ended) co_return std::unexpected(ended.error());
   parts.log.write(ports::LogLevel::info, "a person's sessions at a site were ended",

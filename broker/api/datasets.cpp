@@ -12,23 +12,19 @@ namespace {
 
 constexpr std::size_t kDepth = 8;
 
-const engine::Catalogue& catalogue(const Exchange& exchange) { return exchange.api.parts().catalogue; }
 UtcTime now(const Exchange& exchange) { return exchange.api.parts().scheduler.now_utc(); }
 
-async::Task<domain::Dataset> dataset_of_path(const Exchange& exchange, Action action) {
-  return find_dataset(exchange, DatasetId{exchange.path.at("id")}, action);
+async::Task<domain::Dataset> dataset_of_path(const Exchange& exchange) {
+  return find_dataset(exchange, DatasetId{exchange.path.at("id")}, exchange.action);
 }
 
 }  // namespace
 
-Result<void> may(const Exchange& exchange, Action action, const domain::Dataset& dataset) {
-  return identity::authorize(exchange.caller, action, dataset.owner,
-                             catalogue(exchange).is_member(exchange.caller.principal, dataset.project));
-}
+identity::Object object_of(const domain::Dataset& dataset) { return {.owner = dataset.owner, .project = dataset.project}; }
 
 std::optional<ports::Audience> audience(const Exchange& exchange) {
-  if (identity::reach(exchange.caller.role, Action::read_dataset) == identity::Reach::everybody) return std::nullopt;
-  return catalogue(exchange).audience_of(exchange.caller.principal);
+  if (identity::reaches_all(exchange.caller, Action::read_dataset)) return std::nullopt;
+  return ports::Audience{.person = exchange.caller.principal, .projects = exchange.caller.projects};
 }
 
 async::Task<domain::Dataset> find_dataset(const Exchange& exchange, DatasetId id, Action action) {
@@ -41,8 +37,9 @@ async::Task<domain::Dataset> find_dataset(const Exchange& exchange, DatasetId id
     if (dataset.error().kind == ErrorKind::not_found) co_return missing();
     co_return dataset;
   }
-  if (!may(exchange, Action::read_dataset, *dataset)) co_return missing();
-  if (auto allowed = may(exchange, action, *dataset); !allowed) {
+  const auto object = object_of(*dataset);
+  if (!identity::authorize(exchange.caller, Action::read_dataset, object)) co_return missing();
+  if (auto allowed = identity::authorize(exchange.caller, action, object); !allowed) {
     if (allowed.error().kind != ErrorKind::not_found) co_return std::unexpected(allowed.error());
     co_return fail(ErrorKind::permission_denied, "NOT_THE_OWNER",
                    "dataset " + dataset->id.str() + " is " + dataset->owner.str() + "'s: only its owner and operators change it");
@@ -66,15 +63,13 @@ async::Task<Json> transfers_of(const Exchange& exchange, std::vector<DatasetId> 
 
 async::Task<http::Response> register_dataset(Exchange exchange) {
   const auto& caller = exchange.caller;
-  if (auto allowed = identity::authorize(caller, Action::register_dataset, caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
   auto json = parse_json(exchange.request.body, kDepth);
   if (!json) co_return std::unexpected(json.error());
   auto asked = wire::dataset_from_json(*json, rules::data_labels());
   if (!asked) co_return std::unexpected(asked.error());
   auto& what = asked->what;
   if (what.owner.empty()) what.owner = caller.principal;
-  if (!identity::authorize(caller, Action::register_dataset, what.owner)) {
+  if (!may(exchange, {.owner = what.owner})) {
     auto refused = fail(ErrorKind::permission_denied, "NOT_THE_OWNER", "only operators register what belongs to somebody else");
     refused.error().faults.push_back({"/owner", refused.error().message});
     co_return refused;
@@ -116,13 +111,13 @@ async::Task<http::Response> list_datasets(Exchange exchange) {
 }
 
 async::Task<http::Response> get_dataset(Exchange exchange) {
-  auto dataset = co_await dataset_of_path(exchange, Action::read_dataset);
+  auto dataset = co_await dataset_of_path(exchange);
   if (!dataset) co_return std::unexpected(dataset.error());
   co_return json_answer(200, wire::dataset_view(*dataset, now(exchange)));
 }
 
 async::Task<http::Response> list_transfers(Exchange exchange) {
-  auto dataset = co_await dataset_of_path(exchange, Action::read_dataset);
+  auto dataset = co_await dataset_of_path(exchange);
   if (!dataset) co_return std::unexpected(dataset.error());
   auto transfers = co_await transfers_of(exchange, {dataset->id});
   if (!transfers) co_return std::unexpected(transfers.error());
@@ -130,7 +125,7 @@ async::Task<http::Response> list_transfers(Exchange exchange) {
 }
 
 async::Task<http::Response> amend_dataset(Exchange exchange) {
-  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  auto dataset = co_await dataset_of_path(exchange);
   if (!dataset) co_return std::unexpected(dataset.error());
   auto json = parse_json(exchange.request.body, kDepth);
   if (!json) co_return std::unexpected(json.error());
@@ -149,7 +144,7 @@ async::Task<http::Response> amend_dataset(Exchange exchange) {
 }
 
 async::Task<http::Response> add_replica(Exchange exchange) {
-  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  auto dataset = co_await dataset_of_path(exchange);
   if (!dataset) co_return std::unexpected(dataset.error());
   auto json = parse_json(exchange.request.body, kDepth);
   if (!json) co_return std::unexpected(json.error());
@@ -162,7 +157,7 @@ async::Task<http::Response> add_replica(Exchange exchange) {
 }
 
 async::Task<http::Response> remove_replica(Exchange exchange) {
-  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  auto dataset = co_await dataset_of_path(exchange);
   if (!dataset) co_return std::unexpected(dataset.error());
   auto done = co_await exchange.api.parts().catalogue.remove_replica({exchange.caller.principal, ""}, std::move(*dataset),
                                                                      SiteId{exchange.path.at("site")});
@@ -171,7 +166,7 @@ async::Task<http::Response> remove_replica(Exchange exchange) {
 }
 
 async::Task<http::Response> verify_replica(Exchange exchange) {
-  auto dataset = co_await dataset_of_path(exchange, Action::change_dataset);
+  auto dataset = co_await dataset_of_path(exchange);
   if (!dataset) co_return std::unexpected(dataset.error());
   auto json = parse_json(exchange.request.body, kDepth);
   if (!json) co_return std::unexpected(json.error());

@@ -5,7 +5,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
 using ports::EstimateGroup;
 
 namespace {
@@ -15,7 +14,7 @@ constexpr std::string_view kEstimateGroups[] = {"site", "class", "project", "bas
 static_assert(std::size(kEstimateGroups) == static_cast<std::size_t>(EstimateGroup::basis) + 1);
 
 std::optional<Principal> whose(const Exchange& exchange) {
-  if (identity::reach(exchange.caller.role, Action::report_usage) == identity::Reach::everybody) return std::nullopt;
+  if (identity::reaches_all(exchange.caller, exchange.action)) return std::nullopt;
   return exchange.caller.principal;
 }
 

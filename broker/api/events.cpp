@@ -7,8 +7,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr std::size_t kPage = 500;
@@ -37,9 +35,11 @@ class EventStream {
       }
       // A stream lasts for as long as its client likes; its token and role need not. Who comes back is told why.
       const auto token = std::string(exchange_.request.headers.get("authorization").value_or(""));
-      const auto now = co_await parts.authenticator.authenticate(token, async::Deadline::in(parts.scheduler, kHeartbeat));
+      const auto now = co_await exchange_.api.caller_of(token, async::Deadline::in(parts.scheduler, kHeartbeat));
       const auto& then = exchange_.caller;
-      if (!now || now->principal != then.principal || now->role != then.role) co_return std::nullopt;
+      if (!now || now->principal != then.principal || now->role != then.role || now->sites != then.sites ||
+          now->leads != then.leads)
+        co_return std::nullopt;
       if (!text.empty()) co_return text;
       if (events->size() == kPage) continue;
       auto changes = co_await on_engine(exchange_, parts.engine.wait_any(changes_seen_, heartbeat));
@@ -52,11 +52,12 @@ class EventStream {
  private:
   boost::asio::awaitable<bool> may_see(const JobId& id) {
     const auto& caller = exchange_.caller;
-    if (identity::reach(caller.role, Action::read_job) == identity::Reach::everybody) co_return true;
+    if (identity::reaches_all(caller, exchange_.action)) co_return true;
     const auto known = mine_.find(id);
     if (known != mine_.end()) co_return known->second;
     auto job = co_await exchange_.api.parts().jobs.job(id);
-    const bool mine = job && identity::authorize(caller, Action::read_job, job->owner).has_value();
+    const bool mine = job && may(exchange_, object_of(*job, exchange_.action)).has_value();
+    if (!caller.sites.empty()) co_return mine;  // it may come to one of their sites, and go
     if (mine_.size() > 100'000) mine_.clear();
     mine_.emplace(id, mine);
     co_return mine;

@@ -10,8 +10,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr std::size_t kFactDepth = 8;
@@ -25,12 +23,10 @@ std::string_view state_view(const engine::RegisterFact& fact, UtcTime now) {
   return to_string(rules::state_of({fact.attribute, fact.value, source, fact.as_of.value_or(now)}, now));
 }
 
-/// Everybody knows what is said of places, members what is said of their project, and each person what is said of them.
-Result<void> may_read(const Exchange& exchange, const domain::FactSubject& subject) {
-  const auto& me = exchange.caller.principal;
-  const bool shared = subject.is_place() || (subject.kind == domain::FactSubject::Kind::project &&
-                                             exchange.api.parts().catalogue.is_member(me, ProjectId(subject.id)));
-  return identity::authorize(exchange.caller, Action::read_facts, Principal(subject.id), shared);
+/// Of what does not exist as well.
+std::unexpected<Error> not_yours(const domain::FactSubject& subject) {
+  return fail(ErrorKind::not_found, "SUBJECT_NOT_FOUND",
+              "there is no " + subject.str().substr(0, 80) + ", or what is said of it is not yours");
 }
 
 /// What is in force of the subject. not_found: no place or project of that name here.
@@ -53,6 +49,17 @@ Result<const rules::AttributeRecord*> attribute_of(const domain::FactKey& key) {
 }
 
 }  // namespace
+
+identity::Object object_of(const domain::FactSubject& subject) {
+  using Kind = domain::FactSubject::Kind;
+  switch (subject.kind) {
+    case Kind::site: return {.sites = {SiteId(subject.id)}};
+    case Kind::project: return {.project = ProjectId(subject.id)};
+    case Kind::person: return {.owner = Principal(subject.id)};
+    case Kind::broker: break;
+  }
+  return {};
+}
 
 Json facts_view(const engine::RegisterFacts& facts, UtcTime now) {
   Json list = Json::array();
@@ -84,11 +91,8 @@ async::Task<http::Response> get_facts(Exchange exchange) {
   const auto subject = domain::parse_subject(text.value_or(""));
   if (!subject) query.fault("subject", (text ? "" : "is required: ") + subject.error().message);
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  if (auto allowed = may_read(exchange, *subject); !allowed) {
-    if (allowed.error().kind != ErrorKind::not_found) co_return std::unexpected(allowed.error());
-    co_return fail(ErrorKind::not_found, "SUBJECT_NOT_FOUND",
-                   "there is no " + subject->str().substr(0, 80) + ", or what is said of it is not yours to read");
-  }
+  // Everybody knows what is said of places, members what is said of their project, and each person what is said of them.
+  if (!subject->is_place() && !may(exchange, object_of(*subject))) co_return not_yours(*subject);
   const auto facts = facts_of(exchange, *subject);
   if (!facts) co_return std::unexpected(facts.error());
   if (subject->kind == domain::FactSubject::Kind::person && subject->id != exchange.caller.principal.str()) {
@@ -112,12 +116,11 @@ async::Task<http::Response> get_facts(Exchange exchange) {
 
 async::Task<http::Response> state_fact(Exchange exchange) {
   const auto& caller = exchange.caller;
-  if (auto allowed = identity::authorize(caller, Action::change_facts, caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
   auto json = parse_json(exchange.request.body, kFactDepth);
   if (!json) co_return std::unexpected(json.error());
   auto asked = wire::fact_from_json(*json);
   if (!asked) co_return std::unexpected(asked.error());
+  if (!may(exchange, object_of(asked->key.subject))) co_return not_yours(asked->key.subject);
   if (auto known = facts_of(exchange, asked->key.subject); !known) co_return std::unexpected(known.error());
   const auto record = attribute_of(asked->key);
   if (!record) co_return std::unexpected(record.error());

@@ -10,8 +10,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr std::int64_t kMaxWait = 55;                 // seconds; below the request's own time-out
@@ -95,9 +93,9 @@ std::unexpected<Error> over(const domain::Job& job) {
   return fail(ErrorKind::conflict, "JOB_OVER", "job " + job.id.str() + " is over: " + std::string(domain::to_string(job.state)));
 }
 
-async::Task<http::Response> changed(Exchange exchange, Action action,
+async::Task<http::Response> changed(Exchange exchange,
                                     async::Task<domain::Job> (*change)(const Exchange& exchange, const JobId& id)) {
-  auto job = co_await find_job(exchange, action);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   if (domain::is_terminal(job->state)) co_return over(*job);
@@ -112,8 +110,6 @@ async::Task<http::Response> submit_job(Exchange exchange) {
   auto dry_run = dry_run_of(exchange.request);
   if (!dry_run) co_return std::unexpected(dry_run.error());
   const auto& caller = exchange.caller;
-  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
   wire::Notes notes;
@@ -141,8 +137,6 @@ async::Task<http::Response> submit_job(Exchange exchange) {
 
 async::Task<http::Response> submit_jobs(Exchange exchange) {
   const auto& caller = exchange.caller;
-  if (auto allowed = identity::authorize(caller, Action::submit_jobs, caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
   auto idempotency = idempotency_of(exchange.request);
   if (!idempotency) co_return std::unexpected(idempotency.error());
   std::vector<wire::Notes> notes;
@@ -180,11 +174,15 @@ async::Task<http::Response> list_jobs(Exchange exchange) {
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
 
   const auto& caller = exchange.caller;
-  if (const auto reach = identity::reach(caller.role, Action::read_job); reach != identity::Reach::everybody) {
-    // Another's jobs are as if they did not exist.
-    if (wanted.owner && *wanted.owner != caller.principal)
-      co_return json_answer(200, {{"jobs", Json::array()}, {"next_cursor", Json()}});
-    wanted.owner = caller.principal;
+  if (!identity::reaches_all(caller, exchange.action)) {
+    // Others' jobs are as if they did not exist.
+    if (caller.leads.empty() && caller.sites.empty()) {  // by the index of owners
+      if (wanted.owner && *wanted.owner != caller.principal)
+        co_return json_answer(200, {{"jobs", Json::array()}, {"next_cursor", Json()}});
+      wanted.owner = caller.principal;
+    } else {
+      wanted.audience = {.person = caller.principal, .projects = caller.leads, .sites = caller.sites};
+    }
   }
   auto jobs = co_await exchange.api.parts().jobs.jobs(wanted);
   if (!jobs) co_return std::unexpected(jobs.error());
@@ -198,7 +196,7 @@ async::Task<http::Response> get_job(Exchange exchange) {
   const auto wait = query.integer("wait_s", 0, 0, kMaxWait);
   const auto version = query.integer("version", 0, 0, std::numeric_limits<std::int64_t>::max());
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  auto job = co_await find_job(exchange, Action::read_job);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   if (wait > 0 && job->version <= version && !domain::is_terminal(job->state)) {
     auto& parts = exchange.api.parts();
@@ -223,7 +221,7 @@ async::Task<http::Response> get_job(Exchange exchange) {
 }
 
 async::Task<http::Response> explain_job(Exchange exchange) {
-  auto job = co_await find_job(exchange, Action::read_job);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   auto decision = co_await on_engine(exchange, exchange.api.parts().engine.explain(*job));
   if (!decision && decision.error().kind == ErrorKind::not_found) {
@@ -243,7 +241,7 @@ async::Task<http::Response> explain_job(Exchange exchange) {
 }
 
 async::Task<http::Response> list_job_events(Exchange exchange) {
-  auto job = co_await find_job(exchange, Action::read_job);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   auto events = co_await exchange.api.parts().jobs.events(job->id);
   if (!events) co_return std::unexpected(events.error());
@@ -253,7 +251,7 @@ async::Task<http::Response> list_job_events(Exchange exchange) {
 }
 
 async::Task<http::Response> get_job_usage(Exchange exchange) {
-  auto job = co_await find_job(exchange, Action::read_job);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   auto records = co_await exchange.api.parts().usage.usage_of(job->id);
   if (!records) co_return std::unexpected(records.error());
@@ -270,7 +268,7 @@ async::Task<http::Response> read_job_output(Exchange exchange) {
   const auto limit = query.integer("limit", kMaxChunk, 1, kMaxChunk);
   const auto task = query.integer("task", -1, 0, domain::kMaxTaskIndex);
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  auto job = co_await find_job(exchange, Action::read_output);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   auto which = task_of(*job, task);
   if (!which) co_return std::unexpected(which.error());
@@ -289,12 +287,12 @@ async::Task<http::Response> read_job_output(Exchange exchange) {
 }
 
 async::Task<http::Response> hold_job(Exchange exchange) {
-  return changed(std::move(exchange), Action::change_job,
+  return changed(std::move(exchange),
                  [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.hold(id)); });
 }
 
 async::Task<http::Response> release_job(Exchange exchange) {
-  return changed(std::move(exchange), Action::change_job,
+  return changed(std::move(exchange),
                  [](const Exchange& e, const JobId& id) { return on_engine(e, e.api.parts().engine.release(id)); });
 }
 
@@ -302,11 +300,11 @@ async::Task<http::Response> cancel_job(Exchange exchange) {
   const auto given = parse_json(exchange.request.body);
   const bool all = exchange.request.body.empty() || (given && given->is_object() && given->empty());
   if (all) {
-    co_return co_await changed(std::move(exchange), Action::change_job, [](const Exchange& e, const JobId& id) {
+    co_return co_await changed(std::move(exchange), [](const Exchange& e, const JobId& id) {
       return on_engine(e, e.api.parts().engine.cancel(id, e.caller.principal));
     });
   }
-  auto job = co_await find_job(exchange, Action::change_job);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   BodyReader body(exchange.request);
   const auto text = body.required("tasks");
@@ -322,7 +320,7 @@ async::Task<http::Response> cancel_job(Exchange exchange) {
 }
 
 async::Task<http::Response> resolve_job(Exchange exchange) {
-  auto job = co_await find_job(exchange, Action::resolve_job);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   BodyReader body(exchange.request);
   const auto as = body.required("as");

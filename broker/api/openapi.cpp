@@ -57,7 +57,17 @@ Json describe(const Route& route, const Json& operation) {
   }
   described["responses"]["default"] = {{"description", "A problem."},
                                        {"content", content("application/problem+json", schema_ref("Problem"))}};
-  if (route.open) described["security"] = Json::array();
+  if (route.is_open()) {
+    described["security"] = Json::array();
+    return described;
+  }
+  // Who may, and whose: x-hansa-roles, by the table of rights.
+  auto& roles = described["x-hansa-roles"] = Json::object();
+  for (std::size_t i = 0; i < identity::kCapacities; ++i) {
+    const auto capacity = static_cast<identity::Capacity>(i);
+    if (const auto reach = identity::reach(capacity, route.action); reach != identity::Reach::nobody)
+      roles[std::string(to_string(capacity))] = to_string(reach);
+  }
   return described;
 }
 

@@ -536,7 +536,7 @@ const std::array<std::string_view, 2> kSchemas{R"json({
                    "scopes": {"type": "array", "items": {"type": "string"}}, "resource": {"type": "string", "description": "To be asked for by RFC 8707; empty: none."}}
   },
   "IssuerList": {"type": "object", "required": ["issuers"], "properties": {"issuers": {"type": "array", "items": {"$ref": "#/components/schemas/Issuer"}}}},
-  "Me": {"type": "object", "required": ["principal", "role", "projects"], "properties": {"principal": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "projects": {"type": "array", "items": {"type": "string"}}}},
+  "Me": {"type": "object", "required": ["principal", "role", "sites", "projects", "leads"], "properties": {"principal": {"type": "string"}, "role": {"enum": ["user", "operator", "policy-officer", "auditor"]}, "sites": {"type": "array", "items": {"type": "string"}, "description": "Of an operator: these alone; empty: all."}, "projects": {"type": "array", "items": {"type": "string"}}, "leads": {"type": "array", "items": {"type": "string"}, "description": "Projects that the caller leads."}}},
   "NewRevocation": {"type": "object", "additionalProperties": false, "required": ["what", "value"], "properties": {"what": {"enum": ["person", "token", "key", "issuer"]}, "value": {"type": "string", "description": "A principal; an issuer's id, a colon and a jti or kid; an issuer's id."}, "reason": {"type": "string"}}},
   "Revocation": {
     "type": "object", "required": ["number", "what", "value", "reason", "by", "at", "lifted_by", "lifted_at"],
@@ -544,10 +544,10 @@ const std::array<std::string_view, 2> kSchemas{R"json({
                    "at": {"$ref": "#/components/schemas/Time"}, "lifted_by": {"type": ["string", "null"]}, "lifted_at": {"$ref": "#/components/schemas/Time"}}
   },
   "RevocationList": {"type": "object", "required": ["revocations"], "properties": {"revocations": {"type": "array", "items": {"$ref": "#/components/schemas/Revocation"}}}},
-  "TokenRequest": {"type": "object", "additionalProperties": false, "required": ["user"], "properties": {"user": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "note": {"type": "string"}, "expires_at": {"type": "string"}}},
+  "TokenRequest": {"type": "object", "additionalProperties": false, "required": ["user"], "properties": {"user": {"type": "string"}, "role": {"enum": ["user", "operator", "policy-officer", "auditor"]}, "sites": {"type": "array", "items": {"type": "string"}, "description": "Of an operator: these alone; empty: all."}, "note": {"type": "string"}, "expires_at": {"type": "string"}}},
   "Token": {
-    "type": "object", "required": ["id", "principal", "role"],
-    "properties": {"id": {"type": "string"}, "principal": {"type": "string"}, "role": {"enum": ["user", "operator", "auditor"]}, "note": {"type": "string"}, "created_at": {"$ref": "#/components/schemas/Time"},
+    "type": "object", "required": ["id", "principal", "role", "sites"],
+    "properties": {"id": {"type": "string"}, "principal": {"type": "string"}, "role": {"enum": ["user", "operator", "policy-officer", "auditor"]}, "sites": {"type": "array", "items": {"type": "string"}, "description": "Of an operator: these alone; empty: all."}, "note": {"type": "string"}, "created_at": {"$ref": "#/components/schemas/Time"},
                    "expires_at": {"$ref": "#/components/schemas/Time"}, "revoked_at": {"$ref": "#/components/schemas/Time"}}
   },
   "NewToken": {"allOf": [{"$ref": "#/components/schemas/Token"}, {"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}}}]},

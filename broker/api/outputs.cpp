@@ -10,8 +10,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
@@ -155,7 +153,7 @@ class Reading {
 }  // namespace
 
 async::Task<http::Response> list_job_outputs(Exchange exchange) {
-  auto job = co_await find_job(exchange, Action::read_output);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   auto seen = co_await on_engine(exchange, exchange.api.parts().engine.look_at_outputs(*job, exchange.request.deadline));
   if (!seen) co_return std::unexpected(seen.error());
@@ -174,7 +172,7 @@ async::Task<http::Response> list_job_outputs(Exchange exchange) {
 }
 
 async::Task<http::Response> fetch_job_output(Exchange exchange) {
-  auto job = co_await find_job(exchange, Action::read_output);
+  auto job = co_await find_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   auto name = exchange.path.at("name");
   auto reading = std::make_shared<Reading>(std::move(exchange), std::move(*job), std::move(name));

@@ -3,9 +3,11 @@
 #include "broker/api/answers.hpp"
 #include "broker/core/time_text.hpp"
 
-namespace hansa::api {
+#include <algorithm>
+#include <functional>
+#include <iterator>
 
-using identity::Action;
+namespace hansa::api {
 
 namespace {
 
@@ -117,7 +119,6 @@ Json adjustment_view(const ports::Adjustment& a) {
 }  // namespace
 
 async::Task<http::Response> begin_reconciliation(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::keep_ledger); !allowed) co_return std::unexpected(allowed.error());
   BodyReader body(exchange.request);
   const SiteId site(body.required("site"));
   const auto time = [&](std::string_view name, const std::string& text) -> std::optional<UtcTime> {
@@ -130,20 +131,22 @@ async::Task<http::Response> begin_reconciliation(Exchange exchange) {
   const auto to_text = body.text("to");
   const auto to = to_text.empty() ? std::nullopt : time("to", to_text);
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
+  if (auto allowed = may_at(exchange, site); !allowed) co_return std::unexpected(allowed.error());
   auto id = co_await on_engine(exchange, exchange.api.parts().reconciliations.begin(site, *from, to, exchange.caller.principal));
   if (!id) co_return std::unexpected(id.error());
   co_return json_answer(201, {{"id", *id}, {"state", "under_way"}, {"site", site.str()}});
 }
 
 async::Task<http::Response> get_reconciliation(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::read_ledger); !allowed) co_return std::unexpected(allowed.error());
   auto& reconciliations = exchange.api.parts().reconciliations;
   const auto id = named_in(exchange);
   auto outcome = co_await on_engine(exchange, reconciliations.outcome(id));
   if (!outcome) co_return std::unexpected(outcome.error());
-  if (const auto* error = std::get_if<Error>(&*outcome)) {
-    co_return json_answer(200,
-                          {{"id", id}, {"state", "failed"}, {"reason", {{"code", error->code}, {"message", error->message}}}});
+  const auto& site = std::visit([](const auto& of) -> const SiteId& { return of.site; }, *outcome);
+  if (!may(exchange, {.sites = {site}})) co_return engine::no_such_reconciliation(id);
+  if (const auto* failed = std::get_if<engine::Reconciliations::Failed>(&*outcome)) {
+    co_return json_answer(
+        200, {{"id", id}, {"state", "failed"}, {"reason", {{"code", failed->error.code}, {"message", failed->error.message}}}});
   }
   const auto* made = std::get_if<ports::Reconciliation>(&*outcome);
   if (made == nullptr) co_return json_answer(200, {{"id", id}, {"state", "under_way"}});
@@ -156,33 +159,47 @@ async::Task<http::Response> get_reconciliation(Exchange exchange) {
 }
 
 async::Task<http::Response> list_reconciliations(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::read_ledger); !allowed) co_return std::unexpected(allowed.error());
   QueryReader query(exchange.request.query);
   ports::ReconciliationQuery wanted;
   if (const auto site = query.text("site")) wanted.site = SiteId(*site);
   wanted.limit = static_cast<std::size_t>(query.integer("limit", 100, 1, kMaxPage));
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  auto made = co_await exchange.api.parts().reconciliations.store().reconciliations(std::move(wanted));
-  if (!made) co_return std::unexpected(made.error());
+  std::vector<ports::Reconciliation> made;
+  const auto& caller = exchange.caller;
+  auto sites = std::vector<std::optional<SiteId>>{wanted.site};
+  if (!identity::reaches_all(caller, exchange.action)) {
+    const auto is_asked = [&](const SiteId& site) { return !wanted.site || site == *wanted.site; };
+    sites.clear();
+    std::ranges::copy_if(caller.sites, std::back_inserter(sites), is_asked);
+  }
+  for (const auto& site : sites) {
+    wanted.site = site;
+    auto of_site = co_await exchange.api.parts().reconciliations.store().reconciliations(wanted);
+    if (!of_site) co_return std::unexpected(of_site.error());
+    std::ranges::move(*of_site, std::back_inserter(made));
+  }
+  if (sites.size() > 1) {
+    std::ranges::sort(made, std::greater{}, &ports::Reconciliation::at);
+    made.resize(std::min(made.size(), wanted.limit));
+  }
   Json list = Json::array();
-  for (const auto& one : *made) list.push_back(reconciliation_view(one));
+  for (const auto& one : made) list.push_back(reconciliation_view(one));
   co_return json_answer(200, {{"reconciliations", std::move(list)}});
 }
 
 async::Task<http::Response> explain_difference(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::keep_ledger); !allowed) co_return std::unexpected(allowed.error());
   BodyReader body(exchange.request);
   const SiteId site(body.required("site"));
   auto key = body.required("difference");
   auto reason = body.required("reason");
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
+  if (auto allowed = may_at(exchange, site); !allowed) co_return std::unexpected(allowed.error());
   auto done = co_await exchange.api.parts().periods.explain({exchange.caller.principal, std::move(reason)}, site, std::move(key));
   if (!done) co_return std::unexpected(done.error());
   co_return json_answer(200, {{"status", "explained"}});
 }
 
 async::Task<http::Response> list_periods(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::read_ledger); !allowed) co_return std::unexpected(allowed.error());
   auto months = co_await exchange.api.parts().periods.store().months();
   if (!months) co_return std::unexpected(months.error());
   Json list = Json::array();
@@ -196,7 +213,6 @@ async::Task<http::Response> list_periods(Exchange exchange) {
 }
 
 async::Task<http::Response> get_period(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::read_ledger); !allowed) co_return std::unexpected(allowed.error());
   auto& parts = exchange.api.parts();
   auto view = co_await parts.periods.look(named_in(exchange));
   if (!view) co_return std::unexpected(view.error());
@@ -204,7 +220,6 @@ async::Task<http::Response> get_period(Exchange exchange) {
 }
 
 async::Task<http::Response> open_period(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::keep_ledger); !allowed) co_return std::unexpected(allowed.error());
   auto& parts = exchange.api.parts();
   auto view = co_await parts.periods.open(named_in(exchange));
   if (!view) co_return std::unexpected(view.error());
@@ -212,7 +227,6 @@ async::Task<http::Response> open_period(Exchange exchange) {
 }
 
 async::Task<http::Response> close_period(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::keep_ledger); !allowed) co_return std::unexpected(allowed.error());
   QueryReader query(exchange.request.query);
   const bool early = query.flag("early");
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
@@ -223,7 +237,6 @@ async::Task<http::Response> close_period(Exchange exchange) {
 }
 
 async::Task<http::Response> list_adjustments(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::read_ledger); !allowed) co_return std::unexpected(allowed.error());
   QueryReader query(exchange.request.query);
   const auto limit = query.integer("limit", 100, 1, kMaxPage);
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
@@ -235,7 +248,6 @@ async::Task<http::Response> list_adjustments(Exchange exchange) {
 }
 
 async::Task<http::Response> propose_adjustment(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::keep_ledger); !allowed) co_return std::unexpected(allowed.error());
   BodyReader body(exchange.request);
   const auto record = body.integer("record");
   if (!record || *record < 0) body.fault("record", "is required: the number of a record of the ledger");
@@ -259,7 +271,6 @@ async::Task<http::Response> propose_adjustment(Exchange exchange) {
 namespace {
 
 async::Task<http::Response> rule_on(Exchange exchange, bool approved) {
-  if (auto allowed = may(exchange, Action::keep_ledger); !allowed) co_return std::unexpected(allowed.error());
   BodyReader body(exchange.request);
   auto reason = body.text("reason");
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
@@ -275,7 +286,6 @@ async::Task<http::Response> approve_adjustment(Exchange exchange) { co_return co
 async::Task<http::Response> reject_adjustment(Exchange exchange) { co_return co_await rule_on(std::move(exchange), false); }
 
 async::Task<http::Response> list_decision_leaves(Exchange exchange) {
-  if (auto allowed = may(exchange, Action::read_ledger); !allowed) co_return std::unexpected(allowed.error());
   QueryReader query(exchange.request.query);
   const auto from = query.integer("from", 1, 0, kMostSequences);
   const auto limit = query.integer("limit", kMaxPage, 1, kMaxPage);

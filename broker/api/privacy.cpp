@@ -5,7 +5,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
 using ports::Erasure;
 
 namespace {
@@ -15,10 +14,9 @@ constexpr std::string_view kParts[] = {"tokens",  "jobs",     "usage",    "datas
                                        "changes", "sessions", "requests", "accesses"};
 static_assert(std::size(kParts) == ports::kPersonParts);
 
-Result<void> may_see_protection(const Exchange& exchange, Action action) {
-  if (exchange.api.parts().protection == nullptr)
-    return fail(ErrorKind::not_found, "NO_PROTECTION", "this broker has no protection of data");
-  return identity::authorize(exchange.caller, action, exchange.caller.principal);
+Result<void> has_protection(const Exchange& exchange) {
+  if (exchange.api.parts().protection != nullptr) return {};
+  return fail(ErrorKind::not_found, "NO_PROTECTION", "this broker has no protection of data");
 }
 
 Json time_or_none(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
@@ -58,7 +56,7 @@ std::string_view to_string(domain::Keeper keeper) {
 }
 
 async::Task<http::Response> rule_on_erasure(Exchange exchange, bool approve) {
-  if (auto allowed = may_see_protection(exchange, Action::erase_person); !allowed) co_return std::unexpected(allowed.error());
+  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
   if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   const auto id = Ulid::parse(exchange.path.at("id"));
   if (!id) co_return fail(ErrorKind::not_found, "ERASURE_NOT_FOUND", "there is no such erasure; see: hansa privacy erasures");
@@ -117,7 +115,7 @@ class PersonDocument {
 }  // namespace
 
 async::Task<http::Response> list_retention(Exchange exchange) {
-  if (auto allowed = may_see_protection(exchange, Action::read_protection); !allowed) co_return std::unexpected(allowed.error());
+  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
   auto report = co_await exchange.api.parts().protection->report();
   if (!report) co_return std::unexpected(report.error());
   Json list = Json::array();
@@ -141,7 +139,7 @@ async::Task<http::Response> list_retention(Exchange exchange) {
 }
 
 async::Task<http::Response> list_expired(Exchange exchange) {
-  if (auto allowed = may_see_protection(exchange, Action::read_protection); !allowed) co_return std::unexpected(allowed.error());
+  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
   QueryReader query(exchange.request.query);
   const auto from = query.time("from"), to = query.time("to");
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
@@ -158,10 +156,8 @@ async::Task<http::Response> export_person(Exchange exchange) {
   QueryReader query(exchange.request.query);
   const auto name = query.text("person");
   const auto person = name ? Principal(name->contains(':') ? *name : "local:" + *name) : exchange.caller.principal;
-  if (exchange.api.parts().protection == nullptr)
-    co_return fail(ErrorKind::not_found, "NO_PROTECTION", "this broker has no protection of data");
-  if (auto allowed = identity::authorize(exchange.caller, Action::export_person, person); !allowed)
-    co_return std::unexpected(allowed.error());
+  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
+  if (auto allowed = may(exchange, {.owner = person}); !allowed) co_return std::unexpected(allowed.error());
   auto reason = query.text("reason").value_or("");
   const bool own = person == exchange.caller.principal;
   if (!own && reason.empty())
@@ -181,7 +177,7 @@ async::Task<http::Response> export_person(Exchange exchange) {
 }
 
 async::Task<http::Response> ask_erasure(Exchange exchange) {
-  if (auto allowed = may_see_protection(exchange, Action::erase_person); !allowed) co_return std::unexpected(allowed.error());
+  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
   BodyReader body(exchange.request);
   const auto name = body.required("person");
   auto reason = body.required("reason");
@@ -193,7 +189,7 @@ async::Task<http::Response> ask_erasure(Exchange exchange) {
 }
 
 async::Task<http::Response> list_erasures(Exchange exchange) {
-  if (auto allowed = may_see_protection(exchange, Action::read_protection); !allowed) co_return std::unexpected(allowed.error());
+  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
   QueryReader query(exchange.request.query);
   const auto limit = query.integer("limit", 100, 1, kMaxPage);
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
@@ -208,7 +204,7 @@ async::Task<http::Response> approve_erasure(Exchange exchange) { return rule_on_
 async::Task<http::Response> reject_erasure(Exchange exchange) { return rule_on_erasure(std::move(exchange), false); }
 
 async::Task<http::Response> list_accesses(Exchange exchange) {
-  if (auto allowed = may_see_protection(exchange, Action::read_protection); !allowed) co_return std::unexpected(allowed.error());
+  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
   QueryReader query(exchange.request.query);
   ports::AccessQuery wanted{.from = query.time("from"), .to = query.time("to"), .subject = std::nullopt};
   const auto person = query.text("person");

@@ -36,9 +36,9 @@ Json activities() {
         {"recipients",
          "auditors and operators of the broker; funders and centres in sums, and by pseudonym where they ask by person"}},
        {{"purpose", "deciding who may do what, and accountability for that"},
-        {"people", {"users, operators, auditors"}},
+        {"people", {"users, operators, policy officers, auditors"}},
         {"holdings", {"tokens", "person_facts", "changes", "accesses"}},
-        {"recipients", "operators and auditors of the broker"}},
+        {"recipients", "operators, policy officers and auditors of the broker"}},
        {{"purpose", "running the broker safely"},
         {"people", {"whoever connects to it"}},
         {"holdings", {"logs", "backups"}},
@@ -61,8 +61,6 @@ Json measures() {
 }  // namespace
 
 async::Task<http::Response> get_record_of_processing(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, identity::Action::read_protection, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
   const auto& facts = exchange.api.facts();
   const auto& privacy = facts.privacy;
   Json missing = Json::array();

@@ -6,12 +6,12 @@
 
 namespace hansa::api {
 
-/// Whether the caller may do this to the dataset.
-Result<void> may(const Exchange& exchange, identity::Action action, const domain::Dataset& dataset);
 /// What the caller may see of the datasets, where that is not everything.
 std::optional<ports::Audience> audience(const Exchange& exchange);
 /// The dataset, if the caller may do this to it; as if it did not exist to whom may not even see it.
 async::Task<domain::Dataset> find_dataset(const Exchange& exchange, DatasetId id, identity::Action action);
+identity::Object object_of(const domain::Dataset& dataset);
+identity::Object object_of(const domain::FactSubject& subject);
 
 http::Response outcome_answer(const Exchange& exchange, int status, const engine::CatalogueOutcome& outcome);
 http::Response outcome_answer(int status, const engine::FactOutcome& outcome);

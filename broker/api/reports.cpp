@@ -13,8 +13,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 constexpr std::chrono::days kMostDays{3'660};  // that runs are cut at the bounds of
@@ -73,12 +71,14 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
   wanted.with_manifest = reader.flag("manifest");
   if (auto done = reader.finish(); !done) return std::unexpected(done.error());
 
-  if (identity::reach(exchange.caller.role, Action::report_usage) != identity::Reach::everybody) {
+  // A report of decisions is also theirs who read everybody's.
+  const auto& caller = exchange.caller;
+  const bool of_decisions = kind.name == "sovereignty" && identity::reaches_all(caller, identity::Action::read_decisions);
+  if (!of_decisions && !identity::reaches_all(caller, exchange.action)) {
     if (kind.audience == ledger::Audience::all) {
-      if (auto allowed = identity::authorize(exchange.caller, Action::read_ledger, exchange.caller.principal); !allowed)
-        return std::unexpected(allowed.error());
+      if (auto allowed = may(exchange, identity::Action::read_ledger); !allowed) return std::unexpected(allowed.error());
     }
-    query.owner = exchange.caller.principal;
+    query.owner = caller.principal;
   }
   query.asked_by = exchange.caller.principal;
   query.now = exchange.api.parts().scheduler.now_utc();

@@ -18,6 +18,7 @@ struct Exchange {
   identity::Caller caller;                     // empty on open routes
   std::map<std::string, std::string, std::less<>> path;  // {id} -> value
   std::string_view operation = {};             // of the route
+  identity::Action action = identity::Action::none;  // that the route asks for
 };
 
 using Handle = async::Task<http::Response> (*)(Exchange exchange);
@@ -27,12 +28,17 @@ struct Route {
   std::string_view path;                       // "/v1/jobs/{id}"
   std::string_view operation;                  // OpenAPI's operationId
   std::string_view summary;
-  bool open = false;                           // answers without a token
+  identity::Action action = identity::Action::none;  // what the caller has to be allowed; open: anybody, without a token
   Handle handle = nullptr;
   bool reads_query = false;                    // otherwise the dispatcher refuses one: nothing that is asked goes unseen
+
+  [[nodiscard]] bool is_open() const { return action == identity::Action::open; }
 };
 
 std::span<const Route> routes();
+
+/// Before anything is served: a route that names no action is a fault of the program. internal, ROUTE_WITHOUT_ACTION.
+Result<void> check_routes(std::span<const Route> table);
 
 /// The route, with its path parameters; null with `allowed` (methods of that path, "GET, POST") empty if there is no such path.
 struct Match {

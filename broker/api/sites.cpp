@@ -6,8 +6,6 @@
 
 namespace hansa::api {
 
-using identity::Action;
-
 namespace {
 
 /// Of places that this broker has, everything.
@@ -78,7 +76,8 @@ Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
   std::vector<std::string> quiet_hours;
   for (const auto& hours : site.budget.quiet_hours) quiet_hours.push_back(hours.text());
   // It names accounts.
-  const bool may_see_report = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal).has_value();
+  const bool may_see_report =
+      identity::authorize(exchange.caller, identity::Action::inspect_site, {.sites = {site.id}}).has_value();
   return {{"id", site.id.str()},
           {"name", site.name},
           {"country", site.country},
@@ -141,8 +140,6 @@ async::Task<http::Response> one_site(const Exchange& exchange, SiteId id) {
 }  // namespace
 
 async::Task<http::Response> list_sites(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::read_sites, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
   auto reports = co_await on_engine(exchange, exchange.api.parts().engine.sites());
   if (!reports) co_return std::unexpected(reports.error());
   Json list = Json::array();
@@ -151,39 +148,32 @@ async::Task<http::Response> list_sites(Exchange exchange) {
   co_return json_answer(200, {{"sites", std::move(list)}, {"rules_in_force", ruled}});
 }
 
-async::Task<http::Response> get_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::read_sites, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
-  co_return co_await one_site(exchange, SiteId{exchange.path.at("id")});
-}
+async::Task<http::Response> get_site(Exchange exchange) { co_return co_await one_site(exchange, SiteId{exchange.path.at("id")}); }
 
 async::Task<http::Response> drain_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
+  const SiteId id{exchange.path.at("id")};
+  if (auto allowed = may_at(exchange, id); !allowed) co_return std::unexpected(allowed.error());
   BodyReader body(exchange.request);
   const auto reason = body.text("reason");
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
-  const SiteId id{exchange.path.at("id")};
   if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.drain_site(id, reason)); !done)
     co_return std::unexpected(done.error());
   co_return co_await one_site(exchange, id);
 }
 
 async::Task<http::Response> resume_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
-  if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   const SiteId id{exchange.path.at("id")};
+  if (auto allowed = may_at(exchange, id); !allowed) co_return std::unexpected(allowed.error());
+  if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   if (auto done = co_await on_engine(exchange, exchange.api.parts().engine.resume_site(id)); !done)
     co_return std::unexpected(done.error());
   co_return co_await one_site(exchange, id);
 }
 
 async::Task<http::Response> look_over_site(Exchange exchange) {
-  if (auto allowed = identity::authorize(exchange.caller, Action::change_site, exchange.caller.principal); !allowed)
-    co_return std::unexpected(allowed.error());
-  if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   const SiteId id{exchange.path.at("id")};
+  if (auto allowed = may_at(exchange, id); !allowed) co_return std::unexpected(allowed.error());
+  if (auto read = BodyReader(exchange.request).finish(); !read) co_return std::unexpected(read.error());
   auto report = co_await on_engine(exchange, exchange.api.parts().engine.look_over_site(id, exchange.caller.principal));
   if (!report) co_return std::unexpected(report.error());
   auto view = doctor_view(*report);

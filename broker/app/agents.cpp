@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/agents.hpp"
 
+#include "broker/identity/authorization.hpp"
+
 #include <map>
 #include <set>
 #include <utility>
@@ -57,9 +59,15 @@ class Agents::RegisterDoor final : public websocket::Door {
     if (!knock.authorization.empty()) {
       auto person = co_await people_.admit(knock.site, knock.key, std::move(knock.authorization), std::move(knock.peer));
       if (!person) co_return std::unexpected(person.error());
+      const identity::Caller agent{.principal = *person, .role = ports::Role::agent};
+      if (auto may = identity::authorize(agent, identity::Action::serve_site, {.owner = *person}); !may)
+        co_return std::unexpected(may.error());
       co_return websocket::BerthId{.site = std::move(knock.site), .person = std::move(*person)};
     }
     if (auto admitted = agents_.admit(knock.site, knock.key, knock.peer); !admitted) co_return std::unexpected(admitted.error());
+    const identity::Caller agent{.principal = {}, .role = ports::Role::agent, .sites = {knock.site}};
+    if (auto may = identity::authorize(agent, identity::Action::serve_site, {.sites = {knock.site}}); !may)
+      co_return std::unexpected(may.error());
     co_return websocket::BerthId{.site = std::move(knock.site)};
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/application.hpp"
 
-#include "broker/api/api.hpp"
+#include "broker/api/routes.hpp"
 #include "broker/app/accounting.hpp"
 #include "broker/app/agents.hpp"
 #include "broker/app/connectors.hpp"
@@ -158,7 +158,7 @@ identity::AccountDirectory account_directory(const config::BrokerConfig& config,
                      .file = site.accounts_file});
   }
   std::vector<identity::ProjectMembers> projects;
-  for (const auto& project : config.projects) projects.push_back({project.id, project.members});
+  for (const auto& project : config.projects) projects.push_back({project.id, project.members, project.leads});
   return {std::move(sites), std::move(projects), config::load_accounts, [&log](const SiteId& site, const Error& error) {
             log.write(ports::LogLevel::error, "accounts file cannot be read; the last good one stays in force",
                       {{"site", site.str()}, {"code", error.code}, {"error", config::describe_errors(error)}});
@@ -487,6 +487,7 @@ int run(Start start) {
     else
       started = std::move(open_to_agents);
     const bool reachable = started.has_value();
+    if (started) started = api::check_routes(api::routes());
     if (started) started = strand.run(tokens.load());
     if (started) started = strand.run(agents.load());
     if (started) started = outside.run(authenticator.load());

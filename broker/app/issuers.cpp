@@ -76,6 +76,12 @@ identity::Issuer issuer_of(const config::IssuerConfig& config, std::vector<Fault
   for (const auto& [group, project] : config.projects) {
     if (auto rule = rule_of(group, "projects")) issuer.standing.projects.emplace_back(std::move(*rule), project);
   }
+  for (const auto& [group, project] : config.leads) {
+    if (auto rule = rule_of(group, "leads")) issuer.standing.leads.emplace_back(std::move(*rule), project);
+  }
+  for (const auto& [group, site] : config.site_operators) {
+    if (auto rule = rule_of(group, "site_operators")) issuer.standing.site_operators.emplace_back(std::move(*rule), site);
+  }
   for (const auto& [group, word] : config.roles) {
     const auto role = identity::parse_role(word);
     if (auto rule = rule_of(group, "roles"); rule && role) issuer.standing.roles.emplace_back(std::move(*rule), *role);

@@ -67,7 +67,7 @@ async::Task<> ensure_operator_token(identity::TokenAuthority& tokens, std::files
   const bool at_hand = std::filesystem::exists(file, ignored);
   std::vector<std::string> lost;
   for (const auto& token : tokens.list()) {
-    if (token.role != ports::Role::operator_ || !tokens.is_valid(token)) continue;
+    if (token.role != ports::Role::operator_ || !token.sites.empty() || !tokens.is_valid(token)) continue;
     if (at_hand || token.note != kNote) co_return Result<void>{};
     lost.push_back(token.id);
   }

@@ -221,7 +221,8 @@ constexpr Option kDisconnect[] = {
 };
 constexpr Option kTokenCreate[] = {
     {.name = "--user", .value = "U", .help = "Whose token: U is local:U to the broker"},
-    {.name = "--role", .value = "R", .help = "user (default), operator or auditor"},
+    {.name = "--role", .value = "R", .help = "user (default), operator, policy-officer or auditor"},
+    {.name = "--site", .value = "S", .help = "An operator of this site alone (all)", .repeated = true},
     {.name = "--note", .value = "T", .help = "What it is for"},
     {.name = "--expires", .value = "T", .help = "When it ends: 2027-01-31, or 90d from now (never)"},
     kJson,

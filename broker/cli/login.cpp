@@ -65,8 +65,10 @@ bool has_screen(const Session& session) {
 
 std::string me_text(const Json& me) {
   const auto projects = listed(member(me, "projects"));
-  return shown(me, "principal") + " (" + shown(me, "role") + "), " +
-         (projects.empty() ? "a member of no project: ask an operator to add you to one" : "of the projects: " + projects);
+  const auto sites = listed(member(me, "sites")), leads = listed(member(me, "leads"));
+  return shown(me, "principal") + " (" + shown(me, "role") + (sites.empty() ? "" : " of " + sites) + "), " +
+         (projects.empty() ? "a member of no project: ask an operator to add you to one" : "of the projects: " + projects) +
+         (leads.empty() ? "" : "; leads: " + leads);
 }
 
 ExitStatus list_issuers(const Session& session, const Json& told, bool json) {

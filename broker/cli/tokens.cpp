@@ -3,6 +3,15 @@
 #include "broker/cli/submission.hpp"
 
 namespace hansa::cli {
+namespace {
+
+/// "operator of alpha, beta".
+std::string role_of(const Json& token) {
+  const auto sites = listed(member(token, "sites"));
+  return shown(token, "role") + (sites.empty() ? "" : " of " + sites);
+}
+
+}  // namespace
 
 Result<ExitStatus> token_create(Session& session, const Invocation& call) {
   const auto user = call.value("--user");
@@ -11,6 +20,9 @@ Result<ExitStatus> token_create(Session& session, const Invocation& call) {
                 "hansa token create needs --user: whose token it is; see: hansa token create --help");
   Json request{{"user", *user}};
   if (const auto role = call.value("--role")) request["role"] = *role;
+  for (const auto site : call.values("--site")) request["sites"].push_back(site);
+  if (request.contains("sites") && call.value("--role").value_or("") != "operator")
+    return fail(ErrorKind::invalid_argument, "USAGE", "--site says which sites an operator is for: it goes with --role operator");
   if (const auto note = call.value("--note")) request["note"] = *note;
   if (const auto expires = call.value("--expires")) {
     const auto moment = parse_moment("--expires", *expires, session.now(), Direction::forward);
@@ -29,7 +41,7 @@ Result<ExitStatus> token_create(Session& session, const Invocation& call) {
   if (!token) return std::unexpected(token.error());
   session.print(shown(*token, "token") + "\n");
   const auto expires = shown(*token, "expires_at");
-  session.note("a token of " + shown(*token, "principal") + " (" + shown(*token, "role") + "), id " + shown(*token, "id") + ", " +
+  session.note("a token of " + shown(*token, "principal") + " (" + role_of(*token) + "), id " + shown(*token, "id") + ", " +
                (expires.empty() ? "without an end" : "until " + expires) +
                "; it is shown this once: keep it in a file that only its owner can read");
   return ExitStatus::done;
@@ -48,7 +60,7 @@ Result<ExitStatus> token_list(Session& session, const Invocation& call) {
   if (const auto& tokens = member(*list, "tokens"); tokens.is_array()) {
     for (const auto& token : tokens) {
       const bool revoked = !raw_text(token, "revoked_at").empty();
-      table.add({shown(token, "id"), shown(token, "principal"), shown(token, "role"), shown(token, "created_at"),
+      table.add({shown(token, "id"), shown(token, "principal"), role_of(token), shown(token, "created_at"),
                  shown(token, "expires_at"), Cell(shown(token, "revoked_at"), revoked ? Tint::odd : Tint::none),
                  shown(token, "note")});
     }

@@ -161,17 +161,21 @@ async::Task<std::string> Reconciliations::begin(SiteId site, UtcTime from, std::
   co_return asked->id;
 }
 
+std::unexpected<Error> no_such_reconciliation(std::string_view id) {
+  return fail(ErrorKind::not_found, "NO_SUCH_RECONCILIATION",
+              "there is no reconciliation " + std::string(id.substr(0, 40)) +
+                  ": one that the broker's end cut off is to be asked for again");
+}
+
 async::Task<Reconciliations::Outcome> Reconciliations::outcome(std::string id) {
   for (const auto& [site, at] : under_way_) {
-    if (at == id) co_return Outcome(UnderWay{});
+    if (at == id) co_return Outcome(UnderWay{site});
   }
   if (const auto at = failed_.find(id); at != failed_.end()) co_return Outcome(at->second);
   auto kept = co_await store_.reconciliations({.site = {}, .id = id, .limit = 1});
   if (!kept) co_return std::unexpected(kept.error());
   if (!kept->empty()) co_return Outcome(std::move(kept->front()));
-  co_return fail(
-      ErrorKind::not_found, "NO_SUCH_RECONCILIATION",
-      "there is no reconciliation " + id.substr(0, 40) + ": one that the broker's end cut off is to be asked for again");
+  co_return no_such_reconciliation(id);
 }
 
 async::Task<> Reconciliations::run(Reconciliation asked) {
@@ -195,7 +199,7 @@ async::Task<> Reconciliations::run(Reconciliation asked) {
   log_.write(ports::LogLevel::warning, "a site could not be reconciled",
              {{"site", ended.site.str()}, {"code", made.error().code}, {"error", made.error().message}});
   if (failed_.size() == kFailuresKept) failed_.erase(failed_.begin());
-  failed_.insert_or_assign(id, made.error());
+  failed_.insert_or_assign(id, Failed{ended.site, made.error()});
   co_return Result<void>{};
 }
 
@@ -286,7 +290,7 @@ async::Task<> Reconciliations::look_at(SiteId site) {
   if (!asked) co_return std::unexpected(asked.error());
   if (auto ran = co_await run(*asked); !ran) co_return ran;
   const auto failed = failed_.find(asked->id);
-  co_return failed == failed_.end() ? Result<void>{} : std::unexpected(failed->second);
+  co_return failed == failed_.end() ? Result<void>{} : std::unexpected(failed->second.error);
 }
 
 /// A site that cannot be asked now is asked again soon, with all that is not settled by then.

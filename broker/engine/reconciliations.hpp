@@ -28,9 +28,15 @@ class Reconciliations {
     Seconds apart{86'400};            // that closing a month needs between two clean ones
     Seconds settling{600};            // what ended since has not reached the ledger by its normal way yet
   };
-  struct UnderWay {};
+  struct UnderWay {
+    SiteId site;
+  };
+  struct Failed {
+    SiteId site;
+    Error error;
+  };
   /// What became of one that was begun: it is under way, what it saw, or why it failed.
-  using Outcome = std::variant<UnderWay, ports::Reconciliation, Error>;
+  using Outcome = std::variant<UnderWay, ports::Reconciliation, Failed>;
 
   Reconciliations(Options options, async::Scheduler& scheduler, UlidSource& ids, Engine& engine,
                   ports::ReconciliationStore& store, ports::LedgerStore& ledger, ports::Log& log);
@@ -68,10 +74,12 @@ class Reconciliations {
   ports::LedgerStore& ledger_;
   ports::Log& log_;
   std::map<SiteId, std::string> under_way_;
-  std::map<std::string, Error> failed_;  // the newest few
+  std::map<std::string, Failed> failed_;  // the newest few
   MonotonicTime started_at_{};
   async::TaskGroup tasks_;
 };
+
+std::unexpected<Error> no_such_reconciliation(std::string_view id);
 
 /// For closing and for the next day's: what it saw.
 ledger::Look look_of(const ports::Reconciliation& made);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/identity/account_directory.hpp"
 
+#include <algorithm>
 #include <set>
 
 namespace hansa::identity {
@@ -15,8 +16,12 @@ AccountDirectory::AccountDirectory(std::vector<SiteAccounts> sites, std::vector<
     const auto id = entry.accounts.site;
     sites_.emplace(id, std::move(entry));
   }
-  for (const auto& [project, members] : projects) {
+  for (const auto& [project, members, leads] : projects) {
     for (const auto& member : members) projects_[member].push_back(project);
+    for (const auto& lead : leads) {
+      led_[lead].push_back(project);
+      if (auto& theirs = projects_[lead]; std::ranges::find(theirs, project) == theirs.end()) theirs.push_back(project);
+    }
   }
 }
 
@@ -81,6 +86,11 @@ std::vector<Principal> AccountDirectory::people_as(const LocalAccount& account, 
 std::vector<ProjectId> AccountDirectory::projects_of(const Principal& person) const {
   const auto at = projects_.find(person);
   return at == projects_.end() ? std::vector<ProjectId>{} : at->second;
+}
+
+std::vector<ProjectId> AccountDirectory::led_by(const Principal& person) const {
+  const auto at = led_.find(person);
+  return at == led_.end() ? std::vector<ProjectId>{} : at->second;
 }
 
 }  // namespace hansa::identity

@@ -26,6 +26,7 @@ struct SiteAccounts {
 struct ProjectMembers {
   ProjectId project;
   std::vector<Principal> members;
+  std::vector<Principal> leads = {};            // members too
 };
 
 class AccountDirectory : public ports::Accounts {
@@ -39,6 +40,7 @@ class AccountDirectory : public ports::Accounts {
   [[nodiscard]] std::vector<LocalAccount> accounts_at(const SiteId& site) const override;
   [[nodiscard]] std::vector<Principal> people_as(const LocalAccount& account, const SiteId& site) const override;
   [[nodiscard]] std::vector<ProjectId> projects_of(const Principal& person) const override;
+  [[nodiscard]] std::vector<ProjectId> led_by(const Principal& person) const override;
 
  private:
   /// What a file looked like when it was read last.
@@ -56,7 +58,7 @@ class AccountDirectory : public ports::Accounts {
 
   mutable std::mutex mutex_;
   mutable std::map<SiteId, Entry> sites_;
-  std::map<Principal, std::vector<ProjectId>> projects_;
+  std::map<Principal, std::vector<ProjectId>> projects_, led_;
   Load load_;
   OnError on_error_;
 };

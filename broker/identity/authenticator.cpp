@@ -46,9 +46,10 @@ async::Task<> Authenticator::load() {
     const auto id = membership.person.str().substr(0, membership.person.str().find(':'));
     const auto issuer = std::ranges::find(issuers_, id, [](const Issuer& one) -> const std::string& { return one.terms.id; });
     if (issuer == issuers_.end()) continue;
+    const auto& rules = issuer->standing;
     std::erase_if(membership.projects, [&](const ProjectId& project) {
-      return std::ranges::find(issuer->standing.projects, project, &std::pair<GroupRule, ProjectId>::second) ==
-             issuer->standing.projects.end();
+      const auto names = [&](const auto& rule) { return rule.second == project; };
+      return std::ranges::none_of(rules.projects, names) && std::ranges::none_of(rules.leads, names);
     });
     spellings_.emplace(in_lower_case(membership.person.str()), membership.person);
     memberships_.emplace(membership.person, std::move(membership));
@@ -189,7 +190,11 @@ async::Task<Caller> Authenticator::by_issuer(Secret token, async::Deadline deadl
     co_return std::unexpected(found.error());
   }
   if (auto kept = co_await remember_membership(seen->principal, found->projects); !kept) co_return std::unexpected(kept.error());
-  Caller caller{.principal = seen->principal, .role = found->role, .token_id = "sha256:" + hash.substr(0, 16)};
+  Caller caller{.principal = seen->principal,
+                .role = found->role,
+                .token_id = "sha256:" + hash.substr(0, 16),
+                .sites = std::move(found->sites),
+                .leads = std::move(found->leads)};
   verdict.caller = caller;
   remember(hash, std::move(verdict));
   co_return caller;
@@ -286,6 +291,10 @@ std::vector<ProjectId> FederatedAccounts::projects_of(const Principal& person) c
     if (std::ranges::find(projects, project) == projects.end()) projects.push_back(std::move(project));
   }
   return projects;
+}
+std::vector<ProjectId> FederatedAccounts::led_by(const Principal& person) const {
+  if (!authenticator_.revocations().check(Shut::person, person.str())) return {};
+  return configured_.led_by(person);
 }
 
 }  // namespace hansa::identity

@@ -117,6 +117,8 @@ class FederatedAccounts final : public ports::Accounts {
   [[nodiscard]] std::vector<LocalAccount> accounts_at(const SiteId& site) const override;
   [[nodiscard]] std::vector<Principal> people_as(const LocalAccount& account, const SiteId& site) const override;
   [[nodiscard]] std::vector<ProjectId> projects_of(const Principal& person) const override;
+  /// The configuration's alone: what groups make of somebody comes with their token.
+  [[nodiscard]] std::vector<ProjectId> led_by(const Principal& person) const override;
 
  private:
   const ports::Accounts& configured_;

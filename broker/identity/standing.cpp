@@ -37,7 +37,23 @@ bool fits(const GroupRule& rule, std::string_view text, const std::optional<Grou
   return rule.name ? name == rule.name : text == rule.text;
 }
 
-int rank(Role role) { return role == Role::operator_ ? 2 : role == Role::auditor ? 1 : 0; }
+int rank(Role role) {
+  switch (role) {
+    case Role::operator_: return 4;
+    case Role::policy_officer: return 3;
+    case Role::auditor: return 1;
+    case Role::user:
+    case Role::agent: break;
+  }
+  return 0;
+}
+
+constexpr int kRankOfSiteOperators = 2;
+
+template <typename Id>
+void add_once(std::vector<Id>& ids, const Id& id) {
+  if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+}
 
 }  // namespace
 
@@ -77,11 +93,21 @@ Result<Standing> standing_of(const Json& claims, const StandingRules& rules) {
     return false;
   };
   for (const auto& [group, project] : rules.projects) {
-    if (has(group) && std::ranges::find(*standing.projects, project) == standing.projects->end())
-      standing.projects->push_back(project);
+    if (has(group)) add_once(*standing.projects, project);
+  }
+  for (const auto& [group, project] : rules.leads) {
+    if (!has(group)) continue;
+    add_once(standing.leads, project);
+    add_once(*standing.projects, project);
   }
   for (const auto& [group, role] : rules.roles) {
     if (rank(role) > rank(standing.role) && has(group)) standing.role = role;
+  }
+  if (rank(standing.role) < kRankOfSiteOperators) {
+    for (const auto& [group, site] : rules.site_operators) {
+      if (has(group)) add_once(standing.sites, site);
+    }
+    if (!standing.sites.empty()) standing.role = Role::operator_;
   }
   return standing;
 }

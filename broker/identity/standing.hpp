@@ -26,14 +26,19 @@ struct StandingRules {
   std::string groups_claim = "eduperson_entitlement";
   bool plain = false;
   std::vector<std::pair<GroupRule, ProjectId>> projects = {};
+  std::vector<std::pair<GroupRule, ProjectId>> leads = {};
   std::vector<std::pair<GroupRule, ports::Role>> roles = {};
+  std::vector<std::pair<GroupRule, SiteId>> site_operators = {};
   std::string assurance_claim = "eduperson_assurance";
   std::vector<std::string> assurance = {};  // all of these
 };
 
 struct Standing {
   std::optional<std::vector<ProjectId>> projects;  // in the rules' order; none: the token says nothing by groups
+  std::vector<ProjectId> leads = {};  // each among the projects
+  /// Of several the first of: operator, policy officer, operator of sites, auditor.
   ports::Role role = ports::Role::user;
+  std::vector<SiteId> sites = {};  // of an operator: these alone; empty: all
 };
 
 /// permission_denied with ASSURANCE_TOO_LOW; TOO_MANY_GROUPS: more than 256, of which some would go unseen.

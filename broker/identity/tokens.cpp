@@ -29,15 +29,23 @@ std::string_view to_string(Role role) {
     case Role::user: return "user";
     case Role::operator_: return "operator";
     case Role::auditor: return "auditor";
+    case Role::policy_officer: return "policy-officer";
+    case Role::agent: return "agent";
   }
   return "?";
 }
 
 std::optional<Role> parse_role(std::string_view text) {
-  for (const auto role : {Role::user, Role::operator_, Role::auditor}) {
+  for (const auto role : {Role::user, Role::operator_, Role::auditor, Role::policy_officer}) {
     if (to_string(role) == text) return role;
   }
   return std::nullopt;
+}
+
+std::string role_text(Role role, const std::vector<SiteId>& sites) {
+  std::string text(to_string(role));
+  for (const auto& site : sites) text += (&site == &sites.front() ? " (" : ", ") + site.str();
+  return sites.empty() ? text : text + ")";
 }
 
 Result<Principal> local_principal(std::string_view user) {
@@ -100,20 +108,21 @@ Result<Caller> TokenAuthority::authenticate(std::string_view authorization) cons
   if (record.revoked_at) return refuse("TOKEN_REVOKED", "this token was revoked; ask an operator for a new one");
   if (record.expires_at && clock_.now_utc() >= *record.expires_at)
     return refuse("TOKEN_EXPIRED", "this token has expired; ask an operator for a new one");
-  return Caller{record.principal, record.role, record.id};
+  return Caller{.principal = record.principal, .role = record.role, .token_id = record.id, .sites = record.sites};
 }
 
 bool TokenAuthority::is_valid(const ApiToken& token) const {
   return !token.revoked_at && (!token.expires_at || clock_.now_utc() < *token.expires_at);
 }
 
-async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std::string note,
-                                             std::optional<UtcTime> expires_at) {
+async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std::string note, std::optional<UtcTime> expires_at,
+                                             std::vector<SiteId> sites) {
   NewToken made{.token = Secret(random_name(random_, kTokenPrefix, 32)), .record = {}};
   made.record = {.id = random_name(random_, "tok_", 9),
                  .hash = sha256_hex(made.token.reveal()),
                  .principal = std::move(principal),
                  .role = role,
+                 .sites = std::move(sites),
                  .note = std::move(note),
                  .created_at = clock_.now_utc(),
                  .expires_at = expires_at};

@@ -11,6 +11,7 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace hansa::identity {
 
@@ -18,7 +19,11 @@ namespace hansa::identity {
 struct Caller {
   Principal principal;
   ports::Role role = ports::Role::user;
-  std::string token_id;
+  std::string token_id = {};
+  std::vector<SiteId> sites = {};  // of an operator: these alone; empty: all. Of an agent: whose it is
+  // As they are at this moment: the API fills them in.
+  std::vector<ProjectId> projects = {};
+  std::vector<ProjectId> leads = {};
 };
 
 struct NewToken {
@@ -27,7 +32,9 @@ struct NewToken {
 };
 
 std::string_view to_string(ports::Role role);
-std::optional<ports::Role> parse_role(std::string_view text);
+std::optional<ports::Role> parse_role(std::string_view text);  // of those that a token or a group may have
+/// "operator (alpha, beta)".
+std::string role_text(ports::Role role, const std::vector<SiteId>& sites);
 
 /// "alice" or "local:alice" -> local:alice. Names are 1 to 64 of [A-Za-z0-9._@-]; other issuers have no tokens here.
 Result<Principal> local_principal(std::string_view user);
@@ -52,7 +59,8 @@ class TokenAuthority {
   /// Neither revoked nor expired.
   [[nodiscard]] bool is_valid(const ports::ApiToken& token) const;
 
-  async::Task<NewToken> create(Principal principal, ports::Role role, std::string note, std::optional<UtcTime> expires_at);
+  async::Task<NewToken> create(Principal principal, ports::Role role, std::string note, std::optional<UtcTime> expires_at,
+                               std::vector<SiteId> sites = {});
   async::Task<ports::ApiToken> revoke(std::string id);
   /// Revokes all of a person's and knows them no more; the store's rows are the erasure's (broker/ports/privacy.hpp).
   async::Task<> forget(Principal person);

@@ -22,6 +22,8 @@ class Accounts {
   [[nodiscard]] virtual std::vector<Principal> people_as(const LocalAccount&, const SiteId&) const { return {}; }
   /// In the configuration's order; empty: the person may charge nobody.
   [[nodiscard]] virtual std::vector<ProjectId> projects_of(const Principal& person) const = 0;
+  /// Those that they lead; each is one of projects_of().
+  [[nodiscard]] virtual std::vector<ProjectId> led_by(const Principal&) const { return {}; }
 };
 
 }  // namespace hansa::ports

@@ -51,7 +51,15 @@ struct StoredEvent {
   domain::JobEvent event;
 };
 
+/// Whose jobs somebody may see beside their own.
+struct JobAudience {
+  Principal person;
+  std::vector<ProjectId> projects;
+  std::vector<SiteId> sites;  // where a job is, or was last
+};
+
 struct JobQuery {
+  std::optional<JobAudience> audience = {};  // none: everybody's
   std::optional<Principal> owner;  // none: everybody's
   std::optional<ProjectId> project;
   std::vector<domain::JobState> states;  // empty: all
@@ -168,13 +176,15 @@ class SiteStore {
   virtual async::Task<std::vector<SiteCall>> recent_calls(MonotonicTime now) = 0;
 };
 
-enum class Role { user, operator_, auditor };
+/// policy_officer: of rules, labels, facts, approvals and erasures. agent: a site's own program; no token has it.
+enum class Role { user, operator_, auditor, policy_officer, agent };
 
 struct ApiToken {
   std::string id;  // public: "tok_..."
   std::string hash;  // SHA-256 of the token, hex
   Principal principal;
   Role role = Role::user;
+  std::vector<SiteId> sites = {};  // of an operator: these alone; empty: all
   std::string note;
   UtcTime created_at{};
   std::optional<UtcTime> expires_at;

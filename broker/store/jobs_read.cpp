@@ -185,6 +185,13 @@ Result<std::vector<Job>> read_page(Connection& db, Statement rows) {
   return std::move(page.jobs);
 }
 
+template <typename Id>
+std::string ids_as_json(const std::vector<Id>& ids) {
+  auto list = Json::array();
+  for (const auto& id : ids) list.push_back(id.str());
+  return canonical_json(list);
+}
+
 std::string states_as_json(const std::vector<domain::JobState>& states) {
   Json names = Json::array();
   for (const auto state : states) names.push_back(to_string(state));
@@ -223,7 +230,7 @@ Result<Job> read_job(Connection& db, JobId id) {
 }
 
 Result<std::vector<Job>> read_jobs(Connection& db, const ports::JobQuery& query) {
-  // A condition that is not asked for still names its parameter, so that every form of the query has the same six.
+  // A condition that is not asked for still names its parameter, so that every form of the query has the same nine.
   const bool only_active = !query.states.empty() && std::ranges::none_of(query.states, domain::is_terminal);
   std::string sql(kSelectJobs);
   sql += only_active ? "INDEXED BY jobs_active WHERE active = 1" : "WHERE 1";
@@ -232,10 +239,21 @@ Result<std::vector<Job>> read_jobs(Connection& db, const ports::JobQuery& query)
   sql += query.states.empty() ? " AND ?3 IS NULL" : " AND state IN (SELECT value FROM json_each(?3))";
   sql += query.accepted_since ? " AND accepted_at_ms >= ?4" : " AND ?4 IS NULL";
   sql += query.before ? " AND id < ?5" : " AND ?5 IS NULL";
+  sql += query.audience
+             ? " AND (owner = ?7 OR project IN (SELECT value FROM json_each(?8)) OR (SELECT site FROM attempts WHERE job = "
+               "jobs.row ORDER BY number DESC LIMIT 1) IN (SELECT value FROM json_each(?9)))"
+             : " AND ?7 IS NULL AND ?8 IS NULL AND ?9 IS NULL";
   sql += " ORDER BY id DESC LIMIT ?6";
+  std::optional<Principal> person;
+  std::optional<std::string> projects, sites;
+  if (const auto& audience = query.audience) {
+    person = audience->person;
+    projects = ids_as_json(audience->projects);
+    sites = ids_as_json(audience->sites);
+  }
   const auto states = query.states.empty() ? std::nullopt : std::optional(states_as_json(query.states));
-  return read_page(
-      db, db.query_composed(sql, query.owner, query.project, states, query.accepted_since, query.before, bounded(query.limit)));
+  return read_page(db, db.query_composed(sql, query.owner, query.project, states, query.accepted_since, query.before,
+                                         bounded(query.limit), person, projects, sites));
 }
 
 Result<std::vector<Job>> read_active_jobs(Connection& db, std::optional<JobId> after, std::size_t limit) {

@@ -23,23 +23,50 @@ std::string_view spell(Role role) {
     case Role::user: return "user";
     case Role::operator_: return "operator";
     case Role::auditor: return "auditor";
+    case Role::policy_officer: return "policy-officer";
+    case Role::agent: break;
   }
-  return "user";
+  return "";  // nobody's: such a row is not read
+}
+
+/// "operator", "operator:alpha,beta".
+std::string spell(Role role, const std::vector<SiteId>& sites) {
+  std::string text(spell(role));
+  for (const auto& site : sites) text += (&site == &sites.front() ? ':' : ',') + site.str();
+  return text;
+}
+
+/// None: it was cut short or altered. A name that is missing must not become all sites.
+std::optional<std::vector<SiteId>> sites_in(std::string_view list) {
+  std::vector<SiteId> sites;
+  while (true) {
+    const auto name = list.substr(0, list.find(','));
+    if (name.empty()) return std::nullopt;
+    sites.emplace_back(name);
+    if (name.size() == list.size()) return sites;
+    list.remove_prefix(name.size() + 1);
+  }
 }
 
 Result<ApiToken> token_of(const Statement& row) {
-  for (const auto role : {Role::user, Role::operator_, Role::auditor}) {
-    if (row.text(3) != spell(role)) continue;
+  const auto text = row.string(3);
+  const auto colon = text.find(':');
+  for (const auto role : {Role::user, Role::operator_, Role::auditor, Role::policy_officer}) {
+    if (text.substr(0, colon) != spell(role) || (colon != std::string::npos && role != Role::operator_)) continue;
+    auto sites = colon == std::string::npos ? std::optional<std::vector<SiteId>>(std::in_place)
+                                            : sites_in(std::string_view(text).substr(colon + 1));
+    if (!sites) break;
     return ApiToken{.id = row.string(0),
                     .hash = row.string(1),
                     .principal = Principal(row.text(2)),
                     .role = role,
+                    .sites = std::move(*sites),
                     .note = row.string(4),
                     .created_at = row.time_ms(5),
                     .expires_at = row.optional_time_ms(6),
                     .revoked_at = row.optional_time_ms(7)};
   }
-  return fail(ErrorKind::internal, "STORE_CORRUPT", "a stored token cannot be read", "role " + row.string(3));
+  return fail(ErrorKind::internal, "STORE_CORRUPT", "a stored token cannot be read", "role " + text);
 }
 
 Result<ApiToken> single(Statement rows) {
@@ -50,8 +77,8 @@ Result<ApiToken> single(Statement rows) {
 }  // namespace
 
 Result<void> create_token(Connection& db, const ApiToken& token) {
-  const auto made = db.execute(kInsert, token.id, token.hash, token.principal, spell(token.role), token.note, token.created_at,
-                               token.expires_at, token.revoked_at);
+  const auto made = db.execute(kInsert, token.id, token.hash, token.principal, spell(token.role, token.sites), token.note,
+                               token.created_at, token.expires_at, token.revoked_at);
   if (made == 0)
     return fail(ErrorKind::conflict, "TOKEN_EXISTS", "there is a token with this id or secret already: make a new one");
   return {};

@@ -41,7 +41,7 @@ _hansa() {
       COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "table csv json" -- "$cur")); return ;;
     --policy) COMPREPLY=($(compgen -W "hansa home random shortest-queue earliest-start redundant merged" -- "$cur")); return ;;
-    --role) COMPREPLY=($(compgen -W "user operator auditor" -- "$cur")); return ;;
+    --role) COMPREPLY=($(compgen -W "user operator policy-officer auditor" -- "$cur")); return ;;
     --as) COMPREPLY=($(compgen -W "lost" -- "$cur")); return ;;
     --by)
       [[ $command == "report estimates" ]] && COMPREPLY=($(compgen -W "site class project basis" -- "$cur")) && return
@@ -115,7 +115,7 @@ _hansa() {
     "data replica verify") options="--sha256 --expires --at --reason --json" ;;
     "data changes" | "facts changes") options="--state --limit --all --json" ;;
     "facts set") options="--evidence --until --as-of --reason --json" ;;
-    "token create") options="--user --role --note --expires --json" ;;
+    "token create") options="--user --role --site --note --expires --json" ;;
     "data terms") options="--permit --until --no-permit --transfer-basis --reviewed --reason --json" ;;
     "policy diff") options="--last --json" ;;
     "policy check") options="--sites --at --json" ;;

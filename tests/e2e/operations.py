@@ -50,6 +50,7 @@ accounts = {{ "local:alice" = "{BROKER_USER}" }}
 [[project]]
 id = "ai-lab"
 members = ["local:alice", "local:bob"]
+leads = ["local:lena"]
 {extra}"""
 
 
@@ -91,6 +92,34 @@ def nobody_gets_in_without_a_token():
     assert oct(os.stat(broker.state / "operator.token").st_mode & 0o777) == "0o600"
     stored = (broker.state / "hansa.db").read_bytes() + (broker.state / "hansa.db-wal").read_bytes()
     assert broker.token("alice").encode() not in stored, "a token lies readable in the database"
+
+
+def each_role_reaches_what_is_theirs():
+    """A lead her project's jobs, an operator of one site that site alone, over kill -9, a policy officer no jobs; a foreign site's answer is that of none."""
+    for name, *role in [("sam", "operator", "--site", "small"), ("pat", "policy-officer")]:
+        made = broker.hansa("token", "create", "--user", name, "--role", *role, "--json", user="operator", check=0)
+        broker.tokens[name] = json.loads(made.stdout)["token"]
+    assert broker.hansa("token", "create", "--user", "x", "--role", "auditor", "--site", "small", user="operator").returncode == 2
+    job = broker.submit({"script": "#!/bin/sh\nsleep 600\n", "placement": {"sites": ["small"]}})
+    wait_for("the job at small", lambda: broker.job(job)["state"] == "running", 30)
+    broker.kill()
+    broker.start()
+    assert b"local:sam (operator of small)" in broker.hansa("whoami", user="sam", check=0).stdout
+    assert b"leads: ai-lab" in broker.hansa("whoami", user="lena", check=0).stdout
+    assert b"operator of small" in broker.hansa("token", "list", user="operator", check=0).stdout
+    broker.hansa("site", "drain", "small", "--reason", "mine", user="sam", check=0)
+    broker.hansa("site", "resume", "small", user="sam", check=0)
+    there = problem(broker.call("POST", "/v1/sites/big/drain", {}, user="sam"), 404, "SITE_NOT_FOUND")
+    none = problem(broker.call("POST", "/v1/sites/gib/drain", {}, user="sam"), 404, "SITE_NOT_FOUND")
+    assert there["detail"].replace("big", "gib") == none["detail"], (there, none)
+    broker.hansa("token", "create", "--user", "y", user="sam", check=4)
+    broker.hansa("jobs", user="pat", check=4)
+    for who, sees in [("lena", True), ("sam", True), ("bob", False)]:
+        assert (job in [one["id"] for one in broker.get("/v1/jobs?limit=1000", user=who)["jobs"]]) == sees, who
+    problem(broker.call("GET", f"/v1/jobs/{job}/output", user="lena"), 404, "JOB_NOT_FOUND")
+    broker.hansa("cancel", job, user="lena", check=0)
+    assert broker.wait_over([job])[job]["state"] == "cancelled"
+    assert any(one["operation"] == "listJobs" and one["role"] == "operator (small)" for one in broker.get("/v1/privacy/accesses", user="auditor")["accesses"])
 
 
 def same_key_same_job():
@@ -493,7 +522,7 @@ def local_site_is_looked_over():
 if __name__ == "__main__":
     need_root()
     broker = Broker("operations", local_config())
-    run_with_broker(broker, [every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, same_key_same_job, states_end_as_they_should,
+    run_with_broker(broker, [every_fault_of_a_job_is_named, nobody_gets_in_without_a_token, each_role_reaches_what_is_theirs, same_key_same_job, states_end_as_they_should,
                              fetches_that_are_cut_go_on, code_goes_along, local_site_is_looked_over, datasets_need_two_people,
                              jobs_outlive_the_broker, bulk_is_all_or_none, interrupted_commands_leave_the_job, stops_and_second_start,
                              what_keeps_it_from_starting, slow_clients_are_cut, disk_full_loses_nothing],

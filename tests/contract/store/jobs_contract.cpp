@@ -326,6 +326,27 @@ TEST_CASE("jobs are listed newest first, filtered, page by page") {
   CHECK(paged == all);
 }
 
+TEST_CASE("who may see others' jobs is told of those of a project and of those at a site, and of no more") {
+  auto store = next_store();
+  const auto own = accepted(*store, {.owner = "local:alice", .project = "other", .second = 1}).id;
+  const auto of_project = accepted(*store, {.owner = "local:bob", .project = "led", .second = 2}).id;
+  const auto there = bound(*store, "alpha", "41", {.owner = "local:bob", .project = "other", .second = 3}).id;
+  auto moved = bound(*store, "alpha", "42", {.owner = "local:bob", .project = "other", .second = 4});
+  recorded(*store, moved, {domain::ResolvedLost{.by = Principal("local:root"), .reason = "gone"}});
+  (void)bound(*store, "beta", "43", {.owner = "local:bob", .project = "other", .second = 5});
+  (void)accepted(*store, {.owner = "local:bob", .project = "other", .second = 6});
+  const auto list = [&](const ports::JobQuery& query) { return ids_of(store->wait(store->jobs().jobs(query)).value()); };
+  const Principal alice("local:alice");
+  CHECK(list({.audience = ports::JobAudience{alice, {}, {}}}) == std::vector{own});
+  CHECK(list({.audience = ports::JobAudience{alice, {ProjectId("led")}, {}}}) == std::vector{of_project, own});
+  CHECK(list({.audience = ports::JobAudience{alice, {}, {SiteId("alpha")}}}) == std::vector{moved.id, there, own});
+  CHECK(list({.audience = ports::JobAudience{alice, {ProjectId("led")}, {SiteId("alpha")}}, .project = ProjectId("other")}) ==
+        std::vector{moved.id, there, own});
+  CHECK(list({.audience = ports::JobAudience{alice, {}, {SiteId("alpha")}}, .owner = Principal("local:bob"), .limit = 1}) ==
+        std::vector{moved.id});
+  CHECK(list({.audience = ports::JobAudience{Principal("local:eve"), {ProjectId("'")}, {SiteId("\"]")}}}).empty());
+}
+
 TEST_CASE("an event that names no attempt changes the last one") {
   auto store = next_store();
   auto job = bound(*store, "alpha", "41", {});

@@ -278,6 +278,36 @@ TEST_CASE("what was asked of a site in the last minute is known after a restart,
   CHECK(store->wait(store->sites().recent_calls(start + Milliseconds{120'500})).value().size() == 2);
 }
 
+TEST_CASE("a token's role is read as it was written, with an operator's sites") {
+  auto store = next_store();
+  using ports::Role;
+  const std::vector<std::pair<Role, std::vector<SiteId>>> roles{{Role::user, {}},
+                                                                {Role::operator_, {}},
+                                                                {Role::operator_, {SiteId("alpha")}},
+                                                                {Role::operator_, {SiteId("alpha"), SiteId("beta")}},
+                                                                {Role::policy_officer, {}},
+                                                                {Role::auditor, {}}};
+  for (std::size_t i = 0; i < roles.size(); ++i) {
+    const auto name = std::to_string(i);
+    REQUIRE(store->wait(store->tokens().create_token({.id = "tok_" + name,
+                                                      .hash = name,
+                                                      .principal = Principal("local:alice"),
+                                                      .role = roles[i].first,
+                                                      .sites = roles[i].second,
+                                                      .note = "",
+                                                      .created_at = at(static_cast<std::int64_t>(i)),
+                                                      .expires_at = std::nullopt,
+                                                      .revoked_at = std::nullopt})));
+  }
+  store->reopen();
+  const auto all = store->wait(store->tokens().tokens()).value();
+  REQUIRE(all.size() == roles.size());
+  for (std::size_t i = 0; i < roles.size(); ++i) {
+    CHECK(all[i].role == roles[i].first);
+    CHECK(all[i].sites == roles[i].second);
+  }
+}
+
 TEST_CASE("tokens are found by hash, unique, and revoked once") {
   auto store = next_store();
   const ports::ApiToken token{.id = "tok_1",

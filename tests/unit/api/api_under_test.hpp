@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The API with all that stands behind it in one thread: the real engine and the real store (in memory), a simulated site of four
-// cores, a virtual clock. alice and bob are members of ai-lab, bob of climate too; carol of nothing. "operator",
-// "operator-2" and "auditor" have these roles.
+// cores, a virtual clock. alice, bob and maria are members of ai-lab, which lena leads, bob of climate too; carol of nothing.
+// "operator", "operator-2" and "auditor" have these roles.
 
 #include "broker/api/api.hpp"
 #include "broker/api/routes.hpp"
@@ -60,7 +60,8 @@ class ApiUnderTest {
  public:
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
-  explicit ApiUnderTest(std::optional<domain::Charging> charging = std::nullopt) {
+  /// `beta`: with a second site of that name, like alpha.
+  explicit ApiUnderTest(std::optional<domain::Charging> charging = std::nullopt, bool beta = false) {
     auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b1", .inline_mode = true});
     REQUIRE(opened);
     store_ = std::move(*opened);
@@ -74,6 +75,14 @@ class ApiUnderTest {
                               .scheduler_accounts = {{ProjectId("ai-lab"), "proj1"}},
                               .charging = std::move(charging)},
                      .connector = std::make_unique<connectors::model::ModelConnector>(time, SiteId("alpha"), site)});
+    std::set<SiteId> with_agents{SiteId("alpha")};
+    std::vector<SiteId> all{SiteId("alpha")};
+    if (beta) {
+      with_agents.emplace("beta");
+      all.emplace_back("beta");
+      sites.push_back({.site = {.id = SiteId("beta"), .name = "Beta", .country = "FI", .connector = "model"},
+                       .connector = std::make_unique<connectors::model::ModelConnector>(time, SiteId("beta"), other_site)});
+    }
     engine_ = std::make_unique<engine::Engine>(engine::Engine::Parts{.strand = time.executor(),
                                                                      .scheduler = time,
                                                                      .ids = ids_,
@@ -95,24 +104,27 @@ class ApiUnderTest {
                            .draw_next = [this] { return ledger::new_signer("hansa/b1", random_); },
                            .next_becomes_current = [] { return Result<void>{}; }},
         *store_, time, log_);
+    std::map<SiteId, Seconds> tolerances;
+    std::map<SiteId, identity::PersonAgentSite> by_people;
+    for (const auto& id : all) {
+      tolerances[id] = Seconds{0};
+      by_people[id] = {.terms = identity::PersonAgentSite::Terms::allowed,
+                       .longest = Seconds{43'200},
+                       .login = "login." + id.str() + ".example"};
+    }
     reconciliations_ = std::make_unique<engine::Reconciliations>(
-        engine::Reconciliations::Options{
-            .sites = {{SiteId("alpha"), Seconds{0}}}, .interval = Seconds{0}, .settling = Seconds{0}},
-        time, ids_, *engine_, *store_, *store_, log_);
+        engine::Reconciliations::Options{.sites = tolerances, .interval = Seconds{0}, .settling = Seconds{0}}, time, ids_,
+        *engine_, *store_, *store_, log_);
     periods_ = std::make_unique<engine::Periods>(
-        engine::Periods::Options{.sites = {SiteId("alpha")},
-                                 .keys = {{SiteId("alpha"), witness.verifier(ledger::KeyUse::cosignature)}}},
-        time, ids_, *notary_, *store_, *store_, *store_, log_);
+        engine::Periods::Options{.sites = all, .keys = {{SiteId("alpha"), witness.verifier(ledger::KeyUse::cosignature)}}}, time,
+        ids_, *notary_, *store_, *store_, *store_, log_);
     facts_ = std::make_unique<engine::FactRegister>(time, ids_, *store_, *engine_, log_);
     allocations_ = std::make_unique<engine::AllocationRegister>(time, ids_, *store_, *engine_, log_);
     tokens_ = std::make_unique<identity::TokenAuthority>(time, random_, *store_);
-    agents_ = std::make_unique<identity::AgentRegister>(time, random_, *store_, std::set<SiteId>{SiteId("alpha")},
+    agents_ = std::make_unique<identity::AgentRegister>(time, random_, *store_, std::move(with_agents),
                                                         [this](const SiteId& of, const Error&) { revoked.push_back(of); });
     people_ = std::make_unique<identity::PersonAgentRegister>(
-        time, random_, *store_,
-        std::map<SiteId, identity::PersonAgentSite>{
-            {SiteId("alpha"),
-             {.terms = identity::PersonAgentSite::Terms::allowed, .longest = Seconds{43'200}, .login = "login.alpha.example"}}},
+        time, random_, *store_, std::move(by_people),
         [this](const SiteId& of, const Principal& person) -> Result<void> {
           if (auto account = accounts_.account_of(person, of); !account) return std::unexpected(account.error());
           return {};
@@ -189,10 +201,7 @@ class ApiUnderTest {
                                                            .waldur = std::nullopt}}});
     for (const auto* word : {"alice", "bob", "carol", "operator", "operator-2", "auditor"}) {
       const std::string name = word;
-      const auto role = identity::parse_role(name.substr(0, name.find('-'))).value_or(ports::Role::user);
-      auto made = ask(tokens_->create(Principal("local:" + name), role, "", std::nullopt));
-      REQUIRE(made);
-      secrets_[name] = made->token.reveal();
+      add_token(name, name, identity::parse_role(name.substr(0, name.find('-'))).value_or(ports::Role::user));
     }
     REQUIRE(ask(notary_->start()));
     REQUIRE(ask(engine_->start()));
@@ -217,6 +226,15 @@ class ApiUnderTest {
     REQUIRE(outcome);
     return std::move(*outcome);
   }
+
+  /// call()'s `name` is from now on this person, by a token of this role.
+  void add_token(const std::string& name, const std::string& person, ports::Role role, std::vector<SiteId> sites = {}) {
+    auto made = ask(tokens_->create(Principal("local:" + person), role, "", std::nullopt, std::move(sites)));
+    REQUIRE(made);
+    secrets_[name] = made->token.reveal();
+  }
+  /// The same, by something that is a bearer's.
+  void add_secret(const std::string& name, std::string secret) { secrets_[name] = std::move(secret); }
 
   /// `target` as in a request line; a body that is a string is sent as it is.
   Told call(const std::string& person, const std::string& method, const std::string& target, const Json& body = Json(),
@@ -253,7 +271,8 @@ class ApiUnderTest {
     request.query = {{"after", "0"}};
     request.headers.add("Authorization", "Bearer " + secrets_.at(person));
     const identity::Caller caller{.principal = Principal("local:" + person), .role = role, .token_id = {}};
-    return ask(stream_events({.api = *api_, .request = std::move(request), .caller = caller, .path = {}}));
+    return ask(stream_events(
+        {.api = *api_, .request = std::move(request), .caller = caller, .path = {}, .action = identity::Action::read_job}));
   }
   /// The status that keeps a long body from being read; 0: it is read.
   int refuse_body(const std::string& person, std::string_view method, std::string_view path) {
@@ -288,6 +307,8 @@ class ApiUnderTest {
   simulation::VirtualScheduler time;
   std::shared_ptr<connectors::model::ModelSite> site = std::make_shared<connectors::model::ModelSite>(
       time, connectors::model::ClusterOptions{.name = "alpha", .node_groups = {{.count = 1, .cores = 4}}});
+  std::shared_ptr<connectors::model::ModelSite> other_site = std::make_shared<connectors::model::ModelSite>(
+      time, connectors::model::ClusterOptions{.name = "beta", .node_groups = {{.count = 1, .cores = 4}}});
 
  private:
   struct Silence final : ports::Log {
@@ -306,8 +327,14 @@ class ApiUnderTest {
   Silence log_;
   identity::AccountDirectory accounts_{
       {{.site = SiteId("alpha"),
-        .accounts = {{Principal("local:alice"), LocalAccount("alice")}, {Principal("local:bob"), LocalAccount("bob")}}}},
-      {{ProjectId("ai-lab"), {Principal("local:alice"), Principal("local:bob")}},
+        .accounts = {{Principal("local:alice"), LocalAccount("alice")}, {Principal("local:bob"), LocalAccount("bob")}}},
+       {.site = SiteId("beta"),
+        .accounts = {{Principal("local:bob"), LocalAccount("bob")},
+                     {Principal("local:lena"), LocalAccount("lena")},
+                     {Principal("local:maria"), LocalAccount("maria")}}}},
+      {{ProjectId("ai-lab"),
+        {Principal("local:alice"), Principal("local:bob"), Principal("local:maria")},
+        {Principal("local:lena")}},
        {ProjectId("climate"), {Principal("local:bob")}}},
       [](const std::filesystem::path&) { return identity::AccountMap{}; },
       [](const SiteId&, const Error&) {}};

@@ -186,7 +186,7 @@ TEST_CASE("every operation says what it answers, when it fails too, and whether 
     const auto parameters = operation.value("parameters", Json::array());
     CHECK(route->reads_query == std::ranges::any_of(parameters, [](const Json& p) { return p["in"] == "query"; }));
     const bool open = operation.contains("security") && operation["security"].empty();
-    CHECK(open == route->open);
+    CHECK(open == route->is_open());
   });
   CHECK(document()["security"] == Json::array({{{"token", Json::array()}}, {{"issuer", Json::array()}}}));  // one of them
 }

@@ -10,8 +10,17 @@ TEST_CASE("everybody may know which issuers there are, and who they are themselv
   CHECK(issuers.status == 200);
   CHECK(issuers.body == Json{{"issuers", Json::array()}});
   CHECK(broker.call("", "GET", "/v1/me").code() == "NO_TOKEN");
-  CHECK(broker.call("alice", "GET", "/v1/me").body ==
-        Json{{"principal", "local:alice"}, {"role", "user"}, {"projects", {"ai-lab"}}});
+  CHECK(broker.call("alice", "GET", "/v1/me").body == Json{{"principal", "local:alice"},
+                                                           {"role", "user"},
+                                                           {"sites", Json::array()},
+                                                           {"projects", {"ai-lab"}},
+                                                           {"leads", Json::array()}});
+  broker.add_token("lena", "lena", ports::Role::operator_, {SiteId("alpha")});
+  CHECK(broker.call("lena", "GET", "/v1/me").body == Json{{"principal", "local:lena"},
+                                                          {"role", "operator"},
+                                                          {"sites", {"alpha"}},
+                                                          {"projects", {"ai-lab"}},
+                                                          {"leads", {"ai-lab"}}});
   CHECK(broker.call("carol", "GET", "/v1/me").body["projects"] == Json::array());
   CHECK(broker.call("auditor", "GET", "/v1/me").body["role"] == "auditor");
 }
@@ -19,7 +28,7 @@ TEST_CASE("everybody may know which issuers there are, and who they are themselv
 TEST_CASE("whom an operator shuts out has no token that counts, until they are let in again") {
   ApiUnderTest broker;
   for (const auto* who : {"alice", "auditor"}) {
-    CHECK(broker.call(who, "GET", "/v1/revocations").code() == "ROLE_LACKS_RIGHT");
+    CHECK(broker.call(who, "GET", "/v1/revocations").status == (who == std::string("auditor") ? 200 : 403));
     CHECK(broker.call(who, "POST", "/v1/revocations", {{"what", "person"}, {"value", "local:bob"}}).code() == "ROLE_LACKS_RIGHT");
     CHECK(broker.call(who, "DELETE", "/v1/revocations/1").code() == "ROLE_LACKS_RIGHT");
   }
@@ -59,4 +68,27 @@ TEST_CASE("what is to be shut out is named as what it is") {
   CHECK(fault({{"what", "token"}, {"value", "local:jti"}}, "/value").contains("no issuer of this broker"));
   CHECK(fault({{"what", "issuer"}, {"value", "egi:x"}}, "/value").contains("alone"));
   CHECK(fault({{"what", "person"}, {"value", "local:operator"}}, "/value").contains("yourself"));
+}
+
+TEST_CASE("an operator makes tokens of every role, and of operators for some sites alone") {
+  ApiUnderTest broker;
+  const auto make = [&](const Json& body) { return broker.call("operator", "POST", "/v1/tokens", body); };
+  for (const auto* role : {"user", "operator", "policy-officer", "auditor"}) {
+    const auto made = make({{"user", "sam"}, {"role", role}});
+    CHECK(made.status == 201);
+    CHECK(made.body["role"] == role);
+    CHECK(made.body["sites"] == Json::array());
+  }
+  const auto made = make({{"user", "sam"}, {"role", "operator"}, {"sites", {"beta", "alpha", "beta"}}});
+  REQUIRE(made.status == 201);
+  CHECK(made.body["sites"] == Json{"beta", "alpha"});
+  broker.add_secret("sam", made.body["token"]);
+  CHECK(broker.call("sam", "POST", "/v1/sites/alpha/drain").status == 200);
+  CHECK(broker.call("sam", "GET", "/v1/tokens").code() == "ROLE_LACKS_RIGHT");
+  CHECK(make({{"user", "sam"}, {"role", "operator"}, {"sites", {"alhpa"}}}).fault("/sites").contains("did you mean \"alpha\"?"));
+  CHECK(make({{"user", "sam"}, {"role", "auditor"}, {"sites", {"alpha"}}}).fault("/sites").contains("an operator's"));
+  CHECK(make({{"user", "sam"}, {"sites", {"alpha"}}}).status == 400);
+  for (const auto& wrong : {Json("alpha"), Json({1}), Json({""}), Json(7)})
+    CHECK(make({{"user", "sam"}, {"role", "operator"}, {"sites", wrong}}).fault("/sites").contains("a list of strings"));
+  CHECK(make({{"user", "sam"}, {"role", "agent"}}).fault("/role").contains("is no role"));
 }

@@ -38,6 +38,11 @@ TEST_CASE("everybody has reports of their own, operators and auditors all", "[re
   REQUIRE(all["rows"].size() == 1);
   CHECK(all["rows"][0]["person"].get<std::string>().size() == 32);
   CHECK(api.call("bob", "GET", "/v1/reports/usage").body["rows"].empty());
+  // Whoever rules about data sees where all of them went, and of what was used no more than their own.
+  api.add_token("pat", "pat", ports::Role::policy_officer);
+  CHECK(api.call("pat", "GET", "/v1/reports/sovereignty").body["whose"] == all["whose"]);
+  CHECK(api.call("pat", "GET", "/v1/reports/usage").body["whose"] == "own");
+  CHECK(api.call("alice", "GET", "/v1/reports/sovereignty").body["whose"] == "own");
 }
 
 TEST_CASE("what a report cannot be is told", "[reports]") {

@@ -7,6 +7,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 using namespace hansa;
 using namespace hansa::api;
@@ -167,7 +168,7 @@ TEST_CASE("operations have names of their own, and only what tells nothing of an
   for (const auto& route : routes()) {
     operations.insert(route.operation);
     places.emplace(route.method, route.path);
-    if (route.open) open.insert(route.path);
+    if (route.is_open()) open.insert(route.path);
   }
   CHECK(operations.size() == routes().size());
   CHECK(places.size() == routes().size());
@@ -182,6 +183,19 @@ TEST_CASE("of every route somebody has said whether it tells of everybody") {
   CHECK(is_listing("listErasures") == true);
   CHECK(is_listing("getJob") == false);
   CHECK_FALSE(is_listing("listOfSomethingNew"));
+}
+
+TEST_CASE("a route that names no action keeps the broker from starting") {
+  CHECK(check_routes(routes()));
+  std::vector<Route> table(routes().begin(), routes().end());
+  table[3].action = identity::Action::none;
+  table[5].action = static_cast<identity::Action>(1'000);
+  const auto refused = check_routes(table);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "ROUTE_WITHOUT_ACTION");
+  REQUIRE(refused.error().faults.size() == 2);
+  CHECK(refused.error().faults[0].where == table[3].operation);
+  CHECK(refused.error().faults[1].where == table[5].operation);
 }
 
 TEST_CASE("only a submission may have a large body") {

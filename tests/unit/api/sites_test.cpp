@@ -4,7 +4,7 @@
 
 namespace hansa::api::test {
 
-TEST_CASE("a site is looked over for an operator, and shows the report to operators only") {
+TEST_CASE("a site is looked over for an operator, and shows the report to operators and auditors only") {
   ApiUnderTest broker;
   CHECK(broker.call("operator", "GET", "/v1/sites/alpha").body["doctor"].is_null());
   const auto told = broker.call("operator", "POST", "/v1/sites/alpha/doctor");
@@ -19,7 +19,12 @@ TEST_CASE("a site is looked over for an operator, and shows the report to operat
   CHECK(first["at"].get<std::string>().ends_with("Z"));
   const auto shown = broker.call("operator", "GET", "/v1/sites/alpha").body;
   CHECK(shown["doctor"]["findings"] == told.body["findings"]);
-  for (const auto* who : {"alice", "auditor"}) CHECK(broker.call(who, "GET", "/v1/sites/alpha").body["doctor"].is_null());
+  CHECK(broker.call("auditor", "GET", "/v1/sites/alpha").body["doctor"] == shown["doctor"]);
+  CHECK(broker.call("alice", "GET", "/v1/sites/alpha").body["doctor"].is_null());
+  for (const auto* site : {"alpha", "beta"}) {  // an operator of one site sees that one's
+    broker.add_token("sam", "sam", ports::Role::operator_, {SiteId(site)});
+    CHECK(broker.call("sam", "GET", "/v1/sites/alpha").body["doctor"].is_null() == (site != std::string("alpha")));
+  }
 }
 
 TEST_CASE("a site tells what is used of its budget, and whether it is left alone") {

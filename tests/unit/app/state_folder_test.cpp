@@ -99,6 +99,8 @@ TEST_CASE("an operator's token that was lost is replaced and revoked, unless som
       broker.tokens.create(Principal("local:eve"), ports::Role::operator_, "", broker.time.now_utc() + Milliseconds{1'000}));
   REQUIRE(colleague);
   REQUIRE(broker.run(broker.tokens.create(Principal("local:alice"), ports::Role::user, "", std::nullopt)));
+  REQUIRE(broker.run(
+      broker.tokens.create(Principal("local:sam"), ports::Role::operator_, "", std::nullopt, {SiteId("alpha")})));  // not of all
   std::filesystem::remove(broker.file());
   REQUIRE(broker.start());
   CHECK_FALSE(std::filesystem::exists(broker.file()));

@@ -241,6 +241,25 @@ TEST_CASE("what answers but is no broker is told from one, by every command", "[
   }
 }
 
+TEST_CASE("a token's sites are an operator's, and are shown with its role", "[calls]") {
+  Call wrong;
+  CHECK(wrong.run(ScriptedServer({}), {"token", "create", "--user", "a", "--site", "alpha"}) == 2);
+  CHECK(wrong.err.contains("--role operator"));
+  Call list;
+  CHECK(list.run(ScriptedServer({reply(200,
+                                       R"({"tokens": [{"id": "tok_1", "principal": "local:a", "role": "operator",
+                                           "sites": ["alpha", "beta"], "created_at": "2026-11-22T10:00:00Z"}]})",
+                                       "")}),
+                 {"token", "list"}) == 0);
+  CHECK(list.out.contains("operator of alpha, beta"));
+  Call me;
+  CHECK(me.run(ScriptedServer({reply(200, R"({"principal": "local:a", "role": "operator", "sites": ["alpha"],
+                                              "projects": ["p", "q"], "leads": ["q"]})",
+                                     "")}),
+               {"whoami"}) == 0);
+  CHECK(me.out.contains("local:a (operator of alpha), of the projects: p, q; leads: q"));
+}
+
 TEST_CASE("who is interrupted is told how to go on", "[calls]") {
   const std::string id = kId;
   Call wait;

@@ -283,7 +283,10 @@ BrokerConfig random_config() {
     issuer.url += "/" + issuer.id;
     issuer.projects = config.projects.empty() ? decltype(issuer.projects){}
                                               : decltype(issuer.projects){{"urn:x:y:group:a", config.projects[0].id}};
-    issuer.roles = {{"urn:x:y:group:\"o\"", "operator"}};
+    issuer.leads = issuer.projects;
+    issuer.roles = {{"urn:x:y:group:\"o\"", "policy-officer"}};
+    issuer.site_operators.clear();
+    if (!config.sites.empty()) issuer.site_operators = {{"urn:x:y:group:s", config.sites.back().id}};
     if (issuer.algorithms.empty()) issuer.algorithms = {"PS256"};
     issuer.introspection_client.reset();
     issuer.introspection_secret_file.reset();

@@ -182,3 +182,14 @@ TEST_CASE("projects are those that list the person, in the configuration's order
   CHECK(directory.projects_of(Principal("local:eve")).empty());
   CHECK(directory.projects_of(Principal("")).empty());
 }
+
+TEST_CASE("who leads a project is its member, named among the members or not") {
+  const AccountDirectory directory(
+      {}, {{ProjectId("zeta"), {kAlice}, {kAlice, kBob}}, {ProjectId("alpha"), {kBob}}},
+      [](const fs::path&) -> Result<AccountMap> { return AccountMap{}; }, [](const SiteId&, const Error&) {});
+  CHECK(directory.led_by(kAlice) == std::vector{ProjectId("zeta")});
+  CHECK(directory.projects_of(kAlice) == std::vector{ProjectId("zeta")});
+  CHECK(directory.led_by(kBob) == std::vector{ProjectId("zeta")});
+  CHECK(directory.projects_of(kBob) == std::vector{ProjectId("zeta"), ProjectId("alpha")});
+  CHECK(directory.led_by(Principal("local:eve")).empty());
+}

@@ -168,6 +168,37 @@ TEST_CASE("roles come by groups, the greater goes before the lesser", "[groups]"
         ports::Role::operator_);
 }
 
+TEST_CASE("who leads a project is its member; who operates a site is no other's operator", "[groups]") {
+  auto made = rules();
+  made.leads.emplace_back(*GroupRule::make("urn:geant:example.org:group:ai-lab:role=lead", false), ProjectId("ai-lab"));
+  made.roles.emplace_back(*GroupRule::make("urn:geant:example.org:group:hansa:role=policy", false), ports::Role::policy_officer);
+  made.site_operators.emplace_back(*GroupRule::make("urn:geant:example.org:group:alpha:role=staff", false), SiteId("alpha"));
+  made.site_operators.emplace_back(*GroupRule::make("urn:geant:example.org:group:beta:role=staff", false), SiteId("beta"));
+  const auto of = [&](const std::vector<std::string>& names) {
+    std::vector<std::string> full;
+    for (const auto& name : names) full.push_back("urn:geant:example.org:group:" + name);
+    return *standing_of(groups(full), made);
+  };
+  const auto lead = of({"ai-lab:role=lead", "climate"});
+  CHECK(lead.leads == std::vector{ProjectId("ai-lab")});
+  CHECK(*lead.projects == std::vector{ProjectId("climate"), ProjectId("ai-lab")});
+  CHECK(lead.role == ports::Role::user);
+  CHECK(of({"climate"}).leads.empty());
+
+  const auto staff = of({"beta:role=staff", "alpha:role=staff", "hansa:role=auditor"});
+  CHECK(staff.role == ports::Role::operator_);
+  CHECK(staff.sites == std::vector{SiteId("alpha"), SiteId("beta")});
+  // What is for all sites is not narrowed by a group of one of them; nor do its sites become another role's.
+  for (const auto* greater : {"hansa:role=operator", "hansa:role=policy"}) {
+    const auto standing = of({greater, "alpha:role=staff"});
+    CHECK(standing.sites.empty());
+    CHECK(standing.role ==
+          (std::string_view(greater).ends_with("policy") ? ports::Role::policy_officer : ports::Role::operator_));
+  }
+  CHECK(of({"alpha"}).sites.empty());
+  CHECK(of({"alpha"}).role == ports::Role::user);
+}
+
 TEST_CASE("assurance that is asked for must be there, all of it", "[groups]") {
   auto strict = rules();
   strict.assurance = {"https://refeds.org/assurance/IAP/medium", "https://refeds.org/assurance/ID/unique"};

@@ -261,8 +261,25 @@ TEST_CASE("a user's name becomes a principal of this broker's own") {
   }
 }
 
+TEST_CASE("an operator's token may be for some sites alone, and stays so") {
+  Office office;
+  const auto made = office.run(
+      office.authority.create(Principal("local:alice"), Role::operator_, "", std::nullopt, {SiteId("alpha"), SiteId("beta")}));
+  REQUIRE(made);
+  const std::vector<SiteId> sites{SiteId("alpha"), SiteId("beta")};
+  CHECK(office.authority.authenticate(bearer(*made))->sites == sites);
+  TokenAuthority again(office.time, office.random, office.store);
+  REQUIRE(office.run(again.load()));
+  CHECK(again.authenticate(bearer(*made))->sites == sites);
+  CHECK(role_text(Role::operator_, sites) == "operator (alpha, beta)");
+  CHECK(role_text(Role::operator_, {}) == "operator");
+}
+
 TEST_CASE("roles have one spelling") {
-  for (const auto role : {Role::user, Role::operator_, Role::auditor}) CHECK(parse_role(to_string(role)) == role);
+  CHECK(to_string(Role::policy_officer) == "policy-officer");
+  CHECK_FALSE(parse_role("agent"));  // no token has that role
+  for (const auto role : {Role::user, Role::operator_, Role::auditor, Role::policy_officer})
+    CHECK(parse_role(to_string(role)) == role);
   CHECK(to_string(Role::operator_) == "operator");
   for (const auto* text : {"", "User", "admin", "operator_", "user "}) CHECK_FALSE(parse_role(text));
 }
