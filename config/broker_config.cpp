@@ -17,9 +17,9 @@ namespace hansa::config {
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 17> kRootTables{"broker",      "api",  "agents", "store",   "engine",  "placement",
+constexpr std::array<std::string_view, 18> kRootTables{"broker",      "api",  "agents", "store",   "engine",  "placement",
                                                        "rules",       "site", "person", "link",    "project", "mover",
-                                                       "accelerator", "code", "issuer", "privacy", "ledger"};
+                                                       "accelerator", "code", "issuer", "privacy", "ledger",  "break_glass"};
 constexpr std::array<std::string_view, 2> kBrokerTables{"facts", "log"};
 constexpr std::array<std::string_view, 1> kApiTables{"limits"};
 constexpr std::array<std::string_view, 1> kPrivacyTables{"retention"};
@@ -394,8 +394,19 @@ void check_charge(const Table& table, const ChargeConfig& charge, const SiteConf
     findings.add(table.mark_of("whole_nodes"), table.path_of("node_cores"), "is missing: what a whole node counts as");
   if (charge.whole_nodes && charge.per_gpu > 0 && charge.node_gpus == 0)
     findings.add(table.mark_of("whole_nodes"), table.path_of("node_gpus"), "is missing: what a whole node counts as");
+  if (charge.limit && site.connector != Connector::slurm && site.connector != Connector::remote)
+    findings.add(table.mark_of("limit"), table.path_of("limit"),
+                 "is read with connector = \"slurm\" or \"remote\" alone: import balances (hansa allocation import)");
+  else if (charge.limit && site.projects.empty())
+    findings.add(table.mark_of("limit"), table.path_of("limit"),
+                 "needs the site's `projects`, which say whose account each is: without, there is nobody to ask about");
   for (const auto& other : site.charges) {
     if (&other == &charge) break;
+    if (charge.limit && other.limit && (charge.limit == other.limit) != (charge.unit == other.unit))
+      findings.add(table.mark_of("limit"), table.path_of("limit"),
+                   charge.unit == other.unit
+                       ? "is another one than in another block for the same unit: which of them is its balance?"
+                       : "is that of another block for another unit: of which of them is it the balance?");
     const bool overlap =
         charge.queues.empty() ? other.queues.empty() : std::ranges::any_of(charge.queues, [&](const auto& queue) {
           return std::ranges::find(other.queues, queue) != other.queues.end();
@@ -661,6 +672,7 @@ BrokerConfig read_broker_config(const Node& document, Findings& findings) {
   check_agents(root, config, findings);
   read_table(root, "mover", {}, config.mover, findings);
   read_table(root, "code", {}, config.code, findings);
+  read_table(root, "break_glass", {}, config.break_glass, findings);
   if (const auto privacy = read_table(root, "privacy", kPrivacyTables, config.privacy, findings))
     read_table(*privacy, "retention", {}, config.privacy.retention, findings);
   check_remotes(root, config, findings);
@@ -767,6 +779,7 @@ std::string to_toml(const BrokerConfig& config) {
   for (const auto& person : config.people) write_keys(out, "[[person]]", person);
   write_keys(out, "[mover]", config.mover);
   write_keys(out, "[code]", config.code);
+  write_keys(out, "[break_glass]", config.break_glass);
   write_keys(out, "[privacy]", config.privacy);
   write_keys(out, "[privacy.retention]", config.privacy.retention);
   for (const auto& link : config.links) {

@@ -101,6 +101,7 @@ struct BrokerSection {
   std::filesystem::path state_dir = "/var/lib/hansa";
   std::optional<std::filesystem::path> switch_socket;
   std::vector<std::string> witnesses;  // their public keys
+  std::optional<std::filesystem::path> secrets_key;  // none: in state_dir
   Milliseconds shutdown_grace{10'000};
   LogConfig log;
   PlaceFacts facts;
@@ -121,6 +122,11 @@ struct ListenAddress {
 
 struct ApiLimits {
   std::int64_t connections = 1024;
+  std::int64_t network_connections = 256;
+  std::int64_t person_requests_per_minute = 60'000;
+  std::int64_t person_requests_at_once = 256;
+  std::int64_t network_requests_per_minute = 600;
+  std::int64_t network_failures_per_minute = 60;
   std::int64_t event_streams = 256;
   std::int64_t job_kib = 4096;
   std::int64_t bulk_kib = 16384;
@@ -134,6 +140,7 @@ struct ApiConfig {
   ListenAddress listen;
   std::optional<std::filesystem::path> tls_certificate;
   std::optional<std::filesystem::path> tls_key;
+  Seconds hsts_max_age{63'072'000};
   std::int64_t threads = 2;
   ApiLimits limits;
   friend bool operator==(const ApiConfig&, const ApiConfig&) = default;
@@ -159,6 +166,7 @@ struct EngineConfig {
   Milliseconds status_interval{30'000};
   Milliseconds snapshot_interval{60'000};
   Milliseconds usage_interval{60'000};
+  Milliseconds balance_interval{1'800'000};
   Milliseconds snapshot_max_age{300'000};
   Milliseconds visibility_window{180'000};
   Seconds clock_skew{60};
@@ -315,6 +323,7 @@ struct QosConfig {
 struct ChargeConfig {
   std::vector<std::string> queues;     // none: each that no other block names
   std::string unit;
+  std::optional<std::string> limit;
   std::optional<UtcTime> from;
   std::int64_t per_core = 0;
   std::int64_t per_gpu = 0;
@@ -401,6 +410,12 @@ struct CodeConfig {
   std::int64_t quota_mib = 1024;   // of one person's
   Seconds keep{30 * 86'400};       // that no job needs
   friend bool operator==(const CodeConfig&, const CodeConfig&) = default;
+};
+
+/// What is opened to operators in an incident (docs/identity.md).
+struct BreakGlassConfig {
+  Seconds longest{28'800};         // of any
+  friend bool operator==(const BreakGlassConfig&, const BreakGlassConfig&) = default;
 };
 
 /// How many days what is held of people is kept (broker/domain/retention.hpp has the table); 0: it stays.
@@ -568,6 +583,7 @@ struct BrokerConfig {
   MoverConfig mover;
   CodeConfig code;
   PrivacyConfig privacy;
+  BreakGlassConfig break_glass;
   std::vector<LinkConfig> links;
   std::vector<AcceleratorConfig> accelerators;
   std::vector<IssuerConfig> issuers;

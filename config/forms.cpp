@@ -285,6 +285,9 @@ const Form kLocalAccount{
     "a Unix account's name: 1 to 32 letters, digits, \"_\", \".\" and \"-\", starting with a letter or \"_\"", is_local_account};
 const Form kWitnessKey{"a witness's public key, \"name+id+key\", as hansa ledger witness prints it", is_witness_key};
 const Form kSchedulerName{"1 to 64 letters, digits, \"_\", \".\" and \"-\"", is_scheduler_name};
+const Form kResourceName{
+    "1 to 64 letters, digits, \"_\", \".\", \"-\", \":\" and \"/\", starting with a letter or digit",
+    [](std::string_view text) { return spelt(text, 64, is_word, [](char c) { return is_word(c) || in(c, "_.:/-"); }); }};
 const Form kAbsolutePath{"an absolute path without \"..\"", is_absolute_path};
 const Form kRootName{"1 to 32 of a-z, 0-9, \"_\" and \"-\"", is_root_name};
 const Form kHostName{"a host's name or address", is_host_name};

@@ -25,6 +25,7 @@ extern const Form kPrincipal;
 extern const Form kLocalAccount;
 extern const Form kWitnessKey;        // of the ledger: a verifier key of C2SP signed-note, type 4
 extern const Form kSchedulerName;     // a Slurm account, cluster or GPU model
+extern const Form kResourceName;      // of Slurm's TRES
 extern const Form kAbsolutePath;
 extern const Form kRootName;          // a folder of replicas
 extern const Form kHostName;

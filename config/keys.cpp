@@ -34,11 +34,12 @@ std::span<const Key<BrokerSection>> keys_of() {
                                     .example = "\"FI\"",
                                     .required = true,
                                     .form = &kCountry}),
-      key<&BrokerSection::state_dir>(
-          {.name = "state_dir",
-           .doc = "The folder (0700) of the database, the operator's token, the ledger's key and the spool of local sites.",
-           .example = "\"/var/lib/hansa\"",
-           .form = &kAbsolutePath}),
+      key<&BrokerSection::state_dir>({.name = "state_dir",
+                                      .doc = "The folder (0700) of the database, the operator's token, the keys of the ledger "
+                                             "and of people's secrets, and the spool of "
+                                             "local sites.",
+                                      .example = "\"/var/lib/hansa\"",
+                                      .form = &kAbsolutePath}),
       key<&BrokerSection::switch_socket>(
           {.name = "switch_socket",
            .doc = "The Unix socket on which `hansa-switch` listens; needed if any site has `run_as = \"switch\"`.",
@@ -51,6 +52,13 @@ std::span<const Key<BrokerSection>> keys_of() {
                   "(docs/ledger.md).",
            .example = "[\"auditor.example+f8558cb0+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\"]",
            .form = &kWitnessKey}),
+      key<&BrokerSection::secrets_key>({.name = "secrets_key",
+                                        .doc = "The file (0600) of the keys that people's own secrets are sealed with, made at "
+                                               "the first start; it is in no backup "
+                                               "of `hansad backup` (docs/running-a-broker.md).",
+                                        .example = "\"/etc/hansa/keys/secrets.key\"",
+                                        .form = &kFile,
+                                        .otherwise = "`secrets.key` in `state_dir`"}),
       key<&BrokerSection::shutdown_grace>({.name = "shutdown_grace_ms",
                                            .doc = "How long a stop waits for requests under way before it cuts them off.",
                                            .example = "10000",
@@ -88,6 +96,14 @@ std::span<const Key<ApiConfig>> keys_of() {
                                 .example = "\"/etc/hansa/tls/key.pem\"",
                                 .form = &kFile,
                                 .otherwise = "plain HTTP"}),
+      key<&ApiConfig::hsts_max_age>(
+          {.name = "hsts_max_age_s",
+           .doc = "Answers over TLS tell browsers to come to this host by HTTPS alone for so long (`Strict-Transport-Security`), "
+                  "on all of its ports; 0: they are not told.",
+           .example = "63072000",
+           .unit = "seconds",
+           .min = 0,
+           .max = 1'000'000'000}),
       key<&ApiConfig::threads>(
           {.name = "threads", .doc = "Threads that serve HTTP; the engine has its own.", .example = "2", .min = 1, .max = 64}),
   };
@@ -98,10 +114,45 @@ template <>
 std::span<const Key<ApiLimits>> keys_of() {
   static const Key<ApiLimits> kKeys[] = {
       key<&ApiLimits::connections>({.name = "connections",
-                                    .doc = "Open connections; further ones get 503 and are closed.",
+                                    .doc = "Open connections. For a further one the oldest is closed that waits for a request, "
+                                           "first of those on which no good token was shown, of the network that has the most; "
+                                           "if all are busy it gets 503.",
                                     .example = "1024",
                                     .min = 1,
                                     .max = 65'536}),
+      key<&ApiLimits::network_connections>({.name = "network_connections",
+                                            .doc = "Of these, from one network (IPv4 /24, IPv6 /48), on which no good token was "
+                                                   "shown yet; for a further one the oldest of them is closed.",
+                                            .example = "256",
+                                            .min = 1,
+                                            .max = 65'536}),
+      key<&ApiLimits::person_requests_per_minute>(
+          {.name = "person_requests_per_minute",
+           .doc = "Requests of one person, wherever they come from; further ones get 429 with `Retry-After`. Unused ones add up "
+                  "for a minute; 0: no limit.",
+           .example = "60000",
+           .min = 0,
+           .max = 6'000'000}),
+      key<&ApiLimits::person_requests_at_once>(
+          {.name = "person_requests_at_once",
+           .doc = "Requests of one person that are not answered to their end, event streams and those that wait for a job among "
+                  "them; further ones get 429. 0: no limit.",
+           .example = "256",
+           .min = 0,
+           .max = 65'536}),
+      key<&ApiLimits::network_requests_per_minute>(
+          {.name = "network_requests_per_minute",
+           .doc = "The same of one network, for what needs no token; `/healthz` and `/readyz` do not count.",
+           .example = "600",
+           .min = 0,
+           .max = 6'000'000}),
+      key<&ApiLimits::network_failures_per_minute>(
+          {.name = "network_failures_per_minute",
+           .doc = "The same of one network, for requests whose token is missing or refused. Who shows a good one is not kept "
+                  "waiting for others of their network.",
+           .example = "60",
+           .min = 0,
+           .max = 6'000'000}),
       key<&ApiLimits::event_streams>({.name = "event_streams",
                                       .doc = "How many of the connections may follow `/v1/events`; further ones get 503.",
                                       .example = "256",
@@ -212,6 +263,15 @@ std::span<const Key<EngineConfig>> keys_of() {
                                           .unit = kMs,
                                           .min = 10,
                                           .max = kDayMs}),
+      key<&EngineConfig::balance_interval>(
+          {.name = "balance_interval_ms",
+           .doc =
+               "How often each site is asked what is left to projects there, where a `[[site.charge]]` names a `limit`. Between "
+               "two answers what jobs of this broker are charged counts against it.",
+           .example = "1800000",
+           .unit = kMs,
+           .min = 10,
+           .max = kDayMs}),
       key<&EngineConfig::snapshot_max_age>(
           {.name = "snapshot_max_age_ms",
            .doc = "A site whose snapshot is older takes no new jobs; must be more than `snapshot_interval_ms`.",
@@ -685,6 +745,17 @@ std::span<const Key<ChargeConfig>> keys_of() {
            .example = "\"core-hours\"",
            .required = true,
            .form = &kSchedulerName}),
+      key<&ChargeConfig::limit>(
+          {.name = "limit",
+           .doc =
+               "The scheduler's resource of which an hour is a unit, where it limits what accounts may use of it in all (Slurm's "
+               "`GrpTRESMins`). What is left to the accounts in `projects` is then read at the site (`sshare`) every "
+               "`engine.balance_interval_ms`, and counts as if it had been imported. With `connector = \"slurm\"`, or `remote` "
+               "and "
+               "a `hansa-agent` there.",
+           .example = "\"cpu\"",
+           .form = &kResourceName,
+           .otherwise = "balances are imported, if there are any"}),
       key<&ChargeConfig::from>({.name = "from",
                                 .doc =
                                     "For what is sent to the site from then on. The latest that has begun counts; what is there "
@@ -1867,6 +1938,19 @@ std::span<const Key<CodeConfig>> keys_of() {
 }
 
 template <>
+std::span<const Key<BreakGlassConfig>> keys_of() {
+  static const Key<BreakGlassConfig> kKeys[] = {
+      key<&BreakGlassConfig::longest>({.name = "longest_s",
+                                       .doc = "How long, from its approval on, anything may be opened at most.",
+                                       .example = "28800",
+                                       .unit = "seconds",
+                                       .min = 60,
+                                       .max = 86'400}),
+  };
+  return kKeys;
+}
+
+template <>
 std::span<const Key<RulesConfig>> keys_of() {
   static const Key<RulesConfig> kKeys[] = {
       key<&RulesConfig::packs>({.name = "packs",
@@ -2021,6 +2105,10 @@ std::vector<Section> broker_sections() {
                                  "broker's host (docs/moving-data.md). Often written in one line: "
                                  "`job = { queue = \"transfer\", account = \"hansa-data\" }`."),
       section<CodeConfig>("[code]", "The code that people bring for their jobs (`hansa submit --code`), in `state_dir/code`."),
+      section<BreakGlassConfig>(
+          "[break_glass]",
+          "What is a job's owner's alone is opened to an operator in an incident, by a second one's word and "
+          "for a time (`hansa break-glass`, docs/identity.md)."),
       section<PrivacyConfig>("[privacy]", "Who answers for people's data: what `hansa privacy record` says (docs/privacy.md)."),
       section<RetentionConfig>(
           "[privacy.retention]",

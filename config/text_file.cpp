@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/text_file.hpp"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -29,6 +31,13 @@ Result<std::string> read_text_file(const std::string& path, std::size_t max_byte
     return fail(ErrorKind::too_large, "CONFIG_TOO_LARGE", path + " is larger than " + std::to_string(max_bytes >> 20U) + " MiB");
   }
   return text;
+}
+
+std::optional<std::string> exposure_of(const std::string& path) {
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0 || (found.st_mode & (S_IROTH | S_IWOTH)) == 0) return std::nullopt;
+  return "everybody on this machine can read or change " + path +
+         ": chmod 0640 it, for the group of the account that needs it, and change what is in it if others may have read it";
 }
 
 }  // namespace hansa::config

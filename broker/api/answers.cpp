@@ -186,6 +186,9 @@ std::string no_such(std::string_view thing, std::string_view given, std::span<co
   return text;
 }
 
+Json time_or_none(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
+Json name_or_null(const Principal& name) { return name.empty() ? Json() : Json(name.str()); }
+
 std::optional<Seconds> preferred_wait(const http::Headers& headers, Seconds most) {
   const auto trimmed = [](std::string_view text) {
     const auto begin = std::min(text.find_first_not_of(" \t\""), text.size());
@@ -218,20 +221,41 @@ identity::Object object_of(const domain::Job& job, identity::Action action) {
   return object;
 }
 
-async::Task<domain::Job> find_job(const Exchange& exchange) {
+namespace {
+
+std::unexpected<Error> no_job(std::string_view id) {
+  return fail(ErrorKind::not_found, "JOB_NOT_FOUND",
+              "there is no job " + std::string(id.substr(0, 40)) + ", or it is not yours; see: hansa jobs");
+}
+
+/// Why who may see a job may not do more to it.
+std::string beyond_reading(identity::Action action) {
+  return action == identity::Action::read_output
+             ? "what it was given and what it writes is its owner's alone"
+             : "it is another's, and not at a site whose operator you are, or no longer; ask an operator of this broker";
+}
+
+}  // namespace
+
+async::Task<domain::Job> job_in_path(const Exchange& exchange) {
   const auto& text = exchange.path.at("id");
-  const auto missing = [&] {
-    return fail(ErrorKind::not_found, "JOB_NOT_FOUND",
-                "there is no job " + text.substr(0, 40) + ", or it is not yours; see: hansa jobs");
-  };
   const auto id = JobId::parse(text);
-  if (!id) co_return missing();
+  if (!id) co_return no_job(text);
   auto job = co_await exchange.api.parts().jobs.job(*id);
-  if (!job) {
-    if (job.error().kind == ErrorKind::not_found) co_return missing();
-    co_return job;
+  if (!job && job.error().kind == ErrorKind::not_found) co_return no_job(text);
+  co_return job;
+}
+
+async::Task<domain::Job> find_job(const Exchange& exchange) {
+  auto job = co_await job_in_path(exchange);
+  if (!job) co_return job;
+  if (!may(exchange, object_of(*job, exchange.action))) {
+    using identity::Action;
+    if (!identity::authorize(exchange.caller, Action::read_job, object_of(*job, Action::read_job)))
+      co_return no_job(exchange.path.at("id"));
+    co_return fail(ErrorKind::permission_denied, "NOT_YOUR_JOB",
+                   "you may see job " + job->id.str() + ", and not do this to it: " + beyond_reading(exchange.action));
   }
-  if (!may(exchange, object_of(*job, exchange.action))) co_return missing();
   if (job->owner != exchange.caller.principal) {
     if (auto noted = note_access(exchange, job->owner); !noted) co_return std::unexpected(noted.error());
   }

@@ -63,6 +63,10 @@ class BodyReader {
   std::vector<Fault> faults_;
 };
 
+// Null: there is none, or nobody.
+Json time_or_none(const std::optional<UtcTime>& time);
+Json name_or_null(const Principal& name);
+
 /// `"x" is no state (did you mean ...); one of: a, b, c`, for a fault.
 std::string no_such(std::string_view thing, std::string_view given, std::span<const std::string_view> known);
 
@@ -87,8 +91,23 @@ std::optional<bool> is_listing(std::string_view operation);
 /// What authorization asks of a job. It is at the site where it is or was last; while it is not over, who changes it there has to
 /// find it there.
 identity::Object object_of(const domain::Job& job, identity::Action action);
-/// The job in the path, if the caller may do to it what the route asks for; as if it did not exist otherwise.
+/// The job in the path, whosever it is. not_found, JOB_NOT_FOUND.
+async::Task<domain::Job> job_in_path(const Exchange& exchange);
+/// The job in the path, if the caller may do to it what the route asks for. permission_denied, NOT_YOUR_JOB, to whoever may read
+/// it and no more; else as if it did not exist.
 async::Task<domain::Job> find_job(const Exchange& exchange);
+
+/// A job whose script and output the caller may read: their own, or by break-glass, which is on record then.
+struct OpenedJob {
+  domain::Job job;
+  std::optional<domain::BreakGlassId> by_glass = {};
+};
+/// The job in the path. As find_job(), and for operators permission_denied with what is missing (BreakGlassRegister::use).
+async::Task<OpenedJob> open_job(const Exchange& exchange);
+/// The same of all that is a person's. On record, too.
+async::Task<domain::BreakGlass> open_person(const Exchange& exchange, const Principal& person);
+/// For an answer that takes longer: permission_denied, BREAK_GLASS_ENDED.
+Result<void> still_open(const Exchange& exchange, const OpenedJob& job);
 
 /// Runs an engine's use case on the engine's strand.
 template <class T>

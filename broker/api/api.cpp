@@ -7,8 +7,19 @@
 
 namespace hansa::api {
 
+namespace {
+
+Error no_such_route(std::string_view path) {
+  return fail(ErrorKind::not_found, "NO_SUCH_ROUTE",
+              "there is nothing at " + std::string(path.substr(0, 200)) + "; see /openapi.json")
+      .error();
+}
+
+}  // namespace
+
 std::size_t Api::body_limit(std::string_view method, std::string_view path) {
   if (method == "PUT" && path.starts_with("/v1/code/")) return kMaxCodePiece;
+  if (method == "PUT" && path.starts_with("/v1/secrets/")) return domain::kMaxSecretBytes;
   if (method != "POST") return std::size_t{64} << 10;
   if (path == "/v1/jobs/bulk") return wire::kMaxBulkBytes;
   if (path == "/v1/jobs") return wire::kMaxRequestBytes;
@@ -18,16 +29,25 @@ std::size_t Api::body_limit(std::string_view method, std::string_view path) {
 
 std::optional<http::Response> Api::refuse_body(const http::Request& head) {
   const auto found = match(head.method, head.path);
-  if (found.route == nullptr || found.route->is_open()) return std::nullopt;
+  if (found.route == nullptr || found.route->is_open()) {
+    if (auto refusal = limits_.stranger(head)) return refusal;
+    return problem_answer(found.route == nullptr ? no_such_route(head.path)
+                                                 : fail(ErrorKind::too_large, "BODY_TOO_LARGE", "nothing is read here").error(),
+                          head.request_id);
+  }
   const auto known = parts_.authenticator.screen(head.headers.get("authorization").value_or(""));
-  return known ? std::nullopt : std::optional(problem_answer(known.error(), head.request_id));
+  if (known) return std::nullopt;
+  if (auto refusal = limits_.failure(head, known.error())) return refusal;
+  return problem_answer(known.error(), head.request_id);
 }
 
 async::Task<http::Response> Api::handle(http::Request request) {
   auto found = match(request.method, request.path);
   const auto* route = found.route;
-  auto told = co_await answer(std::move(found), std::move(request));
+  identity::Caller caller;
+  auto told = co_await answer(std::move(found), std::move(request), &caller);
   if (told && route != nullptr) told->route = route->operation;
+  if (told) told->knows_caller = !caller.principal.empty();
   co_return told;
 }
 
@@ -39,14 +59,15 @@ async::Task<identity::Caller> Api::caller_of(std::string authorization, async::D
   co_return caller;
 }
 
-async::Task<http::Response> Api::answer(Match found, http::Request request) {
+/// `caller`: who it is, once that is established.
+async::Task<http::Response> Api::answer(Match found, http::Request request, identity::Caller* caller) {
   const auto request_id = request.request_id;
-  if (found.route == nullptr && found.allowed.empty()) {
-    co_return problem_answer(
-        fail(ErrorKind::not_found, "NO_SUCH_ROUTE", "there is nothing at " + request.path.substr(0, 200) + "; see /openapi.json")
-            .error(),
-        request_id);
+  // Whether the broker lives is told to anybody: a load balancer may share its network with somebody who floods us.
+  const bool told_to_all = request.path == "/healthz" || request.path == "/readyz";
+  if ((found.route == nullptr || found.route->is_open()) && !told_to_all) {
+    if (auto refusal = limits_.stranger(request)) co_return std::move(*refusal);
   }
+  if (found.route == nullptr && found.allowed.empty()) { co_return problem_answer(no_such_route(request.path), request_id); }
   if (found.route == nullptr) {
     auto answer = http::problem(405, "METHOD_NOT_ALLOWED", "use " + found.allowed, request_id);
     answer.headers.emplace_back("Allow", found.allowed);
@@ -59,11 +80,19 @@ async::Task<http::Response> Api::answer(Match found, http::Request request) {
                     .path = std::move(found.path),
                     .operation = found.route->operation,
                     .action = found.route->action};
+  std::shared_ptr<void> under_way;
   if (!found.route->is_open()) {
     const auto& sent = exchange.request;
-    auto caller = co_await caller_of(std::string(sent.headers.get("authorization").value_or("")), sent.deadline);
-    if (!caller) co_return problem_answer(caller.error(), request_id);
-    exchange.caller = std::move(*caller);
+    auto found_out = co_await caller_of(std::string(sent.headers.get("authorization").value_or("")), sent.deadline);
+    if (!found_out) {
+      if (auto refusal = limits_.failure(sent, found_out.error())) co_return std::move(*refusal);
+      co_return problem_answer(found_out.error(), request_id);
+    }
+    *caller = *found_out;
+    exchange.caller = std::move(*found_out);
+    auto admission = limits_.person(caller->principal, request_id);
+    if (admission.refusal) co_return std::move(*admission.refusal);
+    under_way = std::move(admission.under_way);
     if (auto some = identity::has_right(exchange.caller, exchange.action); !some)
       co_return problem_answer(some.error(), request_id);
   }
@@ -72,6 +101,9 @@ async::Task<http::Response> Api::answer(Match found, http::Request request) {
   }
   if (auto noted = note_listing(exchange); !noted) co_return problem_answer(noted.error(), request_id);
   auto answer = co_await async::without_exceptions(found.route->handle(std::move(exchange)));
+  if (answer && answer->next) {
+    answer->next = [next = std::move(answer->next), under_way] { return next(); };
+  }
   if (answer) co_return answer;
   const auto& error = answer.error();
   if (error.kind == ErrorKind::internal || error.kind == ErrorKind::unknown_outcome || error.kind == ErrorKind::storage_full) {

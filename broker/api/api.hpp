@@ -3,7 +3,9 @@
 // The REST API: routes, authentication, errors as problems. Knows the engine's use cases and the wire's JSON; owns neither.
 // handle() is called on the server's threads; what belongs to the engine is run on its strand.
 
+#include "broker/api/request_limits.hpp"
 #include "broker/engine/allocation_register.hpp"
+#include "broker/engine/break_glass_register.hpp"
 #include "broker/engine/catalogue.hpp"
 #include "broker/engine/data_protection.hpp"
 #include "broker/engine/engine.hpp"
@@ -11,6 +13,7 @@
 #include "broker/engine/notary.hpp"
 #include "broker/engine/periods.hpp"
 #include "broker/engine/reconciliations.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "broker/http/message.hpp"
 #include "broker/identity/agents.hpp"
 #include "broker/identity/authenticator.hpp"
@@ -95,13 +98,18 @@ class Api {
     std::function<void(metrics::Exposition&)> more_metrics;
     engine::DataProtection* protection = nullptr;  // none: nothing is erased, and nobody's reading is on record
     ports::PrivacyStore* privacy = nullptr;
+    engine::BreakGlassRegister* break_glass = nullptr;  // none: what is an owner's alone stays so
+    RequestRates rates = {};
+    engine::SecretVault* secrets = nullptr;  // none: nobody's are kept
   };
 
-  Api(Parts parts, BrokerFacts facts) : parts_(std::move(parts)), facts_(std::move(facts)) {}
+  Api(Parts parts, BrokerFacts facts)
+      : parts_(std::move(parts)), facts_(std::move(facts)), limits_(parts_.rates, parts_.scheduler) {}
 
   async::Task<http::Response> handle(http::Request request);
 
-  /// For the server, on any of its threads: who may not have a long body read, and the answer they get.
+  /// For the server, on any of its threads: who may not have a long body read, and the answer they get. Nobody may whose token is
+  /// not good.
   std::optional<http::Response> refuse_body(const http::Request& head);
   /// For the server: how long a body may be.
   static std::size_t body_limit(std::string_view method, std::string_view path);
@@ -115,14 +123,16 @@ class Api {
   // For the handlers.
   [[nodiscard]] const Parts& parts() const { return parts_; }
   [[nodiscard]] const BrokerFacts& facts() const { return facts_; }
+  [[nodiscard]] const RequestLimits& limits() const { return limits_; }
   [[nodiscard]] std::span<const std::string_view> sites() const { return sites_; }
   [[nodiscard]] bool ready() const { return ready_; }
 
  private:
-  async::Task<http::Response> answer(Match found, http::Request request);
+  async::Task<http::Response> answer(Match found, http::Request request, identity::Caller* caller);
 
   Parts parts_;
   const BrokerFacts facts_;
+  RequestLimits limits_;
   const std::vector<std::string_view> sites_{facts_.sites.begin(), facts_.sites.end()};
   std::atomic<bool> ready_{false};
 };

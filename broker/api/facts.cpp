@@ -32,8 +32,8 @@ std::unexpected<Error> not_yours(const domain::FactSubject& subject) {
 /// What is in force of the subject. not_found: no place or project of that name here.
 Result<engine::RegisterFacts> facts_of(const Exchange& exchange, const domain::FactSubject& subject) {
   const auto in_force = exchange.api.parts().engine.rules().in_force();
+  if (subject.kind == domain::FactSubject::Kind::person) return in_force->facts_of_person(Principal(subject.id));
   if (const auto* facts = in_force->facts_of(subject)) return *facts;
-  if (subject.kind == domain::FactSubject::Kind::person) return engine::RegisterFacts{};
   return fail(ErrorKind::not_found, "SUBJECT_NOT_FOUND",
               "there is no " + subject.str().substr(0, 80) + " at this broker; sites and projects are added to hansad.toml");
 }

@@ -268,8 +268,9 @@ async::Task<http::Response> read_job_output(Exchange exchange) {
   const auto limit = query.integer("limit", kMaxChunk, 1, kMaxChunk);
   const auto task = query.integer("task", -1, 0, domain::kMaxTaskIndex);
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  auto job = co_await find_job(exchange);
-  if (!job) co_return std::unexpected(job.error());
+  auto opened = co_await open_job(exchange);
+  if (!opened) co_return std::unexpected(opened.error());
+  const auto* job = &opened->job;
   auto which = task_of(*job, task);
   if (!which) co_return std::unexpected(which.error());
   auto& parts = exchange.api.parts();

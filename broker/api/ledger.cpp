@@ -85,6 +85,7 @@ async::Task<http::Response> list_ledger_records(Exchange exchange) {
   for (const auto& record : *records) {
     Json entry{{"record", record.text}};
     if (personal && record.of_person) entry["personal"] = record.personal.empty() ? "-" : record.personal;
+    if (!record.rests_on.empty()) entry["rests_on"] = record.rests_on;
     list.push_back(std::move(entry));
   }
   co_return json_answer(200, {{"records", std::move(list)}});

@@ -61,6 +61,11 @@ void write_site_states(Exposition& page, const Sites& sites) {
   for (const auto& report : sites) {
     if (report.snapshot_at) page.sample(*report.snapshot_at, {{"site", report.site.id.str()}});
   }
+  page.family("hansa_site_balances_timestamp_seconds", Kind::gauge,
+              "When the site last told what is left to projects; none: it is not asked, or has not told since start.");
+  for (const auto& report : sites) {
+    if (report.balances && report.balances->read_at) page.sample(*report.balances->read_at, {{"site", report.site.id.str()}});
+  }
   each("hansa_site_cores", Kind::gauge, "Cores of the site.", [](const auto& r) { return r.cores; });
   each("hansa_site_free_cores", Kind::gauge, "Free cores of the site in its last snapshot.",
        [](const auto& r) { return r.free_cores; });
@@ -203,6 +208,7 @@ async::Task<http::Response> metrics(Exchange exchange) {
   write_allocations(page, allocations, now);
   page.family("hansa_metrics_left_out", Kind::gauge, "Parts of this page that could not be read just now: ledger, allocations.");
   page.sample(int{!ledger} + int{!allocations});
+  exchange.api.limits().write(page);
   if (parts.more_metrics) parts.more_metrics(page);
   co_return http::Response{
       .status = 200, .content_type = std::string(metrics::content_type(format)), .body = std::move(page).text()};

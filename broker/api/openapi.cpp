@@ -55,8 +55,15 @@ Json describe(const Route& route, const Json& operation) {
     for (std::size_t i = 1; i < operation["or_200"].size(); ++i) schemas.push_back(schema_ref(operation["or_200"][i]));
     other["content"] = content("application/json", schemas.size() == 1 ? schemas[0] : Json{{"anyOf", schemas}});
   }
-  described["responses"]["default"] = {{"description", "A problem."},
-                                       {"content", content("application/problem+json", schema_ref("Problem"))}};
+  described["responses"]["default"] = {
+      {"description", "A problem. 429 and 503 say with Retry-After when to ask again; TOO_MANY_REQUESTS: nothing was done."},
+      {"headers",
+       {{"Retry-After", {{"description", "Seconds."}, {"schema", {{"type", "integer"}}}}},
+        {"X-Request-Id",
+         {{"description",
+           "The request's own, if it is 1 to 64 of [A-Za-z0-9._-]; also request_id of the problem, and in the log."},
+          {"schema", {{"type", "string"}}}}}}},
+      {"content", content("application/problem+json", schema_ref("Problem"))}};
   if (route.is_open()) {
     described["security"] = Json::array();
     return described;

@@ -69,8 +69,8 @@ std::string tag_of(const ports::FileFacts& facts) { return '"' + facts.version +
 /// One client's way through one version of a file.
 class Reading {
  public:
-  Reading(Exchange exchange, domain::Job job, std::string name)
-      : exchange_(std::move(exchange)), job_(std::move(job)), name_(std::move(name)) {}
+  Reading(Exchange exchange, OpenedJob opened, std::string name)
+      : exchange_(std::move(exchange)), opened_(std::move(opened)), name_(std::move(name)) {}
 
   async::Task<http::Response> begin() {
     const auto& headers = exchange_.request.headers;
@@ -124,6 +124,7 @@ class Reading {
   /// The rest, piece by piece. An Error cuts the answer: the client sees that it is not whole.
   async::Task<std::optional<std::string>> next() {
     if (complete()) co_return std::nullopt;
+    if (auto still = still_open(exchange_, opened_); !still) co_return std::unexpected(still.error());
     auto chunk = co_await read(async::Deadline::in(exchange_.api.parts().scheduler, kPieceTimeout));
     if (!chunk) co_return std::unexpected(chunk.error());
     if (chunk->facts.version != version_ || chunk->bytes.empty()) co_return changing();
@@ -143,7 +144,8 @@ class Reading {
   }
 
   Exchange exchange_;
-  domain::Job job_;
+  OpenedJob opened_;
+  const domain::Job& job_ = opened_.job;
   std::string name_;
   std::uint64_t next_ = 0;          // the first byte that the client has not got
   std::uint64_t end_ = Range{}.end;
@@ -153,8 +155,9 @@ class Reading {
 }  // namespace
 
 async::Task<http::Response> list_job_outputs(Exchange exchange) {
-  auto job = co_await find_job(exchange);
-  if (!job) co_return std::unexpected(job.error());
+  auto opened = co_await open_job(exchange);
+  if (!opened) co_return std::unexpected(opened.error());
+  const auto* job = &opened->job;
   auto seen = co_await on_engine(exchange, exchange.api.parts().engine.look_at_outputs(*job, exchange.request.deadline));
   if (!seen) co_return std::unexpected(seen.error());
   Json list = Json::array();
@@ -172,7 +175,7 @@ async::Task<http::Response> list_job_outputs(Exchange exchange) {
 }
 
 async::Task<http::Response> fetch_job_output(Exchange exchange) {
-  auto job = co_await find_job(exchange);
+  auto job = co_await open_job(exchange);
   if (!job) co_return std::unexpected(job.error());
   auto name = exchange.path.at("name");
   auto reading = std::make_shared<Reading>(std::move(exchange), std::move(*job), std::move(name));

@@ -50,11 +50,17 @@ async::Task<http::Response> list_issuers(Exchange exchange) {
 
 async::Task<http::Response> get_me(Exchange exchange) {
   const auto& caller = exchange.caller;
-  co_return json_answer(200, {{"principal", caller.principal.str()},
-                              {"role", identity::to_string(caller.role)},
-                              {"sites", list_of(caller.sites)},
-                              {"projects", list_of(caller.projects)},
-                              {"leads", list_of(caller.leads)}});
+  Json me{{"principal", caller.principal.str()},
+          {"role", identity::to_string(caller.role)},
+          {"sites", list_of(caller.sites)},
+          {"projects", list_of(caller.projects)},
+          {"leads", list_of(caller.leads)}};
+  const auto word = [](const std::string& told) { return told.empty() ? Json() : Json(told); };
+  if (const auto heard = exchange.api.parts().authenticator.heard_of(caller.principal))
+    me["vouched"] = {{"assurance", word(heard->assurance)},
+                     {"authentication", word(heard->authentication)},
+                     {"at", format_utc(heard->seen_at)}};
+  co_return json_answer(200, me);
 }
 
 async::Task<http::Response> list_revocations(Exchange exchange) {
@@ -95,6 +101,10 @@ async::Task<http::Response> revoke(Exchange exchange) {
       auto ended = co_await people.end(site, Principal(made->value), made->by, made->reason);
       if (!ended) co_return std::unexpected(ended.error());
     }
+  }
+  if (auto* glasses = exchange.api.parts().break_glass;
+      glasses != nullptr && (made->what == ports::Revocation::What::person || made->what == ports::Revocation::What::issuer)) {
+    if (auto over = co_await glasses->end_those_of(made->value, made->by); !over) co_return std::unexpected(over.error());
   }
   co_return json_answer(201, revocation_view(*made));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How people's data are protected: periods, erasures, what is held of somebody, who has read it.
+// How people's data are protected: periods, erasures, what is held of somebody. (What has ended and who has read: reports.)
 #include "broker/api/answers.hpp"
 #include "broker/core/time_text.hpp"
 
@@ -9,18 +9,16 @@ using ports::Erasure;
 
 namespace {
 
-constexpr std::int64_t kMostAccesses = 1'000;
-constexpr std::string_view kParts[] = {"tokens",  "jobs",     "usage",    "datasets", "facts",
-                                       "changes", "sessions", "requests", "accesses"};
+constexpr std::string_view kParts[] = {"tokens",  "secrets",  "jobs",     "usage",    "datasets",   "facts",
+                                       "changes", "sessions", "requests", "accesses", "break_glass"};
 static_assert(std::size(kParts) == ports::kPersonParts);
+constexpr const char* kWithheld[] = {"arguments", "environment", "script"};  // of jobs: an owner's alone, or by break-glass
+constexpr const char* kWithheldValues = "environment values";                // by break-glass as well
 
 Result<void> has_protection(const Exchange& exchange) {
   if (exchange.api.parts().protection != nullptr) return {};
   return fail(ErrorKind::not_found, "NO_PROTECTION", "this broker has no protection of data");
 }
-
-Json time_or_none(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
-Json name_or_null(const Principal& name) { return name.empty() ? Json() : Json(name.str()); }
 
 std::string_view to_string(Erasure::State state) {
   switch (state) {
@@ -68,13 +66,19 @@ async::Task<http::Response> rule_on_erasure(Exchange exchange, bool approve) {
 /// One JSON object, made as it is sent: {"person":...,"tokens":[...],"jobs":[...],...}.
 class PersonDocument {
  public:
-  PersonDocument(Exchange exchange, Principal person) : exchange_(std::move(exchange)), person_(std::move(person)) {}
+  /// `own`: with all that jobs were given; `glass`: by it, without the values of variables, while it is open.
+  PersonDocument(Exchange exchange, Principal person, bool own, std::optional<domain::BreakGlassId> glass)
+      : exchange_(std::move(exchange)), person_(std::move(person)), own_(own), glass_(glass) {}
 
   [[nodiscard]] std::string head() const {
-    const Json head{{"format", "hansa-person/1"},
-                    {"person", person_.str()},
-                    {"broker", exchange_.api.facts().name},
-                    {"made_at", format_utc(exchange_.api.parts().scheduler.now_utc())}};
+    Json head{{"format", "hansa-person/1"},
+              {"person", person_.str()},
+              {"broker", exchange_.api.facts().name},
+              {"made_at", format_utc(exchange_.api.parts().scheduler.now_utc())}};
+    if (glass_)
+      head["withheld"] = Json::array({kWithheldValues});
+    else if (!own_)
+      head["withheld"] = kWithheld;
     auto text = canonical_json(head);
     text.pop_back();
     return text;
@@ -82,11 +86,15 @@ class PersonDocument {
 
   async::Task<std::optional<std::string>> next() {
     if (part_ == ports::kPersonParts) co_return std::nullopt;
+    if (glass_) {  // what is over gives no more of it
+      if (auto still = exchange_.api.parts().break_glass->still_open(*glass_); !still) co_return std::unexpected(still.error());
+    }
     auto page = co_await exchange_.api.parts().privacy->person_part(person_, static_cast<ports::PersonPart>(part_), after_);
     if (!page) co_return std::unexpected(page.error());
     std::string text;
     if (is_new_) text = ",\"" + std::string(kParts[part_]) + "\":[";
-    for (const auto& entry : page->entries) {
+    for (auto& entry : page->entries) {
+      if (!own_) withhold(entry);
       if (!is_first_ || !is_new_) text += is_first_ ? "" : ",";
       text += canonical_json(entry);
       is_first_ = false;
@@ -104,8 +112,20 @@ class PersonDocument {
   }
 
  private:
+  void withhold(Json& entry) const {
+    if (!glass_) {
+      for (const auto* name : kWithheld) entry.erase(name);
+    } else if (const auto variables = entry.find("environment"); variables != entry.end()) {
+      Json names = Json::array();  // each is followed by its value
+      for (std::size_t i = 0; i < variables->size(); i += 2) names.push_back((*variables)[i]);
+      *variables = std::move(names);
+    }
+  }
+
   Exchange exchange_;
   Principal person_;
+  bool own_;
+  std::optional<domain::BreakGlassId> glass_;
   std::size_t part_ = 0;
   std::string after_;
   bool is_new_ = true;    // nothing of this part was written
@@ -138,19 +158,6 @@ async::Task<http::Response> list_retention(Exchange exchange) {
   co_return json_answer(200, {{"holdings", std::move(list)}});
 }
 
-async::Task<http::Response> list_expired(Exchange exchange) {
-  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
-  QueryReader query(exchange.request.query);
-  const auto from = query.time("from"), to = query.time("to");
-  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  auto rows = co_await exchange.api.parts().privacy->expired(from, to);
-  if (!rows) co_return std::unexpected(rows.error());
-  Json list = Json::array();
-  for (const auto& row : *rows)
-    list.push_back({{"day", row.day}, {"holding", domain::retention_of(row.holding).key}, {"rows", row.rows}});
-  co_return json_answer(200, {{"expired", std::move(list)}});
-}
-
 async::Task<http::Response> export_person(Exchange exchange) {
   // A query's values are in no log, as a path's would be.
   QueryReader query(exchange.request.query);
@@ -166,7 +173,13 @@ async::Task<http::Response> export_person(Exchange exchange) {
   if (!own) {
     if (auto noted = note_access(exchange, person, std::move(reason)); !noted) co_return std::unexpected(noted.error());
   }
-  auto document = std::make_shared<PersonDocument>(std::move(exchange), person);
+  std::optional<domain::BreakGlassId> glass;
+  if (!own) {
+    auto opened = co_await open_person(exchange, person);
+    if (!opened && opened.error().kind != ErrorKind::permission_denied) co_return std::unexpected(opened.error());
+    if (opened) glass = opened->id;
+  }
+  auto document = std::make_shared<PersonDocument>(std::move(exchange), person, own, glass);
   http::Response answer{
       .status = 200,
       .content_type = "application/json",
@@ -202,35 +215,5 @@ async::Task<http::Response> list_erasures(Exchange exchange) {
 
 async::Task<http::Response> approve_erasure(Exchange exchange) { return rule_on_erasure(std::move(exchange), true); }
 async::Task<http::Response> reject_erasure(Exchange exchange) { return rule_on_erasure(std::move(exchange), false); }
-
-async::Task<http::Response> list_accesses(Exchange exchange) {
-  if (auto there = has_protection(exchange); !there) co_return std::unexpected(there.error());
-  QueryReader query(exchange.request.query);
-  ports::AccessQuery wanted{.from = query.time("from"), .to = query.time("to"), .subject = std::nullopt};
-  const auto person = query.text("person");
-  wanted.before = query.integer("before", 0, 0, std::int64_t{1} << 53);
-  wanted.limit = static_cast<std::size_t>(query.integer("limit", 100, 1, kMostAccesses));
-  if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
-  if (person) wanted.subject = Principal(person->contains(':') ? *person : "local:" + *person);
-  auto flushed = co_await exchange.api.parts().protection->accesses().flush();  // what was read until now is in it
-  if (!flushed) co_return std::unexpected(flushed.error());
-  const auto limit = wanted.limit;
-  auto accesses = co_await exchange.api.parts().privacy->accesses(std::move(wanted));
-  if (!accesses) co_return std::unexpected(accesses.error());
-  Json list = Json::array();
-  for (const auto& [sequence, access] : *accesses) {
-    list.push_back({{"sequence", sequence},
-                    {"at", format_utc(access.at)},
-                    {"reader", name_or_null(access.reader)},
-                    {"role", access.role},
-                    {"person", name_or_null(access.subject)},
-                    {"operation", access.route},
-                    {"reason", access.reason},
-                    {"times", access.times}});
-  }
-  Json view{{"accesses", std::move(list)}, {"next", nullptr}};
-  if (accesses->size() == limit) view["next"] = accesses->back().sequence;
-  co_return json_answer(200, view);
-}
 
 }  // namespace hansa::api

@@ -27,9 +27,11 @@ Json activities() {
   return Json::array(
       {{{"purpose", "running people's jobs at computing centres and telling them what became of them"},
         {"people", {"users of the centres (researchers, their staff)"}},
-        {"holdings", {"payloads", "requests", "decision_inputs", "jobs", "code.keep_s", "local_jobs", "site_files", "sessions"}},
+        {"holdings",
+         {"payloads", "requests", "decision_inputs", "jobs", "secrets", "code.keep_s", "local_jobs", "site_files", "sessions"}},
         {"recipients",
-         "the site that runs a job: local account, project, script, arguments, environment, code, time limit and size"}},
+         "the site that runs a job: local account, project, script, arguments, environment, code, secrets that the job names, "
+         "time limit and size"}},
        {{"purpose", "accounting of what was used, its reconciliation with the sites' own records, and audit"},
         {"people", {"users of the centres"}},
         {"holdings", {"usage_persons"}},
@@ -47,7 +49,8 @@ Json activities() {
 
 Json measures() {
   return {
-      "TLS for every address that is not loopback; tokens are kept as hashes",
+      "TLS for every address that is not loopback; tokens are kept as hashes, people's secrets sealed with keys outside the "
+      "database",
       "one table of rights, asked by every route; what users see is their own and their projects'",
       "the state folder is the broker's account's alone (0700), which is never root",
       "jobs run under the person's own local account at a site; the broker holds no account's password",

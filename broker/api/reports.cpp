@@ -16,6 +16,7 @@ namespace hansa::api {
 namespace {
 
 constexpr std::chrono::days kMostDays{3'660};  // that runs are cut at the bounds of
+constexpr std::int64_t kMostRows = std::int64_t{1} << 53;
 
 std::vector<std::string_view> names_of(std::span<const ledger::ReportKind> kinds) {
   std::vector<std::string_view> names;
@@ -65,6 +66,10 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
     if (whom && *whom != "third_party") reader.fault("for", "must be third_party, or not be there");
     query.for_third_party = whom.has_value();
   }
+  if (kind.is_log) {
+    if (const auto person = reader.text("person")) query.person = Principal(person->contains(':') ? *person : "local:" + *person);
+    if (const auto limit = reader.integer("limit", 0, 1, kMostRows); limit > 0) query.limit = static_cast<std::size_t>(limit);
+  }
   wanted.format = reader.text("format").value_or("json");
   if (std::ranges::find(kind.formats, wanted.format) == kind.formats.end())
     reader.fault("format", no_such("format of this report", wanted.format, kind.formats));
@@ -74,7 +79,9 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
   // A report of decisions is also theirs who read everybody's.
   const auto& caller = exchange.caller;
   const bool of_decisions = kind.name == "sovereignty" && identity::reaches_all(caller, identity::Action::read_decisions);
-  if (!of_decisions && !identity::reaches_all(caller, exchange.action)) {
+  if (kind.audience == ledger::Audience::protection) {
+    if (auto allowed = may(exchange, identity::Action::read_protection); !allowed) return std::unexpected(allowed.error());
+  } else if (!of_decisions && !identity::reaches_all(caller, exchange.action)) {
     if (kind.audience == ledger::Audience::all) {
       if (auto allowed = may(exchange, identity::Action::read_ledger); !allowed) return std::unexpected(allowed.error());
     }
@@ -125,6 +132,9 @@ async::Task<http::Response> get_report(Exchange exchange) {
   auto wanted = read_query(exchange, *kind);
   if (!wanted) co_return std::unexpected(wanted.error());
   auto& parts = exchange.api.parts();
+  if (kind->is_log && parts.protection != nullptr) {  // what was read until now is in it
+    if (auto flushed = co_await parts.protection->accesses().flush(); !flushed) co_return std::unexpected(flushed.error());
+  }
   ledger::ReportHead head{.kind = kind,
                           .query = std::move(wanted->query),
                           .columns = {},
@@ -185,6 +195,9 @@ async::Task<http::Response> get_report(Exchange exchange) {
                                     .sha256 = std::move(*hash),
                                     .grade = head.grade};
     for (const auto dimension : head.query.by) manifest.by.emplace_back(to_string(dimension));
+    const auto signature = parts.notary.sign_text(text_to_sign(manifest));
+    if (!signature) co_return std::unexpected(signature.error());
+    manifest.signature = manifest_signature(*signature);
     answer.headers.emplace_back("Hansa-Report-Manifest", to_base64(manifest_text(manifest)));
   }
   auto first = spool->next();

@@ -70,6 +70,10 @@ async::Task<http::Response> fetch_job_output(Exchange exchange);
 // code.cpp
 async::Task<http::Response> get_code(Exchange exchange);
 async::Task<http::Response> put_code(Exchange exchange);
+// secrets.cpp
+async::Task<http::Response> list_secrets(Exchange exchange);
+async::Task<http::Response> put_secret(Exchange exchange);
+async::Task<http::Response> delete_secret(Exchange exchange);
 // events.cpp
 async::Task<http::Response> stream_events(Exchange exchange);
 // allocations.cpp
@@ -155,14 +159,20 @@ async::Task<http::Response> list_tokens(Exchange exchange);
 async::Task<http::Response> revoke_token(Exchange exchange);
 // privacy.cpp
 async::Task<http::Response> list_retention(Exchange exchange);
-async::Task<http::Response> list_expired(Exchange exchange);
 async::Task<http::Response> get_record_of_processing(Exchange exchange);
 async::Task<http::Response> export_person(Exchange exchange);
 async::Task<http::Response> ask_erasure(Exchange exchange);
 async::Task<http::Response> list_erasures(Exchange exchange);
 async::Task<http::Response> approve_erasure(Exchange exchange);
 async::Task<http::Response> reject_erasure(Exchange exchange);
-async::Task<http::Response> list_accesses(Exchange exchange);
+// break_glass.cpp
+async::Task<http::Response> get_job_script(Exchange exchange);
+async::Task<http::Response> request_break_glass(Exchange exchange);
+async::Task<http::Response> list_break_glass(Exchange exchange);
+async::Task<http::Response> get_break_glass(Exchange exchange);
+async::Task<http::Response> approve_break_glass(Exchange exchange);
+async::Task<http::Response> reject_break_glass(Exchange exchange);
+async::Task<http::Response> end_break_glass(Exchange exchange);
 // people.cpp
 async::Task<http::Response> list_issuers(Exchange exchange);
 async::Task<http::Response> get_me(Exchange exchange);

@@ -69,13 +69,22 @@ Json profile_view(const domain::Site& site) {
   return json;
 }
 
+Json balances_view(const std::optional<engine::BalanceReading>& reading) {
+  if (!reading) return Json();
+  return {
+      {"read_at", reading->read_at ? Json(format_utc(*reading->read_at)) : Json()},
+      {"balances", reading->balances},
+      {"left_out", reading->left_out},
+      {"failing", reading->failing ? Json{{"code", reading->failing->code}, {"message", reading->failing->message}} : Json()}};
+}
+
 Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
   const auto in_force = exchange.api.parts().engine.rules().in_force();
   const auto& [site, state] = std::tie(report.site, report.state);
   const auto time = [](const std::optional<UtcTime>& t) { return t ? Json(format_utc(*t)) : Json(); };
   std::vector<std::string> quiet_hours;
   for (const auto& hours : site.budget.quiet_hours) quiet_hours.push_back(hours.text());
-  // It names accounts.
+  // They name accounts.
   const bool may_see_report =
       identity::authorize(exchange.caller, identity::Action::inspect_site, {.sites = {site.id}}).has_value();
   return {{"id", site.id.str()},
@@ -121,6 +130,7 @@ Json site_view(const Exchange& exchange, const engine::SiteReport& report) {
            {{"state", to_string(report.breaker)},
             {"failures_in_a_row", report.failures_in_a_row},
             {"next_probe_at", time(report.next_probe)}}},
+          {"balances", may_see_report ? balances_view(report.balances) : Json()},
           {"agent", agent_view(exchange, site.id)},
           {"people", people_view(exchange, site.id)},
           {"doctor", may_see_report && state.doctor ? doctor_view(*state.doctor) : Json()},

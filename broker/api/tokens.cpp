@@ -56,8 +56,8 @@ async::Task<http::Response> create_token(Exchange exchange) {
       expires_at = *time;
   }
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
-  auto made =
-      co_await exchange.api.parts().tokens.create(std::move(*principal), *role, std::move(note), expires_at, std::move(sites));
+  auto made = co_await exchange.api.parts().tokens.create(std::move(*principal), *role, std::move(note), expires_at,
+                                                          std::move(sites), exchange.caller);
   if (!made) co_return std::unexpected(made.error());
   auto view = token_view(made->record);
   view["token"] = std::string(made->token.reveal());

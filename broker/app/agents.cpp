@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/agents.hpp"
 
-#include "broker/identity/authorization.hpp"
-
 #include <map>
 #include <set>
 #include <utility>
@@ -49,7 +47,8 @@ http::TlsFiles tls_files(const config::BrokerConfig& config) {
 
 }  // namespace
 
-/// Sites' agents come in by their key, people's by a token of theirs as well.
+/// Sites' agents come in by their key, people's by a token of theirs as well. Whoever the register admits speaks for that site,
+/// or for that person there, and for nothing else (identity::Action::serve_site): the berth says which.
 class Agents::RegisterDoor final : public websocket::Door {
  public:
   RegisterDoor(identity::AgentRegister& agents, identity::PersonAgentRegister& people, const std::string& broker, ports::Log& log)
@@ -59,15 +58,9 @@ class Agents::RegisterDoor final : public websocket::Door {
     if (!knock.authorization.empty()) {
       auto person = co_await people_.admit(knock.site, knock.key, std::move(knock.authorization), std::move(knock.peer));
       if (!person) co_return std::unexpected(person.error());
-      const identity::Caller agent{.principal = *person, .role = ports::Role::agent};
-      if (auto may = identity::authorize(agent, identity::Action::serve_site, {.owner = *person}); !may)
-        co_return std::unexpected(may.error());
       co_return websocket::BerthId{.site = std::move(knock.site), .person = std::move(*person)};
     }
     if (auto admitted = agents_.admit(knock.site, knock.key, knock.peer); !admitted) co_return std::unexpected(admitted.error());
-    const identity::Caller agent{.principal = {}, .role = ports::Role::agent, .sites = {knock.site}};
-    if (auto may = identity::authorize(agent, identity::Action::serve_site, {.sites = {knock.site}}); !may)
-      co_return std::unexpected(may.error());
     co_return websocket::BerthId{.site = std::move(knock.site)};
   }
 

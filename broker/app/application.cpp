@@ -12,6 +12,8 @@
 #include "broker/app/ledger_key.hpp"
 #include "broker/app/protection.hpp"
 #include "broker/app/regulations.hpp"
+#include "broker/app/secrets_key.hpp"
+#include "broker/app/serving.hpp"
 #include "broker/app/signals.hpp"
 #include "broker/app/spd_log.hpp"
 #include "broker/app/state_folder.hpp"
@@ -20,6 +22,7 @@
 #include "broker/async/run_on.hpp"
 #include "broker/async/task.hpp"
 #include "broker/engine/daybook.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "broker/http/server.hpp"
 #include "broker/identity/account_directory.hpp"
 #include "broker/identity/outward_calls.hpp"
@@ -123,6 +126,7 @@ engine::EngineOptions engine_options(const config::BrokerConfig& broker, std::st
           .status_interval = config.status_interval,
           .snapshot_interval = config.snapshot_interval,
           .usage_interval = config.usage_interval,
+          .balance_interval = config.balance_interval,
           .snapshot_freshness = config.snapshot_max_age,
           .call_timeout = config.call_timeout,
           .submit_timeout = config.submit_timeout,
@@ -171,55 +175,6 @@ std::vector<std::string> site_ids(const config::BrokerConfig& config) {
   return ids;
 }
 
-http::ServerOptions server_options(const config::ApiConfig& config, ports::Log& log, RequestFigures& figures) {
-  http::ServerOptions options{
-      .address = config.listen.host, .port = config.listen.port, .threads = static_cast<unsigned>(config.threads)};
-  if (config.tls_certificate && config.tls_key)
-    options.tls = http::TlsFiles{config.tls_certificate->string(), config.tls_key->string()};
-  options.body_limit = [limits = config.limits](std::string_view method, std::string_view path) {
-    if (method == "PUT") return api::Api::body_limit(method, path);  // [code] has what bounds code
-    const auto configured = static_cast<std::size_t>(path == "/v1/jobs/bulk" ? limits.bulk_kib : limits.job_kib) << 10;
-    return std::min(configured, api::Api::body_limit(method, path));
-  };
-  options.max_connections = static_cast<std::size_t>(config.limits.connections);
-  options.max_streams = static_cast<std::size_t>(config.limits.event_streams);
-  options.header_timeout = config.limits.header_timeout;
-  options.body_timeout = options.write_timeout = config.limits.body_timeout;
-  options.idle_timeout = config.limits.idle_timeout;
-  options.on_event = [&log, &figures](const http::ServerEvent& event) {
-    figures.count(event);
-    using Kind = http::ServerEvent::Kind;
-    const auto level = event.kind == Kind::answered        ? ports::LogLevel::debug
-                       : event.kind == Kind::accept_failed ? ports::LogLevel::error
-                                                           : ports::LogLevel::info;
-    const auto* sentence = event.kind == Kind::answered     ? "request"
-                           : event.kind == Kind::refused    ? "request refused"
-                           : event.kind == Kind::dropped    ? "connection dropped"
-                           : event.kind == Kind::tls_failed ? "TLS handshake failed"
-                                                            : "cannot accept connections";
-    log.write(level, sentence,
-              {{"request", std::string(event.request_id)},
-               {"peer", std::string(event.peer)},
-               {"method", std::string(event.method)},
-               {"target", std::string(event.target.substr(0, event.target.find('?')))},
-               {"status", event.status == 0 ? "" : std::to_string(event.status)},
-               {"code", std::string(event.code)},
-               {"detail", std::string(event.detail)},
-               {"us", std::to_string(event.duration.count())}});
-  };
-  return options;
-}
-
-/// New connections get the new one; of a bad one nothing is taken.
-void reload_certificate(http::Server& server, ports::Log& log) {
-  if (auto reloaded = server.reload_tls(); !reloaded) {
-    log.write(ports::LogLevel::error, "the certificate stays as it was",
-              {{"code", reloaded.error().code}, {"error", reloaded.error().message}});
-  } else {
-    log.write(ports::LogLevel::info, "certificate and key are read again, where there are any", {});
-  }
-}
-
 /// A ledger that cannot be signed is still written: jobs go on, and what they use is booked.
 void open_ledger(const Result<void>& opened, ports::Log& log) {
   if (opened) return;
@@ -256,8 +211,12 @@ engine::Periods::Options period_options(const config::BrokerConfig& config, std:
   return options;
 }
 
+using Vouching = std::function<engine::RegisterFacts(const Principal&)>;
+
 /// What is in force is said whenever it comes into force.
-void regulate(engine::Engine& engine, engine::Daybook& daybook, engine::Regulations regulations, UtcTime now, ports::Log& log) {
+void regulate(engine::Engine& engine, engine::Daybook& daybook, engine::Regulations regulations, const Vouching& vouched,
+              UtcTime now, ports::Log& log) {
+  regulations.vouched = vouched;
   daybook.policy_in_force(regulations.rules ? regulations.rules->hash() : "");
   if (regulations.rules) {
     log.write(ports::LogLevel::info, "rules are in force",
@@ -272,13 +231,39 @@ void regulate(engine::Engine& engine, engine::Daybook& daybook, engine::Regulati
 }
 
 /// Of a file with any fault nothing is taken: what was in force stays.
-void reload_regulations(engine::Engine& engine, engine::Daybook& daybook, const Start& start, UtcTime now, ports::Log& log) {
+void reload_regulations(engine::Engine& engine, engine::Daybook& daybook, const Start& start, const Vouching& vouched,
+                        UtcTime now, ports::Log& log) {
   const auto config = config::load_broker_config(start.file);
   auto regulations = config ? regulations_of(*config, connectors::assembly::shipped_packs(start.program_folder))
                             : Result<engine::Regulations>(std::unexpected(config.error()));
-  if (regulations) return regulate(engine, daybook, std::move(*regulations), now, log);
+  if (regulations) return regulate(engine, daybook, std::move(*regulations), vouched, now, log);
   log.write(ports::LogLevel::error, "rules and facts stay as they were",
             {{"code", regulations.error().code}, {"error", config::describe_errors(regulations.error())}});
+}
+
+/// Without its key everything else goes on: jobs that name secrets are held.
+async::Task<> open_secrets(engine::SecretVault* vault, std::filesystem::path file, Random* random, ports::Log* log) {
+  const auto any = co_await vault->store().sealed_by_others("", 1);
+  if (!any) co_return std::unexpected(any.error());
+  auto keys = secrets_keys(file, !any->empty(), *random);
+  if (!keys) {
+    log->write(ports::LogLevel::error, "people's secrets cannot be opened",
+               {{"code", keys.error().code}, {"error", keys.error().message}});
+    vault->use(std::move(keys));
+    co_return Result<void>{};
+  }
+  const auto newest = keys->newest().id();
+  vault->use(std::move(keys));
+  const auto done = co_await vault->reseal();
+  if (!done) co_return std::unexpected(done.error());
+  if (done->sealed > 0)
+    log->write(ports::LogLevel::info, "people's secrets are sealed with the newest key",
+               {{"key", newest}, {"secrets", std::to_string(done->sealed)}});
+  if (done->lost > 0)
+    log->write(ports::LogLevel::error,
+               "secrets of people open with no key that is here; put the key's line back, or have them put again",
+               {{"secrets", std::to_string(done->lost)}, {"file", file.string()}});
+  co_return Result<void>{};
 }
 
 async::Task<std::optional<Principal>> owner_of(ports::JobStore* jobs, JobId id) {
@@ -384,6 +369,7 @@ int run(Start start) {
       with_accounts.push_back(site.site.id);
       if (auto* files = dynamic_cast<ports::PersonalFiles*>(site.connector.get())) personal_files.push_back(files);
     }
+    engine::SecretVault vault(**store, scheduler, random);
     DataWays ways(config, scheduler, log, start.program_folder);
     engine::Engine engine({.strand = strand.executor(),
                            .scheduler = scheduler,
@@ -398,14 +384,16 @@ int run(Start start) {
                            .transfers = store->get(),
                            .data = ways.setup(),
                            .code = &code,
-                           .allocations = store->get()},
+                           .allocations = store->get(),
+                           .secrets = &vault},
                           engine_options(config, (*store)->broker_id(), *epoch), std::move(sites));
     engine::Catalogue catalogue(scheduler, ids, **store, accounts, log, [&engine] { engine.facts_changed(); });
     engine::Notary notary({.origin = origin, .witnesses = *witnesses}, std::move(*keys), **store, scheduler, log);
     engine::Reconciliations reconciliations(reconciliation_options(config), scheduler, ids, engine, **store, **store, log);
     engine::Periods periods(period_options(config, *site_keys), scheduler, ids, notary, **store, **store, **store, log);
     engine::Daybook daybook(strand.executor(), scheduler, **store, periods, log);
-    regulate(engine, daybook, std::move(start.regulations), scheduler.now_utc(), log);
+    const Vouching vouched = [&authenticator](const Principal& person) { return vouched_for(authenticator.heard_of(person)); };
+    regulate(engine, daybook, std::move(start.regulations), vouched, scheduler.now_utc(), log);
     engine::FactRegister facts(scheduler, ids, **store, engine, log);
     engine::AllocationRegister allocations(scheduler, ids, **store, engine, log);
     store::OldCopiesOnDisk copies(config::database_path(config));
@@ -429,7 +417,15 @@ int run(Start start) {
              },
          .amend = [&engine](const std::vector<domain::RegisteredFact>& facts_gone) { engine.amend(facts_gone); }},
         protection_options(config));
+    engine::BreakGlassRegister break_glass({.strand = strand.executor(),
+                                            .scheduler = scheduler,
+                                            .ids = ids,
+                                            .store = **store,
+                                            .log = log,
+                                            .epoch = *epoch,
+                                            .longest = config.break_glass.longest});
     RequestFigures requests;
+    RequestLog request_log(log, scheduler);
     std::optional<http::Server> server;
     auto open_to_agents = agents.listen();
     api::Api api({.engine = engine,
@@ -465,7 +461,13 @@ int run(Start start) {
                         write_process(page, kVersion, started_at);
                       },
                   .protection = &protection,
-                  .privacy = store->get()},
+                  .privacy = store->get(),
+                  .break_glass = &break_glass,
+                  .rates = {.of_person = config.api.limits.person_requests_per_minute,
+                            .of_network = config.api.limits.network_requests_per_minute,
+                            .failures = config.api.limits.network_failures_per_minute,
+                            .at_once = config.api.limits.person_requests_at_once},
+                  .secrets = &vault},
                  {.name = config.broker.name,
                   .country = config.broker.country,
                   .version = std::string(kVersion),
@@ -475,7 +477,10 @@ int run(Start start) {
                   .agents_key = [&agents] { return agents.key_id(); },
                   .privacy = privacy_facts(config),
                   .exchange = exchange_sites(config)});
-    auto options = server_options(config.api, log, requests);
+    auto options = server_options(config.api, log, [&](const http::ServerEvent& event) {
+      requests.count(event);
+      request_log.write(event);
+    });
     options.refuse_body = [&api](const http::Request& head) { return api.refuse_body(head); };
     server.emplace(std::move(options), [&api](http::Request request) { return api.handle(std::move(request)); });
 
@@ -493,9 +498,11 @@ int run(Start start) {
     if (started) started = outside.run(authenticator.load());
     if (started) started = strand.run(ensure_operator_token(tokens, config.broker.state_dir));
     if (started) open_ledger(strand.run(notary.start()), log);  // before anything is booked
+    if (started) started = strand.run(open_secrets(&vault, secrets_key_file(config), &random, &log));
     if (started) started = strand.run(facts.load());            // before anything is decided
     if (started) started = strand.run(engine.start());
     if (started) started = strand.run(protection.start());
+    if (started) started = strand.run(break_glass.start());
     if (started) started = strand.run(reconciliations.start());
     if (started) started = strand.run(daybook.start());
     if (started) started = server->start();
@@ -513,7 +520,7 @@ int run(Start start) {
       for (; signal == SIGHUP; signal = signals.wait()) {
         reload_certificate(*server, log);
         agents.reload_certificate();
-        reload_regulations(engine, daybook, start, scheduler.now_utc(), log);
+        reload_regulations(engine, daybook, start, vouched, scheduler.now_utc(), log);
       }
       log.write(ports::LogLevel::info, "stopping; a second signal ends at once", {{"signal", std::to_string(signal)}});
       signals.next_stop_ends_at_once();
@@ -527,6 +534,7 @@ int run(Start start) {
     server->stop(status == kExitOk ? config.broker.shutdown_grace : Milliseconds{0});
     (void)strand.run(daybook.stop());
     (void)strand.run(reconciliations.stop());
+    (void)strand.run(break_glass.stop());
     (void)strand.run(protection.stop());
     if (auto flushed = strand.run(protection.accesses().flush()); !flushed)
       log.write(ports::LogLevel::error, "who has read whose data of late is lost", {{"error", flushed.error().message}});

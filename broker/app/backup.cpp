@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/app/backup.hpp"
 
+#include "broker/app/secrets_key.hpp"
 #include "broker/app/state_folder.hpp"
 #include "broker/app/version.hpp"
 #include "broker/core/canonical_json.hpp"
@@ -64,11 +65,13 @@ std::int64_t signed_size(const std::optional<std::string>& text) {
 }
 
 std::string statement(const store::Holdings& holds, const fs::path& file, const std::string& sha256,
-                      const std::optional<std::string>& last_signed, const fs::path& state_dir, UtcTime now) {
+                      const std::optional<std::string>& last_signed, const config::BrokerConfig& config, UtcTime now) {
   std::error_code ignored;
   Json not_in_it = Json::array();
-  for (const auto* name : {"ledger.key", "ledger.key.next", "operator.token", "code", "agents"}) {
-    if (fs::exists(state_dir / name, ignored)) not_in_it.push_back((state_dir / name).string());
+  const auto& state = config.broker.state_dir;
+  for (const auto& path : {state / "ledger.key", state / "ledger.key.next", secrets_key_file(config), state / "operator.token",
+                           state / "code", state / "agents"}) {
+    if (fs::exists(path, ignored)) not_in_it.push_back(path.string());
   }
   const Json told{{"format", kFormat},
                   {"made_at", format_utc(now)},
@@ -189,7 +192,7 @@ Result<Backup> back_up(const config::BrokerConfig& config, std::optional<fs::pat
   if (!holds) return std::unexpected(holds.error());
   const auto sum = sha256_of_file(draft);
   if (!sum) return failed(sum.error());
-  if (auto said = write_private_file(statement_of(*to), statement(*holds, draft, *sum, last_signed, state, now)); !said)
+  if (auto said = write_private_file(statement_of(*to), statement(*holds, draft, *sum, last_signed, config, now)); !said)
     return failed(said.error());
   if (::rename(draft.c_str(), to->c_str()) != 0)
     return failed(

@@ -54,7 +54,10 @@ std::optional<domain::Charging> charging_of(const config::SiteConfig& site) {
   const bool opportunistic = site.allocation == config::AllocationRule::opportunistic;
   if (site.allocation != config::AllocationRule::budget && !opportunistic) return std::nullopt;
   domain::Charging charging{.rules = {}, .opportunistic = opportunistic};
-  for (const auto& charge : site.charges) charging.rules.push_back(rule_of(charge));
+  for (const auto& charge : site.charges) {
+    charging.rules.push_back(rule_of(charge));
+    if (charge.limit) charging.limits.emplace(*charge.limit, charge.unit);
+  }
   return charging;
 }
 

@@ -52,7 +52,7 @@ void RequestFigures::count(const http::ServerEvent& event) {
       break;
     }
     case Event::refused: no_answer(event.code); break;
-    case Event::dropped: no_answer("CLIENT_GONE"); break;
+    case Event::dropped: no_answer(event.code.empty() ? "CLIENT_GONE" : event.code); break;
     case Event::tls_failed: no_answer("TLS_HANDSHAKE"); break;
     case Event::accept_failed: no_answer("ACCEPT_FAILED"); break;
   }

@@ -3,12 +3,15 @@
 #include "broker/app/backup.hpp"
 #include "broker/app/issuers.hpp"
 #include "broker/app/regulations.hpp"
+#include "broker/app/secrets_key.hpp"
 #include "broker/app/version.hpp"
 #include "broker/async/real_scheduler.hpp"
+#include "config/text_file.hpp"
 #include "connectors/assembly/regulations.hpp"
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,8 +45,10 @@ int back_up(const config::BrokerConfig& config, const std::string& to) {
   const auto made = app::back_up(config, to.empty() ? std::nullopt : std::optional<std::filesystem::path>(to), clock.now_utc());
   if (!made) return failed(made.error());
   std::printf("%s: %s; verified\n", made->file.c_str(), app::told(made->holds).c_str());
-  std::printf("The keys are not in it. Keep ledger.key, which signs the ledger, apart from it; %s.json names what else is not.\n",
-              made->file.c_str());
+  std::printf(
+      "The keys are not in it. Keep ledger.key, which signs the ledger, and secrets.key, without which nobody's secrets open,\n"
+      "apart from it; %s.json names what else is not.\n",
+      made->file.c_str());
   return app::kExitOk;
 }
 
@@ -54,10 +59,23 @@ int restore(const config::BrokerConfig& config, const std::string& backup, bool 
   std::printf("restored: %s\n", app::told(restored->holds).c_str());
   if (!restored->aside.empty()) std::printf("what was there is kept as %s\n", restored->aside.c_str());
   if (restored->signs_nothing) {
-    std::printf("ledger.signed vouches for more than this ledger has: hansad will sign nothing (LEDGER_WENT_BACK). If the newer\n"
-                "database is lost for good, remove ledger.signed: that begins a second history, which every witness refuses;\n"
-                "tell them why (docs/ledger.md, A database from a backup).\n");
+    std::printf(
+        "ledger.signed vouches for more than this ledger has: hansad will sign nothing (LEDGER_WENT_BACK). If the newer\n"
+        "database is lost for good, remove ledger.signed: that begins a second history, which every witness refuses;\n"
+        "tell them why (docs/ledger.md, A database from a backup).\n");
   }
+  return app::kExitOk;
+}
+
+int rekey(const config::BrokerConfig& config) {
+  async::SystemRandom random;
+  const auto file = app::secrets_key_file(config);
+  const auto id = app::add_secrets_key(file, random);
+  if (!id) return failed(id.error());
+  std::printf(
+      "%s: key %s is the first of it. Start hansad again: it seals all secrets anew with that one, and says so in its log.\n"
+      "The older lines open what backups from before then hold; remove them once none of these is kept.\n",
+      file.c_str(), id->c_str());
   return app::kExitOk;
 }
 
@@ -74,16 +92,21 @@ int main(int argc, char** argv) {
   command.set_version_flag("--version", "hansad " + std::string(app::kVersion));
   command.fallthrough();  // --config may stand after them
   std::string to;
-  auto* backup = command.add_subcommand("backup", "Copy the database, also of a broker that runs; verified before it has its name");
+  auto* backup =
+      command.add_subcommand("backup", "Copy the database, also of a broker that runs; verified before it has its name");
   backup->add_option("--to", to, "The copy; never replaces a file (state_dir/backups/TIME.db)")->type_name("FILE");
   std::string copy;
   bool over_newer = false;
   auto* restoring = command.add_subcommand("restore", "Put a backup in the place of the database of a broker that is stopped");
   restoring->add_option("FILE", copy, "What hansad backup made")->required();
   restoring->add_flag("--over-newer", over_newer, "Also where what is there has more than the backup, which is then given up");
+  auto* secrets = command.add_subcommand("secrets", "The keys that people's own secrets are sealed with");
+  auto* rekeying = secrets->add_subcommand("rekey", "Draw a new key, which seals from the next start on");
+  secrets->require_subcommand(1);
   command.require_subcommand(0, 1);
   command.footer(
-      "Exit status: 0 stopped as asked, or done; 2 usage; 65 a backup that is damaged, there already, or older than what it would\n"
+      "Exit status: 0 stopped as asked, or done; 2 usage; 65 a backup that is damaged, there already, or older than what it "
+      "would\n"
       "replace; 69 address in use; 74 state folder, database or disk unusable; 75 already running on this state folder;\n"
       "77 run as root; 78 configuration.");
   try {
@@ -100,16 +123,22 @@ int main(int argc, char** argv) {
   const auto config = config::load_broker_config(file);
   if (!config) return refused(config.error());
   if (others_may_write(file)) {
-    std::fprintf(stderr, "hansad: everybody on this machine can write %s, which says what hansad runs: chmod o-w it\n", file.c_str());
+    std::fprintf(stderr, "hansad: everybody on this machine can write %s, which says what hansad runs: chmod o-w it\n",
+                 file.c_str());
     return app::kExitConfiguration;
   }
-  const bool keeps = backup->parsed() || restoring->parsed();
+  if (const auto exposed = config::exposure_of(config->mover.rclone_config.value_or("").string())) {
+    std::fprintf(stderr, "hansad: mover.rclone_config: %s\n", exposed->c_str());
+    return app::kExitConfiguration;
+  }
+  const bool keeps = backup->parsed() || restoring->parsed() || rekeying->parsed();
   if (keeps && ::geteuid() == 0) {  // its files would be root's, and no broker could write them any more
     std::fputs(kRefusesRoot, stderr);
     return app::kExitRoot;
   }
   if (keeps) {
     ::umask(077);
+    if (rekeying->parsed()) return rekey(*config);
     return backup->parsed() ? back_up(*config, to) : restore(*config, copy, over_newer);
   }
   std::error_code ignored;
@@ -129,5 +158,7 @@ int main(int argc, char** argv) {
   }
   ::umask(077);                // whatever it or what it starts writes is its own
   ::prctl(PR_SET_DUMPABLE, 0);  // no core dump with tokens and scripts in it, no ptrace by the same account
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);  // nor of what it starts, which execve(2) makes dumpable again
   return app::run({.config = *config, .regulations = std::move(*regulations), .file = file, .program_folder = folder});
 }

@@ -27,4 +27,13 @@ Result<engine::Regulations> regulations_of(const config::BrokerConfig& config, c
   return regulations;
 }
 
+engine::RegisterFacts vouched_for(const std::optional<ports::Membership>& heard) {
+  engine::RegisterFacts facts;
+  if (!heard) return facts;
+  if (!heard->assurance.empty()) facts.push_back({rules::Attribute::user_assurance, heard->assurance, heard->seen_at});
+  if (!heard->authentication.empty())
+    facts.push_back({rules::Attribute::user_authentication, heard->authentication, heard->seen_at});
+  return facts;
+}
+
 }  // namespace hansa::app

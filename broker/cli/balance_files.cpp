@@ -2,11 +2,10 @@
 #include "broker/cli/balance_files.hpp"
 
 #include "broker/core/suggest.hpp"
-#include "broker/domain/charge.hpp"
+#include "broker/domain/account_limit.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 namespace hansa::cli {
@@ -127,33 +126,10 @@ Result<Json> from_waldur(const Json& resources, const BalanceOptions& options) {
 
 // ---- sshare
 
-std::vector<std::string_view> split(std::string_view text, char at) {
-  std::vector<std::string_view> parts;
-  for (std::size_t from = 0;;) {
-    const auto end = std::min(text.find(at, from), text.size());
-    parts.push_back(text.substr(from, end - from));
-    if (end == text.size()) return parts;
-    from = end + 1;
-  }
-}
-
-/// Of "cpu=1000,gres/gpu=500".
-std::optional<std::int64_t> tres(std::string_view list, std::string_view name) {
-  for (const auto entry : split(list, ',')) {
-    if (!entry.starts_with(name) || !entry.substr(name.size()).starts_with('=')) continue;
-    const auto digits = entry.substr(name.size() + 1);
-    std::int64_t amount = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), amount);
-    if (error == std::errc{} && end == digits.data() + digits.size()) return amount;
-  }
-  return std::nullopt;
-}
-
-/// In hours, of minutes. Parts of a thousandth are not given away.
-std::string hours_left(std::int64_t limit, std::int64_t used) {
-  constexpr auto kMost = domain::kMostCharge.value / domain::kChargesPerUnit * 60;
-  const auto left = std::clamp<std::int64_t>(limit - std::clamp<std::int64_t>(used, 0, kMost), 0, kMost);
-  return domain::format_charge({left * 1'000 / 60 * (domain::kChargesPerUnit / 1'000)});
+/// Parts of a thousandth are not given away.
+std::string thousandths_of(domain::Charge left) {
+  constexpr auto kThousandth = domain::kChargesPerUnit / 1'000;
+  return domain::format_charge({left.value / kThousandth * kThousandth});
 }
 
 Result<Json> from_sshare(std::string_view text, const BalanceOptions& options) {
@@ -161,31 +137,17 @@ Result<Json> from_sshare(std::string_view text, const BalanceOptions& options) {
     return refuse("the file",
                   "is sshare's, which does not say what the site and its units are called here: give --site SITE and "
                   "--component TRES=UNIT, as --component cpu=core-hours");
-  const auto lines = split(text, '\n');
-  const auto names = split(lines.front(), '|');
-  const auto column = [&](std::string_view name) {
-    return static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
-  };
-  const auto account = column("Account"), user = column("User"), limits = column("GrpTRESMins"), used = column("GrpTRESRaw");
-  if (std::max({account, limits, used}) >= names.size())
-    return refuse("line 1", "lacks a column: it takes what this prints: sshare -P -o Account,User,GrpTRESMins,GrpTRESRaw");
+  const auto limits = domain::parse_sshare(text);
+  if (!limits) return fail(ErrorKind::invalid_argument, "BAD_BALANCES", limits.error().message);
   Json list = Json::array();
-  for (std::size_t i = 1; i < lines.size(); ++i) {
-    const auto fields = split(lines[i], '|');
-    if (fields.size() < names.size()) {
-      if (lines[i].empty()) continue;
-      return refuse("line " + std::to_string(i + 1),
-                    "has " + std::to_string(fields.size()) + " fields, and the first line " + std::to_string(names.size()));
-    }
-    if (user < names.size() && !fields[user].empty()) continue;  // a person's share of the account
-    const auto name = fields[account].substr(std::min(fields[account].find_first_not_of(' '), fields[account].size()));
+  for (const auto& odd : limits->odd) {
+    if (std::ranges::any_of(options.components, [&](const auto& one) { return one.first == odd.resource; }))
+      return fail(ErrorKind::invalid_argument, "BAD_BALANCES", odd.why);
+  }
+  for (const auto& [account, limit] : limits->limits) {
     for (const auto& [component, unit] : options.components) {
-      const auto limit = tres(fields[limits], component);
-      if (!limit || name.empty()) continue;
-      list.push_back({{"account", name},
-                      {"site", *options.site},
-                      {"unit", unit},
-                      {"left", hours_left(*limit, tres(fields[used], component).value_or(0))}});
+      if (component != limit.resource) continue;
+      list.push_back({{"account", account}, {"site", *options.site}, {"unit", unit}, {"left", thousandths_of(limit.left())}});
     }
   }
   return list;

@@ -20,7 +20,7 @@ struct BalanceOptions {
 /// A list of {"project" | "account", "site", "unit", "left", "as_of"}. Four kinds of files: CSV with a line of those names
 /// (RFC 4180); JSON, that list or an object with it as "balances"; JSON of Waldur's marketplace resources, of which `backend_id`
 /// is the project's account at the site, and what is left of a component its limit less its current usage; what Slurm's
-/// `sshare -P -o Account,User,GrpTRESMins,GrpTRESRaw` prints, in which limits and usage are minutes.
+/// `sshare -P -o Account,User,GrpTRESMins,GrpTRESRaw,TRESRunMins` prints, in which limits and usage are minutes.
 /// invalid_argument, BAD_BALANCES: names the line or entry.
 Result<Json> balances_in(std::string_view text, const BalanceOptions& options);
 

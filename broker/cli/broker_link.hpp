@@ -34,11 +34,15 @@ class BrokerLink {
   BrokerLink(BrokerLink&&) noexcept;
   BrokerLink& operator=(BrokerLink&&) noexcept;
 
-  /// 2xx is an Answer. Any other status is the Error that its problem document tells of; no answer is one of http::Client's.
+  /// 2xx is an Answer. Any other status is the Error that its problem document tells of, with the request's id where the broker's
+  /// log has more of it; no answer is one of http::Client's.
   Result<Answer> send(std::string_view method, std::string_view target, std::string_view body = {}, const Fields& fields = {});
 
   /// GET whose body is handed over piece by piece, and is not in the Answer; false from `take` ends it.
   Result<Answer> stream(std::string_view target, const std::function<bool(std::string_view)>& take);
+
+  /// How long the last answer asks to wait: 0: it does not.
+  [[nodiscard]] Seconds retry_after() const;
 
  private:
   struct Impl;

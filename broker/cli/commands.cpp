@@ -49,6 +49,10 @@ constexpr Option kSubmit[] = {
      .value = "FILE",
      .help = "Other images, modules, variables and resources for other machines (JSON, or TOML)"},
     {.name = "--code", .value = "DIR", .help = "What git tracks in DIR, as it is now, in the job's working folder"},
+    {.name = "--secret",
+     .value = "NAME[=FILE]",
+     .help = "A secret of yours (hansa secret put), in a file of the folder $HANSA_SECRET_DIR (FILE: NAME)",
+     .repeated = true},
     {.name = "--output",
      .value = "NAME[=PATH]",
      .help = "A file that it leaves in its working folder, for hansa fetch (PATH: NAME)",
@@ -91,6 +95,10 @@ constexpr Option kFetch[] = {
     {.name = "--force", .help = "Replace files that are there already"},
     {.name = "--json", .help = "Print one JSON document"},
 };
+constexpr Option kSecretPut[] = {
+    {.name = "--file", .value = "FILE", .help = "What is in this file, byte for byte (else standard input, to its end)"},
+    kJson,
+};
 constexpr Option kCancel[] = {{.name = "--task", .value = "LIST", .help = "Of one array: these tasks alone (3,5-7)"}, kJson};
 constexpr Option kResolve[] = {
     {.name = "--as", .value = "lost", .help = "What the job is to count as"},
@@ -110,6 +118,15 @@ constexpr Option kReportFor{.name = "--for",
                             .value = "third-party",
                             .help = "Figures of fewer than five persons are withheld, and what would give them away"};
 constexpr Option kReport[] = {kReportFrom, kReportTo, kReportFormat, kReportOutput, kJson};
+constexpr Option kLogReport[] = {
+    kReportFrom,
+    kReportTo,
+    {.name = "--person", .value = "P", .help = "Only what concerns this person"},
+    {.name = "--limit", .value = "N", .help = "The newest N rows (all)"},
+    kReportFormat,
+    kReportOutput,
+    kJson,
+};
 constexpr Option kSums[] = {
     {.name = "--by",
      .value = "WHAT",
@@ -263,16 +280,15 @@ constexpr Option kDataList[] = {
     kJson,
 };
 constexpr Option kWithReason[] = {kWhy, kJson};
-constexpr Option kReportAccess[] = {
-    {.name = "--from", .value = "D", .help = "Read at or after: 2026-11-01, or 30d ago"},
-    {.name = "--to", .value = "D", .help = "Read before"},
-    {.name = "--person", .value = "P", .help = "Only what was read of this person"},
-    {.name = "--limit", .value = "N", .help = "At most so many lines (100)"},
+constexpr Option kBreakGlass[] = {
+    {.name = "--scope", .value = "WHAT", .help = "What is to be opened: job:ID, or person:NAME for all jobs of a person"},
+    {.name = "--for", .value = "T", .help = "For how long, from the approval on: 30m, 1h; as long as the broker allows (8h)"},
+    {.name = "--reason", .value = "TEXT", .help = "Why: it stays on record, and whose data it is can read it"},
     kJson,
 };
-constexpr Option kReportRetention[] = {
-    {.name = "--from", .value = "D", .help = "Ended at or after: 2026-11-01, or 30d ago"},
-    {.name = "--to", .value = "D", .help = "Ended before"},
+constexpr Option kBreakGlassList[] = {
+    {.name = "--state", .value = "S", .help = "Only those that are pending, open, rejected or ended"},
+    {.name = "--limit", .value = "N", .help = "At most N (100)"},
     kJson,
 };
 constexpr Option kPrivacyExport[] = {
@@ -394,6 +410,8 @@ constexpr Command kCommands[] = {
     {"wait", "ID...", "Wait until jobs are over; exit 0 if all succeeded, else 1.",
      "hansa wait --timeout 2h 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kWait, 1, kMany, wait},
     {"logs", "ID", "Print what a job wrote, byte for byte.", "hansa logs -f 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kLogs, 1, 1, logs},
+    {"script", "ID", "Print the script that a job was given: your own, or by break-glass.",
+     "hansa script 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, script},
     {"fetch", "ID [NAME...]", "Bring the outputs that a job names, all or some. Run again, it goes on where it was interrupted.",
      "hansa fetch 01JDA0XJ2GQ4M8T6V9ZK3N5R7W model.pt -o results", kFetch, 1, kMany, fetch},
     {"hold", "ID...", "Keep waiting jobs from going to a site.", "hansa hold 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, kMany,
@@ -443,10 +461,16 @@ constexpr Command kCommands[] = {
      "hansa report sovereignty --from 30d --format csv", kReport, 0, 0, report_named},
     {"report estimates", "", "Compare predicted waits with what became of them.",
      "hansa report estimates --by site,class --since 30d", kEstimates, 0, 0, report_estimates},
+    {"report period", "", "Show the months: checkpoints, grades, as published and as corrected (operators, auditors).",
+     "hansa report period --from 2026-01-01 --format csv --output periods.csv", kReport, 0, 0, report_named},
+    {"report reconciliation", "", "List what reconciliations saw and every difference, newest first (operators, auditors).",
+     "hansa report reconciliation --from 2026-11-01 --to 2026-12-01", kReport, 0, 0, report_named},
+    {"report completeness", "", "Show what the ledger may lack: gaps, silent sites, what came late (operators, auditors).",
+     "hansa report completeness --from 2026-11-01", kReport, 0, 0, report_named},
     {"report access", "", "List who has read whose data, newest first (operators, auditors).",
-     "hansa report access --from 30d --person alice", kReportAccess, 0, 0, report_access},
-    {"report retention", "", "List what has reached its end by age, day by day (operators, auditors).",
-     "hansa report retention --from 30d", kReportRetention, 0, 0, report_retention},
+     "hansa report access --from 30d --person alice", kLogReport, 0, 0, report_named},
+    {"report retention", "", "List what has ended by age and by erasure, newest first (operators, auditors).",
+     "hansa report retention --from 30d", kReport, 0, 0, report_named},
     {"privacy retention", "", "Show what is held of people, for how long, and when the oldest of it ends (operators, auditors).",
      "hansa privacy retention", kJsonOnly, 0, 0, privacy_retention},
     {"privacy record", "", "Print the record of processing activities, as Markdown (operators, auditors).",
@@ -461,6 +485,20 @@ constexpr Command kCommands[] = {
      "hansa privacy reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, privacy_reject},
     {"privacy erasures", "", "List erasures and what became of them, newest first (operators, auditors).",
      "hansa privacy erasures", kJsonOnly, 0, 0, privacy_erasures},
+    {"break-glass request", "",
+     "Ask for what is a job's owner's alone, in an incident (operators); opens with a second one's yes.",
+     "hansa break-glass request --scope job:01JDA0XJ2GQ4M8T6V9ZK3N5R7W --for 1h --reason \"incident 4711\"", kBreakGlass, 0, 0,
+     break_glass_request},
+    {"break-glass approve", "ID", "Say yes to what another operator asked for: its time begins.",
+     "hansa break-glass approve 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, break_glass_approve},
+    {"break-glass reject", "ID", "Say no to it, or withdraw your own (operators).",
+     "hansa break-glass reject 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, break_glass_reject},
+    {"break-glass end", "ID", "End it before its time (operators).", "hansa break-glass end 01JDA0XJ2GQ4M8T6V9ZK3N5R7W",
+     kJsonOnly, 1, 1, break_glass_end},
+    {"break-glass show", "ID", "Show one with its uses and the ledger's records of it (operators, auditors).",
+     "hansa break-glass show 01JDA0XJ2GQ4M8T6V9ZK3N5R7W", kJsonOnly, 1, 1, break_glass_show},
+    {"break-glass list", "", "List what was opened or asked for, newest first (operators, auditors).",
+     "hansa break-glass list --state open", kBreakGlassList, 0, 0, break_glass_list},
     {"report apel", "", "Write a month's usage as messages for APEL's ssmsend (operators, auditors). Nothing is sent.",
      "hansa report apel --kind summary --month 2026-11 --output apel-2026-11", kApel, 0, 0, report_apel},
     {"report waldur", "", "Write a month's usage as Waldur's marketplace takes it (operators, auditors). Nothing is sent.",
@@ -513,6 +551,11 @@ constexpr Command kCommands[] = {
     {"token revocations", "", "List who and what is or was shut out (operators).", "hansa token revocations", kJsonOnly, 0, 0,
      token_revocations},
     {"token restore", "NUMBER", "Let them in again (operators).", "hansa token restore 7", kJsonOnly, 1, 1, token_restore},
+    {"secret put", "NAME", "Keep a secret for your jobs, from a file or standard input. It is never shown again.",
+     "hansa secret put hf-token --file ~/hf.token", kSecretPut, 1, 1, secret_put},
+    {"secret list", "", "List your secrets by name; never what they are.", "hansa secret list", kJsonOnly, 0, 0, secret_list},
+    {"secret delete", "NAME", "Delete a secret of yours; jobs that are at a site already have it.",
+     "hansa secret delete hf-token", kJsonOnly, 1, 1, secret_delete},
     {"data add", "DATASET", "Register a dataset.",
      "hansa data add imagenet-1k --label open --size 155000000000 --files 1331167 --sha256 HEX", kDataAdd, 1, 1, data_add},
     {"data list", "", "List the datasets that you may see.", "hansa data list --label health", kDataList, 0, 0, data_list},

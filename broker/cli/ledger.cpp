@@ -33,6 +33,7 @@ Json facts_json(const ledger::ExportCheck::Facts& facts) {
             {"kinds", facts.kinds},
             {"personal_parts", facts.personal_parts},
             {"erased", facts.erased},
+            {"closes_not_kept", facts.closes_not_kept},
             {"keys", Json::array()},
             {"cosignatures", Json::array()},
             {"sums", Json::array()}};
@@ -61,6 +62,9 @@ std::string facts_text(const ledger::ExportCheck::Facts& facts, const Look& look
           "\n";
   for (const auto& by : facts.cosignatures)
     text += "witnessed by " + printable(by.name) + " at " + format_utc(ledger::time_of(by)) + "\n";
+  if (facts.closes_not_kept > 0)
+    text += std::to_string(facts.closes_not_kept) +
+            " closes of months rest on what was not kept then: that those months could be closed is not verifiable\n";
   Table table({{"PROJECT", false, true},
                {"SITE", false, true},
                {"RUNS", true},

@@ -64,7 +64,9 @@ Result<void> stream_export(Session& session, bool with_personal, const std::func
     for (const auto& record : records) {
       if (from++ == checkpoint->head.size) break;  // booked since it was signed
       lines += raw_text(record, "record") + "\n";
-      if (const auto personal = raw_text(record, "personal"); !personal.empty()) lines += personal + "\n";
+      for (const auto* behind : {"personal", "rests_on"}) {
+        if (const auto text = raw_text(record, behind); !text.empty()) lines += text + "\n";
+      }
     }
     if (auto taken = take(lines); !taken) return taken;
   }

@@ -66,9 +66,12 @@ bool has_screen(const Session& session) {
 std::string me_text(const Json& me) {
   const auto projects = listed(member(me, "projects"));
   const auto sites = listed(member(me, "sites")), leads = listed(member(me, "leads"));
+  const auto& vouched = member(me, "vouched");
+  const auto identity = shown(vouched, "assurance"), login = shown(vouched, "authentication");
   return shown(me, "principal") + " (" + shown(me, "role") + (sites.empty() ? "" : " of " + sites) + "), " +
          (projects.empty() ? "a member of no project: ask an operator to add you to one" : "of the projects: " + projects) +
-         (leads.empty() ? "" : "; leads: " + leads);
+         (leads.empty() ? "" : "; leads: " + leads) + (identity.empty() ? "" : "; identity proven: " + identity) +
+         (login.empty() ? "" : "; logged in by " + login);
 }
 
 ExitStatus list_issuers(const Session& session, const Json& told, bool json) {

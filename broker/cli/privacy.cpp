@@ -3,21 +3,11 @@
 #include "broker/cli/commands.hpp"
 #include "broker/cli/durable_file.hpp"
 #include "broker/cli/privacy_record.hpp"
+#include "broker/cli/show_answer.hpp"
 #include "broker/cli/submission.hpp"
 
 namespace hansa::cli {
 namespace {
-
-Result<ExitStatus> show_answer(Session& session, const Invocation& call, std::string_view method, const std::string& target,
-                               const Json& body, const std::function<std::string(const Json&)>& text) {
-  const auto answer = body.is_null() ? session.send(method, target)
-                                     : session.send(method, target, body.dump(-1, ' ', false, Json::error_handler_t::replace));
-  if (!answer) return std::unexpected(answer.error());
-  const auto json = Session::read(*answer);
-  if (!json) return std::unexpected(json.error());
-  session.print(call.has("--json") ? answer->body : text(*json));
-  return ExitStatus::done;
-}
 
 std::string erasure_text(const Json& erasure) {
   const auto state = raw_text(erasure, "state");
@@ -27,23 +17,6 @@ std::string erasure_text(const Json& erasure) {
   else if (state == "approved")
     text += ": it goes on until it is done; see: hansa privacy erasures";
   return text + "\n";
-}
-
-std::string or_nobody(const Json& json, const char* key) {
-  auto name = shown(json, key);
-  return name.empty() ? "-" : name;
-}
-
-/// Adds what limits a listing in time.
-Result<void> add_moments(Session& session, const Invocation& call, Target& target) {
-  for (const auto* option : {"--from", "--to"}) {
-    const auto text = call.value(option);
-    if (!text) continue;
-    const auto moment = parse_moment(option, *text, session.now(), Direction::back);
-    if (!moment) return std::unexpected(moment.error());
-    target.add(option + 2, format_utc(*moment));
-  }
-  return {};
 }
 
 }  // namespace
@@ -126,36 +99,6 @@ Result<ExitStatus> privacy_erasures(Session& session, const Invocation& call) {
                  number_text(one, "records"), shown(one, "reason")});
     }
     if (table.empty()) session.note("nobody's erasure was asked for");
-    return table.empty() ? std::string() : table.text(session.look());
-  });
-}
-
-Result<ExitStatus> report_access(Session& session, const Invocation& call) {
-  Target target("/v1/privacy/accesses");
-  if (auto added = add_moments(session, call, target); !added) return std::unexpected(added.error());
-  if (const auto person = call.value("--person")) target.add("person", *person);
-  if (const auto limit = call.value("--limit")) target.add("limit", *limit);
-  return show_answer(session, call, "GET", target.str(), {}, [&](const Json& answer) {
-    Table table({{"AT"}, {"READER"}, {"ROLE"}, {"WHOSE"}, {"OPERATION"}, {"TIMES", true}, {"REASON", false, true}});
-    for (const auto& one : member(answer, "accesses")) {
-      table.add({shown(one, "at"), or_nobody(one, "reader"), shown(one, "role"),
-                 raw_text(one, "person").empty() ? "several" : shown(one, "person"), shown(one, "operation"),
-                 number_text(one, "times"), shown(one, "reason")});
-    }
-    if (table.empty()) session.note("nobody has read others' data in that time");
-    if (number(answer, "next")) session.note("there is more: a smaller period, or a larger --limit, shows it");
-    return table.empty() ? std::string() : table.text(session.look());
-  });
-}
-
-Result<ExitStatus> report_retention(Session& session, const Invocation& call) {
-  Target target("/v1/privacy/expired");
-  if (auto added = add_moments(session, call, target); !added) return std::unexpected(added.error());
-  return show_answer(session, call, "GET", target.str(), {}, [&](const Json& answer) {
-    Table table({{"DAY"}, {"HOLDING"}, {"ENDED", true}});
-    for (const auto& one : member(answer, "expired"))
-      table.add({shown(one, "day"), shown(one, "holding"), number_text(one, "rows")});
-    if (table.empty()) session.note("nothing has reached its end in that time; see: hansa privacy retention");
     return table.empty() ? std::string() : table.text(session.look());
   });
 }

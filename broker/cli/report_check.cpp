@@ -22,10 +22,23 @@ std::unexpected<Error> altered(std::string what) { return fail(ErrorKind::confli
 struct Checked {
   ledger::ReportManifest manifest;
   ledger::Checkpoint head;
-  bool is_signed = false;   // by a key that is known
+  bool is_signed = false;   // the ledger's head, by a key that is known
+  bool is_vouched_for = false;  // the manifest, by such a key
   bool is_recounted = false;
   std::int64_t withheld = 0;  // rows
 };
+
+/// What the broker made, it signed; what others' accounting takes (`hansa report apel`, `waldur`) is made by whoever asks.
+bool is_brokers(const ledger::ReportManifest& manifest) {
+  return !manifest.report.starts_with("apel-") && manifest.report != "waldur";
+}
+
+std::unexpected<Error> not_vouched_for(const ledger::ReportManifest& manifest, const std::string& why) {
+  return altered(why + (manifest.signature.empty()
+                            ? "; it has no signature at all: if it was made before manifests had one, make "
+                              "the report anew"
+                            : ""));
+}
 
 /// The export, up to the report's size: its root there, and the sums.
 Result<void> check_against(Checked& checked, const ledger::Note& note, const std::string& report, const std::string& ledger,
@@ -48,6 +61,10 @@ Result<void> check_against(Checked& checked, const ledger::Note& note, const std
     return std::ranges::any_of(note.signatures, [&](const ledger::Signature& by) { return is_valid(by, key, note.text); });
   });
   if (!checked.is_signed) return altered("no key of the ledger signed the checkpoint in the manifest");
+  checked.is_vouched_for =
+      std::ranges::any_of(facts->keys, [&](const ledger::Verifier& key) { return is_signed(checked.manifest, key); });
+  if (!checked.is_vouched_for && is_brokers(checked.manifest))
+    return not_vouched_for(checked.manifest, "no key of the ledger signed the manifest");
   if (!counts) return {};
   std::string text;
   if (auto read = read_in_pieces(report, [&](std::string_view piece) { return text += piece, Result<void>{}; }); !read)
@@ -91,7 +108,10 @@ Result<Checked> check(const std::string& report, const std::string& ledger, ledg
   if (ledger.empty()) {
     if (wanted.key && !has_signed(*wanted.key))
       return altered("the report's checkpoint is not signed by the key " + wanted.key->text());
+    if (wanted.key && is_brokers(checked.manifest) && !is_signed(checked.manifest, *wanted.key))
+      return not_vouched_for(checked.manifest, "the manifest is not signed by the key " + wanted.key->text());
     checked.is_signed = wanted.key.has_value();
+    checked.is_vouched_for = checked.is_signed && is_brokers(checked.manifest);
   } else if (auto held = check_against(checked, *note, report, ledger, std::move(wanted)); !held) {
     return std::unexpected(held.error());
   }
@@ -125,10 +145,9 @@ Result<ExitStatus> check_report(Session& session, const std::string& report, con
     return ExitStatus::fault_found;
   }
   const auto& manifest = checked->manifest;
-  // A manifest is not signed, only the ledger's head in it: whoever wrote the file can have written both.
   const std::string_view figures = checked->is_recounted ? "; its sums are those of the records"
-                                   : ledger.empty()      ? "; the figures were not checked: give the export, too"
-                                                         : "; the figures were not checked: no export has what they are of";
+                                   : ledger.empty()      ? "; the figures were not counted again: give the export, too"
+                                                         : "; the figures were not counted again: no export has what they are of";
   if (as_json) {
     session.print(Json{{"verified", checked->is_recounted},
                        {"report", manifest.report},
@@ -136,6 +155,7 @@ Result<ExitStatus> check_report(Session& session, const std::string& report, con
                        {"origin", checked->head.origin},
                        {"size", checked->head.size},
                        {"signed", checked->is_signed},
+                       {"vouched", checked->is_vouched_for},
                        {"recounted", checked->is_recounted},
                        {"withheld", checked->withheld}}
                       .dump(-1, ' ', false, Json::error_handler_t::replace) +
@@ -144,14 +164,16 @@ Result<ExitStatus> check_report(Session& session, const std::string& report, con
     session.print("report " + printable(manifest.report) + ", " + std::to_string(manifest.rows) + " rows, of the first " +
                   std::to_string(checked->head.size) + " records of " + printable(checked->head.origin) +
                   ": the file is the one that its manifest is of" +
-                  (checked->is_signed ? ", and the ledger's head in that is signed" : "") + std::string(figures) + "\n");
+                  (checked->is_vouched_for ? ", which the ledger's key signed"
+                   : checked->is_signed    ? ", and the ledger's head in that is signed"
+                                           : "") +
+                  std::string(figures) + "\n");
   }
   if (checked->withheld > 0)
     session.note(std::to_string(checked->withheld) +
                  " rows are withheld: that there are such groups was checked, no figures, and not whether they had to be");
-  if (!checked->is_signed)
-    session.note("who signed its checkpoint was not looked at: give the ledger's key with --key, or an export");
-  return checked->is_recounted || ledger.empty() ? ExitStatus::done : ExitStatus::fault_found;
+  if (!checked->is_signed) session.note("who signed it was not looked at: give the ledger's key with --key, or an export");
+  return checked->is_recounted || checked->is_vouched_for || ledger.empty() ? ExitStatus::done : ExitStatus::fault_found;
 }
 
 }  // namespace hansa::cli

@@ -16,8 +16,18 @@ namespace {
 constexpr std::size_t kHeld = std::size_t{64} << 10;
 constexpr std::string_view kManifestEnd = ".manifest.json";
 
+std::string_view report_in(const Invocation& call) {
+  const auto name = call.command()->name;
+  return name.substr(name.find(' ') + 1);
+}
+
+bool sums_usage(const Invocation& call) {
+  const auto* kind = ledger::find_report(report_in(call));
+  return kind != nullptr && !kind->may_by.empty();
+}
+
 Result<Target> target_of(const Session& session, const Invocation& call, std::string_view format) {
-  Target target("/v1/reports/" + std::string(call.command()->name.substr(call.command()->name.find(' ') + 1)));
+  Target target("/v1/reports/" + std::string(report_in(call)));
   std::string by;
   for (const auto key : call.values("--by")) by += (by.empty() ? "" : ",") + std::string(key);
   if (!by.empty()) target.add("by", by);
@@ -33,6 +43,8 @@ Result<Target> target_of(const Session& session, const Invocation& call, std::st
     if (*whom != "third-party") return fail(ErrorKind::invalid_argument, "USAGE", "--for must be third-party, or be left out");
     target.add("for", "third_party");
   }
+  if (const auto person = call.value("--person")) target.add("person", *person);
+  if (const auto limit = call.value("--limit")) target.add("limit", *limit);
   target.add("format", format);
   return target;
 }
@@ -111,8 +123,10 @@ Result<ExitStatus> report_named(Session& session, const Invocation& call) {
   const auto rows = answer->header("Hansa-Report-Rows");
   if (rows.empty()) return fail(ErrorKind::internal, "BAD_ANSWER", "what answers there is no Hansa broker; check the address");
   show(held);
-  if (format == "table" && rows == "0")
-    session.note("nothing in that time; usage is recorded once a job's site has accounted for it");
+  if (format == "table" && rows == "0") {
+    session.note(sums_usage(call) ? "nothing in that time; usage is recorded once a job's site has accounted for it"
+                                  : "nothing in that time");
+  }
   return ExitStatus::done;
 }
 

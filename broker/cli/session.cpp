@@ -4,13 +4,16 @@
 #include "broker/cli/credential.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <iterator>
 
 namespace hansa::cli {
 
 namespace {
 constexpr std::size_t kAnswerDepth = 32;
-}
+constexpr Milliseconds kMostPatience{60'000};
+}  // namespace
 
 Result<const config::ClientConfig*> Session::settings() {
   if (!settings_) {
@@ -34,12 +37,28 @@ Result<void> Session::connect() {
 Result<Answer> Session::send(std::string_view method, std::string_view target, std::string_view body,
                              const BrokerLink::Fields& fields) {
   if (auto linked = connect(); !linked) return std::unexpected(linked.error());
-  return link_->send(method, target, body, fields);
+  return patiently([&] { return link_->send(method, target, body, fields); });
 }
 
 Result<Answer> Session::stream(std::string_view target, const std::function<bool(std::string_view)>& take) {
   if (auto linked = connect(); !linked) return std::unexpected(linked.error());
-  return link_->stream(target, take);
+  return patiently([&] { return link_->stream(target, take); });
+}
+
+Result<Answer> Session::patiently(const std::function<Result<Answer>()>& ask) {
+  for (Milliseconds waited{0};;) {
+    auto answer = ask();
+    if (answer || answer.error().code != "TOO_MANY_REQUESTS") return answer;
+    // Up to a quarter more: many commands of one script would else come back at the same moment.
+    std::array<std::byte, 1> drawn{};
+    outside_.random.fill(drawn);
+    const Milliseconds asked = std::max(link_->retry_after(), Seconds{1});
+    const auto wait = asked + asked * std::to_integer<int>(drawn[0]) / 1'024;
+    if (waited + wait > kMostPatience) return answer;
+    if (waited.count() == 0) note("the broker is asked too often; it is asked again in " + duration_text(wait));
+    outside_.pause(wait);
+    waited += wait;
+  }
 }
 
 Result<void> Session::use(Secret token, std::string from) {

@@ -19,6 +19,8 @@ class Session {
   Result<const config::ClientConfig*> settings();
   config::ClientSettings& flags() { return flags_; }
 
+  /// A broker that is asked too often (429, TOO_MANY_REQUESTS) has done nothing: it is asked again when it says, for up to a
+  /// minute.
   Result<Answer> send(std::string_view method, std::string_view target, std::string_view body = {},
                       const BrokerLink::Fields& fields = {});
   /// GET whose body is handed over as it comes.
@@ -41,6 +43,7 @@ class Session {
 
  private:
   Result<void> connect();
+  Result<Answer> patiently(const std::function<Result<Answer>()>& ask);
 
   Surroundings& outside_;
   config::ClientSettings flags_;

@@ -104,6 +104,7 @@ void add_request(Sheet& sheet, const Json& job) {
   sheet.line("array", shown(job, "array"));
   sheet.line("starts after", before_text(member(job, "after")));
   sheet.line("code", shown(job, "code"));
+  sheet.line("secrets", listed(member(job, "secrets")));
   if (const auto& outputs = member(job, "outputs"); outputs.is_object()) sheet.line("outputs", outputs_text(outputs));
 }
 

@@ -210,6 +210,17 @@ std::string site_sheet(const Json& site, const Look& look) {
   line("quiet hours", hours + (quiet_until.empty() ? "" : "; now, until " + quiet_until),
        quiet_until.empty() ? Tint::none : Tint::odd);
   line("breaker", breaker_text(member(site, "breaker")), Tint::bad);
+  if (const auto& balances = member(site, "balances"); balances.is_object()) {
+    const auto read_at = shown(balances, "read_at");
+    const auto failing = reason_text(balances, "failing");
+    line("balances",
+         (read_at.empty() ? "not read yet" : number_text(balances, "balances") + " read at " + read_at) +
+             (failing.empty() ? "" : "; now: " + failing),
+         failing.empty() ? Tint::none : Tint::bad);
+    if (const auto& left_out = member(balances, "left_out"); left_out.is_array()) {
+      for (const auto& why : left_out) line("no balance of", why.is_string() ? why.get<std::string>() : "", Tint::odd);
+    }
+  }
   if (const auto& doctor = member(site, "doctor"); doctor.is_object()) {
     line("looked over",
          shown(doctor, "at") + ": " + number_text(doctor, "faults") + " faults, " + number_text(doctor, "warnings") +

@@ -54,6 +54,9 @@ class SubmissionReader {
       if (readable("--label", label)) spec.labels.emplace(std::string(label));
     }
     for (const auto output : call_.values("--output")) named_output(output);
+    for (const auto secret : call_.values("--secret")) {
+      if (auto use = taken("--secret", domain::parse_secret_use(secret))) spec.secrets.push_back(std::move(*use));
+    }
     if (const auto text = call_.value("--array")) {
       if (auto array = taken("--array", domain::parse_task_array(*text))) spec.array = std::move(*array);
     }
@@ -308,6 +311,7 @@ Error in_options(Error error) {
       {"/labels", "--label"},
       {"/outputs", "--output"},
       {"/code", "--code"},
+      {"/secrets", "--secret"},
       {"/after", "--after"},
       {"/array", "--array"},
       {"/container/image", "--image"},

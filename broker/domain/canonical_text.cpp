@@ -59,6 +59,12 @@ std::string text_of(const std::map<std::string, std::string>& outputs) {
   return text += before == '{' ? "{}" : "}";
 }
 
+std::vector<std::string> texts_of(const std::vector<SecretUse>& uses) {
+  std::vector<std::string> texts;
+  for (const auto& use : uses) texts.push_back(to_text(use));
+  return texts;
+}
+
 std::string text_of(const auto& e) { return canonical_json(to_json(EventBody(e))); }
 
 }  // namespace
@@ -89,6 +95,7 @@ std::string canonical_text(const JobSpec& spec) {
   if (spec.software.processes_only) out.flag("processes_only", true);
   out.text("project", spec.project.str());
   if (spec.requeue) out.flag("requeue", true);
+  if (!spec.secrets.empty()) out.texts("secrets", texts_of(spec.secrets));
   if (!spec.placement.sites.empty()) out.texts("sites", spec.placement.sites);
   out.number("tasks", r.tasks);
   out.number("time_limit_s", spec.time_limit.count());

@@ -31,9 +31,4 @@ Result<void> is_pending(const ChangeId& id, ChangeState state) {
               "change " + id.str() + " waits for nobody: it is " + std::string(to_string(state)));
 }
 
-std::unexpected<Error> own_change(const ChangeId& id, std::string_view why) {
-  return fail(ErrorKind::permission_denied, "OWN_CHANGE",
-              "change " + id.str() + " " + std::string(why) + ": somebody else must approve it, an operator");
-}
-
 }  // namespace hansa::domain

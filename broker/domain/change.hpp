@@ -51,7 +51,4 @@ struct Change {
 /// Conflict, NOT_PENDING: nobody waits for a ruling on it.
 Result<void> is_pending(const ChangeId& id, ChangeState state);
 
-/// permission_denied, OWN_CHANGE: `why` completes "change ... is your own".
-std::unexpected<Error> own_change(const ChangeId& id, std::string_view why);
-
 }  // namespace hansa::domain

@@ -2,6 +2,7 @@
 #include "broker/domain/dataset.hpp"
 
 #include "broker/domain/json_fields.hpp"
+#include "broker/domain/two_persons.hpp"
 
 #include <algorithm>
 #include <array>
@@ -281,10 +282,9 @@ Result<void> apply(Dataset& dataset, const DatasetChange& change, UtcTime effect
 }
 
 Result<void> may_approve(const Principal& person, const DatasetChange& change) {
-  if (person == change.by) return own_change(change.id, "is your own");
   const auto* owner = std::get_if<OwnerChanged>(&change.body);
-  if (owner != nullptr && person == owner->after) return own_change(change.id, "would make you the owner");
-  return {};
+  return second_person(TwoPersons::dataset_change, "change " + change.id.str(), {person}, change.by,
+                       owner == nullptr ? Principal() : owner->after);
 }
 
 Json to_json(const Terms& terms) {

@@ -82,9 +82,7 @@ Json write(const TasksSeen& e) {
   return json;
 }
 
-Json write(const AttemptGranted& e) {
-  return with_reason({{"attempt", e.attempt}, {"grant", to_json(e.grant)}}, e.reason);
-}
+Json write(const AttemptGranted& e) { return with_reason({{"attempt", e.attempt}, {"grant", to_json(e.grant)}}, e.reason); }
 Json write(const TaskCancelRequested& e) { return {{"by", e.by.str()}, {"tasks", task_ranges(e.tasks)}}; }
 
 void read(FieldReader& f, const Json& json, Accepted& e) {
@@ -269,6 +267,13 @@ Result<JobSpec> spec_from_json(const Json& json) {
     }
   }
   spec.code = f.name<CodeId>("code");
+  for (const auto& text : f.texts("secrets")) {
+    auto use = parse_secret_use(text);
+    if (use)
+      spec.secrets.push_back(std::move(*use));
+    else
+      f.miss("secrets");
+  }
   if (const auto text = f.text_or_empty("array"); !text.empty()) {
     auto array = parse_task_array(text);
     if (!array) f.miss("array");

@@ -3,6 +3,7 @@
 
 #include "broker/domain/dataset.hpp"
 #include "broker/domain/json_fields.hpp"
+#include "broker/domain/two_persons.hpp"
 
 #include <algorithm>
 #include <array>
@@ -186,10 +187,9 @@ Result<void> still_fits(const FactChange& change, const std::optional<Statement>
 }
 
 Result<void> may_approve(const Principal& person, const FactChange& change) {
-  if (person == change.by) return own_change(change.id, "is your own");
   const auto& subject = change.of.subject;
-  if (subject.kind == Kind::person && subject.id == person.str()) return own_change(change.id, "is about yourself");
-  return {};
+  return second_person(TwoPersons::fact_change, "change " + change.id.str(), {person}, change.by,
+                       subject.kind == Kind::person ? Principal(subject.id) : Principal());
 }
 
 Json to_json(const Statement& statement) {

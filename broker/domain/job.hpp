@@ -8,6 +8,7 @@
 #include "broker/core/ulid.hpp"
 #include "broker/domain/grant.hpp"
 #include "broker/domain/label.hpp"
+#include "broker/domain/secret_use.hpp"
 #include "broker/domain/task_array.hpp"
 
 #include <algorithm>
@@ -85,6 +86,7 @@ struct JobSpec {
   Labels labels;                       // what the submission says of its own script; can only narrow
   std::map<std::string, std::string> outputs;  // files that it leaves, to be fetched: name -> path beneath its working folder
   CodeId code;                         // unpacked into its working folder before it starts; empty: none
+  std::vector<SecretUse> secrets;      // of its owner's, by name; each file once
   TaskArray array;                     // resources and time limit are those of each task
   std::vector<JobId> after;            // jobs of its owner that must have succeeded before it goes to any site; each once
   bool requeue = false;                // the site may start it again after a node failure

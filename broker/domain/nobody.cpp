@@ -43,6 +43,7 @@ JobSpec without_names(JobSpec spec) {
   spec.software = {};
   spec.outputs.clear();
   spec.code = {};
+  spec.secrets.clear();
   for (auto& variant : spec.variants) {
     variant.software = {};
     variant.environment.clear();

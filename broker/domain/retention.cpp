@@ -29,20 +29,25 @@ constexpr RetentionItem kTable[] = {
     {Holding::tokens, "tokens", "API tokens that are of no use any more: principal, role, note, hash", "database: tokens",
      "to say whose a token was", 30, "its revocation or expiry", Keeper::broker, "the row is deleted", kContract},
     {Holding::sessions, "sessions",
-     "sessions of people's own agents: person, address, key, times; the projects that an issuer named of a person",
+     "sessions of people's own agents: person, address, key, times; the projects that an issuer named of a person, and the "
+     "assurance "
+     "that it vouched for",
      "database: person_agent_events, memberships", "to find out misuse of a login; to let people into their projects", 90,
      "the session's end, the person's last visit", Keeper::broker, "the row is deleted", kContract},
     {Holding::changes, "changes",
-     "who changed or approved what: datasets, facts, grants, sites' agents, erasures, the ledger's reconciliations and "
-     "adjustments, "
+     "who changed or approved what: datasets, facts, grants, sites' agents, erasures, break-glass, the ledger's reconciliations "
+     "and adjustments, "
      "with reasons",
      "database: dataset_changes, dataset_rulings, fact_changes, fact_rulings, allocation_events, agent_events, erasures, "
-     "reconciliations, explanations, adjustments, adjustment_rulings",
+     "break_glass, break_glass_steps, reconciliations, explanations, adjustments, adjustment_rulings",
      "accountability of whoever decides about others' data and money", 2190, "the change", Keeper::broker,
      "the change stays, made by nobody and without its reason", kContract},
     {Holding::accesses, "accesses", "who read whose data, when and by which way", "database: access_log, access_people",
      "to find out, and to tell people, who has read what is held of them", 548, "the reading", Keeper::broker,
      "the row is deleted", kContract},
+    {Holding::secrets, "secrets", "secrets that people keep for their jobs, sealed, and their names",
+     "database: secrets, secret_copies", "to bring them to their owner's jobs", 0, "for as long as their owner keeps them",
+     Keeper::elsewhere, "deleted by their owner, or with the person; at a site with the job", kContract},
     {Holding::code, "code.keep_s", "the code that people bring for their jobs", "state_dir/code", "to run the job", 30,
      "its last use", Keeper::elsewhere, "the archive is deleted", "tests/unit/store/code_folder_test.cpp"},
     {Holding::local_jobs, "local_jobs", "jobs of sites with connector \"local\": script, environment, owner, state",

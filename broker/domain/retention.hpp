@@ -20,6 +20,7 @@ enum class Holding {
   sessions,
   changes,
   accesses,
+  secrets,
   code,
   local_jobs,
   person_facts,

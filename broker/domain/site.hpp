@@ -26,6 +26,7 @@ struct LoadBudget {
 struct Charging {
   std::vector<ChargeRule> rules;
   bool opportunistic = false;          // who has nothing left runs all the same
+  std::map<std::string, std::string> limits = {};  // a resource that the scheduler limits -> the unit whose balance it is
 };
 
 struct Site {

@@ -23,6 +23,8 @@
 
 namespace hansa::engine {
 
+class SecretVault;
+
 struct Context {
   boost::asio::any_io_executor strand;
   async::Scheduler& scheduler;
@@ -32,6 +34,7 @@ struct Context {
   ports::UsageStore& usage;
   ports::CatalogueStore* datasets;  // none: no dataset is registered
   ports::CodeStore* code;           // none: no code is carried
+  SecretVault* secrets;             // none: people's secrets are not kept
   const ports::Accounts& accounts;
   const Rulebook& rules;
   const DataSetup& data;

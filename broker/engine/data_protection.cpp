@@ -6,6 +6,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include <utility>
+
 namespace hansa::engine {
 
 using domain::Holding;
@@ -87,20 +89,32 @@ async::Task<> DataProtection::erasures() {
 async::Task<std::int64_t> DataProtection::expire_one(const domain::RetentionItem& item, Seconds keep) {
   const auto now = parts_.scheduler.now_utc();
   std::int64_t after = 0, gone = 0;
+  ports::SecretsLeft secrets;
   for (;;) {
     auto step = co_await parts_.store.expire(item.holding, now - keep, after, now);
     if (!step) co_return std::unexpected(step.error());
     gone += step->rows;
+    for (const auto& [site, attempts] : step->secrets_left) secrets[site] += attempts;
     if (!step->next) break;
     after = *step->next;
     (void)co_await rest(options_.pause);
   }
   if (item.holding == Holding::tokens && parts_.forget_ended_tokens) parts_.forget_ended_tokens(now - keep);
+  tell_of_secrets(secrets);
   if (gone > 0) {
     parts_.log.write(ports::LogLevel::info, "what was kept long enough is gone",
                      {{"holding", std::string(item.key)}, {"rows", std::to_string(gone)}, {"before", format_utc(now - keep)}});
   }
   co_return gone;
+}
+
+void DataProtection::tell_of_secrets(const ports::SecretsLeft& left) {
+  for (const auto& [site, attempts] : left)
+    parts_.log.write(
+        ports::LogLevel::warning,
+        "secrets of jobs that become nobody's may still lie at a site, which did not remove them: empty work_dir/secrets "
+        "of its accounts there",
+        {{"site", site.str()}, {"attempts", std::to_string(attempts)}});
 }
 
 async::Task<std::int64_t> DataProtection::expire_all() {
@@ -189,10 +203,17 @@ async::Task<> DataProtection::nothing_in_the_way(Principal person) {
   for (const auto& id : found->unbooked)
     faults.push_back({.where = "job " + id.str(),
                       .message = "has run, and its site has not told yet what it used: wait for it (three days at most)"});
+  for (const auto& id : found->secrets)
+    faults.push_back(
+        {.where = "job " + id.str(),
+         .message = "its secrets still lie at its site, which has not removed them: wait for it (seven days at most)"});
   for (const auto& id : found->datasets)
     faults.push_back({.where = "dataset " + id, .message = "is theirs: give it to somebody else, hansa data owner " + id});
   for (const auto& what : found->pending)
     faults.push_back({.where = what, .message = "was asked for by them and waits for a second person: approve or reject it"});
+  for (const auto& id : found->break_glass)
+    faults.push_back({.where = "break-glass " + id.str(),
+                      .message = "is of theirs or about them, and not over: wait for it, or hansa break-glass end " + id.str()});
   if (faults.empty()) co_return Result<void>{};
   auto error = fail(ErrorKind::conflict, "PERSON_ACTIVE",
                     person.str() + " cannot be erased yet: " + faults.front().where + " " + faults.front().message);
@@ -276,9 +297,14 @@ async::Task<> DataProtection::erase(Erasure erasure) {
       if (fact.key.subject.kind == domain::FactSubject::Kind::person && fact.key.subject.id == erasure.of.str())
         forgotten.push_back({.key = fact.key});
     }
-    for (;;) {
+    for (bool told = false;;) {
       // Whoever has a token of an issuer's could submit all the time.
       if (auto free = co_await nothing_in_the_way(erasure.of); !free) co_return free;
+      if (!std::exchange(told, true)) {
+        const auto found = co_await parts_.store.in_the_way_of_erasing(erasure.of, parts_.scheduler.now_utc());
+        if (!found) co_return std::unexpected(found.error());
+        tell_of_secrets(found->secrets_left);
+      }
       auto more = co_await parts_.store.erase_some(erasure.id, names, parts_.scheduler.now_utc());
       if (!more) co_return std::unexpected(more.error());
       if (!*more) break;

@@ -86,6 +86,7 @@ class DataProtection {
   async::Task<> wipe();
   async::Task<> wipe_what_is_owed();
   async::Task<> nothing_in_the_way(Principal person);
+  void tell_of_secrets(const ports::SecretsLeft& left);
   async::Task<> wake();
   async::Task<> rest(Milliseconds pause);
 

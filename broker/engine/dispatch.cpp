@@ -6,6 +6,7 @@
 #include "broker/engine/fence.hpp"
 #include "broker/engine/observation.hpp"
 #include "broker/engine/reconciler.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "broker/engine/stager.hpp"
 
 #include <algorithm>
@@ -46,7 +47,7 @@ const Attempt* unbound_attempt(const Job& job, std::int32_t number) {
 /// Of an error that proves that nothing left. A site that will not have this person says no for good; one that is away, or has
 /// its budget used up, says nothing about the job.
 std::string why_not_sent(const Error& error) {
-  if (is_withheld({error.code, error.message})) return error.code;
+  if (is_withheld({error.code, error.message}) || error.code == kSecretMissing) return error.code;
   if (error.kind == ErrorKind::permission_denied) return "SITE_REFUSED";
   return std::string(error.kind == ErrorKind::rate_limited ? kOverBudget : "NOT_SENT");
 }
@@ -109,6 +110,8 @@ async::Task<> Dispatch::submit(JobId id, std::shared_ptr<Place> place) {
                       {"error", error.message},
                       {"detail", error.detail}});
   if (ports::surely_not_sent(error) && first_send) {
+    if (error.code == "NO_SECRETS_THERE" && context_.secrets != nullptr)  // a row that is left only costs a question
+      (void)co_await context_.secrets->store().secret_copy_gone(id, number);
     co_return co_await not_sent(id, number, {why_not_sent(error), error.message});
   }
   co_return co_await unknown(id, number, desk, deadline, error);
@@ -147,6 +150,15 @@ async::Task<ports::SubmitReceipt> Dispatch::submit_if_allowed(ports::SiteConnect
     auto code = co_await open_code(context_.code, request.person, request.spec.code);
     if (!code) co_return fail(ErrorKind::unavailable, code.error().code, code.error().message, code.error().detail);
     request.code = std::move(*code);
+  }
+  if (!request.spec.secrets.empty()) {  // the last of all: opened for no longer than it takes
+    if (context_.secrets == nullptr)
+      co_return fail(ErrorKind::not_found, kSecretMissing, "this broker keeps no secrets any more");
+    auto secrets = co_await context_.secrets->open_for(request.person, request.job, request.attempt, request.spec.secrets);
+    if (!secrets && secrets.error().code != kSecretMissing)
+      co_return fail(ErrorKind::unavailable, secrets.error().code, secrets.error().message, secrets.error().detail);
+    if (!secrets) co_return std::unexpected(std::move(secrets.error()));
+    request.secrets = std::move(*secrets);
   }
   ++submissions_;
   *asked = true;

@@ -4,6 +4,7 @@
 #include "broker/async/all_of.hpp"
 #include "broker/async/run_on.hpp"
 #include "broker/engine/arrivals.hpp"
+#include "broker/engine/balances.hpp"
 #include "broker/engine/code_keeper.hpp"
 #include "broker/engine/context.hpp"
 #include "broker/engine/dependencies.hpp"
@@ -16,6 +17,8 @@
 #include "broker/engine/outputs.hpp"
 #include "broker/engine/placement.hpp"
 #include "broker/engine/reconciler.hpp"
+#include "broker/engine/secret_copies.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "broker/engine/stager.hpp"
 #include "broker/engine/watch.hpp"
 
@@ -60,6 +63,7 @@ class Engine::Loops {
                  .usage = parts_.usage,
                  .datasets = parts_.datasets,
                  .code = parts_.code,
+                 .secrets = parts_.secrets,
                  .accounts = parts_.accounts,
                  .rules = rulebook_,
                  .data = parts_.data,
@@ -80,7 +84,9 @@ class Engine::Loops {
         dependencies_(context_, parts_.strand),
         orders_(context_, dispatch_, dependencies_),
         code_(context_, parts_.code),
+        secret_copies_(context_, parts_.secrets == nullptr ? nullptr : &parts_.secrets->store()),
         moves_(context_, parts_.strand, placement_, reconciler_),
+        balances_(context_, parts_.allocations, parts_.ids),
         doctor_(context_, [this](SiteDesk& desk) { placement_.site_changed(desk); }),
         watch_(context_, reconciler_, moves_,
                [this](SiteDesk& desk) {
@@ -89,7 +95,7 @@ class Engine::Loops {
                  doctor_.news(desk);
                }),
         intake_(
-            parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_, parts_.code,
+            parts_.scheduler, parts_.ids, options_, parts_.jobs, parts_.accounts, rulebook_, parts_.code, parts_.secrets,
             [this](Job job) { return foresee(std::move(job)); },
             [this](Intake::Delivery delivery) { deliver(std::move(delivery)); }),
         tasks_(parts_.strand, kLoopTasks + kTasksPerJob * options_.active_jobs,
@@ -131,10 +137,14 @@ class Engine::Loops {
     if (parts_.code != nullptr) {
       if (auto started = tasks_.spawn("code", code_.run()); !started) co_return started;
     }
+    if (parts_.secrets != nullptr) {
+      if (auto started = tasks_.spawn("secrets", secret_copies_.run()); !started) co_return started;
+    }
     if (auto resumed = co_await stager_.start(); !resumed) co_return resumed;
     for (auto& [id, desk] : desks_) {
       for (auto started : {tasks_.spawn("snapshots", watch_.snapshots(*desk)), tasks_.spawn("states", watch_.states(*desk)),
-                           tasks_.spawn("settle", watch_.settle(*desk)), tasks_.spawn("reconcile", reconciler_.run(*desk))}) {
+                           tasks_.spawn("settle", watch_.settle(*desk)), tasks_.spawn("reconcile", reconciler_.run(*desk)),
+                           tasks_.spawn("balances", balances_.run(*desk))}) {
         if (!started) co_return std::unexpected(started.error());
       }
     }
@@ -215,6 +225,7 @@ class Engine::Loops {
     budgets_.job_changed(after);
     placement_.job_changed(before, after);
     code_.job_changed(before, after);
+    secret_copies_.job_changed(before, after);
     dependencies_.job_changed(before, after);
     intake_.active_jobs(book_.size());
   }
@@ -387,7 +398,9 @@ class Engine::Loops {
   Dependencies dependencies_;
   Orders orders_;
   CodeKeeper code_;
+  SecretCopies secret_copies_;
   Moves moves_;
+  Balances balances_;
   Doctor doctor_;
   Watch watch_;
   Intake intake_;
@@ -501,6 +514,7 @@ async::Task<std::vector<SiteReport>> Engine::sites() {
   for (const auto& [id, desk] : loops_->desks_) {
     reports.push_back(report_of(*desk, loops_->parts_.scheduler));
     reports.back().drifted = loops_->doctor_.drifted(id);
+    if (const auto* reading = loops_->balances_.reading(id)) reports.back().balances = *reading;
   }
   co_return reports;
 }

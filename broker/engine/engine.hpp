@@ -73,6 +73,7 @@ class Engine {
     DataSetup data = {};
     ports::CodeStore* code = nullptr;  // none: no code is carried
     ports::AllocationStore* allocations = nullptr;  // none: nobody has any
+    SecretVault* secrets = nullptr;  // none: people's secrets are not kept
   };
 
   Engine(Parts parts, EngineOptions options, std::vector<SiteSetup> sites);

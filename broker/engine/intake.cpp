@@ -25,7 +25,8 @@ std::unexpected<Error> project_fault(ErrorKind kind, std::string_view code, std:
 }  // namespace
 
 Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
-               const ports::Accounts& accounts, const Rulebook& rules, ports::CodeStore* code, Foresee foresee, Deliver deliver)
+               const ports::Accounts& accounts, const Rulebook& rules, ports::CodeStore* code, SecretVault* secrets,
+               Foresee foresee, Deliver deliver)
     : clock_(clock),
       ids_(ids),
       options_(options),
@@ -33,6 +34,7 @@ Intake::Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options
       accounts_(accounts),
       rules_(rules),
       code_(code),
+      secrets_(secrets),
       foresee_(std::move(foresee)),
       deliver_(std::move(deliver)) {}
 
@@ -84,10 +86,16 @@ async::Task<Acceptance> Intake::accept(Principal owner, std::vector<domain::Subm
                                        std::optional<ports::Idempotency> idempotency) {
   auto admitted = admit(owner, submissions);
   std::set<CodeId> code;
+  std::set<std::string> secrets;
   for (const auto& submission : submissions) {
     if (!submission.spec.code.empty()) code.insert(submission.spec.code);
+    for (const auto& use : submission.spec.secrets) secrets.insert(use.name);
   }
   if (admitted && !code.empty()) admitted = co_await all_code_here(code_, owner, std::move(code));
+  if (admitted && !secrets.empty() && secrets_ == nullptr)
+    admitted = fail(ErrorKind::invalid_argument, "NO_SECRETS", "this broker keeps no secrets of people");
+  else if (admitted && !secrets.empty())
+    admitted = co_await secrets_->all_known(owner, std::move(secrets));
   if (admitted) admitted = co_await all_before_known(store_, owner, what_comes_before(submissions));
   if (!admitted) {
     if (idempotency) {

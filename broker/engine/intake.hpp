@@ -6,6 +6,7 @@
 #include "broker/core/ulid.hpp"
 #include "broker/engine/options.hpp"
 #include "broker/engine/rulebook.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "broker/ports/accounts.hpp"
 #include "broker/ports/code_store.hpp"
 #include "broker/ports/stores.hpp"
@@ -42,16 +43,17 @@ class Intake {
   using Deliver = std::function<void(Delivery)>;
 
   Intake(const Clock& clock, UlidSource& ids, const EngineOptions& options, ports::JobStore& store,
-         const ports::Accounts& accounts, const Rulebook& rules, ports::CodeStore* code, Foresee foresee, Deliver deliver);
+         const ports::Accounts& accounts, const Rulebook& rules, ports::CodeStore* code, SecretVault* secrets, Foresee foresee,
+         Deliver deliver);
 
   /// The person's project if they may charge it, or the one they must mean. Errors: permission_denied (NOT_A_MEMBER, NO_PROJECT),
   /// invalid_argument (WHICH_PROJECT); the faults point at /project.
   [[nodiscard]] Result<ProjectId> project_for(const Principal& person, const ProjectId& asked) const;
 
   /// All or none, in order. A project may be left empty by a member of exactly one. Errors beside the store's: those of
-  /// project_for, permission_denied (RULES_DENY), rate_limited (TOO_MANY_JOBS), invalid_argument (CODE_NOT_HERE, NO_SUCH_JOB). A
-  /// repeated request, whose first answer may have been lost, gets none of these: what was taken is taken, whatever the rules and the
-  /// limits say now.
+  /// project_for, permission_denied (RULES_DENY), rate_limited (TOO_MANY_JOBS), invalid_argument (CODE_NOT_HERE,
+  /// SECRET_NOT_FOUND, NO_SUCH_JOB). A repeated request, whose first answer may have been lost, gets none of these: what was
+  /// taken is taken, whatever the rules and the limits say now.
   async::Task<Acceptance> accept(Principal owner, std::vector<domain::Submission> submissions,
                                  std::optional<ports::Idempotency> idempotency);
 
@@ -70,6 +72,7 @@ class Intake {
   const ports::Accounts& accounts_;
   const Rulebook& rules_;
   ports::CodeStore* code_;
+  SecretVault* secrets_;
   Foresee foresee_;
   Deliver deliver_;
   std::atomic<std::size_t> active_{0};

@@ -249,6 +249,12 @@ std::string Notary::note_of(const ports::KeptCheckpoint& checkpoint) const {
   return note;
 }
 
+Result<ledger::Signature> Notary::sign_text(std::string_view text) const {
+  const auto key = signer();
+  if (!key) return std::unexpected(key.error());
+  return ledger::sign_note(*key, text);
+}
+
 async::Task<> Notary::accept(std::string checkpoint_text, std::string line) {
   const auto checkpoint = ledger::parse_checkpoint(checkpoint_text);
   if (!checkpoint) co_return std::unexpected(checkpoint.error());

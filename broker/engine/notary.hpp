@@ -50,6 +50,9 @@ class Notary {
   /// As a note: the ledger's signature, then those of witnesses that are known here.
   [[nodiscard]] std::string note_of(const ports::KeptCheckpoint& checkpoint) const;
 
+  /// By the key that signs checkpoints, a text that is none. Fails as checkpoint() does for want of a key.
+  [[nodiscard]] Result<ledger::Signature> sign_text(std::string_view text) const;
+
   /// A witness's line of the checkpoint with this text. BAD_NOTE; permission_denied, UNKNOWN_WITNESS; BAD_COSIGNATURE; conflict,
   /// LEDGER_DIVERGED: the witness has seen another history.
   async::Task<> accept(std::string checkpoint_text, std::string line);

@@ -2,6 +2,7 @@
 #include "broker/engine/observation.hpp"
 
 #include "broker/engine/rulebook.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "broker/ports/task_statuses.hpp"
 
 #include <algorithm>
@@ -65,9 +66,11 @@ void note_grant(const Job& job, const Attempt& attempt, const ports::JobStatus& 
   events.emplace_back(AttemptGranted{.attempt = attempt.number, .grant = grant, .reason = std::move(reason)});
 }
 
-/// An attempt has ended that was taken back from a site that would have charged somebody else: a person is to look at that first.
-void hold_if_charged_otherwise(const Job& job, const Reason& reason, std::vector<EventBody>& events) {
-  if (reason.code == kOtherAccount && !job.cancel) events.emplace_back(Held{.reason = reason, .by_user = true});
+/// An attempt has ended that was taken back from a site that would have charged somebody else, or whose secrets are not there: a
+/// person is to look at that first.
+void hold_for_a_person(const Job& job, const Reason& reason, std::vector<EventBody>& events) {
+  if ((reason.code == kOtherAccount || reason.code == kSecretMissing) && !job.cancel)
+    events.emplace_back(Held{.reason = reason, .by_user = true});
 }
 
 std::size_t untold_tasks(const Job& job, const ports::JobStatus& array) {
@@ -245,7 +248,7 @@ std::vector<EventBody> observe(const Job& job, const ports::JobStatus& status) {
       if (status.outcome == Outcome::never_started && job.cancel) {
         events.emplace_back(Ended{JobState::cancelled, {"CANCELLED", "cancelled by " + job.cancel->by.str()}});
       }
-      if (status.outcome == Outcome::never_started) hold_if_charged_otherwise(job, status.reason, events);
+      if (status.outcome == Outcome::never_started) hold_for_a_person(job, status.reason, events);
       break;
     }
     case Phase::not_seen: break;
@@ -277,7 +280,7 @@ Step end_never_started(const Job& job, Reason reason, bool sealed) {
   if (attempt == nullptr) return step;
   if (sealed && !attempt->sealed) step.events.emplace_back(AttemptSealed{attempt->number});
   step.events.emplace_back(AttemptEnded{.attempt = attempt->number, .outcome = Outcome::never_started, .reason = reason});
-  hold_if_charged_otherwise(job, reason, step.events);
+  hold_for_a_person(job, reason, step.events);
   if (job.cancel) {
     if (!job.cancel->outcome || *job.cancel->outcome == CancelOutcome::unknown) {
       step.events.emplace_back(CancelResolved{CancelOutcome::never_started});

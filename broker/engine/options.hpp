@@ -18,6 +18,7 @@ struct EngineOptions {
   Milliseconds status_interval{30'000};        // per site, while it has jobs of ours; sooner after something happened
   Milliseconds snapshot_interval{60'000};      // per site
   Milliseconds usage_interval{300'000};        // per site; sooner after a job ended
+  Milliseconds balance_interval{1'800'000};    // per site that is asked what its projects have left
   Milliseconds snapshot_freshness{300'000};    // an older snapshot places nothing
   Milliseconds call_timeout{60'000};           // any call to a site but submit
   Milliseconds submit_timeout{60'000};         // then the submitting child is dead

@@ -13,19 +13,10 @@ using ports::Adjustment;
 
 namespace {
 
-constexpr std::size_t kLooksOfMonth = 1'000;
+constexpr std::size_t kRecordsSummed = 5'000;  // in one read, so that others read between
+constexpr std::size_t kLongestStatement = std::size_t{2} << 20;  // a line of an export
 constexpr std::int64_t kMostAdded = 9'000'000'000'000;  // as of a run (docs/ledger.md)
 constexpr std::size_t kKeyLength = 16;
-
-/// A month that is not over is looked at as far as it was already before the newest look, so long before as closing asks. What
-/// that saw beside is new, and was seen.
-std::int64_t seen_twice(ledger::MonthSpan span, const std::vector<ledger::Look>& looks, std::int64_t apart_s) {
-  auto to = span.from_s;
-  for (const auto& look : looks) {
-    if (look.at_s + apart_s <= looks.front().at_s) to = std::max(to, look.to_s);
-  }
-  return to > span.from_s ? std::min(to, span.to_s) : span.to_s;
-}
 
 bool is_settled(const SiteOfMonth& site) { return site.explanation || !site.unsettled_from; }
 
@@ -37,32 +28,35 @@ std::string what_is_left(const SiteOfMonth& site, Seconds apart) {
 
 }  // namespace
 
-async::Task<SiteOfMonth> Periods::site_of(SiteId site, ledger::MonthSpan span, const MonthView& view, Json& rests_on) {
+async::Task<SiteOfMonth> Periods::site_of(SiteId site, ledger::MonthSpan span, const MonthView& view, UtcTime now,
+                                          RestsOn& rests_on) {
   SiteOfMonth of{.site = site, .unsettled_from = {}, .explanation = {}, .signed_size = {}};
   auto made = co_await reconciliations_.reconciliations({.site = site,
                                                          .id = {},
                                                          .from = from_unix_seconds(span.from_s),
                                                          .to = from_unix_seconds(span.to_s),
-                                                         .limit = kLooksOfMonth});
+                                                         .limit = ledger::kMostSeen});
   if (!made) co_return std::unexpected(made.error());
   auto explained = co_await reconciliations_.explanation(site, view.period);
   if (!explained) co_return std::unexpected(explained.error());
   of.explanation = std::move(*explained);
+  ledger::SiteThen then{.site = site.str(), .reconciliations = {}, .explained_at_s = {}};
+  if (of.explanation) then.explained_at_s = to_unix_seconds(of.explanation->at);
   std::vector<ledger::Look> looks;
-  for (const auto& one : *made) {
-    looks.push_back(look_of(one));
-    rests_on.push_back({{"differences", one.differing()},
-                        {"from_s", looks.back().from_s},
-                        {"id", one.id},
-                        {"matched", one.matched},
-                        {"site", site.str()},
-                        {"to_s", looks.back().to_s},
-                        {"unexplained", one.unexplained}});
+  for (const auto& one : *made) looks.push_back(look_of(one));
+  for (const auto place : ledger::deciding(span, looks, options_.apart.count())) {
+    const auto& one = (*made)[place];
+    then.reconciliations.push_back({.id = one.id,
+                                    .from_s = looks[place].from_s,
+                                    .to_s = looks[place].to_s,
+                                    .at_s = looks[place].at_s,
+                                    .matched = one.matched,
+                                    .differences = one.differing(),
+                                    .unexplained = one.unexplained,
+                                    .others = one.others});
   }
+  rests_on.push_back(std::move(then));
   if (!made->empty()) of.unexplained = made->front().unexplained;
-  if (to_unix_seconds(clock_.now_utc()) < span.to_s) span.to_s = seen_twice(span, looks, options_.apart.count());
-  if (const auto first = ledger::first_unsettled(span, looks, options_.apart.count()))
-    of.unsettled_from = from_unix_seconds(*first);
   if (const auto key = options_.keys.find(site); key != options_.keys.end()) {
     auto cosigned = co_await ledger_.last_cosignatures();
     if (!cosigned) co_return std::unexpected(cosigned.error());
@@ -72,16 +66,18 @@ async::Task<SiteOfMonth> Periods::site_of(SiteId site, ledger::MonthSpan span, c
     }
   }
   const bool is_signed = view.month && view.month->closed && of.signed_size && *of.signed_size > *view.month->closed;
-  of.grade = ledger::grade_of(span, looks, options_.apart.count(), is_signed);
+  const auto settled = ledger::settled_at(span, looks, options_.apart.count(), to_unix_seconds(now), is_signed);
+  if (settled.unsettled_from_s) of.unsettled_from = from_unix_seconds(*settled.unsettled_from_s);
+  of.grade = settled.grade;
   co_return of;
 }
 
 async::Task<MonthView> Periods::look(std::string period) {
-  Json rests_on = Json::array();
-  co_return co_await look(std::move(period), rests_on);
+  RestsOn rests_on;
+  co_return co_await look(std::move(period), clock_.now_utc(), rests_on);
 }
 
-async::Task<MonthView> Periods::look(std::string period, Json& rests_on) {
+async::Task<MonthView> Periods::look(std::string period, UtcTime now, RestsOn& rests_on) {
   const auto span = ledger::month_named(period);
   if (!span) co_return std::unexpected(span.error());
   MonthView view{.month = {}, .period = period, .sites = {}, .opening = {}, .closing = {}};
@@ -95,7 +91,7 @@ async::Task<MonthView> Periods::look(std::string period, Json& rests_on) {
   std::set<SiteId> sites(used->begin(), used->end());
   sites.insert(options_.sites.begin(), options_.sites.end());
   for (const auto& site : sites) {
-    auto of = co_await site_of(site, *span, view, rests_on);
+    auto of = co_await site_of(site, *span, view, now, rests_on);
     if (!of) co_return std::unexpected(of.error());
     view.sites.push_back(std::move(*of));
   }
@@ -125,8 +121,8 @@ async::Task<std::map<SiteId, ledger::Grade>> Periods::grades(std::vector<std::pa
     MonthView view{.month = {}, .period = period, .sites = {}, .opening = {}, .closing = {}};
     const auto at = std::ranges::find(*months, period, &ports::Month::period);
     if (at != months->end()) view.month = *at;
-    Json rests_on = Json::array();
-    auto of = co_await site_of(site, *span, view, rests_on);
+    RestsOn rests_on;
+    auto of = co_await site_of(site, *span, view, clock_.now_utc(), rests_on);
     if (!of) co_return std::unexpected(of.error());
     known->second = std::max(known->second, of->grade);
   }
@@ -144,47 +140,83 @@ async::Task<MonthView> Periods::open(std::string period) {
   co_return co_await look(std::move(period));
 }
 
-async::Task<MonthView> Periods::close(std::string period, bool early) {
+async::Task<ports::MonthSums> Periods::sum_up(std::string period) {
+  ports::MonthSums sums;
+  while (true) {
+    auto next = co_await store_.sum_month(period, sums, kRecordsSummed);
+    // What was booked meanwhile is summed up as well, until the commit has little left to read.
+    if (!next || (sums.whole && next->size - sums.size < static_cast<std::int64_t>(kRecordsSummed))) co_return next;
+    sums = *next;
+  }
+}
+
+async::Task<std::optional<ports::MonthClose>> Periods::found_closable(std::string period, bool early) {
   const auto span = ledger::month_named(period);
   if (!span) co_return std::unexpected(span.error());
   const auto now = clock_.now_utc();
   auto unseen = co_await store_.unseen_records(period);  // before all else: what is booked later is seen at the commit
   if (!unseen) co_return std::unexpected(unseen.error());
-  Json rests_on = Json::array();
-  auto view = co_await look(period, rests_on);
-  if (!view) co_return view;
+  RestsOn rests_on;
+  const auto view = co_await look(period, now, rests_on);
+  if (!view) co_return std::unexpected(view.error());
   if (!view->month)
     co_return fail(ErrorKind::not_found, "NOT_OPENED",
                    "the period " + period + " was not opened: hansa ledger period open " + period);
-  if (!view->month->closed) {
-    if (span->to_s > to_unix_seconds(now) && !early) {
-      co_return fail(
-          ErrorKind::conflict, "NOT_OVER",
-          "the month " + period + " is not over: close it then, or with --early; what ends in it later counts as a correction");
+  if (view->month->closed) co_return std::nullopt;
+  if (span->to_s > to_unix_seconds(now) && !early) {
+    co_return fail(
+        ErrorKind::conflict, "NOT_OVER",
+        "the month " + period + " is not over: close it then, or with --early; what ends in it later counts as a correction");
+  }
+  auto refused = fail(ErrorKind::conflict, "NOT_SETTLED", "the period " + period + " cannot be closed yet");
+  std::string sites;
+  for (const auto& site : view->sites) {
+    sites += (sites.empty() ? "" : " ") + site.site.str() + "=" + std::string(to_string(site.grade));
+    if (!is_settled(site)) refused.error().faults.push_back({site.site.str(), what_is_left(site, options_.apart)});
+  }
+  if (unseen->first > 0) {
+    refused.error().faults.push_back(
+        {"records", std::to_string(unseen->first) + " records of it were booked since their sites were reconciled last"});
+  }
+  if (!refused.error().faults.empty()) {
+    for (const auto& fault : refused.error().faults) refused.error().message += "; " + fault.message;
+    co_return refused;
+  }
+  auto statement = ledger::close_text(rests_on);
+  if (statement.size() > kLongestStatement) {
+    co_return fail(ErrorKind::conflict, "TOO_MUCH_SEEN",
+                   "the statement of what the close of " + period +
+                       " rests on is longer than an export's line may be: reconcile each site once over the whole month, and "
+                       "again " +
+                       std::to_string(options_.apart.count()) + " s later (hansa ledger reconcile), so that these decide alone");
+  }
+  ports::MonthClose close{.period = period,
+                          .at = now,
+                          .sites = std::move(sites),
+                          .rests_on = std::move(statement),
+                          .apart = options_.apart,
+                          .looked_at = unseen->second,
+                          .sums = {}};
+  for (const auto& site : rests_on)
+    close.newest.emplace_back(SiteId(site.site), site.reconciliations.empty() ? "" : site.reconciliations.front().id);
+  co_return close;
+}
+
+async::Task<MonthView> Periods::close(std::string period, bool early) {
+  auto close = co_await found_closable(period, early);  // refused before so much is read
+  if (!close) co_return std::unexpected(close.error());
+  if (*close) {
+    const auto sums = co_await sum_up(period);
+    if (!sums) co_return std::unexpected(sums.error());
+    close = co_await found_closable(period, early);  // anew: that took long, and sites were reconciled meanwhile
+    if (!close) co_return std::unexpected(close.error());
+    if (*close) {
+      (*close)->sums = *sums;
+      const auto closed = co_await store_.close_month(std::move(**close));
+      if (!closed) co_return std::unexpected(closed.error());
+      log_.write(ports::LogLevel::info, "a period of the ledger is closed",
+                 {{"period", period}, {"record", std::to_string(*closed)}});
     }
-    auto refused = fail(ErrorKind::conflict, "NOT_SETTLED", "the period " + period + " cannot be closed yet");
-    std::string sites;
-    for (const auto& site : view->sites) {
-      sites += (sites.empty() ? "" : " ") + site.site.str() + "=" + std::string(to_string(site.grade));
-      if (!is_settled(site)) refused.error().faults.push_back({site.site.str(), what_is_left(site, options_.apart)});
-    }
-    if (unseen->first > 0) {
-      refused.error().faults.push_back(
-          {"records", std::to_string(unseen->first) + " records of it were booked since their sites were reconciled last"});
-    }
-    if (!refused.error().faults.empty()) {
-      for (const auto& fault : refused.error().faults) refused.error().message += "; " + fault.message;
-      co_return refused;
-    }
-    auto closed = co_await store_.close_month({.period = period,
-                                               .at = now,
-                                               .sites = std::move(sites),
-                                               .reconciliations = sha256_hex(canonical_json(rests_on)),
-                                               .apart = options_.apart,
-                                               .looked_at = unseen->second});
-    if (!closed) co_return std::unexpected(closed.error());
-    log_.write(ports::LogLevel::info, "a period of the ledger is closed",
-               {{"period", period}, {"record", std::to_string(*closed)}});
   }
   if (auto signed_now = co_await notary_.checkpoint(); !signed_now) co_return std::unexpected(signed_now.error());
   co_return co_await look(std::move(period));

@@ -203,6 +203,23 @@ async::Task<> Reconciliations::run(Reconciliation asked) {
   co_return Result<void>{};
 }
 
+Result<void> Reconciliations::check_progress(const SiteId& site, std::int64_t pages, MonotonicTime begun, bool moved) const {
+  const auto told = "the accounting of site " + site.str() + " ";
+  if (!moved) {
+    return fail(ErrorKind::unavailable, "ACCOUNTING_STUCK",
+                told +
+                    "says that there is more, and where: at the same place. What it says is no statement; look at its "
+                    "connector, or at the site's agent");
+  }
+  const auto took = scheduler_.now_monotonic() - begun;
+  if (pages < options_.most_pages && took < options_.longest) return {};
+  return fail(ErrorKind::unavailable, "NO_END",
+              told + "did not end within " + std::to_string(pages) + " pages and " +
+                  std::to_string(std::chrono::floor<Seconds>(took).count()) +
+                  " s: ask for a shorter time with --from and --to; if that has no end either, look at its connector, or at the "
+                  "site's agent");
+}
+
 async::Task<Reconciliation> Reconciliations::compare(Reconciliation asked) {
   const auto site = asked.site;
   const auto tolerance = asked.tolerance;
@@ -210,7 +227,8 @@ async::Task<Reconciliation> Reconciliations::compare(Reconciliation asked) {
   Comparison comparison(std::move(asked));
   auto cursor = ports::usage_between({from, to});
   bool by_time = true;
-  while (true) {
+  const auto begun = scheduler_.now_monotonic();
+  for (std::int64_t pages = 1;; ++pages) {
     auto page = co_await engine_.read_accounting(site, cursor);
     if (!page && by_time && page.error().kind == ErrorKind::invalid_argument) {
       by_time = false;  // it knows no such cursor: all of it is read, and what is asked about kept
@@ -231,7 +249,9 @@ async::Task<Reconciliation> Reconciliations::compare(Reconciliation asked) {
       }
       comparison.take(std::move(*compared));
     }
-    if (page->complete || page->next.text == cursor.text) break;
+    if (page->complete) break;
+    if (auto goes_on = check_progress(site, pages, begun, page->next.text != cursor.text); !goes_on)
+      co_return std::unexpected(goes_on.error());
     cursor = std::move(page->next);
   }
   // What is booked from here on has not been looked at.

@@ -27,6 +27,8 @@ class Reconciliations {
     Seconds interval{86'400};         // between two that nobody asks for; 0: there are none
     Seconds apart{86'400};            // that closing a month needs between two clean ones
     Seconds settling{600};            // what ended since has not reached the ledger by its normal way yet
+    std::int64_t most_pages = 20'000; // of a site's accounting, in one reconciliation,
+    Seconds longest{43'200};          // and how long they may take: an accounting that never ends is none
   };
   struct UnderWay {
     SiteId site;
@@ -60,6 +62,8 @@ class Reconciliations {
   Result<ports::Reconciliation> prepare(SiteId site, UtcTime from, std::optional<UtcTime> to, Principal by);
   async::Task<> run(ports::Reconciliation asked);
   async::Task<ports::Reconciliation> compare(ports::Reconciliation asked);
+  /// Why no further page is asked for: NO_END, ACCOUNTING_STUCK.
+  [[nodiscard]] Result<void> check_progress(const SiteId& site, std::int64_t pages, MonotonicTime begun, bool moved) const;
   async::Task<> daily(SiteId site);
   async::Task<Milliseconds> until_due(SiteId site);
   async::Task<> look_at(SiteId site);

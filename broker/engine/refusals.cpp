@@ -3,6 +3,7 @@
 
 #include "broker/engine/dispatch.hpp"
 #include "broker/engine/observation.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "policies/routing/terms.hpp"
 
 #include <algorithm>
@@ -31,7 +32,8 @@ std::string to_rules(const Principal& person, const JobSpec& spec, std::int64_t 
 }  // namespace
 
 void Refusals::met(const Job& job, const Attempt& attempt) {
-  if (attempt.reason.code == kOtherAccount) return;  // a person has said that it may go there again
+  // A person has said that it may go there again.
+  if (attempt.reason.code == kOtherAccount || attempt.reason.code == kSecretMissing) return;
   if (attempt.reason.code == kOverBudget) return;    // its desk waits for all jobs
   const auto now = context_.scheduler.now_monotonic();
   if (attempt.reason.code == kSiteRulesDeny) {

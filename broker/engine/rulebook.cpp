@@ -50,7 +50,7 @@ Evidence evidence_of_job(const Regulations& in_force, const Principal& person, c
                          UtcTime now) {
   Evidence evidence;
   tell(evidence, Attribute::user_id, person.str(), now);
-  tell(evidence, in_force.people, person, now);
+  tell(evidence, in_force.facts_of_person(person), now);
   tell(evidence, Attribute::project_id, spec.project.str(), now);
   tell(evidence, in_force.projects, spec.project, now);
   if (training && !is_unknown_elsewhere(in_force, spec.project, now)) add_training(evidence, *training, now);
@@ -110,6 +110,16 @@ auto find_facts(Of& regulations, const domain::FactSubject& subject) -> decltype
 }  // namespace
 
 const RegisterFacts* Regulations::facts_of(const domain::FactSubject& subject) const { return find_facts(*this, subject); }
+
+RegisterFacts Regulations::facts_of_person(const Principal& person) const {
+  const auto at = people.find(person);
+  auto facts = at == people.end() ? RegisterFacts{} : at->second;
+  if (!vouched) return facts;
+  for (auto& fact : vouched(person)) {
+    if (std::ranges::find(facts, fact.attribute, &RegisterFact::attribute) == facts.end()) facts.push_back(std::move(fact));
+  }
+  return facts;
+}
 
 std::optional<std::string> no_copy(const domain::Dataset& dataset, const SiteId& site, UtcTime now) {
   const auto* replica = dataset.replica_at(site);

@@ -11,6 +11,7 @@
 #include "policies/routing/ruling.hpp"
 #include "policies/rules/register_facts.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,6 +33,11 @@ struct Regulations {
   std::map<ProjectId, RegisterFacts> projects;
   std::map<Principal, RegisterFacts> people;
 
+  /// What issuers say of people, and when they did; none: nothing is heard of them. Thread-safe.
+  std::function<RegisterFacts(const Principal&)> vouched = {};
+
+  /// All that is told of a person: on what the register or the configuration says something, that counts, whoever else vouches.
+  [[nodiscard]] RegisterFacts facts_of_person(const Principal& person) const;
   /// Null: no place or project of that name, or a person of whom nothing is told.
   [[nodiscard]] const RegisterFacts* facts_of(const domain::FactSubject& subject) const;
 };

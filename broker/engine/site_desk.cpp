@@ -33,9 +33,10 @@ std::optional<ports::CallBudget> budget_of(CallKind kind) {
 }  // namespace
 
 Heard heard_in(CallKind kind, const Error& error) {
-  // Of a job's code that is not there yet the account's folders may be the reason, or its size; and where people's own agents
-  // serve a site it is no silence that there is nobody to ask.
-  constexpr std::string_view kOurs[] = {"SITE_BUDGET", "SITE_DRAINED", "CODE_NOT_STAGED", "NOBODY_CONNECTED"};
+  // Of a job's code or secrets that are not there yet the account's folders may be the reason, or its size; and where people's
+  // own agents serve a site it is no silence that there is nobody to ask.
+  constexpr std::string_view kOurs[] = {"SITE_BUDGET", "SITE_DRAINED", "CODE_NOT_STAGED", "SECRETS_NOT_STAGED",
+                                        "NOBODY_CONNECTED"};
   if (error.kind == ErrorKind::cancelled || std::ranges::find(kOurs, error.code) != std::end(kOurs)) return Heard::nothing;
   switch (error.kind) {
     case ErrorKind::deadline_exceeded:

@@ -5,6 +5,7 @@
 #include "broker/core/clock.hpp"
 #include "broker/domain/job.hpp"
 #include "broker/domain/site.hpp"
+#include "broker/engine/balance_reading.hpp"
 #include "broker/engine/breaker.hpp"
 #include "broker/engine/budget_use.hpp"
 #include "broker/engine/call_figures.hpp"
@@ -47,9 +48,10 @@ struct SiteReport {
   std::optional<UtcTime> next_probe;   // while the breaker is open
   std::int64_t times_left_alone = 0;   // since the broker started, as the next
   std::int64_t drifted = 0;            // findings of the doctor's that were other ones than before
+  std::optional<BalanceReading> balances;  // none: it is not asked for them
 };
 
-/// As of now, but for `drifted`, which is the doctor's. On the engine's strand.
+/// As of now, but for `drifted` and `balances`, which others know. On the engine's strand.
 SiteReport report_of(SiteDesk& desk, const async::Scheduler& scheduler);
 
 }  // namespace hansa::engine

@@ -63,6 +63,17 @@ const BIO_METHOD* quiet_socket() {
   return kMethod;
 }
 
+std::string remedy_of(long verdict, const std::string& host) {
+  switch (verdict) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return "its operator renews it, or the authority above it, and reloads it there; or the clock of this machine is ahead";
+    case X509_V_ERR_CERT_NOT_YET_VALID: return "is the clock of this machine behind?";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return "it is for another name than " + host + ": use a name that stands in it";
+    default: return "set ca_file to the authority that signed it";
+  }
+}
+
 struct Addresses {
   std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> list{nullptr, &::freeaddrinfo};
   int failed = 0;  // of getaddrinfo
@@ -242,8 +253,8 @@ Result<void> ClientSocket::start_tls(const Url& url, const Way& way, Time deadli
     const auto errors = tls_errors();
     if (verdict != X509_V_OK) {
       return refuse(ErrorKind::permission_denied, "TLS_REFUSED",
-                    std::string("its certificate is not to be trusted: ") + X509_verify_cert_error_string(verdict) +
-                        " (set ca_file to the authority that signed it)");
+                    std::string("its certificate is not to be trusted: ") + X509_verify_cert_error_string(verdict) + " (" +
+                        remedy_of(verdict, url.host) + ")");
     }
     return refuse(ErrorKind::unavailable, "UNREACHABLE",
                   !errors.empty() ? errors

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/http/listening.hpp"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
@@ -13,15 +14,33 @@ namespace hansa::http {
 namespace asio = boost::asio;
 using Tcp = asio::ip::tcp;
 
+namespace {
+
+constexpr const char* kCiphers =  // of TLS 1.2
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* kSuites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";  // of TLS 1.3
+constexpr const char* kGroups = "X25519MLKEM768:X25519:prime256v1:secp384r1";
+constexpr const char* kOldGroups = "X25519:prime256v1:secp384r1";
+
+bool use_modern_parameters(SSL_CTX* context) {
+  return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(context, kCiphers) == 1 &&
+         SSL_CTX_set_ciphersuites(context, kSuites) == 1 &&
+         (SSL_CTX_set1_groups_list(context, kGroups) == 1 || SSL_CTX_set1_groups_list(context, kOldGroups) == 1);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<asio::ssl::context>> server_context(const TlsFiles& files) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   boost::system::error_code error;
   const auto refuse = [&](const std::string& what) {
     return fail(ErrorKind::invalid_argument, "TLS_FILES", what + ": " + error.message());
   };
-  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context->native_handle(),
-                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  if (!use_modern_parameters(context->native_handle()))
+    return fail(ErrorKind::internal, "TLS", "this OpenSSL does not have the ciphers that TLS is spoken with here");
+  ERR_clear_error();  // of groups that an older one does not know
+  SSL_CTX_set_options(context->native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
   context->use_certificate_chain_file(files.certificate, error);
   if (error) return refuse("cannot use the TLS certificate " + files.certificate);

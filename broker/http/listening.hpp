@@ -14,7 +14,9 @@
 
 namespace hansa::http {
 
-/// TLS 1.2 and later. Errors name the file that cannot be used (TLS_FILES).
+/// TLS 1.2 and later, "intermediate" of Mozilla's Server Side TLS 6.0 (https://ssl-config.mozilla.org/guidelines/6.0.json):
+/// AES-GCM and ChaCha20-Poly1305 with ECDHE alone, the client's choice among them; X25519MLKEM768 where this OpenSSL has it
+/// (3.5). Errors name the file that cannot be used (TLS_FILES).
 Result<std::shared_ptr<boost::asio::ssl::context>> server_context(const TlsFiles& files);
 
 /// None: it cannot be read.

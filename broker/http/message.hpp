@@ -43,8 +43,9 @@ struct Request {
   Headers headers;
   std::string body;
   std::string peer;        // "127.0.0.1:50312"
+  std::string network;     // of that: threshold.hpp
   bool encrypted = false;  // came over TLS
-  std::string request_id;  // ours, unique; also the answer's X-Request-Id
+  std::string request_id;  // the client's X-Request-Id if that is one, else ours, unique; also the answer's
   async::Deadline deadline{};
 };
 
@@ -57,12 +58,17 @@ struct Response {
   /// gives none (the end) or an Error (the connection is cut, so that the client sees the answer as incomplete). It is
   /// cancelled when the client goes.
   std::function<async::Task<std::optional<std::string>>()> next = {};
+  bool knows_caller = false;    // the handler knows who asked: the connection is none of a stranger's any more
+  Milliseconds pause{0};        // so long nothing more is read of this connection, unless the client has gone meanwhile
   std::string_view route = {};  // for the log and figures: the handler's name for what was asked, of which there are few; static
 
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
 };
 
 std::string_view reason_phrase(int status);
+
+/// Whether a client's X-Request-Id is taken for one: 1 to 64 of [A-Za-z0-9._-], which means nothing anywhere.
+bool is_request_id(std::string_view text);
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 

@@ -69,27 +69,37 @@ struct Server::Impl {
     }
   }
 
-  /// On the worker's thread.
-  void admit(Worker& worker, Tcp::socket socket) {
+  /// On the worker's thread. Where all are taken somebody gives way; those who came a moment ago can only once they have begun to
+  /// wait, so that a newcomer has some turns before it is turned away.
+  void admit(Worker& worker, Tcp::socket socket, int turns = 8) {
     if (worker.stopping) return;
     Share connection;
     const auto most = shared.options.max_connections;
-    const bool welcome = connection.take(shared.connections, 1, most);
-    if (!welcome && !connection.take(shared.connections, 1, most + kTurnedAwayAtATime)) return;
+    bool welcome = connection.take(shared.connections, 1, most);
+    if (!welcome) {
+      welcome = worker.make_room();
+      if (!welcome && turns > 0) {
+        asio::post(worker.io,
+                   [this, &worker, turns, s = std::move(socket)]() mutable { admit(worker, std::move(s), turns - 1); });
+        return;
+      }
+      if (!connection.take(shared.connections, 1, most + kTurnedAwayAtATime))
+        return shared.report({.kind = ServerEvent::Kind::dropped, .code = "TOO_MANY_CONNECTIONS"});
+    }
     boost::system::error_code error;
     const auto remote = socket.remote_endpoint(error);
     if (error) return;  // gone already
     socket.set_option(Tcp::no_delay(true), error);
     if (const auto context = current_tls()) {
-      open<TlsStream>(worker, TlsStream(std::move(socket), *context), name_of(remote), std::move(connection), welcome);
+      open<TlsStream>(worker, TlsStream(std::move(socket), *context), remote, std::move(connection), welcome);
     } else {
-      open<Tcp::socket>(worker, std::move(socket), name_of(remote), std::move(connection), welcome);
+      open<Tcp::socket>(worker, std::move(socket), remote, std::move(connection), welcome);
     }
   }
 
   template <class Stream>
-  void open(Worker& worker, Stream stream, std::string peer, Share connection, bool welcome) {
-    auto session = std::make_unique<Session<Stream>>(worker, std::move(stream), std::move(peer), std::move(connection));
+  void open(Worker& worker, Stream stream, const Tcp::endpoint& remote, Share connection, bool welcome) {
+    auto session = std::make_unique<Session<Stream>>(worker, std::move(stream), remote, std::move(connection));
     auto task = welcome ? Session<Stream>::run(std::move(session)) : Session<Stream>::turn_away(std::move(session));
     if (auto spawned = worker.group.spawn("connection", std::move(task)); !spawned) {
       shared.report({.kind = ServerEvent::Kind::dropped, .code = spawned.error().code, .detail = spawned.error().message});

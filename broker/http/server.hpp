@@ -28,7 +28,7 @@ struct ServerEvent {
   enum class Kind {
     answered,       // by the handler
     refused,        // by the server itself, with `status` if it could still say so
-    dropped,        // the connection broke, or a stream was cut, before an answer was through
+    dropped,        // the connection broke, gave way (GAVE_WAY), or a stream was cut, before an answer was through
     tls_failed,     // no handshake
     accept_failed,  // out of descriptors, most likely
   };
@@ -62,7 +62,10 @@ struct ServerOptions {
   std::size_t body_memory = std::size_t{64} << 20;  // of all requests at a time, as they come in; beyond it 503
   /// Of all answers that their clients have not read yet; beyond it 503, and a stream that wants more is cut.
   std::size_t answer_memory = std::size_t{256} << 20;
-  std::size_t max_connections = 1024;  // beyond it 503 and close; each has one request at a time
+  /// Each has one request at a time. For one more another gives way that waits for a request: a stranger's first (nobody has been
+  /// known by it yet), of the network that has the most, the oldest; then the oldest of all. If all are busy: 503 and close.
+  std::size_t max_connections = 1024;
+  std::size_t max_strangers_of_network = 256;  // threshold.hpp; beyond it the oldest of that network gives way
   std::size_t max_streams = 256;  // streaming answers; beyond it 503
 
   Milliseconds handshake_timeout{10'000};
@@ -73,6 +76,7 @@ struct ServerOptions {
   Milliseconds write_timeout{30'000};
   std::size_t minimum_rate = std::size_t{32} << 10;
   Milliseconds request_timeout{60'000};  // Request::deadline, from the end of the header
+  Seconds hsts_max_age{0};  // over TLS: Strict-Transport-Security (RFC 6797), which holds for all ports of the host; 0: not said
 
   std::function<void(const ServerEvent&)> on_event = {};  // on any of the server's threads; must not block or throw
 };

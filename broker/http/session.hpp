@@ -5,6 +5,7 @@
 
 #include "broker/async/first_of.hpp"
 #include "broker/http/header_scan.hpp"
+#include "broker/http/listening.hpp"
 #include "broker/http/request_head.hpp"
 #include "broker/http/response_head.hpp"
 #include "broker/http/watchdog.hpp"
@@ -50,12 +51,13 @@ class Session final : public Stoppable {
   static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
 
  public:
-  Session(Worker& worker, Stream stream, std::string peer, Share connection)
+  Session(Worker& worker, Stream stream, const Tcp::endpoint& remote, Share connection)
       : worker_(worker),
         shared_(worker.shared),
         options_(worker.shared.options),
         stream_(std::move(stream)),
-        peer_(std::move(peer)),
+        peer_(name_of(remote)),
+        network_(network_of(remote.address())),
         connection_(std::move(connection)),
         entry_(worker.connections.insert(worker.connections.end(), this)) {}
   ~Session() override { worker_.connections.erase(entry_); }
@@ -63,6 +65,7 @@ class Session final : public Stoppable {
   Session& operator=(const Session&) = delete;
 
   static async::Task<void> run(std::unique_ptr<Session> session) {
+    session->stand_at_threshold();
     if (co_await session->handshake()) {
       while (co_await session->serve_one()) {}
     }
@@ -84,6 +87,12 @@ class Session final : public Stoppable {
     boost::system::error_code ignored;
     if (idle_ || streaming_) socket().cancel(ignored);
     parked_.cancel();
+  }
+
+  bool give_way() override {
+    if (!idle_) return false;
+    leave_for_another();
+    return true;
   }
 
  private:
@@ -110,10 +119,27 @@ class Session final : public Stoppable {
     }
   }
 
+  /// While it waits for a request, or for the rest of one, and nobody is known by it.
+  void stand_at_threshold() {
+    bool another_left = false;
+    if (!known_) place_ = worker_.strangers.enter(network_, [this] { leave_for_another(); }, another_left);
+  }
+
+  void leave_for_another() {
+    idle_ = false;
+    gave_way_ = true;
+    report({.kind = ServerEvent::Kind::dropped, .code = "GAVE_WAY", .detail = "another connection has its place"});
+    boost::system::error_code ignored;
+    socket().close(ignored);  // a cancel would end only what it waits for just now
+    connection_ = Share{};  // its place is free before its coroutine has ended: many may come at once
+    parked_.cancel();
+  }
+
   asio::awaitable<bool> handshake() {
     if constexpr (kTls) {
       watchdog_.set(options_.handshake_timeout);
       const auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kAsTuple);
+      if (error && gave_way_) co_return false;
       if (error) {
         report(
             {.kind = ServerEvent::Kind::tls_failed, .detail = watchdog_.expired() ? "handshake took too long" : error.message()});
@@ -148,13 +174,15 @@ class Session final : public Stoppable {
   asio::awaitable<bool> serve_one() {
     HeaderScan scan;
     auto step = co_await receive_header(&scan);
-    if (step == Step::gone) co_return false;
+    if (step == Step::gone || gave_way_) co_return false;
     Exchange exchange;
     exchange.request_id = next_request_id();
     Request request;
     Parser parser;
     if (step == Step::ok) step = parse_header(scan.size(), parser, exchange, request);
     if (step == Step::ok) step = co_await receive_body(&parser, &exchange, &request);
+    if (gave_way_) co_return false;
+    place_.reset();
     if (step == Step::gone) {
       report_exchange(ServerEvent::Kind::dropped, exchange, 0, 0, "the client went while its request came in");
       co_return false;
@@ -166,9 +194,23 @@ class Session final : public Stoppable {
     watchdog_.clear();
     Response response = co_await handle(std::move(request));
     exchange.body_memory.release();
+    known_ = known_ || response.knows_caller;
     const bool sent = co_await answer(&exchange, &response);
     if (sent && !exchange.framing.keep_alive) co_await linger();
-    co_return sent&& exchange.framing.keep_alive;
+    if (!sent || !exchange.framing.keep_alive) co_return false;
+    stand_at_threshold();
+    co_return response.pause.count() == 0 || co_await pause(response.pause);
+  }
+
+  /// Who asks too often waits; what they send meanwhile waits with them. True: the connection goes on.
+  asio::awaitable<bool> pause(Milliseconds time) {
+    asio::steady_timer timer(socket().get_executor(), time);
+    idle_ = true;
+    co_await async::first_of(
+        [](asio::steady_timer* until) -> asio::awaitable<void> { co_await until->async_wait(kAsTuple); }(&timer), until_gone());
+    idle_ = false;
+    const bool over = timer.expiry() <= std::chrono::steady_clock::now();
+    co_return over && !gave_way_ && !worker_.stopping;
   }
 
   asio::awaitable<Step> receive_header(HeaderScan* scan) {
@@ -222,9 +264,11 @@ class Session final : public Stoppable {
     exchange.framing.keep_alive = parser.keep_alive() && exchange.framing.http11 && !worker_.stopping;
     exchange.method = request.method;
     exchange.target.assign(message.target().data(), message.target().size());
+    if (const auto id = request.headers.get("x-request-id"); id && is_request_id(*id)) exchange.request_id = *id;
     if (auto fault = interpret_target(exchange.target, request)) return refused(std::move(*fault));
     if (auto fault = check_fields(request.headers, exchange.framing)) return refused(std::move(*fault));
     request.peer = peer_;
+    request.network = network_;
     request.encrypted = kTls;
     request.request_id = exchange.request_id;
     request.deadline = async::Deadline::in(shared_.clock, options_.request_timeout);
@@ -240,6 +284,7 @@ class Session final : public Stoppable {
     if (options_.refuse_body && (framing.chunked || framing.content_length > options_.free_body)) {
       if (auto answer = options_.refuse_body(*request))
         co_return refused({.status = answer->status, .code = "BODY_REFUSED", .detail = "not read", .answer = std::move(answer)});
+      place_.reset();  // it is welcome, and may take its time
     }
     if (framing.expects_continue && buffer_.size() == 0) {
       watchdog_.set(options_.write_timeout);
@@ -329,6 +374,10 @@ class Session final : public Stoppable {
     co_return problem(500, "INTERNAL", "internal error; the broker's log has it under this request_id", id);
   }
 
+  void add_hsts(Response* response) const {
+    if (kTls && options_.hsts_max_age.count() > 0) response->headers.emplace_back("Strict-Transport-Security", shared_.hsts);
+  }
+
   asio::awaitable<void> refuse(Refusal refusal, Exchange* exchange) {
     auto response =
         refusal.answer ? std::move(*refusal.answer) : problem(refusal.status, refusal.code, refusal.detail, exchange->request_id);
@@ -336,6 +385,7 @@ class Session final : public Stoppable {
     exchange->framing = {.http11 = true, .keep_alive = false};
     exchange->body_memory.release();
     out_.clear();
+    add_hsts(&response);
     write_head(out_, response, {.keep_alive = false}, exchange->request_id, worker_.now_as_date());
     if (exchange->method != "HEAD") out_ += response.body;
     watchdog_.set(options_.write_timeout);
@@ -369,6 +419,7 @@ class Session final : public Stoppable {
     const bool streams = response->next && !bodiless;
     framing.keep_alive = framing.keep_alive && !worker_.stopping && (framing.http11 || !streams);
     out_.clear();
+    add_hsts(response);
     write_head(out_, *response, {.has_body = !bodiless, .chunked = streams && framing.http11, .keep_alive = framing.keep_alive},
                exchange->request_id, worker_.now_as_date());
     if (head || bodiless) {
@@ -509,6 +560,7 @@ class Session final : public Stoppable {
   const ServerOptions& options_;
   Stream stream_;
   std::string peer_;
+  std::string network_;
   Share connection_;
   Watchdog watchdog_{socket()};
   asio::steady_timer parked_{socket().get_executor(), asio::steady_timer::time_point::max()};
@@ -517,6 +569,9 @@ class Session final : public Stoppable {
   std::optional<Refusal> refusal_;
   bool idle_ = false;
   bool streaming_ = false;
+  bool known_ = false;  // who speaks by it
+  bool gave_way_ = false;
+  std::shared_ptr<Threshold::Place> place_;
   std::list<Stoppable*>::iterator entry_;
 };
 

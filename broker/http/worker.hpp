@@ -6,10 +6,12 @@
 #include "broker/async/task_group.hpp"
 #include "broker/http/response_head.hpp"
 #include "broker/http/server.hpp"
+#include "broker/http/threshold.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -66,18 +68,21 @@ struct Shared {
   std::atomic<std::size_t> answer_bytes{0};
   std::atomic<std::uint64_t> last_request{0};
   std::string id_prefix;  // random, so that ids of two starts differ
+  const std::string hsts = "max-age=" + std::to_string(options.hsts_max_age.count());
 
   void report(const ServerEvent& event) const {
     if (options.on_event) options.on_event(event);
   }
 };
 
-/// A connection as stop() sees it. On its worker's thread.
+/// A connection as others see it. On its worker's thread.
 class Stoppable {
  public:
   virtual ~Stoppable() = default;
   /// Nothing is lost by closing it now: it closes. Else it closes after its present answer.
   virtual void stop_when_idle() = 0;
+  /// The same, for another's sake. False: it is not idle.
+  virtual bool give_way() = 0;
 };
 
 /// A thread and its connections.
@@ -91,12 +96,24 @@ struct Worker {
   boost::asio::io_context io{1};
   Shared& shared;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
-  std::list<Stoppable*> connections;
+  std::list<Stoppable*> connections;  // whoever came first is first
+  Threshold strangers{limits_of_strangers(shared.options)};
   bool stopping = false;
   std::string date;  // cached for its second
   std::int64_t date_second = -1;
   std::thread thread;
   async::TaskGroup group;
+
+  /// Connections come to the workers in turn, so each has its part of those that a network may have.
+  static Threshold::Limits limits_of_strangers(const ServerOptions& options) {
+    return {.all = options.max_connections,
+            .of_network = std::max<std::size_t>(1, options.max_strangers_of_network / std::max(1U, options.threads))};
+  }
+
+  /// Somebody leaves, if anybody may.
+  bool make_room() {
+    return strangers.make_room() || std::ranges::any_of(connections, [](Stoppable* one) { return one->give_way(); });
+  }
 
   std::string_view now_as_date() {
     const auto now = shared.clock.now_utc();

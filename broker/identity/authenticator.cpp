@@ -5,6 +5,7 @@
 #include "broker/async/with_deadline.hpp"
 #include "broker/core/digest.hpp"
 #include "broker/identity/ascii.hpp"
+#include "broker/identity/assurance.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -19,6 +20,8 @@ namespace {
 constexpr std::size_t kVerdictsKept = 20'000;
 constexpr Seconds kRefusalCounts{10};  // of an issuer, on a token: whoever repeats it does not have it asked again and again
 constexpr Milliseconds kLongestWait{12'000};
+constexpr Seconds kMembershipSaidAnew{86'400};  // what is the same still is written again after so long
+constexpr Seconds kVouchedSaidAnew{3'600};       // which rules believe for a day (policies/rules/vocabulary.cpp)
 constexpr std::string_view kOwnToken = "hansa_";
 
 }  // namespace
@@ -189,7 +192,7 @@ async::Task<Caller> Authenticator::by_issuer(Secret token, async::Deadline deadl
     if (decided) remember(hash, std::move(verdict));
     co_return std::unexpected(found.error());
   }
-  if (auto kept = co_await remember_membership(seen->principal, found->projects); !kept) co_return std::unexpected(kept.error());
+  if (auto kept = co_await remember_membership(seen->principal, *found); !kept) co_return std::unexpected(kept.error());
   Caller caller{.principal = seen->principal,
                 .role = found->role,
                 .token_id = "sha256:" + hash.substr(0, 16),
@@ -210,24 +213,38 @@ async::Task<Standing> Authenticator::standing(const Secret& token, const std::st
     co_return fail(ErrorKind::unavailable, "CLAIMS_UNAVAILABLE",
                    "who you are is known, but issuer " + issuer.terms.id + " does not say in time what you may: try again");
   if (!told) co_return std::unexpected(told.error());
-  co_return standing_of(*told, issuer.standing);
+  auto standing = standing_of(*told, issuer.standing);
+  if (standing &&
+      standing->authentication.empty()) {  // of a login the token itself may say more than UserInfo does of its person
+    if (const auto acr = seen.claims.find("acr"); acr != seen.claims.end() && acr->is_string())
+      standing->authentication = login_assurance(acr->get_ref<const std::string&>());
+  }
+  co_return standing;
 }
 
-async::Task<> Authenticator::remember_membership(Principal person, std::optional<std::vector<ProjectId>> projects) {
+async::Task<> Authenticator::remember_membership(Principal person, Standing standing) {
   const auto now = parts_.scheduler.now_utc();
-  ports::Membership membership{
-      .person = person, .projects = std::move(projects).value_or(std::vector<ProjectId>{}), .seen_at = now};
+  const bool by_groups = standing.projects.has_value();
+  ports::Membership membership{.person = person,
+                               .projects = std::move(standing.projects).value_or(std::vector<ProjectId>{}),
+                               .seen_at = now,
+                               .assurance = std::move(standing.assurance),
+                               .authentication = std::move(standing.authentication)};
+  const bool vouched = !membership.assurance.empty() || !membership.authentication.empty();
   {
     const std::scoped_lock lock(mutex_);
     const auto [spelling, is_new] = spellings_.emplace(in_lower_case(person.str()), person);
     if (!is_new && spelling->second != person)
       parts_.log.write(ports::LogLevel::warning, "two people of an issuer differ in upper and lower case alone: they stay two",
                        {{"one", spelling->second.str()}, {"other", person.str()}});
-    if (!projects) co_return Result<void>{};  // what was heard last stands
+    if (!by_groups) co_return Result<void>{};  // what was heard last stands
     const auto known = memberships_.find(person);
+    const Seconds fresh = vouched ? kVouchedSaidAnew : kMembershipSaidAnew;
     const bool same = known != memberships_.end() && known->second.projects == membership.projects &&
-                      now - known->second.seen_at < std::chrono::hours{24} && now >= known->second.seen_at;
-    if (same || (known == memberships_.end() && membership.projects.empty())) co_return Result<void>{};
+                      known->second.assurance == membership.assurance &&
+                      known->second.authentication == membership.authentication && now - known->second.seen_at < fresh &&
+                      now >= known->second.seen_at;
+    if (same || (known == memberships_.end() && membership.projects.empty() && !vouched)) co_return Result<void>{};
   }
   if (auto kept = co_await parts_.memberships.keep_membership(membership); !kept) co_return kept;
   const std::scoped_lock lock(mutex_);
@@ -240,6 +257,12 @@ std::vector<ProjectId> Authenticator::projects_of(const Principal& person) const
   const auto at = memberships_.find(person);
   if (at == memberships_.end() || parts_.scheduler.now_utc() - at->second.seen_at > kMembershipLasts) return {};
   return at->second.projects;
+}
+
+std::optional<ports::Membership> Authenticator::heard_of(const Principal& person) const {
+  const std::scoped_lock lock(mutex_);
+  const auto at = memberships_.find(person);
+  return at == memberships_.end() ? std::nullopt : std::optional(at->second);
 }
 
 void Authenticator::forget(const Principal& person) {

@@ -63,6 +63,8 @@ class Authenticator {
   [[nodiscard]] Result<void> screen(std::string_view authorization) const;
   /// By the groups that the issuer named last, for a week.
   [[nodiscard]] std::vector<ProjectId> projects_of(const Principal& person) const;
+  /// What the issuer said of the person last, however long ago.
+  [[nodiscard]] std::optional<ports::Membership> heard_of(const Principal& person) const;
   [[nodiscard]] const std::vector<Issuer>& issuers() const { return issuers_; }
   [[nodiscard]] Revocations& revocations() { return revocations_; }
   /// Nothing is known of them any more but that they are shut out, if they are.
@@ -90,7 +92,7 @@ class Authenticator {
   [[nodiscard]] Result<void> check_revoked(std::size_t issuer, std::string_view jti, std::string_view kid) const;
   [[nodiscard]] std::optional<Verdict> seen_before(const std::string& hash) const;
   void remember(const std::string& hash, Verdict verdict);
-  async::Task<> remember_membership(Principal person, std::optional<std::vector<ProjectId>> projects);
+  async::Task<> remember_membership(Principal person, Standing standing);
   void count_refusal(const std::string& code);
 
   Parts parts_;

@@ -60,6 +60,7 @@ consteval auto all_rights() {
     {Action::read_allocation, "read allocations",                     {prj,  prj,  all,  prj,  prj,  all,  none}},
     {Action::change_allocation, "grant allocations",                  {none, none, all,  none, none, none, none}},
     {Action::tell_balances, "tell balances",                          {none, none, all,  site, none, none, none}},
+    {Action::break_glass, "break glass",                              {none, none, all,  none, none, none, none}},
   });
   // clang-format on
 }
@@ -77,7 +78,7 @@ consteval bool in_order() {
   for (std::size_t i = 0; i < std::size(kRights); ++i) {
     if (static_cast<std::size_t>(kRights[i].action) != i + kNoRights) return false;
   }
-  return kRights[std::size(kRights) - 1].action == Action::tell_balances;
+  return kRights[std::size(kRights) - 1].action == Action::break_glass;
 }
 static_assert(in_order(), "every action has one line, in the enum's order");
 
@@ -88,7 +89,7 @@ bool contains(const std::vector<Id>& ids, const Id& id) {
 
 bool covers(const Caller& caller, Capacity as, Reach far, const Object& object) {
   if (far == Reach::nobody) return false;
-  if (far == Reach::everybody || caller.principal == object.owner) return true;
+  if (far == Reach::everybody || (!object.owner.empty() && caller.principal == object.owner)) return true;
   if (far == Reach::project) return contains(as == Capacity::project_lead ? caller.leads : caller.projects, object.project);
   return far == Reach::site && std::ranges::any_of(object.sites, [&](const SiteId& at) { return contains(caller.sites, at); });
 }

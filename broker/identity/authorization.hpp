@@ -27,7 +27,7 @@ enum class Action {
   change_site,  // drain, resume, look over
   enrol_agent,  // of a site; its end, too
   inspect_site,  // its agent: keys, connections, what became of them; what was found there, which names accounts
-  serve_site,  // be the agent that speaks for it: no route's, asked where agents come in
+  serve_site,  // be the agent that speaks for it: no route's, the agents' door has it (app::Agents)
   connect_agent,  // of one's own, at a site that people serve so
   read_connections,  // of people's own agents
   disconnect_agent,  // a person's, at a site
@@ -55,6 +55,7 @@ enum class Action {
   read_allocation,  // of a project: what it was granted, what is left; lists are narrowed to what this allows
   change_allocation,  // grant, revoke, release what is kept
   tell_balances,  // what a site says is left
+  break_glass,  // ask for it, approve another's (domain::second_person), end it
 };
 
 /// What somebody is when they ask: the role of their token, an operator's with or without sites, and what projects make of them.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/identity/standing.hpp"
 
+#include "broker/identity/assurance.hpp"
+
 #include <algorithm>
 
 namespace hansa::identity {
@@ -77,6 +79,8 @@ Result<Standing> standing_of(const Json& claims, const StandingRules& rules) {
                       "; log in through your home organisation, or have your identity checked there");
   }
   Standing standing;
+  standing.assurance = identity_assurance(assured);
+  if (const auto acr = texts_of(claims, "acr"); acr.size() == 1) standing.authentication = login_assurance(acr.front());
   if (is_of_capabilities(claims)) return standing;
   standing.projects.emplace();
   const auto groups = texts_of(claims, rules.groups_claim);

@@ -39,6 +39,8 @@ struct Standing {
   /// Of several the first of: operator, policy officer, operator of sites, auditor.
   ports::Role role = ports::Role::user;
   std::vector<SiteId> sites = {};  // of an operator: these alone; empty: all
+  std::string assurance = {};       // of the identity, and
+  std::string authentication = {};  // of the login (assurance.hpp)
 };
 
 /// permission_denied with ASSURANCE_TOO_LOW; TOO_MANY_GROUPS: more than 256, of which some would go unseen.

@@ -116,7 +116,12 @@ bool TokenAuthority::is_valid(const ApiToken& token) const {
 }
 
 async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std::string note, std::optional<UtcTime> expires_at,
-                                             std::vector<SiteId> sites) {
+                                             std::vector<SiteId> sites, std::optional<Caller> maker) {
+  std::vector<Principal> makers;
+  if (maker) {
+    makers = makers_of(maker->token_id);
+    if (std::ranges::find(makers, maker->principal) == makers.end()) makers.push_back(std::move(maker->principal));
+  }
   NewToken made{.token = Secret(random_name(random_, kTokenPrefix, 32)), .record = {}};
   made.record = {.id = random_name(random_, "tok_", 9),
                  .hash = sha256_hex(made.token.reveal()),
@@ -125,11 +130,20 @@ async::Task<NewToken> TokenAuthority::create(Principal principal, Role role, std
                  .sites = std::move(sites),
                  .note = std::move(note),
                  .created_at = clock_.now_utc(),
-                 .expires_at = expires_at};
+                 .expires_at = expires_at,
+                 .makers = std::move(makers)};
   if (auto stored = co_await store_.create_token(made.record); !stored) co_return std::unexpected(stored.error());
   const std::unique_lock lock(mutex_);
   by_hash_.emplace(made.record.hash, made.record);
   co_return made;
+}
+
+std::vector<Principal> TokenAuthority::makers_of(std::string_view token_id) const {
+  const std::shared_lock lock(mutex_);
+  for (const auto& [hash, token] : by_hash_) {
+    if (token.id == token_id) return token.makers;
+  }
+  return {};
 }
 
 async::Task<ApiToken> TokenAuthority::revoke(std::string id) {

@@ -60,7 +60,9 @@ class TokenAuthority {
   [[nodiscard]] bool is_valid(const ports::ApiToken& token) const;
 
   async::Task<NewToken> create(Principal principal, ports::Role role, std::string note, std::optional<UtcTime> expires_at,
-                               std::vector<SiteId> sites = {});
+                               std::vector<SiteId> sites = {}, std::optional<Caller> maker = std::nullopt);
+  /// Who had a hand in this token: one that is no token of the broker's has none (an issuer vouches for whoever shows it).
+  [[nodiscard]] std::vector<Principal> makers_of(std::string_view token_id) const;
   async::Task<ports::ApiToken> revoke(std::string id);
   /// Revokes all of a person's and knows them no more; the store's rows are the erasure's (broker/ports/privacy.hpp).
   async::Task<> forget(Principal person);

@@ -110,6 +110,7 @@ Result<void> ExportCheck::take(std::string_view bytes) {
 Result<void> ExportCheck::take_line(std::string_view line) {
   if (lines_ == 1) return take_header(line);
   if (expected_personal_) return take_personal(line);
+  if (expected_close_) return take_close(line);
   return take_record(line);
 }
 
@@ -159,6 +160,7 @@ Result<void> ExportCheck::take_record(std::string_view line) {
   }
   if (*kind == Kind::period_open || *kind == Kind::period_close) taken = take_period(*kind);
   if (*kind == Kind::tombstone) taken = take_tombstone();
+  if (*kind == Kind::breakglass) taken = take_break_glass();
   if (!taken) return taken;
   if (with_personal_ && *kind == Kind::usage) expected_personal_ = std::string(*fields_.text("personal"));
   booked_.resize(static_cast<std::size_t>(tree_.size()) + 1);
@@ -213,8 +215,9 @@ Result<void> ExportCheck::take_amounts(Kind kind) {
   if (auto taken = kind == Kind::usage ? take_usage(amounts) : take_correction(kind, amounts); !taken) return taken;
   auto& sum = facts_.sums[{std::string(*fields_.text("project")), std::string(*fields_.text("site"))}];
   sum.corrections += kind == Kind::usage ? 0 : 1;
-  if (!add(sum.amounts, amounts) || !add(periods_[period_of(*fields_.integer("ended_s"))], amounts))
-    return altered("a sum too large for any number");
+  auto& month = periods_[period_of(*fields_.integer("ended_s"))];
+  if (const auto site = *fields_.text("site"); !month.sites.contains(site)) month.sites.emplace(site);
+  if (!add(sum.amounts, amounts) || !add(month.sum, amounts)) return altered("a sum too large for any number");
   return {};
 }
 
@@ -265,7 +268,7 @@ Result<void> ExportCheck::take_key() {
 
 Result<void> ExportCheck::take_summary() {
   const auto at = periods_.find(std::string(*fields_.text("period")));
-  if (amounts_of(fields_) != (at == periods_.end() ? Amounts{} : at->second))
+  if (amounts_of(fields_) != (at == periods_.end() ? Amounts{} : at->second.sum))
     return altered("the summary is not the sum of the records before it");
   return {};
 }
@@ -294,6 +297,15 @@ Result<void> ExportCheck::take_period(Kind kind) {
   if (at == months_.end() || at->second) return altered("a period is closed once, after it was opened");
   if (summarised_ != period) return altered("a period's close stands behind its summary");
   at->second = true;
+  const bool kept = fields_.integer("kept") == 1;
+  if (closes_are_kept_ && !kept) return altered("a close that does not keep what it rests on, after one that does");
+  closes_are_kept_ = kept;
+  expected_close_ = Close{.period = period,
+                          .at_s = *fields_.integer("at"),
+                          .sites = std::string(*fields_.text("sites")),
+                          .reconciliations = std::string(*fields_.text("reconciliations")),
+                          .apart_s = *fields_.integer("apart_s"),
+                          .kept = kept};
   return {};
 }
 
@@ -302,6 +314,33 @@ Result<void> ExportCheck::take_tombstone() {
   if (records < 1 || records > kinds_[static_cast<std::size_t>(Kind::usage)] - facts_.buried)
     return altered("a tombstone of records that are not there");
   facts_.buried += records;
+  return {};
+}
+
+/// Asked for, approved, used in its time, ended: in this order, each but a use once.
+Result<void> ExportCheck::take_break_glass() {
+  const std::string id(*fields_.text("id"));
+  const auto event = *fields_.text("event");
+  const auto at = glasses_.find(id);
+  if (event == "requested") {
+    if (at != glasses_.end()) return altered("break-glass is asked for once");
+    glasses_.emplace(id, Glass{});
+    return {};
+  }
+  if (at == glasses_.end() || at->second.over) return altered("break-glass that nobody asked for, or that is over");
+  auto& [until, over] = at->second;
+  if (event == "approved") {
+    const auto end = fields_.integer("until");
+    if (until || !end || *end < 0 || *end > kLastSecond)
+      return altered("break-glass is approved once, until some time from 1970 to 9999");
+    until = end;
+  } else if (event == "used") {
+    if (!until || *fields_.integer("at") > *until) return altered("break-glass is used after its approval and before its end");
+  } else if (event == "ended" || (event == "rejected" && !until)) {
+    over = true;
+  } else {
+    return altered("no step of a break-glass is called so");
+  }
   return {};
 }
 
@@ -331,8 +370,16 @@ Result<void> ExportCheck::take_personal(std::string_view line) {
   return {};
 }
 
+Result<void> ExportCheck::take_close(std::string_view line) {
+  const auto close = *std::exchange(expected_close_, std::nullopt);
+  if (line == "-" && !close.kept) return ++facts_.closes_not_kept, Result<void>{};
+  if (auto fits = check_close(close, line, periods_[close.period].sites); !fits) return altered(fits.error().message);
+  return {};
+}
+
 Result<ExportCheck::Facts> ExportCheck::finish() {
-  if (!rest_.empty() || lines_ == 0 || expected_personal_) return altered("the file ends in the middle of a line or a record");
+  if (!rest_.empty() || lines_ == 0 || expected_personal_ || expected_close_)
+    return altered("the file ends in the middle of a line or a record");
   if (tree_.size() != facts_.checkpoint.size) {
     return altered("the checkpoint signs " + std::to_string(facts_.checkpoint.size) + " records, the file has " +
                    std::to_string(tree_.size()));

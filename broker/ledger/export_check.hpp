@@ -4,6 +4,7 @@
 // and the chain of keys behind them, that no run is counted twice, that corrections are of what was booked, and the sums.
 // Believes nothing of the file but what it holds against a signature.
 
+#include "broker/ledger/close_statement.hpp"
 #include "broker/ledger/note.hpp"
 #include "broker/ledger/record.hpp"
 
@@ -51,6 +52,7 @@ class ExportCheck {
     std::map<std::pair<std::string, std::string>, Sum> sums;           // by project and site
     std::int64_t personal_parts = 0, erased = 0;
     std::int64_t buried = 0;                                           // records that tombstones tell of
+    std::int64_t closes_not_kept = 0;                                  // of months: what they rest on was not kept then
     std::vector<DecisionRoot> decisions;
     std::optional<Hash> also_root;
   };
@@ -83,6 +85,7 @@ class ExportCheck {
   Result<void> take_header(std::string_view line);
   Result<void> take_record(std::string_view line);
   Result<void> take_personal(std::string_view line);
+  Result<void> take_close(std::string_view line);
   Result<void> take_amounts(Kind kind);
   Result<void> take_usage(const Amounts& amounts);
   Result<void> take_correction(Kind kind, const Amounts& amounts);
@@ -92,6 +95,7 @@ class ExportCheck {
   Result<void> take_key();
   Result<void> take_summary();
   Result<void> take_tombstone();
+  Result<void> take_break_glass();
   Result<void> take_period(Kind kind);
   Result<void> check_month() const;
   [[nodiscard]] std::unexpected<Error> altered(const std::string& what) const;
@@ -102,6 +106,8 @@ class ExportCheck {
   std::vector<Verifier> witnesses_;
   bool with_personal_ = false;
   std::optional<std::string> expected_personal_;  // the commitment, in hex, of the record before
+  std::optional<Close> expected_close_;           // the record before: what it rests on follows
+  bool closes_are_kept_ = false;                  // since one was
   std::string rest_;                              // of a line that has not ended yet
   std::int64_t lines_ = 0;
   Peaks tree_;
@@ -111,8 +117,17 @@ class ExportCheck {
   std::unordered_map<Digest, Run, FirstBytes> runs_;  // by what names a run
   std::vector<Booked> booked_;     // by seq
   std::vector<std::int64_t> kinds_ = std::vector<std::int64_t>(kKinds.size());
-  std::map<std::string, Amounts> periods_;
+  struct Month {
+    Amounts sum;
+    std::set<std::string, std::less<>> sites;  // that have records of runs in it
+  };
+  std::map<std::string, Month> periods_;
   std::map<std::string, bool, std::less<>> months_;  // that were opened, and whether they are closed
+  struct Glass {
+    std::optional<std::int64_t> until = {};  // none: not approved yet
+    bool over = false;
+  };
+  std::map<std::string, Glass, std::less<>> glasses_;  // by id
   std::string summarised_;                           // the month of the record before, if that is a summary
 };
 

@@ -29,7 +29,8 @@ constexpr Required kRequired[] = {
     {Kind::period_open, "period", true},    {Kind::period_close, "period", true},
     {Kind::period_close, "sites", true},    {Kind::period_close, "reconciliations", true},
     {Kind::period_close, "apart_s", false}, {Kind::tombstone, "records", false},
-    {Kind::tombstone, "reason", true},
+    {Kind::tombstone, "reason", true},      {Kind::breakglass, "id", true},
+    {Kind::breakglass, "event", true},      {Kind::breakglass, "personal", true},
 };
 constexpr std::string_view kUsageTexts[] = {"cluster",           "country", "job",         "project",   "queue",
                                             "scheduler_account", "site",    "site_job_id", "site_state"};

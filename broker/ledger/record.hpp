@@ -19,9 +19,10 @@
 
 namespace hansa::ledger {
 
-enum class Kind { usage, reversal, adjustment, summary, decision, policy, key, period_open, period_close, tombstone };
-inline constexpr std::array<std::string_view, 10> kKinds{"usage",  "reversal", "adjustment",  "summary",      "decision",
-                                                         "policy", "key",      "period_open", "period_close", "tombstone"};
+enum class Kind { usage, reversal, adjustment, summary, decision, policy, key, period_open, period_close, tombstone, breakglass };
+inline constexpr std::array<std::string_view, 11> kKinds{"usage",        "reversal",  "adjustment", "summary",
+                                                         "decision",     "policy",    "key",        "period_open",
+                                                         "period_close", "tombstone", "breakglass"};
 inline std::string_view to_string(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 std::optional<Kind> kind_of(std::string_view name);
 /// Whether it changes sums.

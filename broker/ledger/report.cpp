@@ -2,6 +2,7 @@
 #include "broker/ledger/report.hpp"
 
 #include "broker/core/wide.hpp"
+#include "broker/ledger/report_registers.hpp"
 
 #include <algorithm>
 
@@ -190,7 +191,11 @@ std::vector<ReportKind> make_kinds() {
 }  // namespace
 
 std::span<const ReportKind> report_kinds() {
-  static const std::vector<ReportKind> kAll = make_kinds();
+  static const std::vector<ReportKind> kAll = [] {
+    auto all = make_kinds();
+    for (auto& kind : register_kinds()) all.push_back(std::move(kind));
+    return all;
+  }();
   return kAll;
 }
 

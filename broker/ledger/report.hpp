@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What reports there are: their names, columns, and who may see them. One more report is
-//  1. a declaration in report.cpp (name, title, what it may be grouped by, its figures);
+//  1. a declaration in report.cpp, or report_registers.cpp (name, title, what it may be grouped by, its figures);
 //  2. a producer of its rows under the same name (broker/store/reports.cpp), which gives cells in the order of columns_of();
 //  3. its golden files (tests/data/reports), each format.
 // Everything else (query, right, period, formats, manifest, JSON Schema, command line) goes by the declaration. One more format
@@ -36,7 +36,8 @@ struct Column {
 };
 
 /// Who may have a report: everybody's records are for operators and auditors; `own` also for a person, of their own alone.
-enum class Audience { own, all };
+/// `protection`: who may see how people's data are protected.
+enum class Audience { own, all, protection };
 
 struct ReportKind {
   std::string_view name;   // in GET /v1/reports/{name} and hansa report NAME
@@ -47,6 +48,7 @@ struct ReportKind {
   bool may_slice = false;                   // sums of runs, which can be cut at the bounds of a period
   bool may_withhold = false;                // groups of few persons, for a third party
   bool is_graded = false;                   // it sums usage, which sites vouch for
+  bool is_log = false;                      // newest first; of one person, or the newest rows alone, if asked
   std::vector<Column> columns;              // behind those it is grouped by
   std::vector<std::string_view> formats = {"table", "csv", "json"};
 };

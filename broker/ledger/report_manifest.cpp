@@ -21,7 +21,24 @@ std::string manifest_text(const ReportManifest& m) {
   if (m.from_s) json["from"] = *m.from_s;
   if (m.to_s) json["to"] = *m.to_s;
   if (!m.grade.empty()) json["grade"] = m.grade;
+  if (!m.signature.empty()) json["signature"] = m.signature;
   return canonical_json(json) + "\n";
+}
+
+std::string text_to_sign(ReportManifest manifest) {
+  manifest.signature.clear();
+  return manifest_text(manifest);
+}
+
+std::string manifest_signature(const Signature& signature) {
+  auto line = line_of(signature);
+  line.pop_back();
+  return line;
+}
+
+bool is_signed(const ReportManifest& manifest, const Verifier& key) {
+  const auto signature = parse_signature(manifest.signature + "\n");
+  return signature && key.use == KeyUse::note && is_valid(*signature, key, text_to_sign(manifest));
 }
 
 Result<ReportManifest> parse_manifest(std::string_view text) {
@@ -59,6 +76,7 @@ Result<ReportManifest> parse_manifest(std::string_view text) {
   text_at("checkpoint", m.checkpoint);
   text_at("sha256", m.sha256);
   text_at("grade", m.grade, false);
+  text_at("signature", m.signature, false);
   flag_at("sliced", m.sliced);
   flag_at("everybody", m.everybody);
   m.at_s = number_at("at").value_or(0);

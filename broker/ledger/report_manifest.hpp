@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What stands beside a report's file, in FILE.manifest.json: what was asked, of which ledger, and the file's hash. One line of
-// canonical JSON and a newline; every format has one. `hansa ledger verify --report FILE` and hansa_verify.py check it.
+// canonical JSON and a newline; every format has one. The ledger's key signs it. `hansa ledger verify --report FILE` and
+// hansa_verify.py check it.
 
 #include "broker/ledger/note.hpp"
 #include "broker/ledger/report.hpp"
@@ -23,8 +24,15 @@ struct ReportManifest {
   std::int64_t rows = 0, bytes = 0;
   std::string sha256;                    // of the file, hex
   std::string grade;                     // as in the report's head; "": none
+  std::string signature = {};            // of a key of the ledger; "": the file was made by whoever asked, not by the broker
 };
 std::string manifest_text(const ReportManifest& manifest);
+/// What its signature is of: the text that it has without one. No checkpoint can be written so.
+std::string text_to_sign(ReportManifest manifest);
+/// As a line of a signed note, without its newline.
+std::string manifest_signature(const Signature& signature);
+/// Whether that key signed it.
+bool is_signed(const ReportManifest& manifest, const Verifier& key);
 /// BAD_MANIFEST.
 Result<ReportManifest> parse_manifest(std::string_view text);
 

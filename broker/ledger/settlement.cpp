@@ -21,8 +21,9 @@ std::optional<std::int64_t> first_without(MonthSpan span, std::span<const Look> 
       if (span.from_s < at && at < span.to_s) begins.insert(at);
     }
   }
-  std::ranges::sort(newest, std::greater{},
-                    [](const Look* look) { return std::tuple(look->at_s, look->from_s, look->to_s, !look->clean); });
+  std::ranges::sort(newest, std::greater{}, [](const Look* look) {
+    return std::tuple(look->at_s, look->from_s, look->to_s, !look->clean, !look->saw_others);
+  });
   for (const auto begin : begins) {
     std::vector<const Look*> at;
     std::ranges::copy_if(newest, std::back_inserter(at),
@@ -59,6 +60,35 @@ Grade grade_of(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s
   const auto hidden =
       first_without(span, looks, [](const std::vector<const Look*>& at) { return !at.empty() && at.front()->saw_others; });
   return hidden ? Grade::c : Grade::b;
+}
+
+Settled settled_at(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s, std::int64_t now_s, bool signed_by_site) {
+  if (now_s < span.to_s) {
+    auto to = span.from_s;
+    for (const auto& look : looks) {
+      if (look.at_s + apart_s <= looks.front().at_s) to = std::max(to, look.to_s);
+    }
+    if (to > span.from_s) span.to_s = std::min(to, span.to_s);
+  }
+  return {.unsettled_from_s = first_unsettled(span, looks, apart_s), .grade = grade_of(span, looks, apart_s, signed_by_site)};
+}
+
+std::vector<std::size_t> deciding(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s) {
+  if (looks.empty()) return {};
+  std::set<std::size_t> places{0};
+  (void)first_without(span, looks, [&](const std::vector<const Look*>& at) {
+    for (const auto* look : at) {
+      places.insert(static_cast<std::size_t>(look - looks.data()));
+      if (!look->clean || (look != at.front() && at.front()->at_s - look->at_s >= apart_s)) break;
+    }
+    return true;
+  });
+  std::optional<std::size_t> farthest;  // as far as a month that is not over was looked at
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    if (looks[i].at_s + apart_s <= looks.front().at_s && (!farthest || looks[i].to_s > looks[*farthest].to_s)) farthest = i;
+  }
+  if (farthest) places.insert(*farthest);
+  return {places.begin(), places.end()};
 }
 
 }  // namespace hansa::ledger

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace hansa::ledger {
 
@@ -32,5 +33,17 @@ std::string_view to_string(Grade grade);
 /// "A: signed by the site", for whoever reads a report.
 std::string_view describe(Grade grade);
 Grade grade_of(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s, bool signed_by_site);
+
+/// A site's month as it stands at a moment.
+struct Settled {
+  std::optional<std::int64_t> unsettled_from_s;  // none: as closing asks
+  Grade grade = Grade::c;
+};
+/// Looks from the newest on. A month that is not over is looked at as far as it was already before the newest look, so long
+/// before as closing asks: what that saw beside is new, and was seen.
+Settled settled_at(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s, std::int64_t now_s, bool signed_by_site);
+/// The places, rising, of those looks that decide: of them alone settled_at() says the same at any time. Of every second the
+/// newest ones, back to one that is not clean or lies far enough behind the newest.
+std::vector<std::size_t> deciding(MonthSpan span, std::span<const Look> looks, std::int64_t apart_s);
 
 }  // namespace hansa::ledger

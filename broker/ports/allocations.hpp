@@ -42,6 +42,7 @@ struct BalanceReport {
   Principal by;
   UtcTime at{};
   std::string note;  // where it is from
+  bool by_itself = false;  // read by the broker, again and again
 };
 
 struct AllocationEvent {
@@ -73,7 +74,8 @@ class AllocationStore {
   /// ALREADY_REVOKED, NOT_A_GRANT.
   virtual async::Task<domain::Allocation> revoke(domain::AllocationId id, Principal by, UtcTime at, std::string why) = 0;
   /// Each takes the place of what was told before; `ids` are for those of which nothing was, one for each of the report. Those
-  /// that are older than what is known are left out. How many were taken.
+  /// that are older than what is known are left out. How many were taken. An event is made of it but where whoever told it last
+  /// says the same again, or is the broker by itself both times, whatever the figure: these would crowd out what people did.
   virtual async::Task<std::size_t> tell_balances(BalanceReport report, std::vector<domain::AllocationId> ids) = 0;
 
   /// Of `project` everything; of all projects what something is kept of, or what is neither revoked nor was over by `since`; by
@@ -82,7 +84,8 @@ class AllocationStore {
   virtual async::Task<domain::Allocation> allocation(domain::AllocationId id, UtcTime since) = 0;  // not_found
   /// Those of its project, site and unit of which something is kept, oldest first.
   virtual async::Task<std::vector<Reservation>> reservations(domain::AllocationId id, std::size_t limit) = 0;
-  virtual async::Task<std::vector<AllocationEvent>> allocation_events(domain::AllocationId id) = 0;  // oldest first
+  virtual async::Task<std::vector<AllocationEvent>> allocation_events(
+      domain::AllocationId id) = 0;  // the newest 500, oldest first
   /// What is kept for runs that are over and of which no accounting has told; recorded with the allocations that it was kept of.
   /// Told later, they are charged all the same. Answers what was kept. not_found: JOB_NOT_FOUND, NOTHING_RESERVED; conflict:
   /// RUNS_NOT_OVER.

@@ -27,6 +27,7 @@ struct LedgerRecord {
   std::string text;  // what is hashed
   bool of_person = false;  // a personal part belongs to it
   std::string personal;  // that part as exports have it, if it was asked for and is still there
+  std::string rests_on = {};  // of a month's close: what it rests on, as exports have it
 };
 
 /// A record of another kind than those of runs, which the store books by itself.

@@ -22,16 +22,27 @@ struct Month {
   std::optional<std::int64_t> summary, closed;
   UtcTime opened_at{}, closed_at{};
   std::string sites;                     // of the close: "alpha=B beta=C"
-  std::string reconciliations;           // hex: what it rests on
+  std::string reconciliations;           // SHA-256 of what it rests on, hex
   Seconds apart{0};
+};
+
+/// The sums of a month's records among the first `size` of the ledger, read a part at a time in the order of the runs' ends.
+struct MonthSums {
+  std::int64_t runs = 0, elapsed_s = 0, core_seconds = 0, gpu_seconds = 0, node_seconds = 0;
+  std::int64_t size = 0;                 // 0: nothing was read yet
+  std::int64_t ended_s = 0, seq = -1;    // the last that was read
+  bool whole = false;                    // nothing is left to read
 };
 
 struct MonthClose {
   std::string period;
   UtcTime at{};
-  std::string sites, reconciliations;
+  std::string sites;
+  std::string rests_on;                  // ledger::close_text(): the ledger has its SHA-256, exports have it
   Seconds apart{0};
   std::int64_t looked_at = 0;            // how many records the ledger had when it was found closable
+  MonthSums sums;                        // whole
+  std::vector<std::pair<SiteId, std::string>> newest{};  // of each site, the newest reconciliation of it then; "": none
 };
 
 /// Amounts that are to be added to a record, once a second person agrees.
@@ -70,7 +81,11 @@ class PeriodStore {
   virtual async::Task<std::int64_t> open_month(std::string period, UtcTime at) = 0;
   /// How many records of runs that ended in it no reconciliation has seen, and how many records there are.
   virtual async::Task<std::pair<std::int64_t, std::int64_t>> unseen_records(std::string period) = 0;
-  /// Its summary and its close, in one commit; again: nothing more. conflict, LEDGER_MOVED: something was booked into it since;
+  /// Goes on with the sums of a month, by `limit` records at most. So the writer never waits for a month to be read. Sums that
+  /// are whole go on with what was booked since, of any month: `size` grows by so many. internal, SUM_TOO_LARGE.
+  virtual async::Task<MonthSums> sum_month(std::string period, MonthSums so_far, std::size_t limit) = 0;
+  /// Its summary and its close, in one short commit that reads only what was booked since the sums were; again: nothing more.
+  /// conflict, LEDGER_MOVED: something was booked into it since, or much into the ledger, or a site was reconciled since;
   /// not_found, NOT_OPENED.
   virtual async::Task<std::int64_t> close_month(MonthClose close) = 0;
   /// The first that signs the record, with who vouched for it; none: it was not signed yet.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What is held of people: its end by age (broker/domain/retention.hpp), a person's erasure, all that is held of somebody, and who
-// has read it. As with the other stores (stores.hpp): a write returns when it is durable; callable from any strand.
+// has read it. What has ended and who has read are reports (reports.hpp). As with the other stores (stores.hpp): a write returns
+// when it is durable; callable from any strand.
 
 #include "broker/async/task.hpp"
 #include "broker/core/canonical_json.hpp"
@@ -10,28 +11,26 @@
 #include "broker/domain/retention.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace hansa::ports {
 
+/// Attempts by site whose secrets still lie there (secrets.hpp), and which nothing waits for any more: the site has had a week.
+using SecretsLeft = std::map<SiteId, std::int64_t>;
+
 /// A part of the work, short enough for others to be served between two.
 struct ErasedSome {
   std::int64_t rows = 0;  // that went, or lost their names
-  std::optional<std::int64_t> next;  // where to go on; none: nothing is left
+  std::optional<std::int64_t> next = {};  // where to go on; none: nothing is left
+  SecretsLeft secrets_left = {};  // that were of the jobs among them
 };
 
 struct DueHolding {
   std::int64_t held = 0;  // rows that are a person's
   std::optional<UtcTime> oldest;  // by what its period runs from
-};
-
-/// What the clean-up did on one day.
-struct ExpiredRow {
-  std::string day;  // "2026-11-29", UTC
-  domain::Holding holding{};
-  std::int64_t rows = 0;
 };
 
 using ErasureId = Ulid;
@@ -60,13 +59,16 @@ struct Erasure {
 struct InTheWay {
   std::vector<JobId> active;  // jobs that are not over: the first of them
   std::vector<JobId> unbooked;  // that have run, and whose usage their site has not told yet
+  std::vector<JobId> secrets;  // that are over, and whose secrets still lie at a site
+  SecretsLeft secrets_left;  // in nobody's way any more
   std::vector<std::string> datasets;  // that are theirs
+  std::vector<Ulid> break_glass;  // of theirs or about them, that is not over
   std::vector<std::string> pending;  // what they asked for and nobody has ruled on: "adjustment 01J..."
 };
 
 /// A part of what is held of a person, in its order.
-enum class PersonPart { tokens, jobs, usage, datasets, facts, changes, sessions, requests, accesses };
-inline constexpr std::size_t kPersonParts = 9;
+enum class PersonPart { tokens, secrets, jobs, usage, datasets, facts, changes, sessions, requests, accesses, break_glass };
+inline constexpr std::size_t kPersonParts = 11;
 struct PersonPage {
   std::vector<Json> entries;
   std::optional<std::string> next;  // where to go on, opaque
@@ -81,18 +83,6 @@ struct Access {
   std::string reason;  // as far as it was asked for
   std::int64_t times = 1;  // within the same minute
 };
-struct AccessQuery {
-  std::optional<UtcTime> from;
-  std::optional<UtcTime> to;
-  std::optional<Principal> subject;
-  std::int64_t before = 0;  // cursor: newest first, sequences below it; 0: from the newest on
-  std::size_t limit = 100;
-};
-struct StoredAccess {
-  std::int64_t sequence = 0;
-  Access access;  // of people who were erased the name is empty
-};
-
 class PrivacyStore {
  public:
   virtual ~PrivacyStore() = default;
@@ -101,8 +91,6 @@ class PrivacyStore {
   /// goes. Of a holding that the broker does not keep: nothing.
   virtual async::Task<ErasedSome> expire(domain::Holding holding, UtcTime before, std::int64_t after, UtcTime now) = 0;
   virtual async::Task<DueHolding> held(domain::Holding holding) = 0;
-  /// Newest day first.
-  virtual async::Task<std::vector<ExpiredRow>> expired(std::optional<UtcTime> from, std::optional<UtcTime> to) = 0;
 
   virtual async::Task<InTheWay> in_the_way_of_erasing(Principal person, UtcTime now) = 0;
   /// Conflict, ERASURE_UNDER_WAY: one of them waits or is under way.
@@ -128,7 +116,6 @@ class PrivacyStore {
   virtual async::Task<PersonPage> person_part(Principal person, PersonPart part, std::string after) = 0;
 
   virtual async::Task<> note_accesses(std::vector<Access> accesses) = 0;
-  virtual async::Task<std::vector<StoredAccess>> accesses(AccessQuery query) = 0;
 };
 
 /// Whatever keeps files of people beside the database.

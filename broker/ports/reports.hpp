@@ -59,6 +59,8 @@ struct ReportQuery {
   std::optional<Principal> owner;  // none: everybody's
   bool for_third_party = false;  // groups of few persons are withheld, and what would give them away
   Principal asked_by;  // whose own name may stand there
+  std::optional<Principal> person;  // of a log: what concerns this person alone
+  std::optional<std::size_t> limit;  // of a log: the newest rows alone
   std::int64_t size = 0;  // of the ledger: what was booked later is left out
   UtcTime now{};  // of what changes with time: a forecast, what has ended
 };

@@ -27,11 +27,13 @@ struct Revocation {
   friend bool operator==(const Revocation&, const Revocation&) = default;
 };
 
-/// What a person's groups came to when they were last heard of.
+/// What a person's groups came to, and what the issuer vouched for, when they were last heard of.
 struct Membership {
   Principal person;
   std::vector<ProjectId> projects;
   UtcTime seen_at{};
+  std::string assurance = {};       // of the identity: "low", "medium", "high"; "": nothing was said
+  std::string authentication = {};  // of the login: "sfa", "mfa"; "": nothing was said
   friend bool operator==(const Membership&, const Membership&) = default;
 };
 

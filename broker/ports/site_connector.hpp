@@ -8,11 +8,13 @@
 
 #include "broker/async/deadline.hpp"
 #include "broker/async/task.hpp"
+#include "broker/core/secret.hpp"
 #include "broker/domain/doctor_report.hpp"
 #include "broker/domain/fact.hpp"
 #include "broker/domain/job.hpp"
 #include "broker/domain/snapshot.hpp"
 #include "broker/domain/usage.hpp"
+#include "broker/ports/account_limits.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -48,6 +50,12 @@ struct JobFacts {
   friend bool operator==(const JobFacts&, const JobFacts&) = default;
 };
 
+/// A secret of the person's, in a file of the job's folder of secrets.
+struct DeliveredSecret {
+  std::string file;  // domain::is_secret_name
+  Secret value;
+};
+
 struct SubmitRequest {
   JobId job;
   std::int32_t attempt = 1;
@@ -63,6 +71,7 @@ struct SubmitRequest {
   std::string variant = {};            // of the job's, by name, which `spec` is; "": it has none
   bool stages_in = false;  // a transfer job of the broker's mover: it brings spec.datasets, or takes them from there
   std::int32_t devices_per_gpu = 1;  // that a program sees for each GPU in `spec`
+  std::vector<DeliveredSecret> secrets = {};
 };
 
 struct SubmitReceipt {
@@ -208,7 +217,8 @@ class SiteConnector {
   /// with its words in the message). Any other kind: certain that nothing left for the site.
   /// Nothing that this call started is alive past `deadline`. An array is one submission, and its receipt the array's id. The
   /// request's code is put into the account's work_dir first, once
-  /// for all jobs of the account that name it.
+  /// for all jobs of the account that name it; its secrets, into files for the account alone. Who cannot do that refuses a
+  /// request that has any: invalid_argument, NO_SECRETS_THERE.
   virtual Task<SubmitReceipt> submit(SubmitRequest request, Deadline deadline) = 0;
 
   /// Every site job whose name is one of the tags: queue and history.
@@ -236,6 +246,13 @@ class SiteConnector {
   /// The same for one of them, with at most `limit` bytes of it.
   virtual Task<FileChunk> read_file(SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                     Deadline deadline) = 0;
+
+  /// Nothing is left in these files of the folder of secrets that the attempt of that tag has had, if it has any. By their names
+  /// alone: it may be that nothing was ever brought.
+  virtual Task<> remove_secrets(SiteJob, std::vector<std::string>, Deadline) { co_return Result<void>{}; }
+  /// What is left to these projects, by the limits of their accounts. One site call, as a rule. conflict: the site has limits,
+  /// but does not count against them.
+  virtual Task<AccountLimits> account_limits(std::vector<ProjectAccount>, Deadline) { co_return AccountLimits{}; }
 
   /// What the site is like: versions, formats, history, clocks, accounts' rights and folders. Findings only, of each check when
   /// it was made; what cannot be told without running a job is not_checked. Leaves nothing behind but one link in each account's

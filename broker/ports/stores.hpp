@@ -189,6 +189,7 @@ struct ApiToken {
   UtcTime created_at{};
   std::optional<UtcTime> expires_at;
   std::optional<UtcTime> revoked_at;
+  std::vector<Principal> makers = {};  // who made it, by tokens that these made, ...; none: the broker itself, at its first start
 };
 
 class TokenStore {

@@ -2,11 +2,12 @@
 #include "broker/store/allocations.hpp"
 
 #include "broker/core/canonical_json.hpp"
-#include "broker/domain/task_array.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/readers.hpp"
+#include "broker/store/reservations.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace hansa::store {
 namespace {
@@ -15,10 +16,7 @@ using domain::Allocation;
 using domain::AllocationId;
 using domain::Charge;
 
-/// No `used` is more, whatever sites report: what a run would add to that it is not charged.
-constexpr Charge kMostUsed{std::int64_t{1} << 62};
-
-// Of charges `c`. By halves of 20 bits and the rest, since sum() fails beyond 64; as kMostUsed what would be more.
+// Of charges `c`. By halves of 20 bits and the rest, since sum() fails beyond 64; as kMostUsed (charging.cpp) what would be more.
 const std::string kSumOfCharges =
     "coalesce(min(sum(c.amount >> 20) + (sum(c.amount & 1048575) >> 20), 1 << 42) * 1048576 + "
     "(sum(c.amount & 1048575) & 1048575), 0)";
@@ -42,10 +40,10 @@ constexpr char kRevokeAllocation[] = "UPDATE allocations SET revoked_ms = ?2 WHE
 constexpr char kInsertAllocationEvent[] =
     "INSERT INTO allocation_events(allocation, name, by_whom, at_ms, amount, note) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
 constexpr char kSelectAllocationEvents[] =
-    "SELECT e.name, e.by_whom, e.at_ms, e.amount, e.note FROM allocation_events e JOIN allocations a ON a.row = e.allocation "
-    "WHERE a.id = ?1 ORDER BY e.sequence";
+    "SELECT name, by_whom, at_ms, amount, note FROM (SELECT e.* FROM allocation_events e JOIN allocations a ON a.row = "
+    "e.allocation WHERE a.id = ?1 ORDER BY e.sequence DESC LIMIT 500) ORDER BY sequence";
 constexpr char kSelectBalance[] =
-    "SELECT row, from_ms FROM allocations WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
+    "SELECT row, from_ms, granted, by_whom FROM allocations WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
 // Whatever was added up before: what is kept for its jobs, and what was charged since.
 const std::string kTellBalance =
     "UPDATE allocations SET granted = ?2, from_ms = ?3, by_whom = ?4, at_ms = ?5, note = ?6, "
@@ -66,38 +64,12 @@ constexpr char kReservationsOfJob[] =
     "r.reserved, r.used, r.at_ms, g.id, b.row FROM reservations r LEFT JOIN allocations g ON g.row = r.grant_row "
     "LEFT JOIN allocations b ON b.kind = 'balance' AND b.project = r.project AND b.site = r.site AND b.unit = r.unit "
     "WHERE r.job = ?1";
-// Last: whether the last run of that task of the attempt's is known to have begun, and not to have been put back into the queue
-// since.
-constexpr char kReservationOfRun[] =
-    "SELECT r.grant_row, r.project, r.site, r.unit, r.of_run, r.not_over, r.ended, r.booked_of, r.booked, r.reserved, r.asked, "
-    "c.body, a.granted, (SELECT u.started_at_ms IS NOT NULL AND (u.ended_at_ms IS NULL OR u.outcome IS NOT NULL) FROM runs u "
-    "WHERE u.job = r.job AND u.attempt = r.attempt AND u.task_index = ?3 ORDER BY u.number DESC LIMIT 1) FROM "
-    "reservations r JOIN charge_rules c ON c.row = r.rule JOIN attempts a ON a.job = r.job AND a.number = r.attempt WHERE r.job "
-    "= ?1 AND r.attempt = ?2";
 constexpr char kUpdateReservation[] =
     "UPDATE reservations SET not_over = ?3, ended = ?4, booked_of = ?5, booked = ?6, reserved = ?7, used = used + ?8 "
     "WHERE job = ?1 AND attempt = ?2";
-constexpr char kAddToGrant[] = "UPDATE allocations SET reserved = reserved + ?2, used = used + ?3 WHERE row = ?1";
+constexpr char kAddToGrant[] = "UPDATE allocations SET reserved = reserved + ?2 WHERE row = ?1";
 constexpr char kAddToBalance[] =
-    "UPDATE allocations SET reserved = reserved + ?4, used = used + iif(?6 > from_ms, ?5, 0) "
-    "WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
-// Of what a run adds to: the most that is used of one.
-constexpr char kSelectMostUsed[] =
-    "SELECT max((SELECT used FROM reservations WHERE job = ?1 AND attempt = ?2), "
-    "coalesce((SELECT used FROM allocations WHERE row = ?3), 0), "
-    "coalesce((SELECT used FROM allocations WHERE kind = 'balance' AND project = ?4 AND site = ?5 AND unit = ?6), 0))";
-// The one that is not reversed: a run is charged again only in the commit that reverses its last. "+": not by the index of what
-// is reversed, in which all that reverses nothing is one value.
-constexpr char kSelectLastCharge[] =
-    "SELECT sequence, ended_s, amount FROM charges WHERE job = ?1 AND attempt = ?2 AND site_job_id = ?3 AND started_s = ?4 AND "
-    "cluster = ?5 AND submitted_s = ?6 AND +reverses IS NULL ORDER BY sequence DESC LIMIT 1";
-constexpr char kInsertCharge[] =
-    "INSERT INTO charges(job, attempt, grant_row, project, site, unit, cluster, submission, site_job_id, submitted_s, started_s, "
-    "ended_s, amount) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-constexpr char kReverseCharge[] =
-    "INSERT INTO charges(job, attempt, grant_row, project, site, unit, cluster, submission, site_job_id, submitted_s, started_s, "
-    "ended_s, amount, reverses) SELECT job, attempt, grant_row, project, site, unit, cluster, submission, site_job_id, "
-    "submitted_s, started_s, ended_s, -amount, sequence FROM charges WHERE sequence = ?1";
+    "UPDATE allocations SET reserved = reserved + ?4 WHERE kind = 'balance' AND project = ?1 AND site = ?2 AND unit = ?3";
 constexpr char kCountCharged[] =
     "SELECT coalesce(sum(iif(reverses IS NULL, 1, -1)), 0) FROM charges WHERE job = ?1 AND attempt = ?2 AND submission = ?3";
 constexpr char kSelectReservations[] =
@@ -125,26 +97,6 @@ Allocation allocation_of(const Statement& row) {
           .lately = {row.integer(15)}};
 }
 
-/// A reservation as its row has it, and what it is taken from.
-struct Kept {
-  std::int32_t attempt = 1;
-  std::optional<std::int64_t> grant;
-  std::string project, site, unit;
-  Charge of_run;
-  domain::OpenRuns open;
-  std::string booked_of;    // the site job that the attempt is bound to
-  std::int64_t booked = 0;  // of its runs alone: a twin's record tells nothing of them
-  Charge reserved;
-};
-
-Charge still_open(const Kept& kept) {
-  return domain::times(kept.of_run, kept.open.not_over + std::max<std::int64_t>(kept.open.ended - kept.booked, 0));
-}
-
-std::optional<std::int64_t> optional_row(const Statement& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
-}
-
 /// Of kReservationsOfJob.
 Kept kept_of(const Statement& row) {
   return {.attempt = row.integer32(0),
@@ -159,76 +111,14 @@ Kept kept_of(const Statement& row) {
           .reserved = {row.integer(10)}};
 }
 
-void add(Connection& db, const Kept& kept, Charge reserved, Charge used, std::int64_t ended_s) {
-  if (kept.grant) db.execute(kAddToGrant, *kept.grant, reserved, used);
-  db.execute(kAddToBalance, kept.project, kept.site, kept.unit, reserved, used, ended_s * 1'000);
+void add(Connection& db, const Kept& kept, Charge reserved) {
+  if (kept.grant) db.execute(kAddToGrant, *kept.grant, reserved);
+  db.execute(kAddToBalance, kept.project, kept.site, kept.unit, reserved);
 }
 
 /// The row follows `kept`, and the allocations the row.
-void write(Connection& db, std::int64_t job_row, Kept& kept, Charge used, std::int64_t ended_s) {
-  const auto reserved = still_open(kept);
-  db.execute(kUpdateReservation, job_row, kept.attempt, kept.open.not_over, kept.open.ended, kept.booked_of, kept.booked,
-             reserved, used);
-  if (reserved != kept.reserved || used.value != 0) add(db, kept, reserved - kept.reserved, used, ended_s);
-  kept.reserved = reserved;
-}
-
-std::int64_t single_integer(Statement row) { return row.next() ? row.integer(0) : 0; }
-
-/// A reservation, and what a run of its attempt is charged by.
-struct Basis {
-  Kept kept;
-  domain::Use asked;
-  domain::ChargeRule rule;
-  bool last_run_began = false;
-};
-
-Result<std::optional<Basis>> basis_of(Connection& db, std::int64_t job_row, std::int32_t attempt, std::int32_t task) {
-  auto row = db.query(kReservationOfRun, job_row, attempt, task);
-  if (!row.next()) return std::nullopt;
-  Basis basis{.kept = {.attempt = attempt,
-                       .grant = optional_row(row, 0),
-                       .project = row.string(1),
-                       .site = row.string(2),
-                       .unit = row.string(3),
-                       .of_run = {row.integer(4)},
-                       .open = {.not_over = row.integer(5), .ended = row.integer(6)},
-                       .booked_of = row.string(7),
-                       .booked = row.integer(8),
-                       .reserved = {row.integer(9)}},
-              .asked = {},
-              .rule = {},
-              .last_run_began = row.boolean(13)};
-  const auto stored = [](std::string_view text) { return parse_json(text).value_or(Json()); };
-  const auto asked = domain::use_from_json(stored(row.text(10)));
-  if (!asked) return unreadable("what an attempt asked for", asked.error().message);
-  basis.asked = *asked;
-  auto rule = domain::charge_rule_from_json(stored(row.text(11)));
-  if (!rule) return unreadable("a charge rule", rule.error().message);
-  basis.rule = std::move(*rule);
-  if (!row.is_null(12)) {  // how much memory it really got
-    const auto granted = domain::grant_from_json(stored(row.text(12)));
-    if (granted && granted->memory.value > 0) basis.asked.memory = granted->memory;
-  }
-  return basis;
-}
-
-/// As of its own end, so that a balance told since has it neither twice nor less than nothing. False: it was not charged.
-bool take_back(Connection& db, std::int64_t job_row, Kept& kept, const domain::UsageRecord& record) {
-  std::int64_t sequence = 0;
-  std::int64_t ended = 0;
-  Charge amount;
-  {
-    auto last = db.query(kSelectLastCharge, job_row, kept.attempt, record.site_job_id, to_unix_seconds(*record.started_at),
-                         record.cluster, to_unix_seconds(record.submitted_at));
-    if (!last.next()) return false;
-    sequence = last.integer(0);
-    ended = last.integer(1);
-    amount = {last.integer(2)};
-  }
-  db.execute(kReverseCharge, sequence);
-  write(db, job_row, kept, Charge{0} - amount, ended);
-  return true;
+void write(Connection& db, std::int64_t job_row, Kept& kept) {
+  if (const auto more = follow(db, job_row, kept, {0}); more.value != 0) add(db, kept, more);
 }
 
 std::unexpected<Error> no_such_allocation(const AllocationId& id) {
@@ -248,6 +138,21 @@ bool insert(Connection& db, const Allocation& allocation) {
 }
 
 }  // namespace
+
+Charge still_open(const Kept& kept) {
+  return domain::times(kept.of_run, kept.open.not_over + std::max<std::int64_t>(kept.open.ended - kept.booked, 0));
+}
+
+std::optional<std::int64_t> optional_row(const Statement& row, int column) {
+  return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
+}
+
+Charge follow(Connection& db, std::int64_t job_row, Kept& kept, Charge used) {
+  const auto reserved = still_open(kept);
+  db.execute(kUpdateReservation, job_row, kept.attempt, kept.open.not_over, kept.open.ended, kept.booked_of, kept.booked,
+             reserved, used);
+  return reserved - std::exchange(kept.reserved, reserved);
+}
 
 Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& job, const domain::Hold& hold) {
   if (job.attempts.empty() || job.attempts.back().state != domain::AttemptState::intended)
@@ -276,7 +181,7 @@ Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& jo
   if (auto row = db.query(kSelectRule, body); row.next()) rule = row.integer(0);
   db.execute(kInsertReservation, job_row, attempt.number, kept.grant, rule, kept.project, kept.site, kept.unit,
              canonical_json(domain::to_json(hold.most)), kept.of_run, attempt.intended_at, kept.open.not_over, kept.reserved);
-  add(db, kept, kept.reserved, {0}, 0);
+  add(db, kept, kept.reserved);
   return {};
 }
 
@@ -292,44 +197,10 @@ void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& 
     kept.open = open;
     if (is_bound_anew) {  // its runs may have been told already, as a twin's
       kept.booked_of = attempt->site_job_id.str();
-      kept.booked = single_integer(db.query(kCountCharged, job_row, kept.attempt, kept.booked_of));
+      if (auto row = db.query(kCountCharged, job_row, kept.attempt, kept.booked_of); row.next()) kept.booked = row.integer(0);
     }
-    write(db, job_row, kept, {0}, 0);
+    write(db, job_row, kept);
   }
-}
-
-Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record,
-                        bool is_first) {
-  const auto task = record.array_id.empty() ? std::optional(0) : domain::task_in(record.array_id.str(), record.site_job_id.str());
-  auto found = basis_of(db, job_row, attempt, task.value_or(0));
-  if (!found) return std::unexpected(found.error());
-  if (!*found) return {};
-  auto& [kept, use, rule, last_run_began] = **found;
-  const auto& submission = record.array_id.empty() ? record.site_job_id : record.array_id;
-  const bool is_its_own = submission.str() == kept.booked_of;
-  if (!record.started_at) {
-    // Else it tells of a run that nothing is kept for any more, as that of a task that was cancelled in the queue; of several
-    // tasks together none has begun.
-    if (!is_first || !is_its_own || !task || !last_run_began) return {};
-    ++kept.booked;
-    write(db, job_row, kept, {0}, 0);
-    return {};
-  }
-  // What the accounting does not tell is as it was asked for.
-  if (record.nodes > 0) use.nodes = record.nodes;
-  if (record.cores > 0) use.cores = record.cores;
-  use.gpus = record.gpus;
-  use.time = record.elapsed;
-  const bool was_charged = !is_first && take_back(db, job_row, kept, record);
-  if (!was_charged && is_its_own) ++kept.booked;
-  const Charge most_used{
-      single_integer(db.query(kSelectMostUsed, job_row, attempt, kept.grant, kept.project, kept.site, kept.unit))};
-  const auto amount = std::clamp(kMostUsed - most_used, Charge{0}, domain::charge(rule, use));
-  const auto ended = to_unix_seconds(record.ended_at);
-  db.execute(kInsertCharge, job_row, attempt, kept.grant, kept.project, kept.site, kept.unit, record.cluster, submission,
-             record.site_job_id, to_unix_seconds(record.submitted_at), to_unix_seconds(*record.started_at), ended, amount);
-  write(db, job_row, kept, amount, ended);
-  return {};
 }
 
 Result<std::vector<ports::Reservation>> release_reservations(Connection& db, const ports::Release& release) {
@@ -365,7 +236,7 @@ Result<std::vector<ports::Reservation>> release_reservations(Connection& db, con
   for (auto& [kept, balance] : stuck) {
     const auto amount = kept.reserved;
     kept.booked = std::max(kept.booked, kept.open.ended);  // as if they had been told
-    write(db, *job_row, kept, {0}, 0);
+    write(db, *job_row, kept);
     const auto text = "job " + release.job.str() + " attempt " + std::to_string(kept.attempt) + ": " + release.why;
     for (const auto& of : {kept.grant, balance}) {
       if (of) note(db, *of, "released", release.by, release.at, amount, text);
@@ -408,11 +279,13 @@ Result<std::size_t> tell_balances(Connection& db, const ports::BalanceReport& re
   for (std::size_t i = 0; i < report.balances.size(); ++i) {
     const auto& told = report.balances[i];
     std::optional<std::int64_t> row_id;
+    bool news = true;
     {
       auto row = db.query(kSelectBalance, told.project, told.site, told.unit);
       if (row.next()) {
         if (row.time_ms(1) > told.as_of) continue;
         row_id = row.integer(0);
+        news = row.text(3) != report.by.str() || (!report.by_itself && row.integer(2) != told.left.value);
       }
     }
     if (!row_id) {
@@ -432,7 +305,7 @@ Result<std::size_t> tell_balances(Connection& db, const ports::BalanceReport& re
     }
     db.execute(kTellBalance.c_str(), *row_id, told.left, told.as_of, report.by, report.at, report.note,
                to_unix_seconds(told.as_of));
-    note(db, *row_id, "told", report.by, report.at, told.left, report.note);
+    if (news) note(db, *row_id, "told", report.by, report.at, told.left, report.note);
     ++taken;
   }
   return taken;

@@ -3,8 +3,8 @@
 // What projects may spend, what is kept of it for attempts, and what runs were charged.
 //
 // Invariants: an allocation's `reserved` is the sum of its reservations', its `used` that of its charges (of a balance: of those
-// since it was told). Both change only here, in the transaction that changes the job or books its usage. A charge is never
-// changed: it is reversed, as of the same end.
+// since it was told). Both change only here and in charging.hpp, in the transaction that changes the job or books its usage. A
+// charge is never changed: it is reversed, as of the same end.
 
 #include "broker/ports/allocations.hpp"
 #include "broker/ports/stores.hpp"
@@ -16,10 +16,6 @@ namespace hansa::store {
 Result<void> reserve(Connection& db, std::int64_t job_row, const domain::Job& job, const domain::Hold& hold);
 /// Lets go what the job, as it is now, cannot cost any more.
 void keep_what_is_open(Connection& db, std::int64_t job_row, const domain::Job& job);
-/// A run of that attempt was booked; not `is_first`: anew, since its site has changed its record. Then what it was charged is
-/// taken back first, as of the end that it was charged for.
-Result<void> charge_run(Connection& db, std::int64_t job_row, std::int32_t attempt, const domain::UsageRecord& record,
-                        bool is_first);
 
 Result<void> record_grant(Connection& db, const domain::Allocation& allocation);
 struct Revocation {

@@ -4,6 +4,7 @@
 #include "broker/core/canonical_json.hpp"
 #include "broker/domain/canonical_text.hpp"
 #include "broker/domain/nobody.hpp"
+#include "broker/domain/two_persons.hpp"
 #include "broker/store/privacy.hpp"
 #include "broker/store/readers.hpp"
 
@@ -25,6 +26,7 @@ constexpr char kAttemptsToNobody[] =
     "UPDATE attempts SET account = '', reason_message = '', move = iif(move IS NULL, NULL, json_set(move, '$.why', '')) WHERE "
     "job = ?1";
 constexpr char kDropPayload[] = "DELETE FROM payloads WHERE job = ?1";
+constexpr char kDropSecretCopies[] = "DELETE FROM secret_copies WHERE job = ?1";
 constexpr char kEventsOf[] = "SELECT sequence, name, body FROM events WHERE job = ?1";
 constexpr char kPutEvent[] = "UPDATE events SET body = ?2 WHERE sequence = ?1";
 constexpr char kVerdictsOf[] =
@@ -76,6 +78,7 @@ constexpr const char* kForget[] = {
     "DELETE FROM idempotency WHERE owner = ?1 AND ?2 IS NOT NULL",
     "UPDATE waits SET owner = ?2 WHERE owner = ?1",
     "DELETE FROM tokens WHERE principal = ?1 AND ?2 IS NOT NULL",
+    "DELETE FROM secrets WHERE owner = ?1 AND ?2 IS NOT NULL",
     "DELETE FROM pseudonym_keys WHERE owner = ?1 AND ?2 IS NOT NULL",
     "DELETE FROM memberships WHERE person = ?1 AND ?2 IS NOT NULL",
     "UPDATE revocations SET by_whom = ?2, reason = '' WHERE by_whom = ?1",
@@ -102,6 +105,12 @@ constexpr const char* kForget[] = {
     "UPDATE adjustment_rulings SET ruled_by = ?2, reason = '' WHERE ruled_by = ?1",
     "UPDATE erasures SET by_whom = ?2 WHERE by_whom = ?1",
     "UPDATE erasures SET ruled_by = ?2 WHERE ruled_by = ?1",
+    ("UPDATE break_glass_steps SET salt = NULL, personal = NULL WHERE ?2 IS NOT NULL AND glass IN (SELECT row FROM break_glass "
+     "WHERE ?1 IN (person, by_whom, ruled_by, ended_by))"),
+    "UPDATE break_glass SET person = ?2, reason = '' WHERE person = ?1",
+    "UPDATE break_glass SET by_whom = ?2, reason = '' WHERE by_whom = ?1",
+    "UPDATE break_glass SET ruled_by = ?2 WHERE ruled_by = ?1",
+    "UPDATE break_glass SET ended_by = ?2 WHERE ended_by = ?1",
     "UPDATE access_people SET principal = NULL WHERE principal = ?1 AND ?2 IS NOT NULL",
 };
 /// Small tables, gone through whole: row, text; what is put in its place.
@@ -127,6 +136,7 @@ constexpr Texts kTexts[] = {
     {"SELECT sequence, reason FROM agent_events WHERE instr(reason, ?1)",
      "UPDATE agent_events SET reason = ?2 WHERE sequence = ?1"},
     {"SELECT id, note FROM tokens WHERE instr(note, ?1)", "UPDATE tokens SET note = ?2 WHERE id = ?1"},
+    {"SELECT id, makers FROM tokens WHERE instr(makers, ?1)", "UPDATE tokens SET makers = ?2 WHERE id = ?1"},
     {"SELECT json_array(site, key), reason FROM explanations WHERE instr(reason, ?1)",
      "UPDATE explanations SET reason = ?2 WHERE json_array(site, key) = ?1"},
     {"SELECT row, reason FROM adjustments WHERE instr(reason, ?1)", "UPDATE adjustments SET reason = ?2 WHERE row = ?1"},
@@ -136,6 +146,11 @@ constexpr Texts kTexts[] = {
     {"SELECT sequence, reason FROM person_agent_events WHERE instr(reason, ?1)",
      "UPDATE person_agent_events SET reason = ?2 WHERE sequence = ?1"},
     {"SELECT id, message FROM transfers WHERE instr(message, ?1)", "UPDATE transfers SET message = ?2 WHERE id = ?1", true},
+    {"SELECT row, reason FROM break_glass WHERE instr(reason, ?1)", "UPDATE break_glass SET reason = ?2 WHERE row = ?1"},
+    {"SELECT row, makers FROM break_glass WHERE instr(makers, ?1)", "UPDATE break_glass SET makers = ?2 WHERE row = ?1"},
+    // Without what was hashed nobody is the wiser: no name is put into another's place in there.
+    {"SELECT record, personal FROM break_glass_steps WHERE instr(personal, ?1)",
+     "UPDATE break_glass_steps SET salt = NULL, personal = NULL WHERE record = ?1 AND ?2 IS NOT NULL"},
     {"SELECT id, reason FROM erasures WHERE instr(reason, ?1)", "UPDATE erasures SET reason = ?2 WHERE id = ?1", true},
     {"SELECT site, drain_reason FROM site_states WHERE instr(drain_reason, ?1)",
      "UPDATE site_states SET drain_reason = ?2 WHERE site = ?1"},
@@ -329,6 +344,7 @@ Result<void> make_nobodys(Connection& db, std::int64_t row, Names& names) {
   db.execute(kJobToNobody, row, kNobody, domain::canonical_text(domain::without_names(std::move(*read))));
   db.execute(kAttemptsToNobody, row);
   db.execute(kDropPayload, row);
+  db.execute(kDropSecretCopies, row);  // as whom they would be removed is not known any more
 
   std::vector<std::pair<std::int64_t, std::string>> changed;
   {
@@ -367,7 +383,7 @@ Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person,
   // Accounting that has not come within three days does not come: an erasure does not wait for it for ever.
   static constexpr char kUnbooked[] =
       "SELECT id FROM jobs j WHERE owner = ?1 AND active = 0 AND started_at_ms IS NOT NULL AND ended_at_ms > ?2 AND NOT "
-      "EXISTS(SELECT 1 FROM ledger u WHERE u.job = j.row) ORDER BY id LIMIT 20";
+      "EXISTS(SELECT 1 FROM ledger u WHERE u.job = j.row AND u.kind = 'usage') ORDER BY id LIMIT 20";
   static constexpr char kDatasets[] = "SELECT id FROM datasets WHERE owner = ?1 ORDER BY id LIMIT 20";
   // Without the name of who asked, nobody could be told from the second person.
   static constexpr char kPending[] =
@@ -379,17 +395,33 @@ Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person,
   static constexpr char kPendingAdjustments[] =
       "SELECT id FROM adjustments a WHERE asked_by = ?1 AND NOT EXISTS(SELECT 1 FROM adjustment_rulings r WHERE r.adjustment = "
       "a.row) ORDER BY row LIMIT 20";
+  // What it would open afterwards is nobody's.
+  static constexpr char kBreakGlass[] =
+      "SELECT id FROM break_glass WHERE state IN ('pending', 'open') AND ?1 IN (person, by_whom, ruled_by) ORDER BY row LIMIT 20";
+  // As whom they would be removed is not known afterwards. A site that has been away for a week is not waited for.
+  static constexpr char kSecrets[] =
+      "SELECT DISTINCT j.id FROM secret_copies c JOIN jobs j ON j.row = c.job WHERE j.owner = ?1 AND j.active = 0 AND "
+      "coalesce(j.ended_at_ms, j.accepted_at_ms) >= ?2 ORDER BY j.id LIMIT 20";
+  static constexpr char kSecretsLeft[] =
+      "SELECT a.site, count(*) FROM secret_copies c JOIN jobs j ON j.row = c.job JOIN attempts a ON a.job = c.job AND a.number = "
+      "c.attempt WHERE j.owner = ?1 AND j.active = 0 AND coalesce(j.ended_at_ms, j.accepted_at_ms) < ?2 GROUP BY a.site";
   ports::InTheWay found;
   auto active = db.query(kActive, person);
   while (active.next()) found.active.push_back(active.job_id(0));
   auto unbooked = db.query(kUnbooked, person, now - std::chrono::days{3});
   while (unbooked.next()) found.unbooked.push_back(unbooked.job_id(0));
+  auto secrets = db.query(kSecrets, person, now - kSecretsWait);
+  while (secrets.next()) found.secrets.push_back(secrets.job_id(0));
+  auto left = db.query(kSecretsLeft, person, now - kSecretsWait);
+  while (left.next()) found.secrets_left[SiteId(left.text(0))] = left.integer(1);
   auto datasets = db.query(kDatasets, person);
   while (datasets.next()) found.datasets.push_back(datasets.string(0));
   auto pending = db.query(kPending, person);
   while (pending.next()) found.pending.push_back(pending.string(0) + " " + pending.job_id(1).str());
   auto adjustments = db.query(kPendingAdjustments, person);
   while (adjustments.next()) found.pending.push_back("adjustment " + adjustments.string(0));
+  auto glasses = db.query(kBreakGlass, person);
+  while (glasses.next()) found.break_glass.push_back(glasses.job_id(0));
   return found;
 }
 
@@ -407,11 +439,11 @@ Result<Erasure> rule_erasure(Connection& db, ports::ErasureId id, const Principa
   if (erasure.state != Erasure::State::pending)
     return fail(ErrorKind::conflict, "NOT_PENDING",
                 "erasure " + id.str() + " does not wait any more; see: hansa privacy erasures");
-  if (approve && by == erasure.by)
-    return fail(ErrorKind::permission_denied, "SECOND_PERSON",
-                "an erasure takes two: another operator than who asked approves it");
-  if (approve && by == erasure.of)
-    return fail(ErrorKind::permission_denied, "SECOND_PERSON", "an erasure takes two: whom it is about does not approve it");
+  if (approve) {
+    if (auto second = domain::second_person(domain::TwoPersons::erasure, "erasure " + id.str(), {by}, erasure.by, erasure.of);
+        !second)
+      return std::unexpected(second.error());
+  }
   Names names;
   names.add(erasure.of.str());
   db.execute(kRule, id, approve ? "approved" : "rejected", by, at, approve ? erasure.reason : names.without(erasure.reason));

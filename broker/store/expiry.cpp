@@ -40,8 +40,12 @@ constexpr char kVerdictsDue[] =
     "?2";
 constexpr char kEndInput[] = "DELETE FROM documents WHERE hash = ?1";
 constexpr char kJobsDue[] =
-    "SELECT row, active = 0 AND owner <> ?2 AND coalesce(ended_at_ms, accepted_at_ms) < ?3 FROM jobs WHERE row > ?1 ORDER BY row "
-    "LIMIT ?4";
+    "SELECT row, active = 0 AND owner <> ?2 AND coalesce(ended_at_ms, accepted_at_ms) < ?3 AND (coalesce(ended_at_ms, "
+    "accepted_at_ms) < ?5 OR NOT EXISTS(SELECT 1 FROM secret_copies c WHERE c.job = jobs.row)) FROM jobs WHERE row > ?1 ORDER BY "
+    "row LIMIT ?4";
+constexpr char kSecretsLeft[] =
+    "SELECT a.site, count(*) FROM secret_copies c JOIN attempts a ON a.job = c.job AND a.number = c.attempt WHERE c.job = ?1 "
+    "GROUP BY a.site";
 constexpr char kWaitsToNobody[] = "UPDATE waits SET owner = ?1 WHERE started_s < ?2 AND owner <> ?1";
 constexpr char kPersonsDue[] =
     "SELECT p.seq, u.ended_s < ?2 FROM ledger_persons p JOIN ledger u ON u.seq = p.seq WHERE p.seq > ?1 ORDER BY p.seq LIMIT ?3";
@@ -68,6 +72,12 @@ constexpr const char* kChangesToNobody[] = {
     "UPDATE explanations SET explained_by = ?1, reason = '' WHERE at_ms < ?2 AND (explained_by <> ?1 OR reason <> '')",
     "UPDATE adjustments SET asked_by = ?1, reason = '' WHERE at_ms < ?2 AND (asked_by <> ?1 OR reason <> '')",
     "UPDATE adjustment_rulings SET ruled_by = ?1, reason = '' WHERE at_ms < ?2 AND (ruled_by <> ?1 OR reason <> '')",
+    ("UPDATE break_glass_steps SET salt = NULL, personal = NULL WHERE at_ms < ?2 AND ?1 IS NOT NULL AND personal IS NOT NULL AND "
+     "glass IN (SELECT row FROM break_glass WHERE state <> 'open' AND at_ms < ?2)"),
+    ("UPDATE break_glass SET person = ?1, by_whom = ?1, ruled_by = iif(ruled_by IS NULL, NULL, ?1), ended_by = iif(ended_by IS "
+     "NULL, NULL, ?1), reason = '', makers = '[]' WHERE state <> 'open' AND at_ms < ?2 AND (by_whom <> ?1 OR reason <> '' OR "
+     "person <> ?1 OR "
+     "coalesce(ruled_by, ?1) <> ?1 OR coalesce(ended_by, ?1) <> ?1)"),
     ("UPDATE erasures SET by_whom = ?1, ruled_by = ?1, reason = '' WHERE state IN ('done', 'rejected') AND at_ms < ?2 AND "
      "(by_whom <> ?1 OR ruled_by <> ?1 OR reason <> '')")};
 
@@ -121,21 +131,26 @@ Result<ErasedSome> expire_inputs(Connection& db, UtcTime before) {
   return ErasedSome{.rows = gone, .next = looked_at == kRowsLookedAt ? std::optional(place) : std::nullopt};
 }
 
-Result<ErasedSome> expire_jobs(Connection& db, UtcTime before, std::int64_t after) {
-  auto seen = look_at_rows(db.query(kJobsDue, after, domain::kNobody, before, kRowsLookedAt));
+Result<ErasedSome> expire_jobs(Connection& db, UtcTime before, std::int64_t after, UtcTime now) {
+  auto seen = look_at_rows(db.query(kJobsDue, after, domain::kNobody, before, kRowsLookedAt, now - kSecretsWait));
   auto next = next_after(seen, kRowsLookedAt);
   if (std::ssize(seen.due) > kJobsEndedAtOnce) {
     seen.due.resize(kJobsEndedAtOnce);
     next = seen.due.back();
   }
   ErasureGate gate(db);
+  ports::SecretsLeft secrets;
   for (const auto row : seen.due) {
+    {
+      auto left = db.query(kSecretsLeft, row);
+      while (left.next()) secrets[SiteId(left.text(0))] += left.integer(1);
+    }
     domain::Names names;
     if (auto done = make_nobodys(db, row, names); !done) return std::unexpected(done.error());
   }
   if (after == 0) db.execute(kWaitsToNobody, domain::kNobody, to_unix_seconds(before));
   gate.shut();
-  return ErasedSome{.rows = std::ssize(seen.due), .next = next};
+  return ErasedSome{.rows = std::ssize(seen.due), .next = next, .secrets_left = std::move(secrets)};
 }
 
 Result<ErasedSome> expire_persons(Connection& db, UtcTime before, std::int64_t after, UtcTime now) {
@@ -171,7 +186,7 @@ Result<ErasedSome> expire_some(Connection& db, Holding holding, UtcTime before, 
     case Holding::payloads: return expire_payloads(db, before, after);
     case Holding::requests: return expire_requests(db, before);
     case Holding::decision_inputs: return expire_inputs(db, before);
-    case Holding::jobs: return expire_jobs(db, before, after);
+    case Holding::jobs: return expire_jobs(db, before, after, now);
     case Holding::usage_persons: return expire_persons(db, before, after, now);
     case Holding::tokens: return ErasedSome{.rows = db.execute(kDropTokens, before, to_unix_ms(now))};
     case Holding::sessions: {
@@ -214,8 +229,12 @@ const char* count_of(Holding holding) {
              "ALL SELECT count(*), min(at_ms) FROM explanations WHERE explained_by <> 'erased:nobody' UNION ALL "
              "SELECT count(*), min(at_ms) FROM adjustments WHERE asked_by <> 'erased:nobody' UNION ALL "
              "SELECT count(*), min(at_ms) FROM adjustment_rulings WHERE ruled_by <> 'erased:nobody' UNION ALL "
+             "SELECT count(*), min(at_ms) FROM break_glass WHERE person <> 'erased:nobody' OR by_whom <> 'erased:nobody' OR "
+             "coalesce(ruled_by, 'erased:nobody') <> 'erased:nobody' OR coalesce(ended_by, 'erased:nobody') <> 'erased:nobody' "
+             "UNION ALL "
              "SELECT count(*), min(at_ms) FROM erasures WHERE by_whom <> 'erased:nobody')";
     case Holding::accesses: return "SELECT count(*), min(at_s) * 1000 FROM access_log";
+    case Holding::secrets: return "SELECT count(*), NULL FROM secrets";
     case Holding::person_facts: return "SELECT count(*), NULL FROM facts WHERE subject LIKE 'person:%' AND statement IS NOT NULL";
     default: return nullptr;
   }
@@ -260,20 +279,6 @@ Result<ports::DueHolding> read_held(Connection& db, Holding holding) {
   held.held = row.integer(0);
   if (!row.is_null(1)) held.oldest = row.time_ms(1);
   return held;
-}
-
-Result<std::vector<ports::ExpiredRow>> read_expired(Connection& db, std::optional<UtcTime> from, std::optional<UtcTime> to) {
-  static constexpr char kSelect[] =
-      "SELECT strftime('%Y-%m-%d', at_ms / 1000, 'unixepoch'), holding, sum(rows) FROM retention_log "
-      "WHERE (?1 IS NULL OR at_ms >= ?1) AND (?2 IS NULL OR at_ms < ?2) GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT ?3";
-  std::vector<ports::ExpiredRow> rows;
-  auto row = db.query(kSelect, from, to, bounded(10'000));
-  while (row.next()) {
-    const auto holding = domain::holding_named(row.text(1));
-    if (!holding) return unreadable("the log of what has ended", row.string(1));
-    rows.push_back({.day = row.string(0), .holding = *holding, .rows = row.integer(2)});
-  }
-  return rows;
 }
 
 }  // namespace hansa::store

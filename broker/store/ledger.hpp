@@ -63,6 +63,8 @@ struct StoredHashes {
   [[nodiscard]] Result<void> check() const;
 };
 
+/// Of the system's.
+std::string random_bytes(std::size_t count);
 /// The key with which the owner's pseudonym in a period is made; drawn when there is none yet. One for each person: it can go
 /// alone.
 std::string person_key(Connection& db, const std::string& owner, const std::string& period);

@@ -2,6 +2,7 @@
 #include "broker/ledger/export_check.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/ledger.hpp"
+#include "broker/store/periods.hpp"
 #include "broker/store/readers.hpp"
 
 namespace hansa::store {
@@ -150,7 +151,8 @@ Result<std::vector<ports::LedgerRecord>> read_ledger_records(Connection& db, std
     ports::LedgerRecord record{.seq = row.integer(0), .of_person = *kind == Kind::usage};
     record.text = has_amounts(*kind) ? record_text(entry_of(row, *kind, contexts, stored)) : row.string(2);
     if (personal && record.of_person) record.personal = personal_of(db, record.seq);
-    bytes += record.text.size() + record.personal.size();
+    if (*kind == Kind::period_close) record.rests_on = read_close(db, record.seq);
+    bytes += record.text.size() + record.personal.size() + record.rests_on.size();
     records.push_back(std::move(record));
   }
   return records;

@@ -49,19 +49,19 @@ constexpr char kSelectOldUsage[] =
 
 Blob blob_of(const Sha256& hash) { return {ledger::bytes_of(hash)}; }
 
-std::string random_bytes(std::size_t count) {
-  async::SystemRandom random;
-  std::string bytes(count, '\0');
-  random.fill(std::as_writable_bytes(std::span(bytes)));
-  return bytes;
-}
-
 std::int64_t size_of(Connection& db) {
   auto row = db.query(kSelectSize);
   return row.next() ? row.integer(0) : 0;
 }
 
 }  // namespace
+
+std::string random_bytes(std::size_t count) {
+  async::SystemRandom random;
+  std::string bytes(count, '\0');
+  random.fill(std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
 
 LedgerAppender::LedgerAppender(Connection& db, std::size_t hashes_a_row)
     : db_(db),

@@ -2,11 +2,14 @@
 #include "broker/store/migrations.hpp"
 
 #include "broker/core/digest.hpp"
+#include "broker/store/break_glass.hpp"
+#include "broker/store/break_glass_schema.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/ledger_schema.hpp"
 #include "broker/store/periods_schema.hpp"
 #include "broker/store/privacy_schema.hpp"
 #include "broker/store/report_schema.hpp"
+#include "broker/store/secrets_schema.hpp"
 
 #include <array>
 #include <vector>
@@ -547,7 +550,10 @@ constexpr std::array kMigrations = {
     Migration{.version = 18, .name = "what reports need", .sql = kReportSchema},
     Migration{.version = 19, .name = "revocations, memberships", .sql = kSchema19},
     Migration{.version = 20, .name = "protection of people's data", .sql = kPrivacySchema},
-    Migration{.version = 21, .name = "reconciliations, periods, adjustments", .sql = kPeriodsSchema}};
+    Migration{.version = 21, .name = "reconciliations, periods, adjustments", .sql = kPeriodsSchema},
+    Migration{.version = 22, .name = "break-glass", .sql = kBreakGlassSchema, .then = let_ledger_hold_break_glass},
+    Migration{.version = 23, .name = "what closes of periods rest on", .sql = kClosesSchema},
+    Migration{.version = 24, .name = "people's own secrets", .sql = kSecretsSchema}};
 
 constexpr std::int64_t kApplicationId = 0x48414E53;  // "HANS", in the file's header: file(1) and we know it by that
 

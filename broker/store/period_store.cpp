@@ -67,9 +67,15 @@ Task<std::pair<std::int64_t, std::int64_t>> SqliteStore::unseen_records(std::str
       &Impl::scans_, [period = std::move(period)](Connection& db) { return count_unseen(db, period); });
 }
 
+Task<ports::MonthSums> SqliteStore::sum_month(std::string period, ports::MonthSums so_far, std::size_t limit) {
+  co_return co_await impl_->read<ports::MonthSums>(&Impl::scans_, [period = std::move(period), so_far, limit](Connection& db) {
+    return store::sum_month(db, period, so_far, limit);
+  });
+}
+
 Task<std::int64_t> SqliteStore::close_month(ports::MonthClose close) {
   co_return co_await impl_->write<std::int64_t>(
-      1024, [close = std::move(close)](Connection& db) { return store::close_month(db, close); });
+      1024 + close.rests_on.size(), [close = std::move(close)](Connection& db) { return store::close_month(db, close); });
 }
 
 Task<std::optional<ports::KeptCheckpoint>> SqliteStore::checkpoint_of(std::int64_t record) {

@@ -3,10 +3,13 @@
 
 #include "broker/core/digest.hpp"
 #include "broker/core/wide.hpp"
+#include "broker/domain/two_persons.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/readers.hpp"
 
+#include <algorithm>
 #include <map>
+#include <utility>
 
 namespace hansa::store {
 namespace {
@@ -16,17 +19,26 @@ using ledger::Kind;
 constexpr char kSelectMonths[] =
     "SELECT seq, kind, at_s, body ->> '$.period', body ->> '$.sites', body ->> '$.reconciliations', body ->> '$.apart_s' "
     "FROM ledger WHERE kind IN ('period_open', 'summary', 'period_close') AND body IS NOT NULL ORDER BY seq";
-constexpr char kSumUp[] =
-    "SELECT coalesce(sum(runs), 0), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
-    "coalesce(sum(node_seconds), 0) FROM ledger WHERE body IS NULL AND ended_s >= ?1 AND ended_s < ?2";
+// By the index of ends, whose entries are in the order of records where ends are the same.
+constexpr char kSelectAmounts[] =
+    "SELECT seq, ended_s, runs, elapsed_s, core_seconds, gpu_seconds, node_seconds FROM ledger WHERE body IS NULL AND ended_s < "
+    "?1 AND (ended_s, seq) > (?2, ?3) AND seq < ?4 ORDER BY ended_s, seq LIMIT ?5";
 // A record is seen by a reconciliation that asked about its end when it was there already.
 constexpr char kCountUnseen[] =
     "SELECT count(*) FROM ledger l WHERE l.body IS NULL AND l.kind <> 'adjustment' AND l.ended_s >= ?1 AND l.ended_s < ?2 AND "
     "NOT "
     "EXISTS (SELECT 1 FROM reconciliations r WHERE r.site = l.site AND r.ledger_size > l.seq AND r.from_s <= l.ended_s AND "
     "r.to_s > l.ended_s) AND NOT EXISTS (SELECT 1 FROM explanations e WHERE e.site = l.site AND e.key = ?3)";
-constexpr char kCountSince[] =
-    "SELECT count(*) FROM ledger WHERE seq >= ?1 AND body IS NULL AND kind <> 'adjustment' AND ended_s >= ?2 AND ended_s < ?3";
+// In the order of records: a month has more of them than were booked since a moment ago.
+constexpr char kSelectSince[] =
+    "SELECT seq, kind, runs, elapsed_s, core_seconds, gpu_seconds, node_seconds FROM ledger NOT INDEXED WHERE seq >= ?1 AND body "
+    "IS NULL AND ended_s >= ?2 AND ended_s < ?3";
+constexpr char kSelectNewestLook[] =
+    "SELECT id FROM reconciliations WHERE site = ?1 AND to_s > ?2 AND from_s < ?3 ORDER BY row DESC LIMIT 1";
+const std::string kSelectNext = std::string(kSelectSince) + " AND seq < ?4";
+constexpr std::int64_t kMostSince = 50'000;  // that the writer reads
+constexpr char kInsertClose[] = "INSERT INTO period_closes(record, rests_on) VALUES(?1, ?2)";
+constexpr char kSelectClose[] = "SELECT rests_on FROM period_closes WHERE record = ?1";
 constexpr char kSelectSize[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
 constexpr char kSelectSites[] =
     "SELECT DISTINCT site FROM ledger WHERE body IS NULL AND ended_s >= ?1 AND ended_s < ?2 ORDER BY site";
@@ -61,6 +73,16 @@ std::optional<ports::Month> find_month(Connection& db, const std::string& period
     if (one.period == period) return one;
   }
   return std::nullopt;
+}
+
+/// The amounts in the columns from the third on.
+Result<void> add(ports::MonthSums& sums, const Statement& row) {
+  int column = 2;
+  for (auto* sum : {&sums.runs, &sums.elapsed_s, &sums.core_seconds, &sums.gpu_seconds, &sums.node_seconds}) {
+    if (__builtin_add_overflow(*sum, row.integer(column++), sum))
+      return fail(ErrorKind::internal, "SUM_TOO_LARGE", "a month whose sum is beyond 64 bits cannot be summed up");
+  }
+  return {};
 }
 
 Result<ports::Adjustment> find_adjustment(Connection& db, const std::string& id) {
@@ -148,29 +170,73 @@ Result<std::int64_t> close_month(Connection& db, const ports::MonthClose& close)
                 "the period " + close.period + " was not opened: hansa ledger period open " + close.period);
   }
   if (there->closed) return *there->closed;
-  {
-    auto row = db.query(kCountSince, close.looked_at, span->from_s, span->to_s);
-    if (row.next() && row.integer(0) > 0)
-      return fail(ErrorKind::conflict, "LEDGER_MOVED", "something was booked into " + close.period + " meanwhile: ask again");
+  for (const auto& [site, seen] : close.newest) {
+    auto row = db.query(kSelectNewestLook, site, span->from_s, span->to_s);
+    if ((row.next() ? row.string(0) : std::string()) != seen)
+      return fail(ErrorKind::conflict, "LEDGER_MOVED", "site " + site.str() + " was reconciled meanwhile: ask again");
   }
-  Json sums{{"period", close.period}};
-  {
-    auto row = db.query(kSumUp, span->from_s, span->to_s);
-    row.next();
-    int column = 0;
-    for (const auto* name : {"runs", "elapsed_s", "core_seconds", "gpu_seconds", "node_seconds"})
-      sums[name] = row.integer(column++);
+  auto sums = close.sums;
+  const auto size = size_of(db);
+  const auto since = std::min(close.looked_at, sums.size);
+  auto moved = fail(ErrorKind::conflict, "LEDGER_MOVED", "something was booked into " + close.period + " meanwhile: ask again");
+  if (!sums.whole) return moved;
+  if (size - since > kMostSince) {
+    return fail(ErrorKind::conflict, "LEDGER_MOVED",
+                std::to_string(size - since) + " records were booked while " + close.period +
+                    " was summed up, too many to look at in one commit: ask again when less is booked");
+  }
+  for (auto row = db.query(kSelectSince, since, span->from_s, span->to_s); row.next();) {
+    if (row.integer(0) >= close.looked_at && row.text(1) != to_string(Kind::adjustment)) return moved;
+    if (row.integer(0) < sums.size) continue;
+    if (auto added = add(sums, row); !added) return std::unexpected(added.error());
   }
   LedgerAppender ledger(db);
   const auto at = to_unix_seconds(close.at);
-  if (auto summed = ledger.add(Kind::summary, at, sums); !summed) return summed;
+  auto summed = ledger.add(Kind::summary, at,
+                           {{"period", close.period},
+                            {"runs", sums.runs},
+                            {"elapsed_s", sums.elapsed_s},
+                            {"core_seconds", sums.core_seconds},
+                            {"gpu_seconds", sums.gpu_seconds},
+                            {"node_seconds", sums.node_seconds}});
+  if (!summed) return summed;
   auto closed = ledger.add(Kind::period_close, at,
                            {{"period", close.period},
                             {"sites", close.sites},
-                            {"reconciliations", close.reconciliations},
-                            {"apart_s", close.apart.count()}});
+                            {"reconciliations", sha256_hex(close.rests_on)},
+                            {"apart_s", close.apart.count()},
+                            {"kept", 1}});
+  if (!closed) return closed;
+  db.execute(kInsertClose, *closed, close.rests_on);
   ledger.finish();
   return closed;
+}
+
+std::string read_close(Connection& db, std::int64_t record) {
+  auto row = db.query(kSelectClose, record);
+  return row.next() ? row.string(0) : "-";
+}
+
+Result<ports::MonthSums> sum_month(Connection& db, const std::string& period, ports::MonthSums sums, std::size_t limit) {
+  const auto span = ledger::month_named(period);
+  if (!span) return std::unexpected(span.error());
+  if (sums.size == 0) sums = {.size = size_of(db), .ended_s = span->from_s, .seq = -1};
+  const auto most = bounded(limit);
+  if (sums.whole) {
+    const auto to = sums.size + std::min(size_of(db) - sums.size, most);
+    for (auto row = db.query(kSelectNext.c_str(), std::exchange(sums.size, to), span->from_s, span->to_s, to); row.next();) {
+      if (auto added = add(sums, row); !added) return std::unexpected(added.error());
+    }
+    return sums;
+  }
+  std::int64_t rows = 0;
+  for (auto row = db.query(kSelectAmounts, span->to_s, sums.ended_s, sums.seq, sums.size, most); row.next(); ++rows) {
+    sums.seq = row.integer(0);
+    sums.ended_s = row.integer(1);
+    if (auto added = add(sums, row); !added) return std::unexpected(added.error());
+  }
+  sums.whole = rows < most;
+  return sums;
 }
 
 Result<std::vector<SiteId>> read_sites_in(Connection& db, const std::string& period) {
@@ -221,8 +287,10 @@ Result<ports::Adjustment> rule_on_adjustment(Connection& db, const std::string& 
     return fail(ErrorKind::conflict, "NOT_PENDING",
                 "adjustment " + id + " was " + (asked->ruling->approved ? "approved" : "rejected") + " before");
   }
-  if (ruling.approved && asked->by == ruling.by)
-    return fail(ErrorKind::permission_denied, "OWN_CHANGE", "adjustment " + id + " is your own: another operator approves it");
+  if (ruling.approved) {
+    if (auto second = domain::second_person(domain::TwoPersons::adjustment, "adjustment " + id, {ruling.by}, asked->by); !second)
+      return std::unexpected(second.error());
+  }
   std::optional<std::int64_t> record;
   if (ruling.approved) {
     const auto job = job_of_standing(db, asked->record);

@@ -11,6 +11,9 @@ Result<std::vector<ports::Month>> read_months(Connection& db);
 Result<std::int64_t> open_month(Connection& db, const std::string& period, UtcTime at);
 Result<std::pair<std::int64_t, std::int64_t>> count_unseen(Connection& db, const std::string& period);
 Result<std::int64_t> close_month(Connection& db, const ports::MonthClose& close);
+/// What a month's close rests on; "-": the record is none, or was written before that was kept.
+std::string read_close(Connection& db, std::int64_t record);
+Result<ports::MonthSums> sum_month(Connection& db, const std::string& period, ports::MonthSums sums, std::size_t limit);
 Result<std::vector<SiteId>> read_sites_in(Connection& db, const std::string& period);
 Result<void> propose_adjustment(Connection& db, const ports::Adjustment& adjustment);
 Result<std::vector<ports::Adjustment>> read_adjustments(Connection& db, const std::optional<std::string>& id, std::size_t limit);

@@ -97,4 +97,13 @@ CREATE TRIGGER adjustments_by_two BEFORE INSERT ON adjustment_rulings WHEN NEW.a
 BEGIN SELECT RAISE(ABORT, 'nobody approves what they asked for'); END;
 )sql";
 
+inline constexpr char kClosesSchema[] = R"sql(
+CREATE TABLE period_closes(
+  record INTEGER PRIMARY KEY REFERENCES ledger,
+  rests_on TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER period_closes_no_update BEFORE UPDATE ON period_closes BEGIN SELECT RAISE(ABORT, 'what a close rests on is kept'); END;
+CREATE TRIGGER period_closes_no_delete BEFORE DELETE ON period_closes BEGIN SELECT RAISE(ABORT, 'what a close rests on is kept'); END;
+)sql";
+
 }  // namespace hansa::store

@@ -35,12 +35,16 @@ const char* statement_of(PersonPart part) {
     case PersonPart::tokens:
       return "SELECT id, role, note, created_at_ms, expires_at_ms, revoked_at_ms FROM tokens WHERE principal = ?1 ORDER BY id "
              "LIMIT ?3 OFFSET ?2";
+    case PersonPart::secrets:
+      return "SELECT name, bytes, changed_at_ms FROM secrets WHERE owner = ?1 ORDER BY name LIMIT ?3 OFFSET ?2";
     case PersonPart::datasets:
       return "SELECT id, project, labels, sha256, created_at_ms, changed_at_ms FROM datasets WHERE owner = ?1 ORDER BY id LIMIT "
              "?3 OFFSET ?2";
     case PersonPart::facts:
       return "SELECT attribute, statement, changed_at_ms FROM facts WHERE subject = 'person:' || ?1 UNION ALL "
-             "SELECT 'projects, as the issuer has them', projects, seen_at_ms FROM memberships WHERE person = ?1 ORDER BY 1 "
+             "SELECT 'projects, as the issuer has them', projects, seen_at_ms FROM memberships WHERE person = ?1 UNION ALL "
+             "SELECT 'assurance, as the issuer vouches for it', json_object('user.assurance', assurance, 'user.authentication', "
+             "authentication), seen_at_ms FROM memberships WHERE person = ?1 AND assurance || authentication <> '' ORDER BY 1 "
              "LIMIT "
              "?3 OFFSET ?2";
     case PersonPart::changes:
@@ -58,6 +62,10 @@ const char* statement_of(PersonPart part) {
              "?1 UNION ALL SELECT 'adjustment', id, 'asked', at_ms, reason FROM adjustments WHERE asked_by = ?1 "
              "UNION ALL SELECT 'adjustment, ruled', a.id, iif(r.approved, 'approved', 'rejected'), r.at_ms, r.reason FROM "
              "adjustment_rulings r JOIN adjustments a ON a.row = r.adjustment WHERE r.ruled_by = ?1 "
+             "UNION ALL SELECT 'break-glass', hex(id), 'asked', at_ms, reason FROM break_glass WHERE by_whom = ?1 "
+             "UNION ALL SELECT 'break-glass', hex(id), iif(until_ms IS NULL, 'rejected', 'approved'), ruled_at_ms, '' FROM "
+             "break_glass WHERE ruled_by = ?1 "
+             "UNION ALL SELECT 'break-glass', hex(id), 'ended', ended_at_ms, '' FROM break_glass WHERE ended_by = ?1 "
              "UNION ALL SELECT 'erasure', hex(id), 'asked', at_ms, reason FROM erasures WHERE by_whom = ?1 "
              "UNION ALL SELECT 'erasure', hex(id), state, ruled_at_ms, reason FROM erasures WHERE ruled_by = ?1) "
              "ORDER BY at_ms, about, id LIMIT ?3 OFFSET ?2";
@@ -70,6 +78,10 @@ const char* statement_of(PersonPart part) {
       // Who they are is the readers' own matter; their role is the person's.
       return "SELECT a.at_s * 1000 AS at_ms, a.role AS reader, a.route, a.reason, a.times FROM access_people s JOIN access_log a "
              "ON a.subject = s.row WHERE s.principal = ?1 ORDER BY a.sequence LIMIT ?3 OFFSET ?2";
+    case PersonPart::break_glass:
+      return "SELECT iif(job IS NULL, 'all jobs', 'one job') AS opened, reason, state, at_ms, ruled_at_ms, until_ms, "
+             "ended_at_ms, "
+             "why, uses FROM break_glass WHERE person = ?1 ORDER BY row LIMIT ?3 OFFSET ?2";
     case PersonPart::jobs:
     case PersonPart::usage: break;
   }

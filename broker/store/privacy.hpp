@@ -12,6 +12,9 @@ class Names;
 
 namespace hansa::store {
 
+/// How long a job that is over keeps its names for the sake of secrets that its site has not removed yet.
+inline constexpr Seconds kSecretsWait{7 * 86'400};
+
 /// While it stands, the transaction may take names out of what is append-only; shut() before the transaction is over. An
 /// operation that fails is undone with the gate.
 class ErasureGate {
@@ -33,7 +36,6 @@ Result<ports::ErasedSome> expire(Connection& db, domain::Holding holding, UtcTim
 Result<std::int64_t> read_wipe_owed(Connection& db);
 Result<void> settle_wipe(Connection& db, std::int64_t owed);
 Result<ports::DueHolding> read_held(Connection& db, domain::Holding holding);
-Result<std::vector<ports::ExpiredRow>> read_expired(Connection& db, std::optional<UtcTime> from, std::optional<UtcTime> to);
 
 Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person, UtcTime now);
 Result<void> ask_erasure(Connection& db, const ports::Erasure& erasure);
@@ -47,7 +49,6 @@ Result<ports::PersonPage> read_person_part(Connection& db, const Principal& pers
                                            const std::string& after);
 
 Result<void> note_accesses(Connection& db, const std::vector<ports::Access>& accesses);
-Result<std::vector<ports::StoredAccess>> read_accesses(Connection& db, const ports::AccessQuery& query);
 
 /// The next pages of the file from `page` on (1 is the first). Outside of any transaction, on the one connection that writes, and
 /// with nothing in the log that is not in the file. See wipe.cpp. Fatal failures are thrown.

@@ -14,11 +14,6 @@ Task<ports::DueHolding> SqliteStore::held(domain::Holding holding) {
   co_return co_await impl_->read<ports::DueHolding>(&Impl::scans_, [=](Connection& db) { return read_held(db, holding); });
 }
 
-Task<std::vector<ports::ExpiredRow>> SqliteStore::expired(std::optional<UtcTime> from, std::optional<UtcTime> to) {
-  co_return co_await impl_->read<std::vector<ports::ExpiredRow>>(&Impl::scans_,
-                                                                 [=](Connection& db) { return read_expired(db, from, to); });
-}
-
 Task<ports::InTheWay> SqliteStore::in_the_way_of_erasing(Principal person, UtcTime now) {
   co_return co_await impl_->read<ports::InTheWay>(
       &Impl::scans_, [person = std::move(person), now](Connection& db) { return read_in_the_way(db, person, now); });
@@ -85,11 +80,6 @@ Task<ports::PersonPage> SqliteStore::person_part(Principal person, ports::Person
 Task<> SqliteStore::note_accesses(std::vector<ports::Access> accesses) {
   co_return co_await impl_->write<void>(
       256 * accesses.size(), [accesses = std::move(accesses)](Connection& db) { return store::note_accesses(db, accesses); });
-}
-
-Task<std::vector<ports::StoredAccess>> SqliteStore::accesses(ports::AccessQuery query) {
-  co_return co_await impl_->read<std::vector<ports::StoredAccess>>(
-      &Impl::scans_, [query = std::move(query)](Connection& db) { return read_accesses(db, query); });
 }
 
 }  // namespace hansa::store

@@ -179,8 +179,7 @@ void compare_run(Connection& db, const SiteId& site, const std::vector<const Usa
 
 }  // namespace
 
-Result<ports::Compared> compare_usage(Connection& db, BookRequest request, Seconds tolerance) {
-  for (auto& record : request.records) make_well_formed(record);
+Result<ports::Compared> compare_usage(Connection& db, const BookRequest& request, Seconds tolerance) {
   using Key = std::tuple<Tag, std::string, SiteJobId, UtcTime, std::optional<UtcTime>>;
   std::map<Key, std::vector<const UsageRecord*>> runs;
   for (const auto& record : request.records) {
@@ -210,7 +209,7 @@ Result<ports::Compared> compare_usage(Connection& db, BookRequest request, Secon
     auto cursor = read_usage_cursor(db, request.site);
     if (!cursor) return std::unexpected(cursor.error());
     news.next = std::move(*cursor);
-    if (auto booked = book_usage(db, std::move(news)); !booked) return std::unexpected(booked.error());
+    if (auto booked = book_usage(db, news); !booked) return std::unexpected(booked.error());
   }
   ports::Compared compared;
   for (const auto& [key, tells] : runs) compare_run(db, request.site, tells, before[key], tolerance, compared);
@@ -250,10 +249,10 @@ Result<void> keep_reconciliation(Connection& db, const ports::Reconciliation& ma
   return {};
 }
 
-Result<std::vector<ports::Reconciliation>> read_reconciliations(Connection& db, const ports::ReconciliationQuery& query) {
-  std::vector<ports::Reconciliation> all;
-  auto row = db.query(kSelectReconciliations, query.site, query.id, to_unix_seconds(query.from), to_unix_seconds(query.to),
-                      bounded(query.limit));
+Result<void> each_reconciliation(Connection& db, const ports::ReconciliationQuery& query,
+                                 const std::function<Result<void>(ports::Reconciliation)>& take) {
+  auto row =
+      db.query(kSelectReconciliations, query.site, query.id, to_unix_seconds(query.from), to_unix_seconds(query.to), query.limit);
   while (row.next()) {
     ports::Reconciliation one{
         .id = row.string(0),
@@ -272,8 +271,19 @@ Result<std::vector<ports::Reconciliation>> read_reconciliations(Connection& db, 
         .others = {}};
     if (!row.is_null(16)) one.others = row.integer(16);
     one.unexplained = one.differing() - row.integer(17);
-    all.push_back(std::move(one));
+    if (auto taken = take(std::move(one)); !taken) return taken;
   }
+  return {};
+}
+
+Result<std::vector<ports::Reconciliation>> read_reconciliations(Connection& db, ports::ReconciliationQuery query) {
+  std::vector<ports::Reconciliation> all;
+  query.limit = static_cast<std::size_t>(bounded(query.limit));
+  auto read = each_reconciliation(db, query, [&all](ports::Reconciliation one) {
+    all.push_back(std::move(one));
+    return Result<void>{};
+  });
+  if (!read) return std::unexpected(read.error());
   return all;
 }
 

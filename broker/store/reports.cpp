@@ -30,7 +30,12 @@ constexpr Producer kProducers[] = {{"usage", write_usage},
                                    {"sovereignty", write_sovereignty},
                                    {"energy", write_energy},
                                    {"clearing", write_clearing},
-                                   {"grants", write_grants}};
+                                   {"grants", write_grants},
+                                   {"period", write_period},
+                                   {"reconciliation", write_reconciliation},
+                                   {"completeness", write_completeness},
+                                   {"access", write_access},
+                                   {"retention", write_retention}};
 
 std::vector<Cell> cells_of(const std::vector<std::string>& keys, std::size_t count) {
   std::vector<Cell> cells;

@@ -33,5 +33,15 @@ Result<std::set<std::vector<std::string>>> groups_withheld(Connection& db, const
 // report_decisions.cpp
 Result<void> write_sovereignty(Connection& db, const Options& options, const ports::ReportQuery& query,
                                const ports::RowSink& sink);
+// report_periods.cpp
+Result<void> write_period(Connection& db, const Options& options, const ports::ReportQuery& query, const ports::RowSink& sink);
+Result<void> write_reconciliation(Connection& db, const Options& options, const ports::ReportQuery& query,
+                                  const ports::RowSink& sink);
+// report_completeness.cpp
+Result<void> write_completeness(Connection& db, const Options& options, const ports::ReportQuery& query,
+                                const ports::RowSink& sink);
+// report_protection.cpp
+Result<void> write_access(Connection& db, const Options& options, const ports::ReportQuery& query, const ports::RowSink& sink);
+Result<void> write_retention(Connection& db, const Options& options, const ports::ReportQuery& query, const ports::RowSink& sink);
 
 }  // namespace hansa::store

@@ -15,9 +15,11 @@ constexpr char kLiftRevocation[] =
 constexpr char kSelectRevocations[] =
     "SELECT number, what, value, reason, by_whom, at_ms, lifted_by, lifted_at_ms FROM revocations ORDER BY number";
 constexpr char kKeepMembership[] =
-    "INSERT INTO memberships(person, projects, seen_at_ms) VALUES(?1, ?2, ?3) "
-    "ON CONFLICT(person) DO UPDATE SET projects = excluded.projects, seen_at_ms = excluded.seen_at_ms";
-constexpr char kSelectMemberships[] = "SELECT person, projects, seen_at_ms FROM memberships ORDER BY person";
+    "INSERT INTO memberships(person, projects, seen_at_ms, assurance, authentication) VALUES(?1, ?2, ?3, ?4, ?5) "
+    "ON CONFLICT(person) DO UPDATE SET projects = excluded.projects, seen_at_ms = excluded.seen_at_ms, "
+    "assurance = excluded.assurance, authentication = excluded.authentication";
+constexpr char kSelectMemberships[] =
+    "SELECT person, projects, seen_at_ms, assurance, authentication FROM memberships ORDER BY person";
 
 constexpr std::pair<ports::Revocation::What, std::string_view> kRevocationWords[] = {{ports::Revocation::What::person, "person"},
                                                                                      {ports::Revocation::What::token, "token"},
@@ -67,7 +69,8 @@ Result<std::vector<ports::Revocation>> read_revocations(Connection& db) {
 Result<void> keep_membership(Connection& db, const Membership& membership) {
   Json projects = Json::array();
   for (const auto& project : membership.projects) projects.push_back(project.str());
-  db.execute(kKeepMembership, membership.person, canonical_json(projects), membership.seen_at);
+  db.execute(kKeepMembership, membership.person, canonical_json(projects), membership.seen_at, membership.assurance,
+             membership.authentication);
   return {};
 }
 
@@ -75,7 +78,11 @@ Result<std::vector<Membership>> read_memberships(Connection& db) {
   std::vector<Membership> all;
   auto row = db.query(kSelectMemberships);
   while (row.next()) {
-    Membership one{.person = Principal(row.text(0)), .projects = {}, .seen_at = row.time_ms(2)};
+    Membership one{.person = Principal(row.text(0)),
+                   .projects = {},
+                   .seen_at = row.time_ms(2),
+                   .assurance = row.string(3),
+                   .authentication = row.string(4)};
     const auto projects = parse_json(row.text(1));
     if (!projects || !projects->is_array()) return unreadable("a membership", "projects of " + one.person.str());
     for (const auto& project : *projects) {

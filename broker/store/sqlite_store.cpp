@@ -253,12 +253,15 @@ std::pair<std::size_t, BookRequest> SqliteStore::Impl::book_request(SiteId site,
   const auto country = options_.countries.find(site);
   const auto told = options_.accounting.find(site);
   std::size_t bytes = 256;
-  for (const auto& record : records) bytes += 1024 + record.source_line.size();
+  for (auto& record : records) {
+    make_well_formed(record);
+    bytes += 1024 + record.source_line.size();
+  }
   std::string salts(kSaltBytes * records.size(), '\0');
   random_.fill(std::as_writable_bytes(std::span(salts)));
   return {bytes,
           {.site = std::move(site),
-           .country = country == options_.countries.end() ? "" : country->second,
+           .country = country == options_.countries.end() ? "" : well_formed(country->second),
            .records = std::move(records),
            .next = std::move(next),
            .at = at,

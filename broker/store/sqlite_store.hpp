@@ -9,16 +9,18 @@
 #include "broker/metrics/histogram.hpp"
 #include "broker/ports/agents.hpp"
 #include "broker/ports/allocations.hpp"
+#include "broker/ports/break_glass.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
 #include "broker/ports/periods.hpp"
-#include "broker/ports/reconciliation.hpp"
 #include "broker/ports/privacy.hpp"
+#include "broker/ports/reconciliation.hpp"
 #include "broker/ports/reports.hpp"
 #include "broker/ports/revocations.hpp"
+#include "broker/ports/secrets.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 #include "broker/ports/usage_lines.hpp"
@@ -94,7 +96,9 @@ class SqliteStore final : public ports::JobStore,
                           public ports::UsageLineStore,
                           public ports::RevocationStore,
                           public ports::MembershipStore,
-                          public ports::PrivacyStore {
+                          public ports::PrivacyStore,
+                          public ports::BreakGlassStore,
+                          public ports::SecretStore {
  public:
   /// Locks the state folder, checks the file, brings its schema up to date. Codes of refusal: STATE_LOCKED (with the
   /// holder's process id), STATE_DIR_UNUSABLE, STATE_DIR_REMOTE, NOT_A_HANSA_STORE, SCHEMA_TOO_NEW, SCHEMA_ALTERED,
@@ -164,6 +168,7 @@ class SqliteStore final : public ports::JobStore,
   async::Task<std::vector<ports::Month>> months() override;
   async::Task<std::int64_t> open_month(std::string period, UtcTime at) override;
   async::Task<std::pair<std::int64_t, std::int64_t>> unseen_records(std::string period) override;
+  async::Task<ports::MonthSums> sum_month(std::string period, ports::MonthSums so_far, std::size_t limit) override;
   async::Task<std::int64_t> close_month(ports::MonthClose close) override;
   async::Task<std::optional<ports::KeptCheckpoint>> checkpoint_of(std::int64_t record) override;
   async::Task<std::vector<SiteId>> sites_in(std::string period) override;
@@ -229,7 +234,6 @@ class SqliteStore final : public ports::JobStore,
 
   async::Task<ports::ErasedSome> expire(domain::Holding holding, UtcTime before, std::int64_t after, UtcTime now) override;
   async::Task<ports::DueHolding> held(domain::Holding holding) override;
-  async::Task<std::vector<ports::ExpiredRow>> expired(std::optional<UtcTime> from, std::optional<UtcTime> to) override;
   async::Task<ports::InTheWay> in_the_way_of_erasing(Principal person, UtcTime now) override;
   async::Task<> ask_erasure(ports::Erasure erasure) override;
   async::Task<ports::Erasure> rule_erasure(ports::ErasureId id, Principal by, UtcTime at, bool approve) override;
@@ -242,7 +246,26 @@ class SqliteStore final : public ports::JobStore,
   async::Task<> wiped(std::int64_t owed) override;
   async::Task<ports::PersonPage> person_part(Principal person, ports::PersonPart part, std::string after) override;
   async::Task<> note_accesses(std::vector<ports::Access> accesses) override;
-  async::Task<std::vector<ports::StoredAccess>> accesses(ports::AccessQuery query) override;
+
+  async::Task<> ask_break_glass(domain::BreakGlass glass, std::int64_t epoch) override;
+  async::Task<domain::BreakGlass> rule_break_glass(domain::BreakGlassId id, ports::BreakGlassRuling ruling, UtcTime at,
+                                                   std::int64_t epoch) override;
+  async::Task<> use_break_glass(domain::BreakGlassId id, ports::BreakGlassUse use, UtcTime at, std::int64_t epoch) override;
+  async::Task<> see_break_glass(domain::BreakGlassId id, UtcTime at, std::int64_t epoch) override;
+  async::Task<domain::BreakGlass> end_break_glass(domain::BreakGlassId id, Principal by, std::string why, UtcTime at,
+                                                  std::int64_t epoch) override;
+  async::Task<ports::BreakGlassDetails> break_glass(domain::BreakGlassId id) override;
+  async::Task<std::vector<domain::BreakGlass>> break_glasses(ports::BreakGlassQuery query) override;
+
+  async::Task<> put_secret(ports::SealedSecret secret, std::size_t most) override;
+  async::Task<std::vector<ports::SealedSecret>> secrets_of(Principal owner) override;
+  async::Task<std::vector<ports::SealedSecret>> sealed_secrets(Principal owner, std::vector<std::string> names) override;
+  async::Task<> delete_secret(Principal owner, std::string name) override;
+  async::Task<std::vector<ports::SealedSecret>> sealed_by_others(std::string key_id, std::size_t limit) override;
+  async::Task<> reseal(ports::SealedSecret before, ports::SealedSecret now) override;
+  async::Task<> note_secret_copy(JobId job, std::int32_t attempt) override;
+  async::Task<std::vector<ports::SecretCopy>> secret_copies() override;
+  async::Task<> secret_copy_gone(JobId job, std::int32_t attempt) override;
 
  private:
   class Impl;

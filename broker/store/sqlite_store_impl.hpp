@@ -53,7 +53,7 @@ class SqliteStore::Impl {
     });
   }
 
-  /// With its size in the queue. Salts are drawn here, on the caller's thread.
+  /// With its size in the queue. Salts are drawn and texts made well formed here, on the caller's thread.
   std::pair<std::size_t, BookRequest> book_request(SiteId site, std::vector<domain::UsageRecord> records, ports::UsageCursor next,
                                                    UtcTime at);
 

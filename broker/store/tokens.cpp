@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/tokens.hpp"
 
+#include "broker/core/canonical_json.hpp"
+
 namespace hansa::store {
 namespace {
 
@@ -8,14 +10,15 @@ using ports::ApiToken;
 using ports::Role;
 
 constexpr char kInsert[] =
-    "INSERT INTO tokens(id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms) "
-    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    "INSERT INTO tokens(id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms, makers) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
 constexpr char kSelectByHash[] =
-    "SELECT id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms FROM tokens WHERE hash = ?1";
+    "SELECT id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms, makers FROM tokens WHERE hash = ?1";
 constexpr char kSelectById[] =
-    "SELECT id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms FROM tokens WHERE id = ?1";
+    "SELECT id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms, makers FROM tokens WHERE id = ?1";
 constexpr char kSelectAll[] =
-    "SELECT id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms FROM tokens ORDER BY created_at_ms, id";
+    "SELECT id, hash, principal, role, note, created_at_ms, expires_at_ms, revoked_at_ms, makers FROM tokens ORDER BY "
+    "created_at_ms, id";
 constexpr char kRevoke[] = "UPDATE tokens SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL";
 
 std::string_view spell(Role role) {
@@ -64,7 +67,8 @@ Result<ApiToken> token_of(const Statement& row) {
                     .note = row.string(4),
                     .created_at = row.time_ms(5),
                     .expires_at = row.optional_time_ms(6),
-                    .revoked_at = row.optional_time_ms(7)};
+                    .revoked_at = row.optional_time_ms(7),
+                    .makers = makers_in(row.text(8))};
   }
   return fail(ErrorKind::internal, "STORE_CORRUPT", "a stored token cannot be read", "role " + text);
 }
@@ -76,9 +80,24 @@ Result<ApiToken> single(Statement rows) {
 
 }  // namespace
 
+std::string text_of(const std::vector<Principal>& makers) {
+  Json names = Json::array();
+  for (const auto& maker : makers) names.push_back(maker.str());
+  return canonical_json(names);
+}
+
+std::vector<Principal> makers_in(std::string_view text) {
+  std::vector<Principal> makers;
+  const auto names = Json::parse(text, nullptr, false);
+  for (const auto& name : names.is_array() ? names : Json::array()) {
+    if (name.is_string()) makers.emplace_back(name.get_ref<const std::string&>());
+  }
+  return makers;
+}
+
 Result<void> create_token(Connection& db, const ApiToken& token) {
   const auto made = db.execute(kInsert, token.id, token.hash, token.principal, spell(token.role, token.sites), token.note,
-                               token.created_at, token.expires_at, token.revoked_at);
+                               token.created_at, token.expires_at, token.revoked_at, text_of(token.makers));
   if (made == 0)
     return fail(ErrorKind::conflict, "TOKEN_EXISTS", "there is a token with this id or secret already: make a new one");
   return {};

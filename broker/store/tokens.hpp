@@ -14,4 +14,8 @@ Result<std::vector<ports::ApiToken>> read_tokens(Connection& db);
 /// A token that is revoked already keeps its first time.
 Result<ports::ApiToken> revoke_token(Connection& db, const std::string& id, UtcTime at);
 
+/// Who had a hand in one, as a column has them: a JSON list.
+std::string text_of(const std::vector<Principal>& makers);
+std::vector<Principal> makers_in(std::string_view text);
+
 }  // namespace hansa::store

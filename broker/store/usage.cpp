@@ -3,7 +3,7 @@
 
 #include "broker/core/encoding.hpp"
 #include "broker/domain/nobody.hpp"
-#include "broker/store/allocations.hpp"
+#include "broker/store/charging.hpp"
 #include "broker/store/jobs.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/usage_context.hpp"
@@ -18,15 +18,15 @@ namespace {
 
 using domain::UsageRecord;
 
-// Last: whether something is kept for the attempt's runs, or was.
+// The fifth: whether something is kept for the attempt's runs, or was.
 constexpr char kSelectAttempt[] =
     "SELECT j.row, j.owner, j.project, a.account, EXISTS(SELECT 1 FROM reservations r WHERE r.job = j.row AND r.attempt = "
-    "a.number) FROM jobs j JOIN attempts a ON a.job = j.row "
+    "a.number), j.spec FROM jobs j JOIN attempts a ON a.job = j.row "
     "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND a.site_job_id = ?4";
 // A further submission of the attempt, which the engine has recorded as such.
 constexpr char kSelectTwin[] =
     "SELECT j.row, j.owner, j.project, a.account, EXISTS(SELECT 1 FROM reservations r WHERE r.job = j.row AND r.attempt = "
-    "a.number) FROM jobs j JOIN attempts a ON a.job = j.row "
+    "a.number), j.spec FROM jobs j JOIN attempts a ON a.job = j.row "
     "WHERE j.id = ?1 AND a.number = ?2 AND a.site = ?3 AND EXISTS (SELECT 1 FROM events e WHERE e.job = j.row "
     "AND e.name = 'sighting_quarantined' AND e.body ->> '$.attempt' = ?2 AND e.body ->> '$.site_job_id' = ?4 "
     "AND e.body ->> '$.reason_code' = 'DUPLICATE')";
@@ -129,6 +129,7 @@ struct Claim {
   domain::TagParts attempt;
   std::string owner, project;
   bool is_charged = false;
+  bool has_context = false;  // more is told of the job than its project says
 };
 
 /// What names a run, in a page of one site. The attempt is part of it: no end that speaks for one person takes the run of
@@ -153,6 +154,7 @@ Claim claim_of(Connection& db, const SiteId& site, const UsageRecord& record) {
     claim.owner = well_formed(row.string(1));
     claim.project = well_formed(row.string(2));
     claim.is_charged = row.boolean(4);
+    claim.has_context = claim.is_charged || UsageContexts::has_more(row.text(5));
     break;
   }
   if (claim.refused.empty() && !is_possible(record)) claim.refused = kImpossible;
@@ -216,7 +218,7 @@ class Booking {
     const auto& record = request_.records[index];
     auto entry = entry_for(request_, record, claim);
     std::int64_t seq = 0;
-    contexts_.tell(entry, record, claim.job_row);
+    contexts_.tell(entry, record, claim.job_row, claim.has_context);
     if (auto before = booked_before(entry, claim.job_row, seq)) {
       // As it was booked: no run moves into another country or project after the fact.
       entry.country = before->country;
@@ -236,7 +238,7 @@ class Booking {
     }
     ledger::Personal personal{.salt = request_.salts.substr(index * kSaltBytes, kSaltBytes),
                               .owner = claim.owner,
-                              .pseudonym = ledger::pseudonym_of(claim.owner, key_of(claim.owner, entry.ended_s)),
+                              .pseudonym = pseudonym_of(claim.owner, entry.ended_s),
                               .account = record.account.str(),
                               .source_line = record.source_line};
     if (claim.owner == domain::kNobody.str()) personal.account = personal.source_line = "";  // it is not to be known any more
@@ -244,12 +246,13 @@ class Booking {
     appender().add(std::move(entry), claim.job_row, &personal);
     ++booked_;
     if (!claim.is_charged) return {};
-    if (auto charged = charge_run(db_, claim.job_row, claim.attempt.attempt, record, is_first); !charged)
+    if (auto charged = charging_.charge(claim.job_row, claim.attempt.attempt, record, is_first); !charged)
       return std::unexpected(charged.error());
     return {};
   }
   void finish() {
     if (appender_) appender_->finish();
+    charging_.finish();
   }
   [[nodiscard]] std::size_t booked() const { return booked_; }
 
@@ -291,17 +294,18 @@ class Booking {
     if (!appender_) appender_.emplace(db_, kHashesARow);
     return *appender_;
   }
-  const std::string& key_of(const std::string& owner, std::int64_t ended_s) {
-    const auto [at, is_new] = keys_.try_emplace({owner, ledger::period_of(ended_s)});
-    if (is_new) at->second = person_key(db_, owner, at->first.second);
+  const std::string& pseudonym_of(const std::string& owner, std::int64_t ended_s) {
+    const auto [at, is_new] = pseudonyms_.try_emplace({owner, ledger::period_of(ended_s)});
+    if (is_new) at->second = ledger::pseudonym_of(owner, person_key(db_, owner, at->first.second));
     return at->second;
   }
 
   Connection& db_;
   const BookRequest& request_;
   std::optional<LedgerAppender> appender_;  // once there is something to book
-  std::map<std::pair<std::string, std::string>, std::string> keys_;  // of owner and month
+  std::map<std::pair<std::string, std::string>, std::string> pseudonyms_;  // of owner and month
   UsageContexts contexts_{db_, request_};
+  Charging charging_{db_};
   std::size_t booked_ = 0;
 };
 
@@ -325,10 +329,9 @@ std::string_view why_not_booked(Connection& db, const SiteId& site, const UsageR
   return claim_of(db, site, record).refused;
 }
 
-Result<std::size_t> book_usage(Connection& db, BookRequest request) {
-  request.country = well_formed(std::move(request.country));
-  for (auto& record : request.records) make_well_formed(record);
+Result<std::size_t> book_usage(Connection& db, const BookRequest& request) {
   std::vector<Claim> claims;
+  claims.reserve(request.records.size());
   for (const auto& record : request.records) claims.push_back(claim_of(db, request.site, record));
   refuse_second_records(request.records, claims);
   Booking booking(db, request);

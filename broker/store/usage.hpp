@@ -13,8 +13,8 @@ namespace hansa::store {
 
 struct BookRequest {
   SiteId site;
-  std::string country;
-  std::vector<domain::UsageRecord> records;
+  std::string country;  // as the records: well_formed()
+  std::vector<domain::UsageRecord> records;  // make_well_formed()
   ports::UsageCursor next;
   UtcTime at{};
   std::string salts;  // kSaltBytes for each record
@@ -35,7 +35,7 @@ std::string_view why_not_booked(Connection& db, const SiteId& site, const domain
 void make_well_formed(domain::UsageRecord& record);
 
 /// Returns how many were new, corrected ones among them.
-Result<std::size_t> book_usage(Connection& db, BookRequest request);
+Result<std::size_t> book_usage(Connection& db, const BookRequest& request);
 Result<ports::UsageCursor> read_usage_cursor(Connection& db, const SiteId& site);
 /// What the job's data are: the labels of its script, its datasets as they are registered now, and its project, in their order,
 /// joined by "+".

@@ -3,6 +3,8 @@
 
 #include "broker/core/wide.hpp"
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 namespace hansa::store {
@@ -17,6 +19,16 @@ constexpr char kSelectAbout[] =
 constexpr char kSelectLabels[] =
     "SELECT l.value FROM jobs j, json_each(j.spec, '$.labels') l WHERE j.row = ?1 UNION SELECT l.value FROM jobs j, "
     "json_each(j.spec, '$.datasets') d JOIN datasets s ON s.id = d.value, json_each(s.labels) l WHERE j.row = ?1";
+
+/// Those of project and job, in their order.
+std::string text_of_labels(std::set<std::string> labels, const domain::ProjectAccounting* project) {
+  if (project != nullptr) {
+    for (const auto& label : project->labels) labels.insert(label.str());
+  }
+  std::string text;
+  for (const auto& label : labels) text += (text.empty() ? "" : "+") + label;
+  return well_formed(std::move(text));
+}
 
 /// As its site measured it, or as the site says that it may be worked out from what was used; otherwise nothing is said.
 void tell_energy(ledger::UsageEntry& entry, const domain::UsageRecord& record, const domain::SiteAccounting& place,
@@ -44,13 +56,21 @@ void tell_energy(ledger::UsageEntry& entry, const domain::UsageRecord& record, c
 
 }  // namespace
 
-void UsageContexts::tell(ledger::UsageEntry& entry, const domain::UsageRecord& record, std::int64_t job_row) {
+bool UsageContexts::has_more(std::string_view spec) {
+  static constexpr auto kMembers =
+      std::to_array<std::string_view>({"\"datasets\":", "\"exclusive\":", "\"gpu_model\":", "\"labels\":"});
+  return std::ranges::any_of(kMembers, [&](std::string_view member) { return spec.find(member) != std::string_view::npos; });
+}
+
+void UsageContexts::tell(ledger::UsageEntry& entry, const domain::UsageRecord& record, std::int64_t job_row, bool has_more) {
   const domain::ProjectAccounting* project = nullptr;
   if (request_.projects != nullptr) {
     const auto told = request_.projects->find(ProjectId(entry.project));
     if (told != request_.projects->end()) project = &told->second;
   }
-  const auto& job = about(job_row, entry.attempt, project);
+  AboutJob plain;
+  if (!has_more) plain.label = text_of_labels({}, project);
+  const auto& job = has_more ? about(job_row, entry.attempt, project) : plain;
   auto& context = entry.context;
   context.centre = request_.place.centre;
   context.allocation = job.allocation;
@@ -108,13 +128,8 @@ void keep_context(ledger::UsageEntry& now, const ledger::UsageEntry& before, boo
 
 std::string labels_of(Connection& db, std::int64_t job_row, const domain::ProjectAccounting* project) {
   std::set<std::string> labels;
-  if (project != nullptr) {
-    for (const auto& label : project->labels) labels.insert(label.str());
-  }
   for (auto row = db.query(kSelectLabels, job_row); row.next();) labels.insert(row.string(0));
-  std::string text;
-  for (const auto& label : labels) text += (text.empty() ? "" : "+") + label;
-  return well_formed(std::move(text));
+  return text_of_labels(std::move(labels), project);
 }
 
 }  // namespace hansa::store

@@ -17,8 +17,11 @@ class UsageContexts {
  public:
   UsageContexts(Connection& db, const BookRequest& request) : db_(db), request_(request) {}
 
-  /// Context and energy of the run that the record tells of.
-  void tell(ledger::UsageEntry& entry, const domain::UsageRecord& record, std::int64_t job_row);
+  /// Whether the job's specification, as it is stored (domain::canonical_text), says anything that is told of its runs.
+  static bool has_more(std::string_view spec);
+  /// Context and energy of the run that the record tells of. `has_more`: of its specification, or of what it is charged to; most
+  /// jobs have none, and looking for it costs as much as booking.
+  void tell(ledger::UsageEntry& entry, const domain::UsageRecord& record, std::int64_t job_row, bool has_more);
 
  private:
   struct AboutJob {

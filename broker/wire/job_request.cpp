@@ -224,6 +224,21 @@ std::map<std::string, std::string> read_outputs(ObjectReader& job, std::vector<F
   return outputs;
 }
 
+/// By name; each in a file of its own.
+std::vector<SecretUse> read_secrets(ObjectReader& job) {
+  std::vector<SecretUse> uses;
+  for (const auto& text : job.texts("secrets", kMaxSecretsOfJob)) {
+    auto use = parse_secret_use(text);
+    if (!use)
+      job.fault("secrets", use.error().message);
+    else if (std::ranges::find(uses, use->file, &SecretUse::file) != uses.end())
+      job.fault("secrets", "two secrets in the file " + use->file + ": give one of them another, as in NAME=FILE");
+    else
+      uses.push_back(std::move(*use));
+  }
+  return uses;
+}
+
 /// What the script's directives say of what the request leaves open; their faults and notes told.
 directives::Fields read_directives(ObjectReader& job, const std::string& script, const directives::Fields& stated, Notes* notes) {
   auto settled = directives::settle(script, stated);
@@ -301,7 +316,7 @@ Submission read_job(const JsonNode& json, const std::string& at, std::optional<s
   if (!spec.code.empty() && !is_code_id(spec.code.str()))
     job.fault("code", "must be \"sha256:\" and 64 hex digits, of an archive that was brought before: PUT /v1/code/{id}");
   settle_images(job, spec, faults);
-  job.refuse("secrets", "this broker keeps no secrets of users yet");
+  spec.secrets = read_secrets(job);
   spec.array = read_array(job, said);
   if (!spec.array.empty() && !spec.outputs.empty())
     job.fault(
@@ -380,6 +395,7 @@ Json to_json(const Submission& submission) {
   for (const auto& label : spec.labels) json["labels"].push_back(label.str());
   for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
   if (!spec.code.empty()) json["code"] = spec.code.str();
+  for (const auto& use : spec.secrets) json["secrets"].push_back(to_text(use));
   if (!spec.array.empty()) json["array"] = to_text(spec.array);
   for (const auto& id : spec.after) json["after"].push_back(id.str());
   for (const auto earlier : after_earlier) json["after"].push_back("#" + std::to_string(earlier));

@@ -118,14 +118,6 @@ class ObjectReader {
     return list;
   }
 
-  /// A field of the format that this broker cannot serve: empty is as good as absent, anything else is refused.
-  void refuse(std::string_view name, std::string_view why) {
-    const auto* value = field(name);
-    if (value == nullptr) return;
-    const bool can_be_empty = value->is_string() || value->is_array() || value->is_object();
-    if (!can_be_empty || !value->empty()) fault(name, std::string(why));
-  }
-
   /// To be called last: whatever was not asked for is unknown.
   void no_others() {
     for (const auto& member : json_.is_object() ? json_.members() : std::span<const JsonNode>()) {

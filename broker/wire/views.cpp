@@ -44,6 +44,8 @@ void add_spec(Json& json, const JobSpec& spec) {
   json["outputs"] = Json::object();
   for (const auto& [name, path] : spec.outputs) json["outputs"][name] = path;
   json["code"] = or_null(spec.code.str());
+  json["secrets"] = Json::array();
+  for (const auto& use : spec.secrets) json["secrets"].push_back(to_text(use));
   json["container"] = nullptr;
   json["modules"] = Json::array();
   json["network"] = "any";

@@ -113,6 +113,12 @@ Task<ports::UsagePage> AccountGuard::usage(ports::UsageCursor from, Deadline dea
   co_return page;
 }
 
+Task<> AccountGuard::remove_secrets(SiteJob job, std::vector<std::string> files, Deadline deadline) {
+  auto ours = admitted(std::move(job));
+  if (!ours) co_return std::unexpected(std::move(ours.error()));
+  co_return co_await site_.remove_secrets(std::move(*ours), std::move(files), deadline);
+}
+
 Task<ports::OutputChunk> AccountGuard::read_output(SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
                                                    Deadline deadline) {
   auto ours = admitted(std::move(job));
@@ -131,6 +137,19 @@ Task<ports::FileChunk> AccountGuard::read_file(SiteJob job, std::string path, st
   auto ours = admitted(std::move(job));
   if (!ours) co_return std::unexpected(std::move(ours.error()));
   co_return co_await site_.read_file(std::move(*ours), std::move(path), offset, limit, deadline);
+}
+
+Task<ports::AccountLimits> AccountGuard::account_limits(std::vector<ports::ProjectAccount> wanted, Deadline deadline) {
+  if (options_.projects.empty()) co_return co_await site_.account_limits(std::move(wanted), deadline);
+  std::map<std::string, int> projects_of;
+  for (const auto& [project, account] : options_.projects) ++projects_of[account];
+  std::vector<ports::ProjectAccount> ours;
+  for (const auto& [project, account] : wanted) {
+    const auto known = options_.projects.find(project);
+    if (known == options_.projects.end() || projects_of[known->second] > 1) continue;  // several projects' is nobody's
+    ours.push_back({.project = project, .account = known->second});
+  }
+  co_return co_await site_.account_limits(std::move(ours), deadline);
 }
 
 Task<domain::DoctorReport> AccountGuard::doctor(ports::DoctorRequest request, Deadline deadline) {

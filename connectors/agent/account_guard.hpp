@@ -45,6 +45,9 @@ class AccountGuard final : public ports::SiteConnector {
                                                      ports::Deadline deadline) override;
   ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           ports::Deadline deadline) override;
+  ports::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, ports::Deadline deadline) override;
+  /// By the site's own map of projects, if it has one: of a project that is not in it nothing is told.
+  ports::Task<ports::AccountLimits> account_limits(std::vector<ports::ProjectAccount> wanted, ports::Deadline deadline) override;
   /// Of the accounts of the site's own map: those of them that the broker names, or some if it names none.
   ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 

@@ -148,6 +148,14 @@ Task<ports::FileChunk> BudgetGuard::read_file(ports::SiteJob job, std::string pa
   return in_turn(std::nullopt, deadline, site_.read_file(std::move(job), std::move(path), offset, limit, deadline));
 }
 
+Task<> BudgetGuard::remove_secrets(ports::SiteJob job, std::vector<std::string> files, Deadline deadline) {
+  return in_turn(std::nullopt, deadline, site_.remove_secrets(std::move(job), std::move(files), deadline));
+}
+
+Task<ports::AccountLimits> BudgetGuard::account_limits(std::vector<ports::ProjectAccount> wanted, Deadline deadline) {
+  return in_turn(Rate::queries, deadline, site_.account_limits(std::move(wanted), deadline));
+}
+
 Task<domain::DoctorReport> BudgetGuard::doctor(ports::DoctorRequest request, Deadline deadline) {
   const auto book = book_;
   auto report = co_await in_turn(Rate::queries, deadline, site_.doctor(std::move(request), deadline));

@@ -154,6 +154,7 @@ Result<std::optional<websocket::Proxy>> proxy_to(const config::AgentConfig& conf
   auto proxy = websocket::proxy_for(config.agent.proxy, broker, [](const char* name) { return std::getenv(name); });
   const auto& file = config.agent.proxy_login_file;
   if (!proxy || !*proxy || !file) return proxy;
+  if (const auto exposed = config::exposure_of(file->string())) return bad_wish("agent.proxy_login_file: " + *exposed);
   auto login = config::read_text_file(file->string(), kMostBytes);
   if (!login) return bad_wish("agent.proxy_login_file " + file->string() + " cannot be read: " + login.error().message);
   while (login->ends_with('\n') || login->ends_with('\r')) login->pop_back();

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,7 +93,9 @@ int main(int argc, char** argv) {
   };
   const auto be_careful = [] {
     ::umask(077);
-    ::prctl(PR_SET_DUMPABLE, 0);  // no ptrace by the same account
+    ::prctl(PR_SET_DUMPABLE, 0);  // no ptrace by the same account, no core dump
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);  // nor of what it starts
     std::signal(SIGPIPE, SIG_IGN);
   };
   constexpr auto kName = "hansa-agent " HANSA_VERSION;

@@ -39,7 +39,7 @@ Result<Json> Service::greet(const Json& params) {
                     " of the connector protocol, the broker offers " + theirs + ": bring the older of the two up to date");
   }
   greeted_ = true;
-  Json capabilities{{"code", true}, {"arrays", true}, {"doctor", true}};
+  Json capabilities{{"code", true}, {"arrays", true}, {"doctor", true}, {"limits", true}, {"secrets", true}};
   if (asks_for_facts_) capabilities["facts"] = true;
   return Json{{"version", protocol::kVersion}, {"name", name_}, {"site", site_.str()}, {"capabilities", std::move(capabilities)}};
 }
@@ -82,6 +82,18 @@ Task<Json> Service::serve(std::string name, Json params, Deadline deadline) {
     if (!asked) co_return std::unexpected(std::move(asked.error()));
     co_return encoded(
         co_await connector_.read_file(std::move(asked->job), std::move(asked->path), asked->offset, asked->limit, deadline));
+  }
+  if (name == method::remove_secrets) {
+    auto asked = protocol::read_secret_removal(params);
+    if (!asked) co_return std::unexpected(std::move(asked.error()));
+    auto removed = co_await connector_.remove_secrets(std::move(asked->job), std::move(asked->files), deadline);
+    if (!removed) co_return std::unexpected(std::move(removed.error()));
+    co_return Json::object();
+  }
+  if (name == method::account_limits) {
+    auto asked = protocol::read_limits_request(params);
+    if (!asked) co_return std::unexpected(std::move(asked.error()));
+    co_return encoded(co_await connector_.account_limits(std::move(*asked), deadline));
   }
   if (name == method::doctor) {
     auto asked = protocol::read_doctor_request(params);

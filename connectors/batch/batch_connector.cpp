@@ -6,6 +6,7 @@
 #include "connectors/transport/own_account.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace hansa::connectors::batch {
 
@@ -103,6 +104,12 @@ Task<std::string> BatchConnector::bring(ports::SubmitRequest* request, transport
     auto staged =
         co_await work_dirs_.stage_code(request->account, request->person, request->tag.str(), std::move(request->code), until);
     if (!staged) co_return std::unexpected(staged.error());
+  }
+  if (!request->secrets.empty()) {
+    const auto secrets = std::exchange(request->secrets, {});
+    const auto until = deadline.shortened_to(scheduler_, deadline.remaining(scheduler_) / 2);  // as above
+    auto brought = co_await work_dirs_.bring_secrets(request->account, request->person, request->tag, &secrets, until);
+    if (!brought) co_return std::unexpected(brought.error());
   }
   co_return script;
 }

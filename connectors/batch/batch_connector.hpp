@@ -35,6 +35,9 @@ class BatchConnector : public ports::SiteConnector {
                                                      ports::Deadline deadline) final;
   ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           ports::Deadline deadline) final;
+  ports::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, ports::Deadline deadline) final {
+    return work_dirs_.remove_secrets(std::move(job), std::move(files), deadline);
+  }
 
  protected:
   /// `work_dir` beneath the account's home; or absolute, with "{account}" in it. `transport` and `scheduler` outlive it.
@@ -61,8 +64,8 @@ class BatchConnector : public ports::SiteConnector {
                                          Result<ports::SubmitReceipt> (*read_answer)(const transport::CommandResult&),
                                          ports::Deadline deadline);
 
-  /// Its first half: the job's wrapper, once all that it needs is there. Nothing of the job has left for the site; its payload
-  /// and code are taken out of the request, which outlives the call.
+  /// Its first half: the job's wrapper, once all that it needs is there. Nothing of the job has left for the site; its payload,
+  /// code and secrets are taken out of the request, which outlives the call.
   ports::Task<std::string> bring(ports::SubmitRequest* request, transport::WrapperSpec site, ports::Deadline deadline);
 
   /// The quality of service that the site's profile gives such a job; "": the scheduler's own choice.

@@ -21,12 +21,12 @@ using transport::Seen;
 constexpr std::uint64_t kCodePiece = std::uint64_t{4} << 20;  // of one command: hansa-switch takes 8 MiB
 
 /// As what certainly sent nothing of a job.
-Error not_staged(Error error) {
+Error not_staged(Error error, std::string_view code = "CODE_NOT_STAGED", const std::string& what = "the job's code is") {
   if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::permission_denied || error.kind == ErrorKind::storage_full)
     return error;
   return {.kind = ErrorKind::unavailable,
-          .code = "CODE_NOT_STAGED",
-          .message = "the job's code is not at the site yet: " + error.message,
+          .code = std::string(code),
+          .message = what + " not at the site yet: " + error.message,
           .detail = error.code + ": " + error.detail,
           .retryable = true};
 }
@@ -120,6 +120,35 @@ Task<> WorkDirs::bring_code(const transport::FilesAt* files, std::string whole, 
       co_return fail(ErrorKind::unavailable, "CODE_MISMATCH", "what arrived at the site is not " + code->id.str(), *digest);
   }
   co_return co_await files->rename(part, whole, deadline);
+}
+
+Task<> WorkDirs::bring_secrets(LocalAccount account, Principal person, Tag tag,
+                               const std::vector<ports::DeliveredSecret>* secrets, Deadline deadline) {
+  const transport::FilesAt files(transport_, account, std::move(person), tag.str());
+  const auto folder = path_of(account) + '/' + transport::secrets_path(tag);
+  auto brought = co_await files.make_directories({folder}, deadline);
+  for (std::size_t i = 0; brought && i < secrets->size(); ++i) {
+    const auto& [file, value] = (*secrets)[i];
+    brought = co_await files.write_at(folder + '/' + file, 0, std::string(value.reveal()), true, deadline);
+  }
+  if (brought) co_return brought;
+  if (brought.error().kind == ErrorKind::not_found) forget(account);  // the folder is gone
+  co_return std::unexpected(not_staged(brought.error(), "SECRETS_NOT_STAGED", "the job's secrets are"));
+}
+
+Task<> WorkDirs::remove_secrets(SiteJob job, std::vector<std::string> files, Deadline deadline) {
+  const transport::FilesAt at(transport_, job.account, job.person, job.tag.str());
+  const auto folder = path_of(job.account) + '/' + transport::secrets_path(job.tag) + '/';
+  // One question where there is nothing left to do, which is nearly always.
+  std::vector<std::string> paths;
+  for (const auto& file : files) paths.push_back(folder + file);
+  const auto seen = co_await at.look(std::move(paths), deadline);
+  if (!seen) co_return std::unexpected(seen.error());
+  for (const auto& [path, what] : *seen) {
+    if (what.kind != Seen::Kind::file || what.size == 0) continue;
+    if (auto emptied = co_await at.empty_file(path, deadline); !emptied) co_return emptied;
+  }
+  co_return Result<void>{};
 }
 
 Task<ports::SealOutcome> WorkDirs::seal(ports::Fence fence, Deadline deadline) {

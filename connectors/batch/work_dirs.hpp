@@ -45,6 +45,11 @@ class WorkDirs {
   /// storage_full, permission_denied).
   ports::Task<> stage_code(LocalAccount account, Principal person, std::string tag, ports::Code code, ports::Deadline deadline);
 
+  /// Puts a job's secrets into the account's work_dir. Nothing of the job itself leaves for the site by it, as above.
+  ports::Task<> bring_secrets(LocalAccount account, Principal person, Tag tag, const std::vector<ports::DeliveredSecret>* secrets,
+                              ports::Deadline deadline);
+  ports::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, ports::Deadline deadline);
+
   ports::Task<ports::SealOutcome> seal(ports::Fence fence, ports::Deadline deadline);
 
   /// A start that ran nothing ends like a payload with that exit code; the account's own files tell the two apart.

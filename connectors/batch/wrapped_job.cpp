@@ -29,6 +29,7 @@ void fill(transport::WrapperSpec& spec, ports::SubmitRequest& request, const Sit
                    {"HANSA_PROJECT", request.spec.project.str()}};
   if (!request.variant.empty()) spec.exported.emplace_back("HANSA_VARIANT", request.variant);
   spec.code = request.code.id.empty() ? "" : std::string(domain::digest_of(request.code.id));
+  for (const auto& secret : request.secrets) spec.secrets.push_back(secret.file);
   spec.script = std::move(request.payload.script);
   spec.arguments = std::move(request.payload.arguments);
   spec.environment = std::move(request.payload.environment);

@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <set>
 #include <type_traits>
+#include <utility>
 
 namespace hansa::connectors::local {
 
@@ -207,6 +208,15 @@ Task<ports::SubmitReceipt> LocalConnector::submit(ports::SubmitRequest request, 
       auto error = std::move(staged.error());  // nothing of the job has left yet
       if (error.kind != ErrorKind::cancelled && error.kind != ErrorKind::storage_full) error.kind = ErrorKind::unavailable;
       co_return std::unexpected(std::move(error));
+    }
+  }
+  if (!request.secrets.empty()) {
+    auto kept = co_await runner_.on_files([tag = request.tag, secrets = std::exchange(request.secrets, {})](Spool& spool) {
+      return spool.work_folder().keep_secrets(tag, secrets);
+    });
+    if (!kept) {
+      if (kept.error().kind != ErrorKind::storage_full) kept.error().kind = ErrorKind::unavailable;
+      co_return std::unexpected(std::move(kept.error()));
     }
   }
 
@@ -507,6 +517,13 @@ Task<ports::FileChunk> LocalConnector::read_file(ports::SiteJob asked, std::stri
   });
 }
 
+Task<> LocalConnector::remove_secrets(ports::SiteJob job, std::vector<std::string> files, Deadline deadline) {
+  if (deadline.passed(scheduler_)) co_return too_late();
+  co_return co_await runner_.on_files([tag = std::move(job.tag), files = std::move(files)](Spool& spool) {
+    return spool.work_folder().drop_secrets(tag, files);
+  });
+}
+
 Task<void> LocalConnector::forget(Principal person) {
   std::set<CodeId> in_use;  // of others: it lies there once for all who brought the same
   for (const auto id : runner_.active()) in_use.insert(runner_.jobs().at(id).record.spec.code);
@@ -514,6 +531,7 @@ Task<void> LocalConnector::forget(Principal person) {
     const auto& tag = job.tag;
     std::error_code failed;
     std::filesystem::remove_all(work_dir + "/jobs/" + tag.str(), failed);
+    if (!failed) std::filesystem::remove_all(work_dir + '/' + transport::secrets_path(tag), failed);
     if (!job.spec.code.empty() && !in_use.contains(job.spec.code))
       std::filesystem::remove(work_dir + "/code/" + std::string(domain::digest_of(job.spec.code)) + ".tar", failed);
     for (auto entry = std::filesystem::directory_iterator(work_dir + "/output", failed);

@@ -61,6 +61,7 @@ class LocalConnector final : public ports::SiteConnector, public ports::Personal
                                                      async::Deadline deadline) override;
   async::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           async::Deadline deadline) override;
+  async::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, async::Deadline deadline) override;
   async::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, async::Deadline deadline) override;
 
   /// Scripts, output and working folders of the person's jobs that are over; fences stay, which name nobody.

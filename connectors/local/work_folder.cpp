@@ -113,7 +113,8 @@ Result<ports::SealOutcome> WorkFolder::seal(const ports::Fence& wanted) const {
 
 std::optional<domain::Reason> WorkFolder::refusal(const JobRecord& job) const {
   const SiteJobId id(std::to_string(job.array == 0 ? job.id : job.array));
-  const auto refused = split(transport::refusal_path(job.tag, job.task, job.array == 0 ? id : transport::task_id(id, job.task), 0));
+  const auto refused =
+      split(transport::refusal_path(job.tag, job.task, job.array == 0 ? id : transport::task_id(id, job.task), 0));
   const auto folder = open_beneath(root_.get(), refused.folder, O_DIRECTORY | O_RDONLY);
   if (!folder) return std::nullopt;
   const auto word = read_link(folder->get(), refused.name);
@@ -161,6 +162,41 @@ void WorkFolder::drop_code(const Tag& tag) const {
   const auto part = split(code_part(tag));
   if (const auto folder = open_beneath(root_.get(), part.folder, O_DIRECTORY | O_RDONLY))
     ::unlinkat(folder->get(), part.name.c_str(), 0);
+}
+
+Result<void> WorkFolder::keep_secrets(const Tag& tag, const std::vector<ports::DeliveredSecret>& secrets) const {
+  const auto whole = transport::secrets_path(tag);
+  const auto path = split(whole);
+  const auto all = open_beneath(root_.get(), path.folder, O_DIRECTORY | O_RDONLY);
+  if (!all) return std::unexpected(all.error());
+  if (::mkdirat(all->get(), path.name.c_str(), 0700) != 0 && errno != EEXIST)
+    return system_error(errno, "cannot make " + whole + " in work_dir");
+  const auto folder = open_beneath(root_.get(), whole, O_DIRECTORY | O_RDONLY);
+  if (!folder) return std::unexpected(folder.error());
+  for (const auto& [name, value] : secrets) {
+    (void)::unlinkat(folder->get(), name.c_str(), 0);  // of an earlier submission under this tag, whose answer was lost
+    const auto file = open_beneath(folder->get(), name, O_WRONLY | O_CREAT | O_EXCL);
+    if (!file) return std::unexpected(file.error());
+    if (auto written = append(*file, value.reveal()); !written) return written;
+    if (::fsync(file->get()) != 0) return system_error(errno, "cannot keep the job's secrets");
+  }
+  if (::fsync(folder->get()) != 0) return system_error(errno, "cannot keep the job's secrets");
+  return {};
+}
+
+Result<void> WorkFolder::drop_secrets(const Tag& tag, const std::vector<std::string>& files) const {
+  const auto whole = transport::secrets_path(tag);
+  const auto folder = open_beneath(root_.get(), whole, O_DIRECTORY | O_RDONLY);
+  if (!folder && folder.error().kind == ErrorKind::not_found) return {};
+  if (!folder) return std::unexpected(folder.error());
+  for (const auto& file : files) {
+    if (::unlinkat(folder->get(), file.c_str(), 0) != 0 && errno != ENOENT)
+      return system_error(errno, "cannot remove a secret of " + tag.str() + " from work_dir");
+  }
+  const auto path = split(whole);
+  if (const auto all = open_beneath(root_.get(), path.folder, O_DIRECTORY | O_RDONLY))
+    (void)::unlinkat(all->get(), path.name.c_str(), AT_REMOVEDIR);  // not if the job has left something of its own in it
+  return {};
 }
 
 Result<ports::OutputChunk> WorkFolder::read_output(const Tag& tag, std::optional<std::int32_t> task, ports::Stream stream,

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hansa::connectors::local {
 
@@ -39,9 +40,13 @@ class WorkFolder {
   Result<void> keep_code(const Tag& tag, std::string_view digest) const;
   void drop_code(const Tag& tag) const;
 
+  /// A job's secrets, each in a file for the account alone (0600); and their removal, with the folder where it is empty then.
+  Result<void> keep_secrets(const Tag& tag, const std::vector<ports::DeliveredSecret>& secrets) const;
+  Result<void> drop_secrets(const Tag& tag, const std::vector<std::string>& files) const;
+
   /// `task`: of an array.
-  Result<ports::OutputChunk> read_output(const Tag& tag, std::optional<std::int32_t> task, ports::Stream stream, std::uint64_t offset,
-                                         std::size_t limit) const;
+  Result<ports::OutputChunk> read_output(const Tag& tag, std::optional<std::int32_t> task, ports::Stream stream,
+                                         std::uint64_t offset, std::size_t limit) const;
 
   /// Of the job's own working folder. At most `limit` bytes; with 0 it is only looked at.
   Result<ports::FileChunk> read_file(const Tag& tag, const std::string& path, std::uint64_t offset, std::size_t limit) const;

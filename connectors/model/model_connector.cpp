@@ -223,6 +223,7 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
   if (faults.queue_off) {
     co_return fail(ErrorKind::unknown_outcome, "SITE_SILENT", "the site's scheduler does not answer: it may have taken the job");
   }
+  for (const auto& [file, value] : request.secrets) model_->secrets[request.tag][file] = value.reveal();
   if (faults.refuse) co_return refused(*faults.refuse);
 
   while (faults.max_jobs && model_->cluster().alive_jobs() >= *faults.max_jobs) {
@@ -249,6 +250,12 @@ Task<ports::SubmitReceipt> ModelConnector::submit(ports::SubmitRequest request, 
   }
   if (!co_await come_back(deadline)) co_return unknown_submit("its answer was lost or not understood");
   co_return ports::SubmitReceipt{.site_job_id = std::move(*id)};
+}
+
+Task<> ModelConnector::remove_secrets(ports::SiteJob job, std::vector<std::string>, Deadline deadline) {
+  if (auto there = co_await reach(deadline); !there) co_return there;
+  model_->secrets.erase(job.tag);
+  co_return co_await come_back(deadline);
 }
 
 ports::JobStatus ModelConnector::status_of(const ClusterJob& job) const {
@@ -437,6 +444,10 @@ Task<ports::UsagePage> ModelConnector::usage(ports::UsageCursor from, Deadline d
     page.records.push_back(usage_record(site_, cluster, lines[next]));
   }
   page.next.text = std::to_string(next);
+  if (const auto fault = model_->faults.history_end; page.complete && fault != Faults::End::there) {
+    page.complete = false;
+    page.next.text = fault == Faults::End::stuck ? from.text : std::to_string(next + 1);
+  }
   if (auto back = co_await come_back(deadline); !back) co_return std::unexpected(std::move(back.error()));
   co_return page;
 }

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ struct Faults {
   bool garbage = false;               // the site does what it is asked and answers nonsense
   bool history_off = false;           // the accounting does not answer, the queue does
   bool history_empty = false;         // it answers "none" to everything, as if all were well
+  enum class End { there, never, stuck };
+  End history_end = End::there;       // each page of the accounting says that there is more: elsewhere, or at the same place
   bool queue_off = false;             // the scheduler does not answer, the accounting does
   std::int32_t lose_submit_replies = 0;  // so many submissions are accepted and their receipts lost
   Milliseconds submit_delay{0};       // the site accepts so much later, also when the client has gone
@@ -68,6 +71,7 @@ class ModelSite {
 
   Faults faults;
   Calls calls;
+  std::map<Tag, std::map<std::string, std::string>> secrets;  // that lie there: file -> what is in it
   std::string version = "model";      // as snapshots tell it
   std::string site_rules;             // these two as well
   std::optional<UtcTime> quiet_until;
@@ -97,6 +101,7 @@ class ModelConnector final : public ports::SiteConnector {
                                                      async::Deadline deadline) override;
   async::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           async::Deadline deadline) override;
+  async::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, async::Deadline deadline) override;
   /// A model has nothing to be looked over for but whether it answers.
   async::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, async::Deadline deadline) override;
 

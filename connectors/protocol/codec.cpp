@@ -3,6 +3,7 @@
 
 #include "broker/domain/code_archive.hpp"
 #include "broker/domain/event.hpp"
+#include "broker/domain/secret_use.hpp"
 #include "broker/domain/variant.hpp"
 #include "connectors/protocol/fields.hpp"
 
@@ -290,6 +291,8 @@ Json to_json(const ports::SubmitRequest& request) {
   if (!request.code.id.empty()) json["code"] = {{"id", request.code.id.str()}, {"size", request.code.size}};
   if (request.stages_in) json["stages_in"] = true;
   if (request.facts) json["facts"] = to_json(*request.facts);
+  for (const auto& [file, value] : request.secrets)
+    json["secrets"].push_back({{"file", file}, {"value_base64", to_base64(value.reveal())}});
   return json;
 }
 
@@ -333,6 +336,16 @@ Result<ports::SubmitRequest> read_submit(const Json& json) {
     if (!code.ok() || !domain::is_code_id(request.code.id.str()) || request.code.size == 0 ||
         request.code.size > domain::kMaxCodeBytes)
       f.miss("code");
+  }
+  for (const auto& entry : f.array("secrets")) {
+    Fields secret(entry);
+    request.secrets.push_back(
+        {.file = secret.word("file"), .value = Secret(secret.bytes("value_base64", domain::kMaxSecretBytes))});
+    if (!secret.ok() || !secret.has("value_base64") || !domain::is_secret_name(request.secrets.back().file) ||
+        request.secrets.size() > domain::kMaxSecretsOfJob) {
+      f.miss("secrets");
+      break;
+    }
   }
   if (f.has("facts")) request.facts = f.part("facts", read_job_facts(f.object("facts")));
   if (!f.ok()) return f.refused("a submission");
@@ -484,6 +497,17 @@ Result<ports::SealOutcome> read_seal_outcome(const Json& json) {
   ports::SealOutcome outcome{.sealed = f.flag("sealed"), .holder = f.as<SiteJobId>("holder")};
   if (!f.ok()) return f.refused("the outcome of a seal");
   return outcome;
+}
+
+Json to_json(const SecretRemoval& request) { return {{"job", job_to_json(request.job)}, {"files", request.files}}; }
+
+Result<SecretRemoval> read_secret_removal(const Json& json) {
+  Fields f(json);
+  SecretRemoval request{.job = f.part("job", read_job(f.object("job"))), .files = f.texts("files")};
+  if (request.files.size() > domain::kMaxSecretsOfJob || !std::ranges::all_of(request.files, domain::is_secret_name))
+    f.miss("files");
+  if (!f.ok()) return f.refused("a removal of secrets");
+  return request;
 }
 
 // ---- files

@@ -97,6 +97,17 @@ Result<FileRequest> read_file_request(const Json& json);
 Json to_json(const ports::FileChunk& chunk);
 Result<ports::FileChunk> read_file_chunk(const Json& json);
 
+struct SecretRemoval {
+  ports::SiteJob job;
+  std::vector<std::string> files;
+};
+Json to_json(const SecretRemoval& request);
+Result<SecretRemoval> read_secret_removal(const Json& json);
+Json to_json(const std::vector<ports::ProjectAccount>& wanted);
+Result<std::vector<ports::ProjectAccount>> read_limits_request(const Json& json);
+Json to_json(const ports::AccountLimits& answer);
+Result<ports::AccountLimits> read_limits(const Json& json);
+
 Json to_json(const ports::DoctorRequest& request);
 Result<ports::DoctorRequest> read_doctor_request(const Json& json);
 /// Of its findings and their number alone: when they were made is for whoever reads them to say.

@@ -30,7 +30,9 @@ inline constexpr std::string_view usage = "usage";
 inline constexpr std::string_view read_output = "read_output";
 inline constexpr std::string_view look_at = "look_at";
 inline constexpr std::string_view read_file = "read_file";
+inline constexpr std::string_view remove_secrets = "remove_secrets";  // with the capability secrets
 inline constexpr std::string_view doctor = "doctor";  // with the capability of that name
+inline constexpr std::string_view account_limits = "account_limits";  // with the capability limits
 }  // namespace method
 
 inline constexpr std::string_view kMethodNotFound = "METHOD_NOT_FOUND";  // an error's code

@@ -232,6 +232,12 @@ Task<ports::SealOutcome> AsPersons::seal(ports::Fence fence, Deadline deadline) 
   co_return heard(*hold, co_await hold->connector().seal(std::move(fence), deadline));
 }
 
+Task<> AsPersons::remove_secrets(SiteJob job, std::vector<std::string> files, Deadline deadline) {
+  auto hold = co_await this->hold({.person = job.person, .account = job.account}, nullptr, deadline);
+  if (!hold) co_return std::unexpected(hold.error());
+  co_return heard(*hold, co_await hold->connector().remove_secrets(std::move(job), std::move(files), deadline));
+}
+
 // ---- files
 
 Task<ports::OutputChunk> AsPersons::read_output(SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,

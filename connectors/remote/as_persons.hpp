@@ -60,6 +60,7 @@ class AsPersons : public ports::SiteConnector {
                                                      ports::Deadline deadline) override;
   ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           ports::Deadline deadline) override;
+  ports::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, ports::Deadline deadline) override;
 
  protected:
   /// `scheduler` and `log` outlive it. `owner_of`, if there is one: what somebody's agent tells of jobs that are not theirs is

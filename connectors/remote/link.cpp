@@ -20,7 +20,7 @@ namespace {
 std::unexpected<Error> closed() { return fail(ErrorKind::unavailable, "LINK_CLOSED", "this broker is stopping"); }
 
 /// {"version": 1, "name": "hansa-agent 0.1.0", "site": "alpha", "capabilities": {"code": true, "arrays": true, "doctor": true,
-/// "facts": true}}
+/// "secrets": true, "facts": true, "limits": true}}
 Result<Peer> read_hello(const Json& json, const SiteId& site) {
   Fields f(json);
   const auto version = f.integer("version");
@@ -31,7 +31,9 @@ Result<Peer> read_hello(const Json& json, const SiteId& site) {
     peer.code = can.flag("code");
     peer.arrays = can.flag("arrays");
     peer.doctor = can.flag("doctor");
+    peer.secrets = can.flag("secrets");
     peer.facts = can.flag("facts");
+    peer.limits = can.flag("limits");
   }
   if (!f.ok()) return f.refused("the answer to initialize");
   if (version != protocol::kVersion) {
@@ -51,7 +53,7 @@ Result<Peer> read_hello(const Json& json, const SiteId& site) {
 
 Error told_by_the_site(Error error) {
   constexpr std::string_view kOurs[] = {"NOBODY_CONNECTED", "NO_RULES",        "RULES_DENY", "SITE_BUDGET",
-                                        "SITE_DRAINED",     "SITE_LEFT_ALONE", "SITE_UNFIT"};
+                                        "SITE_DRAINED",     "SITE_LEFT_ALONE", "SITE_UNFIT", "SECRET_MISSING"};
   if (std::ranges::find(kOurs, error.code) != std::end(kOurs) || error.code.starts_with("CREDENTIAL_")) error.code = "SITE_ERROR";
   return error;
 }

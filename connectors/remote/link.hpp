@@ -35,7 +35,9 @@ struct Peer {
   bool code = false;  // it takes a job's code
   bool arrays = false;  // it runs job arrays
   bool doctor = false;  // it looks itself over
+  bool secrets = false;  // it takes people's secrets for their jobs, and takes them away again
   bool facts = false;  // it asks what the broker's registers say of a job
+  bool limits = false;  // it tells what projects have left by its scheduler's limits
 };
 
 /// What the other end told as an error, without the codes by which the broker knows what it has found or decided itself: its

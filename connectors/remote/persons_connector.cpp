@@ -59,6 +59,12 @@ Task<domain::SiteSnapshot> PersonsConnector::snapshot(Deadline deadline) {
   co_return co_await own_.snapshot(deadline);
 }
 
+Task<ports::AccountLimits> PersonsConnector::account_limits(std::vector<ports::ProjectAccount> wanted, Deadline deadline) {
+  if (auto ready = co_await own_.ready(deadline); !ready) co_return std::unexpected(ready.error());
+  if (auto passed = co_await queries_.pass(deadline); !passed) co_return std::unexpected(passed.error());
+  co_return co_await own_.account_limits(std::move(wanted), deadline);
+}
+
 Task<domain::DoctorReport> PersonsConnector::doctor(ports::DoctorRequest request, Deadline deadline) {
   if (auto ready = co_await own_.ready(deadline); !ready) co_return std::unexpected(ready.error());
   if (auto passed = co_await queries_.pass(deadline); !passed) co_return std::unexpected(passed.error());

@@ -42,6 +42,7 @@ class PersonsConnector final : public AsPersons {
 
   ports::Task<domain::SiteSnapshot> snapshot(ports::Deadline deadline) override;
   /// Of the site, by the broker's own account; no person's is logged in to for it.
+  ports::Task<ports::AccountLimits> account_limits(std::vector<ports::ProjectAccount> wanted, ports::Deadline deadline) override;
   ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:

@@ -108,6 +108,10 @@ Task<ports::SubmitReceipt> RemoteConnector::submit(ports::SubmitRequest request,
     co_return fail(ErrorKind::invalid_argument, "NO_SUCH_ARRAY",
                    "what serves site " + site_.str() + " (" + connection->peer.name + ") runs no job arrays");
   }
+  if (!request.secrets.empty() && !connection->peer.secrets) {
+    co_return fail(ErrorKind::invalid_argument, "NO_SECRETS_THERE",
+                   "what serves site " + site_.str() + " (" + connection->peer.name + ") takes no secrets for jobs");
+  }
   if (!connection->peer.facts) request.facts.reset();  // of people no more is told than somebody asks for
   struct Offered {
     std::multimap<CodeId, ports::Code>& all;
@@ -226,6 +230,23 @@ Task<ports::SealOutcome> RemoteConnector::seal(ports::Fence fence, Deadline dead
   co_return outcome;
 }
 
+Task<> RemoteConnector::remove_secrets(SiteJob job, std::vector<std::string> files, Deadline deadline) {
+  const auto connection = co_await link_.connection(deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  // Today: who served the site before may have taken some. An answer, so that the site is not taken for silent.
+  if (!connection->peer.secrets) {
+    co_return fail(ErrorKind::invalid_argument, "NO_SECRETS_THERE",
+                   "what serves site " + site_.str() + " (" + connection->peer.name +
+                       ") cannot remove secrets of jobs that were sent there before: let an agent serve it that can, or empty "
+                       "work_dir/secrets there");
+  }
+  const auto answer =
+      co_await ask(method::remove_secrets,
+                   protocol::to_json(protocol::SecretRemoval{.job = std::move(job), .files = std::move(files)}), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Result<void>{};
+}
+
 // ---- files
 
 Task<ports::OutputChunk> RemoteConnector::read_output(SiteJob job, ports::Stream stream, std::uint64_t offset, std::size_t limit,
@@ -261,6 +282,22 @@ Task<ports::FileChunk> RemoteConnector::read_file(SiteJob job, std::string path,
   if (!chunk) co_return not_understood(site_, std::move(chunk.error()));
   if (chunk->bytes.size() > limit) co_return not_understood(site_, {.message = "more of the file than was asked for"});
   co_return chunk;
+}
+
+// ---- limits
+
+Task<ports::AccountLimits> RemoteConnector::account_limits(std::vector<ports::ProjectAccount> wanted, Deadline deadline) {
+  const auto connection = co_await link_.connection(deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  if (!connection->peer.limits) co_return ports::AccountLimits{};
+  const auto answer = co_await ask(method::account_limits, protocol::to_json(wanted), deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  auto limits = protocol::read_limits(*answer);
+  if (!limits) co_return not_understood(site_, std::move(limits.error()));
+  std::erase_if(limits->limits, [&](const ports::ProjectLimit& limit) {
+    return std::ranges::find(wanted, limit.project, &ports::ProjectAccount::project) == wanted.end();
+  });
+  co_return limits;
 }
 
 // ---- a look at the site

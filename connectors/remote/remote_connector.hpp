@@ -43,6 +43,9 @@ class RemoteConnector final : public ports::SiteConnector {
                                                      ports::Deadline deadline) override;
   ports::Task<ports::FileChunk> read_file(ports::SiteJob job, std::string path, std::uint64_t offset, std::size_t limit,
                                           ports::Deadline deadline) override;
+  ports::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, ports::Deadline deadline) override;
+  /// Of the projects that are asked about alone, whatever the other end says. One without the capability tells none.
+  ports::Task<ports::AccountLimits> account_limits(std::vector<ports::ProjectAccount> wanted, ports::Deadline deadline) override;
   /// Of an end that cannot look itself over: what is seen of it from here.
   ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 

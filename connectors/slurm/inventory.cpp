@@ -111,6 +111,8 @@ void read_configuration_line(std::string_view line, Configuration& configuration
   if (key == "ClusterName") configuration.cluster = value;
   if (key == "MaxArraySize") configuration.max_array_size = parse_count(value).value_or(configuration.max_array_size);
   if (key == "SLURM_VERSION") configuration.version = value;
+  if (key == "PriorityType") configuration.priority = value;
+  if (key == "AccountingStorageEnforce") configuration.enforced = value;
   if (key == "PrivateData") { configuration.hides_jobs = (',' + std::string(value) + ',').contains(",jobs,") || value == "all"; }
 }
 

@@ -52,6 +52,8 @@ struct Configuration {
   std::string version;         // "22.05.8"
   std::int64_t max_array_size = 0;  // an index is less; 0: no arrays, or none that this way to the site runs
   bool hides_jobs = false;     // PrivateData=jobs: who is no operator sees their own only
+  std::string priority;        // "priority/multifactor", which alone adds up what accounts use
+  std::string enforced;        // "associations,limits": and that only if limits are
 };
 
 struct Inventory {

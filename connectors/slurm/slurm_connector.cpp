@@ -42,6 +42,55 @@ Task<ports::SubmitReceipt> SlurmConnector::submit(ports::SubmitRequest request, 
   co_return co_await send(std::move(request), std::move(wrapper), std::move(command), read_sbatch_answer, deadline);
 }
 
+// ---- limits
+
+namespace {
+
+/// slurmctld adds up what accounts use in priority/multifactor alone, and only while it enforces limits (22.05.8 and 26.05.3:
+/// priority_multifactor.c, _handle_assoc_tres_run_secs). Without, a limit is never used up.
+Result<void> counts_usage(const Configuration& configuration) {
+  auto words = ',' + configuration.enforced + ',';
+  if (configuration.priority == "priority/multifactor" && (words.contains(",limits,") || words.contains(",safe,")))
+    return Result<void>{};
+  return fail(ErrorKind::conflict, "USAGE_NOT_COUNTED",
+              "this cluster does not count what its accounts use (PriorityType=" + configuration.priority +
+                  ", AccountingStorageEnforce=" + configuration.enforced +
+                  "), so that what is left of their limits is not known: it takes priority/multifactor and limits; else import "
+                  "balances (hansa allocation import)");
+}
+
+}  // namespace
+
+Task<ports::AccountLimits> SlurmConnector::account_limits(std::vector<ports::ProjectAccount> wanted, Deadline deadline) {
+  const auto configuration = co_await commands_.configuration(deadline);
+  if (!configuration) co_return std::unexpected(configuration.error());
+  if (auto counted = counts_usage(*configuration); !counted) co_return std::unexpected(counted.error());
+  ports::AccountLimits answer{.told = true, .limits = {}};
+  std::vector<std::string> accounts;
+  for (const auto& one : wanted) {
+    if (!one.account.empty()) accounts.push_back(one.account);
+  }
+  for (const auto& piece : batch::join_in_pieces(accounts, ',')) {
+    const auto result = co_await commands_.ask(
+        "sshare", {"--parsable2", "--format=" + std::string(domain::kShareColumns), "--accounts=" + piece}, deadline);
+    if (!result) co_return std::unexpected(result.error());
+    auto limits = domain::parse_sshare(result->out);
+    const bool whole = !result->out_truncated && result->out.substr(0, result->out.find('\n')).ends_with("|TRESRunMins");
+    if (!limits || !whole) {
+      co_return fail(
+          ErrorKind::internal, "SITE_GARBLED",
+          "sshare's answer is " + (limits ? "cut short, or lacks TRESRunMins" : "not understood: " + limits.error().message),
+          result->out.substr(0, 512));
+    }
+    for (const auto& [account, limit] : limits->limits) {  // of what is odd none is known: as if it were not told
+      for (const auto& one : wanted) {
+        if (one.account == account) answer.limits.push_back({.project = one.project, .limit = limit});
+      }
+    }
+  }
+  co_return answer;
+}
+
 // ---- cancel
 
 Task<> SlurmConnector::change_job(SiteJob job, std::string program, std::vector<std::string> arguments, Deadline deadline) {

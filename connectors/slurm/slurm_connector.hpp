@@ -10,6 +10,7 @@
 //   status     squeue, and sacct for those that the controller has forgotten
 //   find       squeue, sacct
 //   usage      sacct, one window of time
+//   limits     sshare
 //   submit     sbatch                      (an account's first one also: mkdir; of a job with code also: stat, and where the
 //                                           code is not yet: dd for each 4 MiB, sha256sum, mv)
 //   cancel     squeue, scontrol, scancel, then squeue until its end is known
@@ -49,6 +50,8 @@ class SlurmConnector final : public SlurmSite {
                                                       async::Scheduler& scheduler, Random& random);
 
   ports::Task<ports::SubmitReceipt> submit(ports::SubmitRequest request, ports::Deadline deadline) override;
+  /// The accounts' own limits, not those of an account above them or of a QOS.
+  ports::Task<ports::AccountLimits> account_limits(std::vector<ports::ProjectAccount> wanted, ports::Deadline deadline) override;
   ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline deadline) override;
 
  private:

@@ -52,6 +52,8 @@ Result<std::vector<std::string>> sbatch_arguments(const ports::SubmitRequest& re
       // sbatch starts in the environment of the account and nothing else, and the wrapper logs in. NONE would have slurmd log in
       // before it starts the job, by `su`: nine processes, and a job that is put on hold when that takes too long.
       "--export=ALL",
+      // The broker's own limits (no cores, many files) are not the job's: it has those of the node's slurmd.
+      "--propagate=NONE",
       "--output=" + file(false),
       "--error=" + file(true),
       // A duplicate or a requeue must not wipe out what the first start wrote.

@@ -154,6 +154,16 @@ async::Task<void> FilesAt::write_at(std::string path, std::uint64_t offset, std:
   co_return co_await change(std::move(write), "write", std::move(path), deadline);
 }
 
+async::Task<void> FilesAt::empty_file(std::string path, async::Deadline deadline) const {
+  if (path.empty()) co_return refuse_path();
+  auto empty = command("/usr/bin/dd", {"of=" + path, "oflag=nofollow", "conv=nocreat,fsync", "status=none"});
+  const auto result = co_await transport_.run(std::move(empty), deadline);
+  if (!result) co_return std::unexpected(result.error());
+  if (auto cut = change_cut(*result, "empty", path)) co_return std::unexpected(*cut);
+  if (!result->succeeded() && !says_missing(*result)) co_return std::unexpected(file_error("empty", path, *result));
+  co_return Result<void>();
+}
+
 async::Task<std::string> FilesAt::sha256(std::string path, async::Deadline deadline) const {
   if (path.empty()) co_return refuse_path();
   const auto result = co_await ask(command("/usr/bin/sha256sum", {"--zero", "--", path}), deadline);

@@ -55,6 +55,9 @@ class FilesAt {
   async::Task<void> write_at(std::string path, std::uint64_t offset, std::string bytes, bool last,
                              async::Deadline deadline) const;
 
+  /// Nothing is left in the file. One that is not there is not made; a symbolic link is refused.
+  async::Task<void> empty_file(std::string path, async::Deadline deadline) const;
+
   /// The SHA-256 of a file, hex.
   async::Task<std::string> sha256(std::string path, async::Deadline deadline) const;
 

@@ -98,6 +98,14 @@ if [[ -n $hansa_code ]]; then
     (umask "$hansa_umask" && LC_ALL=C command -p tar -x -m -o -f "$hansa_archive" -C "$hansa_jobs") || hansa_undelivered "cannot unpack its code in $hansa_jobs"
   fi
 fi
+if ((${#hansa_secrets[@]} > 0)); then
+  for hansa_file in "${hansa_secrets[@]}"; do
+    [[ -f $hansa_work_dir/secrets/$hansa_tag/$hansa_file && -s $hansa_work_dir/secrets/$hansa_tag/$hansa_file && ! -L $hansa_work_dir/secrets/$hansa_tag/$hansa_file ]] ||
+      hansa_undelivered "its secret $hansa_file is not, or not any more, in $hansa_work_dir/secrets/$hansa_tag"
+    command -p chmod 600 "$hansa_work_dir/secrets/$hansa_tag/$hansa_file"  # whatever the umask was; the folder is 0700
+  done
+  hansa_own+=(HANSA_SECRET_DIR="$hansa_work_dir/secrets/$hansa_tag")
+fi
 hansa_script | command -p install -D -T -m 700 /dev/stdin "$hansa_jobs/$hansa_name"
 [[ ${PIPESTATUS[*]} == "0 0" ]] && cd "$hansa_jobs" || hansa_undelivered "cannot write the script in $hansa_jobs"
 hansa_launch=$hansa_work_dir/launch/$hansa_launch_version
@@ -180,7 +188,15 @@ if ((${#hansa_odd[@]} > 0)); then
   set -- /usr/bin/env -- "${hansa_odd[@]}" "$@"
 fi
 umask "$hansa_umask"
-exec "$@"
+((${#hansa_secrets[@]} > 0)) && [[ $hansa_may_requeue == no && -z $hansa_array_variable ]] || exec "$@"
+# It outlives the payload to take the secrets away. What signals it gets the payload has had as well: schedulers signal a job's
+# processes, all of them. What bash would say of the payload's end is none of the job's.
+trap : HUP INT QUIT TERM USR1 USR2 XCPU XFSZ
+exec 198>&2 2>/dev/null
+"$@" 2>&198 198>&-
+hansa_status=$?
+command -p rm -rf "$hansa_work_dir/secrets/$hansa_tag"
+exit "$hansa_status"
 )bash";
 
 // One of the job's code is in its folder; of a dataset it is the file, or the one image in its folder.
@@ -202,6 +218,7 @@ hansa_find_image() {
 constexpr std::string_view kContainer = R"bash(hansa_jobs=${BASH_SOURCE[0]%/.hansa-bin/*}
 hansa_options=(--bind "$hansa_jobs" --pwd "$PWD")
 [[ ! -d ${HANSA_SCRATCH:-} ]] || hansa_options+=(--bind "$HANSA_SCRATCH")
+[[ ! -d ${HANSA_SECRET_DIR:-} ]] || hansa_options+=(--bind "$HANSA_SECRET_DIR")
 if [[ $hansa_gpus == seen ]]; then
   hansa_gpus=none
   [[ ! -e /dev/kfd ]] || hansa_gpus=amd
@@ -344,6 +361,10 @@ std::vector<Fault> find_faults(const WrapperSpec& spec) {
     faults.push_back({"scratch", "an absolute path of letters, digits and ._/@+,- only, without \"..\""});
   if (!spec.code.empty() && (spec.code.size() != 64 || spec.code.find_first_not_of("0123456789abcdef") != std::string::npos))
     faults.push_back({"code", "64 hex digits only"});
+  for (const auto& file : spec.secrets) {
+    const bool plain = std::ranges::all_of(file, [](char c) { return is_name(std::string_view(&c, 1)) || c == '.'; });
+    if (!plain || file.empty() || file.front() == '.') faults.push_back({"/secrets", "letters, digits, '.', '_' and '-' only"});
+  }
   const auto check_variable = [&](const std::string& name) {
     if (!is_variable(name)) faults.push_back({name, "is not the name of a variable"});
   };
@@ -429,6 +450,7 @@ Result<std::string> make_wrapper(const WrapperSpec& spec) {
   assign("hansa_node_count", std::to_string(spec.shape.nodes));
   assign("hansa_scratch", spec.profile.scratch);
   assign("hansa_launch_version", sha256_hex(launch_script()).substr(0, 16));
+  text += word_list("hansa_secrets", spec.secrets);
   text += word_list("hansa_unset", spec.unset);
   text += word_list("hansa_environment", environment);
   text += word_list("hansa_arguments", spec.arguments);
@@ -510,10 +532,12 @@ SiteJobId task_id(const SiteJobId& array, std::int32_t task) { return SiteJobId(
 
 std::string code_path(std::string_view digest) { return "code/" + std::string(digest) + ".tar"; }
 
+std::string secrets_path(const Tag& tag) { return "secrets/" + tag.str(); }
+
 std::string job_folder(const Tag& tag) { return "jobs/" + tag.str(); }
 
 const std::vector<std::string>& work_folders() {
-  static const std::vector<std::string> folders{"fence", "refused", "jobs", "output", "code"};
+  static const std::vector<std::string> folders{"fence", "refused", "jobs", "output", "code", "secrets"};
   return folders;
 }
 
@@ -535,8 +559,10 @@ Refusal read_refusal(std::string_view note) {
         "its payload did not run: a login as its account gave no environment; see /etc/profile and the account's own profile at "
         "the site"};
   if (code == "DELIVERY_FAILED")
-    return {"DELIVERY_FAILED",
-            "its payload did not run: its script, or its code, could not be written in the account's work_dir"};
+    return {
+        "DELIVERY_FAILED",
+        "its payload did not run: its script, or its code, could not be written in the account's work_dir, or a secret of it is "
+        "not there"};
   return {"FENCE_FAILED", "its payload did not run: the fence could not be taken in the account's work_dir"};
 }
 

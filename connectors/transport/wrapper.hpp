@@ -19,6 +19,10 @@
 //   jobs/<tag>/.hansa-bin/hansa-container       of a job with an image: runs a command in it
 //   code/<digest>.tar                           code (broker/domain/code_archive.hpp), put there before the submission; looked at
 //                                               again before it is unpacked
+//   secrets/<tag>/<file>                        the person's secrets that the job names (0600), put there before the submission;
+//   gone
+//                                               with its payload, but for arrays and jobs that may be started again: with their
+//                                               attempt (secrets_path)
 //   output/<tag>.out, .err                      written by the scheduler, or by the wrapper
 //
 // A task of an array has output/<tag>.<task>.out and .err, works in jobs/<tag>/<task>, and is called <array's site job
@@ -133,6 +137,8 @@ struct WrapperSpec {
   std::vector<std::pair<std::string, std::string>> exported;
   /// SHA-256 of the job's code, 64 hex digits; "": it has none.
   std::string code;
+  /// Files that must be in its folder of secrets, HANSA_SECRET_DIR, before it starts.
+  std::vector<std::string> secrets = {};
   /// The payload, opaque.
   std::string script;
   std::vector<std::string> arguments;
@@ -156,6 +162,8 @@ std::string output_path(const Tag& tag, bool standard_error);
 /// `task` may be what the scheduler puts an index in the place of.
 std::string task_output_path(const Tag& tag, std::string_view task, bool standard_error);
 std::string code_path(std::string_view digest);
+/// The folder that the attempt finds its secrets in.
+std::string secrets_path(const Tag& tag);
 /// The job's own working folder.
 std::string job_folder(const Tag& tag);
 /// What a task is called where one job id is asked for.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/websocket/listener.hpp"
 
+#include "broker/async/event.hpp"
 #include "broker/async/first_of.hpp"
 #include "broker/async/task_group.hpp"
 #include "broker/async/with_deadline.hpp"
@@ -61,6 +62,18 @@ Result<std::shared_ptr<asio::ssl::context>> context_for(const http::TlsFiles& fi
 
 }  // namespace
 
+/// One that stands before the door.
+struct Knocking {
+  explicit Knocking(const asio::any_io_executor& executor) : told(executor) {}
+
+  async::Event told;  // to give way
+  std::shared_ptr<http::Threshold::Place> place;
+
+  asio::awaitable<void> until_it_gives_way() {
+    while (!place->gives_way() && co_await told.wait()) {}
+  }
+};
+
 struct Listener::Impl {
   Impl(ListenerOptions o, Door& d, Berths& b, async::Scheduler& s, ports::Log& l)
       : options(std::move(o)), door(d), berths(b), scheduler(s), log(l) {}
@@ -78,7 +91,7 @@ struct Listener::Impl {
   std::string key_id;
   std::shared_ptr<asio::ssl::context> tls;
   ListenerFigures figures;
-  Threshold threshold{options.knocking};  // on its thread, as the next
+  http::Threshold threshold{options.knocking};  // on its thread, as the next
   std::optional<MonotonicTime> crowd_told_at;
   std::thread thread;
   bool stopped = false;
@@ -95,8 +108,8 @@ struct Listener::Impl {
 
   void tell_crowd(const std::string& network);
   Task<> accept_all();
-  Task<> receive(Tcp::socket socket, std::string peer, std::shared_ptr<Threshold::Place> place);
-  Task<> let_in(std::shared_ptr<TlsStream> stream, std::string peer, std::shared_ptr<Threshold::Place> place);
+  Task<> receive(Tcp::socket socket, std::string peer, std::shared_ptr<Knocking> knocking);
+  Task<> let_in(std::shared_ptr<TlsStream> stream, std::string peer, std::shared_ptr<Knocking> knocking);
   Task<std::string> read_head(TlsStream* stream);
   Task<> answer(TlsStream* stream, http::Response response);
   Task<> refuse(TlsStream* stream, const std::string& peer, Error why);
@@ -130,14 +143,16 @@ Task<> Listener::Impl::accept_all() {
     if (gone) continue;
     count([](auto& f) { ++f.connections; });
     bool another_left = false;
-    auto place = threshold.enter(io.get_executor(), remote.address(), another_left);
-    if (another_left) tell_crowd(place->network());
+    const auto network = http::network_of(remote.address());
+    auto knocking = std::make_shared<Knocking>(io.get_executor());
+    knocking->place = threshold.enter(network, [told = &knocking->told] { told->set(); }, another_left);
+    if (another_left) tell_crowd(network);
     socket.set_option(Tcp::no_delay(true), gone);
-    (void)tasks.spawn("connection", receive(std::move(socket), http::name_of(remote), std::move(place)));
+    (void)tasks.spawn("connection", receive(std::move(socket), http::name_of(remote), std::move(knocking)));
   }
 }
 
-Task<> Listener::Impl::receive(Tcp::socket socket, std::string peer, std::shared_ptr<Threshold::Place> place) {
+Task<> Listener::Impl::receive(Tcp::socket socket, std::string peer, std::shared_ptr<Knocking> knocking) {
   std::shared_ptr<asio::ssl::context> context;
   {
     const std::scoped_lock lock(mutex);
@@ -146,10 +161,10 @@ Task<> Listener::Impl::receive(Tcp::socket socket, std::string peer, std::shared
   const auto stream = std::make_shared<TlsStream>(std::move(socket), *context);
   const auto deadline = async::Deadline::in(scheduler, options.admit_within);
   std::optional<Result<void>> done;
-  co_await async::first_of(async::detail::keep(&done, async::with_deadline(scheduler, deadline, let_in(stream, peer, place))),
-                           place->until_it_gives_way());
+  co_await async::first_of(async::detail::keep(&done, async::with_deadline(scheduler, deadline, let_in(stream, peer, knocking))),
+                           knocking->until_it_gives_way());
   if (done && *done) co_return Result<void>{};
-  if (tasks.closed() || place->gives_way()) co_return Result<void>{};  // the one is no news, the other is counted
+  if (tasks.closed() || knocking->place->gives_way()) co_return Result<void>{};  // the one is no news, the other is counted
   const auto& why = done ? done->error() : async::detail::cancelled();
   const bool late = deadline.passed(scheduler);  // what it was cut off from says so in its own words
   const auto code = late ? std::string("TOO_SLOW") : why.code;
@@ -197,7 +212,7 @@ Task<> Listener::Impl::refuse(TlsStream* stream, const std::string& peer, Error 
   return answer(stream, http::problem(status_of(why), why.code, why.message));
 }
 
-Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string peer, std::shared_ptr<Threshold::Place> place) {
+Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string peer, std::shared_ptr<Knocking> knocking) {
   const auto [failed] = co_await stream->async_handshake(asio::ssl::stream_base::server, kAsTuple);
   if (failed) co_return fail(ErrorKind::unavailable, "TLS_FAILED", "no TLS handshake: " + failed.message());
   const auto head_text = co_await read_head(stream.get());
@@ -223,7 +238,7 @@ Task<> Listener::Impl::let_in(std::shared_ptr<TlsStream> stream, std::string pee
   auto berth = co_await door.admit(knock);
   if (!berth) co_return co_await refuse(stream.get(), peer, std::move(berth.error()));
   visitor.berth = std::move(*berth);
-  place->leave();  // from here on it is known
+  knocking->place->leave();  // from here on it is known
   auto room = co_await berths.make_room(visitor);
   if (!room) co_return co_await refuse(stream.get(), peer, std::move(room.error()));
   auto connection = co_await WebSocket::accept(std::move(*stream), *head_text);

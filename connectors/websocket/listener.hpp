@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Where agents come in: TLS, one request, and the connection is a WebSocket at its berth or is closed. Whoever knocks is hostile
-// until the door has said otherwise: time, bytes and connections are bounded, of all and of one network (threshold.hpp).
+// until the door has said otherwise: time, bytes and connections are bounded, of all and of one network
+// (broker/http/threshold.hpp).
 //
 //   GET  /v1/agents/SITE            with "Upgrade: websocket": the connection of that site's agent
 //   POST /v1/agents/SITE/enrolment  with a token: binds the site to the key that the TLS handshake was signed with
@@ -11,9 +12,9 @@
 #include "broker/async/scheduler.hpp"
 #include "broker/core/canonical_json.hpp"
 #include "broker/http/server.hpp"
+#include "broker/http/threshold.hpp"
 #include "broker/ports/log.hpp"
 #include "connectors/websocket/berths.hpp"
-#include "connectors/websocket/threshold.hpp"
 
 #include <cstdint>
 #include <map>
@@ -47,7 +48,7 @@ struct ListenerOptions {
   http::TlsFiles tls;
   Milliseconds admit_within{10'000};  // from the connection to the WebSocket
   std::size_t header_limit = std::size_t{8} << 10;
-  Threshold::Limits knocking = {};  // connections that are not let in yet; for one beyond it an older one gives way
+  http::Threshold::Limits knocking = {};  // connections that are not let in yet; for one beyond it an older one gives way
 };
 
 struct ListenerFigures {

@@ -37,6 +37,7 @@ constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 constexpr std::size_t kKeptBuffer = std::size_t{64} << 10;
 constexpr std::size_t kReasonBytes = 123;  // RFC 6455, 5.5
 constexpr std::size_t kWordsBytes = 1'000;
+constexpr std::size_t kMostControls = 1'000;  // pings and pongs between two messages: either end sends one now and then
 constexpr Milliseconds kFarewell{1'000};
 
 std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
@@ -135,6 +136,7 @@ struct WebSocket::Impl {
                                                              .keep_alive_pings = false});
     stream.control_callback([this](beast::websocket::frame_type kind, beast::string_view) {
       if (kind == beast::websocket::frame_type::pong) answered.set();
+      if (kind != beast::websocket::frame_type::close && ++controls > kMostControls) close_socket();
     });
   }
 
@@ -148,12 +150,17 @@ struct WebSocket::Impl {
   asio::any_io_executor executor;
   beast::flat_buffer buffer;
   async::Event answered;          // a ping
+  std::size_t controls = 0;       // since the last message
   std::optional<Error> cut_short;  // by this end, and why
   bool broken = false;            // a write has failed
 };
 
 Error WebSocket::Impl::why_ended(const boost::system::error_code& failed) const {
   if (cut_short) return *cut_short;
+  if (controls > kMostControls)
+    return fail(ErrorKind::internal, "BAD_FRAME",
+                "more than " + std::to_string(kMostControls) + " pings and pongs came from the other end without a message")
+        .error();
   // What TLS makes of the end afterwards says less than the other end's farewell.
   if (stream.reason()) return words_of_peer(std::string(stream.reason().reason.c_str()));
   if (failed == asio::error::operation_aborted)
@@ -212,6 +219,7 @@ Task<std::string> WebSocket::read() {
           "version of it");
     }
   } while (!impl_->stream.is_message_done());
+  impl_->controls = 0;
   if (!impl_->stream.got_text())
     co_return fail(ErrorKind::internal, "BAD_FRAME", "a binary message came from the other end; the protocol is text");
   std::string line(static_cast<const char*>(buffer.data().data()), buffer.size());

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2207 # words without blanks
 _hansa() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command="" i
-  local commands="submit jobs show explain wait logs fetch hold release cancel resolve connect disconnect login logout whoami sites site report ledger privacy data facts allocation token policy simulate config version"
+  local commands="submit jobs show explain wait logs script fetch hold release cancel resolve connect disconnect login logout whoami sites site report ledger privacy break-glass data facts allocation secret token policy simulate config version"
   local globals="--url --token-file --ca-file --help --version"
   local states="accepted waiting held submitting queued running finishing succeeded failed timed_out cancelled lost rejected"
   local labels="open internal personal health trade-secret export-controlled"
@@ -14,13 +14,13 @@ _hansa() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --network | --variants | --code | --output | --array | --task | --after | --output-dir | -o | \
+      --url | --token-file | --ca-file | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --inside | --module | --network | --variants | --code | --secret | --file | --output | --array | --task | --after | --output-dir | -o | \
         --name | --connector | --env | --idempotency-key | --state | --since | --limit | --timeout | --as | --reason | --by | --from | --to | --format | \
-        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --key | --witness | --dir | --output | --issuer | --issued | --signed-by | --core-seconds | --gpu-seconds | --node-seconds) ((i++)) ;;
+        --user | --role | --note | --expires | --sites | --at | --trace | --policy | --load | --seeds | --sample | --add-capacity | --hidden | --plot | --label | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --transfer-basis | --reviewed | --last | --rules | --evidence | --as-of | --scope | --for | --key | --witness | --dir | --output | --issuer | --issued | --signed-by | --core-seconds | --gpu-seconds | --node-seconds) ((i++)) ;;
       -*) ;;
       *)
         case $command in
-          "" | site | report | ledger | privacy | data | "data replica" | "ledger period" | facts | allocation | token | policy | config) command=${command:+$command }$word ;;
+          "" | site | report | ledger | privacy | break-glass | data | "data replica" | "ledger period" | facts | allocation | secret | token | policy | config) command=${command:+$command }$word ;;
           submit) script=1 ;;
         esac
         ;;
@@ -35,9 +35,10 @@ _hansa() {
     -o | --output-dir | --code | --dir) compopt -o dirnames; return ;;
     --output) [[ $command == "ledger export" || $command == "privacy export" || $command == report\ * ]] && compopt -o default; return ;;
     --kind) COMPREPLY=($(compgen -W "individual summary sync" -- "$cur")); return ;;
-    --token-file | --ca-file | --variants | --trace | --sites | --rules | --plot) compopt -o default; return ;;
+    --token-file | --ca-file | --file | --variants | --trace | --sites | --rules | --plot) compopt -o default; return ;;
     --state)
       [[ $command == *" changes" ]] && states="applied pending approved rejected"
+      [[ $command == "break-glass list" ]] && states="pending open rejected ended"
       COMPREPLY=($(compgen -W "$states" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "table csv json" -- "$cur")); return ;;
     --policy) COMPREPLY=($(compgen -W "hansa home random shortest-queue earliest-start redundant merged" -- "$cur")); return ;;
@@ -47,7 +48,7 @@ _hansa() {
       [[ $command == "report estimates" ]] && COMPREPLY=($(compgen -W "site class project basis" -- "$cur")) && return
       [[ $command == "report clearing" ]] && COMPREPLY=($(compgen -W "centre home day month" -- "$cur")) && return
       COMPREPLY=($(compgen -W "project person site country centre home home_country funding_body call allocation queue resource label state day month" -- "$cur")); return ;;
-    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --output | --array | --task | --after | --name | --env | \
+    --url | --project | --nodes | --ntasks | --cpus-per-task | --gpus-per-node | --mem | --time | --site | --country | --data | --image | --bind | --module | --secret | --output | --array | --task | --after | --name | --env | \
       --idempotency-key | --since | --limit | --timeout | --reason | --from | --to | --user | --note | --expires | --at | --login | --agent | --agent-config | --for | --person | \
       --load | --seeds | --sample | --add-capacity | --hidden | --size | --files | --sha256 | --owner | --root | --path | --permit | --until | --last | --evidence | --key | --witness | --as-of | --issuer | --issued | --signed-by | --core-seconds | --gpu-seconds | --node-seconds) return ;;
     --connector) COMPREPLY=($(compgen -W "slurm pbs local" -- "$cur")); return ;;
@@ -61,19 +62,21 @@ _hansa() {
   case $command in
     "") options=$commands ;;
     site) options="show doctor agent enroll revoke drain resume" ;;
-    report) options="usage countries energy funding grants clearing corrections sovereignty estimates apel waldur access retention" ;;
+    report) options="usage countries energy funding grants clearing corrections sovereignty period reconciliation completeness access retention estimates apel waldur" ;;
     privacy) options="retention record export erase approve reject erasures" ;;
+    break-glass) options="request approve reject end show list" ;;
     ledger) options="show checkpoint verify prove export witness corrections change-key reconcile reconciliations explain-difference period adjust adjustments approve reject" ;;
     "ledger period") options="open close show" ;;
     data) options="add list show label terms owner replica changes approve reject" ;;
     "data replica") options="add remove verify" ;;
     facts) options="show set withdraw changes approve reject" ;;
     allocation) options="list show grant revoke release import" ;;
+    secret) options="put list delete" ;;
     token) options="create list revoke revocations restore" ;;
     policy) options="check test diff show" ;;
     config) options="init check reference" ;;
     submit)
-      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --name --env --exclusive --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
+      options="--project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --secret --output --array --after --name --env --exclusive --requeue --ignore-directives --idempotency-key --dry-run --wait --json"
       ;;
     jobs) options="--state --since --project --limit --all --json" ;;
     wait) options="--timeout --json" ;;
@@ -83,11 +86,13 @@ _hansa() {
     connect) options="--login --agent --agent-config --for --local --print --json" ;;
     disconnect) options="--person --reason --json" ;;
     login) options="--issuer --device --browser --list --json" ;;
+    "secret put") options="--file --json" ;;
+    "secret list" | "secret delete") options="--json" ;;
     "token revoke") options="--person --issued --signed-by --issuer --reason --json" ;;
     "site drain" | "site revoke") options="--reason --json" ;;
     "site enroll") options="--expires --json" ;;
     "report usage" | "report countries" | "report energy" | "report clearing") options="--by --from --to --time-sliced --for --format --output --json" ;;
-    "report funding" | "report grants" | "report corrections" | "report sovereignty") options="--from --to --format --output --json" ;;
+    "report funding" | "report grants" | "report corrections" | "report sovereignty" | "report period" | "report reconciliation" | "report completeness" | "report retention") options="--from --to --format --output --json" ;;
     "report estimates") options="--by --since --format --json" ;;
     "report apel") options="--kind --month --site --output --pseudonyms --personal" ;;
     "report waldur") options="--month --site --output --personal" ;;
@@ -100,9 +105,11 @@ _hansa() {
     "ledger explain-difference" | "ledger approve" | "ledger reject") options="--reason --json" ;;
     "ledger period close") options="--early --json" ;;
     "ledger adjust") options="--core-seconds --gpu-seconds --node-seconds --reason --json" ;;
-    "report access") options="--from --to --person --limit --json" ;;
-    "report retention") options="--from --to --json" ;;
+    "report access") options="--from --to --person --limit --format --output --json" ;;
     "privacy export") options="--reason --output" ;;
+    "break-glass request") options="--scope --for --reason --json" ;;
+    "break-glass list") options="--state --limit --json" ;;
+    "break-glass approve" | "break-glass reject" | "break-glass end" | "break-glass show" | script) options="--json" ;;
     "privacy erase") options="--reason --json" ;;
     "privacy retention" | "privacy record" | "privacy approve" | "privacy reject" | "privacy erasures") options="--json" ;;
     "data add") options="--project --label --size --files --sha256 --owner --reason --json" ;;

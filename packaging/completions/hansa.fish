@@ -4,9 +4,9 @@
 function __hansa_is --description "the command so far is one of the arguments"
     set -l words
     set -l skip 0
-    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --output --array --after --output-dir -o --name --env \
+    set -l with_value --url --token-file --ca-file --project --nodes --ntasks --cpus-per-task --gpus-per-node --mem --time --site --country --data --label --image --bind --inside --module --network --variants --code --secret --file --output --array --after --output-dir -o --name --env \
         --idempotency-key --state --since --limit --timeout --as --reason --by --from --to --format --user --role --note --expires --at --login --agent --agent-config --for --person --connector \
-        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --key --witness --dir --core-seconds --gpu-seconds --node-seconds --issuer --issued --signed-by
+        --trace --sites --policy --load --seeds --sample --add-capacity --hidden --plot --label --size --files --sha256 --owner --root --path --permit --until --transfer-basis --reviewed --last --rules --evidence --as-of --scope --key --witness --dir --core-seconds --gpu-seconds --node-seconds --issuer --issued --signed-by
     for word in (commandline -opc)[2..-1]
         if test $skip -eq 1
             set skip 0
@@ -15,7 +15,7 @@ function __hansa_is --description "the command so far is one of the arguments"
         else if not string match -q -- '-*' $word
             set -a words $word
             # A second word belongs to the command's name, or is a script, after which everything is the script's.
-            contains -- $words[1] site report ledger privacy data facts allocation token policy config submit; and test (count $words) -eq 1; and continue
+            contains -- $words[1] site report ledger privacy break-glass data facts allocation secret token policy config submit; and test (count $words) -eq 1; and continue
             contains -- "$words" "data replica" "ledger period"; or break
         end
     end
@@ -35,6 +35,8 @@ complete -c hansa -n '__hansa_is ""' -a show -d "Show everything about a job"
 complete -c hansa -n '__hansa_is ""' -a explain -d "Say where a job goes and why"
 complete -c hansa -n '__hansa_is ""' -a wait -d "Wait until jobs are over"
 complete -c hansa -n '__hansa_is ""' -a logs -d "Print what a job wrote"
+complete -c hansa -n '__hansa_is ""' -a script -d "Print the script that a job was given"
+complete -c hansa -n '__hansa_is ""' -a break-glass -d "Open what is an owner's alone, with a second operator"
 complete -c hansa -n '__hansa_is ""' -a fetch -d "Bring the outputs that a job names"
 complete -c hansa -n '__hansa_is ""' -a hold -d "Keep waiting jobs from going to a site"
 complete -c hansa -n '__hansa_is ""' -a release -d "Let held jobs go on"
@@ -51,6 +53,7 @@ complete -c hansa -n '__hansa_is ""' -a report -d "Sum up what was used"
 complete -c hansa -n '__hansa_is ""' -a data -d "Register datasets, their labels and copies"
 complete -c hansa -n '__hansa_is ""' -a facts -d "What rules may ask of sites, projects and people"
 complete -c hansa -n '__hansa_is ""' -a allocation -d "What projects may spend"
+complete -c hansa -n '__hansa_is ""' -a secret -d "Keep secrets for your jobs"
 complete -c hansa -n '__hansa_is ""' -a token -d "Make, list and revoke tokens"
 complete -c hansa -n '__hansa_is ""' -a policy -d "Check, test and show rule packs"
 complete -c hansa -n '__hansa_is ""' -a simulate -d "Play a trace of jobs at simulated sites"
@@ -58,19 +61,22 @@ complete -c hansa -n '__hansa_is ""' -a config -d "Check a hansad.toml, or expla
 complete -c hansa -n '__hansa_is ""' -a version -d "Print the version"
 complete -c hansa -n '__hansa_is site' -a "show doctor agent enroll revoke drain resume"
 complete -c hansa -n '__hansa_is ""' -a ledger -d "Show, check, prove and witness the ledger"
-complete -c hansa -n '__hansa_is report' -a "usage countries energy funding grants clearing corrections sovereignty estimates apel waldur access retention"
+complete -c hansa -n '__hansa_is report' -a "usage countries energy funding grants clearing corrections sovereignty period reconciliation completeness access retention estimates apel waldur"
 complete -c hansa -n '__hansa_is privacy' -a "retention record export erase approve reject erasures"
+complete -c hansa -n '__hansa_is break-glass' -a "request approve reject end show list"
 complete -c hansa -n '__hansa_is ledger' -a "show checkpoint verify prove export witness corrections change-key reconcile reconciliations explain-difference period adjust adjustments approve reject"
 complete -c hansa -n '__hansa_is "ledger period"' -a "open close show"
 complete -c hansa -n '__hansa_is data' -a "add list show label terms owner replica changes approve reject"
 complete -c hansa -n '__hansa_is "data replica"' -a "add remove verify"
 complete -c hansa -n '__hansa_is facts' -a "show set withdraw changes approve reject"
 complete -c hansa -n '__hansa_is allocation' -a "list show grant revoke release import"
+complete -c hansa -n '__hansa_is secret' -a "put list delete"
+complete -c hansa -n '__hansa_is "secret put"' -l file -r -F -d "What is in this file"
 complete -c hansa -n '__hansa_is token' -a "create list revoke revocations restore"
 complete -c hansa -n '__hansa_is policy' -a "check test diff show"
 complete -c hansa -n '__hansa_is config' -a "init check reference"
 
-complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect login whoami sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "report access" "report retention" "privacy retention" "privacy record" "privacy erase" "privacy approve" "privacy reject" "privacy erasures" "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "token create" "token list" "token revoke" "token revocations" "token restore" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version "ledger reconcile" "ledger reconciliations" "ledger explain-difference" "ledger period open" "ledger period close" "ledger period show" "ledger adjust" "ledger adjustments" "ledger approve" "ledger reject"' -l json -d "Print the JSON of the API"
+complete -c hansa -n '__hansa_is submit jobs show explain wait fetch hold release cancel resolve connect disconnect login whoami sites "site show" "site doctor" "site agent" "site enroll" "site revoke" "site drain" "site resume" "report usage" "report estimates" "report access" "report retention" "privacy retention" "privacy record" "privacy erase" "privacy approve" "privacy reject" "privacy erasures" "break-glass request" "break-glass approve" "break-glass reject" "break-glass end" "break-glass show" "break-glass list" script "ledger show" "ledger checkpoint" "ledger verify" "ledger prove" "ledger corrections" "ledger change-key" "data add" "data list" "data show" "data label" "data terms" "data owner" "data replica add" "data replica remove" "data replica verify" "data changes" "data approve" "data reject" "facts show" "facts set" "facts withdraw" "facts changes" "facts approve" "facts reject" "allocation list" "allocation show" "allocation grant" "allocation revoke" "allocation release" "allocation import" "secret put" "secret list" "secret delete" "token create" "token list" "token revoke" "token revocations" "token restore" "policy check" "policy test" "policy diff" "policy show" simulate "config init" "config check" version "ledger reconcile" "ledger reconciliations" "ledger explain-difference" "ledger period open" "ledger period close" "ledger period show" "ledger adjust" "ledger adjustments" "ledger approve" "ledger reject"' -l json -d "Print the JSON of the API"
 complete -c hansa -n '__hansa_is submit "policy check" "policy test" "policy diff" "policy show" "config init" "config check"' -F
 complete -c hansa -n '__hansa_is "policy check"' -l sites -r -F -d "A hansad.toml: tell also labels that no site can serve"
 complete -c hansa -n '__hansa_is "policy check"' -l at -x -d "Tell what has ended by then"
@@ -91,6 +97,7 @@ complete -c hansa -n '__hansa_is submit' -l network -x -a "outbound any" -d "Wha
 complete -c hansa -n '__hansa_is submit' -l module -x -d "A module that sites map to their own"
 complete -c hansa -n '__hansa_is submit' -l variants -r -F -d "What differs on other machines"
 complete -c hansa -n '__hansa_is submit' -l code -x -a "(__fish_complete_directories)" -d "What git tracks in a folder"
+complete -c hansa -n '__hansa_is submit' -l secret -x -d "A secret of yours, as a file"
 complete -c hansa -n '__hansa_is submit' -l output -x -d "A file that it leaves, for hansa fetch"
 complete -c hansa -n '__hansa_is submit' -l array -x -d "Once for each index, as 0-99%10"
 complete -c hansa -n '__hansa_is logs' -l task -x -d "Of an array: what this task wrote"
@@ -135,13 +142,13 @@ complete -c hansa -n '__hansa_is "report usage" "report countries" "report energ
 complete -c hansa -n '__hansa_is "report clearing"' -l by -x -a "centre home day month"
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l time-sliced -d "Of each run what it used then"
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l for -x -a third-party -d "Withhold figures of few persons"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l from -x -d "At or after"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report period" "report reconciliation" "report completeness" "report access" "report retention"' -l from -x -d "At or after"
 complete -c hansa -n '__hansa_is "ledger reconcile"' -l from -x -d "Runs that ended at or after"
 complete -c hansa -n '__hansa_is "ledger reconcile"' -l to -x -d "Runs that ended before"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l to -x -d Before
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l output -r -F -d "Into this file"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty"' -l json -d "Print one JSON document"
-complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report estimates"' -l format -x -a "table csv json"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report period" "report reconciliation" "report completeness" "report access" "report retention"' -l to -x -d Before
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report period" "report reconciliation" "report completeness" "report access" "report retention"' -l output -r -F -d "Into this file"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report period" "report reconciliation" "report completeness" "report access" "report retention"' -l json -d "Print one JSON document"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing" "report funding" "report grants" "report corrections" "report sovereignty" "report period" "report reconciliation" "report completeness" "report access" "report retention" "report estimates"' -l format -x -a "table csv json"
 complete -c hansa -n '__hansa_is "ledger verify"' -l report -r -F -d "Check this report"
 complete -c hansa -n '__hansa_is "report apel"' -l kind -x -a "individual summary sync"
 complete -c hansa -n '__hansa_is "report apel" "report waldur"' -l month -x -d "Runs that ended in it, as 2026-11"
@@ -154,11 +161,14 @@ complete -c hansa -n '__hansa_is "ledger verify"' -l witness -x -d "This witness
 complete -c hansa -n '__hansa_is "ledger verify"' -F
 complete -c hansa -n '__hansa_is "ledger export"' -l output -r -F -d "Into this file"
 complete -c hansa -n '__hansa_is "privacy export"' -l output -r -F -d "Into this file"
+complete -c hansa -n '__hansa_is "break-glass request"' -l scope -x -d "job:ID, or person:NAME"
+complete -c hansa -n '__hansa_is "break-glass request"' -l for -x -d "How long, as 1h"
+complete -c hansa -n '__hansa_is "break-glass request"' -l reason -x -d "Why; whose data it is can read it"
+complete -c hansa -n '__hansa_is "break-glass list"' -l state -x -a "pending open rejected ended" -d "Only those"
+complete -c hansa -n '__hansa_is "break-glass list"' -l limit -x -d "At most so many"
 complete -c hansa -n '__hansa_is "privacy export" "privacy erase"' -l reason -x -d "Why; stays on record"
-complete -c hansa -n '__hansa_is "report access" "report retention"' -l from -x -d "At or after"
-complete -c hansa -n '__hansa_is "report access" "report retention"' -l to -x -d "Before"
 complete -c hansa -n '__hansa_is "report access"' -l person -x -d "Of this person"
-complete -c hansa -n '__hansa_is "report access"' -l limit -x -d "At most so many"
+complete -c hansa -n '__hansa_is "report access"' -l limit -x -d "The newest rows"
 complete -c hansa -n '__hansa_is "ledger period close"' -l early -d "Although the month is not over"
 complete -c hansa -n '__hansa_is "ledger adjust"' -l core-seconds -x -d "So many are added"
 complete -c hansa -n '__hansa_is "ledger adjust"' -l gpu-seconds -x -d "So many are added"

@@ -6,9 +6,12 @@
     hansa_verify.py [--key KEY] [--witness KEY]... [--json] --report REPORT [FILE]
 
 Every record's hash, the Merkle tree over them (RFC 6962), the signatures of its head (C2SP signed-note, tlog-checkpoint,
-tlog-cosignature) and the chain of keys behind them; that no run is counted twice, that corrections are of what was booked; the sums.
-Of a report: that it is what REPORT.manifest.json is of; with an export also that it is of this ledger, and a usage report's sums.
-Exit 0: all of it holds. 1: the file was altered, or is not whole, or the figures of a report could not be counted from the export. 2: usage.
+tlog-cosignature) and the chain of keys behind them; that no run is counted twice, that corrections are of what was booked; the sums;
+that each month that was closed could be, by what its close rests on.
+Of a report: that it is what REPORT.manifest.json is of, which a key of the ledger signed; with an export also that it is of this ledger, and a
+usage report's sums.
+Exit 0: all of it holds. 1: the file was altered, or is not whole, or nobody vouches for a report and its figures could not be counted from the
+export. 2: usage.
 """
 
 import argparse
@@ -39,6 +42,7 @@ KINDS = {  # what a record of each kind must have, beside at, kind, seq, v
     "summary": {"period": str} | {name: int for name in AMOUNTS}, "decision": {"decisions": int, "first": int, "last": int, "sha256": str},
     "policy": {"sha256": str}, "key": {"key": str}, "period_open": {"period": str},
     "period_close": {"period": str, "sites": str, "reconciliations": str, "apart_s": int}, "tombstone": {"records": int, "reason": str},
+    "breakglass": {"id": str, "event": str, "personal": str},
 }
 NOTE_KEY, WITNESS_KEY = 1, 4
 LAST_SECOND, MOST_SIGNATURES = 253402300799, 64
@@ -204,6 +208,48 @@ def period_of(seconds):
     return (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m")
 
 
+def month_span(period):
+    year, month = int(period[:4]), int(period[5:])
+    epoch = datetime.datetime(1970, 1, 1)
+    first = datetime.datetime(year, month, 1)
+    last = first + datetime.timedelta(days=31) if (year, month) != (9999, 12) else None
+    return int((first - epoch).total_seconds()), LAST_SECOND + 1 if last is None else int((last.replace(day=1) - epoch).total_seconds())
+
+
+SEEN = {"at", "differences", "from", "id", "matched", "to", "unexplained"}
+MOST_SEEN = 1000
+
+
+def is_statement(sites):
+    """What a month's close rests on: of each site the reconciliations that saw any of it."""
+    def is_seen(seen):
+        return (isinstance(seen, dict) and set(seen) - {"others"} == SEEN and type(seen["id"]) is str
+                and all(type(value) is int and fits(value) for name, value in seen.items() if name != "id")
+                and all(0 <= seen[name] <= LAST_SECOND for name in ("at", "from", "to")))
+
+    def is_site(site):
+        return (isinstance(site, dict) and set(site) - {"explained_at"} == {"reconciliations", "site"} and type(site["site"]) is str
+                and (type(site.get("explained_at", 0)) is int and fits(site.get("explained_at", 0))) and isinstance(site["reconciliations"], list)
+                and len(site["reconciliations"]) <= MOST_SEEN and all(map(is_seen, site["reconciliations"])))
+    return isinstance(sites, list) and all(map(is_site, sites))
+
+
+def settled(period, looks, apart, closed_at):
+    """Whether a second of the month was not found clean twice, so far apart, by the newest looks at it; and the site's grade."""
+    begin, end = month_span(period)
+    if closed_at < end:  # as far as it was looked at so long before the newest look
+        seen = max([begin] + [look["to"] for look in looks if look["at"] + apart <= looks[0]["at"]])
+        end = min(seen, end) if seen > begin else end
+    newest = sorted(looks, key=lambda look: (look["at"], look["from"], look["to"], look["unexplained"] > 0, "others" not in look), reverse=True)
+    unsettled = hidden = False
+    for second in {begin} | {at for look in looks for at in (look["from"], look["to"]) if begin < at < end}:
+        there = [look for look in newest if look["from"] <= second < look["to"]]
+        clean = next((i for i, look in enumerate(there) if look["unexplained"]), len(there))
+        unsettled |= clean < 2 or there[0]["at"] - there[clean - 1]["at"] < apart
+        hidden |= not there or "others" not in there[0]
+    return unsettled, "C" if unsettled or hidden else "B"
+
+
 class Tree:
     """The roots of the complete subtrees, from large to small."""
 
@@ -234,7 +280,10 @@ class Check:
         self.also_of, self.also_root, self.on_run = also_of, None, on_run
         self.tree, self.keys, self.kinds, self.sums, self.periods = Tree(), [], {}, {}, {}
         self.runs, self.booked, self.reversed = {}, [], set()
+        self.glasses = {}  # by id: asked for (None), approved until then, "over"
         self.months, self.summarised = {}, None  # whether each that was opened is closed; the month of the summary just before
+        self.closes_are_kept, self.closes_not_kept = False, 0  # whether the newest keeps what it rests on; how many do not
+        self.places = {}  # sites that have used anything, by month
         self.personal_parts = self.erased = self.buried = 0
 
     def header(self, line):
@@ -250,7 +299,7 @@ class Check:
         self.origin, self.size, self.expected_root = parse_checkpoint(self.note)
 
     def record(self, line):
-        """Whether a personal part follows: its commitment, or None."""
+        """What checks the line that belongs to it, and with what; None: the next line is another record."""
         require(self.tree.size < self.size, "more records than the checkpoint signs")
         record = flat(line, "a record")
         kind = record.get("kind")
@@ -268,10 +317,12 @@ class Check:
             require(tuple(record[name] for name in AMOUNTS) == tuple(self.periods.get(record["period"], (0,) * 5)),
                     "the summary is not the sum of the records before it")
         elif kind in ("period_open", "period_close"):
-            self.period(kind, record["period"])
+            self.period(kind, record)
         elif kind == "tombstone":
             require(1 <= record["records"] <= self.kinds.get("usage", 0) - self.buried, "a tombstone of records that are not there")
             self.buried += record["records"]
+        elif kind == "breakglass":
+            self.break_glass(record)
         self.summarised = record["period"] if kind == "summary" else None
         self.booked.append(booked)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
@@ -281,7 +332,9 @@ class Check:
         self.tree.add(line.encode())
         if self.tree.size == self.also_of:
             self.also_root = self.tree.root()
-        return record["personal"] if kind == "usage" and self.with_personal else None
+        if kind == "period_close":
+            return "close", record
+        return ("personal", record["personal"]) if kind == "usage" and self.with_personal else None
 
     def amounts(self, kind, record):
         """Of a usage record what its corrections are held against."""
@@ -319,6 +372,7 @@ class Check:
             booked = None
         sums = self.sums.setdefault((record["project"], record["site"]), [0] * 6)
         period = self.periods.setdefault(month, [0] * 5)
+        self.places.setdefault(month, set()).add(record["site"])
         for i, amount in enumerate(amounts):
             sums[i] += amount
             period[i] += amount
@@ -326,7 +380,27 @@ class Check:
         sums[5] += kind != "usage"
         return booked
 
-    def period(self, kind, period):
+    def break_glass(self, record):
+        """Asked for, approved, used in its time, ended: in this order, each but a use once."""
+        id, event = record["id"], record["event"]
+        if event == "requested":
+            require(id not in self.glasses, "break-glass is asked for once")
+            self.glasses[id] = None
+            return
+        require(self.glasses.get(id, "over") != "over", "break-glass that nobody asked for, or that is over")
+        until = self.glasses[id]
+        if event == "approved":
+            require(until is None and type(record.get("until")) is int and 0 <= record["until"] <= LAST_SECOND,
+                    "break-glass is approved once, until some time from 1970 to 9999")
+            self.glasses[id] = record["until"]
+        elif event == "used":
+            require(until is not None and record["at"] <= until, "break-glass is used after its approval and before its end")
+        else:
+            require(event == "ended" or event == "rejected" and until is None, "no step of a break-glass is called so")
+            self.glasses[id] = "over"
+
+    def period(self, kind, record):
+        period = record["period"]
         require(re.fullmatch(r"(19[7-9]|[2-9][0-9]{2})[0-9]-(0[1-9]|1[0-2])", period), "a period is a month, as 2026-11")
         if kind == "period_open":
             require(period not in self.months, "a period is opened once")
@@ -335,6 +409,28 @@ class Check:
         require(self.months.get(period) is False, "a period is closed once, after it was opened")
         require(self.summarised == period, "a period's close stands behind its summary")
         self.months[period] = True
+        kept = record.get("kept") == 1
+        require(kept or not self.closes_are_kept, "a close that does not keep what it rests on, after one that does")
+        self.closes_are_kept = kept
+
+    def close(self, line, record):
+        """What a month's close rests on: it is what the record has the hash of, and the month could be closed on it."""
+        if line == "-" and record.get("kept") != 1:
+            self.closes_not_kept += 1
+            return
+        require(hashlib.sha256(line.encode()).hexdigest() == record["reconciliations"], "what the close rests on is not what the record has the hash of")
+        sites = json.loads(line)
+        require(canonical(sites) == line and is_statement(sites) and 0 <= record["at"] <= LAST_SECOND and 0 <= record["apart_s"] <= LAST_SECOND,
+                "what a close rests on is not in its form")
+        grades = []
+        for site in sites:
+            unsettled, grade = settled(record["period"], site["reconciliations"], record["apart_s"], record["at"])
+            require(not unsettled or "explained_at" in site, f"a month was closed although {site['site']} was not settled, and nobody explained it")
+            grades.append(f"{site['site']}={grade}")
+        told = {site["site"] for site in sites}
+        require(len(told) == len(sites), "a close rests on a site twice")
+        require(self.places.get(record["period"], set()) <= told, "a month was closed without a site that has used something in it")
+        require(" ".join(grades) == record["sites"], "a close has other grades than what it rests on")
 
     def key(self, record):
         key = Key(record["key"])
@@ -386,19 +482,19 @@ class Check:
 
 def check(lines, key=None, witnesses=(), also_of=-1, on_run=None):
     """`lines` are bytes, each with its newline. Raises Altered."""
-    state, commitment, number = Check(also_of, on_run), None, 0
+    state, behind, number = Check(also_of, on_run), None, 0
     try:
         for number, raw in enumerate(lines, 1):
             require(raw.endswith(b"\n"), "the file ends in the middle of a line")
             line = raw[:-1].decode()
             if number == 1:
                 state.header(line)
-            elif commitment is not None:
-                state.personal(line, commitment)
-                commitment = None
+            elif behind is not None:
+                getattr(state, behind[0])(line, *behind[1:])
+                behind = None
             else:
-                commitment = state.record(line)
-        require(number > 0 and commitment is None, "the file ends in the middle of a record")
+                behind = state.record(line)
+        require(number > 0 and behind is None, "the file ends in the middle of a record")
         state.end(key, witnesses)
     except Altered as altered:
         raise Altered(f"line {number}: {altered}") from None
@@ -410,7 +506,8 @@ def check(lines, key=None, witnesses=(), also_of=-1, on_run=None):
 def facts(state):
     return {
         "verified": True, "origin": state.origin, "size": state.size, "root": base64.b64encode(state.expected_root).decode(),
-        "kinds": state.kinds, "personal_parts": state.personal_parts, "erased": state.erased, "keys": [key.text for key in state.keys],
+        "kinds": state.kinds, "personal_parts": state.personal_parts, "erased": state.erased,
+        "closes_not_kept": state.closes_not_kept, "keys": [key.text for key in state.keys],
         "cosignatures": [{"witness": by.name, "signed_at": datetime.datetime.fromtimestamp(
             min(int.from_bytes(signature[4:12], "big"), 253402300799), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")} for by, signature in state.cosigned],
         "sums": [dict(zip(("project", "site", *AMOUNTS, "corrections"), (*of, *sums))) for of, sums in sorted(state.sums.items())],
@@ -421,7 +518,8 @@ def facts(state):
 MANIFEST_FORMAT = "hansa-report-manifest/1"
 MANIFEST = {"at": int, "by": list, "bytes": int, "checkpoint": str, "everybody": bool, "file_format": str, "format": str, "query": str,
             "report": str, "rows": int, "sha256": str, "sliced": bool}
-MANIFEST_OPTIONAL = {"from": int, "to": int, "grade": str}
+MANIFEST_OPTIONAL = {"from": int, "to": int, "grade": str, "signature": str}
+NOT_THE_BROKERS = "apel-.*|waldur"  # made by whoever asks, from the ledger's records: signed by nobody
 DIMENSIONS = {"project", "site", "country", "centre", "home", "home_country", "funding_body", "call", "allocation", "queue", "resource", "label",
               "state", "day", "month"}
 DAY, EVER = 86400, 1 << 61
@@ -455,6 +553,15 @@ def parse_report_manifest(text):
         require(name not in manifest or type(manifest[name]) is type_, f"a manifest whose \"{name}\" is of another type")
     require(set(manifest) <= MANIFEST.keys() | MANIFEST_OPTIONAL.keys() and all(type(name) is str for name in manifest["by"]), "a manifest with more in it")
     return manifest
+
+
+def is_vouched_for(manifest, key):
+    """Whether that key signed it: a line of a signed note, of the manifest without it."""
+    line = manifest.get("signature", "")
+    name, mark, data = line[len(DASH):].partition(" ")
+    if not line.startswith(DASH) or not mark or key.type != NOTE_KEY:
+        return False
+    return key.is_valid(name, decoded(data), canonical({name: value for name, value in manifest.items() if name != "signature"}) + "\n")
 
 
 WITHHELD = "<5 people"
@@ -541,9 +648,13 @@ def check_report(path, export, key, witnesses):
         for witness in witnesses:
             require(has_signed(witness), f"the witness {witness.name} has not signed the report's checkpoint")
         told = {"verified": False, "report": manifest["report"], "rows": manifest["rows"], "origin": origin, "size": size,
-                "signed": bool(key), "recounted": False, "withheld": 0}
+                "signed": bool(key), "vouched": False, "recounted": False, "withheld": 0}
+        unsigned = "" if manifest.get("signature") else "; it has no signature at all: if it was made before manifests had one, make the report anew"
+        brokers = not re.fullmatch(NOT_THE_BROKERS, manifest["report"])
         if export is None:
             require(not key or has_signed(key), "the report's checkpoint is not signed by that key")
+            require(not key or not brokers or is_vouched_for(manifest, key), f"the manifest is not signed by that key{unsigned}")
+            told["vouched"] = bool(key) and brokers
             return told
         recount = Recount(manifest, size)
         with open(export, "rb") as lines:
@@ -551,7 +662,8 @@ def check_report(path, export, key, witnesses):
         require(state.size >= size, f"the report is of {size} records, the export has {state.size}: export the ledger again")
         require(state.also_root == root, "the report is of another ledger than the export: another root")
         require(any(has_signed(by) for by in state.keys), "no key of the ledger signed the checkpoint in the manifest")
-        told["signed"] = True
+        told["signed"], told["vouched"] = True, any(is_vouched_for(manifest, by) for by in state.keys)
+        require(told["vouched"] or not brokers, f"no key of the ledger signed the manifest{unsigned}")
         if recount.can:
             rows, counted = recount.told(data), recount.rows()
             require(rows.keys() == counted.keys() and all(row is None or row == counted[key] for key, row in rows.items()),
@@ -585,13 +697,12 @@ def main():
         except Altered as altered:
             print(f"hansa_verify: {arguments.report}: {altered}", file=sys.stderr)
             return 1
-        # A manifest is not signed, only the ledger's head in it: whoever wrote the file can have written both.
-        figures = ("its sums are those of the records" if told["recounted"] else "the figures were not checked: "
+        figures = ("its sums are those of the records" if told["recounted"] else "the figures were not counted again: "
                    + ("no export has what they are of" if arguments.file else "give the export, too"))
         figures += f", but for {told['withheld']} rows that are withheld" if told["withheld"] else ""
         print(canonical(told) if arguments.json else f"report {told['report']}, {told['rows']} rows, of the first {told['size']} records of {told['origin']}: "
-              "the file is the one that its manifest is of" + (", and the ledger's head in that is signed" if told["signed"] else "") + "; " + figures)
-        return 1 if arguments.file and not told["recounted"] else 0
+              "the file is the one that its manifest is of" + (", which the ledger's key signed" if told["vouched"] else ", and the ledger's head in that is signed" if told["signed"] else "") + "; " + figures)
+        return 1 if arguments.file and not (told["recounted"] or told["vouched"]) else 0
     try:
         with open(arguments.file, "rb") as lines:
             state = check(lines, key, witnesses)
@@ -608,6 +719,8 @@ def main():
     print(f"key {told['keys'][-1]}" + (f", after {len(told['keys']) - 1} others, each of which named the next" if len(told["keys"]) > 1 else ""))
     for by in told["cosignatures"]:
         print(f"witnessed by {by['witness']} at {by['signed_at']}")
+    if told["closes_not_kept"]:
+        print(f"{told['closes_not_kept']} closes of months rest on what was not kept then: that those months could be closed is not verifiable")
     for sums in told["sums"]:
         print(" ".join(f"{name}={value}" for name, value in sums.items()))
     if not key:

@@ -14,6 +14,7 @@ constexpr std::array<std::string_view, kActions> kActionNames{"intake",  "place"
 constexpr std::array<std::string_view, 6> kDataLabels{"open",   "internal",     "personal",
                                                       "health", "trade-secret", "export-controlled"};
 constexpr std::array<std::string_view, 3> kAssurance{"low", "medium", "high"};
+constexpr std::array<std::string_view, 2> kAuthentication{"sfa", "mfa"};
 constexpr std::array<std::string_view, 3> kAffiliation{"academic", "public-sector", "industry"};
 constexpr std::array<std::string_view, 5> kPurpose{"civilian-research", "civilian-innovation", "public-service", "education",
                                                    "defence"};
@@ -61,6 +62,8 @@ constexpr std::array<AttributeRecord, kAttributes> kVocabulary{{
            "How well the identity was proven (REFEDS RAF: low, medium, high)", kAssurance),
     person(Attribute::user_affiliation, "user.affiliation", Type::word, "the person's affiliation",
            "Kind of the home organisation", kAffiliation),
+    person(Attribute::user_authentication, "user.authentication", Type::level, "the strength of the person's login",
+           "By one factor or by several (REFEDS SFA, MFA)", kAuthentication),
     project(Attribute::project_id, "project.id", Type::id, "the project", "The registry's name of the project"),
     project(Attribute::project_labels, "project.labels", Type::words, "the project's labels",
             "What the project works with; may be empty", kDataLabels, true),

@@ -55,6 +55,7 @@ enum class Attribute : std::uint8_t {
   user_country,
   user_assurance,
   user_affiliation,
+  user_authentication,
   project_id,
   project_labels,
   project_purpose,

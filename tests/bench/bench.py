@@ -8,6 +8,7 @@ HANSA_BENCH_QUICK=1 makes everything small: it shows that a benchmark works, its
 import json
 import os
 import platform
+import pwd
 import shutil
 import signal
 import socket
@@ -80,7 +81,7 @@ def first_line(*command):
 
 def preamble(what, budget, with_slurm=True):
     need_root()
-    for tool in ("http_load", "bare_intake", "fill_store"):
+    for tool in ("http_load", "bare_intake", "fill_store", "book_ledger", "abuse"):
         assert (TOOLS / tool).exists(), f"{TOOLS / tool} is not built: ./dev build benchmarks"
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     print(f"{what}{'  [QUICK: these figures mean nothing]' if QUICK else ''}")
@@ -152,8 +153,8 @@ accounts = {{ "local:alice" = "alice" }}
 """
 
 
-def default_config(*sites, switch=None, people=("alice",), projects=("ai-lab",)):
-    """Engine and API as they are by default: no cadence is tuned."""
+def default_config(*sites, switch=None, people=("alice",), projects=("ai-lab",), limits="person_requests_per_minute = 0"):
+    """Engine and API as they are by default: no cadence is tuned. But one person, the load, asks as often as they can."""
     return f"""
 [broker]
 name = "bench"
@@ -164,15 +165,17 @@ state_dir = "{{state}}"
 level = "warning"
 [api]
 listen = "{{listen}}"
+[api.limits]
+{limits}
 """ + "".join(f'[[project]]\nid = "{p}"\nmembers = {json.dumps([f"local:{who}" for who in people])}\n' for p in projects) + "".join(sites)
 
 
 HELD_LONG = {"script": SCRIPT, "time_limit_s": 7200}
 
 
-def start_full_broker(name, folder_ready=None, seconds=60):
+def start_full_broker(name, folder_ready=None, seconds=60, **config):
     """A broker whose only site is full, with two long jobs there: what comes now is accepted and waits."""
-    broker = Broker(name, default_config(full_model_site()))
+    broker = Broker(name, default_config(full_model_site(), **config))
     if folder_ready:
         folder_ready(broker)
     broker.start(seconds)
@@ -181,6 +184,12 @@ def start_full_broker(name, folder_ready=None, seconds=60):
         broker.wait_state(first, {"running"}, seconds=30)
         broker.submit(HELD_LONG)
     return broker
+
+
+def give_to_broker(folder):
+    account = pwd.getpwnam(BROKER_USER)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def rss_mb(broker):

@@ -111,6 +111,12 @@ class ForwardingConnector : public ports::SiteConnector {
                                    Deadline deadline) override {
     return inner_->read_file(std::move(job), std::move(path), offset, limit, deadline);
   }
+  Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, Deadline deadline) override {
+    return inner_->remove_secrets(std::move(job), std::move(files), deadline);
+  }
+  Task<ports::AccountLimits> account_limits(std::vector<ports::ProjectAccount> wanted, Deadline deadline) override {
+    return inner_->account_limits(std::move(wanted), deadline);
+  }
   Task<domain::DoctorReport> doctor(ports::DoctorRequest request, Deadline deadline) override {
     return inner_->doctor(std::move(request), deadline);
   }

@@ -64,6 +64,12 @@ class GatedConnector final : public ForwardingConnector, public ports::Presence 
     return pass<ports::FileChunk>("read_file", 1, {job.person},
                                   [=, this] { return inner().read_file(job, path, offset, limit, d); });
   }
+  Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, Deadline d) override {
+    return pass<void>("remove_secrets", 1, {job.person}, [=, this] { return inner().remove_secrets(job, files, d); });
+  }
+  Task<ports::AccountLimits> account_limits(std::vector<ports::ProjectAccount> wanted, Deadline) override {
+    return pass<ports::AccountLimits>("account_limits", 0, {}, [this, w = std::move(wanted)] { return limits_of(w); });
+  }
   Task<domain::DoctorReport> doctor(ports::DoctorRequest r, Deadline d) override {
     return pass<domain::DoctorReport>("doctor", 0, {}, [this, d, r = std::move(r)] { return inner().doctor(r, d); });
   }
@@ -78,6 +84,10 @@ class GatedConnector final : public ForwardingConnector, public ports::Presence 
     auto page = co_await inner().usage(std::move(from), deadline);
     if (page && gate_->page) gate_->page(*page);
     co_return page;
+  }
+  Task<ports::AccountLimits> limits_of(std::vector<ports::ProjectAccount> wanted) {
+    if (!gate_->limits) co_return ports::AccountLimits{};
+    co_return gate_->limits(wanted);
   }
   static Task<domain::SiteSnapshot> deserted() {
     co_return fail(ErrorKind::unavailable, "NOBODY_CONNECTED", "nobody is connected");

@@ -63,6 +63,8 @@ struct Gate {
   std::function<void(const std::string& site, ports::JobStatus&)> retell;  // what a site says of a job, changed on its way
   std::function<void(const ports::SubmitRequest&, ports::SubmitReceipt&)> receipt;  // changed on its way
   std::function<void(ports::UsagePage&)> page;                   // likewise
+  std::function<Result<ports::AccountLimits>(const std::vector<ports::ProjectAccount>&)>
+      limits;  // of any site; none: none is told
   std::set<std::string> as_persons;                              // sites where each person logs in as themselves,
   std::function<std::optional<Error>(const std::string& site, const Principal&)> login;  // and why one cannot
   std::map<std::string, std::function<void()>> way_is_back;      // by site; called by the test

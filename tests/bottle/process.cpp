@@ -34,7 +34,8 @@ Process::Process(Parts parts, engine::EngineOptions options, std::vector<engine:
                                                                      .estimates = &parts_.stores,
                                                                      .transfers = parts_.transfers,
                                                                      .data = parts_.data,
-                                                                     .allocations = parts_.allocations},
+                                                                     .allocations = parts_.allocations,
+                                                                     .secrets = parts_.secrets},
                                                std::move(options), std::move(sites))),
       asks_(std::make_unique<async::TaskGroup>(parts_.time.executor(), kAsks, [](std::string_view, const Error&) {})) {}
 

@@ -43,6 +43,7 @@ class Process {
     ports::TransferStore* transfers = nullptr;
     engine::DataSetup data = {};
     ports::AllocationStore* allocations = nullptr;
+    engine::SecretVault* secrets = nullptr;
   };
 
   /// `options.epoch` is this life's own; the sites' connectors are behind the gate.

@@ -130,7 +130,7 @@ def the_agent_is_asked_for_a_look():
 
 
 def the_sites_own_map_is_final():
-    """carol has an entry at the broker, and is refused at the site."""
+    """carol has an entry at the broker, and is refused at the site. [T07]"""
     id = broker.submit(job("true"), user="carol")
     def refused():
         return "no account at site alpha" in "".join(str(broker.get(f"/v1/jobs/{id}{part}", user="carol")) for part in ("", "/explain", "/events"))
@@ -165,7 +165,7 @@ def nothing_is_lost_and_nothing_doubled():
 
 
 def a_changed_host_key_is_refused():
-    """Until it is the pinned one again; the state says what to do, and what runs meanwhile is seen again."""
+    """Until it is the pinned one again; the state says what to do, and what runs meanwhile is seen again. [T23]"""
     id = broker.submit(job("sleep 15", "echo whole"))
     broker.wait_state(id, "running", seconds=90)
     site.stop()

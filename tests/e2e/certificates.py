@@ -227,7 +227,7 @@ def everybodys_jobs_run_as_everybody():
 
 
 def no_private_key_is_kept():
-    """Neither in the state folder, nor in memory once they are in."""
+    """Neither in the state folder, nor in memory once they are in. [T07]"""
     state = subprocess.run(["grep", "-rl", "PRIVATE KEY", broker.state], capture_output=True, text=True).stdout
     assert not state.strip(), state
     folders = list(Path("/dev/shm").glob("hansa-*"))

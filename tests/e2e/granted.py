@@ -68,6 +68,32 @@ def own_nodes_are_whole():
     say(f"  asked for 2 cores, given and charged for {record['cores']} over {record['elapsed_s']} s, as sacct has it; the next job waited for its end")
 
 
+def directives_decide_nothing():
+    """What a script says to Slurm of account, partition, person and node is refused, or is not Slurm's to read: what was granted is what was decided. [T10]"""
+    for line in ("--uid=0", "--gid=0", "--clusters=beta", "-w alpha1", "--reservation=x", "--begin=now+1hour", "--wrap=id", "--priority=9", "--dependency=afterok:1"):
+        refused = broker.call("POST", "/v1/jobs", job("true") | {"script": f"#!/bin/bash\n#SBATCH {line}\nid\n"})
+        assert refused.status == 400 and line in refused.body.decode(), (line, refused.status, refused.body)
+    hidden = ["#SBATCH -A proj2 -p short", "#SBATCH --account=proj2", "true\n#SBATCH -A proj2\n#SBATCH --uid=0\n#SBATCH -p short --begin=now+1hour",
+              "cat <<X\n#SBATCH --account=proj2\n#SBATCH --partition=short\nX", ":\n#!/bin/bash\n#SBATCH --account=proj2\n#SBATCH -p short", "#PBS -A proj2 -q short"]
+    ids = {}
+    for text in hidden:
+        asked = broker.call("POST", "/v1/jobs", job("true") | {"script": f"#!/bin/bash\n{text}\nid -un\n"})
+        assert asked.status in (200, 201, 400), (text, asked.status, asked.body)
+        if asked.status != 400:
+            ids[asked.json["id"]] = text
+    assert len(ids) >= 3, ids
+    done = broker.wait_over(ids)
+    for id, text in ids.items():
+        attempt = done[id]["attempts"][-1]
+        assert done[id]["state"] == "succeeded" and broker.output(id).splitlines()[-1] == b"alice", (text, done[id])
+        def row():  # a job's partition comes late
+            told = slurm("alpha", "sacct", "-n", "-X", "-P", "-j", done[id]["site_job_id"], "-o", "User,Account,Partition").strip()
+            return told if told and not told.endswith("|") else None
+        given = attempt["granted"]
+        assert wait_for("its row", row, 60, 1) == "alice|proj1|main" and (given["scheduler_account"], given["queue"]) == ("proj1", "main"), (text, row(), attempt)
+    say(f"  {len(ids)} scripts taken, {len(hidden) - len(ids)} refused; all ran as alice, for proj1, in main")
+
+
 def less_is_told():
     """A cut time limit and another partition are events with their numbers; the jobs run on."""
     with_plugin(True)
@@ -87,7 +113,7 @@ def less_is_told():
 
 
 def another_account_is_taken_back():
-    """A job that the site would charge to another project never starts: cancelled while it waits, held with the reason, and released by a person."""
+    """A job that the site would charge to another project never starts: cancelled while it waits, held with the reason, and released by a person. [T10]"""
     blocker = fill()
     id = broker.submit(job("true", minutes=CHARGED))
     held = broker.wait_state(id, ["held"], seconds=90)
@@ -122,5 +148,5 @@ if __name__ == "__main__":
     switch = Switch([f"/usr/bin/{p}" for p in SLURM + COREUTILS])
     switch.start()
     broker = Broker("granted", broker_config(switch, [slurm_site("alpha", "FI")]))
-    run_with_broker(broker, [own_nodes_are_whole, less_is_told, another_account_is_taken_back],
+    run_with_broker(broker, [own_nodes_are_whole, directives_decide_nothing, less_is_told, another_account_is_taken_back],
                     prepare=lambda: sites_answer(broker), clean=[put_back, switch.stop, payloads.remove])

@@ -133,7 +133,7 @@ def make_home():
     train = "#!/bin/sh\nmkdir -p out\necho weights >out/model.pt\necho '{}' >metrics.json\necho trained\n"
     for name, text in {"train.sh": train, "step1.sh": train, "step2.sh": train, "images/pytorch.sif": "image\n",
                        "existing-slurm-script.sh": "#!/bin/sh\n#SBATCH --ntasks=2 --time=10\necho slurm\n",
-                       "variants.toml": '[[variants]]\nname = "any"\nwhen = {}\n'}.items():
+                       "hf.token": "hf_abc\n", "variants.toml": '[[variants]]\nname = "any"\nwhen = {}\n'}.items():
         (work / name).write_text(text)
     for command in (["git", "init", "-q"], ["git", "add", "."]):
         subprocess.run(command, cwd=work, check=True)

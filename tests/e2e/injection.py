@@ -103,7 +103,7 @@ def taken(word):
 
 
 def every_field_refuses_or_takes_it():
-    """Asked without a job: what a field does with a word is the same for every word of its shape."""
+    """Asked without a job: what a field does with a word is the same for every word of its shape. [T08][T09]"""
     tried, refused = 0, 0
     for word in words():
         fields = taken(word)
@@ -141,32 +141,32 @@ def takes(field, text):
 
 
 def at_a_local_site():
-    """Processes of the broker's host."""
+    """Processes of the broker's host. [T08][T09]"""
     delivered_byte_for_byte("here")
 
 
 def at_a_slurm_site():
-    """Through hansa-switch and sbatch, as alice."""
+    """Through hansa-switch and sbatch, as alice. [T08][T09]"""
     delivered_byte_for_byte("alpha")
 
 
 def at_a_slurmrest_site():
-    """Through slurmrestd, as alice."""
+    """Through slurmrestd, as alice. [T08][T09]"""
     delivered_byte_for_byte("beta")
 
 
 def at_a_pbs_site():
-    """Through qsub (the stand-in)."""
+    """Through qsub (the stand-in). [T08][T09]"""
     delivered_byte_for_byte("ostrava")
 
 
 def at_a_site_behind_ssh():
-    """Through OpenSSH and hansa-agent."""
+    """Through OpenSSH and hansa-agent. [T08][T09]"""
     delivered_byte_for_byte("far")
 
 
 def in_addresses_and_headers():
-    """Where a request has words beside its body."""
+    """Where a request has words beside its body. [T08][T09]"""
     places = ["/v1/jobs/{}", "/v1/jobs/{}/output?stream=out", "/v1/jobs?project={}", "/v1/jobs?state={}", "/v1/sites/{}", "/v1/datasets/{}", "/v1/usage?from={}"]
     for word in words():
         for place in places:
@@ -180,7 +180,7 @@ def in_addresses_and_headers():
 
 
 def on_the_command_line():
-    """`hansa submit`: a script of that name, and the word as argument, name, path of an output and variable of the caller's."""
+    """`hansa submit`: a script of that name, and the word as argument, name, path of an output and variable of the caller's. [T08][T09]"""
     folder = broker.folder / "scripts"
     folder.mkdir()
     shutil.chown(folder, BROKER_USER)
@@ -228,7 +228,7 @@ accounts = {{ "local:alice" = "{AGENT_USER}" }}
 """
     tokens = SlurmTokens("beta", switch.folder, ("alice", BROKER_USER))
     sites = [local_site("here", "FI", 8, 50), slurm_site("alpha", "FI"), tokens.site("ES"), pbs_site("ostrava", "CZ", pbs), behind_ssh]
-    broker = Broker("injection", broker_config(switch, sites))
+    broker = Broker("injection", broker_config(switch, sites, engine="[api.limits]\nnetwork_requests_per_minute = 0"))
     run_with_broker(broker, [every_field_refuses_or_takes_it, in_addresses_and_headers, on_the_command_line, at_a_local_site, at_a_slurm_site,
                              at_a_slurmrest_site, at_a_pbs_site, at_a_site_behind_ssh],
                     prepare=lambda: sites_answer(broker), clean=[switch.stop, far.remove, lambda: shutil.rmtree(folders), lambda: shutil.rmtree(canaries)])

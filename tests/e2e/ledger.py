@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger of a real broker: taken away and checked by both verifiers, watched by a witness, altered in every way."""
 
+import hashlib
 import json
 import os
 import sqlite3
 import subprocess
 import sys
+import time
 
 from harness import BROKER_USER, ROOT, Broker, need_root, run_with_broker, sites_answer, wait_for
 
@@ -107,7 +109,7 @@ def an_export_is_whole():
 
 def reports_are_held_against_the_ledger():
     """Each report in each format; files with their manifests, which both verifiers hold against an export, to the last sum."""
-    names = ("usage", "countries", "energy", "funding", "grants", "clearing", "corrections", "sovereignty")
+    names = ("usage", "countries", "energy", "funding", "grants", "clearing", "corrections", "sovereignty", "period", "reconciliation", "completeness", "access", "retention")
     for name in names:
         for format in ("table", "csv", "json"):
             broker.hansa("report", name, "--format", format, user="auditor", check=0)
@@ -139,6 +141,90 @@ def reports_are_held_against_the_ledger():
         assert ours.returncode == theirs.returncode == 1, (ours.stdout, theirs.stdout)
 
 
+def verified(report, *more):
+    """What both verifiers say of a report's file, the same; None: both found it altered."""
+    ours = broker.hansa("ledger", "verify", "--json", "--report", report, *more)
+    theirs = subprocess.run([sys.executable, "-B", VERIFY, "--json", "--report", report, *more], capture_output=True)
+    assert ours.returncode == theirs.returncode, (ours.stdout, ours.stderr, theirs.stdout, theirs.stderr)
+    if ours.returncode:
+        return None
+    told = json.loads(ours.stdout)
+    assert told == json.loads(theirs.stdout), (told, theirs.stdout)
+    return told
+
+
+def registers_are_vouched_for():
+    """A manifest is signed: nobody writes another beside another file."""
+    path = export("registers.txt")
+    for name in ("period", "reconciliation", "completeness", "access", "retention"):
+        report = broker.folder / f"{name}.csv"
+        broker.hansa("report", name, "--format", "csv", "--output", report, user="auditor", check=0)
+        beside = report.with_name(report.name + ".manifest.json")
+        for more in (("--key", own_key()), ("--key", own_key(), path), (path,)):
+            told = verified(report, *more)
+            assert told["vouched"] and not told["verified"], told
+        assert not verified(report)["vouched"]
+        manifest = json.loads(beside.read_text())
+        whole = report.read_bytes()
+        report.write_bytes(whole + b"more")  # with a manifest of its own
+        manifest["sha256"], manifest["bytes"] = hashlib.sha256(report.read_bytes()).hexdigest(), len(whole) + 4
+        for signature in (manifest["signature"], None):
+            if signature is None:
+                del manifest["signature"]
+            beside.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n")
+            assert verified(report, "--key", own_key()) is None and verified(report, path) is None
+    rows = json.loads(broker.hansa("report", "completeness", "--json", user="auditor", check=0).stdout)["rows"]
+    assert rows[0]["site"] == "" and rows[0]["gaps"] == 0 and rows[0]["records"] == broker.get("/v1/ledger", user="auditor")["size"], rows
+    assert rows[1]["site"] == "big" and rows[1]["records"] >= 6 and rows[1]["silent_s"] is not None, rows
+
+
+def what_a_close_rests_on_is_counted_again():
+    """A month that is closed on an operator's word; that word in exports; another in its place is found, in a file and in the database."""
+    month = time.strftime("%Y-%m", time.gmtime())
+    ledger("period", "open", month, user="operator")
+    ledger("explain-difference", "big", month, "--reason", "its accounting is this machine's", user="operator")
+    closed = json.loads(ledger("period", "close", month, "--early", "--json", user="operator").stdout)
+    path = export("closed.txt")
+    ours, theirs = verdicts(path, own_key())
+    assert ours.returncode == theirs.returncode == 0, (ours.stderr, theirs.stderr)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b'"kind":"period_close"' in line) + 1
+    statement = json.loads(lines[at])
+    assert [site["site"] for site in statement] == ["big"] and statement[0]["explained_at"], statement
+    assert json.loads(lines[at - 1])["reconciliations"] == hashlib.sha256(lines[at][:-1]).hexdigest()
+    assert b"operator" not in lines[at] and b"this machine" not in lines[at]
+    statement[0]["explained_at"] += 1
+    other = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    for what, behind in {"what a month's close rests on": [other], "what it rests on left out": [b"-\n"], "no line of it": []}.items():
+        path.write_bytes(b"".join(lines[:at] + behind + lines[at + 1:]))
+        ours, theirs = verdicts(path)
+        assert ours.returncode == theirs.returncode == 1, (what, ours.stdout, theirs.stdout)
+        found.append((what, "found", "found", "-"))
+    row = json.loads(broker.hansa("report", "period", "--json", user="auditor", check=0).stdout)["rows"][0]
+    assert row["period"] == month and row["state"] == "closed" and row["close_record"] == closed["close_record"] and row["sites"] == "big=C", row
+    assert row["published_runs"] == row["corrected_runs"] > 0 and row["closing_size"] > row["close_record"], row
+    run_jobs(1)
+    row = json.loads(broker.hansa("report", "period", "--json", user="auditor", check=0).stdout)["rows"][0]
+    if row["published_runs"] < row["corrected_runs"]:  # else the next month has begun
+        rows = json.loads(broker.hansa("report", "completeness", "--json", user="auditor", check=0).stdout)["rows"]
+        assert rows[1]["after_close"] == 1, rows
+
+    assert broker.stop() == 0
+    kept = (broker.state / "hansa.db").read_bytes()
+    with sqlite3.connect(broker.state / "hansa.db") as db:
+        db.execute("DROP TRIGGER period_closes_no_update")
+        db.execute("UPDATE period_closes SET rests_on = replace(rests_on, 'big', 'bag')")
+    db.close()
+    broker.start()
+    told = ledger("verify", check=1)
+    assert b"what the close rests on" in told.stderr, told.stderr
+    found.append(("the same in the database", "found", "found", "-"))
+    assert broker.stop() == 0
+    (broker.state / "hansa.db").write_bytes(kept)
+    broker.start()
+
+
 def a_changed_key_is_followed():
     """The old key names the new one: witness and verifiers follow, whichever of both they know."""
     old = own_key()
@@ -156,6 +242,7 @@ def a_changed_key_is_followed():
 
 
 def altered_files_and_databases_are_found():
+    """By both verifiers, whatever was altered. [T17]"""
     path = export("whole.txt", "--personal")
     whole = path.read_bytes()
     lines = whole.splitlines(keepends=True)
@@ -180,6 +267,18 @@ def altered_files_and_databases_are_found():
     (broker.state / "hansa.db").write_bytes(kept)
     broker.start()
     assert ledger("verify").returncode == 0
+
+    assert broker.stop() == 0
+    with sqlite3.connect(broker.state / "hansa.db") as db:
+        db.execute("DROP TRIGGER ledger_no_delete")
+        db.execute("DELETE FROM ledger WHERE seq = 3")
+    db.close()
+    broker.start()
+    row = json.loads(broker.hansa("report", "completeness", "--json", user="auditor", check=0).stdout)["rows"][0]
+    assert (row["gaps"], row["first_gap"]) == (1, 3), row
+    assert broker.stop() == 0
+    (broker.state / "hansa.db").write_bytes(kept)
+    broker.start()
 
 
 def a_key_of_no_use_stops_no_job():
@@ -218,7 +317,7 @@ def a_key_of_no_use_stops_no_job():
 
 
 def an_old_database_and_a_second_history_are_found():
-    """By the broker itself while it has ledger.signed; by the witness in any case."""
+    """By the broker itself while it has ledger.signed; by the witness in any case. [T18]"""
     run_jobs(1)
     assert broker.stop() == 0
     backup = {name: (broker.state / name).read_bytes() for name in ("hansa.db",)}
@@ -261,6 +360,7 @@ if __name__ == "__main__":
     made = subprocess.run([broker.bin / "hansa", "ledger", "witness", "--dir", broker.folder / "witness", "--name", "auditor.example", "--key-only"],
                           capture_output=True, check=True, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
     broker.configure(config([made.stdout.decode().strip()]))
-    run_with_broker(broker, [an_export_is_whole, reports_are_held_against_the_ledger, a_changed_key_is_followed, altered_files_and_databases_are_found,
+    run_with_broker(broker, [an_export_is_whole, reports_are_held_against_the_ledger, registers_are_vouched_for,
+                             what_a_close_rests_on_is_counted_again, a_changed_key_is_followed, altered_files_and_databases_are_found,
                              a_key_of_no_use_stops_no_job, an_old_database_and_a_second_history_are_found],
                     prepare=lambda: sites_answer(broker))

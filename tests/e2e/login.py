@@ -5,6 +5,8 @@ as whom each of them is. "alice" at one provider is not "alice" at the other."""
 import html.parser
 import http.cookiejar
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,7 +14,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from harness import BIN, Broker, COREUTILS, ROOT, SLURM, Switch, broker_config, free_port, need_root, run_with_broker, say, sites_answer, slurm_site
+from harness import (BIN, Broker, COREUTILS, ROOT, SLURM, Switch, broker_config, free_port, need_root, run_with_broker, say, sites_answer, slurm, slurm_site,
+                     wait_for)
 
 AUDIENCE = "https://hansa.example.org"
 NODE = BIN.parent / "oidc"
@@ -142,7 +145,7 @@ def everybody_is_told_which_issuers_there_are():
 
 
 def one_name_at_two_issuers_is_two_people_with_their_own_accounts():
-    """Each runs as their own account on a real cluster, and sees their own jobs alone."""
+    """Each runs as their own account on a real cluster, and sees their own jobs alone. [T06]"""
     first, second = Person("alice.lab"), Person("alice.lab")
     assert "one:alice.lab (user), of the projects: ai-lab" in first.login(providers["one"], "device")
     assert "two:alice.lab" in second.login(providers["two"], "browser")
@@ -225,11 +228,52 @@ def whom_an_operator_shuts_out_is_out_at_once():
 
 
 def no_token_is_in_a_log():
+    """Neither one that opens something nor one that renews it. [T22]"""
     log = broker.log.read_text()
     for file in broker.folder.glob("home-*/.config/hansa/login.json"):
         for login in json.loads(file.read_text())["logins"]:
             for token in (login["access_token"], login["refresh_token"]):
                 assert token and token not in log and token.split(".")[-1] not in log
+
+
+class Thief(Broker):
+    """hansad of somebody who has the files, on this machine, by an account of their own."""
+
+    def spawn(self):
+        subprocess.run(["chown", "-R", "nobody:", self.folder], check=True)
+        return subprocess.Popen(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", "-i", "HOME=/nonexistent", "PATH=/usr/bin:/bin", self.bin / "hansad",
+                                 "--config", self.config], stderr=self.log.open("ab"), stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def stolen_files_are_nobodys_login():
+    """Of database and configuration nobody's token can be had, and a broker that somebody starts from them runs nothing as anybody. [T07]"""
+    own = [broker.token(user) for user in ("alice", "bob", "operator")]
+    thief = Thief("thief", broker_config(switch, [slurm_site("alpha", "FI")]))  # a map that suits the thief
+    try:
+        shutil.copytree(broker.state, thief.state)
+        stolen = {path: path.read_bytes() for path in [*thief.state.rglob("*"), broker.config] if path.is_file()}
+        theirs = [login for file in broker.folder.glob("home-*/.config/hansa/login.json") for login in json.loads(file.read_text())["logins"]]
+        secrets = [token for login in theirs for token in (login["access_token"], login["access_token"].split(".")[-1], login["refresh_token"])] + own[:2]
+        assert len(secrets) >= 8
+        found = [path for path, text in stolen.items() if any(secret.encode() in text for secret in secrets)]
+        assert not found, found
+        operators = [path.name for path, text in stolen.items() if own[2].encode() in text]
+        assert operators == ["operator.token"], operators  # the one that is there: revoke it when files were stolen
+        with sqlite3.connect(thief.state / "hansa.db") as database:
+            hashes = [row[0] for row in database.execute("SELECT hash FROM tokens")]
+        database.close()
+        assert len(hashes) >= len(own), hashes
+        reached = [hash for hash in hashes if broker.call("GET", "/v1/me", user=None, headers={"Authorization": f"Bearer {hash}"}).status == 200]
+        thief.start()
+        for user in ("alice", "bob"):
+            id = thief.submit({"script": "#!/bin/sh\nid -un\n", "project": "ai-lab" if user == "alice" else "climate", "placement": {"sites": ["alpha"]}}, user=user)
+            wait_for("the site's refusal", lambda: thief.get("/v1/sites", user="operator")["sites"][0]["state"] == "down", 30)
+            if thief.job(id, user)["site_job_id"] or f"hansa-{id}" in slurm("alpha", "sacct", "-a", "-n", "-X", "-P", "-o", "JobName"):
+                reached.append(user)
+        assert not reached, reached
+        say(f"  {len(stolen)} files: 0 of {len(secrets)} secrets of people in them, 0 of {len(hashes)} hashes open anything, 0 accounts of 2 reached")
+    finally:
+        thief.remove()
 
 
 def keys_are_rotated():
@@ -243,7 +287,7 @@ def keys_are_rotated():
 
 USUAL = [everybody_is_told_which_issuers_there_are, one_name_at_two_issuers_is_two_people_with_their_own_accounts,
          a_third_without_an_entry_gets_nowhere_and_is_told_what_to_ask_for, whom_an_operator_shuts_out_is_out_at_once,
-         a_token_is_renewed_by_the_client_and_counts_in_other_places, no_token_is_in_a_log]
+         a_token_is_renewed_by_the_client_and_counts_in_other_places, no_token_is_in_a_log, stolen_files_are_nobodys_login]
 
 
 def people(site):

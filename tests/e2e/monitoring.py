@@ -404,10 +404,10 @@ def expressions():
         for target in panel.get("targets", []):
             yield panel["title"], target["expr"]
     for annotation in board["annotations"]["list"]:
-        yield annotation["name"], annotation["expr"]
+        yield annotation["name"], annotation["target"]["expr"]
     for variable in board["templating"]["list"]:
-        if query := re.match(r"label_values\((.*), \w+\)", variable.get("definition", "")):
-            yield variable["name"], query.group(1)
+        if variable["type"] == "query":
+            yield variable["name"], re.fullmatch(r"label_values\((.*), \w+\)", variable["query"]["query"]).group(1)
 
 
 def every_query_of_the_dashboard_has_data():

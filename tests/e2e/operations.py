@@ -116,10 +116,10 @@ def each_role_reaches_what_is_theirs():
     broker.hansa("jobs", user="pat", check=4)
     for who, sees in [("lena", True), ("sam", True), ("bob", False)]:
         assert (job in [one["id"] for one in broker.get("/v1/jobs?limit=1000", user=who)["jobs"]]) == sees, who
-    problem(broker.call("GET", f"/v1/jobs/{job}/output", user="lena"), 404, "JOB_NOT_FOUND")
+    problem(broker.call("GET", f"/v1/jobs/{job}/output", user="lena"), 403, "NOT_YOUR_JOB")
     broker.hansa("cancel", job, user="lena", check=0)
     assert broker.wait_over([job])[job]["state"] == "cancelled"
-    assert any(one["operation"] == "listJobs" and one["role"] == "operator (small)" for one in broker.get("/v1/privacy/accesses", user="auditor")["accesses"])
+    assert any(one["operation"] == "listJobs" and one["role"] == "operator (small)" for one in broker.get("/v1/reports/access", user="auditor")["rows"])
 
 
 def same_key_same_job():
@@ -249,7 +249,7 @@ def code_goes_along():
 
 
 def datasets_need_two_people():
-    """hansa data against the real broker: what restricts counts at once, what loosens waits for another operator; all of it outlives kill -9."""
+    """hansa data against the real broker: what restricts counts at once, what loosens waits for another operator; all of it outlives kill -9. [T14]"""
     digest = "a" * 64
     second = broker.call("POST", "/v1/tokens", {"user": "second", "role": "operator"}, user="operator").json
     broker.tokens["second"] = second["token"]
@@ -444,7 +444,7 @@ def interrupted_commands_leave_the_job():
 
 
 def slow_clients_are_cut():
-    """Half-open and dawdling clients are refused in bounded time, and others do not notice."""
+    """Half-open and dawdling clients are refused in bounded time, and others do not notice. [T24]"""
     lazy = [socket.create_connection(("127.0.0.1", broker.port)) for _ in range(50)]
     for client in lazy:
         client.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000")

@@ -257,7 +257,7 @@ def a_revoked_agent_is_cut_off_at_once():
 
 
 def a_broker_with_another_key_is_not_served():
-    """Until it has the pinned one again; the agent says which it saw."""
+    """Until it has the pinned one again; the agent says which it saw. [T23]"""
     kept = {name: (keys / name).read_bytes() for name in ("agents.key", "agents.crt")}
     broker_certificate(keys)
     broker.process.send_signal(1)

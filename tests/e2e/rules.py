@@ -13,6 +13,38 @@ broker = None
 packs = None
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 SLEEP = "#!/bin/sh\nexec sleep 300\n"
+SEALED = """
+[meta]
+id = "sealed"
+version = "1.0.0"
+title = "What is made of trade secrets stays where it was made"
+approved_by = ["a", "b"]
+default = "deny"
+[[rule]]
+id = "P-SEALED"
+effect = "permit"
+actions = ["place", "stage_in", "dispatch", "reroute"]
+when = [{attr = "dataset.labels", op = "any_of", value = ["trade-secret"]}]
+legal_basis = "a contract"
+owner = "o"
+[[test]]
+name = "taken"
+action = "place"
+given = {dataset.labels = ["trade-secret"]}
+expect = "permit"
+[[test]]
+name = "and not let out"
+action = "log_export"
+given = {dataset.labels = ["trade-secret"]}
+expect = "deny"
+code = "NO_PERMIT"
+[[test]]
+name = "nothing of others"
+action = "place"
+given = {dataset.labels = ["open"]}
+expect = "deny"
+code = "NO_PERMIT"
+"""
 
 
 def config(kajaani="member", geneva="member", chosen='"open-science", "gdpr-eea"', at_geneva=("lab", "clinic"), has_geneva=True):
@@ -137,7 +169,49 @@ def the_door_is_shut_before_anything_is_stored():
     assert broker.get("/v1/jobs")["jobs"] == before
 
 
+def what_a_restricted_job_writes_is_nowhere_else():
+    """Printed, left as an output, and made at the site alone: in no answer, log, ledger or file of the broker's; only where the job ran. [T16]"""
+    (packs / "sealed.toml").write_text(SEALED)
+    rewrite(config(chosen='"open-science", "gdpr-eea", "sealed"'))
+    assert b"P-SEALED" in broker.hansa("policy", "show", check=0).stdout
+    register("recipe", "trade-secret", sites=("kajaani",))
+    text = "#!/bin/sh\nsecret=$(printf 'qz%s%s' taint marker)\necho $secret; echo $secret >&2; echo $secret > model.txt\n"  # the script does not have it
+    job = {"project": "lab", "script": text, "datasets": ["recipe"], "outputs": {"model": "model.txt"}, "placement": {"sites": ["kajaani"]}}
+    ids = [broker.submit(job), broker.submit(job | {"script": text + "exit 3\n"})]
+    done = broker.wait_over(ids, 60)
+    assert [done[id]["state"] for id in ids] == ["succeeded", "failed"], done
+    wait_for("usage", lambda: all(broker.get(f"/v1/jobs/{id}/usage")["records"] for id in ids), 30, 1)
+    marker = b"qztaintmarker"
+    there = [path for path in (broker.folder / "state-kajaani").rglob("*") if path.is_file() and marker in path.read_bytes()]
+    assert len(there) >= 2 * 3, there  # or nothing was planted
+    targets = ["/v1/jobs?limit=100", "/v1/reports/usage?by=project,site", "/v1/ledger/records?personal=true", "/v1/decisions?from=2020-01-01&to=2100-01-01",
+               "/v1/datasets/recipe", "/v1/sites/kajaani", "/v1/changes", "/v1/reports/access", "/v1/reports/retention", "/metrics"]
+    for id in ids:
+        targets += [f"/v1/jobs/{id}{part}" for part in ("", "/events", "/explain", "/usage", "/output?stream=out", "/output?stream=err", "/outputs", "/outputs/model")]
+    asked, refused = 0, 0
+    for user in ("alice", "bob", "operator", "auditor"):
+        for target in targets:
+            answer = broker.call("GET", target, user=user)
+            assert marker not in answer.body, (user, target)
+            assert answer.status < 500, (user, target, answer.status, answer.body)
+            # whoever may read everybody's does: a refusal would prove nothing
+            assert answer.status == 200 or "/output" in target or user in ("alice", "bob"), (user, target, answer.status, answer.body)
+            refused += answer.status == 403 and "/output" in target
+            asked += 1
+    assert refused >= 2 * 4, refused  # their owner is told why, for each way out
+    for words in (["logs"], ["fetch"], ["show"], ["explain"]):
+        told = broker.hansa(*words, ids[0])
+        assert marker not in told.stdout + told.stderr, words
+    files = [path for path in broker.state.rglob("*") if path.is_file()]
+    assert not [path for path in files if marker in path.read_bytes()]
+    assert marker not in broker.log.read_bytes()
+    say(f"in {len(there)} files of the site; in none of {asked} answers ({refused} refused), {len(files)} files of the broker and its log")
+    (packs / "sealed.toml").unlink()
+    rewrite(config())
+
+
 def what_changes_before_the_sending_holds():
+    """A decision counts no longer than its rules. [T15]"""
     running = [submitted("--site", "kajaani", text=SLEEP) for _ in range(2)]  # one runs, one waits there
     broker.wait_state(running[0], "running")
     waiting = submitted("--site", "kajaani", "--data", "cohort")
@@ -284,6 +358,6 @@ if __name__ == "__main__":
     packs = packs_in_effect()
     broker = Broker("rules", config())
     run_with_broker(broker, [the_broker_says_what_is_in_force, personal_data_stay_in_the_eea, missing_evidence_is_named,
-                             the_door_is_shut_before_anything_is_stored, what_changes_before_the_sending_holds,
+                             the_door_is_shut_before_anything_is_stored, what_a_restricted_job_writes_is_nowhere_else, what_changes_before_the_sending_holds,
                              a_change_of_rules_is_tried_on_the_past, a_bad_set_of_rules_changes_nothing, the_register_takes_the_files_place, what_is_not_there_yet_or_any_more_holds],
                     clean=[lambda: shutil.rmtree(packs)])

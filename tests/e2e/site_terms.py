@@ -122,7 +122,7 @@ def shown(id, user):
 
 
 def the_budget_holds_whatever_the_broker_asks():
-    """Eighteen jobs, twelve submissions a minute; the broker's own entry would let all of them go. Then the site allows more."""
+    """Eighteen jobs, twelve submissions a minute; the broker's own entry would let all of them go. Then the site allows more. [T25]"""
     ids = [broker.submit(job("true", sites=["alpha"])) for _ in range(JOBS)]
     wait_for("the first of them to run", lambda: len(payloads.runs()) >= FEW, 20)
     time.sleep(6)

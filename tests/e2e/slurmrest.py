@@ -114,7 +114,7 @@ def token_that_ends_takes_the_site_down_until_it_is_renewed():
 
 
 def somebody_elses_token_is_not_used():
-    """A job of bob's is not sent with a token of alice's: it waits, with the reason, and goes when the token is there."""
+    """A job of bob's is not sent with a token of alice's: it waits, with the reason, and goes when the token is there. [T07]"""
     broker.stop()
     (tokens.folder / "bob.jwt").write_text((tokens.folder / "alice.jwt").read_text())
     broker.start()

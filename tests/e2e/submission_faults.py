@@ -78,7 +78,7 @@ def accepted_with_garbage_is_adopted():
 
 
 def foreign_tag_is_quarantined():
-    """Bob submits under alice's tag: quarantined and shown, never adopted; alice's own job is sent again and runs once."""
+    """Bob submits under alice's tag: quarantined and shown, never adopted; alice's own job is sent again and runs once. [T20]"""
     mode("nothing")
     id = job_on_alpha("foreign")
     wait_for("unknown_since", lambda: broker.job(id)["unknown_since"], 40, 0.1)

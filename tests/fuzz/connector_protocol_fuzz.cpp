@@ -3,9 +3,12 @@
 // as it was read.
 
 #include "broker/core/encoding.hpp"
+#include "broker/domain/secret_use.hpp"
 #include "connectors/protocol/codec.hpp"
 #include "connectors/protocol/rpc.hpp"
 #include "tests/fuzz/require.hpp"
+
+#include <algorithm>
 
 using namespace hansa;
 using namespace hansa::connectors::protocol;
@@ -47,6 +50,10 @@ void check_answers(const Json& json) {
   if (const auto chunk = read_file_chunk(json)) require(chunk->bytes.empty() || chunk->facts.state == ports::FileState::file);
   static_cast<void>(read_file_facts(json, 1));
   static_cast<void>(read_cancel_outcome(json));
+  if (const auto limits = read_limits(json)) {
+    require_same<ports::AccountLimits>(*limits, read_limits);
+    for (const auto& one : limits->limits) require(one.limit.left().value >= 0 && one.limit.left() <= domain::kMostCharge);
+  }
   if (const auto report = read_report(json, {})) {
     for (const auto& found : report->findings) require(!found.bars || found.verdict == domain::DoctorVerdict::fault);
   }
@@ -58,11 +65,13 @@ void check_requests(const Json& json) {
     const auto again = read_submit(Json::parse(text_of(to_json(*request))));
     require(again && again->payload == request->payload);
   }
+  if (const auto removal = read_secret_removal(json)) require(std::ranges::all_of(removal->files, domain::is_secret_name));
   static_cast<void>(read_jobs(json));
   static_cast<void>(read_cancel(json));
   static_cast<void>(read_fence(json));
   static_cast<void>(read_cursor(json));
   static_cast<void>(read_doctor_request(json));
+  static_cast<void>(read_limits_request(json));
   static_cast<void>(read_look_request(json));
   if (const auto request = read_output_request(json)) require(request->limit <= kMaxPieceBytes);
   if (const auto request = read_file_request(json)) require(request->limit <= kMaxPieceBytes);

@@ -119,7 +119,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     http::Worker worker(shared);
     Socket socket(worker.io);
     socket.assign(http::Tcp::v4(), ends[1]);  // whose kind it is, nothing here asks
-    auto session = std::make_unique<http::Session<Socket>>(worker, std::move(socket), "client", http::Share{});
+    auto session = std::make_unique<http::Session<Socket>>(worker, std::move(socket), http::Tcp::endpoint(), http::Share{});
     require(worker.group.spawn("connection", http::Session<Socket>::run(std::move(session))).has_value());
     const std::size_t piece = size % 3 == 0 ? size : 1 + size % 7;  // as the network cuts it
     for (std::size_t sent = 0; sent < size;) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes are an export of a ledger, or none and a line that says so, however they come in. What does not begin like one is taken
-// for records that somebody has signed: what is found whole then has the sums of its records.
+// Any bytes are an export of a ledger, or none and a line that says so, however they come in. What does not begin like one is
+// taken for records that somebody has signed: what is found whole then has the sums of its records.
 
 #include "broker/core/canonical_json.hpp"
 #include "broker/ledger/export_check.hpp"
@@ -37,7 +37,14 @@ std::vector<std::string> lines_of(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const auto text = as_text(bytes, size);
   test::Sample sample;
-  if (!text.starts_with("{\"checkpoint\"")) sample.records = lines_of(text);
+  if (!text.starts_with("{\"checkpoint\"")) {
+    for (auto& line : lines_of(text)) {
+      if (line.starts_with('[') && !sample.records.empty())  // what a close rests on
+        sample.closes.insert_or_assign(sample.records.size() - 1, std::move(line));
+      else
+        sample.records.push_back(std::move(line));
+    }
+  }
   const auto all = sample.records.empty() ? std::string(text) : test::joined(sample.lines(false, false));
   const auto whole = in_pieces(all, std::max<std::size_t>(all.size(), 1));
   const auto pieces = in_pieces(all, 7);

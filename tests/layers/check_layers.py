@@ -69,6 +69,7 @@ BANNED = [
     ("std::random_device", r"\brandom_device\b", DOOR, "ask the Random you were given"),
     ("a detached coroutine or thread", r"\bdetached\b|\.detach\s*\(\s*\)", ("broker/async/lookups.",),  # of which nothing can end one that hangs
      "run it in a TaskGroup"),
+    ("a regular expression of the standard library", r"\bstd::w?regex\w*", (), "read it by hand: one that backtracks takes as long as whoever wrote the text likes"),
     ("a shell", r"(?<![\w.>:])(?:std::|::)?(?:system|popen)\s*\(", (), "run an argument vector through the child-process runner"),
 ]
 

@@ -65,7 +65,7 @@ class Layers(unittest.TestCase):
         for line, what in (("auto t = std::chrono::steady_clock::now();", "clock"), ("auto t = Clock::time_point(my_clock::now());", "clock"),
                            ("long t = time(nullptr);", "clock"), ("std::this_thread::sleep_for(1s);", "sleeping"), ("usleep(5);", "sleeping"),
                            ("std::random_device seed;", "random_device"), ("co_spawn(x, f(), asio::detached);", "TaskGroup"),
-                           ("thread.detach();", "TaskGroup"), ('std::system("ls");', "shell"), ('::popen("ls", "r");', "shell")):
+                           ("thread.detach();", "TaskGroup"), ("std::regex words(x);", "backtracks"), ('std::system("ls");', "shell"), ('::popen("ls", "r");', "shell")):
             with self.subTest(line):
                 self.expect({"broker/engine/a.cpp": f"\n{line}\n"}, "broker/engine/a.cpp:2", what)
 

@@ -33,7 +33,8 @@ TEST_CASE("connector: output is read in pieces, both streams apart", "[contract]
   CHECK(past_the_end->exists);
 }
 
-TEST_CASE("connector: what a job leaves is looked at and read in pieces, and nothing leads out of its folder", "[contract]") {
+TEST_CASE("connector: what a job leaves is looked at and read in pieces, and nothing leads out of its folder",
+          "[contract][T12]") {
   using ports::FileState;
   using enum Behaviour::Left::Kind;
   Bench bench;

@@ -81,7 +81,7 @@ TEST_CASE("connector: a snapshot shows what the site has, runs and keeps waiting
   CHECK(waiting->time_limit >= Seconds{600});
 }
 
-TEST_CASE("connector: what the site gives a job is read back with its state", "[contract]") {
+TEST_CASE("connector: what the site gives a job is read back with its state", "[contract][T10]") {
   Bench bench;
   auto wanted = bench.request({.runs = Seconds{500}});
   wanted.spec.resources.cpus_per_task = 2;
@@ -128,6 +128,29 @@ TEST_CASE("connector: a job that wants its nodes for itself alone has them whole
     for (const auto& beside : shares_of(other.id)) CHECK(beside.node != share.node);
   }
   if (running.granted) CHECK(running.granted->exclusive.value_or(true));
+}
+
+TEST_CASE("connector: what projects have left is told of those that are asked about, or it is said that none is told",
+          "[contract]") {
+  Bench bench;
+  const ports::ProjectAccount asked{.project = ProjectId("some-project"), .account = bench.site().scheduler_account()};
+  const auto answer = bench.ask(bench.connector().account_limits({asked}, bench.soon()));
+  if (!answer) {  // the site has limits, but counts nothing against them
+    CAPTURE(answer.error().code, answer.error().message);
+    CHECK(answer.error().kind == ErrorKind::conflict);
+    return;
+  }
+  CHECK((answer->told || answer->limits.empty()));
+  CHECK(answer->age.count() >= 0);
+  for (const auto& [project, limit] : answer->limits) {
+    CAPTURE(project.str(), limit.resource);
+    CHECK(project == asked.project);
+    CHECK_FALSE(limit.resource.empty());
+    CHECK(limit.left().value >= 0);
+  }
+  const auto nobody = bench.ask(bench.connector().account_limits({}, bench.soon()));
+  REQUIRE(nobody.has_value());
+  CHECK(nobody->limits.empty());
 }
 
 TEST_CASE("connector: a look at the site says what was found and keeps nobody from a site that works", "[contract]") {

@@ -301,7 +301,7 @@ TEST_CASE("a full destination gets its space back") {
   CHECK(fs::space(bench.to()).available == fs::space(bench.to()).capacity);
 }
 
-TEST_CASE("nothing is sent to a host that is not the one that was pinned") {
+TEST_CASE("nothing is sent to a host that is not the one that was pinned", "[T23]") {
   MoverBench bench(GENERATE(from_range(both_ways_with_rclone())));
   if (bench.server() == nullptr) return;  // folders only
   const auto other_key = bench.server_of_its_own().other_key();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is kept of grants and balances: with the job, and never more than there is.
 #include "allocations_under_test.hpp"
-
 #include <catch2/catch.hpp>
 
 using namespace hansa;
@@ -123,6 +122,37 @@ TEST_CASE("a site's balance bounds what is kept, counts what was charged since, 
   CHECK(code_of(intend(*store, third, cores(1), intent())) == domain::kAllocationSpent);
   REQUIRE(intend(*store, third, cores(1), intent(1, "beta")));  // of which nobody told anything
   CHECK(code_of(store->wait(store->allocations().revoke(balance().id, Principal("local:op"), at(50), ""))) == "NOT_A_GRANT");
+}
+
+TEST_CASE("who tells the same balance again and again makes one event of it") {
+  auto store = next_store();
+  for (const auto& [left, second] : {std::pair{10, 50}, {10, 60}, {10, 70}, {9, 80}, {10, 90}})
+    CHECK(tell(*store, left, second) == 1);
+  CHECK(balance(*store).from == at(90));
+  std::vector<domain::Charge> amounts;
+  for (const auto& event : store->wait(store->allocations().allocation_events(balance(*store).id)).value()) {
+    CHECK(event.name == "told");
+    amounts.push_back(event.amount);
+  }
+  CHECK(amounts == std::vector{units(10), units(9), units(10)});
+}
+
+TEST_CASE("what the broker reads again and again makes an event only where it takes over from a person's word") {
+  auto store = next_store();
+  std::int64_t second = 50;
+  const auto read_often = [&](std::int64_t from) {
+    for (std::int64_t left = from; left > from - 10; --left) CHECK(tell(*store, left, ++second, true) == 1);
+  };
+  read_often(100);
+  CHECK(tell(*store, 40, ++second) == 1);
+  CHECK(tell(*store, 39, ++second) == 1);
+  read_often(30);
+  CHECK(balance(*store).granted == units(21));
+  CHECK(balance(*store).from == at(second));
+  std::vector<domain::Charge> amounts;
+  for (const auto& event : store->wait(store->allocations().allocation_events(balance(*store).id)).value())
+    amounts.push_back(event.amount);
+  CHECK(amounts == std::vector{units(100), units(40), units(39), units(30)});
 }
 
 TEST_CASE("who may go without has it counted") {

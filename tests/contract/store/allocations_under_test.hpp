@@ -51,7 +51,8 @@ inline Result<void> intend(StoreUnderTest& store, domain::Job& job, const domain
 }
 
 /// The run of `job`'s last attempt that began `begun` seconds from the start, as the site's accounting has it.
-inline domain::UsageRecord run_of(const domain::Job& job, std::int64_t count, std::int64_t begun = 100, std::int64_t lasted = kHour) {
+inline domain::UsageRecord run_of(const domain::Job& job, std::int64_t count, std::int64_t begun = 100,
+                                  std::int64_t lasted = kHour) {
   const auto& attempt = job.attempts.back();
   domain::UsageRecord record;
   record.site = attempt.site;
@@ -96,8 +97,12 @@ inline domain::SightingQuarantined one_too_many(const std::string& site_job_id) 
 }
 
 /// So many core-hours are left at alpha, by its word of that second. How many were taken.
-inline std::size_t tell(StoreUnderTest& store, std::int64_t left, std::int64_t second) {
-  ports::BalanceReport report{.balances = {}, .by = Principal("local:root"), .at = at(second), .note = "sshare"};
+inline std::size_t tell(StoreUnderTest& store, std::int64_t left, std::int64_t second, bool by_itself = false) {
+  ports::BalanceReport report{.balances = {},
+                              .by = Principal(by_itself ? "broker:balances" : "local:root"),
+                              .at = at(second),
+                              .note = "sshare",
+                              .by_itself = by_itself};
   report.balances.push_back(
       {.project = ProjectId("ai-lab"), .site = SiteId("alpha"), .unit = "core-hours", .left = units(left), .as_of = at(second)});
   return store.wait(store.allocations().tell_balances(std::move(report), {next_id()})).value();

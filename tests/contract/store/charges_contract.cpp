@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes of what is kept for an attempt: charged with what its runs used, once, or let go.
 #include "allocations_under_test.hpp"
-
 #include <catch2/catch.hpp>
 
 using namespace hansa;
@@ -83,6 +82,35 @@ TEST_CASE("a run whose end its site changes counts against a balance by its last
   CHECK(tell(*store, 50, kTold) == 1);
   CHECK(balance(*store).used == units(8));
   CHECK(balance(*store).reserved.value == 0);
+}
+
+TEST_CASE("a page of many runs charges each: to grant and balance, by its own end, and again if it was changed") {
+  auto store = next_store();
+  const auto one = a_grant(100), other = a_grant(100, "", "climate");
+  REQUIRE(store->wait(store->allocations().grant(one)));
+  REQUIRE(store->wait(store->allocations().grant(other)));
+  CHECK(tell(*store, 100, 100 + kHour / 2) == 1);  // of ai-lab
+  std::vector<domain::Job> jobs;
+  for (const auto* project : {"ai-lab", "ai-lab", "climate"}) {
+    auto job = accepted(*store, {.project = project});
+    REQUIRE(intend(*store, job, cores(8), intent()));
+    bind_and_start(*store, job, std::to_string(41 + jobs.size()));
+    recorded(*store, job, {ended(1, domain::Outcome::succeeded)});
+    jobs.push_back(job);
+  }
+  // The first ended before its balance was told.
+  std::vector page{run_of(jobs[0], 8, 100, kHour / 4), run_of(jobs[1], 8), run_of(jobs[2], 8)};
+  CHECK(booked(*store, page) == 3);
+  CHECK(read(*store, one.id).used == units(10));
+  CHECK(read(*store, other.id).used == units(8));
+  CHECK(balance(*store).used == units(8));
+  page[0] = run_of(jobs[0], 8);
+  page[2] = run_of(jobs[2], 8, 100, kHour / 2);
+  CHECK(booked(*store, page) == 2);
+  CHECK(read(*store, one.id).used == units(16));
+  CHECK(read(*store, other.id).used == units(4));
+  CHECK(balance(*store).used == units(16));
+  for (const auto& id : {one.id, other.id, balance(*store).id}) CHECK(read(*store, id).reserved.value == 0);
 }
 
 TEST_CASE("a twin is charged, and what is kept for the run stays") {

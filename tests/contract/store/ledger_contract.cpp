@@ -210,7 +210,8 @@ TEST_CASE("a page of records is bounded by its bytes") {
   CHECK(books.records(false).size() == 21);
   std::size_t pages = 0;
   for (std::size_t from = 0; from < 21; ++pages) {
-    const auto page = books.store->wait(books.store->ledger().ledger_records(static_cast<std::int64_t>(from), 1'000, true)).value();
+    const auto page =
+        books.store->wait(books.store->ledger().ledger_records(static_cast<std::int64_t>(from), 1'000, true)).value();
     REQUIRE_FALSE(page.empty());
     std::size_t bytes = 0;
     for (const auto& record : page) {
@@ -261,7 +262,7 @@ TEST_CASE("two records for one run count once, whichever comes first") {
   CHECK(books.refused().empty());
 }
 
-TEST_CASE("a run that ends before its start, by a clock that stepped, is booked as its site tells it") {
+TEST_CASE("a run that ends before its start, by a clock that stepped, is booked as its site tells it", "[T20]") {
   Books books;
   auto record = recorded_run(books.job, 100);
   record.ended_at = at(99);
@@ -270,7 +271,7 @@ TEST_CASE("a run that ends before its start, by a clock that stepped, is booked 
   CHECK(books.core_seconds() == record.core_seconds.value);
 }
 
-TEST_CASE("what cannot be is not booked, and counted by its reason") {
+TEST_CASE("what cannot be is not booked, and counted by its reason", "[T20]") {
   Books books;
   const auto good = recorded_run(books.job, 100);
   std::vector<domain::UsageRecord> bad(6, good);
@@ -291,7 +292,7 @@ TEST_CASE("what cannot be is not booked, and counted by its reason") {
   CHECK(told.front().site == kAlpha);
 }
 
-TEST_CASE("no time but the calendar's is booked") {
+TEST_CASE("no time but the calendar's is booked", "[T20]") {
   Books books;
   books.add_key();
   const auto good = recorded_run(books.job, 100);

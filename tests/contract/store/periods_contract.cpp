@@ -2,11 +2,13 @@
 // The ledger held against a site's accounting asked anew, its months, and what is added by hand.
 #include "broker/core/digest.hpp"
 #include "broker/ledger/export_check.hpp"
+#include "tests/unit/ledger/sample_ledger.hpp"
 
 #include "store_contract.hpp"
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <map>
 
 using namespace hansa;
 using namespace hansa::contract;
@@ -67,13 +69,23 @@ class Accounts {
     REQUIRE(store->wait(store->reconciliations().keep_reconciliation(made, std::move(differences))));
     return store->wait(store->reconciliations().reconciliations({.site = {}, .id = id})).value().front();
   }
-  Result<std::int64_t> close(std::int64_t looked_at) {
-    return store->wait(store->periods().close_month({.period = kMonth,
-                                                     .at = at(20'000),
-                                                     .sites = "alpha=B",
-                                                     .reconciliations = std::string(64, 'a'),
-                                                     .apart = Seconds{86'400},
-                                                     .looked_at = looked_at}));
+  ports::MonthSums sum_up(std::size_t limit = 2) {
+    ports::MonthSums sums;
+    while (!sums.whole) sums = store->wait(store->periods().sum_month(kMonth, sums, limit)).value();
+    return sums;
+  }
+  Result<std::int64_t> close(std::int64_t looked_at) { return close(looked_at, sum_up()); }
+  Result<std::int64_t> close(std::int64_t looked_at, const ports::MonthSums& sums,
+                             std::vector<std::pair<SiteId, std::string>> newest = {}) {
+    return store->wait(store->periods().close_month(
+        {.period = kMonth,
+         .at = at(20'000),
+         .sites = "alpha=B",
+         .rests_on = ledger::close_text({ledger::test::settled_site("alpha", kMonth, to_unix_seconds(at(20'000)))}),
+         .apart = Seconds{86'400},
+         .looked_at = looked_at,
+         .sums = sums,
+         .newest = std::move(newest)}));
   }
   std::string record(std::int64_t seq) { return store->wait(store->ledger().ledger_records(seq, 1, false)).value().front().text; }
   Result<ledger::ExportCheck::Facts> verify() {
@@ -82,7 +94,8 @@ class Accounts {
     note.signatures.push_back(ledger::sign_note(kOwn, note.text));
     ledger::ExportCheck check({});
     auto text = ledger::export_header(note, {}, false) + "\n";
-    for (const auto& one : store->wait(store->ledger().ledger_records(0, 1'000, false)).value()) text += one.text + "\n";
+    for (const auto& one : store->wait(store->ledger().ledger_records(0, 1'000, false)).value())
+      text += one.text + "\n" + (one.rests_on.empty() ? "" : one.rests_on + "\n");
     if (auto taken = check.take(text); !taken) return std::unexpected(taken.error());
     return check.finish();
   }
@@ -113,7 +126,7 @@ TEST_CASE("what agrees matches and books nothing; the usage cursor stays") {
   CHECK(accounts.store->wait(accounts.store->ledger().usage_refusals()).value().empty());
 }
 
-TEST_CASE("what the ledger lacks is booked late, what the site changed is corrected, and both are told") {
+TEST_CASE("what the ledger lacks is booked late, what the site changed is corrected, and both are told", "[T19]") {
   Accounts accounts;
   accounts.book({accounts.run(100)});
   const auto late = accounts.compare({accounts.run(100), accounts.run(300)});
@@ -132,7 +145,7 @@ TEST_CASE("what the ledger lacks is booked late, what the site changed is correc
   CHECK(accounts.verify());
 }
 
-TEST_CASE("a second record of a run, a record that cannot be booked, and jobs that are not ours are told apart") {
+TEST_CASE("a second record of a run, a record that cannot be booked, and jobs that are not ours are told apart", "[T19]") {
   Accounts accounts;
   auto other = accounts.run(100, 50);
   const auto two = accounts.compare({accounts.run(100), other});
@@ -165,7 +178,7 @@ TEST_CASE("a second record of a run, a record that cannot be booked, and jobs th
   CHECK(accounts.size() == size);
 }
 
-TEST_CASE("within its tolerance a site's word is the ledger's") {
+TEST_CASE("within its tolerance a site's word is the ledger's", "[T19]") {
   Accounts accounts;
   accounts.book({accounts.run(100)});
   auto near = accounts.run(100, 101);
@@ -173,6 +186,45 @@ TEST_CASE("within its tolerance a site's word is the ledger's") {
   CHECK(accounts.size() == 2);
   auto far = accounts.run(100, 102);
   CHECK(kind_of(accounts.compare({far}, Seconds{1})) == ports::DifferenceKind::field_mismatch);
+}
+
+TEST_CASE("of a thousand runs the ten that a site tells falsely are told by what is false and no other is", "[T19]") {
+  Accounts accounts;
+  std::vector<domain::UsageRecord> runs;
+  for (std::int64_t i = 0; i < 1'000; ++i) runs.push_back(accounts.run(100 + i * 200, 50 + i % 97));
+  accounts.book(runs);
+  REQUIRE(accounts.size() == 1'001);
+  std::map<std::int64_t, std::string> falsified;  // by the ledger's record: the field
+  const auto falsify = [&](std::size_t i, const std::string& field, const auto& how) {
+    how(runs[i]);
+    falsified[static_cast<std::int64_t>(i) + 1] = field;
+  };
+  falsify(3, "core_seconds", [](auto& run) { run.core_seconds.value -= 1; });
+  falsify(99, "core_seconds", [](auto& run) { run.core_seconds.value *= 2; });
+  falsify(100, "node_seconds", [](auto& run) { run.node_seconds.value += 1; });
+  falsify(256, "gpu_seconds", [](auto& run) { run.gpu_seconds.value = 1; });
+  falsify(400, "elapsed_s", [](auto& run) { run.elapsed += Seconds{1}; });
+  falsify(511, "cores", [](auto& run) { run.cores = 7; });
+  falsify(612, "nodes", [](auto& run) { run.nodes = 2; });
+  falsify(777, "scheduler_account", [](auto& run) { run.scheduler_account = "other"; });
+  falsify(888, "queue", [](auto& run) { run.queue = QueueName("free"); });
+  falsify(999, "ended_s", [](auto& run) { run.ended_at += Seconds{1}; });
+  const auto compared = accounts.compare(runs);
+  CHECK(compared.matched.size() == 990);
+  REQUIRE(compared.differences.size() == 10);
+  for (const auto& difference : compared.differences) {
+    CAPTURE(difference.fields);
+    CHECK(difference.kind == ports::DifferenceKind::field_mismatch);
+    CHECK(std::ranges::any_of(falsified, [&](const auto& one) { return difference.fields.contains("\"" + one.second + "\""); }));
+  }
+  for (const auto& [record, field] : falsified) {
+    CAPTURE(field);
+    CHECK(std::ranges::any_of(compared.differences, [&](const auto& one) { return one.fields.contains("\"" + field + "\""); }));
+    CHECK(std::ranges::count(compared.matched, record) == 0);
+  }
+  // A run that is left out is told as well: it stands in the ledger, and is not among what matched.
+  runs.erase(runs.begin() + 42);
+  CHECK(std::ranges::count(accounts.compare(runs).matched, 43) == 0);
 }
 
 TEST_CASE("runs that stand are told page by page, those taken back are not") {
@@ -258,6 +310,7 @@ TEST_CASE("a month is opened and closed once, with its sum; what comes later nam
   CHECK(months.front().sites == "alpha=B");
   CHECK(months.front().apart == Seconds{86'400});
   CHECK(accounts.record(closed - 1).contains("\"core_seconds\":2400"));
+  CHECK(accounts.record(closed).contains("\"kept\":1"));
 
   auto changed = accounts.run(100);
   changed.core_seconds = {1600};
@@ -272,6 +325,74 @@ TEST_CASE("a month is opened and closed once, with its sum; what comes later nam
   CHECK(accounts.size() == closed + 4);
   accounts.store->reopen();
   CHECK(accounts.verify());
+}
+
+TEST_CASE("a month is summed up in parts between which others are booked and its close is the sum of all") {
+  Accounts accounts;
+  auto& periods = accounts.store->periods();
+  REQUIRE(accounts.store->wait(periods.open_month(kMonth, at(1))));
+  accounts.book({accounts.run(100), accounts.run(300), accounts.run(500)});
+  ports::MonthSums sums = accounts.store->wait(periods.sum_month(kMonth, {}, 1)).value();
+  CHECK_FALSE(sums.whole);
+  CHECK(sums.runs == 1);
+  accounts.book({accounts.run(50), accounts.run(400), accounts.run(700)});  // before, between and behind what was read
+  while (!sums.whole) sums = accounts.store->wait(periods.sum_month(kMonth, sums, 1)).value();
+  CHECK(sums.runs == 3);
+  CHECK(code_of(accounts.close(sums.size, sums)) == "LEDGER_MOVED");  // nobody has looked at those
+  auto half = sums;
+  half.whole = false;
+  CHECK(code_of(accounts.close(accounts.size(), half)) == "LEDGER_MOVED");
+  const auto closed = accounts.close(accounts.size(), sums).value();
+  CHECK(accounts.record(closed - 1).contains("\"runs\":6,"));
+  CHECK(accounts.record(closed - 1).contains("\"core_seconds\":4800"));
+  CHECK(accounts.verify());
+  for (const std::size_t limit : {1U, 2U, 6U, 7U, 1'000U}) {
+    const auto all = accounts.sum_up(limit);
+    CHECK(all.runs == 6);
+    CHECK(all.node_seconds == 600);
+  }
+}
+
+TEST_CASE("sums of a month go on with what was booked since, so many records at a time") {
+  Accounts accounts;
+  auto& periods = accounts.store->periods();
+  REQUIRE(accounts.store->wait(periods.open_month(kMonth, at(1))));
+  accounts.book({accounts.run(100), accounts.run(300)});
+  auto sums = accounts.sum_up();
+  REQUIRE(sums.runs == 2);
+  accounts.book({accounts.run(50), accounts.run(400), accounts.run(700)});
+  const auto changed = [&] {
+    auto one = accounts.run(100);
+    one.core_seconds = {1'600};
+    return one;
+  }();
+  accounts.book({changed});  // a reversal and a correction
+  for (const auto& [size, runs] : {std::pair{6, 4}, {8, 4}, {9, 5}, {9, 5}}) {
+    const auto before = sums.size;
+    sums = accounts.store->wait(periods.sum_month(kMonth, sums, 2)).value();
+    CHECK(sums.whole);
+    CHECK(sums.size - before <= 2);
+    CHECK(sums.size == size);
+    CHECK(sums.runs == runs);
+  }
+  CHECK(sums.core_seconds == accounts.sum_up().core_seconds);
+  const auto closed = accounts.close(accounts.size(), sums).value();
+  CHECK(accounts.record(closed - 1).contains("\"core_seconds\":4800"));
+}
+
+TEST_CASE("a month is not closed on looks of which a newer one came meanwhile") {
+  Accounts accounts;
+  REQUIRE(accounts.store->wait(accounts.store->periods().open_month(kMonth, at(1))));
+  accounts.book({accounts.run(100)});
+  const auto sums = accounts.sum_up();
+  const auto looked_at = accounts.size();
+  accounts.keep("R1");
+  CHECK(code_of(accounts.close(looked_at, sums, {{kThere, ""}})) == "LEDGER_MOVED");
+  accounts.keep("R2");  // nothing was booked, so the ledger itself has not moved
+  REQUIRE(accounts.size() == looked_at);
+  CHECK(code_of(accounts.close(looked_at, sums, {{kThere, "R1"}})) == "LEDGER_MOVED");
+  CHECK(accounts.size() == looked_at);
+  CHECK(accounts.close(looked_at, sums, {{kThere, "R2"}, {SiteId("beta"), ""}}));
 }
 
 TEST_CASE("an adjustment is one operator's wish and another's word") {

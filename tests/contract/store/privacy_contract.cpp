@@ -4,8 +4,7 @@
 #include "broker/domain/nobody.hpp"
 #include "broker/ledger/export_check.hpp"
 
-#include "store_contract.hpp"
-#include <catch2/catch.hpp>
+#include "reports_under_test.hpp"
 
 using namespace hansa;
 using namespace hansa::contract;
@@ -17,30 +16,6 @@ namespace {
 const SiteId kPlaceOfRuns("alpha");
 const Principal kAlice("local:alice"), kBob("local:bob"), kRoot("local:root"), kSecondOperator("local:second");
 const ledger::Signer kLedgerSigner{.name = "hansa/contract", .seed = Secret(std::string(32, 'k'))};
-
-domain::UsageRecord told_run_of(const domain::Job& job, std::int64_t started) {
-  const auto& attempt = job.attempts.front();
-  domain::UsageRecord record;
-  record.site = attempt.site;
-  record.cluster = "c";
-  record.site_job_id = attempt.site_job_id;
-  record.tag = domain::make_tag(job.id, attempt.number);
-  record.account = attempt.account;
-  record.scheduler_account = "proj1";
-  record.queue = QueueName("batch");
-  record.submitted_at = at(1);
-  record.started_at = at(started);
-  record.ended_at = at(started + 100);
-  record.site_state = "COMPLETED";
-  record.exit_code = 0;
-  record.elapsed = Seconds{100};
-  record.nodes = 1;
-  record.cores = 8;
-  record.core_seconds = {800};
-  record.node_seconds = {100};
-  record.source_line = attempt.site_job_id.str() + "|alice|COMPLETED";
-  return record;
-}
 
 class HeldOfPeople {
  public:
@@ -147,9 +122,9 @@ TEST_CASE("payloads and requests end by age and those of live jobs stay") {
   CHECK(world.job(old.id).owner == kAlice);
   CHECK(world.expire(Holding::requests, 40) == 0);
   CHECK(world.expire(Holding::requests, 60) == 1);
-  const auto log = world.store->wait(world.store->privacy().expired(std::nullopt, std::nullopt)).value();
+  const auto log = report(*world.store, "retention", {}).rows;
   REQUIRE(log.size() == 2);
-  CHECK(log[0].rows == 1);
+  for (const auto& row : log) CHECK(said(*ledger::find_report("retention"), row, "ended") == "1");
 }
 
 TEST_CASE("the file is gone over for whatever has ended since") {
@@ -248,6 +223,35 @@ TEST_CASE("what stands in the way of an erasure is named") {
   CHECK(later.unbooked.empty());
 }
 
+TEST_CASE("secrets that still lie at a site keep a job's names for a week and then it is told where they are") {
+  HeldOfPeople world;
+  auto& privacy = world.store->privacy();
+  const auto job = world.over("local:alice", "41", 1'000);
+  const auto other = world.over("local:alice", "42", 1'000);
+  REQUIRE(world.store->wait(world.store->secrets().note_secret_copy(job.id, 1)));
+  const auto in_the_way = [&](int days) {
+    return world.store->wait(privacy.in_the_way_of_erasing(kAlice, at(days * 86'400))).value();
+  };
+  CHECK(in_the_way(6).secrets == std::vector{job.id});
+  CHECK(in_the_way(6).secrets_left.empty());
+  CHECK(in_the_way(8).secrets.empty());
+  CHECK(in_the_way(8).secrets_left == ports::SecretsLeft{{SiteId("alpha"), 1}});
+
+  const auto expire = [&](int days) {
+    return world.store->wait(privacy.expire(Holding::jobs, at(2'000), 0, at(days * 86'400))).value();
+  };
+  const auto early = expire(6);
+  CHECK(early.rows == 1);
+  CHECK(early.secrets_left.empty());
+  CHECK(world.job(job.id).owner == kAlice);
+  CHECK(world.job(other.id).owner == domain::kNobody);
+  const auto late = expire(8);
+  CHECK(late.rows == 1);
+  CHECK(late.secrets_left == ports::SecretsLeft{{SiteId("alpha"), 1}});
+  CHECK(world.job(job.id).owner == domain::kNobody);
+  CHECK(world.store->wait(world.store->secrets().secret_copies()).value().empty());
+}
+
 TEST_CASE("nothing of a person is left and all of the others is") {
   HeldOfPeople world;
   auto& store = *world.store;
@@ -264,6 +268,14 @@ TEST_CASE("nothing of a person is left and all of the others is") {
                                       .subject = kAlice,
                                       .route = "exportPerson",
                                       .reason = "alice asked"}})));
+  for (const auto& owner : {kAlice, kBob}) {
+    REQUIRE(store.wait(store.secrets().put_secret(
+        {.owner = owner, .name = "hf-token", .key_id = "k", .sealed = "sealed", .bytes = 1, .changed_at = at(1)}, 9)));
+  }
+  REQUIRE(store.wait(store.secrets().note_secret_copy(hers.id, 1)));
+  REQUIRE(world.held_of(kAlice, ports::PersonPart::secrets).size() == 1);
+  CHECK(world.held_of(kAlice, ports::PersonPart::secrets)[0]["name"] == "hf-token");
+  CHECK_FALSE(world.held_of(kAlice, ports::PersonPart::secrets)[0].contains("sealed"));
   REQUIRE(world.held_of(kAlice, ports::PersonPart::jobs).size() == 2);
   REQUIRE(world.held_of(kAlice, ports::PersonPart::accesses).size() == 1);
   const auto sum = world.core_seconds();
@@ -293,6 +305,8 @@ TEST_CASE("nothing of a person is left and all of the others is") {
   CHECK(world.job(hers.id).owner == domain::kNobody);
   CHECK(world.job(his.id) == his);
   CHECK(store.wait(store.tokens().tokens()).value().size() == 1);
+  CHECK(store.wait(store.secrets().secret_copies()).value().empty());
+  CHECK(store.wait(store.secrets().secrets_of(kBob)).value().size() == 1);
   const auto facts = world.verify();
   REQUIRE(facts);
   CHECK(facts->erased == 2);
@@ -300,12 +314,13 @@ TEST_CASE("nothing of a person is left and all of the others is") {
   CHECK_FALSE(world.exported.contains("local:alice"));
   CHECK(world.core_seconds() == sum);
   CHECK(store.wait(store.ledger().ledger_root(size)).value() == root);
-  const auto accesses = store.wait(store.privacy().accesses({})).value();
+  const auto& log = *ledger::find_report("access");
+  const auto accesses = report(store, "access", {}).rows;
   REQUIRE(accesses.size() == 2);
-  CHECK(accesses[0].access.subject.empty());
-  CHECK_FALSE(accesses[0].access.reason.contains("alice"));
-  CHECK(accesses[1].access.reader.empty());
-  CHECK(accesses[1].access.subject == kBob);
+  CHECK(said(log, accesses[0], "person") == domain::kNobody.str());
+  CHECK_FALSE(said(log, accesses[0], "reason").contains("alice"));
+  CHECK(said(log, accesses[1], "reader") == domain::kNobody.str());
+  CHECK(said(log, accesses[1], "person") == kBob.str());
 
   SECTION("and a site's later word brings nothing back") {
     auto changed = told_run_of(second, 1'900);
@@ -394,6 +409,35 @@ TEST_CASE("who kept the ledger is forgotten with what they wrote, and their adju
   CHECK(store.wait(store.periods().adjustments(std::nullopt, 10)).value()[0].by == domain::kNobody);
 }
 
+TEST_CASE("break-glass whose asker is erased already ends by age as well") {
+  HeldOfPeople world;
+  auto& glasses = world.store->break_glass();
+  const auto epoch = world.store->begin_epoch();
+  const domain::BreakGlass glass{.id = next_id(),
+                                 .scope = {.job = next_id(), .person = kBob},
+                                 .reason = "incident 4711",
+                                 .by = kAlice,
+                                 .at = at(10),
+                                 .lasts = Seconds{3'600}};
+  REQUIRE(world.store->wait(glasses.ask_break_glass(glass, epoch)));
+  REQUIRE(world.store->wait(glasses.rule_break_glass(glass.id, {.by = kRoot, .makers = {}, .approve = true}, at(20), epoch)));
+  REQUIRE(world.store->wait(glasses.end_break_glass(glass.id, kSecondOperator, "ENDED", at(30), epoch)));
+  const auto erasure = world.ask(kAlice);
+  REQUIRE(world.rule(erasure, kSecondOperator));
+  REQUIRE(world.erase(erasure));
+  const auto names = [&] {
+    const auto one = world.store->wait(glasses.break_glass(glass.id)).value().glass;
+    return std::vector{one.by, one.scope.person, one.ruled_by, one.ended_by};
+  };
+  REQUIRE(names() == std::vector{domain::kNobody, kBob, kRoot, kSecondOperator});
+  const auto held = [&] { return world.store->wait(world.store->privacy().held(Holding::changes)).value().held; };
+  CHECK(held() == 2);  // and the erasure
+  CHECK(world.expire(Holding::changes, 50'000) > 0);
+  CHECK(names() == std::vector(4, domain::kNobody));
+  CHECK(held() == 1);  // the erasure, which waits for its wipe
+  CHECK(world.expire(Holding::changes, 50'000) == 0);
+}
+
 TEST_CASE("a longer name is somebody else's") {
   HeldOfPeople world;
   const std::string shared = R"({"of":"both"})", other = R"({"of":"local:alice.b"})";
@@ -422,17 +466,26 @@ TEST_CASE("who read is told by time and person, and ends by age") {
       {{.at = at(60), .reader = kRoot, .role = "operator", .subject = kAlice, .route = "getJob", .times = 3},
        {.at = at(120), .reader = kRoot, .role = "operator", .subject = {}, .route = "listJobs"},
        {.at = at(180), .reader = kSecondOperator, .role = "auditor", .subject = kBob, .route = "getJob"}})));
-  CHECK(world.store->wait(privacy.accesses({})).value().size() == 3);
-  const auto hers = world.store->wait(privacy.accesses({.subject = kAlice})).value();
+  const auto& log = *ledger::find_report("access");
+  const auto told = [&](const ports::ReportQuery& query) { return report(*world.store, "access", query).rows; };
+  CHECK(told({}).size() == 3);
+  ports::ReportQuery of_alice, of_time, newest;
+  of_alice.person = kAlice;
+  of_time.from = at(100);
+  of_time.to = at(150);
+  newest.limit = 1;
+  const auto hers = told(of_alice);
   REQUIRE(hers.size() == 1);
-  CHECK(hers[0].access.times == 3);
-  CHECK(hers[0].access.reader == kRoot);
-  CHECK(world.store->wait(privacy.accesses({.from = at(100), .to = at(150)})).value().size() == 1);
-  CHECK(world.store->wait(privacy.accesses({.before = 2})).value().size() == 1);
+  CHECK(said(log, hers[0], "times") == "3");
+  CHECK(said(log, hers[0], "reader") == kRoot.str());
+  REQUIRE(told(of_time).size() == 1);
+  CHECK(said(log, told(of_time)[0], "person").empty());
+  REQUIRE(told(newest).size() == 1);
+  CHECK(said(log, told(newest)[0], "sequence") == "3");
   CHECK(world.expire(Holding::accesses, 150) == 2);
-  const auto left = world.store->wait(privacy.accesses({})).value();
+  const auto left = told({});
   REQUIRE(left.size() == 1);
-  CHECK(left[0].access.subject == kBob);
+  CHECK(said(log, left[0], "person") == kBob.str());
 }
 
 TEST_CASE("a job that came while its owner was erased is erased as well") {

@@ -36,7 +36,11 @@ TEST_CASE("of a person's memberships the last are kept") {
   const ports::Membership first{
       .person = Principal("egi:a"), .projects = {ProjectId("ai-lab"), ProjectId("climate")}, .seen_at = at(1)};
   const ports::Membership other{.person = Principal("egi:b"), .projects = {}, .seen_at = at(2)};
-  const ports::Membership later{.person = Principal("egi:a"), .projects = {ProjectId("climate")}, .seen_at = at(3)};
+  const ports::Membership later{.person = Principal("egi:a"),
+                                .projects = {ProjectId("climate")},
+                                .seen_at = at(3),
+                                .assurance = "medium",
+                                .authentication = "mfa"};
   for (const auto& one : {first, other, later}) REQUIRE(store->wait(store->memberships().keep_membership(one)));
   store->reopen();
   CHECK(store->wait(store->memberships().memberships()).value() == std::vector{later, other});

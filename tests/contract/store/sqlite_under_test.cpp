@@ -44,6 +44,8 @@ class SqliteUnderTest final : public StoreUnderTest {
   ports::ReconciliationStore& reconciliations() override { return *store_; }
   ports::PeriodStore& periods() override { return *store_; }
   ports::PrivacyStore& privacy() override { return *store_; }
+  ports::BreakGlassStore& break_glass() override { return *store_; }
+  ports::SecretStore& secrets() override { return *store_; }
   ports::ReportStore& reports() override { return *store_; }
   ports::UsageLineStore& usage_lines() override { return *store_; }
   std::int64_t begin_epoch() override { return store_->begin_epoch().value(); }

@@ -6,16 +6,18 @@
 #include "broker/domain/transition.hpp"
 #include "broker/ports/agents.hpp"
 #include "broker/ports/allocations.hpp"
+#include "broker/ports/break_glass.hpp"
 #include "broker/ports/catalogue.hpp"
 #include "broker/ports/decisions.hpp"
 #include "broker/ports/estimates.hpp"
 #include "broker/ports/facts.hpp"
 #include "broker/ports/ledger.hpp"
 #include "broker/ports/periods.hpp"
-#include "broker/ports/reconciliation.hpp"
 #include "broker/ports/privacy.hpp"
+#include "broker/ports/reconciliation.hpp"
 #include "broker/ports/reports.hpp"
 #include "broker/ports/revocations.hpp"
+#include "broker/ports/secrets.hpp"
 #include "broker/ports/stores.hpp"
 #include "broker/ports/transfers.hpp"
 #include "broker/ports/usage_lines.hpp"
@@ -58,6 +60,8 @@ class StoreUnderTest {
   virtual ports::ReconciliationStore& reconciliations() = 0;
   virtual ports::PeriodStore& periods() = 0;
   virtual ports::PrivacyStore& privacy() = 0;
+  virtual ports::BreakGlassStore& break_glass() = 0;
+  virtual ports::SecretStore& secrets() = 0;
   virtual ports::ReportStore& reports() = 0;
   virtual ports::UsageLineStore& usage_lines() = 0;
   virtual std::int64_t begin_epoch() = 0;

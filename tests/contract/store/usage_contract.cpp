@@ -90,7 +90,7 @@ TEST_CASE("usage is booked once, and its cursor moves with it") {
   CHECK(store->wait(store->usage().usage_of(job.id)).value() == std::vector{record, requeued, never});
 }
 
-TEST_CASE("usage under a tag of ours that is not ours is left out") {
+TEST_CASE("usage under a tag of ours that is not ours is left out", "[T20]") {
   auto store = next_store();
   const auto job = bound(*store, "alpha", "41", {});
   const auto unbound = accepted(*store);
@@ -114,7 +114,7 @@ TEST_CASE("usage under a tag of ours that is not ours is left out") {
   CHECK(store->wait(store->usage().book_usage(alpha, foreign, {"d"}, at(0))).value() == 1);
 }
 
-TEST_CASE("usage that no run can have had is left out, and spoils no report") {
+TEST_CASE("usage that no run can have had is left out, and spoils no report", "[T20]") {
   auto store = next_store();
   const auto job = bound(*store, "alpha", "41", {});
   const auto good = record_of(job, 200);

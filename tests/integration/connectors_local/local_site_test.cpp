@@ -328,7 +328,7 @@ TEST_CASE("local: a job that was sent on its way by a killed broker runs once") 
   CHECK(site.ask(site.connector().cancel(blocker, ports::CancelWhen::always, site.soon())) == CancelOutcome::stopped);
 }
 
-TEST_CASE("local: output that became something else is not followed") {
+TEST_CASE("local: output that became something else is not followed", "[T12]") {
   const TemporaryFolder folder;
   Ids ids;
   LocalSite site(options_in(folder.path()));

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# install.sh FOLDER: puts the pinned packages of package-lock.json into FOLDER, once, and these programs beside them. Exit status 77:
-# there is no npm, or neither its cache nor its registry has them (a registry that answers otherwise fails the test).
+# install.sh FOLDER [FROM]: puts the pinned packages of FROM's package-lock.json (of this folder's) into FOLDER, once, and its programs
+# beside them. Exit status 77: there is no npm, or neither its cache nor its registry has them (a registry that answers otherwise fails
+# the test).
 set -euo pipefail
 folder=$1
-here=$(dirname "$(realpath "$0")")
+here=${2:-$(dirname "$(realpath "$0")")}
 if ! command -v npm > /dev/null || ! command -v node > /dev/null; then
-  echo "skipped: npm and node are needed for an OpenID provider"
+  echo "skipped: npm and node are needed for the packages of $here"
   exit 77
 fi
 mkdir -p "$folder"

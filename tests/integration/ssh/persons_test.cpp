@@ -187,7 +187,7 @@ class Site {
 
 }  // namespace
 
-TEST_CASE("each person comes in as themselves over one connection and no key is left behind") {
+TEST_CASE("each person comes in as themselves over one connection and no key is left behind", "[T07]") {
   Site site;
   for (int round = 0; round < 3; ++round) {
     for (const auto* person : {"p1", "p2"}) {
@@ -280,7 +280,7 @@ TEST_CASE("what a CA's command says instead of a certificate is told to people")
   CHECK(site.no_key_left());
 }
 
-TEST_CASE("names are no options and one name is one principal") {
+TEST_CASE("names are no options and one name is one principal", "[T09]") {
   Site site;
   const auto* person = GENERATE("-oProxyCommand=id", "p1,root", "-s", "p1,p2");
   CAPTURE(person);
@@ -340,7 +340,7 @@ TEST_CASE("who keeps us waiting again and again is left alone and nobody else is
   CHECK(ask("p2") == domain::CancelOutcome::stopped);
 }
 
-TEST_CASE("a host key that has changed stops a person's login as it stops the broker's own") {
+TEST_CASE("a host key that has changed stops a person's login as it stops the broker's own", "[T23]") {
   Site site;
   site.server->stop();
   std::filesystem::copy_file(site.server->file("other_key"), site.server->file("host_key"),

@@ -155,7 +155,7 @@ TEST_CASE("a key of authorized_keys, and one that a CA has signed for, come in; 
   CHECK(log.find("Accepted publickey") == log.rfind("Accepted publickey"));  // one connection for all of them
 }
 
-TEST_CASE("a door that stays shut says why, and what to do") {
+TEST_CASE("a door that stays shut says why, and what to do", "[T23]") {
   Day day(kGoodEnd);
   SECTION("the host key has changed") {
     day.options.known_hosts = day.server->known_hosts("other_key.pub");

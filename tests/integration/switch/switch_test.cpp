@@ -178,7 +178,7 @@ TEST_CASE("its environment, arguments, descriptors and working folder are what w
   std::filesystem::remove_all(fixture.alice.home + "/switch-test");
 }
 
-TEST_CASE("what the site does not allow is refused, and never started") {
+TEST_CASE("what the site does not allow is refused, and never started", "[T07]") {
   NEEDS_ROOT();
   SwitchFixture fixture;
   fixture.write_file("writable", "#!/bin/sh\necho ran\n", 0755);
@@ -225,7 +225,7 @@ TEST_CASE("what the site does not allow is refused, and never started") {
   CHECK_THAT(fixture.log(), !Contains(": started "));
 }
 
-TEST_CASE("denied groups and the list of accounts are the site's word, from the next request on") {
+TEST_CASE("denied groups and the list of accounts are the site's word, from the next request on", "[T07]") {
   NEEDS_ROOT();
   SwitchFixture fixture;
   fixture.start();
@@ -282,7 +282,7 @@ TEST_CASE("while there is an off file nothing is started and its first line is t
   CHECK(fixture.ask(fixture.request()).exit_status() == 0);
 }
 
-TEST_CASE("a foreign peer is refused before it has said a word") {
+TEST_CASE("a foreign peer is refused before it has said a word", "[T07]") {
   NEEDS_ROOT();
   SwitchFixture fixture;
   fixture.start();
@@ -531,7 +531,7 @@ TEST_CASE("a stale socket is replaced, a live one and another file are not") {
   CHECK(read_whole(fixture.socket()) == "a file");
 }
 
-TEST_CASE("the log names the person, the account, the program, the tag, the process and the outcome; and no secrets") {
+TEST_CASE("the log names the person, the account, the program, the tag, the process and the outcome; and no secrets", "[T22]") {
   NEEDS_ROOT();
   SwitchFixture fixture;
   fixture.start();

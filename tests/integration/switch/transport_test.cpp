@@ -202,7 +202,7 @@ TEST_CASE("what waits for its turn when its deadline comes is never started") {
   CHECK_THAT(site.fixture.log(), !Contains(": started "));
 }
 
-TEST_CASE("folders, fences and output are the account's, and only what it may touch") {
+TEST_CASE("folders, fences and output are the account's, and only what it may touch", "[T12]") {
   NEEDS_ROOT();
   Site site;
   FilesAt alice(site.transport, LocalAccount("alice"), Principal("local:alice"), "hansa-1-1");

@@ -6,6 +6,7 @@
 
 #include "broker/api/api.hpp"
 #include "broker/api/routes.hpp"
+#include "broker/core/encoding.hpp"
 #include "broker/engine/engine.hpp"
 #include "broker/identity/account_directory.hpp"
 #include "broker/identity/authenticator.hpp"
@@ -39,6 +40,8 @@ struct Told {
   bool cut = false;       // it ended before its end
   std::function<async::Task<std::optional<std::string>>()> next = {};  // of a stream that does not end by itself
   std::vector<std::pair<std::string, std::string>> headers;
+  bool knows_caller = false;
+  Milliseconds pause{0};
 
   [[nodiscard]] std::string header(std::string_view name) const {
     for (const auto& [field, value] : headers) {
@@ -61,7 +64,8 @@ class ApiUnderTest {
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
   /// `beta`: with a second site of that name, like alpha.
-  explicit ApiUnderTest(std::optional<domain::Charging> charging = std::nullopt, bool beta = false) {
+  explicit ApiUnderTest(std::optional<domain::Charging> charging = std::nullopt, bool beta = false,
+                        RequestRates rates = {}) {
     auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b1", .inline_mode = true});
     REQUIRE(opened);
     store_ = std::move(*opened);
@@ -83,6 +87,9 @@ class ApiUnderTest {
       sites.push_back({.site = {.id = SiteId("beta"), .name = "Beta", .country = "FI", .connector = "model"},
                        .connector = std::make_unique<connectors::model::ModelConnector>(time, SiteId("beta"), other_site)});
     }
+    vault_ = std::make_unique<engine::SecretVault>(*store_, time, random_);
+    vault_->use(
+        engine::SealingKeys({engine::SealingKey::parse(to_base64(std::string(engine::SealingKey::kBytes, 'k'))).value()}));
     engine_ = std::make_unique<engine::Engine>(engine::Engine::Parts{.strand = time.executor(),
                                                                      .scheduler = time,
                                                                      .ids = ids_,
@@ -94,7 +101,8 @@ class ApiUnderTest {
                                                                      .datasets = store_.get(),
                                                                      .estimates = store_.get(),
                                                                      .code = &code_,
-                                                                     .allocations = store_.get()},
+                                                                     .allocations = store_.get(),
+                                                                     .secrets = vault_.get()},
                                                engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
     notary_ = std::make_unique<engine::Notary>(
@@ -113,8 +121,8 @@ class ApiUnderTest {
                        .login = "login." + id.str() + ".example"};
     }
     reconciliations_ = std::make_unique<engine::Reconciliations>(
-        engine::Reconciliations::Options{.sites = tolerances, .interval = Seconds{0}, .settling = Seconds{0}}, time, ids_,
-        *engine_, *store_, *store_, log_);
+        engine::Reconciliations::Options{.sites = tolerances, .interval = Seconds{0}, .settling = Seconds{0}, .most_pages = 20},
+        time, ids_, *engine_, *store_, *store_, log_);
     periods_ = std::make_unique<engine::Periods>(
         engine::Periods::Options{.sites = all, .keys = {{SiteId("alpha"), witness.verifier(ledger::KeyUse::cosignature)}}}, time,
         ids_, *notary_, *store_, *store_, *store_, log_);
@@ -149,6 +157,8 @@ class ApiUnderTest {
                                       .amend = [this](const auto& facts) { engine_->amend(facts); }},
         engine::ProtectionOptions{.keep = {{domain::Holding::payloads, std::chrono::days{30}},
                                            {domain::Holding::usage_persons, std::chrono::days{548}}}});
+    break_glass_ = std::make_unique<engine::BreakGlassRegister>(engine::BreakGlassRegister::Parts{
+        .strand = time.executor(), .scheduler = time, .ids = ids_, .store = *store_, .log = log_, .epoch = *epoch});
     authenticator_ = std::make_unique<identity::Authenticator>(identity::Authenticator::Parts{.strand = time.executor(),
                                                                                               .scheduler = time,
                                                                                               .outward = nowhere_,
@@ -183,7 +193,10 @@ class ApiUnderTest {
                                             .log = log_,
                                             .more_metrics = {},
                                             .protection = protection_.get(),
-                                            .privacy = store_.get()},
+                                            .privacy = store_.get(),
+                                            .break_glass = break_glass_.get(),
+                                            .rates = rates,
+                                            .secrets = vault_.get()},
                                  BrokerFacts{.name = "b1",
                                              .country = "FI",
                                              .version = "1",
@@ -206,11 +219,13 @@ class ApiUnderTest {
     REQUIRE(ask(notary_->start()));
     REQUIRE(ask(engine_->start()));
     REQUIRE(ask(protection_->start()));
+    REQUIRE(ask(break_glass_->start()));
     time.advance(Milliseconds{1'000});  // the site has been seen
     api_->set_ready(true);
   }
   ~ApiUnderTest() {
     (void)ask(reconciliations_->stop());
+    (void)ask(break_glass_->stop());
     (void)ask(protection_->stop());
     (void)ask(engine_->stop());
   }
@@ -246,6 +261,7 @@ class ApiUnderTest {
     for (const auto& [name, value] : fields) request.headers.add(name, value);
     if (!body.is_null()) request.body = body.is_string() ? body.get<std::string>() : body.dump();
     request.request_id = "req";
+    request.network = network;
     request.deadline = async::Deadline::in(time, Milliseconds{60'000});
     std::optional<http::Response> answer;
     boost::asio::co_spawn(time.executor(), api_->handle(std::move(request)),
@@ -256,6 +272,8 @@ class ApiUnderTest {
     REQUIRE(answer);
     Told told{.status = answer->status, .body = Json::parse(answer->body, nullptr, false), .text = answer->body};
     told.headers = std::move(answer->headers);
+    told.knows_caller = answer->knows_caller;
+    told.pause = answer->pause;
     told.next = answer->next;
     while (answer->next && answer->content_type == "application/octet-stream") {
       auto piece = ask(answer->next());
@@ -276,7 +294,7 @@ class ApiUnderTest {
   }
   /// The status that keeps a long body from being read; 0: it is read.
   int refuse_body(const std::string& person, std::string_view method, std::string_view path) {
-    http::Request head{.method = std::string(method), .path = std::string(path), .deadline = {}};
+    http::Request head{.method = std::string(method), .path = std::string(path), .network = network, .deadline = {}};
     if (!person.empty()) head.headers.add("Authorization", "Bearer " + secrets_.at(person));
     const auto answer = api_->refuse_body(head);
     return answer ? answer->status : 0;
@@ -294,13 +312,18 @@ class ApiUnderTest {
 
   [[nodiscard]] std::filesystem::path code_files() const { return folder_.path / "code"; }
 
+  /// Calls as `person` are made with that token from now on.
+  void know(const std::string& person, const std::string& token) { secrets_[person] = token; }
+
   void regulate(engine::Regulations regulations) { engine_->regulate(std::move(regulations)); }
 
   /// The database as it is.
   store::SqliteStore& database() { return *store_; }
   engine::DataProtection& protection() { return *protection_; }
   engine::Periods& periods() { return *periods_; }
+  engine::Notary& notary() { return *notary_; }
 
+  std::string network = "192.0.2.0/24";  // that requests come from
   std::vector<std::string> cut_off;  // whose own agents' connections were to be cut: "SITE PERSON"
   ledger::Signer witness{.name = "auditor.example", .seed = Secret(std::string(32, 'w'))};  // the ledger's one
   std::vector<SiteId> revoked;  // whose agent's connection was to be cut
@@ -342,6 +365,7 @@ class ApiUnderTest {
   tests::TemporaryFolder folder_;
   store::CodeFolder code_{{.folder = folder_.path / "code", .most_bytes = 10'000, .quota_bytes = 30'000, .inline_mode = true},
                           time};
+  std::unique_ptr<engine::SecretVault> vault_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::Catalogue> catalogue_;
   std::unique_ptr<engine::Notary> notary_;
@@ -354,6 +378,7 @@ class ApiUnderTest {
   std::unique_ptr<identity::AgentRegister> agents_;
   std::unique_ptr<identity::PersonAgentRegister> people_;
   std::unique_ptr<engine::DataProtection> protection_;
+  std::unique_ptr<engine::BreakGlassRegister> break_glass_;
   std::unique_ptr<Api> api_;
   std::map<std::string, std::string> secrets_;
 };

@@ -63,7 +63,7 @@ TEST_CASE("code is brought whole or in pieces, then a job may name it") {
   CHECK(b.broker.call("alice", "GET", "/v1/jobs/" + plain).body["code"] == nullptr);
 }
 
-TEST_CASE("code of others is as if it were not there") {
+TEST_CASE("code of others is as if it were not there", "[T11]") {
   Bringing b;
   REQUIRE(b.put().status == 200);
   CHECK(b.get("bob").code() == "CODE_NOT_HERE");

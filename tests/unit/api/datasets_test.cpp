@@ -86,7 +86,7 @@ TEST_CASE("a dataset is registered with its owner, and every field is told back"
   CHECK(broker.call("operator", "POST", "/v1/datasets", of_bob).body["dataset"]["owner"] == "local:bob");
 }
 
-TEST_CASE("every fault of a dataset is told with its pointer, and nothing is stored") {
+TEST_CASE("every fault of a dataset is told with its pointer, and nothing is stored", "[T13]") {
   Registry broker;
   const auto told = broker.call("alice", "POST", "/v1/datasets",
                                 {{"id", "a/b"},
@@ -112,7 +112,8 @@ TEST_CASE("every fault of a dataset is told with its pointer, and nothing is sto
   CHECK(amended.fault("/labels").starts_with("is required"));
   CHECK(amended.fault("/lables") == "no such field (did you mean \"labels\"?)");
   CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1").status == 400);
-  CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1", Json::object()).fault("").starts_with("must name labels, owner, permit"));
+  CHECK(
+      broker.call("alice", "PATCH", "/v1/datasets/d1", Json::object()).fault("").starts_with("must name labels, owner, permit"));
 
   const auto replica =
       broker.call("alice", "POST", "/v1/datasets/d1/replicas", {{"site", "alhpa"}, {"root", "A"}, {"path", "../x"}});
@@ -153,7 +154,7 @@ TEST_CASE("the registry's ids and labels are those that rules can speak of") {
   }
 }
 
-TEST_CASE("who sees a dataset: its owner, its project, operators and auditors; to others it is not there") {
+TEST_CASE("who sees a dataset: its owner, its project, operators and auditors; to others it is not there", "[T11]") {
   Registry broker;
   for (const auto* who : {"alice", "bob", "operator", "auditor"}) {
     CAPTURE(who);
@@ -182,7 +183,7 @@ TEST_CASE("who sees a dataset: its owner, its project, operators and auditors; t
   CHECK(broker.dataset()["version"] == 1);
 }
 
-TEST_CASE("a stricter label counts at once; a label goes only with a second person's yes") {
+TEST_CASE("a stricter label counts at once; a label goes only with a second person's yes", "[T14]") {
   Registry broker;
   const auto stricter =
       broker.call("alice", "PATCH", "/v1/datasets/d1", {{"labels", {"personal", "health"}}, {"reason", "diagnoses"}});
@@ -249,7 +250,7 @@ TEST_CASE("terms: what loosens waits for a second person, what is taken back is 
   CHECK(broker.call("alice", "PATCH", "/v1/datasets/d1", {{"transfer_basis", "trust"}}).fault("/transfer_basis") != "");
 }
 
-TEST_CASE("an operator's own change needs another operator") {
+TEST_CASE("an operator's own change needs another operator", "[T14]") {
   Registry broker;
   const auto id = broker.pending("operator", "PATCH", "/v1/datasets/d1", {{"labels", {"open"}}});
   CHECK(broker.approve("operator", id).code() == "OWN_CHANGE");

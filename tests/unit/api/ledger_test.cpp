@@ -93,7 +93,7 @@ TEST_CASE("a checkpoint is signed once for each size") {
   CHECK(ledger::is_consistent(path, 1, 2, root_of(before), root_of(after)));
 }
 
-TEST_CASE("a witness's word is kept if its own key vouches for it and the history is ours") {
+TEST_CASE("a witness's word is kept if its own key vouches for it and the history is ours", "[T18]") {
   ApiUnderTest api;
   const auto text = ledger::parse_note(note_of(api)).value().text;
   const auto hand_in = [&](const ledger::Signer& by, const std::string& checkpoint, const std::string& signed_text) {

@@ -460,7 +460,7 @@ TEST_CASE("the documented fields of a job request are those that are read") {
       {"labels", {"personal"}},
       {"code", "sha256:" + std::string(64, 'a')},
       {"outputs", {{"model.pt", "results/model.pt"}}},
-      {"secrets", Json::array()},
+      {"secrets", {"hf-token", "s3=credentials"}},
       {"array", ""},
       {"after", Json::array()}};
   REQUIRE(wire::job_from_json(every));

@@ -5,6 +5,8 @@
 #include "broker/ledger/export_check.hpp"
 #include "tests/unit/api/api_under_test.hpp"
 
+#include <functional>
+
 namespace hansa::api::test {
 namespace {
 
@@ -31,6 +33,66 @@ Json reconciled(ApiUnderTest& api) {
       hours{2});
   return told;
 }
+
+/// As `hansa ledger export` writes it.
+Result<ledger::ExportCheck::Facts> exported(ApiUnderTest& api, const std::function<void(std::string&)>& change = {}) {
+  const auto note =
+      ledger::parse_note(api.call("auditor", "GET", "/v1/ledger/checkpoint").body["note"].get<std::string>()).value();
+  auto text = ledger::export_header({.text = note.text, .signatures = {note.signatures.front()}}, {}, false) + "\n";
+  for (const auto& entry : api.call("auditor", "GET", "/v1/ledger/records").body["records"]) {
+    text += entry["record"].get<std::string>() + "\n";
+    auto behind = entry.value("rests_on", "");
+    if (!behind.empty() && change) change(behind);
+    if (!behind.empty()) text += behind + "\n";
+  }
+  ledger::ExportCheck check({});
+  if (auto taken = check.take(text); !taken) return std::unexpected(taken.error());
+  return check.finish();
+}
+
+/// The broker's own, but that something happens while a month is summed up.
+class PeriodsMeanwhile final : public ports::PeriodStore {
+ public:
+  PeriodsMeanwhile(ports::PeriodStore& inner, std::function<async::Task<>()> meanwhile)
+      : inner_(inner), meanwhile_(std::move(meanwhile)) {}
+  async::Task<ports::MonthSums> sum_month(std::string period, ports::MonthSums so_far, std::size_t limit) override {
+    if (auto done = co_await meanwhile_(); !done) co_return std::unexpected(done.error());
+    co_return co_await inner_.sum_month(std::move(period), so_far, limit);
+  }
+  async::Task<std::vector<ports::Month>> months() override { return inner_.months(); }
+  async::Task<std::int64_t> open_month(std::string period, UtcTime at) override {
+    return inner_.open_month(std::move(period), at);
+  }
+  async::Task<std::pair<std::int64_t, std::int64_t>> unseen_records(std::string period) override {
+    return inner_.unseen_records(std::move(period));
+  }
+  async::Task<std::int64_t> close_month(ports::MonthClose close) override { return inner_.close_month(std::move(close)); }
+  async::Task<std::optional<ports::KeptCheckpoint>> checkpoint_of(std::int64_t record) override {
+    return inner_.checkpoint_of(record);
+  }
+  async::Task<std::vector<SiteId>> sites_in(std::string period) override { return inner_.sites_in(std::move(period)); }
+  async::Task<> propose_adjustment(ports::Adjustment adjustment) override {
+    return inner_.propose_adjustment(std::move(adjustment));
+  }
+  async::Task<std::vector<ports::Adjustment>> adjustments(std::optional<std::string> id, std::size_t limit) override {
+    return inner_.adjustments(std::move(id), limit);
+  }
+  async::Task<ports::Adjustment> rule_on_adjustment(std::string id, ports::Adjustment::Ruling ruling) override {
+    return inner_.rule_on_adjustment(std::move(id), std::move(ruling));
+  }
+  async::Task<std::string> newest_record(std::string kind) override { return inner_.newest_record(std::move(kind)); }
+  async::Task<std::vector<ports::DecisionLeaf>> decision_leaves(std::int64_t from, std::size_t limit, bool anew) override {
+    return inner_.decision_leaves(from, limit, anew);
+  }
+
+ private:
+  ports::PeriodStore& inner_;
+  std::function<async::Task<>()> meanwhile_;
+};
+
+struct Unheard final : ports::Log {
+  void write(ports::LogLevel, std::string_view, std::initializer_list<ports::LogField>) override {}
+};
 
 std::string month_of(ApiUnderTest& api) { return ledger::period_of(to_unix_seconds(api.time.now_utc())); }
 
@@ -66,6 +128,25 @@ TEST_CASE("an accounting that is away makes no statement") {
   CHECK(reconciled(api)["unexplained"] == 0);
 }
 
+TEST_CASE("an accounting that has no end makes no statement") {
+  using End = connectors::model::Faults::End;
+  ApiUnderTest api;
+  a_run(api);
+  api.time.advance(hours{1});
+  for (const auto& [end, code] : {std::pair{End::never, "NO_END"}, std::pair{End::stuck, "ACCOUNTING_STUCK"}}) {
+    INFO(code);
+    api.site->faults.history_end = end;
+    const auto told = reconciled(api);
+    CHECK(told["state"] == "failed");
+    CHECK(told["reason"]["code"] == code);
+    CHECK(told["reason"]["message"].get<std::string>().contains("the accounting of site alpha"));
+  }
+  CHECK(api.call("auditor", "GET", "/v1/ledger/reconciliations").body["reconciliations"].empty());
+  api.site->faults.history_end = End::there;
+  api.time.advance(hours{1});
+  CHECK(reconciled(api)["unexplained"] == 0);
+}
+
 TEST_CASE("what a site has forgotten is told, and counts until it is explained") {
   ApiUnderTest api;
   a_run(api);
@@ -85,7 +166,7 @@ TEST_CASE("what a site has forgotten is told, and counts until it is explained")
   CHECK(again["differences"][0]["explanation"]["by"] == "local:operator");
 }
 
-TEST_CASE("a month closes when its site has agreed twice, a day apart, and is signed by broker and site") {
+TEST_CASE("a month closes when its site has agreed twice, a day apart, and is signed by broker and site", "[T19]") {
   ApiUnderTest api;
   a_run(api);
   const auto period = "/v1/ledger/periods/" + month_of(api);
@@ -120,6 +201,18 @@ TEST_CASE("a month closes when its site has agreed twice, a day apart, and is si
   CHECK(closed.body["opening"]["size"] > closed.body["open_record"]);
   CHECK(api.call("operator", "POST", period + "/close").body["close_record"] == closed.body["close_record"]);
   CHECK(closed.body["sites"][0]["grade"] == "C");  // the model tells of nobody else's jobs
+  CHECK(exported(api));
+  CHECK_FALSE(exported(api, [](std::string& behind) { behind.replace(behind.find("\"matched\":1"), 11, "\"matched\":2"); }));
+  const auto statement = api.call("auditor", "GET", "/v1/reports/period").body["rows"];
+  REQUIRE(statement.size() == 1);
+  CHECK(statement[0]["state"] == "closed");
+  CHECK(statement[0]["sites"] == "alpha=C");
+  CHECK(statement[0]["published_runs"] == 1);
+  CHECK(statement[0]["signed_by"] == "");
+  const auto seen = api.call("auditor", "GET", "/v1/reports/reconciliation").body["rows"];
+  REQUIRE(seen.size() == 3);
+  CHECK(seen[0]["asked"] == "operator");
+  CHECK(seen[0]["matched"] == 1);
   const auto note = ledger::parse_note(closed.body["closing"]["note"].get<std::string>()).value();
   const auto line = ledger::line_of(ledger::cosign(api.witness, note.text, api.time.now_utc()));
   CHECK(api.call("auditor", "POST", "/v1/ledger/cosignatures", {{"checkpoint", note.text}, {"cosignature", line}}).status == 200);
@@ -153,9 +246,47 @@ TEST_CASE("a site that cannot be asked is explained for the month") {
   const auto closed = api.call("operator", "POST", "/v1/ledger/periods/" + month + "/close?early=true");
   INFO(closed.text);
   CHECK(closed.status == 200);
+  CHECK(exported(api));
 }
 
-TEST_CASE("an adjustment takes two operators") {
+TEST_CASE("a close rests on what a site was seen to have while the month was summed up as well") {
+  ApiUnderTest api;
+  a_run(api);
+  const auto month = month_of(api);
+  REQUIRE(api.call("operator", "POST", "/v1/ledger/periods/" + month + "/open").status == 200);
+  REQUIRE(api.call("operator", "POST", "/v1/ledger/explanations",
+                   {{"site", "alpha"}, {"difference", month}, {"reason", "it is taken down"}})
+              .status == 200);
+  const auto span = ledger::span_of(month).value();
+  bool looked = false;
+  PeriodsMeanwhile store(api.database(), [&]() -> async::Task<> {
+    if (std::exchange(looked, true)) co_return Result<void>{};
+    ports::Reconciliation made{.id = "SEEN-MEANWHILE",
+                               .site = SiteId("alpha"),
+                               .from = from_unix_seconds(span.from_s),
+                               .to = from_unix_seconds(span.to_s),
+                               .begun_at = api.time.now_utc(),
+                               .at = api.time.now_utc(),
+                               .by = Principal("broker:daily"),
+                               .ledger_size = 1'000,
+                               .others = {}};
+    made.differences[0] = 3;
+    co_return co_await api.database().keep_reconciliation(std::move(made), {});
+  });
+  simulation::SeededRandom random{3};
+  UlidSource ids(api.time, random);
+  Unheard log;
+  engine::Periods periods({.sites = {SiteId("alpha")}, .keys = {}}, api.time, ids, api.notary(), store, api.database(),
+                          api.database(), log);
+  REQUIRE(api.ask(periods.close(month, true)));
+  CHECK(looked);
+  std::string rests_on;
+  for (const auto& entry : api.call("auditor", "GET", "/v1/ledger/records").body["records"])
+    rests_on += entry.value("rests_on", "");
+  CHECK(rests_on.contains("SEEN-MEANWHILE"));
+}
+
+TEST_CASE("an adjustment takes two operators", "[T27]") {
   ApiUnderTest api;
   a_run(api);
   const auto all = api.call("auditor", "GET", "/v1/ledger/records").body["records"];

@@ -13,9 +13,9 @@ constexpr const char* kQuick = "#!/bin/sh\n#model run=10s\n";
 /// The operation, reader and person of each access, newest first.
 std::vector<std::string> accesses(ApiUnderTest& api, const std::string& query = "") {
   std::vector<std::string> all;
-  const auto told = api.call("auditor", "GET", "/v1/privacy/accesses" + query);
+  const auto told = api.call("auditor", "GET", "/v1/reports/access" + query);
   REQUIRE(told.status == 200);
-  for (const auto& one : told.body["accesses"]) {
+  for (const auto& one : told.body["rows"]) {
     all.push_back(one["operation"].get<std::string>() + " " + one["reader"].get<std::string>() + " " +
                   (one["person"].is_null() ? "-" : one["person"].get<std::string>()));
   }
@@ -35,7 +35,7 @@ Told whole(ApiUnderTest& api, Told told) {
 
 }  // namespace
 
-TEST_CASE("whoever reads another's job is on record and one's own is nobody's business") {
+TEST_CASE("whoever reads another's job is on record and one's own is nobody's business", "[T27]") {
   ApiUnderTest api;
   const auto id = api.submit("alice");
   REQUIRE(api.call("alice", "GET", "/v1/jobs/" + id).status == 200);
@@ -54,13 +54,15 @@ TEST_CASE("whoever reads another's job is on record and one's own is nobody's bu
                                         "getReport local:auditor -", "listJobs local:auditor -"});
   CHECK(accesses(api, "?person=alice").size() == 2);
   CHECK(accesses(api, "?person=bob").empty());
-  const auto twice = api.call("auditor", "GET", "/v1/privacy/accesses?person=alice").body["accesses"];
+  const auto twice = api.call("auditor", "GET", "/v1/reports/access?person=alice").body["rows"];
   CHECK(std::ranges::count_if(twice, [](const Json& one) { return one["operation"] == "getJob" && one["times"] == 2; }) == 1);
-  CHECK(api.call("alice", "GET", "/v1/privacy/accesses").code() == "ROLE_LACKS_RIGHT");
-  CHECK(api.call("auditor", "GET", "/v1/privacy/accesses?limit=0").status == 400);
+  CHECK(api.call("alice", "GET", "/v1/reports/access").code() == "ROLE_LACKS_RIGHT");
+  CHECK(api.call("auditor", "GET", "/v1/reports/access?limit=0").status == 400);
+  CHECK(accesses(api, "?limit=1").size() == 1);
+  CHECK(api.call("auditor", "GET", "/v1/reports/usage?limit=1").status == 400);
 }
 
-TEST_CASE("whoever has everybody's names told is on record") {
+TEST_CASE("whoever has everybody's names told is on record", "[T27]") {
   ApiUnderTest api;
   for (const auto* silent : {"/v1/ledger/usage?from=2026-01-01&to=2026-02-01", "/v1/ledger/usage?persons=hidden"})
     api.call("auditor", "GET", silent);
@@ -104,7 +106,7 @@ TEST_CASE("a person has all that is held of them and others who may say why") {
   CHECK(later.body["accesses"][0]["reason"] == "request 4711");
 }
 
-TEST_CASE("an erasure takes two operators and nobody is in its way") {
+TEST_CASE("an erasure takes two operators and nobody is in its way", "[T27]") {
   ApiUnderTest api;
   const auto id = api.submit("alice");
   const Json wanted{{"person", "alice"}, {"reason", "as local:alice asked"}};
@@ -186,10 +188,11 @@ TEST_CASE("what is old enough ends by itself and its end is told") {
   CHECK_FALSE(held()["next_end"].is_null());
   api.time.advance(std::chrono::days{31});
   CHECK(held()["held"] == 0);
-  const auto log = api.call("operator", "GET", "/v1/privacy/expired").body["expired"];
+  const auto log = api.call("operator", "GET", "/v1/reports/retention").body["rows"];
   REQUIRE(log.size() == 1);
+  CHECK(log[0]["kind"] == "expired");
   CHECK(log[0]["holding"] == "payloads");
-  CHECK(log[0]["rows"] == 1);
+  CHECK(log[0]["ended"] == 1);
 }
 
 TEST_CASE("what a crash has left of the file is gone over on the next day") {

@@ -74,6 +74,12 @@ TEST_CASE("a report's manifest is of its bytes and of a signed ledger", "[report
   CHECK(manifest->everybody);
   CHECK(manifest->grade == "C: the broker's own jobs only (alpha=C)");
   CHECK(manifest->checkpoint == api.call("auditor", "GET", "/v1/ledger/checkpoint").body["note"].get<std::string>());
+  const auto key =
+      ledger::parse_verifier(api.call("auditor", "GET", "/v1/ledger").body["keys"].back()["key"].get<std::string>()).value();
+  CHECK(is_signed(*manifest, key));
+  auto other = *manifest;
+  other.rows = 2;
+  CHECK_FALSE(is_signed(other, key));
 }
 
 TEST_CASE("a report for a third party withholds figures of few people", "[reports]") {

@@ -27,6 +27,21 @@ TEST_CASE("a site is looked over for an operator, and shows the report to operat
   }
 }
 
+TEST_CASE("a site that is asked what is left to projects shows operators whether it tells") {
+  CHECK(ApiUnderTest().call("operator", "GET", "/v1/sites/alpha").body["balances"].is_null());
+  domain::Charging charging{.rules = {}, .limits = {{"cpu", "core-hours"}}};
+  charging.rules.push_back({.unit = "core-hours", .per_core = 1'000});
+  ApiUnderTest broker(std::move(charging));
+  broker.time.advance(Milliseconds{120'000});
+  const auto shown = broker.call("operator", "GET", "/v1/sites/alpha").body["balances"];
+  REQUIRE(shown.is_object());
+  CHECK(shown["read_at"].is_null());
+  CHECK(shown["failing"]["code"] == "BALANCES_NOT_TOLD");
+  CHECK(shown["failing"]["message"].get<std::string>().contains("hansa allocation import"));
+  CHECK(broker.call("alice", "GET", "/v1/sites/alpha").body["balances"].is_null());
+  CHECK_FALSE(broker.call("operator", "GET", "/metrics").text.contains("hansa_site_balances_timestamp_seconds{"));
+}
+
 TEST_CASE("a site tells what is used of its budget, and whether it is left alone") {
   ApiUnderTest broker;
   const auto site = broker.call("alice", "GET", "/v1/sites/alpha").body;

@@ -62,6 +62,20 @@ TEST_CASE("a backup says what it holds, and is never replaced") {
   CHECK(back_up(broker.config, broker.folder.path() / "no-such" / "x.db", kNow).error().code == "BACKUP_NOT_WRITTEN");
 }
 
+TEST_CASE("a backup names the keys of secrets that it does not have, wherever they are") {
+  Broker broker;
+  broker.live();
+  const auto told = [&](const fs::path& key, const char* to) {
+    std::ofstream(key) << "PRIVATE";
+    const auto made = back_up(broker.config, broker.folder.path() / to, kNow);
+    REQUIRE(made);
+    return read(made->file.string() + ".json").contains('"' + key.string() + '"');
+  };
+  CHECK(told(broker.folder.path() / "secrets.key", "a.db"));
+  broker.config.broker.secrets_key = broker.folder.path() / "elsewhere.key";
+  CHECK(told(*broker.config.broker.secrets_key, "b.db"));
+}
+
 TEST_CASE("a restore puts the backup in place and keeps what was there") {
   const Broker broker;
   broker.live();

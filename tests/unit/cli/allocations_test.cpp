@@ -105,6 +105,9 @@ TEST_CASE("what sshare prints is read, account by account", "[allocation]") {
   REQUIRE(list);
   CHECK(*list == Json::array({{{"account", "proj1"}, {"site", "alpha"}, {"unit", "core-hours"}, {"left", "8.983"}},
                               {{"account", "proj1"}, {"site", "alpha"}, {"unit", "GPU-hours"}, {"left", "0.000"}}}));
+  const std::string head = "Account|User|GrpTRESMins|GrpTRESRaw\n";
+  CHECK_THAT(read(head + "p||cpu=?|cpu=1\n", options).error().message, Catch::Contains("line 2: does not say"));
+  CHECK(read(head + "p||mem=?,cpu=60|cpu=0,mem=1\n", options).value().size() == 1);  // nobody asked about memory
   CHECK_THAT(read("Account|User\nproj1|\n", options).error().message, Catch::Contains("sshare -P -o"));
   CHECK_THAT(read("Account|User|GrpTRESMins|GrpTRESRaw\nproj1|\n", options).error().message, Catch::Contains("line 2: has 2"));
   CHECK_THAT(read("Account|User|GrpTRESMins|GrpTRESRaw\n").error().message, Catch::Contains("--component"));
@@ -135,8 +138,8 @@ TEST_CASE("a grant is asked for as it stands in the call and its id printed", "[
 }
 
 TEST_CASE("a release says what it let go, and why is asked for", "[allocation]") {
-  const Json released{{"released",
-                       {{{"job", kId}, {"attempt", 2}, {"site", "alpha"}, {"unit", "BU"}, {"reserved", kUnit / 2}, {"used", 0}}}}};
+  const Json released{
+      {"released", {{{"job", kId}, {"attempt", 2}, {"site", "alpha"}, {"unit", "BU"}, {"reserved", kUnit / 2}, {"used", 0}}}}};
   ScriptedServer server({reply(200, released.dump())});
   Call call;
   REQUIRE(call.run(server, {"allocation", "release", kId, "--reason", "lost"}) == 0);

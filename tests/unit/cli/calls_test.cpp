@@ -53,6 +53,45 @@ TEST_CASE("a submission that stays unanswered ends, and says with which key to f
   CHECK(server.requests().size() == 7);
 }
 
+TEST_CASE("a broker that is asked too often is asked again when it says", "[calls]") {
+  const auto too_many = [](const std::string& fields) {
+    return reply(429, R"({"status":429,"code":"TOO_MANY_REQUESTS","detail":"you ask too often"})", fields);
+  };
+  SECTION("and answers then") {
+    Call call;
+    ScriptedServer server({too_many("Retry-After: 7\r\n"), too_many("Retry-After: soon\r\n"), reply(200, job("running"), "")});
+    CHECK(call.run(server, {"show", kId}) == 0);
+    REQUIRE(call.pauses.size() == 2);
+    CHECK((call.pauses[0] >= Seconds{7} && call.pauses[0] < Milliseconds{8'750}));
+    CHECK((call.pauses[1] >= Seconds{1} && call.pauses[1] < Milliseconds{1'250}));
+    CHECK(call.err.contains("it is asked again in 7"));
+  }
+  SECTION("for a minute at most") {
+    Call call;
+    ScriptedServer server(std::vector<std::string>(20, too_many("Retry-After: 9\r\n")));
+    CHECK(call.run(server, {"show", kId}) == 8);
+    CHECK(call.monotonic.since_origin <= Seconds{60});
+    CHECK(call.err.contains("you ask too often"));
+  }
+  SECTION("but not if that is too far off") {
+    Call call;
+    ScriptedServer server({too_many("Retry-After: 3600\r\n")});
+    CHECK(call.run(server, {"show", kId}) == 8);
+    CHECK(call.pauses.empty());
+  }
+}
+
+TEST_CASE("an error of the broker's own has the id under which its log has more", "[calls]") {
+  Call call;
+  ScriptedServer server(
+      {problem(500, "INTERNAL", R"(,"request_id":"7f3a-12")"), problem(500, "INTERNAL", R"(,"request_id":"a b\u001b")")});
+  CHECK(call.run(server, {"show", kId}) == 5);
+  CHECK(call.err.contains("told so (request 7f3a-12)"));
+  call.err.clear();
+  CHECK(call.run(server, {"show", kId}) == 5);
+  CHECK_FALSE(call.err.contains("(request"));
+}
+
 TEST_CASE("a submission that was refused is not repeated", "[calls]") {
   Call call;
   ScriptedServer server({problem(429, "TOO_MANY_JOBS"), reply(201, job("accepted"), "")});

@@ -77,7 +77,7 @@ TEST_CASE("connect starts the agent where and how it is told", "[connect]") {
   CHECK(warned.err.contains("nobody has stated whether the terms of use of site alpha allow"));
 }
 
-TEST_CASE("nothing that the broker or a person names becomes an option or a second command", "[connect]") {
+TEST_CASE("nothing that the broker or a person names becomes an option or a second command", "[connect][T09]") {
   for (const auto* login : {"-oProxyCommand=x", "a b", "a;b", "$(x)", "a'b", "", "a\nb", "h\xC3\xB6st"}) {
     Call call;
     CHECK(call.run(ScriptedServer({berth()}), {"connect", "alpha", "--login", login}) == 2);

@@ -209,7 +209,7 @@ TEST_CASE("a name that begins with a dot becomes a file only when it is asked fo
   CHECK(place.text(".bashrc") == "y");
 }
 
-TEST_CASE("names that a broker makes up do not become files", "[fetch]") {
+TEST_CASE("names that a broker makes up do not become files", "[fetch][T12]") {
   Place place;
   for (const auto* name : {"../a", "/tmp/a", "..", "", "a/b", "a\\u0000b"}) {
     CAPTURE(name);

@@ -52,6 +52,7 @@ std::string records_of(const Sample& sample, std::size_t from, std::size_t count
     const auto person = sample.persons.find(i);
     if (personal && sample.records[i].contains("\"kind\":\"usage\""))
       entry["personal"] = person == sample.persons.end() ? "-" : ledger::personal_line(person->second);
+    if (const auto close = sample.closes.find(i); close != sample.closes.end()) entry["rests_on"] = close->second;
     list.push_back(entry);
   }
   return reply(200, Json{{"records", list}}.dump());
@@ -114,7 +115,7 @@ std::string proof(const Sample& sample, std::int64_t seq, const std::string& rec
 
 }  // namespace
 
-TEST_CASE("ledger verify checks a file without a broker", "[ledger]") {
+TEST_CASE("ledger verify checks a file without a broker", "[ledger][T17]") {
   const tests::TemporaryFolder folder;
   const auto path = (folder.path / "ledger.txt").string();
   const auto sample = sample_ledger(120);
@@ -163,35 +164,57 @@ TEST_CASE("ledger verify holds a report against its manifest and an export", "[l
       csv += ",0.000," + std::to_string(amount);
     csv += "\r\n";
   }
+  std::string report = "usage";
+  std::optional<ledger::Signer> signer = sample.key;
   const auto keep = [&](const std::string& text, std::vector<std::string> by) {
     write(path, text);
-    write(manifest_path, ledger::manifest_text({.report = "usage",
-                                                .file_format = "csv",
-                                                .by = std::move(by),
-                                                .query = "by=project,site",
-                                                .at_s = 1,
-                                                .checkpoint = sample.checkpoint(true).str(),
-                                                .rows = 4,
-                                                .bytes = static_cast<std::int64_t>(text.size()),
-                                                .sha256 = sha256_hex(text),
-                                                .grade = {}}));
+    ledger::ReportManifest manifest{.report = report,
+                                    .file_format = "csv",
+                                    .by = std::move(by),
+                                    .query = "by=project,site",
+                                    .at_s = 1,
+                                    .checkpoint = sample.checkpoint(true).str(),
+                                    .rows = 4,
+                                    .bytes = static_cast<std::int64_t>(text.size()),
+                                    .sha256 = sha256_hex(text),
+                                    .grade = {}};
+    if (signer) manifest.signature = manifest_signature(ledger::sign_note(*signer, text_to_sign(manifest)));
+    write(manifest_path, manifest_text(manifest));
   };
   keep(csv, {"project", "site"});
   const auto key = kSecond.verifier().text(), first = kFirst.verifier().text();
   Call alone;
   CHECK(alone.run({"ledger", "verify", "--report", path.c_str(), "--key", key.c_str()}) == 0);
-  CHECK(alone.out.contains("the figures were not checked: give the export, too"));
+  CHECK(alone.out.contains("which the ledger's key signed; the figures were not counted again: give the export, too"));
   Call alone_json;
   CHECK(alone_json.run({"ledger", "verify", "--json", "--report", path.c_str(), "--key", key.c_str()}) == 0);
   CHECK(Json::parse(alone_json.out)["verified"] == false);
+  CHECK(Json::parse(alone_json.out)["vouched"] == true);
   CHECK(Call().run({"ledger", "verify", "--report", path.c_str(), "--key", first.c_str()}) == 1);
   Call whole;
   CHECK(whole.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 0);
   CHECK(whole.out.contains("its sums are those of the records"));
   keep(csv, {"person", "site"});  // nothing of persons is in the export
   Call uncounted;
-  CHECK(uncounted.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 1);
-  CHECK(uncounted.out.contains("the figures were not checked: no export has what they are of"));
+  CHECK(uncounted.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 0);  // they are the broker's word
+  CHECK(uncounted.out.contains(
+      "which the ledger's key signed; the figures were not counted again: no export has what they are of"));
+  for (const auto& forger : {std::optional<ledger::Signer>(), std::optional(kWitness)}) {
+    signer = forger;
+    keep(csv, {"person", "site"});
+    Call forged;
+    CHECK(forged.run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 1);
+    CHECK(forged.err.contains("no key of the ledger signed the manifest"));
+    CHECK(forged.err.contains("make the report anew") == !forger.has_value());
+    CHECK(Call().run({"ledger", "verify", "--report", path.c_str(), "--key", key.c_str()}) == 1);
+  }
+  report = "apel-summary";  // which whoever asks makes, and nobody signs
+  signer.reset();
+  keep(csv, {});
+  CHECK(Call().run({"ledger", "verify", "--report", path.c_str(), "--key", key.c_str()}) == 0);
+  CHECK(Call().run({"ledger", "verify", "--report", path.c_str(), ledger.c_str()}) == 1);
+  report = "usage";
+  signer = sample.key;
   // A file that says something else, with a manifest that fits it.
   auto lying = csv;
   lying.replace(lying.rfind("\r\n") - 1, 1, lying[lying.rfind("\r\n") - 1] == '1' ? "2" : "1");
@@ -329,7 +352,7 @@ TEST_CASE("ledger prove believes no proof that shows nothing", "[ledger]") {
   CHECK(line_of(by_job.requests()[0]).starts_with("GET /v1/ledger/proof?job=" + std::string(kId)));
 }
 
-TEST_CASE("a witness vouches for what has grown, and for nothing else", "[ledger]") {
+TEST_CASE("a witness vouches for what has grown, and for nothing else", "[ledger][T18]") {
   const tests::TemporaryFolder folder;
   const auto dir = (folder.path / "witness").string();
   const auto key = kFirst.verifier().text();

@@ -18,6 +18,12 @@
 namespace hansa::cli {
 namespace {
 
+/// What a person who was tricked into a login should see before they type a code (RFC 8628, 5.4).
+constexpr const char* kDeviceWords =
+    "hansa: open https://idp.example/device and type the code ABCD-EFGH\n"
+    "hansa: this lets \"hansa-cli\" on this machine act for you at the broker BROKER, by tokens of the issuer ISSUER for \"a\" "
+    "(resource \"r\"), with: openid jobs; go on only if it was you who asked for it\n";
+
 constexpr const char* kMe = R"({"principal":"one:alice","role":"user","projects":["ai-lab"]})";
 
 std::string text_of(const std::filesystem::path& file) {
@@ -141,6 +147,25 @@ TEST_CASE("a login by device shows where to go, waits as told, and is kept for t
     CHECK(visitor.run(none, {"whoami"}) == 2);
     CHECK(visitor.err.contains("symbolic link"));
   }
+}
+
+TEST_CASE("a login by device tells whom it is for word for word and opens nothing", "[login][T26]") {
+  IssuerUnderTest issuer;
+  issuer.device =
+      reply(200, R"({"device_code":"dc","user_code":"ABCD-EFGH","verification_uri":"https://idp.example/device",)"
+                 R"("verification_uri_complete":"https://idp.example/device?user_code=ABCD-EFGH","expires_in":60,"interval":5})");
+  issuer.tokens = {token("a-1")};
+  Visitor visitor;
+  visitor.environment["DISPLAY"] = ":0";  // there is a browser, and it is not called
+  ScriptedServer broker({reply(200, issuer.issuers()), reply(200, kMe)});
+  REQUIRE(visitor.run(broker, {"login", "--device"}) == 0);
+  auto told = visitor.err;
+  const auto put = [&](const std::string& what, const std::string& name) {
+    for (auto at = told.find(what); at != std::string::npos; at = told.find(what)) told.replace(at, what.size(), name);
+  };
+  put(broker.url(), "BROKER");
+  put(issuer.server.url(), "ISSUER");
+  CHECK(told == kDeviceWords);
 }
 
 TEST_CASE("a login that the issuer or the broker refuses is not kept", "[login]") {

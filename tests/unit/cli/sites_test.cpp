@@ -60,6 +60,23 @@ TEST_CASE("site show tells the budget's use, the breaker, quiet hours and what t
   CHECK(call.out.contains("CLOCK changed"));
 }
 
+TEST_CASE("site show tells how it stands with the balances that are read there", "[sites]") {
+  const auto shown = [](const std::string& balances) {
+    Call call;
+    CHECK(call.run(ScriptedServer({reply(200, R"({"id":"alpha","state":"up","balances":)" + balances + "}", "")}),
+                   {"site", "show", "alpha"}) == 0);
+    return call.out;
+  };
+  CHECK_FALSE(shown("null").contains("balances"));
+  CHECK(shown(R"({"read_at":"2026-11-22T10:00:00Z","balances":2,"left_out":[],"failing":null})")
+            .contains("2 read at 2026-11-22T10:00:00Z\n"));
+  const auto failing = shown(
+      R"({"read_at":"2026-11-22T10:00:00Z","balances":1,"left_out":["climate: no limit of cpu"],"failing":{"code":"SITE_SILENT","message":"no answer"}})");
+  CHECK(failing.contains("1 read at 2026-11-22T10:00:00Z; now: SITE_SILENT: no answer"));
+  CHECK(failing.contains("climate: no limit of cpu"));
+  CHECK(shown(R"({"read_at":null,"balances":0,"left_out":[],"failing":null})").contains("not read yet"));
+}
+
 TEST_CASE("site show tells how the site's agent is connected, and its last failure", "[sites]") {
   const std::string failure =
       R"("last_failure":{"at":"2026-11-22T09:00:00Z","from":"192.0.2.7:1","code":"CONNECTION_SILENT","message":"nothing \u001b[31m came"})";

@@ -146,7 +146,7 @@ TEST_CASE("a transfer job at a remote site runs as whom its agent says, one with
   CHECK_THAT(told(with_link("rest", "")), Contains("account") && Contains("is missing"));
 }
 
-TEST_CASE("what OpenSSH could take for something else is refused") {
+TEST_CASE("what OpenSSH could take for something else is refused", "[T09]") {
   const auto [site, where, what] = GENERATE(table<std::string, std::string, std::string>({
       {"", "site[a].remote.command", "one of the four says what speaks the connector protocol"},
       {"remote.command = []\n", "site[a].remote.command", "is missing, and so are ssh, agent and people"},

@@ -47,8 +47,8 @@ class TemporaryFolder {
 TEST_CASE("every example loads, and no other file stands beside them") {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(kExamples)) names.insert(entry.path().filename());
-  CHECK(names == std::set<std::string>{"agent", "alpha-accounts.toml", "issuers.toml", "local-demo.toml", "minimal.toml", "remote-sites.toml", "slurmrest.toml",
-                                       "sovereign.toml", "three-slurm-sites.toml"});
+  CHECK(names == std::set<std::string>{"agent", "alpha-accounts.toml", "issuers.toml", "local-demo.toml", "minimal.toml",
+                                       "remote-sites.toml", "slurmrest.toml", "sovereign.toml", "three-slurm-sites.toml"});
 
   const auto minimal = loaded(kExamples / "minimal.toml");
   REQUIRE(minimal.sites.size() == 1);
@@ -136,7 +136,7 @@ TEST_CASE("an empty file says what is needed") {
   CHECK(config.error().faults[1].where == "f.toml:1: broker.country");
 }
 
-TEST_CASE("a message shows no value of an unknown key: it may be a secret") {
+TEST_CASE("a message shows no value of an unknown key: it may be a secret", "[T22]") {
   const auto config = parse_broker_config("password = \"hunter2\"\n[broker]\nname = \"x\"\ncountry = \"FI\"\n", "f.toml");
   REQUIRE_FALSE(config);
   CHECK_THAT(describe_errors(config.error()), !Catch::Contains("hunter2"));

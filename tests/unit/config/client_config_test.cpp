@@ -96,7 +96,7 @@ TEST_CASE("the client's file is checked whole") {
   CHECK(faults[3].where == "c.toml:4: ca_file");
 }
 
-TEST_CASE("a token never travels in the clear: plain HTTP is for loopback alone") {
+TEST_CASE("a token never travels in the clear: plain HTTP is for loopback alone", "[T22]") {
   for (const auto* url :
        {"https://hansa.example.org", "https://hansa.example.org:8443/", "https://10.0.0.1", "http://127.0.0.1:7717",
         "http://localhost:7717", "http://[::1]:7717", "https://[2001:db8::1]:443", "http://127.0.0.1"}) {

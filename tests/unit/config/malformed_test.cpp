@@ -55,7 +55,8 @@ struct Case {
 const Case kCases[] = {
     // The root
     {After::site, "[brokr]\n", 9, "brokr",
-     "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, broker, code, engine, issuer, ledger, link, mover, "
+     "is no key here (did you mean \"broker\"?); allowed: accelerator, agents, api, break_glass, broker, code, engine, issuer, ledger, link, "
+     "mover, "
      "person, "
      "placement, privacy, project, rules, "
      "site, store"},
@@ -231,8 +232,8 @@ const Case kCases[] = {
     {After::site, "waldur = { components = {}, resources = {} }\n", 9, "site[a].waldur.components", "is empty"},
     {After::site, "waldur = { components = { cpu = \"60000\" }, resources = {} }\n", 9, "site[a].waldur.components.\"cpu\"",
      "\"60000 core-minutes\""},
-    {After::site, "waldur = { components = { cpu = \"0 core-hours\" }, resources = {} }\n", 9, "site[a].waldur.components.\"cpu\"",
-     "what one unit of it is"},
+    {After::site, "waldur = { components = { cpu = \"0 core-hours\" }, resources = {} }\n", 9,
+     "site[a].waldur.components.\"cpu\"", "what one unit of it is"},
     {After::site,
      "waldur.components = { cpu = \"1 core-hours\" }\nwaldur.resources = { p = \"6f1e8a52-0c5d-4c4a-9d4e-2f7b1f0c9a11\" }\n", 10,
      "site[a].waldur.resources.\"p\"", "there is no [[project]] with this id"},
@@ -305,6 +306,24 @@ const Case kCases[] = {
      "site[a].charge[#1].node_cores", "what a whole node counts as"},
     {After::site, "allocation = \"budget\"\n[[site.charge]]\nunit = \"BU\"\n[[site.charge]]\nunit = \"CU\"\n", 12,
      "site[a].charge[#2].from", "which of them counts?"},
+    {After::site, "allocation = \"budget\"\n[[site.charge]]\nunit = \"BU\"\nlimit = \"cpu\"\n", 12, "site[a].charge[#1].limit",
+     "import balances (hansa allocation import)"},
+    {After::slurm_site, "run_as = \"self\"\nallocation = \"budget\"\n[[site.charge]]\nunit = \"BU\"\nlimit = \"cpu\"\n", 13,
+     "site[a].charge[#1].limit", "needs the site's `projects`"},
+    {After::slurm_site,
+     "run_as = \"self\"\nallocation = \"budget\"\nprojects = { p = \"x\" }\n[[site.charge]]\nunit = \"BU\"\nlimit = "
+     "\"cpu=1\"\n[[project]]\nid = \"p\"\nmembers = []\n",
+     14, "site[a].charge[#1].limit", "allowed: 1 to 64 letters"},
+    {After::slurm_site,
+     "run_as = \"self\"\nallocation = \"budget\"\nprojects = { p = \"x\" }\n[[site.charge]]\nunit = \"BU\"\nlimit = "
+     "\"cpu\"\n[[site.charge]]\n"
+     "queues = [\"q\"]\nunit = \"CU\"\nlimit = \"cpu\"\n[[project]]\nid = \"p\"\nmembers = []\n",
+     18, "site[a].charge[#2].limit", "of which of them is it the balance?"},
+    {After::slurm_site,
+     "run_as = \"self\"\nallocation = \"budget\"\nprojects = { p = \"x\" }\n[[site.charge]]\nunit = \"BU\"\nlimit = "
+     "\"cpu\"\n[[site.charge]]\n"
+     "queues = [\"q\"]\nunit = \"BU\"\nlimit = \"billing\"\n[[project]]\nid = \"p\"\nmembers = []\n",
+     18, "site[a].charge[#2].limit", "which of them is its balance?"},
     {After::site, "budget = { queries_per_minute = 0 }\n", 9, "site[a].budget.queries_per_minute",
      "an integer from 1 to 60000 (per minute)"},
     {After::site, "budget = { query_per_minute = 5 }\n", 9, "site[a].budget.query_per_minute",

@@ -221,6 +221,7 @@ BrokerConfig random_config() {
       for (int c = *rc::gen::inRange(1, 3); c > 0; --c) {
         auto charge = random_section<ChargeConfig>();
         charge.queues = {"q" + std::to_string(c)};
+        if (c != 1 || site.connector != Connector::slurm || site.projects.empty()) charge.limit.reset();
         if (charge.per_memory_slice == 0 || charge.memory_slice_mib == 0) charge.per_memory_slice = charge.memory_slice_mib = 0;
         charge.whole_nodes = charge.whole_nodes && charge.node_cores > 0 && charge.node_gpus > 0;
         site.charges.push_back(std::move(charge));
@@ -247,6 +248,7 @@ BrokerConfig random_config() {
   }
   config.mover = random_section<MoverConfig>();
   config.code = random_section<CodeConfig>();
+  config.break_glass = random_section<BreakGlassConfig>();
   for (auto& site : config.sites) {
     for (auto& root : site.roots) {
       if (!config.mover.rclone_config) root.remote.reset();
@@ -375,6 +377,7 @@ TEST_CASE("every record is whole and its example is allowed") {
   check_records<AcceleratorConfig>();
   check_records<MoverConfig>();
   check_records<CodeConfig>();
+  check_records<BreakGlassConfig>();
   check_records<ModelConfig>();
   check_records<ProjectConfig>();
   check_records<IssuerConfig>();

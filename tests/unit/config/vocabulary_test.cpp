@@ -72,5 +72,5 @@ TEST_CASE("what a site's profile says of its machines is what a job's variants a
 TEST_CASE("the facts of a configuration are the vocabulary's") {
   check_section<PlaceFacts>("site.", {"as_of", "status_as_of", "evidence"}, {"site.id", "site.kind", "site.country"});
   check_section<ProjectFacts>("project.", {"as_of"}, {"project.id"});
-  check_section<PersonConfig>("user.", {"id"}, {"user.id"});
+  check_section<PersonConfig>("user.", {"id"}, {"user.id", "user.authentication"});  // of a login only its issuer can tell
 }

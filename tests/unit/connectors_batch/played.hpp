@@ -54,9 +54,10 @@ class PlayedSite : public transport::Transport {
  public:
   using Player = std::function<Result<transport::CommandResult>(const transport::Command&)>;
 
-  async::Task<transport::CommandResult> run(transport::Command command, async::Deadline) override {
+  async::Task<transport::CommandResult> run(transport::Command command, async::Deadline deadline) override {
     commands.push_back(command);
     const auto name = name_of(command);
+    until.insert_or_assign(name, deadline);
     if (const auto player = players.find(name); player != players.end()) co_return player->second(command);
     if (name == "readlink") co_return answer("", 1, "readlink: x: No such file or directory\n");
     co_return otherwise(name, command);
@@ -72,6 +73,7 @@ class PlayedSite : public transport::Transport {
 
   std::map<std::string, Player> players;
   std::vector<transport::Command> commands;
+  std::map<std::string, async::Deadline> until;  // of the last of each name
 
  private:
   [[nodiscard]] virtual std::string name_of(const transport::Command& command) const {

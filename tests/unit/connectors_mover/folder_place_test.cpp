@@ -98,7 +98,7 @@ TEST_CASE("a digest in pieces is the digest of the whole") {
   CHECK(Sha256Stream().finish() == sha256_hex(""));
 }
 
-TEST_CASE("nothing is read through a link, or above the root") {
+TEST_CASE("nothing is read through a link, or above the root", "[T12]") {
   const FolderBench bench;
   fs::create_symlink("../outside/secret", bench.folder / "root/link");
   fs::create_directory_symlink("../outside", bench.folder / "root/way");
@@ -116,7 +116,7 @@ TEST_CASE("nothing is read through a link, or above the root") {
   CHECK(code_of(bench.place->list("")) == "UNSUITABLE_FILE");
 }
 
-TEST_CASE("nothing is written or removed through a link") {
+TEST_CASE("nothing is written or removed through a link", "[T12]") {
   const FolderBench bench;
   fs::create_directory_symlink("../outside", bench.folder / "root/way");
   CHECK(!bench.place->make_folder("way/in"));
@@ -132,7 +132,7 @@ TEST_CASE("nothing is written or removed through a link") {
   CHECK(std::distance(fs::directory_iterator(bench.folder / "outside"), {}) == 1);
 }
 
-TEST_CASE("a folder that is a link now and none then leads nowhere else") {
+TEST_CASE("a folder that is a link now and none then leads nowhere else", "[T12]") {
   const FolderBench bench;
   bench.write("root/real/secret", "inside");
   std::atomic<bool> done = false;

@@ -15,7 +15,7 @@ TEST_CASE("an order comes back as it was written") {
   }
 }
 
-TEST_CASE("what could be read as more than a name is no name") {
+TEST_CASE("what could be read as more than a name is no name", "[T09]") {
   using Break = std::pair<const char*, void (*)(Order&)>;
   const auto server = [](Order& order) -> SftpRoot& { return std::get<SftpRoot>(order.to); };
   static const auto kServer = server;

@@ -45,7 +45,7 @@ const auto kGoOn = [] { return true; };
 
 }  // namespace
 
-TEST_CASE("rclone gets local ends as descriptors, remote ones from its environment") {
+TEST_CASE("rclone gets local ends as descriptors, remote ones from its environment", "[T22]") {
   const auto call = call_of(an_order(Tool::rclone, a_folder(), a_server()), ".hansa/k.copy/h", "/dev/null");
   CHECK(operands(call) == Arguments{"/proc/self/fd/3", "TO:/scratch/hansa/.hansa/k.copy/h"});
   CHECK(setting(call, "RCLONE_CONFIG_TO_HOST") == "mover.example.org");
@@ -112,7 +112,7 @@ TEST_CASE("rsync gets local ends as descriptors, remote ones by its private ssh_
   CHECK(std::ranges::count(pull.argv, "--protect-args") == 1);
 }
 
-TEST_CASE("ssh is told of one host, one key, and no other") {
+TEST_CASE("ssh is told of one host, one key, and no other", "[T23]") {
   const auto text = ssh_config_of(std::get<SftpRoot>(a_server()));
   for (const auto* line :
        {"Host replica\n", "HostName mover.example.org\n", "Port 2222\n", "User hansa\n", "IdentityFile /etc/hansa/mover_key\n",

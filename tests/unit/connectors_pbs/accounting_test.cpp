@@ -60,7 +60,7 @@ TEST_CASE("accounting log: of a job that was started again, the run before, as i
   CHECK(runs_before(job_that_ran(1), told.rows).empty());  // it was started once
 }
 
-TEST_CASE("accounting log: nobody makes runs of others' by what they write into theirs") {
+TEST_CASE("accounting log: nobody makes runs of others' by what they write into theirs", "[T20]") {
   const auto runs = [](const std::string& text) { return runs_before(job_that_ran(2), parse_reruns(text, {}).rows).size(); };
   CHECK(runs(rerun(kRun)) == 1);
   CHECK(runs("line1\n" + rerun(kRun)) == 1);

@@ -2,6 +2,7 @@
 // What is written meets the published schema and is read back as it was; what is wrong is refused, by the field's name.
 #include "connectors/protocol/codec.hpp"
 
+#include "broker/core/encoding.hpp"
 #include "connectors/protocol/rpc.hpp"
 
 #include <catch2/catch.hpp>
@@ -147,11 +148,12 @@ TEST_CASE("the schema's own texts are sound, and every method has one") {
     if (const auto dot = name.find('.'); dot != std::string::npos) methods.insert(name.substr(0, dot));
     CHECK_NOTHROW(fault_of(name, Json::object()));
   }
-  for (const auto name : {method::initialize, method::ping, method::cancel_request, method::read_code, method::snapshot,
-                          method::submit, method::find, method::status, method::cancel, method::seal, method::usage,
-                          method::read_output, method::look_at, method::read_file, method::doctor})
+  for (const auto name :
+       {method::initialize, method::ping, method::cancel_request, method::read_code, method::snapshot, method::submit,
+        method::find, method::status, method::cancel, method::seal, method::usage, method::read_output, method::look_at,
+        method::read_file, method::doctor, method::remove_secrets, method::account_limits})
     CHECK(methods.contains(std::string(name)));
-  CHECK(methods.size() == 15);
+  CHECK(methods.size() == 17);
   CHECK(fault_of("line", Json::parse(request_text(1, "ping", Json::object()))) == "");
   CHECK(fault_of("line", Json::parse(notification_text("cancel_request", {{"id", 1}}))) == "");
   CHECK(fault_of("line", Json::parse(result_text("x", Json::object()))) == "");
@@ -227,6 +229,43 @@ TEST_CASE("arrays go there: which a site runs, which tasks are meant, how each i
   CHECK(fence->whole_array);
 }
 
+TEST_CASE("secrets go there with the submission, and what takes them away names their files alone") {
+  auto submission = a_submission();
+  submission.secrets = {{.file = "token", .value = Secret(std::string("s3cret \0\n\xff", 10))},
+                        {.file = "x.2", .value = Secret(std::string(3, 'x'))}};
+  sent("submit.params", to_json(submission));
+  submission.secrets[1].value = Secret(std::string(65'536, 'x'));  // too long for the patterns of who reads the schema here
+  const auto json = to_json(submission);
+  const auto back = read_submit(json);
+  REQUIRE(back.has_value());
+  REQUIRE(back->secrets.size() == 2);
+  CHECK(back->secrets[0].file == "token");
+  CHECK(back->secrets[0].value.reveal() == submission.secrets[0].value.reveal());
+  CHECK(back->secrets[1].value.reveal().size() == 65'536);
+  for (const auto& bad :
+       {Json{{"file", "../x"}, {"value_base64", ""}}, Json{{"file", ""}, {"value_base64", ""}}, Json{{"file", "x"}},
+        Json{{"file", "x"}, {"value_base64", to_base64(std::string(65'537, 'x'))}}, Json("x")}) {
+    auto wrong = json;
+    wrong["secrets"].push_back(bad);
+    const auto refused = read_submit(wrong);
+    CAPTURE(bad.dump().substr(0, 60));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.contains("secrets"));
+  }
+  auto many = json;
+  for (int i = 0; i < 15; ++i) many["secrets"].push_back(many["secrets"][0]);
+  CHECK_FALSE(read_submit(many));
+
+  const auto removal =
+      read_secret_removal(sent("remove_secrets.params", to_json(SecretRemoval{.job = a_job(), .files = {"token", "x.2"}})));
+  REQUIRE(removal.has_value());
+  CHECK(removal->job.tag == kTag);
+  CHECK(removal->files == std::vector<std::string>{"token", "x.2"});
+  for (const auto* bad : {"", "..", "a/b", ".x"}) {
+    CHECK_FALSE(read_secret_removal(to_json(SecretRemoval{.job = a_job(), .files = {bad}})));
+  }
+}
+
 TEST_CASE("a look at the site goes there and comes back, dated by who asked") {
   const ports::DoctorRequest request{
       .accounts = {LocalAccount("alice"), LocalAccount("")}, .person = Principal("broker:doctor"), .clock_skew = Seconds{30}};
@@ -261,6 +300,41 @@ TEST_CASE("a look at the site goes there and comes back, dated by who asked") {
   report.findings[1].value = "full [31m";  // it is shown at a terminal
   for (auto& found : report.findings) found.at = now;
   CHECK(back->findings == report.findings);
+}
+
+TEST_CASE("what projects have left goes there as it is told, and what is not said is not nothing") {
+  const std::vector<ports::ProjectAccount> wanted{{ProjectId("lab"), "proj1"}, {ProjectId("other"), ""}};
+  CHECK(read_limits_request(sent("account_limits.params", to_json(wanted))) == wanted);
+  ports::AccountLimits limits{.told = true,
+                              .age = Seconds{86'400},
+                              .limits = {{ProjectId("lab"), {"gres/gpu", 600, 60, 5}},
+                                         {ProjectId("lab"), {"billing", domain::kMostMinutes, 0, domain::kMostMinutes}}}};
+  const auto back = read_limits(sent("account_limits.result", to_json(limits)));
+  REQUIRE(back.has_value());
+  CHECK(back->told);
+  CHECK(back->age == Seconds{86'400});
+  CHECK(back->limits == limits.limits);
+  const auto none = read_limits(sent("account_limits.result", to_json(ports::AccountLimits{})));
+  REQUIRE(none.has_value());
+  CHECK_FALSE(none->told);
+  const auto good = to_json(limits);
+  for (const auto* patch : {R"({"told": null})", R"({"told": false})", R"({"age_s": -1})", R"({"limits": null})"}) {
+    CAPTURE(patch);
+    auto wrong = good;
+    wrong.merge_patch(Json::parse(patch));
+    const auto refused = read_limits(wrong);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == "BAD_MESSAGE");
+  }
+  for (const auto* patch : {R"({"used_minutes": null})", R"({"limit_minutes": null})", R"({"running_minutes": null})",
+                            R"({"used_minutes": -1})", R"({"project": ""})", R"({"resource": null})",
+                            R"({"limit_minutes": 1e30})", R"({"running_minutes": 9007199254740993})"}) {
+    CAPTURE(patch);
+    auto wrong = good;
+    wrong["limits"][0].merge_patch(Json::parse(patch));
+    CHECK_FALSE(read_limits(wrong));
+  }
+  CHECK_FALSE(read_limits_request({{"projects", {{{"account", "proj1"}}}}}));
 }
 
 TEST_CASE("a submission goes there byte for byte") {

@@ -54,7 +54,7 @@ using Calls = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("the site's own map says who may do anything, and as whom") {
+TEST_CASE("the site's own map says who may do anything, and as whom", "[T07]") {
   Site site;
   CHECK(site.ask(site.guard.submit(submission("local:alice", ""), site.never)).has_value());
   CHECK(site.ask(site.guard.submit(submission("local:alice", "alice"), site.never)).has_value());
@@ -75,6 +75,7 @@ TEST_CASE("the site's own map says who may do anything, and as whom") {
             ErrorKind::permission_denied);
       CHECK(site.ask(site.guard.look_at(asked, {"x"}, site.never)).error().kind == ErrorKind::permission_denied);
       CHECK(site.ask(site.guard.read_file(asked, "x", 0, 1, site.never)).error().kind == ErrorKind::permission_denied);
+      CHECK(site.ask(site.guard.remove_secrets(asked, {"x"}, site.never)).error().kind == ErrorKind::permission_denied);
       const ports::Fence fence{.tag = asked.tag, .account = asked.account, .person = asked.person};
       CHECK(site.ask(site.guard.seal(fence, site.never)).error().kind == ErrorKind::permission_denied);
     }
@@ -90,8 +91,9 @@ TEST_CASE("what the site lets through is asked as the account of its map") {
   CHECK(site.ask(site.guard.look_at(alices, {"x"}, site.never)).has_value());
   CHECK(site.ask(site.guard.read_file(alices, "x", 0, 1, site.never)).has_value());
   CHECK(site.ask(site.guard.seal({.tag = alices.tag, .account = {}, .person = alices.person}, site.never)).has_value());
+  CHECK(site.ask(site.guard.remove_secrets(alices, {"x"}, site.never)).has_value());
   CHECK(site.connector.calls == Calls{"cancel 1 as \"alice\"", "read_output 1 as \"alice\"", "look_at 1 as \"alice\"",
-                                      "read_file 1 as \"alice\"", "seal as \"alice\""});
+                                      "read_file 1 as \"alice\"", "seal as \"alice\"", "remove 1 secrets of 1 as \"alice\""});
 }
 
 TEST_CASE("one person without an entry does not hide the others' jobs, and is not thought gone") {
@@ -193,4 +195,17 @@ TEST_CASE("a look at the site is at the accounts of the site's own map") {
         "doctor of \"\"");
   CHECK(looked_at({LocalAccount("alice")},
                   {.site = {}, .own_account = LocalAccount("hansa"), .own_people_only = true, .projects = {}}) == "doctor of");
+}
+
+TEST_CASE("what is left is told by the site's own map of projects, and of an account of several of them not at all") {
+  const std::vector<ports::ProjectAccount> wanted{{ProjectId("ai-lab"), "broker's"}, {ProjectId("other"), "root"}};
+  Site any;
+  REQUIRE(any.ask(any.guard.account_limits(wanted, any.never)).has_value());
+  CHECK(any.connector.calls == Calls{"account_limits ai-lab=broker's other=root"});
+  Site mapped({.site = {}, .own_account = {}, .projects = {{ProjectId("ai-lab"), "proj1"}, {ProjectId("climate"), "proj2"}}});
+  REQUIRE(mapped.ask(mapped.guard.account_limits(wanted, mapped.never)).has_value());
+  CHECK(mapped.connector.calls == Calls{"account_limits ai-lab=proj1"});
+  Site shared({.site = {}, .own_account = {}, .projects = {{ProjectId("ai-lab"), "proj1"}, {ProjectId("climate"), "proj1"}}});
+  REQUIRE(shared.ask(shared.guard.account_limits(wanted, shared.never)).has_value());
+  CHECK(shared.connector.calls == Calls{"account_limits"});
 }

@@ -63,7 +63,7 @@ std::string code_of(const async::Started<Result<T>>& call) {
 
 }  // namespace
 
-TEST_CASE("a call over the budget waits for its turn within half of its time, and else has not left") {
+TEST_CASE("a call over the budget waits for its turn within half of its time, and else has not left", "[T25]") {
   Ground ground;
   auto agent = ground.agent({.submits_per_minute = 2});
   const auto first = agent.submit(), second = agent.submit();
@@ -92,7 +92,7 @@ TEST_CASE("a call over the budget waits for its turn within half of its time, an
   CHECK(agent.site.calls.size() == 4);
 }
 
-TEST_CASE("processes of the agent have one budget together, and one that was killed takes nothing with it") {
+TEST_CASE("processes of the agent have one budget together, and one that was killed takes nothing with it", "[T25]") {
   Ground ground;
   const domain::LoadBudget budget{.queries_per_minute = 3, .submits_per_minute = 600, .concurrent_calls = 2};
   auto one = ground.agent(budget);
@@ -190,6 +190,19 @@ TEST_CASE("a look at the site counts as all that it asked, also over the limit")
   CHECK(look(0).empty());
   for (int i = 0; i < 3; ++i) CHECK(code(agent).empty());
   CHECK(code(agent) == "OVER_BUDGET");
+}
+
+TEST_CASE("what projects have left is a question like any other") {
+  Ground ground;
+  auto agent = ground.agent({.queries_per_minute = 1});
+  const auto limits = [&] {
+    auto call = async::start(ground.io.get_executor(), agent.guard.account_limits({}, async::Deadline::in(ground.time, 10s)));
+    ground.time.poll();
+    return code_of(call);
+  };
+  CHECK(limits().empty());
+  CHECK(limits() == "OVER_BUDGET");
+  CHECK(agent.site.calls == std::vector<std::string>{"account_limits"});
 }
 
 TEST_CASE("another budget counts at once, with what was used under the one before") {

@@ -142,7 +142,7 @@ TEST_CASE("a certificate is looked at before it is shown") {
   CHECK_THAT(checked.error().message, Catch::Contains(part));
 }
 
-TEST_CASE("keys are put into a folder in memory that is ours alone and are gone with their login") {
+TEST_CASE("keys are put into a folder in memory that is ours alone and are gone with their login", "[T07]") {
   const struct Place {
     Place() { REQUIRE(::mkdtemp(name.data()) != nullptr); }
     ~Place() { std::filesystem::remove_all(name); }

@@ -55,6 +55,16 @@ class RecordingConnector final : public ports::SiteConnector {
     calls.push_back("read_file " + names({job}));
     co_return ports::FileChunk{};
   }
+  ports::Task<> remove_secrets(ports::SiteJob job, std::vector<std::string> files, ports::Deadline) override {
+    calls.push_back("remove " + std::to_string(files.size()) + " secrets of " + names({job}));
+    co_return Result<void>{};
+  }
+  ports::Task<ports::AccountLimits> account_limits(std::vector<ports::ProjectAccount> wanted, ports::Deadline) override {
+    std::string text;
+    for (const auto& [project, account] : wanted) text += ' ' + project.str() + "=" + account;
+    calls.push_back("account_limits" + text);
+    co_return limits;
+  }
   ports::Task<domain::DoctorReport> doctor(ports::DoctorRequest request, ports::Deadline) override {
     std::string accounts;
     for (const auto& account : request.accounts) accounts += " \"" + account.str() + '"';
@@ -65,6 +75,7 @@ class RecordingConnector final : public ports::SiteConnector {
   std::vector<std::string> calls;
   ports::FindResult found;
   ports::UsagePage page;
+  ports::AccountLimits limits;
   std::int32_t questions = 2;  // of a doctor()
   std::vector<domain::Finding> findings{{.check = "CLOCK", .value = "x", .source = "y"}};
 

@@ -45,10 +45,11 @@ TEST_CASE("nothing is served before the two ends agree on a version") {
   CHECK(*hello == Json{{"version", 1},
                        {"name", "hansa-agent test"},
                        {"site", "alpha"},
-                       {"capabilities", {{"code", true}, {"arrays", true}, {"doctor", true}}}});
+                       {"capabilities", {{"code", true}, {"arrays", true}, {"doctor", true}, {"limits", true}, {"secrets", true}}}});
   CHECK(site.ask("snapshot").has_value());
   CHECK(site.ask("nonsense").error().code == "METHOD_NOT_FOUND");
-  for (const auto* method : {"submit", "status", "find", "cancel", "seal", "read_output", "look_at", "read_file", "doctor"}) {
+  for (const auto* method :
+       {"submit", "status", "find", "cancel", "seal", "read_output", "look_at", "read_file", "doctor", "remove_secrets", "account_limits"}) {
     CAPTURE(method);
     const auto refused = site.ask(method, {{"jobs", 3}});
     CHECK(refused.error().kind == ErrorKind::invalid_argument);
@@ -62,12 +63,31 @@ TEST_CASE("nothing is served before the two ends agree on a version") {
   CHECK(site.connector.calls.back() == "doctor of \"alice\"");
 }
 
+TEST_CASE("what projects have left is asked of the site's connector, and told as it tells it") {
+  Served site;
+  REQUIRE(site.ask("initialize", kHello).has_value());
+  const Json asked{{"projects", {{{"project", "lab"}, {"account", "proj1"}}}}};
+  const auto none = site.ask("account_limits", asked);
+  REQUIRE(none.has_value());
+  CHECK(*none == Json{{"told", false}, {"age_s", 0}, {"limits", Json::array()}});
+  CHECK(site.connector.calls.back() == "account_limits lab=proj1");
+  site.connector.limits = {.told = true, .age = Seconds{7}, .limits = {{ProjectId("lab"), {"cpu", 600, 60, 5}}}};
+  const auto told = site.ask("account_limits", asked);
+  REQUIRE(told.has_value());
+  CHECK((*told)["told"] == true);
+  CHECK((*told)["age_s"] == 7);
+  CHECK((*told)["limits"] ==
+        Json::array(
+            {{{"project", "lab"}, {"resource", "cpu"}, {"limit_minutes", 600}, {"used_minutes", 60}, {"running_minutes", 5}}}));
+}
+
 TEST_CASE("what registers say of people is asked for only where somebody judges by it") {
   Served site;
   Service judge(site.connector, SiteId("alpha"), "hansa-agent test", true);
   const auto hello = async::run(site.io, judge.handler()("initialize", kHello, async::Deadline::never()));
   REQUIRE(hello.has_value());
-  CHECK((*hello)["capabilities"] == Json{{"code", true}, {"arrays", true}, {"doctor", true}, {"facts", true}});
+  CHECK((*hello)["capabilities"] ==
+        Json{{"code", true}, {"arrays", true}, {"doctor", true}, {"limits", true}, {"secrets", true}, {"facts", true}});
 }
 
 TEST_CASE("a page of usage that fits into no answer is told in several, and none of it is lost") {

@@ -30,7 +30,7 @@ Error explained(int status, const std::string& words, const std::string& code = 
 
 }  // namespace
 
-TEST_CASE("ssh is started with nothing of anybody's configuration, forwards nothing and asks nobody") {
+TEST_CASE("ssh is started with nothing of anybody's configuration, forwards nothing and asks nobody", "[T09][T23]") {
   // All of it, in its order: what is added or lost here is for somebody to read twice.
   CHECK(ssh_command(kOptions) == std::vector<std::string>{"/usr/bin/ssh", "-F",
                                                           "/dev/null",    "-T",               //
@@ -62,7 +62,7 @@ TEST_CASE("ssh is started with nothing of anybody's configuration, forwards noth
                                                           "hansa-agent",  "--stdio"});
 }
 
-TEST_CASE("ssh itself takes every one of these settings to mean what they say") {
+TEST_CASE("ssh itself takes every one of these settings to mean what they say", "[T23]") {
   auto argv = ssh_command(kOptions);
   argv.insert(argv.begin() + 1, "-G");  // says what it would do, and does nothing
   boost::asio::io_context io;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The port, call by call, at a site that is played.
 #include "broker/core/digest.hpp"
+#include "broker/core/encoding.hpp"
 #include "connectors/transport/wrapper.hpp"
 #include "tests/unit/connectors_slurm/bench.hpp"
 
@@ -19,7 +20,7 @@ TEST_CASE("submit: the work_dir is made once, sbatch runs as the account and end
   CHECK(bench.site.count("mkdir") == 1);
   CHECK(bench.site.last("mkdir").arguments == std::vector<std::string>{"-p", "-m", "700", "--", ".hansa", ".hansa/fence",
                                                                        ".hansa/refused", ".hansa/jobs", ".hansa/output",
-                                                                       ".hansa/code"});
+                                                                       ".hansa/code", ".hansa/secrets"});
   REQUIRE(bench.ask(bench.connector->submit(Bench::request(), bench.soon())).has_value());
   CHECK(bench.site.count("mkdir") == 1);
   CHECK(bench.site.count("sbatch") == 2);
@@ -59,6 +60,56 @@ TEST_CASE("submit: only what surely did not leave is anything but unknown") {
             .error()
             .kind != ErrorKind::unknown_outcome);
   CHECK(bench.site.count("sbatch") == sent);
+}
+
+TEST_CASE("submit: secrets are the standard input of a command, never its words, and nothing is sent without them") {
+  Bench bench;
+  auto request = Bench::request();
+  const auto folder = ".hansa/secrets/" + request.tag.str();
+  request.secrets = {{.file = "token", .value = Secret("MARKER-1")}, {.file = "key", .value = Secret("MARKER-2")}};
+  std::vector<Command> all;
+  std::map<std::string, std::string> files;
+  bench.site.players["dd"] = [&](const Command& command) {
+    all.push_back(command);
+    files[command.arguments.at(0)] = command.input;
+    return answer("");
+  };
+  bench.site.players["sbatch"] = [&](const Command& command) {
+    all.push_back(command);
+    return answer("12\n");
+  };
+  REQUIRE(bench.ask(bench.connector->submit(request, bench.soon())).has_value());
+  CHECK(bench.site.last("mkdir").arguments == std::vector<std::string>{"-p", "-m", "700", "--", folder});
+  CHECK(bench.site.until.at("dd") < bench.site.until.at("sbatch"));  // there is time left to send the job
+  CHECK(files ==
+        std::map<std::string, std::string>{{"of=" + folder + "/token", "MARKER-1"}, {"of=" + folder + "/key", "MARKER-2"}});
+  for (const auto& command : all) {
+    CHECK(command.account.str() == "alice");
+    for (const auto& word : command.arguments) CHECK_FALSE(word.contains("MARKER"));
+    for (const auto& [name, value] : command.environment) CHECK_FALSE(value.contains("MARKER"));
+  }
+  CHECK_FALSE(all.back().input.contains("MARKER"));
+  CHECK_FALSE(all.back().input.contains(to_base64("MARKER-1").substr(0, 8)));
+
+  bench.site.players["dd"] = [](const Command&) { return answer("", 1, "dd: failed to open 'x': Disk quota exceeded\n"); };
+  const auto sent = bench.site.count("sbatch");
+  const auto refused = bench.ask(bench.connector->submit(request, bench.soon()));
+  CHECK(refused.error().kind == ErrorKind::storage_full);
+  CHECK_FALSE(refused.error().message.contains("MARKER"));
+  CHECK(bench.site.count("sbatch") == sent);
+
+  std::string seen = "81a4 8 131 1764383639.000000000 " + folder + "/token" + '\0';
+  bench.site.players["stat"] = [&](const Command&) { return answer(seen); };
+  bench.site.players["dd"] = [](const Command&) { return answer(""); };
+  const auto emptied = bench.site.count("dd");
+  const ports::SiteJob job{.id = SiteJobId("12"), .tag = request.tag, .account = request.account, .person = request.person};
+  REQUIRE(bench.ask(bench.connector->remove_secrets(job, {"token", "key"}, bench.soon())));
+  CHECK(bench.site.count("dd") == emptied + 1);
+  CHECK(bench.site.last("dd").arguments.at(0) == "of=" + folder + "/token");
+  CHECK(bench.site.last("dd").input.empty());
+  seen.clear();
+  REQUIRE(bench.ask(bench.connector->remove_secrets(job, {"token", "key"}, bench.soon())));
+  CHECK(bench.site.count("dd") == emptied + 1);
 }
 
 TEST_CASE("submit: code is brought once, checked before it has its name, and gone on with after a cut") {

@@ -44,7 +44,7 @@ TEST_CASE("sbatch: the quality of service that the site's profile chose") {
                              [](const std::string& word) { return word.starts_with("--qos"); }));
 }
 
-TEST_CASE("sbatch: what it is asked") {
+TEST_CASE("sbatch: what it is asked", "[T10]") {
   auto job = request();
   job.spec.resources = {
       .nodes = 2, .tasks = 3, .cpus_per_task = 4, .memory_per_node = Mebibytes{500}, .gpus_per_node = 2, .gpu_model = "a100"};
@@ -55,8 +55,8 @@ TEST_CASE("sbatch: what it is asked") {
   for (const auto argument :
        {"--parsable", "--job-name=hansa-X-1", "--partition=main", "--nodes=2", "--ntasks=3", "--cpus-per-task=4",
         "--ntasks-per-node=2", "--mem=500M", "--gres=gpu:a100:2", "--time=2", "--account=proj1", "--dependency=singleton",
-        "--no-requeue", "--export=ALL", "--output=.hansa/output/hansa-X-1.out", "--error=.hansa/output/hansa-X-1.err",
-        "--open-mode=append"}) {
+        "--no-requeue", "--export=ALL", "--propagate=NONE", "--output=.hansa/output/hansa-X-1.out",
+        "--error=.hansa/output/hansa-X-1.err", "--open-mode=append"}) {
     INFO(argument);
     CHECK(has(argument));
   }
@@ -70,7 +70,7 @@ TEST_CASE("sbatch: what it is asked") {
   CHECK(std::ranges::find(*again, "--exclusive") != again->end());
 }
 
-TEST_CASE("sbatch: no value becomes two") {
+TEST_CASE("sbatch: no value becomes two", "[T09]") {
   for (const auto bad : {"", "a,b", "a b", "a:b", "a=b", "a\nb", "$(x)"}) {
     INFO(bad);
     auto job = request();
@@ -86,7 +86,7 @@ TEST_CASE("sbatch: no value becomes two") {
   }
 }
 
-TEST_CASE("sbatch: only a job id is a receipt") {
+TEST_CASE("sbatch: only a job id is a receipt", "[T20]") {
   for (const std::string version : {"22.05", "26.05"}) {
     CHECK(read_sbatch_answer(ended(0, capture(version, "sbatch.parsable.out"), "")).has_value());
     CHECK(read_sbatch_answer(ended(0, capture(version, "sbatch.parsable-clusters.out"), ""))->site_job_id.str() == "3");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -273,7 +274,7 @@ TEST_CASE("wrapper: tasks of two arrays that start at once: all of one run, none
   CHECK(((ran[0] == 20 && ran[1] == 0) || (ran[0] == 0 && ran[1] == 20)));
 }
 
-TEST_CASE("wrapper: everything arrives byte for byte, nothing is interpreted") {
+TEST_CASE("wrapper: everything arrives byte for byte, nothing is interpreted", "[T08]") {
   Home home;
   auto spec = spec_of("");
   spec.script =
@@ -289,7 +290,7 @@ TEST_CASE("wrapper: everything arrives byte for byte, nothing is interpreted") {
   CHECK_FALSE(fs::exists(home.below("jobs/hansa-T-1/x")));
 }
 
-TEST_CASE("wrapper: the environment arrives as it is, Hansa's own names win, the wrapper's do not leak") {
+TEST_CASE("wrapper: the environment arrives as it is, Hansa's own names win, the wrapper's do not leak", "[T08]") {
   Home home;
   // No shell, which would drop what it cannot name: cat writes its own environment, then the script.
   auto spec = spec_of("#!/usr/bin/env -S /bin/cat /proc/self/environ");
@@ -509,6 +510,126 @@ TEST_CASE("wrapper: what cannot be delivered is refused with all faults") {
   auto odd = spec_of("#!/bin/sh\n");
   odd.tag = Tag("x'; id; '");
   CHECK_FALSE(make_wrapper(odd).has_value());
+}
+
+// ---- secrets
+
+namespace {
+
+struct SecretHome : Home {
+  void bring(const std::string& file, const std::string& value) const {
+    fs::create_directories(below("secrets/hansa-T-1"));
+    std::ofstream(below("secrets/hansa-T-1/" + file)) << value;
+  }
+  static WrapperSpec with_secrets(std::string script, std::vector<std::string> files = {"token"}) {
+    auto spec = spec_of(std::move(script));
+    spec.secrets = std::move(files);
+    return spec;
+  }
+  [[nodiscard]] bool gone() const { return !fs::exists(below("secrets/hansa-T-1")); }
+};
+
+}  // namespace
+
+TEST_CASE("wrapper: secrets are there while the payload runs, and gone after it, however it ends") {
+  SecretHome home;
+  const auto [script, status] = GENERATE(table<std::string, int>({{"", 0},
+                                                                  {"exit 7\n", 7},
+                                                                  {"exit 137\n", 137},
+                                                                  {"kill -9 $$\n", 137},
+                                                                  {"kill -TERM $$\n", 143},
+                                                                  {"kill -TERM $PPID $$\n", 143}}));
+  home.bring("token", "s3cret");
+  home.write(SecretHome::with_secrets("#!/bin/bash\n/bin/cat \"$HANSA_SECRET_DIR/token\"\necho told >&2\n" + script));
+  CHECK(home.run("7") == status);
+  CHECK(home.out() == "s3cret");
+  CHECK(home.err() == "told\n");  // and nothing of bash's own
+  CHECK(home.gone());
+}
+
+TEST_CASE("wrapper: signals of the scheduler reach the payload once, and the secrets go when it has ended") {
+  SecretHome home;
+  home.bring("token", "s3cret");
+  home.write(
+      SecretHome::with_secrets("#!/bin/bash\ntrap 'echo got' USR1\ntrap 'echo ending; exit 3' TERM\necho ready\n"
+                               "while :; do /bin/sleep 0.05; done\n"));
+  const auto wrapper = home.start("7", "0");
+  while (home.out() != "ready\n") ::usleep(10'000);
+  const auto children = [&] {
+    std::ifstream file("/proc/" + std::to_string(wrapper) + "/task/" + std::to_string(wrapper) + "/children");
+    std::vector<pid_t> all;
+    for (pid_t pid = 0; file >> pid;) all.push_back(pid);
+    return all;
+  };
+  const auto signal_all = [&](int number) {  // as a scheduler does
+    for (const auto pid : children()) ::kill(pid, number);
+    ::kill(wrapper, number);
+  };
+  signal_all(SIGUSR1);
+  while (home.out() != "ready\ngot\n") ::usleep(10'000);
+  CHECK_FALSE(home.gone());
+  signal_all(SIGTERM);
+  CHECK(Home::wait(wrapper) == 3);
+  CHECK(home.out() == "ready\ngot\nending\n");
+  CHECK(home.gone());
+}
+
+TEST_CASE("wrapper: a job without its secrets runs nothing, and a duplicate leaves those of the other") {
+  SecretHome home;
+  home.write(SecretHome::with_secrets("#!/bin/sh\necho ran\n", {"token", "other"}));
+  SECTION("one is missing") {
+    home.bring("token", "s3cret");
+    CHECK(home.run("7") == kExitDeliveryFailed);
+  }
+  SECTION("one was emptied") {
+    home.bring("token", "s3cret");
+    home.bring("other", "");
+    CHECK(home.run("7") == kExitDeliveryFailed);
+  }
+  SECTION("one is a link") {
+    home.bring("token", "s3cret");
+    fs::create_symlink("/etc/passwd", home.below("secrets/hansa-T-1/other"));
+    CHECK(home.run("7") == kExitDeliveryFailed);
+  }
+  SECTION("a duplicate") {
+    home.bring("token", "s3cret");
+    home.bring("other", "s3cret");
+    fs::create_symlink("job:6:0:x", home.below("fence/hansa-T-1.0"));
+    CHECK(home.run("7") == kExitDuplicate);
+    CHECK_FALSE(home.gone());
+  }
+  CHECK(home.out().empty());
+}
+
+TEST_CASE("wrapper: what may start again, or has other tasks, leaves its secrets to the broker") {
+  SecretHome home;
+  home.bring("token", "s3cret");
+  auto spec = SecretHome::with_secrets("#!/bin/sh\n/bin/cat \"$HANSA_SECRET_DIR/token\"\n");
+  SECTION("a requeue") {
+    spec.may_requeue = true;
+    home.write(spec);
+    CHECK(home.run("7", "0") == 0);
+    CHECK(home.run("7", "1") == 0);
+  }
+  SECTION("an array") {
+    spec.array_variable = "SLURM_ARRAY_JOB_ID";
+    home.write(spec);
+    CHECK(home.run_task("40", 1, "41") == 0);
+    CHECK(home.run_task("40", 2, "42") == 0);
+  }
+  CHECK(home.out() == "s3crets3cret");
+  CHECK_FALSE(home.gone());
+}
+
+TEST_CASE("wrapper: secrets are named in it and never stand in it") {
+  auto spec = SecretHome::with_secrets("#!/bin/sh\n");
+  CHECK(make_wrapper(spec).value().contains("token"));
+  for (const auto* bad : {"", ".hidden", "../x", "a b", "a'b", "$x"}) {
+    spec.secrets = {bad};
+    const auto refused = make_wrapper(spec);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().faults.front().where == "/secrets");
+  }
 }
 
 }  // namespace hansa::connectors::transport

@@ -5,6 +5,7 @@
 #include "broker/http/server.hpp"
 #include "connectors/slurmrest/slurmrest_connector.hpp"
 #include "connectors/transport/own_account.hpp"
+#include "tests/testbed/certificates.hpp"
 #include "tests/unit/connectors_batch/played.hpp"
 #include "tests/unit/connectors_slurmrest/jwt.hpp"
 #include "tests/unit/connectors_slurmrest/recorded.hpp"
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -448,6 +450,37 @@ TEST_CASE("slurmrest: answers that are no answers make the site unavailable, wit
   CHECK(as("", 302) == "SITE_REDIRECTS");
   CHECK(as(list("jobs", {"{}", "{}"}), 200) == "SITE_GARBLED");
   CHECK(as(list("jobs", {"{}", job("1", "x", "RUNNING")}), 200) == "fine");
+}
+
+TEST_CASE("slurmrest: whoever stands in between with another certificate is told nothing and no token either", "[T23]") {
+  hansa::test::Certificates certificates;
+  certificates.make("pinned", "IP:127.0.0.1");
+  certificates.make("stranger", "IP:127.0.0.1");
+  certificates.make("renamed", "DNS:elsewhere.example");
+  certificates.make("ended", "IP:127.0.0.1", -7'200, -3'600);
+  for (const auto& [served, trusted] : std::vector<std::pair<std::string, std::string>>{
+           {"stranger", "pinned"}, {"renamed", "renamed"}, {"ended", "ended"}, {"stranger", ""}}) {
+    CAPTURE(served, trusted);
+    std::atomic<int> asked = 0;
+    http::ServerOptions between;
+    between.tls = http::TlsFiles{certificates.certificate(served), certificates.key(served)};
+    http::Server server(between, [&](http::Request) -> async::Task<Response> {
+      ++asked;
+      co_return respond(openapi("v0.0.45"));
+    });
+    REQUIRE(server.start());
+    Bench bench;
+    bench.options.url = "https://127.0.0.1:" + std::to_string(server.port());
+    bench.options.ca_file = trusted.empty() ? "" : certificates.certificate(trusted);
+    bench.make();
+    const auto taken = bench.ask(bench.connector->snapshot(bench.soon()));
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == "SITE_DOWN");
+    const auto sent = bench.ask(bench.connector->submit(Bench::request(), bench.soon()));
+    REQUIRE_FALSE(sent);
+    CHECK(ports::surely_not_sent(sent.error()));
+    CHECK(asked == 0);
+  }
 }
 
 TEST_CASE("slurmrest: another version after an upgrade is found by asking again") {

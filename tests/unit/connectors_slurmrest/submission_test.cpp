@@ -86,7 +86,7 @@ TEST_CASE("a job for slurmrestd: nodes of its own, as each version says it") {
   for (const auto version : {42, 43, 44, 45}) CHECK(body(job, version)["job"]["shared"] == Json::array({"none"}));
 }
 
-TEST_CASE("a job for slurmrestd: what could be more than one value is refused") {
+TEST_CASE("a job for slurmrestd: what could be more than one value is refused", "[T09]") {
   for (const auto* odd : {"a,b", "a b", "", "a:b"}) {
     auto job = request();
     job.queue = QueueName(odd);

@@ -70,7 +70,7 @@ TEST_CASE("a line that is too long ends the connection, and says so") {
   harbour.end(**agent);
 }
 
-TEST_CASE("the broker is who has the pinned key, whatever its certificate says") {
+TEST_CASE("the broker is who has the pinned key, whatever its certificate says", "[T23]") {
   Harbour harbour;
   auto options = harbour.dial_options();
   CHECK(harbour.code_of(options) == "OK");
@@ -82,7 +82,7 @@ TEST_CASE("the broker is who has the pinned key, whatever its certificate says")
   CHECK(refused.error().message.contains(options.pin));
 }
 
-TEST_CASE("without a pin the broker's certificate is verified: authority, name, dates; the agent says which is wrong") {
+TEST_CASE("without a pin the broker's certificate is verified: authority, name, dates; the agent says which is wrong", "[T23]") {
   struct Case {
     const char* names;
     long from, until;

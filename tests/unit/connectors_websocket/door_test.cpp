@@ -90,7 +90,7 @@ TEST_CASE("what is no request for an agent's connection is refused, and closed")
   CHECK(harbour.listener->figures().let_in.empty());
 }
 
-TEST_CASE("who shakes no hands, or says nothing, or says it too slowly, is cut off") {
+TEST_CASE("who shakes no hands, or says nothing, or says it too slowly, is cut off", "[T24]") {
   Harbour harbour({.admit_within = 200ms});
   http::RawClient silent(harbour.listener->port());
   CHECK(silent.rest().empty());
@@ -129,7 +129,7 @@ TEST_CASE("of one network only so many may wait to be let in: the oldest gives w
   harbour.end(*broker);
 }
 
-TEST_CASE("whoever fills the door with what goes nowhere keeps no agent out") {
+TEST_CASE("whoever fills the door with what goes nowhere keeps no agent out", "[T24]") {
   constexpr std::string_view kHello("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);  // and no more of it
   const std::string half = "GET /v1/agents/alpha HTTP/1.1\r\n" + std::string(kUpgrade.substr(0, 60));
   std::string rubbish;

@@ -319,6 +319,17 @@ TEST_CASE("nothing is submitted in a session that ends before that is over") {
   CHECK(std::ranges::count(alice->asked, "submit") == 1);
 }
 
+TEST_CASE("an agent that takes no secrets today may follow one that did") {
+  Site site;
+  const auto alice = site.come(kAlice);
+  const ports::SiteJob job{.id = {}, .tag = domain::make_tag(kHers, 1), .person = kAlice};
+  const auto removed = site.harbour.run(site.connector->remove_secrets(job, {"token"}, site.soon()));
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().code == "NO_SECRETS_THERE");
+  CHECK(removed.error().kind == ErrorKind::invalid_argument);  // no silence of the site
+  CHECK(std::ranges::count(alice->asked, "remove_secrets") == 0);
+}
+
 TEST_CASE("where the terms forbid it everybody is absent for that reason") {
   Site site(PeopleTerms::forbidden);
   site.until[kAlice] = site.harbour.scheduler.now_utc() + 1h;

@@ -138,7 +138,7 @@ TEST_CASE("an agent enrols and is let in through a proxy, which sees a name and 
   harbour.end(*broker);
 }
 
-TEST_CASE("who the broker is counts through a proxy as well") {
+TEST_CASE("who the broker is counts through a proxy as well", "[T23]") {
   Harbour harbour;
   ConnectProxy proxy;
   auto options = through(harbour, proxy);

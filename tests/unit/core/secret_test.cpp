@@ -65,7 +65,7 @@ static_assert(!std::convertible_to<Secret, std::string> && !std::convertible_to<
 static_assert(!std::convertible_to<std::string, Secret>);
 static_assert(std::is_nothrow_move_constructible_v<Secret>);
 
-TEST_CASE("a secret is what was put in, wherever it goes") {
+TEST_CASE("a secret is what was put in, wherever it goes", "[T22]") {
   const std::string text = "hunter2";
   Secret secret{text};
   CHECK(secret.reveal() == text);
@@ -85,7 +85,7 @@ TEST_CASE("a secret is what was put in, wherever it goes") {
   CHECK(target.reveal() == text);
 }
 
-TEST_CASE("nothing of a short secret stays in memory when it ends, is moved away or is replaced") {
+TEST_CASE("nothing of a short secret stays in memory when it ends, is moved away or is replaced", "[T22]") {
   Place ended;
   ended.make("hunter2-short");
   CHECK(ended.after_its_end().find("unter2") == std::string::npos);
@@ -103,7 +103,7 @@ TEST_CASE("nothing of a short secret stays in memory when it ends, is moved away
 }
 
 #if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-TEST_CASE("nothing of a long secret is freed as it is") {
+TEST_CASE("nothing of a long secret is freed as it is", "[T22]") {
   // The text is put together in place, so that no copy but the Secret's own is ever freed.
   const auto long_text = [](char c) {
     std::string text(200, '.');

@@ -213,7 +213,7 @@ TEST_CASE("what #PBS lines ask for") {
   for (const auto& row : kTable) check(row);
 }
 
-TEST_CASE("what cannot be translated names its line and the nearest thing") {
+TEST_CASE("what cannot be translated names its line and the nearest thing", "[T09][T10]") {
   const BadRow kTable[] = {
       {"#SBATCH --uid=0", 2, "#SBATCH --uid=0", "privilege"},
       {"\n#SBATCH -N2\n#SBATCH --gid=0", 4, "#SBATCH --gid=0", "privilege"},
@@ -334,7 +334,7 @@ TEST_CASE("what the request says wins, in sums as well") {
         {.tasks = 3});
 }
 
-TEST_CASE("a script of directives alone costs no more than reading it") {
+TEST_CASE("a script of directives alone costs no more than reading it", "[T24]") {
   std::string script = "#!/bin/bash\n";
   while (script.size() < (std::size_t{5} << 19))
     script += "#SBATCH -Q --export=V" + std::to_string(script.size()) + "=,\n#PBS -odd\n";

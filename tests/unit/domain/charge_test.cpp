@@ -112,7 +112,7 @@ TEST_CASE("a rule counts from its day on, for the queues that it names before ot
   CHECK(unit("gpu", 10) == "gpu");
 }
 
-TEST_CASE("what did not run costs nothing and what is absurd costs no more than the most", "[charge]") {
+TEST_CASE("what did not run costs nothing and what is absurd costs no more than the most", "[charge][T20]") {
   const ChargeRule rule{.unit = "u", .per_core = 1'000, .minimum = 5'000};
   CHECK(charge(rule, {.nodes = 1, .cores = 8, .time = Seconds{0}}).value == 0);
   CHECK(charge(rule, {.nodes = 1, .cores = 8, .time = Seconds{-5}}).value == 0);

@@ -70,18 +70,18 @@ TEST_CASE("an archive of code is read in pieces of any size", "[code]") {
     CHECK_THAT(fault_of(archive.substr(0, cut)), Catch::Contains("it ends before its end"));
 }
 
-TEST_CASE("a path of code stays beneath its folder", "[code]") {
+TEST_CASE("a path of code stays beneath its folder", "[code][T12]") {
   for (const auto* path : {"a", "a/b", "...", ".git", "a b\n\\", ".hansa", "-rf", "a/.hansa-script"})
     CHECK(code_path_fault(path) == "");
-  for (const auto* path :
-       {"", "/", "/etc/passwd", ".", "..", "../a", "a/../b", "a/..", "a//b", "a/", "./a", ".hansa-script", ".hansa-script.7/x", ".hansa-bin", ".hansa-bin/hansa-container"})
+  for (const auto* path : {"", "/", "/etc/passwd", ".", "..", "../a", "a/../b", "a/..", "a//b", "a/", "./a", ".hansa-script",
+                           ".hansa-script.7/x", ".hansa-bin", ".hansa-bin/hansa-container"})
     CHECK(code_path_fault(path) != "");
   CHECK(code_path_fault(std::string("a\0b", 3)) != "");
   CHECK(code_path_fault(std::string(256, 'a')) != "");
   CHECK(code_path_fault(std::string(254, 'a') + "/" + std::string(255, 'b')) == "");
 }
 
-TEST_CASE("a link of code leads nowhere but beneath its folder", "[code]") {
+TEST_CASE("a link of code leads nowhere but beneath its folder", "[code][T12]") {
   const std::pair<const char*, const char*> good[] = {
       {"l", "a"},         {"l", "./a"},           {"l", "."},   {"a/l", ".."}, {"a/l", "../b"},
       {"a/b/l", "../.."}, {"a/b/l", ".././../c"}, {"l", "a//b"}};
@@ -92,7 +92,7 @@ TEST_CASE("a link of code leads nowhere but beneath its folder", "[code]") {
   for (const auto& [path, target] : bad) CHECK(code_link_fault(path, target) != "");
 }
 
-TEST_CASE("hostile archives are refused, each for its reason", "[code]") {
+TEST_CASE("hostile archives are refused, each for its reason", "[code][T12]") {
   const auto one = [](const Packed& packed) { return archive_of({packed}); };
   CHECK_THAT(fault_of(one(file_of("../a", "x"))), Catch::Contains("no path beneath"));
   CHECK_THAT(fault_of(one(file_of("/etc/cron.d/a", "x"))), Catch::Contains("no path beneath"));

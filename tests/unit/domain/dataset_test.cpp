@@ -80,7 +80,7 @@ std::string code(const Result<T>& result) {
 
 }  // namespace
 
-TEST_CASE("ids, hashes, roots and paths: what they may be") {
+TEST_CASE("ids, hashes, roots and paths: what they may be", "[T12]") {
   for (const auto* good : {"a", "9", "ehds:fi:findata:0143", "imagenet-1k", "A.b_c@d+e-f"}) CHECK(is_dataset_id(good));
   for (const auto* bad : {"", "-a", ".a", ":a", "a/b", "a b", "a\n", "\xC3\xA5", "a?"}) CHECK_FALSE(is_dataset_id(bad));
   CHECK(is_dataset_id(std::string(128, 'x')));
@@ -186,7 +186,7 @@ TEST_CASE("new terms: what is taken back is so at once, what loosens is the last
   CHECK(held);
 }
 
-TEST_CASE("a second person is needed to loosen, to give away and to vouch") {
+TEST_CASE("a second person is needed to loosen, to give away and to vouch", "[T14]") {
   CHECK_FALSE(needs_second_person(registered()));
   CHECK_FALSE(needs_second_person(Relabelled{labels({"open"}), labels({"health"})}));
   CHECK(needs_second_person(Relabelled{labels({"health"}), labels({"open"})}));
@@ -196,7 +196,7 @@ TEST_CASE("a second person is needed to loosen, to give away and to vouch") {
   CHECK_FALSE(needs_second_person(ReplicaRemoved{SiteId("alpha")}));
 }
 
-TEST_CASE("nobody approves their own change, or what makes them the owner") {
+TEST_CASE("nobody approves their own change, or what makes them the owner", "[T14]") {
   const auto own = change(3, Relabelled{labels({"health"}), labels({"open"})}, "local:alice");
   CHECK(code(may_approve(Principal("local:alice"), own)) == "OWN_CHANGE");
   CHECK(may_approve(Principal("local:bob"), own));

@@ -203,6 +203,8 @@ JobSpec random_spec() {
   for (int i = *inRange(0, 3); i > 0; --i) spec.placement.countries.push_back(random_text());
   for (int i = *inRange(0, 3); i > 0; --i) spec.outputs.emplace(random_text(), random_text());
   if (*arbitrary<bool>()) spec.code = CodeId(random_text());
+  for (int i = *inRange(0, 3); i > 1; --i)
+    spec.secrets.push_back({.name = "hf-token", .file = *arbitrary<bool>() ? "hf-token" : "f"});
   spec.requeue = *arbitrary<bool>();
   if (*inRange(0, 4) == 0) spec.array = {.tasks = {0, 1, 4}, .at_most = *inRange(0, 3)};
   for (int i = *inRange(0, 3); i > 1; --i) spec.after.push_back(random_id());

@@ -24,7 +24,7 @@ TEST_CASE("a tag is the job and the attempt, and is read back") {
   });
 }
 
-TEST_CASE("a name that anybody could give to a job is no tag") {
+TEST_CASE("a name that anybody could give to a job is no tag", "[T20]") {
   const std::string good = "hansa-01ARYZ6S41TSV4RRFFQ69G5FAV-1";
   REQUIRE(parse_tag(good));
   const std::string kHostile[] = {

@@ -14,7 +14,7 @@ namespace {
 const std::string kDigest(64, 'a');
 }  // namespace
 
-TEST_CASE("an image is one that a digest pins and whose fault comes with its remedy") {
+TEST_CASE("an image is one that a digest pins and whose fault comes with its remedy", "[T13]") {
   for (const auto& good :
        {"oras://registry.example.org:5000/ai/pytorch@sha256:" + kDigest, "docker://pytorch/pytorch@sha256:" + kDigest,
         "oras://r.example.org/a/b:2.3@sha256:" + kDigest, "/appl/images/a-b_c+d.sif@sha256:" + kDigest, std::string("code:x.sif"),
@@ -92,7 +92,7 @@ TEST_CASE("an image of a dataset is told to a site by where that lies") {
   }
 }
 
-TEST_CASE("a bind is paths and nothing that anybody could read as more") {
+TEST_CASE("a bind is paths and nothing that anybody could read as more", "[T12]") {
   for (const auto* good :
        {"/data", "/data:/data", "/data:/mnt/d:ro", "/data:/d:rw", "results", "./results:/out", "a/b:/c:ro", "/a..b:/c"}) {
     INFO(good);

@@ -36,7 +36,7 @@ TEST_CASE("a breaker opens after so many failures in a row", "[engine]") {
   CHECK(breaker.failures() == 3);
 }
 
-TEST_CASE("probes of an open breaker are one at a time and ever more seldom", "[engine]") {
+TEST_CASE("probes of an open breaker are one at a time and ever more seldom", "[engine][T25]") {
   Breaker breaker(kThree, "alpha");
   for (int i = 0; i < 3; ++i) (void)breaker.failed(moment(0), false);
   std::int64_t now = 0;
@@ -73,7 +73,7 @@ TEST_CASE("a probe that told nothing may be made again at once", "[engine]") {
   CHECK(breaker.may_probe(due));
 }
 
-TEST_CASE("breakers that open together do not probe together, and each as before when it is played again", "[engine]") {
+TEST_CASE("breakers that open together do not probe together, and each as before when it is played again", "[engine][T25]") {
   std::set<std::int64_t> times;
   for (int site = 0; site < 20; ++site) {
     Breaker breaker({}, "broker site" + std::to_string(site)), again({}, "broker site" + std::to_string(site));
@@ -98,6 +98,7 @@ TEST_CASE("what an error says of its site is one of three words", "[engine]") {
   } kTable[] = {
       {ErrorKind::unavailable, "SITE_DOWN", Heard::silence, Heard::silence},
       {ErrorKind::unavailable, "CODE_NOT_STAGED", Heard::nothing, Heard::nothing},
+      {ErrorKind::unavailable, "SECRETS_NOT_STAGED", Heard::nothing, Heard::nothing},
       {ErrorKind::unavailable, "SITE_DRAINED", Heard::nothing, Heard::nothing},
       {ErrorKind::deadline_exceeded, "DEADLINE_EXCEEDED", Heard::silence, Heard::silence},
       {ErrorKind::deadline_exceeded, "SITE_BUDGET", Heard::nothing, Heard::nothing},

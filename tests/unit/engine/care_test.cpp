@@ -31,7 +31,7 @@ BudgetUse use_of(World& w, const std::string& site, const std::string& kind) {
 
 }  // namespace
 
-TEST_CASE("a site that does not answer is left alone but for probes", "[engine]") {
+TEST_CASE("a site that does not answer is left alone but for probes", "[engine][T25]") {
   const bool refuses = GENERATE(false, true);  // at once, or after a minute of silence
   World w({{.id = "alpha", .cores = 4}, {.id = "beta"}});
   w.advance(1s);
@@ -88,7 +88,7 @@ TEST_CASE("no job is spent on a site that is left alone", "[engine]") {
   for (const auto& id : ids) CHECK(w.job(id).attempts.size() == 1);
 }
 
-TEST_CASE("after an outage a site is asked one thing at a time at first, and within its budget", "[engine]") {
+TEST_CASE("after an outage a site is asked one thing at a time at first, and within its budget", "[engine][T25]") {
   World w({{.id = "alpha",
             .cores = 400,
             .budget = {.queries_per_minute = 10, .submits_per_minute = 60, .concurrent_calls = 8, .waiting_jobs = 400}}});
@@ -110,6 +110,39 @@ TEST_CASE("after an outage a site is asked one thing at a time at first, and wit
   CHECK(w.most_in_flight["alpha"] == 1);
   REQUIRE(w.run_to_end(waiting, 1h));
   CHECK(w.most_in_flight["alpha"] > 2);
+  w.check_budgets();
+}
+
+TEST_CASE("after an hour's outage with hundreds of jobs in the air a site is asked once a second at most", "[engine][costly][T25]") {
+  const bool refuses = GENERATE(false, true);
+  World w({{.id = "alpha",
+            .cores = 400,
+            .budget = {.queries_per_minute = 20, .submits_per_minute = 20, .cancels_per_minute = 20, .waiting_jobs = 400}}});
+  w.advance(1min);
+  const auto before = w.submit(40, {.behaviour = "run=7200s"});
+  w.advance(5min);
+  const auto lost = w.submit(20, {.behaviour = "run=60s"});
+  w.site("alpha").faults.lose_submit_replies = 10;
+  w.advance(10s);
+  (refuses ? w.site("alpha").faults.down : w.site("alpha").faults.silent) = true;
+  const auto went = w.time.now_monotonic();
+  for (std::size_t i = 0; i < before.size(); i += 2) (void)w.start_asking(w.engine().cancel(before[i], kAlice));
+  const auto waiting = w.submit(200, {.behaviour = "run=60s"});
+  w.advance(30min);
+  w.restart();  // a new process does not begin with a storm either
+  w.advance(30min);
+  const auto during = w.count("alpha", "*", went);
+  w.site("alpha").faults.down = w.site("alpha").faults.silent = false;
+  const auto back = w.time.now_monotonic();
+  REQUIRE(w.run_to_end(waiting, 3h));
+  REQUIRE(w.run_to_end(lost, 3h));
+  CHECK(during <= 60);
+  std::vector<MonotonicTime> at;
+  for (const auto& call : w.calls) {
+    if (call.site == "alpha" && call.at >= back && call.at < back + 10min) at.push_back(call.at);
+  }
+  REQUIRE(at.size() > 60);
+  for (std::size_t i = 60; i < at.size(); ++i) CHECK(at[i] - at[i - 60] >= 60s);
   w.check_budgets();
 }
 

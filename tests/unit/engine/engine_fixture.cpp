@@ -2,6 +2,7 @@
 #include "tests/unit/engine/engine_fixture.hpp"
 
 #include "broker/core/digest.hpp"
+#include "broker/core/encoding.hpp"
 #include "broker/domain/transition.hpp"
 #include "connectors/model/behaviour.hpp"
 
@@ -96,6 +97,8 @@ World::World(std::vector<SiteOptions> sites, EngineOptions engine_options, std::
   auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = options.broker_id, .inline_mode = true});
   REQUIRE(opened);
   store_ = std::move(*opened);
+  vault_ = std::make_unique<SecretVault>(*store_, time, random);
+  vault_->use(SealingKeys({SealingKey::parse(to_base64(std::string(SealingKey::kBytes, 'k'))).value()}));
   start();
 }
 
@@ -143,7 +146,8 @@ void World::start() {
                                                                       .datasets = datasets_.get(),
                                                                       .transfers = transfers_.get(),
                                                                       .data = data,
-                                                                      .allocations = store_.get()},
+                                                                      .allocations = store_.get(),
+                                                                      .secrets = vault_.get()},
                                                options, std::move(setups));
   process_->engine().regulate(law_.regulations());
   auto facts = this->facts();
@@ -186,6 +190,7 @@ Result<Acceptance> World::try_submit(const std::vector<Wish>& wishes) {
     s.spec.variants = wish.variants;
     s.spec.software.outbound = wish.outbound;
     s.spec.software.image = wish.image;
+    s.spec.secrets = wish.secrets;
     if (wish.gpus > 0) s.spec.resources.gpus_per_node = wish.gpus, s.spec.resources.gpu_model = "a100";
     s.payload.script = "#!/bin/sh\n#model " + wish.behaviour + "\n";
     submissions.push_back(std::move(s));
@@ -294,9 +299,15 @@ void World::tell_balance(const std::string& site, std::int64_t units, const std:
 
 domain::Allocation World::allocation(const domain::AllocationId& id) { return read(time, store_->allocation(id, UtcTime{})); }
 
+std::vector<domain::Allocation> World::balances() {
+  auto all = read(time, store_->allocations(std::nullopt, UtcTime{}));
+  std::erase_if(all, [](const domain::Allocation& one) { return one.kind != domain::AllocationKind::balance; });
+  return all;
+}
+
 domain::Allocation World::balance(const std::string& site) {
-  for (auto& one : read(time, store_->allocations(std::nullopt, UtcTime{}))) {
-    if (one.kind == domain::AllocationKind::balance && one.site.str() == site) return one;
+  for (auto& one : balances()) {
+    if (one.site.str() == site) return one;
   }
   FAIL("nothing was told of " + site);
   return {};

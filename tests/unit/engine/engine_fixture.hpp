@@ -5,6 +5,7 @@
 #include "broker/engine/allocation_register.hpp"
 #include "broker/engine/catalogue.hpp"
 #include "broker/engine/fact_register.hpp"
+#include "broker/engine/secret_vault.hpp"
 #include "connectors/model/model_connector.hpp"
 #include "tests/bottle/process.hpp"
 
@@ -62,6 +63,7 @@ struct Wish {
   std::vector<domain::Variant> variants = {};
   bool outbound = false;
   std::string image = {};
+  std::vector<domain::SecretUse> secrets = {};
 };
 
 /// What is in force: the texts of the packs, and what is told of whom.
@@ -97,6 +99,7 @@ class World {
   /// Another process has taken the store over; this one does not know yet.
   void replace() { REQUIRE(store_->begin_epoch()); }
   [[nodiscard]] Engine& engine() { return process_->engine(); }
+  [[nodiscard]] SecretVault& vault() { return *vault_; }
   [[nodiscard]] Gate& gate() { return *gate_; }
   [[nodiscard]] bool dead() const { return gate_->dead; }
   /// From now on, restarts included.
@@ -146,6 +149,8 @@ class World {
   /// What the site says is left.
   void tell_balance(const std::string& site, std::int64_t units, const std::string& unit = "core-hours");
   domain::Allocation allocation(const domain::AllocationId& id);
+  /// Of all sites and projects.
+  std::vector<domain::Allocation> balances();
   /// The site's balance of "lab".
   domain::Allocation balance(const std::string& site);
 
@@ -213,6 +218,7 @@ class World {
   Law law_;
   std::map<std::string, Place> sites_;
   std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<SecretVault> vault_;
   std::unique_ptr<People> people_;
   std::unique_ptr<Notebook> notebook_;
   int processes_ = 0;

@@ -81,7 +81,7 @@ TEST_CASE("a job that is held for want of evidence goes on once a second person 
   CHECK(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
 }
 
-TEST_CASE("a fact that is withdrawn between decision and sending stops a job that was placed", "[engine]") {
+TEST_CASE("a fact that is withdrawn between decision and sending stops a job that was placed", "[engine][T15]") {
   World w({{.id = "alpha"}});
   w.regulate(law_of_facts());
   w.advance(1min);

@@ -96,7 +96,7 @@ TEST_CASE("a site that cuts the time is an event, and the job says so while it w
 }
 
 TEST_CASE("what would be charged to somebody else is taken back before it starts and held until a person lets it go",
-          "[grants]") {
+          "[grants][T10]") {
   Busy b(charge_others);
   const auto id = b.w.submit({.behaviour = "run=60s"});
   b.w.advance(3min);

@@ -237,7 +237,7 @@ TEST_CASE("a key that is gone or of no use is not replaced, and stops nobody but
   CHECK(fresh.size() == 0);
 }
 
-TEST_CASE("a database that was put back is not signed") {
+TEST_CASE("a database that was put back is not signed", "[T17][T18]") {
   Desk desk;
   REQUIRE(desk.start());
   desk.add_record("a");

@@ -37,7 +37,7 @@ const std::vector<SiteOptions> kAlpha{{.id = "alpha", .cores = 50, .budget = {.w
 
 }  // namespace
 
-TEST_CASE("after hours of silence all that was unknown is resolved in five minutes, within the site's budget", "[engine]") {
+TEST_CASE("after hours of silence all that was unknown is resolved in five minutes, within the site's budget", "[engine][T25]") {
   World w(kAlpha);
   const auto ids = silent_with_many(w);
   CHECK(unknown(w, ids) >= 50);

@@ -293,7 +293,7 @@ std::string told(std::map<std::string, std::int64_t>& asked) {
 
 }  // namespace
 
-TEST_CASE("nothing is taken, placed or sent that the rules deny at that moment", "[engine][rules][histories]") {
+TEST_CASE("nothing is taken, placed or sent that the rules deny at that moment", "[engine][rules][histories][T15]") {
   const auto number = [](const char* name) -> std::optional<std::uint64_t> {
     const auto* text = std::getenv(name);
     return text == nullptr ? std::nullopt : std::optional<std::uint64_t>(std::strtoull(text, nullptr, 10));

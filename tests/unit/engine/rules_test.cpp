@@ -95,7 +95,7 @@ TEST_CASE("without packs no rule is in force, and every job goes as it always di
   CHECK_FALSE(w.decision(id).verdicts.at(0).rules);
 }
 
-TEST_CASE("what the broker may not hold is refused before anything of it is stored", "[engine]") {
+TEST_CASE("what the broker may not hold is refused before anything of it is stored", "[engine][T16]") {
   World w({{.id = "alpha"}});
   auto law = good_law();
   law.lab = {fact(Attribute::project_labels, std::vector<std::string>{"health"})};
@@ -142,7 +142,7 @@ TEST_CASE("what was taken is taken: its repetition gets its jobs, whatever is de
   CHECK(w.try_submit({{.key = "another"}}).error().code == "RULES_DENY");
 }
 
-TEST_CASE("what a submission says of itself can only make the broker refuse", "[engine]") {
+TEST_CASE("what a submission says of itself can only make the broker refuse", "[engine][T14]") {
   World w({{.id = "alpha"}});
   auto law = good_law();
   law.broker = place("CH", "member");
@@ -179,6 +179,52 @@ TEST_CASE("a job goes only where the rules let it, however early another site wo
     CHECK(says(at_beta.message, "the site's membership is member (now: suspended, from the site descriptor"));
     check_replay(w, id);
   }
+}
+
+TEST_CASE("what an issuer vouches for counts for a day and gives way to the register", "[engine]") {
+  World w({{.id = "alpha"}});
+  auto law = good_law();
+  law.packs = {{.file = "test.toml",
+                .text = kMeta + rule("P-JOB", "permit", "\"intake\"", kIsMember) +
+                        rule("P-PROVEN", "permit", "\"place\", \"dispatch\"",
+                             "{attr = \"user.assurance\", op = \"at_least\", value = \"medium\"}, "
+                             "{attr = \"user.authentication\", op = \"at_least\", value = \"mfa\"}")}};
+  std::optional<engine::RegisterFacts> told;
+  const auto enact = [&] {
+    auto regulations = law.regulations();
+    regulations.vouched = [&](const Principal& person) {
+      CHECK(person == Principal("local:alice"));
+      return told.value_or(engine::RegisterFacts{});
+    };
+    w.engine().regulate(std::move(regulations));
+  };
+  enact();
+  w.advance(1min);
+  const auto id = w.submit({.behaviour = "run=10s"});
+  w.advance(1min);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(says(w.job(id).reason.message, "EVIDENCE_MISSING"));
+  told = {{fact(Attribute::user_assurance, std::string("high"), w.time.now_utc() - 25h),
+           fact(Attribute::user_authentication, std::string("mfa"), w.time.now_utc() - 25h)}};
+  enact();
+  w.advance(1min);
+  CHECK(says(verdict_at(explained(w, id), "alpha").message, "user.assurance (stale)"));
+  told = {{fact(Attribute::user_assurance, std::string("high"), w.time.now_utc() - 23h),
+           fact(Attribute::user_authentication, std::string("sfa"), w.time.now_utc() - 23h)}};
+  enact();
+  w.advance(1min);
+  CHECK(w.state(id) == JobState::held);
+  CHECK(says(verdict_at(explained(w, id), "alpha").message, "the strength of the person's login is at least mfa (now: sfa,"));
+  told->back().value = std::string("mfa");
+  law.alice = {fact(Attribute::user_assurance, std::string("low"))};  // two operators know better
+  enact();
+  w.advance(1min);
+  CHECK(w.state(id) == JobState::held);
+  law.alice = {};
+  enact();
+  REQUIRE(w.run_to_end({id}, 10min));
+  CHECK(verdict_at(w.decision(id), "alpha").rules->rules == std::vector<std::string>{"P-PROVEN"});
+  check_replay(w, id);
 }
 
 TEST_CASE("evidence that is missing or has grown old denies, and is named", "[engine][costly]") {
@@ -222,7 +268,7 @@ TEST_CASE("jobs that no site may take are held until rules or facts change", "[e
   CHECK(w.run_to_end(ids, 10min));
 }
 
-TEST_CASE("rules that change between the decision and the sending hold", "[engine]") {
+TEST_CASE("rules that change between the decision and the sending hold", "[engine][T15]") {
   for (const bool alone : {true, false}) {
     INFO((alone ? "decided with its acceptance" : "decided in a round"));
     World w({{.id = "alpha"}});
@@ -258,7 +304,7 @@ TEST_CASE("rules that change between the decision and the sending hold", "[engin
   }
 }
 
-TEST_CASE("what may have arrived is not sent again against the rules, but sealed", "[engine]") {
+TEST_CASE("what may have arrived is not sent again against the rules, but sealed", "[engine][T15]") {
   World w({{.id = "alpha"}});
   w.regulate(good_law());
   w.advance(1min);
@@ -330,7 +376,7 @@ TEST_CASE("a job with data that nobody registered for it is held", "[engine]") {
   check_replay(w, late);
 }
 
-TEST_CASE("a label that is added counts for what has been decided already", "[engine]") {
+TEST_CASE("a label that is added counts for what has been decided already", "[engine][T15]") {
   World w({{.id = "beta"}});
   w.regulate(good_law());
   w.add_dataset("weather", {domain::Label("open")});
@@ -349,7 +395,7 @@ TEST_CASE("a label that is added counts for what has been decided already", "[en
   CHECK(says(verdict_at(explained(w, id), "beta").message, "F-PERSONAL"));
 }
 
-TEST_CASE("what a job prints is read only where the rules let it be", "[engine]") {
+TEST_CASE("what a job prints is read only where the rules let it be", "[engine][T16]") {
   World w({{.id = "alpha"}});
   w.regulate(good_law());
   for (const char* label : {"open", "personal"}) {
@@ -370,7 +416,7 @@ TEST_CASE("what a job prints is read only where the rules let it be", "[engine]"
   CHECK(w.count("alpha", "read_output") == reads);
 }
 
-TEST_CASE("what a job leaves is taken away only where the rules let it be, whatever may be read", "[engine]") {
+TEST_CASE("what a job leaves is taken away only where the rules let it be, whatever may be read", "[engine][T16]") {
   World w({{.id = "alpha"}});
   auto law = good_law();
   law.packs[0].text += rule("P-TAKE-OPEN", "permit", "\"stage_out\"",
@@ -405,7 +451,7 @@ TEST_CASE("what a job leaves is taken away only where the rules let it be, whate
   CHECK(says(read(open).error().message, "F-TAKE"));
 }
 
-TEST_CASE("what an obligation keeps at the site does not leave through the broker", "[engine]") {
+TEST_CASE("what an obligation keeps at the site does not leave through the broker", "[engine][T16]") {
   const auto law_with = [](const std::string& place, const std::string& dispatch) {
     auto law = good_law();
     const auto about = "{attr = \"dataset.labels\", op = \"any_of\", value = [\"internal\"]}";
@@ -461,7 +507,7 @@ TEST_CASE("what an obligation keeps at the site does not leave through the broke
   }
 }
 
-TEST_CASE("kept_there: each way out has its obligations", "[engine]") {
+TEST_CASE("kept_there: each way out has its obligations", "[engine][T16]") {
   using rules::Action;
   const engine::Dossier none;
   engine::Dossier reviewed, half;

@@ -320,7 +320,7 @@ TEST_CASE("what nobody needs any more is stopped", "[engine]") {
   CHECK(f.mover.started.size() == 2);
 }
 
-TEST_CASE("a label that comes while data are on their way turns them round", "[engine]") {
+TEST_CASE("a label that comes while data are on their way turns them round", "[engine][T15]") {
   Federation f;
   auto& w = f.w;
   const auto id = w.submit(f.wish());

@@ -208,7 +208,7 @@ TEST_CASE("of two sightings the one that has started is adopted", "[engine]") {
   CHECK(bound[0].site_job_id == second);
 }
 
-TEST_CASE("another account's job with our tag is quarantined, and ours is found beside it", "[engine]") {
+TEST_CASE("another account's job with our tag is quarantined, and ours is found beside it", "[engine][T20]") {
   World w({{.id = "alpha"}});
   w.advance(1s);
   w.site("alpha").faults.silent = true;

@@ -242,7 +242,7 @@ TEST_CASE("the smallest budgets are kept, and jobs still end", "[engine]") {
   }
 }
 
-TEST_CASE("budgets hold in a storm: lost receipts, cancels, an impatient crowd", "[engine]") {
+TEST_CASE("budgets hold in a storm: lost receipts, cancels, an impatient crowd", "[engine][T25]") {
   World w({{.id = "alpha",
             .cores = 64,
             .budget = {.queries_per_minute = 6,

@@ -412,7 +412,7 @@ TEST_CASE("over TLS: the same, on a kept connection, with large bodies and strea
   CHECK(named.request("GET", "/"));
 }
 
-TEST_CASE("a certificate is always verified: its authority, and its name") {
+TEST_CASE("a certificate is always verified: its authority, and its name", "[T23]") {
   EchoServer good({.tls = certificates().files("good")});
   EchoServer wrong({.tls = certificates().files("wrong")});
   Client stranger(url_of(good.port(), true), {});

@@ -83,6 +83,7 @@ class RawClient {
     while (more(timeout_ms)) {}
     return std::exchange(received_, {});
   }
+  [[nodiscard]] int descriptor() const { return fd_; }
   /// The other end closed over bytes of ours that it never read.
   bool was_reset() const { return reset_; }
   bool closed_within(int timeout_ms) {

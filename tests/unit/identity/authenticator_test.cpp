@@ -167,7 +167,7 @@ const std::string kPerson = "one:28c5353b@example.org";
 
 }  // namespace
 
-TEST_CASE("the first who comes has the keys read, once for all", "[issuers]") {
+TEST_CASE("the first who comes has the keys read, once for all", "[issuers][T04]") {
   Office office;
   std::vector<std::optional<Result<Caller>>> outcomes(20);
   const auto token = office.draft().signed_by(rsa_key());
@@ -187,7 +187,7 @@ TEST_CASE("the first who comes has the keys read, once for all", "[issuers]") {
   CHECK(office.outward.asked.size() == 2);
 }
 
-TEST_CASE("a flood of key ids that nobody has is one call a minute", "[issuers]") {
+TEST_CASE("a flood of key ids that nobody has is one call a minute", "[issuers][T04]") {
   Office office;
   CHECK(office.ask() == kPerson);
   for (int minute = 0; minute < 5; ++minute) {
@@ -199,6 +199,81 @@ TEST_CASE("a flood of key ids that nobody has is one call a minute", "[issuers]"
     }
   }
   CHECK(office.outward.calls("/keys") == 1 + 5);
+}
+
+TEST_CASE("ten thousand made-up key ids a second have each issuer asked once a minute", "[issuers][T04]") {
+  Office office;
+  auto two = office.issuers[0];
+  const std::string second = "https://idp.example.org/realms/two";
+  two.terms.id = two.provider.id = "two";
+  two.terms.url = two.provider.url = second;
+  office.issuers.push_back(two);
+  auto description = Office::description();
+  description["issuer"] = second;
+  description["jwks_uri"] = second + "/keys";
+  office.outward.answers[second + "/.well-known/openid-configuration"] = {
+      .status = 200, .content_type = "application/json", .body = description.dump()};
+  office.outward.answers[second + "/keys"] = {
+      .status = 200, .content_type = "application/json", .body = keys_text({other_rsa_key().jwk()})};
+  office.begin();
+  CHECK(office.ask() == kPerson);
+  auto draft = office.draft();
+  const auto signature = "." + to_base64url(std::string(256, 'x'));
+  for (const int many : {10'000, 1'000}) {
+    office.time.advance(std::chrono::seconds{61});
+    std::vector<std::optional<Result<Caller>>> outcomes(static_cast<std::size_t>(many));
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      draft.header["kid"] = "made-up-" + std::to_string(many) + "-" + std::to_string(i);
+      draft.claims["iss"] = i % 2 == 0 ? kIssuer : second;
+      boost::asio::co_spawn(office.time.context(),
+                            async::detail::keep(&outcomes[i], office.authenticator->authenticate(
+                                                                  "Bearer " + draft.unsigned_text() + signature,
+                                                                  async::Deadline::in(office.time, Milliseconds{30'000}))),
+                            [](const std::exception_ptr&) {});
+    }
+    office.time.run_until([&] { return std::ranges::all_of(outcomes, [](const auto& one) { return one.has_value(); }); },
+                          std::chrono::minutes{1});
+    CHECK(std::ranges::all_of(outcomes, [](const auto& one) { return one && !*one && one->error().code == "KEY_UNKNOWN"; }));
+  }
+  CHECK(office.outward.calls("/keys") == 3);
+  CHECK(std::ranges::count(office.outward.asked, second + "/keys") <= 2 + 1);
+  CHECK(office.ask(office.draft()) == kPerson);
+}
+
+TEST_CASE("whatever addresses a token names nobody is called for it", "[issuers][T03]") {
+  Office office;
+  CHECK(office.ask() == kPerson);
+  const auto before = office.outward.asked.size();
+  const std::vector<std::string> addresses{"http://169.254.169.254/latest/meta-data/",
+                                           "https://evil.example.org/keys",
+                                           "https://evil.example.org/.well-known/openid-configuration",
+                                           "http://127.0.0.1:22/",
+                                           "http://[::1]/",
+                                           "file:///etc/hansa/hansad.toml",
+                                           "gopher://127.0.0.1:25/x",
+                                           kIssuer + "/../two",
+                                           kIssuer + "/",
+                                           kIssuer + "@evil.example.org",
+                                           "//evil.example.org",
+                                           "https://idp.example.org.evil.example.org/realms/one"};
+  const auto everywhere = [&](const auto& spoil) {
+    for (const auto& address : addresses) {
+      CAPTURE(address);
+      auto draft = office.draft();
+      spoil(draft, address);
+      CHECK(office.ask(draft, other_rsa_key()) != kPerson);
+    }
+  };
+  everywhere([](Draft& draft, const std::string& address) { draft.claims["iss"] = address; });
+  for (const auto* name : {"jku", "x5u", "jwk", "x5c", "iss", "url"})
+    everywhere([&](Draft& draft, const std::string& address) { draft.header[name] = address; });
+  everywhere([](Draft& draft, const std::string& address) {
+    draft.header["jwk"] = other_rsa_key().jwk();
+    draft.header["jwk"]["x5u"] = address;
+  });
+  for (const auto* name : {"jwks_uri", "userinfo_endpoint", "introspection_endpoint", "_claim_sources", "src_endpoint"})
+    everywhere([&](Draft& draft, const std::string& address) { draft.claims[name] = address; });
+  CHECK(office.outward.asked.size() == before);
 }
 
 TEST_CASE("a key that the issuer changes to is known within a minute, and the old one goes", "[issuers]") {
@@ -278,7 +353,7 @@ TEST_CASE("keys are kept for the next start", "[issuers]") {
   }
 }
 
-TEST_CASE("an issuer that is not what it should be gives no keys", "[issuers]") {
+TEST_CASE("an issuer that is not what it should be gives no keys", "[issuers][T03]") {
   Office office;
   office.issuers[0].provider.claims_from = ClaimsFrom::token;
   auto& description = office.outward.answers[kIssuer + "/.well-known/openid-configuration"];
@@ -364,6 +439,45 @@ TEST_CASE("groups and assurance of UserInfo are asked once, and again when they 
     office.outward.down = false;
     CHECK(office.ask(token) == kPerson);
   }
+}
+
+TEST_CASE("what the issuer vouched for last is kept with its day, over a restart", "[issuers]") {
+  Office office(ClaimsFrom::userinfo);
+  auto& userinfo = office.outward.answers[kIssuer + "/userinfo"];
+  const auto say = [&](const Json& assurance) {
+    userinfo = {.status = 200,
+                .content_type = "application/json",
+                .body = Json{{"sub", "28c5353b@example.org"}, {"eduperson_assurance", assurance}}.dump()};
+  };
+  const auto heard = [&] { return office.authenticator->heard_of(Principal(kPerson)); };
+  say(Json::array());
+  auto draft = office.draft();
+  CHECK(office.ask(draft.signed_by(rsa_key())) == kPerson);
+  CHECK_FALSE(heard());
+  say({"https://refeds.org/assurance/IAP/medium"});
+  draft.claims["acr"] = "https://refeds.org/profile/mfa";  // of the login the token speaks
+  const auto token = draft.signed_by(rsa_key());
+  CHECK(office.ask(token) == kPerson);
+  const auto first = heard();
+  REQUIRE(first);
+  CHECK(first->assurance == "medium");
+  CHECK(first->authentication == "mfa");
+  CHECK(first->seen_at == office.time.now_utc());
+  office.time.advance(std::chrono::minutes{30});
+  CHECK(office.ask(token) == kPerson);
+  CHECK(heard()->seen_at == first->seen_at);  // said anew, and an hour is close enough
+  office.time.advance(std::chrono::minutes{29});
+  CHECK(office.ask(token) == kPerson);
+  office.begin();
+  CHECK(heard()->assurance == "medium");
+  say({"https://refeds.org/assurance/IAP/low"});
+  CHECK(office.ask(token) == kPerson);
+  CHECK(heard()->assurance == "low");  // at once
+  say(Json::array());
+  CHECK(office.ask(office.draft().signed_by(rsa_key())) == kPerson);
+  CHECK(heard()->assurance.empty());
+  office.authenticator->forget(Principal(kPerson));
+  CHECK_FALSE(heard());
 }
 
 TEST_CASE("with introspection a token that the issuer revoked counts for claims_last at most", "[issuers]") {
@@ -461,7 +575,7 @@ TEST_CASE("the clock steps under a token that was seen", "[issuers]") {
   CHECK(office.ask(draft) == "TOKEN_FROM_FUTURE");
 }
 
-TEST_CASE("accounts of the issuer's own get nowhere; two spellings are two people and are told", "[issuers]") {
+TEST_CASE("accounts of the issuer's own get nowhere; two spellings are two people and are told", "[issuers][T06]") {
   Office office;
   auto draft = office.draft();
   draft.claims["sub"] = "test@example.org";
@@ -502,7 +616,7 @@ TEST_CASE("a token of capabilities says nothing by groups and takes no project a
   CHECK(office.authenticator->projects_of(Principal(kPerson)).empty());
 }
 
-TEST_CASE("no token is in a log or an error", "[issuers]") {
+TEST_CASE("no token is in a log or an error", "[issuers][T22]") {
   Office office(ClaimsFrom::userinfo);
   const auto token = office.draft().signed_by(rsa_key());
   office.outward.answers[kIssuer + "/userinfo"] = {.status = 500, .content_type = "text/plain", .body = token};

@@ -6,6 +6,10 @@
 #include <catch2/catch.hpp>
 #include <rapidcheck.h>
 
+#include <cctype>
+#include <iterator>
+#include <set>
+
 using namespace hansa;
 using namespace hansa::identity;
 
@@ -60,7 +64,7 @@ TEST_CASE("a group's name is read as AARC-G069 has it", "[groups]") {
   CHECK_FALSE(GroupName::parse("urn:geant:example.org:group:a")->role);
 }
 
-TEST_CASE("what is no group's name is none", "[groups]") {
+TEST_CASE("what is no group's name is none", "[groups][T05]") {
   for (const std::string text : {"",
                                  "urn",
                                  "urn:geant:example.org",
@@ -113,7 +117,7 @@ TEST_CASE("a name that is written out is read again as the same", "[groups]") {
   }));
 }
 
-TEST_CASE("groups are taken exactly as the configuration names them", "[groups]") {
+TEST_CASE("groups are taken exactly as the configuration names them", "[groups][T05]") {
   using List = std::vector<std::string>;
   CHECK(projects(groups({kGroup}), rules()) == List{"ai-lab"});
   CHECK(projects(groups({"urn:geant:example.org:group:climate", kGroup}), rules()) ==
@@ -148,6 +152,86 @@ TEST_CASE("groups are taken exactly as the configuration names them", "[groups]"
   CHECK(projects(capability, rules()) == List{"ai-lab"});
   capability["scope"] = "openid storage.read:/";
   CHECK(projects(capability, rules()) == List{"untold"});
+}
+
+TEST_CASE("hundreds of names that look like a group's are not that group's", "[groups][T05]") {
+  const std::string part[] = {"urn", "geant", "example.org", "group", "ai-lab", "role=member"};
+  const std::string authority = "aai.example.org";
+  const auto join = [&](const std::vector<std::string>& parts, const std::string& by) {
+    std::string text;
+    for (const auto& one : parts) text += (text.empty() ? "" : ":") + one;
+    return by.empty() ? text : text + "#" + by;
+  };
+  const std::vector<std::string> whole(std::begin(part), std::end(part));
+  REQUIRE(join(whole, authority) == kGroup);
+  std::set<std::string> hostile;
+  // What is done to one component, or to the authority: look-alikes of Unicode, encodings, more and less than it, other case.
+  const std::vector<std::pair<std::string, std::string>> look_alikes{
+      {"a", "\xD0\xB0"}, {"e", "\xD0\xB5"},     {"o", "\xCE\xBF"},     {"i", "\xC4\xB1"},
+      {"l", "1"},        {"-", "\xE2\x80\x90"}, {".", "\xE3\x80\x82"}, {"m", "rn"},
+      {"a", "%2561"},    {"e", "%C0%A5"},       {"a", "\xEF\xBD\x81"}, {"=", "\xEF\xBC\x9D"}};
+  const auto spoilt = [&](const std::string& text) {
+    std::vector<std::string> made{text + "%00",
+                                  text + "%20",
+                                  text + " ",
+                                  " " + text,
+                                  text + "\t",
+                                  text + "\xE2\x80\x8B",
+                                  text + ".",
+                                  text + "%2E%2E",
+                                  text + "/",
+                                  text + "/../" + text,
+                                  "../" + text,
+                                  text + "%3A" + text,
+                                  text + "%23" + text,
+                                  text + "x",
+                                  "x" + text,
+                                  text.substr(1),
+                                  text.substr(0, text.size() - 1),
+                                  text + text,
+                                  "*",
+                                  ".*",
+                                  "%25",
+                                  "",
+                                  text + "\xCC\x81"};
+    std::string upper = text;
+    for (auto& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    made.push_back(upper);
+    for (const auto& [from, to] : look_alikes) {
+      if (const auto at = text.find(from); at != std::string::npos)
+        made.push_back(std::string(text).replace(at, from.size(), to));
+    }
+    return made;
+  };
+  for (std::size_t i = 1; i < whole.size(); ++i) {
+    for (const auto& other : spoilt(whole[i])) {
+      if (i == 1 && other == "GEANT") continue;  // the namespace's id alone may be in any case (RFC 8141)
+      auto parts = whole;
+      parts[i] = other;
+      hostile.insert(join(parts, authority));
+      hostile.insert(join(parts, ""));
+    }
+    auto fewer = whole, twice = whole;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    twice.insert(twice.begin() + static_cast<std::ptrdiff_t>(i), whole[i]);
+    hostile.insert({join(fewer, authority), join(twice, authority)});
+  }
+  for (const auto& other : spoilt(authority)) hostile.insert(join(whole, other));
+  for (const auto* other :
+       {"evil.example", "aai.example.org.evil.example", "evil.example%23aai.example.org", "aai.example.org#evil.example"})
+    hostile.insert(join(whole, other));
+  hostile.insert(join(whole, ""));
+  hostile.erase(kGroup);
+  CHECK(hostile.size() >= 200);
+  for (const auto& name : hostile) {
+    CAPTURE(name);
+    CHECK(projects(groups({name}), rules()).empty());
+  }
+  // All of them together are no more than each.
+  std::vector<std::string> some(hostile.begin(), std::next(hostile.begin(), 200));
+  CHECK(projects(groups(some), rules()).empty());
+  // Another issuer's table has no such group, however truly it is named there.
+  CHECK(projects(groups({kGroup}), StandingRules{}).empty());
 }
 
 TEST_CASE("issuers that name groups otherwise are taken at their own words", "[groups]") {
@@ -209,4 +293,35 @@ TEST_CASE("assurance that is asked for must be there, all of it", "[groups]") {
   claims["eduperson_assurance"] =
       Json::array({"https://refeds.org/assurance/ID/unique", "https://refeds.org/assurance/IAP/medium", "more"});
   CHECK(projects(claims, strict) == std::vector<std::string>{"ai-lab"});
+}
+
+TEST_CASE("what an issuer vouches for is told in the words of the rules", "[groups]") {
+  const std::string raf = "https://refeds.org/assurance/";
+  const auto proven = [&](const std::vector<std::string>& values, const Json& acr = Json()) {
+    auto claims = groups({kGroup});
+    claims["eduperson_assurance"] = Json::array();
+    for (const auto& value : values)
+      claims["eduperson_assurance"].push_back(value.starts_with('/') ? raf + value.substr(1) : value);
+    if (!acr.is_null()) claims["acr"] = acr;
+    const auto standing = standing_of(claims, rules());
+    REQUIRE(standing);
+    return standing->assurance + "," + standing->authentication;
+  };
+  CHECK(proven({}) == ",");
+  CHECK(proven({"/IAP/low"}) == "low,");
+  CHECK(proven({"/IAP/high", "/IAP/low", "/IAP/medium"}) == "high,");
+  CHECK(proven({"/profile/cappuccino"}) == "medium,");
+  CHECK(proven({"/profile/cappuccino", "/profile/espresso", "/version/2"}) == "high,");
+  CHECK(proven({"/IAP/medium", "/version/2"}) == "medium,");
+  for (const std::string other :
+       {"/IAP/local-enterprise", "/IAP/HIGH", "/IAP/high/", "https://refeds.org.example/assurance/IAP/high", "/version/2", "high",
+        "https://aai.egi.eu/LoA#High"}) {
+    CAPTURE(other);
+    CHECK(proven({other}) == ",");
+  }
+  CHECK(proven({}, "https://refeds.org/profile/mfa") == ",mfa");
+  CHECK(proven({"/IAP/low"}, "https://refeds.org/profile/sfa") == "low,sfa");
+  CHECK(proven({}, "https://refeds.org/profile/mfa/") == ",");
+  CHECK(proven({}, Json{"https://refeds.org/profile/sfa", "https://refeds.org/profile/mfa"}) == ",");  // one login, one word
+  CHECK(proven({}, 2) == ",");
 }

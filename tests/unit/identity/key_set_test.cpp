@@ -61,7 +61,7 @@ TEST_CASE("a document of keys is read strictly, or not at all", "[tokens]") {
   CHECK(parsed(million + "]}") == "KEYS_TOO_LONG");  // before a byte of it is parsed
 }
 
-TEST_CASE("keys that can sign nothing here are no keys", "[tokens]") {
+TEST_CASE("keys that can sign nothing here are no keys", "[tokens][T01]") {
   const auto rsa = rsa_key().jwk();
   for (const auto& other :
        {with(rsa, "kty", "oct"), with(rsa, "kty", "OKP"), with(rsa, "kty", nullptr), with(rsa, "use", "enc"), with(rsa, "use", 1),
@@ -75,7 +75,7 @@ TEST_CASE("keys that can sign nothing here are no keys", "[tokens]") {
   CHECK(verdict(rsa_key(), {with(rsa, "key_ops", Json::array({"verify"}))}) == "OK");
 }
 
-TEST_CASE("a key that cannot be trusted with a signature is named as what it is", "[tokens]") {
+TEST_CASE("a key that cannot be trusted with a signature is named as what it is", "[tokens][T01]") {
   const auto rsa = rsa_key().jwk();
   const auto ec = ec_key().jwk();
   const auto changed = [](std::string text) { return text.substr(1) + text[0]; };

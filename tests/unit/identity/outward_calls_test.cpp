@@ -3,11 +3,16 @@
 #include "broker/identity/outward_calls.hpp"
 
 #include "broker/async/real_scheduler.hpp"
+#include "broker/http/server.hpp"
+#include "tests/testbed/certificates.hpp"
 #include "tests/unit/cli/scripted_server.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
+
+#include <array>
+#include <atomic>
 
 using namespace hansa;
 using namespace hansa::identity;
@@ -63,7 +68,7 @@ TEST_CASE("an issuer's answer comes whole, with its type and its age", "[outward
   CHECK(requests[2].contains("Authorization: Bearer t0ken\r\n"));
 }
 
-TEST_CASE("what an issuer should not answer is an error in time", "[outward]") {
+TEST_CASE("what an issuer should not answer is an error in time", "[outward][T03][T13]") {
   Way way;
   SECTION("redirects, also to where credentials of machines lie") {
     for (const auto* target : {"http://169.254.169.254/latest/meta-data/", "/elsewhere", "https://evil.example/"}) {
@@ -97,7 +102,7 @@ TEST_CASE("what an issuer should not answer is an error in time", "[outward]") {
   }
 }
 
-TEST_CASE("an issuer that hangs is left, and keeps no other waiting", "[outward]") {
+TEST_CASE("an issuer that hangs is left, and keeps no other waiting", "[outward][T24]") {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -119,7 +124,7 @@ TEST_CASE("an issuer that hangs is left, and keeps no other waiting", "[outward]
   ::close(listener);
 }
 
-TEST_CASE("only addresses of the Internet are called, unless the configuration says otherwise", "[outward]") {
+TEST_CASE("only addresses of the Internet are called, unless the configuration says otherwise", "[outward][T03][T13]") {
   for (const auto* address : {"127.0.0.1",
                               "127.255.255.255",
                               "10.0.0.1",
@@ -166,4 +171,108 @@ TEST_CASE("only addresses of the Internet are called, unless the configuration s
   REQUIRE(!refused);
   CHECK(refused.error().code == "ADDRESS_PRIVATE");
   CHECK(way.call({.url = "http://localhost" + server.url().substr(16)}).error().code == "ADDRESS_PRIVATE");
+}
+
+TEST_CASE("no spelling of an address leads to a machine of the network's own", "[outward][T13]") {
+  ScriptedServer server(ScriptedServer::AsAsked{},
+                        [](const std::string&, const std::string&) { return ScriptedServer::reply(200, "{}"); });
+  const auto port = server.url().substr(server.url().rfind(':'));
+  Way way;
+  int tried = 0, looked_at = 0;
+  const auto refused = [&](const std::string& url) {
+    CAPTURE(url);
+    const auto told = way.call({.url = url}, Milliseconds{5'000});
+    REQUIRE_FALSE(told);
+    CHECK((told.error().code == "ADDRESS_PRIVATE" || told.error().code == "PROVIDER_ANSWER" ||
+           told.error().code == "PROVIDER_UNREACHABLE"));
+    ++tried;
+    looked_at += told.error().code == "ADDRESS_PRIVATE" ? 1 : 0;
+  };
+  for (const std::string host : {"127.0.0.1",
+                                 "127.1",
+                                 "127.0.1",
+                                 "127.255.255.254",
+                                 "2130706433",
+                                 "0x7f000001",
+                                 "0x7F.0.0.1",
+                                 "0177.0.0.1",
+                                 "017700000001",
+                                 "0",
+                                 "0.0.0.0",
+                                 "00000177.1",
+                                 "127.0.0.01",
+                                 "localhost",
+                                 "LOCALHOST",
+                                 "localhost.",
+                                 "[::1]",
+                                 "[::]",
+                                 "[::ffff:127.0.0.1]",
+                                 "[::ffff:7f00:1]",
+                                 "[0:0:0:0:0:ffff:127.0.0.1]",
+                                 "[::127.0.0.1]",
+                                 "[64:ff9b::7f00:1]",
+                                 "[2002:7f00:1::]",
+                                 "[fe80::1]",
+                                 "[fe80::1%25lo]",
+                                 "[fd00::1]",
+                                 "[ff02::1]",
+                                 "169.254.169.254",
+                                 "2852039166",
+                                 "0xa9fea9fe",
+                                 "0251.0376.0251.0376",
+                                 "[::ffff:169.254.169.254]",
+                                 "[::ffff:a9fe:a9fe]",
+                                 "[fd00:ec2::254]",
+                                 "10.0.0.1",
+                                 "10.1",
+                                 "167772161",
+                                 "172.16.0.1",
+                                 "192.168.0.1",
+                                 "3232235521",
+                                 "100.64.0.1",
+                                 "198.18.0.1",
+                                 "224.0.0.1",
+                                 "255.255.255.255"}) {
+    refused("http://" + host + port + "/");
+  }
+  for (const std::string prefix : {"http://public.example@", "http://public.example:80@", "http://127.0.0.1#@",
+                                   "http://public.example%00@", "http://public.example%2F@", "http://public.example\\@",
+                                   "http://\t", "http:///", "http:", "http:/", "//", "HTTP://[", "http://127.0.0.1%2523@"}) {
+    refused(prefix + "127.0.0.1" + port + "/");
+  }
+  for (const std::string scheme : {"gopher", "file", "ftp", "dict", "ldap", "unix", "jar:http", "ws", "data"})
+    refused(scheme + "://127.0.0.1" + port + "/");
+  CHECK(tried >= 60);
+  CHECK(looked_at >= 30);
+  CHECK(server.requests().empty());
+}
+
+TEST_CASE("an issuer is who its certificate says by authority and name", "[outward][T23]") {
+  hansa::test::Certificates certificates;
+  certificates.make("good", "IP:127.0.0.1,DNS:localhost");
+  certificates.make("wrong", "DNS:elsewhere.example");
+  certificates.make("ended", "IP:127.0.0.1", -7'200, -3'600);
+  std::atomic<int> asked = 0;
+  Way way;
+  for (const auto& [name, authority, code] :
+       std::vector<std::array<std::string, 3>>{{"good", "good", "200"},
+                                               {"good", "", "PROVIDER_UNREACHABLE"},
+                                               {"good", "wrong", "PROVIDER_UNREACHABLE"},
+                                               {"wrong", "wrong", "PROVIDER_UNREACHABLE"},
+                                               {"ended", "ended", "PROVIDER_UNREACHABLE"}}) {
+    CAPTURE(name, authority);
+    http::ServerOptions options;
+    options.tls = http::TlsFiles{certificates.certificate(name), certificates.key(name)};
+    http::Server server(options, [&](http::Request) -> async::Task<http::Response> {
+      ++asked;
+      co_return http::Response{.status = 200, .content_type = "application/json", .body = "{}"};
+    });
+    REQUIRE(server.start());
+    const auto told = way.call({.url = "https://127.0.0.1:" + std::to_string(server.port()) + "/keys",
+                                .bearer = Secret("t0ken"),
+                                .ca_file = authority.empty() ? "" : certificates.certificate(authority),
+                                .private_addresses = true});
+    CHECK((told ? std::to_string(told->status) : told.error().code) == code);
+  }
+  CHECK(asked == 1);
 }

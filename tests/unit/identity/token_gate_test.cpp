@@ -52,7 +52,7 @@ std::string raw_parts(const std::string& header, const std::string& claims) {
 
 }  // namespace
 
-TEST_CASE("a good token of each kind is taken, and says whose it is", "[tokens]") {
+TEST_CASE("a good token of each kind is taken, and says whose it is", "[tokens][T01]") {
   const auto issuer = terms();
   Draft draft;
   const auto good = check_token(
@@ -73,7 +73,7 @@ TEST_CASE("a good token of each kind is taken, and says whose it is", "[tokens]"
   CHECK(verdict(draft.signed_by(rsa_key())) == "TOKEN_ALGORITHM");  // the issuer's set counts
 }
 
-TEST_CASE("each way in which a token is wrong has a code of its own", "[tokens]") {
+TEST_CASE("each way in which a token is wrong has a code of its own", "[tokens][T01][T02][T03]") {
   const Draft good;
   const auto token = good.signed_by(rsa_key());
   const auto signature = token.substr(token.rfind('.') + 1);
@@ -278,7 +278,7 @@ TEST_CASE("each way in which a token is wrong has a code of its own", "[tokens]"
   }
 }
 
-TEST_CASE("what is checked first is told first", "[tokens]") {
+TEST_CASE("what is checked first is told first", "[tokens][T01]") {
   Draft all;  // wrong in everything that follows the signature, and in what comes before it
   all.header = {{"alg", "HS256"}, {"crit", Json::array()}};
   all.claims = {{"iss", "x"}, {"exp", 0}};
@@ -299,7 +299,7 @@ TEST_CASE("what is checked first is told first", "[tokens]") {
   CHECK(verdict(all.signed_by(rsa_key())) == "TOKEN_EXPIRED");
 }
 
-TEST_CASE("an issuer's token is none of another's", "[tokens]") {
+TEST_CASE("an issuer's token is none of another's", "[tokens][T05][T06]") {
   auto one = terms(), two = terms();
   two.id = "two";
   two.url = "https://idp.example.org/realms/two";
@@ -314,4 +314,28 @@ TEST_CASE("an issuer's token is none of another's", "[tokens]") {
   const auto right = check_token(draft.signed_by(other_rsa_key()), both, keys_of, from_unix_seconds(kNow));
   REQUIRE(right);
   CHECK(right->principal.str() == "two:28c5353b@example.org");
+}
+
+TEST_CASE("no user name and no address of mail makes a token somebody else's", "[tokens][T06]") {
+  const auto issuer = terms();
+  for (const auto* claim : {"preferred_username", "email", "upn", "name", "nickname", "sun", "username", "uid", "eppn",
+                            "voperson_id", "eduperson_unique_id", "cuid", "act", "principal"}) {
+    for (const Json& value : {Json("alice"), Json("local:alice"), Json("two:alice"), Json(Json::array({"local:alice"})),
+                              Json(Json::object({{"sub", "local:alice"}}))}) {
+      CAPTURE(claim, value);
+      Draft draft;
+      draft.claims[claim] = value;
+      draft.claims["email_verified"] = true;
+      const auto told = check_token(
+          draft.signed_by(rsa_key()), std::span(&issuer, 1), [](std::size_t) { return usual_keys(); }, from_unix_seconds(kNow));
+      REQUIRE(told);
+      CHECK(told->principal.str() == "one:28c5353b@example.org");
+    }
+  }
+  Draft named;  // who is called like a person of the broker's own is that issuer's all the same
+  named.claims["sub"] = "local:alice";
+  const auto told = check_token(
+      named.signed_by(rsa_key()), std::span(&issuer, 1), [](std::size_t) { return usual_keys(); }, from_unix_seconds(kNow));
+  REQUIRE(told);
+  CHECK(told->principal.str() == "one:local:alice");
 }

@@ -102,7 +102,7 @@ TEST_CASE("a token says who is asking, from when it is durable") {
   CHECK(office.store.kept[0].id == made.record.id);
 }
 
-TEST_CASE("a token is 256 random bits, and nothing that is kept tells it") {
+TEST_CASE("a token is 256 random bits, and nothing that is kept tells it", "[T07]") {
   Office office;
   std::set<std::string> tokens, ids;
   for (int i = 0; i < 50; ++i) {

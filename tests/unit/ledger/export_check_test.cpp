@@ -65,7 +65,7 @@ TEST_CASE("whoever knows the key or a witness is not told of another ledger") {
   CHECK_FALSE(checked(text, {.key = {}, .witnesses = {other.verifier(KeyUse::cosignature)}}));
 }
 
-TEST_CASE("a log that signs nonsense is found out") {
+TEST_CASE("a log that signs nonsense is found out", "[T17]") {
   {
     auto sample = sample_ledger(20);
     sample.add_run(3, 5);
@@ -137,7 +137,7 @@ TEST_CASE("a log that signs nonsense is found out") {
   }
 }
 
-TEST_CASE("a correction is of what it corrects, and nothing else") {
+TEST_CASE("a correction is of what it corrects, and nothing else", "[T17]") {
   auto honest = sample_ledger(20);
   honest.take_back(honest.add_run(901, 5));
   (void)honest.add_run(901, 6, 1);
@@ -153,7 +153,8 @@ TEST_CASE("a correction is of what it corrects, and nothing else") {
            said.contains("a revision that makes a run another") || said.contains("a salt is 16 bytes") ||
            said.contains("at no time from 1970 to 9999") || said.contains("a sum too large") ||
            said.contains("not in its canonical form") || said.contains("more than 64 signatures") || said.contains("a period") ||
-           said.contains("is closed, and does not say so")));
+           said.contains("is closed, and does not say so") || said.contains("what the close rests on") ||
+           said.contains("break-glass") || said.contains("a close that does not keep")));
   }
 }
 
@@ -169,6 +170,21 @@ TEST_CASE("what is booked into a closed month says so, and nothing else does") {
   open.add_key(kFirst);
   open.take_back(open.add_run(1, 100), month);
   CHECK(fault_of(open).contains("was not closed before it"));
+}
+
+TEST_CASE("closes of before what they rest on was kept are counted and not believed") {
+  Sample sample;
+  sample.add_key(kFirst);
+  const auto run = sample.add_run(1, 100);
+  sample.close_month("2026-01", {}, false);
+  sample.close_month("2026-02", {}, false);
+  sample.close_month(period_of(run.ended_s), run.amounts);
+  const auto facts = checked(joined(sample.lines()));
+  REQUIRE(facts);
+  CHECK(facts->closes_not_kept == 2);
+  CHECK(checked(joined(sample_ledger(400).lines()))->closes_not_kept == 0);
+  sample.closes.begin()->second = close_text({settled_site("alpha", "2026-01")});  // which the record has no hash of
+  CHECK(fault_of(sample).contains("what the close rests on"));
 }
 
 TEST_CASE("the keys of witnesses are a list of texts") {

@@ -27,9 +27,9 @@ def is_found(lines):
 def flips(lines, step):
     """(tried, found). What comes before the flipped line has been checked once; a line that is taken all the same is another leaf: the
     records that follow it are hashed up to another root, which is worked out from the hashes of the whole tree."""
-    leaves = [i for i, line in enumerate(lines) if i > 0 and line.startswith(b"{")]
+    leaves = [i for i, line in enumerate(lines) if i > 0 and line.startswith(b"{")]  # what lies behind a record begins otherwise
     tried = found = at = 0
-    state, commitment = None, None
+    state, behind = None, None  # what the line behind a record is for
     for i, line in enumerate(lines):
         wanted = [k for k in range(len(line)) if (at + k) % step == 0]
         for k in wanted:
@@ -43,13 +43,14 @@ def flips(lines, step):
             trial = copy.copy(state)  # what a record's check adds to is copied by it below, where it is taken
             try:
                 text = flipped[:-1].decode()
-                if commitment is not None:
-                    trial.personal(text, commitment)
+                if behind is not None:
+                    getattr(trial, behind[0])(text, *behind[1:])
                     print(f"not found: byte {at + k}")
                     continue
                 trial.tree, trial.runs, trial.reversed = copy.deepcopy(state.tree), Overlay(state.runs), set(state.reversed)
                 trial.booked, trial.keys, trial.kinds = list(state.booked), list(state.keys), dict(state.kinds)
                 trial.sums, trial.periods, trial.months = copy.deepcopy(state.sums), copy.deepcopy(state.periods), dict(state.months)
+                trial.closes_are_kept, trial.places = state.closes_are_kept, copy.deepcopy(state.places)
                 trial.record(text)
             except (verify.Altered, ValueError, TypeError):
                 found += 1
@@ -62,11 +63,11 @@ def flips(lines, step):
         if i == 0:
             state = verify.Check()
             state.header(text)
-        elif commitment is not None:
-            state.personal(text, commitment)
-            commitment = None
+        elif behind is not None:
+            getattr(state, behind[0])(text, *behind[1:])
+            behind = None
         else:
-            commitment = state.record(text)
+            behind = state.record(text)
     return tried, found
 
 

@@ -118,7 +118,8 @@ TEST_CASE("other kinds have the fields that they need") {
       {Kind::key, {{"key", "k"}}},
       {Kind::period_open, {{"period", "2026-11"}}},
       {Kind::period_close, {{"period", "2026-11"}, {"sites", "alpha=B"}, {"reconciliations", "ab"}, {"apart_s", 86400}}},
-      {Kind::tombstone, {{"records", 1}, {"reason", "RETENTION"}}}};
+      {Kind::tombstone, {{"records", 1}, {"reason", "RETENTION"}}},
+      {Kind::breakglass, {{"id", "01J"}, {"event", "requested"}, {"personal", "ab"}}}};
   for (const auto& [kind, all] : kGood) {
     INFO(to_string(kind));
     CHECK(record_text(0, kind, 0, all));
@@ -150,7 +151,7 @@ TEST_CASE("a period is a month of UTC") {
   }
 }
 
-TEST_CASE("a personal part is hidden behind its salt") {
+TEST_CASE("a personal part is hidden behind its salt", "[T21]") {
   Personal person{
       .salt = std::string(16, 's'), .owner = "local:alice", .pseudonym = "00", .account = "alice", .source_line = "a|line\xff"};
   const auto text = personal_text(person);
@@ -161,7 +162,7 @@ TEST_CASE("a personal part is hidden behind its salt") {
   CHECK(commitment(person.salt, text) != hash);
 }
 
-TEST_CASE("a pseudonym is an HMAC under its period's key") {
+TEST_CASE("a pseudonym is an HMAC under its period's key", "[T21]") {
   // RFC 4231, test case 1: key 20 times 0x0b, data "Hi There".
   CHECK(pseudonym_of("Hi There", std::string(20, '\x0b')) == "b0344c61d8db38535ca8afceaf0bf12b");
   CHECK(pseudonym_of("local:alice", std::string(32, 'a')) != pseudonym_of("local:alice", std::string(32, 'b')));

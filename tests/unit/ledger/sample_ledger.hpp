@@ -3,6 +3,7 @@
 // A ledger as a broker would export it: runs of two projects at two sites, corrections among them, a change of keys, a summary, a
 // witness. Always the same bytes.
 
+#include "broker/core/digest.hpp"
 #include "broker/core/encoding.hpp"
 #include "broker/ledger/export_check.hpp"
 
@@ -18,9 +19,30 @@ inline const Signer kFirst{.name = "hansa/sample", .seed = Secret(std::string(32
 inline const Signer kSecond{.name = "hansa/sample", .seed = Secret(std::string(32, 'b'))};
 inline const Signer kWitness{.name = "auditor.example", .seed = Secret(std::string(32, 'w'))};
 
+inline constexpr std::int64_t kClosedAt = 1'780'000'000;
+inline constexpr std::int64_t kGlassUntil = 1'780'003'600;
+
+/// What a month's close rests on: the site was looked at twice, a day apart, all of the month, others' runs among it.
+inline SiteThen settled_site(const std::string& site, const std::string& period, std::int64_t closed_at = kClosedAt) {
+  const auto span = span_of(period).value();
+  SiteThen then{.site = site, .reconciliations = {}, .explained_at_s = {}};
+  for (const std::int64_t before : {10, 90'000}) {
+    then.reconciliations.push_back({.id = "01JDA0XJ2GQ4M8T6V9ZK3N" + std::to_string(before),
+                                    .from_s = span.from_s,
+                                    .to_s = span.to_s,
+                                    .at_s = closed_at - before,
+                                    .matched = 3,
+                                    .differences = 1,
+                                    .unexplained = 0,
+                                    .others = 7});
+  }
+  return then;
+}
+
 struct Sample {
   std::vector<std::string> records;
   std::map<std::size_t, Personal> persons;  // by record
+  std::map<std::size_t, std::string> closes;  // what they rest on, by record
   Signer key = kFirst;
   int cosignatures = 1;  // of the one witness, at so many times
 
@@ -99,7 +121,7 @@ struct Sample {
             .value());
   }
   /// As a broker does: opened, summed up, closed.
-  void close_month(const std::string& period, Amounts sum) {
+  void close_month(const std::string& period, Amounts sum, bool kept = true) {
     add(record_text(size(), Kind::period_open, 1'780'000'000, {{"period", period}}).value());
     add(record_text(size(), Kind::summary, 1'780'000'000,
                     {{"period", period},
@@ -109,12 +131,22 @@ struct Sample {
                      {"gpu_seconds", sum.gpu_seconds},
                      {"node_seconds", sum.node_seconds}})
             .value());
-    add_close(period);
+    add_close(period, {settled_site("beta", period)}, "beta=B", kept);
   }
-  void add_close(const std::string& period) {
-    add(record_text(size(), Kind::period_close, 1'780'000'000,
-                    {{"period", period}, {"sites", "alpha=B"}, {"reconciliations", std::string(64, 'a')}, {"apart_s", 86'400}})
-            .value());
+  void add_close(const std::string& period, const std::vector<SiteThen>& sites, const std::string& grades = "beta=B",
+                 bool kept = true) {
+    const auto text = close_text(sites);
+    closes.emplace(records.size(), kept ? text : "-");
+    Json fields{{"period", period}, {"sites", grades}, {"reconciliations", sha256_hex(text)}, {"apart_s", 86'400}};
+    if (kept) fields["kept"] = 1;
+    add(record_text(size(), Kind::period_close, kClosedAt, fields).value());
+  }
+  /// A step of the one break-glass that there is; "late": a use a second after its end.
+  void add_glass(const std::string& event, std::int64_t until = kGlassUntil) {
+    const bool late = event == "late";
+    Json fields{{"id", "01JDA0XJ2GQ4M8T6V9ZK3N5R7W"}, {"event", late ? "used" : event}, {"personal", std::string(64, 'b')}};
+    if (event == "approved") fields["until"] = until;
+    add(record_text(size(), Kind::breakglass, late ? kGlassUntil + 1 : kGlassUntil - 3'600, fields).value());
   }
   void adjust(UsageEntry run, Amounts more, const std::string& original_period = "") {
     run.original_period = original_period;
@@ -155,6 +187,7 @@ struct Sample {
     std::vector<std::string> all{export_header(checkpoint(cosigned), witnesses, personal) + "\n"};
     for (std::size_t i = 0; i < records.size(); ++i) {
       all.push_back(records[i] + "\n");
+      if (const auto close = closes.find(i); close != closes.end()) all.push_back(close->second + "\n");
       if (!personal || !records[i].contains("\"kind\":\"usage\"")) continue;
       const auto person = persons.find(i);
       all.push_back((person == persons.end() ? "-" : personal_line(person->second)) + "\n");
@@ -222,12 +255,63 @@ inline std::vector<std::pair<std::string, Sample>> forgeries() {
   of_month("opened twice", [](Sample& sample, const std::string& month) {
     sample.add(record_text(sample.size(), Kind::period_open, 0, {{"period", month}}).value());
   });
-  of_month("closed twice", [](Sample& sample, const std::string& month) { sample.add_close(month); });
-  of_month("closed and never opened", [](Sample& sample, const std::string&) { sample.add_close("2026-01"); });
+  of_month("closed twice",
+           [](Sample& sample, const std::string& month) { sample.add_close(month, {settled_site("beta", month)}); });
+  of_month("closed and never opened", [](Sample& sample, const std::string&) { sample.add_close("2026-01", {}); });
   of_month("closed without a summary", [](Sample& sample, const std::string&) {
     sample.add(record_text(sample.size(), Kind::period_open, 0, {{"period", "2026-01"}}).value());
-    sample.add_close("2026-01");
+    sample.add_close("2026-01", {});
   });
+  const auto closed_on = [&](const std::string& what, const std::string& grades,
+                             const std::function<void(std::vector<SiteThen>&)>& change) {
+    Sample sample;
+    sample.add_key(kFirst);
+    const auto run = sample.add_run(1, 5);
+    const auto month = period_of(run.ended_s - 40 * 86'400);
+    sample.add(record_text(sample.size(), Kind::period_open, 0, {{"period", month}}).value());
+    sample.add(
+        record_text(
+            sample.size(), Kind::summary, 0,
+            {{"period", month}, {"runs", 0}, {"elapsed_s", 0}, {"core_seconds", 0}, {"gpu_seconds", 0}, {"node_seconds", 0}})
+            .value());
+    std::vector<SiteThen> sites{settled_site("beta", month)};
+    change(sites);
+    sample.add_close(month, sites, grades);
+    all.emplace_back("a month that was closed on " + what, std::move(sample));
+  };
+  closed_on("one reconciliation", "beta=C", [](auto& sites) { sites[0].reconciliations.pop_back(); });
+  closed_on("two of one day", "beta=B", [](auto& sites) { sites[0].reconciliations[1].at_s += 10'000; });
+  closed_on("a part of it", "beta=B", [](auto& sites) { sites[0].reconciliations[0].to_s -= 1; });
+  closed_on("what was not explained", "beta=B", [](auto& sites) { sites[0].reconciliations[0].unexplained = 1; });
+  closed_on("a better grade than it has", "beta=B", [](auto& sites) { sites[0].reconciliations[0].others.reset(); });
+  closed_on("an absurd time", "beta=B", [](auto& sites) { sites[0].reconciliations[0].at_s = INT64_MAX; });
+  closed_on("the same site twice", "beta=B beta=B", [](auto& sites) { sites.push_back(sites[0]); });
+  {
+    Sample sample;
+    sample.add_key(kFirst);
+    const auto run = sample.add_run(1, 5);
+    sample.close_month(period_of(run.ended_s), run.amounts);
+    auto& text = sample.closes.begin()->second;
+    text.replace(text.find("\"matched\":3"), 11, "\"matched\":4");
+    all.emplace_back("a month that was closed on other figures", std::move(sample));
+  }
+  {
+    Sample sample;
+    sample.add_key(kFirst);
+    const auto run = sample.add_run(1, 5);
+    sample.close_month(period_of(run.ended_s), run.amounts);
+    sample.closes.begin()->second = "-";
+    all.emplace_back("a month that was closed on what is left out", std::move(sample));
+  }
+  of_month("closed on what is not kept, after one that is",
+           [](Sample& sample, const std::string&) { sample.close_month("2026-01", {}, false); });
+  {
+    Sample sample;
+    sample.add_key(kFirst);
+    const auto run = sample.add_run(3, 5);  // at alpha
+    sample.close_month(period_of(run.ended_s), run.amounts);
+    all.emplace_back("a month that was closed without one of its sites", std::move(sample));
+  }
   of_month("that is none", [](Sample& sample, const std::string&) {
     sample.add(record_text(sample.size(), Kind::period_open, 0, {{"period", "2026-13"}}).value());
   });
@@ -242,6 +326,26 @@ inline std::vector<std::pair<std::string, Sample>> forgeries() {
     run.seq = 1;
     sample.take_back(run, "2026-01");
   });
+  const auto glass = [&](const std::string& what, const std::vector<std::string>& events) {
+    forge("break-glass that is " + what, [&](Sample& sample, UsageEntry) {
+      for (const auto& event : events) sample.add_glass(event);
+    });
+  };
+  glass("approved and was not asked for", {"approved"});
+  glass("asked for twice", {"requested", "requested"});
+  glass("approved twice", {"requested", "approved", "approved"});
+  glass("used and was not approved", {"requested", "used"});
+  glass("used after its time", {"requested", "approved", "used", "late"});
+  glass("used after its end", {"requested", "approved", "ended", "used"});
+  glass("used after it was rejected", {"requested", "rejected", "used"});
+  glass("rejected after it was approved", {"requested", "approved", "rejected"});
+  glass("forgotten", {"requested", "forgotten"});
+  for (const std::int64_t until : {INT64_MIN, std::int64_t{-1}, std::int64_t{253'402'300'800}, INT64_MAX}) {
+    forge("break-glass that is approved until " + std::to_string(until), [&](Sample& sample, UsageEntry) {
+      sample.add_glass("requested");
+      sample.add_glass("approved", until);
+    });
+  }
   const auto adjustment = [&](const std::string& what, const std::function<void(UsageEntry&)>& change) {
     forge("an adjustment of another " + what, [&](Sample& sample, UsageEntry run) {
       change(run);

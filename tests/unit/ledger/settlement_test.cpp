@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <random>
 #include <vector>
 
 using namespace hansa::ledger;
@@ -72,4 +74,39 @@ TEST_CASE("the grade of a site's month is that of its worst second") {
   CHECK(grade({look(0, 30, 31, true, false), look(0, 30, 32)}) == Grade::b);
   CHECK(to_string(Grade::b) == "B");
   CHECK(describe(Grade::c) == "C: the broker's own jobs only");
+}
+
+TEST_CASE("of many looks few decide, and say what all of them do") {
+  std::vector<Look> hourly;  // at the whole month, for a month after it; newest first
+  for (std::int64_t hour = 720; hour > 0; --hour) {
+    hourly.push_back(look(0, 30, 31));
+    hourly.back().at_s += hour * 3'600;
+  }
+  CHECK(deciding(kSpan, {}, kDay).empty());
+  CHECK(deciding(kSpan, hourly, kDay).size() == 25);
+  hourly.front().clean = false;
+  CHECK(deciding(kSpan, hourly, kDay).size() < 30);
+  std::mt19937 random(7);
+  const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % static_cast<std::uint32_t>(n)); };
+  std::size_t left_out = 0, settled = 0;
+  for (int round = 0; round < 1'000; ++round) {
+    const auto apart = below(3) * kDay;
+    std::vector<Look> all;
+    for (auto count = below(25); count > 0; --count) {
+      const auto from = below(4) == 0 ? below(30) : 0;
+      all.push_back(look(from, from + 1 + below(5) + (below(3) == 0 ? 0 : 30), 5 + below(40), below(8) > 0, below(8) > 0));
+    }
+    std::ranges::sort(all, std::greater{}, &Look::at_s);
+    std::vector<Look> few;
+    for (const auto place : deciding(kSpan, all, apart)) few.push_back(all[place]);
+    left_out += all.size() - few.size();
+    for (const auto now : {20 * kDay, 50 * kDay}) {
+      const auto of_all = settled_at(kSpan, all, apart, now, false), of_few = settled_at(kSpan, few, apart, now, false);
+      REQUIRE(of_all.unsettled_from_s == of_few.unsettled_from_s);
+      REQUIRE(of_all.grade == of_few.grade);
+      settled += of_all.unsettled_from_s ? 0 : 1;
+    }
+  }
+  CHECK(left_out > 1'000);
+  CHECK(settled > 100);
 }

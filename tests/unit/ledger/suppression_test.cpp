@@ -128,7 +128,7 @@ TEST_CASE("a table of few is left out whole") {
   CHECK(told.total);
 }
 
-TEST_CASE("nothing that is left out follows from what is seen") {
+TEST_CASE("nothing that is left out follows from what is seen", "[T21]") {
   std::mt19937_64 random(7);
   const auto below = [&](std::uint64_t n) { return random() % n; };
   std::size_t left_out = 0, seen = 0;

@@ -172,7 +172,7 @@ TEST_CASE("packs: clauses") {
   });
 }
 
-TEST_CASE("packs: what a request says of itself may only be a reason to refuse") {
+TEST_CASE("packs: what a request says of itself may only be a reason to refuse", "[T14]") {
   const auto claim = clause("request.labels", "none_of", R"(["health"])");
   check_all({
       {permit(claim), "10: rule[P].when", "may only narrow"},

@@ -29,7 +29,7 @@ std::string refused(std::string_view attribute, const Json& json) {
 TEST_CASE("registers tell what the vocabulary believes them, and not what the broker itself knows") {
   const auto of_places = told_attributes("site."), of_projects = told_attributes("project."),
              of_people = told_attributes("user.");
-  CHECK(of_people == std::vector<std::string_view>{"user.country", "user.assurance", "user.affiliation"});
+  CHECK(of_people == std::vector<std::string_view>{"user.country", "user.assurance", "user.affiliation", "user.authentication"});
   CHECK(std::ranges::find(of_places, "site.country") != of_places.end());
   for (const auto* own : {"site.id", "site.kind"}) CHECK(std::ranges::find(of_places, own) == of_places.end());
   CHECK(std::ranges::find(of_projects, "project.id") == of_projects.end());

@@ -132,6 +132,27 @@ TEST_CASE("usage that was booked before the ledger becomes its first records") {
   CHECK_FALSE(gone.next());
 }
 
+TEST_CASE("who made a token from before that was kept is unknown but of the first one of all") {
+  for (const bool first_is_ours : {true, false}) {
+    auto db = memory();
+    REQUIRE(db.apply_settings(Connection::Mode::read_write));
+    REQUIRE(migrate(db, migrations().first(21), UtcTime{}));
+    const auto add = [&](const std::string& id, const std::string& at) {
+      db.run_script("INSERT INTO tokens VALUES('" + id + "', '" + id + "', 'local:operator', 'operator', '" +
+                    "made by hansad for operator.token', " + at + ", NULL, NULL)");
+    };
+    if (!first_is_ours) db.run_script("INSERT INTO tokens VALUES('z', 'z', 'local:eve', 'operator', '', 1, NULL, NULL)");
+    add("b", "2");
+    add("a", "3");  // says of itself what the first one says
+    REQUIRE(migrate(db, migrations(), UtcTime{}));
+    auto rows = db.query("SELECT id, makers FROM tokens ORDER BY created_at_ms");
+    while (rows.next()) {
+      CAPTURE(rows.string(0), first_is_ours);
+      CHECK(rows.string(1) == (first_is_ours && rows.string(0) == "b" ? "[]" : R"(["unknown:"])"));
+    }
+  }
+}
+
 TEST_CASE("a ledger from before runs had their attempt in their name is the same tree, and grows") {
   auto db = memory();
   REQUIRE(db.apply_settings(Connection::Mode::read_write));

@@ -5,7 +5,7 @@
 
 using namespace hansa::connectors::account_switch;
 
-TEST_CASE("a logged value cannot end its line, its quotes or its field") {
+TEST_CASE("a logged value cannot end its line, its quotes or its field", "[T08]") {
   CHECK(in_quotes("local:alice") == "\"local:alice\"");
   CHECK(in_quotes("") == "\"\"");
   CHECK(in_quotes("a\nended pid=1") == "\"a\\x0aended pid=1\"");

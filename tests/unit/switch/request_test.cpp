@@ -78,7 +78,7 @@ TEST_CASE("what may be left out is empty") {
   CHECK(request->tag.empty());
 }
 
-TEST_CASE("every malformed header is refused, and the refusal names the field") {
+TEST_CASE("every malformed header is refused, and the refusal names the field", "[T08]") {
   struct Case {
     const char* field;
     Json value;
@@ -192,7 +192,7 @@ TEST_CASE("all faults are told at once, with what was probably meant") {
   CHECK(one_line(request.error()).find("did you mean \"account\"?") != std::string::npos);
 }
 
-TEST_CASE("lengths are judged before anything of that length is read") {
+TEST_CASE("lengths are judged before anything of that length is read", "[T24]") {
   struct Case {
     std::string bytes;
     const char* code;

@@ -108,7 +108,7 @@ TEST_CASE("a link is made once; who comes later is told whose it is") {
   CHECK(fs::read_symlink(path) == "job:17:0");
 }
 
-TEST_CASE("a link that leads to a folder is not entered, and a dangling one is one") {
+TEST_CASE("a link that leads to a folder is not entered, and a dangling one is one", "[T12]") {
   Bench bench;
   fs::create_directory(bench.folder / "real");
   fs::create_symlink(bench.folder / "real", bench.folder / "to-folder");
@@ -122,7 +122,7 @@ TEST_CASE("a link that leads to a folder is not entered, and a dangling one is o
   CHECK(bench.link("sealed", bench.folder / "none/x").error().kind == ErrorKind::not_found);
 }
 
-TEST_CASE("odd names and targets arrive as they are") {
+TEST_CASE("odd names and targets arrive as they are", "[T12]") {
   Bench bench;
   for (const std::string name : {"-f", "--help", "a b", "$(id)", "'\"", "nl\n", "ü"}) {
     const auto path = bench.folder / name;
@@ -189,7 +189,7 @@ TEST_CASE("a file is written piece by piece, has its digest read, and gets its n
   CHECK(ask(bench.files.rename(file, bench.folder / "-n", kNever)).error().kind == ErrorKind::not_found);
 }
 
-TEST_CASE("links, folders and pipes in a file's place are refused, at once") {
+TEST_CASE("links, folders and pipes in a file's place are refused, at once", "[T12]") {
   Bench bench;
   std::ofstream(bench.folder / "secret") << "secret";
   fs::create_symlink(bench.folder / "secret", bench.folder / "link");
@@ -306,4 +306,22 @@ TEST_CASE("each operation is one command of the account's, in the C locale") {
   CHECK(command.account == LocalAccount("alice"));
   CHECK(command.person == Principal("local:alice"));
   CHECK(command.tag == "hansa-1-1");
+}
+
+TEST_CASE("a file is emptied, and none is made or followed for it") {
+  Bench bench;
+  const auto empty = [&](const std::string& path) { return async::run(bench.io, bench.files.empty_file(path, bench.soon())); };
+  const auto path = bench.folder / "-secret";
+  std::ofstream(path) << "what is in it";
+  REQUIRE(empty(path));
+  CHECK(fs::file_size(path) == 0);
+  REQUIRE(empty(path));
+  REQUIRE(empty(bench.folder / "none"));
+  REQUIRE(empty(bench.folder / "no/folder"));
+  CHECK_FALSE(fs::exists(bench.folder / "none"));
+  std::ofstream(path) << "another's";
+  fs::create_symlink(path, bench.folder / "link");
+  CHECK(empty(bench.folder / "link").error().code == "FILE_IS_LINK");
+  CHECK(fs::file_size(path) == 9);
+  CHECK(empty("").error().code == "PATH");
 }

@@ -144,7 +144,7 @@ TEST_CASE("no switch there is unavailable, with what to do about it") {
   CHECK(ask("").error().kind == ErrorKind::invalid_argument);
 }
 
-TEST_CASE("an impostor is given nothing") {
+TEST_CASE("an impostor is given nothing", "[T23]") {
   std::string seen;
   {
     FakeSwitch server([&](Peer peer) { seen = peer.read_exactly(1); });

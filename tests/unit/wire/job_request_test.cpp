@@ -186,7 +186,10 @@ TEST_CASE("a malformed job is refused at the exact place, with what is allowed")
       {outputs({{"o", text_of(256, 'a') + "/" + text_of(256)}}), "/outputs/o", "is longer than 512 bytes"},
       {outputs({{"o", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}}), "/outputs/o", "has more than 16 steps"},
       {outputs(many_outputs(33)), "/outputs", "has more than 32 entries; have the job pack them"},
-      {job_with({{"secrets", {"s"}}}), "/secrets", "keeps no secrets"},
+      {job_with({{"secrets", {"../s"}}}), "/secrets", "is named by 1 to 64 letters"},
+      {job_with({{"secrets", {"s=a/b"}}}), "/secrets", "without a folder"},
+      {job_with({{"secrets", {"s", "t=s"}}}), "/secrets", "two secrets in the file s"},
+      {job_with({{"secrets", std::vector<std::string>(17, "s")}}), "/secrets", "more than 16"},
       {job_with({{"array", 9}}), "/array", "must be a string"},
       {job_with({{"array", "0-9,x"}}), "/array", "is no set of tasks"},
       {job_with({{"array", "0-1000"}}), "/array", "more than 1000 tasks"},
@@ -331,7 +334,7 @@ TEST_CASE("pointers begin where the job lies in its document") {
   CHECK(read.error().faults[4].where == "/jobs/2");
 }
 
-TEST_CASE("a request nested deeper than sixteen levels is refused whole, and one of many jobs two levels further in") {
+TEST_CASE("a request nested deeper than sixteen levels is refused whole, and one of many jobs two levels further in", "[T24]") {
   const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
   const auto job = [&](std::size_t levels) { return R"({"script":"#!/bin/sh\n","x":)" + nested(levels - 1) + "}"; };
   const auto code = [](const auto& read) { return read.error().code; };
@@ -354,7 +357,7 @@ TEST_CASE("where the sites are known, a job for another is a fault with what may
   CHECK(job_from_json(job_with({{"placement", {{"sites", {"beta"}}}}}), {.sites = kTwoSites}));
 }
 
-TEST_CASE("a request of nothing but faults is answered with so many and no more") {
+TEST_CASE("a request of nothing but faults is answered with so many and no more", "[T24]") {
   Json fields = job_with(), variables = Json::object();
   for (int i = 0; i < 100'000; ++i) {
     fields["field" + std::to_string(i)] = 1;

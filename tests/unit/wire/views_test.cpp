@@ -156,6 +156,7 @@ TEST_CASE("a job's details: the view, what was asked for, attempts and runs") {
                    {"datasets", Json::array()},
                    {"labels", Json::array()},
                    {"outputs", Json::object()},
+                   {"secrets", Json::array()},
                    {"code", nullptr},
                    {"container", nullptr},
                    {"modules", Json::array()},

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who gives way when all places before the door are taken.
-#include "connectors/websocket/threshold.hpp"
+#include "broker/http/threshold.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 
 #include <string>
 #include <vector>
 
-namespace hansa::connectors::websocket::test {
+namespace hansa::http::test {
 
 namespace {
 
 struct Street {
-  boost::asio::io_context context{1};
   Threshold threshold;
   std::vector<std::shared_ptr<Threshold::Place>> places;
+  int told = 0;  // to give way
 
   explicit Street(Threshold::Limits limits) : threshold(limits) {}
   Threshold::Place& enter(const std::string& from) {
     bool another_left = false;
-    places.push_back(threshold.enter(context.get_executor(), boost::asio::ip::make_address(from), another_left));
+    const auto before = told;
+    places.push_back(threshold.enter(network_of(boost::asio::ip::make_address(from)), [this] { ++told; }, another_left));
+    CHECK(another_left == (told != before));
     return *places.back();
   }
 };
@@ -82,4 +83,20 @@ TEST_CASE("when everybody has one place the oldest of all gives way, and who has
   CHECK(street.threshold.size() == 0);
 }
 
-}  // namespace hansa::connectors::websocket::test
+TEST_CASE("room is made by the oldest of the network with the most, while anybody stands there") {
+  Street street({.all = 10, .of_network = 10});
+  const auto& lone = street.enter("198.51.100.1");
+  const auto& first = street.enter("192.0.2.1");
+  const auto& second = street.enter("192.0.2.2");
+  CHECK(street.threshold.make_room());
+  CHECK(first.gives_way());
+  CHECK_FALSE(lone.gives_way());
+  CHECK(street.threshold.make_room());
+  CHECK(lone.gives_way());
+  CHECK(street.threshold.make_room());
+  CHECK(second.gives_way());
+  CHECK_FALSE(street.threshold.make_room());
+  CHECK(street.told == 3);
+}
+
+}  // namespace hansa::http::test

@@ -9,20 +9,23 @@
 //
 // Strand: its owner's. The places go before it.
 
-#include "broker/async/event.hpp"
-
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/address.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <string>
 
-namespace hansa::connectors::websocket {
+namespace hansa::http {
 
 class Threshold {
+  struct Network {
+    std::string name;
+    std::size_t places = 0;
+  };
+
  public:
   struct Limits {
     std::size_t all = 128;
@@ -37,41 +40,38 @@ class Threshold {
 
     /// It stands here no more: it is let in, or gone.
     void leave();
-    [[nodiscard]] const std::string& network() const { return network_; }
     /// To make room for another.
     [[nodiscard]] bool gives_way() const { return gives_way_; }
-    /// Ends when it is to give way.
-    boost::asio::awaitable<void> until_it_gives_way();
 
    private:
     friend Threshold;
-    Place(Threshold& threshold, const boost::asio::any_io_executor& executor, std::string network)
-        : threshold_(threshold), network_(std::move(network)), told_(executor) {}
+    Place(Threshold& threshold, std::function<void()> give_way) : threshold_(threshold), give_way_(std::move(give_way)) {}
 
     Threshold& threshold_;
-    const std::string network_;
-    async::Event told_;
-    bool stands_ = false;
+    const std::function<void()> give_way_;
+    Network* network_ = nullptr;  // null: it does not stand here
     bool gives_way_ = false;
     std::list<Place*>::iterator at_;
   };
 
   explicit Threshold(Limits limits) : limits_(limits) {}
 
-  /// A place, whatever it takes. True at `another_left`: somebody has been told to give way.
-  std::shared_ptr<Place> enter(const boost::asio::any_io_executor& executor, const boost::asio::ip::address& from,
-                               bool& another_left);
+  /// A place, whatever it takes. `give_way` is called, once, when it is to make room for another, which has its place already:
+  /// from within enter() or make_room(), neither of which it may call. True at `another_left`: somebody else's was called.
+  std::shared_ptr<Place> enter(const std::string& network, std::function<void()> give_way, bool& another_left);
+  /// One gives way, if any stands here.
+  bool make_room();
   [[nodiscard]] std::size_t size() const { return standing_.size(); }
 
  private:
-  void make_room(const std::string& network, bool& another_left);
+  bool send_away(const Network* of);
 
   const Limits limits_;
   std::list<Place*> standing_;  // whoever came first is first
-  std::map<std::string, std::size_t> of_network_;
+  std::map<std::string, Network> networks_;  // of those
 };
 
 /// "192.0.2.0/24", "2001:db8:7::/48"
 std::string network_of(const boost::asio::ip::address& address);
 
-}  // namespace hansa::connectors::websocket
+}  // namespace hansa::http

@@ -1,0 +1,2 @@
+# user=alice SLURM_CONF=/var/tmp/hansa-testbed/alpha/slurm.conf
+sshare --parsable2 --format=Account,User,GrpTRESMins,GrpTRESRaw,TRESRunMins --accounts=proj1,proj2

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// An agent that is let in, and then sends frames as no agent does.
+#include "tests/unit/connectors_websocket/harbour.hpp"
+
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/write.hpp>
+
+#include <memory>
+#include <thread>
+
+namespace hansa::connectors::websocket::test {
+
+namespace {
+
+/// The agent's end of a connection that is let in, as bytes.
+class Wire {
+ public:
+  explicit Wire(const Harbour& harbour) : context_(with_key(harbour)) {
+    stream_.next_layer().connect({boost::asio::ip::address_v4::loopback(), harbour.listener->port()});
+    stream_.handshake(boost::asio::ssl::stream_base::client);
+    send(
+        "GET /v1/agents/alpha HTTP/1.1\r\nHost: h\r\nUser-Agent: hansa-agent test\r\nConnection: Upgrade\r\nUpgrade: "
+        "websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    std::string head;
+    boost::asio::read_until(stream_, boost::asio::dynamic_buffer(head), "\r\n\r\n");
+    REQUIRE(head.starts_with("HTTP/1.1 101 "));
+  }
+  /// False: the other end takes no more.
+  bool send(std::string_view bytes) {
+    boost::system::error_code failed;
+    boost::asio::write(stream_, boost::asio::buffer(bytes), failed);
+    return !failed;
+  }
+  /// Up to the other end's close frame, or the end of it; nothing is answered.
+  void read_to_the_close() {
+    unsigned char head[2];
+    std::string payload;
+    for (boost::system::error_code failed; !failed;) {
+      boost::asio::read(stream_, boost::asio::buffer(head), failed);
+      if (failed || head[0] == 0x88) break;
+      payload.resize(head[1]);  // a pong's: shorter than 126, without a mask
+      boost::asio::read(stream_, boost::asio::buffer(payload), failed);
+    }
+    boost::system::error_code ignored;
+    stream_.shutdown(ignored);
+  }
+
+ private:
+  static boost::asio::ssl::context with_key(const Harbour& harbour) {
+    boost::asio::ssl::context context(boost::asio::ssl::context::tls_client);
+    REQUIRE(use_key_file(context, harbour.key_file));
+    return context;
+  }
+
+  boost::asio::io_context io_;
+  boost::asio::ssl::context context_;
+  boost::asio::ssl::stream<Tcp::socket> stream_{io_, context_};
+};
+
+constexpr unsigned char kText = 0x81, kTextBegins = 0x01, kGoesOn = 0x00, kEnds = 0x80, kPing = 0x89, kPong = 0x8a;
+
+std::string bytes_of(std::initializer_list<unsigned> bytes) {
+  std::string text;
+  for (const auto byte : bytes) text += static_cast<char>(byte);
+  return text;
+}
+
+/// Masked by zeros, so that the payload stands as it is.
+std::string frame(unsigned char first, std::string_view payload) {
+  std::string out(1, static_cast<char>(first));
+  if (payload.size() < 126)
+    out += static_cast<char>(0x80U | payload.size());
+  else
+    out += bytes_of({0xfe, static_cast<unsigned>(payload.size() >> 8U), static_cast<unsigned>(payload.size() & 0xffU)});
+  return out.append(4, '\0').append(payload);
+}
+
+std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+/// What the broker's end reads of an agent that sends this: the line, or the error's code.
+std::string heard(const std::string& bytes) {
+  Harbour harbour;
+  auto wire = std::make_unique<Wire>(harbour);
+  const auto broker = harbour.take();
+  REQUIRE(broker);
+  std::thread agent([&] {
+    wire->send(bytes);
+    wire->read_to_the_close();
+    wire.reset();  // the other end waits for that
+  });
+  const auto line = harbour.run(broker->read());
+  harbour.end(*broker);
+  agent.join();
+  return line ? line->substr(0, 40) : line.error().code;
+}
+
+}  // namespace
+
+TEST_CASE("frames that RFC 6455 forbids end the connection") {
+  const std::string mask(4, '\0');
+  const std::pair<const char*, std::string> kCases[] = {
+      {"without a mask", bytes_of({kText, 1}) + "x"},
+      {"bits that nobody has agreed on", bytes_of({0xf1, 0x81}) + mask + "x"},
+      {"an opcode that there is not", bytes_of({0x83, 0x81}) + mask + "x"},
+      {"a ping in pieces", bytes_of({0x09, 0x80}) + mask},
+      {"a ping of 126 bytes", frame(kPing, std::string(126, 'x'))},
+      {"the end of no message", frame(kEnds, "x")},
+      {"a message within a message", frame(kTextBegins, "x") + frame(kText, "y")},
+      {"no UTF-8", frame(kText, "\xff\xfe")},
+      {"binary", frame(0x82, "x")},
+      {"a length that is written too long", bytes_of({kText, 0xfe, 0, 1}) + mask + "x"},
+  };
+  for (const auto& [what, bytes] : kCases) {
+    CAPTURE(what);
+    const auto code = heard(bytes);  // which end says it first, and how it hangs up, is a matter of moments
+    CHECK((code == "BAD_FRAME" || code == "CONNECTION_CUT" || code == "CONNECTION_ENDED"));
+  }
+}
+
+TEST_CASE("a frame that claims a terabyte takes no more memory than a line may have", "[T24]") {
+  CHECK(heard(bytes_of({kText, 0xff, 0, 0, 1, 0, 0, 0, 0, 0}) + std::string(4, '\0') + std::string(9 << 20, 'x')) ==
+        "LINE_TOO_LONG");
+  CHECK(heard(frame(kTextBegins, "x") + repeated(frame(kGoesOn, std::string(60'000, 'x')), 150)) == "LINE_TOO_LONG");
+}
+
+TEST_CASE("a line may come in any number of pieces and pings between them are answered, up to a flood", "[T24]") {
+  CHECK(heard(frame(kTextBegins, "a") + repeated(frame(kGoesOn, "b"), 50'000) + frame(kEnds, "c")) == "a" + std::string(39, 'b'));
+  CHECK_FALSE(heard(repeated(frame(kGoesOn, ""), 1)) == "line");
+  CHECK(heard(frame(kTextBegins, "") + repeated(frame(kGoesOn, ""), 50'000) + frame(kEnds, "c")) == "c");
+  CHECK(heard(repeated(frame(kPing, "p"), 900) + frame(kText, "line")) == "line");
+  CHECK_FALSE(heard(repeated(frame(kPing, "p"), 2'000) + frame(kText, "line")) == "line");
+  CHECK_FALSE(heard(repeated(frame(kPong, std::string(125, 'p')), 2'000) + frame(kText, "line")) == "line");
+}
+
+}  // namespace hansa::connectors::websocket::test
