@@ -3,6 +3,7 @@
 // machine can read.
 #include "broker/cli/commands.hpp"
 #include "broker/cli/files.hpp"
+#include "broker/cli/show_answer.hpp"
 #include "broker/cli/text.hpp"
 #include "broker/domain/secret_use.hpp"
 
@@ -52,21 +53,14 @@ Result<ExitStatus> secret_put(Session& session, const Invocation& call) {
 }
 
 Result<ExitStatus> secret_list(Session& session, const Invocation& call) {
-  const auto answer = session.send("GET", "/v1/secrets");
-  if (!answer) return std::unexpected(answer.error());
-  if (call.has("--json")) {
-    session.print(answer->body);
-    return ExitStatus::done;
-  }
-  const auto list = Session::read(*answer);
-  if (!list) return std::unexpected(list.error());
-  Table table({{"NAME"}, {"BYTES", true}, {"CHANGED"}});
-  if (const auto& secrets = member(*list, "secrets"); secrets.is_array()) {
-    for (const auto& secret : secrets)
-      table.add({shown(secret, "name"), number_text(secret, "bytes"), shown(secret, "changed_at")});
-  }
-  session.print(table.text(session.look()));
-  return ExitStatus::done;
+  return show_answer(session, call, "GET", "/v1/secrets", {}, [&](const Json& list) {
+    Table table({{"NAME"}, {"BYTES", true}, {"CHANGED"}});
+    if (const auto& secrets = member(list, "secrets"); secrets.is_array()) {
+      for (const auto& secret : secrets)
+        table.add({shown(secret, "name"), number_text(secret, "bytes"), shown(secret, "changed_at")});
+    }
+    return table.text(session.look());
+  });
 }
 
 Result<ExitStatus> secret_delete(Session& session, const Invocation& call) {
