@@ -103,7 +103,11 @@ class ApiUnderTest {
                                                                      .code = &code_,
                                                                      .allocations = store_.get(),
                                                                      .secrets = vault_.get()},
-                                               engine::EngineOptions{.broker_id = "b1", .epoch = *epoch}, std::move(sites));
+                                               engine::EngineOptions{.broker_id = "b1",
+                                                                     .epoch = *epoch,
+                                                                     .snapshot_interval = Milliseconds{600'000},  // a month is soon over
+                                                                     .snapshot_freshness = Milliseconds{3'000'000}},
+                                               std::move(sites));
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
     notary_ = std::make_unique<engine::Notary>(
         engine::Notary::Options{.origin = "hansa/b1", .witnesses = {witness.verifier(ledger::KeyUse::cosignature)}},

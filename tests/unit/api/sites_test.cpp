@@ -32,7 +32,7 @@ TEST_CASE("a site that is asked what is left to projects shows operators whether
   domain::Charging charging{.rules = {}, .limits = {{"cpu", "core-hours"}}};
   charging.rules.push_back({.unit = "core-hours", .per_core = 1'000});
   ApiUnderTest broker(std::move(charging));
-  broker.time.advance(Milliseconds{120'000});
+  broker.time.advance(Milliseconds{1'200'000});
   const auto shown = broker.call("operator", "GET", "/v1/sites/alpha").body["balances"];
   REQUIRE(shown.is_object());
   CHECK(shown["read_at"].is_null());
