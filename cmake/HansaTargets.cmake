@@ -34,12 +34,12 @@ target_compile_definitions(hansa_boost INTERFACE
   BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_libraries(hansa_boost INTERFACE Threads::Threads)
 
-# Files of one target are compiled some at a time, as one: what they all read is read, and what they all instantiate is made, once, which
-# halves a clean build. A name that is hidden in a file must therefore be the only one of its kind in the folder. The dev preset
-# compiles each file by itself, and so does ./dev lint. SEPARATE files or tests keep names of their own, or macros.
-option(HANSA_UNITY "Compile several files of a target as one" ON)
+# Files of one target are compiled as one: what they all read is read, and what they all instantiate is made, once, which halves a clean
+# build. A name that is hidden in a file must therefore be the only one of its kind in the target. The dev preset compiles each file by
+# itself, and so does ./dev lint. SEPARATE files or tests keep names of their own, or macros.
+option(HANSA_UNITY "Compile the files of a target as one" ON)
 set(CMAKE_UNITY_BUILD ${HANSA_UNITY})
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 0)  # no limit
 
 # Headers of others that nearly every file reads, compiled once for all that share flags: reading them again was more than half of a
 # build. A file still includes what it uses: ./dev lint builds on nothing precompiled.

@@ -16,9 +16,9 @@ namespace {
 constexpr std::array<std::string_view, 6> kKeys{"id", "processors", "country", "local_share", "hidden", "facts"};
 
 /// Reads one file and collects what is wrong with it.
-class Reader {
+class SiteReader {
  public:
-  explicit Reader(const std::string& file) : file_(file) {}
+  explicit SiteReader(const std::string& file) : file_(file) {}
 
   SimulatedSite site(const TomlNode& table) {
     SimulatedSite site;
@@ -102,7 +102,7 @@ class Reader {
 Result<std::vector<SimulatedSite>> parse_sites(std::string_view text, const std::string& file) {
   const auto document = parse_toml(text, file);
   if (!document) return std::unexpected(document.error());
-  Reader reader(file);
+  SiteReader reader(file);
   std::vector<SimulatedSite> sites;
   for (const auto& member : document->items) {
     if (member.key != "site" && member.key != "given")

@@ -50,9 +50,9 @@ std::string shown(std::string_view text) {
 }
 
 /// Takes a trace line by line.
-class Reader {
+class TraceReader {
  public:
-  explicit Reader(std::string name) : name_(std::move(name)) {}
+  explicit TraceReader(std::string name) : name_(std::move(name)) {}
 
   /// False: enough is wrong.
   bool line(std::string_view text) {
@@ -164,7 +164,7 @@ void sort_by_submit(std::vector<TraceJob>& jobs) {
 }
 
 Result<Trace> parse_swf(std::string_view text, const std::string& name) {
-  Reader reader(name);
+  TraceReader reader(name);
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
     if (!reader.line(text.substr(0, end))) break;
@@ -180,7 +180,7 @@ Result<Trace> read_swf(const std::string& path) {
   const std::unique_ptr<gzFile_s, int (*)(gzFile_s*)> file(::gzopen(path.c_str(), "rb"), ::gzclose);
   if (!file) return unreadable(path, std::generic_category().message(errno));
 
-  Reader reader(path);
+  TraceReader reader(path);
   std::string rest;
   std::vector<char> block(std::size_t{1} << 18U);
   for (bool going = true; going;) {

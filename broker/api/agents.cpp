@@ -8,14 +8,11 @@ namespace {
 
 constexpr Seconds kUsualInvitation{24 * 3'600};
 constexpr Seconds kLongestInvitation{30 * 24 * 3'600};
-constexpr std::size_t kReasonBytes = 500;
-
-Json time_view(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
 
 Json state_view(const identity::AgentState& state) {
   Json view{{"key", state.key.empty() ? Json() : Json(state.key)},
-            {"enrolled_at", time_view(state.enrolled_at)},
-            {"invited_until", time_view(state.invited_until)},
+            {"enrolled_at", time_or_none(state.enrolled_at)},
+            {"invited_until", time_or_none(state.invited_until)},
             {"connection", nullptr},
             {"last_failure", nullptr}};
   if (const auto& c = state.connection)
@@ -32,7 +29,7 @@ Json event_view(const ports::AgentEvent& event) {
     case What::invited:
       view["what"] = "invited";
       view["by"] = event.by.str();
-      view["expires_at"] = time_view(event.expires_at);
+      view["expires_at"] = time_or_none(event.expires_at);
       break;
     case What::enrolled:
       view["what"] = "enrolled";
@@ -117,7 +114,7 @@ async::Task<http::Response> revoke_agent(Exchange exchange) {
   const auto& parts = exchange.api.parts();
   BodyReader body(exchange.request);
   auto reason = body.text("reason");
-  if (reason.size() > kReasonBytes) body.fault("reason", "is longer than 500 bytes");
+  if (reason.size() > kMostReason) body.fault("reason", "is longer than 500 bytes");
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
   if (auto done = co_await parts.agents.revoke(site, exchange.caller.principal, reason); !done)
     co_return std::unexpected(done.error());

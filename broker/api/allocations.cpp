@@ -197,13 +197,13 @@ async::Task<http::Response> release_reservations(Exchange exchange) {
   BodyReader body(exchange.request);
   const auto of = body.required("job");
   auto reason = body.required("reason");
-  if (reason.size() > 500) body.fault("reason", "is longer than 500 bytes");
+  if (reason.size() > kMostReason) body.fault("reason", "is longer than 500 bytes");
   const auto tag = domain::parse_tag(of);
   const auto job = tag ? std::optional(tag->job) : Ulid::parse(of);
   if (!of.empty() && !job) body.fault("job", "is neither a job's id nor an attempt's tag (hansa-<job>-<attempt>)");
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
-  auto released = co_await exchange.api.parts().allocations.release(
-      {exchange.caller.principal, std::move(reason)}, *job, tag ? std::optional(tag->attempt) : std::nullopt);
+  auto released = co_await exchange.api.parts().allocations.release({exchange.caller.principal, std::move(reason)}, *job,
+                                                                    tag ? std::optional(tag->attempt) : std::nullopt);
   if (!released) co_return std::unexpected(released.error());
   Json list = Json::array();
   for (const auto& one : *released) list.push_back(reservation_view(one));
@@ -215,7 +215,7 @@ async::Task<http::Response> revoke_allocation(Exchange exchange) {
   if (!id) co_return std::unexpected(id.error());
   BodyReader body(exchange.request);
   auto reason = body.text("reason");
-  if (reason.size() > 500) body.fault("reason", "is longer than 500 bytes");
+  if (reason.size() > kMostReason) body.fault("reason", "is longer than 500 bytes");
   if (auto read = body.finish(); !read) co_return std::unexpected(read.error());
   auto revoked = co_await exchange.api.parts().allocations.revoke({exchange.caller.principal, std::move(reason)}, *id);
   if (!revoked) co_return std::unexpected(revoked.error());

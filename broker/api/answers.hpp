@@ -10,6 +10,8 @@ namespace hansa::api {
 
 /// Rows in one page of a listing.
 inline constexpr std::int64_t kMaxPage = 1'000;
+/// Bytes of a reason that somebody gives in their own words.
+inline constexpr std::size_t kMostReason = 500;
 
 http::Response json_answer(int status, const Json& json);
 http::Response problem_answer(const Error& error, std::string_view request_id);

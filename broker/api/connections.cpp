@@ -9,8 +9,6 @@ namespace hansa::api {
 
 namespace {
 
-constexpr std::size_t kMostReason = 500;  // bytes
-
 Json connection_view(const identity::PersonAgentState& state, UtcTime now) {
   Json view{{"person", state.person.str()},
             {"connected", state.connection.has_value()},

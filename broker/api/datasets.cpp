@@ -172,10 +172,10 @@ async::Task<http::Response> verify_replica(Exchange exchange) {
   if (!json) co_return std::unexpected(json.error());
   auto asked = wire::evidence_from_json(*json);
   if (!asked) co_return std::unexpected(asked.error());
-  engine::Evidence evidence{
+  engine::SeenReplica seen{
       .site = SiteId{exchange.path.at("site")}, .hash = std::move(asked->hash), .at = asked->at, .expires_at = asked->expires_at};
   auto done = co_await exchange.api.parts().catalogue.verify_replica({exchange.caller.principal, std::move(asked->reason)},
-                                                                     std::move(*dataset), std::move(evidence));
+                                                                     std::move(*dataset), std::move(seen));
   if (!done) co_return std::unexpected(done.error());
   co_return outcome_answer(exchange, 200, *done);
 }

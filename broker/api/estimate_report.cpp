@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The report on estimates. Whose jobs it counts: everybody's for operators and auditors, else the caller's own.
 #include "broker/api/answers.hpp"
-#include "broker/core/time_text.hpp"
 
 namespace hansa::api {
 
@@ -17,8 +16,6 @@ std::optional<Principal> whose(const Exchange& exchange) {
   if (identity::reaches_all(exchange.caller, exchange.action)) return std::nullopt;
   return exchange.caller.principal;
 }
-
-Json time_or_null(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
 
 template <typename Group>
 Json names_of(const std::vector<Group>& by, std::span<const std::string_view> names) {
@@ -41,7 +38,7 @@ async::Task<http::Response> report_estimates(Exchange exchange) {
   wanted.by = query.groups<EstimateGroup>(kEstimateGroups, {EstimateGroup::site});
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
 
-  Json report{{"by", names_of(wanted.by, kEstimateGroups)}, {"since", time_or_null(wanted.since)}};
+  Json report{{"by", names_of(wanted.by, kEstimateGroups)}, {"since", time_or_none(wanted.since)}};
   auto rows = co_await exchange.api.parts().estimates.estimate_report(std::move(wanted));
   if (!rows) co_return std::unexpected(rows.error());
   const auto seconds = [](const std::optional<Seconds>& s) { return s ? Json(s->count()) : Json(); };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/api/registers.hpp"
 #include "broker/core/suggest.hpp"
-#include "broker/core/time_text.hpp"
 #include "broker/wire/fact_request.hpp"
 #include "broker/wire/fact_views.hpp"
 #include "policies/rules/told.hpp"
@@ -13,8 +12,6 @@ namespace hansa::api {
 namespace {
 
 constexpr std::size_t kFactDepth = 8;
-
-Json time_view(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
 
 std::string_view state_view(const engine::RegisterFact& fact, UtcTime now) {
   if (fact.withdrawn) return "withdrawn";
@@ -70,8 +67,8 @@ Json facts_view(const engine::RegisterFacts& facts, UtcTime now) {
                     {"state", state_view(fact, now)},
                     {"source", fact.change ? std::string("register") : std::string(to_string(record.source))},
                     {"change", fact.change ? Json(fact.change->str()) : Json()},
-                    {"as_of", time_view(fact.as_of)},
-                    {"until", time_view(fact.until)},
+                    {"as_of", time_or_none(fact.as_of)},
+                    {"until", time_or_none(fact.until)},
                     {"evidence", fact.evidence}});
   }
   return list;

@@ -12,11 +12,8 @@ namespace hansa::api {
 namespace {
 
 constexpr std::int64_t kMostSequences = std::int64_t{1} << 53;
-constexpr std::size_t kMostReason = 500;  // it stands in the ledger for good
 
 std::string named_in(const Exchange& exchange) { return exchange.path.at("id"); }
-
-Json time_or_null(const std::optional<UtcTime>& time) { return time ? Json(format_utc(*time)) : Json(); }
 
 Json explanation_view(const std::optional<ports::Explanation>& explanation) {
   if (!explanation) return {};
@@ -51,7 +48,7 @@ Json difference_view(const ports::Difference& d) {
           {"cluster", d.cluster},
           {"site_job_id", d.site_job_id},
           {"submitted_at", format_utc(d.submitted_at)},
-          {"started_at", time_or_null(d.started_at)},
+          {"started_at", time_or_none(d.started_at)},
           {"ended_at", format_utc(d.ended_at)},
           {"record", d.record ? Json(*d.record) : Json()},
           {"fields", fields ? *fields : Json::object()},
@@ -85,7 +82,7 @@ Json month_view(const engine::Notary& notary, const engine::MonthView& view) {
     json["sites"].push_back({{"site", site.site.str()},
                              {"grade", to_string(site.grade)},
                              {"settled", !site.unsettled_from || site.explanation},
-                             {"unsettled_from", time_or_null(site.unsettled_from)},
+                             {"unsettled_from", time_or_none(site.unsettled_from)},
                              {"unexplained", site.unexplained},
                              {"explanation", explanation_view(site.explanation)},
                              {"signed_size", site.signed_size ? Json(*site.signed_size) : Json()}});

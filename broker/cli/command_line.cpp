@@ -198,6 +198,8 @@ Result<Invocation> parse_command_line(const CommandTable& table, std::span<const
   return Parser(table, arguments).parse();
 }
 
+std::unexpected<Error> usage(std::string message) { return fail(ErrorKind::invalid_argument, "USAGE", std::move(message)); }
+
 std::string overview(const CommandTable& table) {
   std::string out = "hansa: one submission, every site.\n\nusage: hansa COMMAND [OPTION...]\n\n";
   for (const auto& command : table.commands) {

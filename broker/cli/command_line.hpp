@@ -69,6 +69,9 @@ struct CommandTable {
 /// nothing else need be right.
 Result<Invocation> parse_command_line(const CommandTable& table, std::span<const char* const> arguments);
 
+/// invalid_argument, code USAGE, of a command's own: `message` says which option is wrong and what it may be.
+std::unexpected<Error> usage(std::string message);
+
 /// The help of all, or of one command.
 std::string overview(const CommandTable& table);
 std::string help(const CommandTable& table, const Command& command);

@@ -14,8 +14,6 @@ constexpr int kNotThere = 127, kNoLogin = 255;  // of a shell, of ssh
 constexpr std::string_view kNoAgent =
     "hansa-agent was not found there: put it into ~/.local/bin of that account, or say where it lies with --agent PATH";
 
-std::unexpected<Error> usage(std::string message) { return fail(ErrorKind::invalid_argument, "USAGE", std::move(message)); }
-
 bool is_plain(std::string_view text, std::string_view more) {
   return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, [&](unsigned char c) {
     return c < 0x80 && (std::isalnum(c) != 0 || more.contains(static_cast<char>(c)));
@@ -109,7 +107,7 @@ std::string ticket_of(const Json& berth) {
   return ticket.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
-ExitStatus judged(const Session& session, int status) {
+ExitStatus ended(const Session& session, int status) {
   if (status == 0) return ExitStatus::done;
   if (status == 130) return ExitStatus::interrupted;
   if (status == kNotThere) session.note(kNoAgent);
@@ -153,7 +151,7 @@ Result<ExitStatus> connect(Session& session, const Invocation& call) {
   }
   if (!status && call.has("--local")) session.note(kNoAgent);
   if (!status) return std::unexpected(status.error());
-  return judged(session, *status);
+  return ended(session, *status);
 }
 
 Result<ExitStatus> disconnect(Session& session, const Invocation& call) {

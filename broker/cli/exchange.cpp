@@ -12,7 +12,7 @@
 namespace hansa::cli {
 namespace {
 
-constexpr std::string_view kKinds[] = {"individual", "summary", "sync"};  // by ledger::ApelKind's values
+constexpr std::string_view kApelKinds[] = {"individual", "summary", "sync"};  // by ledger::ApelKind's values
 
 using Counts = std::map<std::string, std::int64_t, std::less<>>;
 
@@ -32,9 +32,10 @@ std::unexpected<Error> not_named(const WantedRuns& wanted, const std::string& wh
 }
 
 Result<ledger::ApelKind> kind_of(const Invocation& call) {
-  const auto* kind = std::ranges::find(kKinds, call.value("--kind").value_or(""));
-  if (kind == std::end(kKinds)) return fail(ErrorKind::invalid_argument, "USAGE", "--kind must be individual, summary or sync");
-  return static_cast<ledger::ApelKind>(kind - std::begin(kKinds));
+  const auto* kind = std::ranges::find(kApelKinds, call.value("--kind").value_or(""));
+  if (kind == std::end(kApelKinds))
+    return fail(ErrorKind::invalid_argument, "USAGE", "--kind must be individual, summary or sync");
+  return static_cast<ledger::ApelKind>(kind - std::begin(kApelKinds));
 }
 
 /// Those that APEL knows, by Hansa's names.
@@ -140,7 +141,8 @@ Result<ExitStatus> report_apel(Session& session, const Invocation& call) {
   std::vector<ledger::ApelSite> names;
   for (const auto& [id, site] : *sites) names.push_back(site);
   if (streamed) streamed = writer.finish(names);
-  auto manifest = manifest_of(*wanted, "apel-" + std::string(kKinds[static_cast<std::size_t>(*kind)]), head->note, session.now());
+  auto manifest =
+      manifest_of(*wanted, "apel-" + std::string(kApelKinds[static_cast<std::size_t>(*kind)]), head->note, session.now());
   manifest.file_format = "apel";
   if (streamed) streamed = evidence.finish(left_out, taken, manifest);
   if (streamed) streamed = write_whole(folder->add_file("evidence.jsonl.manifest.json"), ledger::manifest_text(manifest));

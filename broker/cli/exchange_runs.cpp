@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::string_view kPersons[] = {"hidden", "pseudonyms", "named"};  // by ledger::Persons' values
 
-std::unexpected<Error> usage(std::string message) { return fail(ErrorKind::invalid_argument, "USAGE", std::move(message)); }
-
 std::string month_text(ledger::Month month) {
   return std::to_string(month.year) + (month.month < 10 ? "-0" : "-") + std::to_string(month.month);
 }

@@ -9,8 +9,6 @@ namespace hansa::cli {
 namespace {
 
 constexpr Seconds kLongPoll{50};            // the API takes up to 55
-constexpr Milliseconds kFirstPause{200};
-constexpr Milliseconds kLongestPause{5'000};
 constexpr std::chrono::minutes kPatience{30};  // for a broker that does not come back
 
 Result<Watched> watched(Result<Answer> answer) {

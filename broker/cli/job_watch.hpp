@@ -9,6 +9,9 @@
 
 namespace hansa::cli {
 
+/// Between two looks or tries; each pause is twice the one before it.
+inline constexpr Milliseconds kFirstPause{200}, kLongestPause{5'000};
+
 /// Asks again while the broker restarts or cannot serve: pauses that grow, an end to the patience.
 class Patience {
  public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/cli/commands.hpp"
+#include "broker/cli/job_watch.hpp"
 #include "broker/cli/ledger_link.hpp"
 #include "broker/cli/submission.hpp"
 
@@ -9,8 +10,7 @@
 namespace hansa::cli {
 namespace {
 
-constexpr Milliseconds kFirstPause{200}, kLongestPause{5'000};
-constexpr const char* kKinds[] = {"missing_at_broker", "missing_at_site", "field_mismatch", "duplicate", "late"};
+constexpr const char* kDifferences[] = {"missing_at_broker", "missing_at_site", "field_mismatch", "duplicate", "late"};
 
 std::string count_text(const Json& json, const char* key) {
   const auto value = number(json, key);
@@ -35,7 +35,7 @@ std::string reconciliation_text(const Json& made, const Look& look) {
   std::string text = "site " + shown(made, "site") + ", runs that ended from " + shown(made, "from") + " and before " +
                      shown(made, "to") + ", asked at " + shown(made, "begun_at") + " (" + shown(made, "id") + ")\n" +
                      count_text(made, "matched") + " match";
-  for (const auto* kind : kKinds) {
+  for (const auto* kind : kDifferences) {
     if (const auto count = number(counts, kind).value_or(0); count > 0) text += ", " + std::to_string(count) + " " + kind;
   }
   text += "; unexplained: " + count_text(made, "unexplained") + "\n";

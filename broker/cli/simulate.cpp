@@ -24,9 +24,7 @@ constexpr std::int64_t kMostSeeds = 1000;
 constexpr std::int64_t kMostSample = 1'000'000;
 constexpr std::size_t kMostSitesBytes = std::size_t{1} << 20U;
 
-std::unexpected<Error> usage(std::string message) {
-  return fail(ErrorKind::invalid_argument, "USAGE", std::move(message) + "; see hansa simulate --help");
-}
+std::unexpected<Error> simulate_usage(const std::string& message) { return usage(message + "; see hansa simulate --help"); }
 
 std::optional<std::int64_t> whole(std::string_view text, std::int64_t least, std::int64_t most) {
   std::int64_t value = 0;
@@ -51,8 +49,8 @@ Result<std::vector<simulation::Policy>> policies_of(const Invocation& call) {
       const auto name = names.substr(0, comma);
       const auto policy = simulation::parse_policy(name);
       if (!policy) {
-        return usage("--policy: \"" + printable(name.substr(0, 40)) +
-                     "\" is none; allowed: hansa, home, random, shortest-queue, earliest-start, redundant, merged");
+        return simulate_usage("--policy: \"" + printable(name.substr(0, 40)) +
+                              "\" is none; allowed: hansa, home, random, shortest-queue, earliest-start, redundant, merged");
       }
       if (std::ranges::find(policies, *policy) == policies.end()) policies.push_back(*policy);
       if (comma == names.size()) break;
@@ -72,14 +70,14 @@ Result<void> grow(std::vector<simulation::SimulatedSite>& sites, const Invocatio
     const auto cores =
         colon == std::string_view::npos ? std::nullopt : whole(text.substr(colon + 1), 1, simulation::kMostSiteCores);
     if (!cores) {
-      return usage("--add-capacity: \"" + printable(text.substr(0, 60)) + "\" is no SITE:CORES with 1 to " +
-                   std::to_string(simulation::kMostSiteCores) + " cores");
+      return simulate_usage("--add-capacity: \"" + printable(text.substr(0, 60)) + "\" is no SITE:CORES with 1 to " +
+                            std::to_string(simulation::kMostSiteCores) + " cores");
     }
     if (site == sites.end())
-      return usage("--add-capacity: there is no site \"" + printable(id.substr(0, 40)) + "\" in the sites file");
+      return simulate_usage("--add-capacity: there is no site \"" + printable(id.substr(0, 40)) + "\" in the sites file");
     site->cores += *cores;
     if (site->cores > simulation::kMostSiteCores)
-      return usage("--add-capacity: a site has at most " + std::to_string(simulation::kMostSiteCores) + " cores");
+      return simulate_usage("--add-capacity: a site has at most " + std::to_string(simulation::kMostSiteCores) + " cores");
   }
   return {};
 }
@@ -94,7 +92,8 @@ Result<void> hide(std::vector<simulation::SimulatedSite>& sites, const Invocatio
       if (name == "all") {
         for (auto& each : sites) each.hidden = true;
       } else if (site == sites.end()) {
-        return usage("--hidden: there is no site \"" + printable(name.substr(0, 40)) + "\" in the sites file; name some, or all");
+        return simulate_usage("--hidden: there is no site \"" + printable(name.substr(0, 40)) +
+                              "\" in the sites file; name some, or all");
       } else {
         site->hidden = true;
       }
@@ -120,16 +119,16 @@ Result<std::vector<simulation::LabelShare>> labels_of(const Invocation& call) {
     }
     const auto known = rules::data_labels();
     if (std::ranges::find(known, name) == known.end() || !(share >= 0 && share <= 1)) {
-      return usage("--label: \"" + printable(text.substr(0, 60)) +
-                   "\" is no NAME=SHARE with a label of the rules (open, internal, personal, health, trade-secret, "
-                   "export-controlled) and a share from 0 to 1");
+      return simulate_usage("--label: \"" + printable(text.substr(0, 60)) +
+                            "\" is no NAME=SHARE with a label of the rules (open, internal, personal, health, trade-secret, "
+                            "export-controlled) and a share from 0 to 1");
     }
     if (std::ranges::find(labels, name, &simulation::LabelShare::label) != labels.end())
-      return usage("--label: " + name + " is there twice");
+      return simulate_usage("--label: " + name + " is there twice");
     labels.push_back({.label = name, .share = std::llround(share * 1e6)});
     all += labels.back().share;
   }
-  if (all > 1'000'000) return usage("--label: the shares are more than 1 together");
+  if (all > 1'000'000) return simulate_usage("--label: the shares are more than 1 together");
   return labels;
 }
 
@@ -141,16 +140,16 @@ Result<std::optional<simulation::RulesOfPlay>> rules_of(const Session& session, 
   std::vector<std::string> packs;
   for (const auto pack : call.values("--rules")) packs.emplace_back(pack);
   if (packs.empty()) {
-    if (call.has("--label") || call.has("--at")) return usage("--label and --at say nothing without --rules");
+    if (call.has("--label") || call.has("--at")) return simulate_usage("--label and --at say nothing without --rules");
     return std::nullopt;
   }
   for (const auto policy : policies) {
     if (policy == simulation::Policy::home || policy == simulation::Policy::merged)
-      return usage("--policy " + std::string(to_string(policy)) + " asks no rules; name others with --rules");
+      return simulate_usage("--policy " + std::string(to_string(policy)) + " asks no rules; name others with --rules");
   }
   auto at = Result<UtcTime>(session.now());
   if (const auto text = call.value("--at")) at = parse_utc(*text);
-  if (!at) return usage("--at must be a day, as 2027-01-31");
+  if (!at) return simulate_usage("--at must be a day, as 2027-01-31");
   auto labels = labels_of(call);
   if (!labels) return std::unexpected(labels.error());
   auto read = read_packs(packs);
@@ -202,20 +201,20 @@ Result<void> write_plots(const std::string& folder, const std::vector<simulation
 Result<ExitStatus> simulate(Session& session, const Invocation& call) {
   const auto trace_file = call.value("--trace");
   const auto sites_file = call.value("--sites");
-  if (!trace_file || !sites_file) return usage("a simulation needs --trace FILE and --sites FILE");
+  if (!trace_file || !sites_file) return simulate_usage("a simulation needs --trace FILE and --sites FILE");
   simulation::ComparisonOptions options;
   if (const auto text = call.value("--load")) {
     options.load = load_of(*text);
-    if (!options.load) return usage("--load must be a number from 0.01 to 10, as 0.85");
+    if (!options.load) return simulate_usage("--load must be a number from 0.01 to 10, as 0.85");
   }
   if (const auto text = call.value("--seeds")) {
     const auto seeds = whole(*text, 1, kMostSeeds);
-    if (!seeds) return usage("--seeds must be a number from 1 to " + std::to_string(kMostSeeds));
+    if (!seeds) return simulate_usage("--seeds must be a number from 1 to " + std::to_string(kMostSeeds));
     options.seeds = *seeds;
   }
   if (const auto text = call.value("--sample")) {
     const auto one_in = whole(*text, 1, kMostSample);
-    if (!one_in) return usage("--sample must be a number from 1 to " + std::to_string(kMostSample));
+    if (!one_in) return simulate_usage("--sample must be a number from 1 to " + std::to_string(kMostSample));
     options.one_in = *one_in;
   }
   const auto policies = policies_of(call);

@@ -128,7 +128,7 @@ std::string connection_text(const Json& state) {
   return until.empty() ? "not connected" : "not connected; the session lasts until " + until;
 }
 
-std::string terms_text(const Json& people) {
+std::string people_terms_text(const Json& people) {
   const auto terms = shown(people, "terms");
   return terms == "not_stated" ? "nobody has stated whether the site's terms allow them" : "the site's terms: " + terms;
 }
@@ -149,7 +149,7 @@ std::string site_sheet(const Json& site, const Look& look) {
     line("agent's last failure", agent_failure(agent));
   }
   if (const auto& people = member(site, "people"); people.is_object()) {
-    line("people's agents", number_text(people, "connected") + " connected; " + terms_text(people),
+    line("people's agents", number_text(people, "connected") + " connected; " + people_terms_text(people),
          number(people, "connected").value_or(0) > 0 ? Tint::good : Tint::odd);
     if (const auto& you = member(people, "you"); you.is_object()) {
       line("you", connection_text(you) + (member(you, "connected") == true ? "" : "; hansa connect " + shown(site, "id")));

@@ -71,25 +71,25 @@ async::Task<CatalogueOutcome> Catalogue::remove_replica(Asking asking, domain::D
   co_return co_await record(std::move(asking), std::move(dataset), std::move(bodies));
 }
 
-async::Task<CatalogueOutcome> Catalogue::verify_replica(Asking asking, domain::Dataset dataset, Evidence evidence) {
-  const auto* replica = dataset.replica_at(evidence.site);
+async::Task<CatalogueOutcome> Catalogue::verify_replica(Asking asking, domain::Dataset dataset, SeenReplica seen) {
+  const auto* replica = dataset.replica_at(seen.site);
   if (replica == nullptr) {
     co_return fail(ErrorKind::not_found, "REPLICA_NOT_FOUND",
-                   "dataset " + dataset.id.str() + " has no replica at site \"" + evidence.site.str().substr(0, 40) + "\"");
+                   "dataset " + dataset.id.str() + " has no replica at site \"" + seen.site.str().substr(0, 40) + "\"");
   }
   const auto now = clock_.now_utc();
-  const auto at = evidence.at.value_or(now);
+  const auto at = seen.at.value_or(now);
   std::vector<Fault> faults;
-  if (evidence.hash != dataset.content.hash)
+  if (seen.hash != dataset.content.hash)
     faults.push_back({"/sha256", "is not the dataset's: what is there is something else; remove the replica"});
   if (at > now) faults.push_back({"/verified_at", "lies in the future"});
-  if (evidence.expires_at <= now)
+  if (seen.expires_at <= now)
     faults.push_back({"/expires_at", "lies in the past: such a verification would count for nothing"});
-  else if (evidence.expires_at - at > kLongestEvidence)
+  else if (seen.expires_at - at > kLongestEvidence)
     faults.push_back({"/expires_at", "is more than 366 days after the verification: look again by then"});
   if (!faults.empty()) co_return refusal(ErrorKind::invalid_argument, "BAD_EVIDENCE", std::move(faults));
   std::vector<DatasetChangeBody> bodies{
-      domain::ReplicaVerified{.site = evidence.site, .replica = replica->added, .at = at, .expires_at = evidence.expires_at}};
+      domain::ReplicaVerified{.site = seen.site, .replica = replica->added, .at = at, .expires_at = seen.expires_at}};
   co_return co_await record(std::move(asking), std::move(dataset), std::move(bodies));
 }
 
@@ -139,7 +139,7 @@ async::Task<CatalogueOutcome> Catalogue::record(Asking asking, domain::Dataset d
 }
 
 async::Task<> Catalogue::refuse_repeated(const domain::Dataset& dataset, const std::vector<DatasetChangeBody>& bodies) const {
-  if (std::ranges::none_of(bodies, domain::needs_second_person)) co_return Result<void>{};
+  if (std::ranges::none_of(bodies, [](const auto& body) { return domain::needs_second_person(body); })) co_return Result<void>{};
   auto waiting = co_await store_.changes({.audience = std::nullopt,
                                           .dataset = dataset.id,
                                           .state = domain::ChangeState::pending,

@@ -25,7 +25,7 @@ struct Asking {
 };
 
 /// What somebody saw at a site.
-struct Evidence {
+struct SeenReplica {
   SiteId site;
   domain::ContentHash hash;  // of what is there
   std::optional<UtcTime> at;  // when; none: now
@@ -61,7 +61,7 @@ class Catalogue {
   async::Task<CatalogueOutcome> add_replica(Asking asking, domain::Dataset dataset, domain::ReplicaAdded what);
   async::Task<CatalogueOutcome> remove_replica(Asking asking, domain::Dataset dataset, SiteId site);
   /// Waits for a second person. invalid_argument (BAD_EVIDENCE): another hash than the dataset's, times that cannot be.
-  async::Task<CatalogueOutcome> verify_replica(Asking asking, domain::Dataset dataset, Evidence evidence);
+  async::Task<CatalogueOutcome> verify_replica(Asking asking, domain::Dataset dataset, SeenReplica seen);
 
   /// Approves or rejects. Conflict: NOT_PENDING, and what apply() says of a change that no longer fits.
   async::Task<CatalogueOutcome> rule(Asking asking, domain::Dataset dataset, domain::DatasetChange change, bool approve);

@@ -25,6 +25,8 @@ namespace hansa::engine {
 
 class SecretVault;
 
+inline constexpr Milliseconds kAfterFailure{1'000};  // when the store refuses
+
 struct Context {
   boost::asio::any_io_executor strand;
   async::Scheduler& scheduler;

@@ -11,7 +11,6 @@ using namespace domain;
 
 namespace {
 
-constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
 constexpr std::size_t kAtATime = 256;          // written side by side, so that they share commits; submissions go between
 constexpr std::size_t kNamed = 3;              // in a reason; the API has them all
 constexpr std::size_t kMaxFaults = 100;

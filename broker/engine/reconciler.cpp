@@ -13,7 +13,7 @@ using namespace domain;
 
 namespace {
 
-constexpr Milliseconds kFirstPause{1'000};
+constexpr Milliseconds kShortestPause{1'000};
 
 std::unexpected<Error> conflict(Reason reason) { return fail(ErrorKind::conflict, reason.code, std::move(reason.message)); }
 
@@ -69,17 +69,17 @@ std::vector<JobId> Reconciler::due(const SiteDesk& desk) {
 }
 
 async::Task<> Reconciler::run(SiteDesk& desk) {
-  auto pause = kFirstPause;
+  auto pause = kShortestPause;
   while (true) {
     const auto now = context_.scheduler.now_monotonic();
     if (desk.unresolved.empty() && desk.unseen.empty()) {
       co_await desk.wake_reconciler.wait();
-      pause = kFirstPause;
+      pause = kShortestPause;
       continue;
     }
     const auto ids = due(desk);
     if (ids.empty()) {
-      co_await desk.wake_reconciler.wait_until(context_.scheduler, now + kFirstPause);
+      co_await desk.wake_reconciler.wait_until(context_.scheduler, now + kShortestPause);
       continue;
     }
     if (auto looked = co_await look(desk, ids); !looked) {
@@ -90,9 +90,9 @@ async::Task<> Reconciler::run(SiteDesk& desk) {
     // Sooner when there is something new to look for; else at a falling rate, within what the budget leaves.
     const auto next = std::max(context_.scheduler.now_monotonic() + pause, desk.spare_query_at());
     if (co_await desk.wake_reconciler.wait_until(context_.scheduler, next)) {
-      pause = kFirstPause;
+      pause = kShortestPause;
     } else {
-      pause = std::min(pause * 2, std::max(desk.interval(context_.options.status_interval), kFirstPause));
+      pause = std::min(pause * 2, std::max(desk.interval(context_.options.status_interval), kShortestPause));
     }
   }
 }

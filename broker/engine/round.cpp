@@ -15,7 +15,6 @@ using namespace domain;
 namespace {
 
 constexpr Milliseconds kIdle{60'000};          // between full rounds without news of a site
-constexpr Milliseconds kAfterFailure{1'000};   // when the store refuses
 constexpr Milliseconds kBreath{5};             // between rounds: what comes meanwhile is placed together and shares commits
 constexpr std::size_t kLinesTold = 1'000;       // remembered, a few kilobytes each
 constexpr std::size_t kLooksAtATime = 32;       // then whoever asks the engine goes first

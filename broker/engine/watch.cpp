@@ -20,7 +20,7 @@ using namespace domain;
 
 namespace {
 
-constexpr Milliseconds kBreath{50};  // many things happen together
+constexpr Milliseconds kGather{50};  // many things happen together
 constexpr int kLooksAtOnce = 6;  // looks, as long as the budget has them; those after them are spread over what it has
 
 /// What an attempt is bound to that has run this: of a task its array.
@@ -118,7 +118,7 @@ async::Task<> Watch::states_by_person(SiteDesk& desk) {
     }
     const auto at = std::max(next->second->due, desk.spare_query_at());
     if (at > now) {
-      if (co_await desk.wake_status.wait_until(scheduler, at)) co_await scheduler.sleep_until(std::min(at, now + kBreath));
+      if (co_await desk.wake_status.wait_until(scheduler, at)) co_await scheduler.sleep_until(std::min(at, now + kGather));
       continue;
     }
     next->second->under_way = true;

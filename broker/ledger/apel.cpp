@@ -9,7 +9,6 @@ namespace {
 constexpr std::string_view kHeaders[] = {"APEL-individual-job-message: v0.3\n", "APEL-summary-job-message: v0.2\n",
                                          "APEL-sync-message: v0.1\n"};  // by ApelKind's values
 constexpr std::string_view kEnd = "%%\n";
-constexpr std::int64_t kDay = 86'400;
 // Columns of apel's server.sql.
 constexpr std::size_t kLongestName = 255, kLongestQueue = 100;
 
@@ -100,7 +99,7 @@ Result<void> ApelWriter::finish(std::span<const ApelSite> sites) {
 std::string_view ApelWriter::fault_of(const ExchangeRun& run) const {
   if (!run.started_s) return "NEVER_STARTED";
   if (run.ended_s < *run.started_s) return "ENDS_BEFORE_START";
-  if (run.ended_s > to_unix_seconds(options_.now) + kDay) return "ENDS_IN_THE_FUTURE";
+  if (run.ended_s > to_unix_seconds(options_.now + std::chrono::days{1})) return "ENDS_IN_THE_FUTURE";
   if (run.amounts.elapsed_s < 0 || run.amounts.core_seconds < 0) return "NEGATIVE_AMOUNT";
   for (const auto* name : {&run.cluster, &run.site_job_id, &run.project, &run.owner, &run.account}) {
     if (apel_value(*name).size() > kLongestName) return "TEXT_TOO_LONG";

@@ -28,7 +28,6 @@ constexpr char kHasTable[] = "SELECT 1 FROM sqlite_schema WHERE type = 'table' A
 constexpr char kSelectBroker[] = "SELECT broker_id, epoch FROM broker";
 constexpr char kCountJobs[] = "SELECT count(*) FROM jobs";
 constexpr char kLastEvent[] = "SELECT coalesce(max(sequence), 0) FROM events";
-constexpr char kLedgerLength[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
 
 std::int64_t integer_of(Connection& db, const char* sql) {
   auto row = db.query(sql);
@@ -97,7 +96,8 @@ Result<Holdings> verify(Connection& db) {
     auto answer = db.query(kReadIntegrity);
     if (!answer.next() || answer.text(0) != "ok") return damaged(answer.string(0));
   }
-  if (auto answer = db.query(kReadReferences); answer.next()) return damaged("a row of " + answer.string(0) + " lacks its other end");
+  if (auto answer = db.query(kReadReferences); answer.next())
+    return damaged("a row of " + answer.string(0) + " lacks its other end");
   if (found->schema == std::ssize(migrations())) {
     if (auto sound = check_ledger(db, *found); !sound) return std::unexpected(sound.error());
   }
@@ -161,7 +161,7 @@ Result<Holdings> holdings(Connection& db) {
   found.jobs = integer_of(db, kCountJobs);
   found.last_event = integer_of(db, kLastEvent);
   if (!has_table(db, "ledger")) return found;
-  found.ledger_size = integer_of(db, kLedgerLength);
+  found.ledger_size = ledger_size(db);
   if (*schema == migrations().size()) {
     const auto head = read_ledger_head(db);
     if (!head) return std::unexpected(head.error());
@@ -225,8 +225,8 @@ Result<void> keep_before_migration(Connection& db, const std::filesystem::path& 
   const auto kept = copy_database(db, folder / ("before-schema-" + std::to_string(*schema + 1) + ".db"));
   if (kept) return {};
   auto error = kept.error();
-  error.message = "the database was not brought up to date, because no copy of it could be kept before: " + error.message +
-                  " (" + folder.string() + " may be a link to a folder on another disk)";
+  error.message = "the database was not brought up to date, because no copy of it could be kept before: " + error.message + " (" +
+                  folder.string() + " may be a link to a folder on another disk)";
   return std::unexpected(std::move(error));
 }
 

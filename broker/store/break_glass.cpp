@@ -16,8 +16,6 @@ using domain::BreakGlass;
 using domain::BreakGlassId;
 using domain::BreakGlassState;
 
-constexpr std::size_t kSaltBytes = 16;
-
 constexpr char kInsertGlass[] =
     "INSERT INTO break_glass(id, job, person, reason, by_whom, at_ms, lasts_s, state, makers) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
     "?7, 'pending', ?8)";

@@ -50,12 +50,12 @@ constexpr char kDropPersonsOf[] = "DELETE FROM ledger_persons WHERE seq > ?1 AND
 constexpr char kPutPlace[] = "UPDATE erasures SET phase = ?2, place = ?3, jobs = jobs + ?4, records = records + ?5 WHERE id = ?1";
 
 /// Tables whose texts may name the person, although they are about others: row, a text that is JSON or a sentence.
-struct Told {
+struct Mention {
   const char* last;    // the greatest row
   const char* select;  // row, text; of rows behind ?1 up to ?2 in which ?3 stands
   const char* put;     // ?2 in place of that text
 };
-constexpr Told kTold[] = {
+constexpr Mention kMentions[] = {
     {"SELECT max(sequence) FROM events",
      "SELECT sequence, body FROM events WHERE sequence > ?1 AND sequence <= ?2 AND instr(body, ?3)", kPutEvent},
     {"SELECT max(row) FROM jobs",
@@ -70,8 +70,8 @@ constexpr Told kTold[] = {
     {"SELECT max(rowid) FROM documents", "SELECT rowid, body FROM documents WHERE rowid > ?1 AND rowid <= ?2 AND instr(body, ?3)",
      "DELETE FROM documents WHERE rowid = ?1 AND ?2 IS NOT NULL"},
 };
-constexpr int kPhaseJobs = 0, kPhaseRecords = 1, kPhaseTold = 2;
-constexpr int kPhaseRegisters = kPhaseTold + static_cast<int>(std::size(kTold)), kPhaseFiles = kPhaseRegisters + 1;
+constexpr int kPhaseJobs = 0, kPhaseRecords = 1, kPhaseMentions = 2;
+constexpr int kPhaseRegisters = kPhaseMentions + static_cast<int>(std::size(kMentions)), kPhaseFiles = kPhaseRegisters + 1;
 
 // Of what is the person's, and of what they did for others. ?1 is the principal, ?2 nobody.
 constexpr const char* kForget[] = {
@@ -165,7 +165,7 @@ constexpr char kSelectErasures[] =
     "SELECT id, principal, reason, by_whom, at_ms, state, ruled_by, ruled_at_ms, done_at_ms, jobs, records, phase, place FROM "
     "erasures ";
 const std::string kSelectErasure = std::string(kSelectErasures) + "WHERE id = ?1";
-const std::string kSelectNewest = std::string(kSelectErasures) + "ORDER BY row DESC LIMIT ?1";
+const std::string kSelectNewestErasures = std::string(kSelectErasures) + "ORDER BY row DESC LIMIT ?1";
 constexpr char kAsk[] =
     "INSERT INTO erasures(id, principal, reason, by_whom, at_ms, state) VALUES(?1, ?2, ?3, ?4, ?5, 'pending') ON CONFLICT DO "
     "NOTHING";
@@ -264,12 +264,12 @@ Result<void> erase_records(Connection& db, const Stored& at, UtcTime now) {
   const auto end = std::min(at.place + kWindow, last);
   const auto gone = db.execute(kDropPersonsOf, at.place - 1, end, at.erasure.of);
   if (auto said = add_tombstone(db, gone, "ERASURE", now); !said) return said;
-  db.execute(kPutPlace, at.erasure.id, end < last ? kPhaseRecords : kPhaseTold, end < last ? end + 1 : 0, 0, gone);
+  db.execute(kPutPlace, at.erasure.id, end < last ? kPhaseRecords : kPhaseMentions, end < last ? end + 1 : 0, 0, gone);
   return {};
 }
 
 void erase_told(Connection& db, const Stored& at, const Names& names) {
-  const auto& of = kTold[at.phase - kPhaseTold];
+  const auto& of = kMentions[at.phase - kPhaseMentions];
   const auto last = greatest(db, of.last);
   const auto end = std::min(at.place + kWindow, last);
   Names person;
@@ -384,7 +384,7 @@ Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person,
   static constexpr char kUnbooked[] =
       "SELECT id FROM jobs j WHERE owner = ?1 AND active = 0 AND started_at_ms IS NOT NULL AND ended_at_ms > ?2 AND NOT "
       "EXISTS(SELECT 1 FROM ledger u WHERE u.job = j.row AND u.kind = 'usage') ORDER BY id LIMIT 20";
-  static constexpr char kDatasets[] = "SELECT id FROM datasets WHERE owner = ?1 ORDER BY id LIMIT 20";
+  static constexpr char kOwnDatasets[] = "SELECT id FROM datasets WHERE owner = ?1 ORDER BY id LIMIT 20";
   // Without the name of who asked, nobody could be told from the second person.
   static constexpr char kPending[] =
       "SELECT 'change of dataset ' || dataset, id FROM dataset_changes c WHERE by_whom = ?1 AND needs_second_person AND NOT "
@@ -402,7 +402,7 @@ Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person,
   static constexpr char kSecrets[] =
       "SELECT DISTINCT j.id FROM secret_copies c JOIN jobs j ON j.row = c.job WHERE j.owner = ?1 AND j.active = 0 AND "
       "coalesce(j.ended_at_ms, j.accepted_at_ms) >= ?2 ORDER BY j.id LIMIT 20";
-  static constexpr char kSecretsLeft[] =
+  static constexpr char kSecretsBehind[] =
       "SELECT a.site, count(*) FROM secret_copies c JOIN jobs j ON j.row = c.job JOIN attempts a ON a.job = c.job AND a.number = "
       "c.attempt WHERE j.owner = ?1 AND j.active = 0 AND coalesce(j.ended_at_ms, j.accepted_at_ms) < ?2 GROUP BY a.site";
   ports::InTheWay found;
@@ -412,9 +412,9 @@ Result<ports::InTheWay> read_in_the_way(Connection& db, const Principal& person,
   while (unbooked.next()) found.unbooked.push_back(unbooked.job_id(0));
   auto secrets = db.query(kSecrets, person, now - kSecretsWait);
   while (secrets.next()) found.secrets.push_back(secrets.job_id(0));
-  auto left = db.query(kSecretsLeft, person, now - kSecretsWait);
+  auto left = db.query(kSecretsBehind, person, now - kSecretsWait);
   while (left.next()) found.secrets_left[SiteId(left.text(0))] = left.integer(1);
-  auto datasets = db.query(kDatasets, person);
+  auto datasets = db.query(kOwnDatasets, person);
   while (datasets.next()) found.datasets.push_back(datasets.string(0));
   auto pending = db.query(kPending, person);
   while (pending.next()) found.pending.push_back(pending.string(0) + " " + pending.job_id(1).str());
@@ -460,7 +460,7 @@ Result<Erasure> read_erasure(Connection& db, ports::ErasureId id) {
 
 Result<std::vector<Erasure>> read_erasures(Connection& db, std::size_t limit) {
   std::vector<Erasure> all;
-  auto rows = db.query(kSelectNewest.c_str(), bounded(limit));
+  auto rows = db.query(kSelectNewestErasures.c_str(), bounded(limit));
   while (rows.next()) all.push_back(stored_of(rows).erasure);
   return all;
 }

@@ -12,7 +12,7 @@ using domain::FactChange;
 using domain::FactKey;
 using domain::RegisteredFact;
 
-constexpr char kSelectVersion[] = "SELECT version FROM facts WHERE subject = ?1 AND attribute = ?2";
+constexpr char kSelectFactVersion[] = "SELECT version FROM facts WHERE subject = ?1 AND attribute = ?2";
 constexpr char kPutFact[] =
     "INSERT INTO facts(subject, attribute, version, change, changed_at_ms, statement) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
     "ON CONFLICT(subject, attribute) DO UPDATE SET version = excluded.version, change = excluded.change, "
@@ -72,7 +72,7 @@ Result<void> record_fact(Connection& db, const ports::FactStep& step) {
   const auto& fact = step.fact;
   const auto subject = fact.key.subject.str();
   const auto before = fact.version - static_cast<std::int64_t>(step.changes.size()) - (step.ruling ? 1 : 0);
-  if (auto row = db.query(kSelectVersion, subject, fact.key.attribute); (row.next() ? row.integer(0) : 0) != before) {
+  if (auto row = db.query(kSelectFactVersion, subject, fact.key.attribute); (row.next() ? row.integer(0) : 0) != before) {
     return fail(ErrorKind::conflict, "STALE_VERSION",
                 fact.key.attribute + " of " + subject + " was changed at the same moment: look at it, and try again");
   }

@@ -63,6 +63,8 @@ struct StoredHashes {
   [[nodiscard]] Result<void> check() const;
 };
 
+/// Of what is drawn for a record's personal part.
+inline constexpr std::size_t kSaltBytes = 16;
 /// Of the system's.
 std::string random_bytes(std::size_t count);
 /// The key with which the owner's pseudonym in a period is made; drawn when there is none yet. One for each person: it can go
@@ -75,6 +77,8 @@ void carry_usage_over(Connection& db, UtcTime now);
 /// A record of a run; none: there is none of that number, or it is of another kind.
 std::optional<ledger::UsageEntry> read_entry(Connection& db, std::int64_t seq);
 
+/// How many records there are: their numbers begin at 0.
+std::int64_t ledger_size(Connection& db);
 /// What adjustments have added to a usage record so far.
 ledger::Amounts adjustments_of(Connection& db, std::int64_t record);
 

@@ -10,7 +10,7 @@ namespace {
 
 using ledger::Kind;
 
-constexpr char kSelectLength[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
+constexpr char kSelectSize[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
 // A row holds the hashes of its place and of some after it.
 constexpr char kSelectStored[] =
     "SELECT substr(hash, (?1 - place) * 32 + 1, 32) FROM ledger_hashes WHERE place <= ?1 ORDER BY place DESC LIMIT 1";
@@ -25,7 +25,7 @@ constexpr char kSelectRecords[] =
     "l.energy_j, l.original_period "
     "FROM ledger l LEFT JOIN jobs j ON j.row = l.job WHERE l.seq >= ?1 ORDER BY l.seq LIMIT ?2";
 constexpr char kSelectPerson[] = "SELECT salt, owner, pseudonym, account, source_line FROM ledger_persons WHERE seq = ?1";
-constexpr char kSelectAdjustments[] =
+constexpr char kSumAdjustments[] =
     "SELECT coalesce(sum(runs), 0), coalesce(sum(elapsed_s), 0), coalesce(sum(core_seconds), 0), coalesce(sum(gpu_seconds), 0), "
     "coalesce(sum(node_seconds), 0) FROM ledger WHERE kind = 'adjustment' AND refers_to = ?1";
 constexpr char kSelectLastCheckpoint[] = "SELECT size, note, at_ms FROM ledger_checkpoints ORDER BY size DESC LIMIT 1";
@@ -36,11 +36,6 @@ constexpr char kSelectLastCosignatures[] =
     "SELECT max(size), witness, line, at_ms FROM ledger_cosignatures GROUP BY witness ORDER BY witness";
 constexpr char kSelectRefusals[] =
     "SELECT site, reason, records, last_at_s, last_site_job_id FROM usage_refusals ORDER BY site, reason";
-
-std::int64_t length_of(Connection& db) {
-  auto row = db.query(kSelectLength);
-  return row.next() ? row.integer(0) : 0;
-}
 
 ledger::UsageEntry entry_of(const Statement& row, Kind kind, std::map<std::int64_t, ledger::UsageContext>& contexts,
                             Contexts& stored) {
@@ -92,7 +87,7 @@ std::string personal_of(Connection& db, std::int64_t seq) {
 }
 
 Result<void> check_size(Connection& db, std::int64_t size) {
-  if (const auto length = length_of(db); size > length || size < 0) {
+  if (const auto length = ledger_size(db); size > length || size < 0) {
     return fail(ErrorKind::not_found, "NO_SUCH_TREE",
                 "the ledger has " + std::to_string(length) + " records, there is no tree of " + std::to_string(size));
   }
@@ -128,7 +123,7 @@ Result<void> StoredHashes::check() const {
 }
 
 Result<ports::LedgerHead> read_ledger_head(Connection& db) {
-  ports::LedgerHead head{.size = length_of(db)};
+  ports::LedgerHead head{.size = ledger_size(db)};
   StoredHashes stored{db};
   head.root = ledger::root_of(head.size, stored.reader());
   if (auto whole = stored.check(); !whole) return std::unexpected(whole.error());
@@ -167,8 +162,13 @@ std::optional<ledger::UsageEntry> read_entry(Connection& db, std::int64_t seq) {
   return entry_of(row, *kind, contexts, stored);
 }
 
+std::int64_t ledger_size(Connection& db) {
+  auto row = db.query(kSelectSize);
+  return row.next() ? row.integer(0) : 0;
+}
+
 ledger::Amounts adjustments_of(Connection& db, std::int64_t record) {
-  auto row = db.query(kSelectAdjustments, record);
+  auto row = db.query(kSumAdjustments, record);
   if (!row.next()) return {};
   return {row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4)};
 }

@@ -13,7 +13,6 @@ using ledger::Kind;
 using ledger::Personal;
 using ledger::UsageEntry;
 
-constexpr char kSelectSize[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
 constexpr char kInsertHash[] = "INSERT INTO ledger_hashes(place, hash) VALUES(?1, ?2)";
 constexpr char kInsertUsage[] =
     "INSERT INTO ledger(seq, kind, at_s, refers_to, reason, job, attempt, revision, site, country, cluster, site_job_id, "
@@ -49,11 +48,6 @@ constexpr char kSelectOldUsage[] =
 
 Blob blob_of(const Sha256& hash) { return {ledger::bytes_of(hash)}; }
 
-std::int64_t size_of(Connection& db) {
-  auto row = db.query(kSelectSize);
-  return row.next() ? row.integer(0) : 0;
-}
-
 }  // namespace
 
 std::string random_bytes(std::size_t count) {
@@ -66,7 +60,7 @@ std::string random_bytes(std::size_t count) {
 LedgerAppender::LedgerAppender(Connection& db, std::size_t hashes_a_row)
     : db_(db),
       row_bytes_(hashes_a_row * std::tuple_size_v<Sha256>),
-      tree_(size_of(db), StoredHashes{db}.reader()),
+      tree_(ledger_size(db), StoredHashes{db}.reader()),
       place_(ledger::stored_count(tree_.size())) {}
 
 void LedgerAppender::add_leaf(std::string_view text) {
@@ -167,7 +161,7 @@ void carry_usage_over(Connection& db, UtcTime now) {
       entry.job = row.job_id(1);
       entry.attempt = row.integer32(2);
       Personal personal{
-          .salt = random_bytes(16), .owner = row.string(3), .account = row.string(12), .source_line = row.string(24)};
+          .salt = random_bytes(kSaltBytes), .owner = row.string(3), .account = row.string(12), .source_line = row.string(24)};
       entry.project = row.string(4);
       entry.site = row.string(5);
       entry.country = row.string(6);

@@ -39,7 +39,6 @@ const std::string kSelectNext = std::string(kSelectSince) + " AND seq < ?4";
 constexpr std::int64_t kMostSince = 50'000;  // that the writer reads
 constexpr char kInsertClose[] = "INSERT INTO period_closes(record, rests_on) VALUES(?1, ?2)";
 constexpr char kSelectClose[] = "SELECT rests_on FROM period_closes WHERE record = ?1";
-constexpr char kSelectSize[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
 constexpr char kSelectSites[] =
     "SELECT DISTINCT site FROM ledger WHERE body IS NULL AND ended_s >= ?1 AND ended_s < ?2 ORDER BY site";
 constexpr char kSelectTakenBack[] =
@@ -53,19 +52,14 @@ constexpr char kSelectAdjustments[] =
     "r.ruled_by, r.reason, r.at_ms, r.record FROM adjustments a LEFT JOIN adjustment_rulings r ON r.adjustment = a.row "
     "WHERE ?1 IS NULL OR a.id = ?1 ORDER BY a.row DESC LIMIT ?2";
 constexpr char kSelectAdjustmentRow[] = "SELECT row FROM adjustments WHERE id = ?1";
-constexpr char kInsertRuling[] =
+constexpr char kInsertAdjustmentRuling[] =
     "INSERT INTO adjustment_rulings(adjustment, approved, ruled_by, reason, at_ms, record) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
-constexpr char kSelectNewest[] = "SELECT body FROM ledger WHERE kind = ?1 AND body IS NOT NULL ORDER BY seq DESC LIMIT 1";
+constexpr char kSelectNewestRecord[] = "SELECT body FROM ledger WHERE kind = ?1 AND body IS NOT NULL ORDER BY seq DESC LIMIT 1";
 constexpr char kSelectLeaves[] =
     "SELECT d.sequence, j.id, d.version, v.row, v.hash FROM decisions d JOIN verdicts v ON v.row = d.verdicts JOIN jobs j ON "
     "j.row = d.job WHERE d.sequence >= ?1 ORDER BY d.sequence LIMIT ?2";
 constexpr std::size_t kSha256Digits = 64;  // of verdicts.hash; more follows once a name was taken out (erasure.cpp)
 constexpr char kSelectVerdict[] = "SELECT body FROM verdicts WHERE row = ?1";
-
-std::int64_t size_of(Connection& db) {
-  auto row = db.query(kSelectSize);
-  return row.next() ? row.integer(0) : 0;
-}
 
 std::optional<ports::Month> find_month(Connection& db, const std::string& period) {
   const auto all = read_months(db);
@@ -158,7 +152,7 @@ Result<std::pair<std::int64_t, std::int64_t>> count_unseen(Connection& db, const
   const auto span = ledger::month_named(period);
   if (!span) return std::unexpected(span.error());
   auto row = db.query(kCountUnseen, span->from_s, span->to_s, period);
-  return std::pair(row.next() ? row.integer(0) : 0, size_of(db));
+  return std::pair(row.next() ? row.integer(0) : 0, ledger_size(db));
 }
 
 Result<std::int64_t> close_month(Connection& db, const ports::MonthClose& close) {
@@ -176,7 +170,7 @@ Result<std::int64_t> close_month(Connection& db, const ports::MonthClose& close)
       return fail(ErrorKind::conflict, "LEDGER_MOVED", "site " + site.str() + " was reconciled meanwhile: ask again");
   }
   auto sums = close.sums;
-  const auto size = size_of(db);
+  const auto size = ledger_size(db);
   const auto since = std::min(close.looked_at, sums.size);
   auto moved = fail(ErrorKind::conflict, "LEDGER_MOVED", "something was booked into " + close.period + " meanwhile: ask again");
   if (!sums.whole) return moved;
@@ -220,10 +214,10 @@ std::string read_close(Connection& db, std::int64_t record) {
 Result<ports::MonthSums> sum_month(Connection& db, const std::string& period, ports::MonthSums sums, std::size_t limit) {
   const auto span = ledger::month_named(period);
   if (!span) return std::unexpected(span.error());
-  if (sums.size == 0) sums = {.size = size_of(db), .ended_s = span->from_s, .seq = -1};
+  if (sums.size == 0) sums = {.size = ledger_size(db), .ended_s = span->from_s, .seq = -1};
   const auto most = bounded(limit);
   if (sums.whole) {
-    const auto to = sums.size + std::min(size_of(db) - sums.size, most);
+    const auto to = sums.size + std::min(ledger_size(db) - sums.size, most);
     for (auto row = db.query(kSelectNext.c_str(), std::exchange(sums.size, to), span->from_s, span->to_s, to); row.next();) {
       if (auto added = add(sums, row); !added) return std::unexpected(added.error());
     }
@@ -315,12 +309,12 @@ Result<ports::Adjustment> rule_on_adjustment(Connection& db, const std::string& 
     auto found = db.query(kSelectAdjustmentRow, id);
     row = found.next() ? found.integer(0) : 0;
   }
-  db.execute(kInsertRuling, row, ruling.approved, ruling.by, ruling.reason, ruling.at, record);
+  db.execute(kInsertAdjustmentRuling, row, ruling.approved, ruling.by, ruling.reason, ruling.at, record);
   return find_adjustment(db, id);
 }
 
 Result<std::string> read_newest_record(Connection& db, const std::string& kind) {
-  auto row = db.query(kSelectNewest, kind);
+  auto row = db.query(kSelectNewestRecord, kind);
   return row.next() ? row.string(0) : std::string();
 }
 

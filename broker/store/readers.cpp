@@ -7,8 +7,8 @@
 namespace hansa::store {
 namespace {
 
-constexpr char kBegin[] = "BEGIN";
-constexpr char kEnd[] = "COMMIT";
+constexpr char kBeginReading[] = "BEGIN";
+constexpr char kEndReading[] = "COMMIT";
 
 }  // namespace
 
@@ -23,9 +23,9 @@ std::unexpected<Error> unreadable(const std::string& what, std::string detail) {
 
 Result<void> read_consistently(Connection& db, std::move_only_function<Result<void>(Connection&)>& question) {
   try {
-    db.execute(kBegin);
+    db.execute(kBeginReading);
     auto answer = question(db);
-    db.execute(kEnd);
+    db.execute(kEndReading);
     return answer;
   } catch (const SqliteFailure& failure) {
     db.roll_back();

@@ -18,7 +18,7 @@ constexpr char kCountRecords[] = "SELECT count(*), coalesce(min(seq), 0) FROM le
 constexpr char kSelectGap[] =
     "SELECT l.seq + 1 FROM ledger l WHERE l.seq + 1 < ?1 AND NOT EXISTS(SELECT 1 FROM ledger n WHERE n.seq = l.seq + 1) "
     "ORDER BY l.seq LIMIT 1";
-constexpr char kSelectBooked[] =
+constexpr char kCountBooked[] =
     "SELECT site, max(at_s), max(ended_s), sum(is_in), sum(is_in AND is_late), max(iif(is_in AND is_late, at_s - ended_s, "
     "NULL)), "
     "sum(is_in AND original_period IS NOT NULL) FROM (SELECT site, at_s, ended_s, original_period, ended_s >= ?2 AND ended_s < "
@@ -65,7 +65,7 @@ std::map<std::string, Site> read_sites(Connection& db, const Options& options, c
   const auto now = to_unix_seconds(query.now);
   std::map<std::string, Site> sites;
   for (const auto& [site, country] : options.countries) sites.try_emplace(site.str());
-  for (auto row = db.query(kSelectBooked, query.size, from, to, kOnTime); row.next();) {
+  for (auto row = db.query(kCountBooked, query.size, from, to, kOnTime); row.next();) {
     auto& site = sites[row.string(0)];
     site.booked_at = number_at(row, 1);
     site.ended_at = number_at(row, 2);

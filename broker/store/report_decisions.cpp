@@ -15,7 +15,7 @@ using ports::RowSink;
 
 // The time stands first in a decision's canonical JSON (decisions.cpp). Everybody's are read in their order, as no index knows
 // their times; somebody's own by their jobs.
-constexpr char kSelectDecisions[] =
+constexpr char kSelectAllDecisions[] =
     "SELECT j.row, j.id, j.project, v.body FROM decisions d CROSS JOIN verdicts v ON v.row = d.verdicts CROSS JOIN jobs j ON "
     "j.row = d.job WHERE CAST(substr(v.body, 10, 20) AS INTEGER) >= ?1 AND CAST(substr(v.body, 10, 20) AS INTEGER) < ?2 "
     "AND ?3 IS NULL ORDER BY d.sequence";
@@ -38,7 +38,7 @@ std::string joined(const std::vector<std::string>& texts) {
 
 Result<void> write_sovereignty(Connection& db, const Options& options, const ReportQuery& query, const RowSink& sink) {
   const auto bound = [](const std::optional<UtcTime>& t, std::int64_t otherwise) { return t ? to_unix_ms(*t) : otherwise; };
-  auto row = db.query(query.owner ? kSelectOwnDecisions : kSelectDecisions, bound(query.from, INT64_MIN),
+  auto row = db.query(query.owner ? kSelectOwnDecisions : kSelectAllDecisions, bound(query.from, INT64_MIN),
                       bound(query.to, INT64_MAX), query.owner);
   while (row.next()) {
     const auto job = row.integer(0);

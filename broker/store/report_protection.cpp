@@ -13,7 +13,7 @@ using ports::Cell;
 using ports::ReportQuery;
 using ports::RowSink;
 
-constexpr char kSelectGlass[] = "SELECT 1 FROM break_glass WHERE id = ?1";
+constexpr char kIsGlass[] = "SELECT 1 FROM break_glass WHERE id = ?1";
 constexpr char kSelectAccesses[] =
     "SELECT a.at_s, r.principal, a.role, a.subject IS NOT NULL, s.principal, a.route, a.times, a.reason, a.sequence FROM "
     "access_log a JOIN access_people r ON r.row = a.reader LEFT JOIN access_people s ON s.row = a.subject WHERE a.at_s >= ?1 AND "
@@ -40,7 +40,7 @@ bool is_by_glass(Connection& db, std::string_view reason) {
   constexpr std::size_t kIdLength = 26;
   if (!reason.starts_with(kFirst)) return false;
   const auto id = Ulid::parse(reason.substr(kFirst.size(), kIdLength));
-  return id && db.query(kSelectGlass, *id).next();
+  return id && db.query(kIsGlass, *id).next();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "broker/store/estimates.hpp"
 #include "broker/store/facts.hpp"
 #include "broker/store/jobs.hpp"
+#include "broker/store/ledger.hpp"
 #include "broker/store/migrations.hpp"
 #include "broker/store/report_functions.hpp"
 #include "broker/store/reports.hpp"

@@ -21,7 +21,6 @@ struct BookRequest {
   domain::SiteAccounting place = {};
   const std::map<ProjectId, domain::ProjectAccounting>* projects = nullptr;  // null: nothing is told of any
 };
-inline constexpr std::size_t kSaltBytes = 16;
 /// The most of anything that one run may have used. What is booked is never changed: a larger amount would spoil every sum.
 inline constexpr std::int64_t kMostAmount = 9'000'000'000'000;
 /// As canonical JSON writes it, so that columns and index hold what is hashed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/store/usage_query.hpp"
 
+#include "broker/store/ledger.hpp"
 #include "broker/store/report_functions.hpp"
 
 #include <algorithm>
@@ -14,7 +15,6 @@ using ports::ReportQuery;
 using Take = std::function<Result<void>(const std::vector<std::string>& keys, const Used& used)>;
 
 constexpr std::int64_t kDay = 86'400;
-constexpr char kSelectLength[] = "SELECT coalesce(max(seq), -1) + 1 FROM ledger";
 
 std::string_view column_of(Dimension dimension) {
   switch (dimension) {
@@ -63,13 +63,13 @@ constexpr std::string_view kOnePeriod = "WITH t AS (SELECT ?1 AS start, ?2 AS st
 
 bool groups_by(const ReportQuery& query, Dimension dimension) { return std::ranges::find(query.by, dimension) != query.by.end(); }
 
-constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min() / 4;
-constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max() / 4;
+constexpr std::int64_t kFirstOfAll = std::numeric_limits<std::int64_t>::min() / 4;
+constexpr std::int64_t kLastOfAll = std::numeric_limits<std::int64_t>::max() / 4;
 
 Result<void> take_rows(Connection& db, const std::string& sql, const ReportQuery& query, std::size_t key_count,
                        const Take& take) {
-  auto row =
-      db.query_composed(sql, second_of(query.from, kFirst), second_of(query.to, kLast), query.owner, query.asked_by, query.size);
+  auto row = db.query_composed(sql, second_of(query.from, kFirstOfAll), second_of(query.to, kLastOfAll), query.owner,
+                               query.asked_by, query.size);
   std::vector<std::string> keys(key_count);
   while (row.next()) {
     int column = 0;
@@ -131,8 +131,7 @@ bool is_of_days(Connection& db, const ReportQuery& query) {
   if (query.sliced || query.owner || groups_by(query, Dimension::person) || groups_by(query, Dimension::state) ||
       !is_midnight(query.from) || !is_midnight(query.to))
     return false;
-  auto row = db.query(kSelectLength);  // else something was booked since
-  return row.next() && row.integer(0) == query.size;
+  return ledger_size(db) == query.size;  // else something was booked since
 }
 
 Result<void> each_sum_of_records(Connection& db, const ReportQuery& query, const std::vector<std::string_view>& more,

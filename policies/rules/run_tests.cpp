@@ -12,7 +12,7 @@ std::string names_of(const std::vector<Attribute>& attributes) {
   return attributes.empty() ? "nothing" : text;
 }
 
-std::string joined(const std::vector<std::string>& texts) {
+std::string obligations_text(const std::vector<std::string>& texts) {
   std::string all;
   for (const auto& text : texts) all += (all.empty() ? "" : ", ") + text;
   return texts.empty() ? "none" : all;
@@ -53,7 +53,7 @@ class Case {
       wrong("expected lacking evidence: " + names_of(test_.lacking) + "; lacking: " + names_of(why.lacking));
     }
     if (test_.obligations && why.obligations != *test_.obligations) {
-      wrong("expected obligations: " + joined(*test_.obligations) + "; found: " + joined(why.obligations));
+      wrong("expected obligations: " + obligations_text(*test_.obligations) + "; found: " + obligations_text(why.obligations));
     }
     return outcome;
   }

@@ -112,7 +112,6 @@ void draw_data(Plan& plan) {
 void draw_chains(Plan& plan) {
   Draw draw(plan.seed ^ 0xC4A1'0000'0000);
   if (!draw.one_in(3)) return;
-  constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
   const int submissions = draw.between(1, 4);
   for (int i = 0; i < submissions; ++i) {
     const bool chained = draw.one_in(2);
@@ -133,7 +132,6 @@ void draw_arrays(Plan& plan) {
   Draw draw(plan.seed ^ 0xA44A'0000'0000);
   if (!draw.one_in(3)) return;
   const auto sites = static_cast<int>(plan.sites.size());
-  constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
   constexpr int kRuns[] = {1, 5, 20, 60, 200};
   const int arrays = draw.between(1, 3);
   for (int i = 0; i < arrays; ++i) {

@@ -10,8 +10,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
-
 std::string either_side(Draw& draw, const char* point) { return std::string(point) + (draw.one_in(2) ? ".before" : ".after"); }
 
 void draw_hardware(Draw& draw, Plan& plan) {

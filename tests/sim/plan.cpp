@@ -145,7 +145,6 @@ SitePlan draw_site(Draw& draw, int index) {
 }
 
 void draw_people(Draw& draw, Plan& plan, int jobs) {
-  constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
   const auto sites = static_cast<int>(plan.sites.size());
   const auto half = plan.length / 2;
   int submissions = 0;

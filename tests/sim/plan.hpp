@@ -128,6 +128,9 @@ struct SitePlan {
   std::optional<std::pair<int, int>> quiet = {};  // from, to: minutes of the day
 };
 
+/// Whose jobs they are.
+inline constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
+
 /// Projects are charged so at every site.
 inline constexpr const char* kChargedTo = "lab-1";
 

@@ -12,8 +12,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kPeople[] = {"local:alice", "local:bob", "local:carol"};
-
 struct NthCall {
   const char* call;
   int at_most;  // calls that are rare come early in the count

@@ -14,7 +14,7 @@ using ports::Erasure;
 namespace {
 
 const SiteId kPlaceOfRuns("alpha");
-const Principal kAlice("local:alice"), kBob("local:bob"), kRoot("local:root"), kSecondOperator("local:second");
+const Principal kRoot("local:root"), kSecondOperator("local:second");
 const ledger::Signer kLedgerSigner{.name = "hansa/contract", .seed = Secret(std::string(32, 'k'))};
 
 class HeldOfPeople {

@@ -7,8 +7,6 @@ using namespace hansa::contract;
 
 namespace {
 
-const Principal kAlice("local:alice"), kBob("local:bob");
-
 ports::SealedSecret secret(const std::string& name, const Principal& owner = kAlice, const std::string& key = "k1") {
   return {
       .owner = owner, .name = name, .key_id = key, .sealed = std::string("\0sealed ", 8) + name, .bytes = 7, .changed_at = at(1)};
@@ -20,8 +18,8 @@ std::vector<std::string> names_of(const std::vector<ports::SealedSecret>& secret
   return names;
 }
 
-struct Held {
-  explicit Held(StoreUnderTest& s) : store(s) {}
+struct HeldSecrets {
+  explicit HeldSecrets(StoreUnderTest& s) : store(s) {}
   StoreUnderTest& store;
   auto put(const ports::SealedSecret& one, std::size_t most = 99) { return store.wait(store.secrets().put_secret(one, most)); }
   auto list(const Principal& owner) { return store.wait(store.secrets().secrets_of(owner)).value(); }
@@ -35,7 +33,7 @@ struct Held {
 
 TEST_CASE("secrets are their owner's, replaced and deleted by name") {
   auto store = next_store();
-  Held held(*store);
+  HeldSecrets held(*store);
   REQUIRE(held.put(secret("b")));
   REQUIRE(held.put(secret("a")));
   REQUIRE(held.put(secret("a", kBob)));
@@ -65,7 +63,7 @@ TEST_CASE("secrets are their owner's, replaced and deleted by name") {
 
 TEST_CASE("nobody has more secrets than they may, and each may be replaced all the same") {
   auto store = next_store();
-  Held held(*store);
+  HeldSecrets held(*store);
   for (const auto* name : {"a", "b", "c"}) REQUIRE(held.put(secret(name), 3));
   CHECK(code_of(held.put(secret("d"), 3)) == "SECRETS_FULL");
   CHECK(held.put(secret("b"), 3));
@@ -76,7 +74,7 @@ TEST_CASE("nobody has more secrets than they may, and each may be replaced all t
 
 TEST_CASE("what other keys have sealed is found and sealed anew unless it was changed meanwhile") {
   auto store = next_store();
-  Held held(*store);
+  HeldSecrets held(*store);
   REQUIRE(held.put(secret("a")));
   REQUIRE(held.put(secret("b", kBob)));
   REQUIRE(held.put(secret("c", kBob, "k2")));
@@ -99,7 +97,7 @@ TEST_CASE("what other keys have sealed is found and sealed anew unless it was ch
 
 TEST_CASE("an attempt that was sent with secrets is remembered until its copies are gone") {
   auto store = next_store();
-  Held held(*store);
+  HeldSecrets held(*store);
   store->begin_epoch();
   auto made = new_job();
   made.job.spec.secrets = {{.name = "hf-token", .file = "token"}, {.name = "s3", .file = "s3"}};

@@ -97,6 +97,7 @@ std::unique_ptr<StoreUnderTest> next_store();
 
 /// Ids that rise; the same in every run.
 JobId next_id();
+inline const Principal kAlice("local:alice"), kBob("local:bob");
 inline UtcTime at(std::int64_t second) { return from_unix_seconds(1'780'000'000 + second); }
 
 struct JobTraits {

@@ -64,8 +64,7 @@ class ApiUnderTest {
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
   /// `beta`: with a second site of that name, like alpha.
-  explicit ApiUnderTest(std::optional<domain::Charging> charging = std::nullopt, bool beta = false,
-                        RequestRates rates = {}) {
+  explicit ApiUnderTest(std::optional<domain::Charging> charging = std::nullopt, bool beta = false, RequestRates rates = {}) {
     auto opened = store::SqliteStore::open({.file = ":memory:", .broker_id = "b1", .inline_mode = true});
     REQUIRE(opened);
     store_ = std::move(*opened);
@@ -90,24 +89,25 @@ class ApiUnderTest {
     vault_ = std::make_unique<engine::SecretVault>(*store_, time, random_);
     vault_->use(
         engine::SealingKeys({engine::SealingKey::parse(to_base64(std::string(engine::SealingKey::kBytes, 'k'))).value()}));
-    engine_ = std::make_unique<engine::Engine>(engine::Engine::Parts{.strand = time.executor(),
-                                                                     .scheduler = time,
-                                                                     .ids = ids_,
-                                                                     .jobs = *store_,
-                                                                     .usage = *store_,
-                                                                     .sites = *store_,
-                                                                     .accounts = accounts_,
-                                                                     .log = log_,
-                                                                     .datasets = store_.get(),
-                                                                     .estimates = store_.get(),
-                                                                     .code = &code_,
-                                                                     .allocations = store_.get(),
-                                                                     .secrets = vault_.get()},
-                                               engine::EngineOptions{.broker_id = "b1",
-                                                                     .epoch = *epoch,
-                                                                     .snapshot_interval = Milliseconds{600'000},  // a month is soon over
-                                                                     .snapshot_freshness = Milliseconds{3'000'000}},
-                                               std::move(sites));
+    engine_ = std::make_unique<engine::Engine>(
+        engine::Engine::Parts{.strand = time.executor(),
+                              .scheduler = time,
+                              .ids = ids_,
+                              .jobs = *store_,
+                              .usage = *store_,
+                              .sites = *store_,
+                              .accounts = accounts_,
+                              .log = log_,
+                              .datasets = store_.get(),
+                              .estimates = store_.get(),
+                              .code = &code_,
+                              .allocations = store_.get(),
+                              .secrets = vault_.get()},
+        engine::EngineOptions{.broker_id = "b1",
+                              .epoch = *epoch,
+                              .snapshot_interval = Milliseconds{600'000},  // a month is soon over
+                              .snapshot_freshness = Milliseconds{3'000'000}},
+        std::move(sites));
     catalogue_ = std::make_unique<engine::Catalogue>(time, ids_, *store_, accounts_, log_, [this] { engine_->facts_changed(); });
     notary_ = std::make_unique<engine::Notary>(
         engine::Notary::Options{.origin = "hansa/b1", .witnesses = {witness.verifier(ledger::KeyUse::cosignature)}},

@@ -35,7 +35,7 @@ Json reconciled(ApiUnderTest& api) {
 }
 
 /// As `hansa ledger export` writes it.
-Result<ledger::ExportCheck::Facts> exported(ApiUnderTest& api, const std::function<void(std::string&)>& change = {}) {
+Result<ledger::ExportCheck::Facts> checked_export(ApiUnderTest& api, const std::function<void(std::string&)>& change = {}) {
   const auto note =
       ledger::parse_note(api.call("auditor", "GET", "/v1/ledger/checkpoint").body["note"].get<std::string>()).value();
   auto text = ledger::export_header({.text = note.text, .signatures = {note.signatures.front()}}, {}, false) + "\n";
@@ -201,8 +201,9 @@ TEST_CASE("a month closes when its site has agreed twice, a day apart, and is si
   CHECK(closed.body["opening"]["size"] > closed.body["open_record"]);
   CHECK(api.call("operator", "POST", period + "/close").body["close_record"] == closed.body["close_record"]);
   CHECK(closed.body["sites"][0]["grade"] == "C");  // the model tells of nobody else's jobs
-  CHECK(exported(api));
-  CHECK_FALSE(exported(api, [](std::string& behind) { behind.replace(behind.find("\"matched\":1"), 11, "\"matched\":2"); }));
+  CHECK(checked_export(api));
+  CHECK_FALSE(
+      checked_export(api, [](std::string& behind) { behind.replace(behind.find("\"matched\":1"), 11, "\"matched\":2"); }));
   const auto statement = api.call("auditor", "GET", "/v1/reports/period").body["rows"];
   REQUIRE(statement.size() == 1);
   CHECK(statement[0]["state"] == "closed");
@@ -246,7 +247,7 @@ TEST_CASE("a site that cannot be asked is explained for the month") {
   const auto closed = api.call("operator", "POST", "/v1/ledger/periods/" + month + "/close?early=true");
   INFO(closed.text);
   CHECK(closed.status == 200);
-  CHECK(exported(api));
+  CHECK(checked_export(api));
 }
 
 TEST_CASE("a close rests on what a site was seen to have while the month was summed up as well") {

@@ -5,6 +5,7 @@
 #include "policies/rules/load.hpp"
 #include "simulation/rules_of_play.hpp"
 #include "tests/unit/cli/outside_under_test.hpp"
+#include "tests/unit/transport/temporary_folder.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -16,23 +17,13 @@ namespace {
 
 const std::string kTrace = HANSA_SOURCE_DIR "/tests/data/traces/small.swf";
 
-/// A folder with a sites file.
-class Folder {
- public:
-  Folder() {
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
+struct SitesFolder : tests::TemporaryFolder {
+  SitesFolder() {
     write("sites.toml",
           "[[site]]\nid = \"alpha\"\nprocessors = 64\ncountry = \"FI\"\nlocal_share = 0.3\n"
           "[[site]]\nid = \"beta\"\nprocessors = 32\ncountry = \"SE\"\n");
   }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(file(name)) << text; }
-
- private:
-  std::string path_ = "/tmp/hansa-simulate-test.XXXXXX";
+  void write(const std::string& name, const std::string& text) const { std::ofstream(path / name) << text; }
 };
 
 struct Played {
@@ -41,8 +32,8 @@ struct Played {
   std::string err;
 };
 
-Played simulate(const Folder& folder, std::vector<std::string> more, std::string trace = kTrace) {
-  std::vector<std::string> words{"simulate", "--trace", std::move(trace), "--sites", folder.file("sites.toml")};
+Played simulate(const SitesFolder& folder, std::vector<std::string> more, std::string trace = kTrace) {
+  std::vector<std::string> words{"simulate", "--trace", std::move(trace), "--sites", folder / "sites.toml"};
   for (auto& word : more) words.push_back(std::move(word));
   std::vector<const char*> arguments;
   for (const auto& word : words) arguments.push_back(word.c_str());
@@ -55,7 +46,7 @@ Played simulate(const Folder& folder, std::vector<std::string> more, std::string
 }  // namespace
 
 TEST_CASE("simulate: one policy on the trace as it is") {
-  const Folder folder;
+  const SitesFolder folder;
   const auto answer = simulate(folder, {});
   CHECK(answer.err.empty());
   CHECK(answer.status == 0);
@@ -64,7 +55,7 @@ TEST_CASE("simulate: one policy on the trace as it is") {
 }
 
 TEST_CASE("simulate: JSON with every policy, its seeds and its ratios") {
-  const Folder folder;
+  const SitesFolder folder;
   const auto answer =
       simulate(folder, {"--policy", "hansa,redundant", "--policy", "merged", "--load", "0.85", "--seeds", "3", "--json"});
   REQUIRE(answer.status == 0);
@@ -93,19 +84,19 @@ TEST_CASE("simulate: JSON with every policy, its seeds and its ratios") {
 }
 
 TEST_CASE("simulate: more capacity, less waiting; pictures where they are asked for") {
-  const Folder folder;
+  const SitesFolder folder;
   const auto before = simulate(folder, {"--load", "0.93", "--json"});
-  const auto after = simulate(folder, {"--load", "0.93", "--add-capacity", "beta:64", "--plot", folder.file("plots"), "--json"});
+  const auto after = simulate(folder, {"--load", "0.93", "--add-capacity", "beta:64", "--plot", folder / "plots", "--json"});
   REQUIRE(before.status == 0);
   REQUIRE(after.status == 0);
   CHECK(Json::parse(after.out)["sites"][1]["processors"] == 96);
   CHECK(Json::parse(after.out)["policies"][0]["mean_wait_s"] < Json::parse(before.out)["policies"][0]["mean_wait_s"]);
   for (const auto* name : {"waits.svg", "queue.svg", "sites.svg"})
-    CHECK(std::filesystem::file_size(folder.file("plots/") + name) > 500);
+    CHECK(std::filesystem::file_size(folder / "plots/" + name) > 500);
 }
 
 TEST_CASE("simulate: sites may hide other people's jobs") {
-  const Folder folder;
+  const SitesFolder folder;
   const auto seen = simulate(folder, {"--load", "0.93"});
   const auto hidden = simulate(folder, {"--load", "0.93", "--hidden", "all"});
   const auto named = simulate(folder, {"--load", "0.93", "--hidden", "alpha,beta"});
@@ -115,7 +106,7 @@ TEST_CASE("simulate: sites may hide other people's jobs") {
 }
 
 TEST_CASE("simulate: what is wrong is said, with exit status 2") {
-  const Folder folder;
+  const SitesFolder folder;
   struct Case {
     std::vector<std::string> more;
     std::string told;
@@ -143,10 +134,10 @@ TEST_CASE("simulate: what is wrong is said, with exit status 2") {
     CHECK_THAT(answer.err, Catch::Contains(told));
   }
   folder.write("bad.swf", "1 2 3\n");
-  const auto malformed = simulate(folder, {}, folder.file("bad.swf"));
+  const auto malformed = simulate(folder, {}, folder / "bad.swf");
   CHECK(malformed.status == 2);
   CHECK_THAT(malformed.err, Catch::Contains("bad.swf:1") && Catch::Contains("has 3 fields"));
-  CHECK(simulate(folder, {}, folder.file("missing.swf")).status == 2);
+  CHECK(simulate(folder, {}, folder / "missing.swf").status == 2);
   folder.write("sites.toml", "[[site]]\nid = \"a\"\n");
   CHECK_THAT(simulate(folder, {}).err, Catch::Contains("sites.toml:1: processors"));
 }
@@ -173,12 +164,12 @@ const std::string kRuledPack =
 }  // namespace
 
 TEST_CASE("simulate: under rules every label has its sites, its waits and its jobs that no site may take") {
-  const Folder folder;
+  const SitesFolder folder;
   folder.write("sites.toml", kRuled);
   folder.write("pack.toml", kRuledPack);
   const std::vector<std::string> words{"--policy", "hansa,random,shortest-queue,earliest-start,redundant",
                                        "--seeds",  "2",
-                                       "--rules",  folder.file("pack.toml"),
+                                       "--rules",  folder / "pack.toml",
                                        "--label",  "personal=0.5",
                                        "--label",  "health=0.1",
                                        "--json"};
@@ -198,15 +189,15 @@ TEST_CASE("simulate: under rules every label has its sites, its waits and its jo
     CHECK(run["labels"]["personal"]["jobs"] > 100);
     CHECK(run["labels"]["health"]["jobs"] == 0);
   }
-  const auto text = simulate(folder, {"--rules", folder.file("pack.toml"), "--label", "personal=0.5"}).out;
+  const auto text = simulate(folder, {"--rules", folder / "pack.toml", "--label", "personal=0.5"}).out;
   CHECK_THAT(text, Catch::Contains("Under the rules") && Catch::Contains("violations, hansa: 0"));
 }
 
 TEST_CASE("simulate: what is wrong with rules and labels is told") {
-  const Folder folder;
+  const SitesFolder folder;
   folder.write("sites.toml", kRuled);
   folder.write("pack.toml", kRuledPack);
-  const auto pack = folder.file("pack.toml");
+  const auto pack = folder / "pack.toml";
   CHECK_THAT(simulate(folder, {"--label", "personal=0.5"}).err, Catch::Contains("say nothing without --rules"));
   CHECK_THAT(simulate(folder, {"--rules", pack, "--policy", "merged"}).err, Catch::Contains("asks no rules"));
   for (const auto* label : {"personal", "personal=", "personal=2", "personal=-1", "persnal=0.1", "=0.1", "personal=nan"})
@@ -218,7 +209,7 @@ TEST_CASE("simulate: what is wrong with rules and labels is told") {
 }
 
 TEST_CASE("a job that ran where the rules do not let it is a violation") {
-  const Folder folder;
+  const SitesFolder folder;
   folder.write("pack.toml", kRuledPack);
   const std::vector<rules::PackText> texts{{.file = "p.toml", .text = kRuledPack}};
   const auto rules = rules::RuleSet::compile(rules::parse_packs(texts).value());

@@ -5,11 +5,10 @@
 #include "broker/core/time_text.hpp"
 #include "broker/wire/job_request.hpp"
 #include "tests/unit/cli/outside_under_test.hpp"
+#include "tests/unit/transport/temporary_folder.hpp"
 
 #include <catch2/catch.hpp>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <fstream>
 
 namespace hansa::cli {
@@ -72,24 +71,11 @@ std::string script_fault(std::string_view text) {
   return good ? "" : good.error().message;
 }
 
-class Folder {
- public:
-  Folder() {
-    std::string name = "/tmp/hansa-cli-test.XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
+struct ScriptFolder : tests::TemporaryFolder {
   [[nodiscard]] std::string write(const std::string& name, std::string_view text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-    return (path_ / name).string();
+    std::ofstream(path / name, std::ios::binary) << text;
+    return *this / name;
   }
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace
@@ -209,7 +195,7 @@ TEST_CASE("what the command line leaves open is for the script's directives to s
 }
 
 TEST_CASE("a script's file name is its name where it is fit for one", "[submission]") {
-  const Folder folder;
+  const ScriptFolder folder;
   CHECK(request({folder.write("train.sh", kScript).c_str()}).at("name") == "train.sh");
   CHECK_FALSE(request({folder.write("a\nb", kScript).c_str()}).contains("name"));
   CHECK_FALSE(request({folder.write("\xff", kScript).c_str()}).contains("name"));
@@ -254,9 +240,9 @@ TEST_CASE("a script is looked at before it is sent", "[submission]") {
 }
 
 TEST_CASE("a script's file is read whole, or said why not", "[submission]") {
-  const Folder folder;
+  const ScriptFolder folder;
   const auto of = [](const std::string& file) { return faults({file.c_str()}).at(0); };
-  CHECK(of(folder.path()).ends_with("is a folder; name a file in it"));
+  CHECK(of(folder.path.string()).ends_with("is a folder; name a file in it"));
   CHECK(of(folder.write("large", "#!" + std::string(wire::kMaxScriptBytes, 'x'))).contains("is longer than"));
   CHECK(faults({"-"}, "#!" + std::string(wire::kMaxScriptBytes, 'x')).at(0).starts_with("SCRIPT: standard input is longer than"));
   const auto most = "#!" + std::string(wire::kMaxScriptBytes - 2, 'x');

@@ -34,7 +34,7 @@ std::string archive_of(const std::vector<Packed>& all) {
 }
 
 /// "" if it is one of ours; else what is said of it. In pieces of that size.
-std::string fault_of(std::string_view archive, std::size_t piece = 1'000'000) {
+std::string archive_fault(std::string_view archive, std::size_t piece = 1'000'000) {
   CodeChecker checker;
   while (!archive.empty()) {
     const auto taken = checker.take(archive.substr(0, piece));
@@ -65,9 +65,9 @@ TEST_CASE("an archive of code is read in pieces of any size", "[code]") {
   CHECK(archive.size() % 512 == 0);
   for (const auto piece :
        {std::size_t{1}, std::size_t{511}, std::size_t{512}, std::size_t{513}, std::size_t{5000}, archive.size()})
-    CHECK(fault_of(archive, piece) == "");
+    CHECK(archive_fault(archive, piece) == "");
   for (const auto cut : {std::size_t{0}, std::size_t{1}, std::size_t{512}, archive.size() - 512, archive.size() - 1})
-    CHECK_THAT(fault_of(archive.substr(0, cut)), Catch::Contains("it ends before its end"));
+    CHECK_THAT(archive_fault(archive.substr(0, cut)), Catch::Contains("it ends before its end"));
 }
 
 TEST_CASE("a path of code stays beneath its folder", "[code][T12]") {
@@ -94,20 +94,20 @@ TEST_CASE("a link of code leads nowhere but beneath its folder", "[code][T12]") 
 
 TEST_CASE("hostile archives are refused, each for its reason", "[code][T12]") {
   const auto one = [](const Packed& packed) { return archive_of({packed}); };
-  CHECK_THAT(fault_of(one(file_of("../a", "x"))), Catch::Contains("no path beneath"));
-  CHECK_THAT(fault_of(one(file_of("/etc/cron.d/a", "x"))), Catch::Contains("no path beneath"));
-  CHECK_THAT(fault_of(one(file_of(std::string(150, 'a') + "/../../b", "x"))), Catch::Contains("no path beneath"));
-  CHECK_THAT(fault_of(one(link_of("l", "/etc"))), Catch::Contains("absolute"));
-  CHECK_THAT(fault_of(one(link_of("l", "../up"))), Catch::Contains("leaves the folder"));
-  CHECK_THAT(fault_of(one(link_of("l", "a/../../" + std::string(100, 'x')))), Catch::Contains("behind a name"));
-  CHECK_THAT(fault_of(one(file_of(".hansa-script", "x"))), Catch::Contains("call it otherwise"));
+  CHECK_THAT(archive_fault(one(file_of("../a", "x"))), Catch::Contains("no path beneath"));
+  CHECK_THAT(archive_fault(one(file_of("/etc/cron.d/a", "x"))), Catch::Contains("no path beneath"));
+  CHECK_THAT(archive_fault(one(file_of(std::string(150, 'a') + "/../../b", "x"))), Catch::Contains("no path beneath"));
+  CHECK_THAT(archive_fault(one(link_of("l", "/etc"))), Catch::Contains("absolute"));
+  CHECK_THAT(archive_fault(one(link_of("l", "../up"))), Catch::Contains("leaves the folder"));
+  CHECK_THAT(archive_fault(one(link_of("l", "a/../../" + std::string(100, 'x')))), Catch::Contains("behind a name"));
+  CHECK_THAT(archive_fault(one(file_of(".hansa-script", "x"))), Catch::Contains("call it otherwise"));
   // A way out through a link that is there before: each such pair is out of order, or refused for what it is.
-  CHECK_THAT(fault_of(archive_of({link_of("a", "b"), file_of("a/x", "x")})), Catch::Contains("is no folder"));
-  CHECK_THAT(fault_of(archive_of({file_of("a", ""), file_of("a/x", "x")})), Catch::Contains("is no folder"));
-  CHECK_THAT(fault_of(archive_of({file_of("a/x", "x"), link_of("a", "b")})), Catch::Contains("not in order"));
-  CHECK_THAT(fault_of(archive_of({file_of("a", "x"), file_of("a", "y")})), Catch::Contains("not in order"));
-  CHECK_THAT(fault_of(archive_of({file_of("b", "x"), file_of("a", "y")})), Catch::Contains("not in order"));
-  CHECK(fault_of(archive_of({file_of("a/x", "x"), file_of("a.b", "y"), file_of("b", "")})) == "");
+  CHECK_THAT(archive_fault(archive_of({link_of("a", "b"), file_of("a/x", "x")})), Catch::Contains("is no folder"));
+  CHECK_THAT(archive_fault(archive_of({file_of("a", ""), file_of("a/x", "x")})), Catch::Contains("is no folder"));
+  CHECK_THAT(archive_fault(archive_of({file_of("a/x", "x"), link_of("a", "b")})), Catch::Contains("not in order"));
+  CHECK_THAT(archive_fault(archive_of({file_of("a", "x"), file_of("a", "y")})), Catch::Contains("not in order"));
+  CHECK_THAT(archive_fault(archive_of({file_of("b", "x"), file_of("a", "y")})), Catch::Contains("not in order"));
+  CHECK(archive_fault(archive_of({file_of("a/x", "x"), file_of("a.b", "y"), file_of("b", "")})) == "");
 
   const auto plain = one(file_of("a", std::string(600, 'x')));
   struct Change {
@@ -141,28 +141,28 @@ TEST_CASE("hostile archives are refused, each for its reason", "[code][T12]") {
     changed.replace(at, bytes.size(), bytes);
     sum_up(changed, 0);
     INFO("at " << at << ": " << bytes);
-    CHECK(fault_of(changed) != "");
+    CHECK(archive_fault(changed) != "");
   }
   auto wrong_sum = plain;
   wrong_sum[148] = '7';
-  CHECK(fault_of(wrong_sum) != "");
+  CHECK(archive_fault(wrong_sum) != "");
   auto behind_the_file = plain;
   behind_the_file[512 + 600] = 'x';
-  CHECK_THAT(fault_of(behind_the_file), Catch::Contains("behind the end of a file"));
-  CHECK_THAT(fault_of(plain + std::string(512, '\0')), Catch::Contains("behind its end"));
-  CHECK_THAT(fault_of(plain.substr(0, plain.size() - 512) + plain), Catch::Contains("behind an empty block"));
-  CHECK(fault_of(std::string(1024, '\0')) == "");  // nothing, in good form
-  CHECK(fault_of("PK\3\4 not a tar at all") != "");
+  CHECK_THAT(archive_fault(behind_the_file), Catch::Contains("behind the end of a file"));
+  CHECK_THAT(archive_fault(plain + std::string(512, '\0')), Catch::Contains("behind its end"));
+  CHECK_THAT(archive_fault(plain.substr(0, plain.size() - 512) + plain), Catch::Contains("behind an empty block"));
+  CHECK(archive_fault(std::string(1024, '\0')) == "");  // nothing, in good form
+  CHECK(archive_fault("PK\3\4 not a tar at all") != "");
 
   auto long_name = one(file_of(std::string(150, 'n'), "x"));
   auto endless = long_name;
   endless.replace(124, 11, "77777777777");
   sum_up(endless, 0);
-  CHECK_THAT(fault_of(endless), Catch::Contains("length of a name"));
-  CHECK(fault_of(long_name.substr(0, 1024) + long_name) != "");  // two names for one entry
+  CHECK_THAT(archive_fault(endless), Catch::Contains("length of a name"));
+  CHECK(archive_fault(long_name.substr(0, 1024) + long_name) != "");  // two names for one entry
   auto hidden = long_name;
   hidden[512 + 10] = '\0';  // a name that ends before its end
-  CHECK(fault_of(hidden) != "");
+  CHECK(archive_fault(hidden) != "");
 }
 
 TEST_CASE("no byte of an archive's form can be another", "[code]") {
@@ -173,7 +173,7 @@ TEST_CASE("no byte of an archive's form can be another", "[code]") {
     auto changed = archive;
     changed[at] = static_cast<char>(changed[at] ^ *rc::gen::inRange(1, 256));
     const bool content = (at >= 512 && at < 522) || (at >= archive.size() - 1536 && at < archive.size() - 1535);
-    RC_ASSERT((fault_of(changed) == "") == content);
+    RC_ASSERT((archive_fault(changed) == "") == content);
   }));
 }
 

@@ -12,7 +12,7 @@ using namespace hansa::domain;
 
 namespace {
 
-constexpr UtcTime day(std::int64_t n) { return from_unix_seconds(1'795'341'600 + n * 86'400); }
+constexpr UtcTime on_day(std::int64_t n) { return from_unix_seconds(1'795'341'600 + n * 86'400); }
 
 ChangeId change_id(std::uint8_t n) {
   std::array<std::uint8_t, 16> bytes{};
@@ -48,7 +48,8 @@ std::string steps(const FactKey& of, const std::optional<Statement>& before, con
 }
 
 FactChange change(std::uint8_t n, const RegisteredFact& of, FactChangeBody body, const char* by = "local:op") {
-  FactChange made{.id = change_id(n), .of = of.key, .version = of.version + 1, .by = Principal(by), .at = day(n), .body = body};
+  FactChange made{
+      .id = change_id(n), .of = of.key, .version = of.version + 1, .by = Principal(by), .at = on_day(n), .body = body};
   made.needs_second_person = needs_second_person(of, made.body);
   return made;
 }
@@ -76,7 +77,7 @@ TEST_CASE("what is stated waits for a second person, what is withdrawn does not"
   CHECK(steps(country, std::nullopt, said("FI")) == "waits: \"FI\"");
   CHECK(steps(country, said("CH"), said("FI")) == "waits: \"FI\"");
   CHECK(steps(country, said("FI"), said("FI")).empty());
-  CHECK(steps(country, said("FI", day(0)), said("FI", day(9))) == "waits: \"FI\"");  // confirmed: it counts for longer
+  CHECK(steps(country, said("FI", on_day(0)), said("FI", on_day(9))) == "waits: \"FI\"");  // confirmed: it counts for longer
   // Not even a "no": a rule may forbid because of it, and permit because of it.
   CHECK(steps(key("site:alpha", "site.secure_processing"), said(true), said(false)) == "waits: false");
   CHECK_FALSE(needs_second_person(known(country), {.before = said("FI"), .made_from = std::nullopt, .after = std::nullopt}));
@@ -104,17 +105,17 @@ TEST_CASE("an earlier end counts at once, a later one waits, and a strict step d
   const auto end = [](std::optional<UtcTime> before, std::optional<UtcTime> wanted) {
     return steps(key("person:alice", "user.assurance"), said("high", std::nullopt, before), said("high", std::nullopt, wanted));
   };
-  CHECK(end(std::nullopt, day(9)) == "at once: \"high\"");
-  CHECK(end(day(9), day(8)) == "at once: \"high\"");
-  CHECK(end(day(8), day(9)) == "waits: \"high\"");
-  CHECK(end(day(8), std::nullopt) == "waits: \"high\"");
+  CHECK(end(std::nullopt, on_day(9)) == "at once: \"high\"");
+  CHECK(end(on_day(9), on_day(8)) == "at once: \"high\"");
+  CHECK(end(on_day(8), on_day(9)) == "waits: \"high\"");
+  CHECK(end(on_day(8), std::nullopt) == "waits: \"high\"");
   // A certificate is lost, and the others looked at again: the loss keeps the day of what was known.
-  const auto both = fact_steps(kCertified, said(Words{"c5", "ens-high"}, day(0)), said(Words{"c5"}, day(9)));
+  const auto both = fact_steps(kCertified, said(Words{"c5", "ens-high"}, on_day(0)), said(Words{"c5"}, on_day(9)));
   REQUIRE(both.size() == 2);
-  CHECK(both[0].after->as_of == day(0));
+  CHECK(both[0].after->as_of == on_day(0));
   CHECK_FALSE(needs_second_person(known(kCertified), both[0]));
   CHECK(needs_second_person({.key = kCertified}, both[0]));  // the first takes the configuration's place
-  CHECK(both[1].after->as_of == day(9));
+  CHECK(both[1].after->as_of == on_day(9));
   CHECK(needs_second_person(known(kCertified), both[1]));
   CHECK(both[1].before == both[0].after);
   CHECK(only_narrows(kCertified, Words{"c5", "ens-high"}, Words{"c5"}));
@@ -133,7 +134,7 @@ TEST_CASE("steps lead to what is wanted, the first of them at once, the second n
       return words;
     };
     const auto& of = *rc::gen::element(kCertified, kLabelled);
-    const auto before = said(some(), day(*rc::gen::inRange(0, 3))), wanted = said(some(), day(*rc::gen::inRange(0, 3)));
+    const auto before = said(some(), on_day(*rc::gen::inRange(0, 3))), wanted = said(some(), on_day(*rc::gen::inRange(0, 3)));
     const auto made = fact_steps(of, before, wanted);
     RC_ASSERT(made.empty() == (before == wanted));
     if (made.empty()) return;
@@ -149,16 +150,16 @@ TEST_CASE("a change is applied to what it was made from, and to nothing else") {
   RegisteredFact fact{.key = kCertified};
   const auto first = change(1, fact, {.before = said(Words{}), .made_from = std::nullopt, .after = said(Words{"c5"})});
   const auto rival = change(2, fact, {.before = said(Words{}), .made_from = std::nullopt, .after = said(Words{"ens-high"})});
-  REQUIRE(apply(fact, first, day(5)));
+  REQUIRE(apply(fact, first, on_day(5)));
   CHECK(fact.change == first.id);
   CHECK(fact.statement == said(Words{"c5"}));
-  CHECK(fact.changed_at == day(5));
-  CHECK(apply(fact, rival, day(6)).error().code == "CHANGE_OUTDATED");
+  CHECK(fact.changed_at == on_day(5));
+  CHECK(apply(fact, rival, on_day(6)).error().code == "CHANGE_OUTDATED");
   const auto gone = change(3, fact, {.before = said(Words{"c5"}), .made_from = first.id, .after = std::nullopt});
-  REQUIRE(apply(fact, gone, day(6)));
+  REQUIRE(apply(fact, gone, on_day(6)));
   CHECK(fact.change == gone.id);
   CHECK_FALSE(fact.statement);
-  CHECK(apply(fact, gone, day(7)).error().code == "CHANGE_OUTDATED");
+  CHECK(apply(fact, gone, on_day(7)).error().code == "CHANGE_OUTDATED");
   // Of what the configuration said: only while it says so.
   CHECK(still_fits(rival, said(Words{})));
   CHECK(still_fits(rival, said(Words{"c5"})).error().code == "CHANGE_OUTDATED");
@@ -178,12 +179,13 @@ TEST_CASE("nobody approves their own change, nor one about themselves") {
 }
 
 TEST_CASE("changes of facts are stored and read as they are; damaged ones are not taken for others") {
-  const std::vector<FactValue> values{true, std::int64_t{-5}, day(3), std::string("FI"), Words{"b", "a"}, Words{}};
+  const std::vector<FactValue> values{true, std::int64_t{-5}, on_day(3), std::string("FI"), Words{"b", "a"}, Words{}};
   for (const auto& value : values) {
     const auto json = parse_json(canonical_json(value_json(value)));
     REQUIRE(json);
     CHECK(value_from_json(*json) == value);
-    const FactChangeBody body{.before = said(value, day(1)), .made_from = change_id(7), .after = said(value, day(2), day(3))};
+    const FactChangeBody body{
+        .before = said(value, on_day(1)), .made_from = change_id(7), .after = said(value, on_day(2), on_day(3))};
     CHECK(fact_change_from_json(to_json(body)).value() == body);
   }
   const FactChangeBody gone;

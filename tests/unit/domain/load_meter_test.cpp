@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/domain/load_meter.hpp"
 
+#include "tests/unit/domain/moment.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <chrono>
@@ -8,12 +10,12 @@
 using namespace hansa;
 using namespace std::chrono_literals;
 using domain::LoadMeter;
+using domain::test::moment;
 using Rate = LoadMeter::Rate;
 
 namespace {
 
 const UtcTime kMidnight = from_unix_seconds(1'767'225'600);  // 2026-01-01
-MonotonicTime moment(std::int64_t ms) { return {Milliseconds{ms}}; }
 
 domain::LoadBudget with_hours(std::initializer_list<std::string_view> hours) {
   domain::LoadBudget budget{.queries_per_minute = 12, .submits_per_minute = 2};

@@ -21,7 +21,7 @@ std::vector<EventBody> defaults(std::index_sequence<I...>) {
   return {EventBody(std::in_place_index<I>)...};
 }
 
-std::string fault(const char* name, const char* json) {
+std::string event_fault(const char* name, const char* json) {
   const auto read = event_from_json(name, *parse_json(json));
   if (read) return "read";
   CHECK(read.error().kind == ErrorKind::internal);
@@ -148,7 +148,7 @@ TEST_CASE("an event that cannot have been written is refused with its field") {
   };
   for (const auto& [name, json, field] : kBad) {
     CAPTURE(name, json);
-    CHECK_THAT(fault(name, json), Catch::Contains(field));
+    CHECK_THAT(event_fault(name, json), Catch::Contains(field));
   }
 }
 

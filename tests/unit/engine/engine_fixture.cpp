@@ -5,6 +5,7 @@
 #include "broker/core/encoding.hpp"
 #include "broker/domain/transition.hpp"
 #include "connectors/model/behaviour.hpp"
+#include "policies/routing/replay.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
@@ -53,6 +54,12 @@ class World::Notebook final : public ports::Log {
  private:
   World& world_;
 };
+
+std::string rule(const std::string& id, const std::string& effect, const std::string& actions, const std::string& clauses,
+                 const std::string& unless) {
+  return "[[rule]]\nid = \"" + id + "\"\neffect = \"" + effect + "\"\nactions = [" + actions + "]\nwhen = [" + clauses + "]\n" +
+         (unless.empty() ? "" : "unless = [" + unless + "]\n") + "legal_basis = \"a law\"\nowner = \"o@example\"\n";
+}
 
 RegisterFact fact(rules::Attribute attribute, rules::Value value, std::optional<UtcTime> as_of) {
   return {attribute, std::move(value), as_of};
@@ -217,10 +224,6 @@ std::vector<JobId> World::submit(int count, const Wish& wish) {
 }
 
 using bottle::read;
-
-namespace {
-const Principal kRoot{"local:root"};
-}  // namespace
 
 void World::add_dataset(const std::string& id, const domain::Labels& labels, std::int64_t bytes) {
   Catalogue catalogue(time, changes_, *store_, *people_, *notebook_);
@@ -413,6 +416,15 @@ void World::check_budgets() const {
     check("cancels", budget.cancels_per_minute, [](const std::string& what) { return what == "cancel"; });
     if (const auto most = most_in_flight.find(id); most != most_in_flight.end()) CHECK(most->second <= budget.concurrent_calls);
   }
+}
+
+void check_replay(World& w, const JobId& id) {
+  const auto stored = w.decision(id);
+  INFO("job " << id.str() << ": " << stored.reason.code << ", " << stored.reason.message);
+  const auto again = routing::replay(w.job(id).spec, stored.input_hash,
+                                     [&](const std::string& hash) -> Result<std::string> { return w.document(hash); });
+  REQUIRE(again);
+  CHECK(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
 }
 
 }  // namespace hansa::engine::test

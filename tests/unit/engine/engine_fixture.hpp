@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
 using domain::JobState;
 using domain::Outcome;
 
-inline const Principal kAlice{"local:alice"};
+inline const Principal kAlice{"local:alice"}, kRoot{"local:root"};
 
 struct SiteOptions {
   std::string id;
@@ -79,6 +79,9 @@ struct Law {
 /// Parsed once, whoever asks for the same texts again: a history enacts the same few over and over. Fails the test if they are
 /// none.
 const std::vector<rules::Pack>& parsed(const std::vector<rules::PackText>& packs);
+/// A rule's text; several actions or clauses have commas between them.
+std::string rule(const std::string& id, const std::string& effect, const std::string& actions, const std::string& clauses,
+                 const std::string& unless = "");
 RegisterFact fact(rules::Attribute attribute, rules::Value value, std::optional<UtcTime> as_of = std::nullopt);
 
 using bottle::Call;
@@ -229,5 +232,8 @@ class World {
   std::unique_ptr<bottle::Process> process_;
   UlidSource changes_{time, random};
 };
+
+/// The job's decision is taken again from what the store has, and is the same to the last byte.
+void check_replay(World& w, const JobId& id);
 
 }  // namespace hansa::engine::test

@@ -44,7 +44,7 @@ struct Busy {
   JobId blocker;
 };
 
-void check_replay(World& w, const JobId& id) {
+void check_events(World& w, const JobId& id) {
   const auto job = w.job(id);
   const auto replayed = domain::replay(id, job.epoch, w.events(id));
   REQUIRE(replayed);
@@ -67,7 +67,7 @@ TEST_CASE("what the site gives is on record once, as it is told", "[grants]") {
   CHECK(w.job(id).reason.code.empty());
   REQUIRE(w.run_to_end({id}));
   CHECK(w.events_of<AttemptGranted>(id).size() == 1);
-  check_replay(w, id);
+  check_events(w, id);
 }
 
 TEST_CASE("a job that ended between two looks has its grant on record as well", "[grants]") {
@@ -92,7 +92,7 @@ TEST_CASE("a site that cuts the time is an event, and the job says so while it w
   CHECK(b.w.state(id) == JobState::succeeded);
   CHECK(b.w.events_of<AttemptGranted>(id).size() == 1);
   CHECK(b.w.count("alpha", "cancel") == 0);
-  check_replay(b.w, id);
+  check_events(b.w, id);
 }
 
 TEST_CASE("what would be charged to somebody else is taken back before it starts and held until a person lets it go",
@@ -116,7 +116,7 @@ TEST_CASE("what would be charged to somebody else is taken back before it starts
   b.w.advance(6h);  // nobody but a person changes that
   CHECK(b.w.state(id) == JobState::held);
   CHECK(b.w.payload_runs(id) == 0);
-  check_replay(b.w, id);
+  check_events(b.w, id);
 
   b.now = {};
   REQUIRE(b.w.ask(b.w.engine().release(id)));
@@ -125,7 +125,7 @@ TEST_CASE("what would be charged to somebody else is taken back before it starts
   CHECK(job.state == JobState::succeeded);
   CHECK(job.attempts.size() == 2);
   CHECK(b.w.payload_runs(id) == 1);
-  check_replay(b.w, id);
+  check_events(b.w, id);
 }
 
 TEST_CASE("what runs already is left alone, and says who is charged", "[grants]") {
@@ -165,7 +165,7 @@ TEST_CASE("a job is taken back whenever the process dies on the way, and whateve
   CHECK(b.w.state(id) == JobState::held);
   CHECK(b.w.payload_runs(id) == 0);
   CHECK(b.w.job(id).reason.code == domain::kOtherAccount);
-  check_replay(b.w, id);
+  check_events(b.w, id);
 }
 
 TEST_CASE("an array that would be charged to somebody else is taken back whole", "[grants]") {
@@ -196,7 +196,7 @@ TEST_CASE("a cancel that comes while a job is taken back ends it", "[grants]") {
   REQUIRE(b.w.run_to_end({id}));
   CHECK(b.w.state(id) == JobState::cancelled);
   CHECK(b.w.payload_runs(id) == 0);
-  check_replay(b.w, id);
+  check_events(b.w, id);
 }
 
 TEST_CASE("a job of its own nodes waits for one that is free, and is charged for all of it", "[grants]") {

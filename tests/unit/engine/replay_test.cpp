@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A decision as the store has it is taken again from what the store has, and is the same to the last byte.
-#include "policies/routing/replay.hpp"
-
 #include "tests/unit/engine/engine_fixture.hpp"
 
 using namespace hansa;
 using namespace hansa::engine::test;
-
-namespace {
-
-void check_replay(World& w, const JobId& id) {
-  const auto stored = w.decision(id);
-  INFO("job " << id.str() << ": " << stored.reason.code << ", " << stored.reason.message);
-  const auto again = routing::replay(w.job(id).spec, stored.input_hash,
-                                     [&](const std::string& hash) -> Result<std::string> { return w.document(hash); });
-  REQUIRE(again);
-  CHECK(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
-}
-
-}  // namespace
 
 TEST_CASE("stored decisions are taken again from the store, bit for bit", "[engine]") {
   World w({{.id = "alpha", .cores = 4, .budget = {.waiting_jobs = 2}},

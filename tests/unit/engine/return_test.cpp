@@ -10,8 +10,6 @@ namespace hansa::engine::test {
 
 namespace {
 
-const Principal kRoot("local:root");
-
 int unknown(World& w, const std::vector<JobId>& ids) {
   return static_cast<int>(std::ranges::count_if(ids, [&](const JobId& id) {
     const auto job = w.job(id);

@@ -25,12 +25,6 @@ const std::string kHead =
     "[meta]\nid = \"test\"\nversion = \"1.0.0\"\napproved_by = [\"a@example\", \"b@example\"]\ndefault = \"deny\"\n"
     "[[set]]\nid = \"EEA@1\"\nbasis = \"a list\"\ncountries = [\"EE\", \"FI\"]\n";
 
-std::string rule(const char* id, const char* effect, const char* actions, const char* clauses, const char* unless = nullptr) {
-  return std::string("[[rule]]\nid = \"") + id + "\"\neffect = \"" + effect + "\"\nactions = [" + actions + "]\nwhen = [" +
-         clauses + "]\n" + (unless == nullptr ? "" : std::string("unless = [") + unless + "]\n") +
-         "legal_basis = \"a law\"\nowner = \"o@example\"\n";
-}
-
 constexpr const char* kMember = R"({attr = "site.status", op = "eq", value = "member"})";
 constexpr const char* kInEea = R"({attr = "site.country", op = "in_set", value = "EEA@1"})";
 constexpr const char* kPersonal = R"({attr = "dataset.labels", op = "any_of", value = ["personal"]})";

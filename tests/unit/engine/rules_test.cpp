@@ -19,12 +19,6 @@ const std::string kMeta =
     "[meta]\nid = \"test\"\nversion = \"1.0.0\"\napproved_by = [\"a@example\", \"b@example\"]\ndefault = \"deny\"\n"
     "[[set]]\nid = \"EEA@1\"\nbasis = \"a list\"\ncountries = [\"EE\", \"FI\", \"SE\"]\n";
 
-std::string rule(const std::string& id, const std::string& effect, const std::string& actions, const std::string& clauses,
-                 const std::string& unless = "") {
-  return "[[rule]]\nid = \"" + id + "\"\neffect = \"" + effect + "\"\nactions = [" + actions + "]\nwhen = [" + clauses + "]\n" +
-         (unless.empty() ? "" : "unless = [" + unless + "]\n") + "legal_basis = \"a law\"\nowner = \"o@example\"\n";
-}
-
 const std::string kIsMember = "{attr = \"site.status\", op = \"eq\", value = \"member\"}";
 const std::string kIsInEea = "{attr = \"site.country\", op = \"in_set\", value = \"EEA@1\"}";
 
@@ -73,14 +67,6 @@ domain::Decision explained(World& w, const JobId& id) {
   auto decision = w.ask(w.engine().explain(w.job(id)));
   REQUIRE(decision);
   return std::move(*decision);
-}
-
-void check_replay(World& w, const JobId& id) {
-  const auto stored = w.decision(id);
-  const auto again = routing::replay(w.job(id).spec, stored.input_hash,
-                                     [&](const std::string& hash) -> Result<std::string> { return w.document(hash); });
-  REQUIRE(again);
-  CHECK(canonical_json(domain::to_json(*again)) == canonical_json(domain::to_json(stored)));
 }
 
 bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -21,7 +21,7 @@ const std::string kYes = case_of("yes", "expect = \"permit\"\nbecause = [\"P\"]\
 const std::string kNo =
     case_of("no", "given = {site.country = \"SE\", site.status = \"leaving\"}\nexpect = \"deny\"\ncode = \"FORBIDDEN\"\n");
 
-std::vector<std::string> faults_of(const std::string& tests) {
+std::vector<std::string> messages_of(const std::string& tests) {
   const auto pack = good_pack(kTestedRules + tests);
   const auto report = run_tests(pack);
   REQUIRE(report);
@@ -32,12 +32,12 @@ std::vector<std::string> faults_of(const std::string& tests) {
 
 }  // namespace
 
-TEST_CASE("tests that hold, and rules that they show both ways") { CHECK(faults_of(kYes + kNo).empty()); }
+TEST_CASE("tests that hold, and rules that they show both ways") { CHECK(messages_of(kYes + kNo).empty()); }
 
 TEST_CASE("a test that does not hold says what is so instead") {
   using Catch::Contains;
   const auto wrong = [&](const std::string& body) {
-    auto faults = faults_of(kYes + kNo + case_of("t", body));
+    auto faults = messages_of(kYes + kNo + case_of("t", body));
     REQUIRE(faults.size() == 1);
     CHECK_THAT(faults[0], Catch::StartsWith("p.toml:36: test[t]: "));
     return faults[0];
@@ -55,17 +55,17 @@ TEST_CASE("a test that does not hold says what is so instead") {
 }
 
 TEST_CASE("rules that no test shows applying, or not applying, are listed") {
-  CHECK(faults_of(kYes) ==
+  CHECK(messages_of(kYes) ==
         std::vector<std::string>{
             "p.toml:6: rule[P]: is in no test of the pack seen not to apply; write a test in which it does not",
             "p.toml:14: rule[F]: applies in no test of the pack; write a test in which it does"});
   // Another action asks the rule nothing.
   const auto other =
       "[[test]]\nname = \"x\"\naction = \"intake\"\ngiven = {site.country = \"SE\"}\nexpect = \"deny\"\ncode = \"NO_PERMIT\"\n";
-  CHECK(faults_of(kYes + other).size() == 2);
+  CHECK(messages_of(kYes + other).size() == 2);
   // A rule that evidence is lacking for is neither.
   const auto lacking = case_of("l", "without = [\"site.country\"]\nexpect = \"deny\"\ncode = \"EVIDENCE_MISSING\"\n");
-  CHECK(faults_of(kYes + lacking).size() == 2);
+  CHECK(messages_of(kYes + lacking).size() == 2);
 }
 
 TEST_CASE("a test's own facts go before the pack's, and datasets before both") {

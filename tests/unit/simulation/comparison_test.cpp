@@ -10,7 +10,7 @@ namespace {
 
 const std::string kTrace = HANSA_SOURCE_DIR "/tests/data/traces/small.swf";
 
-const std::vector<SimulatedSite>& sites() {
+const std::vector<SimulatedSite>& four_sites() {
   static const std::vector<SimulatedSite> four{{"a", 64, "FI", 0}, {"b", 32, "SE", 0}, {"c", 32, "DE", 0}, {"d", 16, "FR", 0}};
   return four;
 }
@@ -23,7 +23,7 @@ TEST_CASE("a comparison: every policy on every seed, in order") {
   const auto trace = read_swf(kTrace);
   REQUIRE(trace);
   const Policy policies[] = {Policy::hansa, Policy::random, Policy::merged};
-  const auto comparison = compare(*trace, sites(), sites(), policies, {.load = 850'000, .seeds = 3});
+  const auto comparison = compare(*trace, four_sites(), four_sites(), policies, {.load = 850'000, .seeds = 3});
   REQUIRE(comparison);
   CHECK(comparison->seeds == std::vector<std::uint64_t>{1, 2, 3});
   REQUIRE(comparison->runs.size() == 3);
@@ -33,7 +33,7 @@ TEST_CASE("a comparison: every policy on every seed, in order") {
   }
   CHECK(comparison->runs[1].policy == Policy::random);
   CHECK(mean_wait(comparison->runs[0].by_seed[0]) != mean_wait(comparison->runs[0].by_seed[1]));
-  const auto plots = plots_of(*comparison, sites());
+  const auto plots = plots_of(*comparison, four_sites());
   REQUIRE(plots.size() == 3);
   for (const auto& plot : plots) {
     CAPTURE(plot.file);
@@ -46,7 +46,7 @@ TEST_CASE("a comparison: without seeds the trace itself is played, once") {
   const auto trace = read_swf(kTrace);
   REQUIRE(trace);
   const Policy policies[] = {Policy::home};
-  const auto comparison = compare(*trace, sites(), sites(), policies, {});
+  const auto comparison = compare(*trace, four_sites(), four_sites(), policies, {});
   REQUIRE(comparison);
   CHECK(comparison->seeds == std::vector<std::uint64_t>{0});
   CHECK(comparison->workload.jobs.size() == 600);
@@ -56,10 +56,10 @@ TEST_CASE("a comparison: more capacity meets the same jobs") {
   const auto trace = read_swf(kTrace);
   REQUIRE(trace);
   const Policy policies[] = {Policy::redundant};
-  auto grown = sites();
+  auto grown = four_sites();
   grown[3].cores += 64;
-  const auto before = compare(*trace, sites(), sites(), policies, {.load = 930'000});
-  const auto after = compare(*trace, sites(), grown, policies, {.load = 930'000});
+  const auto before = compare(*trace, four_sites(), four_sites(), policies, {.load = 930'000});
+  const auto after = compare(*trace, four_sites(), grown, policies, {.load = 930'000});
   REQUIRE(before);
   REQUIRE(after);
   CHECK(before->workload.jobs.back().submit == after->workload.jobs.back().submit);
@@ -70,7 +70,7 @@ TEST_CASE("a comparison: a sample of nothing is an error") {
   const auto trace = read_swf(kTrace);
   REQUIRE(trace);
   const Policy policies[] = {Policy::home};
-  const auto comparison = compare(*trace, sites(), sites(), policies, {.load = {}, .seeds = 1, .one_in = 1'000'000});
+  const auto comparison = compare(*trace, four_sites(), four_sites(), policies, {.load = {}, .seeds = 1, .one_in = 1'000'000});
   REQUIRE_FALSE(comparison);
   CHECK(comparison.error().code == "TRACE_EMPTY");
 }
@@ -94,7 +94,7 @@ TEST_CASE("the policies stand in the order that the reference has them in") {
   const Policy policies[] = {Policy::hansa, Policy::redundant, Policy::earliest_start, Policy::shortest_queue, Policy::random};
   for (const std::int64_t load : {700'000, 930'000}) {
     CAPTURE(load);
-    const auto comparison = compare(*trace, sites(), sites(), policies, {.load = load, .seeds = 10});
+    const auto comparison = compare(*trace, four_sites(), four_sites(), policies, {.load = load, .seeds = 10});
     REQUIRE(comparison);
     const auto& runs = comparison->runs;
     const auto ratio = [&](std::size_t to) { return median_ratio(runs[0], runs[to], mean_wait); };
