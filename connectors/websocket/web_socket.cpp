@@ -7,15 +7,17 @@
 #include "broker/core/canonical_json.hpp"
 #include "broker/core/encoding.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/role.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
 #include <algorithm>
@@ -27,9 +29,24 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using async::Task;
-using Stream = beast::websocket::stream<TlsStream, false>;
 
 namespace {
+
+/// Hangs up when the last frame has been sent.
+struct PromptStream : TlsStream {
+  explicit PromptStream(TlsStream stream) : TlsStream(std::move(stream)) {}
+};
+
+/// Beast finds it by its name. Its own for TLS waits until the other end has hung up, and goes on waiting when it is cancelled
+/// (teardown_tcp_op, Boost 1.81): a peer that sends a bad frame and stays would hold this end for good.
+template <class Handler>
+void async_teardown(beast::role_type, PromptStream& stream, Handler&& handler) {
+  boost::system::error_code ignored;
+  stream.next_layer().close(ignored);
+  asio::post(stream.get_executor(), beast::bind_front_handler(std::forward<Handler>(handler), boost::system::error_code{}));
+}
+
+using Stream = beast::websocket::stream<PromptStream, false>;
 
 constexpr std::size_t kHeaderLimit = std::size_t{16} << 10;
 constexpr std::size_t kAnswerLimit = std::size_t{64} << 10;
@@ -129,7 +146,7 @@ struct WebSocket::Impl {
   explicit Impl(TlsStream tls) : stream(std::move(tls)), executor(stream.get_executor()), answered(executor) {
     stream.text(true);
     stream.auto_fragment(false);
-    stream.read_message_max(0);  // counted as it comes
+    stream.read_message_max(protocol::kMaxLineBytes);  // refused by the length that a frame claims, before its payload is there
     // Whoever uses it has heartbeats of its own.
     stream.set_option(beast::websocket::stream_base::timeout{.handshake_timeout = beast::websocket::stream_base::none(),
                                                              .idle_timeout = beast::websocket::stream_base::none(),
@@ -162,7 +179,13 @@ Error WebSocket::Impl::why_ended(const boost::system::error_code& failed) const 
                 "more than " + std::to_string(kMostControls) + " pings and pongs came from the other end without a message")
         .error();
   // What TLS makes of the end afterwards says less than the other end's farewell.
-  if (stream.reason()) return words_of_peer(std::string(stream.reason().reason.c_str()));
+  if (stream.reason() || failed == beast::websocket::error::closed)
+    return words_of_peer(std::string(stream.reason().reason.c_str()));
+  if (failed == beast::websocket::error::message_too_big)
+    return fail(ErrorKind::too_large, "LINE_TOO_LONG",
+                "a message of more than 8 MiB came from the other end: it does not speak the connector protocol, or not this "
+                "version of it")
+        .error();
   if (failed == asio::error::operation_aborted)
     return fail(ErrorKind::unavailable, "CONNECTION_CLOSED", "this end has closed the connection").error();
   if (failed.category() == make_error_code(beast::websocket::error::bad_opcode).category())
@@ -212,12 +235,6 @@ Task<std::string> WebSocket::read() {
   do {
     const auto [failed, size] = co_await impl_->stream.async_read_some(buffer, kReadBytes, kAsTuple);
     if (failed) co_return std::unexpected(impl_->why_ended(failed));
-    if (buffer.size() > protocol::kMaxLineBytes) {
-      co_return fail(
-          ErrorKind::too_large, "LINE_TOO_LONG",
-          "a message of more than 8 MiB came from the other end: it does not speak the connector protocol, or not this "
-          "version of it");
-    }
   } while (!impl_->stream.is_message_done());
   impl_->controls = 0;
   if (!impl_->stream.got_text())
