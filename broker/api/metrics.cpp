@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// /metrics: what the engine, its sites, the ledger and the allocations are like. docs/metrics.md lists every family.
+// /metrics: what the engine, its sites, the ledger, the allocations and break-glass are like. docs/metrics.md lists every family.
 #include "broker/api/answers.hpp"
 
 #include <algorithm>
@@ -185,6 +185,15 @@ void write_allocations(Exposition& page, const Result<std::vector<domain::Alloca
   for (const auto& [key, count] : found) page.sample(count, {{"site", key.first}, {"state", key.second ? "spent" : "open"}});
 }
 
+void write_break_glass(Exposition& page, const engine::BreakGlassRegister::Figures& figures) {
+  page.family("hansa_break_glass_open", Kind::gauge, "Break-glass that is open now, each to one operator.");
+  page.sample(figures.open);
+  page.family("hansa_break_glass_pending", Kind::gauge, "Break-glass that was asked for and waits for a second operator.");
+  page.sample(figures.pending);
+  page.family("hansa_break_glass_approved_total", Kind::counter, "Break-glass that a second operator approved since start.");
+  page.sample(figures.approved);
+}
+
 }  // namespace
 
 async::Task<http::Response> metrics(Exchange exchange) {
@@ -206,6 +215,7 @@ async::Task<http::Response> metrics(Exchange exchange) {
   write_site_calls(page, *sites);
   write_ledger(page, ledger, parts.notary.fault(), *sites);
   write_allocations(page, allocations, now);
+  if (parts.break_glass) write_break_glass(page, parts.break_glass->figures());
   page.family("hansa_metrics_left_out", Kind::gauge, "Parts of this page that could not be read just now: ledger, allocations.");
   page.sample(int{!ledger} + int{!allocations});
   exchange.api.limits().write(page);

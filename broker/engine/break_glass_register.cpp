@@ -36,6 +36,9 @@ async::Task<> BreakGlassRegister::start() {
   auto found = co_await parts_.store.break_glasses({.state = BreakGlassState::open, .by = std::nullopt, .limit = kMostOpen});
   if (!found) co_return std::unexpected(found.error());
   for (auto& glass : *found) open(std::move(glass));
+  auto waiting = co_await parts_.store.break_glasses({.state = BreakGlassState::pending, .by = std::nullopt, .limit = kMostOpen});
+  if (!waiting) co_return std::unexpected(waiting.error());
+  for (const auto& glass : *waiting) await_second(glass.id);
   co_return tasks_.spawn("break-glass", loop());
 }
 
@@ -48,12 +51,26 @@ void BreakGlassRegister::open(BreakGlass glass) {
   const auto left = domain::left_of(glass, parts_.scheduler.now_utc());
   const std::lock_guard lock(mutex_);
   const auto id = glass.id;
+  pending_.erase(id);
   open_.insert_or_assign(id, Open{.glass = std::move(glass), .good_until = now + left, .look_again = now + kSeenEvery});
+}
+
+void BreakGlassRegister::await_second(BreakGlassId id) {
+  const std::lock_guard lock(mutex_);
+  pending_.insert(id);
 }
 
 void BreakGlassRegister::forget(BreakGlassId id) {
   const std::lock_guard lock(mutex_);
   open_.erase(id);
+  pending_.erase(id);
+}
+
+BreakGlassRegister::Figures BreakGlassRegister::figures() const {
+  const std::lock_guard lock(mutex_);
+  return {.open = std::ranges::count_if(open_, [this](const auto& one) { return !is_over(one.second); }),
+          .pending = std::ssize(pending_),
+          .approved = approved_};
 }
 
 async::Task<> BreakGlassRegister::wake() {
@@ -152,7 +169,11 @@ async::Task<BreakGlass> BreakGlassRegister::ask(Asking asking, std::vector<Princ
                    .at = now,
                    .lasts = lasts,
                    .makers = std::move(makers)};
-  if (auto asked = co_await parts_.store.ask_break_glass(glass, parts_.epoch); !asked) co_return std::unexpected(asked.error());
+  await_second(glass.id);  // before anybody can rule on it
+  if (auto asked = co_await parts_.store.ask_break_glass(glass, parts_.epoch); !asked) {
+    forget(glass.id);
+    co_return std::unexpected(asked.error());
+  }
   parts_.log.write(ports::LogLevel::warning, "break-glass waits for a second person",
                    {{"id", glass.id.str()}, {"by", glass.by.str()}, {"scope", glass.scope.str()}});
   (void)co_await async::run_on(parts_.strand, wake());
@@ -168,10 +189,16 @@ async::Task<BreakGlass> BreakGlassRegister::rule(BreakGlassId id, ports::BreakGl
                     {"by", ruled->ruled_by.str()},
                     {"scope", ruled->scope.str()},
                     {"until", ruled->until ? format_utc(*ruled->until) : ""}});
-  if (opens) {
-    open(*ruled);
-    (void)co_await async::run_on(parts_.strand, wake());
+  if (!opens) {
+    forget(id);
+    co_return ruled;
   }
+  open(*ruled);
+  {
+    const std::lock_guard lock(mutex_);
+    ++approved_;
+  }
+  (void)co_await async::run_on(parts_.strand, wake());
   co_return ruled;
 }
 

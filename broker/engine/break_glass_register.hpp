@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 namespace hansa::engine {
@@ -42,6 +43,13 @@ class BreakGlassRegister {
   async::Task<> stop() { return tasks_.close(); }
 
   [[nodiscard]] Seconds longest() const { return parts_.longest; }
+
+  struct Figures {
+    std::int64_t open = 0;      // by which somebody may do something now
+    std::int64_t pending = 0;   // that wait for a second person
+    std::int64_t approved = 0;  // since this life of the broker began
+  };
+  [[nodiscard]] Figures figures() const;
 
   /// invalid_argument, BAD_BREAK_GLASS: longer than may be, or one's own. Conflict, ALREADY_PENDING: the same was asked for by
   /// them and waits. `makers`: who had a hand in the token by which they ask.
@@ -68,6 +76,7 @@ class BreakGlassRegister {
   };
   [[nodiscard]] bool is_over(const Open& one) const;
   void open(domain::BreakGlass glass);
+  void await_second(domain::BreakGlassId id);
   void forget(domain::BreakGlassId id);
   [[nodiscard]] std::optional<domain::BreakGlass> open_for(const Principal& by, const std::optional<JobId>& job,
                                                            const Principal& owner) const;
@@ -79,8 +88,10 @@ class BreakGlassRegister {
   async::Task<> wake();
 
   const Parts parts_;
-  mutable std::mutex mutex_;  // of open_; never held while anything is awaited
+  mutable std::mutex mutex_;  // of the next three; never held while anything is awaited
   std::map<domain::BreakGlassId, Open> open_;
+  std::set<domain::BreakGlassId> pending_;
+  std::int64_t approved_ = 0;
   async::Event opened_;
   async::TaskGroup tasks_;  // last: they use everything else
 };

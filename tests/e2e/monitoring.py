@@ -44,6 +44,7 @@ SHORTER = {
     "HansaUsageNotBooked": [("[6h]", "[20s]")],
     "HansaAllocationsSpent": [],
     "HansaImpersonation": [("[1h]", "[20s]")],
+    "HansaBreakGlass": [("[15m]", "[5s]")],
 }
 
 broker = prometheus = folders = pbs = None
@@ -366,6 +367,25 @@ accounts = {{ "local:alice" = "{AGENT_USER}" }}
         impostor.wait(20)
 
 
+def glass_is_broken():
+    """An operator asks to see what is somebody's own, a second one agrees; then it is ended. [T27]"""
+    for name in ("first", "second"):
+        made = broker.call("POST", "/v1/tokens", {"user": name, "role": "operator"}, user="operator")
+        assert made.status == 201, made.body
+        broker.tokens[name] = made.json["token"]
+    asked = broker.call("POST", "/v1/break-glass", {"scope": "person:alice", "reason": "incident 4711", "lasts_s": 600}, user="first")
+    assert asked.status == 201, asked.body
+    wait_for("the request to be seen", lambda: [one["value"][1] for one in prometheus.ask("query", query="hansa_break_glass_pending")["result"]] == ["1"], 12, 0.2)
+    assert "HansaBreakGlass" not in prometheus.firing()
+    steps = f"/v1/break-glass/{asked.json['id']}"
+    assert broker.call("POST", f"{steps}/approve", user="second").status == 200
+    prometheus.fires("HansaBreakGlass")
+    time.sleep(6)  # past its beginning: because it is open, not because it was opened
+    assert "HansaBreakGlass" in prometheus.firing()
+    assert broker.call("POST", f"{steps}/end", user="second").status == 200
+    prometheus.ends("HansaBreakGlass")
+
+
 def disk_fills_up_and_is_slow():
     """Something else fills the disk; something else holds the database's lock."""
     filler, disk = broker.state / "filler", shutil.disk_usage(broker.state)
@@ -443,7 +463,7 @@ if __name__ == "__main__":
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=256m,mode=0700,uid={BROKER_USER}", "tmpfs", broker.state], check=True)
     run_with_broker(broker, [rules_hold_what_they_promise, alerts_have_a_page_each, a_quiet_day_raises_nothing, every_metric_is_documented,
                              stuck_queue_and_spent_allocation, silent_accounting_then_a_hanging_site_then_none, foreign_record_under_our_name,
-                             impersonating_agent, disk_fills_up_and_is_slow, broker_goes_and_comes_without_its_key,
+                             impersonating_agent, glass_is_broken, disk_fills_up_and_is_slow, broker_goes_and_comes_without_its_key,
                              every_query_of_the_dashboard_has_data],
                     prepare=prepare,
                     clean=[lambda: prometheus and prometheus.remove(), lambda: subprocess.run(["umount", broker.state], check=False),

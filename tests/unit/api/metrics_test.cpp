@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the metrics page says of jobs, sites, calls, the ledger and allocations, as these change.
+// What the metrics page says of jobs, sites, calls, the ledger, allocations and break-glass, as these change.
 #include "tests/unit/api/api_under_test.hpp"
 
+#include <array>
 #include <charconv>
 #include <set>
 
@@ -144,6 +145,24 @@ TEST_CASE("allocations are counted by site and by whether anything is left") {
   CAPTURE(told.text);
   REQUIRE(told.status == 200);
   CHECK(sample(broker, "hansa_allocations{site=\"alpha\",state=\"spent\"}") == 1);
+}
+
+TEST_CASE("metrics say how much break-glass waits and is open and how often it was approved") {
+  ApiUnderTest broker;
+  const auto samples = [&] {
+    const auto page = page_of(broker);
+    return std::array{sample(page, "hansa_break_glass_pending"), sample(page, "hansa_break_glass_open"),
+                      sample(page, "hansa_break_glass_approved_total")};
+  };
+  CHECK(samples() == std::array{0.0, 0.0, 0.0});
+  const auto asked = broker.call("operator", "POST", "/v1/break-glass",
+                                 {{"scope", "person:alice"}, {"reason", "incident 4711"}, {"lasts_s", 3'600}});
+  REQUIRE(asked.status == 201);
+  CHECK(samples() == std::array{1.0, 0.0, 0.0});
+  REQUIRE(broker.call("operator-2", "POST", "/v1/break-glass/" + asked.body["id"].get<std::string>() + "/approve").status == 200);
+  CHECK(samples() == std::array{0.0, 1.0, 1.0});
+  broker.time.advance(Milliseconds{3'601'000});
+  CHECK(samples() == std::array{0.0, 0.0, 1.0});
 }
 
 TEST_CASE("every family has help and type once and every sample its family and no label of a person's or a job's") {

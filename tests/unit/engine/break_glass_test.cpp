@@ -9,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -242,6 +243,43 @@ TEST_CASE("break-glass is ended by hand and with who asked or approved", "[T27]"
   const auto waits = broker.request(std::nullopt);
   REQUIRE(broker.ask(broker.glasses->end_those_of(kOp.str(), Principal("local:op-3"))));
   CHECK(broker.approve(waits).error().code == "NOT_PENDING");
+}
+
+TEST_CASE("what is open and what waits for a second person is counted as it changes and over a restart") {
+  Incident broker;
+  using Counts = std::array<std::int64_t, 3>;
+  const auto counts = [&] {
+    const auto figures = broker.glasses->figures();
+    return Counts{figures.open, figures.pending, figures.approved};
+  };
+  CHECK(counts() == Counts{0, 0, 0});
+  const auto first = broker.request(broker.job), second = broker.request(std::nullopt);
+  CHECK(counts() == Counts{0, 2, 0});
+  CHECK_FALSE(broker.approve(first, kOp));
+  CHECK(counts() == Counts{0, 2, 0});
+  REQUIRE(broker.approve(first));
+  CHECK(counts() == Counts{1, 1, 1});
+  REQUIRE(broker.ask(broker.glasses->rule(second.id, {.by = kSecond, .makers = {}, .approve = false})));
+  CHECK(counts() == Counts{1, 0, 1});
+  const auto third = broker.request(std::nullopt, 2h);
+  broker.stop();
+  broker.start();
+  CHECK(counts() == Counts{1, 1, 0});
+  REQUIRE(broker.approve(third));
+  CHECK(counts() == Counts{2, 0, 1});
+  broker.time.advance(1h + 1s);
+  CHECK(counts() == Counts{1, 0, 1});
+  REQUIRE(broker.ask(broker.glasses->end(third.id, kSecond)));
+  CHECK(counts() == Counts{0, 0, 1});
+  REQUIRE(broker.ask(broker.glasses->end(broker.request(broker.job).id, kOp)));
+  CHECK(counts() == Counts{0, 0, 1});
+  (void)broker.request(broker.job);
+  CHECK(counts() == Counts{0, 1, 1});
+  broker.time.advance(24h + 1s);  // nobody approved it
+  CHECK(counts() == Counts{0, 0, 1});
+  REQUIRE(broker.store->begin_epoch());  // another broker has taken over
+  CHECK_FALSE(broker.ask(broker.glasses->ask({kOp, "r"}, {}, {.job = broker.job, .person = kAlice}, 1h)));
+  CHECK(counts() == Counts{0, 0, 1});
 }
 
 TEST_CASE("a broker that another has replaced opens nothing", "[T27]") {
