@@ -11,15 +11,22 @@ namespace {
 /// Operations that tell of everybody to whoever may see others.
 struct Listing {
   std::string_view operation;
-  bool (*is_personal)(const http::Query& query) = nullptr;  // none: always
+  bool (*is_personal)(const Exchange& exchange) = nullptr;  // none: always
 };
 
-bool asks_for(const http::Query& query, std::string_view parameter, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(query, [&](const auto& entry) {
+bool asks_for(const Exchange& exchange, std::string_view parameter, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(exchange.request.query, [&](const auto& entry) {
     return entry.first == parameter && std::ranges::any_of(words, [&](std::string_view word) {
              return ("," + entry.second + ",").contains("," + std::string(word) + ",");
            });
   });
+}
+
+/// As owner_within() has it: a lead's, or a site operator's, that is limited to nothing.
+bool is_own_report(const Exchange& exchange) {
+  return !identity::reaches_all(exchange.caller, exchange.action) &&
+         std::ranges::none_of(exchange.request.query,
+                              [](const auto& entry) { return entry.first == "project" || entry.first == "site"; });
 }
 
 constexpr Listing kListings[] = {
@@ -29,10 +36,13 @@ constexpr Listing kListings[] = {
     {"listChanges"},
     {"listConnections"},
     {"listTokens"},
-    {"listLedgerRecords", [](const http::Query& query) { return asks_for(query, "personal", {"true"}); }},
+    {"listLedgerRecords", [](const Exchange& exchange) { return asks_for(exchange, "personal", {"true"}); }},
     {"listRevocations"},
-    {"getReport", [](const http::Query& query) { return asks_for(query, "by", {"owner", "account", "person"}); }},
-    {"listUsageInForce", [](const http::Query& query) { return asks_for(query, "persons", {"named", "pseudonyms"}); }},
+    {"getReport",
+     [](const Exchange& exchange) {
+       return asks_for(exchange, "by", {"owner", "account", "person"}) && !is_own_report(exchange);
+     }},
+    {"listUsageInForce", [](const Exchange& exchange) { return asks_for(exchange, "persons", {"named", "pseudonyms"}); }},
     {"listAdjustments"},
     {"listErasures"},
     {"listBreakGlass"},
@@ -153,7 +163,7 @@ Result<void> note_listing(const Exchange& exchange) {
   const auto* listing = std::ranges::find(kListings, exchange.operation, &Listing::operation);
   if (listing == std::end(kListings)) return {};
   if (!identity::reaches_others(exchange.caller, exchange.action)) return {};
-  if (listing->is_personal != nullptr && !listing->is_personal(exchange.request.query)) return {};
+  if (listing->is_personal != nullptr && !listing->is_personal(exchange)) return {};
   return note_access(exchange, Principal{});
 }
 

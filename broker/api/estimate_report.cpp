@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The report on estimates. Whose jobs it counts: everybody's for operators and auditors, else the caller's own.
-#include "broker/api/answers.hpp"
+// The report on estimates. Whose jobs it counts: report_scope.hpp.
+#include "broker/api/report_scope.hpp"
 
 namespace hansa::api {
 
@@ -11,11 +11,6 @@ namespace {
 // By the values of its enum.
 constexpr std::string_view kEstimateGroups[] = {"site", "class", "project", "basis"};
 static_assert(std::size(kEstimateGroups) == static_cast<std::size_t>(EstimateGroup::basis) + 1);
-
-std::optional<Principal> whose(const Exchange& exchange) {
-  if (identity::reaches_all(exchange.caller, exchange.action)) return std::nullopt;
-  return exchange.caller.principal;
-}
 
 template <typename Group>
 Json names_of(const std::vector<Group>& by, std::span<const std::string_view> names) {
@@ -34,9 +29,13 @@ Json with_keys(Json figures, const Json& by, const std::vector<std::string>& key
 
 async::Task<http::Response> report_estimates(Exchange exchange) {
   QueryReader query(exchange.request.query);
-  ports::EstimateQuery wanted{.since = query.time("since"), .owner = whose(exchange), .by = {}};
+  ports::EstimateQuery wanted{.since = query.time("since"), .owner = {}, .by = {}};
   wanted.by = query.groups<EstimateGroup>(kEstimateGroups, {EstimateGroup::site});
+  wanted.within = read_limits(query, exchange.request.query, {});
   if (auto done = query.finish(); !done) co_return std::unexpected(done.error());
+  auto owner = owner_within(exchange, wanted.within, {});
+  if (!owner) co_return std::unexpected(owner.error());
+  wanted.owner = std::move(*owner);
 
   Json report{{"by", names_of(wanted.by, kEstimateGroups)}, {"since", time_or_none(wanted.since)}};
   auto rows = co_await exchange.api.parts().estimates.estimate_report(std::move(wanted));

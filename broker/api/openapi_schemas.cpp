@@ -293,7 +293,7 @@ const std::array<std::string_view, 2> kSchemas{R"json({
   "Report": {
     "type": "object", "required": ["report", "title", "by", "from", "to", "period", "whose", "ledger", "rows", "count"],
     "properties": {"report": {"type": "string"}, "title": {"type": "string"}, "by": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"}, "to": {"$ref": "#/components/schemas/Time"},
-                   "period": {"enum": ["by-end", "time-sliced"]}, "whose": {"enum": ["everybody", "own"]}, "for": {"const": "third_party"},
+                   "period": {"enum": ["by-end", "time-sliced"]}, "whose": {"enum": ["everybody", "own"]}, "projects": {"type": "array", "items": {"type": "string"}, "description": "It is of their records alone, and at these sites; absent: of all."}, "sites": {"type": "array", "items": {"type": "string"}}, "for": {"const": "third_party"},
                    "ledger": {"type": "object", "required": ["origin", "size", "root"], "properties": {"origin": {"type": "string"}, "size": {"type": "integer"}, "root": {"type": "string"}}},
                    "grade": {"type": "string", "description": "A, B or C of the weakest site, then of each."}, "rows": {"type": "array", "items": {"type": "object"}}, "count": {"type": "integer"}, "total": {"type": "object"}}
   },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reports that are declared in broker/ledger/report.hpp. Whose records they tell of: everybody's to operators and auditors,
-// else the caller's own. A report is of one state of the ledger, which stands in its head and in its manifest.
-#include "broker/api/answers.hpp"
+// The reports that are declared in broker/ledger/report.hpp. Whose records they tell of: report_scope.hpp. A report is of one
+// state of the ledger, which stands in its head and in its manifest.
+#include "broker/api/report_scope.hpp"
 #include "broker/api/spool.hpp"
 #include "broker/core/encoding.hpp"
 #include "broker/ledger/report_manifest.hpp"
@@ -70,6 +70,9 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
     if (const auto person = reader.text("person")) query.person = Principal(person->contains(':') ? *person : "local:" + *person);
     if (const auto limit = reader.integer("limit", 0, 1, kMostRows); limit > 0) query.limit = static_cast<std::size_t>(limit);
   }
+  const ReportScope scope{
+      .of_projects = kind.of_projects, .of_sites = kind.of_sites, .has_own = kind.audience == ledger::Audience::own};
+  query.within = read_limits(reader, exchange.request.query, scope);
   wanted.format = reader.text("format").value_or("json");
   if (std::ranges::find(kind.formats, wanted.format) == kind.formats.end())
     reader.fault("format", no_such("format of this report", wanted.format, kind.formats));
@@ -81,11 +84,10 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
   const bool of_decisions = kind.name == "sovereignty" && identity::reaches_all(caller, identity::Action::read_decisions);
   if (kind.audience == ledger::Audience::protection) {
     if (auto allowed = may(exchange, identity::Action::read_protection); !allowed) return std::unexpected(allowed.error());
-  } else if (!of_decisions && !identity::reaches_all(caller, exchange.action)) {
-    if (kind.audience == ledger::Audience::all) {
-      if (auto allowed = may(exchange, identity::Action::read_ledger); !allowed) return std::unexpected(allowed.error());
-    }
-    query.owner = caller.principal;
+  } else if (!of_decisions) {
+    auto owner = owner_within(exchange, query.within, scope);
+    if (!owner) return std::unexpected(owner.error());
+    query.owner = std::move(*owner);
   }
   query.asked_by = exchange.caller.principal;
   query.now = exchange.api.parts().scheduler.now_utc();
@@ -195,6 +197,8 @@ async::Task<http::Response> get_report(Exchange exchange) {
                                     .sha256 = std::move(*hash),
                                     .grade = head.grade};
     for (const auto dimension : head.query.by) manifest.by.emplace_back(to_string(dimension));
+    for (const auto& project : head.query.within.projects) manifest.projects.push_back(project.str());
+    for (const auto& site : head.query.within.sites) manifest.sites.push_back(site.str());
     const auto signature = parts.notary.sign_text(text_to_sign(manifest));
     if (!signature) co_return std::unexpected(signature.error());
     manifest.signature = manifest_signature(*signature);

@@ -117,7 +117,18 @@ constexpr Option kReportOutput{.name = "--output",
 constexpr Option kReportFor{.name = "--for",
                             .value = "third-party",
                             .help = "Figures of fewer than five persons are withheld, and what would give them away"};
+constexpr Option kOfProjects{.name = "--project",
+                             .value = "P",
+                             .help = "Only of this project, everybody's runs: its leads have it too (P,P,...)",
+                             .repeated = true};
+constexpr Option kOfSites{.name = "--site",
+                          .value = "S",
+                          .help = "Only of this site, everybody's runs: its operators have it too (S,S,...)",
+                          .repeated = true};
 constexpr Option kReport[] = {kReportFrom, kReportTo, kReportFormat, kReportOutput, kJson};
+constexpr Option kProjectReport[] = {kOfProjects, kReportFrom, kReportTo, kReportFormat, kReportOutput, kJson};
+constexpr Option kSiteReport[] = {kOfSites, kReportFrom, kReportTo, kReportFormat, kReportOutput, kJson};
+constexpr Option kCorrectionsReport[] = {kOfProjects, kOfSites, kReportFrom, kReportTo, kReportFormat, kReportOutput, kJson};
 constexpr Option kLogReport[] = {
     kReportFrom,
     kReportTo,
@@ -134,6 +145,8 @@ constexpr Option kSums[] = {
              "resource, label, state, "
              "day, month",
      .repeated = true},
+    kOfProjects,
+    kOfSites,
     kReportFrom,
     kReportTo,
     {.name = "--time-sliced", .help = "Of each run what it used between D and D, not all of those that ended then"},
@@ -144,6 +157,7 @@ constexpr Option kSums[] = {
 };
 constexpr Option kClearing[] = {
     {.name = "--by", .value = "WHAT", .help = "Of centre, home, day, month (centre,home)", .repeated = true},
+    kOfSites,
     kReportFrom,
     kReportTo,
     {.name = "--time-sliced", .help = "Of each run what it used between D and D, not all of those that ended then"},
@@ -154,6 +168,8 @@ constexpr Option kClearing[] = {
 };
 constexpr Option kEstimates[] = {
     {.name = "--by", .value = "WHAT", .help = "Group by site, class, project, basis (site)", .repeated = true},
+    kOfProjects,
+    kOfSites,
     {.name = "--since", .value = "D", .help = "Starts at D or later: 2026-11-01, or 30d for the last 30 days"},
     {.name = "--format", .value = "FORMAT", .help = "table (default), csv or json"},
     kJson,
@@ -449,24 +465,25 @@ constexpr Command kCommands[] = {
     {"report energy", "", "Sum up energy and CO2e: measured, measured of shared nodes, estimated, not known.",
      "hansa report energy --by site,month --from 2026-01-01 --to 2027-01-01", kSums, 0, 0, report_named},
     {"report funding", "",
-     "Show budgets, what is left and how fast they are used, by funding body and call (operators, auditors).",
-     "hansa report funding", kReport, 0, 0, report_named},
-    {"report grants", "", "Show what was granted and used by call and month (operators, auditors).",
-     "hansa report grants --from 2026-01-01 --to 2027-01-01 --format csv --output grants.csv", kReport, 0, 0, report_named},
+     "Show budgets, what is left and how fast they are used, by funding body and call (operators, auditors, leads).",
+     "hansa report funding", kProjectReport, 0, 0, report_named},
+    {"report grants", "", "Show what was granted and used by call and month (operators, auditors, leads).",
+     "hansa report grants --from 2026-01-01 --to 2027-01-01 --format csv --output grants.csv", kProjectReport, 0, 0,
+     report_named},
     {"report clearing", "", "Show what centres gave to each other and took (operators, auditors).",
      "hansa report clearing --by centre,home,month --from 2026-01-01 --to 2027-01-01", kClearing, 0, 0, report_named},
-    {"report corrections", "", "List corrected records, as published and as corrected (operators, auditors).",
-     "hansa report corrections --from 2026-11-01", kReport, 0, 0, report_named},
+    {"report corrections", "", "List corrected records, as published and as corrected (operators, auditors, leads).",
+     "hansa report corrections --from 2026-11-01", kCorrectionsReport, 0, 0, report_named},
     {"report sovereignty", "", "List where jobs on restricted data went and might not go, and by which rules.",
-     "hansa report sovereignty --from 30d --format csv", kReport, 0, 0, report_named},
+     "hansa report sovereignty --from 30d --format csv", kProjectReport, 0, 0, report_named},
     {"report estimates", "", "Compare predicted waits with what became of them.",
      "hansa report estimates --by site,class --since 30d", kEstimates, 0, 0, report_estimates},
     {"report period", "", "Show the months: checkpoints, grades, as published and as corrected (operators, auditors).",
      "hansa report period --from 2026-01-01 --format csv --output periods.csv", kReport, 0, 0, report_named},
     {"report reconciliation", "", "List what reconciliations saw and every difference, newest first (operators, auditors).",
-     "hansa report reconciliation --from 2026-11-01 --to 2026-12-01", kReport, 0, 0, report_named},
+     "hansa report reconciliation --from 2026-11-01 --to 2026-12-01", kSiteReport, 0, 0, report_named},
     {"report completeness", "", "Show what the ledger may lack: gaps, silent sites, what came late (operators, auditors).",
-     "hansa report completeness --from 2026-11-01", kReport, 0, 0, report_named},
+     "hansa report completeness --from 2026-11-01", kSiteReport, 0, 0, report_named},
     {"report access", "", "List who has read whose data, newest first (operators, auditors).",
      "hansa report access --from 30d --person alice", kLogReport, 0, 0, report_named},
     {"report retention", "", "List what has ended by age and by erasure, newest first (operators, auditors).",

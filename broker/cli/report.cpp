@@ -44,6 +44,12 @@ std::string report_csv(const Json& report, std::span<const char* const> figures)
   return out;
 }
 
+void add_limits(Target& target, const Invocation& call) {
+  for (const auto option : {"--project", "--site"}) {
+    for (const auto id : call.values(option)) target.add(std::string_view(option).substr(2), id);
+  }
+}
+
 Result<ExitStatus> print_report(Session& session, const Invocation& call, const ReportKind& kind) {
   const auto format = call.has("--json") ? std::string_view("json") : call.value("--format").value_or("table");
   if (format != "table" && format != "csv" && format != "json") {
@@ -53,6 +59,7 @@ Result<ExitStatus> print_report(Session& session, const Invocation& call, const 
   std::string by;
   for (const auto key : call.values("--by")) by += (by.empty() ? "" : ",") + std::string(key);
   if (!by.empty()) target.add("by", by);
+  add_limits(target, call);
   for (const auto option : kind.moments) {
     const auto text = call.value(option);
     if (!text) continue;

@@ -2,6 +2,7 @@
 #pragma once
 // What the reports have in common: they are asked for, grouped and printed in the same way.
 
+#include "broker/cli/broker_link.hpp"
 #include "broker/cli/command_line.hpp"
 #include "broker/cli/exit_status.hpp"
 #include "broker/cli/session.hpp"
@@ -29,7 +30,10 @@ struct ReportKind {
   std::string_view nothing;  // said of a table without rows
 };
 
-/// Asks for the report with the call's --by and moments, and prints it as its --format or --json says.
+/// The call's --project and --site, as the API takes them.
+void add_limits(Target& target, const Invocation& call);
+
+/// Asks for the report with the call's --by, limits and moments, and prints it as its --format or --json says.
 Result<ExitStatus> print_report(Session& session, const Invocation& call, const ReportKind& kind);
 
 }  // namespace hansa::cli

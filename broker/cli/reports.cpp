@@ -2,6 +2,7 @@
 // The reports that the broker writes: a client hands on what comes, whatever its size.
 #include "broker/cli/commands.hpp"
 #include "broker/cli/durable_file.hpp"
+#include "broker/cli/report.hpp"
 #include "broker/cli/submission.hpp"
 #include "broker/cli/text.hpp"
 #include "broker/core/encoding.hpp"
@@ -31,6 +32,7 @@ Result<Target> target_of(const Session& session, const Invocation& call, std::st
   std::string by;
   for (const auto key : call.values("--by")) by += (by.empty() ? "" : ",") + std::string(key);
   if (!by.empty()) target.add("by", by);
+  add_limits(target, call);
   for (const auto option : {"--from", "--to"}) {
     const auto text = call.value(option);
     if (!text) continue;

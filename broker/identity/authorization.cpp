@@ -36,7 +36,7 @@ consteval auto all_rights() {
     {Action::connect_agent, "serve a site by an agent of their own",  {own,  own,  own,  own,  none, none, none}},
     {Action::read_connections, "read whose agents are connected",     {own,  own,  all,  site, none, all,  none}},
     {Action::disconnect_agent, "end sessions of people's agents",     {own,  own,  all,  site, none, none, none}},
-    {Action::report_usage, "report usage",                            {own,  own,  all,  own,  own,  all,  none}},
+    {Action::report_usage, "report usage",                            {own,  prj,  all,  site, own,  all,  none}},
     {Action::check_ledger, "check the ledger",                        {none, none, all,  all,  none, all,  none}},
     {Action::read_ledger, "read the ledger",                          {none, none, all,  none, none, all,  none}},
     {Action::witness_ledger, "witness the ledger",                    {none, none, all,  all,  none, all,  none}},

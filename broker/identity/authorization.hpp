@@ -31,7 +31,7 @@ enum class Action {
   connect_agent,  // of one's own, at a site that people serve so
   read_connections,  // of people's own agents
   disconnect_agent,  // a person's, at a site
-  report_usage,  // of everybody; one's own needs no more than being somebody
+  report_usage,  // a lead, a site's operator: of what the query is limited to; one's own needs no more than being somebody
   check_ledger,  // its head, keys, proofs and months: nothing of people
   read_ledger,  // of everybody, personal parts too
   witness_ledger,  // hand in a witness's word, which its own key vouches for

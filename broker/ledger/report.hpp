@@ -36,7 +36,7 @@ struct Column {
 };
 
 /// Who may have a report: everybody's records are for operators and auditors; `own` also for a person, of their own alone.
-/// `protection`: who may see how people's data are protected.
+/// `protection`: who may see how people's data are protected. Of a part: ReportKind::of_projects, of_sites.
 enum class Audience { own, all, protection };
 
 struct ReportKind {
@@ -49,6 +49,8 @@ struct ReportKind {
   bool may_withhold = false;                // groups of few persons, for a third party
   bool is_graded = false;                   // it sums usage, which sites vouch for
   bool is_log = false;                      // newest first; of one person, or the newest rows alone, if asked
+  bool of_projects = false;                 // may be limited to some; so their leads have it
+  bool of_sites = false;                    // the same of sites and their operators
   std::vector<Column> columns;              // behind those it is grouped by
   std::vector<std::string_view> formats = {"table", "csv", "json"};
 };

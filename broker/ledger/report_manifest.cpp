@@ -3,6 +3,8 @@
 
 #include "broker/core/canonical_json.hpp"
 
+#include <algorithm>
+
 namespace hansa::ledger {
 
 std::string manifest_text(const ReportManifest& m) {
@@ -20,6 +22,8 @@ std::string manifest_text(const ReportManifest& m) {
             {"sliced", m.sliced}};
   if (m.from_s) json["from"] = *m.from_s;
   if (m.to_s) json["to"] = *m.to_s;
+  if (!m.projects.empty()) json["projects"] = m.projects;
+  if (!m.sites.empty()) json["sites"] = m.sites;
   if (!m.grade.empty()) json["grade"] = m.grade;
   if (!m.signature.empty()) json["signature"] = m.signature;
   return canonical_json(json) + "\n";
@@ -84,12 +88,17 @@ Result<ReportManifest> parse_manifest(std::string_view text) {
   m.bytes = number_at("bytes").value_or(0);
   m.from_s = number_at("from", false);
   m.to_s = number_at("to", false);
-  if (const auto* by = member("by", &Json::is_array)) {
-    for (const auto& name : *by) {
-      if (!name.is_string()) return bad("\"by\" is a list of texts");
-      m.by.push_back(name.get<std::string>());
-    }
-  }
+  const auto texts_at = [&](const char* name, std::vector<std::string>& into, bool needed) {
+    const auto* list = member(name, &Json::is_array, needed);
+    if (list == nullptr) return;
+    if (!std::ranges::all_of(*list, &Json::is_string) || (list->empty() && !needed))
+      missing = name;
+    else
+      into = list->get<std::vector<std::string>>();
+  };
+  texts_at("by", m.by, true);
+  texts_at("projects", m.projects, false);
+  texts_at("sites", m.sites, false);
   if (!missing.empty()) return bad("\"" + missing + "\" is missing or of another type");
   if (known != json->size()) return bad("it has members that are none");
   return m;

@@ -18,6 +18,7 @@ struct ReportManifest {
   std::optional<std::int64_t> from_s, to_s;
   bool sliced = false;
   bool everybody = true;                 // false: of whoever asked alone
+  std::vector<std::string> projects = {}, sites = {};  // whose records alone it is of; none: of all
   std::string query;                     // as it was asked: "by=project&from=2026-11-01"
   std::int64_t at_s = 0;                 // when it was made
   std::string checkpoint;                // signed note of the ledger that it was made of

@@ -176,6 +176,10 @@ void ReportRecount::add(const RecordFields& record, const std::string& day, std:
 }
 
 void ReportRecount::take(const RecordFields& record) {
+  const auto is_of = [&record](const std::vector<std::string>& names, std::string_view member) {
+    return names.empty() || std::ranges::find(names, record.text(member).value_or("")) != names.end();
+  };
+  if (!is_of(manifest_.projects, "project") || !is_of(manifest_.sites, "site")) return;
   const auto from = manifest_.from_s.value_or(std::numeric_limits<std::int64_t>::min() / 4);
   const auto to = manifest_.to_s.value_or(std::numeric_limits<std::int64_t>::max() / 4);
   const auto ended = record.integer("ended_s").value_or(0);

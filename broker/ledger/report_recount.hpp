@@ -24,7 +24,7 @@ class ReportRecount {
 
   explicit ReportRecount(const ReportManifest& manifest) : manifest_(manifest) {}
 
-  /// Whether records have what the report is of: of everybody, nothing of persons, CSV or JSON.
+  /// Whether records have what the report is of: of everybody (or of some projects or sites), nothing of persons, CSV or JSON.
   [[nodiscard]] static bool can_count(const ReportManifest& manifest);
 
   /// A usage, reversal or adjustment record among the first that the manifest is of.

@@ -35,6 +35,7 @@ ReportKind period() {
 ReportKind reconciliation() {
   return {.name = "reconciliation",
           .title = "The ledger against sites' own accounting: what was seen, and every difference",
+          .of_sites = true,
           .columns = {
               {.name = "reconciliation", .about = "its id"},
               {.name = "site"},
@@ -59,6 +60,7 @@ ReportKind completeness() {
   return {
       .name = "completeness",
       .title = "What the ledger may lack: gaps, silent sites, what came late or not at all",
+      .of_sites = true,
       .columns = {
           {.name = "site", .about = "empty: the ledger as a whole"},
           {.name = "records", .kind = CellKind::count, .about = "of runs that ended in the period; of the whole: all"},

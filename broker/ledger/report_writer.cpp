@@ -104,6 +104,19 @@ std::string names_of(const std::vector<ports::Dimension>& by) {
   return text;
 }
 
+/// What the report is limited to, by the name of each kind that it is.
+std::vector<std::pair<std::string_view, std::vector<std::string>>> limits_of(const ReportHead& head) {
+  std::vector<std::pair<std::string_view, std::vector<std::string>>> all;
+  const auto add = [&all](std::string_view name, const auto& ids) {
+    if (ids.empty()) return;
+    auto& texts = all.emplace_back(name, std::vector<std::string>()).second;
+    for (const auto& id : ids) texts.push_back(id.str());
+  };
+  add("projects", head.query.within.projects);
+  add("sites", head.query.within.sites);
+  return all;
+}
+
 class CsvWriter final : public ReportWriter {
  public:
   explicit CsvWriter(ByteSink sink) : sink_(std::move(sink)) {}
@@ -163,6 +176,14 @@ class JsonWriter final : public ReportWriter {
     text += "],\"from\":" + moment(head.query.from) + ",\"to\":" + moment(head.query.to);
     text += std::string(",\"period\":") + (head.query.sliced ? "\"time-sliced\"" : "\"by-end\"");
     text += std::string(",\"whose\":") + (head.query.owner ? "\"own\"" : "\"everybody\"");
+    for (const auto& [name, ids] : limits_of(head)) {
+      text += ",\"" + std::string(name) + "\":[";
+      for (const auto& id : ids) {
+        if (&id != ids.data()) text += ',';
+        append_json_string(text, id);
+      }
+      text += "]";
+    }
     if (head.query.for_third_party) text += ",\"for\":\"third_party\"";
     text += ",\"ledger\":{\"origin\":";
     append_json_string(text, head.origin);
@@ -230,7 +251,15 @@ class JsonWriter final : public ReportWriter {
   std::optional<Totals> totals_;
 };
 
-/// As wide as a terminal shows it: code points, which is close enough for names. Control characters are blanks.
+/// Control characters are blanks.
+std::string on_one_line(std::string text) {
+  for (auto& c : text) {
+    if ((c >= 0 && c < ' ') || c == 0x7F) c = ' ';
+  }
+  return text;
+}
+
+/// As wide as a terminal shows it: code points, which is close enough for names.
 std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
@@ -254,6 +283,11 @@ class TableWriter final : public ReportWriter {
     }
     text += head.kind->may_slice ? head.query.sliced ? ", what was used in that time" : ", runs by their ends" : "";
     text += "; ledger " + head.origin + ", " + std::to_string(head.query.size) + " records\n";
+    for (const auto& [name, ids] : limits_of(head)) {
+      text += std::string(name) + ":";
+      for (const auto& id : ids) text += " " + on_one_line(id);
+      text += "\n";
+    }
     if (!head.grade.empty()) text += "grade " + head.grade + "\n";
     if (head.query.for_third_party)
       text +=
@@ -273,10 +307,7 @@ class TableWriter final : public ReportWriter {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const auto* number = std::get_if<Wide>(&cells[i]);
       if (const auto more = beside(columns_[i])) line.push_back(number == nullptr ? "-" : decimal_text(*number, more->one));
-      auto text = text_of(columns_[i], cells[i]);
-      for (auto& c : text) {
-        if ((c >= 0 && c < ' ') || c == 0x7F) c = ' ';
-      }
+      auto text = on_one_line(text_of(columns_[i], cells[i]));
       line.push_back(text.empty() ? "-" : std::move(text));
     }
     if (!settled_) {
@@ -412,6 +443,8 @@ std::string report_schema(const ReportKind& kind) {
   };
   constexpr std::string_view kDecimal = R"({"type": ["string", "null"], "pattern": "^-?[0-9]+\\.[0-9]{3}$"})";
   constexpr std::string_view kInteger = R"({"type": ["integer", "null"]})";
+  constexpr std::string_view kNames =
+      R"({"type": "array", "minItems": 1, "items": {"type": "string"}, "description": "it is of the records of these alone"})";
   std::string row, row_names, total, total_names;
   const auto add = [](std::string& to, std::string& names, const std::string& name, std::string_view type, std::string_view about,
                       bool needed) {
@@ -458,6 +491,8 @@ std::string report_schema(const ReportKind& kind) {
       "    \"from\": {\"type\": [\"string\", \"null\"], \"format\": \"date-time\"}, \"to\": {\"type\": [\"string\", \"null\"], "
       "\"format\": \"date-time\"},\n"
       "    \"period\": {\"enum\": [\"by-end\", \"time-sliced\"]}, \"whose\": {\"enum\": [\"everybody\", \"own\"]},\n    " +
+      (kind.of_projects ? "\"projects\": " + std::string(kNames) + ",\n    " : "") +
+      (kind.of_sites ? "\"sites\": " + std::string(kNames) + ",\n    " : "") +
       (kind.may_withhold ? "\"for\": {\"const\": \"third_party\"},\n    " : "") + "\"ledger\": " + ledger +
       ",\n    \"grade\": {\"type\": \"string\"},\n    \"rows\": {\"type\": \"array\", \"items\": " + object(row, row_names) +
       "},\n    \"count\": {\"type\": \"integer\"}";

@@ -5,6 +5,7 @@
 
 #include "broker/async/task.hpp"
 #include "broker/domain/decision.hpp"
+#include "broker/ports/report_limits.hpp"
 
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct EstimateQuery {
   std::optional<UtcTime> since;     // started at or after
   std::optional<Principal> owner;   // none: everybody's
   std::vector<EstimateGroup> by;
+  ReportLimits within = {};
 };
 
 /// A start counts as within a quantile up to a minute past it: nothing that an estimate is made from is finer than that.

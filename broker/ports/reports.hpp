@@ -10,6 +10,7 @@
 #include "broker/core/clock.hpp"
 #include "broker/core/strong.hpp"
 #include "broker/core/wide.hpp"
+#include "broker/ports/report_limits.hpp"
 
 #include <array>
 #include <functional>
@@ -57,6 +58,7 @@ struct ReportQuery {
   std::optional<UtcTime> from, to;
   bool sliced = false;
   std::optional<Principal> owner;  // none: everybody's
+  ReportLimits within;
   bool for_third_party = false;  // groups of few persons are withheld, and what would give them away
   Principal asked_by;  // whose own name may stand there
   std::optional<Principal> person;  // of a log: what concerns this person alone

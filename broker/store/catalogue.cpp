@@ -63,9 +63,7 @@ std::string json_of(const Labels& labels) {
 
 std::optional<std::string> json_of(const std::optional<ports::Audience>& audience) {
   if (!audience) return std::nullopt;
-  auto list = Json::array();
-  for (const auto& project : audience->projects) list.push_back(project.str());
-  return canonical_json(list);
+  return ids_as_json(audience->projects);
 }
 
 std::optional<Principal> person_of(const std::optional<ports::Audience>& audience) {

@@ -83,6 +83,7 @@ Result<std::vector<ports::EstimateRow>> read_estimate_report(Connection& db, con
   const auto since = query.since ? std::chrono::ceil<Seconds>(*query.since).time_since_epoch().count() : 0;
   auto rows = db.query(kSelectWaits, since, query.owner);
   while (rows.next()) {
+    if (!query.within.has(SiteId(rows.text(0))) || !query.within.has(ProjectId(rows.text(2)))) continue;
     std::vector<std::string> keys;
     for (const auto group : query.by) keys.push_back(rows.string(column_of(group)));
     auto& [row, actual, predicted, errors] = groups[std::move(keys)];

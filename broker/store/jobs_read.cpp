@@ -185,13 +185,6 @@ Result<std::vector<Job>> read_page(Connection& db, Statement rows) {
   return std::move(page.jobs);
 }
 
-template <typename Id>
-std::string ids_as_json(const std::vector<Id>& ids) {
-  auto list = Json::array();
-  for (const auto& id : ids) list.push_back(id.str());
-  return canonical_json(list);
-}
-
 std::string states_as_json(const std::vector<domain::JobState>& states) {
   Json names = Json::array();
   for (const auto state : states) names.push_back(to_string(state));

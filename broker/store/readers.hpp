@@ -2,6 +2,7 @@
 #pragma once
 // Threads that read, each with a connection of its own; every question sees one consistent moment of the database.
 
+#include "broker/core/canonical_json.hpp"
 #include "broker/store/connection.hpp"
 
 #include <condition_variable>
@@ -22,6 +23,14 @@ Result<void> read_consistently(Connection& db, std::move_only_function<Result<vo
 std::int64_t bounded(std::size_t limit);
 /// STORE_CORRUPT: what is stored of something is not what is written there.
 std::unexpected<Error> unreadable(const std::string& what, std::string detail);
+
+/// For `IN (SELECT value FROM json_each(?))`.
+template <typename Id>
+std::string ids_as_json(const std::vector<Id>& ids) {
+  auto list = Json::array();
+  for (const auto& id : ids) list.push_back(id.str());
+  return canonical_json(list);
+}
 
 class Readers {
  public:

@@ -92,9 +92,12 @@ std::map<std::string, Site> read_sites(Connection& db, const Options& options, c
 }  // namespace
 
 Result<void> write_completeness(Connection& db, const Options& options, const ReportQuery& query, const RowSink& sink) {
-  if (auto taken = sink(of_all(db, query.size)); !taken) return taken;
+  if (!query.within.any()) {
+    if (auto taken = sink(of_all(db, query.size)); !taken) return taken;
+  }
   const auto now = to_unix_seconds(query.now);
   for (const auto& [name, site] : read_sites(db, options, query)) {
+    if (!query.within.has(SiteId(name))) continue;
     const auto heard = std::max(site.booked_at, site.reconciled_at);
     const std::vector<Cell> cells{name,
                                   Wide{site.records},

@@ -41,6 +41,7 @@ Result<void> write_sovereignty(Connection& db, const Options& options, const Rep
   auto row = db.query(query.owner ? kSelectOwnDecisions : kSelectAllDecisions, bound(query.from, INT64_MIN),
                       bound(query.to, INT64_MAX), query.owner);
   while (row.next()) {
+    if (!query.within.has(ProjectId(row.text(2)))) continue;
     const auto job = row.integer(0);
     const auto told = options.projects.find(ProjectId(row.text(2)));
     const auto labels = labels_of(db, job, told == options.projects.end() ? nullptr : &told->second);

@@ -42,7 +42,9 @@ Result<void> write_funding(Connection& db, const Options& options, const ReportQ
   // funding body, call, project, allocation: as many as there are allocations, and what was used without any
   std::map<std::tuple<std::string, std::string, std::string, std::string>, std::pair<std::optional<Allocation>, Used>> rows;
   std::vector<std::string> projects;
-  for (auto row = db.query(kSelectProjects); row.next();) projects.push_back(row.string(0));
+  for (auto row = db.query(kSelectProjects); row.next();) {
+    if (query.within.has(ProjectId(row.text(0)))) projects.push_back(row.string(0));
+  }
   const auto since = query.now - domain::kForecastWindow;
   std::map<std::string, std::tuple<std::string, std::string, std::string>> owner_of;  // of an allocation, by its id
   for (const auto& project : projects) {
@@ -97,6 +99,7 @@ Result<void> write_grants(Connection& db, const Options& options, const ReportQu
   const auto from = second_of(query.from, 0), to = second_of(query.to, INT64_MAX);
   const auto read = [&](const char* sql, std::optional<Wide> Row::* into) {
     for (auto row = db.query(sql, from, to); row.next();) {
+      if (!query.within.has(ProjectId(row.text(1)))) continue;
       const auto& told = told_of(options, row.string(1));
       auto& sum = rows[{told.funding_body, told.call, row.string(0), row.string(2)}].*into;
       sum = sum.value_or(0) + wide_at(row, 3);

@@ -109,6 +109,7 @@ Result<void> write_reconciliation(Connection& db, const Options&, const ReportQu
   if (query.from) wanted.from = *query.from;
   if (query.to) wanted.to = *query.to;
   return each_reconciliation(db, wanted, [&](const ports::Reconciliation& one) -> Result<void> {
+    if (!query.within.has(one.site)) return {};
     // A row for what was seen as a whole, then one for each difference that is kept.
     const std::vector<Cell> names{one.id, one.site.str()};
     auto whole = names;

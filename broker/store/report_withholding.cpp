@@ -47,8 +47,8 @@ Result<std::set<Keys>> groups_withheld(Connection& db, const std::string& name, 
   const bool is_clearing = name == "clearing";
   if (by.empty() || by.size() > 2 || query.owner || std::ranges::find(by, Dimension::person) != by.end())
     return refused(
-        "a report for a third party is of everybody's runs (operators and auditors make it), by one or two things, and not by "
-        "person");
+        "a report for a third party is of everybody's runs (operators and auditors make it; of a project who leads it, of a site "
+        "its operator), by one or two things, and not by person");
   const auto pair = {Dimension::centre, Dimension::home};
   if (is_clearing && !std::ranges::is_permutation(by, pair)) return refused("clearing for a third party is by centre,home");
   const auto groups = persons_of(db, query);

@@ -115,6 +115,8 @@ Result<void> write_clearing(Connection& db, const Options&, const ReportQuery& q
   struct Moved {
     Used given, taken;
   };
+  // Of some sites only what they gave: what their people took is in others' records.
+  const bool is_given_alone = !query.within.sites.empty();
   std::map<std::vector<std::string>, Moved> rows;  // by the keys that were asked for, in their order
   const auto key_of = [&](const std::vector<std::string>& time, const std::string& centre, const std::string& home) {
     std::vector<std::string> key;
@@ -126,7 +128,7 @@ Result<void> write_clearing(Connection& db, const Options&, const ReportQuery& q
   const auto taken = each_sum(db, pairs, {}, [&](const std::vector<std::string>& keys, const Used& used) -> Result<void> {
     const auto &centre = keys[times], &home = keys[times + 1];
     rows[key_of(keys, centre, home)].given += used;
-    rows[key_of(keys, home, centre)].taken += used;
+    if (!is_given_alone) rows[key_of(keys, home, centre)].taken += used;
     return {};
   });
   if (!taken) return taken;
@@ -135,7 +137,8 @@ Result<void> write_clearing(Connection& db, const Options&, const ReportQuery& q
     for (const auto& [given, took] : {std::pair(moved.given.core_seconds, moved.taken.core_seconds),
                                       std::pair(moved.given.gpu_seconds, moved.taken.gpu_seconds),
                                       std::pair(moved.given.node_seconds, moved.taken.node_seconds)}) {
-      for (const auto amount : {given, took, given - took}) cells.emplace_back(amount);
+      cells.emplace_back(given);
+      for (const auto amount : {took, given - took}) cells.push_back(is_given_alone ? Cell() : Cell(amount));
     }
     if (auto told = sink(cells); !told) return told;
   }
@@ -146,6 +149,7 @@ Result<void> write_corrections(Connection& db, const Options&, const ReportQuery
   auto row = db.query_composed(corrections_query("r.at_s >= ?2 AND r.at_s < ?3 ORDER BY r.seq"), query.size,
                                second_of(query.from, INT64_MIN), second_of(query.to, INT64_MAX));
   while (row.next()) {
+    if (!query.within.has(ProjectId(row.text(4))) || !query.within.has(SiteId(row.text(5)))) continue;
     std::vector<Cell> cells{Wide{row.integer(0)}, ledger::period_of(row.integer(1)), ledger::period_of(row.integer(0))};
     for (int column = 2; column <= 6; ++column) cells.emplace_back(row.string(column));
     cells.emplace_back(row.job_id(7).str());

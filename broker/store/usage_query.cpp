@@ -2,6 +2,7 @@
 #include "broker/store/usage_query.hpp"
 
 #include "broker/store/ledger.hpp"
+#include "broker/store/readers.hpp"
 #include "broker/store/report_functions.hpp"
 
 #include <algorithm>
@@ -63,13 +64,22 @@ constexpr std::string_view kOnePeriod = "WITH t AS (SELECT ?1 AS start, ?2 AS st
 
 bool groups_by(const ReportQuery& query, Dimension dimension) { return std::ranges::find(query.by, dimension) != query.by.end(); }
 
+/// What is not asked for still names its parameter.
+std::string limits_of(const ReportQuery& query) {
+  return std::string(query.within.projects.empty() ? " AND ?6 IS NULL" : " AND u.project IN (SELECT value FROM json_each(?6))") +
+         (query.within.sites.empty() ? " AND ?7 IS NULL" : " AND u.site IN (SELECT value FROM json_each(?7))");
+}
+
 constexpr std::int64_t kFirstOfAll = std::numeric_limits<std::int64_t>::min() / 4;
 constexpr std::int64_t kLastOfAll = std::numeric_limits<std::int64_t>::max() / 4;
 
 Result<void> take_rows(Connection& db, const std::string& sql, const ReportQuery& query, std::size_t key_count,
                        const Take& take) {
+  std::optional<std::string> projects, sites;
+  if (!query.within.projects.empty()) projects = ids_as_json(query.within.projects);
+  if (!query.within.sites.empty()) sites = ids_as_json(query.within.sites);
   auto row = db.query_composed(sql, second_of(query.from, kFirstOfAll), second_of(query.to, kLastOfAll), query.owner,
-                               query.asked_by, query.size);
+                               query.asked_by, query.size, projects, sites);
   std::vector<std::string> keys(key_count);
   while (row.next()) {
     int column = 0;
@@ -145,12 +155,12 @@ Result<void> each_sum_of_records(Connection& db, const ReportQuery& query, const
       std::string(of_persons ? " LEFT JOIN ledger_persons p ON p.seq = iif(u.kind = 'usage', u.seq, u.refers_to)" : "");
   const std::string whose = query.owner ? " AND p.owner = ?3" : " AND ?3 IS NULL";
   if (!query.sliced) {
-    return run(
-        db,
-        grouped("SELECT " + keys + std::string(kOfRecords) + "FROM ledger u JOIN " + source +
-                    " WHERE u.body IS NULL AND u.ended_s >= ?1 AND u.ended_s < ?2" + whose + " AND ?4 IS NOT NULL AND u.seq < ?5",
-                places),
-        query, query.by.size() + more.size(), take);
+    return run(db,
+               grouped("SELECT " + keys + std::string(kOfRecords) + "FROM ledger u JOIN " + source +
+                           " WHERE u.body IS NULL AND u.ended_s >= ?1 AND u.ended_s < ?2" + whose +
+                           " AND ?4 IS NOT NULL AND u.seq < ?5" + limits_of(query),
+                       places),
+               query, query.by.size() + more.size(), take);
   }
   const bool by_time = groups_by(query, Dimension::day) || groups_by(query, Dimension::month);
   if (by_time && (!query.from || !query.to))
@@ -161,7 +171,7 @@ Result<void> each_sum_of_records(Connection& db, const ReportQuery& query, const
                   "FROM (SELECT *, iif(started_s < 0 OR started_s > ended_s, ended_s, started_s) AS begun FROM ledger "
                   "WHERE body IS NULL AND ended_s >= ?1 AND seq < ?5) u JOIN t ON u.ended_s >= t.start AND u.begun < t.stop "
                   "JOIN " +
-                  source + " WHERE u.begun < ?2 AND ?4 IS NOT NULL" + whose,
+                  source + " WHERE u.begun < ?2 AND ?4 IS NOT NULL" + whose + limits_of(query),
               places),
       query, query.by.size() + more.size(), take);
 }
@@ -170,7 +180,8 @@ Result<void> each_sum(Connection& db, const ReportQuery& query, const std::vecto
   if (!is_of_days(db, query)) return each_sum_of_records(db, query, more, take);
   std::string places;
   const auto keys = keys_of(query, more, "u.start", places);
-  return run(db, grouped("SELECT " + keys + std::string(kOfDays), places), query, query.by.size() + more.size(), take);
+  return run(db, grouped("SELECT " + keys + std::string(kOfDays) + limits_of(query), places), query,
+             query.by.size() + more.size(), take);
 }
 
 }  // namespace hansa::store

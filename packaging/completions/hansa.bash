@@ -91,9 +91,13 @@ _hansa() {
     "token revoke") options="--person --issued --signed-by --issuer --reason --json" ;;
     "site drain" | "site revoke") options="--reason --json" ;;
     "site enroll") options="--expires --json" ;;
-    "report usage" | "report countries" | "report energy" | "report clearing") options="--by --from --to --time-sliced --for --format --output --json" ;;
-    "report funding" | "report grants" | "report corrections" | "report sovereignty" | "report period" | "report reconciliation" | "report completeness" | "report retention") options="--from --to --format --output --json" ;;
-    "report estimates") options="--by --since --format --json" ;;
+    "report usage" | "report countries" | "report energy") options="--by --project --site --from --to --time-sliced --for --format --output --json" ;;
+    "report clearing") options="--by --site --from --to --time-sliced --for --format --output --json" ;;
+    "report funding" | "report grants" | "report sovereignty") options="--project --from --to --format --output --json" ;;
+    "report corrections") options="--project --site --from --to --format --output --json" ;;
+    "report reconciliation" | "report completeness") options="--site --from --to --format --output --json" ;;
+    "report period" | "report retention") options="--from --to --format --output --json" ;;
+    "report estimates") options="--by --project --site --since --format --json" ;;
     "report apel") options="--kind --month --site --output --pseudonyms --personal" ;;
     "report waldur") options="--month --site --output --personal" ;;
     "ledger verify") options="--key --witness --report --json" ;;

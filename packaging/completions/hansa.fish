@@ -139,6 +139,8 @@ complete -c hansa -n '__hansa_is "token revoke"' -l issued -x -d "One token, as 
 complete -c hansa -n '__hansa_is "token revoke"' -l signed-by -x -d "What a key signed, as ISSUER:KID"
 complete -c hansa -n '__hansa_is resolve disconnect "ledger explain-difference" "ledger adjust" "ledger approve" "ledger reject" "token revoke" "site drain" "site revoke" "data add" "data label" "data terms" "data owner" "data replica add" "data replica verify" "data approve" "data reject" "facts set" "facts withdraw" "facts approve" "facts reject" "allocation grant" "allocation revoke" "allocation release" "allocation import"' -l reason -x -d Why
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy"' -l by -x -a "project person site country centre home home_country funding_body call allocation queue resource label state day month"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report funding" "report grants" "report corrections" "report sovereignty" "report estimates"' -l project -x -d "Only of this project"
+complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report corrections" "report clearing" "report reconciliation" "report completeness" "report estimates"' -l site -x -d "Only of this site"
 complete -c hansa -n '__hansa_is "report clearing"' -l by -x -a "centre home day month"
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l time-sliced -d "Of each run what it used then"
 complete -c hansa -n '__hansa_is "report usage" "report countries" "report energy" "report clearing"' -l for -x -a third-party -d "Withhold figures of few persons"

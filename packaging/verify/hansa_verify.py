@@ -518,7 +518,7 @@ def facts(state):
 MANIFEST_FORMAT = "hansa-report-manifest/1"
 MANIFEST = {"at": int, "by": list, "bytes": int, "checkpoint": str, "everybody": bool, "file_format": str, "format": str, "query": str,
             "report": str, "rows": int, "sha256": str, "sliced": bool}
-MANIFEST_OPTIONAL = {"from": int, "to": int, "grade": str, "signature": str}
+MANIFEST_OPTIONAL = {"from": int, "to": int, "grade": str, "projects": list, "sites": list, "signature": str}
 NOT_THE_BROKERS = "apel-.*|waldur"  # made by whoever asks, from the ledger's records: signed by nobody
 DIMENSIONS = {"project", "site", "country", "centre", "home", "home_country", "funding_body", "call", "allocation", "queue", "resource", "label",
               "state", "day", "month"}
@@ -552,6 +552,9 @@ def parse_report_manifest(text):
     for name, type_ in MANIFEST_OPTIONAL.items():
         require(name not in manifest or type(manifest[name]) is type_, f"a manifest whose \"{name}\" is of another type")
     require(set(manifest) <= MANIFEST.keys() | MANIFEST_OPTIONAL.keys() and all(type(name) is str for name in manifest["by"]), "a manifest with more in it")
+    for limit in ("projects", "sites"):
+        names = manifest.get(limit)
+        require(names is None or (names and all(type(name) is str for name in names)), f"a manifest whose \"{limit}\" names none")
     return manifest
 
 
@@ -574,11 +577,12 @@ class Recount:
         self.manifest, self.size, self.sums = manifest, size, {}
         self.begin, self.stop = manifest.get("from", -EVER), manifest.get("to", EVER)
         self.by_time = bool({"day", "month"} & set(manifest["by"]))
+        self.limits = [(member, set(manifest[limit])) for limit, member in (("projects", "project"), ("sites", "site")) if limit in manifest]
         self.can = (manifest["report"] in ("usage", "countries") and manifest["everybody"] and manifest["file_format"] in ("csv", "json")
                     and set(manifest["by"]) <= DIMENSIONS and not (manifest["sliced"] and self.by_time and not {"from", "to"} <= set(manifest)))
 
     def take(self, record):
-        if not self.can or record["seq"] >= self.size:
+        if not self.can or record["seq"] >= self.size or any(record.get(member, "") not in names for member, names in self.limits):
             return
         ended = record["ended_s"]
         started = min(record.get("started_s", ended), ended)

@@ -124,7 +124,8 @@ def reports_are_held_against_the_ledger():
     month = ("--from", "2026-01-01", "--to", "2027-12-31")
     files = {}
     for i, arguments in enumerate((("--by", "project,site,day", "--format", "csv"), ("--by", "site,month", "--format", "json", "--time-sliced", *month),
-                                   ("--by", "state", "--format", "csv", *month), ("--for", "third-party", "--format", "csv"))):
+                                   ("--by", "state", "--format", "csv", *month), ("--for", "third-party", "--format", "csv"),
+                                   ("--project", "ai-lab", "--site", "big", "--by", "queue,site", "--format", "csv"))):
         files[i] = broker.folder / f"usage-{i}"
         broker.hansa("report", "usage", *arguments, "--output", files[i], user="auditor", check=0)
     run_jobs(1)  # what is booked later changes nothing of them

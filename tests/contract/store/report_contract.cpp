@@ -262,6 +262,72 @@ TEST_CASE("nobody is the same person in two months: names by period have nothing
   CHECK(done.error().code == "NOT_FOR_THIRD_PARTY");
 }
 
+TEST_CASE("a limited report tells of these projects and sites what the whole tells of them", "[reports][T11]") {
+  auto store = next_store();
+  fill(*store);
+  const auto name_at = [](const std::vector<ports::Cell>& row, std::size_t at) { return std::get<std::string>(row[at]); };
+  const ports::ReportLimits kLimits[] = {{.projects = {ProjectId("climate")}},
+                                         {.sites = {SiteId("gamma")}},
+                                         {.projects = {ProjectId("climate"), ProjectId("quantum")}, .sites = {SiteId("delta")}},
+                                         {.projects = {ProjectId("nothing\"] OR 1")}}};
+  for (const auto& within : kLimits) {
+    const auto has = [&](const std::string& project, const std::string& site) {
+      return within.has(ProjectId(project)) && within.has(SiteId(site));
+    };
+    for (const auto dimension : {Dimension::person, Dimension::country, Dimension::allocation, Dimension::month}) {
+      // Of days' sums, of records, and cut at bounds.
+      for (auto whole : {query_of({Dimension::project, Dimension::site, dimension}),
+                         query_of({Dimension::project, Dimension::site, dimension}, 1),
+                         query_of({Dimension::project, Dimension::site, dimension}, kOctober25, kLeapDay, true)}) {
+        for (const auto* report_of : {"usage", "energy"}) {
+          auto expected = report(*store, report_of, whole).rows;
+          std::erase_if(expected, [&](const auto& row) { return !has(name_at(row, 0), name_at(row, 1)); });
+          auto part = whole;
+          part.within = within;
+          CHECK((report(*store, report_of, part).rows == expected));
+        }
+      }
+    }
+    auto part = query_of({});
+    part.within = within;
+    auto corrections = report(*store, "corrections", query_of({})).rows;
+    std::erase_if(corrections, [&](const auto& row) { return !has(name_at(row, 5), name_at(row, 6)); });
+    CHECK((report(*store, "corrections", part).rows == corrections));
+    if (!within.sites.empty()) continue;
+    for (const auto* of_projects : {"funding", "sovereignty"}) {
+      auto expected = report(*store, of_projects, query_of({})).rows;
+      std::erase_if(expected, [&](const auto& row) { return !within.has(ProjectId(name_at(row, 2))); });
+      CHECK((report(*store, of_projects, part).rows == expected));
+    }
+  }
+  auto quantum = query_of({});
+  quantum.within.projects = {ProjectId("quantum")};
+  const auto granted = report(*store, "grants", quantum);
+  REQUIRE(granted.rows.size() == 3);
+  for (const auto& row : granted.rows) CHECK(name_at(row, 0) == "EuroHPC JU");
+  quantum.owner = Principal("local:bob");  // who has run nothing there
+  CHECK((totals(*store, quantum)[0] == 0));
+}
+
+TEST_CASE("of some sites clearing tells what they gave, and completeness nothing of others", "[reports]") {
+  auto store = next_store();
+  fill(*store);
+  auto gamma = query_of({Dimension::centre, Dimension::home});
+  gamma.within.sites = {SiteId("gamma")};
+  const auto rows = report(*store, "clearing", gamma).rows;
+  REQUIRE(rows.size() == 2);
+  for (const auto& row : rows) {
+    CHECK(std::get<std::string>(row[0]) == "csc");
+    CHECK(std::get<Wide>(row[2]) > 0);
+    CHECK(row[3] == ports::Cell());
+    CHECK(row[4] == ports::Cell());
+  }
+  gamma.by = {};
+  const auto sites = report(*store, "completeness", gamma).rows;
+  REQUIRE(sites.size() == 1);
+  CHECK(std::get<std::string>(sites[0][0]) == "gamma");
+}
+
 TEST_CASE("a period is cut at its bounds and nothing is lost or counted twice", "[reports]") {
   auto store = next_store();
   fill(*store);

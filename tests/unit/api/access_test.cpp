@@ -14,13 +14,13 @@ using identity::Capacity;
 using identity::Reach;
 
 enum class Whose { own, of_project, at_site, strangers };
-enum class Kind { none, job, dataset, change, person, allocation, site, connection, reconciliation, fact, place };
+enum class Kind { none, job, dataset, change, person, allocation, project, site, connection, reconciliation, fact, place };
 enum class Answer { allowed, lacks_right, told, hidden, unknown };  // told: 403 by its reason, to whoever may see the object
 
 constexpr std::string_view kAnswers[] = {"allowed", "403 ROLE_LACKS_RIGHT", "403 with the reason", "404", "401"};
 constexpr std::string_view kWhose[] = {"own", "the project's", "at the site", "a stranger's"};
 
-/// What one route is tried with. $ID stands for the object, $SITE for where it is.
+/// What a route is tried with, some in several ways. $ID stands for the object, $SITE for where it is.
 struct Trial {
   std::string_view operation;
   Kind kind = Kind::none;
@@ -88,7 +88,11 @@ const std::vector<Trial>& trials() {
       {"releaseReservations", Kind::none, "", "{}"},
       {"revokeAllocation", Kind::none, "/v1/allocations/" + kNoUlid + "/revoke"},
       {"getReport", Kind::none, "/v1/reports/usage"},
+      {"getReport", Kind::project, "/v1/reports/usage?project=$ID"},
+      {"getReport", Kind::site, "/v1/reports/usage?site=$ID"},
       {"reportEstimates", Kind::none, ""},
+      {"reportEstimates", Kind::project, "/v1/reports/estimates?project=$ID"},
+      {"reportEstimates", Kind::site, "/v1/reports/estimates?site=$ID"},
       {"getLedger", Kind::none, ""},
       {"signCheckpoint", Kind::none, ""},
       {"listLedgerRecords", Kind::none, "/v1/ledger/records?personal=true"},
@@ -247,8 +251,8 @@ class Everything : public ApiUnderTest {
     const auto keep = [&](Kind kind, const std::string& id) { objects_[{for_whom, kind, whose}] = id; };
     const auto of_maria = [&](Kind kind) { return object("maria", kind, whose); };
     if (again) {
-      for (const auto kind : {Kind::job, Kind::dataset, Kind::change, Kind::allocation, Kind::reconciliation, Kind::site,
-                              Kind::place, Kind::person, Kind::connection, Kind::fact}) {
+      for (const auto kind : {Kind::job, Kind::dataset, Kind::change, Kind::allocation, Kind::project, Kind::reconciliation,
+                              Kind::site, Kind::place, Kind::person, Kind::connection, Kind::fact}) {
         if (!of_maria(kind).empty()) keep(kind, of_maria(kind));
       }
       return;
@@ -274,6 +278,7 @@ class Everything : public ApiUnderTest {
       keep(Kind::fact, whose == Whose::own ? "person:local:" + owner : "project:" + project);
     }
     if (whose == Whose::of_project || whose == Whose::strangers) {
+      keep(Kind::project, project);
       keep(Kind::allocation,
            made("operator", "/v1/allocations", {{"project", project}, {"unit", "core-hours"}, {"amount", "100"}})["id"]);
     }
@@ -305,6 +310,7 @@ std::string nothing_like(Kind kind) {
     case Kind::dataset: return "data-of-nobody";
     case Kind::person:
     case Kind::connection: return "local:nobody";
+    case Kind::project: return "quantum";
     case Kind::site: return "gamma";
     case Kind::place: return "site:gamma";
     case Kind::fact: return "project:nothing";
@@ -379,16 +385,21 @@ class Trials {
 TEST_CASE("every route answers everybody about everybody's objects as the table of rights has it", "[T11]") {
   Everything broker;
   Trials all(broker);
-  REQUIRE(trials().size() == routes().size());
+  std::size_t known = 0;
   for (const auto& route : routes()) {
-    const auto trial = std::ranges::find(trials(), route.operation, &Trial::operation);
-    INFO("a route that is not tried: " << route.operation);
-    REQUIRE(trial != trials().end());
-    for (const auto& actor : kActors) {
-      for (const auto whose : {Whose::own, Whose::of_project, Whose::at_site, Whose::strangers})
-        all.attempt(actor, route, *trial, whose);
+    const auto before = known;
+    for (const auto& trial : trials()) {
+      if (trial.operation != route.operation) continue;
+      ++known;
+      for (const auto& actor : kActors) {
+        for (const auto whose : {Whose::own, Whose::of_project, Whose::at_site, Whose::strangers})
+          all.attempt(actor, route, trial, whose);
+      }
     }
+    INFO("a route that is not tried: " << route.operation);
+    CHECK(known > before);
   }
+  CHECK(known == trials().size());  // none is of a route that there is not
   WARN(routes().size() << " routes, " << kActors.size() << " kinds of callers, " << all.figures());
 }
 

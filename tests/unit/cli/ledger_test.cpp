@@ -236,6 +236,17 @@ TEST_CASE("ledger verify holds a report against its manifest and an export", "[l
   }
 }
 
+TEST_CASE("a report is asked for within the projects and sites that are named", "[ledger]") {
+  Call call;
+  ScriptedServer server({reply(200, "project,runs\r\nai-lab,1\r\n", "Hansa-Report-Rows: 1\r\n")});
+  CHECK(call.run(server, {"report", "usage", "--project", "ai-lab,climate", "--site", "alpha", "--site", "beta", "--format",
+                          "csv"}) == 0);
+  CHECK(line_of(server.requests()[0]) ==
+        "GET /v1/reports/usage?project=ai-lab%2Cclimate&site=alpha&site=beta&format=csv HTTP/1.1");
+  CHECK(Call().run({"report", "clearing", "--project", "ai-lab"}) == 2);
+  CHECK(Call().run({"report", "period", "--site", "alpha"}) == 2);
+}
+
 TEST_CASE("a report is written with what it is of beside it", "[ledger]") {
   const tests::TemporaryFolder folder;
   const auto path = (folder.path / "usage.csv").string();

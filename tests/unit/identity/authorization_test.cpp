@@ -24,7 +24,7 @@ constexpr struct {
     {Action::read_decisions, "--a-aa-"},    {Action::read_sites, "aaaaaa-"},          {Action::read_rules, "aaaaaa-"},
     {Action::read_metrics, "aaaaaa-"},      {Action::change_site, "--as---"},         {Action::enrol_agent, "--as---"},
     {Action::inspect_site, "--as-a-"},      {Action::serve_site, "------s"},          {Action::connect_agent, "oooo---"},
-    {Action::read_connections, "ooas-a-"},  {Action::disconnect_agent, "ooas---"},    {Action::report_usage, "ooaooa-"},
+    {Action::read_connections, "ooas-a-"},  {Action::disconnect_agent, "ooas---"},    {Action::report_usage, "opasoa-"},
     {Action::check_ledger, "--aa-a-"},      {Action::read_ledger, "--a--a-"},         {Action::witness_ledger, "--aa-a-"},
     {Action::change_ledger_key, "--a----"}, {Action::read_reconciliation, "--as-a-"}, {Action::reconcile, "--as---"},
     {Action::keep_ledger, "--a----"},       {Action::manage_tokens, "--a----"},       {Action::read_tokens, "--a--a-"},

@@ -54,3 +54,48 @@ TEST_CASE("of a report for a third party all but what is withheld is held agains
     CHECK_FALSE(ReportRecount::read(manifest_of(format, "by=site&format=" + format), file("9", none)));  // for nobody else
   }
 }
+
+TEST_CASE("of a limited report the records of these projects and sites are counted alone") {
+  const auto counted = [](std::vector<std::string> projects, std::vector<std::string> sites) {
+    auto manifest = manifest_of("csv", "by=site");
+    manifest.projects = std::move(projects);
+    manifest.sites = std::move(sites);
+    REQUIRE(ReportRecount::can_count(manifest));
+    ReportRecount recount(manifest);
+    for (const std::string project : {"ai-lab", "climate"}) {
+      for (const std::string site : {"alpha", "beta"}) {
+        const auto line = R"({"core_seconds":800,"elapsed_s":100,"ended_s":100,"gpu_seconds":0,"node_seconds":100,"project":")" +
+                          project + R"(","runs":1,"site":")" + site + R"(","started_s":0})";
+        RecordFields record;
+        REQUIRE(record.parse(line));
+        recount.take(record);
+      }
+    }
+    return recount.rows();
+  };
+  using Rows = ReportRecount::Rows;
+  CHECK((counted({}, {}) == Rows{{{"alpha"}, {2, 200, 1600, 0, 200}}, {{"beta"}, {2, 200, 1600, 0, 200}}}));
+  CHECK((counted({"ai-lab"}, {}) == Rows{{{"alpha"}, {1, 100, 800, 0, 100}}, {{"beta"}, {1, 100, 800, 0, 100}}}));
+  CHECK((counted({}, {"beta"}) == Rows{{{"beta"}, {2, 200, 1600, 0, 200}}}));
+  CHECK((counted({"ai-lab", "climate"}, {"alpha"}) == Rows{{{"alpha"}, {2, 200, 1600, 0, 200}}}));
+  CHECK(counted({"quantum"}, {"alpha"}).empty());
+}
+
+TEST_CASE("a manifest says what its report is limited to, or nothing of it") {
+  auto manifest = manifest_of("csv", "by=site&project=ai-lab");
+  CHECK_FALSE(manifest_text(manifest).contains("projects"));
+  manifest.projects = {"ai-lab", "climate"};
+  manifest.sites = {"beta"};
+  const auto text = manifest_text(manifest);
+  const auto read = parse_manifest(text);
+  REQUIRE(read);
+  CHECK(read->projects == manifest.projects);
+  CHECK(read->sites == manifest.sites);
+  CHECK(manifest_text(*read) == text);
+  for (const std::string bad : {R"("sites":[])", R"("sites":[7])", R"("sites":"beta")", R"("sites":[["beta"]])"}) {
+    auto other = text;
+    other.replace(other.find(R"("sites":["beta"])"), std::string(R"("sites":["beta"])").size(), bad);
+    CAPTURE(bad);
+    CHECK(parse_manifest(other).error().message.contains("\"sites\" is missing or of another type"));
+  }
+}
