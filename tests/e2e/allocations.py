@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Slurm cluster that wants an allocation: a project runs until its own is spent, then its jobs are held and say so; a grant lets them go, over a kill of the
-broker; and what the site says is left bounds it all."""
+broker; and what the site says is left bounds it all, told by hand or read there."""
 
 import json
+from pathlib import Path
 
-from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, broker_config, need_root, run_with_broker, say, sites_answer, slurm, slurm_site, wait_for)
+from harness import (Broker, COREUTILS, Payloads, SLURM, Switch, bed, broker_config, need_root, run_with_broker, say, sites_answer, slurm, slurm_conf, slurm_site,
+                     wait_for)
 
 PER_UNIT = 3_600_000
 CHARGED = """allocation = "budget"
@@ -14,8 +16,17 @@ per_core = 1000
 minimum = 1000
 source = "a test: at least a credit for every run"
 """
+LIMITED = """allocation = "budget"
+[[site.charge]]
+unit = "core-hours"
+limit = "cpu"
+per_core = 1000
+"""
+CORE_MINUTE = PER_UNIT // 60
 broker = switch = payloads = None
 spent = held = ()
+conf = Path(slurm_conf("alpha"))
+conf_before = conf.read_text()
 
 
 def job(user_project="ai-lab"):
@@ -110,11 +121,70 @@ def the_sites_word_bounds_it():
     assert "what the site says is left" in shown and "told" in shown, shown
 
 
+def with_conf(text):
+    conf.write_text(text)
+    bed("stop", "alpha", "slurmctld")
+    bed("start", "alpha", "slurmctld")
+    wait_for("the controller", lambda: "main" in slurm("alpha", "sinfo", "-h", check=False), 30)
+
+
+def limit_account(minutes):
+    """-1: none."""
+    slurm("alpha", "sacctmgr", "-i", "modify", "account", "where", "account=proj1", "cluster=alpha", "set", f"GrpTRESMins=cpu={minutes}", check=minutes >= 0)
+
+
+def read_balance():
+    return next((a for a in allocations() if a["kind"] == "balance" and a["unit"] == "core-hours"), None)
+
+
+def balances_of_the_site():
+    return broker.get("/v1/sites/alpha", user="operator")["balances"]
+
+
+def the_sites_own_limit_is_read():
+    """GrpTRESMins of an account, less what somebody else's job may use, is read at the site: of three jobs two are sent, and never more is kept than is left."""
+    broker.stop()
+    broker.configure(broker_config(switch, [slurm_site("alpha", "FI", extra=LIMITED)], engine="balance_interval_ms = 1000"))
+    broker.start()
+    refused = wait_for("the site's word", lambda: (balances_of_the_site() or {}).get("failing"), 30)
+    assert refused["code"] == "USAGE_NOT_COUNTED" and "priority/multifactor" in refused["message"], refused
+    assert read_balance() is None
+    broker.stop()
+    with_conf(conf_before.replace("PriorityType=priority/basic", "PriorityType=priority/multifactor\nPriorityDecayHalfLife=0\nPriorityUsageResetPeriod=YEARLY")
+              .replace("AccountingStorageEnforce=associations\n", "AccountingStorageEnforce=associations,limits\n"))
+    limit_account(33)
+    others = slurm("alpha", "sbatch", "--parsable", "--account=proj1", "--ntasks=1", "--time=10", "--output=/dev/null", "--wrap=sleep 300", user="bob").strip()
+    wait_for("somebody else's job", lambda: "RUNNING" in slurm("alpha", "squeue", "-h", "-o", "%T", f"--jobs={others}"), 20)
+    broker.start()
+    balance = wait_for("the balance", read_balance, 30)
+    assert balance["granted"] == 23 * CORE_MINUTE and balance["age_s"] < 120 and balance["by"] == "broker:balances", balance
+    ids = [broker.submit({"script": payloads.script("sleep 6"), "project": "ai-lab", "time_limit_s": 600}) for _ in range(3)]
+    def two_of_them():
+        assert read_balance()["reserved"] <= 23 * CORE_MINUTE, read_balance()
+        states = [broker.job(id)["state"] for id in ids]
+        return states.count("running") == 2 and states.count("held") == 1 and states
+    states = wait_for("two of three at the site", two_of_them, 30)
+    reason = broker.job(ids[states.index("held")])["reason"]
+    assert reason["code"] == "ALLOCATION_SPENT" and "by the site's own word" in reason["message"], reason
+    shown = broker.hansa("site", "show", "alpha", user="operator", check=0).stdout.decode()
+    assert "1 read at" in shown, shown
+    slurm("alpha", "scancel", others)
+    done = broker.wait_over(ids)
+    assert all(job["state"] == "succeeded" for job in done.values()), done
+    say(f"  {reason['message'][:140]}")
+
+
+def put_back():
+    limit_account(-1)
+    with_conf(conf_before)
+
+
 if __name__ == "__main__":
     need_root()
     payloads = Payloads()
     switch = Switch([f"/usr/bin/{p}" for p in SLURM + COREUTILS])
     switch.start()
     broker = Broker("allocations", broker_config(switch, [slurm_site("alpha", "FI", extra=CHARGED)]))
-    run_with_broker(broker, [without_any_it_is_held, it_runs_until_it_is_spent, a_grant_lets_them_go, the_sites_word_bounds_it],
-                    prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove])
+    run_with_broker(broker, [without_any_it_is_held, it_runs_until_it_is_spent, a_grant_lets_them_go, the_sites_word_bounds_it,
+                             the_sites_own_limit_is_read],
+                    prepare=lambda: sites_answer(broker), clean=[put_back, switch.stop, payloads.remove])
