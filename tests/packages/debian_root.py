@@ -43,7 +43,8 @@ class Root:
 
     def enter(self):
         if self.init:
-            return ["nsenter", "-t", self.init, "-m", "-u", "-i", "-p", f"--root=/proc/{self.init}/root", "--wd=/"]
+            within = f"/proc/{self.init}/root"  # also to start in: nsenter opens it before it enters, so "/" were this machine's
+            return ["nsenter", "-t", self.init, "-m", "-u", "-i", "-p", f"--root={within}", f"--wd={within}"]
         return ["chroot", self.folder]
 
     def run(self, *command, user=None, check=True, input=None, environment=None):
