@@ -21,6 +21,7 @@
 #include <boost/beast/websocket/stream.hpp>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace hansa::connectors::websocket {
@@ -32,6 +33,8 @@ using async::Task;
 
 namespace {
 
+constexpr int kDrains = 64;  // reads of 16 KiB
+
 /// Hangs up when the last frame has been sent.
 struct PromptStream : TlsStream {
   explicit PromptStream(TlsStream stream) : TlsStream(std::move(stream)) {}
@@ -41,8 +44,14 @@ struct PromptStream : TlsStream {
 /// (teardown_tcp_op, Boost 1.81): a peer that sends a bad frame and stays would hold this end for good.
 template <class Handler>
 void async_teardown(beast::role_type, PromptStream& stream, Handler&& handler) {
-  boost::system::error_code ignored;
-  stream.next_layer().close(ignored);
+  auto& socket = stream.next_layer();
+  boost::system::error_code ignored, ended;
+  socket.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  // What has come and was not read would make a reset of the close, which overtakes our last frame. No wait for more of it.
+  socket.non_blocking(true, ended);
+  std::array<char, std::size_t{16} << 10> rest;
+  for (int i = 0; i < kDrains && !ended; ++i) (void)socket.read_some(asio::buffer(rest), ended);
+  socket.close(ignored);
   asio::post(stream.get_executor(), beast::bind_front_handler(std::forward<Handler>(handler), boost::system::error_code{}));
 }
 
@@ -166,10 +175,10 @@ struct WebSocket::Impl {
   Stream stream;
   asio::any_io_executor executor;
   beast::flat_buffer buffer;
-  async::Event answered;          // a ping
-  std::size_t controls = 0;       // since the last message
+  async::Event answered;  // a ping
+  std::size_t controls = 0;  // since the last message
   std::optional<Error> cut_short;  // by this end, and why
-  bool broken = false;            // a write has failed
+  bool broken = false;  // a write has failed
 };
 
 Error WebSocket::Impl::why_ended(const boost::system::error_code& failed) const {
