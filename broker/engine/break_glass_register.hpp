@@ -75,7 +75,8 @@ class BreakGlassRegister {
     MonotonicTime look_again{};
   };
   [[nodiscard]] bool is_over(const Open& one) const;
-  void open(domain::BreakGlass glass);
+  /// `approved`: just now, so that it has waited until here; if it does not wait any more, it has been ended meanwhile.
+  void open(domain::BreakGlass glass, bool approved = false);
   void await_second(domain::BreakGlassId id);
   void forget(domain::BreakGlassId id);
   [[nodiscard]] std::optional<domain::BreakGlass> open_for(const Principal& by, const std::optional<JobId>& job,
