@@ -153,12 +153,15 @@ def the_sites_own_limit_is_read():
     with_conf(conf_before.replace("PriorityType=priority/basic", "PriorityType=priority/multifactor\nPriorityDecayHalfLife=0\nPriorityUsageResetPeriod=YEARLY")
               .replace("AccountingStorageEnforce=associations\n", "AccountingStorageEnforce=associations,limits\n"))
     limit_account(33)
+    slurm("alpha", "sacctmgr", "-i", "modify", "account", "where", "account=proj1", "cluster=alpha", "set", "RawUsage=0")  # of earlier runs
     others = slurm("alpha", "sbatch", "--parsable", "--account=proj1", "--ntasks=1", "--time=10", "--output=/dev/null", "--wrap=sleep 300", user="bob").strip()
     wait_for("somebody else's job", lambda: "RUNNING" in slurm("alpha", "squeue", "-h", "-o", "%T", f"--jobs={others}"), 20)
     broker.start()
     balance = wait_for("the balance", read_balance, 30)
     assert balance["granted"] == 23 * CORE_MINUTE and balance["age_s"] < 120 and balance["by"] == "broker:balances", balance
-    ids = [broker.submit({"script": payloads.script("sleep 6"), "project": "ai-lab", "time_limit_s": 600}) for _ in range(3)]
+    go = payloads.folder / "go"
+    script = payloads.script(f"while [ ! -e {go} ]; do sleep 0.2; done")
+    ids = [broker.submit({"script": script, "project": "ai-lab", "time_limit_s": 600}) for _ in range(3)]
     def two_of_them():
         assert read_balance()["reserved"] <= 23 * CORE_MINUTE, read_balance()
         states = [broker.job(id)["state"] for id in ids]
@@ -168,6 +171,7 @@ def the_sites_own_limit_is_read():
     assert reason["code"] == "ALLOCATION_SPENT" and "by the site's own word" in reason["message"], reason
     shown = broker.hansa("site", "show", "alpha", user="operator", check=0).stdout.decode()
     assert "1 read at" in shown, shown
+    go.touch()
     slurm("alpha", "scancel", others)
     done = broker.wait_over(ids)
     assert all(job["state"] == "succeeded" for job in done.values()), done
@@ -176,6 +180,7 @@ def the_sites_own_limit_is_read():
 
 def put_back():
     limit_account(-1)
+    slurm("alpha", "scancel", "--account=proj1", check=False)
     with_conf(conf_before)
 
 
@@ -187,4 +192,4 @@ if __name__ == "__main__":
     broker = Broker("allocations", broker_config(switch, [slurm_site("alpha", "FI", extra=CHARGED)]))
     run_with_broker(broker, [without_any_it_is_held, it_runs_until_it_is_spent, a_grant_lets_them_go, the_sites_word_bounds_it,
                              the_sites_own_limit_is_read],
-                    prepare=lambda: sites_answer(broker), clean=[put_back, switch.stop, payloads.remove])
+                    prepare=lambda: sites_answer(broker), clean=[switch.stop, payloads.remove, put_back])
