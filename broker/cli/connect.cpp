@@ -107,7 +107,7 @@ std::string ticket_of(const Json& berth) {
   return ticket.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
-ExitStatus ended(const Session& session, int status) {
+ExitStatus exit_of_agent(const Session& session, int status) {
   if (status == 0) return ExitStatus::done;
   if (status == 130) return ExitStatus::interrupted;
   if (status == kNotThere) session.note(kNoAgent);
@@ -151,7 +151,7 @@ Result<ExitStatus> connect(Session& session, const Invocation& call) {
   }
   if (!status && call.has("--local")) session.note(kNoAgent);
   if (!status) return std::unexpected(status.error());
-  return ended(session, *status);
+  return exit_of_agent(session, *status);
 }
 
 Result<ExitStatus> disconnect(Session& session, const Invocation& call) {

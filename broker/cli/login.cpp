@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logging in at a broker through one of the issuers that it takes, and out again; and who one is there.
+#include "broker/cli/command_line.hpp"
 #include "broker/cli/commands.hpp"
 #include "broker/cli/credential.hpp"
 #include "broker/cli/login_file.hpp"
@@ -8,8 +9,6 @@
 
 namespace hansa::cli {
 namespace {
-
-std::unexpected<Error> login_usage(std::string message) { return fail(ErrorKind::invalid_argument, "USAGE", std::move(message)); }
 
 std::vector<LoginIssuer> issuers_in(const Json& told) {
   std::vector<LoginIssuer> issuers;
@@ -43,7 +42,7 @@ Result<LoginIssuer> chosen(const std::vector<LoginIssuer>& issuers, std::optiona
                 "this broker takes tokens of no issuer: its operator makes you one (hansa token create)");
   }
   if (!wanted && issuers.size() > 1)
-    return login_usage("this broker takes several issuers; name yours with --issuer: " + names_of(issuers));
+    return usage("this broker takes several issuers; name yours with --issuer: " + names_of(issuers));
   const auto at = wanted ? std::ranges::find(issuers, *wanted, &LoginIssuer::id) : issuers.begin();
   if (at == issuers.end())
     return fail(ErrorKind::not_found, "NO_ISSUER",
@@ -89,7 +88,7 @@ ExitStatus list_issuers(const Session& session, const Json& told, bool json) {
 }  // namespace
 
 Result<ExitStatus> login(Session& session, const Invocation& call) {
-  if (call.has("--device") && call.has("--browser")) return login_usage("--device and --browser are two ways; name one");
+  if (call.has("--device") && call.has("--browser")) return usage("--device and --browser are two ways; name one");
   const auto config = session.settings();
   if (!config) return std::unexpected(config.error());
   const auto told = session.issuers();
