@@ -11,22 +11,15 @@ namespace {
 /// Operations that tell of everybody to whoever may see others.
 struct Listing {
   std::string_view operation;
-  bool (*is_personal)(const Exchange& exchange) = nullptr;  // none: always
+  bool (*is_personal)(const http::Query& query) = nullptr;  // none: always
 };
 
-bool asks_for(const Exchange& exchange, std::string_view parameter, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(exchange.request.query, [&](const auto& entry) {
+bool asks_for(const http::Query& query, std::string_view parameter, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(query, [&](const auto& entry) {
     return entry.first == parameter && std::ranges::any_of(words, [&](std::string_view word) {
              return ("," + entry.second + ",").contains("," + std::string(word) + ",");
            });
   });
-}
-
-/// As owner_within() has it: a lead's, or a site operator's, that is limited to nothing.
-bool is_own_report(const Exchange& exchange) {
-  return !identity::reaches_all(exchange.caller, exchange.action) &&
-         std::ranges::none_of(exchange.request.query,
-                              [](const auto& entry) { return entry.first == "project" || entry.first == "site"; });
 }
 
 constexpr Listing kListings[] = {
@@ -36,20 +29,16 @@ constexpr Listing kListings[] = {
     {"listChanges"},
     {"listConnections"},
     {"listTokens"},
-    {"listLedgerRecords", [](const Exchange& exchange) { return asks_for(exchange, "personal", {"true"}); }},
+    {"listLedgerRecords", [](const http::Query& query) { return asks_for(query, "personal", {"true"}); }},
     {"listRevocations"},
-    {"getReport",
-     [](const Exchange& exchange) {
-       return asks_for(exchange, "by", {"owner", "account", "person"}) && !is_own_report(exchange);
-     }},
-    {"listUsageInForce", [](const Exchange& exchange) { return asks_for(exchange, "persons", {"named", "pseudonyms"}); }},
+    {"listUsageInForce", [](const http::Query& query) { return asks_for(query, "persons", {"named", "pseudonyms"}); }},
     {"listAdjustments"},
     {"listErasures"},
     {"listBreakGlass"},
 };
 
 /// All the others: they tell of one (and note_access() of whom, where that is not the caller), of what is everybody's, or change
-/// something. The record of accesses would be the first thing in itself.
+/// something. A report notes for itself, once it is known whose it is. The record of accesses would be the first thing in itself.
 constexpr std::string_view kNoListings[] = {"submitJob",
                                             "submitJobs",
                                             "getJob",
@@ -98,6 +87,7 @@ constexpr std::string_view kNoListings[] = {"submitJob",
                                             "releaseReservations",
                                             "revokeAllocation",
                                             "reportEstimates",
+                                            "getReport",
                                             "getLedger",
                                             "signCheckpoint",
                                             "proveLedgerRecord",
@@ -163,7 +153,7 @@ Result<void> note_listing(const Exchange& exchange) {
   const auto* listing = std::ranges::find(kListings, exchange.operation, &Listing::operation);
   if (listing == std::end(kListings)) return {};
   if (!identity::reaches_others(exchange.caller, exchange.action)) return {};
-  if (listing->is_personal != nullptr && !listing->is_personal(exchange)) return {};
+  if (listing->is_personal != nullptr && !listing->is_personal(exchange.request.query)) return {};
   return note_access(exchange, Principal{});
 }
 

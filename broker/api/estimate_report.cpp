@@ -25,6 +25,11 @@ Json with_keys(Json figures, const Json& by, const std::vector<std::string>& key
   return figures;
 }
 
+template <typename Id>
+void name_limit(Json& head, const char* kind, const std::vector<Id>& ids) {
+  for (const auto& id : ids) head[kind].push_back(id.str());
+}
+
 }  // namespace
 
 async::Task<http::Response> report_estimates(Exchange exchange) {
@@ -37,7 +42,11 @@ async::Task<http::Response> report_estimates(Exchange exchange) {
   if (!owner) co_return std::unexpected(owner.error());
   wanted.owner = std::move(*owner);
 
-  Json report{{"by", names_of(wanted.by, kEstimateGroups)}, {"since", time_or_none(wanted.since)}};
+  Json report{{"by", names_of(wanted.by, kEstimateGroups)},
+              {"since", time_or_none(wanted.since)},
+              {"whose", wanted.owner ? "own" : "everybody"}};
+  name_limit(report, "projects", wanted.within.projects);
+  name_limit(report, "sites", wanted.within.sites);
   auto rows = co_await exchange.api.parts().estimates.estimate_report(std::move(wanted));
   if (!rows) co_return std::unexpected(rows.error());
   const auto seconds = [](const std::optional<Seconds>& s) { return s ? Json(s->count()) : Json(); };

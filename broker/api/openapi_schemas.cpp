@@ -298,8 +298,9 @@ const std::array<std::string_view, 2> kSchemas{R"json({
                    "grade": {"type": "string", "description": "A, B or C of the weakest site, then of each."}, "rows": {"type": "array", "items": {"type": "object"}}, "count": {"type": "integer"}, "total": {"type": "object"}}
   },
   "EstimateReport": {
-    "type": "object", "required": ["by", "rows"], "description": "A start up to a minute past a quantile counts as within it.",
-    "properties": {"by": {"type": "array", "items": {"type": "string"}}, "since": {"$ref": "#/components/schemas/Time"},
+    "type": "object", "required": ["by", "whose", "rows"], "description": "A start up to a minute past a quantile counts as within it.",
+    "properties": {"by": {"type": "array", "items": {"type": "string"}}, "since": {"$ref": "#/components/schemas/Time"}, "whose": {"enum": ["everybody", "own"]},
+                   "projects": {"type": "array", "items": {"type": "string"}, "description": "It is of their starts alone; absent: of all."}, "sites": {"type": "array", "items": {"type": "string"}},
                    "rows": {"type": "array", "items": {"type": "object", "required": ["starts", "estimated", "within_p50", "ranged", "within_p90", "actual_s", "predicted_s", "error_s"],
                             "properties": {"starts": {"type": "integer"}, "estimated": {"type": "integer", "description": "Of those, with an estimate."}, "within_p50": {"type": "integer", "description": "Of those; about half."},
                                            "ranged": {"type": "integer", "description": "With a p90."}, "within_p90": {"type": "integer", "description": "Of those; about nine in ten."}, "actual_s": {"type": "integer", "description": "Median wait."},

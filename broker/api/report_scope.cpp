@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/api/report_scope.hpp"
 
+#include "broker/wire/object_reader.hpp"
+
 #include <algorithm>
 #include <iterator>
 
@@ -9,11 +11,16 @@ namespace hansa::api {
 namespace {
 
 constexpr std::size_t kMostNamed = 100;
+constexpr std::size_t kMostBytes = 64;  // of an id, as the configuration has them
 
 template <typename Id>
 std::vector<Id> ids_in(QueryReader& reader, const http::Query& query, std::string_view parameter) {
   std::vector<Id> ids;
-  for (auto& text : reader.list(parameter)) ids.emplace_back(std::move(text));
+  auto texts = reader.list(parameter);
+  // What no id can be has no records; in the manifest's query, which is signed, it could read as parameters that nobody gave.
+  if (!std::ranges::all_of(texts, [](const std::string& text) { return wire::is_identifier(text, kMostBytes); }))
+    reader.fault(parameter, "names what is no id: 1 to 64 letters, digits, \"_\", \".\" and \"-\"");
+  for (auto& text : texts) ids.emplace_back(std::move(text));
   std::ranges::sort(ids);
   const auto again = std::ranges::unique(ids);
   ids.erase(again.begin(), again.end());

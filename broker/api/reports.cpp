@@ -94,6 +94,11 @@ Result<Wanted> read_query(const Exchange& exchange, const ledger::ReportKind& ki
   return wanted;
 }
 
+/// Whether its rows are of single people or of their jobs.
+bool tells_of_people(const ledger::ReportKind& kind, const ports::ReportQuery& query) {
+  return kind.of_jobs || std::ranges::find(query.by, ports::Dimension::person) != query.by.end();
+}
+
 /// How far sites vouch for what is in the report: as far as the weakest of them, in its weakest month. "": nothing is said of it.
 async::Task<std::string> grade_of(const Exchange& exchange, const ledger::ReportKind& kind, ports::ReportQuery query) {
   if (!kind.is_graded) co_return std::string();
@@ -133,6 +138,9 @@ async::Task<http::Response> get_report(Exchange exchange) {
   }
   auto wanted = read_query(exchange, *kind);
   if (!wanted) co_return std::unexpected(wanted.error());
+  if (!wanted->query.owner && tells_of_people(*kind, wanted->query)) {
+    if (auto noted = note_access(exchange, Principal{}); !noted) co_return std::unexpected(noted.error());
+  }
   auto& parts = exchange.api.parts();
   if (kind->is_log && parts.protection != nullptr) {  // what was read until now is in it
     if (auto flushed = co_await parts.protection->accesses().flush(); !flushed) co_return std::unexpected(flushed.error());

@@ -51,6 +51,7 @@ struct ReportKind {
   bool is_log = false;                      // newest first; of one person, or the newest rows alone, if asked
   bool of_projects = false;                 // may be limited to some; so their leads have it
   bool of_sites = false;                    // the same of sites and their operators
+  bool of_jobs = false;                     // a row is of one job, so of a person: who has others' is on record
   std::vector<Column> columns;              // behind those it is grouped by
   std::vector<std::string_view> formats = {"table", "csv", "json"};
 };
