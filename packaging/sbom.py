@@ -18,7 +18,7 @@ import time
 import uuid
 from pathlib import Path
 
-OPENED = {"hansa": ["libssl.so.3", "libcrypto.so.3"]}  # broker/cli/openssl_on_demand.cpp
+OPENED = {"hansa": ["libssl.so.3", "libcrypto.so.3", "libdate-tz.so.3"]}  # broker/cli/*_on_demand.cpp
 
 
 def run(*command):
