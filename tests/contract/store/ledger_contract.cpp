@@ -2,6 +2,7 @@
 // The ledger: what a site tells is booked once, corrected openly, and kept in a tree that anybody can check.
 #include "broker/ledger/export_check.hpp"
 
+#include "reports_under_test.hpp"
 #include "store_contract.hpp"
 #include <catch2/catch.hpp>
 
@@ -15,30 +16,6 @@ namespace {
 
 const SiteId kAlpha("alpha");
 const ledger::Signer kKey{.name = "hansa/contract", .seed = Secret(std::string(32, 'k'))};
-
-domain::UsageRecord recorded_run(const domain::Job& job, std::int64_t started, std::int64_t elapsed = 100) {
-  const auto& attempt = job.attempts.front();
-  domain::UsageRecord record;
-  record.site = attempt.site;
-  record.cluster = "c";
-  record.site_job_id = attempt.site_job_id;
-  record.tag = domain::make_tag(job.id, attempt.number);
-  record.account = attempt.account;
-  record.scheduler_account = "proj1";
-  record.queue = QueueName("batch");
-  record.submitted_at = at(1);
-  record.started_at = at(started);
-  record.ended_at = at(started + elapsed);
-  record.site_state = "COMPLETED";
-  record.exit_code = 0;
-  record.elapsed = Seconds{elapsed};
-  record.nodes = 1;
-  record.cores = 8;
-  record.core_seconds = {elapsed * 8};
-  record.node_seconds = {elapsed};
-  record.source_line = "41|alice|COMPLETED";
-  return record;
-}
 
 class Books {
  public:
@@ -86,7 +63,7 @@ class Books {
 TEST_CASE("what was booked verifies, record by record and sum by sum") {
   Books books;
   books.add_key();
-  auto first = recorded_run(books.job, 100), second = recorded_run(books.job, 300), never = recorded_run(books.job, 0, 0);
+  auto first = told_run_of(books.job, 100), second = told_run_of(books.job, 300), never = told_run_of(books.job, 0, 0);
   never.started_at.reset();
   never.exit_code.reset();
   never.site_state = "CANCELLED by 1000";
@@ -110,7 +87,7 @@ TEST_CASE("every record is proved to be in each tree that has it, and each tree 
   books.add_key();
   std::vector<Sha256> roots{books.head().root};
   for (int i = 1; i < 20; ++i) {
-    REQUIRE(books.book({recorded_run(books.job, 1'000 * i)}) == 1);
+    REQUIRE(books.book({told_run_of(books.job, 1'000 * i)}) == 1);
     roots.push_back(books.head().root);
   }
   auto& ledger = books.store->ledger();
@@ -135,7 +112,7 @@ TEST_CASE("every record is proved to be in each tree that has it, and each tree 
 TEST_CASE("a record that its site changes is taken back and booked anew, in the corrections register") {
   Books books;
   books.add_key();
-  auto record = recorded_run(books.job, 100);
+  auto record = told_run_of(books.job, 100);
   REQUIRE(books.book({record}) == 1);
   auto changed = record;
   changed.ended_at = at(250);
@@ -175,7 +152,7 @@ TEST_CASE("a run that two jobs claim is each one's own, and neither takes the ot
   Books books;
   books.add_key();
   const auto his_job = bound(*books.store, "alpha", "41", {.owner = "local:bob"});
-  auto hers = recorded_run(books.job, 100), his = recorded_run(his_job, 100);
+  auto hers = told_run_of(books.job, 100), his = told_run_of(his_job, 100);
   his.source_line = "41|alice|COMPLETED, as his agent has it";
   SECTION("his first") {
     CHECK(books.book({his}) == 1);
@@ -203,7 +180,7 @@ TEST_CASE("a page of records is bounded by its bytes") {
   books.add_key();
   std::vector<domain::UsageRecord> runs;
   for (int i = 0; i < 20; ++i) {
-    runs.push_back(recorded_run(books.job, 1'000 * i));
+    runs.push_back(told_run_of(books.job, 1'000 * i));
     runs.back().source_line.assign(std::size_t{256} << 10, 'x');
   }
   REQUIRE(books.book(runs) == 20);
@@ -225,7 +202,7 @@ TEST_CASE("a page of records is bounded by its bytes") {
 
 TEST_CASE("a line that is written otherwise and says the same changes nothing") {
   Books books;
-  auto record = recorded_run(books.job, 100);
+  auto record = told_run_of(books.job, 100);
   REQUIRE(books.book({record}) == 1);
   record.source_line += "|one column more";
   CHECK(books.book({record}, 6'000) == 0);
@@ -235,7 +212,7 @@ TEST_CASE("a line that is written otherwise and says the same changes nothing") 
 TEST_CASE("a site that goes on changing its mind fills no disk") {
   Books books;
   books.add_key();
-  auto record = recorded_run(books.job, 100);
+  auto record = told_run_of(books.job, 100);
   for (int i = 0; i < 150; ++i) {
     record.core_seconds = {i};
     (void)books.book({record});
@@ -248,7 +225,7 @@ TEST_CASE("a site that goes on changing its mind fills no disk") {
 TEST_CASE("two records for one run count once, whichever comes first") {
   for (const bool turned : {false, true}) {
     Books books;
-    auto shorter = recorded_run(books.job, 100, 50), longer = recorded_run(books.job, 100, 70);
+    auto shorter = told_run_of(books.job, 100, 50), longer = told_run_of(books.job, 100, 70);
     auto records = turned ? std::vector{longer, shorter} : std::vector{shorter, longer};
     CHECK(books.book(records) == 1);
     CHECK(books.core_seconds() == 560);
@@ -257,14 +234,14 @@ TEST_CASE("two records for one run count once, whichever comes first") {
     CHECK(books.refused().at("SECOND_RECORD_OF_A_RUN") == 2);
   }
   Books books;
-  const auto record = recorded_run(books.job, 100);
+  const auto record = told_run_of(books.job, 100);
   CHECK(books.book({record, record, record}) == 1);
   CHECK(books.refused().empty());
 }
 
 TEST_CASE("a run that ends before its start, by a clock that stepped, is booked as its site tells it", "[T20]") {
   Books books;
-  auto record = recorded_run(books.job, 100);
+  auto record = told_run_of(books.job, 100);
   record.ended_at = at(99);
   CHECK(books.book({record}) == 1);
   CHECK(books.refused().empty());
@@ -273,7 +250,7 @@ TEST_CASE("a run that ends before its start, by a clock that stepped, is booked 
 
 TEST_CASE("what cannot be is not booked, and counted by its reason", "[T20]") {
   Books books;
-  const auto good = recorded_run(books.job, 100);
+  const auto good = told_run_of(books.job, 100);
   std::vector<domain::UsageRecord> bad(6, good);
   bad[0].elapsed = Seconds{-1};
   bad[1].core_seconds = {std::numeric_limits<std::int64_t>::max()};
@@ -295,7 +272,7 @@ TEST_CASE("what cannot be is not booked, and counted by its reason", "[T20]") {
 TEST_CASE("no time but the calendar's is booked", "[T20]") {
   Books books;
   books.add_key();
-  const auto good = recorded_run(books.job, 100);
+  const auto good = told_run_of(books.job, 100);
   std::vector<domain::UsageRecord> bad(4, good);
   bad[0].started_at = from_unix_seconds(-1);  // as the ledger has "never started"
   bad[1].submitted_at = from_unix_seconds(-1);
@@ -319,7 +296,7 @@ TEST_CASE("no time but the calendar's is booked", "[T20]") {
 TEST_CASE("of text that is no UTF-8 the columns hold what is hashed") {
   Books books;
   books.add_key();
-  auto first = recorded_run(books.job, 100), second = first;
+  auto first = told_run_of(books.job, 100), second = first;
   first.cluster = "c\xff";
   second.cluster = "c\xfe";  // the same run, once both are written
   second.source_line = first.source_line = "raw \xff line";
@@ -348,7 +325,7 @@ TEST_CASE("of text that is no UTF-8 the columns hold what is hashed") {
 TEST_CASE("what would fit into no line of an export is not booked") {
   Books books;
   books.add_key();
-  auto good = recorded_run(books.job, 100);
+  auto good = told_run_of(books.job, 100);
   good.site_state = std::string(1'024, '\x01');  // six bytes each, once written
   good.cluster = std::string(1'024, '\x01');
   good.source_line = std::string(std::size_t{256} << 10, '\xff');
@@ -368,7 +345,7 @@ TEST_CASE("a million of the largest amounts can be summed") {
   books.add_key();
   constexpr std::int64_t kLargest = 9'000'000'000'000;
   STATIC_REQUIRE(kLargest <= std::numeric_limits<std::int64_t>::max() / 1'000'000);
-  auto largest = recorded_run(books.job, 100);
+  auto largest = told_run_of(books.job, 100);
   largest.core_seconds = {kLargest};
   largest.gpu_seconds = {kLargest};
   largest.node_seconds = {kLargest};
@@ -386,13 +363,13 @@ TEST_CASE("a million of the largest amounts can be summed") {
 TEST_CASE("a job id that its site gives out again is another run") {
   Books books;
   books.add_key();
-  REQUIRE(books.book({recorded_run(books.job, 100)}) == 1);
-  auto again = recorded_run(books.job, 100'000'000);  // three years later, the same id
+  REQUIRE(books.book({told_run_of(books.job, 100)}) == 1);
+  auto again = told_run_of(books.job, 100'000'000);  // three years later, the same id
   again.submitted_at = at(99'999'000);
   CHECK(books.book({again}) == 1);
-  auto requeued = recorded_run(books.job, 500);  // the same submission, started again
+  auto requeued = told_run_of(books.job, 500);  // the same submission, started again
   CHECK(books.book({requeued}) == 1);
-  auto same_second = recorded_run(books.job, 100);
+  auto same_second = told_run_of(books.job, 100);
   same_second.cluster = "d";  // of another cluster
   CHECK(books.book({same_second}) == 1);
   CHECK(books.core_seconds() == 3200);
@@ -402,7 +379,7 @@ TEST_CASE("a job id that its site gives out again is another run") {
 TEST_CASE("midnights, month ends and leap days lie in their own UTC days") {
   Books books;
   const auto ending = [&](std::int64_t unix_seconds) {
-    auto record = recorded_run(books.job, 0, 60);
+    auto record = told_run_of(books.job, 0, 60);
     record.ended_at = from_unix_seconds(unix_seconds);
     record.started_at = from_unix_seconds(unix_seconds - 60);
     record.submitted_at = from_unix_seconds(unix_seconds - 60);
@@ -424,7 +401,7 @@ TEST_CASE("records of other kinds stand in the same order and the same tree") {
   books.add_key();
   CHECK(books.store->wait(ledger.append_record({.kind = "policy", .at = at(1), .fields = {{"sha256", "ab"}}, .after_key = {}}))
             .value() == 1);
-  REQUIRE(books.book({recorded_run(books.job, 100)}) == 1);
+  REQUIRE(books.book({told_run_of(books.job, 100)}) == 1);
   CHECK(code_of(books.store->wait(
             ledger.append_record({.kind = "policy", .at = at(1), .fields = Json::object(), .after_key = {}}))) == "BAD_RECORD");
   CHECK(code_of(books.store->wait(

@@ -13,8 +13,8 @@
 
 namespace hansa::contract {
 
-/// A run of the job, of 100 s, as its site tells it.
-inline domain::UsageRecord told_run_of(const domain::Job& job, std::int64_t started) {
+/// A run of the job on eight cores, as its site tells it.
+inline domain::UsageRecord told_run_of(const domain::Job& job, std::int64_t started, std::int64_t elapsed = 100) {
   const auto& attempt = job.attempts.front();
   domain::UsageRecord record;
   record.site = attempt.site;
@@ -26,14 +26,14 @@ inline domain::UsageRecord told_run_of(const domain::Job& job, std::int64_t star
   record.queue = QueueName("batch");
   record.submitted_at = at(1);
   record.started_at = at(started);
-  record.ended_at = at(started + 100);
+  record.ended_at = at(started + elapsed);
   record.site_state = "COMPLETED";
   record.exit_code = 0;
-  record.elapsed = Seconds{100};
+  record.elapsed = Seconds{elapsed};
   record.nodes = 1;
   record.cores = 8;
-  record.core_seconds = {800};
-  record.node_seconds = {100};
+  record.core_seconds = {elapsed * 8};
+  record.node_seconds = {elapsed};
   record.source_line = attempt.site_job_id.str() + "|alice|COMPLETED";
   return record;
 }
